@@ -1,0 +1,244 @@
+"""Every error Casebell raises on purpose.
+
+    CasebellError                 exit 2
+    ├── ConfigError               the configuration cannot be used; lists every problem
+    ├── RefusedDelivery     401   did not authenticate
+    │   ├── SignatureMissing, SignatureMalformed, SignatureMismatch, StaleSignature
+    │   └── SecretMissing, SecretMismatch
+    ├── HeldDelivery        202   authentic, but cannot be understood
+    ├── RequestError              the request itself is wrong
+    │   ├── UnknownSource   404
+    │   ├── NotThere        404
+    │   ├── WrongMethod     405
+    │   ├── BodyTooSlow     408
+    │   ├── BodyTooLarge    413
+    │   ├── EncodedBody     415
+    │   └── TooManyRefusals 429
+    ├── Unavailable         503   exit 3
+    │   ├── StorageUnavailable, QueueFull, ShuttingDown
+    │   ├── StoreLocked           another server holds the database
+    │   └── ServerUnreachable
+    ├── NotFound                  exit 1; nothing by that name or number
+    └── Refusal                   exit 1; it exists, but this cannot be done to it
+
+The docstring is the sentence a reader sees; `hint` names what to do next. No message ever holds a
+secret, a URL with credentials or a message body.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from casebell.events import HeldReason
+
+
+class CasebellError(Exception):
+    """Something went wrong."""
+
+    #: Stable machine-readable name.
+    code: str = "error"
+    #: What to do next; "" where nothing helps.
+    hint: str = ""
+    #: The HTTP answer where the error ends a request.
+    http_status: int = 500
+    #: Exit code of a command that ends with it.
+    exit_code: int = 2
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        """`message` replaces the docstring's sentence, `hint` the class's."""
+        self.message = message or (type(self).__doc__ or "").strip()
+        if hint:
+            self.hint = hint
+        super().__init__(self.message)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One thing wrong in a configuration."""
+
+    #: Dotted path of the key: `sources.parley.secrets`.
+    key: str
+    #: A sentence; never the value.
+    message: str
+    hint: str = ""
+    #: File it stands in, or "environment".
+    where: str = ""
+
+
+class ConfigError(CasebellError):
+    """The configuration cannot be used."""
+
+    code = "config_invalid"
+    hint = "Mend the keys named above; `casebell check` reads the configuration again."
+
+    def __init__(self, problems: Sequence[Problem], *, message: str = "", hint: str = "") -> None:
+        """All problems at once, in the order of the file."""
+        self.problems = tuple(problems)
+        super().__init__(message, hint=hint)
+
+
+class RefusedDelivery(CasebellError):
+    """The delivery did not authenticate."""
+
+    code = "signature_mismatch"
+    http_status = 401
+
+
+class SignatureMissing(RefusedDelivery):
+    """The delivery carries no signature."""
+
+    code = "signature_missing"
+
+
+class SignatureMalformed(RefusedDelivery):
+    """The signature header cannot be read."""
+
+    code = "signature_malformed"
+
+
+class SignatureMismatch(RefusedDelivery):
+    """The signature does not match the body."""
+
+    code = "signature_mismatch"
+
+
+class StaleSignature(RefusedDelivery):
+    """The signature's time is outside the tolerance."""
+
+    code = "stale_signature"
+
+
+class SecretMissing(RefusedDelivery):
+    """The delivery carries no shared secret."""
+
+    code = "secret_missing"
+
+
+class SecretMismatch(RefusedDelivery):
+    """The shared secret is not the right one."""
+
+    code = "secret_mismatch"
+
+
+class HeldDelivery(CasebellError):
+    """The delivery is authentic but cannot be understood."""
+
+    code = "held"
+    http_status = 202
+
+    def __init__(self, reason: HeldReason, message: str = "") -> None:
+        """`reason` is what the sender is told; `message` what operators read."""
+        self.reason = reason
+        super().__init__(message)
+
+
+class RequestError(CasebellError):
+    """The request cannot be served."""
+
+    code = "bad_request"
+    http_status = 400
+
+
+class UnknownSource(RequestError):
+    """No source has this name."""
+
+    code = "unknown_source"
+    http_status = 404
+
+
+class NotThere(RequestError):
+    """There is nothing at this address."""
+
+    code = "not_found"
+    http_status = 404
+
+
+class WrongMethod(RequestError):
+    """This address does not take that method."""
+
+    code = "method_not_allowed"
+    http_status = 405
+
+
+class BodyTooSlow(RequestError):
+    """The body did not arrive in time."""
+
+    code = "body_too_slow"
+    http_status = 408
+
+
+class BodyTooLarge(RequestError):
+    """The body is larger than this server takes."""
+
+    code = "body_too_large"
+    http_status = 413
+
+
+class EncodedBody(RequestError):
+    """The body must be sent without a content encoding."""
+
+    code = "encoded_body"
+    http_status = 415
+
+
+class TooManyRefusals(RequestError):
+    """Too many deliveries from this address did not authenticate."""
+
+    code = "too_many_refusals"
+    http_status = 429
+
+
+class Unavailable(CasebellError):
+    """The server cannot take this now."""
+
+    code = "unavailable"
+    http_status = 503
+    exit_code = 3
+
+
+class StorageUnavailable(Unavailable):
+    """The storage cannot be used now."""
+
+    code = "storage_unavailable"
+    hint = "Run `casebell doctor` to see which layer is at fault."
+
+
+class QueueFull(Unavailable):
+    """More deliveries wait than can be stored in time."""
+
+    code = "queue_full"
+
+
+class ShuttingDown(Unavailable):
+    """The server is shutting down."""
+
+    code = "shutting_down"
+
+
+class StoreLocked(Unavailable):
+    """Another Casebell server holds this database."""
+
+    code = "store_locked"
+    hint = "Stop the other server, or give this one its own storage.url."
+
+
+class ServerUnreachable(Unavailable):
+    """The running server does not answer."""
+
+    code = "server_unreachable"
+    hint = "Run `casebell doctor` to see which layer is at fault."
+
+
+class NotFound(CasebellError):
+    """There is nothing by that name."""
+
+    code = "not_found"
+    http_status = 404
+    exit_code = 1
+
+
+class Refusal(CasebellError):
+    """This cannot be done in its present state."""
+
+    code = "refused"
+    http_status = 409
+    exit_code = 1
