@@ -1,0 +1,174 @@
+"""Changes and the cases they move: read before a decision, written with it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from casebell.events import Case, CaseEvent, Change, Micros, Status, Tag
+from casebell.store import journal
+from casebell.store.outbox import insert_new
+from casebell.store.rows import change_from_row, event_from_row, words
+from casebell.store.schema import cases, changes, events
+
+#: Changes of one receipt that are looked at; a case has a few dozen in its life.
+HISTORY_LIMIT = 500
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unrouted:
+    """An event without a decision."""
+
+    id: int
+    event: CaseEvent
+
+
+async def unrouted(connection: AsyncConnection, *, limit: int) -> list[Unrouted]:
+    """The oldest events without a decision, in order of arrival."""
+    rows = await connection.execute(
+        select(events).where(events.c.routed_at.is_(None)).order_by(events.c.id).limit(limit)
+    )
+    return [Unrouted(id=row.id, event=event_from_row(row)) for row in rows]
+
+
+async def history(connection: AsyncConnection, receipt: str) -> list[Change]:
+    """The changes known of a receipt, newest first by provider time."""
+    rows = await connection.execute(
+        select(changes)
+        .where(changes.c.receipt == receipt)
+        .order_by(changes.c.at.desc())
+        .limit(HISTORY_LIMIT)
+    )
+    return [change_from_row(row) for row in rows]
+
+
+async def case_of(connection: AsyncConnection, receipt: str) -> Case:
+    """What the firm told us of a receipt; an empty case when nothing."""
+    row = (await connection.execute(select(cases).where(cases.c.receipt == receipt))).one_or_none()
+    if row is None:
+        return Case(receipt=receipt)
+    return Case(
+        receipt=receipt,
+        label=row.label,
+        matter=row.matter,
+        owner=row.owner,
+        team=row.team,
+        confidential=row.confidential,
+    )
+
+
+async def add_change(
+    connection: AsyncConnection,
+    *,
+    receipt: str,
+    status: Status,
+    tags: frozenset[Tag],
+    text_key: str,
+    at: Micros,
+    seen_until: Micros,
+    event_id: int,
+    late: bool,
+    now: Micros,
+    decision: Mapping[str, Any],
+) -> int:
+    """Store a new change with its decision; return its id."""
+    change_id = await next_change_id(connection)
+    encoded = json.dumps(decision, ensure_ascii=False, separators=(",", ":"))
+    await connection.execute(
+        changes.insert().values(
+            id=change_id,
+            receipt=receipt,
+            status=status,
+            tags=words(tags),
+            text_key=text_key,
+            at=at,
+            seen_until=seen_until,
+            event_id=event_id,
+            late=late,
+            decided_at=now,
+            decision=encoded,
+        )
+    )
+    await journal.append(
+        connection,
+        [
+            journal.Entry(
+                at=now,
+                kind="decision.made",
+                actor="router",
+                subject=f"change:{change_id}",
+                data={"event": event_id, "receipt": receipt, "status": status, **decision},
+            )
+        ],
+    )
+    return change_id
+
+
+async def next_change_id(connection: AsyncConnection) -> int:
+    """The id that the next change will get; the caller holds the writing transaction."""
+    highest = (
+        await connection.execute(select(func.coalesce(func.max(changes.c.id), 0)))
+    ).scalar_one()
+    return int(highest) + 1
+
+
+async def corroborate(
+    connection: AsyncConnection, *, change_id: int, event_id: int, seen_until: Micros, now: Micros
+) -> None:
+    """Note that one more event reported a known change."""
+    await connection.execute(
+        changes.update().where(changes.c.id == change_id).values(seen_until=seen_until)
+    )
+    await journal.append(
+        connection,
+        [
+            journal.Entry(
+                at=now,
+                kind="change.corroborated",
+                actor="router",
+                subject=f"change:{change_id}",
+                data={"event": event_id},
+            )
+        ],
+    )
+
+
+async def move_case(
+    connection: AsyncConnection,
+    *,
+    receipt: str,
+    status: Status,
+    text: str,
+    at: Micros,
+    change_id: int,
+    now: Micros,
+) -> None:
+    """Set a case's current status."""
+    await connection.execute(
+        insert_new(connection, cases), [{"receipt": receipt, "updated_at": now}]
+    )
+    await connection.execute(
+        cases.update()
+        .where(cases.c.receipt == receipt)
+        .values(status=status, text=text, at=at, change_id=change_id, updated_at=now)
+    )
+
+
+async def mark_routed(
+    connection: AsyncConnection,
+    *,
+    event_id: int,
+    change_id: int,
+    flags: Sequence[Any],
+    reason: str,
+    now: Micros,
+) -> None:
+    """Note that an event has its decision: from now on it is not picked up again."""
+    await connection.execute(
+        events.update()
+        .where(events.c.id == event_id)
+        .values(routed_at=now, change_id=change_id, flags=words(flags), fold_reason=reason)
+    )

@@ -1,0 +1,268 @@
+"""Connections: one that writes, several that read, and the lock that keeps a second server out.
+
+SQLite runs in WAL mode with `synchronous=FULL`, so a commit is on disk when it returns. Exactly one
+connection writes and checkpoints: SQLite before 3.51.3 can corrupt a WAL when two do so at once.
+On PostgreSQL several servers may write; an advisory lock taken by each writing transaction keeps
+the journal's sequence without gaps.
+"""
+
+import errno
+import fcntl
+import os
+import urllib.parse
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from casebell.errors import NotFound, StorageUnavailable, StoreLocked
+from casebell.store import migrations
+
+#: Arbitrary, ours, and the same in every release: the advisory lock of writing transactions.
+WRITER_LOCK = 0x43617365_62656C6C & 0x7FFF_FFFF_FFFF_FFFF
+#: How long SQLite waits for another process's lock before it answers "busy", in milliseconds.
+BUSY_TIMEOUT_MS = 2_000
+
+
+class Store:
+    """The open database. Use as an async context manager, or `open()` and `close()`.
+
+    Args:
+        url: `sqlite:///path` or `postgresql://user:password@host/database`.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            self._url = make_url(url)
+        except ArgumentError:
+            # The URL may hold a password: neither it nor the library's error is passed on.
+            raise StorageUnavailable(
+                "storage.url is not a database URL.",
+                hint="Use sqlite:///casebell.db or postgresql://…",
+            ) from None
+        self.is_sqlite = self._url.get_backend_name() == "sqlite"
+        self.path = Path(self._url.database or "") if self.is_sqlite else None
+        self._lock: int | None = None
+        self._writer: AsyncEngine | None = None
+        self._reader: AsyncEngine | None = None
+
+    async def open(self) -> Self:
+        """Take the lock, migrate to this release's tables, and be ready to write.
+
+        Raises:
+            StoreLocked: another server holds this SQLite file.
+            StorageUnavailable: the database cannot be reached, read or written.
+        """
+        if self.path is not None:
+            self._lock = _take_lock(self.path)
+            _create_private(self.path)
+        self._writer = self._engine(pool_size=1, read_only=False)
+        self._reader = self._engine(pool_size=4, read_only=True)
+        try:
+            async with self.write() as connection:
+                await connection.run_sync(migrations.upgrade)
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def open_for_reading(self) -> Self:
+        """Be ready to read only, beside a running server or without one.
+
+        Raises:
+            NotFound: there is no database yet.
+            StorageUnavailable: it cannot be read.
+        """
+        if self.path is not None and not self.path.exists():
+            raise NotFound(
+                "There is no database yet.", hint="`casebell serve` creates it on its first start."
+            )
+        self._reader = self._engine(pool_size=1, read_only=True)
+        return self
+
+    async def close(self) -> None:
+        """Close every connection and release the lock."""
+        for engine in (self._reader, self._writer):
+            if engine is not None:
+                await engine.dispose()
+        self._reader = self._writer = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """The writing transaction: committed, and on disk, when the block ends without an error."""
+        if self._writer is None:
+            raise StorageUnavailable("The database is not open for writing.")
+        with translated():
+            async with self._writer.begin() as connection:
+                if not self.is_sqlite:
+                    await connection.execute(
+                        text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_LOCK}
+                    )
+                yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A reading connection with one consistent view of the data."""
+        if self._reader is None:
+            raise StorageUnavailable("The database is not open.")
+        with translated():
+            async with self._reader.begin() as connection:
+                yield connection
+
+    def _engine(self, *, pool_size: int, read_only: bool) -> AsyncEngine:
+        if self.path is not None:
+            mode = "ro" if read_only else "rw"
+            target = f"file:{urllib.parse.quote(str(self.path.absolute()))}?mode={mode}&uri=true"
+            url = make_url(f"sqlite+aiosqlite:///{target}")
+            begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
+        else:
+            url = self._url.set(drivername="postgresql+asyncpg")
+            begin = ""
+        engine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_pre_ping=not self.is_sqlite,
+            pool_timeout=30,
+            hide_parameters=True,
+        )
+        if self.is_sqlite:
+            _set_up_sqlite(engine, begin=begin, read_only=read_only)
+        return engine
+
+
+class translated:  # noqa: N801 - reads as a clause: `with translated():`
+    """Turns a database's errors into ours, without parameters or URLs in the text."""
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, SQLAlchemyError | OSError):
+            cause = getattr(error, "orig", None) or error
+            raise StorageUnavailable(f"The storage failed: {_safe_reason(cause)}.") from None
+
+
+def _safe_reason(error: BaseException) -> str:
+    """The driver's error in a few words: SQLite's own, which hold no data; else the class."""
+    name = type(error).__name__
+    if isinstance(error, OSError) and error.errno:
+        return f"{name}, {os.strerror(error.errno)}"
+    first = str(error.args[0]) if error.args else ""
+    for phrase in _SQLITE_PHRASES:
+        if phrase in first:
+            return phrase
+    return name
+
+
+#: SQLite's own words for what an operator can act on.
+_SQLITE_PHRASES = (
+    "database is locked",
+    "database or disk is full",
+    "attempt to write a readonly database",
+    "unable to open database file",
+    "database disk image is malformed",
+    "file is not a database",
+    "disk I/O error",
+)
+
+
+def _set_up_sqlite(engine: AsyncEngine, *, begin: str, read_only: bool) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        # The driver must not begin transactions by itself; "begin" below says which kind.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        if read_only:
+            cursor.execute("PRAGMA query_only = ON")
+        else:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            cursor.execute("PRAGMA synchronous = FULL")
+            cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def start(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+
+def _take_lock(path: Path) -> int:
+    """Hold `<database>.lock` for as long as the process lives; return its descriptor."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StorageUnavailable(
+            f"The folder of the database cannot be used: {os.strerror(error.errno or 0)}.",
+            hint=f"Make {path.parent} writable for this user.",
+        ) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            raise StoreLocked(f"Another Casebell server holds {path}.") from None
+        raise StorageUnavailable(
+            f"The lock file cannot be used: {os.strerror(error.errno or 0)}."
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+    return descriptor
+
+
+def lock_path(path: Path) -> Path:
+    """Where the lock of an SQLite database stands."""
+    return path.with_name(path.name + ".lock")
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a server holds this SQLite database now."""
+    try:
+        descriptor = os.open(lock_path(path), os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _create_private(path: Path) -> None:
+    """Create the file readable by its owner alone; SQLite's side files take its mode."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        path.chmod(0o600)
+    except OSError as error:
+        raise StorageUnavailable(
+            f"The database file cannot be written: {os.strerror(error.errno or 0)}.",
+            hint=f"Make {path} writable for this user.",
+        ) from None

@@ -1,0 +1,311 @@
+"""The alerts that wait to be sent, and what came of each attempt.
+
+An alert is claimed under a lease, sent, and recorded; each step is a transaction of its own, so a
+crash leaves either a waiting alert or a lease that somebody else takes over and marks "may repeat".
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Insert, Row, Table, and_, func, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from casebell.errors import NotFound, Refusal
+from casebell.events import (
+    Alert,
+    AlertKind,
+    AlertState,
+    FailureReason,
+    Message,
+    Micros,
+    Outcome,
+    SendResult,
+)
+from casebell.store import journal
+from casebell.store.schema import alerts, attempts
+
+_WAITING = (AlertState.PENDING, AlertState.RETRYING, AlertState.DEFERRED)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewAlert:
+    """An alert to be put into the outbox; one for each subject, channel and target, for ever."""
+
+    kind: AlertKind
+    subject: str
+    channel: str
+    target: str
+    urgent: bool
+    rules: tuple[str, ...] = ()
+    change_id: int | None = None
+    event_id: int | None = None
+    #: Title and lines of an operations or test message.
+    note: tuple[str, ...] = field(default=(), repr=False)
+    fallback_of: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """Where an attempt leaves its alert."""
+
+    state: AlertState
+    not_before: Micros
+    may_repeat: bool
+    reason: FailureReason | None
+
+
+def insert_new(connection: AsyncConnection, table: Table) -> Insert:
+    """An INSERT that passes over rows whose unique key is taken, in the backend's dialect."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement: Insert = dialect.insert(table).on_conflict_do_nothing()
+    return statement
+
+
+async def add(connection: AsyncConnection, new: Sequence[NewAlert], *, now: Micros) -> None:
+    """Put alerts into the outbox; those already there stay as they are."""
+    rows = [
+        {
+            "kind": alert.kind,
+            "subject": alert.subject,
+            "change_id": alert.change_id,
+            "event_id": alert.event_id,
+            "channel": alert.channel,
+            "target": alert.target,
+            "rules": json.dumps(alert.rules),
+            "priority": 0 if alert.urgent else 1,
+            "state": AlertState.PENDING,
+            "attempts": 0,
+            "created_at": now,
+            "not_before": now,
+            "may_repeat": False,
+            "note": json.dumps(alert.note) if alert.note else None,
+            "fallback_of": alert.fallback_of,
+        }
+        for alert in new
+    ]
+    if rows:
+        await connection.execute(insert_new(connection, alerts), rows)
+
+
+async def claim(
+    connection: AsyncConnection, *, channel: str, owner: str, now: Micros, lease: Micros
+) -> Alert | None:
+    """Take the most urgent alert of a channel that is due, until `now + lease`.
+
+    An alert whose sender died (its lease ran out, or was left by an earlier process, see
+    `release_leases`) is taken again and marked "may repeat".
+    """
+    due = or_(
+        and_(alerts.c.state.in_(_WAITING), alerts.c.not_before <= now),
+        and_(
+            alerts.c.state == AlertState.SENDING,
+            alerts.c.lease_until <= now,
+            alerts.c.lease_owner != owner,
+        ),
+    )
+    row = (
+        await connection.execute(
+            select(alerts)
+            .where(alerts.c.channel == channel, due)
+            .order_by(alerts.c.priority, alerts.c.not_before, alerts.c.id)
+            .limit(1)
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.state == AlertState.SENDING:
+        await _record_interrupted(connection, row, now=now)
+    may_repeat = row.may_repeat or row.state == AlertState.SENDING
+    await connection.execute(
+        alerts.update()
+        .where(alerts.c.id == row.id)
+        .values(
+            state=AlertState.SENDING,
+            attempts=row.attempts + 1,
+            lease_owner=owner,
+            lease_until=now + lease,
+            may_repeat=may_repeat,
+        )
+    )
+    return Alert(
+        id=row.id,
+        kind=AlertKind(row.kind),
+        channel=row.channel,
+        target=row.target,
+        rules=tuple(json.loads(row.rules)),
+        urgent=row.priority == 0,
+        attempts=row.attempts + 1,
+        created_at=row.created_at,
+        may_repeat=may_repeat,
+        event_id=row.event_id,
+        note=tuple(json.loads(row.note)) if row.note else (),
+    )
+
+
+async def record(
+    connection: AsyncConnection,
+    *,
+    alert: Alert,
+    message: Message,
+    result: SendResult,
+    verdict: Verdict,
+    started_at: Micros,
+    finished_at: Micros,
+) -> None:
+    """Write what an attempt came to, and where that leaves the alert."""
+    final = verdict.state in (AlertState.SENT, AlertState.FAILED)
+    await connection.execute(
+        alerts.update()
+        .where(alerts.c.id == alert.id)
+        .values(
+            state=verdict.state,
+            not_before=verdict.not_before,
+            may_repeat=verdict.may_repeat,
+            reason=verdict.reason,
+            lease_owner=None,
+            lease_until=None,
+            sent_at=finished_at if verdict.state is AlertState.SENT else None,
+            finished_at=finished_at if final else None,
+        )
+    )
+    await connection.execute(
+        attempts.insert().values(
+            alert_id=alert.id,
+            number=alert.attempts,
+            started_at=started_at,
+            finished_at=finished_at,
+            outcome=result.outcome,
+            reason=result.reason,
+            detail=result.detail,
+            title=message.title,
+            body=message.body,
+        )
+    )
+    await journal.append(
+        connection,
+        [
+            journal.Entry(
+                at=finished_at,
+                kind="alert.attempted",
+                actor=f"channel:{alert.channel}",
+                subject=f"alert:{alert.id}",
+                data={
+                    "number": alert.attempts,
+                    "target": alert.target,
+                    "outcome": result.outcome,
+                    "reason": result.reason,
+                    "state": verdict.state,
+                    "message_sha256": journal.digest(f"{message.title}\n{message.body}"),
+                },
+            )
+        ],
+    )
+
+
+async def release_leases(connection: AsyncConnection, *, now: Micros) -> int:
+    """Give up every lease: for the only server of a database, at its start. Returns how many."""
+    rows = (
+        await connection.execute(select(alerts).where(alerts.c.state == AlertState.SENDING))
+    ).all()
+    for row in rows:
+        await _record_interrupted(connection, row, now=now)
+    if rows:
+        await connection.execute(
+            alerts.update()
+            .where(alerts.c.state == AlertState.SENDING)
+            .values(
+                state=AlertState.RETRYING,
+                not_before=now,
+                may_repeat=True,
+                reason=FailureReason.INTERRUPTED,
+                lease_owner=None,
+                lease_until=None,
+            )
+        )
+    return len(rows)
+
+
+async def _record_interrupted(connection: AsyncConnection, row: Row[Any], *, now: Micros) -> None:
+    """The attempt of a sender that died: nobody knows whether it arrived."""
+    await connection.execute(
+        attempts.insert().values(
+            alert_id=row.id,
+            number=row.attempts,
+            started_at=row.not_before,
+            finished_at=now,
+            outcome=Outcome.AMBIGUOUS,
+            reason=FailureReason.INTERRUPTED,
+            detail="the process ended while sending",
+            title="",
+            body="",
+        )
+    )
+    await journal.append(
+        connection,
+        [
+            journal.Entry(
+                at=now,
+                kind="alert.interrupted",
+                actor="dispatcher",
+                subject=f"alert:{row.id}",
+                data={"number": row.attempts, "target": row.target},
+            )
+        ],
+    )
+
+
+async def next_due(connection: AsyncConnection, *, channel: str) -> Micros | None:
+    """When the next waiting alert of a channel is due; None when nothing waits."""
+    statement = select(func.min(alerts.c.not_before)).where(
+        alerts.c.channel == channel, alerts.c.state.in_(_WAITING)
+    )
+    due: Micros | None = (await connection.execute(statement)).scalar_one()
+    return due
+
+
+async def retry(connection: AsyncConnection, alert_id: int, *, now: Micros, actor: str) -> None:
+    """Send a failed alert once more, as soon as its channel is free.
+
+    Raises:
+        NotFound: no alert has this id.
+        Refusal: it has been sent, or is on its way already.
+    """
+    row = (await connection.execute(select(alerts).where(alerts.c.id == alert_id))).one_or_none()
+    if row is None:
+        raise NotFound(
+            f"There is no alert {alert_id}.", hint="`casebell alerts list` shows the latest."
+        )
+    if row.state != AlertState.FAILED:
+        raise Refusal(
+            f"Alert {alert_id} is {row.state}; only a failed one can be retried.",
+            hint=f"`casebell alerts list --state {row.state}` shows it.",
+        )
+    await connection.execute(
+        alerts.update()
+        .where(alerts.c.id == alert_id)
+        .values(
+            state=AlertState.PENDING,
+            not_before=now,
+            created_at=now,
+            finished_at=None,
+            reason=None,
+        )
+    )
+    await journal.append(
+        connection,
+        [journal.Entry(at=now, kind="alert.retried", actor=actor, subject=f"alert:{alert_id}")],
+    )
+
+
+async def channels_waiting(connection: AsyncConnection, known: Iterable[str]) -> set[str]:
+    """Channels outside `known` for which alerts still wait: their configuration is gone."""
+    statement = (
+        select(alerts.c.channel)
+        .where(alerts.c.state.in_((*_WAITING, AlertState.SENDING)))
+        .where(alerts.c.channel.not_in(list(known)))
+        .distinct()
+    )
+    return set((await connection.execute(statement)).scalars())

@@ -1,0 +1,87 @@
+"""Between rows and the vocabulary."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from casebell.events import CaseEvent, Change, Flag, KeyBasis, Status, Tag, TimeBasis
+
+Word = TypeVar("Word", bound=StrEnum)
+
+
+def words(values: Iterable[StrEnum]) -> str:
+    """A set of words as stored: sorted, with a space on both sides of each; "" when empty."""
+    ordered = sorted(values)
+    return f" {' '.join(ordered)} " if ordered else ""
+
+
+def parse_words(kind: type[Word], stored: str) -> frozenset[Word]:
+    """The set that `words` stored."""
+    return frozenset(kind(word) for word in stored.split())
+
+
+def event_row(event: CaseEvent) -> dict[str, Any]:
+    """An event's columns, without its id."""
+    return {
+        "source": event.source,
+        "key": event.key,
+        "key_basis": event.key_basis,
+        "type": event.type,
+        "receipt": event.receipt,
+        "receipt_raw": event.receipt_raw,
+        "status": event.status,
+        "delivered_status": event.delivered_status,
+        "tags": words(event.tags),
+        "text": event.text,
+        "occurred_at": event.occurred_at,
+        "occurred_raw": event.occurred_raw,
+        "time_basis": event.time_basis,
+        "received_at": event.received_at,
+        "flags": words(event.flags),
+        "body": event.body,
+        "body_sha256": event.body_sha256,
+        "secret_label": event.secret_label,
+        "address": event.address,
+        "idempotency_key": event.idempotency_key,
+        "request_id": event.request_id,
+    }
+
+
+def event_from_row(row: Any) -> CaseEvent:
+    """The event that a row of `events` holds."""
+    return CaseEvent(
+        source=row.source,
+        key=row.key,
+        key_basis=KeyBasis(row.key_basis),
+        type=row.type,
+        receipt=row.receipt,
+        receipt_raw=row.receipt_raw,
+        status=Status(row.status),
+        delivered_status=row.delivered_status,
+        tags=parse_words(Tag, row.tags),
+        text=row.text,
+        occurred_at=row.occurred_at,
+        occurred_raw=row.occurred_raw,
+        time_basis=TimeBasis(row.time_basis) if row.time_basis else None,
+        received_at=row.received_at,
+        flags=parse_words(Flag, row.flags),
+        body=bytes(row.body),
+        body_sha256=row.body_sha256,
+        secret_label=row.secret_label,
+        address=row.address,
+        idempotency_key=row.idempotency_key,
+        request_id=row.request_id,
+    )
+
+
+def change_from_row(row: Any) -> Change:
+    """The change that a row of `changes` holds."""
+    return Change(
+        id=row.id,
+        receipt=row.receipt,
+        status=Status(row.status),
+        tags=parse_words(Tag, row.tags),
+        text_key=row.text_key,
+        at=row.at,
+        seen_until=row.seen_until,
+    )

@@ -1,0 +1,260 @@
+"""The tables, for SQLite and PostgreSQL alike.
+
+Times are UTC microseconds (BIGINT). Sets of tags and flags are words with a space on both sides of
+each (" deadline action "), so that one LIKE finds one word. Bodies are the exact bytes received.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+#: 64 bits; SQLite's rowid alias must be spelt INTEGER.
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+#: One row per (source, key), for ever. Ids are given by the single writer, in order of arrival.
+events = Table(
+    "events",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("source", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("key_basis", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("receipt", Text, nullable=False),
+    Column("receipt_raw", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("delivered_status", Text),
+    Column("tags", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("occurred_at", BigInteger),
+    Column("occurred_raw", Text),
+    Column("time_basis", Text),
+    Column("received_at", BigInteger, nullable=False),
+    Column("flags", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("body_sha256", Text, nullable=False),
+    Column("secret_label", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("idempotency_key", Text),
+    Column("request_id", Text, nullable=False),
+    # The event whose key this conflicting body came under (C6).
+    Column("revision_of", BigInteger),
+    # Set by the router; null means that no decision has been taken yet.
+    Column("routed_at", BigInteger),
+    Column("change_id", BigInteger),
+    Column("fold_reason", Text),
+    UniqueConstraint("source", "key"),
+    Index(
+        "ix_events_unrouted",
+        "id",
+        sqlite_where=text("routed_at IS NULL"),
+        postgresql_where=text("routed_at IS NULL"),
+    ),
+    Index(None, "key"),
+    Index(None, "receipt", "id"),
+    Index(None, "status", "id"),
+    Index(None, "received_at", "id"),
+    Index(None, "change_id"),
+    Index(
+        "ix_events_revision_of",
+        "revision_of",
+        sqlite_where=text("revision_of IS NOT NULL"),
+        postgresql_where=text("revision_of IS NOT NULL"),
+    ),
+)
+
+#: Every authentic POST after the first of its event.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("event_id", BigInteger, ForeignKey("events.id"), nullable=False, index=True),
+    Column("at", BigInteger, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("idempotency_key", Text),
+    Column("address", Text, nullable=False),
+    Column("secret_label", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("flags", Text, nullable=False),
+    Column("body_sha256", Text, nullable=False),
+    # Only where the bytes differ from the event's.
+    Column("body", LargeBinary),
+)
+
+#: Authentic deliveries that could not be understood, until somebody releases or discards them.
+held = Table(
+    "held",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("body_sha256", Text, nullable=False),
+    Column("flags", Text, nullable=False),
+    Column("secret_label", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("idempotency_key", Text),
+    Column("request_id", Text, nullable=False),
+    # When operations were told; null means not yet.
+    Column("told_at", BigInteger),
+    Column("resolved_at", BigInteger),
+    Column("event_id", BigInteger),
+    UniqueConstraint("source", "body_sha256"),
+    Index(
+        "ix_held_untold",
+        "id",
+        sqlite_where=text("told_at IS NULL"),
+        postgresql_where=text("told_at IS NULL"),
+    ),
+)
+
+#: Deliveries that did not authenticate: the newest few, without trust and without their content.
+refused = Table(
+    "refused",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("body_sha256", Text, nullable=False),
+    Column("body_size", Integer, nullable=False),
+)
+
+#: One real movement of a case, with the decision what to tell whom.
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("receipt", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("text_key", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("seen_until", BigInteger, nullable=False),
+    Column("event_id", BigInteger, ForeignKey("events.id"), nullable=False),
+    Column("late", Boolean, nullable=False),
+    Column("decided_at", BigInteger, nullable=False),
+    # JSON: who, by which rules, which rules did not match and why.
+    Column("decision", Text, nullable=False),
+    Index(None, "receipt", "at"),
+)
+
+#: A receipt number, its current status, and what the firm told us about it.
+cases = Table(
+    "cases",
+    metadata,
+    Column("receipt", Text, primary_key=True),
+    Column("status", Text),
+    Column("text", Text),
+    Column("at", BigInteger),
+    Column("change_id", BigInteger),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("label", Text, nullable=False, server_default=""),
+    Column("matter", Text, nullable=False, server_default=""),
+    Column("owner", Text, nullable=False, server_default=""),
+    Column("team", Text, nullable=False, server_default=""),
+    Column("confidential", Boolean, nullable=False, server_default=text("false")),
+)
+
+_WAITING = text("state IN ('pending', 'retrying', 'deferred', 'sending')")
+
+#: One subject for one target of one channel.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", Text, nullable=False),
+    # What it tells: "change:12", "held:parley:invalid_json:…". Unique per channel and target.
+    Column("subject", Text, nullable=False),
+    Column("change_id", BigInteger),
+    Column("event_id", BigInteger),
+    Column("channel", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("rules", Text, nullable=False),
+    # 0 = urgent, 1 = ordinary: sorts the way alerts are claimed.
+    Column("priority", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("not_before", BigInteger, nullable=False),
+    Column("lease_owner", Text),
+    Column("lease_until", BigInteger),
+    Column("may_repeat", Boolean, nullable=False),
+    Column("reason", Text),
+    Column("finished_at", BigInteger),
+    Column("sent_at", BigInteger),
+    # JSON list of title and lines, for operations and test messages.
+    Column("note", Text),
+    # The alert this one stands in for, where its channel failed.
+    Column("fallback_of", BigInteger),
+    UniqueConstraint("subject", "channel", "target"),
+    Index(
+        "ix_alerts_waiting",
+        "channel",
+        "priority",
+        "not_before",
+        "id",
+        sqlite_where=_WAITING,
+        postgresql_where=_WAITING,
+    ),
+    Index(None, "state", "id"),
+    Index(None, "event_id"),
+    Index(None, "change_id"),
+)
+
+#: Each try to send an alert: what was said and what came of it.
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("alert_id", BigInteger, ForeignKey("alerts.id"), nullable=False, index=True),
+    Column("number", Integer, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text),
+    Column("detail", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+#: The append-only record; each entry is a leaf of the Merkle tree. `seq` runs from 1 without gaps.
+journal = Table(
+    "journal",
+    metadata,
+    Column("seq", Id, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
+    Index(None, "subject", "seq"),
+)
