@@ -1,0 +1,102 @@
+"""Who would hear of each status and each tag: a rule that misses is silence (E15)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from casebell.events import Status, Tag
+from casebell.route.rules import CompiledRule, Condition
+
+#: Tags that every event of the status carries, whatever its text says.
+IMPLIED_TAGS: Mapping[Status, frozenset[Tag]] = MappingProxyType(
+    {
+        Status.RFE_ISSUED: frozenset({Tag.DEADLINE}),
+        Status.APPROVED: frozenset({Tag.DECISION}),
+        Status.DENIED: frozenset({Tag.DECISION, Tag.ADVERSE}),
+        Status.INTERVIEW_SCHEDULED: frozenset({Tag.APPOINTMENT}),
+    }
+)
+
+#: What the rules have no say in.
+_NOT_BY_RULES: Mapping[Tag, str] = MappingProxyType(
+    {
+        Tag.TEST: "operations only",
+        Tag.NO_INFO: "nobody, on purpose: a placeholder says nothing of the case",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CoverageRow:
+    """Who hears of one status or one tag."""
+
+    kind: Literal["status", "tag"]
+    value: str
+    #: Channels that hear of it in every case.
+    channels: tuple[str, ...]
+    #: Rules that match it in every case.
+    rules: tuple[str, ...]
+    #: What else a reader should know; "" where there is nothing.
+    note: str
+
+
+def coverage(rules: Sequence[CompiledRule]) -> list[CoverageRow]:
+    """A row for each status with the tags it implies, then one for each tag with status `other`.
+
+    Only what `status` and `tags` ask for is decided here. A rule that asks for more (a receipt, a
+    team, a text) reaches some of these changes only, and is named in the note.
+    """
+    rows = [
+        _row("status", status, rules, {"status": (status,), "tags": _implied(status)})
+        for status in Status
+    ]
+    for tag in Tag:
+        if tag in _NOT_BY_RULES:
+            rows.append(
+                CoverageRow(kind="tag", value=tag, channels=(), rules=(), note=_NOT_BY_RULES[tag])
+            )
+        else:
+            rows.append(_row("tag", tag, rules, {"status": (Status.OTHER,), "tags": (tag,)}))
+    return rows
+
+
+def _implied(status: Status) -> tuple[str, ...]:
+    return tuple(sorted(IMPLIED_TAGS.get(status, ())))
+
+
+def _row(
+    kind: Literal["status", "tag"],
+    value: str,
+    rules: Sequence[CompiledRule],
+    facts: Mapping[str, Sequence[str]],
+) -> CoverageRow:
+    always: list[CompiledRule] = []
+    sometimes: list[str] = []
+    for rule in rules:
+        depends_on = [keys for one in rule.when if (keys := _open(one, facts)) is not None]
+        if () in depends_on:
+            always.append(rule)
+        elif depends_on and rule.notify:
+            named = ", ".join(dict.fromkeys(key for keys in depends_on for key in keys))
+            sometimes.append(f'{", ".join(rule.notify)} by "{rule.name}", depending on {named}')
+    channels = tuple(dict.fromkeys(channel for rule in always for channel in rule.notify))
+    notes = []
+    if not channels:
+        notes.append("nobody for certain" if sometimes else "nobody")
+    if sometimes:
+        notes.append(f"sometimes {'; '.join(sometimes)}")
+    return CoverageRow(
+        kind=kind,
+        value=value,
+        channels=channels,
+        rules=tuple(rule.name for rule in always),
+        note=": ".join(notes),
+    )
+
+
+def _open(condition: Condition, facts: Mapping[str, Sequence[str]]) -> tuple[str, ...] | None:
+    """The keys on which a condition still depends; None where status or tags rule it out."""
+    if any(clause.key in facts and not clause.holds(facts[clause.key]) for clause in condition):
+        return None
+    return tuple(clause.key for clause in condition if clause.key not in facts)

@@ -1,0 +1,201 @@
+"""Whether an event is a new change of its case or one known already (C1 to C6, B7, D11).
+
+Several events may report one change: the generic and the specific type, two sources, a polled
+state whose "last observed" time moves. An event reports a known change when it tells the same
+state, close enough in provider time, with no other state between. Order of arrival plays no part
+but for three things: which event founds a change, which of two states of one instant is current,
+and that a founded change is never split or joined when something from between arrives later.
+"""
+
+import math
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from casebell.events import CaseEvent, Change, Micros, Status, Tag, TimeBasis
+from casebell.uscis import classify
+
+_MICROS = 1_000_000
+
+#: What makes two reports tell the same: the status, and for `other` the normalised text as well.
+_State: TypeAlias = tuple[str, ...]
+
+#: The state of every placeholder, whatever its wording (D11).
+_NO_INFO: _State = (Tag.NO_INFO,)
+
+#: How reasons name two reports of one state, and the first report of one, by kind of state.
+_AGAIN: dict[str, str] = {Status.OTHER: "same text", Tag.NO_INFO: "again no information"}
+_FIRST: dict[str, str] = {
+    Status.OTHER: "first change with this text",
+    Tag.NO_INFO: "first placeholder of this case",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fold:
+    """What an event means for its case."""
+
+    #: The known change this event reports; None for a new one.
+    change_id: int | None
+    #: Provider time of the event, or its time of receipt where the provider gave none.
+    at: Micros
+    #: Normalised official text of the event.
+    text_key: str
+    #: The latest provider time the change has now been reported for; it never moves back.
+    seen_until: Micros
+    #: The same state with a new time of observation (B7): stored, no alert.
+    repeat: bool
+    #: A later status was already known; a new change still gets its own decision (C5).
+    late: bool
+    #: The case's current status is this event's from now on. Never true for an event older than
+    #: one for which it was true before, nor for a placeholder once a status is known.
+    current: bool
+    #: Why, as a sentence in our own words.
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Report:
+    """An event, reduced to what folding compares."""
+
+    state: _State
+    text_key: str
+    at: Micros
+    #: Its time may move with every poll.
+    observed: bool
+
+
+def is_placeholder(status: Status, tags: Set[Tag]) -> bool:
+    """Whether a state says nothing of its case (D11).
+
+    A status that was told counts, whatever the text beside it: no RFE is lost for want of words.
+    """
+    return status is Status.OTHER and Tag.NO_INFO in tags
+
+
+def fold(
+    event: CaseEvent, history: Sequence[Change], *, coalesce: float, repeat_within: float
+) -> Fold:
+    """Compare an event with the known changes of its receipt, in provider time.
+
+    `history` may come in any order. `coalesce` and `repeat_within` are seconds, both inclusive:
+    how far apart two reports of one change may lie, and how far apart when the later is the same
+    text at a new time of observation (B7). Both are measured from the span for which the change
+    has been reported, so that a state that is polled for months stays one change.
+    """
+    text_key = classify.text_key(event.text)
+    report = _Report(
+        state=_state(event.status, event.tags, text_key),
+        text_key=text_key,
+        at=event.received_at if event.occurred_at is None else event.occurred_at,
+        observed=event.time_basis is TimeBasis.OBSERVED and event.occurred_at is not None,
+    )
+    known = [change for change in history if change.receipt == event.receipt]
+    found, reason = _find(report, known, coalesce=coalesce, repeat_within=repeat_within)
+    rivals = [change for change in known if change is not found]
+    late = any(change.seen_until > report.at for change in rivals if not _placeholder(change))
+    return Fold(
+        change_id=None if found is None else found.id,
+        at=report.at,
+        text_key=text_key,
+        seen_until=report.at if found is None else max(found.seen_until, report.at),
+        repeat=(
+            found is not None
+            and _observed_again(report, found)
+            and report.at not in (found.at, found.seen_until)
+        ),
+        late=late,
+        current=_leads(report, found, rivals),
+        reason=f"{reason}; a later status was already known" if late else reason,
+    )
+
+
+def _find(
+    report: _Report, known: Sequence[Change], *, coalesce: float, repeat_within: float
+) -> tuple[Change | None, str]:
+    """The known change that is reported, and the sentence that says why or why not."""
+    kind = report.state[0]
+    why_not = ""
+    # Of two equally near ones the later, so that all reports of one instant go the same way.
+    for change in sorted(
+        (change for change in known if _state_of(change) == report.state),
+        key=lambda change: (_gap(report, change), -change.seen_until, change.id),
+    ):
+        said = f"{_AGAIN.get(kind, 'same status')} as change {change.id}"
+        wide = _observed_again(report, change)
+        window = max(coalesce, repeat_within) if wide else coalesce
+        other = _between(report, change, known)
+        if _gap(report, change) > window * _MICROS:
+            why_not = why_not or f"{said}, but more than {_duration(window)} apart"
+        elif other is not None:
+            why_not = why_not or f"{said}, but change {other.id} lies between"
+        else:
+            return change, f"{said}, within {_duration(window)}, no other status between"
+    return None, why_not or _FIRST.get(kind, "first change with this status")
+
+
+def _state(status: Status, tags: Set[Tag], text_key: str) -> _State:
+    """What must be equal for two reports to tell the same (C1)."""
+    if is_placeholder(status, tags):
+        return _NO_INFO
+    return (status, text_key) if status is Status.OTHER else (status,)
+
+
+def _state_of(change: Change) -> _State:
+    return _state(change.status, change.tags, change.text_key)
+
+
+def _placeholder(change: Change) -> bool:
+    return is_placeholder(change.status, change.tags)
+
+
+def _gap(report: _Report, change: Change) -> Micros:
+    """How far the report lies outside the span of the change; 0 inside it."""
+    return max(change.at - report.at, report.at - change.seen_until, 0)
+
+
+def _observed_again(report: _Report, change: Change) -> bool:
+    """Whether this may be the same polled state at a new time (B7)."""
+    return report.observed and report.text_key == change.text_key
+
+
+def _between(report: _Report, change: Change, known: Iterable[Change]) -> Change | None:
+    """A change to another state that was seen strictly between the report and the change."""
+    low, high = sorted((report.at, min(max(report.at, change.at), change.seen_until)))
+    return next(
+        (
+            other
+            for other in known
+            if _state_of(other) != report.state
+            and not _placeholder(other)
+            and (low < other.at < high or low < other.seen_until < high)
+        ),
+        None,
+    )
+
+
+def _leads(report: _Report, found: Change | None, rivals: Sequence[Change]) -> bool:
+    """Whether nothing that is known speaks of a later time (C5).
+
+    At one instant the change recorded last counts: nothing else tells the order of two texts
+    that share it (B7), and a further report of the earlier one does not bring it back.
+    """
+    placeholder = report.state == _NO_INFO
+    if placeholder and not all(_placeholder(rival) for rival in rivals):
+        return False
+    if found is not None and report.at < found.seen_until:
+        return False
+    mine = (report.at, math.inf if found is None else found.id)
+    return all(
+        (rival.seen_until, rival.id) < mine
+        for rival in rivals
+        if _placeholder(rival) is placeholder
+    )
+
+
+def _duration(seconds: float) -> str:
+    """`24 h`, `7 d`, `90 s`: in the largest unit of which there are at least two."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"

@@ -1,0 +1,170 @@
+"""Who must hear of an event, and why: every rule in turn, with its reason.
+
+A reason may be stored and shown to whoever may see the decision, so it holds our own words,
+configured names and the taxonomy; never the official text, a label, a matter or a whole receipt.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from casebell.events import Case, CaseEvent, Status, Tag
+from casebell.route.rules import SEARCH_LIMIT, Clause, CompiledRule, readable
+from casebell.uscis.receipts import mask
+
+#: A list longer than this is not read.
+_MOST_LISTED = 5
+_MOST_CHARACTERS = 60
+
+_SHOWABLE = re.compile(rf"[\w .,:;@/*?+'&()-]{{1,{_MOST_CHARACTERS}}}")
+_RECEIPT = re.compile(r"[A-Z]{3}[0-9]{10}", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RuleResult:
+    """What one rule said."""
+
+    name: str
+    matched: bool
+    #: The keys that held; or the first that failed, with both sides.
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notify:
+    """One channel that must hear of it."""
+
+    channel: str
+    #: The rules that asked for it, in their order.
+    rules: tuple[str, ...]
+    #: One of those rules is urgent, or the event itself is.
+    urgent: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Matching:
+    """What the rules said of an event."""
+
+    #: Every rule, in the order of the configuration.
+    results: tuple[RuleResult, ...]
+    #: Each channel once, in the order in which they were first asked for.
+    notify: tuple[Notify, ...]
+    #: The event is urgent, or a rule that matched is: also where nobody is notified.
+    urgent: bool
+
+    def as_record(self) -> dict[str, Any]:
+        """The same as JSON values, for the recorded decision."""
+        return {
+            "rules": [
+                {"name": result.name, "matched": result.matched, "why": result.why}
+                for result in self.results
+            ],
+            "notify": [
+                {"channel": one.channel, "rules": list(one.rules), "urgent": one.urgent}
+                for one in self.notify
+            ],
+            "urgent": self.urgent,
+        }
+
+
+def match(rules: Sequence[CompiledRule], event: CaseEvent, case: Case) -> Matching:
+    """Ask every rule; all that match count."""
+    facts = _facts(event, case)
+    results = tuple(_ask(rule, facts) for rule in rules)
+    matched = [rule for rule, result in zip(rules, results, strict=True) if result.matched]
+    open_deadline = event.status is Status.RFE_ISSUED or Tag.DEADLINE in event.tags
+    channels = dict.fromkeys(channel for rule in matched for channel in rule.notify)
+    asking = {channel: [rule for rule in matched if channel in rule.notify] for channel in channels}
+    return Matching(
+        results=results,
+        notify=tuple(
+            Notify(
+                channel=channel,
+                rules=tuple(rule.name for rule in by),
+                urgent=open_deadline or any(rule.urgent for rule in by),
+            )
+            for channel, by in asking.items()
+        ),
+        urgent=open_deadline or any(rule.urgent for rule in matched),
+    )
+
+
+def _facts(event: CaseEvent, case: Case) -> Mapping[str, tuple[str, ...]]:
+    """What each key of a condition is compared with."""
+    text = event.text[:SEARCH_LIMIT]
+    return {
+        "source": (event.source,),
+        "type": (event.type,),
+        "status": (event.status,),
+        "tags": tuple(sorted(event.tags)),
+        "receipt": (event.receipt,),
+        "text": (readable(text), text),
+        "owner": (case.owner,),
+        "team": (case.team,),
+        "matter": (case.matter,),
+        "label": (case.label,),
+        "flags": tuple(sorted(event.flags)),
+    }
+
+
+def _ask(rule: CompiledRule, facts: Mapping[str, tuple[str, ...]]) -> RuleResult:
+    failures: list[str] = []
+    for condition in rule.when:
+        failed = next((one for one in condition if not one.holds(facts[one.key])), None)
+        if failed is None:
+            held = ", ".join(_holding(clause, facts[clause.key]) for clause in condition)
+            why = held or "the rule asks for every change"
+            return RuleResult(name=rule.name, matched=True, why=why)
+        failures.append(_failing(failed, facts[failed.key]))
+    why = _few(dict.fromkeys(failures), "; ")
+    return RuleResult(name=rule.name, matched=False, why=why)
+
+
+def _holding(clause: Clause, values: Sequence[str]) -> str:
+    """A clause that holds, in words."""
+    match clause.key:
+        case "text":
+            return "the text says what the rule asks for"
+        case "label" | "matter":
+            return f"{clause.key} is one the rule asks for"
+        case _:
+            return _stating(clause.key, values)
+
+
+def _failing(clause: Clause, values: Sequence[str]) -> str:
+    """A clause that does not hold, in words: what is, and what is asked for."""
+    match clause.key:
+        case "text":
+            return "the text does not say what the rule asks for"
+        case "label" | "matter":
+            known = "is not one the rule asks for" if any(values) else "is not known"
+            return f"{clause.key} {known}"
+        case "receipt":
+            return f"{_stating(clause.key, values)}, the rule asks for others"
+        case _:
+            asked = _few(map(_shown, clause.asked), " or ")
+            return f"{_stating(clause.key, values)}, the rule asks for {asked}"
+
+
+def _stating(key: str, values: Sequence[str]) -> str:
+    if key in ("tags", "flags"):
+        return f"{key} are {', '.join(values)}" if values else f"there are no {key}"
+    value = values[0]
+    return f"{key} is {_shown(value)}" if value else f"{key} is not known"
+
+
+def _shown(value: str) -> str:
+    """A value in a reason: types come from outside, and anything might hold a receipt."""
+    if _SHOWABLE.fullmatch(value) is None:
+        return "something that is not shown here"
+    return _RECEIPT.sub(lambda found: mask(found[0].upper()), value)
+
+
+def _few(items: Iterable[str], between: str) -> str:
+    """The first few, and how many more there are."""
+    every = list(items)
+    few = every[:_MOST_LISTED]
+    if more := len(every) - len(few):
+        few.append(f"{more} more")
+    return between.join(few)

@@ -1,0 +1,295 @@
+"""The loop that gives every event its decision: fold → match → decide, in one transaction.
+
+It reads the events that have none, in order of arrival, so whatever a crash left over is picked up.
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from casebell.clock import Clock
+from casebell.errors import StorageUnavailable
+from casebell.events import AlertKind, Flag, Micros
+from casebell.route.decide import Decision, DecisionOutcome, Targets, decide
+from casebell.route.fold import Fold, fold
+from casebell.route.match import match
+from casebell.route.rules import CompiledRule
+from casebell.store import cases, held, outbox
+from casebell.store.cases import Unrouted
+from casebell.store.engine import Connection, Store
+from casebell.store.outbox import NewAlert
+from casebell.telemetry import Log, Metrics
+from casebell.uscis.receipts import mask
+
+#: Events decided in one transaction.
+BATCH = 64
+#: Seconds between looks at the store when nobody rang: another server may have stored events.
+POLL = 1.0
+#: Seconds before an event that could not be routed is tried again.
+DEFECT_WAIT = 60.0
+_HOUR: Micros = 3_600_000_000
+
+
+class Router:
+    """Decides about events; start it with `async with`.
+
+    Args:
+        rules: compiled, in the order of the configuration.
+        targets: every channel's targets.
+        ops: channels that operations read.
+        coalesce, repeat_within: seconds, see `fold`.
+        decided: called after each commit that may have put alerts into the outbox.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        rules: Sequence[CompiledRule],
+        targets: Targets,
+        ops: Sequence[str],
+        coalesce: float,
+        repeat_within: float,
+        clock: Clock,
+        metrics: Metrics,
+        log: Log,
+        decided: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store = store
+        self._rules = rules
+        self._targets = targets
+        self._ops = ops
+        self._coalesce = coalesce
+        self._repeat_within = repeat_within
+        self._clock = clock
+        self._metrics = metrics
+        self._log = log
+        self._decided = decided
+        self._bell = asyncio.Event()
+        #: Events that routing stumbled over, and when to try them again (monotonic seconds).
+        self._defects: dict[int, float] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Router":
+        self._task = asyncio.create_task(self._run(), name="router")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End; what is not decided yet is decided after the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    @property
+    def alive(self) -> bool:
+        """Whether its loop runs."""
+        return self._task is not None and not self._task.done()
+
+    def wake(self) -> None:
+        """Say that there may be something to decide."""
+        self._bell.set()
+
+    async def _run(self) -> None:
+        while True:
+            self._bell.clear()
+            try:
+                while await self.route_waiting():
+                    pass
+                await self._tell_held()
+            except StorageUnavailable:
+                self._metrics.storage_errors.labels("route").inc()
+            try:
+                await asyncio.wait_for(self._bell.wait(), POLL)
+            except TimeoutError:
+                continue
+
+    async def route_waiting(self) -> bool:
+        """Decide about one batch of waiting events; whether there was any."""
+        now = self._clock.monotonic()
+        resting = [event for event, until in self._defects.items() if until > now]
+        async with self._store.read() as connection:
+            waiting = await cases.unrouted(connection, limit=BATCH, leave_out=resting)
+        if not waiting:
+            return False
+        try:
+            await self._route_batch(waiting)
+        except StorageUnavailable:
+            raise
+        except Exception:  # noqa: BLE001 - one bad event must not stop the others
+            for one in waiting:
+                await self._route_alone(one)
+        self._decided()
+        return True
+
+    async def _route_batch(self, waiting: Sequence[Unrouted]) -> None:
+        async with self._store.write() as connection:
+            told = [(one, *await self._route(connection, one)) for one in waiting]
+        for one, outcome, change_id in told:
+            self._defects.pop(one.id, None)
+            self._metrics.decisions.labels(outcome).inc()
+            self._log.info(
+                "event.routed",
+                row=one.id,
+                source=one.event.source,
+                receipt=mask(one.event.receipt),
+                status=str(one.event.status),
+                outcome=str(outcome),
+                change=change_id,
+            )
+
+    async def _route_alone(self, one: Unrouted) -> None:
+        try:
+            await self._route_batch([one])
+        except StorageUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - kept, told, and tried again
+            self._defects[one.id] = self._clock.monotonic() + DEFECT_WAIT
+            self._log.error("event.defect", row=one.id, error=error)
+            async with self._store.write() as connection:
+                note = ("unroutable", str(one.id))
+                await self._tell_operations(connection, f"unroutable:{one.id}", note, urgent=True)
+
+    async def _route(self, connection: Connection, one: Unrouted) -> tuple[DecisionOutcome, int]:
+        """Decide about one event, inside the caller's transaction."""
+        event = one.event
+        now = self._clock.now()
+        history = await cases.history(connection, event.receipt)
+        folded = fold(event, history, coalesce=self._coalesce, repeat_within=self._repeat_within)
+        outcome = DecisionOutcome.SAME_CHANGE
+        change_id = folded.change_id
+        if change_id is not None:
+            await cases.corroborate(
+                connection,
+                change_id=change_id,
+                event_id=one.id,
+                at=folded.at,
+                seen_until=folded.seen_until,
+                now=now,
+            )
+        else:
+            case = await cases.case_of(connection, event.receipt)
+            # Rules may ask for what folding found out.
+            event = dataclasses.replace(event, flags=event.flags | _flags(folded))
+            matching = match(self._rules, event, case)
+            decision = decide(event, matching, targets=self._targets, ops=self._ops)
+            outcome = decision.outcome
+            change_id = await self._found_change(connection, one, folded, decision, now)
+        if folded.current:
+            await cases.move_case(
+                connection,
+                receipt=event.receipt,
+                status=event.status,
+                text=event.text,
+                at=folded.at,
+                change_id=change_id,
+                now=now,
+            )
+        await self._tell_contradictions(connection, one)
+        await cases.mark_routed(
+            connection,
+            event_id=one.id,
+            change_id=change_id,
+            add_flags=_flags(folded),
+            reason=folded.reason,
+            now=now,
+        )
+        return outcome, change_id
+
+    async def _found_change(
+        self,
+        connection: Connection,
+        one: Unrouted,
+        folded: Fold,
+        decision: Decision,
+        now: Micros,
+    ) -> int:
+        change_id = await cases.add_change(
+            connection,
+            receipt=one.event.receipt,
+            status=one.event.status,
+            tags=one.event.tags,
+            text_key=folded.text_key,
+            at=folded.at,
+            seen_until=folded.seen_until,
+            event_id=one.id,
+            late=folded.late,
+            now=now,
+            decision=decision.as_record(),
+        )
+        new = [
+            NewAlert(
+                kind=AlertKind.CASE,
+                subject=f"change:{change_id}",
+                channel=recipient.channel,
+                target=recipient.target,
+                rules=recipient.rules,
+                urgent=recipient.urgent,
+                change_id=change_id,
+                event_id=one.id,
+            )
+            for recipient in decision.recipients
+        ]
+        await outbox.add(connection, new, now=now)
+        return change_id
+
+    async def _tell_contradictions(self, connection: Connection, one: Unrouted) -> None:
+        """Operations hear of what a source got wrong (B7, C3, C6)."""
+        event = one.event
+        note: tuple[str, ...]
+        if Flag.CONFLICT in event.flags and one.revision_of is not None:
+            note = ("conflict", event.source, str(one.revision_of), str(one.id))
+            await self._tell_operations(connection, f"conflict:{one.id}", note)
+        if event.flags & {Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT}:
+            note = (
+                "status_conflict",
+                event.source,
+                str(one.id),
+                event.delivered_status or "none",
+                event.type or "none",
+                str(event.status),
+            )
+            await self._tell_operations(connection, f"status-conflict:{one.id}", note)
+
+    async def _tell_held(self) -> None:
+        """Operations hear of held deliveries: at once, then at most hourly for each reason."""
+        async with self._store.read() as connection:
+            waiting = await held.untold(connection)
+        if not waiting:
+            return
+        async with self._store.write() as connection:
+            now = self._clock.now()
+            for row in waiting:
+                subject = f"held:{row.source}:{row.reason}:{now // _HOUR}"
+                note = ("held", row.source, row.reason, str(row.count), str(row.first))
+                await self._tell_operations(connection, subject, note)
+                await held.mark_told(
+                    connection, source=row.source, reason=row.reason, last=row.last, now=now
+                )
+        self._decided()
+
+    async def _tell_operations(
+        self,
+        connection: Connection,
+        subject: str,
+        note: tuple[str, ...],
+        *,
+        urgent: bool = False,
+    ) -> None:
+        new = [
+            NewAlert(
+                kind=AlertKind.OPS,
+                subject=subject,
+                channel=channel,
+                target=target,
+                urgent=urgent,
+                note=note,
+            )
+            for channel in self._ops
+            for target in self._targets[channel]
+        ]
+        await outbox.add(connection, new, now=self._clock.now())
+
+
+def _flags(folded: Fold) -> frozenset[Flag]:
+    given = {Flag.REPEAT: folded.repeat, Flag.LATE: folded.late}
+    return frozenset(flag for flag, holds in given.items() if holds)

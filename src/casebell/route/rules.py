@@ -1,0 +1,130 @@
+"""The configured rules, compiled once at start and at every reload.
+
+What a value asks for, by key of `when`:
+
+- `source`, `status`, `tags`, `flags`: exactly that word. Several tags ask for any one of them.
+- `type`, `owner`, `team`, `matter`, `label`: the whole value, where `*` stands for anything and `?`
+  for one character: `case.rfe.*`, `Acme-*`. Brackets are ordinary characters.
+- `receipt`: the same over the canonical number, and `[0-4]` stands for one of these: `IOE09*`.
+- `text`: a part of the official text; HTML entities, kinds of apostrophe and white space make no
+  difference. Between slashes it is a regular expression: `/biometric.*rescheduled/`.
+
+Upper and lower case never matter. What is not known (no owner, no type) meets no value, not even
+`*`.
+
+A regular expression can be written so that it takes for ever (`/(a+)+$/`); Python's cannot be
+stopped. It is the operator's own, and only SEARCH_LIMIT characters of a text are searched: that
+bounds slow patterns, not hopeless ones.
+"""
+
+import fnmatch
+import html
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from casebell.settings import Rule, When
+
+#: Characters of a text in which `text` is looked for. Official descriptions have 300 to 900.
+SEARCH_LIMIT = 8_000
+
+#: `html.unescape` raises on a number of thousands of digits; none that means something has eight.
+_ENDLESS_ENTITY = re.compile(r"&#[0-9]{8,}")
+_APOSTROPHES = str.maketrans(dict.fromkeys("`\u00b4\u2018\u2019\u201b\u02bc\u2032\uff07", "'"))
+_WHITE_SPACE = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Clause:
+    """One key of a condition: any of its values must be met."""
+
+    key: str
+    #: The values as configured.
+    asked: tuple[str, ...]
+    patterns: tuple[re.Pattern[str], ...]
+
+    def holds(self, values: Iterable[str]) -> bool:
+        """Whether one of the values is one that is asked for."""
+        return any(
+            pattern.search(value) is not None
+            for value in values
+            if value
+            for pattern in self.patterns
+        )
+
+
+#: All clauses must hold; an empty condition is met by every change.
+Condition: TypeAlias = tuple[Clause, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompiledRule:
+    """A rule, ready to be matched."""
+
+    name: str
+    #: Any of these must be met.
+    when: tuple[Condition, ...]
+    #: Names of channels; () tells nobody, on purpose.
+    notify: tuple[str, ...]
+    urgent: bool
+
+
+def compile_rules(rules: Iterable[Rule]) -> tuple[CompiledRule, ...]:
+    """The rules of the configuration, in its order. The settings have checked every value."""
+    return tuple(
+        CompiledRule(
+            name=rule.name,
+            when=tuple(_condition(when) for when in rule.when),
+            notify=tuple(rule.notify),
+            urgent=rule.urgent,
+        )
+        for rule in rules
+    )
+
+
+def readable(text: str) -> str:
+    """A text as it is searched: entities decoded, apostrophes and white space in one spelling."""
+    if "&" in text:
+        # Twice: relays encode what was encoded already ("&amp;#039;").
+        text = html.unescape(html.unescape(_ENDLESS_ENTITY.sub(" ", text)))
+    return _WHITE_SPACE.sub(" ", text.translate(_APOSTROPHES))
+
+
+def _condition(when: When) -> Condition:
+    return tuple(
+        Clause(key=key, asked=tuple(map(str, asked)), patterns=tuple(map(pattern, asked)))
+        for key, asked, pattern in (
+            ("source", when.source, _word),
+            ("type", when.type, _glob),
+            ("status", when.status, _word),
+            ("tags", when.tags, _word),
+            ("receipt", when.receipt, _receipt_glob),
+            ("text", when.text, _passage),
+            ("owner", when.owner, _glob),
+            ("team", when.team, _glob),
+            ("matter", when.matter, _glob),
+            ("label", when.label, _glob),
+            ("flags", when.flags, _word),
+        )
+        if asked
+    )
+
+
+def _word(value: str) -> re.Pattern[str]:
+    return re.compile(rf"\A{re.escape(value)}\Z", re.IGNORECASE)
+
+
+def _glob(value: str) -> re.Pattern[str]:
+    return _receipt_glob(value.replace("[", "[[]"))
+
+
+def _receipt_glob(value: str) -> re.Pattern[str]:
+    # The library's translation takes linear time, however many stars there are.
+    return re.compile(rf"\A{fnmatch.translate(value)}", re.IGNORECASE)
+
+
+def _passage(value: str) -> re.Pattern[str]:
+    if len(value) > 2 and value.startswith("/") and value.endswith("/"):
+        return re.compile(value[1:-1], re.IGNORECASE)
+    return re.compile(f"{re.escape(readable(value))}|{re.escape(value)}", re.IGNORECASE)

@@ -1,0 +1,110 @@
+"""Who would hear of each status and tag."""
+
+from typing import Any
+
+import pytest
+
+from casebell.events import Status, Tag
+from casebell.receive.verdict import judge
+from casebell.route.coverage import IMPLIED_TAGS, CoverageRow, coverage
+from casebell.route.rules import compile_rules
+from casebell.settings import Rule
+
+
+def table(*rules: tuple[str, Any, list[str]]) -> dict[tuple[str, str], CoverageRow]:
+    """The rows for rules written as (name, when, notify), by kind and value."""
+    compiled = compile_rules(
+        Rule.model_validate({"name": name, "when": when, "notify": to}) for name, when, to in rules
+    )
+    return {(row.kind, row.value): row for row in coverage(compiled)}
+
+
+def test_every_status_and_tag_has_one_row() -> None:
+    """Nothing of the taxonomy is left out, statuses first."""
+    expected = [("status", str(one)) for one in Status] + [("tag", str(one)) for one in Tag]
+    assert list(table()) == expected
+
+
+def test_without_rules_nobody_hears() -> None:
+    """Every row says so."""
+    for row in table().values():
+        assert row.channels == ()
+        assert row.rules == ()
+        assert row.note.startswith(("nobody", "operations only"))
+
+
+def test_channels_and_rules_of_a_status() -> None:
+    """All rules that match are named, each channel once, and no others."""
+    rows = table(
+        ("RFE", {"status": "rfe_issued"}, ["slack", "email"]),
+        ("Deadlines", {"tags": "deadline"}, ["email", "phone"]),
+        ("Denied", {"status": "denied"}, ["teams"]),
+    )
+    assert rows["status", "rfe_issued"] == CoverageRow(
+        kind="status",
+        value="rfe_issued",
+        channels=("slack", "email", "phone"),
+        rules=("RFE", "Deadlines"),
+        note="",
+    )
+    assert rows["tag", "deadline"].rules == ("Deadlines",)
+    assert rows["status", "approved"].note == "nobody"
+
+
+def test_a_rule_that_tells_nobody_on_purpose_is_named() -> None:
+    """A catch-all without channels covers nothing, but shows."""
+    row = table(("Everything else", {}, []))["status", "denied"]
+    assert (row.channels, row.rules, row.note) == ((), ("Everything else",), "nobody")
+
+
+def test_keys_that_depend_on_the_case_are_notes() -> None:
+    """A rule that also asks for a receipt or a team covers some changes only."""
+    rows = table(
+        ("Acme RFEs", {"status": "rfe_issued", "receipt": "IOE*", "team": "acme"}, ["acme"]),
+        ("Denied", {"status": "denied"}, ["teams"]),
+        ("Cards", {"tags": "card", "text": "mailed"}, []),
+    )
+    assert rows["status", "rfe_issued"].channels == ()
+    assert rows["status", "rfe_issued"].note == (
+        'nobody for certain: sometimes acme by "Acme RFEs", depending on receipt, team'
+    )
+    assert rows["status", "denied"].note == ""
+    assert rows["tag", "card"].note == "nobody"
+
+
+def test_a_certain_and_an_uncertain_rule() -> None:
+    """Who hears in every case stands in the row, who hears sometimes in its note."""
+    row = table(
+        ("Denied", {"status": "denied"}, ["teams"]),
+        ("Big client", {"label": "Acme-*"}, ["partner"]),
+    )["status", "denied"]
+    assert row.channels == ("teams",)
+    assert row.note == 'sometimes partner by "Big client", depending on label'
+
+
+def test_any_of_several_conditions_covers() -> None:
+    """One condition without further keys is enough for certainty."""
+    row = table(("Denied", [{"status": "denied", "team": "a"}, {"tags": "adverse"}], ["teams"]))[
+        "status", "denied"
+    ]
+    assert (row.channels, row.note) == (("teams",), "")
+
+
+@pytest.mark.parametrize(
+    ("tag", "note"),
+    [
+        (Tag.TEST, "operations only"),
+        (Tag.NO_INFO, "nobody, on purpose: a placeholder says nothing of the case"),
+    ],
+)
+def test_what_rules_have_no_say_in(tag: Tag, note: str) -> None:
+    """Test receipts go to operations and placeholders to nobody, whatever the rules say."""
+    row = table(("All", {}, ["slack"]), ("Marked", {"tags": str(tag)}, ["email"]))["tag", tag]
+    assert (row.channels, row.rules, row.note) == ((), (), note)
+
+
+@pytest.mark.parametrize("status", Status)
+def test_implied_tags_are_those_that_events_carry(status: Status) -> None:
+    """A status delivered without text gets the very tags that the table counts with."""
+    verdict = judge(event_type="case.status.updated", words=[status], text="", categories={})
+    assert verdict.tags - {Tag.NO_INFO} == IMPLIED_TAGS.get(status, frozenset())

@@ -1,0 +1,580 @@
+"""Which events are news: stories, and what holds of every story."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casebell.events import CaseEvent, Change, KeyBasis, Status, Tag, TimeBasis
+from casebell.route.fold import Fold, fold, is_placeholder
+
+SECOND = 1_000_000
+HOUR = 3_600 * SECOND
+DAY = 24 * HOUR
+START = 1_760_000_000 * SECOND
+RECEIPT = "IOE0912345678"
+
+COALESCE = 24 * 3_600.0
+REPEAT_WITHIN = 7 * 24 * 3_600.0
+
+RECEIVED, RFE, RESPONSE = Status.RECEIVED, Status.RFE_ISSUED, Status.RFE_RECEIVED
+APPROVED, OTHER = Status.APPROVED, Status.OTHER
+OCCURRED, OBSERVED = TimeBasis.OCCURRED, TimeBasis.OBSERVED
+
+TITLES = {
+    RECEIVED: "Case Was Received",
+    RFE: "Request for Additional Evidence Was Sent",
+    RESPONSE: "Response To USCIS' Request For Evidence Was Received",
+    APPROVED: "Case Was Approved",
+    Status.DENIED: "Case Was Denied",
+    Status.INTERVIEW_SCHEDULED: "Interview Was Scheduled",
+    OTHER: "Fingerprint Fee Was Received",
+}
+
+
+def told(
+    status: Status,
+    *,
+    hour: float = 0,
+    text: str | None = None,
+    basis: TimeBasis = OCCURRED,
+    timed: bool = True,
+    kind: str = "case.status.updated",
+    source: str = "parley",
+    tags: frozenset[Tag] = frozenset(),
+    receipt: str = RECEIPT,
+) -> CaseEvent:
+    """A status with its hour: by the provider's word, or by arrival where it is not `timed`."""
+    at = START + round(hour * HOUR)
+    body = f"{source}/{kind}/{status}/{hour}/{text}".encode()
+    return CaseEvent(
+        source=source,
+        key=hashlib.sha256(body).hexdigest(),
+        key_basis=KeyBasis.DIGEST,
+        type=kind,
+        receipt=receipt,
+        receipt_raw=receipt,
+        status=status,
+        delivered_status=status,
+        tags=tags,
+        text=TITLES[status] if text is None else text,
+        occurred_at=at if timed else None,
+        occurred_raw=None,
+        time_basis=basis,
+        received_at=START + 400 * DAY if timed else at,
+        flags=frozenset(),
+        body=body,
+        body_sha256=hashlib.sha256(body).hexdigest(),
+        secret_label="2026",
+        address="",
+        idempotency_key=None,
+        request_id="req_1",
+    )
+
+
+def polled(status: Status, *, hour: float, text: str | None = None) -> CaseEvent:
+    """A state with its time of last observation, as Torch tells it."""
+    return told(status, hour=hour, text=text, basis=OBSERVED, source="torch")
+
+
+def untimed(status: Status, *, hour: float) -> CaseEvent:
+    """A state whose time is missing or unreadable, received at that hour."""
+    return told(status, hour=hour, basis=OBSERVED, timed=False, source="torch")
+
+
+def nothing_shown(*, hour: float, text: str = "CASE STATUS") -> CaseEvent:
+    """A placeholder."""
+    return told(OTHER, hour=hour, text=text, tags=frozenset({Tag.NO_INFO}))
+
+
+class Telling:
+    """A case as it is told: keeps the changes as the store would."""
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        #: Status of the latest event that was called current, with the time it carried.
+        self.current: tuple[Status, int] | None = None
+
+    def hear(self, event: CaseEvent) -> Fold:
+        """Fold the event and record what it means."""
+        folded = fold(event, self.changes, coalesce=COALESCE, repeat_within=REPEAT_WITHIN)
+        if folded.change_id is None:
+            self.changes.append(
+                Change(
+                    id=len(self.changes) + 1,
+                    receipt=event.receipt,
+                    status=event.status,
+                    tags=event.tags,
+                    text_key=folded.text_key,
+                    at=folded.at,
+                    seen_until=folded.seen_until,
+                )
+            )
+        else:
+            known = self.changes[folded.change_id - 1]
+            self.changes[folded.change_id - 1] = replace(known, seen_until=folded.seen_until)
+        if folded.current:
+            self.current = (event.status, folded.at)
+        return folded
+
+
+def outcome(event: CaseEvent, folded: Fold) -> str:
+    """What people notice of an event."""
+    if folded.change_id is not None:
+        return "repeat" if folded.repeat else "same"
+    if is_placeholder(event.status, event.tags):
+        return "quiet"
+    return "late alert" if folded.late else "alert"
+
+
+@dataclass(frozen=True)
+class Story:
+    name: str
+    events: Sequence[tuple[str, CaseEvent]]
+    ends_as: Status
+
+
+STORIES = [
+    Story(
+        "the generic and the specific type of one change",
+        [
+            ("alert", told(RFE, kind="case.status.updated")),
+            ("same", told(RFE, kind="case.rfe.issued")),
+        ],
+        RFE,
+    ),
+    Story(
+        "the specific type words it differently, two hours later",
+        [
+            ("alert", told(RFE, text="We sent you a request for evidence for your Form I-129.")),
+            ("same", told(RFE, hour=2, kind="case.rfe.issued")),
+        ],
+        RFE,
+    ),
+    Story(
+        "both sources tell of one change",
+        [
+            ("alert", told(APPROVED, hour=0)),
+            ("same", polled(APPROVED, hour=3, text="Your case was approved.")),
+        ],
+        APPROVED,
+    ),
+    Story(
+        "exactly the coalescing window apart",
+        [("alert", told(RFE, hour=0)), ("same", told(RFE, hour=24))],
+        RFE,
+    ),
+    Story(
+        "one second more than the coalescing window apart",
+        [("alert", told(RFE, hour=0)), ("alert", told(RFE, hour=24 + 1 / 3600))],
+        RFE,
+    ),
+    Story(
+        "one second more than the coalescing window apart, told backwards",
+        [("alert", told(RFE, hour=24 + 1 / 3600)), ("late alert", told(RFE, hour=0))],
+        RFE,
+    ),
+    Story(
+        "a poll every hour for two days",
+        [
+            ("alert", polled(RFE, hour=0)),
+            *(("repeat", polled(RFE, hour=hour)) for hour in range(1, 48)),
+        ],
+        RFE,
+    ),
+    Story(
+        "a poll every day, give or take",
+        [
+            ("alert", polled(RFE, hour=0)),
+            *(("repeat", polled(RFE, hour=hour)) for hour in (24.1, 47.8, 72.6, 97, 120.2)),
+        ],
+        RFE,
+    ),
+    Story(
+        "a poll every three days for a month",
+        [
+            ("alert", polled(RFE, hour=0)),
+            *(("repeat", polled(RFE, hour=72 * n)) for n in range(1, 11)),
+        ],
+        RFE,
+    ),
+    Story(
+        "a poll after exactly seven days, then after a little more",
+        [
+            ("alert", polled(RFE, hour=0)),
+            ("repeat", polled(RFE, hour=168)),
+            ("alert", polled(RFE, hour=168 + 168.1)),
+        ],
+        RFE,
+    ),
+    Story(
+        "a poll with the same observation time under another id",
+        [("alert", polled(RFE, hour=0)), ("same", polled(RFE, hour=0))],
+        RFE,
+    ),
+    Story(
+        "polls of one text of status other, which then changes",
+        [
+            ("alert", polled(OTHER, hour=0)),
+            ("repeat", polled(OTHER, hour=72)),
+            ("alert", polled(OTHER, hour=73, text="Card Was Mailed To Me")),
+            ("repeat", polled(OTHER, hour=145, text="Card Was Mailed To Me")),
+        ],
+        OTHER,
+    ),
+    Story(
+        "three days apart, by the time it occurred: not a poll",
+        [("alert", told(RFE, hour=0)), ("alert", told(RFE, hour=72))],
+        RFE,
+    ),
+    Story(
+        "polled three days later in other words: not the same observation",
+        [
+            ("alert", polled(RFE, hour=0)),
+            ("alert", polled(RFE, hour=72, text="Request for Initial Evidence Was Sent")),
+        ],
+        RFE,
+    ),
+    Story(
+        "a second RFE after 40 days",
+        [("alert", told(RFE, hour=0)), ("alert", told(RFE, hour=40 * 24))],
+        RFE,
+    ),
+    Story(
+        "RFE, response and RFE again on one day",
+        [
+            ("alert", told(RFE, hour=0)),
+            ("alert", told(RESPONSE, hour=5)),
+            ("alert", told(RFE, hour=10)),
+        ],
+        RFE,
+    ),
+    Story(
+        "a poll goes back to a state after another was seen",
+        [
+            ("alert", polled(RFE, hour=0)),
+            ("alert", polled(RESPONSE, hour=5)),
+            ("alert", polled(RFE, hour=6)),
+            ("repeat", polled(RFE, hour=7)),
+        ],
+        RFE,
+    ),
+    Story(
+        "the RFE arrives after the approval",
+        [("alert", told(APPROVED, hour=48)), ("late alert", told(RFE, hour=0))],
+        APPROVED,
+    ),
+    Story(
+        "a late arrival between two known changes",
+        [
+            ("alert", told(RFE, hour=0)),
+            ("alert", told(APPROVED, hour=60)),
+            ("late alert", told(RESPONSE, hour=30)),
+        ],
+        APPROVED,
+    ),
+    Story(
+        "a late report of a change that another has followed",
+        [
+            ("alert", told(RFE, hour=0)),
+            ("alert", told(RESPONSE, hour=10)),
+            ("same", told(RFE, hour=0, kind="case.rfe.issued")),
+        ],
+        RESPONSE,
+    ),
+    Story(
+        "a pair out of order, then the generic type of both",
+        [
+            ("alert", told(RESPONSE, hour=10)),
+            ("late alert", told(RFE, hour=0)),
+            ("same", told(RESPONSE, hour=10, kind="case.rfe.received")),
+            ("same", told(RFE, hour=0, kind="case.rfe.issued")),
+        ],
+        RESPONSE,
+    ),
+    Story(
+        "the nearer report is cut off by another status, the farther is not",
+        [
+            ("alert", told(RFE, hour=0)),
+            ("alert", told(RESPONSE, hour=5)),
+            ("alert", told(RFE, hour=20)),
+            ("same", told(RFE, hour=7)),
+        ],
+        RFE,
+    ),
+    Story(
+        "a polled state goes on around a late arrival, which is then told again",
+        [
+            ("alert", polled(RFE, hour=0)),
+            ("repeat", polled(RFE, hour=10)),
+            ("late alert", told(RESPONSE, hour=5)),
+            ("alert", told(RESPONSE, hour=12)),
+        ],
+        RESPONSE,
+    ),
+    Story(
+        "a placeholder says nothing of the case",
+        [("alert", told(RECEIVED, hour=0)), ("quiet", nothing_shown(hour=50))],
+        RECEIVED,
+    ),
+    Story(
+        "a placeholder between two reports does not make the second one news",
+        [
+            ("alert", told(APPROVED, hour=0)),
+            ("quiet", nothing_shown(hour=1)),
+            ("same", told(APPROVED, hour=2)),
+        ],
+        APPROVED,
+    ),
+    Story(
+        "approved, a placeholder and approved at the same time",
+        [
+            ("alert", told(APPROVED, hour=0)),
+            ("quiet", nothing_shown(hour=0)),
+            ("same", told(APPROVED, hour=0, kind="case.approved")),
+        ],
+        APPROVED,
+    ),
+    Story(
+        "placeholders of any wording are one until a status comes between",
+        [
+            ("quiet", nothing_shown(hour=0)),
+            ("same", nothing_shown(hour=1, text="Unknown")),
+            ("alert", told(RECEIVED, hour=2)),
+            ("quiet", nothing_shown(hour=3)),
+        ],
+        RECEIVED,
+    ),
+    Story(
+        "a first placeholder gives way to an older status",
+        [("quiet", nothing_shown(hour=9)), ("alert", told(RECEIVED, hour=0))],
+        RECEIVED,
+    ),
+    Story(
+        "a delivered RFE without words is an RFE",
+        [
+            ("alert", told(RECEIVED, hour=0)),
+            ("alert", told(RFE, hour=1, text="", tags=frozenset({Tag.NO_INFO, Tag.DEADLINE}))),
+            ("same", told(RFE, hour=2)),
+        ],
+        RFE,
+    ),
+    Story(
+        "two statuses share an instant: the later arrival counts, and stays",
+        [
+            ("alert", polled(RFE, hour=0)),
+            ("alert", polled(RESPONSE, hour=0)),
+            ("same", told(RFE, hour=0)),
+        ],
+        RESPONSE,
+    ),
+    Story(
+        "two texts of status other share an instant",
+        [
+            ("alert", polled(OTHER, hour=0)),
+            ("alert", polled(OTHER, hour=0, text="Card Was Mailed To Me")),
+            ("same", polled(OTHER, hour=0)),
+        ],
+        OTHER,
+    ),
+    Story(
+        "a text of status other that comes back after another",
+        [
+            ("alert", told(OTHER, hour=0)),
+            ("alert", told(OTHER, hour=1, text="Card Was Mailed To Me")),
+            ("alert", told(OTHER, hour=2)),
+        ],
+        OTHER,
+    ),
+    Story(
+        "no time at all: the time of receipt stands in",
+        [
+            ("alert", untimed(RFE, hour=0)),
+            ("same", untimed(RFE, hour=20)),
+            ("same", untimed(RFE, hour=40)),
+            ("alert", untimed(RFE, hour=65)),
+        ],
+        RFE,
+    ),
+    Story(
+        "another receipt",
+        [("alert", told(RFE)), ("alert", told(RFE, receipt="IOE0987654321"))],
+        RFE,
+    ),
+]
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_story(story: Story) -> None:
+    """Each event of the story is news, or not, as the table says, and the case ends as it says."""
+    case = Telling()
+    heard = [outcome(event, case.hear(event)) for _, event in story.events]
+    assert heard == [expected for expected, _ in story.events]
+    assert case.current is not None
+    assert case.current[0] is story.ends_as
+
+
+def test_history_in_any_order() -> None:
+    """The order in which the known changes are handed over does not matter."""
+    case = Telling()
+    for hour, status in enumerate((RFE, RESPONSE, RFE, APPROVED)):
+        case.hear(told(status, hour=hour))
+    for event in (told(RFE, hour=2), told(RESPONSE, hour=2.5), told(Status.DENIED, hour=1)):
+        forwards, backwards = (
+            fold(event, history, coalesce=COALESCE, repeat_within=REPEAT_WITHIN)
+            for history in (case.changes, case.changes[::-1])
+        )
+        assert replace(forwards, reason="") == replace(backwards, reason="")
+
+
+def test_the_nearest_change_is_the_one_reported() -> None:
+    """Of two changes that both fit, an event reports the nearer one."""
+    case = Telling()
+    for hour in (0, 30):
+        case.hear(told(RFE, hour=hour))
+    assert case.hear(told(RFE, hour=10)).change_id == 1
+    assert case.hear(told(RFE, hour=20)).change_id == 2
+
+
+def test_span_moves_on_and_never_back() -> None:
+    """A report from before the latest one leaves `seen_until` where it was."""
+    case = Telling()
+    case.hear(polled(RFE, hour=0))
+    assert case.hear(polled(RFE, hour=30)).seen_until == START + 30 * HOUR
+    assert case.hear(polled(RFE, hour=10)).seen_until == START + 30 * HOUR
+
+
+def test_status_seen_amid_a_polled_span_is_late() -> None:
+    """A status older than the latest observation of another is late and not current (C5)."""
+    case = Telling()
+    case.hear(polled(RFE, hour=0))
+    case.hear(polled(RFE, hour=10))
+    folded = case.hear(told(RESPONSE, hour=5))
+    assert (folded.change_id, folded.late, folded.current) == (None, True, False)
+
+
+@pytest.mark.parametrize(
+    ("told_before", "event", "reason"),
+    [
+        ([], told(RFE), "first change with this status"),
+        ([], told(OTHER), "first change with this text"),
+        ([], nothing_shown(hour=0), "first placeholder of this case"),
+        (
+            [told(RFE)],
+            told(RFE, hour=1),
+            "same status as change 1, within 24 h, no other status between",
+        ),
+        (
+            [polled(OTHER, hour=0)],
+            polled(OTHER, hour=100),
+            "same text as change 1, within 7 d, no other status between",
+        ),
+        ([told(RFE)], told(RFE, hour=25), "same status as change 1, but more than 24 h apart"),
+        (
+            [told(RFE), told(RESPONSE, hour=1)],
+            told(RFE, hour=2),
+            "same status as change 1, but change 2 lies between",
+        ),
+        (
+            [told(APPROVED, hour=1)],
+            told(RFE, hour=0),
+            "first change with this status; a later status was already known",
+        ),
+    ],
+)
+def test_reason(told_before: list[CaseEvent], event: CaseEvent, reason: str) -> None:
+    """The reason is a sentence of our own words that names the change compared with."""
+    case = Telling()
+    for earlier in told_before:
+        case.hear(earlier)
+    assert case.hear(event).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("window", "words"), [(90, "90 s"), (600, "10 min"), (5_400, "90 min"), (129_600, "36 h")]
+)
+def test_reason_names_the_window_as_set(window: float, words: str) -> None:
+    """The window in a reason is the configured one, in the unit a reader would use."""
+    case = Telling()
+    case.hear(told(RFE))
+    folded = fold(told(RFE, hour=1_000), case.changes, coalesce=window, repeat_within=REPEAT_WITHIN)
+    assert folded.reason == f"same status as change 1, but more than {words} apart"
+
+
+def test_repeat_window_never_narrows_the_other() -> None:
+    """A `repeat_within` below `coalesce` leaves the coalescing window in force."""
+    case = Telling()
+    case.hear(polled(RFE, hour=0))
+    folded = fold(polled(RFE, hour=20), case.changes, coalesce=COALESCE, repeat_within=0)
+    assert (folded.change_id, folded.repeat) == (1, True)
+
+
+EVENTS = st.builds(
+    told,
+    st.sampled_from([RECEIVED, RFE, RESPONSE, APPROVED, OTHER]),
+    hour=st.integers(0, 400),
+    text=st.sampled_from([None, "Card Was Mailed To Me"]),
+    basis=st.sampled_from(TimeBasis),
+    timed=st.booleans(),
+    tags=st.sampled_from([frozenset(), frozenset({Tag.NO_INFO})]),
+)
+
+
+@given(st.lists(EVENTS, max_size=25))
+def test_an_event_is_never_news_twice(events: list[CaseEvent]) -> None:
+    """Folded a second time at once, an event reports the very change it made or joined."""
+    case = Telling()
+    for event in events:
+        first = case.hear(event)
+        made = first.change_id or len(case.changes)
+        again = case.hear(event)
+        assert again.change_id == made
+        assert again.current is first.current
+
+
+@given(st.lists(EVENTS, max_size=25))
+def test_current_status_never_regresses(events: list[CaseEvent]) -> None:
+    """The current status is always that of the latest provider time told so far (C5, D11)."""
+    case = Telling()
+    known: list[int] = []
+    for event in events:
+        folded = case.hear(event)
+        placeholder = is_placeholder(event.status, event.tags)
+        if folded.current and known:
+            assert not placeholder
+            assert folded.at >= max(known)
+        if not placeholder:
+            known.append(folded.at)
+            assert case.current is not None
+            assert case.current[1] == max(known)
+
+
+@st.composite
+def duplicated_stories(draw: st.DrawFn) -> tuple[list[Status], list[CaseEvent]]:
+    """Movements at least three windows apart, each told several times within one, shuffled."""
+    movements = draw(st.lists(st.sampled_from([RECEIVED, RFE, RESPONSE, OTHER]), max_size=6))
+    reports = [
+        told(status, hour=72 * number + draw(st.integers(0, 24)), source=source)
+        for number, status in enumerate(movements)
+        for source in draw(st.lists(st.sampled_from(["parley", "torch"]), min_size=1, max_size=4))
+    ]
+    return movements, draw(st.permutations(reports))
+
+
+@given(duplicated_stories())
+def test_duplicates_in_any_order_are_one_change_each(
+    story: tuple[list[Status], list[CaseEvent]],
+) -> None:
+    """However often and in whatever order movements are told, each is one change (C1, C2, C5)."""
+    movements, reports = story
+    case = Telling()
+    for report in reports:
+        case.hear(report)
+    by_time = sorted(case.changes, key=lambda change: change.at)
+    assert [change.status for change in by_time] == movements
+    if movements:
+        assert case.current is not None
+        assert case.current[0] is movements[-1]
