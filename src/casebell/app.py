@@ -1,0 +1,316 @@
+"""The composition root: settings in, a server that is ready to run out.
+
+Runtime   the store, the loops and the verbs, wired; the command line uses it without a server
+build     the same behind HTTP: one route table
+"""
+
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+import casebell
+from casebell.clock import Clock, SystemClock
+from casebell.console import local
+from casebell.console.answers import RequestIds, on_defect, on_http_exception
+from casebell.console.operations import Operations
+from casebell.console.status import StatusPages
+from casebell.errors import ConfigError, Problem
+from casebell.notify.apprise_channel import load_channel
+from casebell.notify.channel import Channel
+from casebell.notify.dispatcher import Dispatcher, Policy
+from casebell.notify.escalate import Ladder
+from casebell.notify.render import Style
+from casebell.receive.accept import Receiver
+from casebell.receive.bodies import same_content
+from casebell.receive.endpoint import WebhookEndpoint
+from casebell.receive.refusals import Refusals
+from casebell.route.router import Router
+from casebell.route.rules import compile_rules
+from casebell.settings import Settings
+from casebell.store import journal, outbox, queries
+from casebell.store.engine import Store
+from casebell.store.event_log import EventLog
+from casebell.telemetry import Log, Metrics, get_logger
+
+#: Seconds that sends under way are given when the server ends.
+SEND_GRACE = 4.0
+#: Seconds that requests under way are given before that.
+REQUEST_GRACE = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """Everything behind the HTTP surface, wired and not yet started."""
+
+    settings: Settings
+    clock: Clock
+    log: Log
+    metrics: Metrics
+    store: Store
+    channels: Mapping[str, Channel]
+    event_log: EventLog
+    refusals: Refusals
+    receiver: Receiver
+    router: Router
+    dispatcher: Dispatcher
+    operations: Operations
+
+    @classmethod
+    def wire(cls, settings: Settings, *, clock: Clock | None = None) -> Self:
+        """Put the parts together.
+
+        Raises:
+            ConfigError: a channel cannot be loaded, or a source cannot authenticate anybody.
+        """
+        clock = clock or SystemClock()
+        log = get_logger()
+        metrics = Metrics()
+        store = Store(settings.storage.url.get_secret_value())
+        channels = load_channels(settings, clock)
+        targets = {name: channel.targets for name, channel in channels.items()}
+        dispatcher = Dispatcher(
+            store=store,
+            channels=channels,
+            policies=policies(settings),
+            ladder=Ladder(
+                targets=targets,
+                fallbacks={
+                    name: channel.fallback
+                    for name, channel in settings.channels.items()
+                    if channel.fallback
+                },
+                ops=settings.ops.notify,
+            ),
+            owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+            clock=clock,
+            metrics=metrics,
+            log=log,
+        )
+        router = Router(
+            store=store,
+            rules=compile_rules(settings.rules),
+            targets=targets,
+            ops=settings.ops.notify,
+            coalesce=settings.routing.coalesce,
+            repeat_within=settings.routing.repeat_within,
+            clock=clock,
+            metrics=metrics,
+            log=log,
+            decided=dispatcher.wake,
+        )
+
+        def same(source: str, first: bytes, other: bytes) -> bool:
+            return same_content(first, other, settings.sources[source].volatile)
+
+        event_log = EventLog(store=store, same_content=same, appended=router.wake)
+        refusals = Refusals(
+            store=store, clock=clock, per_minute=settings.server.refusals_per_minute
+        )
+
+        def look_again() -> None:
+            router.wake()
+            dispatcher.wake()
+
+        return cls(
+            settings=settings,
+            clock=clock,
+            log=log,
+            metrics=metrics,
+            store=store,
+            channels=channels,
+            event_log=event_log,
+            refusals=refusals,
+            receiver=Receiver(
+                sources=settings.sources,
+                test_receipts=settings.routing.test_receipts,
+                store=store,
+                event_log=event_log,
+                refusals=refusals,
+                clock=clock,
+                held_back=router.wake,
+            ),
+            router=router,
+            dispatcher=dispatcher,
+            operations=Operations(
+                store=store,
+                settings=settings,
+                dispatcher=dispatcher,
+                same_content=same,
+                clock=clock,
+                changed=look_again,
+            ),
+        )
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """The store open for writing, no loop running: for a command without a server."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.store)
+            for channel in self.channels.values():
+                stack.push_async_callback(channel.close)
+            yield
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The store open and every loop running; what an earlier process left over is taken up."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.opened())
+            await self._take_up()
+            await stack.enter_async_context(self.refusals)
+            await stack.enter_async_context(self.dispatcher)
+            stack.push_async_callback(self.dispatcher.close, grace=SEND_GRACE)
+            await stack.enter_async_context(self.router)
+            await stack.enter_async_context(self.event_log)
+            yield
+
+    async def _take_up(self) -> None:
+        now = self.clock.now()
+        async with self.store.write() as connection:
+            # On SQLite the lock proves that no other sender lives; on PostgreSQL leases run out.
+            left_over = 0
+            if self.store.is_sqlite:
+                left_over = await outbox.release_leases(connection, now=now)
+            await journal.append(
+                connection,
+                [
+                    journal.Entry(
+                        at=now,
+                        kind="server.started",
+                        actor="server",
+                        subject="server",
+                        data={
+                            "version": casebell.__version__,
+                            "config_sha256": self.settings.sha256,
+                        },
+                    )
+                ],
+            )
+            waiting = await queries.backlog(connection)
+        self.log.info("server.took_up", interrupted=left_over, **waiting)
+
+
+def load_channels(settings: Settings, clock: Clock) -> dict[str, Channel]:
+    """Every configured channel, ready to send.
+
+    Raises:
+        ConfigError: with the problems of all of them.
+    """
+    loaded: dict[str, Channel] = {}
+    problems: list[Problem] = []
+    for name, channel in settings.channels.items():
+        try:
+            loaded[name] = load_channel(channel, schemas=settings.alerts.schemas, clock=clock)
+        except ConfigError as error:
+            where = str(settings.path)
+            problems += [replace(problem, where=where) for problem in error.problems]
+    if problems:
+        raise ConfigError(problems)
+    return loaded
+
+
+def policies(settings: Settings) -> dict[str, Policy]:
+    """How each configured channel is treated."""
+    return {
+        name: Policy(
+            style=Style(
+                disclose=channel.disclose,
+                timezone=ZoneInfo(settings.server.timezone),
+                public_url=settings.server.public_url,
+            ),
+            timeout=channel.timeout,
+            max_age=channel.max_age,
+        )
+        for name, channel in settings.channels.items()
+    }
+
+
+def build(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    door_token: str | None = None,
+    started: Callable[[], None] = lambda: None,
+) -> Starlette:
+    """The server as an ASGI application; its lifespan opens and closes everything.
+
+    Args:
+        door_token: opens the addresses for the local command line; None leaves them out.
+        started: called once everything runs.
+    """
+    runtime = Runtime.wire(settings, clock=clock)
+    endpoint = WebhookEndpoint(
+        receiver=runtime.receiver,
+        clock=runtime.clock,
+        max_body=settings.server.max_body,
+        body_timeout=settings.server.body_timeout,
+        trusted_proxies=settings.server.trusted_proxies,
+        metrics=runtime.metrics,
+        log=runtime.log,
+    )
+
+    async def storage_answers() -> bool:
+        async with runtime.store.read() as connection:
+            await queries.latest_sequence(connection)
+        return True
+
+    async def loops_run() -> bool:
+        return runtime.event_log.alive and runtime.router.alive and runtime.dispatcher.alive
+
+    pages = StatusPages(
+        store=runtime.store,
+        checks={"storage": storage_answers, "loops": loops_run},
+        metrics=runtime.metrics,
+        metrics_from=settings.server.metrics_from,
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        try:
+            async with runtime.running():
+                started()
+                yield
+        except BaseException as error:
+            # The server only says that start-up failed; the command line says why.
+            app.state.failure = error
+            raise
+
+    routes = [
+        Route("/webhooks/{source}", endpoint),
+        Route("/health", pages.health),
+        Route("/ready", pages.ready),
+        Route("/metrics", pages.metrics),
+        Route("/events/{id:int}", event_page),
+    ]
+    if door_token is not None:
+        routes += local.routes(runtime.operations, token=door_token)
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(RequestIds)],
+        exception_handlers={HTTPException: on_http_exception, Exception: on_defect},
+        lifespan=lifespan,
+    )
+
+
+async def event_page(request: Request) -> Response:
+    """Where the link of an alert leads while there is no console: no data, only where to look."""
+    number = request.path_params["id"]
+    return HTMLResponse(
+        "<!doctype html><html lang=en><meta charset=utf-8><title>Casebell</title>"
+        "<body style='font:16px/1.5 system-ui;max-width:36em;margin:4em auto;padding:0 1em'>"
+        f"<h1>Casebell event {number}</h1><p>This release has no web console, so this page shows "
+        "nothing of the case. Whoever runs Casebell can see everything about it with:</p>"
+        f"<pre>casebell why {number}</pre></html>",
+        headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
+    )

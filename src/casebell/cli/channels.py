@@ -1,0 +1,42 @@
+"""`casebell channels`: does a channel reach people?"""
+
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from casebell.cli.options import AsJson, Config, operate, run, settings_for
+from casebell.cli.terminal import json_line, line
+
+app = typer.Typer(no_args_is_help=True, help="Ways to reach people: test.")
+
+
+@app.callback()
+def channels() -> None:
+    """Ways to reach people."""
+
+
+@app.command("test")
+def test(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A channel of the configuration.")],
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Send a marked test message to each target of a channel, and say what came of it."""
+    settings = settings_for(context, config)
+    answer = run(
+        operate(
+            settings,
+            path=f"/local/channels/{quote(name, safe='')}/test",
+            directly=lambda operations: operations.test_channel(name),
+        )
+    )
+    if as_json:
+        json_line(answer)
+    else:
+        for one in answer["targets"]:
+            why = ", ".join(filter(None, (one["reason"], one["detail"])))
+            line(f"{name} → {one['target']}: {one['outcome']}{f' ({why})' if why else ''}")
+    if not all(one["delivered"] for one in answer["targets"]):
+        raise typer.Exit(1)

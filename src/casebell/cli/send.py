@@ -1,0 +1,116 @@
+"""`casebell send`: post a delivery as the source would."""
+
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+import httpx2
+import typer
+
+from casebell.cli.options import Config, door_for, run, settings_for, trust
+from casebell.cli.terminal import line
+from casebell.clock import SystemClock
+from casebell.errors import ConfigError, NotFound, ServerUnreachable
+from casebell.sandbox.deliveries import headers_for
+from casebell.sandbox.samples import SAMPLES, body_of
+from casebell.settings import Settings, Source
+
+
+def send(
+    context: typer.Context,
+    body: Annotated[
+        Path | None, typer.Option("--body", metavar="FILE", help="The exact bytes to send.")
+    ] = None,
+    sample: Annotated[
+        str | None, typer.Option("--sample", metavar="NAME", help=f"One of: {', '.join(SAMPLES)}.")
+    ] = None,
+    source: Annotated[str | None, typer.Option("--source", help="The source to send as.")] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="URL", help="The whole URL, or the server's.")
+    ] = None,
+    secret: Annotated[
+        str | None, typer.Option("--secret", help="Instead of the configured one.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Sign and post a delivery as the source would; print the answer."""
+    if (body is None) == (sample is None):
+        raise typer.BadParameter("Give either --body FILE or --sample NAME.")
+    if sample is not None and sample not in SAMPLES:
+        raise typer.BadParameter(f"Samples: {', '.join(SAMPLES)}.", param_hint="--sample")
+    clock = SystemClock()
+    kind = SAMPLES[sample].kind if sample else None
+    settings = _settings(context, config, needed=to is None or secret is None)
+    sender = _source(settings, source, kind)
+    content = _read(body) if body else body_of(SAMPLES[sample or ""], now=clock.now())
+    url = _address(settings, sender, to)
+    headers = headers_for(
+        sender,
+        content,
+        secret=secret or sender.secrets[0].value.get_secret_value(),
+        at=clock.now() // 1_000_000,
+        idempotency_key=str(uuid.uuid4()),
+    )
+
+    async def post() -> httpx2.Response:
+        verify = trust(settings) if settings else True
+        async with httpx2.AsyncClient(timeout=30, trust_env=False, verify=verify) as client:
+            return await client.post(url, content=content, headers=headers)
+
+    try:
+        response = run(post())
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError):
+        raise ServerUnreachable(
+            "Nothing answers at that address.", hint="Is `casebell serve` running? Try --to URL."
+        ) from None
+    line(f"{response.status_code} {response.text}")
+    if response.status_code >= 500:
+        raise typer.Exit(3)
+    if response.status_code >= 300:
+        raise typer.Exit(1)
+
+
+def _settings(context: typer.Context, config: Path | None, *, needed: bool) -> Settings | None:
+    try:
+        return settings_for(context, config)
+    except ConfigError:
+        # With an address and a secret given, nothing of a configuration is needed.
+        if needed or config is not None:
+            raise
+        return None
+
+
+def _source(settings: Settings | None, name: str | None, kind: str | None) -> Source:
+    if settings is None:
+        name = name or kind or "parley"
+        kind = kind or ("torch" if name.startswith("torch") else "parley")
+        header = {"header": "X-Torch-Secret"} if kind == "torch" else {}
+        return Source.model_validate({"name": name, "kind": kind, **header})
+    if name is None:
+        fitting = [one for one in settings.sources.values() if kind in (None, one.kind)]
+        if not fitting:
+            raise NotFound(f"No source of kind {kind} is configured.")
+        return fitting[0]
+    if name not in settings.sources:
+        raise NotFound(
+            "No source has this name.", hint=f"Configured: {', '.join(settings.sources)}."
+        )
+    return settings.sources[name]
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise NotFound(f"{file} cannot be read: {error.strerror}.") from None
+
+
+def _address(settings: Settings | None, source: Source, to: str | None) -> str:
+    if to is not None:
+        return to if "/webhooks/" in to else f"{to.rstrip('/')}/webhooks/{source.name}"
+    if settings is None:
+        raise NotFound("No address is known.", hint="Name it with --to URL.")
+    door = door_for(settings)
+    scheme = "https" if settings.server.tls_cert else "http"
+    url = door.url if door else f"{scheme}://{settings.server.host}:{settings.server.port}"
+    return f"{url}/webhooks/{source.name}"

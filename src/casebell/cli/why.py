@@ -1,0 +1,149 @@
+"""`casebell why KEY`: everything that became of an event, as sentences."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from casebell.cli.options import AsJson, Config, reading, run, settings_for
+from casebell.cli.terminal import json_line, line, local_time
+from casebell.errors import NotFound
+from casebell.events import Flag, KeyBasis
+from casebell.settings import Settings
+from casebell.store import queries
+from casebell.store.engine import Connection
+
+_BASIS = {
+    KeyBasis.ID: "the source's event id",
+    KeyBasis.RECEIPT_TIME: "receipt number and time of the status, for want of an id",
+    KeyBasis.DIGEST: "a digest of its content, for want of an id and a time",
+    KeyBasis.REVISION: "a key in use already, with other content",
+}
+
+_FLAGS = {
+    Flag.STALE_SIGNATURE: "it was signed longer ago than the source's tolerance",
+    Flag.CONFLICT: "the source sent differing content under this key",
+    Flag.REPEAT: "the same state came again with a new time of observation",
+    Flag.NAIVE_TIME: "its time had no zone and was read as UTC",
+    Flag.UNPARSED_TIME: "its time could not be read",
+    Flag.STATUS_CONFLICT: "its type and its status disagree; the more urgent one counts",
+    Flag.TEXT_CONFLICT: "its status and its text disagree; the delivered status counts",
+    Flag.LATE: "a later status was known already when it came",
+}
+
+
+def why(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(help="The source's key, or our number.")],
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """What became of an event: verification, change, rules, alerts and attempts."""
+    settings = settings_for(context, config)
+
+    async def read() -> list[dict[str, Any]]:
+        async with reading(settings) as connection:
+            found = await queries.find_events(connection, key)
+            return [await _story(connection, event) for event in found]
+
+    stories = run(read())
+    if not stories:
+        raise NotFound(
+            "There is no event with this key.", hint="`casebell events list` shows the latest."
+        )
+    for story in stories:
+        if as_json:
+            json_line(story)
+            continue
+        for sentence in _sentences(story, settings):
+            line(sentence)
+        line()
+
+
+async def _story(connection: Connection, event: dict[str, Any]) -> dict[str, Any]:
+    change = None
+    alerts: list[dict[str, Any]] = []
+    if event["change"] is not None:
+        change = await queries.change_of(connection, event["change"])
+        alerts = await queries.list_alerts(connection, change_id=event["change"], limit=1_000)
+    return {
+        "event": event,
+        "delivered": await queries.deliveries_of(connection, event["id"]),
+        "change": change,
+        "alerts": [
+            {**alert, "tried": await queries.attempts_of(connection, alert["id"])}
+            for alert in reversed(alerts)
+        ],
+    }
+
+
+def _sentences(story: Mapping[str, Any], settings: Settings) -> Iterator[str]:
+    zone = settings.server.timezone
+    event = story["event"]
+    yield f"Event {event['id']} from {event['source']}, key {event['key']}"
+    yield f"  Its key is {_BASIS[KeyBasis(event['key_basis'])]}."
+    yield "Verified"
+    for one in story["delivered"]:
+        yield (
+            f"  {local_time(one['at'], zone)}: {one['outcome']}, authenticated by secret "
+            f"“{one['secret']}”, from {one['address'] or 'an unknown address'}."
+        )
+    yield "Understood"
+    delivered = event["delivered_status"]
+    as_delivered = f"delivered as “{delivered}”" if delivered else "no status was delivered"
+    tags = f", tagged {', '.join(event['tags'])}" if event["tags"] else ""
+    yield f"  Receipt {event['receipt']}: {event['status']} ({as_delivered}){tags}."
+    yield f"  Text: “{event['text']}”" if event["text"] else "  It came without a text."
+    if event["occurred_at"]:
+        yield f"  As reported, it happened at {local_time(event['occurred_at'], zone)}."
+    for flag in event["flags"]:
+        yield f"  Note: {_FLAGS[Flag(flag)]}."
+    yield from _decision(story, zone)
+    yield from _told(story, zone)
+
+
+def _decision(story: Mapping[str, Any], zone: str) -> Iterator[str]:
+    event, change = story["event"], story["change"]
+    yield "Decided"
+    if change is None:
+        yield "  Not yet: it waits to be routed."
+        return
+    decision = change["decision"]
+    if change["event"] == event["id"]:
+        yield f"  It began change {change['id']}."
+    else:
+        yield f"  It reports change {change['id']}, which event {change['event']} began."
+        yield f"  Why: {event['decision']['because']}. Nobody is alerted of a change twice."
+    others = [str(number) for number in change["events"] if number != event["id"]]
+    if others:
+        yield f"  Also reported by event {', '.join(others)}."
+    yield f"  {local_time(change['decided_at'], zone)}: {_whom(decision)}."
+    for rule in decision["rules"]:
+        verdict = "matched" if rule["matched"] else "did not match"
+        yield f"  Rule “{rule['name']}” {verdict}: {rule['why']}."
+
+
+def _whom(decision: Mapping[str, Any]) -> str:
+    if not decision["notify"]:
+        return f"nobody is alerted, because {decision['because']}"
+    whom = ", ".join(f"{one['channel']} → {one['target']}" for one in decision["notify"])
+    return f"alert {whom} ({decision['because']})"
+
+
+def _told(story: Mapping[str, Any], zone: str) -> Iterator[str]:
+    yield "Told"
+    if not story["alerts"]:
+        yield "  No alert."
+    for alert in story["alerts"]:
+        reason = f" ({alert['reason']})" if alert["reason"] else ""
+        repeat = "; it may have arrived twice" if alert["may_repeat"] else ""
+        yield (
+            f"  Alert {alert['id']} to {alert['target']} over {alert['channel']}: "
+            f"{alert['state']}{reason}{repeat}."
+        )
+        for one in alert["tried"]:
+            detail = ", ".join(filter(None, (one["reason"], one["detail"])))
+            yield (
+                f"    Attempt {one['number']}, {local_time(one['finished_at'], zone)}: "
+                f"{one['outcome']}{f' ({detail})' if detail else ''}."
+            )

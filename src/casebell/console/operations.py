@@ -1,0 +1,101 @@
+"""What an operator can do to what is stored: one place for the running server and for the CLI."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from casebell.clock import Clock
+from casebell.errors import NotFound
+from casebell.notify.dispatcher import Dispatcher
+from casebell.receive.release import release
+from casebell.settings import Settings
+from casebell.store import held, outbox
+from casebell.store.engine import Store
+from casebell.store.event_log import SameContent
+
+#: Who is named in the journal.
+ACTOR = "cli"
+
+
+class Operations:
+    """The operator's verbs.
+
+    Args:
+        changed: called after something was done that the loops should look at.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        settings: Settings,
+        dispatcher: Dispatcher,
+        same_content: SameContent,
+        clock: Clock,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._dispatcher = dispatcher
+        self._same_content = same_content
+        self._clock = clock
+        self._changed = changed
+
+    async def retry_alert(self, alert_id: int) -> Mapping[str, Any]:
+        """Send a failed alert again."""
+        async with self._store.write() as connection:
+            await outbox.retry(connection, alert_id, now=self._clock.now(), actor=ACTOR)
+        self._changed()
+        return {"alert": alert_id, "state": "pending"}
+
+    async def release_held(self, held_id: int) -> Mapping[str, Any]:
+        """Try again to understand a held delivery, with today's configuration.
+
+        Raises:
+            StillHeld: it still cannot be understood; it stays held.
+        """
+        async with self._store.write() as connection:
+            appended = await release(
+                connection,
+                held_id,
+                settings=self._settings,
+                same_content=self._same_content,
+                now=self._clock.now(),
+                actor=ACTOR,
+            )
+        self._changed()
+        return {"held": held_id, "status": appended.outcome, "event": appended.event_id}
+
+    async def discard_held(self, held_id: int) -> Mapping[str, Any]:
+        """Close a held delivery without acting on it; its body is kept."""
+        async with self._store.write() as connection:
+            await held.get_held(connection, held_id)
+            await held.resolve(
+                connection,
+                held_id,
+                state=held.HeldState.DISCARDED,
+                now=self._clock.now(),
+                actor=ACTOR,
+            )
+        return {"held": held_id, "status": "discarded"}
+
+    async def test_channel(self, name: str) -> Mapping[str, Any]:
+        """Send a marked test message by the real path to each target of a channel."""
+        if name not in self._settings.channels:
+            raise NotFound(
+                "There is no channel of this name.", hint="`casebell check` lists the channels."
+            )
+        results = await self._dispatcher.test(name, subject=f"test:{uuid.uuid4().hex}")
+        return {
+            "channel": name,
+            "targets": [
+                {
+                    "target": target,
+                    "outcome": result.outcome,
+                    "reason": result.reason,
+                    "detail": result.detail,
+                    "delivered": result.delivered,
+                }
+                for target, result in results
+            ],
+        }

@@ -1,0 +1,311 @@
+"""From a channel's URLs to loaded services, or to a list of what is wrong with them.
+
+Apprise forgives much at load: it drops a mistyped address, takes options that turn a failure into a
+success, and would run a program on this machine. Here each of these is a `Problem`. No problem
+repeats a URL or a part of one.
+"""
+
+import hashlib
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+from apprise import Apprise, AppriseAsset, NotifyFormat
+from apprise.exception import AppriseImproperlyConfigured
+from apprise.manager_plugins import NotificationManager
+from apprise.plugins import url_to_dict
+from apprise.plugins.base import NotifyBase
+
+from casebell.errors import Problem
+from casebell.notify.apprise_warnings import kept_warnings, without_url
+from casebell.notify.channel import ChannelSettings
+from casebell.notify.wire import silence
+from casebell.settings.channels import travels_in_plain_text
+
+#: Seconds of the channel's timeout that one wait on a socket may take. Less than all of it, so that
+#: a service that does not answer is told as what it is and not as a thread given up.
+_SOCKET_SHARE = 0.9
+
+#: URL parameters we refuse, and why.
+_REFUSED_PARAMETERS: Mapping[str, str] = MappingProxyType(
+    {
+        "optional": "it would report a failure as a success",
+        "retry": "Casebell retries by itself",
+        "wait": "Casebell retries by itself",
+        "template": "messages are made by Casebell's own templates",
+        "format": "messages are plain text",
+        "overflow": "a message is sent whole",
+        "cto": "the channel's `timeout` decides",
+        "rto": "the channel's `timeout` decides",
+        "cc": "each recipient is a target of its own: name it in `to`",
+        "bcc": "each recipient is a target of its own: name it in `to`",
+    }
+)
+
+_TEAMS_HINT = (
+    "Microsoft has retired these connectors: make a Workflow (Power Automate) with the trigger "
+    '"When a Teams webhook request is received" and use its URL.'
+)
+#: Between recipients in one string.
+_SEPARATORS = re.compile(r"[,;\s]")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Service:
+    """One loaded service with one recipient."""
+
+    #: Its schema, without the mark for TLS: "slack", "mailto".
+    kind: str
+    #: What to call `notify` on.
+    apprise: Apprise = field(repr=False)
+    #: The format it wants text in.
+    format: NotifyFormat
+    #: Whether its exchanges are seen by `casebell.notify.wire`.
+    watched: bool
+
+
+class _NotUsable(Exception):
+    """One thing wrong with one URL or recipient."""
+
+    def __init__(self, message: str, hint: str = "", *, key: str = "") -> None:
+        self.message, self.hint, self.key = message, hint, key
+        super().__init__(message)
+
+
+def load_services(
+    settings: ChannelSettings, *, schemas: Sequence[str]
+) -> tuple[dict[str, Service], list[Problem]]:
+    """The services by safe label, and every problem found on the way.
+
+    `schemas` are those an operator allows; empty allows all that do not act on this machine.
+    """
+    silence()
+    _plugins()
+    where = f"channels.{settings.name}"
+    key = "url" if len(settings.urls) == 1 else "urls"
+    services: dict[str, Service] = {}
+    problems: list[Problem] = []
+    for mark, url, recipient in _targets(settings):
+        try:
+            service = _load(url, recipient, settings=settings, schemas=schemas)
+        except _NotUsable as wrong:
+            problems.append(
+                Problem(key=f"{where}.{wrong.key or key}", message=wrong.message, hint=wrong.hint)
+            )
+            continue
+        label = recipient or "-".join(filter(None, (service.kind, mark)))
+        if label in services:
+            twice = f"{where}.{'to' if recipient else key}"
+            problems.append(Problem(key=twice, message=f"names the target {label} twice"))
+        services[label] = service
+    # A mistake in the URL is found once for each recipient.
+    return services, list(dict.fromkeys(problems))
+
+
+def _targets(settings: ChannelSettings) -> Iterator[tuple[str, str, str | None]]:
+    """What tells a target from others of its service, its URL, and the recipient if `to` has any.
+
+    The mark never depends on the order of urls: an alert that waits must not go to another chat.
+    """
+    urls = [secret.get_secret_value().strip() for secret in settings.urls]
+    for url in urls:
+        for recipient in settings.to:
+            yield "", url, recipient.strip()
+        if not settings.to:
+            digest = hashlib.sha256(url.encode()).hexdigest()[:6]
+            yield "" if len(urls) == 1 else digest, url, None
+
+
+def _load(
+    url: str, recipient: str | None, *, settings: ChannelSettings, schemas: Sequence[str]
+) -> Service:
+    parts = _parse(url)
+    plugin = _plugins()[parts["schema"]]
+    _refuse_schema(parts["schema"], plugin, schemas=schemas)
+    if travels_in_plain_text(url) and not settings.insecure:
+        raise _NotUsable(
+            "sends messages as plain text over the network",
+            "Use the service's encrypted URL (jsons://, mailtos://), or set `insecure = true`.",
+        )
+    _refuse_parameters(parts)
+    if recipient is not None:
+        _address(parts, plugin, recipient)
+    instance = _instantiate(parts, url, recipient)
+    _expect_one_recipient(instance, recipient)
+    _settle(instance, timeout=settings.timeout)
+    apprise = Apprise(asset=_asset())
+    apprise.add(instance)
+    module = sys.modules[type(instance).__module__]
+    plain, secure = _schemas_of(plugin)
+    return Service(
+        # "json" for jsons:// too, "workflows" for workflow:// too.
+        kind=max(plain or secure, key=len),
+        apprise=apprise,
+        format=instance.resolve_format(NotifyFormat.TEXT),
+        watched=hasattr(module, "requests") or hasattr(module, "smtplib"),
+    )
+
+
+def _parse(url: str) -> dict[str, Any]:
+    if ".webhook.office.com/" in url.lower() or url.lower().startswith("msteams://"):
+        raise _NotUsable("is a retired kind of Teams webhook", _TEAMS_HINT)
+    parse: Callable[[str], dict[str, Any] | None] = url_to_dict
+    with kept_warnings() as complaints:
+        try:
+            parts = parse(url)
+        except Exception:  # noqa: BLE001 - as for the constructors below
+            parts = None
+    if parts is None or complaints:
+        raise _NotUsable(
+            "is not the URL of a known service",
+            "Give the URL the service shows, or one as apprise documents it: slack://…",
+        )
+    return parts
+
+
+@cache
+def _plugins() -> Mapping[str, type[NotifyBase]]:
+    """Apprise's services by schema; the first call imports them all."""
+    manager: Any = NotificationManager
+    plugins = manager()
+    with warnings.catch_warnings():
+        # What they import that Python will drop one day is not ours to mend.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        plugins.load_modules()
+    found: Mapping[str, type[NotifyBase]] = plugins
+    return found
+
+
+def _refuse_schema(schema: str, plugin: type[NotifyBase], *, schemas: Sequence[str]) -> None:
+    templates: Sequence[str] = plugin.templates
+    if any(template.rstrip("/") == "{schema}:" for template in templates):
+        # Apprise's own sign of a service that needs no address: it acts on this machine.
+        raise _NotUsable(f"{schema}:// would act on this machine", "Use a service on the network.")
+    plain, secure = _schemas_of(plugin)
+    aliases = secure if schema in secure else plain
+    if schemas and not {allowed.lower() for allowed in schemas}.intersection(aliases):
+        raise _NotUsable(f"{schema}:// is not among the schemas allowed here")
+    if not plugin.enabled:
+        raise _NotUsable(
+            f"{schema}:// needs a Python package that is not installed",
+            f"Install what apprise documents for {schema}://.",
+        )
+
+
+def _refuse_parameters(parts: Mapping[str, Any]) -> None:
+    given = parts.get("qsd", {})
+    for name in given:
+        if name in _REFUSED_PARAMETERS:
+            raise _NotUsable(
+                f"has the parameter `{name}`", f"Remove it: {_REFUSED_PARAMETERS[name]}."
+            )
+    if not parts.get("verify", True):
+        raise _NotUsable(
+            "turns off certificate checks",
+            "Remove `verify=no`, and let SSL_CERT_FILE and REQUESTS_CA_BUNDLE name your own CA.",
+        )
+    if given.get("redirect", "no").lower() not in ("no", "false", "off", "0"):
+        raise _NotUsable(
+            "has the parameter `redirect`", "Remove it: a redirect would carry messages elsewhere."
+        )
+
+
+def _address(parts: dict[str, Any], plugin: type[NotifyBase], recipient: str) -> None:
+    """Make the recipient the only one."""
+    if not recipient:
+        raise _NotUsable("has an empty entry", key="to")
+    tokens = {**plugin.template_tokens, **plugin.template_args}
+    if "targets" not in {spec.get("map_to", name) for name, spec in tokens.items()}:
+        raise _NotUsable("is for services that take recipients; this one takes none", key="to")
+    if parts.get("targets"):
+        raise _NotUsable("names a recipient as well", "Name recipients in `to` only.")
+    parts["targets"] = [recipient]
+
+
+def _instantiate(parts: dict[str, Any], url: str, recipient: str | None) -> NotifyBase:
+    instance: NotifyBase | None = None
+    with kept_warnings() as complaints:
+        try:
+            instance = Apprise.instantiate(parts, asset=_asset(), suppress_exceptions=False)
+        except AppriseImproperlyConfigured as error:
+            complaints.append(str(error))
+        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything at a wrong URL
+            complaints.append(f"it is not complete ({type(error).__name__})")
+    words = [word for word in _SEPARATORS.split(recipient or "") if word]
+    if any(word in complaint for word in words for complaint in complaints):
+        raise _NotUsable(f"{recipient!r} is not a recipient of this service", key="to")
+    if complaints or instance is None:
+        raise _NotUsable(
+            "cannot be used: " + without_url((complaints or ["it does not load"])[0], url)
+        )
+    return instance
+
+
+def _expect_one_recipient(instance: NotifyBase, recipient: str | None) -> None:
+    if recipient is None:
+        if len(instance) != 1:
+            raise _NotUsable("names several recipients", "Name each of them in `to`.")
+        return
+    is_mail = hasattr(instance, "smtp_host")
+    # "Jane Chan <jchan@example.com>" is one; elsewhere a blank separates two.
+    whole = _is_whole(instance, recipient) if is_mail else not _SEPARATORS.search(recipient)
+    if len(instance) != 1 or not whole:
+        raise _NotUsable(
+            f"{recipient!r} is not one recipient", "Give each its own entry.", key="to"
+        )
+
+
+def _is_whole(instance: NotifyBase, recipient: str) -> bool:
+    """Whether nothing of the entry was dropped: apprise reads "j chan@firm" as chan@firm."""
+    addresses: Sequence[tuple[object, str]] = getattr(instance, "targets", ())
+    folded = recipient.casefold()
+    return all(folded == a.casefold() or folded.endswith(f"<{a.casefold()}>") for _, a in addresses)
+
+
+def _settle(instance: NotifyBase, *, timeout: float) -> None:
+    """What must hold for every service, whatever its URL or its class say."""
+    # Casebell paces a channel; apprise's own pause would sleep inside the send.
+    instance.request_rate_per_sec = 0
+    instance.socket_connect_timeout = instance.socket_read_timeout = timeout * _SOCKET_SHARE
+    instance.redirects = False
+    for decoration in ("include_image", "include_footer", "include_timestamp"):
+        if hasattr(instance, decoration):
+            setattr(instance, decoration, False)
+
+
+@cache
+def _asset() -> AppriseAsset:
+    """How Casebell presents itself, and what apprise may do: no pictures, nothing on disk."""
+    return AppriseAsset(
+        app_id="Casebell",
+        app_desc="Casebell",
+        app_url="",
+        image_url_mask="",
+        image_url_logo="",
+        image_path_mask="",
+        async_mode=False,
+        secure_logging=True,
+        http_redirects=False,
+        interpret_emojis=False,
+        interpret_escapes=False,
+        allow_templates=False,
+        pgp_autogen=False,
+        pem_autogen=False,
+        storage_mode="memory",
+        # A limit of apprise's own would move the send to its shared pool of threads.
+        service_timeout=0,
+    )
+
+
+def _schemas_of(plugin: type[NotifyBase]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The service's schemas without and with encryption."""
+
+    def listed(schemas: Any) -> tuple[str, ...]:
+        return (schemas,) if isinstance(schemas, str) else tuple(schemas or ())
+
+    return listed(plugin.protocol), listed(plugin.secure_protocol)

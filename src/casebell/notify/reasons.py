@@ -1,0 +1,260 @@
+"""From what happened on the wire to what the dispatcher acts on. Tables and pure functions.
+
+Nothing a server said is repeated: it may quote the message, an address or a token. An operator
+reads the status code, and our own words for it.
+"""
+
+import re
+import smtplib
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TypeAlias
+
+import requests
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+from casebell.events import FailureReason, Micros, Outcome, SendResult
+from casebell.notify.wire import Exchange, HttpExchange, SmtpFailure
+
+#: Seconds; a service that asks for more is tried again after this.
+LONGEST_RETRY_AFTER = 3600.0
+
+_Verdict: TypeAlias = tuple[Outcome, FailureReason]
+
+_NOT_FOUND: _Verdict = (Outcome.PERMANENT, FailureReason.NOT_FOUND)
+_REJECTED: _Verdict = (Outcome.PERMANENT, FailureReason.REJECTED)
+_RECIPIENT: _Verdict = (Outcome.PERMANENT, FailureReason.RECIPIENT_REFUSED)
+_AUTH: _Verdict = (Outcome.AUTH, FailureReason.AUTH_FAILED)
+_LIMITED: _Verdict = (Outcome.RATE_LIMITED, FailureReason.RATE_LIMITED)
+_SERVER: _Verdict = (Outcome.RETRYABLE, FailureReason.SERVER_ERROR)
+#: Certificates are renewed, so a failure of TLS is worth another try.
+_TLS: _Verdict = (Outcome.RETRYABLE, FailureReason.TLS_FAILED)
+_REFUSED: _Verdict = (Outcome.RETRYABLE, FailureReason.CONNECTION_REFUSED)
+_NO_NAME: _Verdict = (Outcome.RETRYABLE, FailureReason.NAME_NOT_RESOLVED)
+_NO_CONNECTION: _Verdict = (Outcome.RETRYABLE, FailureReason.CONNECT_TIMEOUT)
+_NO_ANSWER: _Verdict = (Outcome.AMBIGUOUS, FailureReason.TIMEOUT)
+_LOST: _Verdict = (Outcome.AMBIGUOUS, FailureReason.CONNECTION_LOST)
+#: The same before the message was handed over.
+_NO_ANSWER_BEFORE: _Verdict = (Outcome.RETRYABLE, FailureReason.TIMEOUT)
+_LOST_BEFORE: _Verdict = (Outcome.RETRYABLE, FailureReason.CONNECTION_LOST)
+_UNKNOWN: _Verdict = (Outcome.AMBIGUOUS, FailureReason.UNKNOWN)
+
+_STATUSES: dict[int, _Verdict] = {
+    401: _AUTH,
+    403: _AUTH,
+    404: _NOT_FOUND,
+    # The server gave up waiting for the request, so it did not take it.
+    408: _NO_ANSWER_BEFORE,
+    410: _NOT_FOUND,
+    425: _SERVER,
+    429: _LIMITED,
+    # A gateway gave up on the server behind it, which may have taken the message.
+    504: _NO_ANSWER,
+}
+
+#: Slack's words, from the error tables of chat.postMessage and incoming webhooks. A word that is
+#: not here leaves the verdict to the status.
+_SLACK_WORDS: dict[str, _Verdict] = {
+    **dict.fromkeys(
+        (
+            "access_denied", "account_inactive", "invalid_auth", "invalid_token", "missing_scope",
+            "no_permission", "not_allowed_token_type", "not_authed", "org_login_required",
+            "team_access_not_granted", "token_expired", "token_revoked",
+        ),
+        _AUTH,
+    ),
+    **dict.fromkeys(
+        (
+            "channel_is_archived", "channel_not_found", "is_archived", "no_active_hooks",
+            "no_service", "no_service_id", "no_team", "team_disabled",
+        ),
+        _NOT_FOUND,
+    ),
+    **dict.fromkeys(("user_not_found", "users_not_found"), _RECIPIENT),
+    **dict.fromkeys(("message_limit_exceeded", "rate_limited", "ratelimited"), _LIMITED),
+    **dict.fromkeys(
+        ("fatal_error", "internal_error", "request_timeout", "service_unavailable"), _SERVER
+    ),
+}  # fmt: skip
+
+#: Enhanced mail status codes (RFC 3463 and Microsoft's) that have a usual cause.
+_MAIL_NOTES = {
+    "5.1.1": "no such mailbox",
+    "5.7.57": "the server wants a login",
+    "5.7.8": "user name or password refused",
+    "5.7.139": "basic authentication is turned off for the mailbox or the tenant",
+}
+_ENHANCED_CODE = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}")
+
+#: What silence means at a step of a mail conversation; elsewhere nothing was handed over yet.
+_MAIL_TIMEOUTS = {"__init__": _NO_CONNECTION, "data": _NO_ANSWER}
+
+_STEP_WORDS = {
+    "__init__": "connecting",
+    "starttls": "starting TLS",
+    "login": "logging in",
+    "sendmail": "naming sender and recipient",
+    "data": "handing over the message",
+}
+
+
+def result_of(
+    *, delivered: bool, exchanges: Sequence[Exchange], service: str, watched: bool, now: Micros
+) -> SendResult:
+    """What one send came to.
+
+    `delivered` is the library's own word for it, `service` a schema ("slack"), and `watched` says
+    that the service speaks through a library whose exchanges are noted.
+    """
+    last = exchanges[-1] if exchanges else None
+    if delivered:
+        queued = isinstance(last, HttpExchange) and last.status == 202
+        return SendResult(outcome=Outcome.ACCEPTED if queued else Outcome.SENT)
+    if isinstance(last, SmtpFailure):
+        return _mail_result(last)
+    if isinstance(last, HttpExchange):
+        return _http_result(last, service=service, now=now)
+    if watched:
+        # Nothing left this machine, nor will it the next time: a recipient of the wrong shape.
+        return _result(_REJECTED, detail="not sent: the service's address or recipient is invalid")
+    return _result(_UNKNOWN, detail="the service gave no reason")
+
+
+def retry_after(value: str, *, date: str, now: Micros) -> float | None:
+    """Seconds asked for by a Retry-After header (RFC 9110, 10.2.3), at most an hour.
+
+    A date is read against the answer's own Date header, else against `now`. None if unreadable.
+    """
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        # int() refuses thousands of digits.
+        return min(float(value[:9]), LONGEST_RETRY_AFTER)
+    until = _http_date(value)
+    if until is None:
+        return None
+    since = _http_date(date) or datetime.fromtimestamp(now // 1_000_000, UTC)
+    return min(max((until - since).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _result(verdict: _Verdict, *, detail: str, wait: float | None = None) -> SendResult:
+    outcome, reason = verdict
+    return SendResult(outcome=outcome, reason=reason, retry_after=wait, detail=detail)
+
+
+def _http_result(exchange: HttpExchange, *, service: str, now: Micros) -> SendResult:
+    if exchange.error is not None:
+        return _result(_http_error(exchange.error), detail=type(exchange.error).__name__)
+    status, word = exchange.status or 0, exchange.word if service == "slack" else ""
+    verdict = _SLACK_WORDS.get(word) or _http_status(status)
+    wait = retry_after(exchange.retry_after, date=exchange.date, now=now)
+    if 300 <= status < 400:
+        return _result(verdict, detail=f"HTTP {status}: redirects are not followed")
+    return _result(verdict, detail=f"HTTP {status} {word}".rstrip(), wait=wait)
+
+
+def _http_status(status: int) -> _Verdict:
+    if 500 <= status < 600:
+        return _STATUSES.get(status, _SERVER)
+    # A failure with a 2xx status is a service that says no in its body.
+    return _STATUSES.get(status, _REJECTED)
+
+
+def _http_error(error: Exception) -> _Verdict:
+    causes = tuple(_causes(error))
+
+    def has(*kinds: type[BaseException]) -> bool:
+        return any(isinstance(cause, kinds) for cause in causes)
+
+    # From the narrow to the wide: urllib3 counts the first two among the third.
+    if has(NameResolutionError, socket.gaierror):
+        return _NO_NAME
+    if has(NewConnectionError):
+        return _REFUSED
+    if has(ConnectTimeoutError):
+        return _NO_CONNECTION
+    if has(ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        # An end of file can also come after the request.
+        return _LOST
+    if has(ssl.SSLError):
+        return _TLS
+    if has(requests.Timeout, TimeoutError):
+        return _NO_ANSWER
+    if has(requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+        return _LOST
+    # The request could not even be made: a malformed address or header.
+    return _REJECTED
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, what it wraps as an argument or a reason, and what it was raised from."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        cause = waiting.pop()
+        if id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        wrapped = (*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__)
+        waiting.extend(each for each in wrapped if isinstance(each, BaseException))
+
+
+def _mail_result(failure: SmtpFailure) -> SendResult:
+    error, where = failure.error, _STEP_WORDS[failure.step]
+    code, reply = _mail_reply(error)
+    if code is None:
+        return _result(_mail_error(failure), detail=f"{type(error).__name__} while {where}")
+    enhanced = _ENHANCED_CODE.match(reply.lstrip())
+    fine_code = enhanced.group().decode() if enhanced else ""
+    note = _MAIL_NOTES.get(fine_code, "")
+    words = f"SMTP {code} {fine_code}".rstrip() + f" while {where}" + (f": {note}" if note else "")
+    return _result(_mail_code(error, code), detail=words)
+
+
+def _mail_reply(error: Exception) -> tuple[int | None, bytes]:
+    """Code and text of the server's reply; (None, b"") for an error that is not one."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        # One target is one recipient.
+        return next(iter(error.recipients.values()))
+    if isinstance(error, smtplib.SMTPResponseException):
+        reply = error.smtp_error
+        return error.smtp_code, reply.encode() if isinstance(reply, str) else reply
+    return None, b""
+
+
+def _mail_code(error: Exception, code: int) -> _Verdict:
+    if 400 <= code < 500:
+        return _SERVER
+    if isinstance(error, smtplib.SMTPAuthenticationError) or code in (530, 534, 535, 538):
+        return _AUTH
+    return _RECIPIENT if isinstance(error, smtplib.SMTPRecipientsRefused) else _REJECTED
+
+
+def _mail_error(failure: SmtpFailure) -> _Verdict:
+    error, step = failure.error, failure.step
+    if isinstance(error, socket.gaierror):
+        return _NO_NAME
+    if isinstance(error, ConnectionRefusedError):
+        return _REFUSED
+    if isinstance(error, ssl.SSLError):
+        return _TLS
+    # smtplib turns a reply that does not come into a server that disconnected.
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
+        return _MAIL_TIMEOUTS.get(step, _NO_ANSWER_BEFORE)
+    lost = isinstance(error, smtplib.SMTPServerDisconnected) or (
+        isinstance(error, OSError) and not isinstance(error, smtplib.SMTPException)
+    )
+    if lost:
+        return _LOST if step == "data" else _LOST_BEFORE
+    # What is left are extensions and mechanisms the server lacks, and addresses it cannot take.
+    return {"starttls": _TLS, "login": _AUTH}.get(step, _REJECTED)

@@ -1,0 +1,125 @@
+"""Read this first: what becomes of a delivery, from its bytes to its durable answer.
+
+    delivery → authenticate → understand → append   → stored, duplicate or conflict (200)
+                    │              └ cannot → hold  → held (202)
+                    └ does not → refuse             → an error (401)
+
+Nothing of routing happens here: a bad rule can never cost a delivery.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from casebell.clock import Clock
+from casebell.errors import HeldDelivery, RefusedDelivery, UnknownSource
+from casebell.events import CaseEvent, Delivery, HeldReason, VerifiedDelivery
+from casebell.receive.refusals import Refusals
+from casebell.receive.signatures import Authenticator
+from casebell.receive.understand import idempotency_key, understand
+from casebell.settings import Source
+from casebell.store import held
+from casebell.store.engine import Store
+from casebell.store.event_log import EventLog
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accepted:
+    """What the sender is told about an authentic delivery, and what the log says of it."""
+
+    #: `stored`, `duplicate`, `conflict` or `held`.
+    status: str
+    #: The source's key; None for a held delivery.
+    key: str | None = None
+    #: Why it is held.
+    reason: HeldReason | None = None
+    #: Our row: of the event, or of the held delivery.
+    row: int = 0
+    event: CaseEvent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """One source, ready to receive."""
+
+    source: Source
+    authenticator: Authenticator
+
+
+class Receiver:
+    """Accepts the deliveries of all sources.
+
+    Args:
+        sources: by name.
+        test_receipts: globs of receipts that are only tests (decision B14).
+        held_back: called after a delivery was held, so that operations hear of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        sources: Mapping[str, Source],
+        test_receipts: tuple[str, ...],
+        store: Store,
+        event_log: EventLog,
+        refusals: Refusals,
+        clock: Clock,
+        held_back: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._desks = {
+            name: _Desk(source, Authenticator(source)) for name, source in sources.items()
+        }
+        self._test_receipts = test_receipts
+        self._store = store
+        self._event_log = event_log
+        self._refusals = refusals
+        self._clock = clock
+        self._held_back = held_back
+
+    def knows(self, source: str) -> bool:
+        """Whether a source has this name."""
+        return source in self._desks
+
+    async def accept(self, delivery: Delivery) -> Accepted:
+        """Take one delivery all the way to the disk.
+
+        Raises:
+            UnknownSource: no source has this name.
+            RefusedDelivery, TooManyRefusals: it did not authenticate.
+            Unavailable: it could not be stored now.
+        """
+        desk = self._desks.get(delivery.source)
+        if desk is None:
+            raise UnknownSource
+        verified = self._authenticate(desk, delivery)
+        try:
+            event = understand(verified, desk.source, test_receipts=self._test_receipts)
+        except HeldDelivery as why:
+            return await self._hold(verified, why)
+        return await self._append(event)
+
+    def _authenticate(self, desk: _Desk, delivery: Delivery) -> VerifiedDelivery:
+        try:
+            return desk.authenticator.authenticate(delivery, now=self._clock.now())
+        except RefusedDelivery as error:
+            self._refusals.note(delivery, error)
+            raise
+
+    async def _append(self, event: CaseEvent) -> Accepted:
+        appended = await self._event_log.append(event)
+        return Accepted(
+            status=appended.outcome, key=appended.key, row=appended.event_id, event=event
+        )
+
+    async def _hold(self, verified: VerifiedDelivery, why: HeldDelivery) -> Accepted:
+        async with self._store.write() as connection:
+            row = await held.hold(
+                connection,
+                verified,
+                reason=why.reason,
+                detail=why.message,
+                body_sha256=hashlib.sha256(verified.delivery.body).hexdigest(),
+                idempotency_key=idempotency_key(verified.delivery),
+            )
+        self._held_back()
+        return Accepted(status="held", reason=why.reason, row=row)

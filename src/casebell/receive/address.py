@@ -1,0 +1,44 @@
+"""Whose address is it? The peer's, or what a trusted proxy says it forwarded for."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import TypeAlias
+
+Network: TypeAlias = IPv4Network | IPv6Network
+
+
+def client_address(peer: str, forwarded_for: Sequence[bytes], trusted: Sequence[Network]) -> str:
+    """The address a delivery came from.
+
+    `X-Forwarded-For` is read from its right end, where our own proxies write, and only as far as
+    every hop is a trusted proxy; what stands further left was written by a stranger.
+
+    Args:
+        peer: the address at the other end of the connection.
+        forwarded_for: the values of X-Forwarded-For in order.
+        trusted: networks of our proxies.
+    """
+    hops = [hop.strip() for value in forwarded_for for hop in value.decode("latin-1").split(",")]
+    address = peer
+    while hops and within(address, trusted):
+        candidate = _parse(hops.pop())
+        if candidate is None:
+            break
+        address = str(candidate)
+    return address
+
+
+def within(address: str, networks: Sequence[Network]) -> bool:
+    """Whether an address lies in one of the networks; text that is no address does not."""
+    parsed = _parse(address)
+    return parsed is not None and any(parsed in network for network in networks)
+
+
+def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        parsed = ip_address(text)
+    except ValueError:
+        return None
+    # A dual-stack socket reports IPv4 peers as ::ffff:192.0.2.1.
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return mapped or parsed

@@ -1,0 +1,112 @@
+"""Bodies as JSON: read strictly, with repeated keys remembered; and compared (C6, D8)."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from casebell.errors import HeldDelivery
+from casebell.events import HeldReason
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JsonBody:
+    """A body that is a JSON object."""
+
+    document: dict[str, object]
+    #: Objects in which keys came twice, and those keys. In `document` the last one stands.
+    _repeated: Sequence[tuple[object, frozenset[str]]] = field(default=(), repr=False)
+
+    def repeated(self, paths: Iterable[str]) -> list[str]:
+        """Those of `paths` on the way to which a key came twice in its object."""
+        return [path for path in paths if self._repeats(path)] if self._repeated else []
+
+    def _repeats(self, path: str) -> bool:
+        value: object = self.document
+        for name in path.split("."):
+            if any(place is value and name in names for place, names in self._repeated):
+                return True
+            value = value.get(name) if isinstance(value, Mapping) else None
+        return False
+
+
+def read_body(body: bytes) -> JsonBody:
+    """Read the bytes of a delivery.
+
+    Raises HeldDelivery: invalid_encoding (no UTF-8, a byte order mark), invalid_json (also NaN and
+    Infinity, numbers too long to convert, nesting too deep to follow), not_an_object.
+    """
+    if body.startswith(_BYTE_ORDER_MARK):
+        raise HeldDelivery(HeldReason.INVALID_ENCODING, "The body begins with a byte order mark.")
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise HeldDelivery(
+            HeldReason.INVALID_ENCODING, f"The body is not UTF-8 at byte {error.start}."
+        ) from None
+    repeated: list[tuple[object, frozenset[str]]] = []
+
+    def build(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        built = dict(pairs)
+        if len(built) != len(pairs):
+            repeated.append((built, _names_given_twice(name for name, _ in pairs)))
+        return built
+
+    document = _parse(text, build)
+    if not isinstance(document, dict):
+        raise HeldDelivery(HeldReason.NOT_AN_OBJECT, "The body is JSON, but not an object.")
+    return JsonBody(document=document, _repeated=tuple(repeated))
+
+
+def same_content(body_a: bytes, body_b: bytes, volatile: Sequence[str]) -> bool:
+    """Whether two bodies under one key say the same.
+
+    Compared as JSON, in any order of keys, without the fields named in `volatile` at top level and
+    in `data` (a time of sending says nothing of the case). Numbers are compared as written: 1 and
+    1.0 differ. Bodies that are not both JSON objects are compared as bytes.
+    """
+    if body_a == body_b:
+        return True
+    try:
+        return _canonical(body_a, volatile) == _canonical(body_b, volatile)
+    except (HeldDelivery, RecursionError):
+        return False
+
+
+def _canonical(body: bytes, volatile: Sequence[str]) -> str:
+    document = _without(read_body(body).document, volatile)
+    data = document.get("data")
+    if isinstance(data, dict):
+        document["data"] = _without(data, volatile)
+    return json.dumps(document, sort_keys=True)
+
+
+def _without(mapping: dict[str, object], names: Sequence[str]) -> dict[str, object]:
+    return {name: value for name, value in mapping.items() if name not in names}
+
+
+def _parse(text: str, build: Callable[[list[tuple[str, object]]], object]) -> object:
+    try:
+        return json.loads(text, object_pairs_hook=build, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        # The decoder's own message names the place, and never quotes the text.
+        message = f"The body is not JSON: {error.msg} at character {error.pos}."
+    except RecursionError:
+        message = "The body is nested too deeply."
+    except ValueError:
+        message = "The body holds a number that is not JSON or too long."
+    raise HeldDelivery(HeldReason.INVALID_JSON, message)
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def _names_given_twice(names: Iterable[str]) -> frozenset[str]:
+    seen: set[str] = set()
+    twice: set[str] = set()
+    for name in names:
+        (twice if name in seen else seen).add(name)
+    return frozenset(twice)

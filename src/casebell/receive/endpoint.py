@@ -1,0 +1,224 @@
+"""HTTP in and out for `POST /webhooks/{source}`: requests to deliveries, results to answers.
+
+A plain ASGI application: the acknowledgement path is the one place where a framework's request and
+response objects cost more than they give.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from casebell.clock import Clock, new_request_id
+from casebell.errors import (
+    BodyTooLarge,
+    BodyTooSlow,
+    CasebellError,
+    EncodedBody,
+    TooManyRefusals,
+    Unavailable,
+    UnknownSource,
+    WrongMethod,
+)
+from casebell.events import Delivery
+from casebell.receive.accept import Accepted, Receiver
+from casebell.receive.address import Network, client_address
+from casebell.telemetry import Log, Metrics
+from casebell.uscis.receipts import mask
+
+#: Seconds a sender is asked to wait after a 503; senders back off further by themselves.
+RETRY_AFTER_UNAVAILABLE = 5
+#: Seconds until an address's refusals are forgotten.
+RETRY_AFTER_REFUSALS = 60
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class SenderWentAway(Exception):
+    """The sender closed the connection before its body was complete."""
+
+
+class WebhookEndpoint:
+    """Reads a delivery off the wire, has it accepted, and answers as the contract says.
+
+    Args:
+        max_body: bytes; more is answered 413 before it is buffered.
+        body_timeout: seconds for a whole body.
+        trusted_proxies: networks whose X-Forwarded-For is believed.
+    """
+
+    def __init__(
+        self,
+        *,
+        receiver: Receiver,
+        clock: Clock,
+        max_body: int,
+        body_timeout: float,
+        trusted_proxies: Sequence[Network],
+        metrics: Metrics,
+        log: Log,
+    ) -> None:
+        self._receiver = receiver
+        self._clock = clock
+        self._max_body = max_body
+        self._body_timeout = body_timeout
+        self._trusted_proxies = trusted_proxies
+        self._metrics = metrics
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        request_id = new_request_id()
+        began = self._clock.monotonic()
+        source = scope["path_params"]["source"]
+        accepted: Accepted | None = None
+        failure: CasebellError | None = None
+        try:
+            delivery = await self._read(scope, receive, source, request_id)
+            began = self._clock.monotonic()
+            accepted = await self._receiver.accept(delivery)
+        except SenderWentAway:
+            self._log.info("delivery.abandoned", source=source, request_id=request_id)
+            return
+        except CasebellError as error:
+            failure = error
+        except Exception as error:  # noqa: BLE001 - a defect of ours must make the sender try again
+            self._log.error("delivery.defect", source=source, request_id=request_id, error=error)
+            failure = Unavailable()
+        await respond(send, *answer(accepted, failure, request_id))
+        self._tell(source, request_id, began, accepted, failure)
+
+    async def _read(self, scope: Scope, receive: Receive, source: str, request_id: str) -> Delivery:
+        """The whole delivery, its body read once and bounded."""
+        if not self._receiver.knows(source):
+            raise UnknownSource
+        if scope["method"] != "POST":
+            raise WrongMethod
+        headers: Headers = scope["headers"]
+        forwarded: list[bytes] = []
+        for name, value in headers:
+            if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+                raise EncodedBody
+            if name == b"content-length" and _too_long(value, self._max_body):
+                raise BodyTooLarge
+            if name == b"x-forwarded-for":
+                forwarded.append(value)
+        body = await self._read_body(receive)
+        peer = scope.get("client")
+        return Delivery(
+            source=source,
+            body=body,
+            headers=tuple(headers),
+            address=client_address(peer[0] if peer else "", forwarded, self._trusted_proxies),
+            received_at=self._clock.now(),
+            request_id=request_id,
+        )
+
+    async def _read_body(self, receive: Receive) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._body_timeout):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise SenderWentAway
+                    chunk = message.get("body", b"")
+                    size += len(chunk)
+                    if size > self._max_body:
+                        raise BodyTooLarge
+                    chunks.append(chunk)
+                    if not message.get("more_body", False):
+                        return b"".join(chunks)
+        except TimeoutError:
+            raise BodyTooSlow from None
+
+    def _tell(
+        self,
+        source: str,
+        request_id: str,
+        began: float,
+        accepted: Accepted | None,
+        failure: CasebellError | None,
+    ) -> None:
+        seconds = self._clock.monotonic() - began
+        outcome = accepted.status if accepted else failure.code if failure else "error"
+        # A stranger's path must not make up label values.
+        known = source if self._receiver.knows(source) else "unknown"
+        self._metrics.deliveries.labels(known, outcome).inc()
+        fields: dict[str, Any] = {}
+        if accepted is not None:
+            self._metrics.delivery_seconds.observe(seconds)
+            fields["row"] = accepted.row
+            if accepted.event is not None:
+                fields["receipt"] = mask(accepted.event.receipt)
+                fields["status"] = str(accepted.event.status)
+            if accepted.reason is not None:
+                fields["reason"] = str(accepted.reason)
+        self._log.info(
+            "delivery.received",
+            source=known,
+            outcome=outcome,
+            request_id=request_id,
+            ms=round(seconds * 1000, 3),
+            **fields,
+        )
+
+
+def answer(
+    accepted: Accepted | None, failure: CasebellError | None, request_id: str
+) -> tuple[int, Headers, bytes]:
+    """The contract's answer: status, headers and JSON body."""
+    if accepted is not None and accepted.status == "held":
+        content = {"status": "held", "reason": accepted.reason, "request_id": request_id}
+        return 202, _headers(request_id), _encode(content)
+    if accepted is not None:
+        content = {
+            "status": accepted.status,
+            "event_id": accepted.key,
+            "request_id": request_id,
+        }
+        return 200, _headers(request_id), _encode(content)
+    return error_answer(failure or Unavailable(), request_id)
+
+
+def error_answer(error: CasebellError, request_id: str) -> tuple[int, Headers, bytes]:
+    """An error in Parley's Error schema: the class's own sentence, never an instance's detail."""
+    headers = _headers(request_id)
+    if isinstance(error, Unavailable):
+        headers.append((b"retry-after", b"%d" % RETRY_AFTER_UNAVAILABLE))
+    if isinstance(error, TooManyRefusals):
+        headers.append((b"retry-after", b"%d" % RETRY_AFTER_REFUSALS))
+    if isinstance(error, WrongMethod):
+        headers.append((b"allow", b"POST"))
+    if isinstance(error, BodyTooLarge | BodyTooSlow | EncodedBody):
+        # The rest of the body is not read.
+        headers.append((b"connection", b"close"))
+    content = {
+        "error": error.code,
+        "message": (type(error).__doc__ or "").strip(),
+        "request_id": request_id,
+    }
+    return error.http_status, headers, _encode(content)
+
+
+async def respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """Send a whole answer."""
+    headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _headers(request_id: str) -> Headers:
+    return [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())]
+
+
+def _encode(content: dict[str, Any]) -> bytes:
+    return json.dumps(content).encode()
+
+
+def _too_long(value: bytes, limit: int) -> bool:
+    """Whether a Content-Length is over the limit; what is no number is the server's to refuse."""
+    return value.isdigit() and (len(value) > 15 or int(value) > limit)

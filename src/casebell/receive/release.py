@@ -1,0 +1,74 @@
+"""A held delivery, tried again with today's configuration."""
+
+from casebell.errors import HeldDelivery, Refusal
+from casebell.events import Delivery, Flag, Micros, VerifiedDelivery
+from casebell.receive.understand import understand
+from casebell.settings import Settings
+from casebell.store import held
+from casebell.store.engine import Connection
+from casebell.store.event_log import Appended, SameContent, append_events
+from casebell.store.rows import parse_words
+
+
+async def release(
+    connection: Connection,
+    held_id: int,
+    *,
+    settings: Settings,
+    same_content: SameContent,
+    now: Micros,
+    actor: str,
+) -> Appended:
+    """Turn a held delivery into an event, inside the caller's transaction.
+
+    Its origin was verified when it came, and the operator vouches for its age: a delivery held for
+    its signature's time is released as it is.
+
+    Raises:
+        NotFound, Refusal: no such delivery waits, or its source is gone.
+        StillHeld: it still cannot be understood; nothing changes.
+    """
+    row = await held.get_held(connection, held_id)
+    source = settings.sources.get(row.source)
+    if source is None:
+        raise Refusal(
+            f"Source {row.source} is no longer in the configuration.",
+            hint=f"Put [sources.{row.source}] back, or discard the delivery.",
+        )
+    idempotency = row.idempotency_key
+    delivery = Delivery(
+        source=row.source,
+        body=bytes(row.body),
+        headers=((b"idempotency-key", idempotency.encode()),) if idempotency else (),
+        address=row.address,
+        received_at=row.received_at,
+        request_id=row.request_id,
+    )
+    verified = VerifiedDelivery(
+        delivery=delivery,
+        secret_label=row.secret_label,
+        flags=parse_words(Flag, row.flags),
+    )
+    try:
+        event = understand(verified, source, test_receipts=settings.routing.test_receipts)
+    except HeldDelivery as error:
+        raise StillHeld(
+            f"Held delivery {held_id} still cannot be understood: {error.message}"
+        ) from None
+    (appended,) = await append_events(connection, [event], same_content=same_content)
+    await held.resolve(
+        connection,
+        held_id,
+        state=held.HeldState.RELEASED,
+        now=now,
+        actor=actor,
+        event_id=appended.event_id,
+    )
+    return appended
+
+
+class StillHeld(Refusal):
+    """The delivery still cannot be understood, and stays held."""
+
+    code = "still_held"
+    hint = "Map the source's fields under [sources.NAME.fields], restart, and release it again."

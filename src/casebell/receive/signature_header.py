@@ -1,0 +1,120 @@
+"""What a signature header says: a time and one or more digests, or a refusal.
+
+The API page shows `Authorization: Parley-Signature=t=1734020000,v1=hexdigest`. Its sample handler
+splits that at every "=" and so takes the scheme's "t" for the time (decision A1); here the scheme
+is taken off first. Read as well: `Parley-Signature t=…,v1=…`, a bare `t=…,v1=…`, other credentials
+in a second header line or folded into the same one by a proxy (A15).
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from casebell.errors import SignatureMalformed, SignatureMissing
+
+#: Bytes of signature headers read from one delivery; a signature is about 100.
+MAX_HEADER = 4096
+#: Digests in one signature; a rotation needs two.
+MAX_DIGESTS = 8
+DIGEST_SIZE = 32
+
+_SCHEME = re.compile(rb"parley-signature(?=[ \t=]|$)[ \t]*=?[ \t]*", re.IGNORECASE)
+_PARAMETER = re.compile(rb"([A-Za-z][A-Za-z0-9_-]*)[ \t]*=[ \t]*(.*)", re.DOTALL)
+#: RFC 9110 section 11.4: a scheme, a space, then whatever that scheme wants.
+_OTHER_CREDENTIALS = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]+\S.*", re.DOTALL)
+#: Seconds. Ten digits today; thirteen (milliseconds) are read as seconds of a far year and so
+#: end as held, not refused: the signature over them may well be right.
+_TIME = re.compile(rb"[0-9]{1,13}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Signature:
+    """A readable signature, not yet compared with anything."""
+
+    #: The time exactly as signed: ASCII digits, leading zeros kept.
+    time: bytes
+    digests: tuple[bytes, ...]
+
+
+@dataclass(kw_only=True, slots=True)
+class _Candidate:
+    """Parameters that stand together."""
+
+    carries_scheme: bool
+    parameters: list[tuple[bytes, bytes]] = field(default_factory=list)
+
+
+def read_signature(values: Sequence[bytes]) -> Signature:
+    """The one signature in the values of a delivery's signature header.
+
+    Raises SignatureMissing where there is none, SignatureMalformed where it cannot be read or
+    where there are two.
+    """
+    values = [stripped for value in values if (stripped := value.strip())]
+    if not values:
+        raise SignatureMissing
+    if sum(map(len, values)) > MAX_HEADER:
+        raise SignatureMalformed
+    candidates = [candidate for value in values for candidate in _candidates(value)]
+    if any(candidate.carries_scheme for candidate in candidates):
+        candidates = [candidate for candidate in candidates if candidate.carries_scheme]
+    if not candidates:
+        if all(_OTHER_CREDENTIALS.fullmatch(value) for value in values):
+            raise SignatureMissing
+        raise SignatureMalformed
+    if len(candidates) > 1:
+        raise SignatureMalformed
+    return _signature(candidates[0].parameters)
+
+
+def _candidates(value: bytes) -> list[_Candidate]:
+    """The groups of parameters in one header value that may be a signature."""
+    found: list[_Candidate] = []
+    current: _Candidate | None = None
+    for piece in value.split(b","):
+        part = piece.strip()
+        if scheme := _SCHEME.match(part):
+            current = _Candidate(carries_scheme=True)
+            found.append(current)
+            part = part[scheme.end() :]
+        if not part:
+            continue
+        parameter = _PARAMETER.fullmatch(part)
+        if parameter is None:  # Another scheme's credentials begin here.
+            current = None
+            continue
+        key, text = parameter.groups()
+        if current is None and key in (b"t", b"v1"):
+            current = _Candidate(carries_scheme=False)
+            found.append(current)
+        if current is not None:
+            current.parameters.append((key, text))
+    return found
+
+
+def _signature(parameters: list[tuple[bytes, bytes]]) -> Signature:
+    times = [text for key, text in parameters if key == b"t"]
+    digests = [text for key, text in parameters if key == b"v1"]
+    if len(times) != 1 or not _TIME.fullmatch(times[0]):
+        raise SignatureMalformed
+    if not 1 <= len(digests) <= MAX_DIGESTS:
+        raise SignatureMalformed
+    return Signature(time=times[0], digests=tuple(map(_digest, digests)))
+
+
+def _digest(text: bytes) -> bytes:
+    """32 bytes from 64 hexadecimal digits of either case, or from base64 of either alphabet."""
+    try:
+        if len(text) == 2 * DIGEST_SIZE:
+            return binascii.unhexlify(text)
+        if len(text) == 44 and text.endswith(b"="):
+            text = text[:-1]
+        if len(text) == 43:
+            standard = text.replace(b"-", b"+").replace(b"_", b"/")
+            return base64.b64decode(standard + b"=", validate=True)
+    except binascii.Error:
+        # The cause would carry nothing but bytes that a stranger chose.
+        raise SignatureMalformed from None
+    raise SignatureMalformed

@@ -1,0 +1,192 @@
+"""Who sent this? The only module that turns a Delivery into a VerifiedDelivery.
+
+`Authenticator` is prepared once per source and then asked for every delivery. It takes a signature
+(`signature_header`, HMAC-SHA256 over time, "." and body: decisions A1 to A15), a shared secret
+(`shared_secret`, B1 to B4), either or both. It raises nothing but RefusedDelivery.
+"""
+
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+
+from casebell.errors import (
+    ConfigError,
+    Problem,
+    RefusedDelivery,
+    SecretMismatch,
+    SecretMissing,
+    SignatureMalformed,
+    SignatureMismatch,
+    SignatureMissing,
+    StaleSignature,
+)
+from casebell.events import Delivery, Flag, HeldReason, Micros, VerifiedDelivery
+from casebell.receive.compact_json import compact_json
+from casebell.receive.shared_secret import SharedSecrets
+from casebell.receive.signature_header import Signature, read_signature
+from casebell.settings import Source
+
+#: Takes the same time wherever its arguments differ.
+Compare = Callable[[bytes, bytes], bool]
+
+#: What tells most about why nothing matched comes last.
+_TELLING: tuple[tuple[type[RefusedDelivery], ...], ...] = (
+    (SignatureMissing, SecretMissing),
+    (SignatureMalformed,),
+    (SignatureMismatch, SecretMismatch),
+    (StaleSignature,),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Proof:
+    """What one method found."""
+
+    label: str
+    flags: frozenset[Flag] = frozenset()
+    hold: HeldReason | None = None
+
+
+class Authenticator:
+    """Knows one source's secrets and headers, and how they must be used."""
+
+    def __init__(self, source: Source, *, compare: Compare = hmac.compare_digest) -> None:
+        """Raises ConfigError where a method of `source.auth` has no usable secret: never open."""
+        self._source = source
+        self._compare = compare
+        self._signature_header = _header_name(source.signature_header or "Authorization")
+        self._secret_header = _header_name(source.secret_header or "")
+        self._hmac_keys = _secrets_for(source, "hmac")
+        shared = _secrets_for(source, "shared-secret")
+        self._shared = SharedSecrets(shared, prefix=source.prefix, compare=compare)
+        known: dict[str, tuple[Callable[[Delivery, Micros], _Proof], bool]] = {
+            "hmac": (self._by_signature, bool(self._hmac_keys)),
+            "shared-secret": (self._by_secret, bool(shared and self._secret_header)),
+        }
+        unusable = [method for method in source.auth if not known[method][1]]
+        if unusable or not source.auth:
+            raise ConfigError(
+                [
+                    Problem(
+                        key=f"sources.{source.name}.secrets",
+                        message=f"No secret or header to authenticate by {method}.",
+                    )
+                    for method in unusable or ("any method",)
+                ]
+            )
+        self._methods = tuple(known[method][0] for method in source.auth)
+
+    def __repr__(self) -> str:
+        """The source's name and methods; never a secret."""
+        return f"<Authenticator {self._source.name}: {self._source.require} {self._source.auth}>"
+
+    def authenticate(self, delivery: Delivery, *, now: Micros) -> VerifiedDelivery:
+        """Prove where `delivery` comes from, or raise a RefusedDelivery.
+
+        `require = "any"` takes the first method that succeeds, "all" needs every one. Where that
+        fails, the error is the one that tells an honest sender most.
+        """
+        proofs: list[_Proof] = []
+        refusals: list[RefusedDelivery] = []
+        for method in self._methods:
+            try:
+                proofs.append(method(delivery, now))
+            except RefusedDelivery as refusal:
+                refusals.append(refusal)
+            if proofs and self._source.require == "any":
+                break
+        if not proofs or (refusals and self._source.require == "all"):
+            raise max(refusals, key=_how_telling)
+        if not self._address_allowed(delivery.address):
+            raise self._elsewhere()
+        return VerifiedDelivery(
+            delivery=delivery,
+            secret_label="+".join(proof.label for proof in proofs),
+            flags=frozenset().union(*(proof.flags for proof in proofs)),
+            hold=next((proof.hold for proof in proofs if proof.hold), None),
+        )
+
+    def _by_signature(self, delivery: Delivery, now: Micros) -> _Proof:
+        signature = read_signature(_values(delivery, self._signature_header))
+        label = self._matching_key(signature, self._signed_bytes(signature, delivery.body))
+        return self._judge_age(label, seconds=(now - int(signature.time) * 1_000_000) / 1e6)
+
+    def _signed_bytes(self, signature: Signature, body: bytes) -> bytes:
+        if self._source.signed_body == "compact-json":
+            try:
+                body = compact_json(body)
+            except ValueError:
+                # The raw bytes are not tried instead: what is signed is one setting, not a guess.
+                raise SignatureMismatch from None
+        return b"%b.%b" % (signature.time, body)
+
+    def _matching_key(self, signature: Signature, signed: bytes) -> str:
+        """The label of the key that made one of the digests."""
+        matched: str | None = None
+        for label, key in self._hmac_keys:
+            expected = hmac.digest(key, signed, "sha256")
+            for digest in signature.digests:
+                # Every pair is compared, also after a match, so that the time a delivery takes
+                # depends on how many keys there are and not on which of them matched.
+                equal = self._compare(expected, digest)
+                matched = label if equal and matched is None else matched
+        if matched is None:
+            raise SignatureMismatch
+        return matched
+
+    def _judge_age(self, label: str, *, seconds: float) -> _Proof:
+        """A4, A5: stale is flagged, far out of bounds is held, `strict` refuses both."""
+        source = self._source
+        if -source.tolerance <= seconds <= source.tolerance:
+            return _Proof(label=label)
+        if source.strict:
+            raise StaleSignature
+        if seconds < 0:
+            return _Proof(label=label, hold=HeldReason.SIGNATURE_IN_FUTURE)
+        flags = frozenset({Flag.STALE_SIGNATURE})
+        hold = HeldReason.SIGNATURE_TOO_OLD if seconds > source.max_age else None
+        return _Proof(label=label, flags=flags, hold=hold)
+
+    def _by_secret(self, delivery: Delivery, now: Micros) -> _Proof:  # noqa: ARG002  # no time in it
+        return _Proof(label=self._shared.match(_values(delivery, self._secret_header)))
+
+    def _address_allowed(self, address: str) -> bool:
+        if not self._source.allow_from:
+            return True
+        try:
+            peer = ip_address(address)
+        except ValueError:
+            return False
+        if isinstance(peer, IPv6Address) and peer.ipv4_mapped is not None:
+            peer = peer.ipv4_mapped
+        return any(peer in network for network in self._source.allow_from)
+
+    def _elsewhere(self) -> RefusedDelivery:
+        """Right credentials from a wrong address look like wrong credentials to the sender (B2).
+
+        Tested last for the same reason: the answer must not tell whether a guess was right.
+        """
+        kind = SecretMismatch if "shared-secret" in self._source.auth else SignatureMismatch
+        return kind(hint=f"The address is not in sources.{self._source.name}.allow_from.")
+
+
+def _header_name(name: str) -> bytes:
+    return name.strip().lower().encode("ascii", "replace")
+
+
+def _secrets_for(source: Source, method: str) -> tuple[tuple[str, bytes], ...]:
+    """Label and bytes of the secrets that serve `method`; an empty one serves none (A14)."""
+    return tuple(
+        (secret.label, value.encode())
+        for secret in source.secrets
+        if secret.use in (None, method) and (value := secret.value.get_secret_value())
+    )
+
+
+def _values(delivery: Delivery, name: bytes) -> Sequence[bytes]:
+    return [value for header, value in delivery.headers if header == name]
+
+
+def _how_telling(refusal: RefusedDelivery) -> int:
+    return next(rank for rank, kinds in enumerate(_TELLING) if isinstance(refusal, kinds))

@@ -1,0 +1,99 @@
+"""A provider's time, in any of its spellings, as UTC microseconds (decision B8).
+
+Read are RFC 3339 and its looser cousins (a space or lower-case letters, offsets without a colon,
+any number of fraction digits, no zone, a date alone), `MM-DD-YYYY` with or without a time of day,
+and seconds or milliseconds since 1970. One instant gives one number however it is spelled, because
+that number becomes part of an event's key (B7).
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from casebell.events import Flag, Micros
+
+#: Longer than any spelling; what is longer is not looked at.
+_MAX_LENGTH = 64
+#: A year outside is a placeholder ("0001-01-01") or a mistake, and must not become a key.
+_FIRST_YEAR, _LAST_YEAR = 1970, 2199
+
+_DATES = (
+    r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)",
+    r"(?P<month>\d\d)-(?P<day>\d\d)-(?P<year>\d{4})",
+)
+_TIME_OF_DAY = (
+    r"(?:(?:T| +)(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
+    r" *(?P<zone>Z|UTC|(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)?)?)?"
+)
+_SPELLINGS = tuple(re.compile(date + _TIME_OF_DAY, re.ASCII | re.IGNORECASE) for date in _DATES)
+#: Nine or ten digits are seconds (1973 to 2286), twelve or thirteen milliseconds.
+_SINCE_1970 = re.compile(r"(?P<whole>\d{9,10}|\d{12,13})(?:\.(?P<fraction>\d+))?", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProviderTime:
+    """What was delivered as a time, and what it means."""
+
+    #: UTC microseconds, fractions beyond that cut off; None where unreadable.
+    at: Micros | None
+    #: NAIVE_TIME or UNPARSED_TIME, where they apply.
+    flags: frozenset[Flag]
+
+
+_UNREADABLE = ProviderTime(at=None, flags=frozenset({Flag.UNPARSED_TIME}))
+
+
+def read_time(value: object) -> ProviderTime:
+    """Read a JSON value as a time. Never raises: what cannot be read is flagged.
+
+    No zone means UTC and a flag; a date alone is its midnight. A leap second (":60") is the second
+    that follows it, as on clocks that know none.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return _UNREADABLE
+    text = str(value).strip()
+    if len(text) > _MAX_LENGTH:
+        return _UNREADABLE
+    if since := _SINCE_1970.fullmatch(text):
+        return _checked(_since_1970(since), naive=False)
+    for spelling in _SPELLINGS:
+        if parts := spelling.fullmatch(text):
+            return _checked(_instant(parts), naive=not parts["zone"])
+    return _UNREADABLE
+
+
+def _checked(at: datetime | None, *, naive: bool) -> ProviderTime:
+    if at is None or not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+        return _UNREADABLE
+    flags = frozenset({Flag.NAIVE_TIME}) if naive else frozenset[Flag]()
+    return ProviderTime(at=(at - _EPOCH) // timedelta(microseconds=1), flags=flags)
+
+
+def _since_1970(parts: re.Match[str]) -> datetime:
+    whole, fraction = parts["whole"], parts["fraction"] or ""
+    places = 6 if len(whole) <= 10 else 3
+    return _EPOCH + timedelta(microseconds=int(whole + fraction[:places].ljust(places, "0")))
+
+
+def _instant(parts: re.Match[str]) -> datetime | None:
+    """The moment in UTC; None where a part is out of range, as in a thirteenth month."""
+    second = int(parts["second"] or 0)
+    hours, minutes = int(parts["hours"] or 0), int(parts["minutes"] or 0)
+    if second > 60 or hours > 23 or minutes > 59:
+        return None
+    offset = timedelta(hours=hours, minutes=minutes)
+    try:
+        to_the_minute = datetime(
+            int(parts["year"]),
+            int(parts["month"]),
+            int(parts["day"]),
+            int(parts["hour"] or 0),
+            int(parts["minute"] or 0),
+            tzinfo=UTC,
+        )
+        microseconds = int((parts["fraction"] or "")[:6].ljust(6, "0"))
+        at = to_the_minute + timedelta(seconds=second, microseconds=microseconds)
+        return at + offset if parts["sign"] == "-" else at - offset
+    except (ValueError, OverflowError):
+        return None

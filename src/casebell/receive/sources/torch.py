@@ -1,0 +1,51 @@
+"""Torch's words for a status.
+
+The page gives "Case Received", "Request for Evidence", "Approved" and "Rejected" as examples of
+`status_category`. They are all that is published, and "may expand over time", so the plain words
+for the other statuses are here too. `sources.<name>.categories` adds to this or overrides it; a
+word found nowhere is `other` with the delivered value kept (decision B11).
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from casebell.events import Status, Tag
+from casebell.receive.sources.words import Word
+
+_RECEIVED = Word(status=Status.RECEIVED)
+#: Also the category of "Response To USCIS' Request For Evidence Was Received". Where the text does
+#: not say which, an RFE that must be answered is the safe reading.
+_REQUEST_FOR_EVIDENCE = Word(status=Status.RFE_ISSUED, hides=frozenset({Status.RFE_RECEIVED}))
+_RFE_RECEIVED = Word(status=Status.RFE_RECEIVED)
+_APPROVED = Word(status=Status.APPROVED)
+_DENIED = Word(status=Status.DENIED)
+#: A filing sent back unprocessed, or a denial: the examples name no category for one (B10).
+_REJECTED = Word(
+    status=Status.OTHER, tags=frozenset({Tag.REJECTED}), hides=frozenset({Status.DENIED})
+)
+#: Also the category of an interview that was cancelled.
+_INTERVIEW = Word(status=Status.INTERVIEW_SCHEDULED, hides=frozenset({Status.OTHER}))
+
+#: By `word_key`.
+CATEGORIES: Mapping[str, Word] = MappingProxyType(
+    {
+        "case received": _RECEIVED,
+        "case was received": _RECEIVED,
+        "request for evidence": _REQUEST_FOR_EVIDENCE,
+        "request for additional evidence": _REQUEST_FOR_EVIDENCE,
+        "request for initial evidence": _REQUEST_FOR_EVIDENCE,
+        "rfe": _REQUEST_FOR_EVIDENCE,
+        "rfe response received": _RFE_RECEIVED,
+        "request for evidence response received": _RFE_RECEIVED,
+        "response to request for evidence received": _RFE_RECEIVED,
+        "case approved": _APPROVED,
+        "case was approved": _APPROVED,
+        "case denied": _DENIED,
+        "case was denied": _DENIED,
+        "denial": _DENIED,
+        "rejected": _REJECTED,
+        "case rejected": _REJECTED,
+        "case was rejected": _REJECTED,
+        "interview": _INTERVIEW,
+    }
+)

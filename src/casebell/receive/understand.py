@@ -1,0 +1,207 @@
+"""What does it tell us? A verified delivery becomes a CaseEvent, or is held with the reason.
+
+Held is only what has no identity or would need guessing: no JSON object, no valid receipt, an
+identity field given twice, a field of the wrong type. Unknown words, unreadable times and missing
+texts are data (B8, B11).
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from casebell.clock import iso
+from casebell.errors import HeldDelivery
+from casebell.events import (
+    CaseEvent,
+    Delivery,
+    Flag,
+    HeldReason,
+    KeyBasis,
+    Micros,
+    Tag,
+    TimeBasis,
+    VerifiedDelivery,
+)
+from casebell.receive.bodies import JsonBody, read_body
+from casebell.receive.sources.fields import find
+from casebell.receive.sources.times import read_time
+from casebell.receive.verdict import judge
+from casebell.settings import FieldMap, Source
+from casebell.uscis.receipts import ReceiptError, canonical, is_staging
+
+#: Characters kept of the official text; the whole of it stays in the body.
+MAX_TEXT = 20_000
+#: Characters kept of a type, a word, a raw time or receipt, an Idempotency-Key.
+MAX_WORD = 200
+#: Characters of an event id; a longer one is held, for a cut one might be another event's.
+MAX_ID = 200
+
+#: PostgreSQL's text holds no NUL and UTF-8 no lone surrogate; JSON can escape both.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _When:
+    """The provider's time of the status."""
+
+    at: Micros | None = None
+    raw: str | None = None
+    basis: TimeBasis | None = None
+    flags: frozenset[Flag] = frozenset()
+
+
+def understand(
+    verified: VerifiedDelivery, source: Source, *, test_receipts: Sequence[str] = ()
+) -> CaseEvent:
+    """Read a delivery of `source`.
+
+    `test_receipts` are globs over canonical receipts that get the tag `test`, as the official
+    staging receipts do (B14). Raises HeldDelivery; its message never quotes the body. A delivery
+    that came with a `hold` is held: to release it, pass it again without.
+    """
+    if verified.hold is not None:
+        raise HeldDelivery(verified.hold, "Validly signed, but at a time out of bounds.")
+    delivery = verified.delivery
+    body = read_body(delivery.body)
+    fields = source.fields
+    _require_single_identity(body, fields)
+
+    receipt_raw, receipt = _receipt(body, fields)
+    whole_text = _text(body, fields.text)
+    text = _capped(whole_text, MAX_TEXT)
+    event_type = _capped(_text(body, fields.type), MAX_WORD)
+    words = [word for paths in (fields.status, fields.category) if (word := _text(body, paths))]
+    verdict = judge(event_type=event_type, words=words, text=text, categories=source.categories)
+    when = _when(body, fields)
+    key, basis = _key(_id(body, fields), delivery, receipt=receipt, at=when.at, text=whole_text)
+    is_test = is_staging(receipt) or any(fnmatchcase(receipt, glob) for glob in test_receipts)
+    return CaseEvent(
+        source=source.name,
+        key=key,
+        key_basis=basis,
+        type=event_type,
+        receipt=receipt,
+        receipt_raw=receipt_raw,
+        status=verdict.status,
+        delivered_status=_capped(words[0], MAX_WORD) if words else None,
+        tags=verdict.tags | {Tag.TEST} if is_test else verdict.tags,
+        text=text,
+        occurred_at=when.at,
+        occurred_raw=when.raw,
+        time_basis=when.basis,
+        received_at=delivery.received_at,
+        flags=verified.flags | verdict.flags | when.flags,
+        body=delivery.body,
+        body_sha256=hashlib.sha256(delivery.body).hexdigest(),
+        secret_label=verified.secret_label,
+        address=delivery.address,
+        idempotency_key=idempotency_key(delivery),
+        request_id=delivery.request_id,
+    )
+
+
+def idempotency_key(delivery: Delivery) -> str | None:
+    """The Idempotency-Key header, capped; several are joined. Recorded, never trusted (A6, A7)."""
+    values = [value for name, value in delivery.headers if name == b"idempotency-key"]
+    if not values:
+        return None
+    return _capped(_storable(b", ".join(values).decode("utf-8", "replace")), MAX_WORD)
+
+
+def _require_single_identity(body: JsonBody, fields: FieldMap) -> None:
+    """Two ids, receipts or times in one object: readers would differ in which one counts (D8)."""
+    paths = (*fields.id, *fields.receipt, *fields.occurred_at, *fields.observed_at)
+    if repeated := body.repeated(paths):
+        raise HeldDelivery(HeldReason.DUPLICATE_KEYS, f"A key of {repeated[0]} comes twice.")
+
+
+def _receipt(body: JsonBody, fields: FieldMap) -> tuple[str, str]:
+    """The receipt as delivered, and canonical (R)."""
+    found = find(body.document, fields.receipt)
+    if found is None:
+        raise HeldDelivery(HeldReason.MISSING_RECEIPT, "No field of the field map has a receipt.")
+    if not isinstance(found.value, str):
+        raise HeldDelivery(HeldReason.INVALID_RECEIPT, f"{found.path} is not a string.")
+    try:
+        return _capped(_storable(found.value), MAX_WORD), canonical(found.value)
+    except ReceiptError:
+        # The value may name a person (an A-number), so no message repeats it.
+        raise HeldDelivery(
+            HeldReason.INVALID_RECEIPT, f"{found.path} is not a receipt number."
+        ) from None
+
+
+def _id(body: JsonBody, fields: FieldMap) -> str | None:
+    """The source's own id (B6). A whole number is its decimal text; an id is never altered."""
+    found = find(body.document, fields.id)
+    if found is None:
+        return None
+    value = found.value
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        raise HeldDelivery(HeldReason.INVALID_FIELD, f"{found.path} is not a string.")
+    if len(value) > MAX_ID:
+        raise HeldDelivery(
+            HeldReason.INVALID_FIELD, f"{found.path} is longer than {MAX_ID} characters."
+        )
+    if not value.isprintable():
+        raise HeldDelivery(
+            HeldReason.INVALID_FIELD, f"{found.path} holds characters that cannot be shown."
+        )
+    return value
+
+
+def _text(body: JsonBody, paths: Sequence[str]) -> str:
+    """A field that is text, as delivered but storable; "" where it is absent."""
+    found = find(body.document, paths)
+    if found is None:
+        return ""
+    if not isinstance(found.value, str):
+        raise HeldDelivery(HeldReason.INVALID_FIELD, f"{found.path} is not a string.")
+    return _storable(found.value)
+
+
+def _when(body: JsonBody, fields: FieldMap) -> _When:
+    for basis, paths in (
+        (TimeBasis.OCCURRED, fields.occurred_at),
+        (TimeBasis.OBSERVED, fields.observed_at),
+    ):
+        if found := find(body.document, paths):
+            read = read_time(found.value)
+            return _When(at=read.at, raw=_raw(found.value), basis=basis, flags=read.flags)
+    return _When()
+
+
+def _raw(value: object) -> str | None:
+    """A scalar as it stood in the body; an object or list stays there."""
+    if isinstance(value, str):
+        return _capped(_storable(value), MAX_WORD)
+    if isinstance(value, bool | int | float):
+        return _capped(json.dumps(value), MAX_WORD)
+    return None
+
+
+def _key(
+    event_id: str | None, delivery: Delivery, *, receipt: str, at: Micros | None, text: str
+) -> tuple[str, KeyBasis]:
+    """What makes this the same event when it comes again (A7, B6 to B9)."""
+    if event_id is not None:
+        return event_id, KeyBasis.ID
+    if at is not None:
+        return f"{receipt}@{iso(at)}", KeyBasis.RECEIPT_TIME
+    # NUL stands in none of the first three, so no two deliveries run together.
+    parts = (delivery.source.encode(), receipt.encode(), text.encode(), delivery.body)
+    digest = hashlib.sha256(b"\0".join(parts)).hexdigest()
+    return f"sha256:{digest}", KeyBasis.DIGEST
+
+
+def _storable(text: str) -> str:
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _capped(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,123 @@
+"""One status out of three voices: event type, delivered word, official text (B10, C3, D2, D4)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from casebell.events import Flag, Status, Tag
+from casebell.receive.sources import parley, torch
+from casebell.receive.sources.words import Word, word_key
+from casebell.uscis.classify import Reading, classify
+
+#: The most urgent first: what a firm must not miss, then what changes a client's life.
+_URGENCY = (
+    Status.RFE_ISSUED,
+    Status.DENIED,
+    Status.INTERVIEW_SCHEDULED,
+    Status.APPROVED,
+    Status.RFE_RECEIVED,
+    Status.RECEIVED,
+    Status.OTHER,
+)
+
+#: Tags that a status carries whatever the text says.
+_IMPLIED: Mapping[Status, frozenset[Tag]] = MappingProxyType(
+    {
+        Status.RFE_ISSUED: frozenset({Tag.DEADLINE}),
+        Status.DENIED: frozenset({Tag.ADVERSE, Tag.DECISION}),
+        Status.APPROVED: frozenset({Tag.DECISION}),
+        Status.INTERVIEW_SCHEDULED: frozenset({Tag.APPOINTMENT}),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """The status that counts, and what a reader should know of how it came about."""
+
+    status: Status
+    tags: frozenset[Tag]
+    #: STATUS_CONFLICT and TEXT_CONFLICT, where they apply.
+    flags: frozenset[Flag]
+
+
+def judge(
+    *, event_type: str, words: Sequence[str], text: str, categories: Mapping[str, Status]
+) -> Verdict:
+    """Weigh what a delivery says of a status.
+
+    `words` are the delivered status and category, those that are there; `categories` the operator's
+    own meanings of such words, keys in lower case, which go before ours. Unknown types and words
+    assert nothing.
+    """
+    reading = classify(text) if text.strip() else None
+    certain = _certain_status(reading)
+    meanings = [known for word in words if (known := _meaning(word, categories)) is not None]
+
+    asserted = [_settled(meaning, certain) for meaning in meanings]
+    by_type = parley.EVENT_TYPES.get(event_type)
+    if by_type is not None:
+        asserted.append(by_type)
+    delivered = min(asserted, key=_URGENCY.index, default=None)
+    silent = delivered in (None, Status.OTHER)
+    status = certain if silent and certain is not None else delivered or Status.OTHER
+
+    flags = set()
+    if len(set(asserted)) > 1:
+        flags.add(Flag.STATUS_CONFLICT)
+    overruled = certain is not None and certain is not status
+    if overruled or any(_contradicts(meaning, certain) for meaning in meanings):
+        flags.add(Flag.TEXT_CONFLICT)
+
+    tags = set(_IMPLIED.get(status, ()))
+    tags.update(reading.tags if reading is not None else ())
+    if certain is None:
+        tags.update(*(meaning.tags for meaning in meanings))
+    tags.discard(Tag.NO_INFO)
+    if silent and by_type is None and _says_nothing(reading, words):
+        tags.add(Tag.NO_INFO)
+    return Verdict(status=status, tags=frozenset(tags), flags=frozenset(flags))
+
+
+def _certain_status(reading: Reading | None) -> Status | None:
+    """A placeholder is certain only of saying nothing: it must not mute what a word says (D11)."""
+    if reading is None or not reading.certain or Tag.NO_INFO in reading.tags:
+        return None
+    return reading.status
+
+
+def _meaning(word: str, categories: Mapping[str, Status]) -> Word | None:
+    """The operator's meaning of a word, else Parley's, else Torch's: either kind may use both."""
+    if own := categories.get(word.strip().casefold()):
+        return Word(status=own)
+    key = word_key(word)
+    return parley.STATUSES.get(key) or torch.CATEGORIES.get(key)
+
+
+def _settled(word: Word, certain: Status | None) -> Status:
+    """For a word that hides other statuses, a certain text decides (B10).
+
+    A text of status `other` decides only where the word may hide that: an intent to deny under
+    "Request for Evidence" stays what was delivered, and its tags say the rest (D2).
+    """
+    if not word.hides or certain is None:
+        return word.status
+    decides = certain is not Status.OTHER or certain in word.hides
+    return certain if decides else word.status
+
+
+def _contradicts(word: Word, certain: Status | None) -> bool:
+    """Whether the text decided for a status that the word cannot stand for."""
+    return bool(word.hides) and certain not in (None, word.status, *word.hides)
+
+
+def _says_nothing(reading: Reading | None, words: Sequence[str]) -> bool:
+    """Whether text and words are placeholders all of them (D11).
+
+    A word says something unless it reads like a placeholder itself: nothing may be muted because we
+    have not met it yet (B11). `other` beside a placeholder only repeats that nothing is known.
+    """
+    said = [word for word in words if Tag.NO_INFO not in classify(word).tags]
+    if reading is None:
+        return not said
+    return Tag.NO_INFO in reading.tags and all(word_key(word) == Status.OTHER for word in said)

@@ -1,0 +1,1 @@
+"""Loopback stand-ins for the outside world: for `casebell demo`, and for tests."""

@@ -1,0 +1,50 @@
+"""Every sample through the classifier and the messages, before a real one comes."""
+
+from collections.abc import Mapping
+
+from casebell.clock import SystemClock
+from casebell.events import Alert, AlertKind, Case, Delivery, VerifiedDelivery
+from casebell.notify.dispatcher import Policy
+from casebell.notify.render import Told, render_case
+from casebell.receive.understand import understand
+from casebell.sandbox.samples import SAMPLES, body_of
+from casebell.settings import Source
+
+
+def rehearse(policies: Mapping[str, Policy]) -> int:
+    """Render each sample for each channel; return how many messages were made."""
+    count = 0
+    now = SystemClock().now()
+    for sample in SAMPLES.values():
+        source = Source.model_validate(
+            {"name": sample.kind, "kind": sample.kind, "header": "X-Sample"}
+        )
+        delivery = Delivery(
+            source=sample.kind,
+            body=body_of(sample, now=now),
+            headers=(),
+            address="",
+            received_at=now,
+            request_id="rehearsal",
+        )
+        verified = VerifiedDelivery(delivery=delivery, secret_label=sample.kind)
+        event = understand(verified, source)
+        for name, policy in policies.items():
+            alert = Alert(
+                id=0,
+                kind=AlertKind.CASE,
+                subject="rehearsal",
+                channel=name,
+                target=name,
+                rules=("rehearsal",),
+                urgent=False,
+                attempts=1,
+                created_at=now,
+                may_repeat=False,
+                event_id=0,
+                change_id=0,
+            )
+            told = Told(event_id=0, event=event, case=Case(receipt=event.receipt))
+            render_case(alert, told, policy.style)
+            count += 1
+    return count

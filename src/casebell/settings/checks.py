@@ -1,0 +1,226 @@
+"""What only shows when keys are seen together: names that lead nowhere, methods without secrets.
+
+Each check yields findings; the configuration may be a part of what the file says, the rest being
+wrong already. `names` are therefore taken from the file itself.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from casebell.settings.channels import Channel, travels_in_plain_text
+from casebell.settings.models import Document, Server
+from casebell.settings.problems import Finding
+from casebell.settings.rules import Rule
+from casebell.settings.sources import Source
+from casebell.settings.values import nearest
+
+#: Shortest secret that gets no warning, in bytes (A14).
+SAFE_SECRET_BYTES = 16
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Names:
+    """What the file calls its sources and channels, the ones with mistakes included."""
+
+    sources: Collection[str]
+    channels: Collection[str]
+
+
+def check(document: Document, names: Names) -> Iterator[Finding]:
+    """Everything wrong between keys that are right by themselves."""
+    yield from _server(document.server)
+    if not names.sources:
+        yield Finding(
+            loc=("sources",),
+            message="There is no source: nobody could deliver anything.",
+            hint="Begin with [sources.parley]; config.example.toml shows how.",
+        )
+    for source in document.sources.values():
+        yield from _source(source)
+    for channel in document.channels.values():
+        yield from _channel(channel, document, names)
+    yield from _rules(document.rules, names)
+    for place, channel_name in enumerate(document.ops.notify):
+        if channel_name not in names.channels:
+            yield _no_channel(("ops", "notify", place), channel_name, names)
+
+
+def _server(server: Server) -> Iterator[Finding]:
+    if (server.tls_cert is None) != (server.tls_key is None):
+        missing = "tls_cert" if server.tls_cert is None else "tls_key"
+        yield Finding(
+            loc=("server", missing),
+            message="A certificate and its key are needed together.",
+            hint="Set both for TLS here, or neither behind a proxy.",
+        )
+
+
+def _source(source: Source) -> Iterator[Finding]:
+    loc = ("sources", source.name)
+    if source.max_age < source.tolerance:
+        yield Finding(loc=(*loc, "max_age"), message="This is shorter than `tolerance`.")
+    yield from _headers(source)
+    yield from _secrets(source)
+
+
+def _headers(source: Source) -> Iterator[Finding]:
+    loc = ("sources", source.name)
+    given = source.model_fields_set
+    both = len(set(source.auth)) > 1
+    if "header" in given and (both or given & {"signature_header", "secret_header"}):
+        yield Finding(
+            loc=(*loc, "header"),
+            message="`header` speaks for a source with one method and no other header key.",
+            hint="Write signature_header and secret_header instead.",
+        )
+    elif "shared-secret" in source.auth and source.secret_header is None:
+        yield Finding(
+            loc=(*loc, "secret_header" if both else "header"),
+            message="The header that carries the shared secret must be named.",
+            hint="The provider's onboarding pack says which; there is no usual one.",
+        )
+    unused = {"hmac": "signature_header", "shared-secret": "secret_header"}
+    for method, key in unused.items():
+        if method not in source.auth and key in given:
+            yield Finding(
+                loc=(*loc, key),
+                message=f"This source does not use {method}.",
+                hint="Take the key out, or add the method to `auth`.",
+            )
+
+
+def _secrets(source: Source) -> Iterator[Finding]:
+    loc = ("sources", source.name, "secrets")
+    served = {secret.use for secret in source.secrets}
+    bare = [method for method in dict.fromkeys(source.auth) if not served & {None, method}]
+    if bare:
+        yield Finding(
+            loc=loc,
+            message=f"There is no secret for {' and '.join(bare)}: anyone could forge a delivery.",
+            hint='Write secrets = ["${VARIABLE}"] and keep the value in `.env`.',
+        )
+    labels: set[str] = set()
+    for place, secret in enumerate(source.secrets):
+        if len(secret.value.get_secret_value().encode()) < source.min_secret_bytes:
+            yield Finding(
+                loc=(*loc, place, "value"),
+                message=f"This secret is shorter than {source.min_secret_bytes} bytes.",
+                hint="Ask for a longer one; `min_secret_bytes` lowers the limit for this source.",
+            )
+        if secret.use is not None and secret.use not in source.auth:
+            yield Finding(
+                loc=(*loc, place, "use"),
+                message=f"This source does not use {secret.use}.",
+                hint=f"Known: {', '.join(source.auth)}.",
+            )
+        if secret.label in labels:
+            yield Finding(
+                loc=(*loc, place, "label"),
+                message="Another secret of this source has the same label.",
+                hint="Labels tell which secret a delivery used.",
+            )
+        labels.add(secret.label)
+
+
+def _channel(channel: Channel, document: Document, names: Names) -> Iterator[Finding]:
+    loc = ("channels", channel.name)
+    if {"url", "urls"} <= channel.model_fields_set:
+        yield Finding(loc=(*loc, "urls"), message="Write either `url` or `urls`, not both.")
+    elif not channel.urls:
+        yield Finding(
+            loc=(*loc, "url"),
+            message="This channel leads nowhere.",
+            hint='Write url = "${VARIABLE}"; docs/configuration.md shows URLs per service.',
+        )
+    if channel.to and len(channel.urls) > 1:
+        yield Finding(
+            loc=(*loc, "to"),
+            message="Recipients belong to a single URL, and this channel has several.",
+            hint="Make a channel of each URL.",
+        )
+    heard: set[str] = set()
+    for place, recipient in enumerate(channel.to):
+        if recipient.strip().casefold() in heard:
+            yield Finding(loc=(*loc, "to", place), message="This recipient is there already.")
+        heard.add(recipient.strip().casefold())
+    for place, url in enumerate(channel.urls):
+        if not channel.insecure and travels_in_plain_text(url.get_secret_value()):
+            yield Finding(
+                loc=(*loc, "url") if "url" in channel.model_fields_set else (*loc, "urls", place),
+                message="Alerts would cross the network in plain text.",
+                hint="Use the schema's TLS form (mailtos://, jsons://), or set insecure = true.",
+            )
+    yield from _fallback(channel, document, names)
+
+
+def _fallback(channel: Channel, document: Document, names: Names) -> Iterator[Finding]:
+    loc = ("channels", channel.name, "fallback")
+    if channel.fallback is None:
+        return
+    if channel.fallback not in names.channels:
+        yield _no_channel(loc, channel.fallback, names)
+        return
+    passed = [channel.name]
+    following: str | None = channel.fallback
+    while following is not None and following not in passed:
+        passed.append(following)
+        next_channel = document.channels.get(following)
+        following = None if next_channel is None else next_channel.fallback
+    # Of a longer ring, only its first channel in the file tells.
+    order = list(document.channels)
+    if following == channel.name and channel.name == min(passed, key=order.index):
+        ring = "itself" if len(passed) == 1 else "itself in a ring"
+        yield Finding(
+            loc=loc,
+            message=f"This channel falls back to {ring}.",
+            hint="Name a channel that fails for other reasons, or none.",
+        )
+
+
+def _rules(rules: tuple[Rule, ...], names: Names) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for number, rule in enumerate(rules):
+        if rule.name in seen:
+            yield Finding(
+                loc=("rules", number, "name"),
+                message="Another rule has the same name.",
+                hint="`casebell why` tells rules apart by their names.",
+            )
+        seen.add(rule.name)
+        for choice, when in enumerate(rule.when):
+            for place, source in enumerate(when.source):
+                if source not in names.sources:
+                    yield Finding(
+                        loc=("rules", number, "when", choice, "source", place),
+                        message="There is no such source.",
+                        hint=nearest(source, names.sources),
+                    )
+        for place, channel in enumerate(rule.notify):
+            if channel not in names.channels:
+                yield _no_channel(("rules", number, "notify", place), channel, names)
+
+
+def _no_channel(loc: tuple[str | int, ...], given: str, names: Names) -> Finding:
+    return Finding(
+        loc=loc, message="There is no such channel.", hint=nearest(given, names.channels)
+    )
+
+
+def warnings(document: Document) -> Iterator[str]:
+    """What works, but may not be what was meant."""
+    if not document.ops.notify:
+        yield "ops.notify is empty: nobody hears of held deliveries or failing channels."
+    if not any(rule.notify and any(w.asks_nothing for w in rule.when) for rule in document.rules):
+        yield (
+            "No rule with `when = {}` notifies a channel: a change that meets no other rule "
+            "reaches nobody."
+        )
+    for source in document.sources.values():
+        if source.min_secret_bytes < SAFE_SECRET_BYTES:
+            yield (
+                f"sources.{source.name}.min_secret_bytes is below {SAFE_SECRET_BYTES}: short "
+                "secrets can be guessed."
+            )
+    for channel in document.channels.values():
+        if any(travels_in_plain_text(url.get_secret_value()) for url in channel.urls):
+            yield f"channels.{channel.name} sends alerts in plain text (insecure = true)."

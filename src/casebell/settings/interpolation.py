@@ -1,0 +1,95 @@
+"""`${NAME}` and `${file:path}` in any text of the configuration."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from casebell.settings.layout import Loc
+from casebell.settings.problems import Finding
+
+#: `$${` writes `${`; then a complete reference; then one that does not end.
+_REFERENCE = re.compile(r"(?P<escaped>\$\$\{)|\$\{(?P<name>[^{}]*)\}|(?P<open>\$\{)")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+#: A secret or URL is far smaller; this keeps a wrong path from filling memory.
+LARGEST_FILE = 64 * 1024
+
+
+class Interpolation:
+    """Fills in references, and finds those that lead nowhere."""
+
+    def __init__(self, *, variables: Mapping[str, str], base_dir: Path) -> None:
+        """Files are relative to `base_dir`."""
+        self.findings: list[Finding] = []
+        self._variables = variables
+        self._base_dir = base_dir
+
+    def fill(self, node: Any, loc: Loc = ()) -> Any:
+        """A copy of the data with every text filled in; keys stay as they are."""
+        if isinstance(node, dict):
+            return {key: self.fill(value, (*loc, key)) for key, value in node.items()}
+        if isinstance(node, list):
+            return [self.fill(value, (*loc, place)) for place, value in enumerate(node)]
+        if isinstance(node, str):
+            # One pass: what a reference brings in is not searched for further references.
+            return self._unicode(_REFERENCE.sub(lambda match: self._value(match, loc), node), loc)
+        return node
+
+    def _unicode(self, text: str, loc: Loc) -> str:
+        """Python keeps bytes of the environment that are not UTF-8; nothing else takes them."""
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self._miss(loc, "This text is not UTF-8.", "Set the variable it comes from again.")
+            return ""
+        return text
+
+    def _value(self, match: re.Match[str], loc: Loc) -> str:
+        if match["escaped"]:
+            return "${"
+        name = match["name"] or ""
+        if name.startswith("file:"):
+            return self._file(name.removeprefix("file:"), loc)
+        if _VARIABLE.fullmatch(name) is None:
+            self._miss(
+                loc,
+                "A `${` here begins neither ${NAME} nor ${file:path}.",
+                "Write `$${` where the text itself holds `${`.",
+            )
+            return ""
+        if name not in self._variables:
+            self._miss(
+                loc,
+                f"The environment variable {name} is not set.",
+                "Set it in the environment, or in `.env` beside the configuration.",
+            )
+            return ""
+        return self._variables[name]
+
+    def _file(self, name: str, loc: Loc) -> str:
+        path = self._base_dir / name
+        try:
+            # A pipe or device could block for ever.
+            if path.exists() and not path.is_file():
+                reason = "it is no regular file"
+            else:
+                with path.open("rb") as file:
+                    content = file.read(LARGEST_FILE + 1)
+                if len(content) <= LARGEST_FILE:
+                    return re.sub(r"\r?\n\Z", "", content.decode("utf-8"))
+                reason = "it is larger than 64 KiB"
+        except UnicodeDecodeError:
+            reason = "it is not UTF-8 text"
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "this is no path"
+        self._miss(
+            loc,
+            f"The file {name} cannot be read: {reason}.",
+            "Relative paths start at the configuration; the server's account must be able to read "
+            "it.",
+        )
+        return ""
+
+    def _miss(self, loc: Loc, message: str, hint: str) -> None:
+        self.findings.append(Finding(loc=loc, message=message, hint=hint))

@@ -1,0 +1,90 @@
+"""The shape of the configuration, as read from its models: which keys may stand where."""
+
+from typing import Annotated, Any, TypeAlias, get_args, get_origin
+
+from casebell.settings.values import Part
+
+#: A place in the configuration: table keys, and positions (from 0) in lists.
+Loc: TypeAlias = tuple[str | int, ...]
+
+
+def keys_of(annotation: object) -> tuple[str, ...]:
+    """The keys a table of this type may have; () where its keys are free, or it is no table."""
+    model = _model(annotation)
+    if model is None:
+        return ()
+    return tuple(key for key in model.model_fields if key not in model.filled_in)
+
+
+def inside(annotation: object, step: str | int) -> object:
+    """The type one step further down: a table's value or a list's entry; None for a dead end."""
+    annotation = _plain(annotation)
+    if model := _model(annotation):
+        return model.model_fields[step].annotation if step in keys_of(model) else None
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is dict:
+        return _plain(arguments[1])
+    if origin is tuple:
+        entry = _plain(arguments[0])
+        # A list of tables may be written as the only one of them.
+        return entry if isinstance(step, int) else inside(entry, step)
+    return None
+
+
+def is_table(annotation: object) -> bool:
+    """Whether a value of this type has keys."""
+    return get_origin(_plain(annotation)) is dict or _model(annotation) is not None
+
+
+def is_list(annotation: object) -> bool:
+    """Whether a value of this type has entries."""
+    return get_origin(_plain(annotation)) is tuple
+
+
+def at(annotation: object, loc: Loc) -> object:
+    """The type at a place; None where the models know no such place."""
+    for step in loc:
+        annotation = inside(annotation, step)
+    return annotation
+
+
+def present(data: Any, loc: Loc) -> Loc:
+    """As much of `loc` as the data has, and the one key that is missing from it, if any.
+
+    Validation counts entries where the file has a single value for a list of one; such a position
+    is left out.
+    """
+    found: Loc = ()
+    for step in loc:
+        if isinstance(data, dict) and isinstance(step, str):
+            found += (step,)
+            if step not in data:
+                break
+            data = data[step]
+        elif isinstance(data, list) and isinstance(step, int):
+            found += (step,)
+            data = data[step]
+        elif not isinstance(step, int):
+            break
+    return found
+
+
+def spelled(loc: Loc) -> str:
+    """A place as people write it: `rules[2].notify[1]`; entries of lists count from 1."""
+    text = ""
+    for step in loc:
+        if isinstance(step, int):
+            text += f"[{step + 1}]"
+        else:
+            text += f".{step}" if text else step
+    return text
+
+
+def _plain(annotation: object) -> object:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def _model(annotation: object) -> type[Part] | None:
+    annotation = _plain(annotation)
+    is_model = isinstance(annotation, type) and issubclass(annotation, Part)
+    return annotation if is_model else None  # type: ignore[return-value]

@@ -1,0 +1,196 @@
+"""The configuration as the rest of Casebell sees it."""
+
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
+
+from casebell.settings.channels import Channel
+from casebell.settings.rules import Rule
+from casebell.settings.sources import Source
+from casebell.settings.values import (
+    Duration,
+    ExistingFile,
+    Name,
+    Networks,
+    Part,
+    ReceiptGlobs,
+    Size,
+    Text,
+    Texts,
+    base_dir,
+    complaint,
+    nearest,
+)
+
+StorageKind: TypeAlias = Literal["sqlite", "postgresql"]
+
+SQLITE = "sqlite:///"
+POSTGRESQL = "postgresql://"
+
+
+def _web_address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        plain = not (parts.query or parts.fragment or "@" in parts.netloc)
+    except ValueError:
+        usable = plain = False
+    if not (usable and plain):
+        raise complaint(
+            "This is no address that people can open.",
+            'Begin with https:// (or http://), without password or query: "https://host.example".',
+        )
+    return value.rstrip("/")
+
+
+def _timezone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        zones = available_timezones()
+        hint = nearest(value, zones) or 'Write one like "America/New_York".'
+    else:
+        return value
+    raise complaint(
+        "This is no time zone that this machine knows.",
+        hint if zones else "Install the package tzdata.",
+    )
+
+
+class Server(Part):
+    """Where Casebell listens, and what it bears from strangers."""
+
+    host: Text = "127.0.0.1"
+    #: 0 lets the system choose a free one.
+    port: int = Field(default=8080, ge=0, le=65535)
+    #: Used in links; None leaves links out.
+    public_url: Annotated[str, AfterValidator(_web_address)] | None = None
+    #: For people; storage is UTC.
+    timezone: Annotated[str, AfterValidator(_timezone)] = "America/New_York"
+    #: Addresses that may read /metrics.
+    metrics_from: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    #: Proxies whose forwarded headers are believed (E8).
+    trusted_proxies: Networks = ()
+    #: Bytes of the largest body taken (E5).
+    max_body: Size = Field(default=256 * 1024, ge=1024, le=64 * 1024**2)
+    #: Seconds a body may take to arrive.
+    body_timeout: Duration = Field(default=10.0, gt=0, le=600)
+    #: Refusals per address before 429 (E5).
+    refusals_per_minute: int = Field(default=300, ge=1)
+    tls_cert: ExistingFile | None = None
+    tls_key: ExistingFile | None = None
+
+
+class Storage(Part):
+    """Where everything is kept."""
+
+    #: `sqlite:///…` with an absolute path once loaded, or `postgresql://…`, password and all.
+    url: SecretStr = Field(default=SecretStr("sqlite:///casebell.db"), validate_default=True)
+
+    @field_validator("url")
+    @classmethod
+    def _known_storage(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        url = value.get_secret_value()
+        if url.startswith((POSTGRESQL, "postgres://")):
+            return SecretStr(_postgresql(url))
+        path = url.removeprefix(SQLITE)
+        # A query would be read as part of the name, and memory does not outlive a crash.
+        if path != url and path and not path.startswith(":") and not set(path) & set("?#\0"):
+            return SecretStr(f"{SQLITE}{base_dir(info) / path}")
+        raise complaint(
+            "This is no storage that Casebell knows.",
+            'Write "sqlite:///casebell.db" or "postgresql://user:password@host/database".',
+        )
+
+    @property
+    def kind(self) -> StorageKind:
+        """Which database it is."""
+        return "sqlite" if self.url.get_secret_value().startswith(SQLITE) else "postgresql"
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        """The database file; None for PostgreSQL."""
+        if self.kind == "postgresql":
+            return None
+        return Path(self.url.get_secret_value().removeprefix(SQLITE))
+
+
+def _postgresql(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        complete = bool(parts.path.strip("/")) and bool(parts.hostname or "host=" in parts.query)
+        complete = complete and parts.port != 0
+    except ValueError:
+        complete = False
+    if not complete:
+        raise complaint(
+            "This storage URL cannot be read, or lacks its host or database.",
+            'Write "postgresql://user:password@host/database"; percent-encode `@ / : ? #` in the '
+            "password.",
+        )
+    return POSTGRESQL + url.partition("://")[2]
+
+
+class Ops(Part):
+    """Who hears of held deliveries, failing channels, silence and conflicts."""
+
+    notify: Texts = ()
+
+
+class Routing(Part):
+    """What counts as one change, and as a test."""
+
+    #: Seconds within which two reports of one status are one change (C1).
+    coalesce: Duration = Field(default=86_400.0, ge=0)
+    #: Seconds an observed time may move on without being news (B7).
+    repeat_within: Duration = Field(default=7 * 86_400.0, ge=0)
+    #: Globs of receipts that are tagged `test`, besides the official staging ones (B14).
+    test_receipts: ReceiptGlobs = ()
+
+
+class Alerts(Part):
+    """What apprise may be used for."""
+
+    #: The only schemas channels may use; () is all but those that run programs here.
+    schemas: Texts = ()
+
+
+class Document(Part):
+    """The file: everything an operator can write."""
+
+    server: Server = Server()
+    storage: Storage = Storage()
+    sources: dict[Name, Source] = Field(default_factory=dict[str, Source])
+    channels: dict[Name, Channel] = Field(default_factory=dict[str, Channel])
+    rules: tuple[Rule, ...] = ()
+    ops: Ops = Ops()
+    routing: Routing = Routing()
+    alerts: Alerts = Alerts()
+
+    @field_validator("sources", "channels", mode="before")
+    @classmethod
+    def _tell_names(cls, value: object) -> object:
+        """Each entry knows the name it is listed under."""
+        if not isinstance(value, dict):
+            return value
+        return {
+            name: {**entry, "name": name} if isinstance(entry, dict) else entry
+            for name, entry in value.items()
+        }
+
+
+class Settings(Document):
+    """The configuration in force, and where it came from."""
+
+    #: The file, absolute.
+    path: Path
+    #: Its directory: relative paths start here.
+    base_dir: Path
+    #: Lower-case hex over the file's bytes.
+    sha256: str
+    #: What works but may not be meant, as sentences.
+    warnings: tuple[str, ...] = ()

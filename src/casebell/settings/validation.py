@@ -1,0 +1,138 @@
+"""From data to models, telling everything that is wrong in one go."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from casebell.settings import checks
+from casebell.settings.checks import Names
+from casebell.settings.layout import Loc, present
+from casebell.settings.models import Document
+from casebell.settings.problems import Finding, understood, unknown_key
+
+#: Sections whose tables have names of the operator's choice.
+NAMED = ("sources", "channels")
+
+#: Required keys of a rule that get these values when they are wrong or missing, and have been told
+#: of, so that the rule's other keys are still checked.
+STAND_INS: dict[str, Any] = {"name": "?", "when": {}, "notify": []}
+
+#: Pydantic's word for a default that depends on a key which is wrong itself.
+NOT_ASKED = "default_factory_not_called"
+
+
+def validate(
+    data: dict[str, Any], *, base_dir: Path, known: list[Finding]
+) -> tuple[Document | None, list[Finding]]:
+    """The configuration, and all that is wrong with it, `known` findings included.
+
+    Pydantic stops short: a table with one wrong key is never compared with the others. So what is
+    wrong is taken out and the rest validated again, until the rest is right and can be checked as a
+    whole. What follows from an earlier finding is not told twice.
+    """
+    findings = [*known, *_names_given(data)]
+    rest = Rest(data)
+    for finding in findings:
+        rest.take_out(finding.loc)
+    while True:
+        try:
+            document = Document.model_validate(rest.data(), context={"base_dir": base_dir})
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_input=False)
+        else:
+            names = Names(
+                sources=tuple(_tables(data, "sources")), channels=tuple(_tables(data, "channels"))
+            )
+            return document, findings + _news(checks.check(document, names), findings, rest)
+        found = [understood(detail) for detail in details if detail["type"] != NOT_ASKED]
+        news = _news(found, findings, rest)
+        findings += news
+        places = [rest.origin(finding.loc) for finding in found]
+        if not places or not all(rest.take_out(place) for place in places):
+            return None, findings
+
+
+def _news(found: Iterable[Finding], told: list[Finding], rest: "Rest") -> list[Finding]:
+    """What was found, at its place in the file, without what earlier findings explain."""
+    news: dict[Loc, Finding] = {}
+    for finding in found:
+        loc = rest.origin(finding.loc)
+        if loc not in news and not any(old.concerns(loc) for old in told):
+            news[loc] = replace(finding, loc=loc)
+    return list(news.values())
+
+
+def _tables(data: dict[str, Any], section: str) -> dict[str, Any]:
+    tables = data.get(section)
+    return tables if isinstance(tables, dict) else {}
+
+
+def _names_given(data: dict[str, Any]) -> list[Finding]:
+    """`name` is no key where the table's own name is meant."""
+    return [
+        unknown_key((section, name, "name"))
+        for section in NAMED
+        for name, table in _tables(data, section).items()
+        if isinstance(table, dict) and "name" in table
+    ]
+
+
+class Rest:
+    """The data without the places that are wrong, and where each of its entries stood before."""
+
+    def __init__(self, whole: dict[str, Any]) -> None:
+        """Starts as everything; never changes `whole`."""
+        self._whole = whole
+        self._out: set[Loc] = set()
+        self._stand_ins: set[Loc] = set()
+        self._kept: dict[Loc, list[int]] = {}
+
+    def take_out(self, loc: Loc) -> bool:
+        """Leave out this place, or what cannot be without it; False when nothing would be left."""
+        while loc and (loc in self._out or not _exists(self._whole, loc)):
+            if loc[-1] in STAND_INS and loc not in self._stand_ins:
+                self._stand_ins.add(loc)
+                return True
+            loc = loc[:-1]
+        self._out.add(loc)
+        return bool(loc)
+
+    def data(self) -> dict[str, Any]:
+        """What is left."""
+        # The default URL, too, is relative to the file, which only validation knows.
+        return {"storage": {}, **self._copy(self._whole, ())}
+
+    def origin(self, loc: Loc) -> Loc:
+        """Where a place of the rest stands in the whole."""
+        found: Loc = ()
+        for step in loc:
+            kept = self._kept.get(found)
+            found += (kept[step] if kept is not None and isinstance(step, int) else step,)
+        return present(self._whole, found)
+
+    def _copy(self, node: Any, loc: Loc) -> Any:
+        if isinstance(node, dict):
+            left = {
+                key: self._copy(value, (*loc, key))
+                for key, value in node.items()
+                if (*loc, key) not in self._out
+            }
+            filled = {key for key in STAND_INS if (*loc, key) in self._stand_ins}
+            return left | {key: STAND_INS[key] for key in filled}
+        if isinstance(node, list):
+            kept = [place for place in range(len(node)) if (*loc, place) not in self._out]
+            self._kept[loc] = kept
+            return [self._copy(node[place], (*loc, place)) for place in kept]
+        return node
+
+
+def _exists(data: Any, loc: Loc) -> bool:
+    for step in loc:
+        in_list = isinstance(data, list) and isinstance(step, int) and step < len(data)
+        if not in_list and not (isinstance(data, dict) and step in data):
+            return False
+        data = data[step]
+    return True

@@ -1,0 +1,216 @@
+"""The kinds of value a key can hold, and what each refuses.
+
+Messages never quote the value: it may be a secret in the wrong place.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainValidator,
+    ValidationInfo,
+)
+from pydantic_core import PydanticCustomError
+
+from casebell.events import Flag, Status, Tag
+from casebell.settings.durations import parse_duration, parse_size
+
+Network: TypeAlias = IPv4Network | IPv6Network
+Marks = TypeVar("Marks", bound=StrEnum)
+
+#: Error type of the complaints below; their context holds our own words only.
+COMPLAINT = "casebell"
+
+#: A hint that lists more words than this is not read.
+MOST_LISTED = 24
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}")
+#: A field name of RFC 9110, section 5.1.
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_RECEIPT_GLOB = re.compile(r"(?:[A-Z0-9*?]|\[!?[A-Z0-9-]+\])+")
+_DOTTED = re.compile(r"[^.]+(?:\.[^.]+)*")
+
+
+def complaint(message: str, hint: str = "") -> PydanticCustomError:
+    """An error about one value, in our own words."""
+    return PydanticCustomError(COMPLAINT, "{message}", {"message": message, "hint": hint})
+
+
+def nearest(given: object, known: Iterable[str]) -> str:
+    """A hint that names the known word nearest to what was given, or else lists a few."""
+    words = {word.lower(): word for word in known}
+    close = difflib.get_close_matches(str(given).lower(), words, n=1, cutoff=0.5)
+    if close:
+        return f"Did you mean `{words[close[0]]}`?"
+    return f"Known: {', '.join(words.values())}." if 0 < len(words) <= MOST_LISTED else ""
+
+
+class Part(BaseModel):
+    """One table of the configuration: frozen, without unknown keys, silent about its texts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    #: Fields that Casebell fills in itself: they are no keys of the file.
+    filled_in: ClassVar[frozenset[str]] = frozenset()
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Show numbers and nested tables only: any text may be a secret or name a client."""
+        for name, value in super().__repr_args__():
+            parts = value.values() if isinstance(value, dict) else value
+            shown = value is None or isinstance(value, int | float | Part)
+            if isinstance(value, tuple | dict):
+                shown = all(isinstance(part, Part) for part in parts)
+            yield name, value if shown else "…"
+
+
+def _as_list(value: object) -> object:
+    """Take one value where a list of them may stand; leave lists, and what is neither, alone."""
+    return value if isinstance(value, list | tuple | set | frozenset) else [value]
+
+
+def _duration(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, str):
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            message = str(error)
+    elif info.context is None and isinstance(value, int | float):
+        return value  # Made by code, which speaks in seconds; a file must name its unit.
+    else:
+        message = "A duration is text with a unit."
+    raise complaint(message, 'Write it like "500ms", "90s", "5m", "1h30m", "24h" or "7d".')
+
+
+def _size(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        try:
+            return parse_size(value)
+        except ValueError:
+            pass
+    raise complaint("This is not a size.", 'Write bytes, or text like "256KiB" or "1MiB".')
+
+
+def _network(value: object) -> Network:
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
+    if isinstance(value, str):
+        try:
+            return ip_network(value)
+        except ValueError:
+            pass
+    raise complaint(
+        "This is neither an address nor a network.",
+        'Write "203.0.113.7", "203.0.113.0/24" (nothing set after the prefix) or "fd00::/8".',
+    )
+
+
+def _matching(pattern: re.Pattern[str], message: str, hint: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if pattern.fullmatch(value) is None:
+            raise complaint(message, hint)
+        return value
+
+    return AfterValidator(check)
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise complaint("This is empty.")
+    return value
+
+
+def _receipt_glob(value: str) -> str:
+    glob = value.upper()  # Receipts are kept in upper case (decision R).
+    if _RECEIPT_GLOB.fullmatch(glob) is None:
+        raise complaint(
+            "This is no pattern for a receipt number.",
+            'Letters, digits, `*`, `?` and `[…]`, without spaces or dashes: "IOE09*".',
+        )
+    return glob
+
+
+def _mark(marks: type[Marks], noun: str) -> Callable[[object], Marks]:
+    known = {mark.value: mark for mark in marks}
+
+    def check(value: object) -> Marks:
+        if isinstance(value, str) and value in known:
+            return known[value]
+        raise complaint(f"There is no such {noun}.", nearest(value, known))
+
+    return check
+
+
+def _existing_file(value: Path, info: ValidationInfo) -> Path:
+    path = base_dir(info) / value
+    try:
+        there = path.is_file()
+    except OSError:  # A directory on the way may not be entered, or the name is too long.
+        there = False
+    if not there:
+        raise complaint("There is no such file.", "Relative paths start at the configuration.")
+    if not os.access(path, os.R_OK):
+        raise complaint("This file cannot be read.", "Check its owner and mode.")
+    return path
+
+
+def base_dir(info: ValidationInfo) -> Path:
+    """The directory relative paths start from; an empty path where code makes the model."""
+    return Path((info.context or {}).get("base_dir", ""))
+
+
+as_list = BeforeValidator(_as_list)
+
+Duration = Annotated[float, BeforeValidator(_duration)]
+Size = Annotated[int, BeforeValidator(_size)]
+Networks = Annotated[tuple[Annotated[Network, PlainValidator(_network)], ...], as_list]
+ExistingFile = Annotated[Path, AfterValidator(_existing_file)]
+
+Text = Annotated[str, AfterValidator(_not_blank)]
+Texts = Annotated[tuple[Text, ...], as_list]
+Name = Annotated[
+    str,
+    _matching(
+        _NAME,
+        "This name cannot be used.",
+        "Lower-case letters, digits, `-` and `_`, at most 63, a letter or digit first.",
+    ),
+]
+Label = Annotated[
+    str,
+    _matching(
+        _LABEL,
+        "This label cannot be used.",
+        "Letters, digits, spaces, `.`, `-` and `_`, at most 63, a letter or digit first.",
+    ),
+]
+HeaderName = Annotated[
+    str,
+    _matching(
+        _HEADER,
+        "This is no name of an HTTP header.",
+        'Only the name, without colon or value: "X-Torch-Secret".',
+    ),
+]
+FieldPath = Annotated[
+    str,
+    _matching(_DOTTED, "This is no path of a field.", 'Names joined by dots: "data.receipt".'),
+]
+FieldPaths = Annotated[tuple[FieldPath, ...], as_list]
+ReceiptGlobs = Annotated[tuple[Annotated[str, AfterValidator(_receipt_glob)], ...], as_list]
+
+KnownStatus = Annotated[Status, PlainValidator(_mark(Status, "status"))]
+KnownTag = Annotated[Tag, PlainValidator(_mark(Tag, "tag"))]
+KnownFlag = Annotated[Flag, PlainValidator(_mark(Flag, "flag"))]

@@ -1,0 +1,182 @@
+"""What a USCIS status text says (decisions D1, D2, B10, D11): text in, status and tags out.
+
+A text is a title ("Case Was Approved") or a whole official description of two to five sentences.
+`statements` finds what it states, leaving out conditions, possibilities and plans; each statement is
+read by the table in `statuses.toml`, whose first matching row counts; `_settle` weighs the rows
+against each other.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.resources import files
+
+from casebell.events import Status, Tag
+from casebell.uscis.statements import READ_LIMIT, plain_text, sentences, statements, words_of
+
+#: No placeholder ("Case status not available at this time") is longer.
+_PLACEHOLDER_LIMIT = 100
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """What a text says."""
+
+    status: Status
+    tags: frozenset[Tag]
+    #: False where the table guessed, or where USCIS's own wording leaves the outcome open.
+    certain: bool
+    #: The table row that decided, for explanations.
+    row: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Row:
+    """One row of the table, compiled."""
+
+    reading: Reading
+    says: re.Pattern[str]
+    unless: re.Pattern[str] | None
+    #: It replaces what an earlier sentence said.
+    decisive: bool
+
+    def matches(self, statement: str) -> bool:
+        return self.says.search(statement) is not None and (
+            self.unless is None or self.unless.search(statement) is None
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Table:
+    """The rows in reading order; `whole` ones read only the entire text."""
+
+    whole: tuple[_Row, ...]
+    rows: tuple[_Row, ...]
+
+
+_UNKNOWN = Reading(status=Status.OTHER, tags=frozenset(), certain=False, row="unknown")
+_MIXED = Reading(
+    status=Status.OTHER,
+    tags=frozenset({Tag.DECISION, Tag.ADVERSE}),
+    certain=False,
+    row="mixed-outcomes",
+)
+
+
+def classify(text: str) -> Reading:
+    """Read a title or a description. Never raises; work is linear in the text's length."""
+    plain = plain_text(text)
+    if len(plain) <= _PLACEHOLDER_LIMIT:
+        key = words_of(plain)
+        for row in _table().whole:
+            if row.matches(key):
+                return row.reading
+    reading = _settle(row for line in sentences(plain) for row in _read(line))
+    if len(plain) > READ_LIMIT and reading.certain:
+        return Reading(status=reading.status, tags=reading.tags, certain=False, row=reading.row)
+    return reading
+
+
+def text_key(text: str) -> str:
+    """The text in one spelling: two texts with one key say the same (decision C1).
+
+    Entities decoded, tags stripped, apostrophes, accents and invisible characters dropped, case,
+    punctuation and white space folded.
+    """
+    return words_of(plain_text(text))
+
+
+#: A word that neither negates nor starts a relative clause.
+_CARRIES_ON = r"(?!(?:not|no|never|nor|which|that|who|whose)\\b)\\w+"
+
+
+@lru_cache(maxsize=1024)
+def _read(sentence: str) -> tuple[tuple[_Row, bool], ...]:
+    """The rows that a sentence's statements match, in order, each with whether in an aside."""
+    found = []
+    for statement, aside in statements(sentence):
+        row = next((row for row in _table().rows if row.matches(statement)), None)
+        # An aside tells of the past or of reasons; only an open deadline in it is worth an alert.
+        if row is not None and (not aside or Tag.DEADLINE in row.reading.tags):
+            found.append((row, aside))
+    return tuple(found)
+
+
+def _settle(found: Iterable[tuple[_Row, bool]]) -> Reading:
+    """The first row counts, unless a later decisive one replaces it.
+
+    Safe where texts contradict themselves: an approval beside a denial, revocation or rejection is
+    neither, and an aside never replaces a decision.
+    """
+    current: Reading | None = None
+    for row, aside in found:
+        new = row.reading
+        if current is None:
+            current = new
+        elif not row.decisive or (aside and Tag.DECISION in current.tags):
+            continue
+        elif _contradict(current, new):
+            current = _MIXED
+        else:
+            current = new
+    return current or _UNKNOWN
+
+
+def _contradict(old: Reading, new: Reading) -> bool:
+    outcomes = {old.status, new.status}
+    if outcomes == {Status.APPROVED, Status.DENIED}:
+        return True
+    against = {Tag.ADVERSE, Tag.REJECTED}
+    return new.status is Status.APPROVED and bool(against & old.tags)
+
+
+@cache
+def _table() -> _Table:
+    """`statuses.toml`, compiled once."""
+    data = tomllib.loads(files("casebell.uscis").joinpath("statuses.toml").read_text("utf-8"))
+    words: dict[str, str] = {}
+    for name, pattern in data["words"].items():
+        words[name] = f"(?:{_expand(pattern, words)})"
+    compiled = [(_compile(row, words), bool(row.get("whole"))) for row in data["row"]]
+    return _Table(
+        whole=tuple(row for row, whole in compiled if whole),
+        rows=tuple(row for row, whole in compiled if not whole),
+    )
+
+
+def _compile(row: dict[str, object], words: dict[str, str]) -> _Row:
+    says, unless = _strings(row["says"]), _strings(row.get("unless", []))
+    return _Row(
+        reading=Reading(
+            status=Status(str(row.get("status", Status.OTHER))),
+            tags=frozenset(map(Tag, _strings(row.get("tags", [])))),
+            certain=bool(row.get("certain", True)),
+            row=str(row["id"]),
+        ),
+        says=_pattern(says, words),
+        unless=_pattern(unless, words) if unless else None,
+        decisive=bool(row.get("decisive", False)),
+    )
+
+
+def _strings(value: object) -> list[str]:
+    if not isinstance(value, list):
+        msg = f"statuses.toml: a list is missing: {value!r}"
+        raise TypeError(msg)
+    return [str(item) for item in value]
+
+
+def _pattern(alternatives: list[str], words: dict[str, str]) -> re.Pattern[str]:
+    return re.compile(
+        "|".join(rf"(?<!\w)(?:{_expand(text, words)})(?!\w)" for text in alternatives)
+    )
+
+
+def _expand(pattern: str, words: dict[str, str]) -> str:
+    """`{name}` is a word list; `<3>` is up to three words, none of which turns the sense."""
+    pattern = re.sub(r"\{([a-z_]+)\}", lambda m: words[m[1]], pattern)
+    # "sent<3> notice" stands between words, "^<3>rejected" before one.
+    pattern = re.sub(r"<([0-9])>(?= )", rf"(?: {_CARRIES_ON}){{0,\1}}", pattern)
+    return re.sub(r"<([0-9])>", rf"(?:{_CARRIES_ON} ){{0,\1}}", pattern)

@@ -1,0 +1,68 @@
+"""Receipt numbers in one spelling (decision R), and which of them are official test cases (B14)."""
+
+import re
+import unicodedata
+
+#: A canonical receipt has 13 characters; this leaves room for a separator or two around each.
+MAX_RAW = 64
+
+#: What the official staging service issues (decision B14).
+_STAGING = ("EAC9999", "LIN9999", "SRC99991")
+
+_CANONICAL = re.compile(r"[A-Z]{3}[0-9]{10}", re.ASCII)
+
+#: NFKC turns superscripts, circled letters, the Kelvin sign and ligatures into plain letters and
+#: digits too; only the full-width forms are the same number typed on another keyboard.
+_TYPED = re.compile(r"[A-Za-z0-9\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]*")
+
+#: Dashes and asterisks that the dash category (Pd) does not hold: soft hyphen, hyphen bullet, minus
+#: signs; the plain, low, operator, small and full-width asterisk.
+_MARKS = frozenset("\u00ad\u02d7\u2043\u207b\u208b\u2212\u2796*\u204e\u2217\ufe61\uff0a")
+
+#: str.isspace() also counts these control characters, which Unicode does not call white space.
+_CONTROLS = frozenset("\x1c\x1d\x1e\x1f")
+
+
+class ReceiptError(ValueError):
+    """Not a receipt number. Never quotes the input: it may be an A-number or a name."""
+
+
+def canonical(raw: str) -> str:
+    """The receipt as three ASCII letters and ten digits (decision R).
+
+    Case, full-width letters, white space, dashes of any kind and asterisks do not matter. Letter O
+    and digit 0 are never swapped, and what the decision does not name (zero-width and control
+    characters, letters and digits of other scripts) is refused rather than dropped.
+
+    Raises:
+        ReceiptError: it is anything else.
+    """
+    if len(raw) > MAX_RAW:
+        msg = "too long for a receipt number"
+        raise ReceiptError(msg)
+    typed = "".join(char for char in raw if not _separates(char))
+    if _TYPED.fullmatch(typed):
+        receipt = unicodedata.normalize("NFKC", typed).upper()
+        if _CANONICAL.fullmatch(receipt):
+            return receipt
+    msg = "not three letters and ten digits"
+    raise ReceiptError(msg)
+
+
+def mask(receipt: str) -> str:
+    """A receipt for logs and chat: `IOE******5678`. What is not canonical is masked entirely."""
+    if not _CANONICAL.fullmatch(receipt):
+        return "*" * 13
+    return f"{receipt[:3]}******{receipt[-4:]}"
+
+
+def is_staging(receipt: str) -> bool:
+    """Whether a canonical receipt belongs to the official staging service (decision B14)."""
+    return receipt.startswith(_STAGING)
+
+
+def _separates(char: str) -> bool:
+    """White space, a dash of any kind or an asterisk."""
+    if char.isspace():
+        return char not in _CONTROLS
+    return char in _MARKS or unicodedata.category(char) == "Pd"

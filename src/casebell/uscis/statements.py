@@ -1,0 +1,164 @@
+"""From a status text to what it states, before anybody asks what that means.
+
+Three steps, each a function of a string: `plain_text` decodes and folds, `sentences` drops what never
+decides (dates, receipts, form names, addresses) and splits, `statements` keeps what a sentence
+states: conditions, possibilities and plans are cut off, reasons and relative clauses set apart.
+"""
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterator
+
+#: Characters of the folded text that are read. Descriptions have 300 to 900.
+READ_LIMIT = 8_000
+
+# --- 1. One spelling ------------------------------------------------------------------------------
+
+#: `html.unescape` cannot read a numeric entity of thousands of digits; none has more than seven.
+_ENDLESS_ENTITY = re.compile(r"&#[0-9]{8,}")
+_BLOCK_TAG = re.compile(r"</?(?:p|div|h[1-6]|li|ul|ol|tr|td|th|table|section)\b[^<>]*>", re.I)
+_TAG = re.compile(r"<[/!a-z][^<>]*>", re.I)
+_APOSTROPHES = re.compile("[\u0027\u0060\u00b4\u2018\u2019\u201b\u02bc\u02b9\u2032\uff07]")
+#: Combining marks (after decomposition) and characters that show nothing.
+_INVISIBLE = re.compile(
+    "[\u0300-\u036f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
+)
+_NOT_WORD = re.compile(r"[\W_]+")
+
+
+def plain_text(text: str) -> str:
+    """Decoded, folded, but still with its punctuation."""
+    if "&" in text:
+        # Twice: relays encode what was encoded already ("&amp;#039;").
+        text = html.unescape(html.unescape(_ENDLESS_ENTITY.sub(" ", text)))
+    if "<" in text:
+        text = _TAG.sub("", _BLOCK_TAG.sub(". ", text))
+    text = _APOSTROPHES.sub("", text)
+    if not text.isascii():
+        text = _INVISIBLE.sub("", unicodedata.normalize("NFKD", text))
+    return " ".join(text.casefold().split())
+
+
+def words_of(plain: str) -> str:
+    return _NOT_WORD.sub(" ", plain).strip()
+
+
+# --- 2. Sentences without particulars ---------------------------------------------------------------
+
+#: "Case status: Case Was Approved."
+_LABEL = re.compile(
+    r"^[\W_]*(?:\w+ ){0,3}e?stat(?:us|o)(?: del caso)?"
+    r"(?: (?:is|now|update|updated|text|title|changed to|description))?\s*[:=\u2013\u2014-]+\s*(?=\w)"
+)
+_ADDRESS = re.compile(r"(?:https?://|www\.)[^\s,;]+")
+_RECEIPTS = tuple(
+    re.compile(rf"{label}[:# ]{{0,4}}[a-z]{{3}}[0-9a-z*-]{{4,14}}")
+    for label in ("receipt number", "numero de recibo")
+)
+_MONTH = (
+    "(?:january|february|march|april|may|june|july|august|september|october|november|december"
+    "|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|enero|febrero|marzo|abril|mayo|junio|julio"
+    "|agosto|septiembre|octubre|noviembre|diciembre)"
+)
+_DATE = (
+    rf"(?:{_MONTH}\.? (?:[0-9]{{1,2}}(?:st|nd|rd|th)?(?:,? [0-9]{{4}})?|[0-9]{{4}})\b"
+    rf"|[0-9]{{1,2}} (?:de )?{_MONTH}(?:,? (?:del? )?[0-9]{{4}})?\b"
+    r"|[0-9]{1,4}[/-][0-9]{1,2}[/-][0-9]{1,4}\b)"
+)
+#: "On October 14, 2025, we ...": where the description begins, also straight after a title.
+_OPENING = re.compile(rf"\b(?:on|as of|el) {_DATE},? (?=(?:we|uscis|le|se|[a-z]+[aei]mos)\b)")
+_ANY_DATE = re.compile(_DATE)
+#: Form names hold words that would mislead: "Application for Action on an Approved Application".
+_NAME_WORD = (
+    r"(?!(?:was|were|is|are|has|have|had|we|you|your|our|uscis|denied|rejected|revoked|sent|mailed"
+    r"|fue|su|le)\b)[\w()/&-]+"
+)
+_FORM = re.compile(
+    r"\b([a-z]{1,4}-[0-9]{2,4}[a-z]{0,3})\b(?: \([^()]{0,60}\))?"
+    r"(?:, (?:application|petition|request|notice|consideration|report|registration|supplement"
+    r"|affidavit|semiannual|waiver|solicitud|peticion|aviso|nonimmigrant|immigrant|refugee)\b"
+    rf"(?: {_NAME_WORD}){{0,24}}(?:,(?: {_NAME_WORD}){{1,12}}(?=,? receipt number)){{0,3}})?"
+)
+#: Filings that ride on another case; their receipt or approval says nothing of that case.
+_SIDE_FORMS = {
+    "i-907": "premium processing request",
+    "i-912": "fee waiver request",
+    "n-445": "oath ceremony notice",
+}
+#: A full stop ends a sentence, except inside "U.S.".
+_STOP = re.compile(r"[.!?;\u2022|](?= |$)(?<!\.\w.)")
+
+
+def sentences(plain: str) -> Iterator[str]:
+    """Sentences without dates, receipts, form names and addresses: so few that caching pays."""
+    line = _LABEL.sub("", plain[:READ_LIMIT])
+    if "www." in line or "http" in line:
+        line = _ADDRESS.sub(" ", line)
+    if any(map(str.isdigit, line)):
+        line = _FORM.sub(_form, line)
+        for receipt in _RECEIPTS:
+            line = receipt.sub(" ", line)
+        line = _OPENING.sub(". ", line)
+        line = _ANY_DATE.sub(" ", line)
+    for sentence in _STOP.split(line):
+        if stripped := sentence.strip(" ,"):
+            yield stripped
+
+
+def _form(match: re.Match[str]) -> str:
+    return _SIDE_FORMS.get(match[1], "form")
+
+
+# --- 3. What a sentence states ----------------------------------------------------------------------
+
+#: A condition takes the rest of its sentence with it.
+_CONDITION = re.compile(
+    r"\b(?:if|unless|whether|in case (?:you|we|of)|in the event|should (?:you|we|your|the|it|uscis)"
+    r"|provided that|si|a menos que|en caso de)\b"
+)
+#: "After we reviewed your case, we ...": what follows the comma is stated again.
+_LEADING_ASIDE = re.compile(
+    r"^(?:(?:on|as of|el)?[ ,]+)?(?:when|after|once|before|upon|while|because|since|as|following|cuando|despues de|tras)\b"
+    r"([^,]*),"
+)
+_ASIDE = re.compile(
+    r"\b(?:because|which|why|when|once|until|after|before|while|since|porque|cuando|hasta que"
+    r"|el cual|la cual|despues de|that (?:explains?|describes?|informs?|tells?)|que (?:explica|describe))\b"
+)
+#: "We are pleased to inform you that your application was approved."
+_LEAD_IN = re.compile(
+    r"^(?:(?!(?:not|no|never|cannot|unable|nor)\b)\w+ ){0,6}(?:inform|informed|informamos|notify|notified"
+    r"|notificamos|advise|advised|tell|note|aware|determined)(?: you)? (?:that|que) "
+)
+_SEGMENT = re.compile(
+    r"[,;:]| and (?=(?:you|we|it|this|they|may|might|can|could|would|will)\b)"
+    r"| (?:but|however|pero|y (?=(?:le|su|se|puede|usted)\b)) ?"
+)
+#: What may be is not stated; but "could not" and "cannot" are.
+_POSSIBLE = re.compile(
+    r"\b(?:may|might|would|could(?! not\b)|can(?! not\b)|puede|pueden|podria|podrian|podra|podran)\b"
+)
+_PLANNED = re.compile(r"\b(?:will|shall|sera|seran|enviaremos|notificaremos|informaremos)\b")
+
+
+def statements(sentence: str) -> Iterator[tuple[str, bool]]:
+    """The statements of a sentence as words, each with whether it is only an aside."""
+    said = _CONDITION.split(sentence, maxsplit=1)[0]
+    asides: list[str] = []
+    if leading := _LEADING_ASIDE.match(said):
+        asides.append(leading[1])
+        said = said[leading.end() :]
+    stated = " ".join(
+        _PLANNED.split(segment, maxsplit=1)[0]
+        for segment in _SEGMENT.split(said)
+        if segment and not _POSSIBLE.search(segment)
+    )
+    main, *more = _ASIDE.split(_LEAD_IN.sub("", words_of(stated)))
+    if main := main.strip():
+        yield main, False
+    for aside in (*asides, *more):
+        if words := words_of(aside):
+            yield words, True
+
+
