@@ -1,0 +1,181 @@
+"""`.env` and overrides."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from casebell.errors import ConfigError
+from casebell.settings.environment import gather
+from settings.written import MINIMAL, Problems, Read
+
+CHANNEL = """
+[channels.slack-immigration]
+url = "slack://a"
+"""
+
+
+def test_an_override_sets_a_key(read: Read) -> None:
+    """Scalars, lists and tables can be set, in sections that the file has or has not."""
+    settings = read(
+        MINIMAL + CHANNEL,
+        {
+            "CASEBELL_SERVER__PORT": "9000",
+            "CASEBELL_SERVER__MAX_BODY": "1MiB",
+            "CASEBELL_STORAGE__URL": "postgresql://u:p@h/d",
+            "CASEBELL_SOURCES__PARLEY__STRICT": "true",
+            "CASEBELL_SOURCES__PARLEY__SECRETS": json.dumps(["a" * 16, {"value": "b" * 16}]),
+            "CASEBELL_SOURCES__PARLEY__CATEGORIES": '{"Closed": "denied"}',
+            "CASEBELL_SOURCES__PARLEY__FIELDS__ID": "uid",
+            "CASEBELL_OPS__NOTIFY": "slack-immigration",
+        },
+    )
+    assert settings.server.port == 9000
+    assert settings.server.max_body == 1024**2
+    assert settings.storage.kind == "postgresql"
+    parley = settings.sources["parley"]
+    assert parley.strict
+    values = [secret.value.get_secret_value() for secret in parley.secrets]
+    assert values == ["a" * 16, "b" * 16]
+    assert parley.categories == {"closed": "denied"}
+    assert parley.fields.id == ("uid",)
+    assert settings.ops.notify == ("slack-immigration",)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["CASEBELL_CHANNELS__SLACK_IMMIGRATION__URL", "CASEBELL_channels__Slack-Immigration__url"],
+)
+def test_an_override_finds_names_with_dashes(read: Read, name: str) -> None:
+    """`_` stands for `-`, and case does not count."""
+    settings = read(MINIMAL + CHANNEL, {name: "slack://b"})
+    assert settings.channels["slack-immigration"].urls[0].get_secret_value() == "slack://b"
+
+
+def test_a_table_is_replaced_before_its_keys(read: Read) -> None:
+    """A whole table as JSON comes first, a key of it on top."""
+    settings = read(
+        MINIMAL,
+        {
+            "CASEBELL_SOURCES__PARLEY__HEADER": "X-Torch",
+            "CASEBELL_SOURCES__PARLEY": '{"kind": "torch", "secrets": ["aaaaaaaaaaaaaaaa"]}',
+        },
+    )
+    assert settings.sources["parley"].secret_header == "X-Torch"
+
+
+def test_an_override_is_filled_in(read: Read) -> None:
+    """References work in overrides as they do in the file."""
+    settings = read(MINIMAL, {"CASEBELL_SERVER__HOST": "${HOST_IP}", "HOST_IP": "10.0.0.1"})
+    assert settings.server.host == "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("CASEBELL_SERVER__PROT", "`PORT`"),
+        ("CASEBELL_SEVRER__PORT", "`SERVER`"),
+        ("CASEBELL_CHANNELS__SLACK_IMIGRATION__URL", "`SLACK_IMMIGRATION`"),
+        ("CASEBELL_SOURCES__PARLEY__FIELDS__IDD", "`ID`"),
+        ("CASEBELL_SERVER__PORT__X", "docs/configuration.md"),
+        ("CASEBELL_RULES__0__NAME", "docs/configuration.md"),
+        ("CASEBELL_SERVER__", "Known: HOST"),
+        ("CASEBELL_SOURCES__PARLEY__NAME", "Known: KIND"),
+    ],
+)
+def test_an_override_of_an_unknown_key_is_an_error(
+    problems: Problems, name: str, hint: str
+) -> None:
+    """A mistyped variable is told of with the nearest known part, never ignored."""
+    found = problems(MINIMAL + CHANNEL, {name: "value"})
+    assert list(found) == [name]
+    assert found[name].where == "environment"
+    assert hint in found[name].hint
+
+
+def test_other_variables_are_left_alone(read: Read) -> None:
+    """What Kubernetes sets for a service named casebell, and CASEBELL_CONFIG, are no overrides."""
+    environ = {"CASEBELL_PORT_8080_TCP": "tcp://10.0.0.1:8080", "CASEBELL_CONFIG": "x", "X__Y": "z"}
+    assert read(MINIMAL, environ).server.port == 8080
+
+
+def test_a_variable_that_means_two_names_is_an_error(problems: Problems) -> None:
+    """Where `a-b` and `a_b` both exist, neither is chosen."""
+    text = MINIMAL + '[channels.a-b]\nurl = "slack://a"\n[channels.a_b]\nurl = "slack://a"\n'
+    found = problems(text, {"CASEBELL_CHANNELS__A_B__PACE": "2s"})
+    assert "a-b, a_b" in found["CASEBELL_CHANNELS__A_B__PACE"].hint
+
+
+def test_json_that_is_not_json_is_an_error(problems: Problems) -> None:
+    """A list that was cut off is not taken for a text."""
+    name = "CASEBELL_SOURCES__PARLEY__SECRETS"
+    assert "JSON" in problems(MINIMAL, {name: '["aaaaaaaaaaaaaaaa",'})[name].message
+
+
+def test_json_that_is_no_unicode_is_an_error(problems: Problems) -> None:
+    """Half a character can be spelled in JSON, and written nowhere else."""
+    name = "CASEBELL_SOURCES__PARLEY__CATEGORIES"
+    assert list(problems(MINIMAL, {name: '{"\\ud800": "other"}'})) == [name]
+
+
+def test_a_text_may_look_like_json(read: Read) -> None:
+    """Where only text can stand, brackets are part of it."""
+    assert (
+        read(MINIMAL, {"CASEBELL_SOURCES__PARLEY__PREFIX": "[x"}).sources["parley"].prefix == "[x"
+    )
+
+
+def test_a_wrong_override_names_its_variable(problems: Problems) -> None:
+    """The reader is sent to the variable, not to the file."""
+    problem = problems(MINIMAL, {"CASEBELL_SERVER__PORT": "many"})["server.port"]
+    assert problem.where == "environment"
+    assert "CASEBELL_SERVER__PORT" in problem.hint
+
+
+def test_an_override_into_what_is_no_table(problems: Problems) -> None:
+    """The wrong section is told of once."""
+    found = problems("server = 5\n" + MINIMAL, {"CASEBELL_SERVER__PORT": "1"})
+    assert list(found) == ["server"]
+
+
+def test_env_file_gives_way_to_the_environment(tmp_path: Path, read: Read) -> None:
+    """`.env` is read without expansion; the process's own variables win."""
+    (tmp_path / ".env").write_text(
+        '\ufeffA=from-file\nexport B="with ${A} in it"\nC=from-file\nD\n', encoding="utf-8"
+    )
+    environment = gather(tmp_path / ".env", {"C": "real"})
+    assert environment.variables == {"A": "from-file", "B": "with ${A} in it", "C": "real"}
+    assert environment.where("A") == str(tmp_path / ".env")
+    assert environment.where("C") == "environment"
+    settings = read(MINIMAL + '[server]\nhost = "${A}"\n')
+    assert settings.server.host == "from-file"
+
+
+def test_overrides_may_stand_in_the_env_file(tmp_path: Path, read: Read) -> None:
+    """An override in `.env` counts, and is told of as standing there."""
+    (tmp_path / ".env").write_text("CASEBELL_SERVER__PORT=9000\n")
+    assert read(MINIMAL).server.port == 9000
+    (tmp_path / ".env").write_text("CASEBELL_SERVER__PORT=x\nCASEBELL_SERVER__PROT=1\n")
+    with pytest.raises(ConfigError) as caught:
+        read(MINIMAL)
+    assert [problem.where for problem in caught.value.problems] == [str(tmp_path / ".env")] * 2
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"A=1\nB='unclosed\n", "Line 2 cannot be read."), (b"A=\xff\n", "not UTF-8")],
+)
+def test_an_env_file_that_cannot_be_read(
+    tmp_path: Path, problems: Problems, content: bytes, message: str
+) -> None:
+    """A line that would silently be lost is an error that gives its number."""
+    (tmp_path / ".env").write_bytes(content)
+    (problem,) = problems(MINIMAL).values()
+    assert message in problem.message
+    assert problem.where == str(tmp_path / ".env")
+
+
+def test_an_env_file_that_is_a_directory(tmp_path: Path, problems: Problems) -> None:
+    """What is there but cannot be read is an error, not an absence."""
+    (tmp_path / ".env").mkdir()
+    assert "cannot be read" in problems(MINIMAL)[""].message

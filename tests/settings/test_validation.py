@@ -1,0 +1,139 @@
+"""Everything that is wrong is told in one go, once, in the order of the file."""
+
+from settings.written import MINIMAL, Problems
+
+
+def test_all_problems_at_once(problems: Problems) -> None:
+    """Mistakes of every kind, in wrong tables and in tables that lack something, come together."""
+    found = problems(
+        """
+        colour = 1
+        [server]
+        prot = 3
+        port = 99999
+        tls_cert = "nope"
+        [sources.torch]
+        kind = "torch"
+        secrets = ["short", { label = 5, value = "x" }, { value = "${NOPE}" }, "short too"]
+        [sources.parley]
+        kind = "parlay"
+        [channels.slack]
+        url = "json://example.com"
+        fallback = "slak"
+        timeout = 30
+        [channels.two]
+        url = 5
+        fallback = "two"
+        [[rules]]
+        when = { status = ["rfe_issued", "rfe_isued", "other"] }
+        notify = ["slack", "slak"]
+        [[rules]]
+        name = "b"
+        notify = ["slak"]
+        [[rules]]
+        name = "b"
+        when = [{ text = "/(/" }, { source = ["torch", "toch"] }]
+        notify = 5
+        [ops]
+        notify = ["slak", "two"]
+        """
+    )
+    assert list(found) == [
+        "colour",
+        "server.prot",
+        "server.port",
+        "server.tls_cert",
+        "sources.torch.secrets[1]",
+        "sources.torch.secrets[2].label",
+        "sources.torch.secrets[2].value",
+        "sources.torch.secrets[3].value",
+        "sources.torch.secrets[4]",
+        "sources.torch.header",
+        "sources.parley.kind",
+        "channels.slack.url",
+        "channels.slack.fallback",
+        "channels.slack.timeout",
+        "channels.two.url",
+        "channels.two.fallback",
+        "rules[1].when.status[2]",
+        "rules[1].notify[2]",
+        "rules[1].name",
+        "rules[2].notify[1]",
+        "rules[2].when",
+        "rules[3].name",
+        "rules[3].when[1].text",
+        "rules[3].when[2].source[2]",
+        "rules[3].notify",
+        "ops.notify[1]",
+    ]
+
+
+def test_unknown_keys_are_told_everywhere(problems: Problems) -> None:
+    """At every depth, with the nearest known key or the list of them."""
+    found = problems(
+        """
+        [sevrer]
+        [server]
+        zzz = 1
+        [sources.parley]
+        kind = "parley"
+        secrets = [{ valu = "x", value = "0123456789abcdef" }]
+        name = "other"
+        [sources.parley.fields]
+        reciept = "x"
+        [channels.a]
+        url = "slack://x"
+        tos = "x"
+        [alerts]
+        schema = "x"
+        """
+    )
+    assert {key: problem.hint for key, problem in found.items()} == {
+        "sevrer": "Did you mean `server`?",
+        "server.zzz": "Known: host, port, public_url, timezone, metrics_from, trusted_proxies, "
+        "max_body, body_timeout, refusals_per_minute, tls_cert, tls_key.",
+        "sources.parley.secrets[1].valu": "Did you mean `value`?",
+        "sources.parley.name": "Known: kind, auth, require, min_secret_bytes, secrets, header, "
+        "signature_header, secret_header, prefix, signed_body, tolerance, max_age, strict, "
+        "allow_from, fields, categories, volatile.",
+        "sources.parley.fields.reciept": "Did you mean `receipt`?",
+        "channels.a.tos": "Did you mean `to`?",
+        "alerts.schema": "Did you mean `schemas`?",
+    }
+
+
+def test_no_source_is_a_problem(problems: Problems) -> None:
+    """Nobody could deliver anything; a source with mistakes is one all the same."""
+    assert list(problems("")) == ["sources"]
+    assert list(problems("[sources.parley]\n")) == ["sources.parley.kind"]
+
+
+def test_a_wrong_section_hides_nothing_else(problems: Problems) -> None:
+    """A section that is no table at all is one problem; the others are still read."""
+    found = problems(
+        """
+        server = 1
+        sources = "x"
+        channels = []
+        rules = { name = "x" }
+        [ops]
+        notify = ["a"]
+        """
+    )
+    assert list(found) == ["server", "sources", "channels", "rules", "ops.notify[1]"]
+
+
+def test_a_wrong_channel_is_still_a_channel(problems: Problems) -> None:
+    """Rules that name a channel with a mistake in it are not wrong."""
+    found = problems(
+        MINIMAL
+        + """
+        [channels.a]
+        url = 5
+        [[rules]]
+        name = "x"
+        when = { source = "parley" }
+        notify = "a"
+        """
+    )
+    assert list(found) == ["channels.a.url"]
