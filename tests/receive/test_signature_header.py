@@ -1,0 +1,145 @@
+"""Every spelling of a signature header, and everything that only looks like one."""
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casebell.errors import RefusedDelivery, SignatureMalformed, SignatureMissing
+from casebell.receive.signature_header import MAX_DIGESTS, MAX_HEADER, read_signature
+
+DIGEST = bytes(range(224, 256))
+HEX = DIGEST.hex().encode()
+STANDARD = base64.b64encode(DIGEST)
+URLSAFE = base64.urlsafe_b64encode(DIGEST)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"Parley-Signature=t=1734020000,v1=" + HEX,
+        b"Parley-Signature t=1734020000,v1=" + HEX,
+        b"t=1734020000,v1=" + HEX,
+        b"parley-signature=t=1734020000,v1=" + HEX.upper(),
+        b"  Parley-Signature \t= t = 1734020000 , v1 = " + HEX + b" ,",
+        b"v1=" + HEX + b",t=1734020000",
+        b"Parley-Signature=t=1734020000,v1=" + HEX + b",v0=old,kid=2026",
+        b"Parley-Signature=v0=old,t=1734020000,v1=" + HEX,
+        b"t=1734020000,v1=" + STANDARD,
+        b"t=1734020000,v1=" + STANDARD.rstrip(b"="),
+        b"t=1734020000,v1=" + URLSAFE,
+        b"t=1734020000,v1=" + URLSAFE.rstrip(b"="),
+        b"Basic dXNlcjpwYXNz, Parley-Signature=t=1734020000,v1=" + HEX,
+        b"Parley-Signature=t=1734020000,v1=" + HEX + b", Basic dXNlcjpwYXNz=",
+        b"Bearer abc.def, t=1734020000,v1=" + HEX,
+        b'Digest username="x", t=1, Parley-Signature t=1734020000,v1=' + HEX,
+    ],
+)
+def test_reads_every_spelling_of_one_signature(value: bytes) -> None:
+    """Scheme, order, case, encoding and neighbours do not change what is read (A1, A8, A15)."""
+    signature = read_signature([value])
+    assert signature.time == b"1734020000"
+    assert signature.digests == (DIGEST,)
+
+
+def test_the_alphabets_of_base64_differ_in_this_digest() -> None:
+    """The digest used above tells standard and URL-safe base64 apart."""
+    assert STANDARD != URLSAFE
+
+
+def test_reads_several_digests_in_order() -> None:
+    """While a secret rotates a sender may sign with both (A9)."""
+    other = bytes(32)
+    signature = read_signature([b"t=1,v1=" + HEX + b",v1=" + other.hex().encode()])
+    assert signature.digests == (DIGEST, other)
+
+
+def test_of_two_lines_the_one_with_the_scheme_counts() -> None:
+    """A proxy's own Authorization header beside the sender's is ignored (A15)."""
+    sent = b"Parley-Signature=t=7,v1=" + HEX
+    for lines in ([b"Basic dXNlcjpwYXNz", sent], [sent, b"t=8,v1=" + HEX]):
+        assert read_signature(lines).time == b"7"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[], [b""], [b" \t"], [b"Bearer abc.def"], [b"Basic dXNlcjpwYXNz=", b'Digest realm="x"']],
+)
+def test_other_credentials_are_no_signature(values: list[bytes]) -> None:
+    """A header another scheme fills says "missing": the proxy is to blame, not the secret."""
+    with pytest.raises(SignatureMissing):
+        read_signature(values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [b"garbage"],
+        [b"Parley-Signature"],
+        [b"Parley-Signature="],
+        [b"Parley-Signature=t=1734020000"],
+        [b"Parley-Signature=v1=" + HEX],
+        [b"t=,v1=" + HEX],
+        [b"t=+1,v1=" + HEX],
+        [b"t=-1,v1=" + HEX],
+        [b"t=1.5,v1=" + HEX],
+        [b"t=1 2,v1=" + HEX],
+        [b"t=0x10,v1=" + HEX],
+        [b"t=1_0,v1=" + HEX],
+        ["t=\uff11,v1=".encode() + HEX],
+        [b"t=" + b"1" * 14 + b",v1=" + HEX],
+        [b"t=1,t=1,v1=" + HEX],
+        [b"t=1,v1="],
+        [b"t=1,v1=" + HEX[:-1]],
+        [b"t=1,v1=" + HEX + b"0"],
+        [b"t=1,v1=" + b"g" * 64],
+        [b"t=1,v1=" + b"=" * 44],
+        [b"t=1,v1=" + b"*" * 43],
+        [b"t=1,v1=" + HEX + b",v1=short"],
+        [b"t=1" + (b",v1=" + HEX) * (MAX_DIGESTS + 1)],
+        [b"t=1,v1=" + HEX + b",pad=" + b"x" * MAX_HEADER],
+        [b"Parley-Signature=t=1,v1=" + HEX] * 2,
+        [b"t=1,v1=" + HEX] * 2,
+        [b"Parley-Signature=t=1,v1=" + HEX + b", Parley-Signature=t=2,v1=" + HEX],
+        [b"Parley-Signature=t=1,v1=" + HEX, b"Parley-Signature t=2,v1=" + HEX],
+        [b"Bearer x", b"garbage"],
+    ],
+)
+def test_refuses_what_cannot_be_read(values: list[bytes]) -> None:
+    """Garbage, repeats, foreign digits and overlong values are one error, never another (A8)."""
+    with pytest.raises(SignatureMalformed):
+        read_signature(values)
+
+
+@given(st.lists(st.binary(max_size=200), max_size=4))
+def test_any_bytes_are_read_or_refused(values: list[bytes]) -> None:
+    """No header value gets anything out of the parser but a signature or a refusal."""
+    try:
+        signature = read_signature(values)
+    except RefusedDelivery:
+        return
+    assert signature.time.isdigit()
+    assert all(len(digest) == 32 for digest in signature.digests)
+
+
+@given(
+    time=st.integers(0, 10**13 - 1),
+    digests=st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=MAX_DIGESTS),
+    scheme=st.sampled_from([b"", b"Parley-Signature=", b"PARLEY-SIGNATURE "]),
+    spell=st.sampled_from(
+        [
+            lambda digest: digest.hex().encode(),
+            lambda digest: digest.hex().upper().encode(),
+            base64.b64encode,
+            lambda digest: base64.urlsafe_b64encode(digest).rstrip(b"="),
+        ]
+    ),
+    gap=st.sampled_from([b"", b" ", b"\t "]),
+)
+def test_what_is_written_is_read_back(time, digests, scheme, spell, gap) -> None:  # type: ignore[no-untyped-def]
+    """Time and digests survive any spelling of the header."""
+    parts = [b"t=%d" % time, *(b"v1=" + spell(digest) for digest in digests)]
+    signature = read_signature([scheme + (gap + b"," + gap).join(parts)])
+    assert signature.time == b"%d" % time
+    assert signature.digests == tuple(digests)

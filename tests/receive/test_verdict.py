@@ -1,0 +1,178 @@
+"""Type, word and text are weighed so that nothing urgent is missed (B10, C3, D2, D4, D11)."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casebell.events import Flag, Status, Tag
+from casebell.receive.sources import parley
+from casebell.receive.verdict import Verdict, judge
+
+GENERIC = "case.status.updated"
+DENIED, APPROVED = "Case Was Denied", "Case Was Approved"
+RFE = "Request for Evidence Was Sent"
+RESPONSE = "Response To USCIS' Request For Evidence Was Received"
+#: No row of the table knows it.
+UNKNOWN = "A text that nobody ever saw"
+
+
+def verdict(*words: str, text: str = "", event_type: str = GENERIC, **more: Any) -> Verdict:
+    return judge(
+        event_type=event_type, words=words, text=text, categories=more.get("categories", {})
+    )
+
+
+#: The order of urgency as decision C3 gives it, most urgent first.
+ORDER = [
+    Status.RFE_ISSUED,
+    Status.DENIED,
+    Status.INTERVIEW_SCHEDULED,
+    Status.APPROVED,
+    Status.RFE_RECEIVED,
+    Status.RECEIVED,
+    Status.OTHER,
+]
+
+
+@pytest.mark.parametrize("delivered", ORDER)
+@pytest.mark.parametrize("event_type", parley.EVENT_TYPES)
+def test_the_more_urgent_of_type_and_status_counts(event_type: str, delivered: Status) -> None:
+    """And where they differ, a reader is told (C3)."""
+    by_type = parley.EVENT_TYPES[event_type]
+    found = verdict(delivered, event_type=event_type)
+    assert found.status is ORDER[min(ORDER.index(by_type), ORDER.index(delivered))]
+    assert (Flag.STATUS_CONFLICT in found.flags) == (by_type is not delivered)
+
+
+@pytest.mark.parametrize("delivered", Status)
+@pytest.mark.parametrize("event_type", ["", GENERIC, "case.reopened", "CASE.DENIED", "denied"])
+def test_other_types_assert_nothing(event_type: str, delivered: Status) -> None:
+    """The generic type and unknown ones leave the status as delivered (C10)."""
+    assert verdict(delivered, event_type=event_type).status is delivered
+    assert verdict(delivered, event_type=event_type).flags == frozenset()
+
+
+@pytest.mark.parametrize("delivered", [status for status in Status if status is not Status.OTHER])
+@pytest.mark.parametrize("text", [APPROVED, DENIED, RFE, RESPONSE])
+def test_a_delivered_status_stays_and_a_contradiction_shows(delivered: Status, text: str) -> None:
+    """The text does not overrule it, but its tags count all the same (D2, D4)."""
+    alone, found = verdict(text=text), verdict(delivered, text=text)
+    assert found.status is delivered
+    assert (Flag.TEXT_CONFLICT in found.flags) == (alone.status is not delivered)
+    assert found.tags == alone.tags | verdict(delivered, text=UNKNOWN).tags
+
+
+@pytest.mark.parametrize("words", [(), ("other",), ("a category we never met",)])
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        (APPROVED, Status.APPROVED),
+        (DENIED, Status.DENIED),
+        (RFE, Status.RFE_ISSUED),
+        (RESPONSE, Status.RFE_RECEIVED),
+        (UNKNOWN, Status.OTHER),
+    ],
+)
+def test_a_certain_text_fills_what_was_left_open(
+    words: tuple[str, ...], text: str, status: Status
+) -> None:
+    """Absent, `other` and unknown words leave the status to the text, without a conflict (D4)."""
+    found = verdict(*words, text=text)
+    assert found.status is status
+    assert found.flags == frozenset()
+    assert Tag.NO_INFO not in found.tags
+
+
+@pytest.mark.parametrize(
+    ("word", "text", "status", "tags", "flags"),
+    [
+        ("Request for Evidence", RFE, "rfe_issued", {"deadline"}, set()),
+        ("Request for Evidence", RESPONSE, "rfe_received", set(), set()),
+        ("Request for Evidence", "", "rfe_issued", {"deadline"}, set()),
+        ("Request for Evidence", UNKNOWN, "rfe_issued", {"deadline"}, set()),
+        ("Request for Evidence", "CASE STATUS", "rfe_issued", {"deadline"}, set()),
+        ("Request for Evidence", APPROVED, "approved", {"decision"}, {"text_conflict"}),
+        ("RFE", "Case Is Being Actively Reviewed", "rfe_issued", {"deadline"}, {"text_conflict"}),
+        ("Rejected", "", "other", {"rejected"}, set()),
+        ("Rejected", UNKNOWN, "other", {"rejected"}, set()),
+        ("Rejected", "CASE STATUS", "other", {"rejected"}, set()),
+        ("Rejected", DENIED, "denied", {"adverse", "decision"}, set()),
+        ("Interview", "", "interview_scheduled", {"appointment"}, set()),
+        ("Case Approved", "", "approved", {"decision"}, set()),
+        ("denied", "", "denied", {"adverse", "decision"}, set()),
+        ("Case Transferred", "", "other", set(), set()),
+    ],
+)
+def test_torch_categories(
+    word: str, text: str, status: Status, tags: set[Tag], flags: set[Flag]
+) -> None:
+    """Where a category may mean two things the text decides; without one the safe reading (B10)."""
+    found = verdict(word, text=text)
+    assert found == Verdict(status=status, tags=frozenset(tags), flags=frozenset(flags))
+
+
+def test_rejected_is_never_denied_by_itself() -> None:
+    """Only a text that says so makes a denial of a rejection (D2)."""
+    for text in ("", UNKNOWN, "Case Was Rejected Because I Did Not Sign My Form"):
+        found = verdict("Rejected", text=text)
+        assert found.status is Status.OTHER
+        assert Tag.REJECTED in found.tags
+        assert Tag.ADVERSE not in found.tags
+
+
+def test_the_operators_map_goes_first() -> None:
+    """A category the onboarding pack explains is taken at its word, in any case (B10)."""
+    categories = {"rejected": Status.DENIED, "quantum review": Status.RECEIVED}
+    assert verdict("Rejected", text=UNKNOWN, categories=categories).status is Status.DENIED
+    assert verdict(" QUANTUM Review ", categories=categories).status is Status.RECEIVED
+
+
+def test_status_and_category_are_weighed_too() -> None:
+    """A source that sends both is read like one that sends type and status."""
+    assert verdict("received", "Case Received") == verdict("received")
+    found = verdict("received", "Request for Evidence")
+    assert found.status is Status.RFE_ISSUED
+    assert found.flags == {Flag.STATUS_CONFLICT}
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "no_info"),
+    [
+        ((), "", True),
+        ((), " \t", True),
+        ((), "CASE STATUS", True),
+        (("other",), "CASE STATUS", True),
+        (("Unknown",), "", True),
+        (("Unknown",), "CASE STATUS", True),
+        (("other",), "", False),
+        (("Case Transferred",), "", False),
+        (("Case Transferred",), "CASE STATUS", False),
+        (("Rejected",), "CASE STATUS", False),
+        (("other", "Rejected"), "CASE STATUS", False),
+        (("received",), "CASE STATUS", False),
+        ((), UNKNOWN, False),
+    ],
+)
+def test_no_info_is_where_nothing_is_said(words: tuple[str, ...], text: str, no_info: bool) -> None:
+    """A placeholder never mutes a word that says something, known or not (B11, D11)."""
+    assert (Tag.NO_INFO in verdict(*words, text=text).tags) == no_info
+    assert Tag.NO_INFO not in verdict(*words, text=text, event_type="case.denied").tags
+
+
+@given(
+    event_type=st.sampled_from([*parley.EVENT_TYPES, GENERIC]) | st.text(),
+    words=st.lists(
+        st.sampled_from([*Status, "Request for Evidence", "Rejected", "Interview"]) | st.text(),
+        max_size=2,
+    ),
+    text=st.sampled_from([APPROVED, DENIED, RFE, RESPONSE, "", "CASE STATUS"]) | st.text(),
+)
+def test_an_asserted_rfe_is_never_read_away(event_type: str, words: list[str], text: str) -> None:
+    """Whatever else is said: type or status `rfe_issued` means an alert about a deadline."""
+    found = verdict(*words, text=text, event_type=event_type)
+    if event_type == "case.rfe.issued" or "rfe_issued" in words:
+        assert found.status is Status.RFE_ISSUED
+        assert Tag.DEADLINE in found.tags
+        assert Tag.NO_INFO not in found.tags
