@@ -1,8 +1,8 @@
 """What a USCIS status text says (decisions D1, D2, B10, D11): text in, status and tags out.
 
 A text is a title ("Case Was Approved") or a whole official description of two to five sentences.
-`statements` finds what it states, leaving out conditions, possibilities and plans; each statement is
-read by the table in `statuses.toml`, whose first matching row counts; `_settle` weighs the rows
+`statements` finds what it states, leaving out conditions, possibilities and plans; each statement
+is read by the table in `statuses.toml`, whose first matching row counts; `_settle` weighs the rows
 against each other.
 """
 
@@ -42,9 +42,10 @@ class _Row:
     #: It replaces what an earlier sentence said.
     decisive: bool
 
-    def matches(self, statement: str) -> bool:
-        return self.says.search(statement) is not None and (
-            self.unless is None or self.unless.search(statement) is None
+    def matches(self, padded: str) -> bool:
+        """Whether it reads a statement, given with a blank at either end."""
+        return self.says.search(padded) is not None and (
+            self.unless is None or self.unless.search(padded) is None
         )
 
 
@@ -69,9 +70,9 @@ def classify(text: str) -> Reading:
     """Read a title or a description. Never raises; work is linear in the text's length."""
     plain = plain_text(text)
     if len(plain) <= _PLACEHOLDER_LIMIT:
-        key = words_of(plain)
+        padded = f" {words_of(plain)} "
         for row in _table().whole:
-            if row.matches(key):
+            if row.matches(padded):
                 return row.reading
     reading = _settle(row for line in sentences(plain) for row in _read(line))
     if len(plain) > READ_LIMIT and reading.certain:
@@ -88,8 +89,8 @@ def text_key(text: str) -> str:
     return words_of(plain_text(text))
 
 
-#: A word that neither negates nor starts a relative clause.
-_CARRIES_ON = r"(?!(?:not|no|never|nor|which|that|who|whose)\\b)\\w+"
+#: A word that neither negates nor starts a relative clause (a replacement for `re.sub`).
+_CARRIES_ON = r"(?!(?:not|no|never|nor|nothing|none|neither|without|which|that|who|whose)\\b)\\w+"
 
 
 @lru_cache(maxsize=1024)
@@ -97,7 +98,8 @@ def _read(sentence: str) -> tuple[tuple[_Row, bool], ...]:
     """The rows that a sentence's statements match, in order, each with whether in an aside."""
     found = []
     for statement, aside in statements(sentence):
-        row = next((row for row in _table().rows if row.matches(statement)), None)
+        padded = f" {statement} "
+        row = next((row for row in _table().rows if row.matches(padded)), None)
         # An aside tells of the past or of reasons; only an open deadline in it is worth an alert.
         if row is not None and (not aside or Tag.DEADLINE in row.reading.tags):
             found.append((row, aside))
@@ -169,14 +171,15 @@ def _strings(value: object) -> list[str]:
 
 
 def _pattern(alternatives: list[str], words: dict[str, str]) -> re.Pattern[str]:
-    return re.compile(
-        "|".join(rf"(?<!\w)(?:{_expand(text, words)})(?!\w)" for text in alternatives)
-    )
+    """Whole words of a statement between blanks; a leading blank makes the search twice as fast."""
+    either = "|".join(_expand(text, words) for text in alternatives)
+    return re.compile(f" (?:{either})(?= )")
 
 
 def _expand(pattern: str, words: dict[str, str]) -> str:
     """`{name}` is a word list; `<3>` is up to three words, none of which turns the sense."""
     pattern = re.sub(r"\{([a-z_]+)\}", lambda m: words[m[1]], pattern)
+    pattern = pattern.replace("^", "(?<=^ )").replace("$", "(?= $)")
     # "sent<3> notice" stands between words, "^<3>rejected" before one.
     pattern = re.sub(r"<([0-9])>(?= )", rf"(?: {_CARRIES_ON}){{0,\1}}", pattern)
     return re.sub(r"<([0-9])>", rf"(?:{_CARRIES_ON} ){{0,\1}}", pattern)

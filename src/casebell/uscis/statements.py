@@ -1,8 +1,8 @@
 """From a status text to what it states, before anybody asks what that means.
 
-Three steps, each a function of a string: `plain_text` decodes and folds, `sentences` drops what never
-decides (dates, receipts, form names, addresses) and splits, `statements` keeps what a sentence
-states: conditions, possibilities and plans are cut off, reasons and relative clauses set apart.
+Three steps: `plain_text` decodes and folds; `sentences` drops what never decides (dates, receipts,
+form names, addresses) and splits; `statements` keeps what a sentence states: conditions,
+possibilities and plans are cut off, reasons and relative clauses set apart.
 """
 
 import html
@@ -13,12 +13,13 @@ from collections.abc import Iterator
 #: Characters of the folded text that are read. Descriptions have 300 to 900.
 READ_LIMIT = 8_000
 
-# --- 1. One spelling ------------------------------------------------------------------------------
+# --- 1. One spelling ----------------------------------------------------------------------------
 
 #: `html.unescape` cannot read a numeric entity of thousands of digits; none has more than seven.
 _ENDLESS_ENTITY = re.compile(r"&#[0-9]{8,}")
-_BLOCK_TAG = re.compile(r"</?(?:p|div|h[1-6]|li|ul|ol|tr|td|th|table|section)\b[^<>]*>", re.I)
-_TAG = re.compile(r"<[/!a-z][^<>]*>", re.I)
+_BLOCK_TAG = re.compile(r"</?(?:p|div|h[1-6]|[uo]l|li|table|t[drh])\b[^<>]*>", re.IGNORECASE)
+_BREAK_TAG = re.compile(r"<[bh]r\b[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(r"<[/!a-z][^<>]*>", re.IGNORECASE)
 _APOSTROPHES = re.compile("[\u0027\u0060\u00b4\u2018\u2019\u201b\u02bc\u02b9\u2032\uff07]")
 #: Combining marks (after decomposition) and characters that show nothing.
 _INVISIBLE = re.compile(
@@ -33,7 +34,7 @@ def plain_text(text: str) -> str:
         # Twice: relays encode what was encoded already ("&amp;#039;").
         text = html.unescape(html.unescape(_ENDLESS_ENTITY.sub(" ", text)))
     if "<" in text:
-        text = _TAG.sub("", _BLOCK_TAG.sub(". ", text))
+        text = _TAG.sub("", _BREAK_TAG.sub(" ", _BLOCK_TAG.sub(". ", text)))
     text = _APOSTROPHES.sub("", text)
     if not text.isascii():
         text = _INVISIBLE.sub("", unicodedata.normalize("NFKD", text))
@@ -41,15 +42,16 @@ def plain_text(text: str) -> str:
 
 
 def words_of(plain: str) -> str:
+    """The words alone, one space between them."""
     return _NOT_WORD.sub(" ", plain).strip()
 
 
-# --- 2. Sentences without particulars ---------------------------------------------------------------
+# --- 2. Sentences without particulars -----------------------------------------------------------
 
 #: "Case status: Case Was Approved."
 _LABEL = re.compile(
-    r"^[\W_]*(?:\w+ ){0,3}e?stat(?:us|o)(?: del caso)?"
-    r"(?: (?:is|now|update|updated|text|title|changed to|description))?\s*[:=\u2013\u2014-]+\s*(?=\w)"
+    r"^[\W_]*(?:\w+ ){0,3}(?:status|estatus|estado)"
+    r"(?:(?: (?!termination)\w+){0,3} ?[:=]| ?[\u2013\u2014-]+ )[\W_]*(?=\w)"
 )
 _ADDRESS = re.compile(r"(?:https?://|www\.)[^\s,;]+")
 _RECEIPTS = tuple(
@@ -110,7 +112,7 @@ def _form(match: re.Match[str]) -> str:
     return _SIDE_FORMS.get(match[1], "form")
 
 
-# --- 3. What a sentence states ----------------------------------------------------------------------
+# --- 3. What a sentence states ------------------------------------------------------------------
 
 #: A condition takes the rest of its sentence with it.
 _CONDITION = re.compile(
@@ -119,17 +121,18 @@ _CONDITION = re.compile(
 )
 #: "After we reviewed your case, we ...": what follows the comma is stated again.
 _LEADING_ASIDE = re.compile(
-    r"^(?:(?:on|as of|el)?[ ,]+)?(?:when|after|once|before|upon|while|because|since|as|following|cuando|despues de|tras)\b"
-    r"([^,]*),"
+    r"^(?:(?:on|as of|el)?[ ,]+)?(?:when|after|once|before|upon|while|because|since|as|following"
+    r"|cuando|despues de|tras)\b([^,]*),"
 )
 _ASIDE = re.compile(
     r"\b(?:because|which|why|when|once|until|after|before|while|since|porque|cuando|hasta que"
-    r"|el cual|la cual|despues de|that (?:explains?|describes?|informs?|tells?)|que (?:explica|describe))\b"
+    r"|el cual|la cual|despues de|that (?:explains?|describes?|informs?|tells?)"
+    r"|que (?:explica|describe))\b"
 )
 #: "We are pleased to inform you that your application was approved."
 _LEAD_IN = re.compile(
-    r"^(?:(?!(?:not|no|never|cannot|unable|nor)\b)\w+ ){0,6}(?:inform|informed|informamos|notify|notified"
-    r"|notificamos|advise|advised|tell|note|aware|determined)(?: you)? (?:that|que) "
+    r"^(?:(?!(?:not|no|never|cannot|unable|nor)\b)\w+ ){0,6}(?:inform|informed|informamos|notify"
+    r"|notified|notificamos|advise|advised|tell|note|aware|determined)(?: you)? (?:that|que) "
 )
 _SEGMENT = re.compile(
     r"[,;:]| and (?=(?:you|we|it|this|they|may|might|can|could|would|will)\b)"
@@ -137,7 +140,7 @@ _SEGMENT = re.compile(
 )
 #: What may be is not stated; but "could not" and "cannot" are.
 _POSSIBLE = re.compile(
-    r"\b(?:may|might|would|could(?! not\b)|can(?! not\b)|puede|pueden|podria|podrian|podra|podran)\b"
+    r"\b(?:may|might|would|could(?! not\b)|can(?! not\b)|pueden?|podrian?|podran?)\b"
 )
 _PLANNED = re.compile(r"\b(?:will|shall|sera|seran|enviaremos|notificaremos|informaremos)\b")
 
@@ -160,5 +163,3 @@ def statements(sentence: str) -> Iterator[tuple[str, bool]]:
     for aside in (*asides, *more):
         if words := words_of(aside):
             yield words, True
-
-

@@ -1,0 +1,364 @@
+"""The classifier, held against titles, descriptions and misleading texts (D1, D2, D11)."""
+
+import csv
+import html
+import itertools
+import time
+import tomllib
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casebell.events import Status, Tag
+from casebell.uscis.classify import Reading, classify, text_key
+from casebell.uscis.statements import READ_LIMIT
+
+HERE = Path(__file__).parent
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    """The rows of a corpus; lines that start with # are remarks."""
+    with (HERE / name).open(encoding="utf-8", newline="") as lines:
+        kept = (line for line in lines if not line.startswith("#"))
+        return list(csv.DictReader(kept, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def tags(cell: str) -> frozenset[Tag]:
+    """A cell's tags."""
+    return frozenset(map(Tag, filter(None, cell.split(","))))
+
+
+TITLES = {row["title"]: row for row in rows("titles.tsv")}
+SAMPLE = rows("sample.tsv")
+ALL_TITLES = sorted(TITLES.keys() | {row["title"] for row in SAMPLE})
+TABLE = tomllib.loads(files("casebell.uscis").joinpath("statuses.toml").read_text("utf-8"))["row"]
+
+#: Form names that hold words of decisions.
+FORMS = (
+    "Form I-129, Petition for a Nonimmigrant Worker",
+    "Form I-824, Application for Action on an Approved Application or Petition",
+    "Form I-212, Application for Permission to Reapply for Admission After Deportation or Removal",
+    "Form N-336, Request for a Hearing on a Decision in Naturalization (Under Section 336)",
+    "Form I-360, Petition for Amerasian, Widow(er), or Special Immigrant",
+    "Form I-290B, Notice of Appeal or Motion",
+    "Form I-765",
+)
+DATES = ("October 14, 2025", "May 2, 2025")
+
+
+def descriptions() -> Iterator[tuple[str, str]]:
+    """(title, description) with every form and date filled in."""
+    for row, form, date in itertools.product(rows("descriptions.tsv"), FORMS, DATES):
+        yield (
+            row["title"],
+            row["description"].format(
+                form=form,
+                formulario=form.replace("Form ", "Formulario "),
+                receipt="IOE0912345678",
+                date=date,
+                fecha="14 de mayo de 2025",
+                later="June 13, 2025",
+            ),
+        )
+
+
+def said(text: str) -> tuple[Status, frozenset[Tag]]:
+    """Status and tags alone."""
+    reading = classify(text)
+    return reading.status, reading.tags
+
+
+@pytest.mark.parametrize("row", SAMPLE, ids=lambda row: row["title"])
+def test_every_sample_title_gets_its_preferred_status(row: dict[str, str]) -> None:
+    """The recorded titles read as the sample says, and carry the tags its notes ask for."""
+    reading = classify(row["title"])
+    assert reading.status == row["status"]
+    for word, tag in {
+        "DEADLINE": Tag.DEADLINE,
+        "ACTION": Tag.ACTION,
+        "(action": Tag.ACTION,
+        "REJECTED": Tag.REJECTED,
+        "adverse": Tag.ADVERSE,
+        "post-approval card": Tag.CARD,
+        "no information": Tag.NO_INFO,
+    }.items():
+        assert word not in row["note"] or tag in reading.tags
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_every_known_title_reads_exactly(title: str) -> None:
+    """Status and the whole set of tags are as written down for each title."""
+    row = TITLES[title]
+    reading = classify(title)
+    assert (reading.status, reading.tags) == (Status(row["status"]), tags(row["tags"]))
+    assert reading.row != "unknown"
+
+
+def test_a_description_reads_as_its_title() -> None:
+    """Boilerplate, conditions, dates and form names never change what a description says."""
+    wrong = [
+        (title, description)
+        for title, description in descriptions()
+        if said(description) != said(title)
+    ]
+    assert wrong == []
+
+
+def test_a_title_with_its_description_reads_as_the_title() -> None:
+    """Title and description together, however joined, say what the title says."""
+    wrong = [
+        joined
+        for title, description in descriptions()
+        for joined in (
+            f"{title}. {description}",
+            f"{title}\n{description}",
+            f"{title} - {description}",
+            f"<h1>{title}</h1><p>{description}</p>",
+        )
+        if said(joined) != said(title)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("row", rows("misleading.tsv"), ids=lambda row: row["text"][:80])
+def test_misleading_texts_do_not_mislead(row: dict[str, str]) -> None:
+    """Negations, conditions, cancelled and answered requests, side requests, histories."""
+    reading = classify(row["text"])
+    assert reading.status in row["statuses"].split(",")
+    assert tags(row["required"]) <= reading.tags
+    assert not tags(row["forbidden"]) & reading.tags
+
+
+def spelled(title: str) -> Iterator[str]:
+    """Other ways to write the same title."""
+    yield from (title.upper(), title.lower(), title.swapcase(), f"  {title} \r\n", title + ".")
+    yield title.replace(" ", "  \t")
+    yield title.replace(" ", "\u00a0")
+    yield title.replace(" ", "&nbsp;")
+    yield title.replace(" ", "\n", 1)
+    yield from (title.replace("'", mark) for mark in ("\u2019", "&#039;", "&rsquo;", "\u00b4", ""))
+    yield html.escape(html.escape(title))
+    yield f"<p>{title}</p>"
+    yield f"<b>{title.replace(' ', '<br/>', 1)}</b>"
+    yield "\u200b".join(title)
+    yield from (f"Case status: {title}.", f"Current Status - {title}", f'Status: "{title}"')
+    yield f"Estatus del caso: {title}"
+
+
+@pytest.mark.parametrize("title", [t for t in ALL_TITLES if Tag.NO_INFO not in classify(t).tags])
+def test_spelling_does_not_matter(title: str) -> None:
+    """Case, entities, apostrophes, white space, tags and a label change nothing."""
+    for variant in spelled(title):
+        assert said(variant) == said(title), variant
+
+
+@pytest.mark.parametrize("title", [t for t in ALL_TITLES if Tag.DEADLINE in classify(t).tags])
+def test_conditions_announce_nothing(title: str) -> None:
+    """What may come, or comes on a condition, carries no deadline."""
+    for text in (
+        f"If {title.lower()}, please follow the instructions.",
+        f"We received your case. Unless {title.lower()}, you need to do nothing.",
+    ):
+        assert Tag.DEADLINE not in classify(text).tags
+
+
+@pytest.mark.parametrize("verdict", ["approved", "denied"])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "Your case was not {}.",
+        "Your case has not yet been {}.",
+        "Your case has never been {}.",
+        "Your case may be {}.",
+        "Your case could be {} after review.",
+        "Your case will be {} soon.",
+        "If your case is {}, we will tell you.",
+        "When your case is {}, we send a notice.",
+        "We will tell you whether your case was {}.",
+        "We {} your request for expedite processing of your Form I-129.",
+        "Your fee waiver request was {}.",
+        "Your motion was {}.",
+        "We {} your appeal.",
+        "Your request to reschedule the interview was {}.",
+        "A case that was {} was transferred.",
+        "We have neither approved nor denied your case, and nothing was {}.",
+    ],
+)
+def test_only_a_verdict_on_the_case_itself_is_one(frame: str, verdict: str) -> None:
+    """Negated, possible, conditional verdicts, and verdicts on something else, are `other`."""
+    assert classify(frame.format(verdict)).status is Status.OTHER
+
+
+@pytest.mark.parametrize(
+    "undoing",
+    [
+        "revoked",
+        "automatically revoked",
+        "rescinded",
+        "reversed by the appellate authority",
+        "withdrawn",
+        "cancelled",
+        "vacated",
+    ],
+)
+@pytest.mark.parametrize(
+    "subject", ["Case Approval", "The approval of your Form I-130", "Approval"]
+)
+def test_an_approval_undone_is_never_approved(subject: str, undoing: str) -> None:
+    """A revoked, rescinded or reversed approval is adverse, whatever else the text says."""
+    reading = classify(f"{subject} was {undoing}.")
+    assert reading.status is Status.OTHER
+    assert Tag.ADVERSE in reading.tags
+    history = classify(f"We approved your Form I-130. {subject} was {undoing}.")
+    assert history.status is Status.OTHER
+
+
+def test_approval_beside_denial_is_neither() -> None:
+    """Two outcomes in one text leave the case's own open, and say so."""
+    reading = classify("We approved your Form I-130. We denied your Form I-485.")
+    assert reading == Reading(
+        status=Status.OTHER,
+        tags=frozenset({Tag.DECISION, Tag.ADVERSE}),
+        certain=False,
+        row="mixed-outcomes",
+    )
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row["id"])
+def test_every_row_of_the_table_decides_its_example(row: dict[str, str]) -> None:
+    """No row is dead: each has a text that no earlier row takes."""
+    assert classify(row["example"]).row == row["id"]
+
+
+def test_row_names_are_unique() -> None:
+    """A row's name explains a reading, so it names one row."""
+    names = [row["id"] for row in TABLE]
+    assert sorted(set(names)) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    "text", ["Case Wandered Off", "lorem ipsum", "\u6848\u4ef6\u5df2\u6279\u51c6"]
+)
+def test_an_unknown_text_is_other_and_uncertain(text: str) -> None:
+    """The table guesses nothing."""
+    assert classify(text) == Reading(
+        status=Status.OTHER, tags=frozenset(), certain=False, row="unknown"
+    )
+
+
+@pytest.mark.parametrize(
+    "title", ["Decision Notice Mailed", "Notice Explaining USCIS Actions Was Mailed"]
+)
+def test_wording_that_leaves_the_outcome_open_is_uncertain(title: str) -> None:
+    """The delivered status stays where USCIS does not say the outcome (D2, D4)."""
+    assert not classify(title).certain
+    assert classify("Case Was Denied").certain
+
+
+@given(st.text(st.characters(), max_size=400))
+def test_any_text_reads(text: str) -> None:
+    """No text raises, and the reading is made of the vocabulary."""
+    reading = classify(text)
+    assert reading.status in Status
+    assert reading.tags <= set(Tag)
+    assert text_key(text) == text_key(text_key(text))
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [*ALL_TITLES, "&#", "<p>", "<", "not", "if", ",", ". ", "\ud800", "may 1,"]
+        ),
+        max_size=12,
+    )
+)
+def test_any_mixture_of_titles_reads(parts: list[str]) -> None:
+    """Texts glued together read as something, and never as approved beside a denial."""
+    reading = classify(". ".join(parts))
+    whole = {classify(part).status for part in parts}
+    if {Status.APPROVED, Status.DENIED} <= whole:
+        assert reading.status is not Status.APPROVED
+
+
+LONG = (
+    *(
+        unit * (200_000 // len(unit))
+        for unit in (
+            *(
+                " ",
+                "a",
+                ". ",
+                ",",
+                "<",
+                "<a ",
+                "&amp;",
+                "(",
+                "if ",
+                "may 1, ",
+                "u.s. ",
+                "status - ",
+            ),
+            *(
+                "we sent ",
+                "case was ",
+                "interview ",
+                "receipt number ",
+                "response to ",
+                "notice of ",
+            ),
+            *("request for additional ", "form i-129, petition ", "on may 1, 2025, we ", "\ufdfa"),
+            *("received evidence and sent a ", "we approved your ", "not automatically ", "\ud800"),
+        )
+    ),
+    "&#" + "1" * 200_000,
+    "form i-129, application " + "word " * 40_000,
+    "<a" + "b" * 200_000,
+)
+
+
+def test_hostile_texts_of_200_kb_cost_little() -> None:
+    """Work is linear and capped: all of them together take seconds, not minutes."""
+    start = time.process_time()
+    for text in LONG:
+        classify(text)
+    assert time.process_time() - start < 20
+
+
+def test_what_stands_beyond_the_limit_is_not_read_and_makes_it_uncertain() -> None:
+    """A text longer than the limit is read up to it and never called certain."""
+    reading = classify("Case Was Approved. " + "x " * READ_LIMIT + "Case Was Denied.")
+    assert reading.status is Status.APPROVED
+    assert not reading.certain
+
+
+def test_leading_blanks_do_not_push_a_request_beyond_the_limit() -> None:
+    """White space, tags and invisible characters do not count towards the limit."""
+    for filler in (" ", "\u200b", "<i></i>", "&nbsp;"):
+        assert Tag.DEADLINE in classify(filler * 20_000 + "Request for Evidence Was Sent").tags
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Response To USCIS' Request", "response to uscis\u2019 request"),
+        ("Notice Explaining USCIS&#039; Actions", "Notice explaining USCIS actions."),
+        ("<p>Case&nbsp;Was Updated</p>", "case was   updated"),
+        ("Se Envi\u00f3", "se envio"),
+        ("Name\u00ad Was Up\u200bdated", "Name Was Updated"),
+        ("Tom &amp;amp; Co", "TOM & CO"),
+    ],
+)
+def test_texts_that_say_the_same_have_one_key(one: str, other: str) -> None:
+    """Spelling differences do not make a new change (C1)."""
+    assert text_key(one) == text_key(other)
+
+
+def test_texts_that_differ_in_a_word_or_number_have_two_keys() -> None:
+    """A date or a word makes another text."""
+    assert text_key("On May 1, 2025, we moved it") != text_key("On May 2, 2025, we moved it")
+    assert text_key("Name Was Updated") != text_key("Date of Birth Was Updated")
+    assert text_key("\u6848\u4ef6\u5df2\u6279\u51c6") != text_key("\u6848\u4ef6\u88ab\u62d2\u7edd")
