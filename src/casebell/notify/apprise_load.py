@@ -272,7 +272,6 @@ def _settle(instance: NotifyBase, *, timeout: float) -> None:
     # Casebell paces a channel; apprise's own pause would sleep inside the send.
     instance.request_rate_per_sec = 0
     instance.socket_connect_timeout = instance.socket_read_timeout = timeout * _SOCKET_SHARE
-    instance.redirects = False
     for decoration in ("include_image", "include_footer", "include_timestamp"):
         if hasattr(instance, decoration):
             setattr(instance, decoration, False)

@@ -40,8 +40,8 @@ def kept_warnings() -> Iterator[list[str]]:
 
 def without_url(complaint: str, url: str) -> str:
     """The complaint with "…" for each word that has anything in common with the URL."""
-    secret = url.partition("://")[2].casefold()
-    secret += "\n" + unquote(secret)
+    rest = url.partition("://")[2]
+    secret = f"{rest}\n{unquote(rest)}".casefold()
     pieces = set(re.split(r"\W+", secret)) - {""}
 
     def is_telling(word: str) -> bool:

@@ -12,7 +12,7 @@ import struct
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, Self
@@ -51,6 +51,8 @@ class HttpRequest:
     body: bytes
     #: When its last byte had arrived.
     at: Micros
+    #: What it is answered.
+    answer: "HttpAnswer | None" = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,6 +105,8 @@ class HttpSink:
         for task in tuple(self._open):
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
+        # One turn for the connections to notice.
+        await asyncio.sleep(0)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.get_running_loop().create_task(self._converse(reader, writer))
@@ -112,13 +116,18 @@ class HttpSink:
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request and its answer; the connection is not kept."""
         try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError, ValueError):
-                self.requests.append(await _read_request(reader))
+            with suppress(OSError, asyncio.IncompleteReadError, ValueError):
+                request = await _read_request(reader)
                 answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+                self.requests.append(replace(request, answer=answer))
                 self._arrival.set()
                 await _write_answer(writer, answer)
-        finally:
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+        finally:
+            # Over TLS a good end takes two; when the sink goes, it is not waited for.
+            writer.transport.abort()
 
 
 async def _read_request(reader: asyncio.StreamReader) -> HttpRequest:

@@ -1,0 +1,224 @@
+"""What every kind of channel must do, whatever service is behind it.
+
+A kind gives a `rig`: a real loopback server and how to load a channel that speaks to it.
+"""
+
+import asyncio
+import re
+import unicodedata
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Protocol
+
+import pytest
+
+from casebell.clock import SystemClock
+from casebell.events import FailureReason, Message, Micros, Outcome, SendResult
+from casebell.notify.apprise_channel import AppriseChannel, load_channel
+from casebell.notify.plain_text import inert
+from contracts.leaks import LeakWatch
+
+#: A name that no resolver knows (RFC 6761).
+NO_SUCH_HOST = "casebell-sink.invalid"
+LINK = "https://casebell.example-firm.com/cases/7_a?b=1&c=2"
+MESSAGE = Message(
+    title="RFE issued: quixotic IOE…1234",
+    body=f"Status: Request for Evidence\nvermilion petition\n{LINK}\nNot legal notice.",
+)
+#: Words of MESSAGE that would not stand in a log by chance.
+MESSAGE_WORDS = ("quixotic", "vermilion", "cases/7_a")
+
+HOSTILE_TITLE = (
+    "RFE\r\nBcc: thief@example.com\r\n\r\nissued \u202egnp.\u202c [x](https://evil.example)"
+)
+HOSTILE_BODY = (
+    r"""
+<!channel> <!here|here> @everyone @here @channel
+<script>alert(1)</script> {{7*7}} ${HOME} %s
+<https://evil.example|USCIS> [click](https://evil.example) ![i](https://evil.example/i.png)
+<https://evil.example> <at>Everyone</at> <@U12345>
+*bold* _it_ ~gone~ `code` **strong** &lt;b&gt; &amp; || spoiler ||
+# heading
+- item
+1. first
+> quoted
+[x]: https://evil.example
+    indented
+| a | b |
+back\slash \[click\](https://evil.example) \\[click](https://evil.example)
+""".strip()
+    + (
+        "\nrtl \u202eevil\u202c zero\u200bwidth \u2066iso\u2069 nul\x00 esc\x1b[31m bell\x07"
+        "\nline\u2028separator\x85next\x0bvertical tag\U000e0041"
+    )
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secret:
+    """A string that hides itself, as settings have it."""
+
+    value: str = field(repr=False)
+
+    def get_secret_value(self) -> str:
+        """The string."""
+        return self.value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A channel's settings, for tests."""
+
+    urls: Sequence[Secret]
+    name: str = "team"
+    to: Sequence[str] = ()
+    insecure: bool = False
+    timeout: float = 5.0
+    pace: float = 0.0
+
+
+def load(
+    *urls: str, to: Sequence[str] = (), timeout: float = 5.0, pace: float = 0.0
+) -> AppriseChannel:
+    """A channel over these URLs, on the machine's clock."""
+    secrets = tuple(Secret(value=url) for url in urls)
+    settings = Settings(urls=secrets, to=to, timeout=timeout, pace=pace)
+    return load_channel(settings, schemas=(), clock=SystemClock())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """One message as its reader has it before their eyes."""
+
+    title: str
+    body: str
+    at: Micros
+
+
+class Load(Protocol):
+    """How a rig makes a channel that speaks to an address."""
+
+    def __call__(self, host: str, port: int, *, timeout: float = 5.0) -> AppriseChannel:
+        """`timeout` in seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rig:
+    """One kind of channel and the server behind it."""
+
+    load: Load
+    host: str
+    port: int
+    target: str
+    #: What its URL holds and nobody may read.
+    secrets: tuple[str, ...]
+    #: Waits for that many messages.
+    shown: Callable[[int], Awaitable[list[Shown]]]
+    #: The server takes each message and answers after that many seconds.
+    delay: Callable[[float], None]
+    #: The server takes each message and cuts the connection off.
+    cut_off: Callable[[], None]
+    success: Outcome = Outcome.SENT
+
+    def channel(self, *, timeout: float = 5.0) -> AppriseChannel:
+        """A channel that speaks to the server."""
+        return self.load(self.host, self.port, timeout=timeout)
+
+
+def told(result: SendResult) -> tuple[Outcome, FailureReason | None]:
+    """What the dispatcher acts on."""
+    return result.outcome, result.reason
+
+
+class ChannelContract:
+    """The suite; a subclass gives the fixture `rig`."""
+
+    async def test_a_message_arrives(self, rig: Rig) -> None:
+        """Title and lines arrive as they are, and the link stands alone on its line."""
+        result = await rig.channel().send(target=rig.target, message=MESSAGE)
+        assert told(result) == (rig.success, None)
+        (shown,) = await rig.shown(1)
+        assert shown.title == MESSAGE.title
+        assert shown.body.split("\n") == MESSAGE.body.split("\n")
+
+    async def test_hostile_text_is_only_text(self, rig: Rig) -> None:
+        """Markup, mentions, templates and invisible characters reach the reader as dead letters."""
+        message = Message(title=HOSTILE_TITLE, body=HOSTILE_BODY)
+        result = await rig.channel().send(target=rig.target, message=message)
+        assert result.outcome is rig.success
+        (shown,) = await rig.shown(1)
+        assert shown.title == "RFE Bcc: thief@example.com issued gnp. [x] (https://evil.example)"
+        lines = [line.strip() for line in shown.body.split("\n")]
+        assert lines == [line.strip() for line in inert(HOSTILE_BODY, limit=8000).split("\n")]
+        unseen = {unicodedata.category(char) for char in shown.title + shown.body} & {"Cf", "Cs"}
+        assert not unseen
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", shown.title + shown.body)
+
+    async def test_a_huge_body_is_cut(self, rig: Rig) -> None:
+        """A body of 200 KB arrives as one message, cut and marked as such."""
+        message = Message(title="t", body="long words " * 20_000)
+        assert (await rig.channel().send(target=rig.target, message=message)).delivered
+        (shown,) = await rig.shown(1)
+        assert shown.body.endswith("[…]")
+        assert len(shown.body) <= 8000
+
+    async def test_a_refused_connection_is_retried(self, rig: Rig) -> None:
+        """Nothing listens: nothing was sent, and another try is safe."""
+        result = await rig.load(rig.host, 1).send(target=rig.target, message=MESSAGE)
+        assert told(result) == (Outcome.RETRYABLE, FailureReason.CONNECTION_REFUSED)
+
+    async def test_an_unknown_name_is_retried(self, rig: Rig) -> None:
+        """The name does not resolve: nothing was sent."""
+        result = await rig.load(NO_SUCH_HOST, rig.port).send(target=rig.target, message=MESSAGE)
+        assert told(result) == (Outcome.RETRYABLE, FailureReason.NAME_NOT_RESOLVED)
+
+    async def test_silence_after_the_message_is_doubt(self, rig: Rig) -> None:
+        """The server has the message and does not answer in time: it may have been taken."""
+        rig.delay(30.0)
+        result = await rig.channel(timeout=0.3).send(target=rig.target, message=MESSAGE)
+        assert told(result) == (Outcome.AMBIGUOUS, FailureReason.TIMEOUT)
+
+    async def test_a_reset_after_the_message_is_doubt(self, rig: Rig) -> None:
+        """The server has the message and cuts the connection: it may have been taken."""
+        rig.cut_off()
+        result = await rig.channel().send(target=rig.target, message=MESSAGE)
+        assert told(result) == (Outcome.AMBIGUOUS, FailureReason.CONNECTION_LOST)
+
+    async def test_one_send_is_in_flight(self, rig: Rig) -> None:
+        """Sends asked for at once reach the service one after the other."""
+        rig.delay(0.1)
+        channel = rig.channel()
+        results = await asyncio.gather(
+            *(channel.send(target=rig.target, message=MESSAGE) for _ in range(3))
+        )
+        assert [result.outcome for result in results] == [rig.success] * 3
+        times = [shown.at for shown in await rig.shown(3)]
+        assert all(later - earlier >= 95_000 for earlier, later in pairwise(times))
+
+    async def test_an_unknown_target_is_gone(self, rig: Rig) -> None:
+        """A label the configuration no longer has fails for good, and sends nothing."""
+        result = await rig.channel().send(target="another", message=MESSAGE)
+        assert told(result) == (Outcome.PERMANENT, FailureReason.TARGET_GONE)
+
+    async def test_a_closed_channel_sends_no_more(self, rig: Rig) -> None:
+        """After close() a message is left for whoever comes next."""
+        channel = rig.channel()
+        await channel.close()
+        result = await channel.send(target=rig.target, message=MESSAGE)
+        assert told(result) == (Outcome.RETRYABLE, FailureReason.INTERRUPTED)
+
+    @pytest.mark.parametrize("trouble", ["none", "refused", "unknown", "silent", "cut off"])
+    async def test_nothing_leaks(self, rig: Rig, leaks: LeakWatch, trouble: str) -> None:
+        """No URL, token, password or word of the message is logged, printed or returned."""
+        host = NO_SUCH_HOST if trouble == "unknown" else rig.host
+        port = 1 if trouble == "refused" else rig.port
+        if trouble == "silent":
+            rig.delay(30.0)
+        if trouble == "cut off":
+            rig.cut_off()
+        channel = rig.load(host, port, timeout=0.3)
+        result = await channel.send(target=rig.target, message=MESSAGE)
+        assert result.delivered == (trouble == "none")
+        shown = (channel, channel.targets, result)
+        leaks.assert_none((*rig.secrets, *MESSAGE_WORDS, "://"), shown=shown)

@@ -1,0 +1,129 @@
+"""What every mail channel must make of a server's replies, beside `channel_contract`."""
+
+from email import message_from_bytes
+from email.message import Message as Mime
+from email.policy import default as modern
+
+import pytest
+
+from casebell.events import FailureReason, Outcome
+from casebell.notify.apprise_channel import AppriseChannel
+from casebell.sandbox.sinks import Ending, Mail, SmtpAnswer, SmtpSink, SmtpStep
+from contracts.channel_contract import (
+    LINK,
+    MESSAGE,
+    MESSAGE_WORDS,
+    ChannelContract,
+    Rig,
+    Shown,
+    load,
+    told,
+)
+from contracts.leaks import LeakWatch
+
+USER, PASSWORD = "casebell", "correct-horse-battery"
+TO = "rfe-team@example-firm.com"
+#: Not now: try again.
+BUSY = (Outcome.RETRYABLE, FailureReason.SERVER_ERROR)
+
+
+def shown_mail(mail: Mail) -> Shown:
+    assert mail.sender == "casebell@example.com"
+    assert mail.recipients == (TO,)
+    parsed: Mime = message_from_bytes(mail.content, policy=modern)
+    assert parsed.get_content_type() == "text/plain"
+    assert parsed["To"] == TO
+    assert parsed["Bcc"] is None
+    assert parsed["From"] == "casebell@example.com"
+    body = parsed.get_payload(decode=True)
+    assert isinstance(body, bytes)
+    lines = body.decode().replace("\r\n", "\n").rstrip("\n")
+    return Shown(title=parsed["Subject"], body=lines, at=mail.at)
+
+
+def mail_rig(sink: SmtpSink, url: str) -> Rig:
+    def load_at(host: str, port: int, *, timeout: float = 5.0) -> AppriseChannel:
+        # An unknown name is another machine, where mail goes encrypted or not at all.
+        schema = "mailtos" if host != "127.0.0.1" else url.partition("://")[0]
+        address = url.partition("://")[2].format(host=host, port=port)
+        return load(f"{schema}://{address}", to=(TO,), timeout=timeout)
+
+    async def shown(count: int) -> list[Shown]:
+        return [shown_mail(mail) for mail in await sink.received(count)]
+
+    return Rig(
+        load=load_at,
+        host=sink.host,
+        port=sink.port,
+        target=TO,
+        secrets=(PASSWORD,),
+        shown=shown,
+        delay=lambda seconds: sink.answer(SmtpStep.DATA, SmtpAnswer(delay=seconds)),
+        cut_off=lambda: sink.answer(SmtpStep.DATA, SmtpAnswer(ending=Ending.RESET)),
+    )
+
+
+class MailContract(ChannelContract):
+    """The suite for mail; a subclass gives `mail_sink` and `rig`."""
+
+    @pytest.mark.parametrize(
+        ("step", "reply", "expected"),
+        [
+            ("sender", "421 busy", BUSY),
+            ("sender", "530 5.7.57 x", (Outcome.AUTH, FailureReason.AUTH_FAILED)),
+            ("sender", "553 no", (Outcome.PERMANENT, FailureReason.REJECTED)),
+            ("recipient", "421 4.7.0 x", BUSY),
+            ("recipient", "450 4.2.0 x", BUSY),
+            ("recipient", "550 5.1.1 x", (Outcome.PERMANENT, FailureReason.RECIPIENT_REFUSED)),
+            ("data", "451 4.3.0 x", BUSY),
+            ("data", "421 busy", BUSY),
+            ("data", "554 5.7.1 x", (Outcome.PERMANENT, FailureReason.REJECTED)),
+        ],
+    )
+    async def test_replies(
+        self, rig: Rig, mail_sink: SmtpSink, step: str, reply: str, expected: object
+    ) -> None:
+        """Each refusal at each step leads to one outcome, and its codes are in the detail."""
+        mail_sink.answer(SmtpStep(step), SmtpAnswer(reply=reply))
+        result = await rig.channel().send(target=rig.target, message=MESSAGE)
+        assert told(result) == expected
+        assert result.detail.startswith(f"SMTP {reply.rpartition(' ')[0]} while ")
+
+    async def test_codes_get_our_words(self, rig: Rig, mail_sink: SmtpSink) -> None:
+        """A code with a usual cause is explained, without the server's own words."""
+        mail_sink.answer(SmtpStep.RECIPIENT, SmtpAnswer(reply="550 5.1.1 <b@x> go away"))
+        result = await rig.channel().send(target=rig.target, message=MESSAGE)
+        words = "SMTP 550 5.1.1 while naming sender and recipient: no such mailbox"
+        assert result.detail == words
+
+    @pytest.mark.parametrize("step", ["hello", "sender", "recipient"])
+    @pytest.mark.parametrize("ending", [Ending.CLOSE, Ending.RESET])
+    async def test_a_connection_lost_before_the_message_is_retried(
+        self, rig: Rig, mail_sink: SmtpSink, step: str, ending: Ending
+    ) -> None:
+        """Cut off before the text was handed over: it cannot have arrived."""
+        mail_sink.answer(SmtpStep(step), SmtpAnswer(ending=ending))
+        result = await rig.channel().send(target=rig.target, message=MESSAGE)
+        assert told(result) == (Outcome.RETRYABLE, FailureReason.CONNECTION_LOST)
+
+    @pytest.mark.parametrize("step", ["hello", "sender", "recipient"])
+    async def test_silence_before_the_message_is_retried(
+        self, rig: Rig, mail_sink: SmtpSink, step: str
+    ) -> None:
+        """Silence before the text was handed over: it cannot have arrived."""
+        mail_sink.answer(SmtpStep(step), SmtpAnswer(delay=30.0))
+        result = await rig.channel(timeout=0.3).send(target=rig.target, message=MESSAGE)
+        assert told(result) == (Outcome.RETRYABLE, FailureReason.TIMEOUT)
+
+    async def test_a_refusal_that_quotes_us_does_not_leak(
+        self,
+        rig: Rig,
+        mail_sink: SmtpSink,
+        leaks: LeakWatch,
+    ) -> None:
+        """A server that repeats the subject and our password does not make us do so."""
+        reply = f"554 5.6.0 {MESSAGE.title} {PASSWORD} {LINK}".encode("ascii", "replace").decode()
+        mail_sink.answer(SmtpStep.DATA, SmtpAnswer(reply=reply))
+        result = await rig.channel().send(target=rig.target, message=MESSAGE)
+        assert result.detail == "SMTP 554 5.6.0 while handing over the message"
+        leaks.assert_none((*rig.secrets, *MESSAGE_WORDS), shown=(result,))

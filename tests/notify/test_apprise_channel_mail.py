@@ -1,0 +1,103 @@
+"""Mail channels over apprise against a real loopback mail server."""
+
+import ssl
+from collections.abc import AsyncIterator
+
+import pytest
+
+from casebell.events import FailureReason, Outcome
+from casebell.sandbox.sinks import SmtpAnswer, SmtpSink, SmtpStep
+from contracts.channel_contract import MESSAGE, Rig, load, told
+from contracts.mail_channel_contract import PASSWORD, TO, USER, MailContract, mail_rig
+
+
+class TestMailWithStartTlsAndLogin(MailContract):
+    """Mail by a submission server: STARTTLS, then a login."""
+
+    @pytest.fixture
+    async def mail_sink(self, server_tls: ssl.SSLContext, trusted: None) -> AsyncIterator[SmtpSink]:
+        async with SmtpSink(tls=server_tls, login=(USER, PASSWORD)) as sink:
+            yield sink
+
+    @pytest.fixture
+    def rig(self, mail_sink: SmtpSink) -> Rig:
+        url = f"mailtos://{USER}:{PASSWORD}@{{host}}:{{port}}?from=casebell@example.com"
+        return mail_rig(mail_sink, url)
+
+    async def test_it_is_encrypted_and_logged_in(self, rig: Rig, mail_sink: SmtpSink) -> None:
+        """The message goes over TLS and under the user's name."""
+        await rig.channel().send(target=rig.target, message=MESSAGE)
+        (mail,) = mail_sink.mails
+        assert (mail.encrypted, mail.user) == (True, USER)
+
+    async def test_a_refused_login(self, mail_sink: SmtpSink) -> None:
+        """A wrong password fails at once: trying it again could lock the account."""
+        url = f"mailtos://{USER}:wrong@127.0.0.1:{mail_sink.port}?from=casebell@example.com"
+        result = await load(url, to=(TO,)).send(target=TO, message=MESSAGE)
+        assert told(result) == (Outcome.AUTH, FailureReason.AUTH_FAILED)
+        assert result.detail.startswith("SMTP 535 5.7.8 while logging in")
+
+    async def test_a_login_that_is_turned_off(self, rig: Rig, mail_sink: SmtpSink) -> None:
+        """Microsoft's refusal of basic authentication is told in words."""
+        reply = "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled"
+        mail_sink.answer(SmtpStep.LOGIN, SmtpAnswer(reply=reply))
+        result = await rig.channel().send(target=rig.target, message=MESSAGE)
+        assert told(result) == (Outcome.AUTH, FailureReason.AUTH_FAILED)
+        assert "basic authentication is turned off" in result.detail
+
+    async def test_a_login_refused_for_now(self, rig: Rig, mail_sink: SmtpSink) -> None:
+        """A server that cannot check the password now is tried again."""
+        mail_sink.answer(SmtpStep.LOGIN, SmtpAnswer(reply="454 4.7.0 later"))
+        result = await rig.channel().send(target=rig.target, message=MESSAGE)
+        assert told(result) == (Outcome.RETRYABLE, FailureReason.SERVER_ERROR)
+        assert result.detail == "SMTP 454 4.7.0 while logging in"
+
+    async def test_an_untrusted_certificate(
+        self, rig: Rig, mail_sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Neither login nor message goes to a server whose certificate is not trusted."""
+        monkeypatch.delenv("SSL_CERT_FILE")
+        result = await rig.channel().send(target=rig.target, message=MESSAGE)
+        assert told(result) == (Outcome.RETRYABLE, FailureReason.TLS_FAILED)
+        assert not mail_sink.mails
+
+
+class TestPlainMail(MailContract):
+    """Mail by a relay on this machine, without TLS or a login."""
+
+    @pytest.fixture
+    async def mail_sink(self, trusted: None) -> AsyncIterator[SmtpSink]:
+        async with SmtpSink() as sink:
+            yield sink
+
+    @pytest.fixture
+    def rig(self, mail_sink: SmtpSink) -> Rig:
+        return mail_rig(mail_sink, "mailto://{host}:{port}?from=casebell@example.com")
+
+    @pytest.mark.parametrize(
+        ("reply", "outcome", "reason"),
+        [
+            ("421 busy", Outcome.RETRYABLE, FailureReason.SERVER_ERROR),
+            ("554 no", Outcome.PERMANENT, FailureReason.REJECTED),
+        ],
+    )
+    async def test_replies_to_the_greeting(
+        self, rig: Rig, mail_sink: SmtpSink, reply: str, outcome: Outcome, reason: FailureReason
+    ) -> None:
+        """A server that will not talk now and one that will not talk to us are told apart."""
+        mail_sink.answer(SmtpStep.HELLO, SmtpAnswer(reply=reply))
+        result = await rig.channel().send(target=rig.target, message=MESSAGE)
+        assert told(result) == (outcome, reason)
+
+    async def test_a_server_without_tls_gets_nothing(self, mail_sink: SmtpSink) -> None:
+        """mailtos:// never falls back to plain text."""
+        url = f"mailtos://127.0.0.1:{mail_sink.port}?from=casebell@example.com"
+        result = await load(url, to=(TO,)).send(target=TO, message=MESSAGE)
+        assert told(result) == (Outcome.RETRYABLE, FailureReason.TLS_FAILED)
+        assert not mail_sink.mails
+
+    async def test_a_server_without_logins_is_told_as_such(self, mail_sink: SmtpSink) -> None:
+        """A login that the server does not offer fails as a login."""
+        url = f"mailto://{USER}:{PASSWORD}@127.0.0.1:{mail_sink.port}?from=casebell@example.com"
+        result = await load(url, to=(TO,)).send(target=TO, message=MESSAGE)
+        assert told(result) == (Outcome.AUTH, FailureReason.AUTH_FAILED)

@@ -1,0 +1,193 @@
+"""Channels that load, channels that do not, and what their problems say."""
+
+import logging
+import re
+from collections.abc import Sequence
+
+import pytest
+from apprise import NotifyImageSize, NotifyType
+
+from casebell.clock import SystemClock
+from casebell.errors import ConfigError, Problem
+from casebell.notify.apprise_channel import load_channel
+from contracts.channel_contract import Secret, Settings, load
+from contracts.leaks import LeakWatch
+
+SLACK_TOKENS = ("T1JJ3T3L2", "A1BRTD4JD", "TIiajkdnlazkcOXrIdevi7")
+SLACK = "https://hooks.slack.com/services/" + "/".join(SLACK_TOKENS)
+BOT_TOKEN = "xoxb-1234-1234-4ddbc191d40ee098cbaae6f3523ada2d"
+PASSWORD = "correct-horse-battery"
+MAIL = f"mailtos://casebell:{PASSWORD}@smtp.example.com?from=casebell@example.com"
+TEAMS = (
+    "https://prod-1.westeurope.logic.azure.com:443/workflows/abc/triggers/manual/paths/invoke"
+    "?api-version=2016-06-01&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=def"
+)
+TO = "rfe-team@example-firm.com"
+
+
+def problems(
+    *urls: str, to: Sequence[str] = (), insecure: bool = False, schemas: tuple[str, ...] = ()
+) -> tuple[Problem, ...]:
+    """What is wrong with a channel; () when it loads."""
+    settings = Settings(urls=tuple(Secret(value=url) for url in urls), to=to, insecure=insecure)
+    try:
+        load_channel(settings, schemas=schemas, clock=SystemClock())
+    except ConfigError as error:
+        return error.problems
+    return ()
+
+
+#: Options that would hide a failure, weaken protection, or change what is sent to whom.
+REFUSED_OPTIONS = {
+    "optional": "yes", "retry": "3", "wait": "2", "template": "/etc/passwd", "format": "html",
+    "overflow": "split", "cto": "1", "rto": "1", "redirect": "yes", "cc": "a@example.com",
+    "bcc": "a@example.com",
+}  # fmt: skip
+#: Schemas of services that act on the machine itself.
+LOCAL = ["syslog", "dbus", "qt", "kde", "glib", "gio", "gnome", "macosx", "windows", "blink1"]
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        # Nothing apprise knows.
+        ("https://example.com/S3cretPath", "not the URL of a known service"),
+        ("nosuch://S3cretHost/x", "not the URL of a known service"),
+        ("slack", "not the URL of a known service"),
+        ("https://[S3cret", "not the URL of a known service"),
+        # Known, and incomplete.
+        ("slack://T1JJ3T3L2/A1BRTD4JD/S3cret_bad", "Slack (third) Token"),
+        ("slack://T1JJ3T3L2", "Slack (second) Token"),
+        ("workflows://host.example/S3cretWorkflow", "Signature"),
+        ("mailtos://smtp.example.com", "From"),
+        # Retired.
+        ("https://firm.webhook.office.com/webhookb2/S3cret@b/IncomingWebhook/c/d", "retired"),
+        ("msteams://S3cret/b/c/d", "retired"),
+        *((f"{schema}://", "would act on this machine") for schema in LOCAL),
+        *((f"jsons://h.example/S3cret?{k}={v}", f"`{k}`") for k, v in REFUSED_OPTIONS.items()),
+        ("jsons://h.example/S3cret?Optional=no", "`optional`"),
+        (SLACK + "?template=/S3cret", "`template`"),
+        ("jsons://h.example/S3cret?verify=no", "certificate"),
+        # Plain text to another machine.
+        ("json://h.example/S3cret", "plain text"),
+        (f"mailto://u:{PASSWORD}@h.example?from=a@example.com", "plain text"),
+        (MAIL + "&mode=insecure", "plain text"),
+        # More than one recipient.
+        (MAIL + "&to=a@example.com,b@example.com", "several recipients"),
+        (f"slack://{BOT_TOKEN}/#a/#b", "several recipients"),
+    ],
+)  # fmt: skip
+def test_urls_that_do_not_load(url: str, words: str, leaks: LeakWatch) -> None:
+    """Each mistake is one problem that names the key and the matter, and never repeats the URL."""
+    (problem,) = problems(url)
+    assert problem.key == "channels.team.url"
+    assert words in problem.message
+    leaks.assert_none((*SLACK_TOKENS, BOT_TOKEN, PASSWORD, "S3cret"), shown=(problem,))
+
+
+@pytest.mark.parametrize(
+    ("url", "to", "key", "words"),
+    [
+        # Apprise would drop the first, mail both of the second, and mail chan@ for the third.
+        (MAIL, ["rfe-team@"], "to", "'rfe-team@' is not a recipient"),
+        (MAIL, ["a@example.com, b@example.com"], "to", "not one recipient"),
+        (MAIL, ["j chan@example.com"], "to", "not one recipient"),
+        (MAIL, [""], "to", "empty"),
+        (MAIL, [TO, TO], "to", "twice"),
+        (MAIL + f"&to={TO}", ["other@example.com"], "url", "a recipient as well"),
+        (f"slack://{BOT_TOKEN}", ["#a,#b"], "to", "not one recipient"),
+        (f"slack://{BOT_TOKEN}", ["#a[#b"], "to", "not one recipient"),
+        ("jsons://h.example/S3cret", ["a@example.com"], "to", "takes none"),
+    ],
+)
+def test_recipients_that_do_not_load(url: str, to: list[str], key: str, words: str) -> None:
+    """A recipient that would be dropped, doubled or misread is a problem and not a silent loss."""
+    (problem,) = problems(url, to=to)
+    assert problem.key == f"channels.team.{key}"
+    assert words in problem.message
+
+
+@pytest.mark.parametrize(
+    ("urls", "to", "labels"),
+    [
+        ((SLACK,), (), ["slack"]),
+        (("workflow://h.example/abc/def",), (), ["workflows"]),
+        (("jsons://h.example/x",), (), ["json"]),
+        ((MAIL,), (), ["mailto"]),
+        ((MAIL,), (TO, "Jane Chan <jchan@example.com>"), [TO, "Jane Chan <jchan@example.com>"]),
+        ((f"slack://{BOT_TOKEN}",), ("#rfe", "@jchan"), ["#rfe", "@jchan"]),
+        (("twilio://AC1234:token@15551230000",), ("+15551234567",), ["+15551234567"]),
+        ((TEAMS,), (), ["workflows"]),
+    ],
+)
+def test_labels_are_safe(urls: Sequence[str], to: Sequence[str], labels: list[str]) -> None:
+    """A target is called by its recipient as configured, or by its service's name."""
+    assert list(load(*urls, to=to).targets) == labels
+
+
+def test_labels_do_not_depend_on_the_order_of_urls() -> None:
+    """An alert that waits goes to the same chat after the URLs changed places."""
+    urls = [SLACK, SLACK[:-1] + "X", "jsons://h.example/x"]
+    forwards, backwards = load(*urls), load(*reversed(urls))
+    assert list(backwards.targets) == list(reversed(forwards.targets))
+    assert all(re.fullmatch(r"(slack|json)-[0-9a-f]{6}", label) for label in forwards.targets)
+    for label, service in forwards._services.items():
+        one, other = service.apprise[0], backwards._services[label].apprise[0]
+        assert one.url_identifier == other.url_identifier
+
+
+def test_the_same_url_twice_is_a_problem() -> None:
+    """Nobody is told twice because a URL was pasted twice."""
+    (problem,) = problems(SLACK, SLACK)
+    assert problem.key == "channels.team.urls"
+    assert "twice" in problem.message
+
+
+def test_every_problem_is_told_at_once() -> None:
+    """Two mistyped recipients are two problems of one error."""
+    found = problems(MAIL, to=("one@", TO, "two@"))
+    assert ["one@" in found[0].message, "two@" in found[1].message] == [True, True]
+
+
+def test_an_operator_may_allow_few_schemas() -> None:
+    """With an allow-list only its schemas load; the native form of a URL counts as its schema."""
+    assert problems(SLACK, schemas=("slack", "mailtos")) == ()
+    assert problems("workflow://h.example/abc/def", schemas=("workflows",)) == ()
+    (problem,) = problems("jsons://h.example/x", schemas=("slack", "json"))
+    assert "not among the schemas" in problem.message
+
+
+def test_an_operator_may_accept_plain_text() -> None:
+    """`insecure = true` lets a plain-text URL through, and loopback needs no leave."""
+    assert problems("json://h.example/x", insecure=True) == ()
+    assert problems("mailto://localhost?from=a@example.com", to=(TO,)) == ()
+
+
+def test_every_service_is_settled() -> None:
+    """No throttle, redirect or picture of apprise's, and sockets that end before the channel."""
+    channel = load(MAIL, to=(TO,), timeout=10.0)
+    service = channel._services[TO].apprise[0]
+    assert service.request_rate_per_sec == 0
+    assert service.redirects is False
+    assert (service.socket_connect_timeout, service.socket_read_timeout) == (9.0, 9.0)
+    assert service.asset.app_id == "Casebell"
+    assert service.image_url(NotifyType.WARNING, image_size=NotifyImageSize.XY_72) is None
+    assert service.asset.storage_mode.value == "memory"
+
+
+def test_a_quiet_root_logger_does_not_hide_a_bad_address() -> None:
+    """A dropped recipient is found although the operator logs only errors."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.CRITICAL)
+    try:
+        assert problems(MAIL, to=("rfe-team@",))
+    finally:
+        root.setLevel(level)
+
+
+@pytest.mark.parametrize("name", ["apprise", "requests", "urllib3", "urllib3.connectionpool"])
+def test_the_libraries_log_nothing(name: str) -> None:
+    """Loggers whose records hold tokens and text are off, for handlers attached to them too."""
+    load(SLACK)
+    assert not logging.getLogger(name).isEnabledFor(logging.CRITICAL)
