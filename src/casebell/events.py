@@ -309,6 +309,8 @@ class Alert:
 
     id: int
     kind: AlertKind
+    #: What it tells, once per channel and target: "change:12", "held:parley:…".
+    subject: str
     channel: str
     #: A safe label: an address or a service's name, never a URL.
     target: str
@@ -320,7 +322,10 @@ class Alert:
     created_at: Micros
     #: An earlier attempt may have arrived.
     may_repeat: bool
-    #: The event a case alert speaks of.
+    #: The event and the change a case alert speaks of.
     event_id: int | None
-    #: Title and lines of an operations or test message; () for a case alert.
+    change_id: int | None
+    #: The channel that failed, where this alert stands in for another.
+    stands_in_for: str | None = None
+    #: What an operations or test message is about: a topic and its details; () for a case alert.
     note: tuple[str, ...] = field(default=(), repr=False)

@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from casebell.events import Case, CaseEvent, Change, Micros, Status, Tag
+from casebell.events import Case, CaseEvent, Change, Flag, Micros, Status, Tag
 from casebell.store import journal
 from casebell.store.outbox import insert_new
-from casebell.store.rows import change_from_row, event_from_row, words
+from casebell.store.rows import change_from_row, event_from_row, parse_words, words
 from casebell.store.schema import cases, changes, events
 
 #: Changes of one receipt that are looked at; a case has a few dozen in its life.
@@ -24,14 +24,21 @@ class Unrouted:
 
     id: int
     event: CaseEvent
+    #: The event under whose key this conflicting body came.
+    revision_of: int | None
 
 
-async def unrouted(connection: AsyncConnection, *, limit: int) -> list[Unrouted]:
-    """The oldest events without a decision, in order of arrival."""
-    rows = await connection.execute(
-        select(events).where(events.c.routed_at.is_(None)).order_by(events.c.id).limit(limit)
-    )
-    return [Unrouted(id=row.id, event=event_from_row(row)) for row in rows]
+async def unrouted(
+    connection: AsyncConnection, *, limit: int, leave_out: Sequence[int] = ()
+) -> list[Unrouted]:
+    """The oldest events without a decision, in order of arrival, but for those to leave out."""
+    statement = select(events).where(events.c.routed_at.is_(None))
+    if leave_out:
+        statement = statement.where(events.c.id.not_in(leave_out))
+    rows = await connection.execute(statement.order_by(events.c.id).limit(limit))
+    return [
+        Unrouted(id=row.id, event=event_from_row(row), revision_of=row.revision_of) for row in rows
+    ]
 
 
 async def history(connection: AsyncConnection, receipt: str) -> list[Change]:
@@ -116,11 +123,24 @@ async def next_change_id(connection: AsyncConnection) -> int:
 
 
 async def corroborate(
-    connection: AsyncConnection, *, change_id: int, event_id: int, seen_until: Micros, now: Micros
+    connection: AsyncConnection,
+    *,
+    change_id: int,
+    event_id: int,
+    at: Micros,
+    seen_until: Micros,
+    now: Micros,
 ) -> None:
-    """Note that one more event reported a known change."""
+    """Note that one more event reported a known change, perhaps for an earlier or later time."""
+    span = (
+        await connection.execute(
+            select(changes.c.at, changes.c.seen_until).where(changes.c.id == change_id)
+        )
+    ).one()
     await connection.execute(
-        changes.update().where(changes.c.id == change_id).values(seen_until=seen_until)
+        changes.update()
+        .where(changes.c.id == change_id)
+        .values(at=min(span.at, at), seen_until=max(span.seen_until, seen_until))
     )
     await journal.append(
         connection,
@@ -162,13 +182,22 @@ async def mark_routed(
     *,
     event_id: int,
     change_id: int,
-    flags: Sequence[Any],
+    add_flags: frozenset[Flag],
     reason: str,
     now: Micros,
 ) -> None:
     """Note that an event has its decision: from now on it is not picked up again."""
-    await connection.execute(
-        events.update()
-        .where(events.c.id == event_id)
-        .values(routed_at=now, change_id=change_id, flags=words(flags), fold_reason=reason)
-    )
+    values: dict[str, Any] = {"routed_at": now, "change_id": change_id, "fold_reason": reason}
+    if add_flags:
+        # Read again: a conflicting delivery may have flagged the event in the meantime.
+        stored = await connection.execute(select(events.c.flags).where(events.c.id == event_id))
+        values["flags"] = words(parse_words(Flag, stored.scalar_one()) | add_flags)
+    await connection.execute(events.update().where(events.c.id == event_id).values(values))
+
+
+async def current_status(connection: AsyncConnection, receipt: str) -> str | None:
+    """A case's current status, by provider time; None when nothing is known."""
+    status: str | None = (
+        await connection.execute(select(cases.c.status).where(cases.c.receipt == receipt))
+    ).scalar_one_or_none()
+    return status

@@ -9,20 +9,24 @@ the journal's sequence without gaps.
 import errno
 import fcntl
 import os
+import socket
 import urllib.parse
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from sqlalchemy import event, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from casebell.errors import NotFound, StorageUnavailable, StoreLocked
+from casebell.errors import StorageUnavailable, StoreLocked
 from casebell.store import migrations
+
+#: What `write` and `read` give: other packages pass it on and never say SQL with it.
+Connection: TypeAlias = AsyncConnection
 
 #: Arbitrary, ours, and the same in every release: the advisory lock of writing transactions.
 WRITER_LOCK = 0x43617365_62656C6C & 0x7FFF_FFFF_FFFF_FFFF
@@ -38,14 +42,7 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            self._url = make_url(url)
-        except ArgumentError:
-            # The URL may hold a password: neither it nor the library's error is passed on.
-            raise StorageUnavailable(
-                "storage.url is not a database URL.",
-                hint="Use sqlite:///casebell.db or postgresql://…",
-            ) from None
+        self._url = _parse(url)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         self.path = Path(self._url.database or "") if self.is_sqlite else None
         self._lock: int | None = None
@@ -61,10 +58,11 @@ class Store:
         """
         if self.path is not None:
             self._lock = _take_lock(self.path)
-            _create_private(self.path)
-        self._writer = self._engine(pool_size=1, read_only=False)
-        self._reader = self._engine(pool_size=4, read_only=True)
         try:
+            if self.path is not None:
+                _make_private(self.path)
+            self._writer = self._engine(pool_size=1, read_only=False)
+            self._reader = self._engine(pool_size=4, read_only=True)
             async with self.write() as connection:
                 await connection.run_sync(migrations.upgrade)
         except BaseException:
@@ -77,13 +75,17 @@ class Store:
 
         Raises:
             NotFound: there is no database yet.
-            StorageUnavailable: it cannot be read.
+            StorageUnavailable: it cannot be read, or another release wrote it.
         """
         if self.path is not None and not self.path.exists():
-            raise NotFound(
-                "There is no database yet.", hint="`casebell serve` creates it on its first start."
-            )
+            raise migrations.nothing_there()
         self._reader = self._engine(pool_size=1, read_only=True)
+        try:
+            async with self.read() as connection:
+                await connection.run_sync(migrations.check)
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def close(self) -> None:
@@ -132,8 +134,13 @@ class Store:
     def _engine(self, *, pool_size: int, read_only: bool) -> AsyncEngine:
         if self.path is not None:
             mode = "ro" if read_only else "rw"
-            target = f"file:{urllib.parse.quote(str(self.path.absolute()))}?mode={mode}&uri=true"
-            url = make_url(f"sqlite+aiosqlite:///{target}")
+            # Built from its parts: a parsed URL would cut a path at "?" or "#", and so open another
+            # file than the one that is locked and private.
+            url = URL.create(
+                "sqlite+aiosqlite",
+                database=f"file:{urllib.parse.quote(str(self.path.absolute()))}",
+                query={"mode": mode, "uri": "true"},
+            )
             begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
         else:
             url = self._url.set(drivername="postgresql+asyncpg")
@@ -148,7 +155,41 @@ class Store:
         )
         if self.is_sqlite:
             _set_up_sqlite(engine, begin=begin, read_only=read_only)
+        elif read_only:
+            # One snapshot for all statements of a transaction, as SQLite's readers have.
+            engine = engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
         return engine
+
+
+def _parse(url: str) -> URL:
+    """The URL's parts. It may hold a password: no part of it is ever quoted in an error."""
+    hint = "Use sqlite:///casebell.db or postgresql://user:password@host/database."
+    if url.startswith("sqlite:"):
+        # A path stands as it is written: "%" is an ordinary character.
+        path = url.removeprefix("sqlite:///")
+        if path in ("", ":memory:", url):
+            raise StorageUnavailable("storage.url names no file.", hint=hint)
+        return URL.create("sqlite", database=path)
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise StorageUnavailable("storage.url is not a database URL.", hint=hint) from None
+    if parsed.get_backend_name() not in ("postgresql", "postgres"):
+        raise StorageUnavailable("storage.url names an unknown kind of database.", hint=hint)
+    if not parsed.query.keys() <= _POSTGRESQL_OPTIONS:
+        raise StorageUnavailable(
+            "storage.url has an option that is not supported.",
+            hint=f"Supported after the question mark: {', '.join(sorted(_POSTGRESQL_OPTIONS))}.",
+        )
+    # The driver's word for what everybody else's URLs call sslmode.
+    options = {"ssl" if name == "sslmode" else name: value for name, value in parsed.query.items()}
+    return parsed.set(query=options)
+
+
+#: Options of a PostgreSQL URL that reach the driver.
+_POSTGRESQL_OPTIONS = {"host", "port", "ssl", "sslmode"}
 
 
 class translated:  # noqa: N801 - reads as a clause: `with translated():`
@@ -169,10 +210,15 @@ class translated:  # noqa: N801 - reads as a clause: `with translated():`
 
 
 def _safe_reason(error: BaseException) -> str:
-    """The driver's error in a few words: SQLite's own, which hold no data; else the class."""
+    """The driver's error in a few words: those that hold no data; else the class."""
     name = type(error).__name__
+    if isinstance(error, socket.gaierror):
+        return "the database's host has no known address"
     if isinstance(error, OSError) and error.errno:
         return f"{name}, {os.strerror(error.errno)}"
+    sqlstate = getattr(error, "sqlstate", None)
+    if sqlstate:
+        return _POSTGRESQL_STATES.get(sqlstate, f"{name}, SQLSTATE {sqlstate}")
     first = str(error.args[0]) if error.args else ""
     for phrase in _SQLITE_PHRASES:
         if phrase in first:
@@ -190,6 +236,18 @@ _SQLITE_PHRASES = (
     "file is not a database",
     "disk I/O error",
 )
+
+#: PostgreSQL's states that an operator can act on (its manual, appendix A).
+_POSTGRESQL_STATES = {
+    "28000": "the database refused the user",
+    "28P01": "the database refused the user or the password",
+    "3D000": "there is no such database on the server",
+    "42501": "the database's user lacks a privilege",
+    "53100": "the database's disk is full",
+    "53300": "the database has too many connections",
+    "57P01": "the database is being shut down",
+    "57P03": "the database is starting or shutting down",
+}
 
 
 def _set_up_sqlite(engine: AsyncEngine, *, begin: str, read_only: bool) -> None:
@@ -217,6 +275,7 @@ def _take_lock(path: Path) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.fchmod(descriptor, 0o600)
     except OSError as error:
         raise StorageUnavailable(
             f"The folder of the database cannot be used: {os.strerror(error.errno or 0)}.",
@@ -237,8 +296,9 @@ def _take_lock(path: Path) -> int:
 
 
 def lock_path(path: Path) -> Path:
-    """Where the lock of an SQLite database stands."""
-    return path.with_name(path.name + ".lock")
+    """Where the lock of an SQLite database stands: beside the file itself, not a link to it."""
+    real = path.resolve()
+    return real.with_name(real.name + ".lock")
 
 
 def is_locked(path: Path) -> bool:
@@ -256,11 +316,16 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def _create_private(path: Path) -> None:
-    """Create the file readable by its owner alone; SQLite's side files take its mode."""
+def _make_private(path: Path) -> None:
+    """Let only its owner read the file, new or old, and side files that a crash left behind.
+
+    SQLite gives the side files that it creates the mode of the file.
+    """
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        path.chmod(0o600)
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).chmod(0o600)
     except OSError as error:
         raise StorageUnavailable(
             f"The database file cannot be written: {os.strerror(error.errno or 0)}.",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.errors import QueueFull, ShuttingDown, StorageUnavailable
@@ -82,6 +82,11 @@ class EventLog:
         self._wake.set()
         if self._task is not None:
             await self._task
+
+    @property
+    def alive(self) -> bool:
+        """Whether its loop runs."""
+        return self._task is not None and not self._task.done()
 
     async def append(self, event: CaseEvent) -> Appended:
         """Make an event durable; returns after the commit.
@@ -198,14 +203,18 @@ async def _known(
         events.c.body,
         events.c.body_sha256,
     )
-    rows = (
-        await connection.execute(
-            select(*columns).where(tuple_(events.c.source, events.c.key).in_(keys))
+    by_source: dict[str, list[str]] = {}
+    for source, key in keys:
+        by_source.setdefault(source, []).append(key)
+    known: dict[tuple[str, str], _Stored] = {}
+    # A query for each source: SQLite answers pairs, `(source, key) IN (…)`, with a table scan.
+    for source, of_source in by_source.items():
+        rows = await connection.execute(
+            select(*columns).where(events.c.source == source, events.c.key.in_(of_source))
         )
-    ).all()
-    return {
-        (row.source, row.key): _Stored(row.id, bytes(row.body), row.body_sha256) for row in rows
-    }
+        for row in rows:
+            known[row.source, row.key] = _Stored(row.id, bytes(row.body), row.body_sha256)
+    return known
 
 
 def _same(event: CaseEvent, first: _Stored, same_content: SameContent) -> bool:

@@ -63,7 +63,13 @@ async def hold(
     ).one_or_none()
     if row is not None:
         held_id = int(row.id)
-        anew = {"state": HeldState.HELD, "told_at": None, "resolved_at": None}
+        anew = {
+            "state": HeldState.HELD,
+            "reason": reason,
+            "detail": detail,
+            "told_at": None,
+            "resolved_at": None,
+        }
         await connection.execute(
             held.update()
             .where(held.c.id == held_id)

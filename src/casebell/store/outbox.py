@@ -25,9 +25,10 @@ from casebell.events import (
     SendResult,
 )
 from casebell.store import journal
-from casebell.store.schema import alerts, attempts
+from casebell.store.schema import WAITING, alerts, attempts
 
-_WAITING = (AlertState.PENDING, AlertState.RETRYING, AlertState.DEFERRED)
+#: Urgent, then ordinary.
+_PRIORITIES = (0, 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,9 +43,10 @@ class NewAlert:
     rules: tuple[str, ...] = ()
     change_id: int | None = None
     event_id: int | None = None
-    #: Title and lines of an operations or test message.
+    #: What an operations or test message is about: a topic and its details.
     note: tuple[str, ...] = field(default=(), repr=False)
-    fallback_of: int | None = None
+    #: The channel that failed, where this alert stands in for another.
+    stands_in_for: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,12 +84,34 @@ async def add(connection: AsyncConnection, new: Sequence[NewAlert], *, now: Micr
             "not_before": now,
             "may_repeat": False,
             "note": json.dumps(alert.note) if alert.note else None,
-            "fallback_of": alert.fallback_of,
+            "stands_in_for": alert.stands_in_for,
         }
         for alert in new
     ]
     if rows:
         await connection.execute(insert_new(connection, alerts), rows)
+
+
+async def add_claimed(
+    connection: AsyncConnection, new: NewAlert, *, owner: str, now: Micros, lease: Micros
+) -> Alert:
+    """Put an alert into the outbox and take it at once: for a test that somebody waits for."""
+    await add(connection, [new], now=now)
+    row = (
+        await connection.execute(
+            alerts.update()
+            .where(
+                alerts.c.subject == new.subject,
+                alerts.c.channel == new.channel,
+                alerts.c.target == new.target,
+            )
+            .values(
+                state=AlertState.SENDING, attempts=1, lease_owner=owner, lease_until=now + lease
+            )
+            .returning(alerts)
+        )
+    ).one()
+    return _alert(row)
 
 
 async def claim(
@@ -98,22 +122,7 @@ async def claim(
     An alert whose sender died (its lease ran out, or was left by an earlier process, see
     `release_leases`) is taken again and marked "may repeat".
     """
-    due = or_(
-        and_(alerts.c.state.in_(_WAITING), alerts.c.not_before <= now),
-        and_(
-            alerts.c.state == AlertState.SENDING,
-            alerts.c.lease_until <= now,
-            alerts.c.lease_owner != owner,
-        ),
-    )
-    row = (
-        await connection.execute(
-            select(alerts)
-            .where(alerts.c.channel == channel, due)
-            .order_by(alerts.c.priority, alerts.c.not_before, alerts.c.id)
-            .limit(1)
-        )
-    ).one_or_none()
+    row = await _first_due(connection, channel=channel, owner=owner, now=now)
     if row is None:
         return None
     if row.state == AlertState.SENDING:
@@ -125,24 +134,42 @@ async def claim(
         .values(
             state=AlertState.SENDING,
             attempts=row.attempts + 1,
+            # From here on it is when the attempt began, should nobody live to record it.
+            not_before=now,
             lease_owner=owner,
             lease_until=now + lease,
             may_repeat=may_repeat,
         )
     )
-    return Alert(
-        id=row.id,
-        kind=AlertKind(row.kind),
-        channel=row.channel,
-        target=row.target,
-        rules=tuple(json.loads(row.rules)),
-        urgent=row.priority == 0,
-        attempts=row.attempts + 1,
-        created_at=row.created_at,
-        may_repeat=may_repeat,
-        event_id=row.event_id,
-        note=tuple(json.loads(row.note)) if row.note else (),
-    )
+    return _alert(row, attempts=row.attempts + 1, may_repeat=may_repeat)
+
+
+async def _first_due(
+    connection: AsyncConnection, *, channel: str, owner: str, now: Micros
+) -> Row[Any] | None:
+    # One look for each priority: each begins at its place in `ix_alerts_waiting` and ends at
+    # `now`, so that neither a long backlog nor one that waits for later is read through.
+    for priority in _PRIORITIES:
+        row = (
+            await connection.execute(
+                select(alerts)
+                .where(
+                    WAITING,
+                    alerts.c.channel == channel,
+                    alerts.c.priority == priority,
+                    alerts.c.not_before <= now,
+                    or_(
+                        alerts.c.state != AlertState.SENDING,
+                        and_(alerts.c.lease_until <= now, alerts.c.lease_owner != owner),
+                    ),
+                )
+                .order_by(alerts.c.not_before, alerts.c.id)
+                .limit(1)
+            )
+        ).one_or_none()
+        if row is not None:
+            return row
+    return None
 
 
 async def record(
@@ -155,11 +182,19 @@ async def record(
     started_at: Micros,
     finished_at: Micros,
 ) -> None:
-    """Write what an attempt came to, and where that leaves the alert."""
+    """Write what an attempt came to, and where that leaves the alert.
+
+    Where the lease ran out and somebody else has begun the next attempt, only the attempt is
+    written: the alert is theirs.
+    """
     final = verdict.state in (AlertState.SENT, AlertState.FAILED)
-    await connection.execute(
+    updated = await connection.execute(
         alerts.update()
-        .where(alerts.c.id == alert.id)
+        .where(
+            alerts.c.id == alert.id,
+            alerts.c.state == AlertState.SENDING,
+            alerts.c.attempts == alert.attempts,
+        )
         .values(
             state=verdict.state,
             not_before=verdict.not_before,
@@ -197,7 +232,7 @@ async def record(
                     "target": alert.target,
                     "outcome": result.outcome,
                     "reason": result.reason,
-                    "state": verdict.state,
+                    "state": verdict.state if updated.rowcount else None,
                     "message_sha256": journal.digest(f"{message.title}\n{message.body}"),
                 },
             )
@@ -258,12 +293,28 @@ async def _record_interrupted(connection: AsyncConnection, row: Row[Any], *, now
 
 
 async def next_due(connection: AsyncConnection, *, channel: str) -> Micros | None:
-    """When the next waiting alert of a channel is due; None when nothing waits."""
-    statement = select(func.min(alerts.c.not_before)).where(
-        alerts.c.channel == channel, alerts.c.state.in_(_WAITING)
+    """When the next alert of a channel may be due; None when there is none.
+
+    For one on its way that is when its lease runs out: its sender may have died.
+    """
+    left = select(func.min(alerts.c.lease_until)).where(
+        alerts.c.state == AlertState.SENDING, alerts.c.channel == channel
     )
-    due: Micros | None = (await connection.execute(statement)).scalar_one()
-    return due
+    due: list[Micros] = [at for at in (await connection.execute(left)).scalars() if at is not None]
+    for priority in _PRIORITIES:
+        first = (
+            select(alerts.c.not_before)
+            .where(
+                WAITING,
+                alerts.c.channel == channel,
+                alerts.c.priority == priority,
+                alerts.c.state != AlertState.SENDING,
+            )
+            .order_by(alerts.c.not_before)
+            .limit(1)
+        )
+        due += (await connection.execute(first)).scalars()
+    return min(due, default=None)
 
 
 async def retry(connection: AsyncConnection, alert_id: int, *, now: Micros, actor: str) -> None:
@@ -303,9 +354,26 @@ async def retry(connection: AsyncConnection, alert_id: int, *, now: Micros, acto
 async def channels_waiting(connection: AsyncConnection, known: Iterable[str]) -> set[str]:
     """Channels outside `known` for which alerts still wait: their configuration is gone."""
     statement = (
-        select(alerts.c.channel)
-        .where(alerts.c.state.in_((*_WAITING, AlertState.SENDING)))
-        .where(alerts.c.channel.not_in(list(known)))
-        .distinct()
+        select(alerts.c.channel).where(WAITING, alerts.c.channel.not_in(list(known))).distinct()
     )
     return set((await connection.execute(statement)).scalars())
+
+
+def _alert(row: Row[Any], *, attempts: int | None = None, may_repeat: bool | None = None) -> Alert:
+    """The alert that a row holds, as it is after a claim changed it."""
+    return Alert(
+        id=row.id,
+        kind=AlertKind(row.kind),
+        subject=row.subject,
+        channel=row.channel,
+        target=row.target,
+        rules=tuple(json.loads(row.rules)),
+        urgent=row.priority == 0,
+        attempts=row.attempts if attempts is None else attempts,
+        created_at=row.created_at,
+        may_repeat=row.may_repeat if may_repeat is None else may_repeat,
+        event_id=row.event_id,
+        change_id=row.change_id,
+        stands_in_for=row.stands_in_for,
+        note=tuple(json.loads(row.note)) if row.note else (),
+    )

@@ -12,11 +12,13 @@ from sqlalchemy import ColumnElement, Row, Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.clock import iso
-from casebell.events import AlertState, Micros, Status, Tag
+from casebell.events import AlertState, AppendOutcome, Micros, Status, Tag
 from casebell.store.schema import alerts, attempts, changes, deliveries, events, held, journal
 
 #: Rows an export reads at a time.
 PAGE = 500
+#: Events in a span of time that are looked through by their ids alone.
+_FEW = 20_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,9 +60,27 @@ async def list_events(
 ) -> list[dict[str, Any]]:
     """Events as the contract's JSON, newest first."""
     statement = _event_columns().where(*where.conditions()).order_by(events.c.id.desc())
+    statement = statement.where(*await _id_bounds(connection, where))
     if before is not None:
         statement = statement.where(events.c.id < before)
     return [_event_json(row) for row in (await connection.execute(statement.limit(limit))).all()]
+
+
+async def _id_bounds(connection: AsyncConnection, where: EventFilter) -> list[ColumnElement[bool]]:
+    """The ids between which all events of a span of time lie, where those are few.
+
+    A listing runs down the ids: without bounds it would read the whole table to find the few
+    events of one day. In a long span it meets matches soon enough. Looked up and not computed,
+    for times do not rise with ids where the clock was set back.
+    """
+    span = EventFilter(since=where.since, until=where.until).conditions()
+    if not span:
+        return []
+    few = select(events.c.id).where(*span).limit(_FEW + 1).subquery()
+    count, first, last = (
+        await connection.execute(select(func.count(), func.min(few.c.id), func.max(few.c.id)))
+    ).one()
+    return [] if count > _FEW else [events.c.id.between(first, last)]
 
 
 async def export_events(
@@ -119,7 +139,10 @@ async def deliveries_of(connection: AsyncConnection, event_id: int) -> list[dict
             select(deliveries).where(deliveries.c.event_id == event_id).order_by(deliveries.c.id)
         )
     ).all()
-    told = [] if first is None else [("stored", first.received_at, first)]
+    told = []
+    if first is not None:
+        outcome = AppendOutcome.CONFLICT if first.revision_of else AppendOutcome.STORED
+        told.append((outcome, first.received_at, first))
     told += [(row.outcome, row.at, row) for row in rows]
     return [
         {
@@ -264,6 +287,12 @@ async def backlog(connection: AsyncConnection) -> Mapping[str, int]:
     }
 
 
+async def latest_sequence(connection: AsyncConnection) -> int:
+    """The last entry's number in the journal; 0 when it is empty."""
+    statement = select(func.coalesce(func.max(journal.c.seq), 0))
+    return int((await connection.execute(statement)).scalar_one())
+
+
 async def journal_entries(
     connection: AsyncConnection, *, after: int, limit: int
 ) -> Sequence[Row[Any]]:
@@ -283,8 +312,10 @@ def _event_columns() -> Select[Any]:
         .scalar_subquery()
         .label("extra_deliveries")
     )
+    # Without the body: a page of large ones would not fit into memory.
+    columns = [column for column in events.c if column is not events.c.body]
     return select(
-        events, extra, changes.c.decision, changes.c.event_id.label("deciding_event")
+        *columns, extra, changes.c.decision, changes.c.event_id.label("deciding_event")
     ).outerjoin(changes, changes.c.id == events.c.change_id)
 
 

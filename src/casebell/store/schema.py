@@ -63,14 +63,15 @@ events = Table(
     Column("routed_at", BigInteger),
     Column("change_id", BigInteger),
     Column("fold_reason", Text),
-    UniqueConstraint("source", "key"),
+    # The key first, so that this index also finds a key of any source.
+    UniqueConstraint("key", "source"),
     Index(
         "ix_events_unrouted",
         "id",
         sqlite_where=text("routed_at IS NULL"),
         postgresql_where=text("routed_at IS NULL"),
     ),
-    Index(None, "key"),
+    Index(None, "source", "id"),
     Index(None, "receipt", "id"),
     Index(None, "status", "id"),
     Index(None, "received_at", "id"),
@@ -125,8 +126,11 @@ held = Table(
     Column("resolved_at", BigInteger),
     Column("event_id", BigInteger),
     UniqueConstraint("source", "body_sha256"),
+    Index(None, "state", "id"),
     Index(
         "ix_held_untold",
+        "source",
+        "reason",
         "id",
         sqlite_where=text("told_at IS NULL"),
         postgresql_where=text("told_at IS NULL"),
@@ -183,7 +187,8 @@ cases = Table(
     Column("confidential", Boolean, nullable=False, server_default=text("false")),
 )
 
-_WAITING = text("state IN ('pending', 'retrying', 'deferred', 'sending')")
+#: Queries repeat this condition word for word, or the partial index below does not serve them.
+WAITING = text("state IN ('pending', 'retrying', 'deferred', 'sending')")
 
 #: One subject for one target of one channel.
 alerts = Table(
@@ -210,10 +215,10 @@ alerts = Table(
     Column("reason", Text),
     Column("finished_at", BigInteger),
     Column("sent_at", BigInteger),
-    # JSON list of title and lines, for operations and test messages.
+    # JSON list: topic and details of an operations or test message.
     Column("note", Text),
-    # The alert this one stands in for, where its channel failed.
-    Column("fallback_of", BigInteger),
+    # The channel that failed, where this alert stands in for another.
+    Column("stands_in_for", Text),
     UniqueConstraint("subject", "channel", "target"),
     Index(
         "ix_alerts_waiting",
@@ -221,8 +226,8 @@ alerts = Table(
         "priority",
         "not_before",
         "id",
-        sqlite_where=_WAITING,
-        postgresql_where=_WAITING,
+        sqlite_where=WAITING,
+        postgresql_where=WAITING,
     ),
     Index(None, "state", "id"),
     Index(None, "event_id"),

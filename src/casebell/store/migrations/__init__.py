@@ -8,7 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from casebell.errors import StorageUnavailable
+from casebell.errors import NotFound, StorageUnavailable
 
 
 def config() -> Config:
@@ -26,12 +26,43 @@ def upgrade(connection: Connection) -> None:
         StorageUnavailable: the database was written by a later release.
     """
     alembic = config()
-    known = {script.revision for script in ScriptDirectory.from_config(alembic).walk_revisions()}
+    scripts = ScriptDirectory.from_config(alembic)
+    if _current(connection, scripts) == scripts.get_current_head():
+        return
+    alembic.attributes["connection"] = connection
+    command.upgrade(alembic, "head")
+
+
+def check(connection: Connection) -> None:
+    """See that the tables are at this release's version, for who only reads them.
+
+    Raises:
+        NotFound: there are no tables yet.
+        StorageUnavailable: another release wrote the database.
+    """
+    scripts = ScriptDirectory.from_config(config())
+    current = _current(connection, scripts)
+    if current is None:
+        raise nothing_there()
+    if current != scripts.get_current_head():
+        raise StorageUnavailable(
+            f"The database is at version {current}, which is older than this release.",
+            hint="`casebell serve` brings it up to date.",
+        )
+
+
+def nothing_there() -> NotFound:
+    """The answer to who wants to read before anything was written."""
+    return NotFound(
+        "There is no database yet.", hint="`casebell serve` creates it on its first start."
+    )
+
+
+def _current(connection: Connection, scripts: ScriptDirectory) -> str | None:
     current = MigrationContext.configure(connection).get_current_revision()
-    if current is not None and current not in known:
+    if current is not None and current not in {one.revision for one in scripts.walk_revisions()}:
         raise StorageUnavailable(
             f"The database is at version {current}, which this release does not know.",
             hint="Run the Casebell release that wrote it, or a later one.",
         )
-    alembic.attributes["connection"] = connection
-    command.upgrade(alembic, "head")
+    return current

@@ -38,7 +38,7 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
         sa.Column("sent_at", sa.BigInteger(), nullable=True),
         sa.Column("note", sa.Text(), nullable=True),
-        sa.Column("fallback_of", sa.BigInteger(), nullable=True),
+        sa.Column("stands_in_for", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
         sa.UniqueConstraint(
             "subject", "channel", "target", name=op.f("uq_alerts_subject_channel_target")
@@ -99,10 +99,10 @@ def upgrade() -> None:
         sa.Column("change_id", sa.BigInteger(), nullable=True),
         sa.Column("fold_reason", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
-        sa.UniqueConstraint("source", "key", name=op.f("uq_events_source_key")),
+        sa.UniqueConstraint("key", "source", name=op.f("uq_events_key_source")),
     )
     op.create_index(op.f("ix_events_change_id"), "events", ["change_id"], unique=False)
-    op.create_index(op.f("ix_events_key"), "events", ["key"], unique=False)
+    op.create_index(op.f("ix_events_source_id"), "events", ["source", "id"], unique=False)
     op.create_index(op.f("ix_events_receipt_id"), "events", ["receipt", "id"], unique=False)
     op.create_index(op.f("ix_events_received_at_id"), "events", ["received_at", "id"], unique=False)
     op.create_index(
@@ -145,10 +145,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_held")),
         sa.UniqueConstraint("source", "body_sha256", name=op.f("uq_held_source_body_sha256")),
     )
+    op.create_index(op.f("ix_held_state_id"), "held", ["state", "id"], unique=False)
     op.create_index(
         "ix_held_untold",
         "held",
-        ["id"],
+        ["source", "reason", "id"],
         unique=False,
         sqlite_where=sa.text("told_at IS NULL"),
         postgresql_where=sa.text("told_at IS NULL"),

@@ -1,0 +1,53 @@
+"""Events for tests: plausible ones, each field replaceable."""
+
+import hashlib
+import json
+from typing import Any
+
+from casebell.events import CaseEvent, KeyBasis, Status, Tag, TimeBasis
+
+#: 2025-10-14T19:22:03Z.
+OCCURRED_AT = 1_760_469_723_000_000
+#: 90 seconds later.
+RECEIVED_AT = OCCURRED_AT + 90_000_000
+
+
+def body_of(key: str, **fields: object) -> bytes:
+    """A delivery's body as JSON."""
+    return json.dumps({"id": key, "receipt_number": "IOE0912345678", **fields}).encode()
+
+
+def same_json(_source: str, one: bytes, other: bytes) -> bool:
+    """Whether two bodies hold the same JSON, however it is spelt."""
+    return bool(json.loads(one) == json.loads(other))
+
+
+def case_event(key: str = "evt_1", **fields: Any) -> CaseEvent:
+    """An event from the source `parley`; the digest follows the body."""
+    body = fields.pop("body", None) or body_of(key)
+    return CaseEvent(
+        **{
+            "source": "parley",
+            "key": key,
+            "key_basis": KeyBasis.ID,
+            "type": "case.status.updated",
+            "receipt": "IOE0912345678",
+            "receipt_raw": "ioe-091-234-5678",
+            "status": Status.RFE_ISSUED,
+            "delivered_status": "rfe_issued",
+            "tags": frozenset({Tag.DEADLINE}),
+            "text": "Request for Additional Evidence Was Sent",
+            "occurred_at": OCCURRED_AT,
+            "occurred_raw": "2025-10-14T19:22:03Z",
+            "time_basis": TimeBasis.OCCURRED,
+            "received_at": RECEIVED_AT,
+            "flags": frozenset(),
+            "body": body,
+            "body_sha256": hashlib.sha256(body).hexdigest(),
+            "secret_label": "2026",
+            "address": "203.0.113.7",
+            "idempotency_key": None,
+            "request_id": "req_1",
+            **fields,
+        }
+    )

@@ -1,0 +1,189 @@
+"""What tests of the stages work with: a clock turned by hand, a real store, a log that is kept."""
+
+import asyncio
+import functools
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import Table, event, select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from casebell.events import CaseEvent, Micros
+from casebell.store.engine import Store
+from casebell.store.event_log import Appended, append_events
+from casebell.telemetry import Log
+from contracts.case_events import RECEIVED_AT, same_json
+
+#: Seconds a test waits for something to happen before it fails; nothing here takes that long.
+PATIENCE = 10.0
+
+
+class HandClock:
+    """Time stands still until a test moves it on."""
+
+    def __init__(self, now: Micros = RECEIVED_AT) -> None:
+        self._now = now
+        self._monotonic = 1_000.0
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+
+    def now(self) -> Micros:
+        """UTC microseconds."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        return self._monotonic
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until the hands have moved that far."""
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self._monotonic + seconds, waiting))
+        await waiting
+
+    def advance(self, seconds: float) -> None:
+        """Move both hands on, and wake whoever slept until then."""
+        self._now += round(seconds * 1_000_000)
+        self._monotonic += seconds
+        for until, waiting in self._sleepers:
+            if until <= self._monotonic and not waiting.done():
+                waiting.set_result(None)
+        self._sleepers = [one for one in self._sleepers if not one[1].done()]
+
+    def set_back(self, seconds: float) -> None:
+        """Somebody sets the wall clock back; the monotonic hand does not move."""
+        self._now -= round(seconds * 1_000_000)
+
+    @property
+    def asleep(self) -> list[float]:
+        """How many seconds each sleeper still has to wait."""
+        return sorted(
+            until - self._monotonic for until, waiting in self._sleepers if not waiting.done()
+        )
+
+
+class LogBook:
+    """Keeps every log line as (level, event, fields)."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, dict[str, Any]]] = []
+
+    def info(self, name: str, **fields: Any) -> None:
+        """An ordinary line."""
+        self.lines.append(("info", name, fields))
+
+    def error(self, name: str, **fields: Any) -> None:
+        """A defect."""
+        self.lines.append(("error", name, fields))
+
+    def named(self, name: str) -> list[dict[str, Any]]:
+        """The fields of every line of that name."""
+        return [fields for _, event_name, fields in self.lines if event_name == name]
+
+    @property
+    def log(self) -> Log:
+        """As the stages take it."""
+        return cast("Log", self)
+
+
+@functools.cache
+def _empty_tables() -> bytes:
+    """An SQLite file that has its tables, made once."""
+
+    async def make(path: Path) -> None:
+        async with Store(f"sqlite:///{path}"):
+            pass
+
+    # In a thread of its own: the loop of a test may be running in this one.
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as pool:
+        path = Path(folder) / "casebell.db"
+        pool.submit(lambda: asyncio.run(make(path))).result()
+        return path.read_bytes()
+
+
+def store_in(folder: Path) -> Store:
+    """A store on a file with its tables, not opened yet."""
+    path = folder / "casebell.db"
+    if not path.exists():
+        path.write_bytes(_empty_tables())
+    return Store(f"sqlite:///{path}")
+
+
+async def stored(store: Store, *events: CaseEvent) -> list[Appended]:
+    """Put events into the store, each in a transaction of its own, as deliveries would."""
+    results: list[Appended] = []
+    for one in events:
+        async with store.write() as connection:
+            results += await append_events(connection, [one], same_content=same_json)
+    return results
+
+
+async def rows(store: Store, table: Table) -> Sequence[Any]:
+    """Every row of a table, in order."""
+    async with store.read() as connection:
+        return (await connection.execute(select(table).order_by(table.c[0]))).all()
+
+
+async def eventually(holds: Callable[[], Any]) -> Any:
+    """Wait until `holds` (a function, perhaps a coroutine's) gives something true; return it."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            value = holds()
+            if asyncio.iscoroutine(value):
+                value = await value
+            if value:
+                return value
+            await asyncio.sleep(0.005)
+
+
+@contextmanager
+def writes_of(store: Store) -> Iterator[list[str]]:
+    """The writing transactions begun meanwhile."""
+    begun: list[str] = []
+    engine = _engine(store, writer=True)
+
+    def note(*_: Any) -> None:
+        begun.append("begin")
+
+    event.listen(engine.sync_engine, "begin", note)
+    try:
+        yield begun
+    finally:
+        event.remove(engine.sync_engine, "begin", note)
+
+
+@contextmanager
+def faults(
+    store: Store, fails: Callable[[str], BaseException | None], *, writer: bool = True
+) -> Iterator[None]:
+    """Ask `fails` before each SQL statement, and raise what it gives, at the driver's place."""
+    engine = _engine(store, writer=writer)
+
+    def look(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        error = fails(statement)
+        if error is not None:
+            raise error
+
+    event.listen(engine.sync_engine, "before_cursor_execute", look)
+    try:
+        yield
+    finally:
+        event.remove(engine.sync_engine, "before_cursor_execute", look)
+
+
+def disk_failure() -> OperationalError:
+    """What the driver raises when the disk does not answer."""
+    return OperationalError("statement", {}, Exception("disk I/O error"))
+
+
+def _engine(store: Store, *, writer: bool) -> AsyncEngine:
+    engine = store._writer if writer else store._reader
+    assert engine is not None
+    return engine

@@ -1,0 +1,240 @@
+"""Changes and the cases they move."""
+
+import json
+from typing import Any
+
+from sqlalchemy import select
+
+from casebell.events import Case, Change, Flag, Status, Tag
+from casebell.store import cases
+from casebell.store.engine import Store
+from casebell.store.event_log import EventLog
+from casebell.store.schema import cases as cases_table
+from casebell.store.schema import changes, events, journal
+from contracts.case_events import OCCURRED_AT, RECEIVED_AT, body_of, case_event
+
+RECEIPT = "IOE0912345678"
+DECISION = {"outcome": "nobody", "notify": [], "rules": [], "because": "no rule «matched»"}
+
+
+async def add_change(store: Store, *, event_id: int = 1, **fields: Any) -> int:
+    """A change that nobody hears of."""
+    async with store.write() as connection:
+        return await cases.add_change(
+            connection,
+            **{
+                "receipt": RECEIPT,
+                "status": Status.RFE_ISSUED,
+                "tags": frozenset({Tag.DEADLINE, Tag.ACTION}),
+                "text_key": "request for evidence",
+                "at": OCCURRED_AT,
+                "seen_until": OCCURRED_AT,
+                "event_id": event_id,
+                "late": False,
+                "now": RECEIVED_AT,
+                "decision": DECISION,
+                **fields,
+            },
+        )
+
+
+async def mark_routed(store: Store, event_id: int, *add_flags: Flag) -> None:
+    """Note a decision."""
+    async with store.write() as connection:
+        await cases.mark_routed(
+            connection,
+            event_id=event_id,
+            change_id=1,
+            add_flags=frozenset(add_flags),
+            reason="same status",
+            now=RECEIVED_AT + 1,
+        )
+
+
+class TestUnrouted:
+    """Events without a decision."""
+
+    async def test_order(self, store: Store, log: EventLog) -> None:
+        """The oldest come first, as many as are asked for, whatever times they carry."""
+        sent = [case_event(f"evt_{n}", received_at=RECEIVED_AT - n) for n in range(5)]
+        for event in sent:
+            await log.append(event)
+        async with store.read() as connection:
+            first = await cases.unrouted(connection, limit=3)
+            some = await cases.unrouted(connection, limit=3, leave_out=[1, 3])
+        assert [(one.id, one.event) for one in first] == list(enumerate(sent[:3], start=1))
+        assert [one.id for one in some] == [2, 4, 5]
+
+    async def test_routed(self, store: Store, log: EventLog) -> None:
+        """An event that has its decision is not picked up again."""
+        for number in range(3):
+            await log.append(case_event(f"evt_{number}"))
+        await mark_routed(store, 2)
+        async with store.read() as connection:
+            assert [one.id for one in await cases.unrouted(connection, limit=9)] == [1, 3]
+
+    async def test_revision(self, store: Store, log: EventLog) -> None:
+        """A conflicting body waits for its decision like any other, and names its event."""
+        for word in ("a", "b"):
+            await log.append(case_event(body=body_of("evt_1", text=word)))
+        async with store.read() as connection:
+            found = await cases.unrouted(connection, limit=9)
+        assert [(one.id, one.revision_of) for one in found] == [(1, None), (2, 1)]
+
+
+class TestMarkRouted:
+    """Noting that an event has its decision."""
+
+    async def test_noted(self, store: Store, log: EventLog) -> None:
+        """The event names its change and why, and keeps the flags it had."""
+        await log.append(case_event(flags=frozenset({Flag.NAIVE_TIME})))
+        await mark_routed(store, 1, Flag.LATE, Flag.REPEAT)
+        async with store.read() as connection:
+            row = (await connection.execute(select(events))).one()
+        assert (row.routed_at, row.change_id, row.fold_reason) == (
+            RECEIVED_AT + 1,
+            1,
+            "same status",
+        )
+        assert row.flags == " late naive_time repeat "
+
+    async def test_flagged_meanwhile(self, store: Store, log: EventLog) -> None:
+        """A conflict that arrived since the event was read stays flagged."""
+        await log.append(case_event())
+        await log.append(case_event(body=body_of("evt_1", other=True)))
+        await mark_routed(store, 1)
+        await mark_routed(store, 2, Flag.LATE)
+        async with store.read() as connection:
+            flags = (await connection.execute(select(events.c.flags).order_by(events.c.id))).all()
+        assert [row.flags for row in flags] == [" conflict ", " conflict late "]
+
+
+class TestChanges:
+    """What a case went through."""
+
+    async def test_stored(self, store: Store, log: EventLog) -> None:
+        """A change is stored with its decision, and both are journalled."""
+        await log.append(case_event())
+        assert await add_change(store) == 1
+        async with store.read() as connection:
+            row = (await connection.execute(select(changes))).one()
+            entries = (await connection.execute(select(journal).order_by(journal.c.seq))).all()
+        assert row.tags == " action deadline "
+        assert (json.loads(row.decision), row.late, row.decided_at) == (
+            DECISION,
+            False,
+            RECEIVED_AT,
+        )
+        assert (entries[-1].kind, entries[-1].actor, entries[-1].subject) == (
+            "decision.made",
+            "router",
+            "change:1",
+        )
+        told = json.loads(entries[-1].data)
+        assert told == {"event": 1, "receipt": RECEIPT, "status": "rfe_issued", **DECISION}
+
+    async def test_ids(self, store: Store, log: EventLog) -> None:
+        """Ids run from 1, and the next one is known before; a rollback gives its id back."""
+        await log.append(case_event())
+        for expected in (1, 2):
+            async with store.write() as connection:
+                assert await cases.next_change_id(connection) == expected
+                await connection.rollback()
+            assert await add_change(store) == expected
+
+    async def test_history(self, store: Store, log: EventLog) -> None:
+        """A receipt's changes come newest first by provider time; other receipts' do not."""
+        await log.append(case_event())
+        for at in (OCCURRED_AT, OCCURRED_AT + 9, OCCURRED_AT + 5):
+            await add_change(store, at=at, seen_until=at + 1)
+        await add_change(store, receipt="EAC9999103404")
+        async with store.read() as connection:
+            found = await cases.history(connection, RECEIPT)
+            assert await cases.history(connection, "LIN9999106498") == []
+        assert [change.id for change in found] == [2, 3, 1]
+        assert found[0] == Change(
+            id=2,
+            receipt=RECEIPT,
+            status=Status.RFE_ISSUED,
+            tags=frozenset({Tag.DEADLINE, Tag.ACTION}),
+            text_key="request for evidence",
+            at=OCCURRED_AT + 9,
+            seen_until=OCCURRED_AT + 10,
+        )
+
+    async def test_corroborated(self, store: Store, log: EventLog) -> None:
+        """A further report widens the span of times, of that change only, and is journalled."""
+        await log.append(case_event())
+        await add_change(store)
+        await add_change(store)
+        async with store.write() as connection:
+            for at, seen_until in ((3, 7), (-2, 5), (0, 0)):
+                await cases.corroborate(
+                    connection,
+                    change_id=1,
+                    event_id=8,
+                    at=OCCURRED_AT + at,
+                    seen_until=OCCURRED_AT + seen_until,
+                    now=RECEIVED_AT,
+                )
+        async with store.read() as connection:
+            rows = (await connection.execute(select(changes).order_by(changes.c.id))).all()
+            entries = (await connection.execute(select(journal).order_by(journal.c.seq))).all()
+        assert [(row.at - OCCURRED_AT, row.seen_until - OCCURRED_AT) for row in rows] == [
+            (-2, 7),
+            (0, 0),
+        ]
+        assert (entries[-1].kind, entries[-1].subject) == ("change.corroborated", "change:1")
+        assert json.loads(entries[-1].data) == {"event": 8}
+
+
+class TestCases:
+    """A receipt number and where it stands."""
+
+    async def test_unknown(self, store: Store) -> None:
+        """Of a receipt the firm told us nothing of, there is an empty case."""
+        async with store.read() as connection:
+            assert await cases.case_of(connection, RECEIPT) == Case(receipt=RECEIPT)
+            assert await cases.current_status(connection, RECEIPT) is None
+
+    async def test_moved(self, store: Store) -> None:
+        """A case's status is set and set again, and what the firm told us stays."""
+        async with store.write() as connection:
+            await connection.execute(
+                cases_table.insert().values(
+                    receipt=RECEIPT,
+                    updated_at=1,
+                    label="Acme-O1A",
+                    matter="2025-17",
+                    owner="jchan",
+                    team="o1",
+                    confidential=True,
+                )
+            )
+        for change_id, status in ((3, Status.RFE_ISSUED), (4, Status.APPROVED)):
+            for receipt in (RECEIPT, "EAC9999103404"):
+                async with store.write() as connection:
+                    await cases.move_case(
+                        connection,
+                        receipt=receipt,
+                        status=status,
+                        text="The text",
+                        at=OCCURRED_AT,
+                        change_id=change_id,
+                        now=RECEIVED_AT,
+                    )
+        async with store.read() as connection:
+            assert await cases.case_of(connection, RECEIPT) == Case(
+                receipt=RECEIPT,
+                label="Acme-O1A",
+                matter="2025-17",
+                owner="jchan",
+                team="o1",
+                confidential=True,
+            )
+            assert await cases.case_of(connection, "EAC9999103404") == Case(receipt="EAC9999103404")
+            assert await cases.current_status(connection, RECEIPT) == "approved"
+            rows = (await connection.execute(select(cases_table))).all()
+        assert {(row.status, row.text, row.at, row.change_id, row.updated_at) for row in rows} == {
+            ("approved", "The text", OCCURRED_AT, 4, RECEIVED_AT)
+        }

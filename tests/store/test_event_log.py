@@ -1,0 +1,332 @@
+"""Where deliveries become durable."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event, func, select, text
+
+from casebell.errors import QueueFull, ShuttingDown, StorageUnavailable
+from casebell.events import AppendOutcome, Flag, KeyBasis
+from casebell.store.engine import Store
+from casebell.store.event_log import BATCH_LIMIT, QUEUE_LIMIT, Appended, EventLog
+from casebell.store.rows import event_from_row
+from casebell.store.schema import deliveries, events, journal
+from contracts.case_events import RECEIVED_AT, body_of, case_event, same_json
+
+
+async def rows_of(store: Store, table: Any) -> Sequence[Any]:
+    """Every row of a table, in order."""
+    async with store.read() as connection:
+        return (await connection.execute(select(table).order_by(table.c[0]))).all()
+
+
+async def count(store: Store, table: Any) -> int:
+    """How many rows a table has."""
+    async with store.read() as connection:
+        return int((await connection.execute(select(func.count()).select_from(table))).scalar_one())
+
+
+@asynccontextmanager
+async def writer_busy(store: Store) -> AsyncIterator[None]:
+    """Somebody else writes: what is appended meanwhile has to wait."""
+    async with store.write():
+        yield
+        # Everything that was started gets to where it waits.
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+
+async def test_stored_whole(store: Store, log: EventLog) -> None:
+    """An event comes back from its row as it went in, bytes and sets included."""
+    sent = case_event(body=b'{"id": "evt_1", "t": "\xc3\xa9"}', flags=frozenset({Flag.NAIVE_TIME}))
+    result = await log.append(sent)
+    assert result == Appended(outcome=AppendOutcome.STORED, event_id=1, key="evt_1")
+    [row] = await rows_of(store, events)
+    assert event_from_row(row) == sent
+    assert (row.routed_at, row.change_id, row.revision_of) == (None, None, None)
+
+
+async def test_absent_fields(store: Store, log: EventLog) -> None:
+    """What a source did not tell stays None."""
+    sent = case_event(
+        delivered_status=None,
+        occurred_at=None,
+        occurred_raw=None,
+        time_basis=None,
+        tags=frozenset(),
+    )
+    await log.append(sent)
+    assert event_from_row((await rows_of(store, events))[0]) == sent
+
+
+async def test_journalled(store: Store, log: EventLog) -> None:
+    """The journal says what was stored, by digest and never by content."""
+    sent = case_event()
+    await log.append(sent)
+    [entry] = await rows_of(store, journal)
+    assert (entry.at, entry.kind, entry.actor, entry.subject) == (
+        RECEIVED_AT,
+        "delivery.stored",
+        "source:parley",
+        "event:1",
+    )
+    assert json.loads(entry.data) == {
+        "key": "evt_1",
+        "receipt": "IOE0912345678",
+        "status": "rfe_issued",
+        "body_sha256": sent.body_sha256,
+        "secret": "2026",
+        "request_id": "req_1",
+    }
+
+
+class TestGroupCommit:
+    """Deliveries that wait together share one transaction."""
+
+    async def test_one_transaction(self, store: Store, log: EventLog) -> None:
+        """A hundred that arrived while the disk was busy are written in at most two commits."""
+        commits: list[object] = []
+        async with writer_busy(store):
+            writer = store._writer
+            assert writer is not None
+            waiting = [asyncio.create_task(log.append(case_event(f"evt_{n}"))) for n in range(100)]
+        event.listen(writer.sync_engine, "commit", commits.append)
+        results = await asyncio.gather(*waiting)
+        assert [result.event_id for result in results] == list(range(1, 101))
+        assert 1 <= len(commits) <= 2
+        if not store.is_sqlite:
+            async with store.read() as connection:
+                sql = text("SELECT count(DISTINCT xmin::text) FROM events")
+                assert (await connection.execute(sql)).scalar_one() == len(commits)
+
+    async def test_alone(self, store: Store, log: EventLog) -> None:
+        """Deliveries that come one after another get a commit each, at once."""
+        assert store._writer is not None
+        commits: list[object] = []
+        event.listen(store._writer.sync_engine, "commit", commits.append)
+        for number in range(3):
+            await log.append(case_event(f"evt_{number}"))
+            assert len(commits) == number + 1
+
+    async def test_told_of_new_events(self, store: Store) -> None:
+        """The router is woken by a new event or a conflict, and left alone by a duplicate."""
+        woken: list[str] = []
+        async with EventLog(
+            store=store, same_content=same_json, appended=lambda: woken.append("woken")
+        ) as log:
+            await log.append(case_event())
+            assert len(woken) == 1
+            await log.append(case_event())
+            assert len(woken) == 1
+            await log.append(case_event(body=body_of("evt_1", other=True)))
+            assert len(woken) == 2
+
+    async def test_queue_is_bounded(self, store: Store, log: EventLog) -> None:
+        """When too many wait, the next is told so at once; those that wait are all stored."""
+        async with writer_busy(store):
+            first = [asyncio.create_task(log.append(case_event("first")))]
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            first += [
+                asyncio.create_task(log.append(case_event(f"evt_{n}"))) for n in range(QUEUE_LIMIT)
+            ]
+            await asyncio.sleep(0)
+            with pytest.raises(QueueFull):
+                await log.append(case_event("too many"))
+        results = await asyncio.gather(*first)
+        assert {result.outcome for result in results} == {AppendOutcome.STORED}
+        assert await count(store, events) == QUEUE_LIMIT + 1 > BATCH_LIMIT
+        assert (await log.append(case_event("later"))).outcome is AppendOutcome.STORED
+
+    async def test_cancelled_waiter(self, store: Store, log: EventLog) -> None:
+        """A sender that goes away while it waits disturbs nobody else."""
+        async with writer_busy(store):
+            tasks = [asyncio.create_task(log.append(case_event(f"evt_{n}"))) for n in range(4)]
+            await asyncio.sleep(0)
+            tasks[0].cancel()
+            tasks[2].cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(result) for result in results] == [
+            asyncio.CancelledError,
+            Appended,
+            asyncio.CancelledError,
+            Appended,
+        ]
+        assert await count(store, events) >= 2
+        assert (await log.append(case_event("evt_1"))).outcome is AppendOutcome.DUPLICATE
+
+    async def test_closing(self, store: Store) -> None:
+        """A log that closes writes what waits, and takes no more."""
+        log = await EventLog(store=store, same_content=same_json).__aenter__()
+        async with writer_busy(store):
+            waiting = [asyncio.create_task(log.append(case_event(f"evt_{n}"))) for n in range(300)]
+            await asyncio.sleep(0)
+            closing = asyncio.create_task(log.__aexit__())
+            await asyncio.sleep(0)
+            with pytest.raises(ShuttingDown):
+                await log.append(case_event("late"))
+        await closing
+        assert all(task.done() for task in waiting)
+        assert await count(store, events) == 300
+
+
+async def test_failing_commit(bare_url: str) -> None:
+    """When the commit itself fails, every waiter hears it, nothing is stored, and it recovers."""
+    async with (
+        Store(bare_url) as store,
+        EventLog(store=store, same_content=same_json) as log,
+    ):
+        async with store.write() as connection:
+            for statement in _BREAK_COMMITS[store.is_sqlite]:
+                await connection.execute(text(statement))
+        waiting = [asyncio.create_task(log.append(case_event(f"evt_{n}"))) for n in range(5)]
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(result) for result in results] == [StorageUnavailable] * 5
+        assert await count(store, events) == 0
+        assert await count(store, journal) == 0
+        async with store.write() as connection:
+            on = "" if store.is_sqlite else " ON journal"
+            await connection.execute(text(f"DROP TRIGGER break_commit{on}"))
+        assert (await log.append(case_event())).event_id == 1
+
+
+#: A constraint that is looked at only when the transaction commits; by whether it is SQLite.
+_TABLES = (
+    "CREATE TABLE parents (id INTEGER PRIMARY KEY)",
+    "CREATE TABLE children (parent INTEGER REFERENCES parents(id) DEFERRABLE INITIALLY DEFERRED)",
+)
+_TRIGGER = "CREATE TRIGGER break_commit AFTER INSERT ON journal"
+_ORPHAN = "BEGIN INSERT INTO children VALUES (-1);"
+_BREAK_COMMITS = {
+    True: (*_TABLES, f"{_TRIGGER} {_ORPHAN} END"),
+    False: (
+        *_TABLES,
+        f"CREATE FUNCTION orphan() RETURNS trigger LANGUAGE plpgsql AS '{_ORPHAN} RETURN new; END'",
+        f"{_TRIGGER} FOR EACH ROW EXECUTE FUNCTION orphan()",
+    ),
+}
+
+
+class TestRepeats:
+    """The same key with the same content."""
+
+    async def test_same_bytes(self, store: Store, log: EventLog) -> None:
+        """A repeat is noted with its own address, time and headers, without the bytes again."""
+        await log.append(case_event())
+        again = case_event(
+            received_at=RECEIVED_AT + 5,
+            idempotency_key="another",
+            address="203.0.113.8",
+            secret_label="2027",
+            request_id="req_2",
+            flags=frozenset({Flag.STALE_SIGNATURE}),
+        )
+        assert await log.append(again) == Appended(
+            outcome=AppendOutcome.DUPLICATE, event_id=1, key="evt_1"
+        )
+        [row] = await rows_of(store, deliveries)
+        assert row._asdict() == {
+            "id": row.id,
+            "event_id": 1,
+            "at": RECEIVED_AT + 5,
+            "outcome": "duplicate",
+            "idempotency_key": "another",
+            "address": "203.0.113.8",
+            "secret_label": "2027",
+            "request_id": "req_2",
+            "flags": " stale_signature ",
+            "body_sha256": again.body_sha256,
+            "body": None,
+        }
+        assert [entry.kind for entry in await rows_of(store, journal)] == [
+            "delivery.stored",
+            "delivery.duplicate",
+        ]
+        [kept] = await rows_of(store, events)
+        assert event_from_row(kept) == case_event()
+
+    async def test_other_bytes(self, store: Store, log: EventLog) -> None:
+        """Where the same content came in other bytes, those are kept, too."""
+        await log.append(case_event(body=b'{"id": "evt_1", "a": 1}'))
+        other = b'{"a":1,"id":"evt_1"}'
+        result = await log.append(case_event(body=other))
+        assert result.outcome is AppendOutcome.DUPLICATE
+        [row] = await rows_of(store, deliveries)
+        assert bytes(row.body) == other
+        assert await count(store, events) == 1
+
+    async def test_key_belongs_to_its_source(self, store: Store, log: EventLog) -> None:
+        """Two sources may use one key for two events, in one batch or later."""
+        async with writer_busy(store):
+            tasks = [
+                asyncio.create_task(log.append(case_event(source=source)))
+                for source in ("parley", "torch", "parley")
+            ]
+        results = await asyncio.gather(*tasks)
+        assert [result.outcome for result in results] == ["stored", "stored", "duplicate"]
+        assert (await log.append(case_event(source="parley-eu"))).outcome is AppendOutcome.STORED
+        assert await count(store, events) == 3
+
+
+class TestConflicts:
+    """The same key with other content (decisions B7, C6)."""
+
+    async def test_both_are_kept(self, store: Store, log: EventLog) -> None:
+        """The first stays, the other becomes a revision; both are flagged, all is journalled."""
+        await log.append(case_event(flags=frozenset({Flag.NAIVE_TIME})))
+        other = case_event(body=body_of("evt_1", status="denied"), text="Case Was Denied")
+        result = await log.append(other)
+        assert result == Appended(outcome=AppendOutcome.CONFLICT, event_id=2, key="evt_1")
+        first, revision = await rows_of(store, events)
+        assert (first.key, first.body, first.flags) == (
+            "evt_1",
+            case_event().body,
+            " conflict naive_time ",
+        )
+        assert revision.revision_of == first.id
+        assert revision.key == f"evt_1#{other.body_sha256[:16]}"
+        assert revision.key_basis == KeyBasis.REVISION
+        assert revision.flags == " conflict "
+        assert (revision.body, revision.text) == (other.body, "Case Was Denied")
+        assert [(entry.kind, entry.subject) for entry in await rows_of(store, journal)] == [
+            ("delivery.stored", "event:1"),
+            ("delivery.conflict", "event:2"),
+        ]
+
+    async def test_again(self, store: Store, log: EventLog) -> None:
+        """The same conflict again is kept once, and noted as a delivery of the revision."""
+        await log.append(case_event())
+        other = case_event(body=body_of("evt_1", status="denied"))
+        results = [await log.append(other) for _ in range(3)]
+        assert {(result.outcome, result.event_id) for result in results} == {("conflict", 2)}
+        assert await count(store, events) == 2
+        assert [row.event_id for row in await rows_of(store, deliveries)] == [2, 2]
+        assert await count(store, journal) == 4
+
+    async def test_in_one_batch(self, store: Store, log: EventLog) -> None:
+        """First, repeats and conflicts that arrive together come out as if one after another."""
+        bodies = [body_of("evt_1", text=word) for word in ("a", "b", "a", "b", "c")]
+        async with writer_busy(store):
+            tasks = [asyncio.create_task(log.append(case_event(body=body))) for body in bodies]
+        results = await asyncio.gather(*tasks)
+        assert [(result.outcome, result.event_id) for result in results] == [
+            ("stored", 1),
+            ("conflict", 2),
+            ("duplicate", 1),
+            ("conflict", 2),
+            ("conflict", 3),
+        ]
+        assert [row.flags for row in await rows_of(store, events)] == [" conflict "] * 3
+        assert [row.event_id for row in await rows_of(store, deliveries)] == [1, 2]
+        assert await count(store, journal) == 5
+
+    async def test_first_again(self, store: Store, log: EventLog) -> None:
+        """After a conflict, the first body is still a duplicate of the first event."""
+        for word in ("a", "b"):
+            await log.append(case_event(body=body_of("evt_1", text=word)))
+        result = await log.append(case_event(body=body_of("evt_1", text="a")))
+        assert (result.outcome, result.event_id) == ("duplicate", 1)

@@ -1,0 +1,234 @@
+"""Deliveries beside the event log: held and refused."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from casebell.errors import NotFound, Refusal
+from casebell.events import Flag, HeldReason, VerifiedDelivery
+from casebell.store import held
+from casebell.store.engine import Store
+from casebell.store.held import REFUSED_LIMIT, HeldState
+from casebell.store.schema import held as held_table
+from casebell.store.schema import journal, refused
+from contracts.case_events import RECEIVED_AT
+from contracts.store_contract import refusal, verified
+
+BODY = b'{"receipt_number": "?", \xff'
+
+
+async def hold(
+    store: Store,
+    body: bytes = BODY,
+    *,
+    reason: HeldReason = HeldReason.INVALID_JSON,
+    source: str = "parley",
+    at: int = RECEIVED_AT,
+    flags: frozenset[Flag] = frozenset(),
+) -> int:
+    """Hold a delivery in a transaction of its own."""
+    one = verified(body, source=source)
+    one = VerifiedDelivery(
+        delivery=dataclasses.replace(one.delivery, received_at=at),
+        secret_label=one.secret_label,
+        flags=flags,
+    )
+    async with store.write() as connection:
+        return await held.hold(
+            connection,
+            one,
+            reason=reason,
+            detail=f"It is {reason}.",
+            body_sha256=hashlib.sha256(body).hexdigest(),
+            idempotency_key="key-1",
+        )
+
+
+async def resolve(
+    store: Store, held_id: int, state: HeldState, event_id: int | None = None
+) -> None:
+    """Close a held delivery."""
+    async with store.write() as connection:
+        await held.resolve(
+            connection,
+            held_id,
+            state=state,
+            now=RECEIVED_AT + 50,
+            actor="cli",
+            event_id=event_id,
+        )
+
+
+async def rows_of(store: Store, table: Any) -> Sequence[Any]:
+    """Every row of a table, in order."""
+    async with store.read() as connection:
+        return (await connection.execute(select(table).order_by(table.c[0]))).all()
+
+
+async def untold(store: Store) -> list[tuple[str, str, int]]:
+    """What operations would be told: source, reason, how many."""
+    async with store.read() as connection:
+        rows = [row._mapping for row in await held.untold(connection)]
+    return [(row["source"], row["reason"], row["count"]) for row in rows]
+
+
+class TestHold:
+    """Keeping what could not be understood."""
+
+    async def test_kept_whole(self, store: Store) -> None:
+        """All that is needed to understand it later is kept, the exact bytes first."""
+        held_id = await hold(store, flags=frozenset({Flag.STALE_SIGNATURE}))
+        [row] = await rows_of(store, held_table)
+        assert row._asdict() == {
+            "id": held_id,
+            "source": "parley",
+            "reason": "invalid_json",
+            "detail": "It is invalid_json.",
+            "state": "held",
+            "received_at": RECEIVED_AT,
+            "last_at": RECEIVED_AT,
+            "times": 1,
+            "body": BODY,
+            "body_sha256": hashlib.sha256(BODY).hexdigest(),
+            "flags": " stale_signature ",
+            "secret_label": "2026",
+            "address": "203.0.113.7",
+            "idempotency_key": "key-1",
+            "request_id": "req_1",
+            "told_at": None,
+            "resolved_at": None,
+            "event_id": None,
+        }
+        [entry] = await rows_of(store, journal)
+        assert (entry.kind, entry.actor, entry.subject) == (
+            "delivery.held",
+            "source:parley",
+            f"held:{held_id}",
+        )
+        assert json.loads(entry.data)["reason"] == "invalid_json"
+        assert "receipt" not in entry.data
+
+    async def test_again(self, store: Store) -> None:
+        """The same body from the same source counts up, and each time is journalled."""
+        ids = {await hold(store, at=RECEIVED_AT + n) for n in range(3)}
+        other = await hold(store, source="torch")
+        assert len(ids) == 1
+        assert other not in ids
+        first = (await rows_of(store, held_table))[0]
+        assert (first.times, first.received_at, first.last_at) == (3, RECEIVED_AT, RECEIVED_AT + 2)
+        assert len(await rows_of(store, journal)) == 4
+
+    async def test_after_discarding(self, store: Store) -> None:
+        """A body that comes again after it was discarded is held anew, and told anew."""
+        held_id = await hold(store)
+        async with store.write() as connection:
+            await held.mark_told(
+                connection, source="parley", reason="invalid_json", last=held_id, now=RECEIVED_AT
+            )
+        await resolve(store, held_id, HeldState.DISCARDED)
+        assert await hold(store, reason=HeldReason.INVALID_FIELD) == held_id
+        [row] = await rows_of(store, held_table)
+        assert (row.state, row.times, row.resolved_at, row.told_at) == ("held", 2, None, None)
+        assert (row.reason, row.detail) == ("invalid_field", "It is invalid_field.")
+        assert await untold(store) == [("parley", "invalid_field", 1)]
+
+    async def test_after_release(self, store: Store) -> None:
+        """A body that comes again after its release stays released: its event is known."""
+        held_id = await hold(store)
+        await resolve(store, held_id, HeldState.RELEASED, event_id=4)
+        await hold(store)
+        [row] = await rows_of(store, held_table)
+        assert (row.state, row.times, row.event_id) == ("released", 2, 4)
+
+
+class TestResolve:
+    """Closing a held delivery."""
+
+    @pytest.mark.parametrize(
+        ("state", "event_id"), [(HeldState.RELEASED, 4), (HeldState.DISCARDED, None)]
+    )
+    async def test_once(self, store: Store, state: HeldState, event_id: int | None) -> None:
+        """It is closed once, its body is kept, and the journal says who did it."""
+        held_id = await hold(store)
+        async with store.read() as connection:
+            assert bytes((await held.get_held(connection, held_id)).body) == BODY
+        await resolve(store, held_id, state, event_id)
+        [row] = await rows_of(store, held_table)
+        assert (row.state, row.resolved_at, row.event_id) == (state, RECEIVED_AT + 50, event_id)
+        assert bytes(row.body) == BODY
+        entry = (await rows_of(store, journal))[-1]
+        assert (entry.kind, entry.actor) == (f"delivery.{state}", "cli")
+        assert json.loads(entry.data) == {"event": event_id}
+        with pytest.raises(Refusal, match=f"{held_id} has been {state} already"):
+            async with store.read() as connection:
+                await held.get_held(connection, held_id)
+
+    async def test_unknown(self, store: Store) -> None:
+        """There must be such a delivery."""
+        with pytest.raises(NotFound, match="77"):
+            async with store.read() as connection:
+                await held.get_held(connection, 77)
+
+
+async def test_telling(store: Store) -> None:
+    """Operations are told in groups; what came after the telling is told next time."""
+    assert await untold(store) == []
+    ids = [await hold(store, b"%d" % n) for n in range(3)]
+    await hold(store, b"x", reason=HeldReason.INVALID_RECEIPT)
+    await hold(store, b"x", source="torch")
+    assert await untold(store) == [
+        ("parley", "invalid_json", 3),
+        ("parley", "invalid_receipt", 1),
+        ("torch", "invalid_json", 1),
+    ]
+    async with store.read() as connection:
+        group = (await held.untold(connection))[0]
+    assert (group.first, group.last) == (ids[0], ids[2])
+    await hold(store, b"later")
+    async with store.write() as connection:
+        await held.mark_told(
+            connection,
+            source="parley",
+            reason="invalid_json",
+            last=group.last,
+            now=RECEIVED_AT,
+        )
+    assert await untold(store) == [
+        ("parley", "invalid_receipt", 1),
+        ("torch", "invalid_json", 1),
+        ("parley", "invalid_json", 1),
+    ]
+    await hold(store, b"0")
+    assert ("parley", "invalid_json", 1) in await untold(store)
+
+
+class TestRefused:
+    """Deliveries that did not authenticate."""
+
+    async def test_kept(self, store: Store) -> None:
+        """What is kept says where it came from and why it was refused, and is journalled."""
+        async with store.write() as connection:
+            await held.refuse(connection, [refusal(error="stale_signature"), refusal()])
+        rows = await rows_of(store, refused)
+        assert [row.error for row in rows] == ["stale_signature", "signature_mismatch"]
+        assert rows[0].address == "198.51.100.9"
+        entries = await rows_of(store, journal)
+        assert [(entry.kind, entry.actor, entry.subject) for entry in entries] == [
+            ("delivery.refused", "address:198.51.100.9", "source:parley")
+        ] * 2
+
+    async def test_bounded(self, store: Store) -> None:
+        """Only the newest are kept, however many come, at once or one after another."""
+        for first in (0, REFUSED_LIMIT, 2 * REFUSED_LIMIT - 5):
+            async with store.write() as connection:
+                batch = [refusal(request_id=f"req_{n}") for n in range(first, first + 1_005)]
+                await held.refuse(connection, batch)
+            rows = await rows_of(store, refused)
+            assert len(rows) == REFUSED_LIMIT
+            assert rows[-1].request_id == f"req_{first + 1_004}"
+            assert rows[0].request_id == f"req_{first + 5}"

@@ -1,0 +1,157 @@
+"""The tables, from nothing to this release's."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, select, text
+
+from casebell.errors import StorageUnavailable
+from casebell.store import migrations
+from casebell.store.engine import Store
+from casebell.store.event_log import append_events
+from casebell.store.schema import events, metadata
+from contracts.case_events import case_event, same_json
+
+
+def schema_of(connection: Connection) -> Any:
+    """Everything the database says of its tables, in a form that can be compared."""
+    found = inspect(connection)
+    return {
+        name: (
+            [(column["name"], str(column["type"])) for column in found.get_columns(name)],
+            sorted((str(one["name"]), one["column_names"]) for one in found.get_indexes(name)),
+        )
+        for name in sorted(found.get_table_names())
+    }
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The version a database says it is at."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+async def test_migrated_is_metadata(bare_url: str) -> None:
+    """The migrations make exactly the tables, columns, indexes and constraints of the schema."""
+
+    def differences(connection: Connection) -> list[Any]:
+        # Alembic takes SQLite's DEFAULT '' for a change; both backends run one migration.
+        defaults = connection.dialect.name == "postgresql"
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": defaults}
+        )
+        return list(compare_metadata(context, metadata))
+
+    async with Store(bare_url) as store, store.read() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_partial_indexes(bare_url: str) -> None:
+    """The indexes of what waits hold only what waits, which a comparison by name does not see."""
+    async with Store(bare_url) as store, store.read() as connection:
+        if store.is_sqlite:
+            sql = "SELECT name FROM sqlite_master WHERE type = 'index' AND sql LIKE '% WHERE %'"
+        else:
+            sql = "SELECT indexname FROM pg_indexes WHERE indexdef LIKE '% WHERE %'"
+            sql += " AND schemaname = 'public'"
+        found = set((await connection.execute(text(sql))).scalars())
+    assert found == {
+        index.name
+        for table in metadata.sorted_tables
+        for index in table.indexes
+        if index.dialect_options["sqlite"]["where"] is not None
+    }
+    assert {"ix_alerts_waiting", "ix_events_unrouted", "ix_held_untold"} <= found
+
+
+async def test_again(bare_url: str) -> None:
+    """A second start finds everything as it was, rows included."""
+    async with Store(bare_url) as store:
+        async with store.write() as connection:
+            await append_events(connection, [case_event()], same_content=same_json)
+        async with store.read() as connection:
+            before = await connection.run_sync(schema_of)
+    async with Store(bare_url) as store, store.read() as connection:
+        assert await connection.run_sync(schema_of) == before
+        assert (await connection.execute(select(events.c.key))).scalars().all() == ["evt_1"]
+
+
+async def test_later_release(bare_url: str) -> None:
+    """A database of a later release is refused, by writers and readers, and left as it is."""
+    async with Store(bare_url) as store, store.write() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for attempt in (Store(bare_url).open, Store(bare_url).open_for_reading):
+        with pytest.raises(StorageUnavailable, match="version 9999, which this release") as caught:
+            await attempt()
+        assert "later" in caught.value.hint
+
+
+async def test_earlier_release(bare_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader does not guess at the tables of an earlier release, and says what mends them."""
+    async with Store(bare_url):
+        pass
+    monkeypatch.setattr(ScriptDirectory, "get_current_head", lambda self: "9999")
+    with pytest.raises(StorageUnavailable, match="older than this release") as caught:
+        await Store(bare_url).open_for_reading()
+    assert "casebell serve" in caught.value.hint
+
+
+@pytest.fixture
+def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This release's migrations, and one more that fails after it changed something."""
+    made = migrations.config()
+    scripts = ScriptDirectory.from_config(made)
+    (tmp_path / "failing.py").write_text(
+        "from alembic import op\n"
+        f"revision, down_revision = 'failing', {scripts.get_current_head()!r}\n"
+        "branch_labels = depends_on = None\n"
+        "def upgrade():\n"
+        "    op.execute('ALTER TABLE events ADD COLUMN half INTEGER')\n"
+        "    op.execute(\"UPDATE events SET text = 'lost'\")\n"
+        "    op.execute('SELECT * FROM no_such_table')\n"
+    )
+    made.set_main_option("version_locations", os.pathsep.join((scripts.versions, str(tmp_path))))
+    with monkeypatch.context() as patched:
+        patched.setattr(migrations, "config", lambda: made)
+        yield
+
+
+async def test_failed_migration(bare_url: str, request: pytest.FixtureRequest) -> None:
+    """A migration that fails half-way changes nothing: the earlier release still runs."""
+    async with Store(bare_url) as store:
+        async with store.write() as connection:
+            await append_events(connection, [case_event()], same_content=same_json)
+        async with store.read() as connection:
+            before = await connection.run_sync(schema_of)
+            version = await connection.run_sync(revision_of)
+    request.getfixturevalue("next_release")
+    with pytest.raises(StorageUnavailable, match="The storage failed"):
+        await Store(bare_url).open()
+    after = Store(bare_url)
+    # Past the check of versions, which has no right to speak of "older" here.
+    after._reader = after._engine(pool_size=1, read_only=True)
+    try:
+        async with after.read() as connection:
+            assert await connection.run_sync(schema_of) == before
+            assert await connection.run_sync(revision_of) == version
+            stored = (await connection.execute(select(events.c.text))).scalar_one()
+            assert stored == case_event().text
+    finally:
+        await after.close()
+
+
+async def test_foreign_file(sqlite_path: Path) -> None:
+    """Another program's database keeps its tables; ours stand beside them."""
+    other = sqlite3.connect(sqlite_path)
+    other.execute("CREATE TABLE theirs (id INTEGER)")
+    other.execute("INSERT INTO theirs VALUES (7)")
+    other.commit()
+    other.close()
+    async with Store(f"sqlite:///{sqlite_path}") as store, store.read() as connection:
+        assert (await connection.execute(text("SELECT id FROM theirs"))).scalar_one() == 7

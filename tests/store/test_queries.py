@@ -1,0 +1,666 @@
+"""Read models: the contract's JSON, filters, pages; and that an index serves each of them."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from casebell.clock import iso
+from casebell.events import (
+    AlertKind,
+    AlertState,
+    FailureReason,
+    Flag,
+    HeldReason,
+    Message,
+    Outcome,
+    SendResult,
+    Status,
+    Tag,
+)
+from casebell.store import cases, event_log, held, outbox, queries
+from casebell.store.engine import Store
+from casebell.store.event_log import EventLog
+from casebell.store.outbox import NewAlert, Verdict
+from casebell.store.queries import PAGE, EventFilter
+from contracts.case_events import (
+    OCCURRED_AT,
+    RECEIVED_AT,
+    body_of,
+    case_event,
+    same_json,
+)
+from contracts.store_contract import verified
+
+#: contract.md, "An event as JSON".
+EVENT_FIELDS = [
+    *("id", "source", "key", "key_basis", "type", "receipt", "status", "delivered_status"),
+    *("tags", "text", "occurred_at", "received_at", "flags", "change", "decision"),
+    *("deliveries", "body_sha256"),
+]
+#: contract.md, "An alert".
+ALERT_FIELDS = [
+    *("id", "event", "change", "channel", "target", "rule", "state", "attempts", "reason"),
+    *("created_at", "sent_at"),
+]
+
+DECISION = {
+    "outcome": "told",
+    "because": "the rule RFE issued matched",
+    "notify": [{"channel": "slack", "target": "general", "rules": ["RFE issued"], "urgent": True}],
+    "rules": [{"name": "RFE issued", "matched": True}, {"name": "Denied", "matched": False}],
+}
+
+
+async def append(store: Store, *sent: Any) -> list[int]:
+    """Store events in one transaction; their row numbers."""
+    async with store.write() as connection:
+        results = await event_log.append_events(connection, sent, same_content=same_json)
+    return [result.event_id for result in results]
+
+
+async def decide(store: Store, event_id: int) -> int:
+    """A change that the event founded, with an alert for it."""
+    async with store.write() as connection:
+        change_id = await cases.add_change(
+            connection,
+            receipt="IOE0912345678",
+            status=Status.RFE_ISSUED,
+            tags=frozenset({Tag.DEADLINE}),
+            text_key="",
+            at=OCCURRED_AT,
+            seen_until=OCCURRED_AT,
+            event_id=event_id,
+            late=False,
+            now=RECEIVED_AT,
+            decision=DECISION,
+        )
+        await cases.mark_routed(
+            connection,
+            event_id=event_id,
+            change_id=change_id,
+            add_flags=frozenset(),
+            reason="first of its kind",
+            now=RECEIVED_AT,
+        )
+        alert = NewAlert(
+            kind=AlertKind.CASE,
+            subject=f"change:{change_id}",
+            channel="slack",
+            target="general",
+            urgent=True,
+            rules=("RFE issued", "Everything"),
+            change_id=change_id,
+            event_id=event_id,
+        )
+        await outbox.add(connection, [alert], now=RECEIVED_AT)
+    return change_id
+
+
+async def keys(store: Store, limit: int = 50, before: int | None = None, **given: Any) -> list[str]:
+    """The keys of a listing."""
+    async with store.read() as connection:
+        found = await queries.list_events(
+            connection, EventFilter(**given), limit=limit, before=before
+        )
+        assert await queries.count_events(connection, EventFilter(**given)) >= len(found)
+    return [one["key"] for one in found]
+
+
+class TestEventJson:
+    """An event as the contract has it."""
+
+    async def test_without_a_decision(self, store: Store) -> None:
+        """The fields are the contract's, in its order, and the values those that were stored."""
+        sent = case_event(
+            tags=frozenset({Tag.DEADLINE, Tag.ACTION}), flags=frozenset({Flag.NAIVE_TIME})
+        )
+        await append(store, sent, sent)
+        async with store.read() as connection:
+            [found] = await queries.list_events(connection, EventFilter(), limit=5)
+        assert list(found) == EVENT_FIELDS
+        assert found == {
+            "id": 1,
+            "source": "parley",
+            "key": "evt_1",
+            "key_basis": "id",
+            "type": "case.status.updated",
+            "receipt": "IOE0912345678",
+            "status": "rfe_issued",
+            "delivered_status": "rfe_issued",
+            "tags": ["action", "deadline"],
+            "text": "Request for Additional Evidence Was Sent",
+            "occurred_at": "2025-10-14T19:22:03.000000Z",
+            "received_at": "2025-10-14T19:23:33.000000Z",
+            "flags": ["naive_time"],
+            "change": None,
+            "decision": None,
+            "deliveries": 2,
+            "body_sha256": sent.body_sha256,
+        }
+
+    async def test_unread_time(self, store: Store) -> None:
+        """A time that could not be read is shown as it was delivered."""
+        await append(store, case_event(occurred_at=None, occurred_raw="last Tuesday"))
+        async with store.read() as connection:
+            [found] = await queries.list_events(connection, EventFilter(), limit=5)
+        assert found["occurred_at"] == "last Tuesday"
+
+    async def test_decided(self, store: Store) -> None:
+        """The event that founded a change shows its decision; a later one, why it is the same."""
+        first, second = await append(store, case_event("evt_1"), case_event("evt_2"))
+        change = await decide(store, first)
+        async with store.write() as connection:
+            await cases.mark_routed(
+                connection,
+                event_id=second,
+                change_id=change,
+                add_flags=frozenset({Flag.REPEAT}),
+                reason="same status, same time",
+                now=RECEIVED_AT + 1_000_000,
+            )
+        async with store.read() as connection:
+            later, earlier = await queries.list_events(connection, EventFilter(), limit=5)
+        assert (earlier["change"], later["change"]) == (change, change)
+        assert earlier["decision"] == {
+            "at": iso(RECEIVED_AT),
+            "outcome": "told",
+            "notify": DECISION["notify"],
+            "rules": ["RFE issued"],
+            "because": DECISION["because"],
+        }
+        assert later["decision"]["outcome"] == "same_change"
+        assert later["decision"]["because"] == "same status, same time"
+        assert later["flags"] == ["repeat"]
+
+
+#: A filter, and which of three events it leaves.
+NARROWED: list[tuple[dict[str, Any], list[str]]] = [
+    ({}, ["c", "b", "a"]),
+    ({"source": "torch"}, ["c"]),
+    ({"source": "tor"}, []),
+    ({"status": Status.APPROVED}, ["b"]),
+    ({"receipt": "EAC9999103404"}, ["c"]),
+    ({"receipt": "EAC"}, []),
+    ({"tag": Tag.ACTION}, ["a"]),
+    ({"tag": Tag.CARD}, ["c", "b"]),
+    ({"since": RECEIVED_AT}, ["c", "b"]),
+    ({"until": RECEIVED_AT}, ["a"]),
+    ({"since": RECEIVED_AT - 5, "until": RECEIVED_AT + 5}, ["b", "a"]),
+    ({"since": RECEIVED_AT + 6}, []),
+    ({"text": "was APPROVED"}, ["b"]),
+    ({"status": Status.APPROVED, "source": "torch"}, []),
+    ({"tag": Tag.CARD, "since": RECEIVED_AT + 1, "text": "card"}, ["c"]),
+]
+
+
+class TestFilters:
+    """What a listing is narrowed to."""
+
+    async def test_each(self, store: Store) -> None:
+        """Each filter, alone and together, leaves what matches, newest first, and counts it."""
+        await append(
+            store,
+            case_event("a", tags=frozenset({Tag.ACTION}), received_at=RECEIVED_AT - 5),
+            case_event(
+                "b",
+                status=Status.APPROVED,
+                tags=frozenset({Tag.CARD, Tag.DECISION}),
+                text="Case Was Approved",
+            ),
+            case_event(
+                "c",
+                source="torch",
+                receipt="EAC9999103404",
+                tags=frozenset({Tag.APPOINTMENT, Tag.CARD}),
+                received_at=RECEIVED_AT + 5,
+                text="New Card Is Being Produced",
+            ),
+        )
+        for given, expected in NARROWED:
+            assert (given, await keys(store, **given)) == (given, expected)
+            where = EventFilter(**given)
+            async with store.read() as connection:
+                counted = await queries.count_events(connection, where)
+                exported = [one["key"] async for one in queries.export_events(connection, where)]
+            assert (given, counted, exported) == (given, len(expected), expected[::-1])
+
+    async def test_marks_in_text(self, store: Store) -> None:
+        """Marks that mean something to a database mean themselves."""
+        marks = ["%", "_", "\\", "/", "'", '"', "*", "?", "[a]", "'; DROP TABLE events; --"]
+        await append(store, case_event("none", text="AA ZZ"))
+        await append(store, *[case_event(mark, text=f"A{mark}Z") for mark in marks])
+        for mark in marks:
+            assert (await keys(store, text=f"a{mark}z"), mark) == ([mark], mark)
+            assert mark in await keys(store, text=mark)
+            assert "none" not in await keys(store, text=mark)
+            assert await keys(store, source=mark) == await keys(store, receipt=mark) == []
+
+    async def test_tags_are_whole_words(self, store: Store) -> None:
+        """A tag is found as a word, first, last or alone, never as a part or a pattern of one."""
+        await append(
+            store,
+            case_event("alone", tags=frozenset({Tag.NO_INFO})),
+            case_event("last", tags=frozenset({Tag.CARD, Tag.NO_INFO})),
+            case_event("first", tags=frozenset({Tag.NO_INFO, Tag.TEST})),
+            case_event("none", tags=frozenset()),
+        )
+        assert await keys(store, tag=Tag.NO_INFO) == ["first", "last", "alone"]
+        assert await keys(store, tag=Tag.CARD) == ["last"]
+        for part in ("info", "no", "no_inf", "no%info", "car_", "%"):
+            assert await keys(store, tag=part) == []
+
+    async def test_clock_set_back(self, store: Store) -> None:
+        """Listings go by order of arrival, and a span of time finds what carries such a time."""
+        for key, at in (("a", 10), ("b", 3_600), ("c", 20), ("d", 30)):
+            await append(store, case_event(key, received_at=RECEIVED_AT + at))
+        assert await keys(store) == ["d", "c", "b", "a"]
+        assert await keys(store, since=RECEIVED_AT + 15, until=RECEIVED_AT + 40) == ["d", "c"]
+        assert await keys(store, since=RECEIVED_AT + 100) == ["b"]
+        assert await keys(store, until=RECEIVED_AT + 15) == ["a"]
+
+
+class TestPages:
+    """Listings and exports over more than one page."""
+
+    async def test_cursor(self, store: Store) -> None:
+        """Pages joined by their cursors give everything once, newest first, under a filter, too."""
+        sent = [
+            case_event(
+                f"evt_{n}",
+                status=Status.APPROVED if n % 2 else Status.DENIED,
+                received_at=RECEIVED_AT + n,
+            )
+            for n in range(20)
+        ]
+        await append(store, *sent)
+        for given in ({}, {"status": Status.DENIED}, {"since": RECEIVED_AT + 4}):
+            pages: list[str] = []
+            before = None
+            async with store.read() as connection:
+                while page := await queries.list_events(
+                    connection, EventFilter(**given), limit=3, before=before
+                ):
+                    pages += [one["key"] for one in page]
+                    before = page[-1]["id"]
+            assert pages == await keys(store, limit=100, **given)
+            assert len(pages) == len(set(pages)) > 3
+
+    async def test_span_with_many_events(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A span that holds too many events to look through lists the same."""
+        await append(*[store], *[case_event(str(n), received_at=RECEIVED_AT + n) for n in range(9)])
+        for limit in (0, 5, 6, 7, 20):
+            monkeypatch.setattr(queries, "_FEW", limit)
+            found = await keys(store, since=RECEIVED_AT + 2, until=RECEIVED_AT + 8)
+            assert found == list("765432")
+
+    async def test_export(self, store: Store) -> None:
+        """An export gives everything once, oldest first, over any number of pages."""
+        number = 2 * PAGE + 1
+        sent = [
+            case_event(f"evt_{n}", source="parley" if n % 2 else "torch", body=b"{}")
+            for n in range(number)
+        ]
+        await append(store, *sent)
+        async with store.read() as connection:
+            exported = [one async for one in queries.export_events(connection, EventFilter())]
+            torch = [
+                one["key"]
+                async for one in queries.export_events(connection, EventFilter(source="torch"))
+            ]
+        assert [one["key"] for one in exported] == [f"evt_{n}" for n in range(number)]
+        assert list(exported[0]) == EVENT_FIELDS
+        assert torch == [f"evt_{n}" for n in range(0, number, 2)]
+
+    @pytest.mark.parametrize("number", [0, 1, PAGE])
+    async def test_export_ends(self, store: Store, number: int) -> None:
+        """An export of nothing, or of whole pages, ends."""
+        await append(store, *[case_event(str(n), body=b"{}") for n in range(number)])
+        async with store.read() as connection:
+            exported = [one async for one in queries.export_events(connection, EventFilter())]
+        assert len(exported) == number
+
+
+class TestFind:
+    """What a reader may mean by a key."""
+
+    async def test_key(self, store: Store) -> None:
+        """A source's key finds its events of all sources, oldest first, and no other."""
+        await append(
+            store,
+            case_event("evt_1"),
+            case_event("evt_10"),
+            case_event("evt_1", source="torch"),
+        )
+        async with store.read() as connection:
+            found = await queries.find_events(connection, "evt_1")
+            assert await queries.find_events(connection, "evt_") == []
+            assert await queries.find_events(connection, "evt_%") == []
+        assert [(one["id"], one["source"]) for one in found] == [(1, "parley"), (3, "torch")]
+
+    async def test_row_number(self, store: Store) -> None:
+        """Where no key is spelt so, a number is a row's."""
+        await append(store, case_event("evt_1"), case_event("evt_2"), case_event("1"))
+        async with store.read() as connection:
+            for key, expected in (("2", "evt_2"), ("1", "1"), ("3", "1")):
+                assert [one["key"] for one in await queries.find_events(connection, key)] == [
+                    expected
+                ]
+            for key in ("0", "4", "-1", "٢", "9" * 30, ""):
+                assert await queries.find_events(connection, key) == []
+
+    async def test_revisions(self, store: Store) -> None:
+        """Conflicting bodies follow the event whose key they came under; each has a key, too."""
+        sent = [case_event(body=body_of("evt_1", text=word)) for word in "abc"]
+        await append(store, *sent, case_event("evt_2"))
+        async with store.read() as connection:
+            for key in ("evt_1", "1"):
+                found = await queries.find_events(connection, key)
+                assert [one["id"] for one in found] == [1, 2, 3]
+            assert found[1]["key_basis"] == "revision"
+            [alone] = await queries.find_events(connection, found[2]["key"])
+        assert alone["id"] == 3
+
+
+class TestWhy:
+    """What explains an event."""
+
+    async def test_deliveries(self, store: Store) -> None:
+        """Every authentic delivery is told, the first included, without any body."""
+        conflict = case_event(body=body_of("evt_1", text="other"), request_id="req_3")
+        await append(
+            store,
+            case_event(idempotency_key="k"),
+            case_event(
+                request_id="req_2",
+                received_at=RECEIVED_AT + 5,
+                flags=frozenset({Flag.STALE_SIGNATURE}),
+            ),
+            conflict,
+            conflict,
+        )
+        async with store.read() as connection:
+            told = await queries.deliveries_of(connection, 1)
+            of_revision = await queries.deliveries_of(connection, 2)
+            assert await queries.deliveries_of(connection, 99) == []
+        assert told[0] == {
+            "at": iso(RECEIVED_AT),
+            "outcome": "stored",
+            "secret": "2026",
+            "address": "203.0.113.7",
+            "idempotency_key": "k",
+            "request_id": "req_1",
+            "body_sha256": case_event().body_sha256,
+            # The first delivery is told by the event's row, and so with the event's flags.
+            "flags": ["conflict"],
+        }
+        assert [(one["outcome"], one["request_id"], one["flags"]) for one in told[1:]] == [
+            ("duplicate", "req_2", ["stale_signature"])
+        ]
+        assert [one["outcome"] for one in of_revision] == ["conflict", "conflict"]
+
+    async def test_change(self, store: Store) -> None:
+        """A change comes with its whole decision and every event that reported it."""
+        first, second = await append(store, case_event("evt_1"), case_event("evt_2"))
+        change = await decide(store, first)
+        async with store.write() as connection:
+            await cases.mark_routed(
+                connection,
+                event_id=second,
+                change_id=change,
+                add_flags=frozenset(),
+                reason="same",
+                now=RECEIVED_AT,
+            )
+        async with store.read() as connection:
+            assert await queries.change_of(connection, 99) is None
+            assert await queries.change_of(connection, change) == {
+                "id": change,
+                "status": "rfe_issued",
+                "tags": ["deadline"],
+                "at": iso(OCCURRED_AT),
+                "late": False,
+                "decided_at": iso(RECEIVED_AT),
+                "event": first,
+                "events": [first, second],
+                "decision": DECISION,
+            }
+
+    async def test_alerts(self, store: Store) -> None:
+        """Alerts have the contract's fields; filters and cursor narrow them, newest first."""
+        ids = await append(store, *[case_event(f"evt_{n}") for n in range(3)])
+        changes = [await decide(store, event_id) for event_id in ids]
+        await send_one(store)
+        async with store.read() as connection:
+            listed = await queries.list_alerts(connection, limit=9)
+            sent = await queries.list_alerts(connection, state=AlertState.SENT, limit=9)
+            of_change = await queries.list_alerts(connection, change_id=changes[1], limit=9)
+            last = await queries.list_alerts(connection, limit=1)
+            before = await queries.list_alerts(connection, limit=9, before=last[0]["id"])
+            [alone] = await queries.list_alerts(connection, alert_id=last[0]["id"], limit=9)
+        assert set(ALERT_FIELDS) <= set(listed[0])
+        assert [one["event"] for one in listed] == ["evt_2", "evt_1", "evt_0"]
+        assert [one["change"] for one in of_change] == [changes[1]]
+        assert alone == last[0] == listed[0]
+        assert before == listed[1:]
+        assert {name: sent[0][name] for name in ALERT_FIELDS} == {
+            "id": sent[0]["id"],
+            "event": "evt_0",
+            "change": changes[0],
+            "channel": "slack",
+            "target": "general",
+            "rule": "RFE issued, Everything",
+            "state": "sent",
+            "attempts": 1,
+            "reason": None,
+            "created_at": iso(RECEIVED_AT),
+            "sent_at": iso(RECEIVED_AT + 2),
+        }
+        assert (listed[0]["sent_at"], listed[0]["state"]) == (None, "pending")
+
+    async def test_attempts(self, store: Store) -> None:
+        """Each attempt comes with what was said, when, and what came of it, oldest first."""
+        [event_id] = await append(store, case_event())
+        await decide(store, event_id)
+        refused = SendResult(
+            outcome=Outcome.RETRYABLE, reason=FailureReason.SERVER_ERROR, detail="503"
+        )
+        await send_one(store, refused, AlertState.RETRYING)
+        alert_id = await send_one(store)
+        async with store.read() as connection:
+            first, second = await queries.attempts_of(connection, alert_id)
+        assert first == {
+            "number": 1,
+            "started_at": iso(RECEIVED_AT + 1),
+            "finished_at": iso(RECEIVED_AT + 2),
+            "outcome": "retryable",
+            "reason": "server_error",
+            "detail": "503",
+            "title": "RFE issued",
+            "body": "Look.",
+        }
+        assert (second["number"], second["outcome"]) == (2, "sent")
+
+
+async def send_one(
+    store: Store,
+    result: SendResult = SendResult(outcome=Outcome.SENT),  # noqa: B008 - a frozen value
+    state: AlertState = AlertState.SENT,
+) -> int:
+    """Claim an alert and record an attempt; its id."""
+    async with store.write() as connection:
+        alert = await outbox.claim(
+            connection, channel="slack", owner="a", now=RECEIVED_AT, lease=60
+        )
+        assert alert is not None
+        await outbox.record(
+            connection,
+            alert=alert,
+            message=Message(title="RFE issued", body="Look."),
+            result=result,
+            verdict=Verdict(
+                state=state, not_before=RECEIVED_AT, may_repeat=False, reason=result.reason
+            ),
+            started_at=RECEIVED_AT + 1,
+            finished_at=RECEIVED_AT + 2,
+        )
+    return alert.id
+
+
+async def hold(store: Store, body: bytes) -> int:
+    """A held delivery."""
+    async with store.write() as connection:
+        return await held.hold(
+            connection,
+            verified(body),
+            reason=HeldReason.INVALID_JSON,
+            detail="no JSON",
+            body_sha256=body.hex(),
+            idempotency_key=None,
+        )
+
+
+async def test_held(store: Store) -> None:
+    """Held deliveries come newest first, by state, with bodies that can be shown, UTF-8 or not."""
+    ids = [await hold(store, body) for body in (b"a", b"\xff\xc3\xa9", b"c")]
+    async with store.write() as connection:
+        await held.resolve(
+            connection, ids[0], state=held.HeldState.DISCARDED, now=RECEIVED_AT, actor="cli"
+        )
+    async with store.read() as connection:
+        everything = await queries.list_held(connection, state=None, limit=9)
+        waiting = await queries.list_held(connection, state="held", limit=9)
+        page = await queries.list_held(connection, state="held", limit=9, before=ids[2])
+    assert [one["id"] for one in everything] == ids[::-1]
+    assert [one["id"] for one in waiting] == [ids[2], ids[1]]
+    assert [one["body"] for one in page] == ["\\xffé"]
+    assert (page[0]["reason"], page[0]["times"], page[0]["state"]) == ("invalid_json", 1, "held")
+
+
+async def test_backlog(store: Store) -> None:
+    """What waits is counted: decisions, alerts, held deliveries; and alerts that failed."""
+    async with store.read() as connection:
+        assert await queries.backlog(connection) == dict.fromkeys(
+            ("unrouted", "alerts", "failed", "held"), 0
+        )
+    ids = await append(store, *[case_event(f"evt_{n}") for n in range(5)])
+    for event_id in ids[:3]:
+        await decide(store, event_id)
+    await send_one(store)
+    await send_one(store, state=AlertState.FAILED)
+    await hold(store, b"x")
+    async with store.read() as connection:
+        assert await queries.backlog(connection) == {
+            "unrouted": 2,
+            "alerts": 1,
+            "failed": 1,
+            "held": 1,
+        }
+
+
+async def test_journal_pages(store: Store, log: EventLog) -> None:
+    """The journal is read on from any sequence number."""
+    for number in range(5):
+        await log.append(case_event(f"evt_{number}"))
+    async with store.read() as connection:
+        page = await queries.journal_entries(connection, after=1, limit=3)
+        rest = await queries.journal_entries(connection, after=4, limit=3)
+        assert await queries.latest_sequence(connection) == 5
+    assert [entry.seq for entry in page] == [2, 3, 4]
+    assert [entry.seq for entry in rest] == [5]
+
+
+Query = Callable[[AsyncConnection], Awaitable[Any]]
+
+
+def listing(**given: Any) -> Query:
+    """A listing of events."""
+    return lambda connection: queries.list_events(connection, EventFilter(**given), limit=50)
+
+
+#: What a loop or a listing asks, by whether it may sort what it found.
+HOT_QUERIES: dict[str, tuple[Query, bool]] = {
+    "append": (
+        lambda c: event_log._known(c, [("parley", "a"), ("parley", "b"), ("torch", "a")]),
+        False,
+    ),
+    "unrouted": (lambda c: cases.unrouted(c, limit=100), False),
+    "history": (lambda c: cases.history(c, "IOE0912345678"), False),
+    "claim": (
+        lambda c: outbox.claim(c, channel="slack", owner="a", now=2**50, lease=60),
+        False,
+    ),
+    "next_due": (lambda c: outbox.next_due(c, channel="slack"), False),
+    # Channels that are gone: looked for now and then, and seldom there.
+    "channels_waiting": (lambda c: outbox.channels_waiting(c, ["slack"]), True),
+    "release_leases": (lambda c: outbox.release_leases(c, now=1), False),
+    "untold": (held.untold, True),
+    "mark_told": (
+        lambda c: held.mark_told(c, source="a", reason="b", last=9, now=1),
+        False,
+    ),
+    "find by key": (lambda c: queries.find_events(c, "evt_1"), True),
+    "find by number": (lambda c: queries.find_events(c, "1"), True),
+    "list": (lambda c: queries.list_events(c, EventFilter(), limit=5, before=9), False),
+    "list by status": (listing(status=Status.DENIED), False),
+    "list by receipt": (listing(receipt="IOE0912345678"), False),
+    "list by source": (listing(source="parley"), False),
+    "list since": (listing(since=RECEIVED_AT), False),
+    "list until": (listing(until=RECEIVED_AT), False),
+    "list by status since": (listing(status=Status.DENIED, since=RECEIVED_AT), False),
+    "count since": (lambda c: queries.count_events(c, EventFilter(since=RECEIVED_AT)), False),
+    "deliveries": (lambda c: queries.deliveries_of(c, 1), False),
+    "change": (lambda c: queries.change_of(c, 1), False),
+    "alerts by state": (
+        lambda c: queries.list_alerts(c, state=AlertState.FAILED, limit=50),
+        False,
+    ),
+    "alerts by change": (lambda c: queries.list_alerts(c, change_id=1, limit=50), False),
+    "alerts": (lambda c: queries.list_alerts(c, limit=50, before=9), False),
+    "attempts": (lambda c: queries.attempts_of(c, 1), False),
+    "held by state": (lambda c: queries.list_held(c, state="held", limit=50), False),
+    "backlog": (queries.backlog, False),
+    "journal": (lambda c: queries.journal_entries(c, after=5, limit=50), False),
+}
+
+#: A walk through a partial index meets only what waits.
+_PARTIAL = r"(?! USING (COVERING )?INDEX ix_(events_unrouted|held_untold|alerts_waiting)\b)"
+_WHOLE_TABLE = re.compile(
+    rf"SCAN (events|deliveries|held|refused|changes|cases|alerts|attempts|journal)\b{_PARTIAL}"
+)
+
+
+@pytest.mark.parametrize("name", HOT_QUERIES)
+async def test_plan(sqlite_store: Store, name: str) -> None:
+    """No query of a loop or a listing walks a whole table, or sorts what an index has in order."""
+    query, may_sort = HOT_QUERIES[name]
+    statements: list[tuple[str, Any]] = []
+
+    def note(_c: Any, _u: Any, statement: str, parameters: Any, *_: Any) -> None:
+        statements.append((statement, parameters))
+
+    await append(sqlite_store, case_event())
+    await decide(sqlite_store, 1)
+    assert sqlite_store._writer is not None
+    engine = sqlite_store._writer.sync_engine
+    async with sqlite_store.write() as connection:
+        event.listen(engine, "before_cursor_execute", note)
+        await query(connection)
+        event.remove(engine, "before_cursor_execute", note)
+        plan = [
+            str(row.detail)
+            for statement, parameters in statements
+            if not statement.startswith("INSERT")
+            for row in await connection.exec_driver_sql(
+                f"EXPLAIN QUERY PLAN {statement}", parameters
+            )
+        ]
+    assert plan
+    assert [line for line in plan if _WHOLE_TABLE.match(line)] == []
+    if not may_sort:
+        assert [line for line in plan if "TEMP B-TREE" in line] == []
