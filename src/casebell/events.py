@@ -325,6 +325,8 @@ class Alert:
     #: The event and the change a case alert speaks of.
     event_id: int | None
     change_id: int | None
+    #: When an operator last asked to try again: `max_age` counts from then.
+    retried_at: Micros | None = None
     #: The channel that failed, where this alert stands in for another.
     stands_in_for: str | None = None
     #: What an operations or test message is about: a topic and its details; () for a case alert.

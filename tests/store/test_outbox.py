@@ -413,6 +413,8 @@ class TestRetry:
         )
         again = await claimed(store, now=NOW + 99)
         assert (again.attempts, again.may_repeat) == (2, True)
+        # When it was created stays true; its age counts from the retry.
+        assert (again.created_at, again.retried_at) == (alert.created_at, NOW + 99)
 
     @pytest.mark.parametrize("state", set(AlertState) - {AlertState.FAILED})
     async def test_any_other(self, store: Store, state: AlertState) -> None:

@@ -6,10 +6,10 @@ On PostgreSQL several servers may write; an advisory lock taken by each writing 
 the journal's sequence without gaps.
 """
 
-import errno
 import fcntl
 import os
 import socket
+import time
 import urllib.parse
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -282,17 +282,32 @@ def _take_lock(path: Path) -> int:
             hint=f"Make {path.parent} writable for this user.",
         ) from None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        taken = _lock(descriptor)
     except OSError as error:
         os.close(descriptor)
-        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-            raise StoreLocked(f"Another Casebell server holds {path}.") from None
         raise StorageUnavailable(
             f"The lock file cannot be used: {os.strerror(error.errno or 0)}."
         ) from None
+    if not taken:
+        os.close(descriptor)
+        raise StoreLocked(f"Another Casebell server holds {path}.")
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
     return descriptor
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock; whether it could be had. A command that only looks holds it for an instant."""
+    for patience in (0.02, 0.05, 0.1, None):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if patience is None:
+                return False
+            time.sleep(patience)
+        else:
+            return True
+    return False
 
 
 def lock_path(path: Path) -> Path:

@@ -199,6 +199,8 @@ async def mark_told(
 
 async def refuse(connection: AsyncConnection, batch: Sequence[Refused]) -> None:
     """Keep the newest refusals, and journal each."""
+    if not batch:
+        return
     await connection.execute(
         refused.insert(),
         [

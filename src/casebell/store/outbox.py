@@ -340,7 +340,7 @@ async def retry(connection: AsyncConnection, alert_id: int, *, now: Micros, acto
         .values(
             state=AlertState.PENDING,
             not_before=now,
-            created_at=now,
+            retried_at=now,
             finished_at=None,
             reason=None,
         )
@@ -371,6 +371,7 @@ def _alert(row: Row[Any], *, attempts: int | None = None, may_repeat: bool | Non
         urgent=row.priority == 0,
         attempts=row.attempts if attempts is None else attempts,
         created_at=row.created_at,
+        retried_at=row.retried_at,
         may_repeat=row.may_repeat if may_repeat is None else may_repeat,
         event_id=row.event_id,
         change_id=row.change_id,

@@ -208,6 +208,8 @@ alerts = Table(
     Column("state", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    # When an operator last asked to send a failed alert again.
+    Column("retried_at", BigInteger),
     Column("not_before", BigInteger, nullable=False),
     Column("lease_owner", Text),
     Column("lease_until", BigInteger),
