@@ -4,12 +4,14 @@ from typing import Annotated, Any
 
 import typer
 
-from casebell.cli.options import AsJson, Config, Limit, operate, reading, run, settings_for
+from casebell.cli.operate import operate
+from casebell.cli.options import AsJson, Config, Limit, Number, noun, run, settings_for
+from casebell.cli.reader import reading
 from casebell.cli.terminal import json_line, line, local_time, rows
 from casebell.events import AlertState
 from casebell.store import queries
 
-app = typer.Typer(no_args_is_help=True, help="Who was told: list, retry.")
+app = noun("Who was told: list, retry.")
 
 
 @app.command("list")
@@ -49,7 +51,7 @@ def list_alerts(
 @app.command("retry")
 def retry(
     context: typer.Context,
-    number: Annotated[int, typer.Argument(metavar="ID", min=1)],
+    number: Number,
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:

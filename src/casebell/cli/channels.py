@@ -5,10 +5,11 @@ from urllib.parse import quote
 
 import typer
 
-from casebell.cli.options import AsJson, Config, operate, run, settings_for
+from casebell.cli.operate import operate
+from casebell.cli.options import AsJson, Config, noun, run, settings_for, utf8
 from casebell.cli.terminal import json_line, line
 
-app = typer.Typer(no_args_is_help=True, help="Ways to reach people: test.")
+app = noun("Ways to reach people: test.")
 
 
 @app.callback()
@@ -19,7 +20,9 @@ def channels() -> None:
 @app.command("test")
 def test(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A channel of the configuration.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", callback=utf8, help="A channel of the configuration.")
+    ],
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
@@ -36,7 +39,8 @@ def test(
         json_line(answer)
     else:
         for one in answer["targets"]:
-            why = ", ".join(filter(None, (one["reason"], one["detail"])))
-            line(f"{name} → {one['target']}: {one['outcome']}{f' ({why})' if why else ''}")
+            became = "delivered" if one["delivered"] else "not delivered"
+            why = ", ".join(filter(None, (one["outcome"], one["reason"], one["detail"])))
+            line(f"{name} → {one['target']}: {became} ({why})")
     if not all(one["delivered"] for one in answer["targets"]):
         raise typer.Exit(1)

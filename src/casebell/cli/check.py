@@ -7,9 +7,10 @@ import typer
 from casebell.app import Runtime, policies
 from casebell.cli.options import Config, settings_for
 from casebell.cli.terminal import fail, json_line, line, rows
+from casebell.cli.tls import see_certificate
 from casebell.clock import SystemClock
 from casebell.errors import ConfigError
-from casebell.route.coverage import coverage
+from casebell.route.coverage import CoverageRow, coverage
 from casebell.route.rules import compile_rules
 from casebell.sandbox.rehearsal import rehearse
 from casebell.settings import Settings
@@ -18,21 +19,23 @@ from casebell.settings import Settings
 def check(
     context: typer.Context,
     as_json: Annotated[
-        bool, typer.Option("--json", help="The coverage, one JSON object a line.")
+        bool, typer.Option("--json", help="Who hears of what, one JSON object a line.")
     ] = False,
     config: Config = None,
 ) -> None:
     """Check configuration, channels and messages; print who hears of each status and tag."""
     try:
         settings = settings_for(context, config)
+        see_certificate(settings)
         runtime = Runtime.wire(settings, clock=SystemClock())
     except ConfigError as error:
-        if any(not problem.where and not problem.key for problem in error.problems):
+        if not _found_one(error):
             raise
         fail(error)
         raise typer.Exit(1) from None
+    covered = coverage(compile_rules(settings.rules))
     if as_json:
-        for row in coverage(compile_rules(settings.rules)):
+        for row in covered:
             json_line(
                 {
                     "kind": row.kind,
@@ -43,31 +46,24 @@ def check(
                 }
             )
         return
+    count = rehearse(policies(settings))
     _print_settings(settings, runtime)
-    rows(
-        [
-            {"what": f"{row.kind} {row.value}", "row": row}
-            for row in coverage(compile_rules(settings.rules))
-        ],
-        [
-            ("OF", lambda item: item["what"]),
-            ("WHO HEARS", lambda item: ", ".join(item["row"].channels) or "nobody"),
-            ("BY RULE", lambda item: ", ".join(item["row"].rules)),
-            ("NOTE", lambda item: item["row"].note),
-        ],
-        as_json=False,
-        empty="There are no rules.",
-    )
-    line()
+    _print_coverage(covered)
     for warning in settings.warnings:
         line(f"Warning: {warning}")
-    count = rehearse(policies(settings))
-    line(f"{count} sample messages rendered. The configuration is good.")
+    line(f"{count} sample messages rendered." if count else "No channel: nobody is alerted.")
+    line("The configuration is good.")
+
+
+def _found_one(error: ConfigError) -> bool:
+    """Whether there is a configuration, with something wrong in it."""
+    # Where no file was found, the problem stands in none: "", "--config", "CASEBELL_CONFIG".
+    return any(problem.key or "/" in problem.where for problem in error.problems)
 
 
 def _print_settings(settings: Settings, runtime: Runtime) -> None:
     line(f"Configuration {settings.path}")
-    line(f"Storage       {settings.storage.kind}")
+    line(f"Storage       {settings.storage.sqlite_path or settings.storage.kind}")
     for name, source in settings.sources.items():
         count = len(source.secrets)
         secrets = f"{count} secret" + ("s" if count != 1 else "")
@@ -75,4 +71,21 @@ def _print_settings(settings: Settings, runtime: Runtime) -> None:
     for name, channel in runtime.channels.items():
         line(f"Channel       {name}: {', '.join(channel.targets)}")
     line(f"Operations    {', '.join(settings.ops.notify) or 'nobody'}")
+    line()
+
+
+def _print_coverage(covered: list[CoverageRow]) -> None:
+    rows(
+        [{"row": row} for row in covered],
+        [
+            ("OF", lambda item: f"{item['row'].kind} {item['row'].value}"),
+            ("WHO HEARS", lambda item: ", ".join(item["row"].channels) or "nobody"),
+            ("BY RULE", lambda item: ", ".join(item["row"].rules)),
+            # "nobody" alone says no more than the column before it.
+            ("NOTE", lambda item: item["row"].note.removeprefix("nobody") and item["row"].note),
+        ],
+        as_json=False,
+        empty="There are no rules.",
+        whole=True,
+    )
     line()

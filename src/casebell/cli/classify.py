@@ -1,22 +1,22 @@
 """`casebell classify`: what Casebell makes of official texts."""
 
-import json
 import sys
+from typing import Annotated
 
 import typer
 
+from casebell.cli.terminal import json_line
 from casebell.uscis.classify import classify as read_status
 
 
-def classify() -> None:
+def classify(
+    _config: Annotated[
+        str | None, typer.Option("--config", hidden=True, help="Taken, as everywhere; not read.")
+    ] = None,
+) -> None:
     """Read texts, one a line, from standard input; print what they mean, one JSON object a line."""
-    for raw in sys.stdin.buffer:
-        text = raw.decode("utf-8", "replace").rstrip("\r\n")
+    for number, raw in enumerate(sys.stdin.buffer):
+        # Editors on Windows begin a file with a byte order mark.
+        text = raw.decode("utf-8-sig" if number == 0 else "utf-8", "replace").rstrip("\r\n")
         reading = read_status(text)
-        typer.echo(
-            json.dumps(
-                {"text": text, "status": reading.status, "tags": sorted(reading.tags)},
-                ensure_ascii=False,
-            )
-        )
-        sys.stdout.flush()
+        json_line({"text": text, "status": reading.status, "tags": sorted(reading.tags)})

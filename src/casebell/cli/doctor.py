@@ -1,4 +1,7 @@
-"""`casebell doctor`: one line for each layer, OK or the next command to run."""
+"""`casebell doctor`: one line for each layer, OK or the next command to run.
+
+It only looks: it makes no file of ours and takes no lock that could keep a server from starting.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,13 +10,15 @@ import httpx2
 import typer
 
 from casebell.app import Runtime
-from casebell.cli.options import Config, door_for, reading, run, settings_for, trust
+from casebell.cli.door import url_of
+from casebell.cli.options import Config, run, settings_for
+from casebell.cli.reader import NothingStored, reading
 from casebell.cli.terminal import line
+from casebell.cli.tls import see_certificate, trust
 from casebell.clock import SystemClock
-from casebell.errors import CasebellError, ConfigError, NotFound
+from casebell.errors import CasebellError, ConfigError
 from casebell.settings import Settings
 from casebell.store import queries
-from casebell.store.engine import is_locked
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,7 +30,7 @@ class Finding:
     wrong: str = ""
     #: The command, or the thing, to do next.
     then: str = ""
-    #: 1: it needs attention; 3: it cannot be told.
+    #: 1: it needs attention; 2: the configuration; 3: it cannot be told.
     code: int = 1
 
 
@@ -33,15 +38,9 @@ def doctor(context: typer.Context, config: Config = None) -> None:
     """Look at every layer from the configuration to what waits."""
     try:
         settings = settings_for(context, config)
+        see_certificate(settings)
     except ConfigError as error:
-        found = [
-            Finding(
-                layer="configuration",
-                wrong=error.problems[0].message if error.problems else error.message,
-                then="casebell check",
-                code=error.exit_code,
-            )
-        ]
+        found = [_configuration(error)]
     else:
         found = [Finding(layer="configuration"), _channels(settings)]
         found += run(_running(settings))
@@ -53,43 +52,53 @@ def doctor(context: typer.Context, config: Config = None) -> None:
         raise typer.Exit(worst)
 
 
+def _configuration(error: ConfigError) -> Finding:
+    first, *others = error.problems
+    key = f"{first.key}: " if first.key else ""
+    more = f" (and {len(others)} more)" if others else ""
+    return Finding(
+        layer="configuration",
+        wrong=f"{key}{first.message.rstrip('.')}{more}",
+        # Where no file was found there is nothing to check.
+        then="casebell check" if first.key or "/" in first.where else "casebell init",
+        code=error.exit_code,
+    )
+
+
 def _channels(settings: Settings) -> Finding:
+    layer = "channels"
     try:
         Runtime.wire(settings, clock=SystemClock())
     except CasebellError:
-        return Finding(layer="channels", wrong="a channel cannot be loaded", then="casebell check")
+        return Finding(layer=layer, wrong="one cannot be loaded", then="casebell check")
     if not settings.channels:
         wrong = "there is none, so nobody is alerted"
-        return Finding(layer="channels", wrong=wrong, then="add one to the configuration")
-    return Finding(layer="channels")
+        return Finding(layer=layer, wrong=wrong, then=f"add one to {settings.path}")
+    return Finding(layer=layer)
 
 
 async def _running(settings: Settings) -> list[Finding]:
     try:
         async with reading(settings) as connection:
             waiting = await queries.backlog(connection)
-    except NotFound:
+    except NothingStored:
         wrong = "there is no database yet"
         return [Finding(layer="storage", wrong=wrong, then="casebell serve", code=3)]
     except CasebellError as error:
-        then = error.hint or "check storage.url and the folder's permissions"
-        return [Finding(layer="storage", wrong=error.message, then=then, code=3)]
+        then = error.hint or "see that storage.url is right and may be read by this user"
+        return [Finding(layer="storage", wrong=error.message.rstrip("."), then=then, code=3)]
     return [Finding(layer="storage"), await _server(settings), *_waiting(waiting)]
 
 
 async def _server(settings: Settings) -> Finding:
     layer = "server"
-    database = settings.storage.sqlite_path
-    if database is not None and not is_locked(database):
-        return Finding(layer=layer, wrong="it does not run", then="casebell serve", code=3)
-    door = door_for(settings)
-    scheme = "https" if settings.server.tls_cert else "http"
-    url = door.url if door else f"{scheme}://{settings.server.host}:{settings.server.port}"
     try:
         async with httpx2.AsyncClient(timeout=5, trust_env=False, verify=trust(settings)) as client:
-            response = await client.get(f"{url}/ready")
-            checks = response.json()["checks"]
-    except (httpx2.HTTPError, ValueError, KeyError, OSError):
+            response = await client.get(f"{url_of(settings)}/ready")
+            checks = dict(response.json()["checks"])
+    except httpx2.ConnectError:
+        return Finding(layer=layer, wrong="it does not run", then="casebell serve", code=3)
+    except (httpx2.HTTPError, ValueError, KeyError, TypeError, OSError):
         wrong = "it does not answer"
         return Finding(layer=layer, wrong=wrong, then="look at its log, restart it", code=3)
     failing = [name for name, state in checks.items() if state != "ok"]
@@ -100,11 +109,16 @@ async def _server(settings: Settings) -> Finding:
 
 
 def _waiting(waiting: Mapping[str, int]) -> list[Finding]:
-    told = {
-        "failed": ("alerts", "alerts that failed", "casebell alerts list --state failed"),
-        "held": ("held", "deliveries held", "casebell held list"),
-    }
+    failed, held = waiting["failed"], waiting["held"]
     return [
-        Finding(layer=layer, wrong=f"{waiting[key]} {what}" if waiting[key] else "", then=then)
-        for key, (layer, what, then) in told.items()
+        Finding(
+            layer="alerts",
+            wrong=f"{failed} failed" if failed else "",
+            then="casebell alerts list --state failed",
+        ),
+        Finding(
+            layer="held",
+            wrong=f"{held} could not be understood" if held else "",
+            then="casebell held list",
+        ),
     ]

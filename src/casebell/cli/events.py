@@ -1,45 +1,52 @@
 """`casebell events`: what was received."""
 
-import contextlib
-import csv
-import json
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from enum import StrEnum
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
-from casebell.cli.options import AsJson, Config, Limit, moment, reading, run, settings_for
+from casebell.cli.export import Format, write_events
+from casebell.cli.options import AsJson, Config, Key, Limit, moment, noun, run, settings_for, utf8
+from casebell.cli.reader import reading
 from casebell.cli.terminal import json_line, line, local_time, rows
-from casebell.errors import NotFound, Refusal
+from casebell.errors import NotFound
 from casebell.events import Status, Tag
 from casebell.settings import Settings
 from casebell.store import queries
 from casebell.store.queries import EventFilter
 from casebell.uscis.receipts import ReceiptError, canonical
 
-app = typer.Typer(no_args_is_help=True, help="What was received: list, show, export.")
+app = noun("What was received: list, show, export.")
 
-Source = Annotated[str | None, typer.Option("--source", help="Only from this source.")]
+Source = Annotated[
+    str | None,
+    typer.Option("--source", metavar="NAME", callback=utf8, help="Only from this source."),
+]
 OfStatus = Annotated[Status | None, typer.Option("--status", help="Only with this status.")]
 WithTag = Annotated[Tag | None, typer.Option("--tag", help="Only with this tag.")]
-Receipt = Annotated[str | None, typer.Option("--receipt", help="Only of this receipt number.")]
-Since = Annotated[
-    str | None, typer.Option("--since", help='Received since: a date, a time, or "24h".')
+Receipt = Annotated[
+    str | None,
+    typer.Option("--receipt", metavar="NUMBER", help="Only of this receipt number."),
 ]
-Until = Annotated[str | None, typer.Option("--until", help="Received before.")]
-Text = Annotated[str | None, typer.Option("--text", help="The official text contains this.")]
-
-
-class Format(StrEnum):
-    """How an export is written."""
-
-    JSONL = "jsonl"
-    CSV = "csv"
+Since = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        metavar="WHEN",
+        help='Received since: "2026-11-21", "2026-11-21T09:30" (in server.timezone, unless it '
+        'ends in Z or an offset), or "24h".',
+    ),
+]
+Until = Annotated[
+    str | None, typer.Option("--until", metavar="WHEN", help="Received before; written alike.")
+]
+Text = Annotated[
+    str | None,
+    typer.Option(
+        "--text", metavar="WORDS", callback=utf8, help="The official text contains this, any case."
+    ),
+]
 
 
 @app.command("list")
@@ -63,8 +70,8 @@ def list_events(
         status=status,
         tag=tag,
         receipt=_receipt(receipt),
-        since=moment(since),
-        until=moment(until),
+        since=moment(since, settings.server.timezone),
+        until=moment(until, settings.server.timezone),
         text=text,
     )
 
@@ -78,7 +85,7 @@ def list_events(
 @app.command("show")
 def show(
     context: typer.Context,
-    key: Annotated[str, typer.Argument(help="The source's key, or our number.")],
+    key: Key,
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
@@ -130,27 +137,16 @@ def export(
         status=status,
         tag=tag,
         receipt=_receipt(receipt),
-        since=moment(since),
-        until=moment(until),
+        since=moment(since, settings.server.timezone),
+        until=moment(until, settings.server.timezone),
         text=text,
     )
 
-    async def stream(file: TextIO) -> int:
+    async def write() -> None:
         async with reading(settings) as connection:
-            total = await queries.count_events(connection, where)
-            write = _writer(written, file)
-            done = 0
-            with _progress(total) as step:
-                async for event in queries.export_events(connection, where):
-                    write(event)
-                    done += 1
-                    step()
-            return done
+            await write_events(connection, where, written=written, out=out)
 
-    with _open(out) as file:
-        count = run(stream(file))
-    if out is not None:
-        typer.echo(f"Wrote {count} events to {out}.", err=True)
+    run(write())
 
 
 def _receipt(given: str | None) -> str | None:
@@ -186,9 +182,14 @@ def _print_event(
     event: Mapping[str, Any], told: list[dict[str, Any]], body: str, zone: str
 ) -> None:
     for name, value in event.items():
+        shown = value
         if name == "decision":
-            value = (value or {}).get("because", "waits to be routed")  # noqa: PLW2901
-        shown = " ".join(map(str, value)) if isinstance(value, list) else value
+            shown = (value or {}).get("because", "waits to be routed")
+        elif name in ("occurred_at", "received_at") and value:
+            local = local_time(value, zone)
+            shown = value if local == value else f"{value} ({local})"
+        elif isinstance(value, list):
+            shown = " ".join(map(str, value))
         line(f"{name + ':':<18}{'-' if shown in (None, '') else shown}")
     for one in told:
         line(
@@ -197,80 +198,3 @@ def _print_event(
         )
     line(f"{'body:':<18}{body}")
     line()
-
-
-#: Columns of a CSV export: the contract's fields of an event.
-CSV_FIELDS = (
-    "id",
-    "source",
-    "key",
-    "key_basis",
-    "type",
-    "receipt",
-    "status",
-    "delivered_status",
-    "tags",
-    "text",
-    "occurred_at",
-    "received_at",
-    "flags",
-    "change",
-    "decision",
-    "deliveries",
-    "body_sha256",
-)
-
-
-def _writer(written: Format, file: TextIO) -> Callable[[Mapping[str, Any]], None]:
-    if written is Format.JSONL:
-
-        def write_json(event: Mapping[str, Any]) -> None:
-            file.write(json.dumps(event, ensure_ascii=False) + "\n")
-
-        return write_json
-    table = csv.writer(file)
-    table.writerow(CSV_FIELDS)
-
-    def write_row(event: Mapping[str, Any]) -> None:
-        table.writerow([_csv_cell(event[name]) for name in CSV_FIELDS])
-
-    return write_row
-
-
-def _csv_cell(value: object) -> object:
-    if isinstance(value, list):
-        value = " ".join(map(str, value))
-    if isinstance(value, dict):
-        value = json.dumps(value, ensure_ascii=False)
-    # Spreadsheets run a cell that begins like this as a formula.
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return "'" + value
-    return value
-
-
-@contextlib.contextmanager
-def _open(out: Path | None) -> Iterator[TextIO]:
-    if out is None:
-        yield sys.stdout
-        return
-    try:
-        file = out.open("x", encoding="utf-8", newline="")
-    except FileExistsError:
-        raise Refusal(f"{out} exists already; nothing was written.") from None
-    except OSError as error:
-        raise Refusal(f"{out} cannot be written: {error.strerror}.") from None
-    with file:
-        yield file
-
-
-@contextlib.contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """A bar on standard error where a person watches, nothing elsewhere."""
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("Exporting", total=total)
-
-        def step() -> None:
-            bar.advance(task)
-
-        yield step

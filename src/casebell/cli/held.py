@@ -4,14 +4,14 @@ from typing import Annotated, Any
 
 import typer
 
-from casebell.cli.options import AsJson, Config, Limit, operate, reading, run, settings_for
+from casebell.cli.operate import operate
+from casebell.cli.options import AsJson, Config, Limit, Number, noun, run, settings_for
+from casebell.cli.reader import reading
 from casebell.cli.terminal import json_line, line, local_time, rows
 from casebell.store import queries
 from casebell.store.held import HeldState
 
-app = typer.Typer(no_args_is_help=True, help="What waits to be understood: list, release, discard.")
-
-Number = Annotated[int, typer.Argument(metavar="ID", min=1)]
+app = noun("What could not be understood: list, release, discard.")
 
 
 @app.command("list")

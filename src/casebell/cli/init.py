@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shlex
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
@@ -16,38 +17,59 @@ SECRET_BYTES = 32
 
 
 def init(
-    directory: Annotated[Path, typer.Argument(metavar="[DIR]", show_default=False)] = Path(),
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write them.")] = Path(),
+    _config: Annotated[
+        str | None, typer.Option("--config", hidden=True, help="Taken, as everywhere; not read.")
+    ] = None,
 ) -> None:
     """Write a commented config.toml and a .env with generated secrets; never overwrite."""
     template = resources.files("casebell.cli") / "templates"
+    settings, env = directory / "config.toml", directory / ".env"
     contents = {
-        directory / "config.toml": (template / "config.toml").read_text(),
-        directory / ".env": (template / "env")
+        settings: (template / "config.toml").read_text(),
+        env: (template / "env")
         .read_text()
         .format(
             parley=secrets.token_urlsafe(SECRET_BYTES), torch=secrets.token_urlsafe(SECRET_BYTES)
         ),
     }
-    for path in contents:
-        if path.exists() or path.is_symlink():
-            raise Refusal(
-                f"{path} exists already; nothing was written.",
-                hint="Name another directory: casebell init DIR",
-            )
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for path, content in contents.items():
-            _write_private(path, content)
-    except OSError as error:
-        raise Refusal(f"{directory} cannot be written: {os.strerror(error.errno or 0)}.") from None
+    _write_all(directory, contents)
     for path in contents:
         line(f"Wrote {path}")
-    where = "" if directory == Path() else f" --config {directory / 'config.toml'}"
-    line("")
+    named = "" if directory == Path() else f" --config {shlex.quote(str(settings))}"
+    line()
     line("Next:")
     line("  1. Put a channel into config.toml, where it says STEP 1: until then nobody is alerted.")
-    line(f"  2. casebell check{where}")
-    line(f"  3. casebell serve{where}")
+    line(f"  2. casebell check{named}")
+    line(f"  3. casebell serve{named}")
+
+
+def _write_all(directory: Path, contents: dict[Path, str]) -> None:
+    """Write every file, or none.
+
+    Raises:
+        Refusal: one of them is there, or the directory cannot be written.
+    """
+    written: list[Path] = []
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for path in contents:
+            # A link that leads nowhere is somebody's file as well.
+            if path.exists() or path.is_symlink():
+                raise Refusal(
+                    f"{path} exists already; nothing was written.",
+                    hint="Name another directory: casebell init DIR",
+                )
+        for path, content in contents.items():
+            _write_private(path, content)
+            written.append(path)
+    except OSError as error:
+        for path in written:
+            path.unlink()
+        raise Refusal(
+            f"{directory} cannot be written: {os.strerror(error.errno or 0)}.",
+            hint="Name another directory: casebell init DIR",
+        ) from None
 
 
 def _write_private(path: Path, content: str) -> None:

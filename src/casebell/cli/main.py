@@ -1,27 +1,100 @@
 """Assembles the commands; the only place that turns errors into exit codes.
 
 0 done · 1 the answer is no · 2 usage or configuration · 3 could not tell
+130 interrupted (Ctrl-C) · 141 whoever read the output went away, as with `| head`
 """
 
+import difflib
+import importlib
+import os
 import sys
 import traceback
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import TextIOWrapper
+from types import MappingProxyType
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import casebell
-from casebell.cli import alerts, channels, check, classify, doctor, events, held, init, send, serve
-from casebell.cli import why as why_command
-from casebell.cli.options import Config
-from casebell.cli.terminal import fail
+from casebell.cli.terminal import OutputFailed, ReaderGone, complain, fail, writing
 from casebell.errors import CasebellError
+
+INTERRUPTED = 130
+READER_GONE = 141
+DEFECT = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listed:
+    """A command as the table below has it."""
+
+    #: Module in `casebell.cli`, and the function or the group in it.
+    where: str
+    #: For the list of commands.
+    does: str
+
+
+#: Every command, in the order in which help shows them.
+COMMANDS: Mapping[str, Listed] = MappingProxyType(
+    {
+        "init": Listed(where="init:init", does="Write a first config.toml and .env."),
+        "check": Listed(where="check:check", does="Check the configuration; tell who hears what."),
+        "serve": Listed(where="serve:serve", does="Receive deliveries and send alerts."),
+        "demo": Listed(where="demo:demo", does="See a complete run on this machine."),
+        "send": Listed(where="send:send", does="Post a delivery as a source would."),
+        "classify": Listed(where="classify:classify", does="Tell what official texts mean."),
+        "events": Listed(where="events:app", does="What was received: list, show, export."),
+        "why": Listed(where="why:why", does="What became of an event, as sentences."),
+        "alerts": Listed(where="alerts:app", does="Who was told: list, retry."),
+        "held": Listed(
+            where="held:app", does="What could not be understood: list, release, discard."
+        ),
+        "channels": Listed(where="channels:app", does="Ways to reach people: test."),
+        "doctor": Listed(where="doctor:doctor", does="One line for each layer: OK, or what to do."),
+    }
+)
+
+
+class Commands(TyperGroup):
+    """The commands; each is imported when it is asked for.
+
+    All packages together take a second to import, and `casebell classify` needs next to none.
+    """
+
+    def list_commands(self, _ctx: Any) -> list[str]:
+        """Their names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """One of them, imported."""
+        if cmd_name not in COMMANDS:
+            near = difflib.get_close_matches(cmd_name, COMMANDS, n=1)
+            meant = "".join(f" Did you mean {name!r}?" for name in near)
+            ctx.fail(f"There is no command {cmd_name!r}.{meant}")
+        module, _, name = COMMANDS[cmd_name].where.partition(":")
+        part = getattr(importlib.import_module(f"casebell.cli.{module}"), name)
+        if not isinstance(part, typer.Typer):
+            alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+            alone.command(cmd_name)(part)
+            part = alone
+        return typer.main.get_command(part)
+
+    def format_commands(self, _ctx: Any, formatter: Any) -> None:
+        """Their list in the help, for which none is imported."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, listed.does) for name, listed in COMMANDS.items()])
+
 
 app = typer.Typer(
     name="casebell",
+    cls=Commands,
     help="Receives immigration case-status webhooks and tells the people who must know.",
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 
@@ -33,7 +106,10 @@ def _version(given: bool) -> None:
 
 @app.callback()
 def root(
-    config: Config = None,
+    config: Annotated[
+        str | None,
+        typer.Option("--config", metavar="FILE", help="The configuration file; also after a verb."),
+    ] = None,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show a traceback when something fails.")
     ] = False,
@@ -44,26 +120,78 @@ def root(
     """Casebell."""
 
 
-app.command("init")(init.init)
-app.command("check")(check.check)
-app.command("serve")(serve.serve)
-app.command("send")(send.send)
-app.command("classify")(classify.classify)
-app.command("why")(why_command.why)
-app.command("doctor")(doctor.doctor)
-app.add_typer(events.app, name="events")
-app.add_typer(alerts.app, name="alerts")
-app.add_typer(held.app, name="held")
-app.add_typer(channels.app, name="channels")
-
-
 def main() -> None:
     """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """One command, from its arguments to its exit code."""
+    # Wherever it stands: whoever wants a traceback repeats the last line and adds the word.
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    debug = "--debug" in arguments[:end]
+    given = [one for one in arguments[:end] if one != "--debug"]
+    _write_utf8()
     try:
-        app()
-    except CasebellError as error:
-        if "--debug" in sys.argv:
-            traceback.print_exc()
-        sys.exit(fail(error))
+        code = _run([*given, *arguments[end:]])
+        if sys.stdout is not None:  # as it is after `>&-`
+            with writing():
+                sys.stdout.flush()
     except KeyboardInterrupt:
-        sys.exit(130)
+        return INTERRUPTED
+    except (ReaderGone, BrokenPipeError):
+        _forget_output()
+        return READER_GONE
+    except typer.TyperException as error:
+        return _misused(error)
+    except CasebellError as error:
+        if debug:
+            traceback.print_exc()
+        if isinstance(error, OutputFailed):
+            _forget_output()
+        return fail(error)
+    except Exception as error:  # noqa: BLE001 - a traceback is for who asks for one
+        if debug:
+            traceback.print_exc()
+        complain(
+            f"Error: Something unforeseen went wrong ({type(error).__name__}).",
+            "Run the same with --debug added, and report what it prints.",
+        )
+        return DEFECT
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("casebell", arguments) as context:
+            command.invoke(context)
+    except typer.Exit as ended:
+        return ended.exit_code
+    return 0
+
+
+def _misused(error: typer.TyperException) -> int:
+    message = error.format_message()
+    if message.startswith("Usage:"):
+        # Nothing was asked for: the message is the whole help.
+        typer.echo(message)
+        return error.exit_code
+    context = getattr(error, "ctx", None)
+    hint = f"`{context.command_path} --help` shows what it takes." if context else ""
+    complain(f"Error: {message.replace('Value error, ', '')}", hint)
+    return error.exit_code
+
+
+def _write_utf8() -> None:
+    """Whatever the locale: nothing we print may fail for want of a character."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _forget_output() -> None:
+    """Python would try to write it once more when it ends, and fail again."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)

@@ -7,13 +7,19 @@ from typing import Annotated
 import httpx2
 import typer
 
-from casebell.cli.options import Config, door_for, run, settings_for, trust
+from casebell.cli.door import url_of
+from casebell.cli.options import Config, run, settings_for, utf8
 from casebell.cli.terminal import line
+from casebell.cli.tls import trust
 from casebell.clock import SystemClock
 from casebell.errors import ConfigError, NotFound, ServerUnreachable
+from casebell.receive.compact_json import compact_json
 from casebell.sandbox.deliveries import headers_for
 from casebell.sandbox.samples import SAMPLES, body_of
 from casebell.settings import Settings, Source
+
+#: Seconds for an answer.
+PATIENCE = 30
 
 
 def send(
@@ -24,12 +30,15 @@ def send(
     sample: Annotated[
         str | None, typer.Option("--sample", metavar="NAME", help=f"One of: {', '.join(SAMPLES)}.")
     ] = None,
-    source: Annotated[str | None, typer.Option("--source", help="The source to send as.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", metavar="NAME", help="The source to send as.")
+    ] = None,
     to: Annotated[
         str | None, typer.Option("--to", metavar="URL", help="The whole URL, or the server's.")
     ] = None,
     secret: Annotated[
-        str | None, typer.Option("--secret", help="Instead of the configured one.")
+        str | None,
+        typer.Option("--secret", metavar="S", callback=utf8, help="Instead of the configured one."),
     ] = None,
     config: Config = None,
 ) -> None:
@@ -37,31 +46,33 @@ def send(
     if (body is None) == (sample is None):
         raise typer.BadParameter("Give either --body FILE or --sample NAME.")
     if sample is not None and sample not in SAMPLES:
-        raise typer.BadParameter(f"Samples: {', '.join(SAMPLES)}.", param_hint="--sample")
+        raise typer.BadParameter(f"One of: {', '.join(SAMPLES)}.", param_hint="--sample")
     clock = SystemClock()
     kind = SAMPLES[sample].kind if sample else None
     settings = _settings(context, config, needed=to is None or secret is None)
     sender = _source(settings, source, kind)
     content = _read(body) if body else body_of(SAMPLES[sample or ""], now=clock.now())
     url = _address(settings, sender, to)
-    headers = headers_for(
-        sender,
-        content,
-        secret=secret or sender.secrets[0].value.get_secret_value(),
-        at=clock.now() // 1_000_000,
-        idempotency_key=str(uuid.uuid4()),
-    )
+    headers = _headers(sender, content, secret=secret, at=clock.now() // 1_000_000)
 
     async def post() -> httpx2.Response:
-        verify = trust(settings) if settings else True
-        async with httpx2.AsyncClient(timeout=30, trust_env=False, verify=verify) as client:
+        # Somebody else's address has somebody else's certificate.
+        verify = trust(settings) if settings and to is None else True
+        async with httpx2.AsyncClient(timeout=PATIENCE, trust_env=False, verify=verify) as client:
             return await client.post(url, content=content, headers=headers)
 
     try:
         response = run(post())
-    except (httpx2.HTTPError, httpx2.InvalidURL, OSError):
+    except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
+        raise typer.BadParameter(
+            "Write https://host, or the whole URL.", param_hint="--to"
+        ) from None
+    except (httpx2.HTTPError, OSError):
+        # What was typed may hold a password.
+        where = url if to is None else "that address"
         raise ServerUnreachable(
-            "Nothing answers at that address.", hint="Is `casebell serve` running? Try --to URL."
+            f"Nothing answers at {where}.",
+            hint="Is `casebell serve` running? --to URL names another address.",
         ) from None
     line(f"{response.status_code} {response.text}")
     if response.status_code >= 500:
@@ -89,7 +100,9 @@ def _source(settings: Settings | None, name: str | None, kind: str | None) -> So
     if name is None:
         fitting = [one for one in settings.sources.values() if kind in (None, one.kind)]
         if not fitting:
-            raise NotFound(f"No source of kind {kind} is configured.")
+            raise NotFound(
+                f"No source of kind {kind} is configured.", hint="Name one with --source NAME."
+            )
         return fitting[0]
     if name not in settings.sources:
         raise NotFound(
@@ -106,11 +119,31 @@ def _read(file: Path) -> bytes:
 
 
 def _address(settings: Settings | None, source: Source, to: str | None) -> str:
-    if to is not None:
-        return to if "/webhooks/" in to else f"{to.rstrip('/')}/webhooks/{source.name}"
-    if settings is None:
-        raise NotFound("No address is known.", hint="Name it with --to URL.")
-    door = door_for(settings)
-    scheme = "https" if settings.server.tls_cert else "http"
-    url = door.url if door else f"{scheme}://{settings.server.host}:{settings.server.port}"
-    return f"{url}/webhooks/{source.name}"
+    if to is None:
+        if settings is None:
+            raise NotFound("No address is known.", hint="Name it with --to URL.")
+        to = url_of(settings)
+    return to if "/webhooks/" in to else f"{to.rstrip('/')}/webhooks/{source.name}"
+
+
+def _headers(source: Source, body: bytes, *, secret: str | None, at: int) -> dict[bytes, bytes]:
+    """What proves the delivery, by each of the source's methods with a secret that serves it."""
+    signed = body
+    if source.signed_body == "compact-json":
+        try:
+            signed = compact_json(body)
+        except ValueError:
+            # What is no JSON has no other form: let the server say what it makes of it.
+            signed = body
+    key = str(uuid.uuid4())
+    headers: dict[str, str] = {}
+    for method in source.auth:
+        # Without a configuration there are none: `secret` is given then.
+        fitting = [one.value for one in source.secrets if one.use in (None, method)]
+        if secret is None and not fitting:
+            continue
+        value = secret if secret is not None else fitting[0].get_secret_value()
+        by_method = source.model_copy(update={"auth": (method,)})
+        headers |= headers_for(by_method, signed, secret=value, at=at, idempotency_key=key)
+    # A secret may hold any character; the wire carries bytes.
+    return {name.encode(): value.encode() for name, value in headers.items()}

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -14,9 +16,12 @@ import uvloop
 
 import casebell
 from casebell.app import REQUEST_GRACE, build
+from casebell.cli.door import local_url
 from casebell.cli.options import Config, settings_for
-from casebell.console.local import Door, door_path, make_door
-from casebell.errors import CasebellError, Refusal
+from casebell.cli.tls import see_certificate
+from casebell.console.local import Door, door_path, new_door, write_door
+from casebell.errors import Refusal
+from casebell.receive.connection import Connection
 from casebell.settings import Settings
 from casebell.telemetry import configure_logging, get_logger
 
@@ -24,6 +29,7 @@ from casebell.telemetry import configure_logging, get_logger
 def serve(context: typer.Context, config: Config = None) -> None:
     """Migrate the database, receive deliveries and send alerts until told to stop."""
     settings = settings_for(context, config)
+    see_certificate(settings)
     configure_logging(sys.stdout)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run_server(settings))
@@ -38,12 +44,17 @@ async def run_server(settings: Settings) -> None:
     """
     listener = _listen(settings)
     log = get_logger()
-    url = _own_url(settings, listener)
-    door = _door(settings, url)
+    url = local_url(settings, *listener.getsockname()[:2])
+    # On PostgreSQL the command line works on the database itself.
+    database = settings.storage.sqlite_path
+    door = new_door(url) if database is not None else None
     for warning in settings.warnings:
         log.warning("config.warning", message=warning)
 
     def started() -> None:
+        # Not before: until the database is ours, the door there may be another server's.
+        if database is not None and door is not None:
+            _write_door(database, door)
         log.info(
             "server.started",
             version=casebell.__version__,
@@ -58,14 +69,9 @@ async def run_server(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
-    # The server gives up with SystemExit when its start-up fails; the app remembers why.
-    with contextlib.suppress(SystemExit):
+    # Not by uvicorn, which would log a failing start with its traceback.
+    async with app.router.lifespan_context(app):
         await server.serve(sockets=[listener])
-    failure = getattr(app.state, "failure", None)
-    if isinstance(failure, CasebellError):
-        raise failure
-    if failure is not None:
-        raise CasebellError("The server could not start.") from failure
     log.info("server.stopped")
 
 
@@ -83,11 +89,14 @@ class _Server(uvicorn.Server):
 
 
 def _uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:
+    class PatientConnection(Connection):
+        patience = settings.server.body_timeout
+
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=PatientConnection,
         ws="none",
-        lifespan="on",
+        lifespan="off",
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -106,29 +115,21 @@ def _listen(settings: Settings) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
+        # The system's own words; Python adds the address to them, and knows more numbers.
+        known = not isinstance(error, socket.gaierror) and error.errno
+        reason = os.strerror(error.errno) if known else "no such address"
         raise Refusal(
-            f"Cannot listen on {host}, port {port}: {error.strerror or 'no such address'}.",
+            f"Cannot listen on {host}, port {port}: {reason}.",
             hint="Set server.host and server.port to an address that is free on this machine.",
         ) from None
     listener.setblocking(False)
     return listener
 
 
-def _own_url(settings: Settings, listener: socket.socket) -> str:
-    """Where this machine reaches the server."""
-    host, port = listener.getsockname()[:2]
-    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
-    scheme = "https" if settings.server.tls_cert else "http"
-    return f"{scheme}://[{here}]:{port}" if ":" in here else f"{scheme}://{here}:{port}"
-
-
-def _door(settings: Settings, url: str) -> Door | None:
-    """The way in for the local command line; on PostgreSQL it works on the database itself."""
-    database = settings.storage.sqlite_path
-    if database is None:
-        return None
+def _write_door(database: Path, door: Door) -> None:
+    """The way in for the local command line."""
     try:
-        return make_door(door_path(database), url)
+        write_door(door_path(database), door)
     except OSError as error:
         raise Refusal(
             f"The folder of the database cannot be written: {error.strerror}.",

@@ -1,12 +1,16 @@
 """What a person at a terminal sees: rows, sentences, errors; and the exit codes.
 
 Nothing from outside reaches a terminal as it came: control characters could move its cursor,
-rename its window or hide a line.
+rename its window or hide a line. Everything else is shown as it is.
 """
 
+import contextlib
 import json
+import os
+import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,15 +18,59 @@ from zoneinfo import ZoneInfo
 import typer
 
 from casebell.errors import CasebellError, ConfigError
-from casebell.notify.plain_text import inert, one_line
 
-#: Characters of one cell of a listing.
-CELL = 48
+#: Characters of one line, and of a cell of a listing where no terminal limits it.
+LONGEST = 200_000
+CELL = 200
+#: Characters that the last column keeps on however narrow a terminal.
+LEAST = 16
+#: Ends what was cut.
+CUT = "…"
+
+#: Unicode categories of characters that show nothing and change how others are read: control,
+#: format (right-to-left overrides, zero-width, tags), lone surrogates.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs"})
+_LINE_ENDS_AND_TABS = dict.fromkeys(map(ord, "\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029"), " ")
+
+
+class ReaderGone(Exception):
+    """Whoever read standard output has closed it, as `head` does."""
+
+
+class OutputFailed(CasebellError):
+    """The output cannot be written."""
+
+    code = "output_failed"
+    exit_code = 3
+
+
+@contextlib.contextmanager
+def writing(name: str = "Standard output") -> Iterator[None]:
+    """Tells an error of the output as its own, and not as that of whatever was being read.
+
+    Raises:
+        ReaderGone, OutputFailed: instead of OSError.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise ReaderGone from None
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise OutputFailed(f"{name} cannot be written: {reason}.") from None
+
+
+def plain(text: str) -> str:
+    """The text as one line without control, format or surrogate characters; the rest verbatim."""
+    if text.isprintable():
+        return text
+    flat = text.replace("\r\n", "\n").translate(_LINE_ENDS_AND_TABS)
+    return "".join(c for c in flat if unicodedata.category(c) not in _UNSEEN)
 
 
 def line(text: str = "") -> None:
-    """Print one line or several, made inert."""
-    typer.echo(inert(text, limit=200_000))
+    """Print one line; what would act on a terminal, or begin another line, is left out."""
+    _print(_cut(plain(text[: LONGEST + 1]), LONGEST))
 
 
 def rows(
@@ -31,8 +79,12 @@ def rows(
     *,
     as_json: bool,
     empty: str,
+    whole: bool = False,
 ) -> None:
-    """Print a listing: one JSON object a line, or a table with headings."""
+    """Print a listing: one JSON object a line, or a table with headings.
+
+    The last column is cut where the terminal ends; `whole` cuts nothing.
+    """
     listed = list(items)
     if as_json:
         for item in listed:
@@ -42,16 +94,34 @@ def rows(
         line(empty)
         return
     table = [[heading for heading, _ in columns]]
-    table += [[_cell(read(item)) for _, read in columns] for item in listed]
-    widths = [max(len(row[place]) for row in table) for place in range(len(columns))]
-    for row in table:
-        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        line("  ".join(padded).rstrip())
+    limit = LONGEST if whole else CELL
+    table += [[_cell(read(item), limit) for _, read in columns] for item in listed]
+    widths = [max(len(row[place]) for row in table) for place in range(len(columns) - 1)]
+    room = limit if whole else _room(sum(widths) + 2 * len(widths))
+    for *cells, last in table:
+        padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+        line("  ".join([*padded, _cut(last, room)]).rstrip())
+
+
+def _room(used: int) -> int:
+    """Characters for the last column."""
+    if not sys.stdout.isatty():
+        return CELL
+    return max(shutil.get_terminal_size().columns - used, LEAST)
 
 
 def json_line(item: Mapping[str, Any]) -> None:
-    """Print one object as one line of JSON; ASCII, so that nothing in it acts on a terminal."""
-    typer.echo(json.dumps(item))
+    """Print one object as one line of JSON."""
+    _print(json_text(item))
+
+
+def json_text(item: Mapping[str, Any]) -> str:
+    """One object as JSON on one line: characters that could act on a terminal are escaped."""
+    text = json.dumps(item, ensure_ascii=False)
+    if text.isprintable():
+        return text
+    # Only texts inside quotes can hold such characters.
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def local_time(stamp: str | None, zone: str) -> str:
@@ -71,30 +141,33 @@ def fail(error: CasebellError) -> int:
         for problem in error.problems:
             place = f"{problem.where}: " if problem.where else ""
             key = f"{problem.key}: " if problem.key else ""
-            _error(f"{place}{key}{problem.message}")
-            if problem.hint:
-                _error(f"  {problem.hint}")
+            complain(f"{place}{key}{problem.message}", problem.hint)
         if len(error.problems) > 1:
-            _error(f"{len(error.problems)} problems. {error.hint}")
+            complain(f"{len(error.problems)} problems. {error.hint}")
         return error.exit_code
-    _error(f"Error: {error.message}")
-    if error.hint:
-        _error(f"  {error.hint}")
+    complain(f"Error: {error.message}", error.hint)
     return error.exit_code
 
 
-def _error(text: str) -> None:
-    typer.echo(inert(text, limit=4_000), err=True)
+def complain(sentence: str, hint: str = "") -> None:
+    """Print what went wrong, and what to do next, on standard error."""
+    typer.echo(_cut(plain(sentence), LONGEST), err=True)
+    if hint:
+        typer.echo(f"  {plain(hint)}", err=True)
 
 
-def _cell(value: object) -> str:
+def _print(text: str) -> None:
+    with writing():
+        typer.echo(text)
+
+
+def _cell(value: object, limit: int) -> str:
+    if isinstance(value, list | tuple):
+        value = " ".join(map(str, value))
     if value is None or value == "":
         return "-"
-    if isinstance(value, list | tuple):
-        value = " ".join(str(part) for part in value) or "-"
-    return one_line(str(value), limit=CELL)
+    return _cut(" ".join(plain(str(value)[: 4 * limit]).split()), limit)
 
 
-def is_terminal() -> bool:
-    """Whether a person watches standard error."""
-    return sys.stderr.isatty()
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - len(CUT)] + CUT

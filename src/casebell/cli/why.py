@@ -1,11 +1,12 @@
 """`casebell why KEY`: everything that became of an event, as sentences."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from casebell.cli.options import AsJson, Config, reading, run, settings_for
+from casebell.cli.options import AsJson, Config, Key, run, settings_for
+from casebell.cli.reader import reading
 from casebell.cli.terminal import json_line, line, local_time
 from casebell.errors import NotFound
 from casebell.events import Flag, KeyBasis
@@ -34,7 +35,7 @@ _FLAGS = {
 
 def why(
     context: typer.Context,
-    key: Annotated[str, typer.Argument(help="The source's key, or our number.")],
+    key: Key,
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:

@@ -76,10 +76,12 @@ def new_receipt() -> str:
     return f"IOE09{random.randrange(10**8):08d}"  # noqa: S311 - made-up data, no secret
 
 
-def document_of(sample: Sample, *, now: Micros) -> dict[str, Any]:
-    """A sample as the upstream's JSON, with an id of its own and `now` as its time."""
-    receipt = sample.receipt or new_receipt()
-    event_id = f"evt_{uuid.uuid4().hex[:20]}"
+def document_of(
+    sample: Sample, *, now: Micros, event_id: str | None = None, receipt: str | None = None
+) -> dict[str, Any]:
+    """A sample as the upstream's JSON, with `now` as its time; what is not given is a fresh one."""
+    receipt = receipt or sample.receipt or new_receipt()
+    event_id = event_id or f"evt_{uuid.uuid4().hex[:20]}"
     at = iso(now)[:19] + "Z"
     if sample.kind == "parley":
         return {

@@ -1,0 +1,198 @@
+"""`casebell demo`: everything at once in a temporary directory, as a proof and to play with."""
+
+import asyncio
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from casebell.cli.terminal import line
+from casebell.clock import SystemClock
+from casebell.errors import CasebellError, ServerUnreachable
+from casebell.notify.plain_text import one_line
+from casebell.sandbox.expect import Surprise, expect
+from casebell.sandbox.samples import SAMPLES, body_of
+from casebell.sandbox.stage import Stage, set_up
+from casebell.sandbox.story import STORY, Step
+from casebell.sandbox.upstream import Outgoing
+
+#: What ends the demo early; Ctrl-C is SIGINT, a closed window SIGHUP.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Seconds between two of the upstream's deliveries once the story is over.
+_EVERY = 4.0
+_LOOK = 0.1
+#: Lines of the server's log shown where a step failed.
+_TAIL = 15
+#: Characters of what was expected and of what came.
+_LONGEST = 2_000
+
+
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Play the story, then end.")] = False,
+) -> None:
+    """Try everything on this machine: a server, a simulated upstream, mail and chat sinks."""
+    raise typer.Exit(run_demo(once=once))
+
+
+def run_demo(*, once: bool, configuration: str | None = None, story: Sequence[Step] = STORY) -> int:
+    """Play a story; the exit code.
+
+    Args:
+        once: end after the story; else go on until Ctrl-C.
+        configuration: the text of a configuration instead of the demo's own.
+        story: its steps.
+    """
+    ended_by: list[signal.Signals] = []
+
+    async def play() -> int:
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+
+        def end(number: signal.Signals) -> None:
+            # Once: what is cleaned up is not to be disturbed.
+            if task is not None and not ended_by:
+                ended_by.append(number)
+                task.cancel()
+
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, end, number)
+        return await _demo(story, once=once, configuration=configuration)
+
+    try:
+        with asyncio.Runner() as runner:
+            return runner.run(play())
+    except asyncio.CancelledError:
+        line()
+        line("Ended before the story was over. Nothing is left of it.")
+        return 128 + ended_by[0] if ended_by else 1
+
+
+async def _demo(story: Sequence[Step], *, once: bool, configuration: str | None) -> int:
+    async with set_up(configuration=configuration) as stage:
+        line("Casebell demo: a real server, a simulated upstream, real chat and mail sinks.")
+        line(f"All of it runs on this machine, in {stage.directory}, which is removed at the end.")
+        line(
+            "Alerts go to chat (an HTTP sink) and to the mail of rfe-team and jchan (an SMTP sink);"
+        )
+        line("it-desk gets mail about what operations must know.")
+        began = time.monotonic()
+        if not await _tell(story, stage):
+            return 1
+        seconds = time.monotonic() - began
+        line()
+        line(f"{len(story)} steps in {seconds:.0f} s, all as the contract says.")
+        return 0 if once else await _stay(stage)
+
+
+async def _tell(story: Sequence[Step], stage: Stage) -> bool:
+    """The story, as it happens; whether every step came out as the contract says."""
+    try:
+        took = await stage.server.start()
+        line(f"The server is ready after {took:.1f} s: {stage.server.url}")
+    except CasebellError as error:
+        _explain(error, stage)
+        return False
+    for number, step in enumerate(story, start=1):
+        line()
+        _styled(f"{number:>2}  {step.title}", bold=True)
+        try:
+            await _tell_step(step, stage)
+        except CasebellError as error:
+            _explain(error, stage)
+            line()
+            line(f"Step {number} of {len(story)} did not come out as the contract says.")
+            return False
+    return True
+
+
+async def _tell_step(step: Step, stage: Stage) -> None:
+    async for about, text in step.play(stage):
+        line(f"    {about:<9} {text}")
+    surplus = [f"{arrival.recipient}: {arrival.title}" for arrival in stage.inbox.read()]
+    expect("messages beyond those", expected="none", got="; ".join(surplus) or "none")
+
+
+def _explain(error: CasebellError, stage: Stage) -> None:
+    if isinstance(error, Surprise):
+        _styled(f"    NOT AS EXPECTED: {error.what}", fg="red")
+        line(f"      expected  {one_line(error.expected, limit=_LONGEST)}")
+        line(f"      got       {one_line(error.got, limit=_LONGEST)}")
+    else:
+        _styled(f"    NOT AS EXPECTED: {error.message}", fg="red")
+    line("    The last lines of the server's log:")
+    for logged in stage.server.tail(_TAIL):
+        line(f"      {logged}")
+
+
+async def _stay(stage: Stage) -> int:
+    """Keep everything running and show what happens, until Ctrl-C."""
+    if not stage.server.runs:
+        await stage.server.start()
+    config = f"--config {stage.config}"
+    for text in (
+        "",
+        "Everything runs on, and the upstream delivers something every few seconds.",
+        f"  Server         {stage.server.url}",
+        f"  Configuration  {stage.config}",
+        f"  Secrets        {stage.env_file}",
+        f"  Server's log   {stage.server.log}",
+        "",
+        "To try in another window:",
+        f"  casebell send {config} --sample parley-rfe",
+        f"  casebell send {config} --sample parley-hostile",
+        f"  casebell events list {config}",
+        f"  casebell alerts list {config}",
+        f"  casebell why evt-1007 {config}",
+        f"  casebell held list {config}",
+        f"  casebell doctor {config}",
+        "",
+        "Ctrl-C ends the demo and removes everything.",
+        "",
+    ):
+        line(text)
+    try:
+        await _go_on(stage)
+    except asyncio.CancelledError:
+        line()
+        line("Ended. Nothing is left of the demo.")
+        return 0
+    line("The server has ended by itself. The last lines of its log:")
+    for logged in stage.server.tail(_TAIL):
+        line(f"  {logged}")
+    return 1
+
+
+async def _go_on(stage: Stage) -> None:
+    """Deliver and show until the server ends."""
+    clock = SystemClock()
+    next_at = clock.monotonic()
+    while stage.server.runs:
+        for arrival in stage.inbox.read():
+            _happened(arrival.recipient, arrival.title)
+        if clock.monotonic() >= next_at:
+            next_at = clock.monotonic() + _EVERY
+            name, sample = random.choice(list(SAMPLES.items()))  # noqa: S311 - any will do
+            outgoing = Outgoing(source=sample.kind, body=body_of(sample, now=clock.now()))
+            try:
+                answer = str(await stage.upstream.post(outgoing))
+            except ServerUnreachable as error:
+                answer = error.message
+            _happened("upstream", f"{name} → {answer}")
+        await asyncio.sleep(_LOOK)
+
+
+def _happened(who: str, what: str) -> None:
+    line(f"{datetime.now().astimezone():%H:%M:%S}  {who:<26} {what}")
+
+
+def _styled(text: str, *, bold: bool = False, fg: str | None = None) -> None:
+    if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
+        text = typer.style(text, bold=bold, fg=fg)
+    # Our own words; what comes from outside goes through `line`.
+    typer.echo(text)

@@ -1,0 +1,168 @@
+"""`casebell events export`: everything that matches, as JSON lines or CSV."""
+
+import contextlib
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TextIO
+
+import typer
+
+from casebell.cli.terminal import json_text, plain, writing
+from casebell.errors import Refusal
+from casebell.store import queries
+from casebell.store.engine import Connection
+from casebell.store.queries import EventFilter
+
+#: Columns of a CSV export: the contract's fields of an event.
+CSV_FIELDS = (
+    "id",
+    "source",
+    "key",
+    "key_basis",
+    "type",
+    "receipt",
+    "status",
+    "delivered_status",
+    "tags",
+    "text",
+    "occurred_at",
+    "received_at",
+    "flags",
+    "change",
+    "decision",
+    "deliveries",
+    "body_sha256",
+)
+
+#: Spreadsheets run a cell that begins like this as a formula; some read the wide forms too.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+#: Events between two looks at the progress.
+_STEP = 500
+
+
+class Format(StrEnum):
+    """How an export is written."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+async def write_events(
+    connection: Connection, where: EventFilter, *, written: Format, out: Path | None
+) -> None:
+    """Write every event that matches, oldest first, to a new file or to standard output.
+
+    Raises:
+        Refusal: the file is there already, or cannot be made.
+        OutputFailed: writing stopped half-way; nothing is left of a file.
+        ReaderGone: of standard output.
+    """
+    watched = sys.stderr.isatty() and (out is not None or not sys.stdout.isatty())
+    total = await queries.count_events(connection, where) if watched else 0
+    with _opened(out) as output, _progress(total, shown=watched) as step:
+        write = _writer(written, output)
+        async for event in queries.export_events(connection, where):
+            write(event)
+            step()
+
+
+class _Output:
+    """A file whose errors are told as its own, and not as the storage's."""
+
+    def __init__(self, file: TextIO, name: str) -> None:
+        self._file = file
+        self._name = name
+
+    @property
+    def is_terminal(self) -> bool:
+        return self._file.isatty()
+
+    def write(self, text: str) -> None:
+        with writing(self._name):
+            self._file.write(text)
+
+    def finish(self) -> None:
+        with writing(self._name):
+            self._file.flush()
+
+
+def _writer(written: Format, output: _Output) -> Callable[[Mapping[str, Any]], None]:
+    if written is Format.JSONL:
+        return lambda event: output.write(json_text(event) + "\n")
+    table = csv.writer(output)
+    table.writerow(CSV_FIELDS)
+    # A file holds the text as it came; a terminal would act on parts of it.
+    shown = plain if output.is_terminal else str
+
+    def write_row(event: Mapping[str, Any]) -> None:
+        table.writerow([_csv_cell(event[name], shown) for name in CSV_FIELDS])
+
+    return write_row
+
+
+def _csv_cell(value: object, shown: Callable[[str], str]) -> object:
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
+    if isinstance(value, dict):
+        value = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, str):
+        return value
+    return shown("'" + value if value.startswith(_FORMULA) else value)
+
+
+@contextlib.contextmanager
+def _opened(out: Path | None) -> Iterator[_Output]:
+    """Where the export goes; a new file that is not finished is removed."""
+    if out is None:
+        output = _Output(sys.stdout, "Standard output")
+        yield output
+        output.finish()
+        return
+    file = _new_file(out)
+    output = _Output(file, str(out))
+    try:
+        yield output
+        output.finish()
+    except BaseException:
+        out.unlink()
+        raise
+    finally:
+        # What could not be written is not tried again.
+        with contextlib.suppress(OSError):
+            file.close()
+
+
+def _new_file(out: Path) -> TextIO:
+    try:
+        # As private as the database it comes from.
+        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise Refusal(
+            f"{out} exists already; nothing was written.", hint="Name a new file."
+        ) from None
+    except OSError as error:
+        raise Refusal(f"{out} cannot be written: {os.strerror(error.errno or 0)}.") from None
+    return os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="")
+
+
+@contextlib.contextmanager
+def _progress(total: int, *, shown: bool) -> Iterator[Callable[[], None]]:
+    """How far it is, on standard error, for a person who watches."""
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        if shown and done % _STEP == 0:
+            typer.echo(f"\r{done:,} of {total:,} events", err=True, nl=False)
+
+    yield step
+    if shown:
+        what = "event" if done == 1 else "events"
+        typer.echo(f"\rWrote {done:,} {what}.{' ' * 20}", err=True)

@@ -1,0 +1,80 @@
+"""What people were told: the messages that came in at the sinks, however they were sent."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.policy import default
+
+from casebell.events import Micros
+from casebell.sandbox.sinks import HttpRequest, HttpSink, Mail, SmtpSink
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arrival:
+    """One message for one person or room."""
+
+    #: The room's name, or the mail address.
+    recipient: str
+    title: str
+    #: As it stood on the wire, decoded.
+    text: str
+    at: Micros
+
+
+class Inbox:
+    """All messages of a chat room and a mail server, in order of arrival.
+
+    Args:
+        room: what the HTTP sink stands for.
+    """
+
+    def __init__(self, *, room: str, http: HttpSink, mail: SmtpSink) -> None:
+        self._room = room
+        self._http = http
+        self._mail = mail
+        self._read = 0
+
+    def unread(self) -> int:
+        """How many messages `read` would give."""
+        return len(self._arrivals()) - self._read
+
+    def read(self) -> list[Arrival]:
+        """The messages that came in since the last call."""
+        arrivals = self._arrivals()[self._read :]
+        self._read += len(arrivals)
+        return arrivals
+
+    def all(self) -> list[Arrival]:
+        """Every message so far."""
+        return self._arrivals()
+
+    def _arrivals(self) -> list[Arrival]:
+        return sorted([*self._posts(), *self._mails()], key=lambda arrival: arrival.at)
+
+    def _posts(self) -> Iterator[Arrival]:
+        for request in self._http.requests:
+            # What the room refused was not read by anybody.
+            if request.answer is not None and request.answer.status < 300:
+                yield _from_post(self._room, request)
+
+    def _mails(self) -> Iterator[Arrival]:
+        for mail in self._mail.mails:
+            for recipient in mail.recipients:
+                yield _from_mail(recipient, mail)
+
+
+def _from_post(room: str, request: HttpRequest) -> Arrival:
+    content = json.loads(request.body)
+    return Arrival(recipient=room, title=content["title"], text=content["message"], at=request.at)
+
+
+def _from_mail(recipient: str, mail: Mail) -> Arrival:
+    message = message_from_bytes(mail.content, policy=default)
+    body = message.get_body(("plain",))
+    return Arrival(
+        recipient=recipient,
+        title=str(message["Subject"]),
+        text="" if body is None else body.get_content().replace("\r\n", "\n"),
+        at=mail.at,
+    )

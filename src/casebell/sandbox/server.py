@@ -1,0 +1,172 @@
+"""`casebell serve` and other commands as processes of their own, as a service manager runs them."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import httpx2
+
+from casebell.errors import ServerUnreachable
+from casebell.sandbox.expect import Surprise
+
+#: Seconds for the server to start, and for any other command to end.
+PATIENCE = 30.0
+_POLL = 0.01
+
+
+def environment() -> dict[str, str]:
+    """This process's environment without what would change a configuration or a loopback send."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("CASEBELL_")}
+    return kept | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+
+
+class Server:
+    """A server that can be started, killed and stopped; killed when its `async with` block ends.
+
+    Args:
+        config: its configuration.
+        log: where its output goes, of every start one after the other.
+    """
+
+    def __init__(self, *, config: Path, log: Path) -> None:
+        self.url = ""
+        self.log = log
+        self._config = config
+        self._process: asyncio.subprocess.Process | None = None
+        # A connection that is kept would not survive a restart.
+        self._client = httpx2.AsyncClient(
+            timeout=PATIENCE, trust_env=False, limits=httpx2.Limits(max_keepalive_connections=0)
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.kill()
+        await self._client.__aexit__(None, None, None)
+
+    @property
+    def runs(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self) -> float:
+        """Start, and wait until it serves; seconds taken.
+
+        Raises:
+            Surprise: it ended, or did not serve in time.
+        """
+        began = time.monotonic()
+        with self.log.open("ab") as output:
+            seen = output.tell()
+            self._process = await _run(
+                "serve", "--config", str(self._config), stdout=output, stderr=output
+            )
+        while time.monotonic() - began < PATIENCE:
+            if (url := self._url_since(seen)) is not None:
+                self.url = url
+                return time.monotonic() - began
+            if not self.runs:
+                break
+            await asyncio.sleep(_POLL)
+        raise Surprise(
+            "casebell serve",
+            expected=f"it serves within {PATIENCE:g} s",
+            got="it still starts" if self.runs else f"exit code {self._process.returncode}",
+        )
+
+    async def kill(self) -> None:
+        """End it at once, as a power cut would (SIGKILL)."""
+        if self._process is not None and self.runs:
+            self._process.kill()
+            await self._process.wait()
+
+    async def stop(self) -> tuple[int | None, float]:
+        """Ask it to end (SIGTERM); the exit code, None if it does not end, and seconds taken."""
+        began = time.monotonic()
+        if self._process is None or not self.runs:
+            return None, 0.0
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                code = await self._process.wait()
+        except TimeoutError:
+            return None, PATIENCE
+        return code, time.monotonic() - began
+
+    async def metrics(self) -> str:
+        """What `/metrics` shows.
+
+        Raises:
+            ServerUnreachable: nothing answers.
+        """
+        try:
+            return (await self._client.get(f"{self.url}/metrics")).text
+        except httpx2.HTTPError:
+            raise ServerUnreachable from None
+
+    def tail(self, count: int) -> list[str]:
+        """The last lines of its log."""
+        if not self.log.exists():
+            return []
+        return self.log.read_text(errors="replace").splitlines()[-count:]
+
+    def _url_since(self, offset: int) -> str | None:
+        """The address from its own announcement, whole lines only."""
+        for line in self.log.read_bytes()[offset:].splitlines(keepends=True):
+            if line.endswith(b"\n") and b'"server.started"' in line:
+                return str(json.loads(line)["url"])
+        return None
+
+
+async def ask(*words: str, config: Path) -> list[dict[str, Any]]:
+    """What a command that reads says, as JSON.
+
+    Raises:
+        Surprise: it failed, or did not end.
+    """
+    command = " ".join(("casebell", *words))
+    process = await _run(
+        *words,
+        "--json",
+        "--config",
+        str(config),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(PATIENCE):
+            output, errors = await process.communicate()
+    except TimeoutError:
+        raise Surprise(command, expected="an answer", got=f"none in {PATIENCE:g} s") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        got = f"exit code {process.returncode}: {errors.decode(errors='replace').strip()}"
+        raise Surprise(command, expected="exit code 0", got=got)
+    return [json.loads(line) for line in output.splitlines()]
+
+
+async def _run(*words: str, stdout: Any, stderr: Any) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        # The folder a newcomer stands in must not be looked into for modules.
+        "-P",
+        "-m",
+        "casebell",
+        *words,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        env=environment(),
+        # Ctrl-C at the terminal is for the demo; it ends its processes itself.
+        process_group=0,
+    )

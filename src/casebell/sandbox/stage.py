@@ -1,0 +1,165 @@
+"""Where the demo plays: a temporary directory, a real server, its upstream and its sinks."""
+
+import asyncio
+import random
+import re
+import secrets
+import socket
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+from casebell.clock import SystemClock
+from casebell.errors import Refusal
+from casebell.sandbox.expect import Surprise, expect
+from casebell.sandbox.inbox import Arrival, Inbox
+from casebell.sandbox.server import Server
+from casebell.sandbox.sinks import HttpSink, SmtpSink
+from casebell.sandbox.upstream import Upstream
+from casebell.settings import load
+
+#: What the HTTP sink stands for, and who reads the mail sink's messages.
+CHAT = "chat"
+TEAM = "rfe-team@example-firm.com"
+ATTORNEY = "jchan@example-firm.com"
+IT = "it-desk@example-firm.com"
+
+#: Below the ports that systems lend to outgoing connections: the server's own must be free again
+#: after a restart.
+_PORTS = range(18_000, 28_000)
+#: Seconds until everything that was delivered is decided and sent; a first retry takes five.
+PATIENCE = 15.0
+_POLL = 0.01
+_WAITING = re.compile(r'^casebell_waiting\{what="(unrouted|alerts)"\} ([0-9.e+]+)$', re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """Everything the story needs, running."""
+
+    directory: Path
+    config: Path
+    server: Server
+    upstream: Upstream
+    inbox: Inbox
+    #: The chat room, which can be told to fail.
+    chat: HttpSink
+    #: What the upstream proves itself with, by source.
+    secrets: Mapping[str, str] = field(repr=False)
+
+    @property
+    def env_file(self) -> Path:
+        """Where the secrets are."""
+        return self.directory / ".env"
+
+    async def arrivals(self, *, at_least: int = 0) -> list[Arrival]:
+        """The messages that came in since the last call, once nothing waits any more.
+
+        Args:
+            at_least: wait for so many. What becomes of a held delivery is not counted as waiting.
+
+        Raises:
+            Surprise: something still waits when the patience is over.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            waiting = await self._waiting()
+            over = time.monotonic() > deadline
+            if not waiting and (over or self.inbox.unread() >= at_least):
+                return self.inbox.read()
+            if over:
+                raise Surprise(
+                    "everything is decided and sent",
+                    expected=f"nothing waits after {PATIENCE:g} s",
+                    got=", ".join(f"{what}: {count:g}" for what, count in waiting.items()),
+                )
+            await asyncio.sleep(_POLL)
+
+    async def _waiting(self) -> dict[str, float]:
+        """What has not come to its end, as the server itself counts it."""
+        metrics = await self.server.metrics()
+        counts = {what: float(count) for what, count in _WAITING.findall(metrics)}
+        expect("counts in /metrics", expected=["alerts", "unrouted"], got=sorted(counts))
+        return {what: count for what, count in counts.items() if count}
+
+
+@asynccontextmanager
+async def set_up(*, configuration: str | None = None) -> AsyncIterator[Stage]:
+    """A stage, its server not yet started; nothing of it is left when the block ends.
+
+    Args:
+        configuration: instead of `demo.toml`.
+
+    Raises:
+        Refusal: there is no place for temporary files.
+    """
+    clock = SystemClock()
+    given = {name: secrets.token_urlsafe(32) for name in ("parley", "torch")}
+    async with AsyncExitStack() as stack:
+        directory = Path(stack.enter_context(_temporary_directory()))
+        chat = await stack.enter_async_context(HttpSink())
+        mail = await stack.enter_async_context(SmtpSink())
+        config = directory / "config.toml"
+        config.write_text(configuration or demo_configuration())
+        values = {
+            "PORT": _free_port(),
+            "CHAT_PORT": chat.port,
+            "MAIL_PORT": mail.port,
+            **{f"{name.upper()}_SECRET": secret for name, secret in given.items()},
+        }
+        lines = [f"CASEBELL_DEMO_{name}={value}\n" for name, value in values.items()]
+        (directory / ".env").write_text("".join(lines))
+        server = await stack.enter_async_context(
+            Server(config=config, log=directory / "server.log")
+        )
+        upstream = await stack.enter_async_context(
+            Upstream(
+                url=lambda: server.url,
+                sources=load(config, environ={}).sources,
+                secrets=given,
+                clock=clock,
+                chance=random.Random(),  # noqa: S311 - the order of deliveries is no secret
+            )
+        )
+        yield Stage(
+            directory=directory,
+            config=config,
+            server=server,
+            upstream=upstream,
+            inbox=Inbox(room=CHAT, http=chat, mail=mail),
+            chat=chat,
+            secrets=given,
+        )
+
+
+def demo_configuration() -> str:
+    """The text of `demo.toml`."""
+    return (resources.files("casebell.sandbox") / "demo.toml").read_text()
+
+
+def _temporary_directory() -> tempfile.TemporaryDirectory[str]:
+    """Readable by this user alone."""
+    try:
+        return tempfile.TemporaryDirectory(prefix="casebell-demo-")
+    except OSError:
+        raise Refusal(
+            "There is no place to write temporary files.",
+            hint="Let TMPDIR name a folder that this user may write.",
+        ) from None
+
+
+def _free_port() -> int:
+    for _ in range(100):
+        port = secrets.choice(_PORTS)
+        with socket.socket() as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise Refusal("No port is free on this machine.")

@@ -1,0 +1,84 @@
+"""What the upstream delivers in the story."""
+
+from casebell.events import Micros
+from casebell.sandbox.samples import SAMPLES, document_of
+from casebell.sandbox.upstream import Outgoing
+
+_HOUR: Micros = 3_600_000_000
+#: 2026-03-02T15:04:05Z, the day on which the story's cases move.
+_DAY: Micros = 1_772_463_845_000_000
+
+
+def paper(
+    sample: str,
+    *,
+    receipt: str,
+    event_id: str,
+    hours: int = 0,
+    event_type: str | None = None,
+    receipt_sent: str | None = None,
+) -> Outgoing:
+    """A sample about this receipt, `hours` into the story's day.
+
+    Args:
+        sample: its name.
+        receipt: the receipt number.
+        event_id: the source's id; "" sends none.
+        hours: when the status changed.
+        event_type: instead of the sample's.
+        receipt_sent: instead of the receipt number.
+    """
+    kind = SAMPLES[sample].kind
+    document = document_of(
+        SAMPLES[sample],
+        now=_DAY + hours * _HOUR,
+        event_id=event_id or "none",
+        receipt=receipt_sent or receipt,
+    )
+    if not event_id:
+        del document["id"]
+    if event_type:
+        document["type"] = event_type
+    return Outgoing.of(kind, document)
+
+
+#: One change, told twice: by the generic type and by the specific one (decision C1).
+RFE = paper("parley-rfe", receipt="IOE0912340001", event_id="evt-1001")
+RFE_AGAIN = paper(
+    "parley-rfe", receipt="IOE0912340001", event_id="evt-1002", event_type="case.rfe.issued"
+)
+
+REJECTED = paper("torch-rejected", receipt="WAC2690012301", event_id="evt-2001")
+
+#: Torch without an id, observed, and observed again three hours later (decision B7).
+OBSERVED = paper("torch-rfe", receipt="LIN2690045601", event_id="")
+OBSERVED_LATER = paper("torch-rfe", receipt="LIN2690045601", event_id="", hours=3)
+
+ROUTINE = paper("parley-received", receipt="IOE0912340002", event_id="evt-1003")
+
+CLAIMED = paper("parley-received", receipt="IOE0912340003", event_id="evt-1004")
+CLAIMED_TORCH = paper("torch-received", receipt="WAC2690012302", event_id="evt-2002")
+
+NOT_JSON = Outgoing(source="parley", body=b"<html><h1>502 Bad Gateway</h1></html>")
+A_NUMBER = paper("parley-approved", receipt="", receipt_sent="A123-456-789", event_id="evt-1005")
+
+HOSTILE = paper("parley-hostile", receipt="IOE0912340004", event_id="evt-1006")
+
+APPROVED = paper("parley-approved", receipt="IOE0912340005", event_id="evt-1008", hours=48)
+OLDER_RFE = paper("parley-rfe", receipt="IOE0912340005", event_id="evt-1007")
+
+INTERVIEW = paper("parley-interview", receipt="IOE0912340006", event_id="evt-1009")
+SAME_ID = paper("parley-denied", receipt="IOE0912340006", event_id="evt-1009", hours=1)
+
+NOID = paper("parley-noid", receipt="IOE0912340007", event_id="evt-1010")
+
+#: Six cases, each received and then asked for evidence: a day's work in a storm.
+STORM_RECEIPTS = tuple(f"EAC269007890{number}" for number in range(6))
+STORM = tuple(
+    paper(sample, receipt=receipt, event_id=f"evt-{number}{place}", hours=hours)
+    for place, receipt in enumerate(STORM_RECEIPTS)
+    for number, sample, hours in ((300, "parley-received", 0), (310, "parley-rfe", 30))
+)
+
+DENIED = paper("parley-denied", receipt="IOE0912340008", event_id="evt-1011")
+WHILE_DOWN = paper("torch-rejected", receipt="WAC2690012303", event_id="evt-2003")

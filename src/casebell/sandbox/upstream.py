@@ -1,0 +1,195 @@
+"""A simulated upstream: it signs, retries, repeats, reorders and corrupts, over real HTTP."""
+
+import asyncio
+import json
+import random
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+import httpx2
+
+from casebell.clock import Clock
+from casebell.errors import ServerUnreachable
+from casebell.events import Micros
+from casebell.sandbox.deliveries import headers_for
+from casebell.settings import Source
+
+#: Seconds before the second try; doubled for each one after it.
+FIRST_WAIT = 0.1
+LONGEST_WAIT = 0.8
+#: Posts under way at once in a storm.
+AT_ONCE = 8
+_SECOND = 1_000_000
+
+
+class Flaw(StrEnum):
+    """What can be wrong with a delivery on its way."""
+
+    #: Without signature and secret.
+    UNSIGNED = "unsigned"
+    #: Made by somebody who does not know the secret.
+    FORGED = "forged"
+    #: The body lost its second half after it was signed.
+    CUT_SHORT = "cut_short"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outgoing:
+    """Something the upstream has to say; it may deliver it any number of times."""
+
+    source: str
+    body: bytes
+    #: The same for every delivery of it.
+    idempotency_key: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @classmethod
+    def of(cls, source: str, document: Mapping[str, Any]) -> Self:
+        """A document as the bytes of a body."""
+        return cls(source=source, body=json.dumps(document, ensure_ascii=False).encode())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What the receiver said to one delivery."""
+
+    status: int
+    content: Mapping[str, Any]
+    #: How many times it had been tried.
+    tries: int = 1
+    posted_at: Micros
+    answered_at: Micros
+
+    @property
+    def word(self) -> str:
+        """`stored`, `duplicate`, `conflict`, `held` or an error's code."""
+        return str(self.content.get("status", self.content.get("error", "")))
+
+    def __str__(self) -> str:
+        reason = f": {self.content['reason']}" if "reason" in self.content else ""
+        return f"{self.status} {self.word}{reason}"
+
+
+class Upstream:
+    """Delivers for several sources; use it with `async with`.
+
+    Args:
+        url: asked before each post, for a receiver may move.
+        sources: how each source proves itself, by name.
+        secrets: what it proves itself with, by name.
+        chance: decides about order.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: Callable[[], str],
+        sources: Mapping[str, Source],
+        secrets: Mapping[str, str],
+        clock: Clock,
+        chance: random.Random,
+    ) -> None:
+        #: Every answer so far.
+        self.answers: list[tuple[Outgoing, Answer]] = []
+        self._url = url
+        self._sources = sources
+        self._secrets = secrets
+        self._clock = clock
+        self._chance = chance
+        self._client = httpx2.AsyncClient(timeout=30, trust_env=False)
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.__aexit__(None, None, None)
+
+    async def post(self, outgoing: Outgoing, flaw: Flaw | None = None) -> Answer:
+        """Deliver it once.
+
+        Raises:
+            ServerUnreachable: there was no answer.
+        """
+        return await self._post(outgoing, flaw, tries=1)
+
+    async def deliver(self, outgoing: Outgoing, *, patience: float) -> Answer:
+        """Deliver it, again and again with growing waits, until it is answered 2xx or for good.
+
+        Args:
+            outgoing: what to deliver.
+            patience: seconds after which no other try is begun.
+
+        Raises:
+            ServerUnreachable: the last try had no answer.
+        """
+        last_moment = self._clock.monotonic() + patience
+        wait, tries = FIRST_WAIT, 0
+        while True:
+            tries += 1
+            over = self._clock.monotonic() + wait > last_moment
+            try:
+                answer = await self._post(outgoing, None, tries=tries)
+            except ServerUnreachable:
+                if over:
+                    raise
+            else:
+                if over or not (answer.status >= 500 or answer.status == 429):
+                    return answer
+            await self._clock.sleep(wait)
+            wait = min(2 * wait, LONGEST_WAIT)
+
+    async def storm(
+        self, outgoings: Sequence[Outgoing], *, copies: int, flaws: Sequence[Flaw] = ()
+    ) -> list[Answer]:
+        """Deliver each several times and once with each flaw, in any order and many at once."""
+        deliveries: list[tuple[Outgoing, Flaw | None]] = [
+            (outgoing, flaw) for outgoing in outgoings for flaw in (*[None] * copies, *flaws)
+        ]
+        self._chance.shuffle(deliveries)
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def take_turn(outgoing: Outgoing, flaw: Flaw | None) -> Answer:
+            async with turns:
+                return await self.post(outgoing, flaw)
+
+        return await asyncio.gather(*(take_turn(*delivery) for delivery in deliveries))
+
+    async def _post(self, outgoing: Outgoing, flaw: Flaw | None, *, tries: int) -> Answer:
+        posted_at = self._clock.now()
+        headers = self._headers(outgoing, flaw, at=posted_at // _SECOND)
+        body = outgoing.body
+        if flaw is Flaw.CUT_SHORT:
+            body = body[: len(body) // 2]
+        url = f"{self._url()}/webhooks/{outgoing.source}"
+        try:
+            response = await self._client.post(url, content=body, headers=headers)
+            content = response.json()
+        except (httpx2.HTTPError, ValueError):
+            raise ServerUnreachable("The receiver does not answer.") from None
+        answer = Answer(
+            status=response.status_code,
+            content=content if isinstance(content, dict) else {},
+            tries=tries,
+            posted_at=posted_at,
+            answered_at=self._clock.now(),
+        )
+        self.answers.append((outgoing, answer))
+        return answer
+
+    def _headers(self, outgoing: Outgoing, flaw: Flaw | None, *, at: int) -> dict[str, str]:
+        source = self._sources[outgoing.source]
+        if flaw is Flaw.UNSIGNED:
+            return {"Content-Type": "application/json"}
+        secret = self._secrets[outgoing.source]
+        if flaw is Flaw.FORGED:
+            secret = "a stranger's guess at it"  # noqa: S105 - nobody's secret
+        return headers_for(
+            source,
+            outgoing.body,
+            secret=secret,
+            at=at,
+            idempotency_key=outgoing.idempotency_key,
+        )

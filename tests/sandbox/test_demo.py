@@ -1,0 +1,239 @@
+"""`casebell demo` as a user runs it: it tells the story, can fail, and leaves nothing behind."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from casebell.sandbox.server import environment
+from casebell.sandbox.stage import demo_configuration
+from casebell.sandbox.story import STORY
+
+#: Only the first steps, and a configuration of the test's own.
+SHORTENED = """
+import sys
+from casebell.cli.demo import run_demo
+from casebell.sandbox.story import STORY
+
+once, steps, *configuration = sys.argv[1:]
+text = open(configuration[0]).read() if configuration else None
+sys.exit(run_demo(once=once == "once", configuration=text, story=STORY[: int(steps)]))
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """Where the demo puts its temporary files; afterwards nothing of it may be left."""
+    place = tmp_path / "place"
+    place.mkdir()
+    yield place
+    assert list(place.iterdir()) == []
+    assert running_on(place) == []
+
+
+def running_on(place: Path) -> list[str]:
+    """Command lines of processes that work on files in there."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = process.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue  # It has ended meanwhile.
+        if f"{place}/casebell-demo" in words:
+            found.append(words)
+    return found
+
+
+def start(place: Path, *words: str) -> subprocess.Popen[str]:
+    """A process with the environment of a newcomer who has configured something else."""
+    return subprocess.Popen(
+        [sys.executable, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={
+            **environment(),
+            "TMPDIR": str(place),
+            "CASEBELL_SERVER__PORT": "1",
+            "CASEBELL_CONFIG": "/nowhere/config.toml",
+        },
+    )
+
+
+def shortened(place: Path, *, once: bool, steps: int, configuration: str = "") -> list[str]:
+    """The command line of a story that ends early."""
+    words = ["-c", SHORTENED, "once" if once else "stay", str(steps)]
+    if configuration:
+        file = place.parent / "other.toml"
+        file.write_text(configuration)
+        words.append(str(file))
+    return words
+
+
+def read_until(process: subprocess.Popen[str], pattern: str) -> str:
+    """Its output so far, once a line of it has this; the end of the output fails the test."""
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if re.search(pattern, line):
+            return "".join(lines)
+    pytest.fail(f"ended without {pattern!r}:\n{''.join(lines)}")
+
+
+def test_the_whole_story(place: Path) -> None:
+    """`casebell demo --once` tells every step, finds each as promised, and exits 0."""
+    process = start(place, "-m", "casebell", "demo", "--once")
+    output, _ = process.communicate(timeout=110)
+    assert process.returncode == 0, output
+    titles = re.findall(r"^ ?(\d+)  (.+)$", output, re.MULTILINE)
+    assert titles == [(str(number), step.title) for number, step in enumerate(STORY, start=1)]
+    last = output.splitlines()[-1]
+    assert re.fullmatch(rf"{len(STORY)} steps in \d+ s, all as the contract says\.", last)
+    # No colours, and nothing of the hostile text that could act.
+    assert all(char == "\n" or char.isprintable() for char in output)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "step", "says"),
+    [
+        pytest.param(
+            ('secrets = ["${CASEBELL_DEMO_PARLEY_SECRET}"]', 'secrets = ["somebody else\'s one"]'),
+            1,
+            "NOT AS EXPECTED: the HTTP answer\n"
+            "      expected  200 stored\n"
+            "      got       401 signature_mismatch\n",
+            id="a-wrong-secret",
+        ),
+        pytest.param(
+            ('status = ["rfe_issued"] }, { tags = ["deadline"]', 'status = ["rfe_received"]'),
+            1,
+            "NOT AS EXPECTED: who is told\n"
+            "      expected  chat, jchan@example-firm.com, rfe-team@example-firm.com\n"
+            "      got       nobody\n",
+            id="a-rule-is-missing",
+        ),
+        pytest.param(
+            ('notify = ["chat", "email"]\nurgent', 'notify = ["chat", "email", "it"]\nurgent'),
+            1,
+            "got       chat, it-desk@example-firm.com, jchan@example-firm.com",
+            id="a-rule-tells-too-many",
+        ),
+        pytest.param(
+            ("[storage]", '[routing]\ncoalesce = "0s"\nrepeat_within = "0s"\n\n[storage]'),
+            5,
+            "NOT AS EXPECTED: who is told\n      expected  nobody\n",
+            id="a-change-told-twice",
+        ),
+    ],
+)
+def test_it_can_fail(place: Path, mistake: tuple[str, str], step: int, says: str) -> None:
+    """A step that comes out otherwise is named, with what was expected, what came, and the log."""
+    right, wrong = mistake
+    assert right in demo_configuration()
+    configuration = demo_configuration().replace(right, wrong)
+    words = shortened(place, once=True, steps=6, configuration=configuration)
+    process = start(place, *words)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert says in output
+    assert "The last lines of the server's log:" in output
+    assert re.search(r'^      \{.*"event": "delivery.received"', output, re.MULTILINE)
+    assert f"Step {step} of 6 did not come out as the contract says." in output
+    assert "all as the contract says" not in output
+
+
+def test_a_server_that_does_not_start(place: Path) -> None:
+    """Its exit code and its own words are shown."""
+    # An address that no machine has.
+    configuration = demo_configuration().replace('host = "127.0.0.1"', 'host = "192.0.2.1"')
+    words = shortened(place, once=True, steps=6, configuration=configuration)
+    process = start(place, *words)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "NOT AS EXPECTED: casebell serve" in output
+    assert "got       exit code 1\n" in output
+    assert "      Error: Cannot listen on 192.0.2.1" in output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ended_in_the_middle(place: Path, number: signal.Signals) -> None:
+    """A signal during the story ends it; the exit code says that it was not played out."""
+    process = start(place, *shortened(place, once=True, steps=6))
+    read_until(process, "^ 1  ")
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert output.endswith("Ended before the story was over. Nothing is left of it.\n")
+
+
+def test_it_runs_on_until_ctrl_c(place: Path) -> None:
+    """Without --once it names what there is to try, shows what happens, and Ctrl-C is its end."""
+    process = start(place, *shortened(place, once=False, steps=1))
+    output = read_until(process, r"^\d\d:\d\d:\d\d  upstream +[a-z-]+ → \d+ ")
+    config = re.search(r"casebell send --config (\S+) --sample parley-rfe\n", output)
+    assert config is not None
+    sent = subprocess.run(
+        [
+            *(sys.executable, "-m", "casebell", "send"),
+            *("--config", config[1], "--sample", "parley-denied"),
+        ],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=30,
+        check=True,
+    )
+    assert sent.stdout.startswith("200 ")
+    read_until(process, r"^\d\d:\d\d:\d\d  rfe-team@example-firm.com +URGENT: Case denied")
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert output.endswith("Ended. Nothing is left of the demo.\n")
+
+
+def test_it_notices_that_the_server_is_gone(place: Path) -> None:
+    """A server that ends by itself is told, with exit code 1."""
+    process = start(place, *shortened(place, once=False, steps=1))
+    read_until(process, "Ctrl-C ends the demo")
+    for entry in Path("/proc").glob("[0-9]*"):
+        if is_server_on(place, entry):
+            os.kill(int(entry.name), signal.SIGKILL)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "The server has ended by itself." in output
+
+
+def is_server_on(place: Path, entry: Path) -> bool:
+    """Whether a process is the demo's server."""
+    try:
+        words = (entry / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return b"serve" in words and any(str(place).encode() in word for word in words)
+
+
+def test_nowhere_to_write(tmp_path: Path) -> None:
+    """Without a place for temporary files the error says what to do."""
+    code = (
+        "import tempfile; tempfile._candidate_tempdir_list = lambda: ['/proc/none'];"
+        "import sys; sys.argv = ['casebell', 'demo', '--once'];"
+        "from casebell.cli import main; main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=30,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "There is no place to write temporary files." in ended.stderr
+    assert "TMPDIR" in ended.stderr
