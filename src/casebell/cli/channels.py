@@ -8,6 +8,7 @@ import typer
 from casebell.cli.operate import operate
 from casebell.cli.options import AsJson, Config, noun, run, settings_for, utf8
 from casebell.cli.terminal import json_line, line
+from casebell.errors import NotFound
 
 app = noun("Ways to reach people: test.")
 
@@ -28,6 +29,10 @@ def test(
 ) -> None:
     """Send a marked test message to each target of a channel, and say what came of it."""
     settings = settings_for(context, config)
+    if name not in settings.channels:
+        raise NotFound(
+            "There is no channel of this name.", hint="`casebell check` lists the channels."
+        )
     answer = run(
         operate(
             settings,

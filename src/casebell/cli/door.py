@@ -21,7 +21,7 @@ class AnsweredNo(CasebellError):
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         """`content` is the server's detailed error."""
-        self.exit_code = int(content.get("exit_code", 3))
+        self.exit_code = int(content["exit_code"])
         super().__init__(str(content.get("message", "")), hint=str(content.get("hint", "")))
 
 
@@ -68,6 +68,16 @@ async def ask_server(settings: Settings, path: str) -> Mapping[str, Any]:
             content = response.json()
     except (httpx2.HTTPError, ValueError, OSError):
         raise ServerUnreachable from None
-    if response.status_code >= 400:
+    if response.status_code < 400:
+        return dict(content)
+    if "exit_code" in content:
         raise AnsweredNo(content)
-    return dict(content)
+    if response.status_code == 404:
+        # What it tells a stranger: it was started anew, or another server has its port.
+        raise ServerUnreachable(
+            "The running server does not accept its door file.",
+            hint="Restart it: the file is written when it starts.",
+        )
+    raise ServerUnreachable(
+        "Something went wrong in the running server.", hint="Its log says what."
+    )

@@ -116,8 +116,8 @@ def _listen(settings: Settings) -> socket.socket:
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         # The system's own words; Python adds the address to them, and knows more numbers.
-        known = not isinstance(error, socket.gaierror) and error.errno
-        reason = os.strerror(error.errno) if known else "no such address"
+        unknown = isinstance(error, socket.gaierror) or error.errno is None
+        reason = "no such address" if unknown else os.strerror(error.errno or 0)
         raise Refusal(
             f"Cannot listen on {host}, port {port}: {reason}.",
             hint="Set server.host and server.port to an address that is free on this machine.",

@@ -1,0 +1,306 @@
+"""A firm's directory: its configuration, a database the real stages filled, and its commands."""
+
+import asyncio
+import contextlib
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from sqlite3 import connect
+from typing import Any
+
+import pytest
+
+from casebell.app import Runtime
+from casebell.cli.main import run
+from casebell.clock import SystemClock
+from casebell.errors import RefusedDelivery
+from casebell.events import Delivery
+from casebell.sandbox.deliveries import headers_for
+from casebell.sandbox.sinks import HttpSink
+from casebell.settings import load
+from e2e.server import PARLEY_SECRET, PATIENCE, TORCH_SECRET, Ran, environment
+
+#: `{sink}` is the address of an HTTP sink; nothing listens at port 9.
+CONFIG = f"""
+[server]
+port = 0
+timezone = "America/New_York"
+public_url = "https://casebell.example-firm.com"
+
+[sources.parley]
+kind = "parley"
+secrets = ["{PARLEY_SECRET}"]
+
+[sources.torch]
+kind = "torch"
+header = "X-Torch-Secret"
+secrets = ["{TORCH_SECRET}"]
+
+[channels.team]
+url = "{{sink}}/team"
+disclose = "full"
+pace = "1ms"
+
+[channels.broken]
+url = "json://127.0.0.1:9/"
+max_age = "1ms"
+pace = "1ms"
+
+[[rules]]
+name = "Answer owed"
+when = [{{{{ status = ["rfe_issued"] }}}}, {{{{ tags = ["deadline"] }}}}]
+notify = ["team", "broken"]
+
+[[rules]]
+name = "Denied"
+when = {{{{ status = ["denied"] }}}}
+notify = ["team"]
+
+[ops]
+notify = ["team"]
+"""
+
+#: Everything a terminal, a reader or a spreadsheet must not be given as it is.
+HOSTILE = (
+    "\x1b[2J\x1b]0;owned\x07evil\u202etxt.exe\u200b\r\nTold\n  Nothing to see\x85here\u2028<b>@all"
+)
+
+
+def parley(key: str, **fields: Any) -> bytes:
+    """A Parley body."""
+    return json.dumps(
+        {
+            "id": key,
+            "type": "case.status.updated",
+            "receipt_number": "IOE0912345678",
+            "normalized_status": "received",
+            "raw_status_text": "Case Was Received",
+            "occurred_at": "2025-10-14T19:22:03Z",
+            **fields,
+        }
+    ).encode()
+
+
+#: What the office has received, in order: source and body.
+RECEIVED: Sequence[tuple[str, bytes]] = (
+    ("parley", parley("evt_received")),
+    ("parley", parley("evt_rfe", normalized_status="rfe_issued", raw_status_text="RFE was sent")),
+    (
+        "torch",
+        json.dumps(
+            {
+                "id": "obs_rfe",
+                "type": "case.status.updated",
+                "data": {
+                    "receipt_number": "IOE0912345678",
+                    "status_text": "RFE was sent",
+                    "status_category": "Request for Evidence",
+                    "last_status_at": "2025-10-14T20:00:00Z",
+                },
+            }
+        ).encode(),
+    ),
+    (
+        "parley",
+        parley(
+            "evt_hostile",
+            receipt_number="WAC2190054321",
+            normalized_status="denied",
+            raw_status_text=HOSTILE,
+        ),
+    ),
+    (
+        "parley",
+        parley("evt_formula", receipt_number="LIN2290054321", raw_status_text="=1+1; Año, “sí”"),
+    ),
+    ("parley", parley("evt_received")),
+    ("parley", b'{"id": "evt_lost", "note": "\\u001b[2J\\nfake"}'),
+    ("parley", b"\xff\xfe\x1b]0;owned\x07 no JSON"),
+)
+
+
+class Office:
+    """A directory with a configuration, in which commands are run."""
+
+    def __init__(self, directory: Path, capture: pytest.CaptureFixture[str]) -> None:
+        self.directory = directory
+        self.config = directory / "config.toml"
+        self.database = directory / "casebell.db"
+        self._capture = capture
+
+    def run(self, *arguments: str) -> Ran:
+        """A command in this process, exactly from its arguments to its exit code."""
+        self._capture.readouterr()
+        code = run(arguments)
+        out, err = self._capture.readouterr()
+        return Ran(code=code, out=out, err=err)
+
+    def __call__(self, *arguments: str) -> Ran:
+        """A command with this office's configuration."""
+        return self.run(*arguments, "--config", str(self.config))
+
+    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Read from the database."""
+        with closing(connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
+            return connection.execute(statement, values).fetchall()
+
+    def files(self) -> dict[str, bytes]:
+        """Every file here but SQLite's own beside the database, which belong to it."""
+        return {
+            path.name: path.read_bytes()
+            for path in self.directory.iterdir()
+            if not path.name.endswith(("-wal", "-shm"))
+        }
+
+
+class ThreadedSink:
+    """An HTTP sink with a loop of its own: commands in this process run loops themselves."""
+
+    def __enter__(self) -> HttpSink:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        sink = HttpSink()
+        self._sink = asyncio.run_coroutine_threadsafe(sink.__aenter__(), self._loop).result()
+        return self._sink
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._sink.__aexit__(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def filled(directory: Path) -> None:
+    """Receive, route and send everything in `RECEIVED` with the real stages."""
+    with ThreadedSink() as sink:
+        (directory / "config.toml").write_text(CONFIG.format(sink=json_url(sink)))
+        asyncio.run(_fill(directory / "config.toml"))
+
+
+def json_url(sink: HttpSink) -> str:
+    """The sink as a channel's URL."""
+    return sink.url.replace("http://", "json://")
+
+
+async def _fill(config: Path) -> None:
+    runtime = Runtime.wire(load(config, environ={}))
+    clock = SystemClock()
+    async with runtime.running():
+        for number, (source, body) in enumerate(RECEIVED):
+            headers = headers_for(
+                runtime.settings.sources[source],
+                body,
+                secret=PARLEY_SECRET if source == "parley" else TORCH_SECRET,
+                at=clock.now() // 1_000_000,
+                idempotency_key=f"key-{number}",
+            )
+            delivery = Delivery(
+                source=source,
+                body=body,
+                headers=tuple((n.lower().encode(), v.encode()) for n, v in headers.items()),
+                address="203.0.113.7",
+                received_at=clock.now(),
+                request_id=f"req_{number}",
+            )
+            with contextlib.suppress(RefusedDelivery):
+                await runtime.receiver.accept(delivery)
+        await _settled(config.with_name("casebell.db"))
+
+
+async def _settled(database: Path) -> None:
+    waiting = (
+        "SELECT (SELECT count(*) FROM events WHERE routed_at IS NULL) + (SELECT count(*) FROM "
+        "alerts WHERE state NOT IN ('sent', 'failed')) + (SELECT count(*) FROM held WHERE "
+        "told_at IS NULL)"
+    )
+    end = time.monotonic() + PATIENCE
+    while True:
+        with closing(connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            if connection.execute(waiting).fetchone() == (0,):
+                return
+        assert time.monotonic() < end, "waited in vain"
+        await asyncio.sleep(0.02)
+
+
+def copied(origin: Path, directory: Path) -> Path:
+    """The same office once more."""
+    shutil.copytree(origin, directory, dirs_exist_ok=True)
+    return directory
+
+
+def casebell(*arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """A command as a process of its own, where that makes a difference."""
+    return subprocess.run(
+        [sys.executable, "-m", "casebell", *arguments],
+        check=False,
+        **{
+            "stdin": subprocess.DEVNULL if "input" not in options else None,
+            "capture_output": True,
+            "timeout": PATIENCE,
+            "env": environment(),
+            **options,
+        },
+    )
+
+
+@contextlib.contextmanager
+def serving(office: Office) -> Iterator[str]:
+    """`casebell serve` in this office, until the block ends; gives its address."""
+    log = office.directory / "serve.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "casebell", "serve", "--config", str(office.config)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment(),
+        )
+    try:
+        yield _started(process, log)
+        process.terminate()
+        assert process.wait(PATIENCE) == 0, log.read_text()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _started(process: subprocess.Popen[bytes], log: Path) -> str:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end and process.poll() is None:
+        for text in log.read_text().splitlines():
+            if '"server.started"' in text:
+                return str(json.loads(text)["url"])
+        time.sleep(0.02)
+    raise AssertionError(f"the server did not start:\n{log.read_text()}")
+
+
+def on_terminal(*arguments: str, columns: int = 200) -> str:
+    """What a person sees of a command: standard output and standard error on one terminal."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (50, columns))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "casebell", *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**environment(), "TERM": "xterm-256color"},
+    )
+    os.close(theirs)
+    seen = b""
+    # Reading fails once the other end is closed.
+    with contextlib.suppress(OSError):
+        while chunk := os.read(ours, 65536):
+            seen += chunk
+    os.close(ours)
+    process.wait(PATIENCE)
+    return seen.decode().replace("\r\n", "\n")

@@ -1,0 +1,80 @@
+"""`casebell alerts`: who was told, and sending again."""
+
+import time
+
+import pytest
+
+from casebell.events import AlertState
+from cli.office import Office, serving
+
+#: The contract's fields of an alert.
+FIELDS = {
+    "id", "event", "change", "channel", "target", "rule", "state", "attempts", "reason",
+    "created_at", "sent_at",
+}  # fmt: skip
+
+
+def test_the_contracts_fields(office: Office) -> None:
+    """`--json` prints one object a line, newest first; a target is a label and never a URL."""
+    listed = office("alerts", "list", "--json").lines()
+    assert [alert["id"] for alert in listed] == sorted((a["id"] for a in listed), reverse=True)
+    for alert in listed:
+        assert set(alert) >= FIELDS
+        assert "://" not in alert["target"]
+    first, second = listed[-1], listed[-2]
+    assert (first["event"], first["channel"], first["state"]) == ("evt_rfe", "team", "sent")
+    assert first["rule"] == "Answer owed"
+    assert first["sent_at"].endswith("Z")
+    assert (second["state"], second["reason"], second["sent_at"]) == ("failed", "gave_up", None)
+
+
+@pytest.mark.parametrize("state", AlertState)
+def test_by_state(office: Office, state: AlertState) -> None:
+    """`--state` shows those in one state."""
+    everything = office("alerts", "list", "--json").lines()
+    found = office("alerts", "list", "--json", "--state", state).lines()
+    assert found == [alert for alert in everything if alert["state"] == state]
+
+
+def test_limited(office: Office) -> None:
+    """`--limit` takes the newest."""
+    everything = office("alerts", "list", "--json").lines()
+    assert office("alerts", "list", "--json", "--limit", "2").lines() == everything[:2]
+
+
+def test_a_list_for_people(office: Office) -> None:
+    """What IT looks for when somebody heard nothing: channel, state, tries and the reason."""
+    heading, *listed = office("alerts", "list").out.splitlines()
+    assert heading.split() == [
+        "ID", "CREATED", "EVENT", "CHANNEL", "TARGET", "STATE", "TRIES", "REASON", "SENT",
+    ]  # fmt: skip
+    assert any("evt_rfe" in row and "failed" in row and "gave_up" in row for row in listed)
+    assert office("alerts", "list", "--state", "pending").out == "No alert matches.\n"
+
+
+def test_only_what_failed_is_sent_again(office: Office) -> None:
+    """A failed alert waits to be sent; one that was sent, or is not there, is refused."""
+    (failed,) = office("alerts", "list", "--json", "--state", "failed").lines()
+    number = str(failed["id"])
+    ran = office("alerts", "retry", number)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == f"Alert {number} waits to be sent again.\n"
+    (waiting,) = office("alerts", "list", "--json", "--state", "pending").lines()
+    assert waiting["id"] == failed["id"]
+    for other in ("1", "77"):
+        ran = office("alerts", "retry", other)
+        assert (ran.code, ran.out) == (1, "")
+        assert ran.err.startswith("Error: ")
+
+
+def test_a_running_server_sends_it_at_once(office: Office) -> None:
+    """Through the server the alert is tried again without waiting for anything."""
+    (failed,) = office("alerts", "list", "--json", "--state", "failed").lines()
+    with serving(office):
+        ran = office("alerts", "retry", str(failed["id"]), "--json")
+        assert ran.lines() == [{"alert": failed["id"], "state": "pending"}]
+        end = time.monotonic() + 10
+        attempts = failed["attempts"]
+        while attempts == failed["attempts"] and time.monotonic() < end:
+            (attempts,) = office.rows("SELECT attempts FROM alerts WHERE id = ?", failed["id"])[0]
+    assert attempts == failed["attempts"] + 1

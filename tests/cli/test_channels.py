@@ -1,0 +1,54 @@
+"""`casebell channels test NAME`: a real message by the real path, and what came of it."""
+
+import json
+
+from casebell.sandbox.sinks import HttpAnswer, HttpSink
+from cli.office import Office
+
+
+def test_a_channel_that_works(bare: Office, sink: HttpSink) -> None:
+    """A marked test message arrives; exit code 0, with the outcome for each target."""
+    ran = bare("channels", "test", "team")
+    assert (ran.code, ran.out, ran.err) == (0, "team → json: delivered (sent)\n", "")
+    (request,) = sink.requests
+    assert request.path == "/team"
+    assert "test" in json.loads(request.body)["title"].lower()
+
+
+def test_a_channel_that_does_not(bare: Office, sink: HttpSink) -> None:
+    """Exit code 1, and the reason; a refusal and a closed port read differently."""
+    ran = bare("channels", "test", "broken")
+    assert ran.code == 1
+    assert ran.out.startswith("broken → json: not delivered (retryable, connection_refused")
+    sink.answer(HttpAnswer(status=401))
+    ran = bare("channels", "test", "team", "--json")
+    assert ran.code == 1
+    (answer,) = ran.lines()
+    (target,) = answer["targets"]
+    assert target["target"] == "json"
+    assert target["delivered"] is False
+    assert (target["outcome"], target["reason"]) == ("auth", "auth_failed")
+    assert len(sink.requests) == 1
+
+
+def test_it_is_kept_as_any_alert(bare: Office) -> None:
+    """A test is an alert of its own kind with its attempt: the audit sees it too."""
+    bare("channels", "test", "team")
+    (alert,) = bare("alerts", "list", "--json").lines()
+    assert (alert["kind"], alert["channel"], alert["state"]) == ("test", "team", "sent")
+
+
+def test_a_channel_nobody_configured(bare: Office) -> None:
+    """The answer is no, with what lists the channels."""
+    ran = bare("channels", "test", "a/b?c\x1b")
+    assert (ran.code, ran.out) == (1, "")
+    assert "casebell check" in ran.err
+
+
+def test_through_the_running_server(served: Office, sink: HttpSink) -> None:
+    """With a server running it is the server that sends."""
+    ran = served("channels", "test", "team")
+    assert (ran.code, ran.out) == (0, "team → json: delivered (sent)\n")
+    assert len(sink.requests) == 1
+    assert served("channels", "test", "broken").code == 1
+    assert served("channels", "test", "a/b?c").code == 1

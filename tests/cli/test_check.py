@@ -1,0 +1,124 @@
+"""`casebell check`: what is wrong, all of it; and who hears of what."""
+
+import pytest
+
+from casebell.events import Status, Tag
+from cli.office import Office
+from e2e.server import PARLEY_SECRET
+
+
+def test_a_good_configuration(bare: Office) -> None:
+    """Exit code 0, and a page that names sources, channels and operations."""
+    ran = bare("check")
+    assert (ran.code, ran.err) == (0, "")
+    assert "Source        parley: hmac, 1 secret, /webhooks/parley" in ran.out
+    assert "Channel       team: json" in ran.out
+    assert "Operations    team" in ran.out
+    assert ran.out.endswith("24 sample messages rendered.\nThe configuration is good.\n")
+
+
+def test_who_hears_of_what(bare: Office) -> None:
+    """A line for each status and tag, with the channels and the rules; nothing is cut."""
+    lines = bare("check").out.splitlines()
+    told = {tuple(line.split()[:2]): line for line in lines if line.startswith(("status", "tag"))}
+    assert set(told) == {*(("status", s) for s in Status), *(("tag", t) for t in Tag)}
+    assert told["status", "rfe_issued"].split(maxsplit=2)[2] == "team, broken  Answer owed  -"
+    assert told["status", "denied"].split(maxsplit=2)[2] == "team          Denied       -"
+    assert told["status", "approved"].split(maxsplit=2)[2] == "nobody        -            -"
+    assert told["tag", "no_info"].endswith("a placeholder says nothing of the case")
+
+
+def test_as_json(bare: Office) -> None:
+    """The same for a program: one object a line, and nothing else."""
+    ran = bare("check", "--json")
+    assert ran.code == 0
+    told = {(one["kind"], one["value"]): one for one in ran.lines()}
+    assert len(told) == len(Status) + len(Tag)
+    assert told["status", "rfe_issued"]["channels"] == ["team", "broken"]
+    assert told["status", "rfe_issued"]["rules"] == ["Answer owed"]
+    assert set(told["tag", "card"]) == {"kind", "value", "channels", "rules", "note"}
+
+
+def test_every_problem_at_once(bare: Office) -> None:
+    """Exit code 1, and each problem with its file and key; no value is shown."""
+    text = bare.config.read_text()
+    text = text.replace("port = 0", 'port = "many"').replace(PARLEY_SECRET, "short")
+    bare.config.write_text(text.replace('notify = ["team"]\n\n[ops]', 'notify = ["tem"]\n\n[ops]'))
+    ran = bare("check")
+    assert (ran.code, ran.out) == (1, "")
+    for key in ("server.port", "sources.parley.secrets[1]", "rules[2].notify[1]"):
+        assert f"{bare.config}: {key}: " in ran.err
+    assert "3 problems. " in ran.err
+    assert "short" not in ran.err.replace("shorter", "").replace("shortest", "")
+    assert bare("check", "--json").code == 1
+    assert bare("events", "list").code == 2
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "slack://hunter2",
+        "json://hunter2.example.com/",
+        "nosuchservice://hunter2",
+        "jsons://hunter2.example.com/?optional=yes",
+        "https://example.webhook.office.com/webhookb2/hunter2",
+    ],
+)
+def test_a_channel_that_would_not_do(bare: Office, url: str) -> None:
+    """What apprise warns of when it loads a URL is a problem; the URL is not shown."""
+    text = bare.config.read_text()
+    bare.config.write_text(text.replace('"json://127.0.0.1:9/"', f'"{url}"'))
+    ran = bare("check")
+    assert (ran.code, ran.out) == (1, "")
+    assert f"{bare.config}: channels.broken.url: " in ran.err
+    assert "hunter2" not in ran.err
+
+
+def test_mistyped_recipients_are_all_named(bare: Office) -> None:
+    """Apprise drops them without a word; here each is a problem."""
+    text = bare.config.read_text()
+    bare.config.write_text(
+        text.replace(
+            'url = "json://127.0.0.1:9/"',
+            'url = "mailtos://casebell:pw@smtp.example.com"\nto = ["ops@", "fine@firm.com", "@x"]',
+        )
+    )
+    ran = bare("check")
+    assert ran.code == 1
+    assert ran.err.count("channels.broken.to: ") == 2
+    assert "'ops@'" in ran.err
+    assert "'@x'" in ran.err
+
+
+@pytest.mark.parametrize("content", [b"[server\n", b"\xff\xfe", b""])
+def test_a_file_that_is_no_configuration(bare: Office, content: bytes) -> None:
+    """There is a file, and something is wrong with it: the answer is no."""
+    bare.config.write_bytes(content)
+    ran = bare("check")
+    assert (ran.code, ran.out) == (1, "")
+    assert str(bare.config) in ran.err
+
+
+def test_no_file_at_all(bare: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing to check is a usage error, however the file was named."""
+    assert bare.run("check", "--config", "missing.toml").code == 2
+    assert bare.run("check").code == 2
+    monkeypatch.setenv("CASEBELL_CONFIG", "missing.toml")
+    ran = bare.run("check")
+    assert (ran.code, ran.out) == (2, "")
+    assert "CASEBELL_CONFIG" in ran.err
+
+
+def test_it_only_looks(bare: Office) -> None:
+    """No database, no lock, no door: nothing is made."""
+    before = bare.files()
+    assert bare("check").code == 0
+    assert bare.files() == before
+
+
+def test_warnings_are_told_and_do_not_fail(bare: Office) -> None:
+    """What works but may not be meant: exit code 0."""
+    bare.config.write_text(bare.config.read_text().replace('[ops]\nnotify = ["team"]', ""))
+    ran = bare("check")
+    assert ran.code == 0
+    assert "Warning: ops.notify is empty" in ran.out

@@ -1,0 +1,113 @@
+"""`casebell doctor`: one line for each layer, OK or the next command to run."""
+
+import socket
+import threading
+
+from cli.office import Office, serving
+
+LAYERS = ["configuration", "channels", "storage", "server", "alerts", "held"]
+
+
+def findings(text: str) -> dict[str, str]:
+    """What it says of each layer."""
+    return {line.partition(":")[0]: line.partition(":")[2].strip() for line in text.splitlines()}
+
+
+def test_all_is_well(served: Office) -> None:
+    """Exit code 0, and every layer is OK."""
+    ran = served("doctor")
+    assert (ran.code, ran.err) == (0, "")
+    assert findings(ran.out) == dict.fromkeys(LAYERS, "OK")
+
+
+def test_what_needs_attention(office: Office) -> None:
+    """Each layer names the command that shows more; what waits alone is exit code 1."""
+    with serving(office):
+        ran = office("doctor")
+    assert ran.code == 1
+    found = findings(ran.out)
+    assert list(found) == LAYERS
+    assert found["alerts"] == "1 failed → casebell alerts list --state failed"
+    assert found["held"] == "2 could not be understood → casebell held list"
+
+
+def test_no_server_runs(office: Office) -> None:
+    """It cannot be told whether deliveries would be taken: exit code 3."""
+    ran = office("doctor")
+    assert ran.code == 3
+    assert findings(ran.out)["server"] == "it does not run → casebell serve"
+
+
+def test_something_else_answers(office: Office) -> None:
+    """A port that takes connections and says nothing sensible is no server of ours."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        office.config.write_text(office.config.read_text().replace("port = 0", f"port = {port}"))
+        other.listen(0)
+        other.settimeout(10)
+
+        def hang_up() -> None:
+            connection, _ = other.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        ran = office("doctor")
+        thread.join()
+    assert ran.code == 3
+    assert findings(ran.out)["server"].startswith("it does not answer → ")
+
+
+def test_before_the_first_start(bare: Office) -> None:
+    """Nothing is made by looking: no database, no lock."""
+    before = bare.files()
+    ran = bare("doctor")
+    assert ran.code == 3
+    assert findings(ran.out)["storage"] == "there is no database yet → casebell serve"
+    assert bare.files() == before
+
+
+def test_it_only_looks(office: Office) -> None:
+    """With a database there, nothing of ours changes, and a server can start meanwhile."""
+    before = office.files()
+    office("doctor")
+    assert office.files() == before
+
+
+def test_a_configuration_that_is_wrong(bare: Office) -> None:
+    """The layers below it cannot be looked at: one line, exit code 2."""
+    bare.config.write_text(bare.config.read_text().replace("port = 0", "prot = 0\nhots = 1"))
+    ran = bare("doctor")
+    assert (ran.code, ran.err) == (2, "")
+    (line,) = ran.out.splitlines()
+    assert line.startswith("configuration: server.")
+    assert line.endswith("(and 1 more) → casebell check")
+    ran = bare.run("doctor")
+    assert ran.code == 2
+    assert ran.out.endswith(" → casebell init\n")
+
+
+def test_a_channel_that_cannot_be_loaded(bare: Office) -> None:
+    """It says so without the URL; `check` says what is wrong."""
+    text = bare.config.read_text()
+    bare.config.write_text(text.replace("json://127.0.0.1:9/", "slack://hunter2"))
+    ran = bare("doctor")
+    assert findings(ran.out)["channels"] == "one cannot be loaded → casebell check"
+    assert "hunter2" not in ran.out
+
+
+def test_no_channel(bare: Office) -> None:
+    """Nobody would be alerted: that is not OK."""
+    bare.config.write_text('[sources.parley]\nkind = "parley"\nsecrets = ["0123456789abcdef"]\n')
+    ran = bare("doctor")
+    assert findings(ran.out)["channels"].startswith("there is none, so nobody is alerted → add one")
+
+
+def test_a_damaged_database(bare: Office) -> None:
+    """The storage's own words, and what to look at."""
+    bare.database.write_bytes(b"This is no database." * 500)
+    ran = bare("doctor")
+    assert ran.code == 3
+    assert "file is not a database → " in findings(ran.out)["storage"]

@@ -1,0 +1,116 @@
+"""`casebell events list` and `show`: the received-event log, as people and programs read it."""
+
+import unicodedata
+
+import pytest
+
+from cli.office import HOSTILE, RECEIVED, Office
+
+#: The contract's fields of an event, in its order.
+FIELDS = [
+    "id", "source", "key", "key_basis", "type", "receipt", "status", "delivered_status", "tags",
+    "text", "occurred_at", "received_at", "flags", "change", "decision", "deliveries",
+    "body_sha256",
+]  # fmt: skip
+
+
+def keys(office: Office, *options: str) -> list[str]:
+    """Keys of the events listed with these options."""
+    return [event["key"] for event in office("events", "list", "--json", *options).lines()]
+
+
+def test_the_contracts_fields(office: Office) -> None:
+    """`--json` prints one object a line with exactly the fields of the contract."""
+    listed = office("events", "list", "--json")
+    assert (listed.code, listed.err) == (0, "")
+    for event in listed.lines():
+        assert list(event) == FIELDS
+    newest = listed.lines()[0]
+    assert newest["text"] == "=1+1; Año, “sí”"
+    assert newest["received_at"].endswith("Z")
+    assert newest["tags"] == newest["flags"] == []
+    assert newest["decision"]["outcome"] == "nobody"
+    assert listed.lines()[-1]["deliveries"] == 2
+
+
+def test_newest_first_and_limited(office: Office) -> None:
+    """Fifty unless told otherwise; `--limit` takes the newest."""
+    everything = ["evt_formula", "evt_hostile", "obs_rfe", "evt_rfe", "evt_received"]
+    assert keys(office) == everything
+    assert keys(office, "--limit", "2") == everything[:2]
+    assert keys(office, "--limit", "1000000") == everything
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (("--source", "torch"), ["obs_rfe"]),
+        (("--source", "nobody"), []),
+        (("--status", "rfe_issued"), ["obs_rfe", "evt_rfe"]),
+        (("--tag", "adverse"), ["evt_hostile"]),
+        (("--receipt", "LIN2290054321"), ["evt_formula"]),
+        (("--receipt", " lin-229-005-4321 "), ["evt_formula"]),
+        (("--text", "rfe WAS"), ["obs_rfe", "evt_rfe"]),
+        (("--text", "%"), []),
+        (("--source", "parley", "--tag", "deadline"), ["evt_rfe"]),
+        (("--since", "2001-01-01", "--until", "2002-01-01"), []),
+    ],
+)
+def test_filters(office: Office, options: tuple[str, ...], found: list[str]) -> None:
+    """Filters narrow and combine; receipts are understood in any spelling, text in any case."""
+    assert keys(office, *options) == found
+
+
+def test_a_list_for_people(office: Office) -> None:
+    """A heading and a row for each event, in the firm's time; hostile text stays in its cell."""
+    ran = office("events", "list")
+    heading, *listed = ran.out.splitlines()
+    assert heading.split() == [
+        "ID", "RECEIVED", "SOURCE", "RECEIPT", "STATUS", "TAGS", "DECISION", "TEXT",
+    ]  # fmt: skip
+    assert len(listed) == 5
+    assert listed[3].split("  ")[0] == "2"
+    assert "deadline" in listed[3]
+    assert "notified" in listed[3]
+    assert " EST  " in listed[0] or " EDT  " in listed[0]
+    assert "[2J]0;ownedeviltxt.exe Told Nothing to see here <b>@all" in listed[1]
+    assert office("events", "list", "--source", "nobody").out == "No event matches.\n"
+
+
+def test_one_event(office: Office) -> None:
+    """`show` prints every field, every delivery and the body; nothing acts on the terminal."""
+    ran = office("events", "show", "evt_hostile")
+    assert ran.code == 0
+    lines = ran.out.splitlines()
+    for field in FIELDS:
+        assert any(line.startswith(f"{field}:") for line in lines), field
+    assert not {unicodedata.category(c) for c in ran.out if c != "\n"} & {"Cc", "Cf", "Zl", "Zp"}
+    assert not any(line.startswith(("Told", "  Nothing")) for line in lines)
+    assert any(line.startswith("delivered:") and "secret secret-1" in line for line in lines)
+    assert "(2025-10-14 15:22:03 EDT)" in ran.out
+    assert '"receipt_number": "WAC2190054321"' in ran.out
+
+
+def test_one_event_as_json(office: Office) -> None:
+    """The same for a program: the stored text verbatim, each delivery, the body."""
+    (event,) = office("events", "show", "evt_hostile", "--json").lines()
+    assert list(event) == [*FIELDS, "delivered", "body"]
+    assert event["text"] == HOSTILE
+    assert event["body"].encode() == RECEIVED[3][1]
+    (twice,) = office("events", "show", "evt_received", "--json").lines()
+    assert [one["outcome"] for one in twice["delivered"]] == ["stored", "duplicate"]
+    assert [one["idempotency_key"] for one in twice["delivered"]] == ["key-0", "key-5"]
+
+
+def test_an_event_by_its_number(office: Office) -> None:
+    """The number of a listing's first column does as well as the key."""
+    by_key = office("events", "show", "evt_rfe").out
+    assert office("events", "show", "2").out == by_key
+
+
+@pytest.mark.parametrize("key", ["evt_nobody", "0", "77", "9" * 40, "٢", "%", ""])
+def test_an_event_that_is_not_there(office: Office, key: str) -> None:
+    """The answer is no, with what shows those there are."""
+    ran = office("events", "show", key)
+    assert (ran.code, ran.out) == (1, "")
+    assert "casebell events list" in ran.err

@@ -1,0 +1,211 @@
+"""`casebell events export`: everything, once, oldest first, and never over anything."""
+
+import asyncio
+import csv
+import io
+import json
+import os
+import resource
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from casebell.store.engine import Store
+from casebell.store.event_log import append_events
+from cli.office import HOSTILE, Office, casebell, on_terminal
+from cli.test_events import FIELDS
+from contracts.case_events import case_event, same_json
+from e2e.server import PATIENCE, environment
+
+#: More than one page of the database, and more than a pipe holds.
+MANY = 1_203
+
+
+def add_many(office: Office) -> None:
+    """Events beside those that were received."""
+
+    async def add() -> None:
+        async with Store(f"sqlite:///{office.database}") as store, store.write() as connection:
+            for start in range(0, MANY, 100):
+                numbers = range(start, min(start + 100, MANY))
+                events = [case_event(f"evt_many_{number}") for number in numbers]
+                await append_events(connection, events, same_content=same_json)
+
+    asyncio.run(add())
+
+
+def test_json_lines(office: Office) -> None:
+    """The default: an object a line, with the contract's fields, oldest first."""
+    ran = office("events", "export")
+    assert (ran.code, ran.err) == (0, "")
+    assert [list(event) for event in ran.lines()] == [FIELDS] * 5
+    assert ran.lines() == list(reversed(office("events", "list", "--json").lines()))
+    assert ran.out.replace("\n", "").isprintable()
+    assert "Año, “sí”" in ran.out
+
+
+def test_everything(office: Office) -> None:
+    """It is no listing: there is no limit, and nothing is skipped or told twice."""
+    add_many(office)
+    out = office.directory / "all.jsonl"
+    assert office("events", "export", "--out", str(out)).code == 0
+    with out.open(encoding="utf-8") as lines:
+        numbers = [json.loads(line)["id"] for line in lines]
+    assert numbers == sorted(set(numbers))
+    assert len(numbers) == 5 + MANY
+
+
+def read_csv(text: str) -> list[dict[str, str]]:
+    """Rows by the names in the first one."""
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_csv(office: Office) -> None:
+    """The contract's fields as columns; text comes back as it was, line ends included."""
+    out = office.directory / "all.csv"
+    assert office("events", "export", "--format", "csv", "--out", str(out)).code == 0
+    rows = read_csv(out.read_bytes().decode("utf-8"))
+    assert list(rows[0]) == FIELDS
+    assert [row["key"] for row in rows] == [
+        "evt_received", "evt_rfe", "obs_rfe", "evt_hostile", "evt_formula",
+    ]  # fmt: skip
+    assert rows[3]["text"] == HOSTILE
+    assert rows[3]["tags"] == "adverse decision"
+    assert json.loads(rows[3]["decision"])["outcome"] == "notified"
+    assert rows[0]["deliveries"] == "2"
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff20"])
+def test_a_spreadsheet_runs_nothing(office: Office, start: str) -> None:
+    """A cell that a spreadsheet would take for a formula begins with an apostrophe."""
+
+    async def add() -> None:
+        async with Store(f"sqlite:///{office.database}") as store, store.write() as connection:
+            dangerous = f"{start}cmd|' /C calc'!A0"
+            event = case_event(
+                dangerous, text=dangerous, type=dangerous, delivered_status=dangerous
+            )
+            await append_events(connection, [event], same_content=same_json)
+
+    asyncio.run(add())
+    row = read_csv(office("events", "export", "--format", "csv").out)[-1]
+    for field in ("key", "type", "delivered_status", "text"):
+        assert row[field].startswith(f"'{start}cmd"), field
+    assert all(not value.startswith(("=", "+", "-", "@")) for value in row.values())
+
+
+def test_filters_are_those_of_the_list(office: Office) -> None:
+    """The same options find the same events."""
+    for options in (
+        ("--tag", "deadline"),
+        ("--source", "torch"),
+        ("--since", "1h"),
+        ("--text", "x"),
+    ):
+        listed = office("events", "list", "--json", *options).lines()
+        assert office("events", "export", *options).lines() == list(reversed(listed))
+
+
+def test_it_never_overwrites(office: Office) -> None:
+    """A file that is there stays as it is, and so does what a link names."""
+    there, link = office.directory / "there", office.directory / "link"
+    there.write_text("mine")
+    link.symlink_to(office.directory / "nowhere")
+    for out in (there, link, office.directory):
+        ran = office("events", "export", "--out", str(out))
+        assert (ran.code, ran.out) == (1, "")
+        assert f"{out} exists already; nothing was written." in ran.err
+    assert there.read_text() == "mine"
+    assert not (office.directory / "nowhere").exists()
+
+
+def test_a_file_that_cannot_be_made(office: Office) -> None:
+    """Told in a sentence."""
+    ran = office("events", "export", "--out", str(office.directory / "no" / "file"))
+    assert (ran.code, ran.out) == (1, "")
+    assert "No such file or directory" in ran.err
+
+
+def test_what_is_exported_is_the_owners(office: Office) -> None:
+    """As private as the database it comes from."""
+    out = office.directory / "private"
+    before = os.umask(0)
+    try:
+        office("events", "export", "--out", str(out))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+
+
+def test_nothing_half_is_left(office: Office, bare: Office) -> None:
+    """Without a database no file is made; on a full disk what was written goes; exit code 3."""
+    out = office.directory / "out"
+    assert bare("events", "export", "--out", str(out)).code == 3
+    assert not out.exists()
+    add_many(office)
+
+    def small_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    ran = casebell(
+        "events", "export", "--out", str(out), "--config", str(office.config),
+        preexec_fn=small_files,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stdout) == (3, b"")
+    assert ran.stderr == f"Error: {out} cannot be written: File too large.\n".encode()
+    assert not out.exists()
+
+
+def test_standard_output_that_is_full(office: Office) -> None:
+    """The output's trouble is not told as the storage's."""
+    with Path("/dev/full").open("wb") as full:
+        ran = casebell(
+            "events", "export", "--config", str(office.config),
+            stdout=full, stderr=subprocess.PIPE, capture_output=False,
+        )  # fmt: skip
+    assert ran.returncode == 3
+    assert ran.stderr == b"Error: Standard output cannot be written: No space left on device.\n"
+
+
+def test_a_reader_that_has_enough(office: Office) -> None:
+    """`| head` ends it without a word."""
+    add_many(office)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "casebell", "events", "export", "--config", str(office.config)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process.stdout as out:
+        first: dict[str, Any] = json.loads(out.readline())
+    assert first["key"] == "evt_received"
+    with process.stderr as err:
+        assert err.read() == b""
+    assert process.wait(PATIENCE) == 141
+
+
+def test_progress_is_for_who_watches(office: Office) -> None:
+    """On a terminal it counts, and says at the end how much was written; elsewhere not a byte."""
+    add_many(office)
+    out = office.directory / "watched"
+    seen = on_terminal("events", "export", "--out", str(out), "--config", str(office.config))
+    assert f"1,000 of {5 + MANY:,} events" in seen
+    assert seen.rstrip().endswith(f"Wrote {5 + MANY:,} events.")
+    assert out.stat().st_size > 0
+    ran = office("events", "export", "--out", str(office.directory / "unwatched"))
+    assert (ran.out, ran.err) == ("", "")
+
+
+def test_on_a_terminal_nothing_acts(office: Office) -> None:
+    """Printed to a terminal, the CSV has no control characters and no progress between its rows."""
+    seen = on_terminal("events", "export", "--format", "csv", "--config", str(office.config))
+    assert "[2J]0;ownedeviltxt.exe" in seen
+    assert "\x1b" not in seen
+    assert "Wrote" not in seen
+    assert len(seen.splitlines()) == 6

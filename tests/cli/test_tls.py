@@ -1,0 +1,95 @@
+"""TLS without a proxy: a pair that works, and commands that trust it."""
+
+import ssl
+
+import pytest
+import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from casebell.cli.tls import trust
+from casebell.settings import load
+from cli.office import Office, serving
+
+PAIR = 'port = 0\ntls_cert = "cert.pem"\ntls_key = "key.pem"'
+
+
+@pytest.fixture
+def secure(bare: Office) -> Office:
+    """An office with a certificate for the name people use, not for 127.0.0.1."""
+    made = trustme.CA().issue_cert("casebell.example-firm.com")
+    (bare.directory / "cert.pem").write_bytes(made.cert_chain_pems[0].bytes())
+    (bare.directory / "key.pem").write_bytes(made.private_key_pem.bytes())
+    bare.config.write_text(bare.config.read_text().replace("port = 0", PAIR))
+    return bare
+
+
+def test_without_tls_nothing_is_special(bare: Office) -> None:
+    """The usual authorities are trusted where the server has no certificate of its own."""
+    assert trust(load(bare.config, environ={})) is True
+
+
+def test_a_server_with_a_certificate(secure: Office) -> None:
+    """Commands on the same machine reach it: its certificate is trusted for what it is."""
+    assert secure("check").code == 0
+    with serving(secure) as url:
+        assert url.startswith("https://127.0.0.1:")
+        sent = secure("send", "--sample", "parley-rfe")
+        assert (sent.code, sent.out[:3]) == (0, "200")
+        assert "server:        OK" in secure("doctor").out
+        assert secure("channels", "test", "team").code == 0
+
+
+def test_another_certificate_is_not_trusted(secure: Office) -> None:
+    """Only the server's own one is: whoever else answers there gets nothing."""
+    with serving(secure):
+        other = trustme.CA().issue_cert("casebell.example-firm.com")
+        (secure.directory / "cert.pem").write_bytes(other.cert_chain_pems[0].bytes())
+        (secure.directory / "key.pem").write_bytes(other.private_key_pem.bytes())
+        ran = secure("channels", "test", "team")
+        assert (ran.code, ran.out) == (3, "")
+        assert secure("send", "--sample", "parley-rfe").code == 3
+
+
+@pytest.mark.parametrize("wrong", ["cert.pem", "key.pem"])
+def test_a_pair_that_cannot_be_used(secure: Office, wrong: str) -> None:
+    """`check` finds it, and `serve` does not start: a sentence with the key, no traceback."""
+    (secure.directory / wrong).write_text("garbage")
+    checked, served, seen = secure("check"), secure("serve"), secure("doctor")
+    assert (checked.code, served.code, seen.code) == (1, 2, 2)
+    for ran in (checked, served):
+        assert ran.out == ""
+        assert "server.tls_cert: The certificate and its key cannot be used" in ran.err
+        assert "garbage" not in ran.err
+    assert "configuration: server.tls_cert" in seen.out
+    assert not secure.database.exists()
+
+
+def test_a_key_of_another_certificate(secure: Office) -> None:
+    """A pair that does not belong together is no pair."""
+    other = trustme.CA().issue_cert("casebell.example-firm.com")
+    (secure.directory / "key.pem").write_bytes(other.private_key_pem.bytes())
+    assert secure("check").code == 1
+
+
+def test_a_key_with_a_pass_phrase(secure: Office) -> None:
+    """Nobody is there to type it: it is refused, and not asked for."""
+    key = load_pem_private_key((secure.directory / "key.pem").read_bytes(), None)
+    (secure.directory / "key.pem").write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"hunter2"))
+    )
+    ran = secure("check")
+    assert ran.code == 1
+    assert "pass phrase" in ran.err
+
+
+def test_trust_is_for_one_certificate(secure: Office) -> None:
+    """No authority of this machine is trusted beside it."""
+    context = trust(load(secure.config, environ={}))
+    assert isinstance(context, ssl.SSLContext)
+    assert len(context.get_ca_certs(binary_form=True)) <= 1
+    assert context.verify_mode is ssl.CERT_REQUIRED

@@ -1,0 +1,73 @@
+"""`casebell why KEY`: the whole story of an event, in sentences that nothing stored can forge."""
+
+import unicodedata
+
+from cli.office import HOSTILE, Office
+
+
+def test_a_change_somebody_was_told_of(office: Office) -> None:
+    """Verification, change, the rules that matched and that did not, alerts and attempts."""
+    ran = office("why", "evt_rfe")
+    assert (ran.code, ran.err) == (0, "")
+    for sentence in (
+        "Event 2 from parley, key evt_rfe",
+        "stored, authenticated by secret “secret-1”, from 203.0.113.7.",
+        "Receipt IOE0912345678: rfe_issued (delivered as “rfe_issued”), tagged deadline.",
+        "Text: “RFE was sent”",
+        "As reported, it happened at 2025-10-14 15:22:03 EDT.",
+        "It began change 2.",
+        "Also reported by event 3.",
+        "Rule “Answer owed” matched: status is rfe_issued.",
+        "Rule “Denied” did not match: status is rfe_issued, the rule asks for denied.",
+        "Alert 1 to json over team: sent.",
+        "Alert 2 to json over broken: failed (gave_up).",
+        "retryable (connection_refused",
+    ):
+        assert sentence in ran.out
+
+
+def test_a_change_that_was_known(office: Office) -> None:
+    """The second report of a change says which one it is, and why nobody was alerted again."""
+    ran = office("why", "obs_rfe")
+    assert "It reports change 2, which event 2 began." in ran.out
+    assert "Nobody is alerted of a change twice." in ran.out
+
+
+def test_a_change_nobody_hears_of(office: Office) -> None:
+    """Silence has its reason."""
+    ran = office("why", "evt_received")
+    assert "nobody is alerted, because no rule matched." in ran.out
+    assert "  No alert." in ran.out
+    assert "duplicate, authenticated by" in ran.out
+
+
+def test_a_stored_text_forges_no_sentence(office: Office) -> None:
+    """Line ends and escapes in it do nothing: “Told” begins one line, and that is ours."""
+    ran = office("why", "evt_hostile")
+    lines = ran.out.splitlines()
+    assert lines.count("Told") == 1
+    assert "  Nothing to see" not in lines
+    assert not {unicodedata.category(c) for c in ran.out if c != "\n"} & {"Cc", "Cf", "Zl", "Zp"}
+    assert "  Text: “[2J]0;ownedeviltxt.exe Told   Nothing to see here <b>@all”" in lines
+
+
+def test_as_json(office: Office) -> None:
+    """One object with everything the sentences are made of, texts verbatim."""
+    (story,) = office("why", "evt_hostile", "--json").lines()
+    assert list(story) == ["event", "delivered", "change", "alerts"]
+    assert story["event"]["text"] == HOSTILE
+    rules = {rule["name"]: rule["matched"] for rule in story["change"]["decision"]["rules"]}
+    assert rules == {"Answer owed": False, "Denied": True}
+    (alert,) = story["alerts"]
+    assert alert["state"] == "sent"
+    (attempt,) = alert["tried"]
+    assert attempt["outcome"] == "sent"
+    assert "WAC2190054321" in attempt["title"] + attempt["body"]
+
+
+def test_by_number_and_not_at_all(office: Office) -> None:
+    """A listing's number does as well; an event that is not there is exit code 1."""
+    assert office("why", "2").out == office("why", "evt_rfe").out
+    ran = office("why", "evt_nobody")
+    assert (ran.code, ran.out) == (1, "")
+    assert "casebell events list" in ran.err

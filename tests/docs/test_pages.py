@@ -1,0 +1,201 @@
+"""What the pages say is so: links, lists, tables and examples."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import casebell.errors
+from casebell.app import load_channels
+from casebell.clock import SystemClock
+from casebell.errors import CasebellError, HeldDelivery
+from casebell.events import FailureReason, HeldReason
+from casebell.sandbox.samples import SAMPLES
+from casebell.settings import load
+from docs.pages import PAGES, ROOT, blocks, code_in, first_column, section
+
+
+def anchors(text: str) -> set[str]:
+    """What can be linked to on a page, as GitHub makes it."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    """Every link inside the repository names a file that is there, and a heading that is in it."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", PAGES[page]):
+        if target.startswith(("https://", "http://", "mailto:")):
+            continue
+        name, _, anchor = target.partition("#")
+        path = (ROOT / page).parent / name if name else ROOT / page
+        assert path.exists(), f"{page} links to {target}"
+        if anchor:
+            assert anchor in anchors(path.read_text(encoding="utf-8")), f"{page}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_paths_in_the_repository_are_there(page: str) -> None:
+    """A path that is named in passing is a path."""
+    for code in code_in(PAGES[page]):
+        if re.fullmatch(r"(src|tests|docs|\.ci)/[\w./*-]+", code):
+            assert list(ROOT.glob(code.rstrip("/"))), f"{page} names {code}"
+        elif re.fullmatch(r"(settings|notify|receive|route|store|console|cli)/[\w./*-]+\.py", code):
+            assert list((ROOT / "src/casebell").glob(code)), f"{page} names {code}"
+
+
+def logged() -> set[str]:
+    """The event names in the code."""
+    found: set[str] = set()
+    for path in (ROOT / "src/casebell").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        calls = re.findall(r"log\.(?:debug|info|warning|error|critical)\(\s*([^\s,)]*)", text)
+        names = [re.fullmatch(r'"([a-z]+\.[a-z_]+)"', call) for call in calls]
+        assert all(names), f"{path.name} logs without a name of its own: {calls}"
+        found |= {name[1] for name in names if name}
+    return found
+
+
+def test_every_log_event_is_documented() -> None:
+    """Whoever searches the log finds each name explained, and none that no longer exists."""
+    paragraph = re.search(
+        r"^Log events: .*?\n\n", PAGES["docs/operations.md"], re.MULTILINE | re.DOTALL
+    )
+    assert paragraph
+    named = [code for code in code_in(paragraph[0]) if re.fullmatch(r"[a-z]+\.[a-z_]+", code)]
+    assert set(named) == logged()
+
+
+@pytest.mark.parametrize(
+    ("heading", "reasons"),
+    [("## When an alert fails", FailureReason), ("## Held deliveries", HeldReason)],
+)
+def test_every_reason_says_what_to_do(
+    heading: str, reasons: type[FailureReason] | type[HeldReason]
+) -> None:
+    """Each reason that a listing can show is in the table, once."""
+    told = [
+        c for cell in first_column(section("docs/operations.md", heading)) for c in code_in(cell)
+    ]
+    assert sorted(told) == sorted(reasons)
+
+
+#: The contract's table of answers to a delivery: status and codes.
+ANSWERS: dict[int, set[str]] = {
+    401: {
+        "signature_missing",
+        "signature_malformed",
+        "signature_mismatch",
+        "secret_missing",
+        "secret_mismatch",
+        "stale_signature",
+    },
+    404: {"unknown_source", "not_found"},
+    405: {"method_not_allowed"},
+    408: {"body_too_slow"},
+    413: {"body_too_large"},
+    415: {"encoded_body"},
+    429: {"too_many_refusals"},
+    503: {"unavailable", "storage_unavailable", "queue_full", "shutting_down"},
+}
+#: Only commands see these; no delivery is answered with them.
+NOT_OVER_HTTP = {"store_locked", "server_unreachable", "nothing_stored"}
+
+
+def answered() -> dict[int, set[str]]:
+    """Status and codes of every error that can end a request."""
+    found: dict[int, set[str]] = {}
+    waiting: list[type[CasebellError]] = [
+        one
+        for one in vars(casebell.errors).values()
+        if isinstance(one, type) and issubclass(one, CasebellError)
+    ]
+    for error in waiting:
+        if error.code not in NOT_OVER_HTTP and not issubclass(error, HeldDelivery):
+            found.setdefault(error.http_status, set()).add(error.code)
+    return found
+
+
+def test_errors_have_the_contracts_status_and_code() -> None:
+    """What a provider was told once stays what it is told."""
+    found = answered()
+    for status, codes in ANSWERS.items():
+        assert found[status] == codes, status
+
+
+def test_every_answer_is_documented() -> None:
+    """A provider's support finds each status and code in the table, and no other."""
+    told: dict[int, set[str]] = {}
+    for row in re.findall(
+        r"^\| (\d{3}) \|([^|]*)\|", section("docs/operations.md", "## Answers"), re.MULTILINE
+    ):
+        told[int(row[0])] = set(code_in(row[1]))
+    assert told.pop(200) == {"stored", "duplicate", "conflict"}
+    assert told.pop(202) == {"held"}
+    # The web server's own answer to what is no request; it has no deliveries.
+    assert told.pop(400) == {"bad_request"}
+    assert told == ANSWERS
+
+
+def test_the_samples_of_the_quick_start() -> None:
+    """They are those that `casebell send` has, in its order."""
+    paragraph = re.search(r"^Samples: .*", PAGES["docs/quickstart.md"], re.MULTILINE | re.DOTALL)
+    assert paragraph
+    assert code_in(paragraph[0]) == list(SAMPLES)
+
+
+def test_every_decision_is_listed() -> None:
+    """The list of decisions names each page with its own title, and no other."""
+    listed = re.findall(
+        r"^\| \[(\d+)\]\(([\w-]+\.md)\) \| (.*) \|$",
+        PAGES["docs/decisions/README.md"],
+        re.MULTILINE,
+    )
+    pages = sorted(path.name for path in (ROOT / "docs/decisions").glob("0*.md"))
+    assert [name for _, name, _ in listed] == pages
+    for number, name, title in listed:
+        assert PAGES[f"docs/decisions/{name}"].splitlines()[0] == f"# {number}. {title}"
+
+
+def test_every_page_can_be_found_from_the_readme() -> None:
+    """No page of docs/ is left without a link."""
+    for page in PAGES:
+        if page.startswith("docs/") and "/decisions/" not in page:
+            assert f"]({page})" in PAGES["README.md"], page
+
+
+#: What a snippet may take for granted, by the heading under which it is configured.
+REST = {
+    "[sources.parley]": 'kind = "parley"\nsecrets = ["${PARLEY_WEBHOOK_SECRET}"]',
+    "[channels.slack-immigration]": 'url = "${SLACK_URL}"',
+    "[channels.email-team]": 'url = "mailtos://u:p@smtp.example.com"\nto = ["a@example.com"]',
+}
+ENVIRON = {
+    "PARLEY_WEBHOOK_SECRET": "0123456789abcdef",
+    "OTHER_SECRET": "0123456789abcdef",
+    "SMTP_PASSWORD": "pw",
+    "SLACK_URL": "https://hooks.slack.com/services/T00000000/B00000000/" + "x" * 24,
+    "TEAMS_WORKFLOW_URL": "https://prod-1.westus.logic.azure.com:443/workflows/"
+    "0123456789abcdef0123456789abcdef/triggers/manual/paths/invoke"
+    "?api-version=2016-06-01&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=" + "x" * 43,
+}
+SNIPPETS = [(page, text) for page in PAGES for text in blocks(page, "toml")]
+
+
+@pytest.mark.parametrize(("page", "snippet"), SNIPPETS, ids=[page for page, _ in SNIPPETS])
+def test_snippets_work(page: str, snippet: str, tmp_path: Path) -> None:
+    """Pasted into a configuration, each loads with its channels and without a complaint."""
+    rest = [f"{head}\n{body}" for head, body in REST.items() if head not in snippet]
+    file = tmp_path / "config.toml"
+    file.write_text("\n".join([snippet, *rest]), encoding="utf-8")
+    assert tomllib.loads(snippet)
+    settings = load(file, environ=ENVIRON)
+    assert load_channels(settings, SystemClock()).keys() == settings.channels.keys()
+
+
+def test_there_are_snippets() -> None:
+    """The pages that need an example have one."""
+    assert {"README.md", "docs/add-a-source.md", "docs/add-a-channel.md"} <= {
+        p for p, _ in SNIPPETS
+    }
