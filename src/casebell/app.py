@@ -23,7 +23,7 @@ from starlette.routing import Route
 import casebell
 from casebell.clock import Clock, SystemClock
 from casebell.console import local
-from casebell.console.answers import RequestIds, on_defect, on_http_exception
+from casebell.console.answers import RequestIds, on_defect, on_http_exception, row_number
 from casebell.console.operations import Operations
 from casebell.console.status import StatusPages
 from casebell.errors import ConfigError, Problem
@@ -43,6 +43,7 @@ from casebell.store import journal, outbox, queries
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 from casebell.telemetry import Log, Metrics, get_logger
+from casebell.uscis.classify import classify
 
 #: Seconds that sends under way are given when the server ends.
 SEND_GRACE = 4.0
@@ -165,6 +166,9 @@ class Runtime:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The store open and every loop running; what an earlier process left over is taken up."""
+        # The table is read at its first use, which takes a few hundred milliseconds: not while a
+        # sender waits for its answer.
+        classify("")
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.opened())
             await self._take_up()
@@ -231,6 +235,7 @@ def policies(settings: Settings) -> dict[str, Policy]:
             ),
             timeout=channel.timeout,
             max_age=channel.max_age,
+            pace=channel.pace,
         )
         for name, channel in settings.channels.items()
     }
@@ -263,7 +268,9 @@ def build(
     async def storage_answers() -> bool:
         async with runtime.store.read() as connection:
             await queries.latest_sequence(connection)
-        return True
+        # An empty transaction costs no fsync, and shows whether one could begin.
+        async with runtime.store.write():
+            return True
 
     async def loops_run() -> bool:
         return runtime.event_log.alive and runtime.router.alive and runtime.dispatcher.alive
@@ -273,39 +280,38 @@ def build(
         checks={"storage": storage_answers, "loops": loops_run},
         metrics=runtime.metrics,
         metrics_from=settings.server.metrics_from,
+        clock=runtime.clock,
     )
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        try:
-            async with runtime.running():
-                started()
-                yield
-        except BaseException as error:
-            # The server only says that start-up failed; the command line says why.
-            app.state.failure = error
-            raise
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with runtime.running():
+            started()
+            yield
 
     routes = [
         Route("/webhooks/{source}", endpoint),
         Route("/health", pages.health),
         Route("/ready", pages.ready),
         Route("/metrics", pages.metrics),
-        Route("/events/{id:int}", event_page),
+        Route("/events/{id}", event_page),
     ]
     if door_token is not None:
         routes += local.routes(runtime.operations, token=door_token)
-    return Starlette(
+    app = Starlette(
         routes=routes,
         middleware=[Middleware(RequestIds)],
         exception_handlers={HTTPException: on_http_exception, Exception: on_defect},
         lifespan=lifespan,
     )
+    # A redirect to the address without its slash would tell a stranger what is there.
+    app.router.redirect_slashes = False
+    return app
 
 
 async def event_page(request: Request) -> Response:
     """Where the link of an alert leads while there is no console: no data, only where to look."""
-    number = request.path_params["id"]
+    number = row_number(request)
     return HTMLResponse(
         "<!doctype html><html lang=en><meta charset=utf-8><title>Casebell</title>"
         "<body style='font:16px/1.5 system-ui;max-width:36em;margin:4em auto;padding:0 1em'>"

@@ -3,9 +3,13 @@
 Neither ever holds a body, a secret, a channel's URL, a header value or a whole receipt number.
 """
 
+import contextlib
 import logging
+import re
 import sys
 from collections.abc import MutableMapping
+from pathlib import Path
+from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
@@ -14,18 +18,22 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 #: A logger as the stages use it: `log.info("delivery.received", source=…)`.
 Log = structlog.typing.FilteringBoundLogger
 
+#: Where a library's message may go over from its own words to values that it met.
+_VALUES = re.compile(r"[<({\['\":%\n]")
+
 
 def configure_logging(stream: TextIO = sys.stdout) -> None:
     """JSON lines on `stream`; readable text where it is a terminal.
 
-    Our own events pass through structlog; other libraries' warnings through the same renderer.
-    Libraries that log message texts or URLs below WARNING (apprise, requests) stay silent.
+    Our own events pass through structlog; of other libraries' warnings only the first words, the
+    logger and the exception's class go through the same renderer, for they quote what they choked
+    on. A line that cannot be written is lost: a full disk behind the log must not stop the work.
     """
     terminal = stream.isatty()
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=True)
+        structlog.dev.ConsoleRenderer(colors=True, timestamp_key="at")
         if terminal
-        else structlog.processors.JSONRenderer(ensure_ascii=False)
+        else structlog.processors.JSONRenderer()
     )
     shared: list[Any] = [
         structlog.processors.add_log_level,
@@ -34,16 +42,18 @@ def configure_logging(stream: TextIO = sys.stdout) -> None:
     structlog.configure(
         processors=[*shared, _error_without_values, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        logger_factory=lambda *_: _Lines(stream),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
+            # A message is its template: the arguments are values.
+            use_get_message=False,
             processors=[
+                _foreign_without_values,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _without_traceback,
                 renderer,
             ],
         )
@@ -51,6 +61,8 @@ def configure_logging(stream: TextIO = sys.stdout) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    # Else a record that cannot be written is printed with its arguments.
+    logging.raiseExceptions = False
     for noisy in ("apprise", "requests", "urllib3", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
@@ -59,6 +71,18 @@ def get_logger() -> Log:
     """The log of the running process."""
     logger: Log = structlog.get_logger()
     return logger
+
+
+class _Lines(structlog.PrintLogger):
+    """Prints lines, where that is possible."""
+
+    def msg(self, message: str) -> None:
+        """Print one line."""
+        with contextlib.suppress(OSError, ValueError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
 
 
 def _error_without_values(
@@ -71,24 +95,32 @@ def _error_without_values(
     error = event.get("error")
     if isinstance(error, BaseException):
         event["error"] = type(error).__name__
-        trace = error.__traceback__
-        frames = []
-        while trace is not None:
-            code = trace.tb_frame.f_code
-            frames.append(f"{code.co_name}:{trace.tb_lineno}")
-            trace = trace.tb_next
-        event["at_line"] = " > ".join(frames[-6:])
+        event["at_line"] = _place(error.__traceback__)
     return event
 
 
-def _without_traceback(
+def _foreign_without_values(
     _logger: object, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """A library's exception is logged by its class alone, for the same reason."""
+    """A library's record, reduced to what cannot hold a value."""
+    event["event"] = _VALUES.split(str(event["event"]), maxsplit=1)[0].strip()
+    event["logger"] = event["_record"].name
+    event.pop("stack_info", None)
     info = event.pop("exc_info", None)
     if isinstance(info, tuple) and info[0] is not None:
         event["error"] = info[0].__name__
+        event["at_line"] = _place(info[2])
     return event
+
+
+def _place(trace: TracebackType | None) -> str:
+    """The innermost frames of a traceback: `router._run:99 > cases.history:61`."""
+    frames = []
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        frames.append(f"{Path(code.co_filename).stem}.{code.co_name}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return " > ".join(frames[-6:])
 
 
 class Metrics:

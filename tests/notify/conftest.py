@@ -1,12 +1,17 @@
-"""Certificates and watches for the tests of channels."""
+"""Certificates, watches and servers for the tests of channels; a store for the dispatcher's."""
 
 import ssl
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import trustme
 
+from casebell.sandbox.sinks import HttpSink
+from casebell.store.engine import Store
+from contracts.case_events import case_event
 from contracts.leaks import LeakWatch
+from contracts.workbench import store_in, stored
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +41,25 @@ def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def leaks(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> LeakWatch:
     """Watches logs and standard streams from the start of the test."""
     return LeakWatch(caplog=caplog, capfd=capfd)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """An open store with one event: a request for evidence."""
+    async with store_in(tmp_path) as opened:
+        await stored(opened, case_event())
+        yield opened
+
+
+@pytest.fixture
+async def sink() -> AsyncIterator[HttpSink]:
+    """Where Slack's messages go."""
+    async with HttpSink() as server:
+        yield server
+
+
+@pytest.fixture
+async def other() -> AsyncIterator[HttpSink]:
+    """Where another channel's messages go."""
+    async with HttpSink() as server:
+        yield server

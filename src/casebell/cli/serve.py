@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import socket
 import sys
@@ -31,6 +32,7 @@ def serve(context: typer.Context, config: Config = None) -> None:
     settings = settings_for(context, config)
     see_certificate(settings)
     configure_logging(sys.stdout)
+    _allow_connections()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run_server(settings))
 
@@ -107,6 +109,17 @@ def _uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:
         ssl_certfile=settings.server.tls_cert,
         ssl_keyfile=settings.server.tls_key,
     )
+
+
+def _allow_connections() -> None:
+    """As many open files as the system lets us have.
+
+    The usual 1024 are a courtesy to old programs: a stranger with as many idle connections could
+    keep the source out for as long as it opens new ones.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _listen(settings: Settings) -> socket.socket:

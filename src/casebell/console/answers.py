@@ -47,6 +47,19 @@ async def on_defect(_request: Request, _error: Exception) -> Response:
     return error_response(CasebellError())
 
 
+def row_number(request: Request) -> int:
+    """The number of a row in the address.
+
+    Raises:
+        HTTPException: 404; it is no number that a row can have.
+    """
+    text: str = request.path_params["id"]
+    # int() would take other scripts' digits, and refuse thousands of them with an error of its own.
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise HTTPException(404)
+    return int(text)
+
+
 class RequestIds:
     """Adds `X-Request-Id` to every answer that has none."""
 

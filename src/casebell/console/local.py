@@ -3,7 +3,6 @@
 To anybody else these addresses do not exist.
 """
 
-import functools
 import hmac
 import json
 import os
@@ -14,8 +13,9 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
-from casebell.console.answers import Handler, error_response
+from casebell.console.answers import Handler, error_response, row_number
 from casebell.console.operations import Operations
 from casebell.errors import CasebellError, NotThere
 
@@ -36,14 +36,20 @@ def door_path(database: Path) -> Path:
     return database.with_name(database.name + ".door")
 
 
-def make_door(path: Path, url: str) -> Door:
-    """Write a fresh token, readable by this user alone."""
-    door = Door(url=url, token=secrets.token_urlsafe(32))
+def new_door(url: str) -> Door:
+    """A door with a fresh token."""
+    return Door(url=url, token=secrets.token_urlsafe(32))
+
+
+def write_door(path: Path, door: Door) -> None:
+    """Leave the token where this user alone can read it.
+
+    Only for who holds the database: the file of a server that runs must not be overwritten.
+    """
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         json.dump({"url": door.url, "token": door.token}, file)
-    return door
 
 
 def read_door(path: Path) -> Door | None:
@@ -59,13 +65,13 @@ def routes(operations: Operations, *, token: str) -> list[Route]:
     """The addresses behind the door."""
 
     async def retry(request: Request) -> Response:
-        return JSONResponse(await operations.retry_alert(_number(request)))
+        return JSONResponse(await operations.retry_alert(row_number(request)))
 
     async def release(request: Request) -> Response:
-        return JSONResponse(await operations.release_held(_number(request)))
+        return JSONResponse(await operations.release_held(row_number(request)))
 
     async def discard(request: Request) -> Response:
-        return JSONResponse(await operations.discard_held(_number(request)))
+        return JSONResponse(await operations.discard_held(row_number(request)))
 
     async def test(request: Request) -> Response:
         return JSONResponse(await operations.test_channel(request.path_params["name"]))
@@ -76,30 +82,30 @@ def routes(operations: Operations, *, token: str) -> list[Route]:
         "/local/held/{id}/discard": discard,
         "/local/channels/{name}/test": test,
     }
-    return [
-        Route(path, guarded(handler, token=token), methods=["POST"])
-        for path, handler in handlers.items()
-    ]
+    return [Route(path, Guarded(handler, token=token)) for path, handler in handlers.items()]
 
 
-def guarded(handler: Handler, *, token: str) -> Handler:
-    """The handler, for bearers of the token; others learn nothing, not even that it is there."""
+class Guarded:
+    """A handler for bearers of the token; others learn nothing, not even that it is there.
 
-    @functools.wraps(handler)
-    async def serve(request: Request) -> Response:
+    An ASGI application, so that the framework does not answer for it: 405 to another method would
+    tell a stranger what stands here.
+    """
+
+    def __init__(self, handler: Handler, *, token: str) -> None:
+        self._handler = handler
+        self._expected = f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        response = await self._answer(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
         given = request.headers.get("authorization", "").encode("latin-1", "replace")
-        if not hmac.compare_digest(given, f"Bearer {token}".encode()):
+        if request.method != "POST" or not hmac.compare_digest(given, self._expected):
             return error_response(NotThere())
         try:
-            return await handler(request)
+            return await self._handler(request)
         except CasebellError as error:
             return error_response(error, detailed=True)
-
-    return serve
-
-
-def _number(request: Request) -> int:
-    text = request.path_params["id"]
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise NotThere
-    return int(text)

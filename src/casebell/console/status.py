@@ -1,17 +1,23 @@
 """Is it alive, is it ready, how is it doing: `/health`, `/ready` and `/metrics`."""
 
+import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from casebell.clock import Clock
 from casebell.console.answers import error_response
 from casebell.errors import NotThere, StorageUnavailable
 from casebell.receive.address import Network, within
 from casebell.store import queries
 from casebell.store.engine import Store
 from casebell.telemetry import Metrics
+
+#: Seconds for which what the checks found is told again: anybody may ask, and looking costs.
+CHECKS_LAST = 1.0
 
 #: A named check: raises or returns False when the part is not ready.
 Check = Callable[[], Awaitable[bool]]
@@ -32,11 +38,16 @@ class StatusPages:
         checks: Mapping[str, Check],
         metrics: Metrics,
         metrics_from: Sequence[Network],
+        clock: Clock,
     ) -> None:
         self._store = store
         self._checks = checks
         self._metrics = metrics
         self._metrics_from = metrics_from
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._found: dict[str, str] = {}
+        self._found_at = -math.inf
 
     async def health(self, _request: Request) -> Response:
         """The process lives."""
@@ -44,12 +55,7 @@ class StatusPages:
 
     async def ready(self, _request: Request) -> Response:
         """Whether a delivery sent now would be taken: 200 or 503, with named checks and no data."""
-        results = {}
-        for name, check in self._checks.items():
-            try:
-                results[name] = "ok" if await check() else "failing"
-            except StorageUnavailable:
-                results[name] = "failing"
+        results = await self._results()
         ready = all(result == "ok" for result in results.values())
         return JSONResponse(
             {"status": "ready" if ready else "not_ready", "checks": results},
@@ -59,8 +65,7 @@ class StatusPages:
 
     async def metrics(self, request: Request) -> Response:
         """Prometheus text, for the configured addresses only."""
-        peer = request.client.host if request.client else ""
-        if not within(peer, self._metrics_from):
+        if not self._may_read(request):
             return error_response(NotThere())
         try:
             async with self._store.read() as connection:
@@ -73,3 +78,27 @@ class StatusPages:
         return Response(
             generate_latest(self._metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
+
+    async def _results(self) -> Mapping[str, str]:
+        async with self._turn:
+            if self._clock.monotonic() - self._found_at >= CHECKS_LAST:
+                self._found = {name: await _run(check) for name, check in self._checks.items()}
+                self._found_at = self._clock.monotonic()
+            return self._found
+
+    def _may_read(self, request: Request) -> bool:
+        """Whether the peer, and everybody a proxy says it forwards for, is in `metrics_from`.
+
+        A proxy on this machine must not open the page to the whole world.
+        """
+        hops = [request.client.host if request.client else ""]
+        for value in request.headers.getlist("x-forwarded-for"):
+            hops += [hop.strip() for hop in value.split(",")]
+        return all(within(hop, self._metrics_from) for hop in hops)
+
+
+async def _run(check: Check) -> str:
+    try:
+        return "ok" if await check() else "failing"
+    except StorageUnavailable:
+        return "failing"

@@ -23,10 +23,10 @@ from casebell.events import (
     Outcome,
     SendResult,
 )
-from casebell.notify import retry
 from casebell.notify.channel import Channel
 from casebell.notify.escalate import Ladder, escalate
 from casebell.notify.render import Style, Told, render_case, render_note, render_plain
+from casebell.notify.verdicts import reach
 from casebell.notify.words import say
 from casebell.store import cases, outbox, queries
 from casebell.store.engine import Store
@@ -54,6 +54,8 @@ class Policy:
     timeout: float
     #: Seconds after which an alert is given up.
     max_age: float
+    #: Least seconds between the starts of two sends.
+    pace: float = 0.0
 
 
 class Dispatcher:
@@ -89,8 +91,9 @@ class Dispatcher:
         self._log = log
         self._chance = chance
         self._bells = {name: asyncio.Event() for name in channels}
-        #: Monotonic seconds until which a channel asked to be left alone.
-        self._paused: dict[str, float] = {}
+        #: Monotonic seconds until which nothing is claimed: a pause that a channel asked for, or
+        #: its pace. An alert that waits unclaimed lets urgent ones pass, and is in no doubt.
+        self._free_at: dict[str, float] = {}
         self._closing = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
 
@@ -159,30 +162,21 @@ class Dispatcher:
             bell.clear()
             try:
                 alert = await self._claim(name)
+                if alert is None:
+                    await self._rest(name, bell)
+                    continue
+                began = self._clock.monotonic()
+                await self._deliver(self._channels[name], alert)
+                self._leave_alone(name, until=began + self._policies[name].pace)
             except StorageUnavailable:
                 self._metrics.storage_errors.labels("notify").inc()
-                await self._clock.sleep(STORAGE_WAIT)
-                continue
-            if alert is None:
-                await self._rest(name, bell)
-                continue
-            try:
-                await self._deliver(self._channels[name], alert)
+                await self._sleep(STORAGE_WAIT)
             except Exception as error:  # noqa: BLE001 - a defect must not end the channel's loop
-                self._log.error("alert.defect", alert=alert.id, channel=name, error=error)
-                await self._settle(
-                    alert,
-                    message=render_plain(alert, alert.event_id),
-                    result=SendResult(
-                        outcome=Outcome.AMBIGUOUS,
-                        reason=FailureReason.UNKNOWN,
-                        detail=f"defect: {type(error).__name__}",
-                    ),
-                    started_at=self._clock.now(),
-                )
+                self._log.error("alert.defect", channel=name, error=error)
+                await self._sleep(STORAGE_WAIT)
 
     async def _claim(self, name: str) -> Alert | None:
-        if self._clock.monotonic() < self._paused.get(name, 0.0):
+        if self._clock.monotonic() < self._free_at.get(name, 0.0):
             return None
         now = self._clock.now()
         async with self._store.read() as connection:
@@ -191,38 +185,63 @@ class Dispatcher:
             return None
         async with self._store.write() as connection:
             return await outbox.claim(
-                connection,
-                channel=name,
-                owner=self._owner,
-                now=now,
-                lease=self._lease(name),
+                connection, channel=name, owner=self._owner, now=now, lease=self._lease(name)
             )
 
     def _lease(self, name: str) -> Micros:
-        return round((2 * self._policies[name].timeout + LEASE_MARGIN) * _SECOND)
+        policy = self._policies[name]
+        return round((2 * policy.timeout + policy.pace + LEASE_MARGIN) * _SECOND)
 
     async def _rest(self, name: str, bell: asyncio.Event) -> None:
-        """Wait until somebody rings, the channel's pause ends, or it is time to look again."""
-        pause = self._paused.get(name, 0.0) - self._clock.monotonic()
+        """Wait until somebody rings, the channel is free again, or it is time to look again."""
+        pause = self._free_at.get(name, 0.0) - self._clock.monotonic()
         if pause > 0:
-            # A bell does not shorten a pause that the service asked for, but an ending does.
-            with_end = asyncio.create_task(self._closing.wait())
-            await asyncio.wait([with_end], timeout=pause)
-            with_end.cancel()
+            # A bell does not shorten what the service asked for, but an ending does.
+            await self._sleep(pause)
             return
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(bell.wait(), POLL)
 
+    async def _sleep(self, seconds: float) -> None:
+        """Wait, but not longer than until the beginning of the end."""
+        waits = [
+            asyncio.ensure_future(self._clock.sleep(seconds)),
+            asyncio.ensure_future(self._closing.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def _leave_alone(self, name: str, *, until: float) -> None:
+        self._free_at[name] = max(self._free_at.get(name, 0.0), until)
+
     async def _deliver(self, channel: Channel, alert: Alert) -> SendResult:
         """One attempt, from the claimed alert to its record."""
-        message = await self._render(alert)
         started_at = self._clock.now()
-        if alert.target in channel.targets:
-            result = await channel.send(target=alert.target, message=message)
-        else:
-            result = _GONE
+        try:
+            message = await self._render(alert)
+            result = await self._send(channel, alert, message)
+        except StorageUnavailable:
+            # Nothing was sent, so the next attempt is no repeat.
+            self._metrics.storage_errors.labels("notify").inc()
+            message, result = _NOTHING, _UNREAD
         await self._settle(alert, message=message, result=result, started_at=started_at)
         return result
+
+    async def _send(self, channel: Channel, alert: Alert, message: Message) -> SendResult:
+        if alert.target not in channel.targets:
+            return _GONE
+        try:
+            return await channel.send(target=alert.target, message=message)
+        except Exception as error:  # noqa: BLE001 - it may have arrived all the same
+            self._log.error("alert.defect", alert=alert.id, channel=alert.channel, error=error)
+            return SendResult(
+                outcome=Outcome.AMBIGUOUS,
+                reason=FailureReason.UNKNOWN,
+                detail=f"defect: {type(error).__name__}",
+            )
 
     async def _render(self, alert: Alert) -> Message:
         try:
@@ -273,6 +292,7 @@ class Dispatcher:
                 break
             except StorageUnavailable:
                 self._metrics.storage_errors.labels("notify").inc()
+                # Not cut short by an ending: until then it may be the only record there is.
                 await self._clock.sleep(STORAGE_WAIT)
         if follow:
             self.wake()
@@ -280,53 +300,36 @@ class Dispatcher:
 
     def _judge(self, alert: Alert, result: SendResult, now: Micros) -> Verdict:
         policy = self._policies.get(alert.channel)
-        # A test is answered at once, whatever the answer is.
-        max_age = policy.max_age if policy and alert.kind is not AlertKind.TEST else 0.0
-        step = retry.decide(
-            result=result,
-            attempts=alert.attempts,
-            created_at=alert.created_at,
+        verdict, pause = reach(
+            alert,
+            result,
+            max_age=policy.max_age if policy else 0.0,
             now=now,
-            max_age=max_age,
-            urgent=alert.urgent,
             random=self._chance(),
         )
-        match step:
-            case retry.Done():
-                return Verdict(
-                    state=AlertState.SENT, not_before=now, may_repeat=alert.may_repeat, reason=None
-                )
-            case retry.Fail(reason=reason):
-                if alert.kind is AlertKind.TEST:
-                    reason = result.reason or reason
-                return Verdict(
-                    state=AlertState.FAILED,
-                    not_before=now,
-                    may_repeat=alert.may_repeat,
-                    reason=reason,
-                )
-            case retry.RetryAt(at=at, may_repeat=may_repeat, pause_channel_until=pause):
-                state = AlertState.RETRYING
-                if pause is not None:
-                    state = AlertState.DEFERRED
-                    seconds = (pause - now) / _SECOND
-                    self._paused[alert.channel] = self._clock.monotonic() + seconds
-                return Verdict(
-                    state=state,
-                    not_before=at,
-                    may_repeat=alert.may_repeat or may_repeat,
-                    reason=result.reason,
-                )
+        if pause:
+            self._leave_alone(alert.channel, until=self._clock.monotonic() + pause)
+        return verdict
 
     async def _escalate(
         self, alert: Alert, result: SendResult, verdict: Verdict, now: Micros
     ) -> list[NewAlert]:
         what = "a message to operations"
         if alert.kind is AlertKind.CASE:
-            told = await self._told(alert)
-            what = say(told.event.status, told.event.tags).title
+            what = await self._what(alert)
         reason = str(verdict.reason or FailureReason.UNKNOWN)
         return escalate(self._ladder, alert, result=result, reason=reason, what=what, now=now)
+
+    async def _what(self, alert: Alert) -> str:
+        """What a case alert was about, in our own words."""
+        try:
+            event = (await self._told(alert)).event
+            return say(event.status, event.tags).title
+        except StorageUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - the failure must be told whatever this does
+            self._log.error("alert.render_failed", alert=alert.id, error=error)
+            return "a change of a case"
 
     async def _clear_gone(self) -> None:
         """Fail what waits for channels that a new configuration no longer has."""
@@ -338,11 +341,12 @@ class Dispatcher:
                     await self._fail_all(name)
             except StorageUnavailable:
                 self._metrics.storage_errors.labels("notify").inc()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), GONE_EVERY)
+            except Exception as error:  # noqa: BLE001 - a defect must not end the loop
+                self._log.error("alert.defect", error=error)
+            await self._sleep(GONE_EVERY)
 
     async def _fail_all(self, name: str) -> None:
-        while True:
+        while not self._closing.is_set():
             now = self._clock.now()
             async with self._store.write() as connection:
                 alert = await outbox.claim(
@@ -350,8 +354,7 @@ class Dispatcher:
                 )
             if alert is None:
                 return
-            message = render_plain(alert, alert.event_id)
-            await self._settle(alert, message=message, result=_GONE, started_at=now)
+            await self._settle(alert, message=_NOTHING, result=_GONE, started_at=now)
 
     def _tell(
         self,
@@ -385,3 +388,10 @@ _GONE = SendResult(
     reason=FailureReason.TARGET_GONE,
     detail="the configuration no longer has this target",
 )
+_UNREAD = SendResult(
+    outcome=Outcome.RETRYABLE,
+    reason=FailureReason.UNKNOWN,
+    detail="the storage could not be read; nothing was sent",
+)
+#: What is on record where no message went out.
+_NOTHING = Message(title="", body="")

@@ -75,6 +75,9 @@ def _warnings(
     if alert.urgent and alert.kind is AlertKind.CASE and unheard:
         subject = f"urgent-failed:{alert.id}"
         note = ("urgent_failed", *details, str(alert.event_id), what)
+    elif alert.channel not in ladder.targets:
+        subject = f"channel-gone:{alert.channel}:{now // _HOUR}"
+        note = ("channel_gone", alert.channel, str(alert.id))
     else:
         # One message an hour for each target and reason, however many alerts fail.
         subject = f"channel-failed:{alert.channel}:{alert.target}:{reason}:{now // _HOUR}"

@@ -4,16 +4,17 @@ Nothing here is markup. Text from outside is made inert, capped and quoted; link
 their lines; each channel escapes for its own service.
 """
 
-import html
 import re
+import unicodedata
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from casebell.events import Alert, AlertKind, Case, CaseEvent, Flag, Message, Micros, Tag
 from casebell.notify.plain_text import one_line
 from casebell.notify.words import NOTES, say
+from casebell.uscis.entities import decoded
 from casebell.uscis.receipts import mask
 
 #: How much of a case a channel may show (decision E14).
@@ -32,7 +33,21 @@ USCIS_STATUS_PAGE = "https://egov.uscis.gov/"
 
 #: Mark-up as USCIS pages carry it; a lone "<" is text.
 _TAG = re.compile(r"<[/!A-Za-z][^<>]{0,400}>")
-_RECEIPT = re.compile(r"\b([A-Za-z]{3})[\s-]?([0-9]{10})\b")
+
+_LETTER = "[A-Za-z\uff21-\uff3a\uff41-\uff5a]"
+_DIGIT = "[0-9\uff10-\uff19]"
+#: What people put between the parts of a receipt: blanks, dashes of any kind, asterisks.
+_BETWEEN = r"[\s*_\-\u02d7\u2010-\u2015\u2043\u207b\u208b\u2212\ufe58\ufe63\uff0a\uff0d]{0,8}"
+#: A receipt number in whatever spelling: set solid anywhere, or in parts where no word runs into
+#: it. A short word before a telephone number is no receipt.
+_RECEIPT = re.compile(
+    rf"{_LETTER}{{3}}{_DIGIT}{{10}}"
+    rf"|(?<![^\W_])(?!(?i:and|fax|for|our|tdd|tel|the|tty|via)\b){_LETTER}{{3}}"
+    rf"(?:{_BETWEEN}{_DIGIT}){{10}}(?!{_DIGIT})"
+)
+_MAY_REPEAT = "May repeat: an earlier attempt to send this may have arrived."
+_TEST = "This is a test receipt: no real case is concerned, nothing needs doing."
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,23 +75,26 @@ def render_case(alert: Alert, told: Told, style: Style) -> Message:
     """The message of a case alert."""
     event = told.event
     disclose: Disclose = "minimal" if told.case.confidential else style.disclose
+    whole = disclose == "full"
     saying = say(event.status, event.tags)
-    receipt = event.receipt if disclose == "full" else mask(event.receipt)
-    marks = ("TEST " if Tag.TEST in event.tags else "") + ("URGENT: " if alert.urgent else "")
-    lines = [saying.sentence, *_warnings(alert, told), "", f"Receipt: {receipt}"]
+    receipt = event.receipt if whole else mask(event.receipt)
+    marks = ("TEST: " if Tag.TEST in event.tags else "") + ("URGENT: " if alert.urgent else "")
+    lines = [saying.sentence, *_warnings(alert, told, whole=whole), "", f"Receipt: {receipt}"]
     if disclose != "minimal":
         named = {"Case": told.case.label, "Matter": told.case.matter, "Owner": told.case.owner}
-        lines += [f"{name}: {one_line(text, limit=120)}" for name, text in named.items() if text]
-    text = quoted(event.text, limit=TEXT_LIMIT[disclose], whole=disclose == "full")
+        shown = {name: quoted(text, limit=120, whole=whole) for name, text in named.items()}
+        lines += [f"{name}: {text}" for name, text in shown.items() if text]
+    text = quoted(without_markup(event.text), limit=TEXT_LIMIT[disclose], whole=whole)
     if text:
         lines.append(f"USCIS text: “{text}”")
+    when = _provider_time(event, style.timezone, whole=whole)
     lines += [
-        f"When: {_provider_time(event, style.timezone)}, as reported by {event.source}",
+        f"When: {when}, as reported by {event.source}",
         f"Received: {for_people(event.received_at, style.timezone)}",
         f"Source: {event.source}, event {told.event_id}",
     ]
     if alert.rules:
-        lines.append(f"Rule: {one_line('; '.join(alert.rules), limit=200)}")
+        lines.append(f"Rule: {quoted('; '.join(alert.rules), limit=200, whole=whole)}")
     if style.public_url:
         lines += ["Open in Casebell:", f"{style.public_url}/events/{told.event_id}"]
     lines += ["Look the receipt up at USCIS:", USCIS_STATUS_PAGE, "", FOOTER]
@@ -87,10 +105,9 @@ def render_note(alert: Alert) -> Message:
     """The message of an operations or test alert."""
     topic, *details = alert.note
     title, lines = NOTES[topic]
-    safe = [one_line(detail, limit=200) for detail in details]
-    body = [line.format(*safe) for line in lines]
-    if alert.may_repeat:
-        body.insert(0, _MAY_REPEAT)
+    safe = [quoted(without_markup(detail), limit=200) for detail in details]
+    body = [_MAY_REPEAT] if alert.may_repeat else []
+    body += [line.format(*safe) for line in lines]
     prefix = "Casebell operations: " if alert.kind is AlertKind.OPS else ""
     return Message(
         title=prefix + title.format(*safe), body="\n".join(line for line in body if line)
@@ -99,11 +116,24 @@ def render_note(alert: Alert) -> Message:
 
 def render_plain(alert: Alert, event_id: int | None) -> Message:
     """The built-in message for when rendering failed: it must go out all the same."""
+    if alert.kind is not AlertKind.CASE:
+        return Message(
+            title="Casebell operations: a message could not be made",
+            body="\n".join(
+                [
+                    *([_MAY_REPEAT] if alert.may_repeat else []),
+                    "Casebell has something to tell you, but making the message failed.",
+                    "Look at what it knows: casebell alerts list",
+                    "The log line alert.render_failed says where it failed.",
+                ]
+            ),
+        )
     urgent = "URGENT: " if alert.urgent else ""
     return Message(
         title=f"{urgent}Case status changed",
         body="\n".join(
             [
+                *([_MAY_REPEAT] if alert.may_repeat else []),
                 "USCIS changed the status of a case; the full message could not be made.",
                 f"Ask for: casebell why {event_id}",
                 "",
@@ -114,36 +144,54 @@ def render_plain(alert: Alert, event_id: int | None) -> Message:
 
 
 def quoted(text: str, *, limit: int, whole: bool = False) -> str:
-    """Official text on one line, inert and capped; receipt numbers in it masked unless `whole`."""
-    shown = one_line(_TAG.sub(" ", html.unescape(text[: 4 * limit])), limit=limit)
-    if whole:
-        return shown
-    return _RECEIPT.sub(lambda found: mask(found[1].upper() + found[2]), shown)
+    """Text from outside on one line, inert and capped; receipt numbers masked unless `whole`."""
+    # Masked before it is cut: half a receipt is none that could be recognised.
+    seen = one_line(text, limit=2 * len(text) + limit)
+    return one_line(seen if whole else _RECEIPT.sub(_masked, seen), limit=limit)
 
 
 def for_people(at: Micros, zone: ZoneInfo) -> str:
     """A time as people read it: `Oct 14, 2025, 3:22 PM EDT`."""
-    moment = datetime.fromtimestamp(at / 1_000_000, UTC).astimezone(zone)
+    try:
+        moment = (_EPOCH + timedelta(microseconds=at)).astimezone(zone)
+    except OverflowError:
+        return "a time that no calendar has"
     hour = moment.hour % 12 or 12
     return f"{moment:%b} {moment.day}, {moment.year}, {hour}:{moment:%M %p %Z}"
 
 
-_MAY_REPEAT = "May repeat: an earlier attempt to send this may have arrived."
+def without_markup(text: str) -> str:
+    """What a source sent, entities decoded and tags stripped (D9)."""
+    return _TAG.sub(" ", decoded(text))
 
 
-def _warnings(alert: Alert, told: Told) -> list[str]:
+def _masked(found: re.Match[str]) -> str:
+    """As `mask` shows a receipt, whatever its spelling was."""
+    plain = unicodedata.normalize("NFKC", found[0])
+    solid = "".join(char for char in plain if char.isalnum())
+    return mask(solid.upper())
+
+
+def _warnings(alert: Alert, told: Told, *, whole: bool) -> list[str]:
     """What the reader must know before acting on the rest."""
     event = told.event
+    status = quoted(without_markup(event.delivered_status or "none"), limit=60, whole=whole)
+    kind = quoted(without_markup(event.type or "none"), limit=60, whole=whole)
     later = f" ({told.later_status})" if told.later_status else ""
     stands_in = f"Sent here because channel {alert.stands_in_for} failed."
     given = [
+        (Tag.TEST in event.tags, _TEST),
         (alert.may_repeat, _MAY_REPEAT),
         (bool(alert.stands_in_for), stands_in),
         (Flag.LATE in event.flags, f"Arrived late: a later status{later} is already known."),
         (Flag.STALE_SIGNATURE in event.flags, "Delivered late: signed some time before it came."),
         (
-            Flag.STATUS_CONFLICT in event.flags or Flag.TEXT_CONFLICT in event.flags,
-            f"The source contradicts itself: it delivered {_delivered(event)!r} with this text.",
+            Flag.STATUS_CONFLICT in event.flags,
+            f"The source contradicts itself: it delivered status “{status}”, type “{kind}”.",
+        ),
+        (
+            Flag.TEXT_CONFLICT in event.flags,
+            f"The text says something else than the delivered status “{status}”; check both.",
         ),
         (
             Flag.CONFLICT in event.flags,
@@ -153,12 +201,9 @@ def _warnings(alert: Alert, told: Told) -> list[str]:
     return [line for holds, line in given if holds]
 
 
-def _delivered(event: CaseEvent) -> str:
-    return one_line(event.delivered_status or event.type, limit=60)
-
-
-def _provider_time(event: CaseEvent, zone: ZoneInfo) -> str:
+def _provider_time(event: CaseEvent, zone: ZoneInfo, *, whole: bool) -> str:
     if event.occurred_at is None:
-        return one_line(event.occurred_raw, limit=60) if event.occurred_raw else "no time given"
+        raw = quoted(without_markup(event.occurred_raw or ""), limit=60, whole=whole)
+        return f"“{raw}”" if raw else "no time given"
     note = " (no time zone given, read as UTC)" if Flag.NAIVE_TIME in event.flags else ""
     return for_people(event.occurred_at, zone) + note

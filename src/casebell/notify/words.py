@@ -47,16 +47,17 @@ SAYINGS: tuple[Saying, ...] = (
         "RFE response received",
         "USCIS confirmed that it received the response to its Request for Evidence.",
     ),
+    # Before appointments: a missed or cancelled one carries both tags.
+    Saying(Tag.ACTION, "Action needed", "USCIS reports something that somebody must act upon."),
     Saying(
         Tag.APPOINTMENT,
         "USCIS appointment",
-        "USCIS reports an appointment: biometrics, an interview or an oath ceremony.",
+        "USCIS reports on an appointment: biometrics, an interview or an oath ceremony.",
     ),
-    Saying(Tag.ACTION, "Action needed", "USCIS reports something that somebody must act upon."),
     Saying(
         Tag.DECISION,
         "USCIS decision reported",
-        "USCIS reports a decision without saying which way it went.",
+        "USCIS reports a decision. Only its notice says for certain which way it went.",
     ),
     Saying(Tag.CARD, "Card or document update", "USCIS reports on a card or document."),
     Saying(Status.RECEIVED, "Case received", "USCIS confirmed receipt of the case."),
@@ -75,7 +76,8 @@ NOTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "held": (
         "Deliveries held: {0}",
         (
-            "Source {0} sent {2} authentic deliveries that could not be understood: {1}.",
+            "Source {0} sent deliveries that are authentic but could not be understood.",
+            "New ones: {2}. Reason: {1}.",
             "They are kept, and nobody was alerted of what they say.",
             "Look at them: casebell held list",
             "After a fix in the configuration: casebell held release {3}",
@@ -93,7 +95,7 @@ NOTES: dict[str, tuple[str, tuple[str, ...]]] = {
         "Contradictory status from {0}",
         (
             "Source {0} delivered event {1} with parts that contradict each other.",
-            "Delivered status: {2}. Event type: {3}. Taken as: {4}.",
+            "Delivered status: “{2}”. Event type: “{3}”. Taken as: {4}.",
             "See what was decided: casebell why {1}",
         ),
     ),
@@ -118,16 +120,18 @@ NOTES: dict[str, tuple[str, tuple[str, ...]]] = {
         "URGENT: an alert was not delivered",
         (
             "An urgent alert could not be delivered to {1} over channel {0}: {2}.",
+            "{3}",
             "It spoke of event {5}: {6}. Please tell the people concerned yourself.",
             "See the event: casebell why {5}",
             "After a fix: casebell alerts retry {4}",
         ),
     ),
     "channel_gone": (
-        "Alerts wait for a channel that is gone",
+        "Channel {0} is gone",
         (
-            "Alerts wait for channel {0}, which is no longer in the configuration.",
+            "Alerts waited for channel {0}, which is no longer in the configuration.",
             "They were given up; see them: casebell alerts list --state failed",
+            "Once the channel is back: casebell alerts retry {1}",
         ),
     ),
     "test": (

@@ -1,10 +1,14 @@
 """Whose address is it? The peer's, or what a trusted proxy says it forwarded for."""
 
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TypeAlias
 
 Network: TypeAlias = IPv4Network | IPv6Network
+
+#: Some proxies forward the port as well: `192.0.2.7:4711`, `[2001:db8::7]:4711`.
+_WITH_PORT = re.compile(r"(?:\[([^\]]*)\]|([0-9.]+))(?::[0-9]{1,5})?")
 
 
 def client_address(peer: str, forwarded_for: Sequence[bytes], trusted: Sequence[Network]) -> str:
@@ -19,7 +23,8 @@ def client_address(peer: str, forwarded_for: Sequence[bytes], trusted: Sequence[
         trusted: networks of our proxies.
     """
     hops = [hop.strip() for value in forwarded_for for hop in value.decode("latin-1").split(",")]
-    address = peer
+    # An IPv6 peer has many spellings, and may be an IPv4 one.
+    address = str(_parse(peer) or peer) if ":" in peer else peer
     while hops and within(address, trusted):
         candidate = _parse(hops.pop())
         if candidate is None:
@@ -35,8 +40,11 @@ def within(address: str, networks: Sequence[Network]) -> bool:
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    if found := _WITH_PORT.fullmatch(text):
+        text = found[1] or found[2] or ""
     try:
-        parsed = ip_address(text)
+        # An interface ("fe80::1%eth0") says nothing to us, and could be any text.
+        parsed = ip_address(text.partition("%")[0])
     except ValueError:
         return None
     # A dual-stack socket reports IPv4 peers as ::ffff:192.0.2.1.

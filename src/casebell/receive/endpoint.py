@@ -5,6 +5,7 @@ response objects cost more than they give.
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from casebell.errors import (
     BodyTooSlow,
     CasebellError,
     EncodedBody,
+    ShuttingDown,
     TooManyRefusals,
     Unavailable,
     UnknownSource,
@@ -32,6 +34,9 @@ from casebell.uscis.receipts import mask
 RETRY_AFTER_UNAVAILABLE = 5
 #: Seconds until an address's refusals are forgotten.
 RETRY_AFTER_REFUSALS = 60
+#: How long, and how much of, a body that is refused unread may still come in.
+LINGER_SECONDS = 1.0
+LINGER_BYTES = 4 * 1024 * 1024
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -84,10 +89,17 @@ class WebhookEndpoint:
             return
         except CasebellError as error:
             failure = error
+        except asyncio.CancelledError:
+            # The server ends and waited long enough: the sender must hear that it may try again.
+            failure = ShuttingDown()
         except Exception as error:  # noqa: BLE001 - a defect of ours must make the sender try again
             self._log.error("delivery.defect", source=source, request_id=request_id, error=error)
             failure = Unavailable()
-        await respond(send, *answer(accepted, failure, request_id))
+        unread = isinstance(failure, BodyTooLarge | EncodedBody)
+        await respond(send, *answer(accepted, failure, request_id), last=not unread)
+        if unread:
+            await self._linger(receive)
+            await send({"type": "http.response.body"})
         self._tell(source, request_id, began, accepted, failure)
 
     async def _read(self, scope: Scope, receive: Receive, source: str, request_id: str) -> Delivery:
@@ -134,6 +146,21 @@ class WebhookEndpoint:
                         return b"".join(chunks)
         except TimeoutError:
             raise BodyTooSlow from None
+
+    async def _linger(self, receive: Receive) -> None:
+        """Take some more of a body that was answered already, and throw it away.
+
+        Closing while the sender still writes would reset the connection, and the sender would see
+        that instead of the answer.
+        """
+        size = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while size < LINGER_BYTES:
+                    message = await receive()
+                    size += len(message.get("body", b""))
+                    if not message.get("more_body", False):
+                        return
 
     def _tell(
         self,
@@ -204,11 +231,13 @@ def error_answer(error: CasebellError, request_id: str) -> tuple[int, Headers, b
     return error.http_status, headers, _encode(content)
 
 
-async def respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
-    """Send a whole answer."""
+async def respond(
+    send: Send, status: int, headers: Headers, body: bytes, *, last: bool = True
+) -> None:
+    """Send a whole answer; unless it is the `last` message, the connection stays as it is."""
     headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": not last})
 
 
 def _headers(request_id: str) -> Headers:

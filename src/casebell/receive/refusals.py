@@ -5,6 +5,7 @@ So a flood from an address, or through a proxy that hides many, cannot shut out 
 """
 
 import asyncio
+import contextlib
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -19,13 +20,15 @@ from casebell.store.engine import Store
 ADDRESS_LIMIT = 10_000
 #: Refusals that wait to be written; beyond it they are only counted.
 QUEUE_LIMIT = 256
+#: Journal entries for single refusals in a minute; beyond it an entry counts what a write holds.
+ITEMISED_PER_MINUTE = 60
 #: Seconds between two writes: a flood costs the disk one small transaction a second.
 WRITE_EVERY = 1.0
 
 
 @dataclass(slots=True)
 class _Window:
-    """Refusals of one address in the running minute."""
+    """What happened in the running minute."""
 
     began: float
     count: int
@@ -44,7 +47,11 @@ class Refusals:
         self._per_minute = per_minute
         self._windows: OrderedDict[str, _Window] = OrderedDict()
         self._waiting: list[held.Refused] = []
+        #: Refusals since the last write of which nothing is kept.
+        self._dropped = 0
+        self._itemised = _Window(began=clock.monotonic(), count=0)
         self._noted = asyncio.Event()
+        self._writing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Refusals":
@@ -54,7 +61,9 @@ class Refusals:
     async def __aexit__(self, *_: object) -> None:
         """Write what waits, then end."""
         if self._task is not None:
-            self._task.cancel()
+            # Not in the middle of a write: what it took from the queue would be lost.
+            async with self._writing:
+                self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self._write()
 
@@ -66,19 +75,21 @@ class Refusals:
         """
         if self._over_limit(delivery.address):
             raise TooManyRefusals from None
-        if len(self._waiting) < QUEUE_LIMIT:
-            self._waiting.append(
-                held.Refused(
-                    at=delivery.received_at,
-                    source=delivery.source,
-                    error=error.code,
-                    address=delivery.address,
-                    request_id=delivery.request_id,
-                    body_sha256=hashlib.sha256(delivery.body).hexdigest(),
-                    body_size=len(delivery.body),
-                )
+        if len(self._waiting) >= QUEUE_LIMIT:
+            self._dropped += 1
+            return
+        self._waiting.append(
+            held.Refused(
+                at=delivery.received_at,
+                source=delivery.source,
+                error=error.code,
+                address=delivery.address,
+                request_id=delivery.request_id,
+                body_sha256=hashlib.sha256(delivery.body).hexdigest(),
+                body_size=len(delivery.body),
             )
-            self._noted.set()
+        )
+        self._noted.set()
 
     def _over_limit(self, address: str) -> bool:
         now = self._clock.monotonic()
@@ -99,12 +110,22 @@ class Refusals:
             await self._clock.sleep(WRITE_EVERY)
 
     async def _write(self) -> None:
-        batch, self._waiting = self._waiting, []
-        if not batch:
-            return
-        try:
-            async with self._store.write() as connection:
-                await held.refuse(connection, batch)
-        except StorageUnavailable:
+        async with self._writing:
+            batch, self._waiting = self._waiting, []
+            more, self._dropped = self._dropped, 0
+            if not batch:
+                return
             # Refusals carry no promise; deliveries that do are answered 503 in the meantime.
-            return
+            with contextlib.suppress(StorageUnavailable):
+                async with self._store.write() as connection:
+                    await held.refuse(
+                        connection, batch, itemised=self._may_itemise(len(batch)), more=more
+                    )
+
+    def _may_itemise(self, count: int) -> bool:
+        """Whether each of so many may have a journal entry of its own."""
+        now = self._clock.monotonic()
+        if now - self._itemised.began >= 60:
+            self._itemised = _Window(began=now, count=0)
+        self._itemised.count += count
+        return self._itemised.count <= ITEMISED_PER_MINUTE

@@ -71,7 +71,7 @@ def decide(
         )
     if Tag.TEST in event.tags:
         wishes: tuple[Notify, ...] = tuple(
-            Notify(channel=channel, rules=(), urgent=False) for channel in ops
+            Notify(channel=channel, rules=(), urgent=False) for channel in dict.fromkeys(ops)
         )
         because = "a test receipt is told to operations only"
     else:

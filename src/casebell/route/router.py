@@ -68,6 +68,8 @@ class Router:
         self._bell = asyncio.Event()
         #: Events that routing stumbled over, and when to try them again (monotonic seconds).
         self._defects: dict[int, float] = {}
+        #: The hour in which operations were last told of held deliveries, by source and reason.
+        self._told_held: dict[tuple[str, str], int] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Router":
@@ -98,6 +100,8 @@ class Router:
                 await self._tell_held()
             except StorageUnavailable:
                 self._metrics.storage_errors.labels("route").inc()
+            except Exception as error:  # noqa: BLE001 - a defect must not end the loop
+                self._log.error("router.defect", error=error)
             try:
                 await asyncio.wait_for(self._bell.wait(), POLL)
             except TimeoutError:
@@ -123,7 +127,13 @@ class Router:
 
     async def _route_batch(self, waiting: Sequence[Unrouted]) -> None:
         async with self._store.write() as connection:
-            told = [(one, *await self._route(connection, one)) for one in waiting]
+            # On PostgreSQL another server may have decided about some since they were read.
+            open_still = await cases.still_unrouted(connection, [one.id for one in waiting])
+            told = [
+                (one, *await self._route(connection, one))
+                for one in waiting
+                if one.id in open_still
+            ]
         for one, outcome, change_id in told:
             self._defects.pop(one.id, None)
             self._metrics.decisions.labels(outcome).inc()
@@ -251,20 +261,27 @@ class Router:
             await self._tell_operations(connection, f"status-conflict:{one.id}", note)
 
     async def _tell_held(self) -> None:
-        """Operations hear of held deliveries: at once, then at most hourly for each reason."""
+        """Operations hear of held deliveries: at once, then at most hourly for each reason.
+
+        What came since they were told waits for the next hour; it is not passed over.
+        """
         async with self._store.read() as connection:
-            waiting = await held.untold(connection)
-        if not waiting:
+            untold = await held.untold(connection)
+        now = self._clock.now()
+        hour = now // _HOUR
+        due = [row for row in untold if self._told_held.get((row.source, row.reason)) != hour]
+        if not due:
             return
         async with self._store.write() as connection:
-            now = self._clock.now()
-            for row in waiting:
-                subject = f"held:{row.source}:{row.reason}:{now // _HOUR}"
+            for row in due:
+                # With the first of them, so that a restart within the hour does not mute the rest.
+                subject = f"held:{row.source}:{row.reason}:{hour}:{row.first}"
                 note = ("held", row.source, row.reason, str(row.count), str(row.first))
                 await self._tell_operations(connection, subject, note)
                 await held.mark_told(
                     connection, source=row.source, reason=row.reason, last=row.last, now=now
                 )
+        self._told_held.update({(row.source, row.reason): hour for row in due})
         self._decided()
 
     async def _tell_operations(

@@ -18,19 +18,17 @@ bounds slow patterns, not hopeless ones.
 """
 
 import fnmatch
-import html
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from casebell.settings import Rule, When
+from casebell.uscis.entities import decoded
 
 #: Characters of a text in which `text` is looked for. Official descriptions have 300 to 900.
 SEARCH_LIMIT = 8_000
 
-#: `html.unescape` raises on a number of thousands of digits; none that means something has eight.
-_ENDLESS_ENTITY = re.compile(r"&#[0-9]{8,}")
 _APOSTROPHES = str.maketrans(dict.fromkeys("`\u00b4\u2018\u2019\u201b\u02bc\u2032\uff07", "'"))
 _WHITE_SPACE = re.compile(r"\s+")
 
@@ -85,10 +83,7 @@ def compile_rules(rules: Iterable[Rule]) -> tuple[CompiledRule, ...]:
 
 def readable(text: str) -> str:
     """A text as it is searched: entities decoded, apostrophes and white space in one spelling."""
-    if "&" in text:
-        # Twice: relays encode what was encoded already ("&amp;#039;").
-        text = html.unescape(html.unescape(_ENDLESS_ENTITY.sub(" ", text)))
-    return _WHITE_SPACE.sub(" ", text.translate(_APOSTROPHES))
+    return _WHITE_SPACE.sub(" ", decoded(text).translate(_APOSTROPHES))
 
 
 def _condition(when: When) -> Condition:

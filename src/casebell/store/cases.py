@@ -41,6 +41,12 @@ async def unrouted(
     ]
 
 
+async def still_unrouted(connection: AsyncConnection, ids: Sequence[int]) -> set[int]:
+    """Those that nobody has decided about since they were read: another server may have."""
+    statement = select(events.c.id).where(events.c.id.in_(ids), events.c.routed_at.is_(None))
+    return set((await connection.execute(statement)).scalars())
+
+
 async def history(connection: AsyncConnection, receipt: str) -> list[Change]:
     """The changes known of a receipt, newest first by provider time."""
     rows = await connection.execute(

@@ -1,5 +1,6 @@
 """Deliveries beside the event log: held (authentic, not understood) and refused (not authentic)."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -197,8 +198,18 @@ async def mark_told(
     )
 
 
-async def refuse(connection: AsyncConnection, batch: Sequence[Refused]) -> None:
-    """Keep the newest refusals, and journal each."""
+async def refuse(
+    connection: AsyncConnection, batch: Sequence[Refused], *, itemised: bool = True, more: int = 0
+) -> None:
+    """Keep the newest refusals, and journal them.
+
+    Args:
+        connection: the writing transaction.
+        batch: what is kept of each.
+        itemised: an entry for each; otherwise one that counts them, so that a flood of strangers
+            cannot fill the journal.
+        more: further ones, of which nothing is kept; they are counted.
+    """
     if not batch:
         return
     await connection.execute(
@@ -218,20 +229,35 @@ async def refuse(connection: AsyncConnection, batch: Sequence[Refused]) -> None:
     )
     newest = (await connection.execute(select(func.max(refused.c.id)))).scalar_one()
     await connection.execute(refused.delete().where(refused.c.id <= newest - REFUSED_LIMIT))
-    await journal.append(
-        connection,
-        [
-            journal.Entry(
-                at=one.at,
-                kind="delivery.refused",
-                actor=f"address:{one.address}",
-                subject=f"source:{one.source}",
-                data={
-                    "error": one.error,
-                    "request_id": one.request_id,
-                    "body_sha256": one.body_sha256,
-                },
-            )
-            for one in batch
-        ],
+    entries = [_refusal(one) for one in batch] if itemised else [_tally(batch, more)]
+    await journal.append(connection, entries)
+
+
+def _refusal(one: Refused) -> journal.Entry:
+    return journal.Entry(
+        at=one.at,
+        kind="delivery.refused",
+        actor=f"address:{one.address}",
+        subject=f"source:{one.source}",
+        data={
+            "error": one.error,
+            "request_id": one.request_id,
+            "body_sha256": one.body_sha256,
+        },
+    )
+
+
+def _tally(batch: Sequence[Refused], more: int) -> journal.Entry:
+    return journal.Entry(
+        at=batch[-1].at,
+        kind="deliveries.refused",
+        actor="server",
+        subject="sources",
+        data={
+            "count": len(batch) + more,
+            "addresses": len({one.address for one in batch}),
+            "sources": dict(Counter(one.source for one in batch)),
+            "errors": dict(Counter(one.error for one in batch)),
+            "since": batch[0].at,
+        },
     )

@@ -5,18 +5,17 @@ form names, addresses) and splits; `statements` keeps what a sentence states: co
 possibilities and plans are cut off, reasons and relative clauses set apart.
 """
 
-import html
 import re
 import unicodedata
 from collections.abc import Iterator
+
+from casebell.uscis.entities import decoded
 
 #: Characters of the folded text that are read. Descriptions have 300 to 900.
 READ_LIMIT = 8_000
 
 # --- 1. One spelling ----------------------------------------------------------------------------
 
-#: `html.unescape` cannot read a numeric entity of thousands of digits; none has more than seven.
-_ENDLESS_ENTITY = re.compile(r"&#[0-9]{8,}")
 _BLOCK_TAG = re.compile(r"</?(?:p|div|h[1-6]|[uo]l|li|table|t[drh])\b[^<>]*>", re.IGNORECASE)
 _BREAK_TAG = re.compile(r"<[bh]r\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"<[/!a-z][^<>]*>", re.IGNORECASE)
@@ -30,9 +29,7 @@ _NOT_WORD = re.compile(r"[\W_]+")
 
 def plain_text(text: str) -> str:
     """Decoded, folded, but still with its punctuation."""
-    if "&" in text:
-        # Twice: relays encode what was encoded already ("&amp;#039;").
-        text = html.unescape(html.unescape(_ENDLESS_ENTITY.sub(" ", text)))
+    text = decoded(text)
     if "<" in text:
         text = _TAG.sub("", _BREAK_TAG.sub(" ", _BLOCK_TAG.sub(". ", text)))
     text = _APOSTROPHES.sub("", text)

@@ -1,0 +1,31 @@
+"""A desk for the operator."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from casebell.sandbox.sinks import HttpSink
+from casebell.store.engine import Store
+from console.operating import Desk
+from contracts.workbench import store_in
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """An open store."""
+    async with store_in(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def sink() -> AsyncIterator[HttpSink]:
+    """Where the channel's messages go."""
+    async with HttpSink() as server:
+        yield server
+
+
+@pytest.fixture
+def desk(store: Store, sink: HttpSink) -> Desk:
+    """Everything that the verbs need."""
+    return Desk(store, sink)

@@ -1,0 +1,90 @@
+"""The operator's verbs over a real store and a channel to a loopback sink."""
+
+import hashlib
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from casebell.app import load_channels, policies
+from casebell.console.operations import Operations
+from casebell.events import AlertKind, HeldReason, VerifiedDelivery
+from casebell.notify.dispatcher import Dispatcher
+from casebell.notify.escalate import Ladder
+from casebell.sandbox.sinks import HttpSink
+from casebell.settings import Channel, Settings
+from casebell.store import held, outbox
+from casebell.store.engine import Store
+from casebell.store.outbox import NewAlert
+from casebell.telemetry import Metrics
+from contracts.case_events import same_json
+from contracts.workbench import HandClock, LogBook
+from receive.making import make_delivery, make_source
+
+#: Understood as it is: only its signature's time made it wait.
+GOOD = b'{"id": "evt_1", "receipt_number": "IOE0912345678"}'
+
+
+class Desk:
+    """Operations with everything behind them; no loop runs."""
+
+    def __init__(self, store: Store, sink: HttpSink) -> None:
+        self.store = store
+        self.clock = HandClock()
+        self.rung = 0
+        url = SecretStr(f"json://127.0.0.1:{sink.port}/")
+        self.settings = Settings(
+            sources={"parley": make_source()},
+            channels={"slack": Channel(name="slack", url=url, pace=0.0, timeout=5.0)},
+            path=Path("/config.toml"),
+            base_dir=Path("/"),
+            sha256="",
+        )
+        channels = load_channels(self.settings, self.clock)
+        self.dispatcher = Dispatcher(
+            store=store,
+            channels=channels,
+            policies=policies(self.settings),
+            ladder=Ladder(targets={"slack": channels["slack"].targets}, fallbacks={}, ops=()),
+            owner="this-process",
+            clock=self.clock,
+            metrics=Metrics(),
+            log=LogBook().log,
+        )
+        self.operations = Operations(
+            store=store,
+            settings=self.settings,
+            dispatcher=self.dispatcher,
+            same_content=same_json,
+            clock=self.clock,
+            changed=self._ring,
+        )
+
+    def _ring(self) -> None:
+        self.rung += 1
+
+    async def failed_alert(self) -> None:
+        """Put an alert into the outbox that has failed: number 1."""
+        new = NewAlert(
+            kind=AlertKind.OPS,
+            subject="unroutable:9",
+            channel="pager",
+            target="json",
+            urgent=False,
+            note=("unroutable", "9"),
+        )
+        async with self.store.write() as connection:
+            await outbox.add(connection, [new], now=self.clock.now())
+        await self.dispatcher._fail_all("pager")
+
+    async def held(self, body: bytes = GOOD) -> None:
+        """Hold a delivery."""
+        verified = VerifiedDelivery(delivery=make_delivery(body), secret_label="2026")
+        async with self.store.write() as connection:
+            await held.hold(
+                connection,
+                verified,
+                reason=HeldReason.SIGNATURE_TOO_OLD,
+                detail="",
+                body_sha256=hashlib.sha256(body).hexdigest(),
+                idempotency_key=None,
+            )

@@ -1,0 +1,136 @@
+"""What an operator can do to what is stored."""
+
+import json
+
+import pytest
+
+from casebell.errors import NotFound, Refusal
+from casebell.receive.release import StillHeld
+from casebell.sandbox.sinks import HttpAnswer, HttpSink
+from casebell.store.schema import alerts, events, journal
+from casebell.store.schema import held as held_table
+from console.operating import Desk
+from contracts.workbench import rows
+
+
+class TestRetry:
+    """`casebell alerts retry`."""
+
+    async def test_a_failed_alert_waits_again(self, desk: Desk) -> None:
+        """A failed alert is pending again, the loops are rung, and the journal says who did it."""
+        await desk.failed_alert()
+        desk.clock.advance(60)
+        assert await desk.operations.retry_alert(1) == {"alert": 1, "state": "pending"}
+        (row,) = await rows(desk.store, alerts)
+        assert (row.state, row.not_before, row.reason) == ("pending", desk.clock.now(), None)
+        # When it was made is history; only the age that counts begins anew.
+        assert row.created_at == desk.clock.now() - 60_000_000
+        assert row.retried_at == desk.clock.now()
+        last = (await rows(desk.store, journal))[-1]
+        assert (last.kind, last.actor, last.subject) == ("alert.retried", "cli", "alert:1")
+        assert desk.rung == 1
+
+    async def test_an_alert_that_waits_already(self, desk: Desk) -> None:
+        """What has not failed cannot be retried."""
+        await desk.failed_alert()
+        await desk.operations.retry_alert(1)
+        with pytest.raises(Refusal, match="only a failed one can be retried"):
+            await desk.operations.retry_alert(1)
+        assert desk.rung == 1
+
+    async def test_no_such_alert(self, desk: Desk) -> None:
+        """A number that no alert has is told as that."""
+        with pytest.raises(NotFound):
+            await desk.operations.retry_alert(9)
+
+
+class TestHeld:
+    """`casebell held release` and `discard`."""
+
+    async def test_release(self, desk: Desk) -> None:
+        """A delivery that can be understood now is an event, and the router is rung."""
+        await desk.held()
+        assert await desk.operations.release_held(1) == {
+            "held": 1,
+            "status": "stored",
+            "event": 1,
+        }
+        (event,) = await rows(desk.store, events)
+        assert event.key == "evt_1"
+        assert desk.rung == 1
+
+    async def test_release_in_vain(self, desk: Desk) -> None:
+        """What still cannot be understood stays held, and nobody is rung."""
+        await desk.held(b"not json")
+        with pytest.raises(StillHeld):
+            await desk.operations.release_held(1)
+        (row,) = await rows(desk.store, held_table)
+        assert row.state == "held"
+        assert desk.rung == 0
+
+    async def test_discard(self, desk: Desk) -> None:
+        """A discarded delivery is closed with its body kept, and the journal says who did it."""
+        await desk.held(b"not json")
+        assert await desk.operations.discard_held(1) == {"held": 1, "status": "discarded"}
+        (row,) = await rows(desk.store, held_table)
+        assert (row.state, bytes(row.body), row.event_id) == ("discarded", b"not json", None)
+        last = (await rows(desk.store, journal))[-1]
+        assert (last.kind, last.actor) == ("delivery.discarded", "cli")
+
+    async def test_only_one_of_both(self, desk: Desk) -> None:
+        """What is closed is neither released nor discarded again."""
+        await desk.held()
+        await desk.operations.discard_held(1)
+        with pytest.raises(Refusal, match="has been discarded already"):
+            await desk.operations.release_held(1)
+        with pytest.raises(Refusal, match="has been discarded already"):
+            await desk.operations.discard_held(1)
+        assert await rows(desk.store, events) == []
+
+    async def test_no_such_delivery(self, desk: Desk) -> None:
+        """A number that no held delivery has is told as that."""
+        with pytest.raises(NotFound):
+            await desk.operations.discard_held(9)
+
+
+class TestChannels:
+    """`casebell channels test`."""
+
+    async def test_each_target_is_answered_for(self, desk: Desk, sink: HttpSink) -> None:
+        """A marked message goes out by the real path, and the answer says what came of it."""
+        told = await desk.operations.test_channel("slack")
+        assert json.loads(json.dumps(told)) == {
+            "channel": "slack",
+            "targets": [
+                {
+                    "target": "json",
+                    "outcome": "sent",
+                    "reason": None,
+                    "detail": "",
+                    "delivered": True,
+                }
+            ],
+        }
+        assert json.loads(sink.requests[0].body)["title"] == "TEST: Casebell can reach you"
+
+    async def test_a_failure(self, desk: Desk, sink: HttpSink) -> None:
+        """A refusal is told with its reason, and the URL is in none of it."""
+        sink.answer(HttpAnswer(status=401))
+        told = await desk.operations.test_channel("slack")
+        (target,) = told["targets"]
+        assert (target["outcome"], target["reason"]) == ("auth", "auth_failed")
+        assert not target["delivered"]
+        assert "://" not in json.dumps(told)
+
+    async def test_every_test_is_one_of_its_own(self, desk: Desk, sink: HttpSink) -> None:
+        """A second test is sent like the first, however soon it follows."""
+        for _ in range(2):
+            await desk.operations.test_channel("slack")
+        assert len(sink.requests) == 2
+
+    async def test_no_such_channel(self, desk: Desk) -> None:
+        """A name that no channel has is told as that, with where to look."""
+        with pytest.raises(NotFound) as caught:
+            await desk.operations.test_channel("email")
+        assert "casebell check" in caught.value.hint
+        assert await rows(desk.store, alerts) == []

@@ -1,0 +1,176 @@
+"""`/health`, `/ready` and `/metrics`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from ipaddress import ip_network
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from casebell.console.status import CHECKS_LAST, StatusPages
+from casebell.errors import StorageUnavailable
+from casebell.store.engine import Store
+from casebell.telemetry import Metrics
+from contracts.case_events import case_event
+from contracts.workbench import HandClock, disk_failure, faults, stored
+
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"), ip_network("10.9.0.0/16"))
+
+
+class Pages:
+    """The pages, and what is behind them."""
+
+    def __init__(
+        self, store: Store, checks: Mapping[str, Callable[[], Awaitable[bool]]] | None = None
+    ) -> None:
+        self.clock = HandClock()
+        self.metrics = Metrics()
+        pages = StatusPages(
+            store=store,
+            checks=checks or {},
+            metrics=self.metrics,
+            metrics_from=LOOPBACK,
+            clock=self.clock,
+        )
+        self._app = Starlette(
+            routes=[
+                Route("/health", pages.health),
+                Route("/ready", pages.ready),
+                Route("/metrics", pages.metrics),
+            ]
+        )
+
+    async def get(
+        self, address: str, *, peer: str | None = "127.0.0.1", forwarded: tuple[str, ...] = ()
+    ) -> httpx2.Response:
+        """What a peer reads there."""
+
+        async def app(scope: dict[str, object], receive: object, send: object) -> None:
+            # Not every server knows its peer: on a local socket there is none.
+            await self._app(scope | {"client": (peer, 1) if peer else None}, receive, send)  # type: ignore[arg-type]
+
+        headers = [("X-Forwarded-For", value) for value in forwarded]
+        async with httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app),  # type: ignore[arg-type]
+            base_url="http://casebell",
+        ) as client:
+            return await client.get(address, headers=headers)
+
+
+async def good() -> bool:
+    """A check that is content."""
+    return True
+
+
+async def bad() -> bool:
+    """A check that is not."""
+    return False
+
+
+async def without_storage() -> bool:
+    """A check that cannot ask."""
+    raise StorageUnavailable("The storage failed: disk I/O error.")
+
+
+async def test_health(store: Store) -> None:
+    """The process lives, whatever else does not."""
+    answer = await Pages(store, {"storage": bad}).get("/health", peer="203.0.113.7")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+class TestReady:
+    """Whether a delivery sent now would be taken."""
+
+    async def test_all_is_well(self, store: Store) -> None:
+        """Every check that is content is named."""
+        answer = await Pages(store, {"storage": good, "loops": good}).get("/ready")
+        assert answer.status_code == 200
+        assert answer.json() == {"status": "ready", "checks": {"storage": "ok", "loops": "ok"}}
+        assert "retry-after" not in answer.headers
+
+    @pytest.mark.parametrize("failing", [bad, without_storage])
+    async def test_something_is_not(
+        self, store: Store, failing: Callable[[], Awaitable[bool]]
+    ) -> None:
+        """One failing check is enough for 503; it is named, and nothing is said of why."""
+        answer = await Pages(store, {"storage": failing, "loops": good}).get("/ready")
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "5"
+        assert answer.json() == {
+            "status": "not_ready",
+            "checks": {"storage": "failing", "loops": "ok"},
+        }
+
+    async def test_asking_often_costs_little(self, store: Store) -> None:
+        """What was found is told again for a second, to everybody at once, then looked at anew."""
+        looked = 0
+
+        async def look() -> bool:
+            nonlocal looked
+            looked += 1
+            await asyncio.sleep(0.01)
+            return looked < 2
+
+        pages = Pages(store, {"storage": look})
+        answers = await asyncio.gather(*(pages.get("/ready") for _ in range(10)))
+        assert {answer.status_code for answer in answers} == {200}
+        assert looked == 1
+        pages.clock.advance(CHECKS_LAST)
+        assert (await pages.get("/ready")).status_code == 503
+        assert looked == 2
+
+
+class TestMetrics:
+    """Prometheus text, for those who may read it."""
+
+    async def test_what_waits(self, store: Store) -> None:
+        """The gauges say what waits at the moment of asking."""
+        await stored(store, case_event("evt_1"), case_event("evt_2"))
+        pages = Pages(store)
+        answer = await pages.get("/metrics")
+        assert answer.headers["content-type"].startswith("text/plain; version=")
+        assert 'casebell_waiting{what="unrouted"} 2.0' in answer.text
+        assert 'casebell_waiting{what="failed"} 0.0' in answer.text
+        assert "IOE" not in answer.text
+
+    @pytest.mark.parametrize(
+        ("peer", "forwarded", "status"),
+        [
+            ("127.0.0.1", (), 200),
+            ("::1", (), 200),
+            ("::ffff:127.0.0.1", (), 200),
+            ("10.9.0.4", (), 200),
+            ("203.0.113.7", (), 404),
+            (None, (), 404),
+            # A proxy on this machine forwards for the whole world.
+            ("127.0.0.1", ("203.0.113.7",), 404),
+            ("127.0.0.1", ("127.0.0.1, 203.0.113.7",), 404),
+            ("127.0.0.1", ("203.0.113.7, 127.0.0.1",), 404),
+            ("127.0.0.1", ("127.0.0.1", "203.0.113.7"), 404),
+            ("127.0.0.1", ("unknown",), 404),
+            ("127.0.0.1", ("",), 404),
+            ("127.0.0.1", ("10.9.0.4",), 200),
+            # Nor does a stranger get in by saying who they are.
+            ("203.0.113.7", ("127.0.0.1",), 404),
+        ],
+    )
+    async def test_who_may_read(
+        self, store: Store, peer: str | None, forwarded: tuple[str, ...], status: int
+    ) -> None:
+        """Only configured addresses, through proxies too; to others it does not exist."""
+        answer = await Pages(store).get("/metrics", peer=peer, forwarded=forwarded)
+        assert answer.status_code == status
+        if status == 404:
+            assert answer.json()["error"] == "not_found"
+
+    async def test_without_storage(self, store: Store) -> None:
+        """When the storage does not answer, the counters are shown all the same."""
+        pages = Pages(store)
+        pages.metrics.deliveries.labels("parley", "stored").inc()
+        with faults(store, lambda _statement: disk_failure(), writer=False):
+            answer = await pages.get("/metrics")
+        assert answer.status_code == 200
+        assert 'casebell_deliveries_total{outcome="stored",source="parley"} 1.0' in answer.text
+        assert 'casebell_storage_errors_total{stage="metrics"} 1.0' in answer.text

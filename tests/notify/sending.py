@@ -1,0 +1,158 @@
+"""A dispatcher at work over a real store and real channels, for its tests."""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from casebell.events import AlertKind, Message, Outcome, SendResult
+from casebell.notify.channel import Channel
+from casebell.notify.dispatcher import Dispatcher, Policy
+from casebell.notify.escalate import Ladder
+from casebell.notify.render import Style
+from casebell.sandbox.sinks import HttpSink
+from casebell.store import outbox
+from casebell.store.engine import Store
+from casebell.store.outbox import NewAlert
+from casebell.store.schema import alerts, attempts
+from casebell.telemetry import Metrics
+from contracts.channel_contract import load
+from contracts.workbench import (
+    HandClock,
+    LogBook,
+    eventually,
+    rows,
+)
+
+#: The safe label that a JSON service gets.
+TARGET = "json"
+RETRY_AFTER = (("Retry-After", "30"),)
+
+
+class Bench:
+    """A dispatcher over some channels, and what came of its work."""
+
+    def __init__(
+        self,
+        store: Store,
+        channels: Mapping[str, Channel],
+        *,
+        fallbacks: Mapping[str, str] | None = None,
+        ops: Sequence[str] = (),
+        max_age: float = 3_600.0,
+        pace: float = 0.0,
+        owner: str = "this-process",
+    ) -> None:
+        self.store = store
+        self.clock = HandClock()
+        self.book = LogBook()
+        self.metrics = Metrics()
+        style = Style(disclose="minimal", timezone=ZoneInfo("UTC"), public_url=None)
+        policy = Policy(style=style, timeout=5.0, max_age=max_age, pace=pace)
+        self.dispatcher = Dispatcher(
+            store=store,
+            channels=channels,
+            policies=dict.fromkeys(channels, policy),
+            ladder=Ladder(
+                targets={name: channel.targets for name, channel in channels.items()},
+                fallbacks=fallbacks or {},
+                ops=ops,
+            ),
+            owner=owner,
+            clock=self.clock,
+            metrics=self.metrics,
+            log=self.book.log,
+            # Waits have their full length.
+            chance=lambda: 1.0,
+        )
+
+    async def put(self, *subjects: str, **fields: Any) -> None:
+        """Put alerts of event 1 into the outbox, and ring."""
+        new = [
+            NewAlert(
+                **{
+                    "kind": AlertKind.CASE,
+                    "subject": subject,
+                    "channel": "slack",
+                    "target": TARGET,
+                    "urgent": False,
+                    "rules": ("RFE issued",),
+                    "event_id": 1,
+                    "change_id": 1,
+                    **fields,
+                }
+            )
+            for subject in subjects
+        ]
+        async with self.store.write() as connection:
+            await outbox.add(connection, new, now=self.clock.now())
+        self.dispatcher.wake()
+
+    async def states(self) -> dict[tuple[str, str], str]:
+        """The state of each alert, by subject and channel."""
+        return {(row.subject, row.channel): row.state for row in await rows(self.store, alerts)}
+
+    async def until(self, **states: str) -> None:
+        """Wait until the alerts of Slack with these subjects are in these states."""
+        wanted = {(subject, "slack"): state for subject, state in states.items()}
+
+        async def there() -> bool:
+            return wanted.items() <= (await self.states()).items()
+
+        await eventually(there)
+
+    async def attempted(self) -> list[tuple[int, str, str | None, str]]:
+        """Number, outcome, reason and title of each attempt."""
+        return [
+            (row.number, row.outcome, row.reason, row.title)
+            for row in await rows(self.store, attempts)
+        ]
+
+    def later(self, seconds: float) -> None:
+        """Let time pass, and ring."""
+        self.clock.advance(seconds)
+        self.dispatcher.wake()
+
+
+def titles(sink: HttpSink) -> list[str]:
+    """The titles of the messages that came in, in order."""
+    return [json.loads(request.body)["title"] for request in sink.requests]
+
+
+def bodies(sink: HttpSink) -> list[str]:
+    """The same of their texts."""
+    return [json.loads(request.body)["message"] for request in sink.requests]
+
+
+def to(sink: HttpSink, *, timeout: float = 5.0) -> Channel:
+    """A real channel to a sink."""
+    return load(f"json://127.0.0.1:{sink.port}/", timeout=timeout)
+
+
+class Stubborn:
+    """A channel with a defect: it raises instead of answering, for the first so many sends."""
+
+    name = "slack"
+    targets = (TARGET,)
+
+    def __init__(self, *, defects: int) -> None:
+        self.sent: list[Message] = []
+        self._defects = defects
+
+    async def send(self, *, target: str, message: Message) -> SendResult:
+        """Raise or keep."""
+        self.sent.append(message)
+        if len(self.sent) <= self._defects:
+            raise ZeroDivisionError("a secret")
+        return SendResult(outcome=Outcome.SENT)
+
+    async def close(self) -> None:
+        """Nothing to end."""
+
+
+@asynccontextmanager
+async def running(bench: Bench) -> AsyncIterator[Bench]:
+    """Its dispatcher at work; ends at once."""
+    async with bench.dispatcher:
+        yield bench

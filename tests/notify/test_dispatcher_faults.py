@@ -1,0 +1,190 @@
+"""The loop that sends, when something breaks: a defect of ours, or the storage."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from casebell.events import AlertKind
+from casebell.notify.dispatcher import STORAGE_WAIT
+from casebell.sandbox.sinks import HttpAnswer, HttpSink
+from casebell.store import engine
+from casebell.store.engine import Store
+from casebell.store.schema import attempts
+from contracts.workbench import (
+    disk_failure,
+    eventually,
+    faults,
+    rows,
+)
+from notify.sending import (
+    Bench,
+    Stubborn,
+    bodies,
+    running,
+    titles,
+    to,
+)
+
+
+class TestDefects:
+    """Whatever breaks, alerts go on."""
+
+    async def test_a_defect_of_a_channel(self, store: Store) -> None:
+        """A channel that raises leaves doubt: on record with its message, tried again, told."""
+        channel = Stubborn(defects=1)
+        bench = Bench(store, {"slack": channel})
+        async with running(bench):
+            await bench.put("change:1")
+            await bench.until(**{"change:1": "retrying"})
+            bench.later(5.0)
+            await bench.until(**{"change:1": "sent"})
+        title = "Request for Evidence issued · IOE******5678"
+        assert await bench.attempted() == [
+            (1, "ambiguous", "unknown", title),
+            (2, "sent", None, title),
+        ]
+        assert "May repeat" in channel.sent[1].body
+        (row, _) = await rows(store, attempts)
+        assert row.detail == "defect: ZeroDivisionError"
+
+    async def test_an_event_that_cannot_be_read(self, store: Store, sink: HttpSink) -> None:
+        """Where the message cannot be made, a plain one goes out and the log says so."""
+        async with store.write() as connection:
+            await connection.execute(text("UPDATE events SET status = 'martian'"))
+        bench = Bench(store, {"slack": to(sink)})
+        async with running(bench):
+            await bench.put("change:1", urgent=True)
+            await bench.until(**{"change:1": "sent"})
+        assert titles(sink) == ["URGENT: Case status changed"]
+        assert "Ask for: casebell why 1" in bodies(sink)[0]
+        (line,) = bench.book.named("alert.render_failed")
+        assert isinstance(line["error"], ValueError)
+
+    async def test_its_failure_is_told_all_the_same(
+        self, store: Store, sink: HttpSink, other: HttpSink
+    ) -> None:
+        """Such an alert that also fails is escalated, without the words that cannot be made."""
+        async with store.write() as connection:
+            await connection.execute(text("UPDATE events SET status = 'martian'"))
+        sink.answer(HttpAnswer(status=401))
+        bench = Bench(store, {"slack": to(sink), "ops": to(other)}, ops=("ops",))
+        async with running(bench):
+            await bench.put("change:1", urgent=True)
+            await other.received(1)
+            assert bench.dispatcher.alive
+        assert "It spoke of event 1: a change of a case." in bodies(other)[0]
+
+    async def test_a_topic_of_another_release(self, store: Store, sink: HttpSink) -> None:
+        """An operations message whose topic is unknown goes out in plain words, not as a change."""
+        bench = Bench(store, {"slack": to(sink)})
+        async with running(bench):
+            await bench.put("x:1", kind=AlertKind.OPS, note=("solar_flare", "9"), event_id=None)
+            await bench.put("x:2", kind=AlertKind.OPS, note=(), event_id=None)
+            await bench.put("x:3", kind=AlertKind.OPS, note=("held", "one"), event_id=None)
+            await bench.until(**{f"x:{number}": "sent" for number in (1, 2, 3)})
+        assert set(titles(sink)) == {"Casebell operations: a message could not be made"}
+
+    async def test_a_defect_between_send_and_record(self, store: Store, sink: HttpSink) -> None:
+        """A record that cannot be written for a reason of ours does not end the channel's loop."""
+        broken = True
+
+        def fails(statement: str) -> BaseException | None:
+            return RuntimeError() if broken and "INSERT INTO attempts" in statement else None
+
+        bench = Bench(store, {"slack": to(sink)})
+        with faults(store, fails):
+            async with running(bench):
+                await bench.put("change:1")
+                await eventually(lambda: bench.book.named("alert.defect"))
+                broken = False
+                await eventually(lambda: bench.clock.asleep)
+                bench.later(STORAGE_WAIT)
+                await bench.put("change:2")
+                await bench.until(**{"change:2": "sent"})
+                assert bench.dispatcher.alive
+        # Whether the first arrived is known to nobody here; the next start says "may repeat".
+        assert (await bench.states())["change:1", "slack"] == "sending"
+
+
+class TestStorageTrouble:
+    """The database does not answer for a while."""
+
+    @pytest.fixture(autouse=True)
+    def _impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """SQLite gives up on another process's lock quickly."""
+        monkeypatch.setattr(engine, "BUSY_TIMEOUT_MS", 20)
+
+    def errors(self, bench: Bench) -> float:
+        """Storage errors that the dispatcher met."""
+        value = bench.metrics.registry.get_sample_value(
+            "casebell_storage_errors_total", {"stage": "notify"}
+        )
+        return value or 0.0
+
+    async def test_between_send_and_record(
+        self, store: Store, sink: HttpSink, tmp_path: Path
+    ) -> None:
+        """What was sent is recorded as soon as another process gives the database free; once."""
+        database = tmp_path / "casebell.db"
+        sink.answer(HttpAnswer(delay=0.15))
+        bench = Bench(store, {"slack": to(sink)})
+        async with running(bench):
+            await bench.put("change:1")
+            await sink.received(1)
+            with closing(sqlite3.connect(database, isolation_level=None)) as holder:
+                holder.execute("BEGIN IMMEDIATE")
+                await eventually(lambda: self.errors(bench) >= 1)
+                bench.clock.advance(STORAGE_WAIT)
+                await eventually(lambda: self.errors(bench) >= 2)
+                holder.execute("ROLLBACK")
+            await eventually(lambda: bench.clock.asleep)
+            bench.clock.advance(STORAGE_WAIT)
+            await bench.until(**{"change:1": "sent"})
+            bench.later(60.0)
+            await asyncio.sleep(0.05)
+        assert len(sink.requests) == 1
+        assert len(await bench.attempted()) == 1
+
+    async def test_between_claim_and_send(self, store: Store, sink: HttpSink) -> None:
+        """Where the event could not be read nothing was sent, so the next attempt is no repeat."""
+        failing = True
+
+        def fails(statement: str) -> BaseException | None:
+            return disk_failure() if failing and "FROM events" in statement else None
+
+        bench = Bench(store, {"slack": to(sink)})
+        with faults(store, fails, writer=False):
+            async with running(bench):
+                await bench.put("change:1")
+                await bench.until(**{"change:1": "retrying"})
+                assert sink.requests == []
+                failing = False
+                bench.later(5.0)
+                await bench.until(**{"change:1": "sent"})
+        assert "May repeat" not in bodies(sink)[0]
+        assert [attempt[:3] for attempt in await bench.attempted()] == [
+            (1, "retryable", "unknown"),
+            (2, "sent", None),
+        ]
+        assert bench.book.named("alert.defect") == []
+
+    async def test_while_looking_for_work(self, store: Store, sink: HttpSink) -> None:
+        """A storage that cannot be read is counted and asked again; the loop stays alive."""
+        failing = True
+
+        def fails(_statement: str) -> BaseException | None:
+            return disk_failure() if failing else None
+
+        bench = Bench(store, {"slack": to(sink)})
+        await bench.put("change:1")
+        with faults(store, fails, writer=False):
+            async with running(bench):
+                await eventually(lambda: self.errors(bench) >= 2)
+                assert bench.dispatcher.alive
+                failing = False
+                bench.clock.advance(STORAGE_WAIT)
+                await sink.received(1)

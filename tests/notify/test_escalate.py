@@ -1,0 +1,216 @@
+"""Who is told when an alert could not be delivered."""
+
+import re
+from typing import Any
+
+import pytest
+
+from casebell.events import Alert, AlertKind, FailureReason, Outcome, SendResult
+from casebell.notify.escalate import Ladder, escalate
+from casebell.notify.render import render_note
+from casebell.notify.words import NOTES
+from casebell.store.outbox import NewAlert
+
+HOUR = 3_600_000_000
+NOW = 489_019 * HOUR + 1
+LADDER = Ladder(
+    targets={
+        "slack": ("general",),
+        "email": ("rfe@example-firm.com", "it@example-firm.com"),
+        "ops-mail": ("it@example-firm.com",),
+        "ops-chat": ("alarms",),
+    },
+    fallbacks={"slack": "email"},
+    ops=("ops-mail", "ops-chat"),
+)
+REFUSED = SendResult(
+    outcome=Outcome.AUTH, reason=FailureReason.AUTH_FAILED, detail="HTTP 403: invalid_auth"
+)
+
+
+def alert(**fields: Any) -> Alert:
+    """An urgent alert of a change on Slack."""
+    return Alert(
+        **{
+            "id": 7,
+            "kind": AlertKind.CASE,
+            "subject": "change:3",
+            "channel": "slack",
+            "target": "general",
+            "rules": ("RFE issued",),
+            "urgent": True,
+            "attempts": 1,
+            "created_at": NOW,
+            "may_repeat": False,
+            "event_id": 12,
+            "change_id": 3,
+            **fields,
+        }
+    )
+
+
+def follow(failed: Alert, *, now: int = NOW, ladder: Ladder = LADDER) -> list[NewAlert]:
+    """What follows from its failure."""
+    return escalate(
+        ladder,
+        failed,
+        result=REFUSED,
+        reason="auth_failed",
+        what="Request for Evidence issued",
+        now=now,
+    )
+
+
+def ops(new: list[NewAlert]) -> list[NewAlert]:
+    """Those for operations."""
+    return [one for one in new if one.kind is AlertKind.OPS]
+
+
+def as_claimed(new: NewAlert) -> Alert:
+    """What the dispatcher will have in hand."""
+    return alert(
+        kind=new.kind,
+        subject=new.subject,
+        channel=new.channel,
+        target=new.target,
+        rules=new.rules,
+        urgent=new.urgent,
+        note=new.note,
+        event_id=new.event_id,
+        change_id=new.change_id,
+    )
+
+
+def test_each_target_of_the_fallback_stands_in() -> None:
+    """The fallback's targets get the same change under the same subject, as urgent as it was."""
+    new = [one for one in follow(alert()) if one.kind is AlertKind.CASE]
+    assert new == [
+        NewAlert(
+            kind=AlertKind.CASE,
+            subject="change:3",
+            channel="email",
+            target=target,
+            urgent=True,
+            rules=("RFE issued",),
+            change_id=3,
+            event_id=12,
+            stands_in_for="slack",
+        )
+        for target in ("rfe@example-firm.com", "it@example-firm.com")
+    ]
+
+
+def test_operations_hear_of_the_channel() -> None:
+    """Where somebody stands in, operations hear of the failing channel: who, why, what to do."""
+    told = ops(follow(alert()))
+    assert [(one.channel, one.target) for one in told] == [
+        ("ops-mail", "it@example-firm.com"),
+        ("ops-chat", "alarms"),
+    ]
+    message = render_note(as_claimed(told[0]))
+    assert message.title == "Casebell operations: Channel slack fails"
+    assert message.body == (
+        "Channel slack could not deliver to general: auth_failed.\n"
+        "HTTP 403: invalid_auth\n"
+        "See what was not sent: casebell alerts list --state failed\n"
+        "After a fix: casebell channels test slack, then casebell alerts retry 7"
+    )
+
+
+def test_the_channel_is_told_of_once_an_hour() -> None:
+    """However many alerts fail alike, their messages share a subject until the hour is over."""
+    first, second = (ops(follow(alert(id=number)))[0].subject for number in (7, 8))
+    later = ops(follow(alert(), now=NOW + HOUR))[0].subject
+    other = ops(follow(alert(target="random")))[0].subject
+    assert first == second
+    assert len({first, later, other}) == 3
+
+
+def test_an_urgent_alert_that_nobody_takes_over_is_told_by_itself() -> None:
+    """Operations hear of each one, and of what it was about, so that they can tell the people."""
+    told = ops(follow(alert(channel="email", target="rfe@example-firm.com")))
+    assert [one.subject for one in told] == ["urgent-failed:7"] * 2
+    assert all(one.urgent for one in told)
+    message = render_note(as_claimed(told[0]))
+    assert message.title == "Casebell operations: URGENT: an alert was not delivered"
+    assert "It spoke of event 12: Request for Evidence issued." in message.body
+    assert "casebell alerts retry 7" in message.body
+
+
+def test_an_ordinary_alert_that_nobody_takes_over_counts_with_its_channel() -> None:
+    """What is not urgent is told as a failure of its channel."""
+    (first, _) = ops(follow(alert(channel="email", urgent=False)))
+    assert first.note[0] == "channel_failed"
+    assert not first.urgent
+
+
+def test_who_failed_is_not_asked_to_tell_of_it() -> None:
+    """A message about a target's failure does not go to that target."""
+    told = follow(alert(channel="ops-mail", target="it@example-firm.com", kind=AlertKind.OPS))
+    assert [(one.channel, one.target) for one in told] == [("ops-chat", "alarms")]
+
+
+def test_operations_messages_have_no_stand_in() -> None:
+    """A failed message to operations goes to no fallback: other operations channels hear of it."""
+    told = follow(alert(kind=AlertKind.OPS, event_id=None, change_id=None))
+    assert {one.kind for one in told} == {AlertKind.OPS}
+    assert told[0].note[0] == "channel_failed"
+
+
+def test_failing_operations_channels_do_not_feed_each_other() -> None:
+    """Two failing operations channels tell of each other once an hour, and no more."""
+    subjects: set[tuple[str, str, str]] = set()
+    waiting = [alert(channel="ops-mail", target="it@example-firm.com", kind=AlertKind.OPS)]
+    while waiting:
+        failed = waiting.pop()
+        for new in follow(failed):
+            key = (new.subject, new.channel, new.target)
+            if key not in subjects:
+                subjects.add(key)
+                waiting.append(as_claimed(new))
+    assert len(subjects) == 2
+
+
+def test_a_failed_test_is_nobody_elses_matter() -> None:
+    """Whoever asked for a test has the answer; nothing else follows."""
+    assert follow(alert(kind=AlertKind.TEST, urgent=False)) == []
+
+
+def test_without_operations_only_the_fallback_hears() -> None:
+    """Where no channel is for operations, the stand-ins are all there is."""
+    lonely = Ladder(targets=LADDER.targets, fallbacks=LADDER.fallbacks, ops=())
+    assert {one.kind for one in follow(alert(), ladder=lonely)} == {AlertKind.CASE}
+
+
+def test_a_channel_that_is_gone_is_told_of_once() -> None:
+    """Alerts for a channel outside the configuration are told as that, not target by target."""
+    told = [
+        ops(follow(alert(channel="pager", target=target, urgent=False)))[0] for target in ("a", "b")
+    ]
+    assert told[0].subject == told[1].subject
+    message = render_note(as_claimed(told[0]))
+    assert message.title == "Casebell operations: Channel pager is gone"
+    assert "no longer in the configuration" in message.body
+
+
+def test_an_urgent_alert_of_a_channel_that_is_gone_is_told_by_itself() -> None:
+    """That the channel is gone does not hide that an urgent matter reached nobody."""
+    (told, _) = ops(follow(alert(channel="pager", target="a")))
+    assert told.note[0] == "urgent_failed"
+
+
+@pytest.mark.parametrize(
+    "failed",
+    [
+        alert(),
+        alert(channel="email"),
+        alert(channel="pager", urgent=False),
+        alert(kind=AlertKind.OPS, event_id=None),
+    ],
+)
+def test_details_fit_the_words(failed: Alert) -> None:
+    """Each topic is given as many details as its words name."""
+    for new in ops(follow(failed)):
+        title, lines = NOTES[new.note[0]]
+        named = {int(place) for place in re.findall(r"{(\d)}", " ".join((title, *lines)))}
+        assert named == set(range(len(new.note) - 1))

@@ -1,0 +1,592 @@
+"""What messages say, word by word, and what they can never say."""
+
+import itertools
+import re
+import unicodedata
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casebell.events import Alert, AlertKind, Case, CaseEvent, Flag, Message, Status, Tag
+from casebell.notify.render import (
+    FOOTER,
+    TEXT_LIMIT,
+    USCIS_STATUS_PAGE,
+    Disclose,
+    Style,
+    Told,
+    for_people,
+    quoted,
+    render_case,
+    render_note,
+    render_plain,
+)
+from casebell.notify.words import NOTES
+from contracts.case_events import OCCURRED_AT, RECEIVED_AT, case_event
+
+NEW_YORK = ZoneInfo("America/New_York")
+RECEIPT = "IOE0912345678"
+MASKED = "IOE******5678"
+CONSOLE = "https://casebell.example-firm.com"
+CASE = Case(receipt=RECEIPT, label="Acme O-1A", matter="2025-0113", owner="jchan@example-firm.com")
+#: Characters that the channels cut a body at, and would cut the footer off with the rest.
+LONGEST_BODY = 8_000
+#: What begins a line of ours; a line from outside that began so could be taken for one.
+OUR_STARTS = ("Receipt:", "Case:", "Matter:", "Owner:", "USCIS text:", "When:", "Received:")
+
+
+DISCLOSE: tuple[Disclose, ...] = ("minimal", "standard", "full")
+ZONES = ("UTC", "Pacific/Kiritimati", "Etc/GMT+12", "America/New_York")
+#: Any text, with more than its share of what acts somewhere.
+ODD = st.text(st.characters() | st.sampled_from("<>&;#@[](){}\n\x00\u202e\ud800"), max_size=80)
+EVENTS = st.builds(
+    case_event,
+    text=ODD,
+    type=ODD,
+    delivered_status=st.none() | ODD,
+    occurred_at=st.none() | st.integers(min_value=-(2**63), max_value=2**63),
+    occurred_raw=st.none() | ODD,
+    status=st.sampled_from(Status),
+    tags=st.frozensets(st.sampled_from(Tag)),
+    flags=st.frozensets(st.sampled_from(Flag)),
+)
+
+
+def alert(**fields: Any) -> Alert:
+    """The claimed alert of a change."""
+    return Alert(
+        **{
+            "id": 7,
+            "kind": AlertKind.CASE,
+            "subject": "change:3",
+            "channel": "slack",
+            "target": "general",
+            "rules": ("RFE issued",),
+            "urgent": False,
+            "attempts": 1,
+            "created_at": RECEIVED_AT,
+            "may_repeat": False,
+            "event_id": 12,
+            "change_id": 3,
+            **fields,
+        }
+    )
+
+
+def note(topic: str, *details: str, **fields: Any) -> Alert:
+    """The claimed alert of an operations message."""
+    given_fields = {"kind": AlertKind.OPS, "rules": (), "event_id": None, "change_id": None}
+    return alert(**{**given_fields, "note": (topic, *details), **fields})
+
+
+def style(disclose: Disclose = "minimal", **fields: Any) -> Style:
+    """A channel in New York with a console."""
+    return Style(**{"disclose": disclose, "timezone": NEW_YORK, "public_url": CONSOLE, **fields})
+
+
+def rendered(
+    event: CaseEvent,
+    disclose: Disclose = "minimal",
+    *,
+    case: Case = CASE,
+    later: str | None = None,
+    **fields: Any,
+) -> Message:
+    """The message of an event's alert."""
+    told = Told(event_id=12, event=event, case=case, later_status=later)
+    return render_case(alert(**fields), told, style(disclose))
+
+
+def lines_of(message: Message, start: str) -> list[str]:
+    """The lines of a body that begin so."""
+    return [line for line in message.body.split("\n") if line.startswith(start)]
+
+
+class TestGolden:
+    """Whole messages, as they go out."""
+
+    def test_an_urgent_request_for_evidence(self) -> None:
+        """By default a message says what happened and where to look, and masks whose case it is."""
+        event = case_event(text="Request for Additional Evidence Was Sent for IOE0912345678.")
+        assert rendered(event, urgent=True) == Message(
+            title="URGENT: Request for Evidence issued · IOE******5678",
+            body="""\
+USCIS issued a Request for Evidence. A response is owed within the time its notice sets.
+
+Receipt: IOE******5678
+USCIS text: “Request for Additional Evidence Was Sent for IOE******5678.”
+When: Oct 14, 2025, 3:22 PM EDT, as reported by parley
+Received: Oct 14, 2025, 3:23 PM EDT
+Source: parley, event 12
+Rule: RFE issued
+Open in Casebell:
+https://casebell.example-firm.com/events/12
+Look the receipt up at USCIS:
+https://egov.uscis.gov/
+
+This is a prompt to look, not legal notice. Only the notice that USCIS sends says what is due and \
+when.""",
+        )
+
+    def test_everything_disclosed(self) -> None:
+        """Where everything may be shown, the receipt is whole and the firm's own words stand."""
+        event = case_event(text="Request for Additional Evidence Was Sent for IOE0912345678.")
+        message = rendered(event, "full", rules=("RFE issued", "Acme"))
+        assert message.title == "Request for Evidence issued · IOE0912345678"
+        assert message.body.split("\n")[2:9] == [
+            "Receipt: IOE0912345678",
+            "Case: Acme O-1A",
+            "Matter: 2025-0113",
+            "Owner: jchan@example-firm.com",
+            "USCIS text: “Request for Additional Evidence Was Sent for IOE0912345678.”",
+            "When: Oct 14, 2025, 3:22 PM EDT, as reported by parley",
+            "Received: Oct 14, 2025, 3:23 PM EDT",
+        ]
+        assert "Rule: RFE issued; Acme" in message.body.split("\n")
+
+    def test_standard_names_the_case_and_masks_the_receipt(self) -> None:
+        """`standard` shows what the firm calls the case, not its number."""
+        message = rendered(case_event(), "standard")
+        assert "Case: Acme O-1A" in message.body
+        assert RECEIPT not in message.body + message.title
+
+    @pytest.mark.parametrize(
+        ("fields", "title", "sentence"),
+        [
+            (
+                {
+                    "status": Status.OTHER,
+                    "tags": frozenset({Tag.DEADLINE}),
+                    "text": "Notice of Intent to Deny Was Sent",
+                },
+                "USCIS notice with a deadline",
+                (
+                    "USCIS sent a notice that must be answered in time, such as an intent to deny "
+                    "or revoke."
+                ),
+            ),
+            (
+                {
+                    "status": Status.OTHER,
+                    "tags": frozenset({Tag.REJECTED, Tag.ACTION}),
+                    "text": "Case Was Rejected",
+                },
+                "Filing rejected",
+                "USCIS sent the filing back without deciding it. This is not a denial.",
+            ),
+            (
+                {
+                    "status": Status.APPROVED,
+                    "tags": frozenset({Tag.DECISION}),
+                    "text": "Case Was Approved",
+                },
+                "Case approved",
+                "USCIS approved the case.",
+            ),
+        ],
+    )
+    def test_what_happened(self, fields: dict[str, Any], title: str, sentence: str) -> None:
+        """Title and first line say what happened: a notice, a rejection, an approval."""
+        message = rendered(case_event(**fields))
+        assert message.title == f"{title} · {MASKED}"
+        assert message.body.split("\n")[:2] == [sentence, ""]
+
+    def test_a_test_receipt(self) -> None:
+        """A staging receipt is marked as a test in the title and in words."""
+        message = rendered(
+            case_event(status=Status.APPROVED, tags=frozenset({Tag.TEST, Tag.DECISION}))
+        )
+        assert message.title == f"TEST: Case approved · {MASKED}"
+        assert message.body.split("\n")[:3] == [
+            "USCIS approved the case.",
+            "This is a test receipt: no real case is concerned, nothing needs doing.",
+            "",
+        ]
+
+    def test_warnings_stand_before_everything_else(self) -> None:
+        """What a reader must know before acting follows the first line, each on its own."""
+        flags = {
+            Flag.LATE,
+            Flag.STALE_SIGNATURE,
+            Flag.STATUS_CONFLICT,
+            Flag.TEXT_CONFLICT,
+            Flag.CONFLICT,
+        }
+        event = case_event(
+            type="case.rfe.issued", delivered_status="approved", flags=frozenset(flags)
+        )
+        message = rendered(event, later="denied", may_repeat=True, stands_in_for="email-team")
+        assert message.body.split("\n")[1:9] == [
+            "May repeat: an earlier attempt to send this may have arrived.",
+            "Sent here because channel email-team failed.",
+            "Arrived late: a later status (denied) is already known.",
+            "Delivered late: signed some time before it came.",
+            (
+                "The source contradicts itself: it delivered status “approved”, type "
+                "“case.rfe.issued”."
+            ),
+            "The text says something else than the delivered status “approved”; check both.",
+            "The source sent differing content for the same event; check both.",
+            "",
+        ]
+
+    def test_no_warning_without_cause(self) -> None:
+        """Flags that a reader need not act on add no line."""
+        flags = frozenset({Flag.REPEAT, Flag.UNPARSED_TIME})
+        assert rendered(case_event(flags=flags)).body.split("\n")[1] == ""
+
+    def test_late_without_a_known_status(self) -> None:
+        """Where the later status has no name to give, the line still reads."""
+        message = rendered(case_event(flags=frozenset({Flag.LATE})))
+        assert "Arrived late: a later status is already known." in message.body
+
+    def test_no_console_no_link(self) -> None:
+        """Without a public address there is no link to the console, and the USCIS page stays."""
+        told = Told(event_id=12, event=case_event(), case=CASE)
+        message = render_case(alert(rules=()), told, style(public_url=None))
+        assert "Open in Casebell" not in message.body
+        assert "Rule:" not in message.body
+        assert USCIS_STATUS_PAGE in message.body.split("\n")
+
+    def test_links_stand_alone(self) -> None:
+        """A link has its line to itself, so that a channel can tell it from text."""
+        with_link = [line for line in rendered(case_event()).body.split("\n") if "://" in line]
+        assert with_link == [f"{CONSOLE}/events/12", USCIS_STATUS_PAGE]
+
+    def test_no_official_text(self) -> None:
+        """Where nothing readable came, no empty quotation stands."""
+        for text in ("", " \n\t", "\u200b\u202e", "<p></p>"):
+            assert "USCIS text" not in rendered(case_event(text=text)).body
+
+
+class TestDisclosure:
+    """Who the client is stays within the firm."""
+
+    def test_confidential_is_minimal_everywhere(self) -> None:
+        """A confidential case reads on any channel as it would on the most reticent one."""
+        secret = Case(**{name: getattr(CASE, name) for name in ("receipt", "label", "matter")})
+        confidential = Case(receipt=RECEIPT, label="Acme O-1A", confidential=True)
+        for disclose in ("minimal", "standard", "full"):
+            message = rendered(case_event(), disclose, case=confidential)
+            assert message == rendered(case_event(), "minimal", case=secret)
+            assert "Acme" not in message.body
+
+    @pytest.mark.parametrize(
+        "spelling",
+        [
+            "IOE0912345678",
+            "ioe0912345678",
+            "IOE 0912345678",
+            "IOE-0912345678",
+            "IOE-09-123-45678",
+            "ioe-091-234-5678",
+            "IOE 09 123 45678",
+            "IOE*0912345678",
+            "*IOE0912345678*",
+            "_IOE0912345678_",
+            "IOE\u20110912345678",
+            "IOE \u2013 0912345678",
+            "IOE\u22120912\u00ad345678",
+            "IOE\u200b09\u2060123456\u200d78",
+            "\uff29\uff2f\uff25\uff10\uff19\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18",
+            "receiptIOE0912345678",
+            "IOE0912345678.",
+            "(IOE0912345678)",
+        ],
+    )
+    @pytest.mark.parametrize("disclose", ["minimal", "standard"])
+    def test_receipts_are_masked_in_any_spelling(self, spelling: str, disclose: Disclose) -> None:
+        """A receipt in the text, a rule's name, a label or a raw time is masked like the case's."""
+        message = rendered(
+            case_event(
+                text=f"On October 14 we received {spelling} from you",
+                occurred_at=None,
+                occurred_raw=f"at {spelling}",
+                delivered_status=f"odd {spelling}",
+                flags=frozenset({Flag.TEXT_CONFLICT}),
+            ),
+            disclose,
+            case=Case(receipt=RECEIPT, label=f"Acme {spelling}", owner=spelling),
+            rules=(f"Watch {spelling}",),
+        )
+        solid = "".join(
+            char for char in unicodedata.normalize("NFKC", message.body) if char.isalnum()
+        )
+        assert "912345" not in solid
+        assert MASKED in lines_of(message, "USCIS text")[0]
+
+    @pytest.mark.parametrize(
+        "spelling",
+        [
+            "IOE&nbsp;0912345678",
+            "IOE&#48;912345678",
+            "IOE&amp;#48;912345678",
+            "IOE<b>0912345678</b>",
+            "<i>IOE</i>-0912345678",
+        ],
+    )
+    def test_receipts_are_masked_behind_markup(self, spelling: str) -> None:
+        """What a source wrote is decoded before it is searched for receipts."""
+        message = rendered(
+            case_event(
+                text=spelling,
+                occurred_at=None,
+                occurred_raw=spelling,
+                delivered_status=spelling,
+                type=spelling,
+                flags=frozenset({Flag.TEXT_CONFLICT, Flag.STATUS_CONFLICT}),
+            )
+        )
+        assert "912345" not in message.body
+        assert message.body.count(MASKED) == 6
+        assert "912345" not in render_note(note("status_conflict", *[spelling] * 5)).body
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "call us at 800-375-5283 (TTY 800-767-1833)",
+            "call the USCIS Contact Center, the 800-375-5283",
+            "on Oct 14, 2025, 12:30:45 PM",
+            "by 2025-10-14 at Form I-129",
+        ],
+    )
+    def test_other_numbers_stay(self, text: str) -> None:
+        """Telephone numbers and dates are no receipts: they are what the reader needs."""
+        assert text in rendered(case_event(text=text)).body
+
+    def test_a_receipt_at_the_cut_is_not_half_shown(self) -> None:
+        """Masking comes before cutting: no part of a receipt is left at the end of a long text."""
+        limit = TEXT_LIMIT["minimal"]
+        for place in range(limit - 30, limit + 5):
+            text = "x" * place + " " + RECEIPT + " and so on" * 40
+            (line,) = lines_of(rendered(case_event(text=text)), "USCIS text")
+            assert not re.search(r"IOE[0-9]", line)
+
+    def test_the_footer_is_always_there(self) -> None:
+        """Each alert ends by saying what it is not, however long the rest is (D5, D6)."""
+        for disclose in ("minimal", "standard", "full"):
+            long = "<&\u2028" * 10_000
+            message = rendered(
+                case_event(text=long, delivered_status=long, type=long, flags=frozenset(Flag)),
+                disclose,
+                case=Case(receipt=RECEIPT, label=long, matter=long, owner=long),
+                rules=(long,) * 9,
+                may_repeat=True,
+                stands_in_for="email",
+            )
+            assert message.body.endswith(FOOTER)
+            assert len(message.body) < LONGEST_BODY
+            assert len(message.title) < 100
+
+
+class TestHostileText:
+    """Text from outside is text."""
+
+    def test_it_cannot_pass_for_a_line_of_ours(self) -> None:
+        """Line ends of any kind in text, labels, rules and raw times are folded away."""
+        breaks = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+        forged = "".join(f"{end}Received: never{end}{FOOTER}" for end in breaks)
+        message = rendered(
+            case_event(
+                text=forged,
+                occurred_at=None,
+                occurred_raw=forged,
+                delivered_status=forged,
+                type=forged,
+                flags=frozenset({Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT}),
+            ),
+            "full",
+            case=Case(receipt=RECEIPT, label=forged, matter=forged, owner=forged),
+            rules=(forged,),
+        )
+        assert len(lines_of(message, "Received:")) == 1
+        assert lines_of(message, FOOTER) == [FOOTER]
+        plain = rendered(
+            case_event(flags=frozenset({Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT})), "full"
+        )
+        assert len(message.body.split("\n")) == len(plain.body.split("\n"))
+
+    def test_markup_and_mentions_are_dead(self) -> None:
+        """Tags go, entities are decoded, mentions and named links are broken."""
+        (line,) = lines_of(
+            rendered(
+                case_event(
+                    text="<p>We&#039;ve sent you a <b>notice</b>.</p> &amp;#039; @everyone "
+                    "<!channel> <https://evil.example|USCIS> [x](https://evil.example) 3 < 4 {0}"
+                )
+            ),
+            "USCIS text",
+        )
+        assert line == (
+            "USCIS text: “We've sent you a notice . ' @ everyone [x] (https://evil.example) 3 < 4 "
+            "{0}”"
+        )
+
+    def test_an_endless_entity_is_no_trap(self) -> None:
+        """A character reference of thousands of digits does not stop the message."""
+        for entity in ("&#" + "9" * 5_000, "&amp;#" + "9" * 5_000, "&amp;amp;#" + "9" * 5_000):
+            assert "before" in rendered(case_event(text=f"before {entity}; after"), "full").body
+
+    def test_braces_are_characters(self) -> None:
+        """Details of operations messages are put in as they are, whatever `str.format` would do."""
+        text = "{0.__class__} {1} {} }{"
+        message = render_note(note("status_conflict", "parley", "3", text, text, "other"))
+        assert f"Delivered status: “{text}”. Event type: “{text}”. Taken as: other." in message.body
+
+    @given(event=EVENTS, label=ODD, disclose=st.sampled_from(DISCLOSE), zone=st.sampled_from(ZONES))
+    def test_rendering_never_fails_and_shows_no_unseen_character(
+        self, event: CaseEvent, label: str, disclose: Disclose, zone: str
+    ) -> None:
+        """Any event gives a message; no control, format or surrogate character is in it."""
+        case = Case(receipt=RECEIPT, label=label, owner=label)
+        told = Told(event_id=1, event=event, case=case)
+        message = render_case(alert(rules=(label,)), told, style(disclose, timezone=ZoneInfo(zone)))
+        shown = message.title + message.body.replace("\n", "")
+        assert not {unicodedata.category(char) for char in shown} & {"Cc", "Cf", "Cs"}
+        assert [len(lines_of(message, start)) for start in OUR_STARTS[5:]] == [1, 1]
+        assert message.body.endswith(FOOTER)
+
+    @given(text=st.text(st.sampled_from("IOEioe0123456789 -*_\u2013<>&#;\u200b") | st.characters()))
+    def test_quoting_is_capped_and_stable(self, text: str) -> None:
+        """What is quoted fits its limit, stands on one line and quotes to itself."""
+        once = quoted(text, limit=40)
+        assert len(once) <= 40
+        assert "\n" not in once
+        assert not re.search(r"[A-Za-z]{3}[0-9]{10}", once)
+        assert quoted(once, limit=40) == once
+
+
+class TestTimes:
+    """Times as people read them."""
+
+    @pytest.mark.parametrize(
+        ("zone", "shown"),
+        [
+            ("America/New_York", "Oct 14, 2025, 3:22 PM EDT"),
+            ("UTC", "Oct 14, 2025, 7:22 PM UTC"),
+            ("America/Los_Angeles", "Oct 14, 2025, 12:22 PM PDT"),
+            ("Asia/Kolkata", "Oct 15, 2025, 12:52 AM IST"),
+        ],
+    )
+    def test_zone(self, zone: str, shown: str) -> None:
+        """A time is shown in the configured zone, and says which."""
+        assert for_people(OCCURRED_AT, ZoneInfo(zone)) == shown
+
+    @pytest.mark.parametrize(
+        ("at", "shown"),
+        [
+            # The hour that comes twice, and both sides of the one that is left out.
+            (1_762_061_400, "Nov 2, 2025, 1:30 AM EDT"),
+            (1_762_065_000, "Nov 2, 2025, 1:30 AM EST"),
+            (1_772_953_199, "Mar 8, 2026, 1:59 AM EST"),
+            (1_772_953_200, "Mar 8, 2026, 3:00 AM EDT"),
+            (1_735_707_599, "Dec 31, 2024, 11:59 PM EST"),
+            (1_735_707_600, "Jan 1, 2025, 12:00 AM EST"),
+        ],
+    )
+    def test_daylight_saving(self, at: int, shown: str) -> None:
+        """The changes of the clocks are followed, and the abbreviation tells both hours apart."""
+        assert for_people(at * 1_000_000, NEW_YORK) == shown
+
+    def test_no_minute_is_rounded_up(self) -> None:
+        """The last microsecond of a minute belongs to that minute, in the far future too."""
+        assert for_people(7_258_118_399_999_999, ZoneInfo("UTC")) == "Dec 31, 2199, 11:59 PM UTC"
+
+    @pytest.mark.parametrize(
+        ("fields", "shown"),
+        [
+            ({"occurred_at": None, "occurred_raw": None}, "no time given"),
+            ({"occurred_at": None, "occurred_raw": ""}, "no time given"),
+            ({"occurred_at": None, "occurred_raw": "last\nTuesday"}, "“last Tuesday”"),
+            (
+                {"flags": frozenset({Flag.NAIVE_TIME})},
+                "Oct 14, 2025, 3:22 PM EDT (no time zone given, read as UTC)",
+            ),
+            ({"occurred_at": 2**70}, "a time that no calendar has"),
+        ],
+    )
+    def test_doubtful_times(self, fields: dict[str, Any], shown: str) -> None:
+        """A missing, unreadable or zoneless time is shown as what it is."""
+        (line,) = lines_of(rendered(case_event(**fields)), "When:")
+        assert line == f"When: {shown}, as reported by parley"
+
+
+class TestNotes:
+    """Operations and test messages."""
+
+    @pytest.mark.parametrize("topic", NOTES)
+    def test_every_topic_renders(self, topic: str) -> None:
+        """Each topic takes the details that its words ask for, and shows every one of them."""
+        title, lines = NOTES[topic]
+        places = [int(place) for place in re.findall(r"{(\d)}", " ".join((title, *lines)))]
+        details = [f"detail-{place}" for place in range(max(places, default=-1) + 1)]
+        message = render_note(note(topic, *details))
+        assert message.title.startswith("Casebell operations: ")
+        for place in places:
+            assert f"detail-{place}" in message.title + message.body
+
+    def test_may_repeat(self) -> None:
+        """An operations message that may come twice says so first."""
+        message = render_note(note("unroutable", "4", may_repeat=True))
+        assert message.body.startswith("May repeat: ")
+
+    def test_a_test_message_says_that_it_is_one(self) -> None:
+        """A test is marked in its title and asks for nothing."""
+        message = render_note(note("test", "slack", kind=AlertKind.TEST))
+        assert message.title == "TEST: Casebell can reach you"
+        assert "nothing needs doing" in message.body
+
+    def test_details_are_inert_and_masked(self) -> None:
+        """What a source sent is folded, broken and masked for operations too."""
+        message = render_note(
+            note("status_conflict", "parley", "3", "a\nb @all", "IOE0912345678", "other")
+        )
+        assert "Delivered status: “a b @ all”. Event type: “IOE******5678”." in message.body
+
+    def test_an_empty_detail_leaves_no_empty_line(self) -> None:
+        """A failure without details is told without a gap."""
+        message = render_note(note("channel_failed", "slack", "general", "auth_failed", "", "9"))
+        assert "" not in message.body.split("\n")
+
+
+class TestPlain:
+    """The message of last resort."""
+
+    def test_of_a_change(self) -> None:
+        """It claims no more than that something changed, and says where to look."""
+        message = render_plain(alert(urgent=True, may_repeat=True), 12)
+        assert message == Message(
+            title="URGENT: Case status changed",
+            body="May repeat: an earlier attempt to send this may have arrived.\n"
+            "USCIS changed the status of a case; the full message could not be made.\n"
+            f"Ask for: casebell why 12\n\n{FOOTER}",
+        )
+
+    @pytest.mark.parametrize("kind", [AlertKind.OPS, AlertKind.TEST])
+    def test_of_anything_else(self, kind: AlertKind) -> None:
+        """A message to operations never says that a case changed."""
+        message = render_plain(alert(kind=kind, event_id=None), None)
+        assert "status" not in message.title + message.body
+        assert "None" not in message.body
+        assert "casebell alerts list" in message.body
+
+
+def test_titles_are_our_own_words() -> None:
+    """No combination of text from outside reaches a title."""
+    foreign = "FOREIGN"
+    for status, tag in itertools.product(Status, Tag):
+        event = case_event(
+            status=status,
+            tags=frozenset({tag}),
+            text=foreign,
+            type=foreign,
+            delivered_status=foreign,
+            occurred_raw=foreign,
+            occurred_at=None,
+            flags=frozenset(Flag),
+        )
+        case = Case(receipt=RECEIPT, label=foreign, matter=foreign, owner=foreign)
+        assert foreign not in rendered(event, "full", case=case, rules=(foreign,)).title

@@ -1,0 +1,116 @@
+"""What each status and tag is called, and what no wording may claim."""
+
+import itertools
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from casebell.events import Status, Tag
+from casebell.notify.words import NOTES, SAYINGS, Saying, say
+
+
+def every_combination() -> Iterator[tuple[Status, frozenset[Tag]]]:
+    """Each status with each set of tags."""
+    for status in Status:
+        for count in range(len(Tag) + 1):
+            for tags in itertools.combinations(Tag, count):
+                yield status, frozenset(tags)
+
+
+def row(when: Status | Tag) -> Saying:
+    """The words for a status or a tag."""
+    (found,) = [saying for saying in SAYINGS if saying.when is when]
+    return found
+
+
+def test_everything_has_a_saying() -> None:
+    """Whatever the status and however many tags, there are words for one of them."""
+    for status, tags in every_combination():
+        assert say(status, tags).when in {status, *tags}
+
+
+def test_the_most_pressing_speaks() -> None:
+    """Of status and tags the row that stands highest in the table speaks."""
+    order: list[object] = [saying.when for saying in SAYINGS]
+    for status, tags in every_combination():
+        spoken = order.index(say(status, tags).when)
+        assert all(spoken <= order.index(other) for other in {status, *tags} if other in order)
+
+
+def test_every_status_and_telling_tag_has_one_row() -> None:
+    """Each status has a row of its own, and each tag but those that change no words."""
+    told = [saying.when for saying in SAYINGS]
+    assert len(told) == len(set(told))
+    assert set(told) == {*Status, *Tag} - {Tag.NO_INFO, Tag.TEST}
+
+
+@pytest.mark.parametrize(
+    ("status", "tags", "title"),
+    [
+        (Status.RFE_ISSUED, {Tag.DEADLINE}, "Request for Evidence issued"),
+        (Status.OTHER, {Tag.DEADLINE}, "USCIS notice with a deadline"),
+        # An intent to deny that was delivered as a denial, or beside an answer to an earlier RFE.
+        (Status.DENIED, {Tag.DEADLINE, Tag.ADVERSE}, "USCIS notice with a deadline"),
+        (Status.RFE_RECEIVED, {Tag.DEADLINE}, "USCIS notice with a deadline"),
+        (Status.DENIED, {Tag.ADVERSE, Tag.DECISION}, "Case denied"),
+        (Status.OTHER, {Tag.REJECTED, Tag.ACTION}, "Filing rejected"),
+        (Status.OTHER, {Tag.ADVERSE, Tag.DECISION}, "Case took an adverse turn"),
+        (Status.APPROVED, {Tag.ADVERSE}, "Case took an adverse turn"),
+        (Status.APPROVED, {Tag.DECISION, Tag.CARD}, "Case approved"),
+        # A missed or cancelled appointment is something to do, not something to go to.
+        (Status.OTHER, {Tag.ACTION, Tag.APPOINTMENT}, "Action needed"),
+        (Status.OTHER, {Tag.ACTION, Tag.CARD}, "Action needed"),
+        (Status.OTHER, {Tag.APPOINTMENT}, "USCIS appointment"),
+        (Status.INTERVIEW_SCHEDULED, {Tag.APPOINTMENT}, "Interview scheduled"),
+        (Status.OTHER, {Tag.DECISION}, "USCIS decision reported"),
+        (Status.OTHER, {Tag.CARD}, "Card or document update"),
+        (Status.RECEIVED, set(), "Case received"),
+        (Status.OTHER, {Tag.NO_INFO}, "Case status changed"),
+        (Status.OTHER, {Tag.TEST}, "Case status changed"),
+    ],
+)
+def test_what_is_said(status: Status, tags: set[Tag], title: str) -> None:
+    """Combinations that the classifier and the sources really give."""
+    assert say(status, frozenset(tags)).title == title
+
+
+def test_no_row_claims_another_outcome() -> None:
+    """Only a denial says denied and only an approval approved; a rejection is neither."""
+    for saying in SAYINGS:
+        words = f"{saying.title} {saying.sentence}".lower()
+        assert ("denied" in words) == (saying.when is Status.DENIED)
+        assert ("approved" in words) == (saying.when is Status.APPROVED)
+    assert "This is not a denial." in row(Tag.REJECTED).sentence
+
+
+def test_an_unknown_decision_stays_unknown() -> None:
+    """A decision of unknown outcome is told without one, and points to the notice (D2)."""
+    words = f"{row(Tag.DECISION).title} {row(Tag.DECISION).sentence}"
+    assert not re.search(r"approv|den[iy]|grant|refus|favou?r|adverse", words, re.IGNORECASE)
+    assert "its notice" in words
+
+
+def test_no_due_date_is_computed() -> None:
+    """Where an answer is owed the words point to the notice; no row counts days (D5)."""
+    for saying in SAYINGS:
+        words = f"{saying.title} {saying.sentence}"
+        assert not re.search(r"\d|\bdays?\b|\bweeks?\b|\bdue\b|\bby\b", words)
+    assert "within the time its notice sets" in row(Status.RFE_ISSUED).sentence
+
+
+def test_titles_are_short_and_sentences_are_sentences() -> None:
+    """A title fits a locked phone beside its marks; a sentence begins and ends as one."""
+    for saying in SAYINGS:
+        assert len(saying.title) <= 30
+        assert not saying.title.endswith(".")
+        assert saying.sentence.startswith("USCIS ")
+        assert saying.sentence.endswith(".")
+
+
+def test_notes_count_their_details_from_zero() -> None:
+    """No topic leaves out one of its details between the first and the last, nor formats one."""
+    for topic, (title, lines) in NOTES.items():
+        fields = re.findall(r"{([^}]*)}", " ".join((title, *lines)))
+        assert all(re.fullmatch(r"\d", field) for field in fields), topic
+        assert {int(field) for field in fields} == set(range(len(set(fields)))), topic

@@ -1,0 +1,321 @@
+"""From a delivery's bytes to its durable answer: what becomes of each kind, on a real store."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from casebell.errors import (
+    RefusedDelivery,
+    SecretMismatch,
+    ShuttingDown,
+    SignatureMismatch,
+    SignatureMissing,
+    StorageUnavailable,
+    TooManyRefusals,
+    UnknownSource,
+)
+from casebell.events import Delivery, Flag, HeldReason, KeyBasis, Status, Tag
+from casebell.receive.accept import Receiver
+from casebell.receive.refusals import Refusals
+from casebell.settings import Source
+from casebell.store.engine import Store
+from casebell.store.event_log import EventLog
+from casebell.store.rows import event_from_row
+from casebell.store.schema import deliveries, events, journal, refused
+from casebell.store.schema import held as held_table
+from contracts.case_events import same_json
+from contracts.workbench import HandClock, disk_failure, faults, rows, store_in
+from receive.making import (
+    NOW,
+    SHARED_SECRET,
+    SIGNED_AT,
+    authorization,
+    make_delivery,
+    make_source,
+    make_torch,
+)
+
+RFE = {
+    "id": "evt_1",
+    "type": "case.rfe.issued",
+    "receipt_number": "ioe-091-234-5678",
+    "normalized_status": "rfe_issued",
+    "raw_status_text": "Request for Additional Evidence Was Sent",
+    "occurred_at": "2024-12-12T15:00:00Z",
+}
+DAY = 86_400
+
+
+class Bench:
+    """A receiver over a store."""
+
+    def __init__(self, store: Store, *sources: Source, test_receipts: tuple[str, ...] = ()) -> None:
+        self.store = store
+        self.clock = HandClock(NOW)
+        self.log = EventLog(store=store, same_content=same_json)
+        self.refusals = Refusals(store=store, clock=self.clock, per_minute=2)
+        self.held_back = 0
+        self.receiver = Receiver(
+            sources={source.name: source for source in sources or (make_source(), make_torch())},
+            test_receipts=test_receipts,
+            store=store,
+            event_log=self.log,
+            refusals=self.refusals,
+            clock=self.clock,
+            held_back=self._hold,
+        )
+
+    def _hold(self) -> None:
+        self.held_back += 1
+
+    async def count(self) -> dict[str, int]:
+        """How many rows there are of each kind."""
+        tables = {
+            "events": events,
+            "deliveries": deliveries,
+            "held": held_table,
+            "refused": refused,
+            "journal": journal,
+        }
+        return {name: len(await rows(self.store, table)) for name, table in tables.items()}
+
+
+@asynccontextmanager
+async def receiving(bench: Bench) -> AsyncIterator[Bench]:
+    """Everything behind the receiver at work."""
+    async with bench.refusals, bench.log:
+        yield bench
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    """A receiver for both kinds of source."""
+    async with store_in(tmp_path) as store, receiving(Bench(store)) as ready:
+        yield ready
+
+
+def signed(
+    content: object = RFE, *, at: int = SIGNED_AT, address: str = "192.0.2.7", **changed: Any
+) -> Delivery:
+    """A delivery of Parley's."""
+    if isinstance(content, dict):
+        content = json.dumps({**content, **changed}).encode()
+    assert isinstance(content, bytes)
+    return make_delivery(content, [authorization(content, time=at)], address=address)
+
+
+def shared(content: dict[str, Any], secret: str = SHARED_SECRET) -> Delivery:
+    """A delivery of Torch's."""
+    body = json.dumps(content).encode()
+    return make_delivery(body, [(b"x-torch-secret", secret.encode())], source="torch")
+
+
+class TestStored:
+    """Authentic and understood."""
+
+    async def test_an_event_is_on_disk(self, bench: Bench) -> None:
+        """When the answer comes, the event and its journal entry are there."""
+        accepted = await bench.receiver.accept(signed())
+        assert (accepted.status, accepted.key, accepted.row) == ("stored", "evt_1", 1)
+        assert accepted.reason is None
+        (row,) = await rows(bench.store, events)
+        assert event_from_row(row) == accepted.event
+        assert (row.receipt, row.receipt_raw) == ("IOE0912345678", "ioe-091-234-5678")
+        assert (row.status, row.address, row.secret_label) == ("rfe_issued", "192.0.2.7", "1")
+        assert bytes(row.body) == json.dumps(RFE).encode()
+        (entry,) = await rows(bench.store, journal)
+        assert (entry.kind, entry.subject) == ("delivery.stored", "event:1")
+        assert await bench.count() == {
+            "events": 1,
+            "deliveries": 0,
+            "held": 0,
+            "refused": 0,
+            "journal": 1,
+        }
+
+    async def test_a_repeat_is_a_duplicate(self, bench: Bench) -> None:
+        """The same event again is acknowledged with the same row, and on record as a delivery."""
+        await bench.receiver.accept(signed())
+        accepted = await bench.receiver.accept(signed(at=SIGNED_AT + 20))
+        assert (accepted.status, accepted.key, accepted.row) == ("duplicate", "evt_1", 1)
+        count = await bench.count()
+        assert (count["events"], count["deliveries"], count["journal"]) == (1, 1, 2)
+
+    async def test_many_at_once_are_one_event(self, bench: Bench) -> None:
+        """However concurrently an event is delivered, it is stored once and one of them did it."""
+        results = await asyncio.gather(*(bench.receiver.accept(signed()) for _ in range(20)))
+        assert sorted(one.status for one in results) == ["duplicate"] * 19 + ["stored"]
+        assert {one.row for one in results} == {1}
+        assert (await bench.count())["events"] == 1
+
+    async def test_another_body_is_a_conflict(self, bench: Bench) -> None:
+        """Other content under a used id is acknowledged by that id, and kept beside the first."""
+        await bench.receiver.accept(signed())
+        accepted = await bench.receiver.accept(signed(normalized_status="denied"))
+        assert (accepted.status, accepted.key, accepted.row) == ("conflict", "evt_1", 2)
+        first, second = await rows(bench.store, events)
+        assert second.key_basis == KeyBasis.REVISION
+        assert Flag.CONFLICT in first.flags
+        assert Flag.CONFLICT in second.flags
+
+    async def test_a_stale_signature_is_flagged(self, bench: Bench) -> None:
+        """A delivery that an outage held up counts, and carries its flag (A5)."""
+        accepted = await bench.receiver.accept(signed(at=SIGNED_AT - 3_600))
+        assert accepted.event is not None
+        assert accepted.event.flags == {Flag.STALE_SIGNATURE}
+
+    async def test_each_source_by_its_own_secret(self, bench: Bench) -> None:
+        """A source's deliveries are proven by its own means and stored under its name."""
+        accepted = await bench.receiver.accept(
+            shared({"receipt_number": "IOE0912345678", "status_text": "Case Was Approved"})
+        )
+        assert accepted.event is not None
+        assert (accepted.event.source, accepted.event.status) == ("torch", Status.APPROVED)
+
+    async def test_test_receipts_are_marked(self, tmp_path: Path) -> None:
+        """Receipts that the configuration calls tests, and the official ones, carry the tag."""
+        async with (
+            store_in(tmp_path) as store,
+            receiving(Bench(store, test_receipts=("IOE09*",))) as bench,
+        ):
+            tags = []
+            for number, receipt in enumerate(("IOE0912345678", "EAC9999103402", "IOE1234567890")):
+                accepted = await bench.receiver.accept(
+                    signed(id=f"evt_{number}", receipt_number=receipt)
+                )
+                assert accepted.event is not None
+                tags.append(Tag.TEST in accepted.event.tags)
+        assert tags == [True, True, False]
+
+
+class TestHeld:
+    """Authentic, but not understood: never lost."""
+
+    @pytest.mark.parametrize(
+        ("body", "reason"),
+        [
+            (b"not json", HeldReason.INVALID_JSON),
+            (b'{"a": "\xff"}', HeldReason.INVALID_ENCODING),
+            (b"[]", HeldReason.NOT_AN_OBJECT),
+            (b"{}", HeldReason.MISSING_RECEIPT),
+            (b'{"receipt_number": "A012345678"}', HeldReason.INVALID_RECEIPT),
+            (b'{"id": "a", "id": "b", "receipt_number": "x"}', HeldReason.DUPLICATE_KEYS),
+            (b'{"id": [], "receipt_number": "IOE0912345678"}', HeldReason.INVALID_FIELD),
+        ],
+    )
+    async def test_it_is_kept_with_its_reason(
+        self, bench: Bench, body: bytes, reason: HeldReason
+    ) -> None:
+        """The body stays as it came, the reason beside it, and operations are to hear."""
+        accepted = await bench.receiver.accept(signed(body))
+        assert (accepted.status, accepted.reason, accepted.row) == ("held", reason, 1)
+        assert (accepted.key, accepted.event) == (None, None)
+        (row,) = await rows(bench.store, held_table)
+        assert bytes(row.body) == body
+        assert (row.reason, row.state, row.times, row.secret_label) == (reason, "held", 1, "1")
+        assert bench.held_back == 1
+        assert (await bench.count())["events"] == 0
+
+    @pytest.mark.parametrize(
+        ("age", "reason"),
+        [
+            (8 * DAY, HeldReason.SIGNATURE_TOO_OLD),
+            (-3_600, HeldReason.SIGNATURE_IN_FUTURE),
+        ],
+    )
+    async def test_a_time_out_of_bounds(self, bench: Bench, age: int, reason: HeldReason) -> None:
+        """What was signed too long ago, or tomorrow, is kept for somebody to look at (A5)."""
+        accepted = await bench.receiver.accept(signed(at=SIGNED_AT - age))
+        assert (accepted.status, accepted.reason) == ("held", reason)
+
+    async def test_the_same_again_is_one_row(self, bench: Bench) -> None:
+        """A sender that repeats what cannot be understood fills no table."""
+        for _ in range(3):
+            accepted = await bench.receiver.accept(signed(b"not json"))
+            assert accepted.row == 1
+        (row,) = await rows(bench.store, held_table)
+        assert row.times == 3
+
+    async def test_no_answer_without_the_disk(self, bench: Bench) -> None:
+        """Where a held delivery cannot be kept, the sender is asked to come again."""
+        trouble = faults(bench.store, lambda _statement: disk_failure())
+        with trouble, pytest.raises(StorageUnavailable):
+            await bench.receiver.accept(signed(b"not json"))
+        assert bench.held_back == 0
+        assert (await bench.count())["held"] == 0
+
+
+class TestRefused:
+    """Not authentic."""
+
+    async def test_forged(self, bench: Bench) -> None:
+        """What does not authenticate is an error and nothing more: no event, nothing held."""
+        forged = make_delivery(json.dumps(RFE).encode(), [authorization(b"other bytes")])
+        with pytest.raises(SignatureMismatch):
+            await bench.receiver.accept(forged)
+        with pytest.raises(SignatureMissing):
+            await bench.receiver.accept(make_delivery(b"not json"))
+        await bench.refusals._write()
+        assert await bench.count() == {
+            "events": 0,
+            "deliveries": 0,
+            "held": 0,
+            "refused": 2,
+            "journal": 2,
+        }
+
+    async def test_another_sources_credentials(self, bench: Bench) -> None:
+        """A secret opens its own source only."""
+        with pytest.raises(SecretMismatch):
+            await bench.receiver.accept(shared(RFE, "sample-webhook-secret-parley"))
+
+    async def test_the_authentic_are_never_limited(self, bench: Bench) -> None:
+        """An address that forges is told to wait; its authentic deliveries are taken."""
+        forged = make_delivery(b"{}", [authorization(b"other bytes")])
+        answers: list[type[Exception]] = []
+        for _ in range(5):
+            try:
+                await bench.receiver.accept(forged)
+            except (RefusedDelivery, TooManyRefusals) as error:
+                answers.append(type(error))
+        assert answers == [SignatureMismatch] * 2 + [TooManyRefusals] * 3
+        assert (await bench.receiver.accept(signed())).status == "stored"
+        assert (await bench.receiver.accept(signed(b"not json"))).status == "held"
+        # And being authentic does not forgive the others.
+        with pytest.raises(TooManyRefusals):
+            await bench.receiver.accept(forged)
+
+    async def test_an_unknown_source(self, bench: Bench) -> None:
+        """A name that no source has leaves no trace at all."""
+        stranger = make_delivery(b"{}", source="parley-eu")
+        assert not bench.receiver.knows("parley-eu")
+        with pytest.raises(UnknownSource):
+            await bench.receiver.accept(stranger)
+        await bench.refusals._write()
+        assert set((await bench.count()).values()) == {0}
+
+
+class TestTrouble:
+    """Storage trouble is an answer that brings the sender back."""
+
+    async def test_no_commit_no_answer(self, bench: Bench) -> None:
+        """A commit that fails is an error; the same delivery is stored when the disk is back."""
+        trouble = faults(bench.store, lambda _statement: disk_failure())
+        with trouble, pytest.raises(StorageUnavailable):
+            await bench.receiver.accept(signed())
+        assert (await bench.count())["events"] == 0
+        assert (await bench.receiver.accept(signed())).status == "stored"
+
+    async def test_after_the_end(self, tmp_path: Path) -> None:
+        """A receiver whose log has closed takes nothing."""
+        async with store_in(tmp_path) as store:
+            bench = Bench(store)
+            async with receiving(bench):
+                pass
+            with pytest.raises(ShuttingDown):
+                await bench.receiver.accept(signed())

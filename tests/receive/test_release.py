@@ -1,0 +1,195 @@
+"""Held deliveries, tried again with today's configuration."""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from casebell.errors import NotFound, Refusal
+from casebell.events import AppendOutcome, Flag, HeldReason, Tag, VerifiedDelivery
+from casebell.receive.release import StillHeld, release
+from casebell.settings import FieldMap, Settings, Source
+from casebell.settings.models import Routing
+from casebell.store import held
+from casebell.store.engine import Store
+from casebell.store.event_log import Appended
+from casebell.store.rows import event_from_row
+from casebell.store.schema import events, journal
+from casebell.store.schema import held as held_table
+from contracts.case_events import same_json
+from contracts.workbench import rows, store_in
+from receive.making import NOW, make_delivery, make_source
+
+SECOND = 1_000_000
+#: The receipt stands where today's field map does not look.
+BODY = json.dumps({"id": "evt_1", "beneficiary": {"receipt": "IOE0912345678"}}).encode()
+MENDED = FieldMap(receipt=("beneficiary.receipt",))
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """An open store."""
+    async with store_in(tmp_path) as opened:
+        yield opened
+
+
+def settings(*sources: Source, test_receipts: tuple[str, ...] = ()) -> Settings:
+    """A configuration with these sources."""
+    return Settings(
+        sources={source.name: source for source in sources},
+        routing=Routing(test_receipts=test_receipts),
+        path=Path("/config.toml"),
+        base_dir=Path("/"),
+        sha256="",
+    )
+
+
+AS_IT_WAS = settings(make_source())
+MENDED_SETTINGS = settings(make_source(fields=MENDED))
+
+
+async def hold(
+    store: Store,
+    body: bytes = BODY,
+    *,
+    reason: HeldReason = HeldReason.MISSING_RECEIPT,
+    **fields: Any,
+) -> int:
+    """Hold a delivery as the receiver does."""
+    verified = VerifiedDelivery(delivery=make_delivery(body), secret_label="2026", **fields)
+    async with store.write() as connection:
+        return await held.hold(
+            connection,
+            verified,
+            reason=reason,
+            detail="",
+            body_sha256=hashlib.sha256(body).hexdigest(),
+            idempotency_key="key-1",
+        )
+
+
+async def released(
+    store: Store, held_id: int = 1, *, within: Settings = MENDED_SETTINGS
+) -> Appended:
+    """Release it, in a transaction of its own."""
+    async with store.write() as connection:
+        return await release(
+            connection,
+            held_id,
+            settings=within,
+            same_content=same_json,
+            now=NOW + 60 * SECOND,
+            actor="cli",
+        )
+
+
+async def test_an_event_comes_of_it(store: Store) -> None:
+    """After the fix it is an event, with everything that was known of the delivery."""
+    await hold(store, flags=frozenset({Flag.STALE_SIGNATURE}))
+    appended = await released(store)
+    assert appended == Appended(outcome=AppendOutcome.STORED, event_id=1, key="evt_1")
+    (row,) = await rows(store, events)
+    event = event_from_row(row)
+    assert (event.receipt, event.body) == ("IOE0912345678", BODY)
+    assert (event.secret_label, event.address, event.request_id) == ("2026", "192.0.2.7", "req_1")
+    assert event.idempotency_key == "key-1"
+    assert event.received_at == NOW
+    assert event.flags == {Flag.STALE_SIGNATURE}
+    # The router takes it up like any other.
+    assert row.routed_at is None
+
+
+async def test_it_is_resolved(store: Store) -> None:
+    """The held delivery is closed, points to its event, and keeps its body; who did it is known."""
+    await hold(store)
+    await released(store)
+    (row,) = await rows(store, held_table)
+    assert (row.state, row.event_id, row.resolved_at) == ("released", 1, NOW + 60 * SECOND)
+    assert bytes(row.body) == BODY
+    last = (await rows(store, journal))[-1]
+    assert (last.kind, last.actor, last.subject) == ("delivery.released", "cli", "held:1")
+    kinds = [entry.kind for entry in await rows(store, journal)]
+    assert kinds == ["delivery.held", "delivery.stored", "delivery.released"]
+
+
+async def test_it_stays_held_while_it_cannot_be_understood(store: Store) -> None:
+    """Without a fix nothing changes, and the answer says why and what to do."""
+    await hold(store)
+    with pytest.raises(StillHeld) as caught:
+        await released(store, within=AS_IT_WAS)
+    assert caught.value.message == (
+        "Held delivery 1 still cannot be understood: No field of the field map has a receipt."
+    )
+    assert "[sources.NAME.fields]" in caught.value.hint
+    assert (caught.value.http_status, caught.value.exit_code) == (409, 1)
+    (row,) = await rows(store, held_table)
+    assert row.state == "held"
+    assert await rows(store, events) == []
+    assert len(await rows(store, journal)) == 1
+
+
+@pytest.mark.parametrize("reason", [HeldReason.SIGNATURE_TOO_OLD, HeldReason.SIGNATURE_IN_FUTURE])
+async def test_the_operator_vouches_for_its_age(store: Store, reason: HeldReason) -> None:
+    """What was held for its signature's time only is released as it is (A5)."""
+    body = json.dumps({"id": "evt_1", "receipt_number": "IOE0912345678"}).encode()
+    await hold(store, body, reason=reason, hold=reason)
+    assert (await released(store, within=AS_IT_WAS)).outcome is AppendOutcome.STORED
+
+
+async def test_it_may_have_come_otherwise_meanwhile(store: Store) -> None:
+    """An event that was delivered again in good order is not stored a second time."""
+    await hold(store)
+    again = json.dumps({"beneficiary": {"receipt": "IOE0912345678"}, "id": "evt_1"}).encode()
+    await hold(store, again)
+    assert (await released(store, 1)).outcome is AppendOutcome.STORED
+    second = await released(store, 2)
+    assert (second.outcome, second.event_id) == (AppendOutcome.DUPLICATE, 1)
+    assert [row.event_id for row in await rows(store, held_table)] == [1, 1]
+
+
+async def test_it_may_contradict_what_came_meanwhile(store: Store) -> None:
+    """Other content under the same id is kept as a revision, to which the held delivery points."""
+    await hold(store)
+    other = json.dumps(
+        {"id": "evt_1", "beneficiary": {"receipt": "IOE0912345678"}, "status_text": "x"}
+    ).encode()
+    await hold(store, other)
+    await released(store, 1)
+    second = await released(store, 2)
+    assert (second.outcome, second.event_id) == (AppendOutcome.CONFLICT, 2)
+
+
+async def test_test_receipts_are_marked_as_ever(store: Store) -> None:
+    """A receipt that is only a test is one after its release, too."""
+    await hold(store)
+    within = settings(make_source(fields=MENDED), test_receipts=("IOE*",))
+    await released(store, within=within)
+    (row,) = await rows(store, events)
+    assert Tag.TEST in event_from_row(row).tags
+
+
+async def test_a_source_that_is_gone(store: Store) -> None:
+    """Without its source nobody could read it; the answer says what to put back."""
+    await hold(store)
+    with pytest.raises(Refusal) as caught:
+        await released(store, within=settings())
+    assert caught.value.message == "Source parley is no longer in the configuration."
+    assert "[sources.parley]" in caught.value.hint
+
+
+async def test_no_such_delivery(store: Store) -> None:
+    """A number that no held delivery has is told as that."""
+    with pytest.raises(NotFound):
+        await released(store, 9)
+
+
+async def test_only_once(store: Store) -> None:
+    """What was released is not released again."""
+    await hold(store)
+    await released(store)
+    with pytest.raises(Refusal, match="has been released already"):
+        await released(store)
+    assert len(await rows(store, events)) == 1

@@ -1,0 +1,138 @@
+"""A router over a real store, for its tests."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from casebell.events import (
+    Alert,
+    AlertKind,
+    CaseEvent,
+    HeldReason,
+    Status,
+    VerifiedDelivery,
+)
+from casebell.notify.render import render_note
+from casebell.route.router import Router
+from casebell.route.rules import compile_rules
+from casebell.settings import Rule
+from casebell.store import held, outbox
+from casebell.store.engine import Store
+from casebell.store.schema import alerts, cases, changes, events, journal
+from casebell.telemetry import Metrics
+from contracts.case_events import case_event
+from contracts.workbench import (
+    HandClock,
+    LogBook,
+    rows,
+)
+from receive.making import make_delivery
+
+HOUR = 3_600
+DAY = 24 * HOUR
+TARGETS = {
+    "slack": ("general",),
+    "email": ("jchan@example-firm.com", "rfe-team@example-firm.com"),
+    "ops": ("it@example-firm.com",),
+}
+RULES = (
+    {"name": "RFE", "when": {"status": ["rfe_issued"]}, "notify": ["slack", "email"]},
+    {"name": "Partner", "when": {"owner": ["*"]}, "notify": ["email"], "urgent": True},
+    {"name": "Rest", "when": {}, "notify": ["slack"]},
+)
+TABLES = (events, changes, cases, alerts, journal)
+
+
+class Bench:
+    """A router, and what came of its work."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        rules: Sequence[dict[str, Any]] = RULES,
+        ops: Sequence[str] = ("ops",),
+    ) -> None:
+        self.store = store
+        self.clock = HandClock()
+        self.book = LogBook()
+        self.metrics = Metrics()
+        self.rung = 0
+        self.router = Router(
+            store=store,
+            rules=compile_rules(Rule.model_validate(rule) for rule in rules),
+            targets=TARGETS,
+            ops=ops,
+            coalesce=float(DAY),
+            repeat_within=7.0 * DAY,
+            clock=self.clock,
+            metrics=self.metrics,
+            log=self.book.log,
+            decided=self._ring,
+        )
+
+    def _ring(self) -> None:
+        self.rung += 1
+
+    async def route(self) -> None:
+        """Decide about everything that waits."""
+        while await self.router.route_waiting():
+            pass
+
+    async def outcomes(self) -> list[str]:
+        """What the decisions came to, in order."""
+        return [json.loads(row.decision)["outcome"] for row in await rows(self.store, changes)]
+
+    async def told(self, kind: AlertKind = AlertKind.CASE) -> list[tuple[str, str, bool]]:
+        """Channel, target and urgency of each alert."""
+        return [
+            (row.channel, row.target, row.priority == 0)
+            for row in await rows(self.store, alerts)
+            if row.kind == kind
+        ]
+
+    async def notes(self) -> list[str]:
+        """The messages to operations, as they will read."""
+        return [
+            render_note(as_claimed(row)).body
+            for row in await rows(self.store, alerts)
+            if row.kind == AlertKind.OPS
+        ]
+
+
+def as_claimed(row: Any) -> Alert:
+    """An alert as the dispatcher will have it in hand."""
+    return outbox._alert(row)
+
+
+def received(key: str, **fields: Any) -> CaseEvent:
+    """A confirmation of receipt."""
+    return case_event(
+        key,
+        **{
+            "status": Status.RECEIVED,
+            "delivered_status": "received",
+            "tags": frozenset(),
+            "text": "Case Was Received",
+            **fields,
+        },
+    )
+
+
+async def snapshot(store: Store) -> list[Any]:
+    """Everything in the tables that routing writes."""
+    return [[tuple(row) for row in await rows(store, table)] for table in TABLES]
+
+
+async def hold(store: Store, *bodies: bytes, reason: HeldReason = HeldReason.INVALID_JSON) -> None:
+    """Hold deliveries that cannot be understood."""
+    for body in bodies:
+        async with store.write() as connection:
+            await held.hold(
+                connection,
+                VerifiedDelivery(delivery=make_delivery(body), secret_label="1"),
+                reason=reason,
+                detail="",
+                body_sha256=str(hash(body)),
+                idempotency_key=None,
+            )

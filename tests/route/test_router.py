@@ -1,0 +1,403 @@
+"""The loop that decides: what comes of an event, and what operations hear."""
+
+import asyncio
+import json
+
+import pytest
+from sqlalchemy import text
+
+from casebell.events import (
+    Flag,
+    HeldReason,
+    Status,
+    Tag,
+    TimeBasis,
+)
+from casebell.route.router import BATCH
+from casebell.store.cases import unrouted
+from casebell.store.engine import Store
+from casebell.store.schema import alerts, cases, changes, events, journal
+from casebell.store.schema import held as held_table
+from contracts.case_events import OCCURRED_AT, body_of, case_event
+from contracts.workbench import (
+    disk_failure,
+    eventually,
+    faults,
+    rows,
+    stored,
+    writes_of,
+)
+from route.routing import (
+    DAY,
+    HOUR,
+    RULES,
+    Bench,
+    hold,
+    received,
+)
+
+
+class TestDeciding:
+    """What comes of an event."""
+
+    async def test_a_change_its_case_and_its_alerts(self, store: Store) -> None:
+        """A new change gets its decision, moves its case, and puts its alerts into the outbox."""
+        await stored(store, case_event())
+        bench = Bench(store)
+        await bench.route()
+        (event,) = await rows(store, events)
+        assert (event.routed_at, event.change_id) == (bench.clock.now(), 1)
+        assert event.fold_reason == "first change with this status"
+        (change,) = await rows(store, changes)
+        assert (change.event_id, change.status, change.at) == (1, "rfe_issued", OCCURRED_AT)
+        (case,) = await rows(store, cases)
+        assert (case.receipt, case.status, case.change_id) == ("IOE0912345678", "rfe_issued", 1)
+        assert await bench.told() == [
+            ("slack", "general", True),
+            ("email", "jchan@example-firm.com", True),
+            ("email", "rfe-team@example-firm.com", True),
+        ]
+        first = (await rows(store, alerts))[0]
+        assert (first.subject, first.event_id, first.change_id) == ("change:1", 1, 1)
+        assert json.loads(first.rules) == ["RFE", "Rest"]
+        assert bench.rung == 1
+        (line,) = bench.book.named("event.routed")
+        assert (line["receipt"], line["outcome"]) == ("IOE******5678", "notified")
+
+    async def test_the_journal_has_the_decision(self, store: Store) -> None:
+        """The decision is in the journal as it is in its row: who, by which rules, and why."""
+        await stored(store, case_event())
+        await Bench(store).route()
+        (entry,) = [row for row in await rows(store, journal) if row.kind == "decision.made"]
+        (change,) = await rows(store, changes)
+        data = json.loads(entry.data)
+        decision = json.loads(change.decision)
+        assert entry.subject == "change:1"
+        assert decision.items() <= data.items()
+        assert data["event"] == 1
+        assert [rule["name"] for rule in decision["rules"]] == ["RFE", "Partner", "Rest"]
+        assert [rule["matched"] for rule in decision["rules"]] == [True, False, True]
+
+    async def test_urgency_is_each_recipients_own(self, store: Store) -> None:
+        """An urgent rule makes it urgent for whom it names, and a known owner meets its glob."""
+        await stored(store, received("evt_1"))
+        async with store.write() as connection:
+            await connection.execute(
+                text(
+                    "INSERT INTO cases (receipt, owner, updated_at, confidential) VALUES "
+                    "('IOE0912345678', 'jchan@example-firm.com', 1, 0)"
+                )
+            )
+        bench = Bench(store)
+        await bench.route()
+        assert await bench.told() == [
+            ("email", "jchan@example-firm.com", True),
+            ("email", "rfe-team@example-firm.com", True),
+            ("slack", "general", False),
+        ]
+
+    async def test_nobody_is_recorded(self, store: Store) -> None:
+        """A change that no rule wants told has a decision that says so, and no alert."""
+        await stored(store, received("evt_1"))
+        bench = Bench(store, rules=RULES[:1])
+        await bench.route()
+        assert await bench.outcomes() == ["nobody"]
+        assert await bench.told() == []
+
+    async def test_a_placeholder_is_no_news(self, store: Store) -> None:
+        """A text without information is decided for nobody and moves no case that is known."""
+        placeholder = received(
+            "evt_2",
+            status=Status.OTHER,
+            tags=frozenset({Tag.NO_INFO}),
+            text="CASE STATUS",
+            occurred_at=OCCURRED_AT + 10,
+        )
+        await stored(store, received("evt_1"), placeholder)
+        bench = Bench(store)
+        await bench.route()
+        assert await bench.outcomes() == ["notified", "nobody"]
+        (case,) = await rows(store, cases)
+        assert case.status == "received"
+
+    async def test_a_test_receipt_is_for_operations(self, store: Store) -> None:
+        """A staging receipt reaches operations and nobody else, whatever the rules say."""
+        await stored(store, case_event(tags=frozenset({Tag.TEST, Tag.DEADLINE})))
+        bench = Bench(store)
+        await bench.route()
+        assert await bench.told() == [("ops", "it@example-firm.com", False)]
+
+    async def test_several_reports_are_one_change(self, store: Store) -> None:
+        """The generic and the specific type in one batch are told once; both events point to it."""
+        await stored(
+            store,
+            case_event("evt_1", type="case.status.updated"),
+            case_event("evt_2", type="case.rfe.issued", occurred_at=OCCURRED_AT + 1),
+        )
+        bench = Bench(store)
+        await bench.route()
+        assert [row.change_id for row in await rows(store, events)] == [1, 1]
+        assert len(await rows(store, changes)) == 1
+        assert [line["outcome"] for line in bench.book.named("event.routed")] == [
+            "notified",
+            "same_change",
+        ]
+        assert len(await bench.told()) == 3
+
+    async def test_a_repeated_observation_is_flagged(self, store: Store) -> None:
+        """The same state at a new time of observation is stored with its flag, and not told."""
+        await stored(
+            store,
+            received("evt_1", time_basis=TimeBasis.OBSERVED),
+            received("evt_2", time_basis=TimeBasis.OBSERVED, occurred_at=OCCURRED_AT + 10**9),
+        )
+        bench = Bench(store)
+        await bench.route()
+        assert [row.flags for row in await rows(store, events)] == ["", " repeat "]
+        (change,) = await rows(store, changes)
+        assert change.seen_until == OCCURRED_AT + 10**9
+
+    async def test_a_late_change_is_told_and_does_not_turn_the_case_back(
+        self, store: Store
+    ) -> None:
+        """What happened earlier but comes later still alerts; the case keeps its status (C5)."""
+        approved = received("evt_1", status=Status.APPROVED, occurred_at=OCCURRED_AT + DAY * 10**7)
+        await stored(store, approved, case_event("evt_2"))
+        bench = Bench(
+            store, rules=({"name": "Late", "when": {"flags": ["late"]}, "notify": ["ops"]},)
+        )
+        await bench.route()
+        assert [row.flags for row in await rows(store, events)] == ["", " late "]
+        # Rules may ask for what folding found out.
+        assert await bench.told() == [("ops", "it@example-firm.com", True)]
+        (case,) = await rows(store, cases)
+        assert case.status == "approved"
+
+    async def test_a_conflict_flagged_meanwhile_is_kept(self, store: Store) -> None:
+        """A flag set between reading an event and routing it is not overwritten by folding's."""
+        await stored(
+            store,
+            received("evt_1", time_basis=TimeBasis.OBSERVED),
+            received("evt_2", time_basis=TimeBasis.OBSERVED, occurred_at=OCCURRED_AT + 10**9),
+        )
+        bench = Bench(store)
+        async with store.read() as connection:
+            waiting = await unrouted(connection, limit=BATCH)
+        async with store.write() as connection:
+            await connection.execute(text("UPDATE events SET flags = ' conflict '"))
+        await bench.router._route_batch(waiting)
+        assert [row.flags for row in await rows(store, events)] == [
+            " conflict ",
+            " conflict repeat ",
+        ]
+
+
+class TestOperations:
+    """What operations hear."""
+
+    async def test_a_conflict_is_told_once(self, store: Store) -> None:
+        """Another body under a used key is routed like any event, and operations hear once (C6)."""
+        await stored(store, received("evt_1"))
+        bench = Bench(store)
+        await bench.route()
+        other = received(
+            "evt_1", status=Status.APPROVED, text="Case Was Approved", body=body_of("evt_1", x=1)
+        )
+        await stored(store, other, other)
+        await bench.route()
+        assert await bench.notes() == [
+            (
+                "Source parley sent other content under a key it had used before.\n"
+                "The first stays as event 1; the other is kept as event 2 and was routed as well.\n"
+                "Compare them: casebell why 1"
+            )
+        ]
+        assert [row.flags for row in await rows(store, events)] == [" conflict ", " conflict "]
+        assert await bench.outcomes() == ["notified", "notified"]
+
+    @pytest.mark.parametrize("flag", [Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT])
+    async def test_a_contradiction_is_told_once(self, store: Store, flag: Flag) -> None:
+        """A source that contradicts itself is told of with what it said (C3, D4)."""
+        event = case_event(
+            delivered_status="approved", type="case.rfe.issued", flags=frozenset({flag})
+        )
+        await stored(store, event)
+        bench = Bench(store)
+        await bench.route()
+        await bench.route()
+        assert await bench.notes() == [
+            (
+                "Source parley delivered event 1 with parts that contradict each other.\n"
+                "Delivered status: “approved”. Event type: “case.rfe.issued”. "
+                "Taken as: rfe_issued.\n"
+                "See what was decided: casebell why 1"
+            )
+        ]
+
+    async def test_without_status_and_type(self, store: Store) -> None:
+        """Where a source sent neither, the message says so."""
+        event = case_event(delivered_status=None, type="", flags=frozenset({Flag.TEXT_CONFLICT}))
+        await stored(store, event)
+        bench = Bench(store)
+        await bench.route()
+        (note,) = await bench.notes()
+        assert "Delivered status: “none”. Event type: “none”." in note
+
+    async def test_nobody_for_operations(self, store: Store) -> None:
+        """Without a channel for operations, the events are routed all the same."""
+        await stored(store, case_event(flags=frozenset({Flag.TEXT_CONFLICT})))
+        bench = Bench(store, ops=())
+        await bench.route()
+        assert await bench.notes() == []
+        assert await bench.outcomes() == ["notified"]
+
+
+class TestHeld:
+    """Held deliveries are told: at once, then hourly for each source and reason."""
+
+    async def untold(self, store: Store) -> int:
+        """How many held deliveries operations have not heard of."""
+        return sum(row.told_at is None for row in await rows(store, held_table))
+
+    async def test_at_once(self, store: Store) -> None:
+        """The first are told together, with how many, why, and what to do."""
+        await hold(store, b"one", b"two")
+        bench = Bench(store)
+        await bench.router._tell_held()
+        assert await bench.notes() == [
+            (
+                "Source parley sent deliveries that are authentic but could not be understood.\n"
+                "New ones: 2. Reason: invalid_json.\n"
+                "They are kept, and nobody was alerted of what they say.\n"
+                "Look at them: casebell held list\n"
+                "After a fix in the configuration: casebell held release 1"
+            )
+        ]
+        assert await self.untold(store) == 0
+        assert bench.rung == 1
+
+    async def test_each_reason_by_itself(self, store: Store) -> None:
+        """Another reason is told at once, too."""
+        await hold(store, b"one")
+        await hold(store, b"two", reason=HeldReason.MISSING_RECEIPT)
+        bench = Bench(store)
+        await bench.router._tell_held()
+        assert len(await bench.notes()) == 2
+
+    async def test_what_comes_within_the_hour_waits_and_is_not_passed_over(
+        self, store: Store
+    ) -> None:
+        """More of the same are told when the hour is over: once, all of them, none forgotten."""
+        bench = Bench(store)
+        await hold(store, b"one")
+        await bench.router._tell_held()
+        for body in (b"two", b"three"):
+            await hold(store, body)
+            with writes_of(store) as begun:
+                await bench.router._tell_held()
+            # Waiting costs no transaction either.
+            assert begun == []
+        assert await self.untold(store) == 2
+        bench.clock.advance(HOUR)
+        await bench.router._tell_held()
+        assert await self.untold(store) == 0
+        notes = await bench.notes()
+        assert len(notes) == 2
+        assert "New ones: 2." in notes[1]
+
+    async def test_a_restart_does_not_mute_them(self, store: Store) -> None:
+        """After a restart within the hour the ones that wait are told, not marked and forgotten."""
+        await hold(store, b"one")
+        await Bench(store).router._tell_held()
+        await hold(store, b"two")
+        bench = Bench(store)
+        await bench.router._tell_held()
+        assert len(await bench.notes()) == 2
+        assert await self.untold(store) == 0
+
+    async def test_nothing_to_tell_costs_no_writing(self, store: Store) -> None:
+        """Looking for held deliveries begins no writing transaction."""
+        with writes_of(store) as begun:
+            await Bench(store).router._tell_held()
+        assert begun == []
+
+
+class TestLoop:
+    """Waking, resting, ending."""
+
+    async def test_more_than_a_batch(self, store: Store) -> None:
+        """What is more than one transaction takes is taken in several, in order of arrival."""
+        count = BATCH + 3
+        many = [received(f"evt_{i}", receipt=f"IOE{i:010d}") for i in range(count)]
+        await stored(store, *many)
+        bench = Bench(store)
+        with writes_of(store) as begun:
+            await bench.route()
+        assert len(begun) == 2
+        assert [line["row"] for line in bench.book.named("event.routed")] == list(
+            range(1, count + 1)
+        )
+
+    async def test_a_start_picks_up_what_is_there(self, store: Store) -> None:
+        """Events that an earlier process left undecided are decided after the start, once."""
+        await stored(store, received("evt_1"))
+        for _ in range(2):
+            bench = Bench(store)
+            async with bench.router:
+                await asyncio.sleep(0.05)
+        assert len(await rows(store, changes)) == 1
+        assert len(await bench.told()) == 1
+
+    async def test_a_bell_wakes_it(self, store: Store) -> None:
+        """What is rung for is decided at once."""
+        bench = Bench(store)
+        async with bench.router:
+            await asyncio.sleep(0.02)
+            await stored(store, received("evt_1"))
+            bench.router.wake()
+            async with asyncio.timeout(0.5):
+                await eventually(lambda: bench.book.named("event.routed"))
+            await hold(store, b"one")
+            bench.router.wake()
+            await eventually(lambda: bench.rung == 2)
+
+    async def test_it_outlives_trouble(self, store: Store) -> None:
+        """Neither a failing storage nor a defect ends the loop; it goes on when they are over."""
+        await stored(store, received("evt_1"))
+        bench = Bench(store)
+        errors: list[BaseException] = [disk_failure(), RuntimeError("a secret")]
+
+        def fails(_statement: str) -> BaseException | None:
+            return errors.pop(0) if errors else None
+
+        with faults(store, fails, writer=False):
+            async with bench.router:
+                await eventually(lambda: len(errors) < 2)
+                bench.router.wake()
+                await eventually(lambda: bench.book.named("router.defect"))
+                assert bench.router.alive
+                bench.router.wake()
+                await eventually(lambda: bench.book.named("event.routed"))
+        met = bench.metrics.registry.get_sample_value(
+            "casebell_storage_errors_total", {"stage": "route"}
+        )
+        assert met == 1.0
+
+    async def test_looking_costs_no_writing(self, store: Store) -> None:
+        """A router with nothing to do begins no writing transaction."""
+        bench = Bench(store)
+        with writes_of(store) as begun:
+            async with bench.router:
+                for _ in range(5):
+                    bench.router.wake()
+                    await asyncio.sleep(0.01)
+        assert begun == []
+
+    async def test_alive(self, store: Store) -> None:
+        """It says whether its loop runs."""
+        bench = Bench(store)
+        told = [bench.router.alive]
+        async with bench.router:
+            told.append(bench.router.alive)
+        told.append(bench.router.alive)
+        assert told == [False, True, False]

@@ -1,0 +1,170 @@
+"""The loop that decides, when something breaks: every event is decided whole or not at all."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from casebell.errors import StorageUnavailable
+from casebell.events import (
+    AlertKind,
+    Case,
+    CaseEvent,
+    Flag,
+)
+from casebell.route import router as router_module
+from casebell.route.match import Matching, match
+from casebell.route.router import DEFECT_WAIT
+from casebell.route.rules import CompiledRule
+from casebell.store.engine import Store
+from casebell.store.schema import changes, events
+from contracts.case_events import OCCURRED_AT, case_event
+from contracts.workbench import (
+    disk_failure,
+    eventually,
+    faults,
+    rows,
+    store_in,
+    stored,
+)
+from route.routing import (
+    DAY,
+    Bench,
+    received,
+    snapshot,
+)
+
+
+class TestAllOrNothing:
+    """A crash between any two steps leaves nothing half done."""
+
+    def story(self) -> list[CaseEvent]:
+        """A batch with everything in it: a founder, a further report, a conflict, a late one."""
+        return [
+            received("evt_1", occurred_at=OCCURRED_AT + DAY * 10**7),
+            received("evt_2", occurred_at=OCCURRED_AT + DAY * 10**7 + 1),
+            case_event("evt_3", flags=frozenset({Flag.STATUS_CONFLICT})),
+        ]
+
+    async def test_at_every_statement(self, tmp_path: Path) -> None:
+        """Whichever statement fails, nothing is written; the next try comes to the same end."""
+        folder = tmp_path / "whole"
+        folder.mkdir()
+        async with store_in(folder) as store:
+            await stored(store, *self.story())
+            await Bench(store).route()
+            whole = await snapshot(store)
+        assert [len(rows_of_table) for rows_of_table in whole[:4]] == [3, 2, 1, 5]
+
+        for place in itertools.count(1):
+            folder = tmp_path / f"fails-at-{place}"
+            folder.mkdir()
+            async with store_in(folder) as store:
+                await stored(store, *self.story())
+                before = await snapshot(store)
+                bench = Bench(store)
+                with faults(store, failing_at(place)):
+                    try:
+                        await bench.route()
+                    except StorageUnavailable:
+                        pass
+                    else:
+                        break
+                assert await snapshot(store) == before
+                assert bench.book.lines == []
+                await bench.route()
+                assert await snapshot(store) == whole
+        assert place > 20
+
+    async def test_a_crash_of_the_process(self, store: Store) -> None:
+        """A router that is cancelled while it writes leaves no trace; the next start decides."""
+        await stored(store, *self.story())
+        before = await snapshot(store)
+        bench = Bench(store)
+        counted = itertools.count(1)
+
+        def cancel(_statement: str) -> BaseException | None:
+            return asyncio.CancelledError() if next(counted) == 7 else None
+
+        with faults(store, cancel), pytest.raises(asyncio.CancelledError):
+            await bench.route()
+        assert await snapshot(store) == before
+        again = Bench(store)
+        async with again.router:
+            await eventually(lambda: len(again.book.named("event.routed")) == 3)
+        assert len(await rows(store, changes)) == 2
+
+
+def failing_at(place: int) -> Callable[[str], BaseException | None]:
+    """The disk fails at that statement."""
+    counted = itertools.count(1)
+    return lambda _statement: disk_failure() if next(counted) == place else None
+
+
+class TestPoison:
+    """An event that cannot be routed."""
+
+    @pytest.fixture
+    async def bench(self, store: Store) -> Bench:
+        """Three events; the second has a rule's worth of trouble in it."""
+        await stored(
+            store,
+            received("evt_1"),
+            case_event("evt_2", receipt="POI0000000000"),
+            received("evt_3", receipt="IOE0000000003"),
+        )
+        return Bench(store)
+
+    def poisoned(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Make whatever decides about that receipt raise."""
+        real = match
+
+        def fails(rules: Sequence[CompiledRule], event: CaseEvent, case: Case) -> Matching:
+            if event.receipt.startswith("POI"):
+                raise ZeroDivisionError("IOE0912345678")
+            return real(rules, event, case)
+
+        monkeypatch.setattr(router_module, "match", fails)
+
+    async def test_it_is_isolated_and_told(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The others of its batch are routed; operations hear of it, urgently and once."""
+        self.poisoned(monkeypatch)
+        await bench.route()
+        routed = [row.routed_at is not None for row in await rows(bench.store, events)]
+        assert routed == [True, False, True]
+        assert await bench.told(AlertKind.OPS) == [("ops", "it@example-firm.com", True)]
+        (note,) = await bench.notes()
+        assert note.startswith("Event 2 is stored, but deciding about it failed.")
+        (line,) = bench.book.named("event.defect")
+        assert line["row"] == 2
+        assert len(bench.book.named("event.routed")) == 2
+
+    async def test_it_is_tried_again(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        """After a minute it is tried again, and while it fails nobody is told a second time."""
+        self.poisoned(monkeypatch)
+        await bench.route()
+        bench.clock.advance(DEFECT_WAIT - 1)
+        assert not await bench.router.route_waiting()
+        bench.clock.advance(1)
+        assert await bench.router.route_waiting()
+        assert len(bench.book.named("event.defect")) == 2
+        assert len(await bench.notes()) == 1
+        monkeypatch.undo()
+        bench.clock.advance(DEFECT_WAIT)
+        await bench.route()
+        assert all(row.routed_at for row in await rows(bench.store, events))
+
+    async def test_new_events_are_not_held_up(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """While it rests, what comes later is decided."""
+        self.poisoned(monkeypatch)
+        await bench.route()
+        await stored(bench.store, received("evt_4", receipt="IOE0000000004"))
+        await bench.route()
+        routed = [row.routed_at is not None for row in await rows(bench.store, events)]
+        assert routed == [True, False, True, True]

@@ -1,0 +1,143 @@
+"""The composition root: what is wired, and in what order it starts and ends."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from pydantic import SecretStr
+from starlette.requests import Request
+
+from casebell.app import Runtime, event_page, load_channels, policies
+from casebell.errors import ConfigError
+from casebell.events import Delivery
+from casebell.sandbox.sinks import HttpSink
+from casebell.settings import Channel, Rule, Settings
+from casebell.settings.models import Ops, Server, Storage
+from casebell.store.schema import alerts, events, journal
+from casebell.uscis import classify
+from contracts.workbench import HandClock, eventually, rows
+from receive.making import NOW, authorization, make_delivery, make_source
+
+BODY = (
+    b'{"id": "evt_1", "receipt_number": "IOE0912345678", "normalized_status": "rfe_issued",'
+    b' "raw_status_text": "Request for Additional Evidence Was Sent"}'
+)
+
+
+def settings(folder: Path, *channels: Channel) -> Settings:
+    """A configuration that tells everybody of everything."""
+    names = tuple(channel.name for channel in channels)
+    return Settings(
+        server=Server(timezone="Europe/Berlin", public_url="https://casebell.example"),
+        storage=Storage(url=SecretStr(f"sqlite:///{folder / 'casebell.db'}")),
+        sources={"parley": make_source()},
+        channels={channel.name: channel for channel in channels},
+        rules=(Rule.model_validate({"name": "All", "when": {}, "notify": names}),),
+        ops=Ops(notify=names),
+        path=folder / "config.toml",
+        base_dir=folder,
+        sha256="0" * 64,
+    )
+
+
+def channel(name: str, url: str, **fields: object) -> Channel:
+    """A channel of the configuration."""
+    return Channel.model_validate({"name": name, "url": SecretStr(url), "pace": 0.0, **fields})
+
+
+@pytest.fixture
+async def sink() -> AsyncIterator[HttpSink]:
+    """Where messages go."""
+    async with HttpSink() as server:
+        yield server
+
+
+def delivery() -> Delivery:
+    """An authentic one."""
+    return make_delivery(BODY, [authorization(BODY)])
+
+
+async def test_from_delivery_to_people(tmp_path: Path, sink: HttpSink) -> None:
+    """Wired together, a delivery is stored, decided and told, each stage waking the next."""
+    within = settings(tmp_path, channel("slack", f"json://127.0.0.1:{sink.port}/"))
+    runtime = Runtime.wire(within, clock=HandClock(NOW))
+    async with runtime.running():
+        assert (await runtime.receiver.accept(delivery())).status == "stored"
+        await sink.received(1)
+        assert runtime.router.alive
+        assert runtime.dispatcher.alive
+        assert runtime.event_log.alive
+    assert not runtime.router.alive
+
+
+async def test_the_first_delivery_need_not_wait(tmp_path: Path) -> None:
+    """The table of statuses, which takes a while to read, is there before anything can come in."""
+    classify._table.cache_clear()
+    runtime = Runtime.wire(settings(tmp_path), clock=HandClock(NOW))
+    assert classify._table.cache_info().currsize == 0
+    async with runtime.running():
+        assert classify._table.cache_info().currsize == 1
+
+
+async def test_a_start_is_journalled(tmp_path: Path) -> None:
+    """Each start is in the journal with the release and the configuration it runs with."""
+    for _ in range(2):
+        runtime = Runtime.wire(settings(tmp_path), clock=HandClock(NOW))
+        async with runtime.running():
+            entries = await rows(runtime.store, journal)
+    assert [entry.kind for entry in entries] == ["server.started"] * 2
+    assert '"config_sha256":"' + "0" * 64 in entries[0].data
+
+
+async def test_what_was_left_over_is_taken_up(tmp_path: Path, sink: HttpSink) -> None:
+    """An event that was stored but not decided before the end is told after the next start."""
+    within = settings(tmp_path, channel("slack", f"json://127.0.0.1:{sink.port}/"))
+    first = Runtime.wire(within, clock=HandClock(NOW))
+    async with first.opened(), first.event_log:
+        await first.receiver.accept(delivery())
+        assert (await rows(first.store, events))[0].routed_at is None
+    second = Runtime.wire(within, clock=HandClock(NOW))
+    async with second.running():
+        await sink.received(1)
+
+        async def sent() -> bool:
+            return [row.state for row in await rows(second.store, alerts)] == ["sent"]
+
+        await eventually(sent)
+
+
+def test_every_problem_of_every_channel(tmp_path: Path) -> None:
+    """Channels that cannot be loaded are all told at once, with their file, and without a URL."""
+    within = settings(
+        tmp_path, channel("one", "nosuch://vermilion"), channel("two", "slack://vermilion")
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_channels(within, HandClock())
+    assert {problem.key.split(".")[1] for problem in caught.value.problems} == {"one", "two"}
+    for problem in caught.value.problems:
+        assert problem.where == str(tmp_path / "config.toml")
+        assert "vermilion" not in problem.message + problem.hint
+
+
+def test_policies(tmp_path: Path) -> None:
+    """What the configuration says of a channel reaches the dispatcher and the messages."""
+    within = settings(
+        tmp_path,
+        channel("slack", "json://127.0.0.1/", disclose="full", timeout=7, max_age="2h", pace=3),
+    )
+    policy = policies(within)["slack"]
+    assert (policy.timeout, policy.max_age, policy.pace) == (7.0, 7_200.0, 3.0)
+    assert policy.style.disclose == "full"
+    assert policy.style.timezone == ZoneInfo("Europe/Berlin")
+    assert policy.style.public_url == "https://casebell.example"
+
+
+async def test_the_page_of_a_link_shows_no_data() -> None:
+    """Where an alert's link leads, nothing is told but the command to use."""
+    request = Request({"type": "http", "path_params": {"id": "12"}, "headers": []})
+    response = await event_page(request)
+    text = bytes(response.body).decode()
+    assert "casebell why 12" in text
+    assert "IOE" not in text
+    assert response.headers["content-security-policy"].startswith("default-src 'none'")

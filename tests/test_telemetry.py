@@ -1,0 +1,313 @@
+"""What logs and metrics say, and what never gets into them."""
+
+import asyncio
+import gc
+import io
+import json
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from prometheus_client import generate_latest
+
+from casebell.clock import iso
+from casebell.errors import StorageUnavailable
+from casebell.telemetry import Metrics, configure_logging, get_logger
+
+SECRET = "vermilion-5e6f"
+URL = f"https://user:{SECRET}@hooks.example.com/services/{SECRET}"
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """Logging is the process's own; other tests find it as it was."""
+    root = logging.getLogger()
+    handlers, level, raising = root.handlers[:], root.level, logging.raiseExceptions
+    levels = {name: logging.getLogger(name).level for name in ("apprise", "requests", "asyncio")}
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.raiseExceptions = raising
+    for name, before in levels.items():
+        logging.getLogger(name).setLevel(before)
+
+
+@pytest.fixture
+def stream() -> io.StringIO:
+    """Where the log goes, which is configured."""
+    stream = io.StringIO()
+    configure_logging(stream)
+    return stream
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    """The log as values."""
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def choke() -> None:
+    """What foreign code does: it quotes what it choked on."""
+    raise ValueError(f"cannot read {URL}")
+
+
+class TestOurLines:
+    """`log.info("delivery.received", …)`."""
+
+    def test_a_line_is_one_json_object(self, stream: io.StringIO) -> None:
+        """Name, level, UTC time and fields stand in one object on one line, line ends and all."""
+        get_logger().info("delivery.received", source="parley", ms=1.5, said="a\nb\u2028\ud800")
+        assert stream.getvalue().count("\n") == 1
+        (line,) = lines(stream)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", line.pop("at"))
+        assert line == {
+            "event": "delivery.received",
+            "level": "info",
+            "source": "parley",
+            "ms": 1.5,
+            "said": "a\nb\u2028\ud800",
+        }
+
+    def test_an_error_is_its_class_and_its_place(self, stream: io.StringIO) -> None:
+        """Of an exception the class and the frames are told, its text never."""
+        try:
+            choke()
+        except ValueError as error:
+            get_logger().error("event.defect", row=3, error=error)
+        (line,) = lines(stream)
+        assert line["error"] == "ValueError"
+        assert re.fullmatch(
+            r"test_telemetry\.test_an_error_\w+:\d+ > test_telemetry\.choke:\d+", line["at_line"]
+        )
+        assert SECRET not in stream.getvalue()
+
+    def test_neither_is_the_text_of_its_cause(self, stream: io.StringIO) -> None:
+        """What an error was raised from is not told either."""
+        try:
+            try:
+                choke()
+            except ValueError as error:
+                raise StorageUnavailable(SECRET) from error
+        except StorageUnavailable as error:
+            get_logger().error("event.defect", error=error)
+        (line,) = lines(stream)
+        assert line["error"] == "StorageUnavailable"
+        assert SECRET not in stream.getvalue()
+
+    def test_a_deep_error_is_told_briefly(self, stream: io.StringIO) -> None:
+        """Of a deep recursion the last few frames are told."""
+
+        def deep(left: int) -> None:
+            if left:
+                deep(left - 1)
+            choke()
+
+        try:
+            deep(50)
+        except ValueError as error:
+            get_logger().error("event.defect", error=error)
+        (line,) = lines(stream)
+        assert line["at_line"].count(" > ") == 5
+        assert line["at_line"].rpartition(" > ")[2].startswith("test_telemetry.choke:")
+
+    def test_a_reason_that_is_no_exception_stays(self, stream: io.StringIO) -> None:
+        """A word given as the error is a word."""
+        get_logger().info("delivery.received", error="signature_mismatch")
+        assert lines(stream)[0]["error"] == "signature_mismatch"
+
+    def test_details_are_left_out(self, stream: io.StringIO) -> None:
+        """Below `info` nothing is written."""
+        get_logger().debug("noise")
+        assert stream.getvalue() == ""
+
+    def test_people_read_text(self) -> None:
+        """On a terminal a line is text with the same words, and colours."""
+        stream = Terminal()
+        configure_logging(stream)
+        get_logger().info("delivery.received", source="parley")
+        logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())
+        first, second = plain.splitlines()
+        assert re.fullmatch(
+            r"\d{4}-\d\d-\d\dT[\d:.]+Z \[info +\] delivery\.received +source=parley", first
+        )
+        assert "Invalid HTTP request received." in second
+        assert plain != stream.getvalue()
+
+    def test_a_reader_that_went_away_stops_nothing(self) -> None:
+        """A stream that somebody closed costs lines and no work."""
+        configure_logging(Closed())
+        get_logger().info("delivery.received", source="parley")
+        logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+    def test_a_full_disk_stops_nothing(self) -> None:
+        """A log that cannot be written for want of room costs lines and no work."""
+        with pytest.raises(OSError, match="No space"), Path("/dev/full").open("w") as stream:  # noqa: PT012 - it is raised by closing, which shows that nothing was written
+            configure_logging(stream)
+            get_logger().info("delivery.received", source="parley")
+            get_logger().error("event.defect")
+            logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+            worked = True
+        assert worked
+
+
+class Closed(io.StringIO):
+    """A stream that somebody closed after it was configured."""
+
+    def write(self, _text: str) -> int:
+        raise ValueError("I/O operation on closed file")
+
+
+class TestForeignLines:
+    """What libraries log."""
+
+    async def test_a_task_that_nobody_awaited(self, stream: io.StringIO) -> None:
+        """The event loop's report of a lost exception does not repeat its text."""
+
+        async def lost() -> None:
+            choke()
+
+        task = asyncio.create_task(lost(), name=SECRET)
+        await asyncio.wait([task])
+        del task
+        gc.collect()
+        (line,) = lines(stream)
+        assert line["event"] == "Task exception was never retrieved"
+        assert (line["logger"], line["error"], line["level"]) == ("asyncio", "ValueError", "error")
+        assert line["at_line"].endswith("choke:" + line["at_line"].rpartition(":")[2])
+        assert SECRET not in stream.getvalue()
+
+    async def test_a_callback_that_failed(self, stream: io.StringIO) -> None:
+        """The report of a failing callback does not repeat its arguments."""
+
+        def callback(_argument: str) -> None:
+            choke()
+
+        asyncio.get_running_loop().call_soon(callback, SECRET)
+        await asyncio.sleep(0.01)
+        (line,) = lines(stream)
+        assert line["event"].startswith("Exception in callback")
+        assert SECRET not in stream.getvalue()
+
+    @pytest.mark.parametrize(
+        ("template", "arguments", "shown"),
+        [
+            ("Invalid HTTP request received.", (), "Invalid HTTP request received."),
+            ("Retrying %s after %r", (URL, SECRET), "Retrying"),
+            (f"Cannot reach {URL}", (), "Cannot reach https"),
+            (f"Bad value '{SECRET}'", (), "Bad value"),
+            ("Broken {}", (), "Broken"),
+            (f"First line\n{SECRET}", (), "First line"),
+            # Arguments that do not fit would be printed by logging itself.
+            ("One %d", (SECRET,), "One"),
+            ("None", (SECRET,), "None"),
+        ],
+    )
+    def test_only_its_own_words(
+        self,
+        stream: io.StringIO,
+        capfd: pytest.CaptureFixture[str],
+        template: str,
+        arguments: tuple[str, ...],
+        shown: str,
+    ) -> None:
+        """A library's message is told up to where values begin; its arguments never."""
+        logging.getLogger("some.library").warning(template, *arguments)
+        (line,) = lines(stream)
+        assert (line["event"], line["logger"]) == (shown, "some.library")
+        out, err = capfd.readouterr()
+        assert SECRET not in stream.getvalue() + out + err
+
+    def test_an_exception_with_its_traceback(
+        self, stream: io.StringIO, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """A logged exception is told by its class and place; neither text nor source lines."""
+        try:
+            choke()
+        except ValueError:
+            logging.getLogger("uvicorn.error").exception(
+                "Exception in ASGI application\n", stack_info=True
+            )
+        (line,) = lines(stream)
+        assert line["event"] == "Exception in ASGI application"
+        assert line["error"] == "ValueError"
+        assert "test_telemetry.choke:" in line["at_line"]
+        assert set(line) == {"event", "level", "at", "logger", "error", "at_line"}
+        out, err = capfd.readouterr()
+        assert SECRET not in stream.getvalue() + out + err
+
+    def test_exc_info_without_an_exception(self, stream: io.StringIO) -> None:
+        """A record that asks for an exception where there is none is a line like others."""
+        record = logging.makeLogRecord(
+            {"name": "some.library", "levelno": 40, "msg": "No", "exc_info": (None, None, None)}
+        )
+        logging.getLogger("some.library").handle(record)
+        (line,) = lines(stream)
+        assert "error" not in line
+
+    @pytest.mark.parametrize("name", ["apprise", "requests", "urllib3", "asyncio"])
+    def test_the_noisy_are_silent(self, stream: io.StringIO, name: str) -> None:
+        """Libraries that log messages and URLs as warnings are not heard below errors."""
+        logging.getLogger(name).warning("a warning")
+        logging.getLogger(f"{name}.part").info("a word")
+        assert stream.getvalue() == ""
+
+    def test_information_is_left_out(self, stream: io.StringIO) -> None:
+        """Other libraries' information is not logged, only what went wrong."""
+        logging.getLogger("uvicorn.error").info("Started server process [%d]", 1)
+        assert stream.getvalue() == ""
+
+    def test_configured_again(self, stream: io.StringIO) -> None:
+        """A second configuration replaces the first: no line comes twice."""
+        again = io.StringIO()
+        configure_logging(again)
+        logging.getLogger("some.library").error("Once")
+        get_logger().info("server.started")
+        assert stream.getvalue() == ""
+        assert len(lines(again)) == 2
+
+
+class TestMetrics:
+    """The registry of one server."""
+
+    def test_what_is_shown(self) -> None:
+        """Every metric is ours by name, documented, and there before anything happened."""
+        text = generate_latest(Metrics().registry).decode()
+        names = re.findall(r"^# HELP (\S+) (.+)$", text, re.MULTILINE)
+        assert {name for name, _ in names if not name.endswith("_created")} == {
+            "casebell_deliveries_total",
+            "casebell_delivery_seconds",
+            "casebell_decisions_total",
+            "casebell_alert_attempts_total",
+            "casebell_alert_seconds",
+            "casebell_waiting",
+            "casebell_storage_errors_total",
+        }
+        assert all(words.endswith(".") for _, words in names)
+
+    def test_each_server_has_its_own(self) -> None:
+        """What one server counts is not counted for another in the same process."""
+        one, other = Metrics(), Metrics()
+        one.decisions.labels("nobody").inc()
+        sample = {"outcome": "nobody"}
+        assert one.registry.get_sample_value("casebell_decisions_total", sample) == 1.0
+        assert other.registry.get_sample_value("casebell_decisions_total", sample) is None
+
+
+def test_times_in_the_log_are_utc(stream: io.StringIO) -> None:
+    """The time of a line reads like every other time Casebell writes."""
+    get_logger().info("server.started")
+    (line,) = lines(stream)
+    assert len(line["at"]) == len(iso(0))
