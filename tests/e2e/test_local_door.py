@@ -1,0 +1,257 @@
+"""What an operator can do on the command line: through the running server, and without one."""
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+import pytest_asyncio
+
+from casebell.sandbox.sinks import HttpAnswer, HttpSink
+from e2e.sender import Wire, deliver, document, encoded, post, request
+from e2e.server import SOURCES, MakeServer, Server, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+#: Where this source has its receipts, which its configuration does not know at first.
+ODD_FIELD = '[sources.parley.fields]\nreceipt = ["caseNumber"]\n'
+
+
+def told_by(hook: HttpSink, *, odd: bool = False) -> str:
+    """A configuration in which one channel hears of every change."""
+    sources = SOURCES.replace("[sources.torch]", ODD_FIELD + "[sources.torch]") if odd else SOURCES
+    return (
+        f'{sources}[channels.team]\nurl = "json://127.0.0.1:{hook.port}/"\npace = "0s"\n'
+        '[[rules]]\nname = "All"\nwhen = {}\nnotify = ["team"]\n'
+    )
+
+
+def titles(hook: HttpSink) -> list[str]:
+    """What a hook was told."""
+    return [json.loads(one.body)["title"] for one in hook.requests]
+
+
+def odd(number: int) -> bytes:
+    """A delivery whose receipt stands under a name of its own."""
+    return encoded(document(receipt_number=None, caseNumber=f"ODD000000000{number}"))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def hook() -> AsyncIterator[HttpSink]:
+    """The channel's other end."""
+    async with HttpSink() as sink:
+        yield sink
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory, hook: HttpSink) -> AsyncIterator[Server]:
+    """A running server with one channel."""
+    running = Server(tmp_path_factory.mktemp("door"), told_by(hook))
+    yield await running.start()
+    await running.gone()
+
+
+# ── Strangers ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("token", [None, "Bearer wrong", "Bearer ", "Basic eDp5", "Bearer é"])
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE", "OPTIONS"])
+async def test_to_strangers_there_is_no_door(
+    server: Server, method: str, token: str | None
+) -> None:
+    """Without the token each of its addresses is as unknown as any other: the same bytes."""
+    headers = {} if token is None else {"Authorization": token}
+    paths = [
+        "/local/alerts/1/retry",
+        "/local/held/1/release",
+        "/local/held/x/discard",
+        "/local/channels/team/test",
+        "/local/channels/team/test/",
+        "/local",
+        "/nothing/at/all",
+    ]
+    answers = []
+    for path in paths:
+        async with Wire(server) as wire:
+            await wire.say(request(b"", headers, path=path, method=method))
+            answer = await wire.hear()
+        body = answer.json()
+        assert body.pop("request_id") == answer.headers.pop("x-request-id")
+        answer.headers.pop("date")
+        answers.append((answer.status, sorted(answer.headers.items()), body))
+    assert answers == [answers[-1]] * len(paths)
+    assert answers[0][0] == 404
+    assert answers[0][2]["error"] == "not_found"
+
+
+async def test_the_door_opens_with_its_token_only_for_posts(server: Server) -> None:
+    """The token beside the database opens it; a number that no row has is not found there."""
+    door = json.loads((server.directory / "casebell.db.door").read_text())
+    assert door["url"] == server.url
+    bearer = {"Authorization": f"Bearer {door['token']}"}
+    async with httpx2.AsyncClient(base_url=server.url, trust_env=False, headers=bearer) as client:
+        for number in ("0", "x", "²", "9" * 30, "-1"):
+            answer = await client.post(f"/local/held/{number}/discard")
+            assert answer.status_code == 404, number
+        assert (await client.get("/local/held/1/discard")).status_code == 404
+
+
+# ── With a server ────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_channel_is_tested_through_the_server(server: Server, hook: HttpSink) -> None:
+    """A test message goes out by the real path; the command says what came of it."""
+    before = len(hook.requests)
+    good, unknown = await asyncio.gather(
+        server.run("channels", "test", "team"), server.run("channels", "test", "nobody")
+    )
+    assert (good.code, good.err) == (0, "")
+    assert good.out.startswith("team → ")
+    assert "sent" in good.out
+    assert titles(hook)[before:] == ["TEST: Casebell can reach you"]
+    hook.answer(HttpAnswer(status=401), HttpAnswer())
+    bad = await server.run("channels", "test", "team", "--json")
+    assert bad.code == 1
+    (answer,) = bad.lines()
+    (target,) = answer["targets"]
+    assert (target["outcome"], target["reason"], target["delivered"]) == (
+        "auth",
+        "auth_failed",
+        False,
+    )
+    assert str(hook.port) not in bad.out
+    assert unknown.code == 1
+    assert "no channel of this name" in unknown.err
+
+
+async def test_a_failed_alert_is_retried_through_the_server(server: Server, hook: HttpSink) -> None:
+    """What a channel refused for good is sent once somebody asks; only a failed alert can be."""
+    hook.answer(HttpAnswer(status=404), HttpAnswer())
+    sent = await deliver(server)
+    failed = await until(
+        lambda: server.rows(
+            "SELECT id FROM alerts WHERE event_id = ? AND state = 'failed'", sent["row"]
+        )
+    )
+    number = str(failed[0][0])
+    listed, retried = await asyncio.gather(
+        server.run("alerts", "list", "--json"), server.run("alerts", "retry", number)
+    )
+    assert (listed.code, listed.lines()[0]["id"]) == (0, int(number))
+    assert (retried.code, retried.err) == (0, "")
+    await until(lambda: server.rows("SELECT 1 FROM alerts WHERE id = ? AND state = 'sent'", number))
+    again, unknown, nonsense = await asyncio.gather(
+        server.run("alerts", "retry", number),
+        server.run("alerts", "retry", "999999"),
+        server.run("alerts", "retry", "x"),
+    )
+    assert (again.code, unknown.code, nonsense.code) == (1, 1, 2)
+    assert f"Alert {number} is sent" in again.err
+    assert "There is no alert 999999" in unknown.err
+
+
+async def test_a_held_delivery_is_discarded_through_the_server(server: Server) -> None:
+    """A delivery that is closed stays closed, and its body stays."""
+    body = odd(1)
+    assert (await post(server, body)).status_code == 202
+    ((number,),) = server.rows("SELECT id FROM held WHERE body = ?", body)
+    released = await server.run("held", "release", str(number))
+    assert released.code == 1
+    assert "still cannot be understood" in released.err
+    discarded = await server.run("held", "discard", str(number))
+    assert (discarded.code, discarded.err) == (0, "")
+    assert server.rows("SELECT state, body FROM held WHERE id = ?", number) == [("discarded", body)]
+    again, unknown = await asyncio.gather(
+        server.run("held", "discard", str(number)), server.run("held", "release", "999999")
+    )
+    assert (again.code, unknown.code) == (1, 1)
+    assert "has been discarded already" in again.err
+
+
+async def test_a_server_that_does_not_answer_is_code_3(server: Server) -> None:
+    """Where a server holds the database and cannot be asked, the command could not tell."""
+    door = server.directory / "casebell.db.door"
+    content = door.read_text()
+    try:
+        door.unlink()
+        ran = await server.run("held", "discard", "1")
+        assert ran.code == 3
+        assert "door file cannot be read" in ran.err
+        door.write_text(json.dumps({"url": "http://127.0.0.1:9", "token": "x"}))
+        ran = await server.run("held", "discard", "1")
+        assert ran.code == 3
+        assert "does not answer" in ran.err
+    finally:
+        door.write_text(content)
+
+
+# ── Without a server ─────────────────────────────────────────────────────────────────────────────
+
+
+async def test_the_same_without_a_server(make_server: MakeServer) -> None:
+    """Release, discard, retry and test work on the database itself while no server runs.
+
+    What they set going is finished by the next start.
+    """
+    async with HttpSink() as hook:
+        server = make_server(told_by(hook))
+        nothing = await server.run("alerts", "list")
+        assert nothing.code in {1, 3}
+        assert "There is no database yet." in nothing.err
+        await server.start()
+        hook.answer(HttpAnswer(status=404), HttpAnswer())
+        await deliver(server)
+        for number in (1, 2):
+            assert (await post(server, odd(number))).status_code == 202
+        await server.settled()
+        assert await server.stop() == 0
+        assert server.rows("SELECT id, state FROM alerts") == [(1, "failed")]
+
+        server.configure(told_by(hook, odd=True))
+        released = await server.run("held", "release", "1", "--json")
+        assert (released.code, released.err) == (0, "")
+        assert released.lines() == [{"held": 1, "status": "stored", "event": 2}]
+        assert (await server.run("held", "discard", "2")).code == 0
+        assert (await server.run("alerts", "retry", "1")).code == 0
+        before = len(hook.requests)
+        tested = await server.run("channels", "test", "team")
+        assert (tested.code, tested.err) == (0, "")
+        assert titles(hook)[before:] == ["TEST: Casebell can reach you"]
+
+        await server.start()
+        await server.settled()
+        assert server.rows("SELECT receipt FROM events WHERE id = 2") == [("ODD0000000001",)]
+        assert server.rows("SELECT state FROM alerts WHERE kind = 'case'") == [("sent",)] * 2
+        assert any("ODD******0001" in title for title in titles(hook))
+
+
+async def test_a_killed_servers_door_misleads_nobody(make_server: MakeServer) -> None:
+    """The file a killed server leaves behind is passed over: commands work on the database."""
+    server = await make_server().start()
+    assert (await post(server, odd(1))).status_code == 202
+    await server.kill()
+    assert (server.directory / "casebell.db.door").exists()
+    assert (await server.run("held", "discard", "1")).code == 0
+
+
+async def test_a_configuration_that_is_wrong_is_code_2(make_server: MakeServer) -> None:
+    """Every command names the key that is wrong."""
+    server = make_server("[sources.parley]\n")
+    ran = await server.run("channels", "test", "team")
+    assert ran.code == 2
+    assert "sources.parley" in ran.err
+
+
+@pytest.mark.slow
+async def test_a_server_that_hangs_is_given_up(make_server: MakeServer) -> None:
+    """A server that is stopped in its tracks is told apart from one that works."""
+    server = await make_server().start()
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        ran = await server.run("doctor")
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    assert ran.code == 3
+    assert "it does not answer" in ran.out
