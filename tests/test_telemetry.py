@@ -14,6 +14,7 @@ import pytest
 import structlog
 from prometheus_client import generate_latest
 
+import casebell.notify.apprise_load
 from casebell.clock import iso
 from casebell.errors import StorageUnavailable
 from casebell.telemetry import Metrics, configure_logging, get_logger
@@ -257,11 +258,17 @@ class TestForeignLines:
         (line,) = lines(stream)
         assert "error" not in line
 
-    @pytest.mark.parametrize("name", ["apprise", "requests", "urllib3", "asyncio"])
-    def test_the_noisy_are_silent(self, stream: io.StringIO, name: str) -> None:
-        """Libraries that log messages and URLs as warnings are not heard below errors."""
-        logging.getLogger(name).warning("a warning")
-        logging.getLogger(f"{name}.part").info("a word")
+    def test_the_event_loop_is_heard_of_errors_only(self, stream: io.StringIO) -> None:
+        """It warns of slow callbacks, with their arguments."""
+        logging.getLogger("asyncio").warning("a warning")
+        logging.getLogger("asyncio.part").info("a word")
+        assert stream.getvalue() == ""
+
+    @pytest.mark.parametrize("name", ["apprise", "requests", "urllib3", "urllib3.connectionpool"])
+    def test_what_was_turned_off_stays_off(self, stream: io.StringIO, name: str) -> None:
+        """Libraries that log messages and URLs were silenced where they are loaded."""
+        assert casebell.notify.apprise_load
+        logging.getLogger(name).critical("a warning")
         assert stream.getvalue() == ""
 
     def test_information_is_left_out(self, stream: io.StringIO) -> None:

@@ -63,8 +63,9 @@ def configure_logging(stream: TextIO = sys.stdout) -> None:
     root.setLevel(logging.WARNING)
     # Else a record that cannot be written is printed with its arguments.
     logging.raiseExceptions = False
-    for noisy in ("apprise", "requests", "urllib3", "asyncio"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    # Below it asyncio tells of slow callbacks; what apprise and its libraries say is turned off
+    # where they are loaded.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 
 def get_logger() -> Log:

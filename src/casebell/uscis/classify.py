@@ -117,19 +117,23 @@ def _settle(found: Iterable[tuple[_Row, bool]]) -> Reading:
         new = row.reading
         if current is None:
             current = new
-        elif not row.decisive or (aside and Tag.DECISION in current.tags):
+        elif aside and Tag.DECISION in current.tags:
             continue
-        elif _contradict(current, new):
+        elif _contradict(current, new, decisive=row.decisive):
             current = _MIXED
+        elif not row.decisive:
+            continue
         else:
             current = new
     return current or _UNKNOWN
 
 
-def _contradict(old: Reading, new: Reading) -> bool:
+def _contradict(old: Reading, new: Reading, *, decisive: bool) -> bool:
     outcomes = {old.status, new.status}
     if outcomes == {Status.APPROVED, Status.DENIED}:
         return True
+    if not decisive:
+        return False
     against = {Tag.ADVERSE, Tag.REJECTED}
     return new.status is Status.APPROVED and bool(against & old.tags)
 
