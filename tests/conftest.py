@@ -1,9 +1,18 @@
-"""In CI every tool is there: a test that skips for want of one has failed."""
+"""What holds for every test: in CI a missing tool is a failure, and generated tests repeat.
+
+Generated examples are the same in every run, so that a red run is red again; to look for new ones,
+`HYPOTHESIS_PROFILE=explore pytest`.
+"""
 
 import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.register_profile("explore", max_examples=1_000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 #: How such a skip's reason begins: `pytest.skip("needs buildah")`.
 NEEDS = "Skipped: needs "
