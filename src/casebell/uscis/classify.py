@@ -113,29 +113,33 @@ def _settle(found: Iterable[tuple[_Row, bool]]) -> Reading:
     neither, and an aside never replaces a decision.
     """
     current: Reading | None = None
+    verdicts: set[Status] = set()
     for row, aside in found:
         new = row.reading
+        if not aside:
+            verdicts.add(new.status)
         if current is None:
             current = new
-        elif aside and Tag.DECISION in current.tags:
+        elif not row.decisive or (aside and Tag.DECISION in current.tags):
             continue
-        elif _contradict(current, new, decisive=row.decisive):
+        elif _overturns(current, new):
             current = _MIXED
-        elif not row.decisive:
-            continue
         else:
             current = new
-    return current or _UNKNOWN
+    if current is None:
+        return _UNKNOWN
+    # However far apart in the text, and whatever stood between.
+    if _BOTH <= verdicts and current.status in _BOTH:
+        return _MIXED
+    return current
 
 
-def _contradict(old: Reading, new: Reading, *, decisive: bool) -> bool:
-    outcomes = {old.status, new.status}
-    if outcomes == {Status.APPROVED, Status.DENIED}:
-        return True
-    if not decisive:
-        return False
-    against = {Tag.ADVERSE, Tag.REJECTED}
-    return new.status is Status.APPROVED and bool(against & old.tags)
+_BOTH = frozenset({Status.APPROVED, Status.DENIED})
+
+
+def _overturns(old: Reading, new: Reading) -> bool:
+    """Whether an approval is told after what speaks against it."""
+    return new.status is Status.APPROVED and bool({Tag.ADVERSE, Tag.REJECTED} & old.tags)
 
 
 @cache
