@@ -129,7 +129,7 @@ def _settle(found: Iterable[tuple[_Row, bool]]) -> Reading:
     if current is None:
         return _UNKNOWN
     # However far apart in the text, and whatever stood between.
-    if _BOTH <= verdicts and current.status in _BOTH:
+    if verdicts >= _BOTH and current.status in _BOTH:
         return _MIXED
     return current
 
