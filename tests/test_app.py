@@ -8,9 +8,10 @@ import pytest
 from pydantic import SecretStr
 from starlette.requests import Request
 
-from casebell.app import Runtime, event_page, load_channels, policies
+from casebell.app import Runtime, event_page
 from casebell.errors import ConfigError
 from casebell.events import Delivery
+from casebell.notify.configured import load_channels, policies
 from casebell.sandbox.sinks import HttpSink
 from casebell.settings import Channel, Rule, Settings
 from casebell.settings.models import Ops, Server, Storage

@@ -4,14 +4,15 @@ Runtime   the store, the loops and the verbs, wired; the command line uses it wi
 build     the same behind HTTP: one route table
 """
 
+import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Self
-from zoneinfo import ZoneInfo
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -24,15 +25,12 @@ import casebell
 from casebell.clock import Clock, SystemClock
 from casebell.console import local
 from casebell.console.answers import RequestIds, on_defect, on_http_exception, row_number
-from casebell.console.operations import Operations
+from casebell.console.operations import ACTOR, Operations
+from casebell.console.reload import Reloader, Swap
 from casebell.console.status import StatusPages
-from casebell.errors import ConfigError, Problem
-from casebell.notify.apprise_channel import load_channel
-from casebell.notify.channel import Channel
-from casebell.notify.dispatcher import Dispatcher, Policy
-from casebell.notify.escalate import Ladder
-from casebell.notify.render import Style
-from casebell.receive.accept import Receiver
+from casebell.notify.configured import ladder, load_channels, policies, same_service
+from casebell.notify.dispatcher import Dispatcher
+from casebell.receive.accept import Receiver, desks
 from casebell.receive.bodies import same_content
 from casebell.receive.endpoint import WebhookEndpoint
 from casebell.receive.refusals import Refusals
@@ -60,13 +58,14 @@ class Runtime:
     log: Log
     metrics: Metrics
     store: Store
-    channels: Mapping[str, Channel]
     event_log: EventLog
     refusals: Refusals
     receiver: Receiver
     router: Router
     dispatcher: Dispatcher
     operations: Operations
+    #: By source, of those that are gone, too: what they delivered may still be on its way.
+    volatile: dict[str, Sequence[str]]
 
     @classmethod
     def wire(cls, settings: Settings, *, clock: Clock | None = None) -> Self:
@@ -80,20 +79,12 @@ class Runtime:
         metrics = Metrics()
         store = Store(settings.storage.url.get_secret_value())
         channels = load_channels(settings, clock)
-        targets = {name: channel.targets for name, channel in channels.items()}
+        steps = ladder(settings, channels)
         dispatcher = Dispatcher(
             store=store,
             channels=channels,
             policies=policies(settings),
-            ladder=Ladder(
-                targets=targets,
-                fallbacks={
-                    name: channel.fallback
-                    for name, channel in settings.channels.items()
-                    if channel.fallback
-                },
-                ops=settings.ops.notify,
-            ),
+            ladder=steps,
             owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
             clock=clock,
             metrics=metrics,
@@ -102,8 +93,8 @@ class Runtime:
         router = Router(
             store=store,
             rules=compile_rules(settings.rules),
-            targets=targets,
-            ops=settings.ops.notify,
+            targets=steps.targets,
+            ops=steps.ops,
             coalesce=settings.routing.coalesce,
             repeat_within=settings.routing.repeat_within,
             clock=clock,
@@ -111,9 +102,10 @@ class Runtime:
             log=log,
             decided=dispatcher.wake,
         )
+        volatile = _volatile(settings)
 
         def same(source: str, first: bytes, other: bytes) -> bool:
-            return same_content(first, other, settings.sources[source].volatile)
+            return same_content(first, other, volatile[source])
 
         event_log = EventLog(store=store, same_content=same, appended=router.wake)
         refusals = Refusals(
@@ -130,7 +122,7 @@ class Runtime:
             log=log,
             metrics=metrics,
             store=store,
-            channels=channels,
+            volatile=volatile,
             event_log=event_log,
             refusals=refusals,
             receiver=Receiver(
@@ -159,9 +151,51 @@ class Runtime:
         """The store open for writing, no loop running: for a command without a server."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.store)
-            for channel in self.channels.values():
-                stack.push_async_callback(channel.close)
+            stack.push_async_callback(self._close_channels)
             yield
+
+    async def _close_channels(self) -> None:
+        for channel in self.dispatcher.channels.values():
+            await channel.close()
+
+    def prepare(self, old: Settings, new: Settings) -> Swap:
+        """Load and check all that is new; what is returned puts it to use (decision E10).
+
+        May run in a thread. A channel whose service is the same keeps its instance, and with it
+        its pace and its threads.
+
+        Args:
+            old: the settings in force.
+
+        Raises:
+            ConfigError: a channel cannot be loaded, or a source cannot authenticate anybody.
+        """
+        running = self.dispatcher.channels
+        channels = {
+            name: running[name] if same_service(name, old, new) else channel
+            for name, channel in load_channels(new, self.clock).items()
+        }
+        prepared = desks(new.sources)
+        rules = compile_rules(new.rules)
+        policy = policies(new)
+        steps = ladder(new, channels)
+
+        def swap() -> None:
+            # In one go, without an `await`: nothing ever sees a part of it.
+            self.volatile.update(_volatile(new))
+            self.receiver.use(prepared, test_receipts=new.routing.test_receipts)
+            self.refusals.use(per_minute=new.server.refusals_per_minute)
+            self.router.use(
+                rules=rules,
+                targets=steps.targets,
+                ops=steps.ops,
+                coalesce=new.routing.coalesce,
+                repeat_within=new.routing.repeat_within,
+            )
+            self.dispatcher.use(channels, policy, steps)
+            self.operations.use(new)
+
+        return swap
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -205,40 +239,9 @@ class Runtime:
         self.log.info("server.took_up", interrupted=left_over, **waiting)
 
 
-def load_channels(settings: Settings, clock: Clock) -> dict[str, Channel]:
-    """Every configured channel, ready to send.
-
-    Raises:
-        ConfigError: with the problems of all of them.
-    """
-    loaded: dict[str, Channel] = {}
-    problems: list[Problem] = []
-    for name, channel in settings.channels.items():
-        try:
-            loaded[name] = load_channel(channel, schemas=settings.alerts.schemas, clock=clock)
-        except ConfigError as error:
-            where = str(settings.path)
-            problems += [replace(problem, where=where) for problem in error.problems]
-    if problems:
-        raise ConfigError(problems)
-    return loaded
-
-
-def policies(settings: Settings) -> dict[str, Policy]:
-    """How each configured channel is treated."""
-    return {
-        name: Policy(
-            style=Style(
-                disclose=channel.disclose,
-                timezone=ZoneInfo(settings.server.timezone),
-                public_url=settings.server.public_url,
-            ),
-            timeout=channel.timeout,
-            max_age=channel.max_age,
-            pace=channel.pace,
-        )
-        for name, channel in settings.channels.items()
-    }
+def _volatile(settings: Settings) -> dict[str, Sequence[str]]:
+    """The fields of each source that may differ between two deliveries of one event."""
+    return {name: source.volatile for name, source in settings.sources.items()}
 
 
 def build(
@@ -247,12 +250,18 @@ def build(
     clock: Clock | None = None,
     door_token: str | None = None,
     started: Callable[[], None] = lambda: None,
+    read: Callable[[], Settings] | None = None,
+    applied: Callable[[Settings], None] = lambda _: None,
+    hangup: asyncio.Event | None = None,
 ) -> Starlette:
     """The server as an ASGI application; its lifespan opens and closes everything.
 
     Args:
         door_token: opens the addresses for the local command line; None leaves them out.
         started: called once everything runs.
+        read: reads the configuration anew; by default it stays as it is.
+        applied: called when new settings are put to use, to use them elsewhere, too.
+        hangup: set to have the configuration read anew.
     """
     runtime = Runtime.wire(settings, clock=clock)
     endpoint = WebhookEndpoint(
@@ -283,9 +292,36 @@ def build(
         clock=runtime.clock,
     )
 
+    def prepare(old: Settings, new: Settings) -> Swap:
+        swap_runtime = runtime.prepare(old, new)
+
+        def swap() -> None:
+            swap_runtime()
+            endpoint.use(
+                max_body=new.server.max_body,
+                body_timeout=new.server.body_timeout,
+                trusted_proxies=new.server.trusted_proxies,
+            )
+            pages.use(metrics_from=new.server.metrics_from)
+            applied(new)
+
+        return swap
+
+    reloader = Reloader(
+        settings=settings,
+        read=read or (lambda: settings),
+        prepare=prepare,
+        store=runtime.store,
+        dispatcher=runtime.dispatcher,
+        hangup=hangup or asyncio.Event(),
+        clock=runtime.clock,
+        metrics=runtime.metrics,
+        log=runtime.log,
+    )
+
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with runtime.running():
+        async with runtime.running(), reloader:
             started()
             yield
 
@@ -297,7 +333,9 @@ def build(
         Route("/events/{id}", event_page),
     ]
     if door_token is not None:
-        routes += local.routes(runtime.operations, token=door_token)
+        routes += local.routes(
+            runtime.operations, token=door_token, reload=partial(reloader.reload, actor=ACTOR)
+        )
     app = Starlette(
         routes=routes,
         middleware=[Middleware(RequestIds)],

@@ -1,13 +1,16 @@
 """The operator's verbs over a real store and a channel to a loopback sink."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
-from casebell.app import load_channels, policies
 from casebell.console.operations import Operations
+from casebell.errors import ConfigError, Problem
 from casebell.events import AlertKind, HeldReason, VerifiedDelivery
+from casebell.notify.configured import load_channels, policies
 from casebell.notify.dispatcher import Dispatcher
 from casebell.notify.escalate import Ladder
 from casebell.sandbox.sinks import HttpSink
@@ -31,6 +34,8 @@ class Desk:
         self.store = store
         self.clock = HandClock()
         self.rung = 0
+        #: What is wrong with the configuration when it is read anew.
+        self.problem: Problem | None = None
         url = SecretStr(f"json://127.0.0.1:{sink.port}/")
         self.settings = Settings(
             sources={"parley": make_source()},
@@ -58,6 +63,12 @@ class Desk:
             clock=self.clock,
             changed=self._ring,
         )
+
+    async def reload(self) -> Mapping[str, Any]:
+        """Read a configuration that is good, or has this problem."""
+        if self.problem is not None:
+            raise ConfigError([self.problem])
+        return {"changed": {}}
 
     def _ring(self) -> None:
         self.rung += 1

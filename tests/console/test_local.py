@@ -3,6 +3,7 @@
 import itertools
 import json
 import stat
+from dataclasses import asdict
 from pathlib import Path
 
 import httpx2
@@ -13,6 +14,7 @@ from starlette.exceptions import HTTPException
 from casebell.console import local
 from casebell.console.answers import on_http_exception
 from casebell.console.local import Door, door_path, new_door, read_door, write_door
+from casebell.errors import Problem
 from casebell.sandbox.sinks import HttpSink
 from console.operating import Desk
 
@@ -22,6 +24,7 @@ ADDRESSES = (
     "/local/alerts/1/retry",
     "/local/held/1/release",
     "/local/held/1/discard",
+    "/local/refused/readmit",
     "/local/channels/slack/test",
 )
 
@@ -30,7 +33,7 @@ ADDRESSES = (
 def client(desk: Desk) -> httpx2.AsyncClient:
     """Speaks to the addresses behind the door, as the server serves them."""
     app = Starlette(
-        routes=local.routes(desk.operations, token=TOKEN),
+        routes=local.routes(desk.operations, token=TOKEN, reload=desk.reload),
         exception_handlers={HTTPException: on_http_exception},
     )
     app.router.redirect_slashes = False
@@ -170,6 +173,28 @@ class TestBearers:
         assert content["exit_code"] == 1
         assert content["message"]
         assert content["request_id"] == answer.headers["x-request-id"]
+
+    @pytest.mark.parametrize("number", ["x", "-1", "9" * 19, ""])
+    async def test_a_refusal_that_is_no_number(
+        self, client: httpx2.AsyncClient, number: str
+    ) -> None:
+        """What is no number of a row is not there, and nothing is taken for "all"."""
+        answer = await client.post(f"/local/refused/readmit?id={number}", headers=bearer())
+        assert answer.status_code == 404
+
+    async def test_a_reload(self, client: httpx2.AsyncClient, desk: Desk) -> None:
+        """It answers with what changed, or with everything that is wrong and where."""
+        answer = await client.post("/local/reload", headers=bearer())
+        assert (answer.status_code, answer.json()) == (200, {"changed": {}})
+        desk.problem = Problem(key="server.prot", message="No.", hint="Port?", where="/a.toml")
+        answer = await client.post("/local/reload", headers=bearer())
+        content = answer.json()
+        assert (answer.status_code, content["error"], content["exit_code"]) == (
+            409,
+            "config_invalid",
+            1,
+        )
+        assert content["problems"] == [asdict(desk.problem)]
 
     @pytest.mark.parametrize(
         "number", ["0x1", "-1", "1.0", "%D9%A1", "9" * 19, "9" * 5_000, "1 ", "one"]

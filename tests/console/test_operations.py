@@ -7,10 +7,13 @@ import pytest
 from casebell.errors import NotFound, Refusal
 from casebell.receive.release import StillHeld
 from casebell.sandbox.sinks import HttpAnswer, HttpSink
+from casebell.store import refused
 from casebell.store.schema import alerts, events, journal
 from casebell.store.schema import held as held_table
-from console.operating import Desk
+from console.operating import GOOD, Desk
+from contracts.store_contract import refusal
 from contracts.workbench import rows
+from receive.making import HMAC_SECRET, NOW, SIGNED_AT, signature
 
 
 class TestRetry:
@@ -91,6 +94,63 @@ class TestHeld:
         """A number that no held delivery has is told as that."""
         with pytest.raises(NotFound):
             await desk.operations.discard_held(9)
+
+
+class TestRefused:
+    """`casebell refused readmit`."""
+
+    async def refuse(self, desk: Desk, *secrets: str) -> None:
+        """Remember deliveries that were signed with these."""
+        async with desk.store.write() as connection:
+            batch = [
+                refusal(
+                    at=NOW,
+                    body=GOOD,
+                    signature=f"t={SIGNED_AT},v1={signature(GOOD, secret=secret)}",
+                )
+                for secret in secrets
+            ]
+            await refused.refuse(connection, batch, now=NOW)
+
+    async def test_each_is_answered_for(self, desk: Desk) -> None:
+        """Those that authenticate are events, the others stay, and the loops are rung."""
+        await self.refuse(desk, HMAC_SECRET, "a-forgers-own-secret")
+        told = await desk.operations.readmit_refused([2, 1])
+        assert json.loads(json.dumps(told)) == {
+            "readmitted": 1,
+            "refused": [
+                {
+                    "refused": 1,
+                    "source": "parley",
+                    "status": "stored",
+                    "error": None,
+                    "event": 1,
+                    "held": None,
+                },
+                {
+                    "refused": 2,
+                    "source": "parley",
+                    "status": "refused",
+                    "error": "signature_mismatch",
+                    "event": None,
+                    "held": None,
+                },
+            ],
+        }
+        assert desk.rung == 1
+
+    async def test_in_vain(self, desk: Desk) -> None:
+        """Where none authenticates nobody is rung; nothing at all is no error."""
+        assert await desk.operations.readmit_refused() == {"readmitted": 0, "refused": []}
+        await self.refuse(desk, "a-forgers-own-secret")
+        assert (await desk.operations.readmit_refused(source="parley"))["readmitted"] == 0
+        assert desk.rung == 0
+
+    async def test_no_such_delivery(self, desk: Desk) -> None:
+        """A number that is not remembered is told as that, with where to look."""
+        with pytest.raises(NotFound) as caught:
+            await desk.operations.readmit_refused([9])
+        assert "casebell refused list" in caught.value.hint
 
 
 class TestChannels:

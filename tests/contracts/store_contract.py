@@ -20,7 +20,7 @@ from sqlalchemy import func, insert, select, text
 
 from casebell.errors import StorageUnavailable
 from casebell.events import AlertKind, AppendOutcome, Delivery, HeldReason, VerifiedDelivery
-from casebell.store import event_log, held, outbox
+from casebell.store import event_log, held, outbox, refused
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 from casebell.store.schema import alerts, deliveries, events
@@ -221,7 +221,7 @@ class JournalSequence:
 
         async def refuse() -> None:
             async with store.write() as connection:
-                await held.refuse(connection, [refusal(), refusal()])
+                await refused.refuse(connection, [refusal(), refusal()], now=RECEIVED_AT)
 
         async def retry(alert_id: int) -> None:
             async with store.write() as connection:
@@ -270,9 +270,9 @@ def verified(body: bytes, *, source: str = "parley") -> VerifiedDelivery:
     return VerifiedDelivery(delivery=delivery, secret_label="2026")
 
 
-def refusal(**fields: Any) -> held.Refused:
+def refusal(**fields: Any) -> refused.Refused:
     """A delivery that did not authenticate."""
-    return held.Refused(
+    return refused.Refused(
         **{
             "at": RECEIVED_AT,
             "source": "parley",

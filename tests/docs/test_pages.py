@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import casebell.errors
-from casebell.app import load_channels
 from casebell.clock import SystemClock
 from casebell.errors import CasebellError, HeldDelivery
 from casebell.events import FailureReason, HeldReason
+from casebell.notify.configured import load_channels
 from casebell.sandbox.samples import SAMPLES
 from casebell.settings import load
 from docs.pages import PAGES, ROOT, blocks, code_in, first_column, section

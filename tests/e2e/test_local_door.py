@@ -67,6 +67,7 @@ async def test_to_strangers_there_is_no_door(
         "/local/alerts/1/retry",
         "/local/held/1/release",
         "/local/held/x/discard",
+        "/local/refused/readmit?id=1",
         "/local/channels/team/test",
         "/local/channels/team/test/",
         "/local",

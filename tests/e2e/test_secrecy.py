@@ -39,6 +39,7 @@ SAID = {
     "agent": "canary-agent",
     "forwarded": "canary-forwarded",
     "forged": "canary-forged",
+    "refused": "canary-refused-body",
     "service": "canary-service-answer",
     "encoding": "canary-encoding",
     "method": "CANARYMETHOD",
@@ -164,7 +165,7 @@ async def aftermath(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[A
         nonsense = f'{{"{TOLD["text"]}'.encode()
         await sent(nonsense, signed(nonsense, secret=PARLEY) | extra)
         # Refused in each way.
-        body = encoded(document(**told, note=SAID["forged"]))
+        body = encoded(document(**told, note=SAID["refused"]))
         for headers in (
             signed(body, secret="canary-forged-secret"),
             {"Authorization": f"Parley-Signature=t={SAID['forged']},v1={SAID['forged']}"},
@@ -317,8 +318,12 @@ def test_messages_show_masked_receipts_only(aftermath: Aftermath) -> None:
 def test_the_database_holds_no_secret(aftermath: Aftermath, state: str) -> None:
     """Raw bytes of every file of the database: no secret, no signature, no channel's URL."""
     files: Mapping[str, bytes] = getattr(aftermath, state)
+    # What was refused can be checked again: its body and the signature that did not match.
+    (refused,) = aftermath.server.rows("SELECT DISTINCT signature FROM refused WHERE body <> ''")
     digests = {part for one in aftermath.signatures for part in one.split("v1=")[1:]}
-    canaries = {*CONFIGURED.values(), *SAID.values(), *aftermath.signatures, *digests}
+    digests -= {str(refused[0]).partition("v1=")[2]}
+    said = {*SAID.values()} - {SAID["refused"]}
+    canaries = {*CONFIGURED.values(), *said, *aftermath.signatures, *digests}
     canaries |= {"json://", "mailto://", "Parley-Signature"}
     for name, content in files.items():
         absent(canaries, name, content)

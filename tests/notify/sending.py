@@ -7,8 +7,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from casebell.events import AlertKind, Message, Outcome, SendResult
+from casebell.notify.attempt import Policy
 from casebell.notify.channel import Channel
-from casebell.notify.dispatcher import Dispatcher, Policy
+from casebell.notify.dispatcher import Dispatcher
 from casebell.notify.escalate import Ladder
 from casebell.notify.render import Style
 from casebell.sandbox.sinks import HttpSink

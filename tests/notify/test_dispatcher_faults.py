@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from casebell.events import AlertKind
-from casebell.notify.dispatcher import STORAGE_WAIT
+from casebell.notify.attempt import STORAGE_WAIT
 from casebell.sandbox.sinks import HttpAnswer, HttpSink
 from casebell.store import engine
 from casebell.store.engine import Store

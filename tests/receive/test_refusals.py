@@ -2,24 +2,30 @@
 
 import asyncio
 import hashlib
+import hmac
 import json
 import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from casebell.errors import SecretMismatch, SignatureMissing, TooManyRefusals
+from casebell.errors import SecretMismatch, SignatureMismatch, SignatureMissing, TooManyRefusals
+from casebell.events import Delivery
 from casebell.receive import refusals as module
 from casebell.receive.refusals import (
     ITEMISED_PER_MINUTE,
+    QUEUE_BYTES,
     QUEUE_LIMIT,
     WRITE_EVERY,
     Refusals,
 )
+from casebell.receive.signatures import Authenticator
+from casebell.settings import Source
+from casebell.store import refused as memory
 from casebell.store.engine import Store
-from casebell.store.held import REFUSED_LIMIT
-from casebell.store.schema import journal, refused
+from casebell.store.schema import journal, keys, refused
 from contracts.workbench import (
     HandClock,
     disk_failure,
@@ -29,7 +35,17 @@ from contracts.workbench import (
     store_in,
     writes_of,
 )
-from receive.making import NOW, make_delivery
+from receive.making import (
+    BOTH,
+    NOW,
+    SHARED_SECRET,
+    SIGNED_AT,
+    authorization,
+    make_delivery,
+    make_source,
+    make_torch,
+    signature,
+)
 
 PER_MINUTE = 3
 
@@ -44,7 +60,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 @pytest.fixture
 def clock() -> HandClock:
     """Turned by hand."""
-    return HandClock()
+    return HandClock(NOW)
 
 
 @pytest.fixture
@@ -147,6 +163,14 @@ class TestMemory:
             "request_id": "req_1",
             "body_sha256": hashlib.sha256(delivery.body).hexdigest(),
             "body_size": 17,
+            "idempotency_key": None,
+            "signature": None,
+            "secret_digest": None,
+            "told_at": None,
+            "readmitted_at": None,
+            "event_id": None,
+            "held_id": None,
+            "body": None,
         }
         (entry,) = await rows(store, journal)
         assert (entry.kind, entry.actor) == ("delivery.refused", "address:192.0.2.7")
@@ -220,9 +244,14 @@ class TestMemory:
         assert kinds == ["deliveries.refused", "delivery.refused"]
 
     async def test_the_newest_are_kept(
-        self, store: Store, refusals: Refusals, clock: HandClock
+        self,
+        store: Store,
+        refusals: Refusals,
+        clock: HandClock,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """The table holds so many and no more; the oldest go."""
+        monkeypatch.setattr(memory, "COUNT_LIMIT", 1_000)
         async with refusals:
             for batch in range(5):
                 for number in range(QUEUE_LIMIT):
@@ -230,7 +259,7 @@ class TestMemory:
                 await eventually(lambda: not refusals._waiting and clock.asleep)
                 clock.advance(WRITE_EVERY)
         kept = await rows(store, refused)
-        assert len(kept) == REFUSED_LIMIT
+        assert len(kept) == 1_000
         assert kept[-1].address == f"4-{QUEUE_LIMIT - 1}"
 
     async def test_the_end_writes_what_waits(self, store: Store, refusals: Refusals) -> None:
@@ -253,6 +282,19 @@ class TestMemory:
             await asyncio.sleep(0.02)
         await ending
         assert [row.address for row in await rows(store, refused)] == ["first", "second"]
+
+    @pytest.mark.parametrize("ticks", range(6))
+    async def test_an_end_in_the_same_instant(
+        self, store: Store, refusals: Refusals, ticks: int
+    ) -> None:
+        """A refusal that comes as the server ends neither keeps it from ending nor is lost."""
+        async with asyncio.timeout(5):
+            async with refusals:
+                await asyncio.sleep(0.02)
+                refuse(refusals)
+                for _ in range(ticks):
+                    await asyncio.sleep(0)
+        assert len(await rows(store, refused)) == 1
 
     async def test_a_failing_storage_is_nobody_elses_trouble(
         self, store: Store, refusals: Refusals, clock: HandClock
@@ -285,3 +327,142 @@ class TestMemory:
             async with refusals:
                 await asyncio.sleep(0.02)
         assert begun == []
+
+    async def test_old_ones_go_by_themselves(
+        self, store: Store, clock: HandClock, refusals: Refusals, tmp_path: Path
+    ) -> None:
+        """A server that starts forgets what is too old, without waiting for a new refusal."""
+        async with refusals:
+            refuse(refusals)
+        clock.advance(8 * 86_400)
+        async with Refusals(store=store, clock=clock, per_minute=PER_MINUTE):
+            await eventually(lambda: nothing_in(store))
+
+
+async def nothing_in(store: Store) -> bool:
+    """Whether no refusal is remembered."""
+    return not await rows(store, refused)
+
+
+#: A password of somebody's that came where a signature or a secret was expected.
+PASSWORD = b"cm9iaW46dmVybWlsaW9uLXBhc3N3b3JkLW9mLWEtcGVyc29u"
+BODY = b'{"id": "evt_1"}'
+
+
+def judged(refusals: Refusals, source: Source, *headers: tuple[bytes, bytes]) -> None:
+    """A refusal with what the source's authenticator makes of its headers."""
+    delivery = make_delivery(BODY, headers, source=source.name)
+    error = SignatureMismatch()
+    refusals.note(delivery, error, presented=Authenticator(source).presented)
+
+
+class TestProof:
+    """What is kept of credentials, so that they can be checked again."""
+
+    async def kept(
+        self, store: Store, refusals: Refusals, source: Source, *headers: tuple[bytes, bytes]
+    ) -> Any:
+        """The row of a refusal with these headers."""
+        async with refusals:
+            judged(refusals, source, *headers)
+        return (await rows(store, refused))[-1]
+
+    async def test_a_signature(self, store: Store, refusals: Refusals) -> None:
+        """The signature itself in one spelling, the whole body, and the Idempotency-Key."""
+        row = await self.kept(
+            store, refusals, make_source(), authorization(BODY), (b"idempotency-key", b"key-1")
+        )
+        assert row.signature == f"t={SIGNED_AT},v1={signature(BODY)}"
+        assert (bytes(row.body), row.idempotency_key) == (BODY, "key-1")
+        assert row.secret_digest is None
+        assert await rows(store, keys) == []
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            b"Basic " + PASSWORD,
+            b"Bearer " + PASSWORD,
+            b"Parley-Signature=t=1,v1=" + PASSWORD,
+            b"Basic " + PASSWORD + b", v1=" + PASSWORD,
+            PASSWORD,
+            b"v1=" + PASSWORD,
+        ],
+    )
+    async def test_what_is_no_signature(
+        self, store: Store, refusals: Refusals, tmp_path: Path, value: bytes
+    ) -> None:
+        """Other credentials are somebody's password: neither they nor the body are kept."""
+        row = await self.kept(store, refusals, make_source(), (b"authorization", value))
+        assert (row.signature, row.secret_digest, row.body) == (None, None, None)
+        assert PASSWORD not in everything(tmp_path)
+
+    async def test_a_password_beside_a_signature(
+        self, store: Store, refusals: Refusals, tmp_path: Path
+    ) -> None:
+        """Where a proxy folds both into one header, the signature alone is kept."""
+        name, value = authorization(BODY, secret="another-secret-of-the-same-kind")
+        row = await self.kept(
+            store, refusals, make_source(), (name, b"Basic " + PASSWORD + b", " + value)
+        )
+        assert row.signature is not None
+        assert bytes(row.body) == BODY
+        assert PASSWORD not in everything(tmp_path)
+
+    async def test_a_shared_secret(self, store: Store, refusals: Refusals, tmp_path: Path) -> None:
+        """Only its digest under this database's key, so that equal secrets can be told."""
+        mistyped = (b"x-torch-secret", SHARED_SECRET.encode() + b"-mistyped")
+        row = await self.kept(store, refusals, make_torch(), mistyped)
+        (key,) = await rows(store, keys)
+        assert row.secret_digest == hmac.new(key.key, mistyped[1], "sha256").hexdigest()
+        assert bytes(row.body) == BODY
+        assert b"mistyped" not in everything(tmp_path)
+        assert SHARED_SECRET.encode() not in everything(tmp_path)
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            [b""],
+            [b"fifteen-bytes--"],
+            [b"Basic " + PASSWORD],
+            [b"one-secret-of-two", b"another-secret-of-two"],
+            [b"x" * 4097],
+        ],
+    )
+    async def test_what_can_be_no_secret(
+        self, store: Store, refusals: Refusals, headers: list[bytes]
+    ) -> None:
+        """Nothing is kept that no configured secret could match, or that could be guessed."""
+        named = [(b"x-torch-secret", value) for value in headers]
+        row = await self.kept(store, refusals, make_torch(), *named)
+        assert (row.secret_digest, row.body) == (None, None)
+
+    async def test_both(self, store: Store, refusals: Refusals) -> None:
+        """A source that takes both methods has both kept."""
+        secret = (b"x-torch-secret", b"another-secret-of-torch")
+        row = await self.kept(store, refusals, make_source(**BOTH), authorization(BODY), secret)
+        assert None not in (row.signature, row.secret_digest, row.body)
+
+    async def test_memory_is_bounded_by_bytes(
+        self, store: Store, refusals: Refusals, clock: HandClock
+    ) -> None:
+        """Bodies that wait to be written are never more; refusals beyond are kept without."""
+        source = make_source()
+        big = bytes(QUEUE_BYTES // 4)
+
+        def flood(delivery: Delivery) -> None:
+            refusals.note(delivery, SignatureMismatch(), presented=Authenticator(source).presented)
+
+        for number in range(6):
+            flood(make_delivery(big, [authorization(b"")], address=f"flood-{number}"))
+        assert refusals._waiting_bytes == QUEUE_BYTES
+        async with refusals:
+            await eventually(lambda: clock.asleep)
+            flood(make_delivery(big, [authorization(b"")], address="later"))
+        written = await rows(store, refused)
+        assert [row.body is not None for row in written] == [True] * 4 + [False] * 2 + [True]
+        assert all((row.body is None) == (row.signature is None) for row in written)
+
+
+def everything(folder: Path) -> bytes:
+    """The bytes of the database and of its side files."""
+    return b"".join(path.read_bytes() for path in sorted(folder.glob("casebell.db*")))

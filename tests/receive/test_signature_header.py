@@ -143,3 +143,5 @@ def test_what_is_written_is_read_back(time, digests, scheme, spell, gap) -> None
     signature = read_signature([scheme + (gap + b"," + gap).join(parts)])
     assert signature.time == b"%d" % time
     assert signature.digests == tuple(digests)
+    # As it is kept of a refused delivery.
+    assert read_signature([str(signature).encode()]) == signature

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from casebell.events import (
+    AlertKind,
     Flag,
     HeldReason,
     Status,
@@ -14,11 +15,13 @@ from casebell.events import (
     TimeBasis,
 )
 from casebell.route.router import BATCH
+from casebell.store import refused
 from casebell.store.cases import unrouted
 from casebell.store.engine import Store
 from casebell.store.schema import alerts, cases, changes, events, journal
 from casebell.store.schema import held as held_table
-from contracts.case_events import OCCURRED_AT, body_of, case_event
+from contracts.case_events import OCCURRED_AT, RECEIVED_AT, body_of, case_event
+from contracts.store_contract import refusal
 from contracts.workbench import (
     disk_failure,
     eventually,
@@ -320,6 +323,58 @@ class TestHeld:
         with writes_of(store) as begun:
             await Bench(store).router._tell_held()
         assert begun == []
+
+
+class TestRefused:
+    """Sources whose deliveries fail to authenticate are told, at most hourly."""
+
+    async def refuse(self, store: Store, count: int, *, source: str = "parley") -> None:
+        """Refusals that can be checked again."""
+        batch = [refusal(source=source, body=b"{}", signature="t=1,v1=00")] * count
+        async with store.write() as connection:
+            await refused.refuse(connection, batch, now=RECEIVED_AT)
+
+    async def test_a_rise(self, store: Store) -> None:
+        """From the fifth on operations hear which source, how many, and what to do."""
+        bench = Bench(store)
+        await self.refuse(store, 4)
+        with writes_of(store) as begun:
+            await bench.router._tell_refused()
+        assert begun == []
+        await self.refuse(store, 1)
+        await bench.router._tell_refused()
+        (note,) = await bench.notes()
+        assert "source parley" in note
+        assert "New ones: 5." in note
+        assert "casebell refused list --source parley" in note
+        assert "casebell refused readmit --all --source parley" in note
+        assert await bench.told(AlertKind.OPS) == [("ops", "it@example-firm.com", False)]
+        assert bench.rung == 1
+
+    async def test_once_an_hour_over_restarts(self, store: Store) -> None:
+        """However many come and however often it restarts: one in an hour, and none forgotten."""
+        bench = Bench(store)
+        for _ in range(3):
+            await self.refuse(store, 6)
+            await Bench(store).router._tell_refused()
+            await bench.router._tell_refused()
+        assert len(await bench.notes()) == 1
+        await self.refuse(store, 5, source="torch")
+        await bench.router._tell_refused()
+        assert len(await bench.notes()) == 2
+        bench.clock.advance(HOUR)
+        for _ in range(2):
+            await bench.router._tell_refused()
+        notes = await bench.notes()
+        assert len(notes) == 3
+        assert "New ones: 12." in notes[2]
+
+    async def test_the_loop_looks(self, store: Store) -> None:
+        """A running router tells it without being asked."""
+        await self.refuse(store, 5)
+        bench = Bench(store)
+        async with bench.router:
+            await eventually(bench.notes)
 
 
 class TestLoop:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from casebell.errors import ConfigError, Problem
-from casebell.settings import find, load
+from casebell.settings import find, fingerprint, load, load_rest
 from settings.written import MINIMAL, Read
 
 
@@ -146,3 +146,22 @@ def test_a_variable_that_is_no_unicode(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(file, environ={"RAW": os.fsdecode(b"0123456789abcdef\xff")})
     assert only_problem(caught).key == "sources.parley.secrets[1]"
+
+
+def test_the_rest_of_a_wrong_file(tmp_path: Path) -> None:
+    """What is right can be had without what is wrong, but only if the database is known."""
+    file = tmp_path / "config.toml"
+    file.write_text("[server]\nport = 9\nprot = 1\n[storage]\nurl = 'sqlite:///here.db'\n")
+    rest = load_rest(file, environ={})
+    assert (rest.server.port, rest.storage.sqlite_path) == (9, tmp_path / "here.db")
+    for text in ("[storage]\nurl = 'nonsense'\n", "storage = 1\n", "nonsense"):
+        file.write_text(text)
+        with pytest.raises(ConfigError):
+            load_rest(file, environ={})
+
+
+def test_the_fingerprint(read: Read, tmp_path: Path) -> None:
+    """It is that of the loaded settings; a file that is not there has none."""
+    settings = read(MINIMAL)
+    assert fingerprint(settings.path) == settings.sha256
+    assert fingerprint(tmp_path / "gone.toml") == ""

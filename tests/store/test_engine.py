@@ -155,7 +155,7 @@ class TestFiles:
         sqlite_path.write_bytes(garbage)
         with pytest.raises(StorageUnavailable) as caught:
             await Store(f"sqlite:///{sqlite_path}").open()
-        assert caught.value.message == "The storage failed: file is not a database."
+        assert caught.value.message == "The database file is damaged: file is not a database."
         with pytest.raises(StorageUnavailable, match="file is not a database"):
             await Store(f"sqlite:///{sqlite_path}").open_for_reading()
         assert sqlite_path.read_bytes() == garbage

@@ -1,4 +1,4 @@
-"""Deliveries beside the event log: held and refused."""
+"""Deliveries that were not understood, until somebody decides."""
 
 import dataclasses
 import hashlib
@@ -13,11 +13,11 @@ from casebell.errors import NotFound, Refusal
 from casebell.events import Flag, HeldReason, VerifiedDelivery
 from casebell.store import held
 from casebell.store.engine import Store
-from casebell.store.held import REFUSED_LIMIT, HeldState
+from casebell.store.held import HeldState
 from casebell.store.schema import held as held_table
-from casebell.store.schema import journal, refused
+from casebell.store.schema import journal
 from contracts.case_events import RECEIVED_AT
-from contracts.store_contract import refusal, verified
+from contracts.store_contract import verified
 
 BODY = b'{"receipt_number": "?", \xff'
 
@@ -205,30 +205,3 @@ async def test_telling(store: Store) -> None:
     ]
     await hold(store, b"0")
     assert ("parley", "invalid_json", 1) in await untold(store)
-
-
-class TestRefused:
-    """Deliveries that did not authenticate."""
-
-    async def test_kept(self, store: Store) -> None:
-        """What is kept says where it came from and why it was refused, and is journalled."""
-        async with store.write() as connection:
-            await held.refuse(connection, [refusal(error="stale_signature"), refusal()])
-        rows = await rows_of(store, refused)
-        assert [row.error for row in rows] == ["stale_signature", "signature_mismatch"]
-        assert rows[0].address == "198.51.100.9"
-        entries = await rows_of(store, journal)
-        assert [(entry.kind, entry.actor, entry.subject) for entry in entries] == [
-            ("delivery.refused", "address:198.51.100.9", "source:parley")
-        ] * 2
-
-    async def test_bounded(self, store: Store) -> None:
-        """Only the newest are kept, however many come, at once or one after another."""
-        for first in (0, REFUSED_LIMIT, 2 * REFUSED_LIMIT - 5):
-            async with store.write() as connection:
-                batch = [refusal(request_id=f"req_{n}") for n in range(first, first + 1_005)]
-                await held.refuse(connection, batch)
-            rows = await rows_of(store, refused)
-            assert len(rows) == REFUSED_LIMIT
-            assert rows[-1].request_id == f"req_{first + 1_004}"
-            assert rows[0].request_id == f"req_{first + 5}"

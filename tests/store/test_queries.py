@@ -21,7 +21,7 @@ from casebell.events import (
     Status,
     Tag,
 )
-from casebell.store import cases, event_log, held, outbox, queries
+from casebell.store import cases, event_log, held, outbox, queries, refused
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 from casebell.store.outbox import NewAlert, Verdict
@@ -624,12 +624,23 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "alerts": (lambda c: queries.list_alerts(c, limit=50, before=9), False),
     "attempts": (lambda c: queries.attempts_of(c, 1), False),
     "held by state": (lambda c: queries.list_held(c, state="held", limit=50), False),
+    "refused": (lambda c: refused.list_refused(c, limit=50, before=9), False),
+    "readmittable": (lambda c: refused.readmittable(c, source=None), False),
+    "named": (lambda c: refused.known(c, [1, 2]), False),
+    "too old": (lambda c: refused.any_too_old(c, now=1), False),
+    "forget": (lambda c: refused.forget(c, now=1), False),
+    "too much": (refused._first_too_much, True),
+    "rising": (lambda c: refused.rising(c, hour=1), False),
+    "told of refusals": (lambda c: refused.mark_told(c, source="a", last=9, now=1), False),
     "backlog": (queries.backlog, False),
     "journal": (lambda c: queries.journal_entries(c, after=5, limit=50), False),
 }
 
 #: A walk through a partial index meets only what waits.
-_PARTIAL = r"(?! USING (COVERING )?INDEX ix_(events_unrouted|held_untold|alerts_waiting)\b)"
+_PARTIAL = (
+    r"(?! USING (COVERING )?INDEX ix_"
+    r"(events_unrouted|held_untold|alerts_waiting|refused_kept|refused_untold)\b)"
+)
 _WHOLE_TABLE = re.compile(
     rf"SCAN (events|deliveries|held|refused|changes|cases|alerts|attempts|journal)\b{_PARTIAL}"
 )

@@ -4,12 +4,13 @@ from typing import Annotated
 
 import typer
 
-from casebell.app import Runtime, policies
-from casebell.cli.options import Config, settings_for
+from casebell.app import Runtime
+from casebell.cli.options import Config, found_one, settings_for
 from casebell.cli.terminal import fail, json_line, line, rows
 from casebell.cli.tls import see_certificate
 from casebell.clock import SystemClock
 from casebell.errors import ConfigError
+from casebell.notify.configured import policies
 from casebell.route.coverage import CoverageRow, coverage
 from casebell.route.rules import compile_rules
 from casebell.sandbox.rehearsal import rehearse
@@ -29,7 +30,7 @@ def check(
         see_certificate(settings)
         runtime = Runtime.wire(settings, clock=SystemClock())
     except ConfigError as error:
-        if not _found_one(error):
+        if not found_one(error):
             raise
         fail(error)
         raise typer.Exit(1) from None
@@ -55,12 +56,6 @@ def check(
     line("The configuration is good.")
 
 
-def _found_one(error: ConfigError) -> bool:
-    """Whether there is a configuration, with something wrong in it."""
-    # Where no file was found, the problem stands in none: "", "--config", "CASEBELL_CONFIG".
-    return any(problem.key or "/" in problem.where for problem in error.problems)
-
-
 def _print_settings(settings: Settings, runtime: Runtime) -> None:
     line(f"Configuration {settings.path}")
     line(f"Storage       {settings.storage.sqlite_path or settings.storage.kind}")
@@ -68,7 +63,7 @@ def _print_settings(settings: Settings, runtime: Runtime) -> None:
         count = len(source.secrets)
         secrets = f"{count} secret" + ("s" if count != 1 else "")
         line(f"Source        {name}: {' and '.join(source.auth)}, {secrets}, /webhooks/{name}")
-    for name, channel in runtime.channels.items():
+    for name, channel in runtime.dispatcher.channels.items():
         line(f"Channel       {name}: {', '.join(channel.targets)}")
     line(f"Operations    {', '.join(settings.ops.notify) or 'nobody'}")
     line()

@@ -7,7 +7,7 @@ import httpx2
 
 from casebell.cli.tls import trust
 from casebell.console.local import Door, door_path, read_door
-from casebell.errors import CasebellError, ServerUnreachable
+from casebell.errors import CasebellError, Problem, ServerUnreachable
 from casebell.settings import Settings
 
 #: Seconds: a channel's test may take its timeout for each target.
@@ -22,6 +22,8 @@ class AnsweredNo(CasebellError):
     def __init__(self, content: Mapping[str, Any]) -> None:
         """`content` is the server's detailed error."""
         self.exit_code = int(content["exit_code"])
+        #: Of a configuration that it was to load.
+        self.problems = [Problem(**problem) for problem in content.get("problems", ())]
         super().__init__(str(content.get("message", "")), hint=str(content.get("hint", "")))
 
 

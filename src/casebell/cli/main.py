@@ -43,6 +43,9 @@ COMMANDS: Mapping[str, Listed] = MappingProxyType(
         "init": Listed(where="init:init", does="Write a first config.toml and .env."),
         "check": Listed(where="check:check", does="Check the configuration; tell who hears what."),
         "serve": Listed(where="serve:serve", does="Receive deliveries and send alerts."),
+        "reload": Listed(
+            where="reload:reload", does="Have the server read its configuration anew."
+        ),
         "demo": Listed(where="demo:demo", does="See a complete run on this machine."),
         "send": Listed(where="send:send", does="Post a delivery as a source would."),
         "classify": Listed(where="classify:classify", does="Tell what official texts mean."),
@@ -52,7 +55,10 @@ COMMANDS: Mapping[str, Listed] = MappingProxyType(
         "held": Listed(
             where="held:app", does="What could not be understood: list, release, discard."
         ),
+        "refused": Listed(where="refused:app", does="What did not authenticate: list, readmit."),
         "channels": Listed(where="channels:app", does="Ways to reach people: test."),
+        "backup": Listed(where="backup:backup", does="Copy the database, also while it is in use."),
+        "restore": Listed(where="backup:restore", does="Put a backup where no database is."),
         "doctor": Listed(where="doctor:doctor", does="One line for each layer: OK, or what to do."),
     }
 )

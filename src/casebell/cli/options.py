@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from casebell.clock import SystemClock
+from casebell.errors import ConfigError
 from casebell.events import Micros
 from casebell.settings import Settings, load, parse_duration
 
@@ -55,6 +56,12 @@ def settings_for(context: typer.Context, config: Path | None) -> Settings:
     """The configuration a command works with: named after the verb, before it, or found."""
     named = config or context.find_root().params.get("config")
     return load(Path(named) if named else None)
+
+
+def found_one(error: ConfigError) -> bool:
+    """Whether there is a configuration, with something wrong in it."""
+    # Where no file was found, the problem stands in none: "", "--config", "CASEBELL_CONFIG".
+    return any(problem.key or "/" in problem.where for problem in error.problems)
 
 
 def run(work: Awaitable[Result]) -> Result:

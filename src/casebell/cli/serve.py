@@ -23,7 +23,7 @@ from casebell.cli.tls import see_certificate
 from casebell.console.local import Door, door_path, new_door, write_door
 from casebell.errors import Refusal
 from casebell.receive.connection import Connection
-from casebell.settings import Settings
+from casebell.settings import Settings, load
 from casebell.telemetry import configure_logging, get_logger
 
 
@@ -66,11 +66,31 @@ async def run_server(settings: Settings) -> None:
             config_sha256=settings.sha256,
         )
 
-    app = build(settings, door_token=door.token if door else None, started=started)
-    server = _Server(_uvicorn_config(app, settings))
+    class PatientConnection(Connection):
+        patience = settings.server.body_timeout
+
+    def read() -> Settings:
+        found = load(settings.path)
+        see_certificate(found)
+        return found
+
+    def applied(new: Settings) -> None:
+        PatientConnection.patience = new.server.body_timeout
+
+    hangup = asyncio.Event()
+    app = build(
+        settings,
+        door_token=door.token if door else None,
+        started=started,
+        read=read,
+        applied=applied,
+        hangup=hangup,
+    )
+    server = _Server(_uvicorn_config(app, settings, PatientConnection))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
+    loop.add_signal_handler(signal.SIGHUP, hangup.set)
     # Not by uvicorn, which would log a failing start with its traceback.
     async with app.router.lifespan_context(app):
         await server.serve(sockets=[listener])
@@ -90,13 +110,10 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:
-    class PatientConnection(Connection):
-        patience = settings.server.body_timeout
-
+def _uvicorn_config(app: Any, settings: Settings, connection: type[Connection]) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=PatientConnection,
+        http=connection,
         ws="none",
         lifespan="off",
         log_config=None,

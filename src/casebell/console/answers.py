@@ -53,7 +53,15 @@ def row_number(request: Request) -> int:
     Raises:
         HTTPException: 404; it is no number that a row can have.
     """
-    text: str = request.path_params["id"]
+    return as_row_number(request.path_params["id"])
+
+
+def as_row_number(text: str) -> int:
+    """The number of a row.
+
+    Raises:
+        HTTPException: 404; it is no number that a row can have.
+    """
     # int() would take other scripts' digits, and refuse thousands of them with an error of its own.
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise HTTPException(404)

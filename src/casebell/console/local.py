@@ -7,17 +7,22 @@ import hmac
 import json
 import os
 import secrets
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from casebell.console.answers import Handler, error_response, row_number
+from casebell.console.answers import Handler, as_row_number, error_response, row_number
 from casebell.console.operations import Operations
-from casebell.errors import CasebellError, NotThere
+from casebell.errors import CasebellError, ConfigError, NotThere
+
+#: Reads the configuration anew and tells what changed; raises ConfigError.
+Reload = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +66,7 @@ def read_door(path: Path) -> Door | None:
         return None
 
 
-def routes(operations: Operations, *, token: str) -> list[Route]:
+def routes(operations: Operations, *, token: str, reload: Reload) -> list[Route]:
     """The addresses behind the door."""
 
     async def retry(request: Request) -> Response:
@@ -73,16 +78,41 @@ def routes(operations: Operations, *, token: str) -> list[Route]:
     async def discard(request: Request) -> Response:
         return JSONResponse(await operations.discard_held(row_number(request)))
 
+    async def readmit(request: Request) -> Response:
+        asked = request.query_params
+        ids = [as_row_number(text) for text in asked.getlist("id")]
+        return JSONResponse(await operations.readmit_refused(ids, source=asked.get("source")))
+
     async def test(request: Request) -> Response:
         return JSONResponse(await operations.test_channel(request.path_params["name"]))
+
+    async def load_anew(_request: Request) -> Response:
+        try:
+            return JSONResponse(await reload())
+        except ConfigError as error:
+            return _not_usable(error)
 
     handlers: dict[str, Handler] = {
         "/local/alerts/{id}/retry": retry,
         "/local/held/{id}/release": release,
         "/local/held/{id}/discard": discard,
+        "/local/refused/readmit": readmit,
         "/local/channels/{name}/test": test,
+        "/local/reload": load_anew,
     }
     return [Route(path, Guarded(handler, token=token)) for path, handler in handlers.items()]
+
+
+def _not_usable(error: ConfigError) -> Response:
+    """Everything that is wrong with a configuration; to who asked, the answer is no."""
+    content = {
+        "error": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        "exit_code": 1,
+        "problems": [asdict(problem) for problem in error.problems],
+    }
+    return JSONResponse(content, status_code=409)
 
 
 class Guarded:

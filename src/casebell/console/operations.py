@@ -1,12 +1,13 @@
 """What an operator can do to what is stored: one place for the running server and for the CLI."""
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from casebell.clock import Clock
 from casebell.errors import NotFound
 from casebell.notify.dispatcher import Dispatcher
+from casebell.receive.readmit import Readmissions, choose
 from casebell.receive.release import release
 from casebell.settings import Settings
 from casebell.store import held, outbox
@@ -40,6 +41,10 @@ class Operations:
         self._same_content = same_content
         self._clock = clock
         self._changed = changed
+
+    def use(self, settings: Settings) -> None:
+        """Work with these from now on (E10)."""
+        self._settings = settings
 
     async def retry_alert(self, alert_id: int) -> Mapping[str, Any]:
         """Send a failed alert again."""
@@ -78,6 +83,45 @@ class Operations:
                 actor=ACTOR,
             )
         return {"held": held_id, "status": "discarded"}
+
+    async def readmit_refused(
+        self, ids: Sequence[int] = (), *, source: str | None = None
+    ) -> Mapping[str, Any]:
+        """Check refused deliveries again with today's secrets.
+
+        Args:
+            ids: those meant; () means all that brought something that can be checked.
+            source: of all, only those of this source.
+
+        Raises:
+            NotFound: one of `ids` is not remembered; nothing is checked then.
+        """
+        chosen = await choose(self._store, ids, source=source)
+        readmissions = Readmissions(
+            store=self._store,
+            settings=self._settings,
+            same_content=self._same_content,
+            clock=self._clock,
+            actor=ACTOR,
+        )
+        results = await readmissions.readmit(chosen)
+        readmitted = sum(one.is_in for one in results)
+        if readmitted:
+            self._changed()
+        return {
+            "readmitted": readmitted,
+            "refused": [
+                {
+                    "refused": one.refused_id,
+                    "source": one.source,
+                    "status": one.status,
+                    "error": one.error,
+                    "event": one.event_id,
+                    "held": one.held_id,
+                }
+                for one in results
+            ],
+        }
 
     async def test_channel(self, name: str) -> Mapping[str, Any]:
         """Send a marked test message by the real path to each target of a channel."""

@@ -49,6 +49,10 @@ class StatusPages:
         self._found: dict[str, str] = {}
         self._found_at = -math.inf
 
+    def use(self, *, metrics_from: Sequence[Network]) -> None:
+        """Let these read `/metrics` from now on (E10)."""
+        self._metrics_from = metrics_from
+
     async def health(self, _request: Request) -> Response:
         """The process lives."""
         return JSONResponse({"status": "ok"})

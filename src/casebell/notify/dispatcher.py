@@ -1,4 +1,4 @@
-"""The loop that sends: claim → render → send → record, one worker for each channel.
+"""The loops that send: one worker for each channel claims what is due and has it carried out.
 
 A channel that hangs holds only its own worker. Urgent alerts are claimed before others. What was
 claimed when the process died is claimed again and says that it may repeat.
@@ -8,54 +8,56 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
-from casebell.events import (
-    Alert,
-    AlertKind,
-    AlertState,
-    FailureReason,
-    Flag,
-    Message,
-    Micros,
-    Outcome,
-    SendResult,
-)
+from casebell.events import Alert, AlertKind, Micros, SendResult
+from casebell.notify.attempt import STORAGE_WAIT, Attempts, Policy
 from casebell.notify.channel import Channel
-from casebell.notify.escalate import Ladder, escalate
-from casebell.notify.render import Style, Told, render_case, render_note, render_plain
-from casebell.notify.verdicts import reach
-from casebell.notify.words import say
-from casebell.store import cases, outbox, queries
+from casebell.notify.escalate import Ladder
+from casebell.store import outbox
 from casebell.store.engine import Store
-from casebell.store.outbox import NewAlert, Verdict
-from casebell.store.rows import event_from_row
+from casebell.store.outbox import NewAlert
 from casebell.telemetry import Log, Metrics
 
 #: Seconds between looks at the outbox when nobody rang: another server may have put alerts in.
 POLL = 1.0
 #: Seconds a lease outlasts the longest possible send: time for the record to be written.
 LEASE_MARGIN = 60.0
-#: Seconds between attempts to write to a storage in trouble.
-STORAGE_WAIT = 1.0
 #: Seconds between looks for alerts whose channel is gone.
 GONE_EVERY = 60.0
 _SECOND = 1_000_000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Policy:
-    """How one channel is treated."""
+class _Line:
+    """One channel at work, from the configuration that brought it to the one that takes it away."""
 
-    style: Style
-    #: Seconds for one send.
-    timeout: float
-    #: Seconds after which an alert is given up.
-    max_age: float
-    #: Least seconds between the starts of two sends.
-    pace: float = 0.0
+    def __init__(self, name: str, channel: Channel, policy: Policy) -> None:
+        self.name = name
+        self.channel = channel
+        self.policy = policy
+        self.bell = asyncio.Event()
+        #: It claims no more.
+        self.ended = asyncio.Event()
+        #: Monotonic seconds until which nothing is claimed: a pause that a channel asked for, or
+        #: its pace. An alert that waits unclaimed lets urgent ones pass, and is in no doubt.
+        self.free_at = 0.0
+        self.worker: asyncio.Task[None] | None = None
+
+    @property
+    def lease(self) -> Micros:
+        """How long a claim lasts at most."""
+        seconds = 2 * self.policy.timeout + self.policy.pace + LEASE_MARGIN
+        return round(seconds * _SECOND)
+
+    def end(self) -> None:
+        """Claim nothing more; what is in hand is carried out."""
+        self.ended.set()
+        self.bell.set()
+
+    def leave_alone(self, *, until: float) -> None:
+        """Claim nothing before that."""
+        self.free_at = max(self.free_at, until)
 
 
 class Dispatcher:
@@ -82,50 +84,91 @@ class Dispatcher:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._store = store
-        self._channels = channels
-        self._policies = policies
-        self._ladder = ladder
+        self._attempts = Attempts(
+            store=store,
+            ladder=ladder,
+            clock=clock,
+            metrics=metrics,
+            log=log,
+            chance=chance,
+            followed=self.wake,
+        )
         self._owner = owner
         self._clock = clock
         self._metrics = metrics
         self._log = log
-        self._chance = chance
-        self._bells = {name: asyncio.Event() for name in channels}
-        #: Monotonic seconds until which nothing is claimed: a pause that a channel asked for, or
-        #: its pace. An alert that waits unclaimed lets urgent ones pass, and is in no doubt.
-        self._free_at: dict[str, float] = {}
+        self._lines = {
+            name: _Line(name, channel, policies[name]) for name, channel in channels.items()
+        }
+        #: Workers of channels that were replaced or removed, with a send in hand.
+        self._retired: set[asyncio.Task[None]] = set()
+        self._gone_bell = asyncio.Event()
+        self._gone_worker: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
-        self._workers: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "Dispatcher":
-        self._workers = [
-            asyncio.create_task(self._work(name), name=f"channel-{name}") for name in self._channels
-        ]
-        self._workers.append(asyncio.create_task(self._clear_gone(), name="channels-gone"))
+        self._gone_worker = asyncio.create_task(self._clear_gone(), name="channels-gone")
+        for line in self._lines.values():
+            self._start(line)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """End at once; `close` first to let sends under way finish."""
-        for worker in self._workers:
+        workers = self._workers()
+        for worker in workers:
             worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
+        await asyncio.gather(*workers, return_exceptions=True)
 
     async def close(self, *, grace: float) -> None:
         """Claim nothing more; give sends under way `grace` seconds to end and be recorded."""
         self._closing.set()
-        self.wake()
-        if self._workers:
-            await asyncio.wait(self._workers, timeout=grace)
+        self._gone_bell.set()
+        for line in self._lines.values():
+            line.end()
+        if workers := self._workers():
+            await asyncio.wait(workers, timeout=grace)
 
     @property
     def alive(self) -> bool:
         """Whether every channel's loop runs."""
-        return bool(self._workers) and not any(worker.done() for worker in self._workers)
+        needed = [self._gone_worker, *(line.worker for line in self._lines.values())]
+        return all(worker is not None and not worker.done() for worker in needed)
+
+    @property
+    def channels(self) -> Mapping[str, Channel]:
+        """What it sends over, by name."""
+        return {name: line.channel for name, line in self._lines.items()}
+
+    def use(
+        self, channels: Mapping[str, Channel], policies: Mapping[str, Policy], ladder: Ladder
+    ) -> None:
+        """Send over these from now on (decision E10).
+
+        A channel that is the same object goes on, with its pace and its pause. One that was
+        replaced or removed ends the send in hand, which is recorded as any other, and is closed;
+        what waits for a removed one is failed and told of at once.
+        """
+        before, self._lines = self._lines, {}
+        for name, channel in channels.items():
+            line = before.get(name)
+            if line is None or line.channel is not channel:
+                line = _Line(name, channel, policies[name])
+            line.policy = policies[name]
+            self._lines[name] = line
+        self._attempts.use(ladder)
+        for name, line in before.items():
+            if self._lines.get(name) is not line:
+                self._retire(line)
+        for line in self._lines.values():
+            if line.worker is None and self._gone_worker is not None:
+                self._start(line)
+        self._gone_bell.set()
+        self.wake()
 
     def wake(self) -> None:
         """Say that there may be something to send."""
-        for bell in self._bells.values():
-            bell.set()
+        for line in self._lines.values():
+            line.bell.set()
 
     async def test(self, name: str, *, subject: str) -> list[tuple[str, SendResult]]:
         """Send a marked test message to each target of a channel, by the real path, and wait.
@@ -134,8 +177,8 @@ class Dispatcher:
             subject: what makes this test one of its own.
         """
         results = []
-        channel = self._channels[name]
-        for target in channel.targets:
+        line = self._lines[name]
+        for target in line.channel.targets:
             new = NewAlert(
                 kind=AlertKind.TEST,
                 subject=subject,
@@ -146,67 +189,85 @@ class Dispatcher:
             )
             async with self._store.write() as connection:
                 alert = await outbox.add_claimed(
-                    connection,
-                    new,
-                    owner=self._owner,
-                    now=self._clock.now(),
-                    lease=self._lease(name),
+                    connection, new, owner=self._owner, now=self._clock.now(), lease=line.lease
                 )
-            results.append((target, await self._deliver(channel, alert)))
+            results.append((target, await self._carry_out(line, alert)))
         return results
 
-    async def _work(self, name: str) -> None:
+    def _workers(self) -> set[asyncio.Task[None]]:
+        """Every task there is."""
+        known = [self._gone_worker, *(line.worker for line in self._lines.values())]
+        return {worker for worker in known if worker is not None} | self._retired
+
+    def _start(self, line: _Line) -> None:
+        if not self._closing.is_set():
+            line.worker = asyncio.create_task(self._work(line), name=f"channel-{line.name}")
+
+    def _retire(self, line: _Line) -> None:
+        line.end()
+        if line.worker is not None:
+            self._retired.add(line.worker)
+            line.worker.add_done_callback(self._retired.discard)
+
+    async def _work(self, line: _Line) -> None:
         """One channel's loop."""
-        bell = self._bells[name]
-        while not self._closing.is_set():
-            bell.clear()
+        while not line.ended.is_set():
+            line.bell.clear()
             try:
-                alert = await self._claim(name)
+                alert = await self._claim(line)
                 if alert is None:
-                    await self._rest(name, bell)
+                    await self._rest(line)
                     continue
+                # A new configuration may have come while it was claimed.
+                now_used = self._lines.get(line.name, line)
                 began = self._clock.monotonic()
-                await self._deliver(self._channels[name], alert)
-                self._leave_alone(name, until=began + self._policies[name].pace)
+                await self._carry_out(now_used, alert)
+                now_used.leave_alone(until=began + now_used.policy.pace)
             except StorageUnavailable:
                 self._metrics.storage_errors.labels("notify").inc()
-                await self._sleep(STORAGE_WAIT)
+                await self._sleep(STORAGE_WAIT, line.ended)
             except Exception as error:  # noqa: BLE001 - a defect must not end the channel's loop
-                self._log.error("alert.defect", channel=name, error=error)
-                await self._sleep(STORAGE_WAIT)
+                self._log.error("alert.defect", channel=line.name, error=error)
+                await self._sleep(STORAGE_WAIT, line.ended)
+        if self._lines.get(line.name) is not line:
+            await line.channel.close()
+            # What it had in hand may have to be sent again, and nobody else will.
+            self._gone_bell.set()
 
-    async def _claim(self, name: str) -> Alert | None:
-        if self._clock.monotonic() < self._free_at.get(name, 0.0):
+    async def _claim(self, line: _Line) -> Alert | None:
+        if self._clock.monotonic() < line.free_at:
             return None
         now = self._clock.now()
         async with self._store.read() as connection:
-            due = await outbox.next_due(connection, channel=name)
+            due = await outbox.next_due(connection, channel=line.name)
         if due is None or due > now:
             return None
         async with self._store.write() as connection:
             return await outbox.claim(
-                connection, channel=name, owner=self._owner, now=now, lease=self._lease(name)
+                connection, channel=line.name, owner=self._owner, now=now, lease=line.lease
             )
 
-    def _lease(self, name: str) -> Micros:
-        policy = self._policies[name]
-        return round((2 * policy.timeout + policy.pace + LEASE_MARGIN) * _SECOND)
+    async def _carry_out(self, line: _Line, alert: Alert) -> SendResult:
+        result, pause = await self._attempts.carry_out(alert, over=line.channel, policy=line.policy)
+        if pause:
+            line.leave_alone(until=self._clock.monotonic() + pause)
+        return result
 
-    async def _rest(self, name: str, bell: asyncio.Event) -> None:
+    async def _rest(self, line: _Line) -> None:
         """Wait until somebody rings, the channel is free again, or it is time to look again."""
-        pause = self._free_at.get(name, 0.0) - self._clock.monotonic()
+        pause = line.free_at - self._clock.monotonic()
         if pause > 0:
             # A bell does not shorten what the service asked for, but an ending does.
-            await self._sleep(pause)
+            await self._sleep(pause, line.ended)
             return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(bell.wait(), POLL)
+            await asyncio.wait_for(line.bell.wait(), POLL)
 
-    async def _sleep(self, seconds: float) -> None:
-        """Wait, but not longer than until the beginning of the end."""
+    async def _sleep(self, seconds: float, until: asyncio.Event) -> None:
+        """Wait, but not longer than until that."""
         waits = [
             asyncio.ensure_future(self._clock.sleep(seconds)),
-            asyncio.ensure_future(self._closing.wait()),
+            asyncio.ensure_future(until.wait()),
         ]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -214,139 +275,24 @@ class Dispatcher:
             for wait in waits:
                 wait.cancel()
 
-    def _leave_alone(self, name: str, *, until: float) -> None:
-        self._free_at[name] = max(self._free_at.get(name, 0.0), until)
-
-    async def _deliver(self, channel: Channel, alert: Alert) -> SendResult:
-        """One attempt, from the claimed alert to its record."""
-        started_at = self._clock.now()
-        try:
-            message = await self._render(alert)
-            result = await self._send(channel, alert, message)
-        except StorageUnavailable:
-            # Nothing was sent, so the next attempt is no repeat.
-            self._metrics.storage_errors.labels("notify").inc()
-            message, result = _NOTHING, _UNREAD
-        await self._settle(alert, message=message, result=result, started_at=started_at)
-        return result
-
-    async def _send(self, channel: Channel, alert: Alert, message: Message) -> SendResult:
-        if alert.target not in channel.targets:
-            return _GONE
-        try:
-            return await channel.send(target=alert.target, message=message)
-        except Exception as error:  # noqa: BLE001 - it may have arrived all the same
-            self._log.error("alert.defect", alert=alert.id, channel=alert.channel, error=error)
-            return SendResult(
-                outcome=Outcome.AMBIGUOUS,
-                reason=FailureReason.UNKNOWN,
-                detail=f"defect: {type(error).__name__}",
-            )
-
-    async def _render(self, alert: Alert) -> Message:
-        try:
-            if alert.kind is not AlertKind.CASE:
-                return render_note(alert)
-            told = await self._told(alert)
-            return render_case(alert, told, self._policies[alert.channel].style)
-        except StorageUnavailable:
-            raise
-        except Exception as error:  # noqa: BLE001 - the alert must go out whatever rendering does
-            self._log.error("alert.render_failed", alert=alert.id, error=error)
-            return render_plain(alert, alert.event_id)
-
-    async def _told(self, alert: Alert) -> Told:
-        async with self._store.read() as connection:
-            row = await queries.event_row(connection, alert.event_id or 0)
-            if row is None:
-                raise LookupError
-            event = event_from_row(row)
-            later = None
-            if Flag.LATE in event.flags:
-                later = await cases.current_status(connection, event.receipt)
-            case = await cases.case_of(connection, event.receipt)
-        return Told(event_id=row.id, event=event, case=case, later_status=later)
-
-    async def _settle(
-        self, alert: Alert, *, message: Message, result: SendResult, started_at: Micros
-    ) -> None:
-        """Record what an attempt came to; insist, because it has happened."""
-        finished_at = self._clock.now()
-        verdict = self._judge(alert, result, finished_at)
-        follow: list[NewAlert] = []
-        while True:
-            try:
-                if verdict.state is AlertState.FAILED:
-                    follow = await self._escalate(alert, result, verdict, finished_at)
-                async with self._store.write() as connection:
-                    await outbox.record(
-                        connection,
-                        alert=alert,
-                        message=message,
-                        result=result,
-                        verdict=verdict,
-                        started_at=started_at,
-                        finished_at=finished_at,
-                    )
-                    await outbox.add(connection, follow, now=finished_at)
-                break
-            except StorageUnavailable:
-                self._metrics.storage_errors.labels("notify").inc()
-                # Not cut short by an ending: until then it may be the only record there is.
-                await self._clock.sleep(STORAGE_WAIT)
-        if follow:
-            self.wake()
-        self._tell(alert, result, verdict, started_at, finished_at)
-
-    def _judge(self, alert: Alert, result: SendResult, now: Micros) -> Verdict:
-        policy = self._policies.get(alert.channel)
-        verdict, pause = reach(
-            alert,
-            result,
-            max_age=policy.max_age if policy else 0.0,
-            now=now,
-            random=self._chance(),
-        )
-        if pause:
-            self._leave_alone(alert.channel, until=self._clock.monotonic() + pause)
-        return verdict
-
-    async def _escalate(
-        self, alert: Alert, result: SendResult, verdict: Verdict, now: Micros
-    ) -> list[NewAlert]:
-        what = "a message to operations"
-        if alert.kind is AlertKind.CASE:
-            what = await self._what(alert)
-        reason = str(verdict.reason or FailureReason.UNKNOWN)
-        return escalate(self._ladder, alert, result=result, reason=reason, what=what, now=now)
-
-    async def _what(self, alert: Alert) -> str:
-        """What a case alert was about, in our own words."""
-        try:
-            event = (await self._told(alert)).event
-            return say(event.status, event.tags).title
-        except StorageUnavailable:
-            raise
-        except Exception as error:  # noqa: BLE001 - the failure must be told whatever this does
-            self._log.error("alert.render_failed", alert=alert.id, error=error)
-            return "a change of a case"
-
     async def _clear_gone(self) -> None:
         """Fail what waits for channels that a new configuration no longer has."""
         while not self._closing.is_set():
+            self._gone_bell.clear()
             try:
                 async with self._store.read() as connection:
-                    gone = await outbox.channels_waiting(connection, self._channels)
+                    gone = await outbox.channels_waiting(connection, self._lines)
                 for name in gone:
                     await self._fail_all(name)
             except StorageUnavailable:
                 self._metrics.storage_errors.labels("notify").inc()
             except Exception as error:  # noqa: BLE001 - a defect must not end the loop
                 self._log.error("alert.defect", error=error)
-            await self._sleep(GONE_EVERY)
+            await self._sleep(GONE_EVERY, self._gone_bell)
 
     async def _fail_all(self, name: str) -> None:
-        while not self._closing.is_set():
+        # Until the channel is back, which a new configuration may bring at any time.
+        while name not in self._lines and not self._closing.is_set():
             now = self._clock.now()
             async with self._store.write() as connection:
                 alert = await outbox.claim(
@@ -354,44 +300,4 @@ class Dispatcher:
                 )
             if alert is None:
                 return
-            await self._settle(alert, message=_NOTHING, result=_GONE, started_at=now)
-
-    def _tell(
-        self,
-        alert: Alert,
-        result: SendResult,
-        verdict: Verdict,
-        started_at: Micros,
-        finished_at: Micros,
-    ) -> None:
-        reason = str(result.reason or "")
-        self._metrics.attempts.labels(alert.channel, str(result.outcome), reason).inc()
-        if verdict.state is AlertState.SENT:
-            self._metrics.alert_seconds.observe((finished_at - alert.created_at) / _SECOND)
-        self._log.info(
-            "alert.attempted",
-            alert=alert.id,
-            kind=str(alert.kind),
-            channel=alert.channel,
-            number=alert.attempts,
-            outcome=str(result.outcome),
-            reason=reason or None,
-            detail=result.detail or None,
-            state=str(verdict.state),
-            urgent=alert.urgent,
-            ms=round((finished_at - started_at) / 1000, 1),
-        )
-
-
-_GONE = SendResult(
-    outcome=Outcome.PERMANENT,
-    reason=FailureReason.TARGET_GONE,
-    detail="the configuration no longer has this target",
-)
-_UNREAD = SendResult(
-    outcome=Outcome.RETRYABLE,
-    reason=FailureReason.UNKNOWN,
-    detail="the storage could not be read; nothing was sent",
-)
-#: What is on record where no message went out.
-_NOTHING = Message(title="", body="")
+            await self._attempts.give_up(alert)

@@ -83,6 +83,17 @@ NOTES: dict[str, tuple[str, tuple[str, ...]]] = {
             "After a fix in the configuration: casebell held release {3}",
         ),
     ),
+    "refusals": (
+        "Deliveries refused: {0}",
+        (
+            "Deliveries to source {0} carried a signature or a secret that is not the right one.",
+            "New ones: {1}. A secret was mistyped or changed, or somebody is forging.",
+            "They are kept for a week, and nobody was alerted of what they say.",
+            "Look at them: casebell refused list --source {0}",
+            "After a fix of the secret: casebell reload",
+            "Then check them again: casebell refused readmit --all --source {0}",
+        ),
+    ),
     "conflict": (
         "Conflicting delivery from {0}",
         (
@@ -105,6 +116,16 @@ NOTES: dict[str, tuple[str, tuple[str, ...]]] = {
             "Event {0} is stored, but deciding about it failed. It is tried again every minute.",
             "Look at it now: casebell events show {0}",
             "The log line event.defect says where it failed.",
+        ),
+    ),
+    "config_rejected": (
+        "A new configuration cannot be used",
+        (
+            "Casebell was asked to use its configuration as it is now (SHA-256 {2}…), and cannot.",
+            "Nothing changed: it goes on with the configuration it had. Problems: {0}. The first:",
+            "{1}",
+            "See them all: casebell check",
+            "After a fix: casebell reload",
         ),
     ),
     "channel_failed": (

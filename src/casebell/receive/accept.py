@@ -39,11 +39,20 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class _Desk:
+class Desk:
     """One source, ready to receive."""
 
     source: Source
     authenticator: Authenticator
+
+
+def desks(sources: Mapping[str, Source]) -> Mapping[str, Desk]:
+    """Each source, ready to receive, by name.
+
+    Raises:
+        ConfigError: a source cannot authenticate anybody.
+    """
+    return {name: Desk(source, Authenticator(source)) for name, source in sources.items()}
 
 
 class Receiver:
@@ -66,15 +75,18 @@ class Receiver:
         clock: Clock,
         held_back: Callable[[], None] = lambda: None,
     ) -> None:
-        self._desks = {
-            name: _Desk(source, Authenticator(source)) for name, source in sources.items()
-        }
+        self._desks = desks(sources)
         self._test_receipts = test_receipts
         self._store = store
         self._event_log = event_log
         self._refusals = refusals
         self._clock = clock
         self._held_back = held_back
+
+    def use(self, prepared: Mapping[str, Desk], *, test_receipts: tuple[str, ...]) -> None:
+        """Receive for these from now on; what was authenticated goes on as it was (E10)."""
+        self._desks = prepared
+        self._test_receipts = test_receipts
 
     def knows(self, source: str) -> bool:
         """Whether a source has this name."""
@@ -98,11 +110,11 @@ class Receiver:
             return await self._hold(verified, why)
         return await self._append(event)
 
-    def _authenticate(self, desk: _Desk, delivery: Delivery) -> VerifiedDelivery:
+    def _authenticate(self, desk: Desk, delivery: Delivery) -> VerifiedDelivery:
         try:
             return desk.authenticator.authenticate(delivery, now=self._clock.now())
         except RefusedDelivery as error:
-            self._refusals.note(delivery, error)
+            self._refusals.note(delivery, error, presented=desk.authenticator.presented)
             raise
 
     async def _append(self, event: CaseEvent) -> Accepted:

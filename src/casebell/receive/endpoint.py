@@ -73,6 +73,14 @@ class WebhookEndpoint:
         self._metrics = metrics
         self._log = log
 
+    def use(
+        self, *, max_body: int, body_timeout: float, trusted_proxies: Sequence[Network]
+    ) -> None:
+        """Bear this much from now on (E10); the arguments are those of the class."""
+        self._max_body = max_body
+        self._body_timeout = body_timeout
+        self._trusted_proxies = trusted_proxies
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         request_id = new_request_id()

@@ -8,22 +8,30 @@ import asyncio
 import contextlib
 import hashlib
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from casebell.clock import Clock
 from casebell.errors import RefusedDelivery, StorageUnavailable, TooManyRefusals
 from casebell.events import Delivery
-from casebell.store import held
+from casebell.receive.shared_secret import keyed_digest
+from casebell.receive.signatures import Presented
+from casebell.receive.understand import idempotency_key
+from casebell.store import refused
 from casebell.store.engine import Store
 
 #: Addresses remembered; the one unseen for longest is forgotten first.
 ADDRESS_LIMIT = 10_000
 #: Refusals that wait to be written; beyond it they are only counted.
 QUEUE_LIMIT = 256
+#: Bytes of the bodies that wait; beyond it a refusal is remembered without its body.
+QUEUE_BYTES = 8 * 1024**2
 #: Journal entries for single refusals in a minute; beyond it an entry counts what a write holds.
 ITEMISED_PER_MINUTE = 60
 #: Seconds between two writes: a flood costs the disk one small transaction a second.
 WRITE_EVERY = 1.0
+#: Seconds between two looks for what is too old, where no refusal comes.
+FORGET_EVERY = 3_600.0
 
 
 @dataclass(slots=True)
@@ -32,6 +40,15 @@ class _Window:
 
     began: float
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A refusal that waits for the next write."""
+
+    kept: refused.Refused
+    #: Never written: only its digest is, whose key the database has.
+    secret: bytes | None
 
 
 class Refusals:
@@ -46,7 +63,8 @@ class Refusals:
         self._clock = clock
         self._per_minute = per_minute
         self._windows: OrderedDict[str, _Window] = OrderedDict()
-        self._waiting: list[held.Refused] = []
+        self._waiting: list[_Waiting] = []
+        self._waiting_bytes = 0
         #: Refusals since the last write of which nothing is kept.
         self._dropped = 0
         self._itemised = _Window(began=clock.monotonic(), count=0)
@@ -67,8 +85,22 @@ class Refusals:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._write()
 
-    def note(self, delivery: Delivery, error: RefusedDelivery) -> None:
+    def use(self, *, per_minute: int) -> None:
+        """Allow each address this many from now on (E10)."""
+        self._per_minute = per_minute
+
+    def note(
+        self,
+        delivery: Delivery,
+        error: RefusedDelivery,
+        *,
+        presented: Callable[[Delivery], Presented] = lambda _: Presented(),
+    ) -> None:
         """Remember one refusal.
+
+        Args:
+            presented: gives what the delivery brought that can be checked again. Without any, its
+                body is not kept: nothing could ever be made of it.
 
         Raises:
             TooManyRefusals: this address has had its share for the minute; it is not remembered.
@@ -78,17 +110,24 @@ class Refusals:
         if len(self._waiting) >= QUEUE_LIMIT:
             self._dropped += 1
             return
-        self._waiting.append(
-            held.Refused(
-                at=delivery.received_at,
-                source=delivery.source,
-                error=error.code,
-                address=delivery.address,
-                request_id=delivery.request_id,
-                body_sha256=hashlib.sha256(delivery.body).hexdigest(),
-                body_size=len(delivery.body),
-            )
+        brought = presented(delivery)
+        provable = brought.signature is not None or brought.secret is not None
+        if provable and self._waiting_bytes + len(delivery.body) > QUEUE_BYTES:
+            brought, provable = Presented(), False
+        kept = refused.Refused(
+            at=delivery.received_at,
+            source=delivery.source,
+            error=error.code,
+            address=delivery.address,
+            request_id=delivery.request_id,
+            body_sha256=hashlib.sha256(delivery.body).hexdigest(),
+            body_size=len(delivery.body),
+            idempotency_key=idempotency_key(delivery),
+            signature=brought.signature,
+            body=delivery.body if provable else None,
         )
+        self._waiting.append(_Waiting(kept, brought.secret))
+        self._waiting_bytes += len(delivery.body) if provable else 0
         self._noted.set()
 
     def _over_limit(self, address: str) -> bool:
@@ -104,22 +143,47 @@ class Refusals:
 
     async def _run(self) -> None:
         while True:
-            await self._noted.wait()
+            await self._forget()
+            try:
+                # Not `wait_for`: before Python 3.12 it can swallow the cancellation at the end.
+                async with asyncio.timeout(FORGET_EVERY):
+                    await self._noted.wait()
+            except TimeoutError:
+                continue
             self._noted.clear()
             await self._write()
             await self._clock.sleep(WRITE_EVERY)
+
+    async def _forget(self) -> None:
+        """Remove what is too old; the disk is written only where there is any."""
+        async with self._writing:
+            now = self._clock.now()
+            with contextlib.suppress(StorageUnavailable):
+                async with self._store.read() as connection:
+                    some = await refused.any_too_old(connection, now=now)
+                if some:
+                    async with self._store.write() as connection:
+                        await refused.forget(connection, now=now)
 
     async def _write(self) -> None:
         async with self._writing:
             batch, self._waiting = self._waiting, []
             more, self._dropped = self._dropped, 0
+            self._waiting_bytes = 0
             if not batch:
                 return
             # Refusals carry no promise; deliveries that do are answered 503 in the meantime.
             with contextlib.suppress(StorageUnavailable):
                 async with self._store.write() as connection:
-                    await held.refuse(
-                        connection, batch, itemised=self._may_itemise(len(batch)), more=more
+                    key = b""
+                    if any(one.secret is not None for one in batch):
+                        key = await refused.digest_key(connection)
+                    await refused.refuse(
+                        connection,
+                        [_to_keep(one, key) for one in batch],
+                        now=self._clock.now(),
+                        itemised=self._may_itemise(len(batch)),
+                        more=more,
                     )
 
     def _may_itemise(self, count: int) -> bool:
@@ -129,3 +193,9 @@ class Refusals:
             self._itemised = _Window(began=now, count=0)
         self._itemised.count += count
         return self._itemised.count <= ITEMISED_PER_MINUTE
+
+
+def _to_keep(one: _Waiting, key: bytes) -> refused.Refused:
+    if one.secret is None:
+        return one.kept
+    return replace(one.kept, secret_digest=keyed_digest(one.secret, key=key).hex())

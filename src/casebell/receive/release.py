@@ -71,4 +71,4 @@ class StillHeld(Refusal):
     """The delivery still cannot be understood, and stays held."""
 
     code = "still_held"
-    hint = "Map the source's fields under [sources.NAME.fields], restart, and release it again."
+    hint = "Map the source's fields under [sources.NAME.fields], reload, and release it again."

@@ -45,15 +45,16 @@ class SharedSecrets:
         given = {self._digest(self._without_prefix(value)) for value in values}
         if len(given) != 1:
             raise SecretMismatch
-        digest = given.pop()
-        matched: str | None = None
-        for label, expected in self._expected:
-            # Every secret is compared, also after a match: the time tells nothing of which it was.
-            equal = self._compare(expected, digest)
-            matched = label if equal and matched is None else matched
-        if matched is None:
-            raise SecretMismatch
-        return matched
+        return match_digest(given.pop(), self._expected, compare=self._compare)
+
+    def presented(self, values: Sequence[bytes]) -> bytes | None:
+        """The one value that could be somebody's secret, its prefix taken off; else None."""
+        given = {self._without_prefix(stripped) for value in values if (stripped := value.strip())}
+        if len(given) != 1 or sum(map(len, values)) > MAX_HEADER:
+            return None
+        value = given.pop()
+        # Another scheme's credentials: a person's name and password, which are not for us to keep.
+        return None if value[:6].lower() == b"basic " else value
 
     def _without_prefix(self, value: bytes) -> bytes:
         # The prefix is an authentication scheme in all but name: case-insensitive (RFC 9110, 11.1).
@@ -64,4 +65,29 @@ class SharedSecrets:
         return value
 
     def _digest(self, value: bytes) -> bytes:
-        return hmac.digest(self._key, value, "sha256")
+        return keyed_digest(value, key=self._key)
+
+
+def keyed_digest(value: bytes, *, key: bytes) -> bytes:
+    """HMAC-SHA256: tells two values apart, and without the key nothing of either."""
+    return hmac.digest(key, value, "sha256")
+
+
+def match_digest(
+    digest: bytes,
+    labelled: Sequence[tuple[str, bytes]],
+    *,
+    compare: Callable[[bytes, bytes], bool],
+) -> str:
+    """The label of the digest that is the same; `labelled` are label and digest.
+
+    Raises SecretMismatch.
+    """
+    matched: str | None = None
+    for label, expected in labelled:
+        # Every secret is compared, also after a match: the time tells nothing of which it was.
+        equal = compare(expected, digest)
+        matched = label if equal and matched is None else matched
+    if matched is None:
+        raise SecretMismatch
+    return matched

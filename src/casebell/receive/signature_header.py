@@ -37,6 +37,11 @@ class Signature:
     time: bytes
     digests: tuple[bytes, ...]
 
+    def __str__(self) -> str:
+        """`t=…,v1=…` in one spelling; `read_signature` reads it back as the same."""
+        digests = "".join(f",v1={digest.hex()}" for digest in self.digests)
+        return f"t={self.time.decode('ascii')}{digests}"
+
 
 @dataclass(kw_only=True, slots=True)
 class _Candidate:

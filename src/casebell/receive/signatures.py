@@ -5,9 +5,10 @@
 (`shared_secret`, B1 to B4), either or both. It raises nothing but RefusedDelivery.
 """
 
+import contextlib
 import hmac
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv6Address, ip_address
 
 from casebell.errors import (
@@ -23,7 +24,7 @@ from casebell.errors import (
 )
 from casebell.events import Delivery, Flag, HeldReason, Micros, VerifiedDelivery
 from casebell.receive.compact_json import compact_json
-from casebell.receive.shared_secret import SharedSecrets
+from casebell.receive.shared_secret import SharedSecrets, keyed_digest, match_digest
 from casebell.receive.signature_header import Signature, read_signature
 from casebell.settings import Source
 
@@ -48,6 +49,30 @@ class _Proof:
     hold: HeldReason | None = None
 
 
+#: One method, asked about a delivery at a time; raises RefusedDelivery.
+_Check = Callable[[Delivery, Micros], _Proof]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Presented:
+    """What a refused delivery brought that can be checked again, with secrets mended since."""
+
+    #: The signature alone, `t=…,v1=…`: a proxy may have folded a password into the same header.
+    signature: str | None = None
+    #: The shared secret itself: for a moment only, until there is a digest of it.
+    secret: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """What is kept of `Presented`."""
+
+    signature: str | None = None
+    #: HMAC-SHA256 of the shared secret under `key`.
+    secret_digest: bytes | None = None
+    key: bytes = field(default=b"", repr=False)
+
+
 class Authenticator:
     """Knows one source's secrets and headers, and how they must be used."""
 
@@ -60,7 +85,7 @@ class Authenticator:
         self._hmac_keys = _secrets_for(source, "hmac")
         shared = _secrets_for(source, "shared-secret")
         self._shared = SharedSecrets(shared, prefix=source.prefix, compare=compare)
-        known: dict[str, tuple[Callable[[Delivery, Micros], _Proof], bool]] = {
+        known: dict[str, tuple[_Check, bool]] = {
             "hmac": (self._by_signature, bool(self._hmac_keys)),
             "shared-secret": (self._by_secret, bool(shared and self._secret_header)),
         }
@@ -75,7 +100,7 @@ class Authenticator:
                     for method in unusable or ("any method",)
                 ]
             )
-        self._methods = tuple(known[method][0] for method in source.auth)
+        self._methods: tuple[_Check, ...] = tuple(known[method][0] for method in source.auth)
 
     def __repr__(self) -> str:
         """The source's name and methods; never a secret."""
@@ -87,9 +112,54 @@ class Authenticator:
         `require = "any"` takes the first method that succeeds, "all" needs every one. Where that
         fails, the error is the one that tells an honest sender most.
         """
+        return self._judge(delivery, self._methods, now)
+
+    def presented(self, delivery: Delivery) -> Presented:
+        """What of a refused delivery's credentials is worth keeping; nothing of another scheme's.
+
+        A value shorter than any secret may be is left out: no secret will ever match it, and a
+        short one could be guessed from its digest.
+        """
+        signature: str | None = None
+        secret: bytes | None = None
+        if "hmac" in self._source.auth:
+            with contextlib.suppress(RefusedDelivery):
+                signature = str(read_signature(_values(delivery, self._signature_header)))
+        if "shared-secret" in self._source.auth:
+            secret = self._shared.presented(_values(delivery, self._secret_header))
+            if secret is not None and len(secret) < self._source.min_secret_bytes:
+                secret = None
+        return Presented(signature=signature, secret=secret)
+
+    def readmit(self, delivery: Delivery, kept: Kept) -> VerifiedDelivery:
+        """Prove a delivery that was refused, by what was kept of it, with today's secrets.
+
+        Its age is judged as of the moment it was received. Raises RefusedDelivery.
+        """
+
+        def by_secret(_delivery: Delivery, _now: Micros) -> _Proof:
+            if kept.secret_digest is None:
+                raise SecretMissing
+            labelled = [
+                (label, keyed_digest(value, key=kept.key))
+                for label, value in _secrets_for(self._source, "shared-secret")
+            ]
+            matched = match_digest(kept.secret_digest, labelled, compare=self._compare)
+            return _Proof(label=matched)
+
+        known: dict[str, _Check] = {"hmac": self._by_signature, "shared-secret": by_secret}
+        if kept.signature is not None:
+            header = (self._signature_header, kept.signature.encode("ascii"))
+            delivery = replace(delivery, headers=(*delivery.headers, header))
+        methods = [known[method] for method in self._source.auth]
+        return self._judge(delivery, methods, delivery.received_at)
+
+    def _judge(
+        self, delivery: Delivery, methods: Sequence[_Check], now: Micros
+    ) -> VerifiedDelivery:
         proofs: list[_Proof] = []
         refusals: list[RefusedDelivery] = []
-        for method in self._methods:
+        for method in methods:
             try:
                 proofs.append(method(delivery, now))
             except RefusedDelivery as refusal:

@@ -14,7 +14,7 @@ from casebell.route.decide import Decision, DecisionOutcome, Targets, decide
 from casebell.route.fold import Fold, fold
 from casebell.route.match import match
 from casebell.route.rules import CompiledRule
-from casebell.store import cases, held, outbox
+from casebell.store import cases, held, outbox, refused
 from casebell.store.cases import Unrouted
 from casebell.store.engine import Connection, Store
 from casebell.store.outbox import NewAlert
@@ -82,6 +82,22 @@ class Router:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    def use(
+        self,
+        *,
+        rules: Sequence[CompiledRule],
+        targets: Targets,
+        ops: Sequence[str],
+        coalesce: float,
+        repeat_within: float,
+    ) -> None:
+        """Decide by these from the next event on (E10); the arguments are those of the class."""
+        self._rules = rules
+        self._targets = targets
+        self._ops = ops
+        self._coalesce = coalesce
+        self._repeat_within = repeat_within
+
     @property
     def alive(self) -> bool:
         """Whether its loop runs."""
@@ -98,6 +114,7 @@ class Router:
                 while await self.route_waiting():
                     pass
                 await self._tell_held()
+                await self._tell_refused()
             except StorageUnavailable:
                 self._metrics.storage_errors.labels("route").inc()
             except Exception as error:  # noqa: BLE001 - a defect must not end the loop
@@ -282,6 +299,24 @@ class Router:
                     connection, source=row.source, reason=row.reason, last=row.last, now=now
                 )
         self._told_held.update({(row.source, row.reason): hour for row in due})
+        self._decided()
+
+    async def _tell_refused(self) -> None:
+        """Operations hear of a source whose deliveries fail to authenticate, at most hourly.
+
+        Everything that decides it is in the table, so a restart neither repeats nor mutes it.
+        """
+        now = self._clock.now()
+        hour = now // _HOUR
+        async with self._store.read() as connection:
+            rising = await refused.rising(connection, hour=hour * _HOUR)
+        if not rising:
+            return
+        async with self._store.write() as connection:
+            for row in rising:
+                note = ("refusals", row.source, str(row.number))
+                await self._tell_operations(connection, f"refusals:{row.source}:{hour}", note)
+                await refused.mark_told(connection, source=row.source, last=row.last, now=now)
         self._decided()
 
     async def _tell_operations(

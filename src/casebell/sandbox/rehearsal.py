@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from casebell.clock import SystemClock
 from casebell.events import Alert, AlertKind, Case, Delivery, VerifiedDelivery
-from casebell.notify.dispatcher import Policy
+from casebell.notify.attempt import Policy
 from casebell.notify.render import Told, render_case
 from casebell.receive.understand import understand
 from casebell.sandbox.samples import SAMPLES, body_of

@@ -6,7 +6,7 @@ configuration file or the environment.
 
 from casebell.settings.channels import Channel
 from casebell.settings.durations import parse_duration, parse_size
-from casebell.settings.load import find, load
+from casebell.settings.load import find, fingerprint, load, load_rest
 from casebell.settings.models import Alerts, Ops, Routing, Server, Settings, Storage
 from casebell.settings.rules import Rule, When
 from casebell.settings.sources import FieldMap, Secret, Source
@@ -25,7 +25,9 @@ __all__ = [
     "Storage",
     "When",
     "find",
+    "fingerprint",
     "load",
+    "load_rest",
     "parse_duration",
     "parse_size",
 ]

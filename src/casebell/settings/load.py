@@ -52,6 +52,42 @@ def load(
         ConfigError: with every problem there is. No value of the configuration or the environment
             appears in it, nor in its traceback: foreign errors end before it begins.
     """
+    settings, problems = _look(path, environ, cwd)
+    if problems or settings is None:
+        raise ConfigError(problems)
+    return settings
+
+
+def load_rest(
+    path: Path | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Settings:
+    """What is right in a configuration, whatever else is wrong: enough to find a running server.
+
+    Raises:
+        ConfigError: nothing can be told of it, or not where its database is.
+    """
+    settings, problems = _look(path, environ, cwd)
+    astray = any(problem.key.startswith("storage") for problem in problems)
+    if astray or settings is None:
+        raise ConfigError(problems)
+    return settings
+
+
+def fingerprint(file: Path) -> str:
+    """The lower-case hex SHA-256 of a configuration file's bytes; "" where it cannot be read."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _look(
+    path: Path | None, environ: Mapping[str, str] | None, cwd: Path | None
+) -> tuple[Settings | None, list[Problem]]:
+    """The settings without what is wrong, and what is."""
     environ = os.environ if environ is None else environ
     file = find(path, environ, Path.cwd() if cwd is None else cwd)
     content = _read(file)
@@ -65,15 +101,16 @@ def load(
     problems = [*environment.problems, *overrides.problems]
     findings.sort(key=lambda finding: _place_in_file(data, finding.loc))
     problems += [_problem(finding, file, environment, overrides) for finding in findings]
-    if problems or document is None:
-        raise ConfigError(problems)
-    return Settings(
+    if document is None:
+        return None, problems
+    settings = Settings(
         **dict(document),
         path=file,
         base_dir=file.parent,
         sha256=hashlib.sha256(content).hexdigest(),
         warnings=tuple(checks.warnings(document)),
     )
+    return settings, problems
 
 
 def find(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Path:

@@ -6,13 +6,14 @@ On PostgreSQL several servers may write; an advisory lock taken by each writing 
 the journal's sequence without gaps.
 """
 
+import asyncio
 import fcntl
 import os
 import socket
 import time
 import urllib.parse
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -23,7 +24,8 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from casebell.errors import StorageUnavailable, StoreLocked
-from casebell.store import migrations
+from casebell.store import backup, migrations, soundness
+from casebell.telemetry import get_logger
 
 #: What `write` and `read` give: other packages pass it on and never say SQL with it.
 Connection: TypeAlias = AsyncConnection
@@ -54,6 +56,7 @@ class Store:
 
         Raises:
             StoreLocked: another server holds this SQLite file.
+            DatabaseDamaged: the SQLite file is not whole.
             StorageUnavailable: the database cannot be reached, read or written.
         """
         if self.path is not None:
@@ -63,6 +66,8 @@ class Store:
                 _make_private(self.path)
             self._writer = self._engine(pool_size=1, read_only=False)
             self._reader = self._engine(pool_size=4, read_only=True)
+            if self.path is not None:
+                await self._look_before_migrating(self.path)
             async with self.write() as connection:
                 await connection.run_sync(migrations.upgrade)
         except BaseException:
@@ -130,6 +135,16 @@ class Store:
         with translated():
             async with self._reader.begin() as connection:
                 yield connection
+
+    async def _look_before_migrating(self, path: Path) -> None:
+        """See that the file is not damaged; where its tables will change, keep it as it is."""
+        async with self.write() as connection:
+            await connection.run_sync(soundness.glance)
+            revision = await connection.run_sync(migrations.upgrade_due)
+        if revision is not None:
+            kept, new = await asyncio.to_thread(backup.keep_before, path, revision)
+            log = get_logger()
+            log.info("store.backed_up", file=kept.name, new=new)
 
     def _engine(self, *, pool_size: int, read_only: bool) -> AsyncEngine:
         if self.path is not None:
@@ -206,6 +221,8 @@ class translated:  # noqa: N801 - reads as a clause: `with translated():`
     ) -> None:
         if isinstance(error, SQLAlchemyError | OSError):
             cause = getattr(error, "orig", None) or error
+            if reason := soundness.damage(cause):
+                raise soundness.DatabaseDamaged(reason) from None
             raise StorageUnavailable(f"The storage failed: {_safe_reason(cause)}.") from None
 
 
@@ -232,8 +249,6 @@ _SQLITE_PHRASES = (
     "database or disk is full",
     "attempt to write a readonly database",
     "unable to open database file",
-    "database disk image is malformed",
-    "file is not a database",
     "disk I/O error",
 )
 
@@ -308,6 +323,21 @@ def _lock(descriptor: int) -> bool:
         else:
             return True
     return False
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """The lock of an SQLite database, for who replaces its file: no server can start meanwhile.
+
+    Raises:
+        StoreLocked: a server holds it.
+        StorageUnavailable: the folder cannot be used.
+    """
+    descriptor = _take_lock(path)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def lock_path(path: Path) -> Path:

@@ -1,8 +1,6 @@
-"""Deliveries beside the event log: held (authentic, not understood) and refused (not authentic)."""
+"""Deliveries that are authentic but were not understood, until somebody decides about them."""
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -13,10 +11,7 @@ from casebell.errors import NotFound, Refusal
 from casebell.events import HeldReason, Micros, VerifiedDelivery
 from casebell.store import journal
 from casebell.store.rows import words
-from casebell.store.schema import held, refused
-
-#: Rows of `refused` that are kept; the oldest go first.
-REFUSED_LIMIT = 1_000
+from casebell.store.schema import held
 
 
 class HeldState(StrEnum):
@@ -25,20 +20,6 @@ class HeldState(StrEnum):
     HELD = "held"
     RELEASED = "released"
     DISCARDED = "discarded"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Refused:
-    """What is kept of a delivery that did not authenticate: never its headers or its body."""
-
-    at: Micros
-    source: str
-    #: The error's code, as the sender was told.
-    error: str
-    address: str
-    request_id: str
-    body_sha256: str
-    body_size: int
 
 
 async def hold(
@@ -195,69 +176,4 @@ async def mark_told(
             held.c.id <= last,
         )
         .values(told_at=now)
-    )
-
-
-async def refuse(
-    connection: AsyncConnection, batch: Sequence[Refused], *, itemised: bool = True, more: int = 0
-) -> None:
-    """Keep the newest refusals, and journal them.
-
-    Args:
-        connection: the writing transaction.
-        batch: what is kept of each.
-        itemised: an entry for each; otherwise one that counts them, so that a flood of strangers
-            cannot fill the journal.
-        more: further ones, of which nothing is kept; they are counted.
-    """
-    if not batch:
-        return
-    await connection.execute(
-        refused.insert(),
-        [
-            {
-                "at": one.at,
-                "source": one.source,
-                "error": one.error,
-                "address": one.address,
-                "request_id": one.request_id,
-                "body_sha256": one.body_sha256,
-                "body_size": one.body_size,
-            }
-            for one in batch
-        ],
-    )
-    newest = (await connection.execute(select(func.max(refused.c.id)))).scalar_one()
-    await connection.execute(refused.delete().where(refused.c.id <= newest - REFUSED_LIMIT))
-    entries = [_refusal(one) for one in batch] if itemised else [_tally(batch, more)]
-    await journal.append(connection, entries)
-
-
-def _refusal(one: Refused) -> journal.Entry:
-    return journal.Entry(
-        at=one.at,
-        kind="delivery.refused",
-        actor=f"address:{one.address}",
-        subject=f"source:{one.source}",
-        data={
-            "error": one.error,
-            "request_id": one.request_id,
-            "body_sha256": one.body_sha256,
-        },
-    )
-
-
-def _tally(batch: Sequence[Refused], more: int) -> journal.Entry:
-    return journal.Entry(
-        at=batch[-1].at,
-        kind="deliveries.refused",
-        actor="server",
-        subject="sources",
-        data={
-            "count": len(batch) + more,
-            "addresses": len({one.address for one in batch}),
-            "sources": dict(Counter(one.source for one in batch)),
-            "errors": dict(Counter(one.error for one in batch)),
-            "since": batch[0].at,
-        },
     )

@@ -137,7 +137,8 @@ held = Table(
     ),
 )
 
-#: Deliveries that did not authenticate: the newest few, without trust and without their content.
+#: Deliveries that did not authenticate: the newest, without trust. Those that came with something
+#: to check again have their body, until they are readmitted.
 refused = Table(
     "refused",
     metadata,
@@ -149,6 +150,49 @@ refused = Table(
     Column("request_id", Text, nullable=False),
     Column("body_sha256", Text, nullable=False),
     Column("body_size", Integer, nullable=False),
+    Column("idempotency_key", Text),
+    # "t=…,v1=…" as it was read from the signature header, and nothing else of that header.
+    Column("signature", Text),
+    # Hex: HMAC-SHA256 of the shared secret presented, under the key in `keys`.
+    Column("secret_digest", Text),
+    # When operations were told; null means not yet.
+    Column("told_at", BigInteger),
+    Column("readmitted_at", BigInteger),
+    # What became of it then: one of both.
+    Column("event_id", BigInteger),
+    Column("held_id", BigInteger),
+    # Last: SQLite reads what stands before it without reading it. Null where there is no proof.
+    Column("body", LargeBinary),
+    Index(None, "at"),
+    Index(
+        "ix_refused_kept",
+        "id",
+        "body_size",
+        sqlite_where=text("body IS NOT NULL"),
+        postgresql_where=text("body IS NOT NULL"),
+    ),
+    Index(
+        "ix_refused_untold",
+        "source",
+        "id",
+        sqlite_where=text("told_at IS NULL AND body IS NOT NULL"),
+        postgresql_where=text("told_at IS NULL AND body IS NOT NULL"),
+    ),
+    Index(
+        "ix_refused_told",
+        "told_at",
+        "source",
+        sqlite_where=text("told_at IS NOT NULL"),
+        postgresql_where=text("told_at IS NOT NULL"),
+    ),
+)
+
+#: Random keys that this database makes for itself.
+keys = Table(
+    "keys",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("key", LargeBinary, nullable=False),
 )
 
 #: One real movement of a case, with the decision what to tell whom.

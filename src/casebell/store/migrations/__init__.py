@@ -51,6 +51,26 @@ def check(connection: Connection) -> None:
         )
 
 
+def upgrade_due(connection: Connection) -> str | None:
+    """The version to which `upgrade` would bring tables that are there; None where it need not.
+
+    Raises:
+        StorageUnavailable: the database was written by a later release.
+    """
+    scripts = ScriptDirectory.from_config(config())
+    head = scripts.get_current_head()
+    return head if _current(connection, scripts) not in (None, head) else None
+
+
+def known(revision: str) -> None:
+    """See that this release knows a version.
+
+    Raises:
+        StorageUnavailable: it does not.
+    """
+    _see_known(revision, ScriptDirectory.from_config(config()))
+
+
 def nothing_there() -> NotFound:
     """The answer to who wants to read before anything was written."""
     return NotFound(
@@ -60,9 +80,14 @@ def nothing_there() -> NotFound:
 
 def _current(connection: Connection, scripts: ScriptDirectory) -> str | None:
     current = MigrationContext.configure(connection).get_current_revision()
-    if current is not None and current not in {one.revision for one in scripts.walk_revisions()}:
+    if current is not None:
+        _see_known(current, scripts)
+    return current
+
+
+def _see_known(revision: str, scripts: ScriptDirectory) -> None:
+    if revision not in {one.revision for one in scripts.walk_revisions()}:
         raise StorageUnavailable(
-            f"The database is at version {current}, which this release does not know.",
+            f"The database is at version {revision}, which this release does not know.",
             hint="Run the Casebell release that wrote it, or a later one.",
         )
-    return current

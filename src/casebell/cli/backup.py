@@ -1,0 +1,101 @@
+"""`casebell backup` and `restore`: a checked copy of the database, and the way back."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from casebell.cli.options import Config, settings_for
+from casebell.cli.reader import NothingStored
+from casebell.cli.terminal import line, local_time
+from casebell.clock import iso
+from casebell.errors import NotFound, Refusal
+from casebell.settings import Settings
+from casebell.store.backup import Progress, make_backup
+from casebell.store.restore import restore_backup
+from casebell.store.soundness import Contents
+
+
+def backup(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The new file.")],
+    config: Config = None,
+) -> None:
+    """Copy the database into a new file and check it; a running server goes on."""
+    settings = settings_for(context, config)
+    database = _database(settings, hint="Use pg_dump: it copies a database that is in use.")
+    try:
+        with _progress() as progress:
+            contents = make_backup(database, file, progress=progress)
+    except NotFound:
+        raise NothingStored from None
+    line(f"Wrote {file}: {_told(contents, settings)}")
+
+
+def restore(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `backup` wrote.")],
+    config: Config = None,
+) -> None:
+    """Check a backup and put it where the database belongs; never over another."""
+    settings = settings_for(context, config)
+    database = _database(settings, hint="Use pg_restore, or psql, with what pg_dump wrote.")
+    with _progress() as progress:
+        contents = restore_backup(file, database, progress=progress)
+    line(f"Restored {database}: {_told(contents, settings)}")
+    if contents.waiting:
+        alerts = _count(contents.waiting, "alert", "alerts")
+        line(f"{alerts} waited then; `casebell serve` sends what waits, even if it was sent since.")
+
+
+def _database(settings: Settings, *, hint: str) -> Path:
+    """The SQLite file.
+
+    Raises:
+        Refusal: the storage is PostgreSQL, which has programs for this.
+    """
+    if settings.storage.sqlite_path is None:
+        raise Refusal("The storage is PostgreSQL, whose own programs do this.", hint=hint)
+    return settings.storage.sqlite_path
+
+
+def _told(contents: Contents, settings: Settings) -> str:
+    held = (
+        f"{_count(contents.events, 'event', 'events')}, "
+        f"{_count(contents.entries, 'journal entry', 'journal entries')}"
+    )
+    if contents.last_at is None:
+        return f"{held}."
+    return f"{held}, the last of {local_time(iso(contents.last_at), settings.server.timezone)}."
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Progress]:
+    """How far it is, on standard error, for a person who watches; cleared at the end."""
+    if not sys.stderr.isatty():
+        yield lambda _doing, _share: None
+        return
+    shown = ""
+
+    def show(text: str) -> None:
+        nonlocal shown
+        if text != shown:
+            typer.echo(f"\r{text:<{len(shown)}}", err=True, nl=False)
+            shown = text
+
+    def tell(doing: str, share: float) -> None:
+        # How far SQLite's check is nobody knows.
+        show(f"{doing} … {share:.0%}" if doing == "Copying" else f"{doing} …")
+
+    try:
+        yield tell
+    finally:
+        if shown:
+            typer.echo(f"\r{' ' * len(shown)}\r", err=True, nl=False)

@@ -1,0 +1,123 @@
+"""`casebell refused`: deliveries that did not authenticate, and checking them again."""
+
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import typer
+
+from casebell.cli.operate import operate
+from casebell.cli.options import AsJson, Config, Limit, noun, run, settings_for, utf8
+from casebell.cli.reader import reading
+from casebell.cli.terminal import json_line, line, local_time, rows
+from casebell.store import refused
+
+app = noun("What did not authenticate: list, readmit.")
+
+#: Numbers in one command; the way to the server is an address, and an address has an end.
+MOST = 1_000
+
+OfSource = Annotated[
+    str | None,
+    typer.Option("--source", metavar="NAME", callback=utf8, help="Only of this source."),
+]
+
+
+@app.command("list")
+def list_refused(
+    context: typer.Context,
+    source: OfSource = None,
+    error: Annotated[
+        str | None,
+        typer.Option("--error", metavar="CODE", callback=utf8, help="Only with this error."),
+    ] = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Refused deliveries, newest first."""
+    settings = settings_for(context, config)
+
+    async def read() -> list[dict[str, Any]]:
+        async with reading(settings) as connection:
+            return await refused.list_refused(connection, source=source, error=error, limit=limit)
+
+    zone = settings.server.timezone
+    rows(
+        run(read()),
+        [
+            ("ID", lambda one: one["id"]),
+            ("RECEIVED", lambda one: local_time(one["at"], zone)),
+            ("SOURCE", lambda one: one["source"]),
+            ("ERROR", lambda one: one["error"]),
+            ("ADDRESS", lambda one: one["address"]),
+            ("SIZE", lambda one: one["size"]),
+            ("READMITTABLE", _readmittable),
+        ],
+        as_json=as_json,
+        empty="No refusal matches.",
+    )
+
+
+@app.command("readmit")
+def readmit(
+    context: typer.Context,
+    numbers: Annotated[
+        list[int] | None,
+        typer.Argument(metavar="ID", min=1, max=10**18 - 1, help="Which; one or more."),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All that can be checked again.")
+    ] = False,
+    source: OfSource = None,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Check refused deliveries again with today's secrets; take in those that authenticate."""
+    chosen = numbers or []
+    if everything == bool(chosen):
+        raise typer.BadParameter("Name the deliveries by ID, or write --all.")
+    if chosen and source is not None:
+        raise typer.BadParameter("--source narrows --all; it does not go with IDs.")
+    if len(chosen) > MOST:
+        raise typer.BadParameter(f"More than {MOST} IDs; write --all.")
+    settings = settings_for(context, config)
+    asked = [("id", str(one)) for one in chosen]
+    asked += [("source", source)] if source is not None else []
+    answer = run(
+        operate(
+            settings,
+            path=f"/local/refused/readmit?{urlencode(asked)}",
+            directly=lambda operations: operations.readmit_refused(chosen, source=source),
+        )
+    )
+    if as_json:
+        for one in answer["refused"]:
+            json_line(one)
+    else:
+        for one in answer["refused"]:
+            line(_told(one))
+        if not answer["refused"]:
+            line("Nothing that was refused can be checked again.")
+    if answer["refused"] and not answer["readmitted"]:
+        raise typer.Exit(1)
+
+
+def _readmittable(one: dict[str, Any] | Any) -> str:
+    if one["readmitted_at"] is not None:
+        return "is readmitted"
+    return "yes" if one["readmittable"] else "no"
+
+
+def _told(one: dict[str, Any]) -> str:
+    """What became of one, as a sentence."""
+    number, event = one["refused"], one["event"]
+    sentences = {
+        "stored": f"is event {event} now.",
+        "duplicate": f"had come again as event {event} meanwhile.",
+        "conflict": f"is event {event} now; it contradicts another of the same key.",
+        "held": f"is authentic, but not understood: it is held delivery {one['held']} now.",
+        "refused": f"still does not authenticate ({one['error']}), and stays.",
+        "readmitted": "had been readmitted already.",
+        "not_kept": "brought nothing that could be checked again.",
+    }
+    return f"Refused delivery {number} {sentences[one['status']]}"

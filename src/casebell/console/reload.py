@@ -1,0 +1,180 @@
+"""New secrets, channels and rules for a server that runs, without losing a request (E10).
+
+read → prepare → journal → swap       config.reloaded
+  └───────┴ cannot → journal, alert   config.rejected; nothing changed
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from casebell.clock import Clock
+from casebell.console.changes import changes, waiting_for_restart
+from casebell.errors import CasebellError, ConfigError, StorageUnavailable
+from casebell.events import AlertKind
+from casebell.notify.dispatcher import Dispatcher
+from casebell.settings import Settings, fingerprint
+from casebell.store import journal, outbox
+from casebell.store.engine import Store
+from casebell.store.outbox import NewAlert
+from casebell.telemetry import Log, Metrics
+
+#: Puts prepared settings to use; neither waits nor fails.
+Swap = Callable[[], None]
+
+
+class Reloader:
+    """Reads the configuration anew when it is asked to, once at a time; start it with `async with`.
+
+    Args:
+        settings: what the server started with.
+        read: reads the file; blocks, raises ConfigError.
+        prepare: loads and checks all that is new, given the settings in force and the new ones;
+            blocks, raises ConfigError.
+        dispatcher: its running channels tell operations of a configuration that cannot be used.
+        hangup: set by a signal to ask for a reload; several before it begins are one.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        read: Callable[[], Settings],
+        prepare: Callable[[Settings, Settings], Swap],
+        store: Store,
+        dispatcher: Dispatcher,
+        hangup: asyncio.Event,
+        clock: Clock,
+        metrics: Metrics,
+        log: Log,
+    ) -> None:
+        self._started_with = settings
+        self._in_force = settings
+        self._read = read
+        self._prepare = prepare
+        self._store = store
+        self._dispatcher = dispatcher
+        self._hangup = hangup
+        self._clock = clock
+        self._metrics = metrics
+        self._log = log
+        self._turn = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Reloader":
+        self._task = asyncio.create_task(self._run(), name="reloader")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End; a configuration that is half read is not used."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def reload(self, *, actor: str) -> Mapping[str, Any]:
+        """Use the file as it is now, or change nothing.
+
+        Args:
+            actor: who is named in the journal.
+
+        Returns:
+            What changed, by name, and what waits for a restart.
+
+        Raises:
+            ConfigError: it cannot be used; the server goes on with what it had.
+            StorageUnavailable: it could not be journalled, and is not used.
+        """
+        async with self._turn:
+            # In a thread: requests are answered meanwhile.
+            sha256, found = await asyncio.to_thread(self._look)
+            if isinstance(found, ConfigError):
+                await self._reject(sha256, found, actor)
+                raise found
+            settings, swap = found
+            changed = changes(self._in_force, settings)
+            waiting = waiting_for_restart(self._started_with, settings)
+            try:
+                await self._write_down(
+                    "config.reloaded", actor, {"config_sha256": sha256, "changed": changed}
+                )
+            except StorageUnavailable as error:
+                problems = [{"key": "", "message": error.message}]
+                self._log.error("config.rejected", config_sha256=sha256, problems=problems)
+                self._metrics.storage_errors.labels("reload").inc()
+                raise
+            swap()
+            self._in_force = settings
+        self._log.info("config.reloaded", config_sha256=sha256, changed=changed)
+        if waiting:
+            self._log.warning("config.needs_restart", keys=waiting)
+        for warning in settings.warnings:
+            self._log.warning("config.warning", message=warning)
+        return {
+            "config_sha256": sha256,
+            "changed": changed,
+            "needs_restart": waiting,
+            "warnings": settings.warnings,
+        }
+
+    async def _run(self) -> None:
+        while True:
+            await self._hangup.wait()
+            self._hangup.clear()
+            try:
+                await self.reload(actor="signal")
+            except CasebellError:
+                continue  # Told already.
+            except Exception as error:  # noqa: BLE001 - the next signal must be heard all the same
+                self._log.error("config.defect", error=error)
+
+    def _look(self) -> tuple[str, ConfigError | tuple[Settings, Swap]]:
+        """The file's hash, and what it came to. Blocks."""
+        sha256 = fingerprint(self._in_force.path)
+        try:
+            settings = self._read()
+            return settings.sha256, (settings, self._prepare(self._in_force, settings))
+        except ConfigError as error:
+            return sha256, error
+
+    async def _reject(self, sha256: str, error: ConfigError, actor: str) -> None:
+        """Say why nothing changed: in the log, in the journal, and to operations."""
+        problems = [{"key": one.key, "message": one.message} for one in error.problems]
+        self._log.error("config.rejected", config_sha256=sha256, problems=problems)
+        data = {"config_sha256": sha256, "problems": problems}
+        try:
+            await self._write_down("config.rejected", actor, data, self._warnings(sha256, problems))
+        except StorageUnavailable:
+            # The log and whoever asked know; there is nothing to undo.
+            self._metrics.storage_errors.labels("reload").inc()
+        self._dispatcher.wake()
+
+    async def _write_down(
+        self, kind: str, actor: str, data: Mapping[str, Any], warnings: Sequence[NewAlert] = ()
+    ) -> None:
+        now = self._clock.now()
+        entry = journal.Entry(at=now, kind=kind, actor=actor, subject="server", data=data)
+        async with self._store.write() as connection:
+            await journal.append(connection, [entry])
+            await outbox.add(connection, warnings, now=now)
+
+    def _warnings(self, sha256: str, problems: Sequence[Mapping[str, str]]) -> list[NewAlert]:
+        """To operations, through the channels that run: once for each state of the file.
+
+        What is wrong may lie in the environment as well, so it is a part of the state.
+        """
+        told = "\n".join(f"{one['key']}: {one['message']}" for one in problems)
+        state = hashlib.sha256(f"{sha256}\n{told}".encode()).hexdigest()
+        channels = self._dispatcher.channels
+        return [
+            NewAlert(
+                kind=AlertKind.OPS,
+                subject=f"config-rejected:{state}",
+                channel=channel,
+                target=target,
+                urgent=False,
+                note=("config_rejected", str(len(problems)), told.partition("\n")[0], sha256[:12]),
+            )
+            for channel in self._in_force.ops.notify
+            for target in channels[channel].targets
+        ]

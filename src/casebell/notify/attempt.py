@@ -1,0 +1,241 @@
+"""One attempt: render → send → record, and whoever must hear of it when it was the last."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from casebell.clock import Clock
+from casebell.errors import StorageUnavailable
+from casebell.events import (
+    Alert,
+    AlertKind,
+    AlertState,
+    FailureReason,
+    Flag,
+    Message,
+    Micros,
+    Outcome,
+    SendResult,
+)
+from casebell.notify.channel import Channel
+from casebell.notify.escalate import Ladder, escalate
+from casebell.notify.render import Style, Told, render_case, render_note, render_plain
+from casebell.notify.verdicts import reach
+from casebell.notify.words import say
+from casebell.store import cases, outbox, queries
+from casebell.store.engine import Store
+from casebell.store.outbox import NewAlert, Verdict
+from casebell.store.rows import event_from_row
+from casebell.telemetry import Log, Metrics
+
+#: Seconds between attempts to write to a storage in trouble.
+STORAGE_WAIT = 1.0
+_SECOND = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Policy:
+    """How one channel is treated."""
+
+    style: Style
+    #: Seconds for one send.
+    timeout: float
+    #: Seconds after which an alert is given up.
+    max_age: float
+    #: Least seconds between the starts of two sends.
+    pace: float = 0.0
+
+
+class Attempts:
+    """Carries out claimed alerts.
+
+    Args:
+        ladder: who stands in for whom.
+        chance: numbers in [0, 1) that spread retries.
+        followed: called after an alert put others into the outbox.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        ladder: Ladder,
+        clock: Clock,
+        metrics: Metrics,
+        log: Log,
+        chance: Callable[[], float],
+        followed: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._ladder = ladder
+        self._clock = clock
+        self._metrics = metrics
+        self._log = log
+        self._chance = chance
+        self._followed = followed
+
+    def use(self, ladder: Ladder) -> None:
+        """From now on these stand in; also for alerts that are being sent."""
+        self._ladder = ladder
+
+    async def carry_out(
+        self, alert: Alert, *, over: Channel, policy: Policy
+    ) -> tuple[SendResult, float]:
+        """One attempt, from the claimed alert to its record.
+
+        Returns:
+            What it came to, and the seconds for which the channel wants to be left alone.
+        """
+        started_at = self._clock.now()
+        try:
+            message = await self._render(alert, policy.style)
+            result = await self._send(over, alert, message)
+        except StorageUnavailable:
+            # Nothing was sent, so the next attempt is no repeat.
+            self._metrics.storage_errors.labels("notify").inc()
+            message, result = _NOTHING, _UNREAD
+        pause = await self._settle(
+            alert, message=message, result=result, started_at=started_at, max_age=policy.max_age
+        )
+        return result, pause
+
+    async def give_up(self, alert: Alert) -> None:
+        """End a claimed alert whose channel the configuration no longer has."""
+        now = self._clock.now()
+        await self._settle(alert, message=_NOTHING, result=_GONE, started_at=now, max_age=0.0)
+
+    async def _send(self, channel: Channel, alert: Alert, message: Message) -> SendResult:
+        if alert.target not in channel.targets:
+            return _GONE
+        try:
+            return await channel.send(target=alert.target, message=message)
+        except Exception as error:  # noqa: BLE001 - it may have arrived all the same
+            self._log.error("alert.defect", alert=alert.id, channel=alert.channel, error=error)
+            return SendResult(
+                outcome=Outcome.AMBIGUOUS,
+                reason=FailureReason.UNKNOWN,
+                detail=f"defect: {type(error).__name__}",
+            )
+
+    async def _render(self, alert: Alert, style: Style) -> Message:
+        try:
+            if alert.kind is not AlertKind.CASE:
+                return render_note(alert)
+            told = await self._told(alert)
+            return render_case(alert, told, style)
+        except StorageUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - the alert must go out whatever rendering does
+            self._log.error("alert.render_failed", alert=alert.id, error=error)
+            return render_plain(alert, alert.event_id)
+
+    async def _told(self, alert: Alert) -> Told:
+        async with self._store.read() as connection:
+            row = await queries.event_row(connection, alert.event_id or 0)
+            if row is None:
+                raise LookupError
+            event = event_from_row(row)
+            later = None
+            if Flag.LATE in event.flags:
+                later = await cases.current_status(connection, event.receipt)
+            case = await cases.case_of(connection, event.receipt)
+        return Told(event_id=row.id, event=event, case=case, later_status=later)
+
+    async def _settle(
+        self,
+        alert: Alert,
+        *,
+        message: Message,
+        result: SendResult,
+        started_at: Micros,
+        max_age: float,
+    ) -> float:
+        """Record what an attempt came to; insist, because it has happened."""
+        finished_at = self._clock.now()
+        verdict, pause = reach(
+            alert, result, max_age=max_age, now=finished_at, random=self._chance()
+        )
+        follow: list[NewAlert] = []
+        while True:
+            try:
+                if verdict.state is AlertState.FAILED:
+                    follow = await self._escalate(alert, result, verdict, finished_at)
+                async with self._store.write() as connection:
+                    await outbox.record(
+                        connection,
+                        alert=alert,
+                        message=message,
+                        result=result,
+                        verdict=verdict,
+                        started_at=started_at,
+                        finished_at=finished_at,
+                    )
+                    await outbox.add(connection, follow, now=finished_at)
+                break
+            except StorageUnavailable:
+                self._metrics.storage_errors.labels("notify").inc()
+                # Not cut short by an ending: until then it may be the only record there is.
+                await self._clock.sleep(STORAGE_WAIT)
+        if follow:
+            self._followed()
+        self._tell(alert, result, verdict, started_at, finished_at)
+        return pause
+
+    async def _escalate(
+        self, alert: Alert, result: SendResult, verdict: Verdict, now: Micros
+    ) -> list[NewAlert]:
+        what = "a message to operations"
+        if alert.kind is AlertKind.CASE:
+            what = await self._what(alert)
+        reason = str(verdict.reason or FailureReason.UNKNOWN)
+        return escalate(self._ladder, alert, result=result, reason=reason, what=what, now=now)
+
+    async def _what(self, alert: Alert) -> str:
+        """What a case alert was about, in our own words."""
+        try:
+            event = (await self._told(alert)).event
+            return say(event.status, event.tags).title
+        except StorageUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - the failure must be told whatever this does
+            self._log.error("alert.render_failed", alert=alert.id, error=error)
+            return "a change of a case"
+
+    def _tell(
+        self,
+        alert: Alert,
+        result: SendResult,
+        verdict: Verdict,
+        started_at: Micros,
+        finished_at: Micros,
+    ) -> None:
+        reason = str(result.reason or "")
+        self._metrics.attempts.labels(alert.channel, str(result.outcome), reason).inc()
+        if verdict.state is AlertState.SENT:
+            self._metrics.alert_seconds.observe((finished_at - alert.created_at) / _SECOND)
+        self._log.info(
+            "alert.attempted",
+            alert=alert.id,
+            kind=str(alert.kind),
+            channel=alert.channel,
+            number=alert.attempts,
+            outcome=str(result.outcome),
+            reason=reason or None,
+            detail=result.detail or None,
+            state=str(verdict.state),
+            urgent=alert.urgent,
+            ms=round((finished_at - started_at) / 1000, 1),
+        )
+
+
+_GONE = SendResult(
+    outcome=Outcome.PERMANENT,
+    reason=FailureReason.TARGET_GONE,
+    detail="the configuration no longer has this target",
+)
+_UNREAD = SendResult(
+    outcome=Outcome.RETRYABLE,
+    reason=FailureReason.UNKNOWN,
+    detail="the storage could not be read; nothing was sent",
+)
+#: What is on record where no message went out.
+_NOTHING = Message(title="", body="")

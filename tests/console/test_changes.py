@@ -1,0 +1,78 @@
+"""What is told of the difference between two configurations."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from casebell.console.changes import FIXED, changes, waiting_for_restart
+from casebell.settings import Settings, load
+
+FIRST = """
+[sources.parley]
+kind = "parley"
+secrets = ["a-secret-that-is-long"]
+[channels.team]
+url = "json://127.0.0.1/vermilion"
+[[rules]]
+name = "All"
+when = {}
+notify = ["team"]
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str], Settings]:
+    """The settings that a text gives."""
+
+    def write(text: str) -> Settings:
+        file = tmp_path / "config.toml"
+        file.write_text(text)
+        return load(file, environ={})
+
+    return write
+
+
+def test_nothing(written: Callable[[str], Settings]) -> None:
+    """A comment changes nothing."""
+    assert changes(written(FIRST), written(FIRST + "# a comment")) == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("a-secret-that", "b-secret-that", {"sources": {"changed": ["parley"]}}),
+        ("vermilion", "ochre", {"channels": {"changed": ["team"]}}),
+        ("when = {}", 'when = { status = "denied" }', {"rules": {"changed": ["All"]}}),
+        ('"All"', '"Some"', {"rules": {"added": ["Some"], "removed": ["All"]}}),
+        (
+            "\n[sources",
+            "\n[server]\nmax_body = 2048\n[sources",
+            {"settings": {"changed": ["server.max_body"]}},
+        ),
+        (
+            "\n[sources",
+            '\n[ops]\nnotify = "team"\n[sources',
+            {"settings": {"changed": ["ops.notify"]}},
+        ),
+        ("\n[sources", "\n[server]\nport = 1\n[sources", {}),
+    ],
+)
+def test_what_is_told(written: Callable[[str], Settings], old: str, new: str, told: object) -> None:
+    """Names and keys, never a value."""
+    found = changes(written(FIRST), written(FIRST.replace(old, new, 1)))
+    assert found == told
+    assert "vermilion" not in str(found)
+
+
+def test_what_waits_for_a_restart(written: Callable[[str], Settings]) -> None:
+    """Address and database, against what the server started with; the password is compared too."""
+    first = written(FIRST)
+    url = "[storage]\nurl = 'postgresql://user:{}@host/database'\n"
+    one, other = (written(FIRST + url.format(password)) for password in ("x", "y"))
+    assert waiting_for_restart(first, first) == []
+    assert waiting_for_restart(first, written(FIRST + "[server]\nport = 1\n")) == ["server.port"]
+    assert waiting_for_restart(one, other) == ["storage.url"]
+    for key in FIXED:
+        section, _, name = key.partition(".")
+        assert name in type(getattr(first, section)).model_fields

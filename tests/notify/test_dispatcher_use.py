@@ -1,0 +1,86 @@
+"""Channels that change while the dispatcher works."""
+
+import asyncio
+from collections.abc import Mapping
+from zoneinfo import ZoneInfo
+
+from casebell.notify.attempt import Policy
+from casebell.notify.channel import Channel
+from casebell.notify.escalate import Ladder
+from casebell.notify.render import Style
+from casebell.sandbox.sinks import HttpAnswer, HttpSink
+from casebell.store.engine import Store
+from contracts.workbench import eventually
+from notify.sending import RETRY_AFTER, Bench, running, to
+
+
+def use(bench: Bench, channels: Mapping[str, Channel]) -> None:
+    """Send over these from now on."""
+    style = Style(disclose="minimal", timezone=ZoneInfo("UTC"), public_url=None)
+    bench.dispatcher.use(
+        channels,
+        dict.fromkeys(channels, Policy(style=style, timeout=5.0, max_age=3_600.0)),
+        Ladder(
+            targets={name: channel.targets for name, channel in channels.items()},
+            fallbacks={},
+            ops=(),
+        ),
+    )
+
+
+async def test_a_pause_goes_on(store: Store, sink: HttpSink) -> None:
+    """What a service asked for holds for the same channel, whatever else changes."""
+    sink.answer(HttpAnswer(status=429, headers=RETRY_AFTER), HttpAnswer())
+    channel = to(sink)
+    bench = Bench(store, {"slack": channel})
+    async with running(bench):
+        await bench.put("change:1")
+        await bench.until(**{"change:1": "deferred"})
+        await eventually(lambda: bench.clock.asleep)
+        use(bench, {"slack": channel})
+        await asyncio.sleep(0.1)
+        assert len(sink.requests) == 1
+        bench.later(31.0)
+        await bench.until(**{"change:1": "sent"})
+
+
+async def test_another_service_need_not_wait(store: Store, sink: HttpSink, other: HttpSink) -> None:
+    """A pause is the service's own: what is new is sent at once over the one in its place."""
+    sink.answer(HttpAnswer(status=429, headers=RETRY_AFTER))
+    bench = Bench(store, {"slack": to(sink)})
+    async with running(bench):
+        await bench.put("change:1")
+        await bench.until(**{"change:1": "deferred"})
+        await eventually(lambda: bench.clock.asleep)
+        use(bench, {"slack": to(other)})
+        await bench.put("change:2")
+        await bench.until(**{"change:2": "sent"})
+        assert bench.dispatcher.alive
+    assert (len(sink.requests), len(other.requests)) == (1, 1)
+
+
+async def test_an_ending_waits_for_what_was_replaced(
+    store: Store, sink: HttpSink, other: HttpSink
+) -> None:
+    """The send in hand of a channel that is gone is given its time, and recorded."""
+    sink.answer(HttpAnswer(delay=0.5))
+    bench = Bench(store, {"slack": to(sink)})
+    async with running(bench):
+        await bench.put("change:1")
+        await sink.received(1)
+        use(bench, {"email": to(other)})
+        await bench.dispatcher.close(grace=5.0)
+        assert await bench.states() == {("change:1", "slack"): "sent"}
+
+
+async def test_a_channel_that_comes_back(store: Store, sink: HttpSink) -> None:
+    """Taken away and put back, over and over, it sends everything once."""
+    bench = Bench(store, {"slack": to(sink)})
+    async with running(bench):
+        for number in range(1, 11):
+            use(bench, {})
+            use(bench, {"slack": to(sink)})
+            await bench.put(f"change:{number}")
+        await bench.until(**{f"change:{number}": "sent" for number in range(1, 11)})
+        assert bench.dispatcher.alive
+    assert len(sink.requests) == 10

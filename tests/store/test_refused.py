@@ -1,0 +1,248 @@
+"""Deliveries that did not authenticate: what is kept of them, and for how long."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from casebell.store import migrations, refused
+from casebell.store.engine import Store
+from casebell.store.schema import journal
+from casebell.store.schema import refused as table
+from contracts.case_events import RECEIVED_AT
+from contracts.store_contract import refusal
+
+HOUR = 3_600_000_000
+DAY = 24 * HOUR
+SIGNATURE = "t=1734020000,v1=" + "ab" * 32
+
+
+def kept(size: int = 2, **fields: Any) -> refused.Refused:
+    """A refusal that can be checked again."""
+    return refusal(**{"body": b"x" * size, "body_size": size, "signature": SIGNATURE, **fields})
+
+
+async def refuse(store: Store, *batch: refused.Refused, now: int = RECEIVED_AT) -> None:
+    """Remember them in one transaction."""
+    async with store.write() as connection:
+        await refused.refuse(connection, batch, now=now)
+
+
+async def rows_of(store: Store, of: Any = table) -> Sequence[Any]:
+    """Every row, in order."""
+    async with store.read() as connection:
+        return (await connection.execute(select(of).order_by(of.c[0]))).all()
+
+
+async def listed(store: Store, **options: Any) -> list[dict[str, Any]]:
+    """What the listing shows."""
+    async with store.read() as connection:
+        return await refused.list_refused(connection, **{"limit": 50, **options})
+
+
+async def rising(store: Store, *, hour: int = 0) -> list[tuple[str, int]]:
+    """Sources of which operations should hear, and how many refusals each has."""
+    async with store.read() as connection:
+        found = await refused.rising(connection, hour=hour)
+    return [(row.source, row.number) for row in found]
+
+
+async def tell(store: Store, *, now: int, source: str = "parley") -> None:
+    """Operations are told of all there are."""
+    last = max(row.id for row in await rows_of(store))
+    async with store.write() as connection:
+        await refused.mark_told(connection, source=source, last=last, now=now)
+
+
+class TestKept:
+    """What a row and the journal hold."""
+
+    async def test_a_row_and_an_entry(self, store: Store) -> None:
+        """Where it came from, why it was refused and what proves it; the journal has no content."""
+        await refuse(store, kept(5, idempotency_key="key-1"), refusal(error="signature_missing"))
+        first, second = await rows_of(store)
+        assert (bytes(first.body), first.signature) == (b"xxxxx", SIGNATURE)
+        assert (first.address, first.idempotency_key) == ("198.51.100.9", "key-1")
+        assert (second.error, second.body, second.signature) == ("signature_missing", None, None)
+        entries = await rows_of(store, journal)
+        assert [(entry.kind, entry.actor, entry.subject) for entry in entries] == [
+            ("delivery.refused", "address:198.51.100.9", "source:parley")
+        ] * 2
+        assert "xxxxx" not in str(entries)
+        assert "abab" not in str(entries)
+
+    async def test_one_key_for_ever(self, store: Store) -> None:
+        """Secrets are digested under one random key, made once for a database."""
+        found = set()
+        for _ in range(3):
+            async with store.write() as connection:
+                found.add(await refused.digest_key(connection))
+        assert [len(key) for key in found] == [32]
+
+    async def test_nothing_of_nothing(self, store: Store) -> None:
+        """An empty batch leaves neither a row nor an entry."""
+        await refuse(store)
+        assert [*await rows_of(store), *await rows_of(store, journal)] == []
+
+
+class TestBounds:
+    """Count, bytes and age; the oldest go first."""
+
+    async def test_count(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Only the newest are kept, however many come, at once or one after another."""
+        monkeypatch.setattr(refused, "COUNT_LIMIT", 100)
+        for first in (0, 100, 195):
+            batch = [refusal(request_id=f"req_{n}") for n in range(first, first + 105)]
+            await refuse(store, *batch)
+            rows = await rows_of(store)
+            assert len(rows) == 100
+            assert rows[0].request_id == f"req_{first + 5}"
+            assert rows[-1].request_id == f"req_{first + 104}"
+
+    async def test_bytes(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        """All bodies together are never more; as many of the newest are kept as fit exactly."""
+        monkeypatch.setattr(refused, "BYTES_LIMIT", 1_000)
+        await refuse(store, *[kept(400, request_id=str(n)) for n in range(2)])
+        await refuse(store, kept(200, request_id="2"))
+        assert len(await rows_of(store)) == 3
+        await refuse(store, kept(1, request_id="3"))
+        assert [row.request_id for row in await rows_of(store)] == ["1", "2", "3"]
+        await refuse(store, kept(1_001, request_id="4"))
+        assert await rows_of(store) == []
+
+    async def test_bodies_that_are_not_kept_take_no_room(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Refusals without a body push none out that has one."""
+        monkeypatch.setattr(refused, "BYTES_LIMIT", 1_000)
+        await refuse(store, kept(900))
+        await refuse(store, *[refusal(body_size=500) for _ in range(9)])
+        assert len(await rows_of(store)) == 10
+
+    async def test_age(self, store: Store) -> None:
+        """After a week it is forgotten, with the next refusal or by itself."""
+        await refuse(store, kept(request_id="old"))
+        await refuse(store, kept(at=RECEIVED_AT + DAY, request_id="new"), now=RECEIVED_AT + 7 * DAY)
+        assert len(await rows_of(store)) == 2
+        late = kept(at=RECEIVED_AT + 7 * DAY + 1, request_id="late")
+        await refuse(store, late, now=RECEIVED_AT + 7 * DAY + 1)
+        assert [row.request_id for row in await rows_of(store)] == ["new", "late"]
+        now = RECEIVED_AT + 8 * DAY + 1
+        async with store.write() as connection:
+            assert await refused.any_too_old(connection, now=now)
+            await refused.forget(connection, now=now)
+            assert not await refused.any_too_old(connection, now=now)
+        assert [row.request_id for row in await rows_of(store)] == ["late"]
+
+
+class TestListed:
+    """The listing."""
+
+    async def test_newest_first(self, store: Store) -> None:
+        """Newest first, with a cursor, and without bodies or proofs."""
+        await refuse(store, kept(3), refusal(), kept(4))
+        all_of_them = await listed(store)
+        assert [one["size"] for one in all_of_them] == [4, 2, 3]
+        assert [one["readmittable"] for one in all_of_them] == [True, False, True]
+        assert "xxx" not in json.dumps(all_of_them)
+        assert "v1=" not in json.dumps(all_of_them)
+        newest = all_of_them[0]["id"]
+        assert [one["size"] for one in await listed(store, before=newest, limit=1)] == [2]
+
+    async def test_narrowed(self, store: Store) -> None:
+        """By source, by error, by both."""
+        await refuse(
+            store,
+            refusal(source="parley", error="stale_signature"),
+            refusal(source="parley"),
+            refusal(source="torch", error="secret_mismatch"),
+        )
+        for options, count in (
+            ({"source": "parley"}, 2),
+            ({"error": "stale_signature"}, 1),
+            ({"source": "torch", "error": "stale_signature"}, 0),
+        ):
+            assert len(await listed(store, **options)) == count
+
+    async def test_what_can_be_checked_again(self, store: Store) -> None:
+        """Those with a body that are not readmitted yet, oldest first."""
+        await refuse(store, kept(), refusal(), kept(source="torch"), kept())
+        first, _, third, fourth = [row.id for row in await rows_of(store)]
+        async with store.write() as connection:
+            await refused.mark_readmitted(
+                connection, fourth, now=RECEIVED_AT, actor="cli", event_id=7
+            )
+            assert await refused.readmittable(connection, source=None) == [first, third]
+            assert await refused.readmittable(connection, source="torch") == [third]
+            assert await refused.known(connection, [fourth, 999]) == {fourth}
+        row = (await rows_of(store))[-1]
+        assert (row.body, row.signature, row.event_id) == (None, None, 7)
+        entry = (await rows_of(store, journal))[-1]
+        assert (entry.kind, entry.actor) == ("delivery.readmitted", "cli")
+        assert entry.subject == f"refused:{fourth}"
+
+
+class TestRising:
+    """When operations should hear."""
+
+    async def test_from_the_fifth_on(self, store: Store) -> None:
+        """A source of which as many were refused that brought something, however slowly."""
+        for number in range(refused.RISE - 1):
+            await refuse(store, kept(at=RECEIVED_AT + number * DAY), refusal(), refusal())
+        assert await rising(store) == []
+        await refuse(store, kept())
+        assert await rising(store) == [("parley", refused.RISE)]
+
+    async def test_each_source_by_itself(self, store: Store) -> None:
+        """What two sources have together is nobody's rise."""
+        await refuse(store, *[kept(source=name) for name in ("parley", "torch") * 3])
+        assert await rising(store) == []
+        await refuse(store, *[kept(source="torch")] * 2)
+        assert await rising(store) == [("torch", 5)]
+
+    async def test_at_most_once_an_hour(self, store: Store) -> None:
+        """Who was told within the hour waits; new ones are told in the next, the old ones never."""
+        await refuse(store, *[kept()] * 5)
+        await tell(store, now=3 * HOUR + 5)
+        assert await rising(store, hour=4 * HOUR) == []
+        await refuse(store, *[kept()] * 6)
+        assert await rising(store, hour=3 * HOUR) == []
+        assert await rising(store, hour=4 * HOUR) == [("parley", 6)]
+
+    async def test_what_was_readmitted_is_no_trouble(self, store: Store) -> None:
+        """Refusals that were readmitted are not told any more."""
+        await refuse(store, *[kept()] * 5)
+        async with store.write() as connection:
+            (first, *_) = await refused.readmittable(connection, source=None)
+            await refused.mark_readmitted(connection, first, now=1, actor="cli", event_id=1)
+        assert await rising(store) == []
+
+
+async def test_rows_of_the_first_release(bare_url: str) -> None:
+    """What an earlier release remembered stays listed, and cannot be readmitted."""
+    from alembic import command  # noqa: PLC0415 - only this test looks at the versions between
+
+    def to_the_first(connection: Any) -> None:
+        made = migrations.config()
+        made.attributes["connection"] = connection
+        command.upgrade(made, "0001")
+        old = ("at", "source", "error", "address", "request_id", "body_sha256", "body_size")
+        row = dict(
+            zip(old, (RECEIVED_AT, "parley", "secret_missing", "a", "r", "00", 2), strict=True)
+        )
+        columns = ", ".join(row)
+        values = ", ".join(f":{name}" for name in row)
+        connection.execute(text(f"INSERT INTO refused ({columns}) VALUES ({values})"), row)
+
+    before = Store(bare_url)
+    if before.path is not None:
+        before.path.touch()
+    before._writer = before._engine(pool_size=1, read_only=False)
+    async with before.write() as connection:
+        await connection.run_sync(to_the_first)
+    await before.close()
+    async with Store(bare_url) as store:
+        (one,) = await listed(store)
+        assert (one["error"], one["readmittable"], one["event"]) == ("secret_missing", False, None)

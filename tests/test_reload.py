@@ -1,0 +1,495 @@
+"""A configuration that changes under a running server: real store, real channels, real files."""
+
+import asyncio
+import hashlib
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from structlog.testing import capture_logs
+
+from casebell.app import Runtime, build
+from casebell.sandbox.sinks import HttpAnswer, HttpSink
+from casebell.settings import Settings, load
+from contracts.workbench import HandClock, eventually
+from e2e.sender import document, encoded, signed
+from receive.making import make_delivery
+
+TOKEN = "the-door"
+OLD, NEW = "the-old-signing-secret", "the-new-signing-secret"
+#: A change that is urgent to nobody.
+ORDINARY = {"normalized_status": "received", "raw_status_text": "Case Was Received"}
+
+
+def source(*secrets: str, more: str = "") -> str:
+    """The one source, with these secrets."""
+    return f'[sources.parley]\nkind = "parley"\nsecrets = {json.dumps(secrets)}\n{more}\n'
+
+
+def channel(name: str, sink: HttpSink, *, more: str = "", path: str = "") -> str:
+    """A channel to a sink."""
+    return f'[channels.{name}]\nurl = "json://127.0.0.1:{sink.port}/{path}"\npace = "0s"\n{more}\n'
+
+
+def rule(*notify: str, name: str = "All", when: str = "{}") -> str:
+    """A rule, for everything unless told otherwise."""
+    return f'[[rules]]\nname = "{name}"\nwhen = {when}\nnotify = {json.dumps(notify)}\n'
+
+
+def ops(*notify: str) -> str:
+    """Who hears of trouble."""
+    return f"[ops]\nnotify = {json.dumps(notify)}\n"
+
+
+def written(folder: Path, text: str) -> Settings:
+    """The settings that a file with this text gives."""
+    file = folder / "config.toml"
+    file.write_text(f'[storage]\nurl = "sqlite:///casebell.db"\n{text}')
+    return load(file, environ={})
+
+
+class House:
+    """A running application and the file it was started from."""
+
+    def __init__(self, folder: Path, text: str) -> None:
+        self.file = folder / "config.toml"
+        self.write(text)
+        self.hangup = asyncio.Event()
+        self.read: Callable[[], Settings] = lambda: load(self.file, environ={})
+        self.log: list[MutableMapping[str, Any]] = []
+        self._app = build(
+            load(self.file, environ={}),
+            door_token=TOKEN,
+            read=self._read,
+            hangup=self.hangup,
+        )
+        transport = httpx2.ASGITransport(app=self._app, client=("127.0.0.1", 9))
+        self.client = httpx2.AsyncClient(transport=transport, base_url="http://casebell.test")
+
+    def _read(self) -> Settings:
+        return self.read()
+
+    def write(self, text: str) -> str:
+        """Write the file; returns its hash."""
+        content = f'[storage]\nurl = "sqlite:///casebell.db"\n{text}'.encode()
+        self.file.write_bytes(content)
+        return hashlib.sha256(content).hexdigest()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["House"]:
+        """Everything runs."""
+        with capture_logs() as self.log:
+            async with self._app.router.lifespan_context(self._app):
+                yield self
+
+    async def reload(self, text: str) -> dict[str, Any]:
+        """Write the file and have it read; the answer must be yes."""
+        self.write(text)
+        answer = await self.ask()
+        assert answer.status_code == 200, answer.text
+        content: dict[str, Any] = answer.json()
+        return content
+
+    async def ask(self) -> httpx2.Response:
+        """Have the file read."""
+        return await self.client.post("/local/reload", headers={"Authorization": f"Bearer {TOKEN}"})
+
+    async def post(self, *, secret: str = OLD, **fields: Any) -> httpx2.Response:
+        """Post one delivery."""
+        body = encoded(document(**ORDINARY | fields))
+        return await self.client.post(
+            "/webhooks/parley", content=body, headers=signed(body, secret=secret)
+        )
+
+    async def deliver(self, **fields: Any) -> None:
+        """Post one that must be taken."""
+        answer = await self.post(**fields)
+        assert answer.status_code == 200, answer.text
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """Read from the server's database."""
+        database = self.file.with_name("casebell.db")
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            return connection.execute(statement).fetchall()
+
+    def journalled(self, kind: str) -> list[dict[str, Any]]:
+        """The data of the journal's entries of one kind."""
+        return [
+            json.loads(data)
+            for found, data in self.rows("SELECT kind, data FROM journal ORDER BY seq")
+            if found == kind
+        ]
+
+    def states(self) -> list[tuple[Any, ...]]:
+        """Channel, state and number of attempts of each alert of a case."""
+        return self.rows(
+            "SELECT channel, state, attempts FROM alerts WHERE kind = 'case' ORDER BY id"
+        )
+
+    def logged(self, name: str) -> list[Mapping[str, Any]]:
+        """Log lines of one kind."""
+        return [line for line in self.log if line["event"] == name]
+
+
+@pytest.fixture
+async def sink() -> AsyncIterator[HttpSink]:
+    """Where messages go."""
+    async with HttpSink() as server:
+        yield server
+
+
+@pytest.fixture
+async def other() -> AsyncIterator[HttpSink]:
+    """Where they go, too."""
+    async with HttpSink() as server:
+        yield server
+
+
+def authorized(body: bytes) -> bytes:
+    """The signature's header, made with the old secret."""
+    return signed(body, secret=OLD)["Authorization"].encode()
+
+
+def titles(sink: HttpSink) -> list[str]:
+    """What came in, in order."""
+    return [json.loads(request.body)["title"] for request in sink.requests]
+
+
+class TestSecrets:
+    """Rotation."""
+
+    async def test_a_secret_is_rotated(self, tmp_path: Path) -> None:
+        """Both secrets are taken while both are configured; then the old one is refused."""
+        house = House(tmp_path, source(OLD))
+        async with house.running():
+            assert (await house.post(secret=NEW)).status_code == 401
+            answer = await house.reload(source(NEW, OLD))
+            assert answer["changed"] == {"sources": {"changed": ["parley"]}}
+            await house.deliver(secret=OLD)
+            await house.deliver(secret=NEW)
+            await house.reload(source(NEW))
+            assert (await house.post(secret=OLD)).status_code == 401
+            await house.deliver(secret=NEW)
+        assert OLD not in str(house.log)
+        assert NEW not in str(house.log)
+        assert NEW not in str(house.journalled("config.reloaded"))
+
+    async def test_sources_come_and_go(self, tmp_path: Path) -> None:
+        """A new one is known at once; one that is gone answers as an address nobody knew."""
+        house = House(tmp_path, source(OLD))
+        async with house.running():
+            answer = await house.reload(source(OLD).replace("parley]", "second]"))
+            assert answer["changed"] == {"sources": {"added": ["second"], "removed": ["parley"]}}
+            assert (await house.post()).status_code == 404
+            body = encoded(document())
+            taken = await house.client.post(
+                "/webhooks/second", content=body, headers=signed(body, secret=OLD)
+            )
+            assert taken.status_code == 200
+
+    async def test_a_delivery_of_a_source_that_goes_is_stored(self, tmp_path: Path) -> None:
+        """What authenticated before its source was removed is compared and stored as any other."""
+        old = written(tmp_path, source(OLD))
+        new = written(tmp_path, source(OLD).replace("parley]", "other]"))
+        runtime = Runtime.wire(old)
+        async with runtime.running():
+            bodies = [
+                encoded(document(id="evt_1", receipt_number="IOE0912345678", sent_at=at))
+                for at in "12"
+            ]
+            first, again = (
+                make_delivery(body, [(b"authorization", authorized(body))]) for body in bodies
+            )
+            await runtime.receiver.accept(first)
+            on_its_way = asyncio.create_task(runtime.receiver.accept(again))
+            await asyncio.sleep(0)
+            runtime.prepare(old, new)()
+            assert not runtime.receiver.knows("parley")
+            assert (await on_its_way).status == "duplicate"
+
+
+class TestLimits:
+    """What strangers and proxies may do."""
+
+    async def test_they_change(self, tmp_path: Path) -> None:
+        """Body size, refusals and who reads the metrics are those of the new file."""
+        house = House(tmp_path, source(OLD))
+        async with house.running():
+            assert (await house.client.get("/metrics")).status_code == 200
+            answer = await house.reload(
+                source(OLD)
+                + '[server]\nmax_body = "1KiB"\nmetrics_from = "10.0.0.1"\n'
+                + "refusals_per_minute = 1\n"
+            )
+            keys = ["server.metrics_from", "server.max_body", "server.refusals_per_minute"]
+            assert answer["changed"] == {"settings": {"changed": keys}}
+            assert (await house.client.get("/metrics")).status_code == 404
+            assert (await house.post(raw_status_text="x" * 2048)).status_code == 413
+            found = [(await house.post(secret=NEW)).status_code for _ in range(2)]
+            assert found == [401, 429]
+
+    async def test_what_needs_a_restart_is_told(self, tmp_path: Path) -> None:
+        """The rest is used, and each reload says again what is not, until it is taken back."""
+        house = House(tmp_path, source(OLD))
+        async with house.running():
+            for _ in range(2):
+                answer = await house.reload(source(NEW) + "[server]\nport = 9\n")
+                assert answer["needs_restart"] == ["server.port"]
+            assert [line["keys"] for line in house.logged("config.needs_restart")] == [
+                ["server.port"]
+            ] * 2
+            await house.deliver(secret=NEW)
+            assert (await house.reload(source(NEW)))["needs_restart"] == []
+
+
+class TestWrongFiles:
+    """A file that cannot be used."""
+
+    async def test_nothing_changes(self, tmp_path: Path, sink: HttpSink) -> None:
+        """The old secrets and rules stay; log, journal and operations say why, the latter once."""
+        good = source(OLD) + channel("team", sink) + rule("team") + ops("team")
+        house = House(tmp_path, good)
+        async with house.running():
+            sha256 = house.write(
+                source(NEW) + channel("team", sink) + rule("tame") + "[server]\nprot = 1\n"
+            )
+            for _ in range(2):
+                answer = await house.ask()
+                assert (answer.status_code, answer.json()["exit_code"]) == (409, 1)
+                assert {one["key"] for one in answer.json()["problems"]} == {
+                    "rules[1].notify[1]",
+                    "server.prot",
+                }
+            await sink.received(1)
+            assert titles(sink) == ["Casebell operations: A new configuration cannot be used"]
+            await house.deliver()
+            await sink.received(2)
+            assert (await house.post(secret=NEW)).status_code == 401
+        assert len(sink.requests) == 2
+        text = json.loads(sink.requests[0].body)["message"]
+        assert "casebell check" in text
+        assert sha256[:12] in text
+        entries = house.journalled("config.rejected")
+        assert [entry["config_sha256"] for entry in entries] == [sha256] * 2
+        assert house.journalled("config.reloaded") == []
+        assert NEW not in str(house.log) + str(entries) + text
+        for line in house.logged("config.rejected"):
+            assert line["config_sha256"] == sha256
+            assert {"server.prot"} < {one["key"] for one in line["problems"]}
+
+    async def test_a_channel_that_cannot_be_loaded(self, tmp_path: Path, sink: HttpSink) -> None:
+        """What only loading finds out is found before anything changes."""
+        good = source(OLD) + channel("team", sink) + rule("team")
+        house = House(tmp_path, good)
+        async with house.running():
+            house.write(source(NEW) + channel("team", sink).replace("json://", "nosuch://"))
+            answer = await house.ask()
+            assert [one["key"] for one in answer.json()["problems"]] == ["channels.team.url"]
+            await house.deliver()
+            await sink.received(1)
+
+    async def test_a_file_that_is_gone(self, tmp_path: Path) -> None:
+        """It is told like any other problem, without a hash."""
+        house = House(tmp_path, source(OLD))
+        async with house.running():
+            house.file.unlink()
+            assert (await house.ask()).status_code == 409
+            await house.deliver()
+        assert [entry["config_sha256"] for entry in house.journalled("config.rejected")] == [""]
+
+
+class TestRules:
+    """Who hears of what."""
+
+    async def test_the_next_event_meets_the_new_rules(
+        self, tmp_path: Path, sink: HttpSink, other: HttpSink
+    ) -> None:
+        """A rule that names another channel sends there from the next event on."""
+        channels = source(OLD) + channel("team", sink) + channel("second", other)
+        house = House(tmp_path, channels + rule("team"))
+        async with house.running():
+            await house.deliver()
+            await sink.received(1)
+            answer = await house.reload(channels + rule("second") + rule("team", name="More"))
+            assert answer["changed"] == {"rules": {"added": ["More"], "changed": ["All"]}}
+            await house.deliver()
+            await sink.received(2)
+            await other.received(1)
+        assert len(sink.requests) == 2
+
+
+class TestChannels:
+    """While messages are on their way."""
+
+    async def test_a_new_channel_sends(
+        self, tmp_path: Path, sink: HttpSink, other: HttpSink
+    ) -> None:
+        """Its worker starts with it."""
+        house = House(tmp_path, source(OLD) + channel("team", sink) + rule("team"))
+        async with house.running():
+            await house.reload(
+                source(OLD)
+                + channel("team", sink)
+                + channel("second", other)
+                + rule("team", "second")
+            )
+            await house.deliver()
+            await asyncio.gather(sink.received(1), other.received(1))
+            assert (await house.client.get("/ready")).status_code == 200
+
+    async def test_a_changed_channel_ends_its_send(
+        self, tmp_path: Path, sink: HttpSink, other: HttpSink
+    ) -> None:
+        """What is being sent ends where it began, once; the next goes the new way at once."""
+        sink.answer(HttpAnswer(delay=1.5), HttpAnswer())
+        house = House(tmp_path, source(OLD) + channel("team", sink) + rule("team"))
+        async with house.running():
+            await house.deliver()
+            await sink.received(1)
+            await house.reload(source(OLD) + channel("team", other) + rule("team"))
+            await house.deliver()
+            await other.received(1)
+            await eventually(lambda: house.states() == [("team", "sent", 1)] * 2)
+        assert (len(sink.requests), len(other.requests)) == (1, 1)
+
+    async def test_a_removed_channel_ends_its_send(
+        self, tmp_path: Path, sink: HttpSink, other: HttpSink
+    ) -> None:
+        """What it is sending is sent and recorded once; what waits fails at once, and is told."""
+        sink.answer(HttpAnswer(delay=1.0), HttpAnswer())
+        both = source(OLD) + channel("team", sink) + channel("duty", other) + ops("duty")
+        house = House(tmp_path, both + rule("team"))
+        async with house.running():
+            await house.deliver()
+            await sink.received(1)
+            await house.deliver()
+            await eventually(lambda: len(house.states()) == 2)
+            await house.reload(source(OLD) + channel("duty", other) + ops("duty") + rule("duty"))
+            await other.received(1)
+            assert titles(other) == ["Casebell operations: Channel team is gone"]
+            assert house.states()[1][:2] == ("team", "failed")
+            await eventually(lambda: house.states()[0] == ("team", "sent", 1))
+            assert (await house.client.get("/ready")).status_code == 200
+        assert len(sink.requests) == 1
+        assert len(house.rows("SELECT 1 FROM attempts WHERE alert_id = 1")) == 1
+
+    async def test_a_removed_channel_whose_last_send_fails(
+        self, tmp_path: Path, sink: HttpSink, other: HttpSink
+    ) -> None:
+        """What would have been tried again ends visibly, and operations hear of it."""
+        sink.answer(HttpAnswer(delay=0.5, status=500))
+        duty = channel("duty", other) + ops("duty")
+        team = channel("team", sink, more='max_age = "100ms"')
+        house = House(tmp_path, source(OLD) + team + duty + rule("team"))
+        async with house.running():
+            await house.deliver()
+            await sink.received(1)
+            await house.reload(source(OLD) + duty + rule("duty"))
+            await other.received(1)
+            assert titles(other) == ["Casebell operations: Channel team is gone"]
+            assert house.states() == [("team", "failed", 1)]
+
+    async def test_nothing_is_lost_in_a_storm(
+        self, tmp_path: Path, sink: HttpSink, other: HttpSink
+    ) -> None:
+        """Reloads without end, a channel that changes with each: every alert arrives once."""
+        house = House(tmp_path, source(OLD) + channel("team", sink) + rule("team"))
+        async with house.running():
+            for number in range(12):
+                await house.deliver()
+                where = (sink, other)[number % 2]
+                changed = channel("team", where, path=str(number))
+                await house.reload(source(OLD) + changed + rule("team"))
+            await eventually(lambda: house.states() == [("team", "sent", 1)] * 12)
+        received = titles(sink) + titles(other)
+        assert len(received) == 12
+
+    async def test_the_same_service_keeps_its_instance(
+        self, tmp_path: Path, sink: HttpSink
+    ) -> None:
+        """A channel whose service is the same keeps its instance, whatever its policy becomes."""
+        first = source(OLD) + channel("team", sink) + channel("second", sink)
+        elsewhere = source(OLD) + channel("team", sink) + channel("second", sink, path="2")
+        policy = channel(
+            "team", sink, more='disclose = "full"\nfallback = "second"\nmax_age = "1h"'
+        )
+        old, new = written(tmp_path, first), written(tmp_path, elsewhere)
+        last = written(tmp_path, source(OLD) + policy + channel("second", sink, path="2"))
+        runtime = Runtime.wire(old, clock=HandClock())
+        before = runtime.dispatcher.channels
+        runtime.prepare(old, new)()
+        between = runtime.dispatcher.channels
+        assert between["team"] is before["team"]
+        assert between["second"] is not before["second"]
+        runtime.prepare(new, last)()
+        assert runtime.dispatcher.channels == between
+
+
+class TestSignals:
+    """SIGHUP, as the event that it sets."""
+
+    async def test_many_are_few(self, tmp_path: Path) -> None:
+        """What comes before a reload begins is one; what comes during it is one more."""
+        house = House(tmp_path, source(OLD))
+        async with house.running():
+            sha256 = house.write(source(NEW))
+            for _ in range(50):
+                house.hangup.set()
+            await eventually(lambda: house.logged("config.reloaded"))
+            await house.deliver(secret=NEW)
+            await asyncio.sleep(0.1)
+            assert len(house.logged("config.reloaded")) == 1
+        (entry,) = house.journalled("config.reloaded")
+        assert entry["config_sha256"] == sha256
+
+    async def test_a_wrong_file_is_no_end(self, tmp_path: Path) -> None:
+        """After a file that cannot be used the next signal is heard."""
+        house = House(tmp_path, source(OLD))
+        async with house.running():
+            house.write("nonsense")
+            house.hangup.set()
+            await eventually(lambda: house.logged("config.rejected"))
+            house.write(source(NEW))
+            house.hangup.set()
+            await eventually(lambda: house.logged("config.reloaded"))
+
+    async def test_a_defect_is_no_end(self, tmp_path: Path) -> None:
+        """Nor after one that nobody foresaw."""
+        house = House(tmp_path, source(OLD))
+        reads = iter([ZeroDivisionError(OLD), None])
+
+        def read() -> Any:
+            if error := next(reads):
+                raise error
+            return load(house.file, environ={})
+
+        house.read = read
+        async with house.running():
+            house.hangup.set()
+            await eventually(lambda: house.logged("config.defect"))
+            house.hangup.set()
+            await eventually(lambda: house.logged("config.reloaded"))
+
+
+async def test_a_journal_that_cannot_be_written(tmp_path: Path) -> None:
+    """A change that cannot be recorded is not made; who asked hears that the storage fails."""
+    house = House(tmp_path, source(OLD))
+    async with house.running():
+        database = house.file.with_name("casebell.db")
+        house.write(source(NEW))
+        with closing(sqlite3.connect(database, isolation_level=None)) as beside:
+            beside.execute("BEGIN IMMEDIATE")
+            answer = await house.ask()
+            assert (answer.status_code, answer.json()["exit_code"]) == (503, 3)
+            beside.execute("ROLLBACK")
+        assert [line["problems"][0]["message"] for line in house.logged("config.rejected")] == [
+            answer.json()["message"]
+        ]
+        await house.deliver(secret=OLD)
+        assert (await house.ask()).status_code == 200
+        await house.deliver(secret=NEW)
