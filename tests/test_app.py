@@ -75,6 +75,7 @@ async def test_from_delivery_to_people(tmp_path: Path, sink: HttpSink) -> None:
 async def test_the_first_delivery_need_not_wait(tmp_path: Path) -> None:
     """The table of statuses, which takes a while to read, is there before anything can come in."""
     classify._table.cache_clear()
+    classify._again.cache_clear()
     runtime = Runtime.wire(settings(tmp_path), clock=HandClock(NOW))
     assert classify._table.cache_info().currsize == 0
     async with runtime.running():

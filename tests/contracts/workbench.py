@@ -5,7 +5,7 @@ import functools
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,8 +14,9 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from casebell.events import CaseEvent, Micros
+from casebell.store.batch import Appended
 from casebell.store.engine import Store
-from casebell.store.event_log import Appended, append_events
+from casebell.store.event_log import append_events
 from casebell.telemetry import Log
 from contracts.case_events import RECEIVED_AT, same_json
 
@@ -154,7 +155,8 @@ def writes_of(store: Store) -> Iterator[list[str]]:
 
     event.listen(engine.sync_engine, "begin", note)
     try:
-        yield begun
+        with _bare(store, note):
+            yield begun
     finally:
         event.remove(engine.sync_engine, "begin", note)
 
@@ -171,11 +173,51 @@ def faults(
         if error is not None:
             raise error
 
+    def look_at(statement: str) -> None:
+        look(None, None, statement)
+
     event.listen(engine.sync_engine, "before_cursor_execute", look)
+    try:
+        with _bare(store, lambda: None, look_at) if writer else nullcontext():
+            yield
+    finally:
+        event.remove(engine.sync_engine, "before_cursor_execute", look)
+
+
+@contextmanager
+def _bare(
+    store: Store, begun: Callable[[], object], look: Callable[[str], None] = lambda _: None
+) -> Iterator[None]:
+    """Watch the transactions that go past SQLAlchemy, to SQLite's own driver."""
+    write_at_once = store.write_at_once
+
+    async def watched(work: Callable[[Any], Any]) -> Any:
+        begun()
+        return await write_at_once(lambda bare: work(_Watched(bare, look)))
+
+    store.write_at_once = watched  # type: ignore[method-assign]
     try:
         yield
     finally:
-        event.remove(engine.sync_engine, "before_cursor_execute", look)
+        del store.write_at_once
+
+
+class _Watched:
+    """The driver's connection, asked about each statement before it runs."""
+
+    def __init__(self, bare: Any, look: Callable[[str], None]) -> None:
+        self._bare = bare
+        self._look = look
+
+    def execute(self, statement: str, *given: Any) -> Any:
+        """Look, then run it."""
+        self._look(statement)
+        return self._bare.execute(statement, *given)
+
+    def executemany(self, statement: str, *given: Any) -> Any:
+        """Look, then run it."""
+        self._look(statement)
+        return self._bare.executemany(statement, *given)
 
 
 def disk_failure() -> OperationalError:

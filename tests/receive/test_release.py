@@ -14,8 +14,8 @@ from casebell.receive.release import StillHeld, release
 from casebell.settings import FieldMap, Settings, Source
 from casebell.settings.models import Routing
 from casebell.store import held
+from casebell.store.batch import Appended
 from casebell.store.engine import Store
-from casebell.store.event_log import Appended
 from casebell.store.rows import event_from_row
 from casebell.store.schema import events, journal
 from casebell.store.schema import held as held_table

@@ -7,11 +7,13 @@ from sqlalchemy import select
 
 from casebell.events import Case, Change, Flag, Status, Tag
 from casebell.store import cases
+from casebell.store.docket import Docket
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 from casebell.store.schema import cases as cases_table
 from casebell.store.schema import changes, events, journal
 from contracts.case_events import OCCURRED_AT, RECEIVED_AT, body_of, case_event
+from contracts.dockets import docket_of
 
 RECEIPT = "IOE0912345678"
 DECISION = {"outcome": "nobody", "notify": [], "rules": [], "because": "no rule «matched»"}
@@ -19,9 +21,9 @@ DECISION = {"outcome": "nobody", "notify": [], "rules": [], "because": "no rule 
 
 async def add_change(store: Store, *, event_id: int = 1, **fields: Any) -> int:
     """A change that nobody hears of."""
-    async with store.write() as connection:
-        return await cases.add_change(
-            connection,
+    receipt = str(fields.get("receipt", RECEIPT))
+    async with docket_of(store, receipt) as docket:
+        return docket.add_change(
             **{
                 "receipt": RECEIPT,
                 "status": Status.RFE_ISSUED,
@@ -40,9 +42,8 @@ async def add_change(store: Store, *, event_id: int = 1, **fields: Any) -> int:
 
 async def mark_routed(store: Store, event_id: int, *add_flags: Flag) -> None:
     """Note a decision."""
-    async with store.write() as connection:
-        await cases.mark_routed(
-            connection,
+    async with docket_of(store) as docket:
+        docket.mark_routed(
             event_id=event_id,
             change_id=1,
             add_flags=frozenset(add_flags),
@@ -134,13 +135,13 @@ class TestChanges:
         assert told == {"event": 1, "receipt": RECEIPT, "status": "rfe_issued", **DECISION}
 
     async def test_ids(self, store: Store, log: EventLog) -> None:
-        """Ids run from 1, and the next one is known before; a rollback gives its id back."""
+        """Ids run from 1, whatever receipt a change is of; what is not written takes none."""
         await log.append(case_event())
         for expected in (1, 2):
-            async with store.write() as connection:
-                assert await cases.next_change_id(connection) == expected
-                await connection.rollback()
-            assert await add_change(store) == expected
+            async with store.read() as connection:
+                unwritten = await Docket.load(connection, [RECEIPT])
+            unwritten.mark_routed(event_id=1, change_id=1, add_flags=frozenset(), reason="", now=1)
+            assert await add_change(store, receipt=f"IOE091234567{expected}") == expected
 
     async def test_history(self, store: Store, log: EventLog) -> None:
         """A receipt's changes come newest first by provider time; other receipts' do not."""
@@ -148,9 +149,9 @@ class TestChanges:
         for at in (OCCURRED_AT, OCCURRED_AT + 9, OCCURRED_AT + 5):
             await add_change(store, at=at, seen_until=at + 1)
         await add_change(store, receipt="EAC9999103404")
-        async with store.read() as connection:
-            found = await cases.history(connection, RECEIPT)
-            assert await cases.history(connection, "LIN9999106498") == []
+        async with docket_of(store, RECEIPT, "LIN9999106498") as docket:
+            found = docket.history(RECEIPT)
+            assert docket.history("LIN9999106498") == []
         assert [change.id for change in found] == [2, 3, 1]
         assert found[0] == Change(
             id=2,
@@ -167,10 +168,10 @@ class TestChanges:
         await log.append(case_event())
         await add_change(store)
         await add_change(store)
-        async with store.write() as connection:
+        async with docket_of(store, RECEIPT) as docket:
             for at, seen_until in ((3, 7), (-2, 5), (0, 0)):
-                await cases.corroborate(
-                    connection,
+                docket.corroborate(
+                    receipt=RECEIPT,
                     change_id=1,
                     event_id=8,
                     at=OCCURRED_AT + at,
@@ -213,9 +214,8 @@ class TestCases:
             )
         for change_id, status in ((3, Status.RFE_ISSUED), (4, Status.APPROVED)):
             for receipt in (RECEIPT, "EAC9999103404"):
-                async with store.write() as connection:
-                    await cases.move_case(
-                        connection,
+                async with docket_of(store, receipt) as docket:
+                    docket.move_case(
                         receipt=receipt,
                         status=status,
                         text="The text",
@@ -238,3 +238,44 @@ class TestCases:
         assert {(row.status, row.text, row.at, row.change_id, row.updated_at) for row in rows} == {
             ("approved", "The text", OCCURRED_AT, 4, RECEIVED_AT)
         }
+
+    async def test_within_one_batch(self, store: Store, log: EventLog) -> None:
+        """What a batch did is known to the rest of it, and written once."""
+        await log.append(case_event())
+        async with docket_of(store, RECEIPT) as docket:
+            number = docket.add_change(
+                receipt=RECEIPT,
+                status=Status.RFE_ISSUED,
+                tags=frozenset(),
+                text_key="rfe",
+                at=OCCURRED_AT,
+                seen_until=OCCURRED_AT,
+                event_id=1,
+                late=False,
+                now=RECEIVED_AT,
+                decision=DECISION,
+            )
+            (change,) = docket.history(RECEIPT)
+            assert (change.id, change.at) == (number, OCCURRED_AT)
+            docket.corroborate(
+                receipt=RECEIPT,
+                change_id=number,
+                event_id=2,
+                at=OCCURRED_AT - 5,
+                seen_until=OCCURRED_AT + 5,
+                now=RECEIVED_AT,
+            )
+            for status in (Status.RFE_ISSUED, Status.APPROVED):
+                docket.move_case(
+                    receipt=RECEIPT,
+                    status=status,
+                    text="",
+                    at=OCCURRED_AT,
+                    change_id=number,
+                    now=RECEIVED_AT,
+                )
+        async with store.read() as connection:
+            (row,) = (await connection.execute(select(changes))).all()
+            (case,) = (await connection.execute(select(cases_table))).all()
+        assert (row.at, row.seen_until) == (OCCURRED_AT - 5, OCCURRED_AT + 5)
+        assert case.status == "approved"

@@ -7,15 +7,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select, text
+from sqlalchemy import func, select, text
 
 from casebell.errors import QueueFull, ShuttingDown, StorageUnavailable
 from casebell.events import AppendOutcome, Flag, KeyBasis
+from casebell.store.batch import Appended
 from casebell.store.engine import Store
-from casebell.store.event_log import BATCH_LIMIT, QUEUE_LIMIT, Appended, EventLog
+from casebell.store.event_log import BATCH_LIMIT, QUEUE_LIMIT, EventLog
 from casebell.store.rows import event_from_row
 from casebell.store.schema import deliveries, events, journal
 from contracts.case_events import RECEIVED_AT, body_of, case_event, same_json
+from contracts.workbench import writes_of
 
 
 async def rows_of(store: Store, table: Any) -> Sequence[Any]:
@@ -89,28 +91,25 @@ class TestGroupCommit:
 
     async def test_one_transaction(self, store: Store, log: EventLog) -> None:
         """A hundred that arrived while the disk was busy are written in at most two commits."""
-        commits: list[object] = []
-        async with writer_busy(store):
-            writer = store._writer
-            assert writer is not None
-            waiting = [asyncio.create_task(log.append(case_event(f"evt_{n}"))) for n in range(100)]
-        event.listen(writer.sync_engine, "commit", commits.append)
-        results = await asyncio.gather(*waiting)
+        with writes_of(store) as begun:
+            async with writer_busy(store):
+                begun.clear()
+                tasks = [log.append(case_event(f"evt_{n}")) for n in range(100)]
+                waiting = [asyncio.create_task(task) for task in tasks]
+            results = await asyncio.gather(*waiting)
         assert [result.event_id for result in results] == list(range(1, 101))
-        assert 1 <= len(commits) <= 2
+        assert 1 <= len(begun) <= 2
         if not store.is_sqlite:
             async with store.read() as connection:
                 sql = text("SELECT count(DISTINCT xmin::text) FROM events")
-                assert (await connection.execute(sql)).scalar_one() == len(commits)
+                assert (await connection.execute(sql)).scalar_one() == len(begun)
 
     async def test_alone(self, store: Store, log: EventLog) -> None:
         """Deliveries that come one after another get a commit each, at once."""
-        assert store._writer is not None
-        commits: list[object] = []
-        event.listen(store._writer.sync_engine, "commit", commits.append)
-        for number in range(3):
-            await log.append(case_event(f"evt_{number}"))
-            assert len(commits) == number + 1
+        with writes_of(store) as begun:
+            for number in range(3):
+                await log.append(case_event(f"evt_{number}"))
+                assert len(begun) == number + 1
 
     async def test_told_of_new_events(self, store: Store) -> None:
         """The router is woken by a new event or a conflict, and left alone by a duplicate."""

@@ -21,9 +21,11 @@ from casebell.events import (
     Status,
     Tag,
 )
-from casebell.store import cases, event_log, held, outbox, queries, refused
+from casebell.store import cases, held, outbox, queries, refused
+from casebell.store.batch import CoreTables
+from casebell.store.docket import Docket
 from casebell.store.engine import Store
-from casebell.store.event_log import EventLog
+from casebell.store.event_log import EventLog, append_events
 from casebell.store.outbox import NewAlert, Verdict
 from casebell.store.queries import PAGE, EventFilter
 from contracts.case_events import (
@@ -33,6 +35,7 @@ from contracts.case_events import (
     case_event,
     same_json,
 )
+from contracts.dockets import docket_of
 from contracts.store_contract import verified
 
 #: contract.md, "An event as JSON".
@@ -58,15 +61,14 @@ DECISION = {
 async def append(store: Store, *sent: Any) -> list[int]:
     """Store events in one transaction; their row numbers."""
     async with store.write() as connection:
-        results = await event_log.append_events(connection, sent, same_content=same_json)
+        results = await append_events(connection, sent, same_content=same_json)
     return [result.event_id for result in results]
 
 
 async def decide(store: Store, event_id: int) -> int:
     """A change that the event founded, with an alert for it."""
-    async with store.write() as connection:
-        change_id = await cases.add_change(
-            connection,
+    async with docket_of(store, "IOE0912345678") as docket:
+        change_id = docket.add_change(
             receipt="IOE0912345678",
             status=Status.RFE_ISSUED,
             tags=frozenset({Tag.DEADLINE}),
@@ -78,8 +80,7 @@ async def decide(store: Store, event_id: int) -> int:
             now=RECEIVED_AT,
             decision=DECISION,
         )
-        await cases.mark_routed(
-            connection,
+        docket.mark_routed(
             event_id=event_id,
             change_id=change_id,
             add_flags=frozenset(),
@@ -96,7 +97,7 @@ async def decide(store: Store, event_id: int) -> int:
             change_id=change_id,
             event_id=event_id,
         )
-        await outbox.add(connection, [alert], now=RECEIVED_AT)
+        docket.tell([alert], now=RECEIVED_AT)
     return change_id
 
 
@@ -153,9 +154,8 @@ class TestEventJson:
         """The event that founded a change shows its decision; a later one, why it is the same."""
         first, second = await append(store, case_event("evt_1"), case_event("evt_2"))
         change = await decide(store, first)
-        async with store.write() as connection:
-            await cases.mark_routed(
-                connection,
+        async with docket_of(store) as docket:
+            docket.mark_routed(
                 event_id=second,
                 change_id=change,
                 add_flags=frozenset({Flag.REPEAT}),
@@ -408,9 +408,8 @@ class TestWhy:
         """A change comes with its whole decision and every event that reported it."""
         first, second = await append(store, case_event("evt_1"), case_event("evt_2"))
         change = await decide(store, first)
-        async with store.write() as connection:
-            await cases.mark_routed(
-                connection,
+        async with docket_of(store) as docket:
+            docket.mark_routed(
                 event_id=second,
                 change_id=change,
                 add_flags=frozenset(),
@@ -586,11 +585,13 @@ def listing(**given: Any) -> Query:
 #: What a loop or a listing asks, by whether it may sort what it found.
 HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "append": (
-        lambda c: event_log._known(c, [("parley", "a"), ("parley", "b"), ("torch", "a")]),
+        lambda c: c.run_sync(
+            lambda core: CoreTables(core).known([("parley", "a"), ("parley", "b"), ("torch", "a")])
+        ),
         False,
     ),
     "unrouted": (lambda c: cases.unrouted(c, limit=100), False),
-    "history": (lambda c: cases.history(c, "IOE0912345678"), False),
+    "docket": (lambda c: Docket.load(c, ["IOE0912345678", "EAC9999103404"]), False),
     "claim": (
         lambda c: outbox.claim(c, channel="slack", owner="a", now=2**50, lease=60),
         False,

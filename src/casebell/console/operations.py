@@ -11,8 +11,8 @@ from casebell.receive.readmit import Readmissions, choose
 from casebell.receive.release import release
 from casebell.settings import Settings
 from casebell.store import held, outbox
+from casebell.store.batch import SameContent
 from casebell.store.engine import Store
-from casebell.store.event_log import SameContent
 
 #: Who is named in the journal.
 ACTOR = "cli"

@@ -260,8 +260,10 @@ class Dispatcher:
             # A bell does not shorten what the service asked for, but an ending does.
             await self._sleep(pause, line.ended)
             return
+        # Not wait_for: on Python 3.11 it can swallow a cancellation that comes with the bell.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(line.bell.wait(), POLL)
+            async with asyncio.timeout(POLL):
+                await line.bell.wait()
 
     async def _sleep(self, seconds: float, until: asyncio.Event) -> None:
         """Wait, but not longer than until that."""

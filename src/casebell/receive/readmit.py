@@ -16,8 +16,9 @@ from casebell.receive.signatures import Authenticator, Kept
 from casebell.receive.understand import idempotency_key, understand
 from casebell.settings import Settings
 from casebell.store import held, refused
+from casebell.store.batch import SameContent
 from casebell.store.engine import Connection, Store
-from casebell.store.event_log import SameContent, append_events
+from casebell.store.event_log import append_events
 
 #: Refusals read and written at a time: their bodies are in memory together.
 PAGE = 32

@@ -5,8 +5,9 @@ from casebell.events import Delivery, Flag, Micros, VerifiedDelivery
 from casebell.receive.understand import understand
 from casebell.settings import Settings
 from casebell.store import held
+from casebell.store.batch import Appended, SameContent
 from casebell.store.engine import Connection
-from casebell.store.event_log import Appended, SameContent, append_events
+from casebell.store.event_log import append_events
 from casebell.store.rows import parse_words
 
 

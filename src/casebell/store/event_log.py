@@ -6,46 +6,21 @@ delivery waits for its own commit only.
 """
 
 import asyncio
-import dataclasses
+import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.errors import QueueFull, ShuttingDown, StorageUnavailable
-from casebell.events import AppendOutcome, CaseEvent, Flag, KeyBasis
-from casebell.store import journal
+from casebell.events import AppendOutcome, CaseEvent
+from casebell.store.batch import Appended, CoreTables, SameContent, SqliteTables, append
 from casebell.store.engine import Store
-from casebell.store.rows import event_row, parse_words, words
-from casebell.store.schema import deliveries, events
 
 #: Most deliveries that wait for the disk at once; beyond it the answer is 503.
 QUEUE_LIMIT = 2_048
 #: Most deliveries in one transaction.
 BATCH_LIMIT = 256
-
-#: (source, body, other body) -> whether both say the same.
-SameContent: TypeAlias = Callable[[str, bytes, bytes], bool]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Appended:
-    """What became of a delivery."""
-
-    outcome: AppendOutcome
-    #: Row id of the event (for a conflict, of the revision that was kept).
-    event_id: int
-    #: The key that the source will recognise.
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    id: int
-    body: bytes
-    body_sha256: str
 
 
 class EventLog:
@@ -117,10 +92,7 @@ class EventLog:
 
     async def _write(self, batch: Sequence[tuple[CaseEvent, asyncio.Future[Appended]]]) -> None:
         try:
-            async with self._store.write() as connection:
-                results = await append_events(
-                    connection, [event for event, _ in batch], same_content=self._same_content
-                )
+            results = await self._append([event for event, _ in batch])
         except StorageUnavailable as error:
             _fail(batch, error)
         except Exception:  # noqa: BLE001 - whatever it was, nothing is stored and nobody may wait for ever
@@ -132,6 +104,17 @@ class EventLog:
                     future.set_result(result)
             if any(result.outcome is not AppendOutcome.DUPLICATE for result in results):
                 self._appended()
+
+    async def _append(self, events: Sequence[CaseEvent]) -> list[Appended]:
+        """One transaction; on SQLite one hop to the driver's thread."""
+
+        def work(bare: sqlite3.Connection) -> list[Appended]:
+            return append(SqliteTables(bare), events, same_content=self._same_content)
+
+        if self._store.is_sqlite:
+            return await self._store.write_at_once(work)
+        async with self._store.write() as connection:
+            return await append_events(connection, events, same_content=self._same_content)
 
 
 def _fail(
@@ -146,135 +129,8 @@ async def append_events(
     connection: AsyncConnection, batch: Sequence[CaseEvent], *, same_content: SameContent
 ) -> list[Appended]:
     """Write a batch inside the caller's transaction; one result for each event, in order."""
-    known = await _known(connection, [(event.source, event.key) for event in batch])
-    next_id = 1 + int(
-        (await connection.execute(select(func.coalesce(func.max(events.c.id), 0)))).scalar_one()
-    )
-    new_events: list[dict[str, Any]] = []
-    repeats: list[dict[str, Any]] = []
-    entries: list[journal.Entry] = []
-    results: list[Appended] = []
-    conflicted: set[int] = set()
 
-    def add(event: CaseEvent, revision_of: int | None = None) -> int:
-        nonlocal next_id
-        new_events.append({"id": next_id, **event_row(event), "revision_of": revision_of})
-        known[event.source, event.key] = _Stored(next_id, event.body, event.body_sha256)
-        next_id += 1
-        return next_id - 1
+    def work(core: Connection) -> list[Appended]:
+        return append(CoreTables(core), batch, same_content=same_content)
 
-    for event in batch:
-        first = known.get((event.source, event.key))
-        if first is None:
-            event_id, outcome = add(event), AppendOutcome.STORED
-        elif _same(event, first, same_content):
-            event_id, outcome = first.id, AppendOutcome.DUPLICATE
-        else:
-            outcome = AppendOutcome.CONFLICT
-            conflicted.add(first.id)
-            revision = _revision(event)
-            kept = (await _known(connection, [(revision.source, revision.key)])) | known
-            again = kept.get((revision.source, revision.key))
-            event_id = again.id if again else add(revision, first.id)
-            if again:
-                repeats.append(_repeat(event, again, outcome))
-        if outcome is AppendOutcome.DUPLICATE and first is not None:
-            repeats.append(_repeat(event, first, outcome))
-        results.append(Appended(outcome=outcome, event_id=event_id, key=event.key))
-        entries.append(_entry(event, event_id, outcome))
-
-    if new_events:
-        await connection.execute(events.insert(), new_events)
-    if repeats:
-        await connection.execute(deliveries.insert(), repeats)
-    for event_id in conflicted:
-        await _flag(connection, event_id, Flag.CONFLICT)
-    await journal.append(connection, entries)
-    return results
-
-
-async def _known(
-    connection: AsyncConnection, keys: Sequence[tuple[str, str]]
-) -> dict[tuple[str, str], _Stored]:
-    columns = (
-        events.c.source,
-        events.c.key,
-        events.c.id,
-        events.c.body,
-        events.c.body_sha256,
-    )
-    by_source: dict[str, list[str]] = {}
-    for source, key in keys:
-        by_source.setdefault(source, []).append(key)
-    known: dict[tuple[str, str], _Stored] = {}
-    # A query for each source: SQLite answers pairs, `(source, key) IN (…)`, with a table scan.
-    for source, of_source in by_source.items():
-        rows = await connection.execute(
-            select(*columns).where(events.c.source == source, events.c.key.in_(of_source))
-        )
-        for row in rows:
-            known[row.source, row.key] = _Stored(row.id, bytes(row.body), row.body_sha256)
-    return known
-
-
-def _same(event: CaseEvent, first: _Stored, same_content: SameContent) -> bool:
-    return event.body_sha256 == first.body_sha256 or same_content(
-        event.source, first.body, event.body
-    )
-
-
-def _revision(event: CaseEvent) -> CaseEvent:
-    """The conflicting body as an event of its own: kept, routed and shown like any other.
-
-    The key names the first event and this body, so that the same conflict is kept once.
-    """
-    return dataclasses.replace(
-        event,
-        key=f"{event.key}#{event.body_sha256[:16]}",
-        key_basis=KeyBasis.REVISION,
-        flags=event.flags | {Flag.CONFLICT},
-    )
-
-
-def _repeat(event: CaseEvent, first: _Stored, outcome: AppendOutcome) -> dict[str, Any]:
-    return {
-        "event_id": first.id,
-        "at": event.received_at,
-        "outcome": outcome,
-        "idempotency_key": event.idempotency_key,
-        "address": event.address,
-        "secret_label": event.secret_label,
-        "request_id": event.request_id,
-        "flags": words(event.flags),
-        "body_sha256": event.body_sha256,
-        "body": None if event.body_sha256 == first.body_sha256 else event.body,
-    }
-
-
-def _entry(event: CaseEvent, event_id: int, outcome: AppendOutcome) -> journal.Entry:
-    return journal.Entry(
-        at=event.received_at,
-        kind=f"delivery.{outcome}",
-        actor=f"source:{event.source}",
-        subject=f"event:{event_id}",
-        data={
-            "key": event.key,
-            "receipt": event.receipt,
-            "status": event.status,
-            "body_sha256": event.body_sha256,
-            "secret": event.secret_label,
-            "request_id": event.request_id,
-        },
-    )
-
-
-async def _flag(connection: AsyncConnection, event_id: int, flag: Flag) -> None:
-    """Add a flag to a stored event (nothing else of it ever changes)."""
-    stored = (
-        await connection.execute(select(events.c.flags).where(events.c.id == event_id))
-    ).scalar_one()
-    await connection.execute(
-        events.update()
-        .where(events.c.id == event_id)
-        .values(flags=words(parse_words(Flag, stored) | {flag}))
-    )
+    return await connection.run_sync(work)

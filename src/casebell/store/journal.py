@@ -15,6 +15,8 @@ from casebell.store.schema import journal
 #: RFC 6962 section 2.1: leaves are hashed with this prefix, nodes with 0x01.
 LEAF_PREFIX = b"\x00"
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
@@ -32,7 +34,7 @@ class Entry:
 
 def encode_data(data: Mapping[str, Any]) -> str:
     """The canonical JSON of an entry's data: sorted keys, no spaces, UTF-8 as it is."""
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(data)
 
 
 def entry_bytes(*, seq: int, at: Micros, kind: str, actor: str, subject: str, data: str) -> bytes:
@@ -40,7 +42,7 @@ def entry_bytes(*, seq: int, at: Micros, kind: str, actor: str, subject: str, da
 
     A JSON array of the six columns, so that anyone can rebuild it from an export.
     """
-    head = json.dumps([seq, at, kind, actor, subject], separators=(",", ":"), ensure_ascii=False)
+    head = _CANONICAL.encode([seq, at, kind, actor, subject])
     return f"{head[:-1]},{data}]".encode()
 
 
@@ -62,18 +64,22 @@ async def append(connection: AsyncConnection, entries: Sequence[Entry]) -> int:
     last = (
         await connection.execute(select(func.coalesce(func.max(journal.c.seq), 0)))
     ).scalar_one()
-    rows = []
-    for seq, entry in enumerate(entries, start=last + 1):
-        data = encode_data(entry.data)
+    if entries:
+        await connection.execute(journal.insert(), rows(entries, after=last))
+    return int(last) + len(entries)
+
+
+def rows(entries: Sequence[Entry], *, after: int) -> list[dict[str, Any]]:
+    """The entries as rows, numbered from `after + 1`, each with its leaf hash."""
+    made = []
+    for seq, entry in enumerate(entries, start=after + 1):
         columns: dict[str, Any] = {
             "seq": seq,
             "at": entry.at,
             "kind": entry.kind,
             "actor": entry.actor,
             "subject": entry.subject,
-            "data": data,
+            "data": encode_data(entry.data),
         }
-        rows.append({**columns, "leaf": leaf_hash(entry_bytes(**columns))})
-    if rows:
-        await connection.execute(journal.insert(), rows)
-    return int(last) + len(rows)
+        made.append({**columns, "leaf": leaf_hash(entry_bytes(**columns))})
+    return made

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Insert, Row, Table, and_, func, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Row, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.errors import NotFound, Refusal
@@ -25,6 +24,7 @@ from casebell.events import (
     SendResult,
 )
 from casebell.store import journal
+from casebell.store.batch import insert_new
 from casebell.store.schema import WAITING, alerts, attempts
 
 #: Urgent, then ordinary.
@@ -59,37 +59,32 @@ class Verdict:
     reason: FailureReason | None
 
 
-def insert_new(connection: AsyncConnection, table: Table) -> Insert:
-    """An INSERT that passes over rows whose unique key is taken, in the backend's dialect."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement: Insert = dialect.insert(table).on_conflict_do_nothing()
-    return statement
-
-
 async def add(connection: AsyncConnection, new: Sequence[NewAlert], *, now: Micros) -> None:
     """Put alerts into the outbox; those already there stay as they are."""
-    rows = [
-        {
-            "kind": alert.kind,
-            "subject": alert.subject,
-            "change_id": alert.change_id,
-            "event_id": alert.event_id,
-            "channel": alert.channel,
-            "target": alert.target,
-            "rules": json.dumps(alert.rules),
-            "priority": 0 if alert.urgent else 1,
-            "state": AlertState.PENDING,
-            "attempts": 0,
-            "created_at": now,
-            "not_before": now,
-            "may_repeat": False,
-            "note": json.dumps(alert.note) if alert.note else None,
-            "stands_in_for": alert.stands_in_for,
-        }
-        for alert in new
-    ]
+    rows = [row_of(alert, now=now) for alert in new]
     if rows:
-        await connection.execute(insert_new(connection, alerts), rows)
+        await connection.execute(insert_new(connection.dialect.name, alerts), rows)
+
+
+def row_of(alert: NewAlert, *, now: Micros) -> dict[str, Any]:
+    """A new alert as a row."""
+    return {
+        "kind": alert.kind.value,
+        "subject": alert.subject,
+        "change_id": alert.change_id,
+        "event_id": alert.event_id,
+        "channel": alert.channel,
+        "target": alert.target,
+        "rules": json.dumps(alert.rules),
+        "priority": 0 if alert.urgent else 1,
+        "state": AlertState.PENDING.value,
+        "attempts": 0,
+        "created_at": now,
+        "not_before": now,
+        "may_repeat": False,
+        "note": json.dumps(alert.note) if alert.note else None,
+        "stands_in_for": alert.stands_in_for,
+    }
 
 
 async def add_claimed(

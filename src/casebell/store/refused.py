@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.clock import iso
 from casebell.events import Micros
 from casebell.store import journal
-from casebell.store.outbox import insert_new
+from casebell.store.batch import insert_new
 from casebell.store.schema import keys, refused
 
 #: Refusals that are remembered; of each bound, the oldest go first.
@@ -62,7 +62,7 @@ async def digest_key(connection: AsyncConnection) -> bytes:
     database need the same, and a backup without its key would hold digests that match nothing.
     """
     await connection.execute(
-        insert_new(connection, keys), [{"name": _KEY, "key": secrets.token_bytes(32)}]
+        insert_new(connection.dialect.name, keys), [{"name": _KEY, "key": secrets.token_bytes(32)}]
     )
     key = await connection.execute(select(keys.c.key).where(keys.c.name == _KEY))
     return bytes(key.scalar_one())

@@ -68,6 +68,19 @@ _MIXED = Reading(
 
 def classify(text: str) -> Reading:
     """Read a title or a description. Never raises; work is linear in the text's length."""
+    return _again(text) if len(text) <= _REMEMBERED else _classify(text)
+
+
+#: Titles and short descriptions come again and again; longer texts carry dates and receipts.
+_REMEMBERED = 200
+
+
+@lru_cache(maxsize=1024)
+def _again(text: str) -> Reading:
+    return _classify(text)
+
+
+def _classify(text: str) -> Reading:
     plain = plain_text(text)
     if len(plain) <= _PLACEHOLDER_LIMIT:
         padded = f" {words_of(plain)} "

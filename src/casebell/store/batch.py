@@ -1,0 +1,310 @@
+"""What a batch of deliveries becomes: one algorithm, written against six small verbs.
+
+The event log runs it twice over: on SQLite inside the driver's own thread, with statements compiled
+once and rows as tuples (one hop to the thread for a whole transaction); elsewhere through
+SQLAlchemy. `docs/decisions/0010-where-the-microseconds-go.md` has the figures.
+"""
+
+import dataclasses
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol, TypeAlias
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    Table,
+    Update,
+    bindparam,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from casebell.events import AppendOutcome, CaseEvent, Flag, KeyBasis
+from casebell.store import journal
+from casebell.store.rows import event_row, parse_words, words
+from casebell.store.schema import deliveries, events
+from casebell.store.schema import journal as journal_table
+
+#: (source, body, other body) -> whether both say the same.
+SameContent: TypeAlias = Callable[[str, bytes, bytes], bool]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Appended:
+    """What became of a delivery."""
+
+    outcome: AppendOutcome
+    #: Row id of the event (for a conflict, of the revision that was kept).
+    event_id: int
+    #: The key that the source will recognise.
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An event that is in the log: what is needed to tell a repeat from a conflict."""
+
+    id: int
+    body: bytes
+    body_sha256: str
+
+
+Known: TypeAlias = dict[tuple[str, str], Stored]
+
+
+class Tables(Protocol):
+    """The tables inside one writing transaction."""
+
+    def last(self) -> tuple[int, int]:
+        """The highest event id, and the journal's last sequence number; 0 where empty."""
+        ...
+
+    def known(self, keys: Iterable[tuple[str, str]]) -> Known:
+        """Those events of these (source, key) that are there."""
+        ...
+
+    def insert(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Add rows; each has the same columns."""
+        ...
+
+    def insert_new(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Add those rows whose unique key is free; pass over the others."""
+        ...
+
+    def run(self, statement: Update, rows: Sequence[dict[str, Any]]) -> None:
+        """Run a statement with named parameters once for each row."""
+        ...
+
+    def add_flag(self, event_id: int, flag: Flag) -> None:
+        """Add a flag to a stored event."""
+        ...
+
+
+def append(
+    tables: Tables, batch: Sequence[CaseEvent], *, same_content: SameContent
+) -> list[Appended]:
+    """Write a batch inside the caller's transaction; one result for each event, in order."""
+    if not batch:
+        return []
+    known = tables.known((event.source, event.key) for event in batch)
+    last_id, last_seq = tables.last()
+    new_events: list[dict[str, Any]] = []
+    repeats: list[dict[str, Any]] = []
+    entries: list[journal.Entry] = []
+    results: list[Appended] = []
+    conflicted: dict[int, None] = {}
+
+    def add(event: CaseEvent, revision_of: int | None = None) -> int:
+        event_id = last_id + len(new_events) + 1
+        new_events.append({"id": event_id, **event_row(event), "revision_of": revision_of})
+        known[event.source, event.key] = Stored(event_id, event.body, event.body_sha256)
+        return event_id
+
+    for event in batch:
+        first = known.get((event.source, event.key))
+        if first is None:
+            event_id, outcome = add(event), AppendOutcome.STORED
+        elif _same(event, first, same_content):
+            event_id, outcome = first.id, AppendOutcome.DUPLICATE
+            repeats.append(_repeat(event, first, outcome))
+        else:
+            outcome = AppendOutcome.CONFLICT
+            conflicted[first.id] = None
+            revision = _revision(event)
+            name = (revision.source, revision.key)
+            again = known.get(name) or tables.known([name]).get(name)
+            event_id = again.id if again else add(revision, first.id)
+            if again:
+                repeats.append(_repeat(event, again, outcome))
+        results.append(Appended(outcome=outcome, event_id=event_id, key=event.key))
+        entries.append(_entry(event, event_id, outcome))
+
+    if new_events:
+        tables.insert(events, new_events)
+    if repeats:
+        tables.insert(deliveries, repeats)
+    for event_id in conflicted:
+        tables.add_flag(event_id, Flag.CONFLICT)
+    tables.insert(journal_table, journal.rows(entries, after=last_seq))
+    return results
+
+
+class CoreTables:
+    """The tables through SQLAlchemy: for any backend."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def last(self) -> tuple[int, int]:
+        """The highest event id and journal sequence number."""
+        row = self._connection.execute(_LAST).one()
+        return int(row[0]), int(row[1])
+
+    def known(self, keys: Iterable[tuple[str, str]]) -> Known:
+        """Those events that are there, by one query for each source."""
+        by_source: dict[str, list[str]] = {}
+        for source, key in keys:
+            by_source.setdefault(source, []).append(key)
+        return {
+            (source, row.key): Stored(row.id, bytes(row.body), row.body_sha256)
+            for source, of_source in by_source.items()
+            for row in self._connection.execute(
+                _KNOWN.where(events.c.source == source, events.c.key.in_(of_source))
+            )
+        }
+
+    def insert(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Add rows."""
+        self._connection.execute(table.insert(), list(rows))
+
+    def insert_new(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Add those rows whose unique key is free."""
+        if rows:
+            self._connection.execute(insert_new(self._connection.dialect.name, table), list(rows))
+
+    def run(self, statement: Update, rows: Sequence[dict[str, Any]]) -> None:
+        """Run a statement once for each row."""
+        self._connection.execute(statement, list(rows))
+
+    def add_flag(self, event_id: int, flag: Flag) -> None:
+        """Add a flag to a stored event."""
+        here = events.c.id == event_id
+        stored = self._connection.execute(select(events.c.flags).where(here)).scalar_one()
+        self._connection.execute(events.update().where(here).values(flags=_with(stored, flag)))
+
+
+class SqliteTables:
+    """The same through the bare driver, in its own thread: the acknowledgement path."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def last(self) -> tuple[int, int]:
+        """The highest event id and journal sequence number."""
+        row = self._connection.execute(_compiled(_LAST)).fetchone()
+        return row[0], row[1]
+
+    def known(self, keys: Iterable[tuple[str, str]]) -> Known:
+        """Those events that are there: a seek of the unique index for each."""
+        found: Known = {}
+        for source, key in keys:
+            row = self._connection.execute(
+                _compiled(_KNOWN_ONE), {"of_source": source, "of_key": key}
+            ).fetchone()
+            if row is not None:
+                found[source, key] = Stored(row[1], row[2], row[3])
+        return found
+
+    def insert(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Add rows."""
+        self._connection.executemany(_compiled(_insert(table), tuple(rows[0])), rows)
+
+    def insert_new(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Add those rows whose unique key is free."""
+        if rows:
+            statement = insert_new("sqlite", table)
+            self._connection.executemany(_compiled(statement, tuple(rows[0])), rows)
+
+    def run(self, statement: Update, rows: Sequence[dict[str, Any]]) -> None:
+        """Run a statement once for each row."""
+        self._connection.executemany(_compiled(statement), rows)
+
+    def add_flag(self, event_id: int, flag: Flag) -> None:
+        """Add a flag to a stored event."""
+        stored = self._connection.execute(
+            "SELECT flags FROM events WHERE id = ?", (event_id,)
+        ).fetchone()[0]
+        self._connection.execute(
+            "UPDATE events SET flags = ? WHERE id = ?", (_with(stored, flag), event_id)
+        )
+
+
+_ZERO: ColumnElement[int] = literal_column("0")
+_LAST = select(
+    select(func.coalesce(func.max(events.c.id), _ZERO)).scalar_subquery(),
+    select(func.coalesce(func.max(journal_table.c.seq), _ZERO)).scalar_subquery(),
+)
+_KNOWN = select(events.c.key, events.c.id, events.c.body, events.c.body_sha256)
+_KNOWN_ONE = _KNOWN.where(
+    events.c.source == bindparam("of_source"), events.c.key == bindparam("of_key")
+)
+
+
+@cache
+def _compiled(statement: Any, columns: tuple[str, ...] = ()) -> str:
+    dialect = sqlite.dialect(paramstyle="named")
+    return str(statement.compile(dialect=dialect, column_keys=list(columns) or None))
+
+
+@cache
+def _insert(table: Table) -> Insert:
+    return table.insert()
+
+
+@cache
+def insert_new(dialect: str, table: Table) -> Insert:
+    """An INSERT that passes over rows whose unique key is taken, in the backend's dialect."""
+    made = {"sqlite": sqlite, "postgresql": postgresql}[dialect].insert(table)
+    statement: Insert = made.on_conflict_do_nothing()
+    return statement
+
+
+def _with(stored: str, flag: Flag) -> str:
+    return words(parse_words(Flag, stored) | {flag})
+
+
+def _same(event: CaseEvent, first: Stored, same_content: SameContent) -> bool:
+    return event.body_sha256 == first.body_sha256 or same_content(
+        event.source, first.body, event.body
+    )
+
+
+def _revision(event: CaseEvent) -> CaseEvent:
+    """The conflicting body as an event of its own: kept, routed and shown like any other.
+
+    The key names the first event and this body, so that the same conflict is kept once.
+    """
+    return dataclasses.replace(
+        event,
+        key=f"{event.key}#{event.body_sha256[:16]}",
+        key_basis=KeyBasis.REVISION,
+        flags=event.flags | {Flag.CONFLICT},
+    )
+
+
+def _repeat(event: CaseEvent, first: Stored, outcome: AppendOutcome) -> dict[str, Any]:
+    return {
+        "event_id": first.id,
+        "at": event.received_at,
+        "outcome": outcome,
+        "idempotency_key": event.idempotency_key,
+        "address": event.address,
+        "secret_label": event.secret_label,
+        "request_id": event.request_id,
+        "flags": words(event.flags),
+        "body_sha256": event.body_sha256,
+        "body": None if event.body_sha256 == first.body_sha256 else event.body,
+    }
+
+
+def _entry(event: CaseEvent, event_id: int, outcome: AppendOutcome) -> journal.Entry:
+    return journal.Entry(
+        at=event.received_at,
+        kind=f"delivery.{outcome}",
+        actor=f"source:{event.source}",
+        subject=f"event:{event_id}",
+        data={
+            "key": event.key,
+            "receipt": event.receipt,
+            "status": event.status,
+            "body_sha256": event.body_sha256,
+            "secret": event.secret_label,
+            "request_id": event.request_id,
+        },
+    )

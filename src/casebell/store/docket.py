@@ -1,0 +1,270 @@
+"""The decisions of one batch of events: read together, worked out in memory, written together.
+
+A router that asked the database for each event would be the slowest part of the way: every
+statement is a switch of threads or a round trip. So the docket reads the histories and cases of a
+batch's receipts in three statements, keeps them as they change while the batch is decided, and
+writes everything in one transaction of a few statements.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from casebell.events import Case, Change, Flag, Micros, Status, Tag
+from casebell.store import journal, outbox
+from casebell.store.batch import Tables
+from casebell.store.rows import change_from_row, words
+from casebell.store.schema import alerts, cases, changes, events
+from casebell.store.schema import journal as journal_table
+
+#: Changes of one receipt that are looked at; a case has a few dozen in its life.
+HISTORY_LIMIT = 500
+
+_MARK = (
+    events.update()
+    .where(events.c.id == bindparam("of_event"))
+    .values(
+        routed_at=bindparam("routed_at"),
+        change_id=bindparam("change_id"),
+        fold_reason=bindparam("fold_reason"),
+    )
+)
+_SPAN = (
+    changes.update()
+    .where(changes.c.id == bindparam("of_change"))
+    .values(at=bindparam("at"), seen_until=bindparam("seen_until"))
+)
+_MOVE = (
+    cases.update()
+    .where(cases.c.receipt == bindparam("of_receipt"))
+    .values(
+        status=bindparam("status"),
+        text=bindparam("text"),
+        at=bindparam("at"),
+        change_id=bindparam("change_id"),
+        updated_at=bindparam("updated_at"),
+    )
+)
+
+
+class Docket:
+    """One batch. `load` it, decide, `write` it."""
+
+    def __init__(
+        self, *, changes: Iterable[Change], cases: Iterable[Case], last_change: int
+    ) -> None:
+        self._changes: dict[str, dict[int, Change]] = defaultdict(dict)
+        for change in changes:
+            self._changes[change.receipt][change.id] = change
+        self._cases = {case.receipt: case for case in cases}
+        self._last_change = last_change
+        self._new: dict[int, dict[str, Any]] = {}
+        self._moved: dict[str, dict[str, Any]] = {}
+        self._spans: dict[int, Change] = {}
+        self._marks: list[dict[str, Any]] = []
+        self._flags: list[tuple[int, Flag]] = []
+        self._alerts: list[dict[str, Any]] = []
+        self._entries: list[journal.Entry] = []
+
+    @classmethod
+    async def load(cls, connection: AsyncConnection, receipts: Iterable[str]) -> "Docket":
+        """What is known of these receipts."""
+        asked = sorted(set(receipts))
+        known = await connection.execute(
+            select(
+                changes.c.id,
+                changes.c.receipt,
+                changes.c.status,
+                changes.c.tags,
+                changes.c.text_key,
+                changes.c.at,
+                changes.c.seen_until,
+            ).where(changes.c.receipt.in_(asked))
+        )
+        rows = await connection.execute(select(cases).where(cases.c.receipt.in_(asked)))
+        last = await connection.execute(select(func.coalesce(func.max(changes.c.id), 0)))
+        return cls(
+            changes=[change_from_row(row) for row in known],
+            cases=[_case(row) for row in rows],
+            last_change=int(last.scalar_one()),
+        )
+
+    def history(self, receipt: str) -> Sequence[Change]:
+        """The changes known of a receipt, those of this batch included; the latest ones."""
+        known = sorted(self._changes[receipt].values(), key=lambda change: -change.at)
+        return known[:HISTORY_LIMIT]
+
+    def case(self, receipt: str) -> Case:
+        """What the firm told us of a receipt; an empty case when nothing."""
+        return self._cases.get(receipt) or Case(receipt=receipt)
+
+    def add_change(
+        self,
+        *,
+        receipt: str,
+        status: Status,
+        tags: frozenset[Tag],
+        text_key: str,
+        at: Micros,
+        seen_until: Micros,
+        event_id: int,
+        late: bool,
+        now: Micros,
+        decision: Mapping[str, Any],
+    ) -> int:
+        """Found a change, with its decision; return its id."""
+        self._last_change += 1
+        number = self._last_change
+        self._changes[receipt][number] = Change(
+            id=number,
+            receipt=receipt,
+            status=status,
+            tags=tags,
+            text_key=text_key,
+            at=at,
+            seen_until=seen_until,
+        )
+        self._new[number] = {
+            "id": number,
+            "receipt": receipt,
+            "status": status.value,
+            "tags": words(tags),
+            "text_key": text_key,
+            "at": at,
+            "seen_until": seen_until,
+            "event_id": event_id,
+            "late": late,
+            "decided_at": now,
+            "decision": json.dumps(decision, ensure_ascii=False, separators=(",", ":")),
+        }
+        self._note(
+            "decision.made",
+            number,
+            now,
+            {"event": event_id, "receipt": receipt, "status": status, **decision},
+        )
+        return number
+
+    def corroborate(
+        self,
+        *,
+        receipt: str,
+        change_id: int,
+        event_id: int,
+        at: Micros,
+        seen_until: Micros,
+        now: Micros,
+    ) -> None:
+        """Note that one more event reported a known change, perhaps for another time."""
+        old = self._changes[receipt][change_id]
+        new = Change(
+            id=old.id,
+            receipt=receipt,
+            status=old.status,
+            tags=old.tags,
+            text_key=old.text_key,
+            at=min(old.at, at),
+            seen_until=max(old.seen_until, seen_until),
+        )
+        self._changes[receipt][change_id] = new
+        if change_id in self._new:
+            self._new[change_id] |= {"at": new.at, "seen_until": new.seen_until}
+        else:
+            self._spans[change_id] = new
+        self._note("change.corroborated", change_id, now, {"event": event_id})
+
+    def move_case(
+        self,
+        *,
+        receipt: str,
+        status: Status,
+        text: str,
+        at: Micros,
+        change_id: int,
+        now: Micros,
+    ) -> None:
+        """Set a case's current status."""
+        self._moved[receipt] = {
+            "of_receipt": receipt,
+            "status": status.value,
+            "text": text,
+            "at": at,
+            "change_id": change_id,
+            "updated_at": now,
+        }
+
+    def mark_routed(
+        self,
+        *,
+        event_id: int,
+        change_id: int,
+        add_flags: frozenset[Flag],
+        reason: str,
+        now: Micros,
+    ) -> None:
+        """Note that an event has its decision: from then on it is not picked up again."""
+        self._marks.append(
+            {
+                "of_event": event_id,
+                "routed_at": now,
+                "change_id": change_id,
+                "fold_reason": reason,
+            }
+        )
+        self._flags += [(event_id, flag) for flag in sorted(add_flags)]
+
+    def tell(self, new: Sequence[outbox.NewAlert], *, now: Micros) -> None:
+        """Put alerts into the outbox; those already there stay as they are."""
+        self._alerts += [outbox.row_of(alert, now=now) for alert in new]
+
+    def write(self, tables: Tables) -> None:
+        """Write all of it inside the caller's transaction."""
+        if self._new:
+            tables.insert(changes, list(self._new.values()))
+        if self._spans:
+            tables.run(
+                _SPAN,
+                [
+                    {"of_change": number, "at": change.at, "seen_until": change.seen_until}
+                    for number, change in self._spans.items()
+                ],
+            )
+        if self._moved:
+            unseen = [
+                {"receipt": receipt, "updated_at": row["updated_at"]}
+                for receipt, row in self._moved.items()
+                if receipt not in self._cases
+            ]
+            tables.insert_new(cases, unseen)
+            tables.run(_MOVE, list(self._moved.values()))
+        if self._alerts:
+            tables.insert_new(alerts, self._alerts)
+        if self._marks:
+            tables.run(_MARK, self._marks)
+        for event_id, flag in self._flags:
+            tables.add_flag(event_id, flag)
+        if self._entries:
+            _, last_seq = tables.last()
+            tables.insert(journal_table, journal.rows(self._entries, after=last_seq))
+
+    def _note(self, kind: str, change_id: int, now: Micros, data: Mapping[str, Any]) -> None:
+        self._entries.append(
+            journal.Entry(
+                at=now, kind=kind, actor="router", subject=f"change:{change_id}", data=data
+            )
+        )
+
+
+def _case(row: Any) -> Case:
+    return Case(
+        receipt=row.receipt,
+        label=row.label,
+        matter=row.matter,
+        owner=row.owner,
+        team=row.team,
+        confidential=row.confidential,
+    )
