@@ -29,6 +29,7 @@ from casebell.console.answers import RequestIds, on_defect, on_http_exception, r
 from casebell.console.operations import ACTOR, Operations
 from casebell.console.reload import Reloader, Swap
 from casebell.console.status import StatusPages
+from casebell.notify.alarm import StorageAlarm
 from casebell.notify.configured import ladder, load_channels, policies, same_service
 from casebell.notify.dispatcher import Dispatcher
 from casebell.receive.accept import Receiver, desks
@@ -67,6 +68,7 @@ class Runtime:
     router: Router
     dispatcher: Dispatcher
     operations: Operations
+    alarm: StorageAlarm
     #: By source, of those that are gone, too: what they delivered may still be on its way.
     volatile: dict[str, Sequence[str]]
 
@@ -147,6 +149,13 @@ class Runtime:
                 clock=clock,
                 changed=look_again,
             ),
+            alarm=StorageAlarm(
+                store=store,
+                channels=lambda: dispatcher.channels,
+                ops=lambda: dispatcher.ops,
+                clock=clock,
+                log=log,
+            ),
         )
 
     @asynccontextmanager
@@ -214,6 +223,7 @@ class Runtime:
             stack.push_async_callback(self.dispatcher.close, grace=SEND_GRACE)
             await stack.enter_async_context(self.router)
             await stack.enter_async_context(self.event_log)
+            await stack.enter_async_context(self.alarm)
             yield
 
     async def _take_up(self) -> None:

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
+from casebell.sandbox.sinks import HttpSink
 from e2e.answers import REQUEST_ID, checked, events, refused
 from e2e.sender import Wire, document, encoded, post, request, shared, signed
 from e2e.server import SOURCES, STRICT, MakeServer, Server, until
@@ -291,6 +292,32 @@ async def test_storage_trouble_is_ours_not_the_senders(make_server: MakeServer) 
     assert checked(await post(server, nonsense), 202)["status"] == "held"
     assert events(server) == 1
     await until(lambda: httpx2.get(f"{server.url}/ready", trust_env=False).status_code == 200)
+
+
+@pytest.mark.slow
+async def test_operations_hear_of_storage_trouble(make_server: MakeServer) -> None:
+    """One message while another process holds the database, one when it has let go."""
+    async with HttpSink() as room:
+        config = f"""{SOURCES}
+[channels.room]
+url = "json://127.0.0.1:{room.port}/ops"
+[ops]
+notify = ["room"]
+"""
+        server = await make_server(config).start()
+        other = sqlite3.connect(server.database, isolation_level=None)
+        try:
+            other.execute("BEGIN EXCLUSIVE")
+            refused(await post(server, encoded(document())), 503, "storage_unavailable")
+            await until(lambda: len(room.requests) >= 1)
+            other.execute("ROLLBACK")
+        finally:
+            other.close()
+        await until(lambda: len(room.requests) >= 2)
+        assert [json.loads(request.body)["title"] for request in room.requests] == [
+            "Casebell operations: Casebell cannot store deliveries",
+            "Casebell operations: Casebell stores deliveries again",
+        ]
 
 
 # ── Concurrency and the wire ─────────────────────────────────────────────────────────────────────

@@ -21,8 +21,9 @@ from sqlalchemy import select
 from casebell.errors import NotFound, Refusal, StorageUnavailable, StoreLocked
 from casebell.store import migrations
 from casebell.store.backup import make_backup
-from casebell.store.engine import Store, is_locked
+from casebell.store.engine import Store
 from casebell.store.event_log import append_events
+from casebell.store.lock import is_locked
 from casebell.store.restore import restore_backup
 from casebell.store.schema import events
 from casebell.store.soundness import DatabaseDamaged, inspect_copy

@@ -21,8 +21,9 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError
 
 from casebell.errors import CasebellError, NotFound, StorageUnavailable, StoreLocked
-from casebell.store.engine import Store, is_locked, lock_path
+from casebell.store.engine import Store
 from casebell.store.event_log import EventLog, append_events
+from casebell.store.lock import is_locked, lock_path
 from casebell.store.schema import events
 from contracts.case_events import case_event, same_json
 from contracts.store_contract import WRITER, JournalSequence, OneEventId, Transactions

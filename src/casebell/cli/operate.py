@@ -9,7 +9,7 @@ from casebell.cli.door import ask_server
 from casebell.clock import SystemClock
 from casebell.console.operations import Operations
 from casebell.settings import Settings
-from casebell.store.engine import is_locked
+from casebell.store.lock import is_locked
 from casebell.telemetry import configure_logging
 
 

@@ -9,7 +9,7 @@ from casebell.cli.options import AsJson, Config, found_one, run
 from casebell.cli.terminal import fail, json_line, line
 from casebell.errors import ConfigError, Refusal, ServerUnreachable
 from casebell.settings import Settings, load_rest
-from casebell.store.engine import is_locked
+from casebell.store.lock import is_locked
 
 
 def reload(context: typer.Context, as_json: AsJson = False, config: Config = None) -> None:

@@ -1,6 +1,6 @@
 """One attempt: render → send → record, and whoever must hear of it when it was the last."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from casebell.clock import Clock
@@ -72,6 +72,11 @@ class Attempts:
         self._log = log
         self._chance = chance
         self._followed = followed
+
+    @property
+    def ops(self) -> Sequence[str]:
+        """Channels that operations read."""
+        return self._ladder.ops
 
     def use(self, ladder: Ladder) -> None:
         """From now on these stand in; also for alerts that are being sent."""

@@ -7,7 +7,7 @@ claimed when the process died is claimed again and says that it may repeat.
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
@@ -138,6 +138,11 @@ class Dispatcher:
     def channels(self) -> Mapping[str, Channel]:
         """What it sends over, by name."""
         return {name: line.channel for name, line in self._lines.items()}
+
+    @property
+    def ops(self) -> Sequence[str]:
+        """Channels that operations read."""
+        return self._attempts.ops
 
     def use(
         self, channels: Mapping[str, Channel], policies: Mapping[str, Policy], ladder: Ladder

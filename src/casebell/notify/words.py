@@ -137,6 +137,23 @@ NOTES: dict[str, tuple[str, tuple[str, ...]]] = {
             "After a fix: casebell channels test {0}, then casebell alerts retry {4}",
         ),
     ),
+    "storage_fails": (
+        "Casebell cannot store deliveries",
+        (
+            "The storage has refused to be written for {0} seconds.",
+            "Deliveries are answered 503, so that their sources send them again.",
+            "Nothing that was acknowledged is lost. New alerts wait.",
+            "Look at the disk and the database: casebell doctor",
+            "There is no need to restart: Casebell goes on by itself.",
+        ),
+    ),
+    "storage_works": (
+        "Casebell stores deliveries again",
+        (
+            "The storage can be written again, after {0} seconds.",
+            "Sources send again what they were refused; casebell events list shows what came.",
+        ),
+    ),
     "urgent_failed": (
         "URGENT: an alert was not delivered",
         (

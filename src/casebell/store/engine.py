@@ -1,4 +1,4 @@
-"""Connections: one that writes, several that read, and the lock that keeps a second server out.
+"""Connections: one that writes, several that read.
 
 SQLite runs in WAL mode with `synchronous=FULL`, so a commit is on disk when it returns. Exactly one
 connection writes and checkpoints: SQLite before 3.51.3 can corrupt a WAL when two do so at once.
@@ -7,11 +7,9 @@ the journal's sequence without gaps.
 """
 
 import asyncio
-import fcntl
 import os
 import socket
 import sqlite3
-import time
 import urllib.parse
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -24,8 +22,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from casebell.errors import StorageUnavailable, StoreLocked
+from casebell.errors import StorageUnavailable
 from casebell.store import backup, migrations, soundness
+from casebell.store.lock import take_lock
 from casebell.telemetry import get_logger
 
 #: What `write` and `read` give: other packages pass it on and never say SQL with it.
@@ -53,6 +52,8 @@ class Store:
         self._lock: int | None = None
         self._writer: AsyncEngine | None = None
         self._reader: AsyncEngine | None = None
+        #: Writing transactions that failed since one last worked.
+        self.failures = 0
 
     async def open(self) -> Self:
         """Take the lock, migrate to this release's tables, and be ready to write.
@@ -63,7 +64,7 @@ class Store:
             StorageUnavailable: the database cannot be reached, read or written.
         """
         if self.path is not None:
-            self._lock = _take_lock(self.path)
+            self._lock = take_lock(self.path)
         try:
             if self.path is not None:
                 _make_private(self.path)
@@ -122,7 +123,7 @@ class Store:
         """The writing transaction: committed, and on disk, when the block ends without an error."""
         if self._writer is None:
             raise StorageUnavailable("The database is not open for writing.")
-        with translated():
+        with self._counted(), translated():
             async with self._writer.begin() as connection:
                 if not self.is_sqlite:
                     await connection.execute(
@@ -138,7 +139,7 @@ class Store:
         """
         if self._writer is None:
             raise StorageUnavailable("The database is not open for writing.")
-        with translated():
+        with self._counted(), translated():
             async with self._writer.connect() as connection:
                 driver: Any = (await connection.get_raw_connection()).driver_connection
                 # The driver has no public way to run a function in its thread.
@@ -153,6 +154,16 @@ class Store:
         with translated():
             async with self._reader.begin() as connection:
                 yield connection
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count a failure of the storage; forget them all once it works."""
+        try:
+            yield
+        except StorageUnavailable:
+            self.failures += 1
+            raise
+        self.failures = 0
 
     async def _look_before_migrating(self, path: Path) -> None:
         """See that the file is not damaged; where its tables will change, keep it as it is."""
@@ -317,82 +328,6 @@ def _set_up_sqlite(engine: AsyncEngine, *, begin: str, read_only: bool) -> None:
     @event.listens_for(engine.sync_engine, "begin")
     def start(connection: Any) -> None:
         connection.exec_driver_sql(begin)
-
-
-def _take_lock(path: Path) -> int:
-    """Hold `<database>.lock` for as long as the process lives; return its descriptor."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.fchmod(descriptor, 0o600)
-    except OSError as error:
-        raise StorageUnavailable(
-            f"The folder of the database cannot be used: {os.strerror(error.errno or 0)}.",
-            hint=f"Make {path.parent} writable for this user.",
-        ) from None
-    try:
-        taken = _lock(descriptor)
-    except OSError as error:
-        os.close(descriptor)
-        raise StorageUnavailable(
-            f"The lock file cannot be used: {os.strerror(error.errno or 0)}."
-        ) from None
-    if not taken:
-        os.close(descriptor)
-        raise StoreLocked(f"Another Casebell server holds {path}.")
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
-    return descriptor
-
-
-def _lock(descriptor: int) -> bool:
-    """Take the lock; whether it could be had. A command that only looks holds it for an instant."""
-    for patience in (0.02, 0.05, 0.1, None):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if patience is None:
-                return False
-            time.sleep(patience)
-        else:
-            return True
-    return False
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """The lock of an SQLite database, for who replaces its file: no server can start meanwhile.
-
-    Raises:
-        StoreLocked: a server holds it.
-        StorageUnavailable: the folder cannot be used.
-    """
-    descriptor = _take_lock(path)
-    try:
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def lock_path(path: Path) -> Path:
-    """Where the lock of an SQLite database stands: beside the file itself, not a link to it."""
-    real = path.resolve()
-    return real.with_name(real.name + ".lock")
-
-
-def is_locked(path: Path) -> bool:
-    """Whether a server holds this SQLite database now."""
-    try:
-        descriptor = os.open(lock_path(path), os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def _make_private(path: Path) -> None:

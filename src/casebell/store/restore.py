@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from casebell.errors import NotFound, Refusal, StorageUnavailable
 from casebell.store.backup import Progress, nobody
-from casebell.store.engine import locked
+from casebell.store.lock import locked
 from casebell.store.new_file import new_file
 from casebell.store.soundness import Contents, DatabaseDamaged, inspect_copy
 

@@ -8,7 +8,7 @@ from itertools import chain
 from casebell.sandbox.expect import expect
 from casebell.sandbox.inbox import Arrival
 from casebell.sandbox.sinks import HttpAnswer
-from casebell.sandbox.stage import ATTORNEY, CHAT, TEAM, Stage
+from casebell.sandbox.stage import ATTORNEY, CHAT, IT, TEAM, Stage
 from casebell.sandbox.story.papers import DENIED, NOID, STORM, STORM_RECEIPTS, WHILE_DOWN
 from casebell.sandbox.story.step import (
     Account,
@@ -67,12 +67,15 @@ async def _storm(stage: Stage) -> Account:
     expect("the HTTP answers", expected=expected, got=dict(sorted(words.items())))
     counted = ", ".join(f"{count} times {answer}" for answer, count in expected.items())
     yield "answers", f"{counted}, in {took:.1f} s"
-    arrivals = await stage.arrivals()
     cases = len(STORM_RECEIPTS)
-    expect_told(arrivals, *chain.from_iterable([(CHAT, TEAM, ATTORNEY)] * cases))
-    titles = Counter(arrival.title for arrival in arrivals)
+    arrivals = await stage.arrivals(at_least=3 * cases + 1)
+    expect_told(arrivals, *chain.from_iterable([(CHAT, TEAM, ATTORNEY)] * cases), IT)
+    titles = Counter(arrival.title for arrival in arrivals if arrival.recipient != IT)
     expect("different titles, told to three each", expected=[3] * cases, got=list(titles.values()))
     yield "told", f"each of the three once of each of {cases} Requests for Evidence"
+    rise = [arrival for arrival in arrivals if arrival.recipient == IT]
+    expect_titles(rise, "Casebell operations: Deliveries refused: parley")
+    yield "told", "it-desk, once, that many deliveries do not authenticate"
 
 
 async def _power_cut(stage: Stage) -> Account:

@@ -1,0 +1,139 @@
+"""Tells operations that nothing can be stored: over the channels, past the outbox.
+
+One message when the trouble has lasted, one when it is over. The record of it is made when it can
+be: the entry that ends the trouble is also what shows that it has ended.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from casebell.clock import Clock
+from casebell.errors import StorageUnavailable
+from casebell.events import Alert, AlertKind
+from casebell.notify.channel import Channel
+from casebell.notify.render import render_note
+from casebell.store import journal
+from casebell.store.engine import Store
+from casebell.telemetry import Log
+
+#: Seconds between two looks.
+LOOK_EVERY = 1.0
+#: Seconds that trouble must last before anybody is told: a lock held for a moment is none.
+PATIENCE = 5.0
+
+
+class StorageAlarm:
+    """Watches the store; start it with `async with`.
+
+    Args:
+        channels, ops: what is configured now; they may change while it runs.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        channels: Callable[[], Mapping[str, Channel]],
+        ops: Callable[[], Sequence[str]],
+        clock: Clock,
+        log: Log,
+    ) -> None:
+        self._store = store
+        self._channels = channels
+        self._ops = ops
+        self._clock = clock
+        self._log = log
+        #: Since when writing fails (monotonic seconds), and whether operations know.
+        self._since: float | None = None
+        self._told = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "StorageAlarm":
+        self._task = asyncio.create_task(self._run(), name="storage-alarm")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            await self._clock.sleep(LOOK_EVERY)
+            try:
+                await self._look()
+            except Exception as error:  # noqa: BLE001 - a defect must not end the watch
+                self._log.error("storage.alarm_defect", error=error)
+
+    async def _look(self) -> None:
+        now = self._clock.monotonic()
+        if self._since is None:
+            self._since = now if self._store.failures else None
+            return
+        lasted = round(now - self._since)
+        if await self._works(lasted):
+            self._since = None
+            self._log.info("storage.works", seconds=lasted)
+            if self._told:
+                self._told = False
+                await self._tell("storage_works", lasted)
+        elif not self._told and lasted >= PATIENCE:
+            self._told = True
+            self._log.error("storage.fails", seconds=lasted)
+            await self._tell("storage_fails", lasted)
+
+    async def _works(self, lasted: int) -> bool:
+        """Whether something can be stored: the entry that says so.
+
+        Nothing less shows it: on a full disk a transaction that writes nothing still succeeds.
+        """
+        try:
+            async with self._store.write() as connection:
+                entry = journal.Entry(
+                    at=self._clock.now(),
+                    kind="storage.recovered",
+                    actor="server",
+                    subject="server",
+                    data={"seconds": lasted},
+                )
+                await journal.append(connection, [entry])
+        except StorageUnavailable:
+            return False
+        return True
+
+    async def _tell(self, topic: str, lasted: int) -> None:
+        """Send to every target that operations have, side by side."""
+        channels = self._channels()
+        sends = [
+            self._send(channels[name], target, topic, lasted)
+            for name in self._ops()
+            if name in channels
+            for target in channels[name].targets
+        ]
+        await asyncio.gather(*sends)
+
+    async def _send(self, channel: Channel, target: str, topic: str, lasted: int) -> None:
+        alert = Alert(
+            id=0,
+            kind=AlertKind.OPS,
+            subject=topic,
+            channel=channel.name,
+            target=target,
+            rules=(),
+            urgent=True,
+            attempts=1,
+            created_at=self._clock.now(),
+            may_repeat=False,
+            event_id=None,
+            change_id=None,
+            note=(topic, str(lasted)),
+        )
+        result = await channel.send(target=target, message=render_note(alert))
+        self._log.info(
+            "storage.told",
+            channel=channel.name,
+            topic=topic,
+            outcome=str(result.outcome),
+            detail=result.detail or None,
+        )

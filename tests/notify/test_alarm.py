@@ -1,0 +1,106 @@
+"""Operations hear that nothing can be stored, past the storage itself."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from casebell.notify.alarm import LOOK_EVERY, PATIENCE, StorageAlarm
+from casebell.sandbox.sinks import HttpSink
+from casebell.store.engine import Store
+from casebell.store.schema import journal
+from contracts.case_events import case_event
+from contracts.channel_contract import load
+from contracts.workbench import HandClock, LogBook, disk_failure, eventually, faults, rows, stored
+
+
+class Watch:
+    """An alarm over one chat room, and its clock."""
+
+    def __init__(self, store: Store, room: HttpSink) -> None:
+        self.clock = HandClock()
+        self.book = LogBook()
+        self.room = room
+        channel = load(f"json://127.0.0.1:{room.port}/ops")
+        self.alarm = StorageAlarm(
+            store=store,
+            channels=lambda: {"room": channel},
+            ops=lambda: ["room", "gone"],
+            clock=self.clock,
+            log=self.book.log,
+        )
+
+    async def seconds(self, count: float) -> None:
+        """Let time pass, a look at a time."""
+        for _ in range(round(count / LOOK_EVERY)):
+            await eventually(lambda: self.clock.asleep)
+            self.clock.advance(LOOK_EVERY)
+        await eventually(lambda: self.clock.asleep)
+
+    def titles(self) -> list[str]:
+        """What the room was told."""
+        return [json.loads(request.body)["title"] for request in self.room.requests]
+
+
+@pytest.fixture
+async def watch(store: Store) -> AsyncIterator[Watch]:
+    """An alarm that runs."""
+    async with HttpSink() as room:
+        one = Watch(store, room)
+        async with one.alarm:
+            yield one
+
+
+FAILS = "Casebell operations: Casebell cannot store deliveries"
+WORKS = "Casebell operations: Casebell stores deliveries again"
+
+
+async def fail_to_store(store: Store) -> None:
+    """A delivery that cannot be stored."""
+    with pytest.raises(Exception, match="storage failed"):
+        await stored(store, case_event("evt_2"))
+
+
+async def test_one_message_while_it_lasts(store: Store, watch: Watch) -> None:
+    """However long nothing can be stored, operations hear of it once, and once when it is over."""
+    with faults(store, lambda _statement: disk_failure()):
+        await fail_to_store(store)
+        await watch.seconds(PATIENCE)
+        assert watch.titles() == []
+        await watch.seconds(2)
+        assert watch.titles() == [FAILS]
+        await watch.seconds(60)
+        assert watch.titles() == [FAILS]
+    await watch.seconds(2)
+    assert watch.titles() == [FAILS, WORKS]
+    entry = (await rows(store, journal))[-1]
+    assert entry.kind == "storage.recovered"
+    assert json.loads(entry.data)["seconds"] >= 60
+
+
+async def test_each_trouble_is_told(store: Store, watch: Watch) -> None:
+    """The next time is another message."""
+    for told in ([FAILS, WORKS], [FAILS, WORKS, FAILS, WORKS]):
+        with faults(store, lambda _statement: disk_failure()):
+            await fail_to_store(store)
+            await watch.seconds(PATIENCE + 2)
+        await watch.seconds(2)
+        assert watch.titles() == told
+
+
+async def test_a_moment_is_no_trouble(store: Store, watch: Watch) -> None:
+    """What is over before anybody could look at it is on record, and told to nobody."""
+    with faults(store, lambda _statement: disk_failure()):
+        await fail_to_store(store)
+        await watch.seconds(2)
+    await watch.seconds(PATIENCE * 3)
+    assert watch.titles() == []
+    kinds = [entry.kind for entry in await rows(store, journal)]
+    assert kinds == ["delivery.stored", "storage.recovered"]
+
+
+async def test_all_is_well(store: Store, watch: Watch) -> None:
+    """Nothing is written and nobody told while nothing fails."""
+    await watch.seconds(30)
+    assert watch.titles() == []
+    assert len(await rows(store, journal)) == 1
