@@ -104,3 +104,14 @@ async def test_all_is_well(store: Store, watch: Watch) -> None:
     await watch.seconds(30)
     assert watch.titles() == []
     assert len(await rows(store, journal)) == 1
+
+
+async def test_a_transaction_without_a_word_proves_nothing(store: Store, watch: Watch) -> None:
+    """On a full disk `/ready` can still begin and end one; operations hear of it all the same."""
+    with faults(store, lambda sql: disk_failure() if sql.startswith("INSERT") else None):
+        for _ in range(round(PATIENCE) + 2):
+            await fail_to_store(store)
+            async with store.write():
+                pass
+            await watch.seconds(1)
+        assert watch.titles() == [FAILS]

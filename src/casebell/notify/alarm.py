@@ -43,6 +43,8 @@ class StorageAlarm:
         self._ops = ops
         self._clock = clock
         self._log = log
+        #: Failures of the store that are over.
+        self._over = store.failures
         #: Since when writing fails (monotonic seconds), and whether operations know.
         self._since: float | None = None
         self._told = False
@@ -69,11 +71,13 @@ class StorageAlarm:
     async def _look(self) -> None:
         now = self._clock.monotonic()
         if self._since is None:
-            self._since = now if self._store.failures else None
+            if self._store.failures != self._over:
+                self._since = now
             return
         lasted = round(now - self._since)
         if await self._works(lasted):
             self._since = None
+            self._over = self._store.failures
             self._log.info("storage.works", seconds=lasted)
             if self._told:
                 self._told = False

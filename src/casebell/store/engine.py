@@ -52,7 +52,7 @@ class Store:
         self._lock: int | None = None
         self._writer: AsyncEngine | None = None
         self._reader: AsyncEngine | None = None
-        #: Writing transactions that failed since one last worked.
+        #: Writing transactions that failed, ever.
         self.failures = 0
 
     async def open(self) -> Self:
@@ -157,13 +157,12 @@ class Store:
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
-        """Count a failure of the storage; forget them all once it works."""
+        """Count a failure of the storage."""
         try:
             yield
         except StorageUnavailable:
             self.failures += 1
             raise
-        self.failures = 0
 
     async def _look_before_migrating(self, path: Path) -> None:
         """See that the file is not damaged; where its tables will change, keep it as it is."""
