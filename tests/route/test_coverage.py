@@ -6,9 +6,10 @@ import pytest
 
 from casebell.events import Status, Tag
 from casebell.receive.verdict import judge
-from casebell.route.coverage import IMPLIED_TAGS, CoverageRow, coverage
+from casebell.route.coverage import CoverageRow, coverage
 from casebell.route.rules import compile_rules
 from casebell.settings import Rule
+from casebell.uscis.implied import IMPLIED_TAGS
 
 
 def table(*rules: tuple[str, Any, list[str]]) -> dict[tuple[str, str], CoverageRow]:

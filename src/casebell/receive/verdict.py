@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from casebell.events import Flag, Status, Tag
 from casebell.receive.sources import parley, torch
 from casebell.receive.sources.words import Word, word_key
 from casebell.uscis.classify import Reading, classify
+from casebell.uscis.implied import IMPLIED_TAGS
 
 #: The most urgent first: what a firm must not miss, then what changes a client's life.
 _URGENCY = (
@@ -18,16 +18,6 @@ _URGENCY = (
     Status.RFE_RECEIVED,
     Status.RECEIVED,
     Status.OTHER,
-)
-
-#: Tags that a status carries whatever the text says.
-_IMPLIED: Mapping[Status, frozenset[Tag]] = MappingProxyType(
-    {
-        Status.RFE_ISSUED: frozenset({Tag.DEADLINE}),
-        Status.DENIED: frozenset({Tag.ADVERSE, Tag.DECISION}),
-        Status.APPROVED: frozenset({Tag.DECISION}),
-        Status.INTERVIEW_SCHEDULED: frozenset({Tag.APPOINTMENT}),
-    }
 )
 
 
@@ -69,7 +59,7 @@ def judge(
     if overruled or any(_contradicts(meaning, certain) for meaning in meanings):
         flags.add(Flag.TEXT_CONFLICT)
 
-    tags = set(_IMPLIED.get(status, ()))
+    tags = set(IMPLIED_TAGS.get(status, ()))
     tags.update(reading.tags if reading is not None else ())
     if certain is None:
         tags.update(*(meaning.tags for meaning in meanings))

@@ -7,16 +7,7 @@ from typing import Literal
 
 from casebell.events import Status, Tag
 from casebell.route.rules import CompiledRule, Condition
-
-#: Tags that every event of the status carries, whatever its text says.
-IMPLIED_TAGS: Mapping[Status, frozenset[Tag]] = MappingProxyType(
-    {
-        Status.RFE_ISSUED: frozenset({Tag.DEADLINE}),
-        Status.APPROVED: frozenset({Tag.DECISION}),
-        Status.DENIED: frozenset({Tag.DECISION, Tag.ADVERSE}),
-        Status.INTERVIEW_SCHEDULED: frozenset({Tag.APPOINTMENT}),
-    }
-)
+from casebell.uscis.implied import IMPLIED_TAGS
 
 #: What the rules have no say in.
 _NOT_BY_RULES: Mapping[Tag, str] = MappingProxyType(

@@ -7,11 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.events import Case, CaseEvent
-from casebell.store.rows import event_from_row
+from casebell.store.rows import case_from_row, event_from_row
 from casebell.store.schema import cases, events
-
-#: Changes of one receipt that are looked at; a case has a few dozen in its life.
-HISTORY_LIMIT = 500
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,14 +45,7 @@ async def case_of(connection: AsyncConnection, receipt: str) -> Case:
     row = (await connection.execute(select(cases).where(cases.c.receipt == receipt))).one_or_none()
     if row is None:
         return Case(receipt=receipt)
-    return Case(
-        receipt=receipt,
-        label=row.label,
-        matter=row.matter,
-        owner=row.owner,
-        team=row.team,
-        confidential=row.confidential,
-    )
+    return case_from_row(row)
 
 
 async def current_status(connection: AsyncConnection, receipt: str) -> str | None:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.events import Case, Change, Flag, Micros, Status, Tag
 from casebell.store import journal, outbox
 from casebell.store.batch import Tables
-from casebell.store.rows import change_from_row, words
+from casebell.store.rows import case_from_row, change_from_row, words
 from casebell.store.schema import alerts, cases, changes, events
 from casebell.store.schema import journal as journal_table
 
@@ -89,7 +89,7 @@ class Docket:
         last = await connection.execute(select(func.coalesce(func.max(changes.c.id), 0)))
         return cls(
             changes=[change_from_row(row) for row in known],
-            cases=[_case(row) for row in rows],
+            cases=[case_from_row(row) for row in rows],
             last_change=int(last.scalar_one()),
         )
 
@@ -257,14 +257,3 @@ class Docket:
                 at=now, kind=kind, actor="router", subject=f"change:{change_id}", data=data
             )
         )
-
-
-def _case(row: Any) -> Case:
-    return Case(
-        receipt=row.receipt,
-        label=row.label,
-        matter=row.matter,
-        owner=row.owner,
-        team=row.team,
-        confidential=row.confidential,
-    )

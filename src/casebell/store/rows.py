@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from casebell.events import CaseEvent, Change, Flag, KeyBasis, Status, Tag, TimeBasis
+from casebell.events import Case, CaseEvent, Change, Flag, KeyBasis, Status, Tag, TimeBasis
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -71,6 +71,18 @@ def event_from_row(row: Any) -> CaseEvent:
         address=row.address,
         idempotency_key=row.idempotency_key,
         request_id=row.request_id,
+    )
+
+
+def case_from_row(row: Any) -> Case:
+    """What the firm told us of a receipt, as a row of `cases` holds it."""
+    return Case(
+        receipt=row.receipt,
+        label=row.label,
+        matter=row.matter,
+        owner=row.owner,
+        team=row.team,
+        confidential=row.confidential,
     )
 
 
