@@ -353,6 +353,18 @@ async def test_a_connection_is_kept(server: Server) -> None:
     assert [answer["status"] for answer in answers] == ["duplicate"] * 3 + ["stored"] * 17
 
 
+@pytest.mark.slow
+async def test_an_idle_connection_waits_for_the_next_delivery(server: Server) -> None:
+    """A proxy that keeps its connections for some seconds never meets one that closes just then."""
+    body, later = encoded(document()), encoded(document())
+    async with Wire(server) as wire:
+        await wire.say(request(body))
+        assert (await wire.hear()).status == 200
+        await asyncio.sleep(6)
+        await wire.say(request(later))
+        assert (await wire.hear()).status == 200
+
+
 async def test_expect_100_continue(server: Server) -> None:
     """A sender that asks first, as curl does for large bodies, is told to go on."""
     body = encoded(document())

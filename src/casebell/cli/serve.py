@@ -29,6 +29,9 @@ from casebell.telemetry import configure_logging, get_logger
 
 #: How long a thread may keep the interpreter while another one waits for it.
 SWITCH_SECONDS = 0.0005
+#: Seconds an idle connection is kept. Longer than proxies and senders keep theirs (most 60): if we
+#: closed first, a delivery that is on its way just then would find nobody.
+KEEP_ALIVE = 75
 
 
 def serve(context: typer.Context, config: Config = None) -> None:
@@ -127,6 +130,7 @@ def _uvicorn_config(app: Any, settings: Settings, connection: type[Connection]) 
         # X-Forwarded-For is read by us, from the configured proxies only.
         proxy_headers=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=REQUEST_GRACE,
         ssl_certfile=settings.server.tls_cert,
         ssl_keyfile=settings.server.tls_key,

@@ -22,6 +22,8 @@ FIRST_WAIT = 0.1
 LONGEST_WAIT = 0.8
 #: Posts under way at once in a storm.
 AT_ONCE = 8
+#: Seconds a connection is kept for the next post; any server keeps it for longer.
+KEEP_ALIVE = 2.0
 _SECOND = 1_000_000
 
 
@@ -98,7 +100,8 @@ class Upstream:
         self._secrets = secrets
         self._clock = clock
         self._chance = chance
-        self._client = httpx2.AsyncClient(timeout=30, trust_env=False)
+        limits = httpx2.Limits(keepalive_expiry=KEEP_ALIVE)
+        self._client = httpx2.AsyncClient(timeout=30, trust_env=False, limits=limits)
 
     async def __aenter__(self) -> Self:
         await self._client.__aenter__()
