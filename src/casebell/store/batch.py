@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
 from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy import (
@@ -18,7 +19,6 @@ from sqlalchemy import (
     Insert,
     Table,
     Update,
-    bindparam,
     func,
     literal_column,
     select,
@@ -102,7 +102,7 @@ def append(
 
     def add(event: CaseEvent, revision_of: int | None = None) -> int:
         event_id = last_id + len(new_events) + 1
-        new_events.append({"id": event_id, **event_row(event), "revision_of": revision_of})
+        new_events.append(event_row(event, id=event_id, revision_of=revision_of))
         known[event.source, event.key] = Stored(event_id, event.body, event.body_sha256)
         return event_id
 
@@ -187,33 +187,39 @@ class SqliteTables:
 
     def last(self) -> tuple[int, int]:
         """The highest event id and journal sequence number."""
-        row = self._connection.execute(_compiled(_LAST)).fetchone()
+        row = self._connection.execute(_compiled(_LAST).sql).fetchone()
         return row[0], row[1]
 
     def known(self, keys: Iterable[tuple[str, str]]) -> Known:
-        """Those events that are there: a seek of the unique index for each."""
+        """Those events that are there: a seek of the unique index for each, a few at a time."""
         found: Known = {}
-        for source, key in keys:
-            row = self._connection.execute(
-                _compiled(_KNOWN_ONE), {"of_source": source, "of_key": key}
-            ).fetchone()
-            if row is not None:
-                found[source, key] = Stored(row[1], row[2], row[3])
-        return found
+        asked = list(keys)
+        for start in range(0, len(asked), _KEYS_AT_ONCE):
+            some = [key for _, key in asked[start : start + _KEYS_AT_ONCE]]
+            if len(some) > 1:
+                # A statement for every number of keys would be compiled for every batch.
+                some += some[-1:] * (_KEYS_AT_ONCE - len(some))
+            for row in self._connection.execute(_known_sql(len(some)), some):
+                found[row[0], row[1]] = Stored(row[2], row[3], row[4])
+        # Another source may use the same key.
+        return {name: found[name] for name in asked if name in found} if found else found
 
     def insert(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
         """Add rows."""
-        self._connection.executemany(_compiled(_insert(table), tuple(rows[0])), rows)
+        self._many(_compiled(_insert(table), tuple(rows[0])), rows)
 
     def insert_new(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
         """Add those rows whose unique key is free."""
         if rows:
-            statement = insert_new("sqlite", table)
-            self._connection.executemany(_compiled(statement, tuple(rows[0])), rows)
+            self._many(_compiled(insert_new("sqlite", table), tuple(rows[0])), rows)
 
     def run(self, statement: Update, rows: Sequence[dict[str, Any]]) -> None:
         """Run a statement once for each row."""
-        self._connection.executemany(_compiled(statement), rows)
+        self._many(_compiled(statement), rows)
+
+    def _many(self, statement: "_Statement", rows: Sequence[dict[str, Any]]) -> None:
+        # By position: the driver looks every name up again for every row.
+        self._connection.executemany(statement.sql, map(statement.values, rows))
 
     def add_flag(self, event_id: int, flag: Flag) -> None:
         """Add a flag to a stored event."""
@@ -231,15 +237,32 @@ _LAST = select(
     select(func.coalesce(func.max(journal_table.c.seq), _ZERO)).scalar_subquery(),
 )
 _KNOWN = select(events.c.key, events.c.id, events.c.body, events.c.body_sha256)
-_KNOWN_ONE = _KNOWN.where(
-    events.c.source == bindparam("of_source"), events.c.key == bindparam("of_key")
-)
+#: Keys looked up by one statement.
+_KEYS_AT_ONCE = 16
 
 
 @cache
-def _compiled(statement: Any, columns: tuple[str, ...] = ()) -> str:
-    dialect = sqlite.dialect(paramstyle="named")
-    return str(statement.compile(dialect=dialect, column_keys=list(columns) or None))
+def _known_sql(count: int) -> str:
+    asked = ", ".join("?" * count)
+    return f"SELECT source, key, id, body, body_sha256 FROM events WHERE key IN ({asked})"  # noqa: S608 - question marks only
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """A statement as the bare driver takes it."""
+
+    sql: str
+    #: Takes the values out of a row in the statement's order.
+    values: Callable[[dict[str, Any]], tuple[Any, ...]]
+
+
+@cache
+def _compiled(statement: Any, columns: tuple[str, ...] = ()) -> _Statement:
+    dialect = sqlite.dialect(paramstyle="qmark")
+    compiled = statement.compile(dialect=dialect, column_keys=list(columns) or None)
+    names = list(compiled.positiontup or ())
+    values = itemgetter(*names) if len(names) > 1 else lambda row: tuple(row.values())
+    return _Statement(str(compiled), values)
 
 
 @cache

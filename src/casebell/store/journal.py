@@ -15,6 +15,9 @@ from casebell.store.schema import journal
 #: RFC 6962 section 2.1: leaves are hashed with this prefix, nodes with 0x01.
 LEAF_PREFIX = b"\x00"
 
+#: A string as `_CANONICAL` writes it.
+_quoted = json.encoder.encode_basestring
+
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -42,8 +45,8 @@ def entry_bytes(*, seq: int, at: Micros, kind: str, actor: str, subject: str, da
 
     A JSON array of the six columns, so that anyone can rebuild it from an export.
     """
-    head = _CANONICAL.encode([seq, at, kind, actor, subject])
-    return f"{head[:-1]},{data}]".encode()
+    texts = f"{_quoted(kind)},{_quoted(actor)},{_quoted(subject)}"
+    return f"[{seq},{at},{texts},{data}]".encode()
 
 
 def leaf_hash(entry: bytes) -> bytes:
@@ -71,7 +74,7 @@ async def append(connection: AsyncConnection, entries: Sequence[Entry]) -> int:
 
 def rows(entries: Sequence[Entry], *, after: int) -> list[dict[str, Any]]:
     """The entries as rows, numbered from `after + 1`, each with its leaf hash."""
-    made = []
+    made: list[dict[str, Any]] = []
     for seq, entry in enumerate(entries, start=after + 1):
         columns: dict[str, Any] = {
             "seq": seq,
@@ -81,5 +84,6 @@ def rows(entries: Sequence[Entry], *, after: int) -> list[dict[str, Any]]:
             "subject": entry.subject,
             "data": encode_data(entry.data),
         }
-        made.append({**columns, "leaf": leaf_hash(entry_bytes(**columns))})
+        columns["leaf"] = leaf_hash(entry_bytes(**columns))
+        made.append(columns)
     return made

@@ -1,7 +1,7 @@
 """Between rows and the vocabulary."""
 
-from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from casebell.events import Case, CaseEvent, Change, Flag, KeyBasis, Status, Tag, TimeBasis
@@ -9,7 +9,8 @@ from casebell.events import Case, CaseEvent, Change, Flag, KeyBasis, Status, Tag
 Word = TypeVar("Word", bound=StrEnum)
 
 
-def words(values: Iterable[StrEnum]) -> str:
+@lru_cache(maxsize=4096)
+def words(values: frozenset[Any]) -> str:
     """A set of words as stored: sorted, with a space on both sides of each; "" when empty."""
     ordered = sorted(values)
     return f" {' '.join(ordered)} " if ordered else ""
@@ -20,22 +21,23 @@ def parse_words(kind: type[Word], stored: str) -> frozenset[Word]:
     return frozenset(kind(word) for word in stored.split())
 
 
-def event_row(event: CaseEvent) -> dict[str, Any]:
-    """An event's columns, without its id."""
+def event_row(event: CaseEvent, *, id: int, revision_of: int | None) -> dict[str, Any]:  # noqa: A002
+    """A new event's columns; plain strings, for an enum's cost the driver a search for adapters."""
     return {
+        "id": id,
         "source": event.source,
         "key": event.key,
-        "key_basis": event.key_basis,
+        "key_basis": event.key_basis.value,
         "type": event.type,
         "receipt": event.receipt,
         "receipt_raw": event.receipt_raw,
-        "status": event.status,
+        "status": event.status.value,
         "delivered_status": event.delivered_status,
         "tags": words(event.tags),
         "text": event.text,
         "occurred_at": event.occurred_at,
         "occurred_raw": event.occurred_raw,
-        "time_basis": event.time_basis,
+        "time_basis": event.time_basis.value if event.time_basis else None,
         "received_at": event.received_at,
         "flags": words(event.flags),
         "body": event.body,
@@ -44,6 +46,7 @@ def event_row(event: CaseEvent) -> dict[str, Any]:
         "address": event.address,
         "idempotency_key": event.idempotency_key,
         "request_id": event.request_id,
+        "revision_of": revision_of,
     }
 
 
