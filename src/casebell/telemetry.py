@@ -4,10 +4,12 @@ Neither ever holds a body, a secret, a channel's URL, a header value or a whole 
 """
 
 import contextlib
+import json
 import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -17,6 +19,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 #: A logger as the stages use it: `log.info("delivery.received", source=…)`.
 Log = structlog.typing.FilteringBoundLogger
+
+#: One encoder for every line.
+_JSON = json.JSONEncoder(default=repr)
 
 #: Where a library's message may go over from its own words to values that it met.
 _VALUES = re.compile(r"[<({\['\":%\n]")
@@ -31,14 +36,9 @@ def configure_logging(stream: TextIO = sys.stdout) -> None:
     """
     terminal = stream.isatty()
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=True, timestamp_key="at")
-        if terminal
-        else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(colors=True, timestamp_key="at") if terminal else _as_json
     )
-    shared: list[Any] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-    ]
+    shared: list[Any] = [structlog.processors.add_log_level, _stamp]
     structlog.configure(
         processors=[*shared, _error_without_values, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -70,7 +70,8 @@ def configure_logging(stream: TextIO = sys.stdout) -> None:
 
 def get_logger() -> Log:
     """The log of the running process."""
-    logger: Log = structlog.get_logger()
+    # Bound at once, to the configuration in force: else every line would look for it again.
+    logger: Log = structlog.get_logger().bind()
     return logger
 
 
@@ -78,12 +79,24 @@ class _Lines(structlog.PrintLogger):
     """Prints lines, where that is possible."""
 
     def msg(self, message: str) -> None:
-        """Print one line."""
-        with contextlib.suppress(OSError, ValueError):
-            super().msg(message)
+        """Print one line, in one write."""
+        with contextlib.suppress(OSError, ValueError), self._lock:
+            self._file.write(message + "\n")
+            self._file.flush()
 
     log = debug = info = warn = warning = msg
     fatal = failure = err = error = critical = exception = msg
+
+
+def _as_json(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
+    return _JSON.encode(event)
+
+
+def _stamp(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    event["at"] = datetime.now(UTC).isoformat(timespec="microseconds")[:26] + "Z"
+    return event
 
 
 def _error_without_values(

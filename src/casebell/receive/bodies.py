@@ -1,7 +1,7 @@
 """Bodies as JSON: read strictly, with repeated keys remembered; and compared (C6, D8)."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -16,6 +16,8 @@ class JsonBody:
     """A body that is a JSON object."""
 
     document: dict[str, object]
+    #: Whether any string in it may hold what no database stores: only an escape can bring that in.
+    escapes: bool = True
     #: Objects in which keys came twice, and those keys. In `document` the last one stands.
     _repeated: Sequence[tuple[object, frozenset[str]]] = field(default=(), repr=False)
 
@@ -47,17 +49,13 @@ def read_body(body: bytes) -> JsonBody:
             HeldReason.INVALID_ENCODING, f"The body is not UTF-8 at byte {error.start}."
         ) from None
     repeated: list[tuple[object, frozenset[str]]] = []
-
-    def build(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        built = dict(pairs)
-        if len(built) != len(pairs):
-            repeated.append((built, _names_given_twice(name for name, _ in pairs)))
-        return built
-
-    document = _parse(text, build)
+    try:
+        document = _parse(text, _ONCE)
+    except _KeyTwice:
+        document = _parse(text, _decoder(repeated))
     if not isinstance(document, dict):
         raise HeldDelivery(HeldReason.NOT_AN_OBJECT, "The body is JSON, but not an object.")
-    return JsonBody(document=document, _repeated=tuple(repeated))
+    return JsonBody(document=document, escapes="\\u" in text, _repeated=repeated)
 
 
 def same_content(body_a: bytes, body_b: bytes, volatile: Sequence[str]) -> bool:
@@ -87,9 +85,9 @@ def _without(mapping: dict[str, object], names: Sequence[str]) -> dict[str, obje
     return {name: value for name, value in mapping.items() if name not in names}
 
 
-def _parse(text: str, build: Callable[[list[tuple[str, object]]], object]) -> object:
+def _parse(text: str, decoder: json.JSONDecoder) -> object:
     try:
-        return json.loads(text, object_pairs_hook=build, parse_constant=_refuse_constant)
+        return decoder.decode(text)
     except json.JSONDecodeError as error:
         # The decoder's own message names the place, and never quotes the text.
         message = f"The body is not JSON: {error.msg} at character {error.pos}."
@@ -102,6 +100,33 @@ def _parse(text: str, build: Callable[[list[tuple[str, object]]], object]) -> ob
 
 def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(constant)
+
+
+class _KeyTwice(Exception):
+    """A key came twice in one object."""
+
+
+def _build_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    built = dict(pairs)
+    if len(built) != len(pairs):
+        raise _KeyTwice
+    return built
+
+
+#: Nearly no body has a key twice; one decoder for all of them costs half of one for each.
+_ONCE = json.JSONDecoder(object_pairs_hook=_build_once, parse_constant=_refuse_constant)
+
+
+def _decoder(repeated: list[tuple[object, frozenset[str]]]) -> json.JSONDecoder:
+    """Notes the objects in which a key comes twice."""
+
+    def build(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        built = dict(pairs)
+        if len(built) != len(pairs):
+            repeated.append((built, _names_given_twice(name for name, _ in pairs)))
+        return built
+
+    return json.JSONDecoder(object_pairs_hook=build, parse_constant=_refuse_constant)
 
 
 def _names_given_twice(names: Iterable[str]) -> frozenset[str]:

@@ -6,20 +6,18 @@ response objects cost more than they give.
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Sequence
 from typing import Any
 
+from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
 from casebell.clock import Clock, new_request_id
 from casebell.errors import (
     BodyTooLarge,
-    BodyTooSlow,
     CasebellError,
     EncodedBody,
     ShuttingDown,
-    TooManyRefusals,
     Unavailable,
     UnknownSource,
     WrongMethod,
@@ -27,18 +25,14 @@ from casebell.errors import (
 from casebell.events import Delivery
 from casebell.receive.accept import Accepted, Receiver
 from casebell.receive.address import Network, client_address
+from casebell.receive.answers import Headers, answer, respond
+from casebell.receive.deadline import Deadline
 from casebell.telemetry import Log, Metrics
 from casebell.uscis.receipts import mask
 
-#: Seconds a sender is asked to wait after a 503; senders back off further by themselves.
-RETRY_AFTER_UNAVAILABLE = 5
-#: Seconds until an address's refusals are forgotten.
-RETRY_AFTER_REFUSALS = 60
 #: How long, and how much of, a body that is refused unread may still come in.
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 4 * 1024 * 1024
-
-Headers = list[tuple[bytes, bytes]]
 
 
 class SenderWentAway(Exception):
@@ -71,6 +65,8 @@ class WebhookEndpoint:
         self._body_timeout = body_timeout
         self._trusted_proxies = trusted_proxies
         self._metrics = metrics
+        #: Looked up once each: by source and outcome.
+        self._counters: dict[tuple[str, str], Counter] = {}
         self._log = log
 
     def use(
@@ -139,21 +135,18 @@ class WebhookEndpoint:
     async def _read_body(self, receive: Receive) -> bytes:
         chunks: list[bytes] = []
         size = 0
-        try:
-            async with asyncio.timeout(self._body_timeout):
-                while True:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise SenderWentAway
-                    chunk = message.get("body", b"")
-                    size += len(chunk)
-                    if size > self._max_body:
-                        raise BodyTooLarge
-                    chunks.append(chunk)
-                    if not message.get("more_body", False):
-                        return b"".join(chunks)
-        except TimeoutError:
-            raise BodyTooSlow from None
+        with Deadline(self._body_timeout):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise SenderWentAway
+                chunk = message.get("body", b"")
+                size += len(chunk)
+                if size > self._max_body:
+                    raise BodyTooLarge
+                chunks.append(chunk)
+                if not message.get("more_body", False):
+                    return b"".join(chunks)
 
     async def _linger(self, receive: Receive) -> None:
         """Take some more of a body that was answered already, and throw it away.
@@ -182,16 +175,16 @@ class WebhookEndpoint:
         outcome = accepted.status if accepted else failure.code if failure else "error"
         # A stranger's path must not make up label values.
         known = source if self._receiver.knows(source) else "unknown"
-        self._metrics.deliveries.labels(known, outcome).inc()
+        self._count(known, outcome)
         fields: dict[str, Any] = {}
         if accepted is not None:
             self._metrics.delivery_seconds.observe(seconds)
             fields["row"] = accepted.row
             if accepted.event is not None:
                 fields["receipt"] = mask(accepted.event.receipt)
-                fields["status"] = str(accepted.event.status)
+                fields["status"] = accepted.event.status.value
             if accepted.reason is not None:
-                fields["reason"] = str(accepted.reason)
+                fields["reason"] = accepted.reason.value
         self._log.info(
             "delivery.received",
             source=known,
@@ -201,59 +194,12 @@ class WebhookEndpoint:
             **fields,
         )
 
-
-def answer(
-    accepted: Accepted | None, failure: CasebellError | None, request_id: str
-) -> tuple[int, Headers, bytes]:
-    """The contract's answer: status, headers and JSON body."""
-    if accepted is not None and accepted.status == "held":
-        content = {"status": "held", "reason": accepted.reason, "request_id": request_id}
-        return 202, _headers(request_id), _encode(content)
-    if accepted is not None:
-        content = {
-            "status": accepted.status,
-            "event_id": accepted.key,
-            "request_id": request_id,
-        }
-        return 200, _headers(request_id), _encode(content)
-    return error_answer(failure or Unavailable(), request_id)
-
-
-def error_answer(error: CasebellError, request_id: str) -> tuple[int, Headers, bytes]:
-    """An error in Parley's Error schema: the class's own sentence, never an instance's detail."""
-    headers = _headers(request_id)
-    if isinstance(error, Unavailable):
-        headers.append((b"retry-after", b"%d" % RETRY_AFTER_UNAVAILABLE))
-    if isinstance(error, TooManyRefusals):
-        headers.append((b"retry-after", b"%d" % RETRY_AFTER_REFUSALS))
-    if isinstance(error, WrongMethod):
-        headers.append((b"allow", b"POST"))
-    if isinstance(error, BodyTooLarge | BodyTooSlow | EncodedBody):
-        # The rest of the body is not read.
-        headers.append((b"connection", b"close"))
-    content = {
-        "error": error.code,
-        "message": (type(error).__doc__ or "").strip(),
-        "request_id": request_id,
-    }
-    return error.http_status, headers, _encode(content)
-
-
-async def respond(
-    send: Send, status: int, headers: Headers, body: bytes, *, last: bool = True
-) -> None:
-    """Send a whole answer; unless it is the `last` message, the connection stays as it is."""
-    headers.append((b"content-length", b"%d" % len(body)))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": not last})
-
-
-def _headers(request_id: str) -> Headers:
-    return [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())]
-
-
-def _encode(content: dict[str, Any]) -> bytes:
-    return json.dumps(content).encode()
+    def _count(self, source: str, outcome: str) -> None:
+        counter = self._counters.get((source, outcome))
+        if counter is None:
+            counter = self._metrics.deliveries.labels(source, outcome)
+            self._counters[source, outcome] = counter
+        counter.inc()
 
 
 def _too_long(value: bytes, limit: int) -> bool:

@@ -20,6 +20,8 @@ MAX_HEADER = 4096
 MAX_DIGESTS = 8
 DIGEST_SIZE = 32
 
+#: What the API page shows and nearly every delivery has; read at once, with the same result.
+_USUAL = re.compile(rb"Parley-Signature[= ]t=([0-9]{1,13}),v1=([0-9A-Fa-f]{64})")
 _SCHEME = re.compile(rb"parley-signature(?=[ \t=]|$)[ \t]*=?[ \t]*", re.IGNORECASE)
 _PARAMETER = re.compile(rb"([A-Za-z][A-Za-z0-9_-]*)[ \t]*=[ \t]*(.*)", re.DOTALL)
 #: RFC 9110 section 11.4: a scheme, a space, then whatever that scheme wants.
@@ -57,6 +59,8 @@ def read_signature(values: Sequence[bytes]) -> Signature:
     Raises SignatureMissing where there is none, SignatureMalformed where it cannot be read or
     where there are two.
     """
+    if len(values) == 1 and (usual := _USUAL.fullmatch(values[0])):
+        return Signature(time=usual[1], digests=(binascii.unhexlify(usual[2]),))
     values = [stripped for value in values if (stripped := value.strip())]
     if not values:
         raise SignatureMissing

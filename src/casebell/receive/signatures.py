@@ -168,8 +168,13 @@ class Authenticator:
                 break
         if not proofs or (refusals and self._source.require == "all"):
             raise max(refusals, key=_how_telling)
-        if not self._address_allowed(delivery.address):
+        if self._source.allow_from and not self._address_allowed(delivery.address):
             raise self._elsewhere()
+        if len(proofs) == 1:
+            (proof,) = proofs
+            return VerifiedDelivery(
+                delivery=delivery, secret_label=proof.label, flags=proof.flags, hold=proof.hold
+            )
         return VerifiedDelivery(
             delivery=delivery,
             secret_label="+".join(proof.label for proof in proofs),
@@ -222,8 +227,6 @@ class Authenticator:
         return _Proof(label=self._shared.match(_values(delivery, self._secret_header)))
 
     def _address_allowed(self, address: str) -> bool:
-        if not self._source.allow_from:
-            return True
         try:
             peer = ip_address(address)
         except ValueError:

@@ -108,7 +108,8 @@ def idempotency_key(delivery: Delivery) -> str | None:
     values = [value for name, value in delivery.headers if name == b"idempotency-key"]
     if not values:
         return None
-    return _capped(_storable(b", ".join(values).decode("utf-8", "replace")), MAX_WORD)
+    text = b", ".join(values).decode("utf-8", "replace")
+    return _capped(_UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text), MAX_WORD)
 
 
 def _require_single_identity(body: JsonBody, fields: FieldMap) -> None:
@@ -126,7 +127,7 @@ def _receipt(body: JsonBody, fields: FieldMap) -> tuple[str, str]:
     if not isinstance(found.value, str):
         raise HeldDelivery(HeldReason.INVALID_RECEIPT, f"{found.path} is not a string.")
     try:
-        return _capped(_storable(found.value), MAX_WORD), canonical(found.value)
+        return _capped(_storable(found.value, body), MAX_WORD), canonical(found.value)
     except ReceiptError:
         # The value may name a person (an A-number), so no message repeats it.
         raise HeldDelivery(
@@ -162,7 +163,7 @@ def _text(body: JsonBody, paths: Sequence[str]) -> str:
         return ""
     if not isinstance(found.value, str):
         raise HeldDelivery(HeldReason.INVALID_FIELD, f"{found.path} is not a string.")
-    return _storable(found.value)
+    return _storable(found.value, body)
 
 
 def _when(body: JsonBody, fields: FieldMap) -> _When:
@@ -172,14 +173,14 @@ def _when(body: JsonBody, fields: FieldMap) -> _When:
     ):
         if found := find(body.document, paths):
             read = read_time(found.value)
-            return _When(at=read.at, raw=_raw(found.value), basis=basis, flags=read.flags)
+            return _When(at=read.at, raw=_raw(found.value, body), basis=basis, flags=read.flags)
     return _When()
 
 
-def _raw(value: object) -> str | None:
+def _raw(value: object, body: JsonBody) -> str | None:
     """A scalar as it stood in the body; an object or list stays there."""
     if isinstance(value, str):
-        return _capped(_storable(value), MAX_WORD)
+        return _capped(_storable(value, body), MAX_WORD)
     if isinstance(value, bool | int | float):
         return _capped(json.dumps(value), MAX_WORD)
     return None
@@ -199,8 +200,8 @@ def _key(
     return f"sha256:{digest}", KeyBasis.DIGEST
 
 
-def _storable(text: str) -> str:
-    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+def _storable(text: str, body: JsonBody) -> str:
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text) if body.escapes else text
 
 
 def _capped(text: str, limit: int) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from casebell.events import Flag, Status, Tag
 from casebell.receive.sources import parley, torch
@@ -41,8 +42,23 @@ def judge(
     assert nothing.
     """
     reading = classify(text) if text.strip() else None
+    own = tuple(categories.get(word.strip().casefold()) for word in words) if categories else ()
+    weigh = _weigh if sum(map(len, words)) <= _REMEMBERED else _weigh.__wrapped__
+    return weigh(event_type, tuple(words), own, reading)
+
+
+#: Characters of words that are remembered; any real ones are shorter.
+_REMEMBERED = 200
+
+
+@lru_cache(maxsize=2048)
+def _weigh(
+    event_type: str, words: tuple[str, ...], own: tuple[Status | None, ...], reading: Reading | None
+) -> Verdict:
+    """The same few voices speak again and again, whatever dates and names the text has."""
     certain = _certain_status(reading)
-    meanings = [known for word in words if (known := _meaning(word, categories)) is not None]
+    said = zip(words, own or (None,) * len(words), strict=True)
+    meanings = [known for word, ours in said if (known := _meaning(word, ours)) is not None]
 
     asserted = [_settled(meaning, certain) for meaning in meanings]
     by_type = parley.EVENT_TYPES.get(event_type)
@@ -76,9 +92,9 @@ def _certain_status(reading: Reading | None) -> Status | None:
     return reading.status
 
 
-def _meaning(word: str, categories: Mapping[str, Status]) -> Word | None:
+def _meaning(word: str, own: Status | None) -> Word | None:
     """The operator's meaning of a word, else Parley's, else Torch's: either kind may use both."""
-    if own := categories.get(word.strip().casefold()):
+    if own is not None:
         return Word(status=own)
     key = word_key(word)
     return parley.STATUSES.get(key) or torch.CATEGORIES.get(key)

@@ -1,11 +1,10 @@
 """Where a body keeps what: dotted paths, a list of alternatives for each field (decision B5)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A value and the path it stood at."""
 
     path: str
@@ -20,9 +19,9 @@ def find(document: Mapping[str, object], paths: Sequence[str]) -> Found | None:
     """
     for path in paths:
         value = document.get(path) if "." not in path else _follow(document, path)
-        if value is None or (isinstance(value, str) and not value.strip()):
+        if value is None or (isinstance(value, str) and (not value or value.isspace())):
             continue
-        return Found(path=path, value=value)
+        return Found(path, value)
     return None
 
 

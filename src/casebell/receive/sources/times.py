@@ -6,6 +6,7 @@ and seconds or milliseconds since 1970. One instant gives one number however it 
 that number becomes part of an event's key (B7).
 """
 
+import contextlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,10 +26,17 @@ _TIME_OF_DAY = (
     r"(?:(?:T| +)(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
     r" *(?P<zone>Z|UTC|(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)?)?)?"
 )
+#: What nearly every provider writes; the standard library reads it at once.
+_USUAL = re.compile(
+    r"(?:19|20|21)\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3}|\.\d{6})?(?:Z|[+-]\d\d:[0-5]\d)", re.ASCII
+)
 _SPELLINGS = tuple(re.compile(date + _TIME_OF_DAY, re.ASCII | re.IGNORECASE) for date in _DATES)
 #: Nine or ten digits are seconds (1973 to 2286), twelve or thirteen milliseconds.
 _SINCE_1970 = re.compile(r"(?P<whole>\d{9,10}|\d{12,13})(?:\.(?P<fraction>\d+))?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_NAIVE = frozenset({Flag.NAIVE_TIME})
+_NO_FLAGS = frozenset[Flag]()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +63,10 @@ def read_time(value: object) -> ProviderTime:
     text = str(value).strip()
     if len(text) > _MAX_LENGTH:
         return _UNREADABLE
+    if _USUAL.fullmatch(text):
+        # What it cannot read may still be a time, as a leap second is.
+        with contextlib.suppress(ValueError):
+            return _checked(datetime.fromisoformat(text).astimezone(UTC), naive=False)
     if since := _SINCE_1970.fullmatch(text):
         return _checked(_since_1970(since), naive=False)
     for spelling in _SPELLINGS:
@@ -66,8 +78,7 @@ def read_time(value: object) -> ProviderTime:
 def _checked(at: datetime | None, *, naive: bool) -> ProviderTime:
     if at is None or not _FIRST_YEAR <= at.year <= _LAST_YEAR:
         return _UNREADABLE
-    flags = frozenset({Flag.NAIVE_TIME}) if naive else frozenset[Flag]()
-    return ProviderTime(at=(at - _EPOCH) // timedelta(microseconds=1), flags=flags)
+    return ProviderTime(at=(at - _EPOCH) // _MICROSECOND, flags=_NAIVE if naive else _NO_FLAGS)
 
 
 def _since_1970(parts: re.Match[str]) -> datetime:
