@@ -10,9 +10,10 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -280,6 +281,82 @@ class TestLock:
             assert (await log.append(case_event("evt_1"))).event_id == 1
         async with sqlite_store.read() as connection:
             assert (await connection.execute(select(func.count(events.c.id)))).scalar_one() == 1
+
+
+class TestAtOnce:
+    """A transaction whose rows are written on the loop's own thread."""
+
+    async def test_kept(self, sqlite_store: Store, sqlite_path: Path) -> None:
+        """When it returns, everybody sees the rows; other transactions go on before and after."""
+        await sqlite_store.write_at_once(_add_key("a"))
+        async with sqlite_store.write() as connection:
+            await connection.execute(text("INSERT INTO keys VALUES ('b', x'00')"))
+        await sqlite_store.write_at_once(_add_key("c"))
+        assert _keys(sqlite_path) == ["a", "b", "c"]
+
+    async def test_undone(self, sqlite_store: Store, sqlite_path: Path) -> None:
+        """Of work that fails nothing stays, and the next transaction is not disturbed."""
+
+        def fails(bare: sqlite3.Connection) -> None:
+            _add_key("a")(bare)
+            raise LookupError
+
+        with pytest.raises(LookupError):
+            await sqlite_store.write_at_once(fails)
+        await sqlite_store.write_at_once(_add_key("b"))
+        assert _keys(sqlite_path) == ["b"]
+
+    async def test_waits_without_holding_the_loop(
+        self, sqlite_store: Store, sqlite_path: Path
+    ) -> None:
+        """While another process writes, everything else goes on; then it is written."""
+        with closing(sqlite3.connect(sqlite_path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            waiting = asyncio.create_task(sqlite_store.write_at_once(_add_key("a")))
+            began = time.monotonic()
+            for _ in range(10):
+                await asyncio.sleep(0.01)
+            assert time.monotonic() - began < 1
+            assert not waiting.done()
+            other.execute("COMMIT")
+            await waiting
+        assert _keys(sqlite_path) == ["a"]
+
+    async def test_held_for_too_long(self, sqlite_store: Store, sqlite_path: Path) -> None:
+        """After the usual patience it is a failure of the storage, and nothing is left behind."""
+        with closing(sqlite3.connect(sqlite_path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StorageUnavailable, match="database is locked"):
+                await sqlite_store.write_at_once(_add_key("a"))
+        assert sqlite_store.failures == 1
+        await sqlite_store.write_at_once(_add_key("b"))
+        assert _keys(sqlite_path) == ["b"]
+
+    async def test_given_up(self, sqlite_store: Store, sqlite_path: Path) -> None:
+        """One that nobody waits for any more leaves the connection ready for the next."""
+        for number in range(20):
+            task = asyncio.create_task(sqlite_store.write_at_once(_add_key(f"given-up-{number}")))
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            await sqlite_store.write_at_once(_add_key(f"kept-{number}"))
+        kept = [name for name in _keys(sqlite_path) if name.startswith("kept")]
+        assert len(kept) == 20
+
+
+def _add_key(name: str) -> Callable[[sqlite3.Connection], None]:
+    """Work that adds one row."""
+
+    def work(bare: sqlite3.Connection) -> None:
+        bare.execute("INSERT INTO keys VALUES (?, x'00')", (name,))
+
+    return work
+
+
+def _keys(path: Path) -> list[str]:
+    """The rows that are there, as another process sees them."""
+    with closing(sqlite3.connect(path)) as connection:
+        return [name for (name,) in connection.execute("SELECT name FROM keys ORDER BY name")]
 
 
 class TestReading:

@@ -132,10 +132,11 @@ class Store:
                 yield connection
 
     async def write_at_once(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """A writing transaction on SQLite in one hop to the driver's thread.
+        """A writing transaction on SQLite, on the connection that `write` uses as well.
 
-        Each await on the driver costs a switch of threads; `work` runs from BEGIN to COMMIT in that
-        thread, on the connection that `write` uses as well.
+        `work` runs at once, in this thread: writing rows is work of memory, and two threads would
+        take turns at the interpreter for every row. The commit, which waits for the disk, runs in
+        the driver's thread.
         """
         if self._writer is None:
             raise StorageUnavailable("The database is not open for writing.")
@@ -143,7 +144,16 @@ class Store:
             async with self._writer.connect() as connection:
                 driver: Any = (await connection.get_raw_connection()).driver_connection
                 # The driver has no public way to run a function in its thread.
-                result: Result = await driver._execute(_transact, driver._conn, work)  # noqa: SLF001
+                bare, in_thread = driver._conn, driver._execute  # noqa: SLF001
+                if not _begin(bare):
+                    await in_thread(bare.execute, "BEGIN IMMEDIATE")
+                try:
+                    result = work(bare)
+                    await in_thread(bare.execute, "COMMIT")
+                except BaseException:
+                    # There, too, so that it comes after a commit that nobody waits for any more.
+                    await in_thread(_roll_back, bare)
+                    raise
                 return result
 
     @asynccontextmanager
@@ -195,6 +205,8 @@ class Store:
             pool_pre_ping=not self.is_sqlite,
             pool_timeout=30,
             hide_parameters=True,
+            # See `write_at_once`; never two threads at a time.
+            connect_args={"check_same_thread": False} if self.is_sqlite else {},
             # Every use ends its transaction itself; another rollback is another switch of threads.
             pool_reset_on_return=None if self.is_sqlite else "rollback",
         )
@@ -237,16 +249,23 @@ def _parse(url: str) -> URL:
 _POSTGRESQL_OPTIONS = {"host", "port", "ssl", "sslmode"}
 
 
-def _transact(bare: sqlite3.Connection, work: Callable[[sqlite3.Connection], Result]) -> Result:
-    bare.execute("BEGIN IMMEDIATE")
+def _begin(bare: sqlite3.Connection) -> bool:
+    """Begin to write without waiting; False where another process writes just now."""
+    bare.execute("PRAGMA busy_timeout = 0")
     try:
-        result = work(bare)
-        bare.execute("COMMIT")
-    except BaseException:
-        if bare.in_transaction:
-            bare.execute("ROLLBACK")
-        raise
-    return result
+        bare.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    finally:
+        bare.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    return True
+
+
+def _roll_back(bare: sqlite3.Connection) -> None:
+    if bare.in_transaction:
+        bare.execute("ROLLBACK")
 
 
 class translated:  # noqa: N801 - reads as a clause: `with translated():`
