@@ -29,6 +29,7 @@ from casebell.console.answers import RequestIds, on_defect, on_http_exception, r
 from casebell.console.operations import ACTOR, Operations
 from casebell.console.reload import Reloader, Swap
 from casebell.console.status import StatusPages
+from casebell.events import CaseEvent
 from casebell.notify.alarm import StorageAlarm
 from casebell.notify.configured import ladder, load_channels, policies, same_service
 from casebell.notify.dispatcher import Dispatcher
@@ -112,7 +113,11 @@ class Runtime:
         def same(source: str, first: bytes, other: bytes) -> bool:
             return same_content(first, other, volatile[source])
 
-        event_log = EventLog(store=store, same_content=same, appended=router.wake)
+        def appended(stored: Sequence[tuple[int, CaseEvent]]) -> None:
+            # Elsewhere other servers may change an event after us.
+            router.take(stored if store.is_sqlite else ())
+
+        event_log = EventLog(store=store, same_content=same, appended=appended)
         refusals = Refusals(
             store=store, clock=clock, per_minute=settings.server.refusals_per_minute
         )

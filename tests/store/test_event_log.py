@@ -115,7 +115,7 @@ class TestGroupCommit:
         """The router is woken by a new event or a conflict, and left alone by a duplicate."""
         woken: list[str] = []
         async with EventLog(
-            store=store, same_content=same_json, appended=lambda: woken.append("woken")
+            store=store, same_content=same_json, appended=lambda _: woken.append("woken")
         ) as log:
             await log.append(case_event())
             assert len(woken) == 1

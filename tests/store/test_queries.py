@@ -21,7 +21,7 @@ from casebell.events import (
     Status,
     Tag,
 )
-from casebell.store import cases, held, outbox, queries, refused
+from casebell.store import held, outbox, queries, refused
 from casebell.store.batch import CoreTables
 from casebell.store.docket import Docket
 from casebell.store.engine import Store
@@ -590,7 +590,6 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
         ),
         False,
     ),
-    "unrouted": (lambda c: cases.unrouted(c, limit=100), False),
     "docket": (lambda c: Docket.load(c, ["IOE0912345678", "EAC9999103404"]), False),
     "claim": (
         lambda c: outbox.claim(c, channel="slack", owner="a", now=2**50, lease=60),

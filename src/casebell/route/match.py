@@ -70,7 +70,7 @@ class Matching:
 
 def match(rules: Sequence[CompiledRule], event: CaseEvent, case: Case) -> Matching:
     """Ask every rule; all that match count."""
-    facts = _facts(event, case)
+    facts = _facts(event, case, text_counts=any("text" in rule.reads for rule in rules))
     results = tuple(_ask(rule, facts) for rule in rules)
     matched = [rule for rule, result in zip(rules, results, strict=True) if result.matched]
     open_deadline = event.status is Status.RFE_ISSUED or Tag.DEADLINE in event.tags
@@ -90,16 +90,16 @@ def match(rules: Sequence[CompiledRule], event: CaseEvent, case: Case) -> Matchi
     )
 
 
-def _facts(event: CaseEvent, case: Case) -> Mapping[str, tuple[str, ...]]:
-    """What each key of a condition is compared with."""
-    text = event.text[:SEARCH_LIMIT]
+def _facts(event: CaseEvent, case: Case, *, text_counts: bool) -> Mapping[str, tuple[str, ...]]:
+    """What each key of a condition is compared with; the text only where a rule looks into it."""
+    text = event.text[:SEARCH_LIMIT] if text_counts else ""
     return {
         "source": (event.source,),
         "type": (event.type,),
         "status": (event.status,),
         "tags": tuple(sorted(event.tags)),
         "receipt": (event.receipt,),
-        "text": (readable(text), text),
+        "text": (readable(text), text) if text else (),
         "owner": (case.owner,),
         "team": (case.team,),
         "matter": (case.matter,),

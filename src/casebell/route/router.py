@@ -6,13 +6,15 @@ It reads the events that have none, in order of arrival, so whatever a crash lef
 import asyncio
 import contextlib
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
-from casebell.events import AlertKind, Flag, Micros
+from casebell.events import AlertKind, CaseEvent, Flag, Micros
 from casebell.route.decide import Decision, DecisionOutcome, Targets, decide
 from casebell.route.fold import Fold, fold
+from casebell.route.fresh import Fresh
 from casebell.route.match import match
 from casebell.route.rules import CompiledRule
 from casebell.store import cases, held, outbox, refused
@@ -71,6 +73,7 @@ class Router:
         self._log = log
         self._decided = decided
         self._bell = asyncio.Event()
+        self._fresh = Fresh()
         #: Events that routing stumbled over, and when to try them again (monotonic seconds).
         self._defects: dict[int, float] = {}
         #: The hour in which operations were last told of held deliveries, by source and reason.
@@ -112,6 +115,11 @@ class Router:
         """Say that there may be something to decide."""
         self._bell.set()
 
+    def take(self, stored: Sequence[tuple[int, CaseEvent]]) -> None:
+        """Say what there is to decide: events just stored, by their ids; see `EventLog`."""
+        self._fresh.keep(stored)
+        self._bell.set()
+
     async def _run(self) -> None:
         while True:
             self._bell.clear()
@@ -133,8 +141,11 @@ class Router:
         """Decide about one batch of waiting events; whether there was any."""
         now = self._clock.monotonic()
         resting = [event for event, until in self._defects.items() if until > now]
-        async with self._store.read() as connection:
-            waiting = await cases.unrouted(connection, limit=BATCH, leave_out=resting)
+        ids = await cases.unrouted_ids(self._store, limit=BATCH, leave_out=resting)
+        known = self._fresh.pick(ids)
+        unknown = [number for number in ids if number not in known]
+        read = await cases.unrouted(self._store, unknown) if unknown else []
+        waiting = sorted([*known.values(), *read], key=lambda one: one.id) if known else read
         if not waiting:
             return False
         try:
@@ -151,8 +162,10 @@ class Router:
         """Read what is known of their cases, decide, write it all in one transaction."""
         if self._store.is_sqlite:
             # Nobody else decides, so the writer need not be held while we do.
-            async with self._store.read() as connection:
-                docket = await Docket.load(connection, [one.event.receipt for one in waiting])
+            receipts = [one.event.receipt for one in waiting]
+            docket = await self._store.read_at_once(
+                lambda bare: Docket.load_at_once(bare, receipts)
+            )
             told = await self._decide(docket, waiting)
             await self._store.write_at_once(lambda bare: docket.write(SqliteTables(bare)))
         else:
@@ -163,9 +176,10 @@ class Router:
                 docket = await Docket.load(connection, [one.event.receipt for one in mine])
                 told = await self._decide(docket, mine)
                 await connection.run_sync(lambda core: docket.write(CoreTables(core)))
+        for outcome, number in Counter(outcome for _, outcome, _ in told).items():
+            self._metrics.decisions.labels(outcome).inc(number)
         for one, outcome, change_id in told:
             self._defects.pop(one.id, None)
-            self._metrics.decisions.labels(outcome).inc()
             self._log.info(
                 "event.routed",
                 row=one.id,
@@ -217,8 +231,9 @@ class Router:
                 now=now,
             )
         else:
-            # Rules may ask for what folding found out.
-            event = dataclasses.replace(event, flags=event.flags | _flags(folded))
+            if found_out := _flags(folded):
+                # Rules may ask for it.
+                event = dataclasses.replace(event, flags=event.flags | found_out)
             matching = match(self._rules, event, docket.case(event.receipt))
             decision = decide(event, matching, targets=self._targets, ops=self._ops)
             outcome = decision.outcome
@@ -367,5 +382,7 @@ class Router:
 
 
 def _flags(folded: Fold) -> frozenset[Flag]:
+    if not folded.repeat and not folded.late:
+        return frozenset()
     given = {Flag.REPEAT: folded.repeat, Flag.LATE: folded.late}
     return frozenset(flag for flag, holds in given.items() if holds)

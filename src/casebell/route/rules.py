@@ -66,18 +66,23 @@ class CompiledRule:
     #: Names of channels; () tells nobody, on purpose.
     notify: tuple[str, ...]
     urgent: bool
+    #: The keys that its conditions ask for.
+    reads: frozenset[str]
 
 
 def compile_rules(rules: Iterable[Rule]) -> tuple[CompiledRule, ...]:
     """The rules of the configuration, in its order. The settings have checked every value."""
-    return tuple(
-        CompiledRule(
-            name=rule.name,
-            when=tuple(_condition(when) for when in rule.when),
-            notify=tuple(rule.notify),
-            urgent=rule.urgent,
-        )
-        for rule in rules
+    return tuple(_compiled(rule) for rule in rules)
+
+
+def _compiled(rule: Rule) -> CompiledRule:
+    when = tuple(_condition(one) for one in rule.when)
+    return CompiledRule(
+        name=rule.name,
+        when=when,
+        notify=tuple(rule.notify),
+        urgent=rule.urgent,
+        reads=frozenset(clause.key for condition in when for clause in condition),
     )
 
 

@@ -77,6 +77,10 @@ class Tables(Protocol):
         """Add those rows whose unique key is free; pass over the others."""
         ...
 
+    def upsert(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Add rows; where the primary key is there, set the other columns given."""
+        ...
+
     def run(self, statement: Update, rows: Sequence[dict[str, Any]]) -> None:
         """Run a statement with named parameters once for each row."""
         ...
@@ -168,6 +172,11 @@ class CoreTables:
         if rows:
             self._connection.execute(insert_new(self._connection.dialect.name, table), list(rows))
 
+    def upsert(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Add rows, or set the columns of those that are there."""
+        statement = _upsert(self._connection.dialect.name, table, tuple(rows[0]))
+        self._connection.execute(statement, list(rows))
+
     def run(self, statement: Update, rows: Sequence[dict[str, Any]]) -> None:
         """Run a statement once for each row."""
         self._connection.execute(statement, list(rows))
@@ -212,6 +221,11 @@ class SqliteTables:
         """Add those rows whose unique key is free."""
         if rows:
             self._many(_compiled(insert_new("sqlite", table), tuple(rows[0])), rows)
+
+    def upsert(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Add rows, or set the columns of those that are there."""
+        columns = tuple(rows[0])
+        self._many(_compiled(_upsert("sqlite", table, columns), columns), rows)
 
     def run(self, statement: Update, rows: Sequence[dict[str, Any]]) -> None:
         """Run a statement once for each row."""
@@ -275,6 +289,15 @@ def insert_new(dialect: str, table: Table) -> Insert:
     """An INSERT that passes over rows whose unique key is taken, in the backend's dialect."""
     made = {"sqlite": sqlite, "postgresql": postgresql}[dialect].insert(table)
     statement: Insert = made.on_conflict_do_nothing()
+    return statement
+
+
+@cache
+def _upsert(dialect: str, table: Table, columns: tuple[str, ...]) -> Insert:
+    made = {"sqlite": sqlite, "postgresql": postgresql}[dialect].insert(table)
+    key = [column.name for column in table.primary_key]
+    given = {name: made.excluded[name] for name in columns if name not in key}
+    statement: Insert = made.on_conflict_do_update(index_elements=key, set_=given)
     return statement
 
 

@@ -1,12 +1,18 @@
 """Changes and the cases they move: read before a decision, written with it."""
 
+import json
+import sqlite3
+from collections import namedtuple
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.events import Case, CaseEvent
+from casebell.store.engine import Store
 from casebell.store.rows import case_from_row, event_from_row
 from casebell.store.schema import cases, events
 
@@ -21,17 +27,58 @@ class Unrouted:
     revision_of: int | None
 
 
-async def unrouted(
-    connection: AsyncConnection, *, limit: int, leave_out: Sequence[int] = ()
-) -> list[Unrouted]:
+async def unrouted_ids(store: Store, *, limit: int, leave_out: Sequence[int] = ()) -> list[int]:
     """The oldest events without a decision, in order of arrival, but for those to leave out."""
-    statement = select(events).where(events.c.routed_at.is_(None))
+    if store.is_sqlite:
+        return await store.read_at_once(
+            lambda bare: [row[0] for row in bare.execute(_WAITING, (json.dumps(leave_out), limit))]
+        )
+    statement = select(events.c.id).where(events.c.routed_at.is_(None))
     if leave_out:
         statement = statement.where(events.c.id.not_in(leave_out))
-    rows = await connection.execute(statement.order_by(events.c.id).limit(limit))
+    async with store.read() as connection:
+        found = await connection.execute(statement.order_by(events.c.id).limit(limit))
+        return list(found.scalars())
+
+
+_WAITING = (
+    "SELECT id FROM events WHERE routed_at IS NULL "
+    "AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?"
+)
+
+
+async def unrouted(store: Store, ids: Sequence[int]) -> list[Unrouted]:
+    """Those of these events that still have no decision, in order of arrival."""
+    if store.is_sqlite:
+        rows = await store.read_at_once(
+            lambda bare: table_rows(bare, events, "id", ids, "AND routed_at IS NULL ORDER BY id")
+        )
+    else:
+        statement = select(events).where(events.c.id.in_(ids), events.c.routed_at.is_(None))
+        async with store.read() as connection:
+            rows = list(await connection.execute(statement.order_by(events.c.id)))
     return [
         Unrouted(id=row.id, event=event_from_row(row), revision_of=row.revision_of) for row in rows
     ]
+
+
+def table_rows(
+    bare: sqlite3.Connection, table: Table, column: str, among: Sequence[object], rest: str = ""
+) -> list[Any]:
+    """Rows of a table whose column has one of these values, with their columns as attributes."""
+    statement, row = _rows_of(table, column, rest)
+    return list(map(row._make, bare.execute(statement, (json.dumps(among),))))
+
+
+@cache
+def _rows_of(table: Table, column: str, rest: str) -> tuple[str, Any]:
+    names = table.columns.keys()
+    # One statement for any number of values; names of ours only.
+    statement = (
+        f"SELECT {', '.join(names)} FROM {table.name} "  # noqa: S608
+        f"WHERE {column} IN (SELECT value FROM json_each(?)) {rest}"
+    )
+    return statement, namedtuple(table.name, names)
 
 
 async def still_unrouted(connection: AsyncConnection, ids: Sequence[int]) -> set[int]:

@@ -7,6 +7,7 @@ writes everything in one transaction of a few statements.
 """
 
 import json
+import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,12 +18,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.events import Case, Change, Flag, Micros, Status, Tag
 from casebell.store import journal, outbox
 from casebell.store.batch import Tables
+from casebell.store.cases import table_rows
 from casebell.store.rows import case_from_row, change_from_row, words
 from casebell.store.schema import alerts, cases, changes, events
 from casebell.store.schema import journal as journal_table
 
 #: Changes of one receipt that are looked at; a case has a few dozen in its life.
 HISTORY_LIMIT = 500
+
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 _MARK = (
     events.update()
@@ -37,17 +41,6 @@ _SPAN = (
     changes.update()
     .where(changes.c.id == bindparam("of_change"))
     .values(at=bindparam("at"), seen_until=bindparam("seen_until"))
-)
-_MOVE = (
-    cases.update()
-    .where(cases.c.receipt == bindparam("of_receipt"))
-    .values(
-        status=bindparam("status"),
-        text=bindparam("text"),
-        at=bindparam("at"),
-        change_id=bindparam("change_id"),
-        updated_at=bindparam("updated_at"),
-    )
 )
 
 
@@ -91,6 +84,17 @@ class Docket:
             changes=[change_from_row(row) for row in known],
             cases=[case_from_row(row) for row in rows],
             last_change=int(last.scalar_one()),
+        )
+
+    @classmethod
+    def load_at_once(cls, bare: sqlite3.Connection, receipts: Iterable[str]) -> "Docket":
+        """`load` on a bare SQLite connection."""
+        asked = sorted(set(receipts))
+        (last,) = bare.execute("SELECT coalesce(max(id), 0) FROM changes").fetchone()
+        return cls(
+            changes=map(change_from_row, table_rows(bare, changes, "receipt", asked)),
+            cases=map(case_from_row, table_rows(bare, cases, "receipt", asked)),
+            last_change=last,
         )
 
     def history(self, receipt: str) -> Sequence[Change]:
@@ -139,7 +143,7 @@ class Docket:
             "event_id": event_id,
             "late": late,
             "decided_at": now,
-            "decision": json.dumps(decision, ensure_ascii=False, separators=(",", ":")),
+            "decision": _JSON.encode(decision),
         }
         self._note(
             "decision.made",
@@ -189,7 +193,7 @@ class Docket:
     ) -> None:
         """Set a case's current status."""
         self._moved[receipt] = {
-            "of_receipt": receipt,
+            "receipt": receipt,
             "status": status.value,
             "text": text,
             "at": at,
@@ -234,13 +238,8 @@ class Docket:
                 ],
             )
         if self._moved:
-            unseen = [
-                {"receipt": receipt, "updated_at": row["updated_at"]}
-                for receipt, row in self._moved.items()
-                if receipt not in self._cases
-            ]
-            tables.insert_new(cases, unseen)
-            tables.run(_MOVE, list(self._moved.values()))
+            # A case that is new here may have been made meanwhile, by somebody who labels cases.
+            tables.upsert(cases, list(self._moved.values()))
         if self._alerts:
             tables.insert_new(alerts, self._alerts)
         if self._marks:

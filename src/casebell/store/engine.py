@@ -165,6 +165,16 @@ class Store:
             async with self._reader.begin() as connection:
                 yield connection
 
+    async def read_at_once(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """One consistent view on SQLite, read by `work` in one hop to the driver's thread."""
+        if self._reader is None:
+            raise StorageUnavailable("The database is not open.")
+        with translated():
+            async with self._reader.connect() as connection:
+                driver: Any = (await connection.get_raw_connection()).driver_connection
+                result: Result = await driver._execute(_view, driver._conn, work)  # noqa: SLF001
+                return result
+
     @contextmanager
     def _counted(self) -> Iterator[None]:
         """Count a failure of the storage."""
@@ -261,6 +271,14 @@ def _begin(bare: sqlite3.Connection) -> bool:
     finally:
         bare.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     return True
+
+
+def _view(bare: sqlite3.Connection, work: Callable[[sqlite3.Connection], Result]) -> Result:
+    bare.execute("BEGIN")
+    try:
+        return work(bare)
+    finally:
+        bare.execute("ROLLBACK")
 
 
 def _roll_back(bare: sqlite3.Connection) -> None:

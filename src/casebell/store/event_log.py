@@ -29,7 +29,8 @@ class EventLog:
     Args:
         store: the open store.
         same_content: tells a repeat with other bytes from a conflict (decisions B7, C6).
-        appended: called after each commit that brought new events.
+        appended: called after each commit that brought new events, with their ids. A batch in
+            which an event already stored got a flag comes without them: read it all again.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class EventLog:
         *,
         store: Store,
         same_content: SameContent,
-        appended: Callable[[], None] = lambda: None,
+        appended: Callable[[Sequence[tuple[int, CaseEvent]]], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._same_content = same_content
@@ -102,8 +103,17 @@ class EventLog:
                 # A client that went away has cancelled its future; its event is stored.
                 if not future.done():
                     future.set_result(result)
-            if any(result.outcome is not AppendOutcome.DUPLICATE for result in results):
-                self._appended()
+            outcomes = {result.outcome for result in results}
+            if AppendOutcome.CONFLICT in outcomes:
+                self._appended(())
+            elif AppendOutcome.STORED in outcomes:
+                self._appended(
+                    [
+                        (result.event_id, event)
+                        for (event, _), result in zip(batch, results, strict=True)
+                        if result.outcome is AppendOutcome.STORED
+                    ]
+                )
 
     async def _append(self, events: Sequence[CaseEvent]) -> list[Appended]:
         """One transaction; on SQLite one hop to the driver's thread."""
