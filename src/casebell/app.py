@@ -74,7 +74,9 @@ class Runtime:
     volatile: dict[str, Sequence[str]]
 
     @classmethod
-    def wire(cls, settings: Settings, *, clock: Clock | None = None) -> Self:
+    def wire(
+        cls, settings: Settings, *, clock: Clock | None = None, metrics: Metrics | None = None
+    ) -> Self:
         """Put the parts together.
 
         Raises:
@@ -82,7 +84,7 @@ class Runtime:
         """
         clock = clock or SystemClock()
         log = get_logger()
-        metrics = Metrics()
+        metrics = metrics or Metrics()
         store = Store(settings.storage.url.get_secret_value())
         channels = load_channels(settings, clock)
         steps = ladder(settings, channels)
@@ -266,6 +268,7 @@ def build(
     settings: Settings,
     *,
     clock: Clock | None = None,
+    metrics: Metrics | None = None,
     door_token: str | None = None,
     started: Callable[[], None] = lambda: None,
     read: Callable[[], Settings] | None = None,
@@ -275,13 +278,14 @@ def build(
     """The server as an ASGI application; its lifespan opens and closes everything.
 
     Args:
+        metrics: what else of the process is shown with ours; by default nothing.
         door_token: opens the addresses for the local command line; None leaves them out.
         started: called once everything runs.
         read: reads the configuration anew; by default it stays as it is.
         applied: called when new settings are put to use, to use them elsewhere, too.
         hangup: set to have the configuration read anew.
     """
-    runtime = Runtime.wire(settings, clock=clock)
+    runtime = Runtime.wire(settings, clock=clock, metrics=metrics)
     endpoint = WebhookEndpoint(
         receiver=runtime.receiver,
         clock=runtime.clock,

@@ -21,17 +21,26 @@ from casebell.app import REQUEST_GRACE, build
 from casebell.cli.door import local_url
 from casebell.cli.options import Config, settings_for
 from casebell.cli.tls import see_certificate
+from casebell.clock import SystemClock
 from casebell.console.local import Door, door_path, new_door, write_door
 from casebell.errors import Refusal
 from casebell.receive.connection import Connection
+from casebell.receive.listener import Listener
+from casebell.receive.room import Room
 from casebell.settings import Settings, load
-from casebell.telemetry import configure_logging, get_logger
+from casebell.telemetry import Metrics, configure_logging, get_logger
 
 #: How long a thread may keep the interpreter while another one waits for it.
 SWITCH_SECONDS = 0.0005
 #: Seconds an idle connection is kept. Longer than proxies and senders keep theirs (most 60): if we
 #: closed first, a delivery that is on its way just then would find nobody.
 KEEP_ALIVE = 75
+#: Open connections; a firm's sources, proxy and people hold a few dozen.
+MOST_CONNECTIONS = 2_000
+#: One address, unless it is a trusted proxy, may hold one in so many of them.
+ADDRESS_SHARE = 4
+#: Files that the database, the channels and the command line's requests are left.
+OWN_FILES = 256
 
 
 def serve(context: typer.Context, config: Config = None) -> None:
@@ -39,13 +48,16 @@ def serve(context: typer.Context, config: Config = None) -> None:
     settings = settings_for(context, config)
     see_certificate(settings)
     configure_logging(sys.stdout)
-    _allow_connections()
+    files = _allow_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run_server(settings))
+        runner.run(run_server(settings, files=files))
 
 
-async def run_server(settings: Settings) -> None:
+async def run_server(settings: Settings, *, files: int) -> None:
     """Serve until SIGTERM or SIGINT; then finish what is in hand.
+
+    Args:
+        files: that this process may have open.
 
     Raises:
         Refusal: the address cannot be listened on.
@@ -74,8 +86,20 @@ async def run_server(settings: Settings) -> None:
             config_sha256=settings.sha256,
         )
 
+    metrics = Metrics()
+    places = places_for(files)
+    room = Room(
+        places=places,
+        per_address=places // ADDRESS_SHARE,
+        trusted_proxies=settings.server.trusted_proxies,
+        clock=SystemClock(),
+        registry=metrics.registry,
+        log=log,
+    )
+
     class PatientConnection(Connection):
         patience = settings.server.body_timeout
+        left = room.left
 
     def read() -> Settings:
         found = load(settings.path)
@@ -84,17 +108,20 @@ async def run_server(settings: Settings) -> None:
 
     def applied(new: Settings) -> None:
         PatientConnection.patience = new.server.body_timeout
+        room.use(trusted_proxies=new.server.trusted_proxies)
 
     hangup = asyncio.Event()
     app = build(
         settings,
+        metrics=metrics,
         door_token=door.token if door else None,
         started=started,
         read=read,
         applied=applied,
         hangup=hangup,
     )
-    server = _Server(_uvicorn_config(app, settings, PatientConnection))
+    config = _uvicorn_config(app, settings, PatientConnection)
+    server = _Server(config, connection=PatientConnection, room=room)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
@@ -106,7 +133,29 @@ async def run_server(settings: Settings) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, with the signals left to us: it would end the process by the signal."""
+    """uvicorn's server, without its signals and its door.
+
+    It would end the process by the signal, and let in everybody.
+    """
+
+    def __init__(self, config: uvicorn.Config, *, connection: type[Connection], room: Room) -> None:
+        super().__init__(config)
+        self._connection = connection
+        self._room = room
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await self.lifespan.startup()
+
+        def make() -> Connection:
+            state = self.lifespan.state
+            return self._connection(self.config, self.server_state, state)
+
+        # They close like those of the event loop, which is all that is asked of them.
+        self.servers = [
+            Listener(one, make=make, room=self._room, tls=self.config.ssl)  # type: ignore[misc]
+            for one in sockets or ()
+        ]
+        self.started = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -125,7 +174,8 @@ def _uvicorn_config(app: Any, settings: Settings, connection: type[Connection]) 
         ws="none",
         lifespan="off",
         log_config=None,
-        log_level="warning",
+        # Its warnings are of strangers' requests: a line for each would let them fill the disk.
+        log_level="error",
         access_log=False,
         # X-Forwarded-For is read by us, from the configured proxies only.
         proxy_headers=False,
@@ -149,15 +199,19 @@ def _settle_in() -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
 
 
-def _allow_connections() -> None:
-    """As many open files as the system lets us have.
-
-    The usual 1024 are a courtesy to old programs: a stranger with as many idle connections could
-    keep the source out for as long as it opens new ones.
-    """
+def _allow_files() -> int:
+    """As many open files as the system lets us have; the usual 1024 are for old programs."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def places_for(files: int) -> int:
+    """Connections that may be open where the process may have so many files open."""
+    if files == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    return min(MOST_CONNECTIONS, max(files - OWN_FILES, files // 2))
 
 
 def _listen(settings: Settings) -> socket.socket:

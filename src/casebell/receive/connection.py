@@ -6,7 +6,8 @@ is neither a complete head nor a body, ends.
 """
 
 import asyncio
-import json
+from collections.abc import Callable
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
@@ -15,10 +16,19 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from casebell.clock import new_request_id
-from casebell.errors import RequestError
+from casebell.errors import CasebellError, RequestError
+from casebell.receive.endpoint import error_answer
 
 #: Bytes of a head, a trailer or a chunk's extension that may come without completing it.
 LARGEST_HEAD = 64 * 1024
+#: Headers of one request: each costs memory, however short it is.
+MOST_HEADERS = 100
+#: Requests that one connection may have waiting behind one that is being answered.
+MOST_WAITING = 64
+
+
+class TooMuch(Exception):
+    """More than a request or a connection may hold; the parser makes a 400 of it."""
 
 
 class Connection(HttpToolsProtocol):
@@ -26,8 +36,14 @@ class Connection(HttpToolsProtocol):
 
     #: Seconds for a head, and for the rest of a body that was answered without being read.
     patience: float = 10.0
+    #: Told of its end.
+    left: Callable[["Connection"], None] = staticmethod(lambda _: None)
+    #: What lets it in, until it is.
+    arriving: "asyncio.Task[Any] | None" = None
 
     _deadline: asyncio.TimerHandle | None = None
+    #: Until when a client that does not read its answers must have begun to.
+    _unread_until: asyncio.TimerHandle | None = None
     #: Bytes since the last one that was of use.
     _unfinished: int = 0
     #: Whether a head is complete and its body is not.
@@ -36,11 +52,14 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
         super().connection_made(transport)
+        self.arriving = None
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing to wait for any more."""
         self._arrived()
+        self.resume_writing()
+        self.left(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -58,10 +77,15 @@ class Connection(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header; trailers come late for everybody and are dropped."""
         if not self._in_body:
+            if len(self.headers) >= MOST_HEADERS:
+                raise TooMuch
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """A head is complete: from here on the application has the time in hand."""
+        if len(self.pipeline) >= MOST_WAITING:
+            # A few hundred kilobytes hold ten thousand requests, and each of them takes memory.
+            raise TooMuch
         self._arrived()
         self._in_body = True
         super().on_headers_complete()
@@ -83,21 +107,47 @@ class Connection(HttpToolsProtocol):
         if self._in_body:
             self._wait()
 
+    def pause_writing(self) -> None:
+        """The client does not read its answers: for so long, then it has had its time."""
+        super().pause_writing()
+        self._unread_until = self.loop.call_later(self.patience, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It reads."""
+        super().resume_writing()
+        if self._unread_until is not None:
+            self._unread_until.cancel()
+            self._unread_until = None
+
+    def timeout_keep_alive_handler(self) -> None:
+        """End an idle connection, also one whose client does not take our last words."""
+        self.transport.abort()
+
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the server's own words
         """Answer what is no request in the contract's shape, and end."""
-        request_id = new_request_id()
-        content = {
-            "error": RequestError.code,
-            "message": (RequestError.__doc__ or "").strip(),
-            "request_id": request_id,
-        }
-        body = json.dumps(content).encode()
-        head = (
-            f"content-type: application/json\r\nx-request-id: {request_id}\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(STATUS_LINE[400] + head.encode() + body)
+        self.transport.write(answer_bytes(RequestError(), new_request_id()))
         self.transport.close()
+        if self.transport.get_write_buffer_size():
+            # Closed once it is read, which may be never.
+            self.loop.call_later(self.patience, self.transport.abort)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is under way: none came yet, or the last one is answered."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or cycle.response_complete
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether we wait for the rest of a body, of which nothing is acknowledged."""
+        return self._in_body and not self.pipeline
+
+    def leave(self) -> None:
+        """End at once."""
+        if self.arriving is not None:
+            self.arriving.cancel()
+        else:
+            self.transport.abort()
 
     def _wait(self) -> None:
         if self._deadline is None and not self.transport.is_closing():
@@ -116,4 +166,12 @@ class Connection(HttpToolsProtocol):
             # An earlier request on this connection is being answered; the next one may wait.
             self._wait()
         else:
-            self.transport.close()
+            self.transport.abort()
+
+
+def answer_bytes(error: CasebellError, request_id: str) -> bytes:
+    """An error in the contract's shape, after which the connection ends."""
+    status, headers, body = error_answer(error, request_id)
+    headers += [(b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+    head = b"".join(b"%b: %b\r\n" % header for header in headers)
+    return STATUS_LINE[status] + head + b"\r\n" + body

@@ -1,0 +1,258 @@
+"""Strangers who hold connections: how many, for how long, and who makes room for whom."""
+
+import asyncio
+import contextlib
+import resource
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import httpx2
+import pytest
+import pytest_asyncio
+import trustme
+
+from casebell.cli.serve import ADDRESS_SHARE, KEEP_ALIVE, MOST_CONNECTIONS, OWN_FILES, places_for
+from casebell.receive.connection import MOST_HEADERS
+from e2e.answers import refused
+from e2e.figures import MB, forget_peak, open_files, peak, processor_seconds
+from e2e.sender import Wire, document, encoded, post, request
+from e2e.server import SOURCES, Server, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+#: Files that the server under test may have open.
+FILES = 400
+PLACES = places_for(FILES)
+SHARE = PLACES // ADDRESS_SHARE
+#: Lowers the limit for good, then becomes the server.
+LIMITED = (
+    "import os, resource, sys\n"
+    f"resource.setrlimit(resource.RLIMIT_NOFILE, ({FILES}, {FILES}))\n"
+    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])\n"
+)
+HALF_A_HEAD = b"POST /webhooks/parley HTTP/1.1\r\nX-Slow: "
+
+
+class LimitedServer(Server):
+    """One that may have few files open."""
+
+    def command(self, *arguments: str, options: Sequence[str] = ()) -> list[str]:
+        """As always, with the limit before it."""
+        program, *rest = super().command(*arguments, options=options)
+        return [program, "-c", LIMITED, *rest]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    """A small one for most of them: what one test held is free again in the next."""
+    directory = tmp_path_factory.mktemp("connections")
+    running = LimitedServer(directory, server='body_timeout = "30s"')
+    try:
+        yield await running.start()
+    finally:
+        await running.gone()
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
+async def everybody_left(server: Server) -> None:
+    """What an earlier test held is free again."""
+    await until(lambda: open_files(server) < 40)
+
+
+async def shown(server: Server, name: str) -> float:
+    """A metric's value, all labels together."""
+    async with httpx2.AsyncClient(trust_env=False, verify=False) as client:
+        lines = (await client.get(f"{server.url}/metrics")).text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
+
+
+async def hold(
+    stack: contextlib.AsyncExitStack, server: Server, count: int, address: str, said: bytes
+) -> list[Wire]:
+    """So many connections from there, each of which said that and no more."""
+    wires = []
+    for _ in range(count):
+        wire = await stack.enter_async_context(Wire(server, address=address))
+        with contextlib.suppress(ConnectionError):
+            await wire.say(said)
+        wires.append(wire)
+    return wires
+
+
+async def test_places_follow_from_the_files() -> None:
+    """A server that may have many files open has 2,000 places; one with few keeps some back."""
+    assert places_for(resource.RLIM_INFINITY) == places_for(1 << 20) == MOST_CONNECTIONS
+    assert places_for(1024) == 1024 - OWN_FILES
+    assert places_for(256) == 128
+    assert 60 < KEEP_ALIVE < 120
+
+
+async def test_one_stranger_takes_a_share(server: Server) -> None:
+    """Its oldest connections end for its newest ones; others come in as before."""
+    async with contextlib.AsyncExitStack() as stack:
+        good = await stack.enter_async_context(Wire(server))
+        await good.say(request(encoded(document())))
+        assert (await good.hear()).status == 200
+        wires = await hold(stack, server, 2 * SHARE, "127.0.0.2", HALF_A_HEAD)
+        assert await shown(server, "casebell_connections ") <= SHARE + 3
+        assert await wires[0].closed(seconds=5) == b""
+        # The newest still have theirs, and so has the good sender, that was idle all the time.
+        newest = await stack.enter_async_context(Wire(server, address="127.0.0.2"))
+        for wire in (newest, good):
+            await wire.say(request(encoded(document())))
+            assert (await wire.hear()).status == 200
+
+
+async def test_many_strangers_make_room(server: Server) -> None:
+    """With every place taken, by heads and by bodies without end, a delivery goes through."""
+    async with contextlib.AsyncExitStack() as stack:
+        good = await stack.enter_async_context(Wire(server))
+        for number in range(2 * ADDRESS_SHARE):
+            said = HALF_A_HEAD if number < 3 else request(b"", length=1000)
+            await hold(stack, server, SHARE, f"127.0.2.{number}", said)
+        assert await shown(server, "casebell_connections ") > PLACES / 2
+        assert open_files(server) < FILES
+        for _ in range(20):
+            assert (await post(server, encoded(document()))).status_code == 200
+        await good.say(request(encoded(document())))
+        assert (await good.hear()).status == 200
+    # However many went, and of whichever test.
+    (line,) = server.events("connections.full")
+    assert line["level"] == "warning"
+    assert await shown(server, "casebell_connections_shed_total") > 0
+
+
+async def test_who_cannot_come_in_is_told(server: Server) -> None:
+    """Where every place of an address waits for the disk, the next hears 503 at once."""
+    lock = sqlite3.connect(server.database, isolation_level=None)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(lock.close)
+        lock.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        waiting = [
+            await stack.enter_async_context(Wire(server, address="127.0.0.2")) for _ in range(SHARE)
+        ]
+        for wire in waiting:
+            await wire.say(request(encoded(document())))
+        # Until they are all in the application.
+        await asyncio.sleep(0.5)
+        async with Wire(server, address="127.0.0.2") as wire:
+            await wire.say(request(encoded(document())))
+            answer = await wire.hear(seconds=3)
+            refused(answer, 503, "unavailable")
+            assert int(answer.headers["retry-after"]) > 0
+            assert answer.headers["connection"] == "close"
+            assert await wire.closed() == b""
+        in_time = time.monotonic() - began < 4
+        lock.execute("ROLLBACK")
+        # None of those that had a place lost it.
+        statuses = {(await wire.hear()).status for wire in waiting}
+        assert statuses == {200} if in_time else statuses <= {200, 503}
+
+
+async def test_a_process_without_files_goes_on(server: Server) -> None:
+    """Where the system has no more files, it neither spins nor ends, and recovers by itself."""
+    pid = server.process.pid
+    async with contextlib.AsyncExitStack() as stack:
+        files = open_files(server)
+        await hold(stack, server, 10, "127.0.0.2", HALF_A_HEAD)
+        await until(lambda: open_files(server) >= files + 10)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (files + 10, FILES))
+        before = processor_seconds(server)
+        # These are not taken yet, or at the cost of the idle ones.
+        held = await hold(stack, server, 40, "127.0.0.3", request(b"", length=1000))
+        await asyncio.sleep(1)
+        assert processor_seconds(server) - before < 0.6
+        assert len(held) == 40
+        assert (await post(server, encoded(document()))).status_code == 200
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (FILES, FILES))
+        assert (await post(server, encoded(document()))).status_code == 200
+    assert "Traceback" not in server.text()
+
+
+@pytest.mark.slow
+async def test_handshakes_that_never_end(tmp_path: Path) -> None:
+    """A connection that is no TLS yet is counted, makes room, and ends after `body_timeout`."""
+    authority = trustme.CA()
+    leaf = authority.issue_cert("127.0.0.1")
+    leaf.private_key_pem.write_to_path(tmp_path / "key.pem")
+    leaf.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    files = f'tls_cert = "{tmp_path}/cert.pem"\ntls_key = "{tmp_path}/key.pem"\n'
+    server = LimitedServer(tmp_path / "tls", server=files + 'body_timeout = "2s"')
+    try:
+        await server.start()
+        async with contextlib.AsyncExitStack() as stack:
+            silent = []
+            for number in range(2 * ADDRESS_SHARE):
+                silent += await hold(stack, server, SHARE, f"127.0.2.{number}", b"")
+            assert open_files(server) < FILES
+            assert (await post(server, encoded(document()))).status_code == 200
+            await asyncio.gather(*(wire.closed(seconds=15) for wire in silent))
+        assert "Traceback" not in server.text()
+        assert await server.stop() == 0
+    finally:
+        await server.gone()
+
+
+@pytest.mark.parametrize("flood", [b"GET /x HTTP/1.1\r\n\r\n", b"GET /health HTTP/1.1\r\n\r\n"])
+async def test_requests_behind_each_other_cost_no_memory(server: Server, flood: bytes) -> None:
+    """32 clients pour small requests into their connections and read no answer."""
+    await post(server, encoded(document()))
+    before = forget_peak(server)
+
+    async def pour(number: int) -> None:
+        async with Wire(server, address=f"127.0.3.{number}") as wire:
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                async with asyncio.timeout(3):
+                    for _ in range(100):
+                        await wire.say(flood * 5_000)
+
+    await asyncio.gather(*(pour(number) for number in range(1, 33)))
+    grown = peak(server) - before
+    print(f"32 pipelines without a reader: {grown / MB:.1f} MB")  # noqa: T201 - a figure
+    assert grown < 32 * MB
+
+
+@pytest.mark.slow
+async def test_answers_that_nobody_reads_end_the_connection(tmp_path: Path) -> None:
+    """32 clients ask in turn and never read: their answers take no memory, and the time ends."""
+    server = Server(tmp_path, SOURCES, server='body_timeout = "2s"')
+    try:
+        await server.start()
+        await post(server, encoded(document()))
+        before, files = forget_peak(server), open_files(server)
+        some = b"GET /metrics HTTP/1.1\r\n\r\n" * 20
+
+        async def ask(wire: Wire) -> None:
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    await wire.say(some)
+
+        async with contextlib.AsyncExitStack() as stack:
+            wires = [
+                await stack.enter_async_context(Wire(server, address=f"127.0.3.{n}", reads=False))
+                for n in range(1, 33)
+            ]
+            asking = [asyncio.create_task(ask(wire)) for wire in wires]
+            await until(lambda: open_files(server) > files + 20)
+            await until(lambda: open_files(server) <= files + 2)
+            await asyncio.gather(*asking)
+        grown = peak(server) - before
+        print(f"32 slow readers: {grown / MB:.1f} MB")  # noqa: T201 - a figure
+        assert grown < 32 * MB
+    finally:
+        await server.gone()
+
+
+async def test_a_head_of_many_headers_is_no_request(server: Server) -> None:
+    """Each costs memory, however short it is; what a proxy adds still fits."""
+    few = {f"X-{number}": "x" for number in range(MOST_HEADERS - 10)}
+    async with Wire(server) as wire:
+        await wire.say(request(b"{}", few))
+        assert (await wire.hear()).status == 401
+        many = {f"X-{number}": "x" for number in range(MOST_HEADERS)}
+        await wire.say(request(b"{}", many))
+        refused(await wire.hear(), 400, "bad_request")
+        assert await wire.closed() == b""
