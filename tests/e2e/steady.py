@@ -9,6 +9,7 @@ ends, and prints what it met as one line of JSON.
 import asyncio
 import json
 import os
+import re
 import socket
 import sys
 import time
@@ -66,6 +67,20 @@ async def send_steadily(
     return Met(**json.loads(out))
 
 
+def hear(wire: socket.socket) -> tuple[str, bool]:
+    """Read one answer: its status, "none" where the connection ended, and whether it ends."""
+    said = b""
+    while True:
+        head, ended, body = said.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: ([0-9]+)", head)
+        if ended and length and len(body) >= int(length[1]):
+            return head[9:12].decode(), b"connection: close" in head.lower()
+        more = wire.recv(65536)
+        if not more:
+            return "none", True
+        said += more
+
+
 def main() -> None:
     """Send, and print what was met."""
     port, address, seconds, gap = sys.argv[1:]
@@ -81,10 +96,9 @@ def main() -> None:
                 ("127.0.0.1", int(port)), timeout=LONGEST, source_address=(address, 0)
             )
             wire.sendall(sent)
-            head = wire.recv(65536)
-            statuses[head[9:12].decode() or "none"] += 1
-            if not head or b"connection: close" in head.lower():
-                wire = None
+            status, closing = hear(wire)
+            statuses[status] += 1
+            wire = None if closing else wire
         except OSError:
             statuses["none"] += 1
             wire = None

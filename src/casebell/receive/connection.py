@@ -25,6 +25,10 @@ LARGEST_HEAD = 64 * 1024
 MOST_HEADERS = 100
 #: Requests that one connection may have waiting behind one that is being answered.
 MOST_WAITING = 64
+#: Pieces of one body that are shorter than SHORT bytes. A body in chunks of one byte costs the
+#: server seconds of its time, and its sender nothing.
+MOST_SHORT = 4_096
+SHORT = 64
 
 
 class TooMuch(Exception):
@@ -46,6 +50,8 @@ class Connection(HttpToolsProtocol):
     _unread_until: asyncio.TimerHandle | None = None
     #: Bytes since the last one that was of use.
     _unfinished: int = 0
+    #: Short pieces of the running body.
+    _short: int = 0
     #: Whether a head is complete and its body is not.
     _in_body: bool = False
 
@@ -88,11 +94,16 @@ class Connection(HttpToolsProtocol):
             raise TooMuch
         self._arrived()
         self._in_body = True
+        self._short = 0
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """A part of a body."""
         self._unfinished = 0
+        if len(body) < SHORT:
+            self._short += 1
+            if self._short > MOST_SHORT:
+                raise TooMuch
         super().on_body(body)
 
     def on_message_complete(self) -> None:

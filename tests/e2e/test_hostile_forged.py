@@ -1,0 +1,118 @@
+"""A flood of forged deliveries: the authentic go through, and nothing grows beyond its bounds.
+
+As many a second as the load generator reaches (tests/bench/loadgen.c, which needs gcc); the soak
+form floods for a minute. The figures are in docs/hostile-input.md.
+"""
+
+import asyncio
+import json
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from bench.corpus import write_corpus
+from casebell.store.refused import BYTES_LIMIT, COUNT_LIMIT
+from e2e.answers import events
+from e2e.figures import MB, forget_peak, peak, processor_seconds
+from e2e.sender import document, encoded, post
+from e2e.server import SOURCES, Server
+from e2e.steady import send_steadily
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+BENCH = Path(__file__).parents[1] / "bench"
+#: Where the load generator sends from.
+STRANGER = "127.0.0.1"
+#: Entries a flood may make in the journal: 60 a minute one by one, then one a second.
+ITEMISED = 60
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    """One with the settings a firm has."""
+    running = await Server(tmp_path_factory.mktemp("forged"), SOURCES).start()
+    await asyncio.gather(*(post(running, encoded(document())) for _ in range(64)))
+    yield running
+    await running.gone()
+
+
+@pytest.fixture(scope="module")
+def loadgen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The load generator, with deliveries that somebody signed who does not know the secret."""
+    if shutil.which("gcc") is None:
+        pytest.skip("needs gcc")
+    directory = tmp_path_factory.mktemp("loadgen")
+    subprocess.run(
+        ["gcc", "-O2", "-o", directory / "loadgen", BENCH / "loadgen.c"], check=True, timeout=60
+    )
+    write_corpus(directory / "forged.tsv", secret="not the secret of the source", count=20_000)
+    return directory / "loadgen"
+
+
+async def flood(server: Server, loadgen: Path, *, seconds: float) -> dict[str, Any]:
+    """Post forged deliveries over 64 connections; the load generator's report."""
+    process = await asyncio.create_subprocess_exec(
+        *(loadgen, "--port", str(server.port), "--corpus", loadgen.parent / "forged.tsv"),
+        *("-c", "64", "-d", str(seconds), "--wrap"),
+        *("--header", "Authorization: Parley-Signature=t={t},v1={sig}"),
+        *("--header", "Idempotency-Key: {key}"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    report: dict[str, Any] = json.loads(out)
+    return report
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [pytest.param(5, marks=pytest.mark.slow), pytest.param(60, marks=pytest.mark.soak)],
+)
+@pytest.mark.timeout(300)
+async def test_forged_deliveries_shut_nobody_out(
+    server: Server, loadgen: Path, seconds: int
+) -> None:
+    """From elsewhere and from the flood's own address the authentic are all stored meanwhile."""
+    memory, cpu, stored = forget_peak(server), processor_seconds(server), events(server)
+    log, database = server.log.stat().st_size, files(server)
+    entries = (
+        "SELECT count(*) FROM journal WHERE kind IN ('delivery.refused', 'deliveries.refused')"
+    )
+    ((journalled,),) = server.rows(entries)
+    report, elsewhere, beside = await asyncio.gather(
+        flood(server, loadgen, seconds=seconds),
+        send_steadily(server, seconds=seconds - 1, gap=0.05),
+        send_steadily(server, seconds=seconds - 1, gap=0.05, address=STRANGER),
+    )
+    cpu = processor_seconds(server) - cpu
+    grown, database = peak(server) - memory, files(server) - database
+    answered = sum(report["status"].values())
+    print(  # noqa: T201 - figures
+        f"forged: {answered / seconds:,.0f}/s for {seconds} s, answered {report['status']}, "
+        f"{cpu / seconds * 100:.0f} % of a core, {cpu / answered * 1e6:.0f} us each, "
+        f"{grown / MB:.1f} MB, database {database / MB:.1f} MB, "
+        f"log {(server.log.stat().st_size - log) / MB:.1f} MB\n"
+        f"from elsewhere: {elsewhere}\nfrom the same address: {beside}"
+    )
+    assert set(report["status"]) == {"401", "429"}
+    assert report["status"]["401"] < 1_000 < report["status"]["429"]
+    assert elsewhere.all_stored
+    assert beside.all_stored
+    sent = elsewhere.statuses["200"] + beside.statuses["200"]
+    assert events(server) - stored == sent
+    ((rows, bodies),) = server.rows("SELECT count(*), coalesce(sum(length(body)), 0) FROM refused")
+    assert rows <= COUNT_LIMIT
+    assert bodies <= BYTES_LIMIT
+    assert server.rows(entries)[0][0] - journalled <= 2 * ITEMISED + seconds + 10
+    assert grown < 32 * MB
+    assert database < 16 * MB
+
+
+def files(server: Server) -> int:
+    """Bytes of the database and what lies beside it."""
+    return sum(one.stat().st_size for one in server.directory.glob("casebell.db*"))
