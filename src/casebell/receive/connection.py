@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from casebell.clock import new_request_id
 from casebell.errors import CasebellError, RequestError
-from casebell.receive.endpoint import error_answer
+from casebell.receive.answers import error_answer
 
 #: Bytes of a head, a trailer or a chunk's extension that may come without completing it.
 LARGEST_HEAD = 64 * 1024
@@ -45,7 +45,10 @@ class Connection(HttpToolsProtocol):
     #: What lets it in, until it is.
     arriving: "asyncio.Task[Any] | None" = None
 
-    _deadline: asyncio.TimerHandle | None = None
+    #: Since when a head, or the rest of a body, is waited for.
+    _since: float | None = None
+    #: Looks at that now and then: a timer for each request would cost as much as reading its head.
+    _watch: asyncio.TimerHandle | None = None
     #: Until when a client that does not read its answers must have begun to.
     _unread_until: asyncio.TimerHandle | None = None
     #: Bytes since the last one that was of use.
@@ -64,6 +67,8 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing to wait for any more."""
         self._arrived()
+        if self._watch is not None:
+            self._watch.cancel()
         self.resume_writing()
         self.left(self)
         super().connection_lost(exc)
@@ -161,23 +166,28 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
 
     def _wait(self) -> None:
-        if self._deadline is None and not self.transport.is_closing():
-            self._deadline = self.loop.call_later(self.patience, self._give_up)
+        if self._since is None and not self.transport.is_closing():
+            self._since = self.loop.time()
+            if self._watch is None:
+                self._watch = self.loop.call_later(self.patience, self._look)
 
     def _arrived(self) -> None:
         self._unfinished = 0
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self._since = None
 
-    def _give_up(self) -> None:
-        self._deadline = None
+    def _look(self) -> None:
+        self._watch = None
+        if self._since is None or self.transport.is_closing():
+            return
+        left = self._since + self.patience - self.loop.time()
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and not cycle.response_complete:
             # An earlier request on this connection is being answered; the next one may wait.
-            self._wait()
-        else:
+            left = max(left, self.patience)
+        if left <= 0:
             self.transport.abort()
+        else:
+            self._watch = self.loop.call_later(left, self._look)
 
 
 def answer_bytes(error: CasebellError, request_id: str) -> bytes:
