@@ -10,6 +10,7 @@ import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv6Address, ip_address
+from typing import NamedTuple
 
 from casebell.errors import (
     ConfigError,
@@ -40,8 +41,7 @@ _TELLING: tuple[tuple[type[RefusedDelivery], ...], ...] = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Proof:
+class _Proof(NamedTuple):
     """What one method found."""
 
     label: str
@@ -157,6 +157,8 @@ class Authenticator:
     def _judge(
         self, delivery: Delivery, methods: Sequence[_Check], now: Micros
     ) -> VerifiedDelivery:
+        if len(methods) == 1:
+            return self._verified(delivery, (methods[0](delivery, now),))
         proofs: list[_Proof] = []
         refusals: list[RefusedDelivery] = []
         for method in methods:
@@ -168,12 +170,15 @@ class Authenticator:
                 break
         if not proofs or (refusals and self._source.require == "all"):
             raise max(refusals, key=_how_telling)
+        return self._verified(delivery, proofs)
+
+    def _verified(self, delivery: Delivery, proofs: Sequence[_Proof]) -> VerifiedDelivery:
         if self._source.allow_from and not self._address_allowed(delivery.address):
             raise self._elsewhere()
+        first = proofs[0]
         if len(proofs) == 1:
-            (proof,) = proofs
             return VerifiedDelivery(
-                delivery=delivery, secret_label=proof.label, flags=proof.flags, hold=proof.hold
+                delivery=delivery, secret_label=first.label, flags=first.flags, hold=first.hold
             )
         return VerifiedDelivery(
             delivery=delivery,

@@ -9,8 +9,8 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from casebell.clock import iso
 from casebell.errors import HeldDelivery
@@ -43,8 +43,7 @@ MAX_ID = 200
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _When:
+class _When(NamedTuple):
     """The provider's time of the status."""
 
     at: Micros | None = None
@@ -114,6 +113,8 @@ def idempotency_key(delivery: Delivery) -> str | None:
 
 def _require_single_identity(body: JsonBody, fields: FieldMap) -> None:
     """Two ids, receipts or times in one object: readers would differ in which one counts (D8)."""
+    if not body.any_repeated:
+        return
     paths = (*fields.id, *fields.receipt, *fields.occurred_at, *fields.observed_at)
     if repeated := body.repeated(paths):
         raise HeldDelivery(HeldReason.DUPLICATE_KEYS, f"A key of {repeated[0]} comes twice.")

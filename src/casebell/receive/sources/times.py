@@ -6,10 +6,9 @@ and seconds or milliseconds since 1970. One instant gives one number however it 
 that number becomes part of an event's key (B7).
 """
 
-import contextlib
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from casebell.events import Flag, Micros
 
@@ -39,8 +38,7 @@ _NAIVE = frozenset({Flag.NAIVE_TIME})
 _NO_FLAGS = frozenset[Flag]()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProviderTime:
+class ProviderTime(NamedTuple):
     """What was delivered as a time, and what it means."""
 
     #: UTC microseconds, fractions beyond that cut off; None where unreadable.
@@ -64,9 +62,11 @@ def read_time(value: object) -> ProviderTime:
     if len(text) > _MAX_LENGTH:
         return _UNREADABLE
     if _USUAL.fullmatch(text):
-        # What it cannot read may still be a time, as a leap second is.
-        with contextlib.suppress(ValueError):
+        try:
             return _checked(datetime.fromisoformat(text).astimezone(UTC), naive=False)
+        except ValueError:
+            # It may still be a time, as a leap second is.
+            pass
     if since := _SINCE_1970.fullmatch(text):
         return _checked(_since_1970(since), naive=False)
     for spelling in _SPELLINGS:
