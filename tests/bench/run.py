@@ -106,9 +106,12 @@ class Bench:
         """One run on a fresh database; the load generator's line, and memory."""
         port = free_port()
         with self._serving(row, port) as process:
+            before = processor_seconds(process.pid)
             report = self._load(row, port)
-            report["rss_mb"] = resident(process.pid)
             report["drained_s"] = drained(port) if row.server == "casebell" else 0.0
+            used = processor_seconds(process.pid) - before
+            report["cpu_us"] = used / max(1, report["acked_total"]) * 1e6
+            report["rss_mb"] = resident(process.pid)
         return report
 
     @contextmanager
@@ -189,6 +192,12 @@ def resident(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def processor_seconds(pid: int) -> float:
+    """What a process and all its threads have used of the processor, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def print_table(found: Mapping[str, list[dict[str, Any]]]) -> None:
     """Medians, and the ratio to the reference of the same rounds."""
 
@@ -196,14 +205,18 @@ def print_table(found: Mapping[str, list[dict[str, Any]]]) -> None:
         return statistics.median(float(report[key]) for report in found[name])
 
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    print("| what | accepted/s | ratio | p50 ms | p99 ms | memory MB | drained s | other answers |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(
+        "| what | accepted/s | ratio | processor us each | p50 ms | p99 ms | memory MB "
+        "| drained s | other answers |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
     reference = median(ROWS[0].name, "accepted_per_s")
     for row in ROWS:
         others = sum(report["non2xx"] + report["errors"] for report in found[row.name])
         rate = median(row.name, "accepted_per_s")
         print(
             f"| {row.name} | {rate:,.0f} | {rate / reference:.2f} "
+            f"| {median(row.name, 'cpu_us'):.0f} "
             f"| {median(row.name, 'p50_us') / 1000:.1f} | {median(row.name, 'p99_us') / 1000:.1f} "
             f"| {median(row.name, 'rss_mb'):.0f} | {median(row.name, 'drained_s'):.1f} | {others} |"
         )
