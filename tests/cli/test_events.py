@@ -1,9 +1,11 @@
 """`casebell events list` and `show`: the received-event log, as people and programs read it."""
 
+import re
 import unicodedata
 
 import pytest
 
+from casebell.store import event_listing
 from cli.office import HOSTILE, RECEIVED, Office
 
 #: The contract's fields of an event, in its order.
@@ -114,3 +116,20 @@ def test_an_event_that_is_not_there(office: Office, key: str) -> None:
     ran = office("events", "show", key)
     assert (ran.code, ran.out) == (1, "")
     assert "casebell events list" in ran.err
+
+
+def test_says_how_far_it_looked(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a page stopped looking, standard error has the command that goes on from there."""
+    monkeypatch.setattr(event_listing, "LOOK", 1)
+    monkeypatch.setattr(event_listing, "LOOK_FOR_EACH", 0)
+    listed = office("events", "list", "--text", "rfe")
+    assert (listed.code, listed.out) == (0, "None of these matches.\n")
+    assert listed.err.startswith("Looked back to ")
+    found: list[str] = []
+    for _ in range(5):
+        if not (said := re.search(r"--until (\S+)`", listed.err)):
+            break
+        listed = office("events", "list", "--json", "--text", "rfe", "--until", said[1])
+        found += [event["key"] for event in listed.lines()]
+    assert list(dict.fromkeys(found)) == ["obs_rfe", "evt_rfe"]
+    assert listed.err == ""

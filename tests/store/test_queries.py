@@ -21,13 +21,13 @@ from casebell.events import (
     Status,
     Tag,
 )
-from casebell.store import held, outbox, queries, refused
+from casebell.store import event_listing, held, outbox, queries, refused
 from casebell.store.batch import CoreTables
 from casebell.store.docket import Docket
 from casebell.store.engine import Store
+from casebell.store.event_listing import EventFilter
 from casebell.store.event_log import EventLog, append_events
 from casebell.store.outbox import NewAlert, Verdict
-from casebell.store.queries import PAGE, EventFilter
 from contracts.case_events import (
     OCCURRED_AT,
     RECEIVED_AT,
@@ -101,16 +101,6 @@ async def decide(store: Store, event_id: int) -> int:
     return change_id
 
 
-async def keys(store: Store, limit: int = 50, before: int | None = None, **given: Any) -> list[str]:
-    """The keys of a listing."""
-    async with store.read() as connection:
-        found = await queries.list_events(
-            connection, EventFilter(**given), limit=limit, before=before
-        )
-        assert await queries.count_events(connection, EventFilter(**given)) >= len(found)
-    return [one["key"] for one in found]
-
-
 class TestEventJson:
     """An event as the contract has it."""
 
@@ -121,7 +111,7 @@ class TestEventJson:
         )
         await append(store, sent, sent)
         async with store.read() as connection:
-            [found] = await queries.list_events(connection, EventFilter(), limit=5)
+            [found] = (await event_listing.list_events(connection, EventFilter(), limit=5)).events
         assert list(found) == EVENT_FIELDS
         assert found == {
             "id": 1,
@@ -147,7 +137,7 @@ class TestEventJson:
         """A time that could not be read is shown as it was delivered."""
         await append(store, case_event(occurred_at=None, occurred_raw="last Tuesday"))
         async with store.read() as connection:
-            [found] = await queries.list_events(connection, EventFilter(), limit=5)
+            [found] = (await event_listing.list_events(connection, EventFilter(), limit=5)).events
         assert found["occurred_at"] == "last Tuesday"
 
     async def test_decided(self, store: Store) -> None:
@@ -163,7 +153,9 @@ class TestEventJson:
                 now=RECEIVED_AT + 1_000_000,
             )
         async with store.read() as connection:
-            later, earlier = await queries.list_events(connection, EventFilter(), limit=5)
+            later, earlier = (
+                await event_listing.list_events(connection, EventFilter(), limit=5)
+            ).events
         assert (earlier["change"], later["change"]) == (change, change)
         assert earlier["decision"] == {
             "at": iso(RECEIVED_AT),
@@ -175,155 +167,6 @@ class TestEventJson:
         assert later["decision"]["outcome"] == "same_change"
         assert later["decision"]["because"] == "same status, same time"
         assert later["flags"] == ["repeat"]
-
-
-#: A filter, and which of three events it leaves.
-NARROWED: list[tuple[dict[str, Any], list[str]]] = [
-    ({}, ["c", "b", "a"]),
-    ({"source": "torch"}, ["c"]),
-    ({"source": "tor"}, []),
-    ({"status": Status.APPROVED}, ["b"]),
-    ({"receipt": "EAC9999103404"}, ["c"]),
-    ({"receipt": "EAC"}, []),
-    ({"tag": Tag.ACTION}, ["a"]),
-    ({"tag": Tag.CARD}, ["c", "b"]),
-    ({"since": RECEIVED_AT}, ["c", "b"]),
-    ({"until": RECEIVED_AT}, ["a"]),
-    ({"since": RECEIVED_AT - 5, "until": RECEIVED_AT + 5}, ["b", "a"]),
-    ({"since": RECEIVED_AT + 6}, []),
-    ({"text": "was APPROVED"}, ["b"]),
-    ({"status": Status.APPROVED, "source": "torch"}, []),
-    ({"tag": Tag.CARD, "since": RECEIVED_AT + 1, "text": "card"}, ["c"]),
-]
-
-
-class TestFilters:
-    """What a listing is narrowed to."""
-
-    async def test_each(self, store: Store) -> None:
-        """Each filter, alone and together, leaves what matches, newest first, and counts it."""
-        await append(
-            store,
-            case_event("a", tags=frozenset({Tag.ACTION}), received_at=RECEIVED_AT - 5),
-            case_event(
-                "b",
-                status=Status.APPROVED,
-                tags=frozenset({Tag.CARD, Tag.DECISION}),
-                text="Case Was Approved",
-            ),
-            case_event(
-                "c",
-                source="torch",
-                receipt="EAC9999103404",
-                tags=frozenset({Tag.APPOINTMENT, Tag.CARD}),
-                received_at=RECEIVED_AT + 5,
-                text="New Card Is Being Produced",
-            ),
-        )
-        for given, expected in NARROWED:
-            assert (given, await keys(store, **given)) == (given, expected)
-            where = EventFilter(**given)
-            async with store.read() as connection:
-                counted = await queries.count_events(connection, where)
-                exported = [one["key"] async for one in queries.export_events(connection, where)]
-            assert (given, counted, exported) == (given, len(expected), expected[::-1])
-
-    async def test_marks_in_text(self, store: Store) -> None:
-        """Marks that mean something to a database mean themselves."""
-        marks = ["%", "_", "\\", "/", "'", '"', "*", "?", "[a]", "'; DROP TABLE events; --"]
-        await append(store, case_event("none", text="AA ZZ"))
-        await append(store, *[case_event(mark, text=f"A{mark}Z") for mark in marks])
-        for mark in marks:
-            assert (await keys(store, text=f"a{mark}z"), mark) == ([mark], mark)
-            assert mark in await keys(store, text=mark)
-            assert "none" not in await keys(store, text=mark)
-            assert await keys(store, source=mark) == await keys(store, receipt=mark) == []
-
-    async def test_tags_are_whole_words(self, store: Store) -> None:
-        """A tag is found as a word, first, last or alone, never as a part or a pattern of one."""
-        await append(
-            store,
-            case_event("alone", tags=frozenset({Tag.NO_INFO})),
-            case_event("last", tags=frozenset({Tag.CARD, Tag.NO_INFO})),
-            case_event("first", tags=frozenset({Tag.NO_INFO, Tag.TEST})),
-            case_event("none", tags=frozenset()),
-        )
-        assert await keys(store, tag=Tag.NO_INFO) == ["first", "last", "alone"]
-        assert await keys(store, tag=Tag.CARD) == ["last"]
-        for part in ("info", "no", "no_inf", "no%info", "car_", "%"):
-            assert await keys(store, tag=part) == []
-
-    async def test_clock_set_back(self, store: Store) -> None:
-        """Listings go by order of arrival, and a span of time finds what carries such a time."""
-        for key, at in (("a", 10), ("b", 3_600), ("c", 20), ("d", 30)):
-            await append(store, case_event(key, received_at=RECEIVED_AT + at))
-        assert await keys(store) == ["d", "c", "b", "a"]
-        assert await keys(store, since=RECEIVED_AT + 15, until=RECEIVED_AT + 40) == ["d", "c"]
-        assert await keys(store, since=RECEIVED_AT + 100) == ["b"]
-        assert await keys(store, until=RECEIVED_AT + 15) == ["a"]
-
-
-class TestPages:
-    """Listings and exports over more than one page."""
-
-    async def test_cursor(self, store: Store) -> None:
-        """Pages joined by their cursors give everything once, newest first, under a filter, too."""
-        sent = [
-            case_event(
-                f"evt_{n}",
-                status=Status.APPROVED if n % 2 else Status.DENIED,
-                received_at=RECEIVED_AT + n,
-            )
-            for n in range(20)
-        ]
-        await append(store, *sent)
-        for given in ({}, {"status": Status.DENIED}, {"since": RECEIVED_AT + 4}):
-            pages: list[str] = []
-            before = None
-            async with store.read() as connection:
-                while page := await queries.list_events(
-                    connection, EventFilter(**given), limit=3, before=before
-                ):
-                    pages += [one["key"] for one in page]
-                    before = page[-1]["id"]
-            assert pages == await keys(store, limit=100, **given)
-            assert len(pages) == len(set(pages)) > 3
-
-    async def test_span_with_many_events(
-        self, store: Store, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """A span that holds too many events to look through lists the same."""
-        await append(*[store], *[case_event(str(n), received_at=RECEIVED_AT + n) for n in range(9)])
-        for limit in (0, 5, 6, 7, 20):
-            monkeypatch.setattr(queries, "_FEW", limit)
-            found = await keys(store, since=RECEIVED_AT + 2, until=RECEIVED_AT + 8)
-            assert found == list("765432")
-
-    async def test_export(self, store: Store) -> None:
-        """An export gives everything once, oldest first, over any number of pages."""
-        number = 2 * PAGE + 1
-        sent = [
-            case_event(f"evt_{n}", source="parley" if n % 2 else "torch", body=b"{}")
-            for n in range(number)
-        ]
-        await append(store, *sent)
-        async with store.read() as connection:
-            exported = [one async for one in queries.export_events(connection, EventFilter())]
-            torch = [
-                one["key"]
-                async for one in queries.export_events(connection, EventFilter(source="torch"))
-            ]
-        assert [one["key"] for one in exported] == [f"evt_{n}" for n in range(number)]
-        assert list(exported[0]) == EVENT_FIELDS
-        assert torch == [f"evt_{n}" for n in range(0, number, 2)]
-
-    @pytest.mark.parametrize("number", [0, 1, PAGE])
-    async def test_export_ends(self, store: Store, number: int) -> None:
-        """An export of nothing, or of whole pages, ends."""
-        await append(store, *[case_event(str(n), body=b"{}") for n in range(number)])
-        async with store.read() as connection:
-            exported = [one async for one in queries.export_events(connection, EventFilter())]
-        assert len(exported) == number
 
 
 class TestFind:
@@ -579,7 +422,7 @@ Query = Callable[[AsyncConnection], Awaitable[Any]]
 
 def listing(**given: Any) -> Query:
     """A listing of events."""
-    return lambda connection: queries.list_events(connection, EventFilter(**given), limit=50)
+    return lambda connection: event_listing.list_events(connection, EventFilter(**given), limit=50)
 
 
 #: What a loop or a listing asks, by whether it may sort what it found.
@@ -606,14 +449,19 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     ),
     "find by key": (lambda c: queries.find_events(c, "evt_1"), True),
     "find by number": (lambda c: queries.find_events(c, "1"), True),
-    "list": (lambda c: queries.list_events(c, EventFilter(), limit=5, before=9), False),
+    "list": (lambda c: event_listing.list_events(c, EventFilter(), limit=5, before=9), False),
     "list by status": (listing(status=Status.DENIED), False),
     "list by receipt": (listing(receipt="IOE0912345678"), False),
     "list by source": (listing(source="parley"), False),
     "list since": (listing(since=RECEIVED_AT), False),
     "list until": (listing(until=RECEIVED_AT), False),
     "list by status since": (listing(status=Status.DENIED, since=RECEIVED_AT), False),
-    "count since": (lambda c: queries.count_events(c, EventFilter(since=RECEIVED_AT)), False),
+    "list by source and status": (listing(source="parley", status=Status.DENIED), False),
+    "list by all": (
+        listing(source="a", status=Status.DENIED, receipt="b", since=1, tag=Tag.CARD, text="c"),
+        False,
+    ),
+    "count since": (lambda c: event_listing.count_events(c, EventFilter(since=RECEIVED_AT)), False),
     "deliveries": (lambda c: queries.deliveries_of(c, 1), False),
     "change": (lambda c: queries.change_of(c, 1), False),
     "alerts by state": (

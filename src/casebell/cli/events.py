@@ -9,12 +9,13 @@ import typer
 from casebell.cli.export import Format, write_events
 from casebell.cli.options import AsJson, Config, Key, Limit, moment, noun, run, settings_for, utf8
 from casebell.cli.reader import reading
-from casebell.cli.terminal import json_line, line, local_time, rows
+from casebell.cli.terminal import complain, json_line, line, local_time, rows
+from casebell.clock import iso
 from casebell.errors import NotFound
 from casebell.events import Status, Tag
 from casebell.settings import Settings
-from casebell.store import queries
-from casebell.store.queries import EventFilter
+from casebell.store import event_listing, queries
+from casebell.store.event_listing import EventFilter, EventPage
 from casebell.uscis.receipts import ReceiptError, canonical
 
 app = noun("What was received: list, show, export.")
@@ -75,11 +76,19 @@ def list_events(
         text=text,
     )
 
-    async def read() -> list[dict[str, Any]]:
+    async def read() -> EventPage:
         async with reading(settings) as connection:
-            return await queries.list_events(connection, where, limit=limit)
+            return await event_listing.list_events(connection, where, limit=limit)
 
-    rows(run(read()), _columns(settings), as_json=as_json, empty="No event matches.")
+    page = run(read())
+    empty = "No event matches." if page.looked_back_to is None else "None of these matches."
+    rows(page.events, _columns(settings), as_json=as_json, empty=empty)
+    if page.looked_back_to is not None:
+        stamp = iso(page.looked_back_to)
+        complain(
+            f"Looked back to {local_time(stamp, settings.server.timezone)}; older ones may match.",
+            f"Go on with `--until {stamp}`; `casebell events export` looks through everything.",
+        )
 
 
 @app.command("show")

@@ -14,9 +14,9 @@ import typer
 
 from casebell.cli.terminal import json_text, plain, writing
 from casebell.errors import Refusal
-from casebell.store import queries
+from casebell.store import event_listing
 from casebell.store.engine import Connection
-from casebell.store.queries import EventFilter
+from casebell.store.event_listing import EventFilter
 
 #: Columns of a CSV export: the contract's fields of an event.
 CSV_FIELDS = (
@@ -64,10 +64,10 @@ async def write_events(
         ReaderGone: of standard output.
     """
     watched = sys.stderr.isatty() and (out is not None or not sys.stdout.isatty())
-    total = await queries.count_events(connection, where) if watched else 0
+    total = await event_listing.count_events(connection, where) if watched else 0
     with _opened(out) as output, _progress(total, shown=watched) as step:
         write = _writer(written, output)
-        async for event in queries.export_events(connection, where):
+        async for event in event_listing.export_events(connection, where):
             write(event)
             step()
 

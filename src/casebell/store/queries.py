@@ -1,112 +1,18 @@
-"""Read models: what the command line, and later the console, shows.
+"""Read models: what the command line, and later the console, shows; `event_listing` has events.
 
 Every listing goes newest first by id and takes a cursor (`before`), never an offset.
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, or_, select
+from sqlalchemy import Row, Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.clock import iso
-from casebell.events import AlertState, AppendOutcome, Micros, Status, Tag
+from casebell.events import AlertState, AppendOutcome
 from casebell.store.schema import alerts, attempts, changes, deliveries, events, held, journal
-
-#: Rows an export reads at a time.
-PAGE = 500
-#: Events in a span of time that are looked through by their ids alone.
-_FEW = 20_000
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EventFilter:
-    """What a listing of events is narrowed to; None does not narrow."""
-
-    source: str | None = None
-    status: Status | None = None
-    tag: Tag | None = None
-    receipt: str | None = None
-    #: Received at or after, before: UTC microseconds.
-    since: Micros | None = None
-    until: Micros | None = None
-    #: Case-insensitive substring of the official text.
-    text: str | None = None
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """The filter as SQL."""
-        given: list[ColumnElement[bool]] = []
-        if self.source is not None:
-            given.append(events.c.source == self.source)
-        if self.status is not None:
-            given.append(events.c.status == self.status)
-        if self.tag is not None:
-            given.append(events.c.tags.contains(f" {self.tag} ", autoescape=True))
-        if self.receipt is not None:
-            given.append(events.c.receipt == self.receipt)
-        if self.since is not None:
-            given.append(events.c.received_at >= self.since)
-        if self.until is not None:
-            given.append(events.c.received_at < self.until)
-        if self.text is not None:
-            given.append(events.c.text.icontains(self.text, autoescape=True))
-        return given
-
-
-async def list_events(
-    connection: AsyncConnection, where: EventFilter, *, limit: int, before: int | None = None
-) -> list[dict[str, Any]]:
-    """Events as the contract's JSON, newest first."""
-    statement = _event_columns().where(*where.conditions()).order_by(events.c.id.desc())
-    statement = statement.where(*await _id_bounds(connection, where))
-    if before is not None:
-        statement = statement.where(events.c.id < before)
-    return [_event_json(row) for row in (await connection.execute(statement.limit(limit))).all()]
-
-
-async def _id_bounds(connection: AsyncConnection, where: EventFilter) -> list[ColumnElement[bool]]:
-    """The ids between which all events of a span of time lie, where those are few.
-
-    A listing runs down the ids: without bounds it would read the whole table to find the few
-    events of one day. In a long span it meets matches soon enough. Looked up and not computed,
-    for times do not rise with ids where the clock was set back.
-    """
-    span = EventFilter(since=where.since, until=where.until).conditions()
-    if not span:
-        return []
-    few = select(events.c.id).where(*span).limit(_FEW + 1).subquery()
-    count, first, last = (
-        await connection.execute(select(func.count(), func.min(few.c.id), func.max(few.c.id)))
-    ).one()
-    return [] if count > _FEW else [events.c.id.between(first, last)]
-
-
-async def export_events(
-    connection: AsyncConnection, where: EventFilter
-) -> AsyncIterator[dict[str, Any]]:
-    """Every event that matches, oldest first, a page at a time."""
-    after = 0
-    while True:
-        statement = (
-            _event_columns()
-            .where(events.c.id > after, *where.conditions())
-            .order_by(events.c.id)
-            .limit(PAGE)
-        )
-        rows = (await connection.execute(statement)).all()
-        for row in rows:
-            yield _event_json(row)
-        if len(rows) < PAGE:
-            return
-        after = rows[-1].id
-
-
-async def count_events(connection: AsyncConnection, where: EventFilter) -> int:
-    """How many events match."""
-    statement = select(func.count()).select_from(events).where(*where.conditions())
-    return int((await connection.execute(statement)).scalar_one())
 
 
 async def find_events(connection: AsyncConnection, key: str) -> list[dict[str, Any]]:
@@ -119,11 +25,11 @@ async def find_events(connection: AsyncConnection, key: str) -> list[dict[str, A
     if not ids and key.isascii() and key.isdigit() and len(key) < 19:
         ids = [int(key)]
     rows = await connection.execute(
-        _event_columns()
+        event_columns()
         .where(or_(events.c.id.in_(ids), events.c.revision_of.in_(ids)))
         .order_by(events.c.id)
     )
-    return [_event_json(row) for row in rows]
+    return [event_json(row) for row in rows]
 
 
 async def event_row(connection: AsyncConnection, event_id: int) -> Row[Any] | None:
@@ -304,7 +210,8 @@ async def journal_entries(
     ).all()
 
 
-def _event_columns() -> Select[Any]:
+def event_columns() -> Select[Any]:
+    """Selects what `event_json` shows."""
     extra = (
         select(func.count())
         .select_from(deliveries)
@@ -319,7 +226,8 @@ def _event_columns() -> Select[Any]:
     ).outerjoin(changes, changes.c.id == events.c.change_id)
 
 
-def _event_json(row: Row[Any]) -> dict[str, Any]:
+def event_json(row: Row[Any]) -> dict[str, Any]:
+    """An event as the contract's JSON."""
     return {
         "id": row.id,
         "source": row.source,
