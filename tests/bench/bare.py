@@ -12,4 +12,11 @@ async def hook(request: Request) -> Response:
     return Response(status_code=204)
 
 
-app = Starlette(routes=[Route("/webhooks/parley", hook, methods=["POST"])])
+async def health(_request: Request) -> Response:
+    """It serves."""
+    return Response()
+
+
+app = Starlette(
+    routes=[Route("/webhooks/parley", hook, methods=["POST"]), Route("/health", health)]
+)

@@ -6,6 +6,7 @@ import json
 import random
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 #: What a delivery may tell, in turn.
@@ -16,7 +17,19 @@ STATUSES = (
 )
 
 
-def write_corpus(path: Path, *, secret: str, count: int, seed: int = 7) -> None:
+def any_receipt(chance: random.Random) -> str:
+    """A receipt number that hardly comes twice."""
+    return f"IOE{chance.randrange(10**10):010d}"
+
+
+def write_corpus(
+    path: Path,
+    *,
+    secret: str,
+    count: int,
+    seed: float = 7,
+    receipt: Callable[[random.Random], str] = any_receipt,
+) -> None:
     """Time, idempotency key, signature, signature of the body alone, body; the same for a seed."""
     chance = random.Random(seed)
     now = str(int(time.time())).encode()
@@ -27,7 +40,7 @@ def write_corpus(path: Path, *, secret: str, count: int, seed: int = 7) -> None:
             document = {
                 "id": f"evt_{chance.getrandbits(100):026X}",
                 "type": "case.status.updated",
-                "receipt_number": f"IOE{chance.randrange(10**10):010d}",
+                "receipt_number": receipt(chance),
                 "normalized_status": status,
                 "raw_status_text": text,
                 "occurred_at": "2025-10-14T19:22:03Z",

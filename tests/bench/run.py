@@ -1,201 +1,91 @@
 """The benchmark: bare Starlette and Casebell in turn, on one core, the load on another.
 
-    python tests/bench/run.py            the table, medians of three interleaved runs
-    python tests/bench/run.py --seconds 2 --rounds 1    a quick look
+    python tests/bench/run.py                           the tables, medians of three rounds
+    python tests/bench/run.py --rounds 1 --seconds 2    a quick look
+    python tests/bench/run.py --rows casebell           only rows whose name has this
+    python tests/bench/run.py --growth 10000000         make a store of so many events; its tables
+    python tests/bench/run.py --growth DIRECTORY        the same with what load_store.py made
 
 Needs gcc and two cores. Absolute figures mean little on a shared machine; read the ratios.
 """
 
 import argparse
-import json
 import os
 import platform
 import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from bench import growth, sending
 from bench.corpus import write_corpus
+from bench.peers.rows import installed
+from bench.serving import ACKNOWLEDGING, BARE, SECRET, Bench, Row
 
-HERE = Path(__file__).parent
-SECRET = "benchmark-secret-of-thirty-two-b"
-#: Requests one run may use; runs take them one after another, so that all stay unique.
-SHARE = 120_000
+#: Requests one run may use.
+_SHARE = 120_000
 
-CONFIG = """
-[server]
-port = {port}
-[storage]
-url = "sqlite:///bench.db"
-[sources.parley]
-kind = "parley"
-secrets = ["{secret}"]
-[[rules]]
-name = "Everything"
-when = {{}}
-notify = []
-"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One line of the table."""
-
-    name: str
-    server: str
-    connections: int
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-
+REFERENCE = Row(
+    name="bare Starlette, 64 connections",
+    command=BARE,
+    routes=False,
+    wrap=True,
+)
 ROWS = (
-    Row(name="bare Starlette, 64 connections", server="bare", connections=64),
-    Row(name="Casebell, 64 connections, routing behind", server="casebell", connections=64),
-    Row(name="Casebell, one delivery at a time", server="casebell", connections=1),
+    REFERENCE,
+    Row(
+        name="Casebell, 64 connections, acknowledgement only",
+        command=ACKNOWLEDGING,
+        routes=False,
+    ),
+    Row(name="Casebell, 64 connections, routing behind"),
+    Row(name="Casebell, one delivery at a time", connections=1),
     Row(
         name="Casebell, 64 connections, 5 ms added to each fsync",
-        server="casebell",
-        connections=64,
         environment={"SLOWSYNC_US": "5000"},
     ),
 )
 
 
 def main() -> None:
-    """Run it and print the table."""
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    """Run what was asked for and print its tables."""
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--seconds", type=float, default=4)
     options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--rows", default="", metavar="WORDS")
+    options.add_argument("--growth", default="", metavar="N|DIRECTORY")
     asked = options.parse_args()
     if shutil.which("gcc") is None or (os.cpu_count() or 1) < 2:
         sys.exit("The benchmark needs gcc and two cores.")
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
     with tempfile.TemporaryDirectory(prefix="casebell-bench-") as name:
         bench = Bench(Path(name), seconds=asked.seconds)
-        found: dict[str, list[dict[str, Any]]] = {row.name: [] for row in ROWS}
-        for _ in range(asked.rounds):
-            for row in ROWS:
-                found[row.name].append(bench.measure(row))
+        if asked.growth:
+            large = growth.store_of(asked.growth, bench.directory)
+            growth.measure(bench, large, rounds=asked.rounds)
+            return
+        corpus = bench.directory / "corpus.tsv"
+        write_corpus(corpus, secret=SECRET, count=_SHARE)
+        rows = [*ROWS, *installed()]
+        speed(bench, corpus, [row for row in rows if asked.rows.lower() in row.name.lower()], asked)
+        if not asked.rows:
+            told(bench, corpus, rounds=asked.rounds)
+
+
+def speed(bench: Bench, corpus: Path, rows: Sequence[Row], asked: argparse.Namespace) -> None:
+    """Measure rows in turn and print the table; the reference is always among them."""
+    rows = [REFERENCE, *(row for row in rows if row is not REFERENCE)]
+    found: dict[str, list[dict[str, Any]]] = {row.name: [] for row in rows}
+    for _ in range(asked.rounds):
+        for row in rows:
+            found[row.name].append(bench.measure(row, corpus))
     print_table(found)
-
-
-class Bench:
-    """The tools, built once, and a directory to work in."""
-
-    def __init__(self, directory: Path, *, seconds: float) -> None:
-        self._directory = directory
-        self._seconds = seconds
-        self._loadgen = directory / "loadgen"
-        self._slowsync = directory / "slowsync.so"
-        self._corpus = directory / "corpus.tsv"
-        compile_c = ["gcc", "-O2", "-o"]
-        subprocess.run([*compile_c, self._loadgen, HERE / "loadgen.c"], check=True)
-        shared = ["-shared", "-fPIC", str(HERE / "slowsync.c"), "-ldl"]
-        subprocess.run([*compile_c, str(self._slowsync), *shared], check=True)
-        write_corpus(self._corpus, secret=SECRET, count=SHARE)
-
-    def measure(self, row: Row) -> dict[str, Any]:
-        """One run on a fresh database; the load generator's line, and memory."""
-        port = free_port()
-        with self._serving(row, port) as process:
-            before = processor_seconds(process.pid)
-            report = self._load(row, port)
-            report["drained_s"] = drained(port) if row.server == "casebell" else 0.0
-            used = processor_seconds(process.pid) - before
-            report["cpu_us"] = used / max(1, report["acked_total"]) * 1e6
-            report["rss_mb"] = resident(process.pid)
-        return report
-
-    @contextmanager
-    def _serving(self, row: Row, port: int) -> Iterator["subprocess.Popen[bytes]"]:
-        work = Path(tempfile.mkdtemp(dir=self._directory))
-        (work / "config.toml").write_text(CONFIG.format(port=port, secret=SECRET))
-        command = [sys.executable, "-m", "casebell", "serve"]
-        if row.server == "bare":
-            command = [sys.executable, "-m", "uvicorn", "bare:app", "--app-dir", str(HERE)]
-            command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log"]
-            command += ["--log-level", "warning", "--port", str(port)]
-        environment = dict(os.environ)
-        if row.environment:
-            environment |= {**row.environment, "LD_PRELOAD": str(self._slowsync)}
-        with (work / "log").open("wb") as log:
-            process = subprocess.Popen(
-                ["taskset", "-c", "0", *command],
-                cwd=work,
-                stdout=log,
-                stderr=log,
-                env=environment,
-            )
-            try:
-                wait_for(port)
-                yield process
-            finally:
-                process.terminate()
-                process.wait(15)
-
-    def _load(self, row: Row, port: int) -> dict[str, Any]:
-        headers = (
-            "Authorization: Parley-Signature=t={t},v1={sig}",
-            "Idempotency-Key: {key}",
-        )
-        command: list[str | Path] = [self._loadgen, "--port", str(port), "--cpu", "1"]
-        command += ["--corpus", self._corpus, "-c", str(row.connections)]
-        command += ["-d", str(self._seconds), "--warmup", "1"]
-        if row.server == "bare":
-            command.append("--wrap")
-        for header in headers:
-            command += ["--header", header]
-        done = subprocess.run(command, check=True, capture_output=True)
-        report: dict[str, Any] = json.loads(done.stdout)
-        return report
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-def wait_for(port: int) -> None:
-    """Until somebody listens."""
-    for _ in range(200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    sys.exit("The server did not start.")
-
-
-def drained(port: int) -> float:
-    """Seconds until every event has its decision."""
-    began = time.monotonic()
-    while time.monotonic() - began < 120:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-            metrics = answer.read().decode()
-        if 'casebell_waiting{what="unrouted"} 0.0' in metrics:
-            break
-        time.sleep(0.05)
-    return time.monotonic() - began
-
-
-def resident(pid: int) -> float:
-    """Memory of a process in MB."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def processor_seconds(pid: int) -> float:
-    """What a process and all its threads have used of the processor, in seconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def print_table(found: Mapping[str, list[dict[str, Any]]]) -> None:
@@ -204,22 +94,30 @@ def print_table(found: Mapping[str, list[dict[str, Any]]]) -> None:
     def median(name: str, key: str) -> float:
         return statistics.median(float(report[key]) for report in found[name])
 
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     print(
         "| what | accepted/s | ratio | processor us each | p50 ms | p99 ms | memory MB "
-        "| drained s | other answers |"
+        "| drained s | other answers |\n|---|---|---|---|---|---|---|---|---|"
     )
-    print("|---|---|---|---|---|---|---|---|---|")
-    reference = median(ROWS[0].name, "accepted_per_s")
-    for row in ROWS:
-        others = sum(report["non2xx"] + report["errors"] for report in found[row.name])
-        rate = median(row.name, "accepted_per_s")
+    reference = median(REFERENCE.name, "accepted_per_s")
+    for name, reports in found.items():
+        others = sum(report["non2xx"] + report["errors"] for report in reports)
+        rate = median(name, "accepted_per_s")
         print(
-            f"| {row.name} | {rate:,.0f} | {rate / reference:.2f} "
-            f"| {median(row.name, 'cpu_us'):.0f} "
-            f"| {median(row.name, 'p50_us') / 1000:.1f} | {median(row.name, 'p99_us') / 1000:.1f} "
-            f"| {median(row.name, 'rss_mb'):.0f} | {median(row.name, 'drained_s'):.1f} | {others} |"
+            f"| {name} | {rate:,.0f} | {rate / reference:.2f} | {median(name, 'cpu_us'):.0f} "
+            f"| {median(name, 'p50_us') / 1000:.1f} | {median(name, 'p99_us') / 1000:.1f} "
+            f"| {median(name, 'rss_mb'):.0f} | {median(name, 'drained_s'):.1f} | {others} |"
         )
+
+
+def told(bench: Bench, corpus: Path, *, rounds: int) -> None:
+    """Measure the way to a sink and print it."""
+    runs = [sending.measure(bench, corpus, one_by_one=200, together=500) for _ in range(rounds)]
+    p50, p99, rate = (
+        statistics.median(run[key] for run in runs) for key in ("p50_ms", "p99_ms", "told")
+    )
+    print("\n| from a delivery to its message at a loopback sink | figure |\n|---|---|")
+    print(f"| to an idle server, from the answer on, p50 / p99 ms | {p50:.1f} / {p99:.1f} |")
+    print(f"| 500 deliveries at 64 connections, one channel, events told a second | {rate:,.0f} |")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,237 @@
+"""A large store beside an empty one: what acknowledging, looking and starting cost then.
+
+The store is kept where it was made, and grows by what each run delivers.
+"""
+
+import asyncio
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.corpus import write_corpus
+from bench.lives import receipt_number
+from bench.load_store import load_store
+from bench.serving import CONFIG, SECRET, Bench, Row, free_port, page, resident
+from casebell.cli.why import _story
+from casebell.clock import iso
+from casebell.events import AlertState, Status, Tag
+from casebell.store import event_listing, queries, refused
+from casebell.store.engine import Connection, Store
+from casebell.store.event_listing import EventFilter
+
+_DAY = 86_400 * 1_000_000
+#: Deliveries one run may use.
+_SHARE = 60_000
+_ROW = Row(name="growth", config=CONFIG.replace("bench.db", "casebell.db"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """One thing to look at: a page, in this process and as a command."""
+
+    name: str
+    query: Callable[[Connection], Awaitable[Any]]
+    command: Sequence[str]
+
+
+def measure(bench: Bench, large: Path, *, rounds: int) -> None:
+    """Print the tables of growth for the store in a directory."""
+    _acknowledging(bench, large, rounds=rounds)
+    asyncio.run(_looking(large))
+    _starting(bench, large)
+
+
+def store_of(where: str, scratch: Path) -> Path:
+    """The directory of the large store: made now, where `where` is a number of events."""
+    if not where.isdigit():
+        return Path(where)
+    load_store(scratch / "large", events=int(where))
+    return scratch / "large"
+
+
+def _acknowledging(bench: Bench, large: Path, *, rounds: int) -> None:
+    cases = asyncio.run(_count(large)) // 5
+
+    def receipt(chance: random.Random) -> str:
+        # Half of what comes is about a case that is known.
+        return receipt_number(chance.randrange(2 * cases))
+
+    found: dict[str, list[dict[str, Any]]] = {"an empty store": [], "the large store": []}
+    for number in range(rounds):
+        corpus = bench.directory / f"growth-{number}.tsv"
+
+        write_corpus(corpus, secret=SECRET, count=_SHARE, seed=time.time(), receipt=receipt)
+        found["an empty store"].append(bench.measure(_ROW, corpus))
+        found["the large store"].append(bench.measure(_ROW, corpus, work=large))
+        corpus.unlink()
+    print(
+        "| 64 connections, routing behind | accepted/s | ratio | processor us each | p50 ms "
+        "| p99 ms | memory MB | drained s |\n|---|---|---|---|---|---|---|---|"
+    )
+    middle = {
+        name: {
+            key: statistics.median(float(run[key]) for run in runs)
+            for key in ("accepted_per_s", "cpu_us", "p50_us", "p99_us", "rss_mb", "drained_s")
+        }
+        for name, runs in found.items()
+    }
+    reference = middle["an empty store"]["accepted_per_s"]
+    for name, of_name in middle.items():
+        rate = of_name["accepted_per_s"]
+        print(
+            f"| {name} | {rate:,.0f} | {rate / reference:.2f} | {of_name['cpu_us']:.0f} "
+            f"| {of_name['p50_us'] / 1000:.1f} | {of_name['p99_us'] / 1000:.1f} "
+            f"| {of_name['rss_mb']:.0f} | {of_name['drained_s']:.1f} |"
+        )
+
+
+async def _count(large: Path) -> int:
+    store = await Store(f"sqlite:///{large}/casebell.db").open_for_reading()
+    async with store.read() as connection:
+        newest = (await event_listing.list_events(connection, EventFilter(), limit=1)).events
+    await store.close()
+    return int(newest[0]["id"])
+
+
+async def _looking(large: Path) -> None:
+    print(
+        "\n| look | first ms | then ms | the whole command ms |\n|---|---|---|---|",
+    )
+    count = await _count(large)
+    for look in _looks(count):
+        # A store of its own each time, so that the first look finds nothing in SQLite's memory.
+        store = await Store(f"sqlite:///{large}/casebell.db").open_for_reading()
+        times = []
+        async with store.read() as connection:
+            for _ in range(6):
+                began = time.perf_counter()
+                await look.query(connection)
+                times.append((time.perf_counter() - began) * 1000)
+        await store.close()
+        whole = [_run(large, look.command) for _ in range(3)]
+        print(
+            f"| {look.name} | {times[0]:.1f} | {statistics.median(times[1:]):.1f} "
+            f"| {statistics.median(whole):.0f} |"
+        )
+
+
+def _run(large: Path, command: Sequence[str]) -> float:
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "casebell", *command, "--config", large / "config.toml"],
+        check=False,
+        capture_output=True,
+    )
+    # `doctor` finds that no server runs.
+    assert done.returncode in (0, 3), done.stderr
+    return (time.perf_counter() - began) * 1000
+
+
+def _looks(count: int) -> list[Look]:
+    now = time.time_ns() // 1000
+    middle = now - 548 * _DAY
+    looks = [
+        _events("newest"),
+        _events("`--limit 1000`", limit=1_000),
+        _events("`--source torch`", source="torch"),
+        _events("`--status denied`", status=Status.DENIED),
+        _events("`--receipt`", receipt=receipt_number(4_321)),
+        _events("`--since 24h`", since=now - _DAY),
+        _events("`--until` in the middle", until=middle),
+        _events("`--until` in the middle `--status denied`", until=middle, status=Status.DENIED),
+        _events("`--tag deadline`", tag=Tag.DEADLINE),
+        _events("`--tag rejected`: none there", tag=Tag.REJECTED),
+        _events("`--text` that is rare", text="nowhere to be found"),
+        _events(
+            "`--status other --source torch --text` that is rare",
+            status=Status.OTHER,
+            source="torch",
+            text="nowhere to be found",
+        ),
+        _events("`--since` three years `--tag rejected`", since=now - 900 * _DAY, tag=Tag.REJECTED),
+    ]
+    far = count // 2
+    looks += [
+        Look(
+            name="events, a page by its cursor from the middle",
+            query=lambda c: event_listing.list_events(c, EventFilter(), limit=50, before=far),
+            command=["events", "list"],
+        ),
+        Look(
+            name="alerts list",
+            query=lambda c: queries.list_alerts(c, limit=50),
+            command=["alerts", "list"],
+        ),
+        Look(
+            name="alerts list --state failed",
+            query=lambda c: queries.list_alerts(c, state=AlertState.FAILED, limit=50),
+            command=["alerts", "list", "--state", "failed"],
+        ),
+        Look(
+            name="alerts list --state pending",
+            query=lambda c: queries.list_alerts(c, state=AlertState.PENDING, limit=50),
+            command=["alerts", "list", "--state", "pending"],
+        ),
+        Look(
+            name="held list",
+            query=lambda c: queries.list_held(c, state="held", limit=50),
+            command=["held", "list"],
+        ),
+        Look(
+            name="refused list",
+            query=lambda c: refused.list_refused(c, limit=50),
+            command=["refused", "list"],
+        ),
+        Look(
+            name="refused list --source nobody",
+            query=lambda c: refused.list_refused(c, source="nobody", limit=50),
+            command=["refused", "list", "--source", "nobody"],
+        ),
+        Look(name="what waits (/metrics, doctor)", query=queries.backlog, command=["doctor"]),
+        Look(name="why", query=lambda c: _stories(c, str(far)), command=["why", str(far)]),
+    ]
+    return looks
+
+
+async def _stories(connection: Connection, key: str) -> list[dict[str, Any]]:
+    return [await _story(connection, event) for event in await queries.find_events(connection, key)]
+
+
+def _events(name: str, *, limit: int = 50, **given: Any) -> Look:
+    where = EventFilter(**given)
+    command = ["events", "list", "--limit", str(limit)]
+    for option, value in given.items():
+        text = iso(value) if option in ("since", "until") else str(value)
+        command += [f"--{option}", text]
+    return Look(
+        name=f"events list {name}",
+        query=lambda c: event_listing.list_events(c, where, limit=limit),
+        command=command,
+    )
+
+
+def _starting(bench: Bench, large: Path) -> None:
+    port = free_port()
+    began = time.perf_counter()
+    with bench.serving(_ROW, large, port=port) as process:
+        started = time.perf_counter() - began
+        memory = resident(process.pid)
+        print(f"\nStart-up {started:.2f} s, memory then {memory:.0f} MB.")
+        for path in ("/ready", "/metrics"):
+            times = []
+            for _ in range(10):
+                began = time.perf_counter()
+                page(port, path)
+                times.append((time.perf_counter() - began) * 1000)
+                time.sleep(0.11)
+            print(
+                f"{path}: first {times[0]:.1f} ms, longest of ten {max(times):.1f} ms, "
+                f"median {statistics.median(times):.1f} ms."
+            )
+    print(f"The database: {(large / 'casebell.db').stat().st_size / 1e9:.1f} GB.")
