@@ -198,6 +198,11 @@ def test_progress_is_for_who_watches(office: Office) -> None:
     assert f"1,000 of {5 + MANY:,} events" in seen
     assert seen.rstrip().endswith(f"Wrote {5 + MANY:,} events.")
     assert out.stat().st_size > 0
+    # Counting by a text first would take as long as the export.
+    more = ["--text", "", "--out", str(office.directory / "by-text")]
+    assert "\r1,000 events" in on_terminal(
+        "events", "export", *more, "--config", str(office.config)
+    )
     ran = office("events", "export", "--out", str(office.directory / "unwatched"))
     assert (ran.out, ran.err) == ("", "")
 
