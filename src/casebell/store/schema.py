@@ -75,7 +75,13 @@ events = Table(
     Index(None, "receipt", "id"),
     Index(None, "status", "id"),
     Index(None, "received_at", "id"),
-    Index(None, "change_id"),
+    # Null before it is routed: the acknowledgement does not pay for it.
+    Index(
+        "ix_events_change_id",
+        "change_id",
+        sqlite_where=text("change_id IS NOT NULL"),
+        postgresql_where=text("change_id IS NOT NULL"),
+    ),
     Index(
         "ix_events_revision_of",
         "revision_of",
@@ -307,5 +313,4 @@ journal = Table(
     Column("subject", Text, nullable=False),
     Column("data", Text, nullable=False),
     Column("leaf", LargeBinary, nullable=False),
-    Index(None, "subject", "seq"),
 )
