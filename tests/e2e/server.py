@@ -55,7 +55,8 @@ class Ran:
 class Server:
     """Casebell in a directory: configure it, start it, stop it, kill it, ask its command line.
 
-    `config` is the TOML without `[server]` and `[storage]`; `server` the lines of `[server]`.
+    `config` is the TOML without `[server]` and `[storage]`; `server` the lines of `[server]`;
+    `storage` is `storage.url`.
     """
 
     def __init__(
@@ -64,9 +65,11 @@ class Server:
         config: str = SOURCES,
         *,
         server: str = "",
+        storage: str = "sqlite:///casebell.db",
         secrets: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory
+        self.storage = storage
         self.config = directory / "config.toml"
         self.database = directory / "casebell.db"
         self.log = directory / "casebell.log"
@@ -90,7 +93,7 @@ class Server:
         """Write the configuration that the next start reads."""
         port = "" if "port" in server else "port = 0\n"
         self.config.write_text(
-            f'[server]\n{port}{server}\n[storage]\nurl = "sqlite:///casebell.db"\n{config}'
+            f'[server]\n{port}{server}\n[storage]\nurl = "{self.storage}"\n{config}'
         )
 
     async def start(self) -> "Server":

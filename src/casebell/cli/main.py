@@ -5,6 +5,7 @@
 """
 
 import difflib
+import gc
 import importlib
 import os
 import sys
@@ -128,6 +129,9 @@ def root(
 
 def main() -> None:
     """Run the command line and exit."""
+    # What a command imports is thousands of objects and no garbage; walking them again and again
+    # took a fifth of the time in which the server starts.
+    gc.set_threshold(100_000)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -1,0 +1,104 @@
+"""The rig: a server under load, killed at random moments, and looked at after each restart."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+
+from casebell.sandbox.sinks import HttpSink
+from e2e.databases import Database
+from e2e.ledger import Ledger, Told
+from e2e.load import Load
+from e2e.server import Server
+
+#: Connections on which deliveries come.
+CONNECTIONS = 4
+#: Seconds between two deliveries on each.
+PAUSE = 0.02
+#: Of the kills, how many come before the server is ready.
+DURING_START = 0.15
+#: Looks at the database's own soundness: after each of that many kills, and in the end.
+SOUND_EVERY = 50
+
+
+class Rig:
+    """Kills `server` again and again.
+
+    Args:
+        database: where the server stores.
+        hooks: the sinks of its channels, as `ledger.configuration` has them.
+        seed: of every choice there is.
+    """
+
+    def __init__(
+        self, server: Server, database: Database, *hooks: HttpSink, seed: int = 20251014
+    ) -> None:
+        self.server = server
+        self.database = database
+        self.chance = random.Random(seed)
+        self.load = Load(chance=random.Random(seed + 1))
+        self.ledger = Ledger(database=database)
+        self.told = Told(*hooks)
+        self.kills: Counter[str] = Counter()
+        self._senders: list[asyncio.Task[None]] = []
+
+    async def kill_once(self) -> None:
+        """Start, look at what the last kill left, deliver, kill."""
+        await self.server.launch()
+        if self.kills and self.chance.random() < DURING_START:
+            await asyncio.sleep(self.chance.uniform(0.2, 1.3))
+            self.kills["during the start"] += 1
+        else:
+            await self.server.start_up()
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self.look())
+                self.send()
+                await asyncio.sleep(self.chance.uniform(0.02, 0.6))
+            self.kills["under load"] += 1
+        await self.server.kill()
+        await self.sent()
+
+    def send(self) -> None:
+        """Begin to deliver, on several connections."""
+        self._senders = [
+            asyncio.create_task(self.load.run(self.server, pause=PAUSE)) for _ in range(CONNECTIONS)
+        ]
+
+    async def sent(self, *, cancel: bool = False) -> None:
+        """Wait until every connection has broken; or end them."""
+        for sender in self._senders:
+            if cancel:
+                sender.cancel()
+        ended = await asyncio.gather(*self._senders, return_exceptions=True)
+        self._senders = []
+        assert not [one for one in ended if isinstance(one, Exception)], ended
+
+    async def look(self) -> None:
+        """See that what was acknowledged is there, and the journal goes on where it was."""
+        await self.ledger.acknowledged(self.load)
+        await self.ledger.journal()
+        if sum(self.kills.values()) % SOUND_EVERY == SOUND_EVERY - 1:
+            assert await self.database.sound()
+        self.told.collect()
+
+    async def settled(self, *, seconds: float) -> None:
+        """Wait until every event has its decision and every alert has ended."""
+        waiting = (
+            "SELECT (SELECT count(*) FROM events WHERE routed_at IS NULL) + "
+            "(SELECT count(*) FROM alerts WHERE state NOT IN ('sent', 'failed'))"
+        )
+        end = time.monotonic() + seconds
+        while await self.database.rows(waiting) != [(0,)]:
+            assert time.monotonic() < end, "not settled"
+            await asyncio.sleep(0.1)
+
+    async def finish(self, *, seconds: float = 60.0) -> str:
+        """Start once more, let everything end, look at all of it; the figures as one line."""
+        await self.server.start()
+        await self.settled(seconds=seconds)
+        figures = await self.ledger.everything(self.load, self.told)
+        kills = sum(self.kills.values())
+        # Each channel has at most one alert in flight.
+        assert figures["in_flight"] <= 2 * kills
+        told = " ".join(f"{name}={figure}" for name, figure in figures.items())
+        return f"kills={kills} {told} lost=0"

@@ -1,0 +1,54 @@
+"""Killed at random moments under load: nothing acknowledged is lost, nobody is left untold."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from casebell.sandbox.sinks import HttpSink
+from e2e.databases import SqliteFile
+from e2e.kills import Rig
+from e2e.ledger import configuration
+from e2e.server import SOURCES, MakeServer
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(14, marks=pytest.mark.slow)])
+async def test_killed_again_and_again(make_server: MakeServer, kills: int) -> None:
+    """Each acknowledged key is stored once, each change decided and told, on SQLite."""
+    async with HttpSink() as first, HttpSink() as second:
+        server = make_server(SOURCES + configuration(first, second))
+        rig = Rig(server, SqliteFile(server.database), first, second, seed=kills)
+        for _ in range(kills):
+            await rig.kill_once()
+        print(await rig.finish())  # noqa: T201 - figures
+        assert rig.load.acknowledged > kills
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+async def test_a_thousand_kills(make_server: MakeServer) -> None:
+    """The same for as long as it takes; CASEBELL_SOAK_LOG names a file for the figures."""
+    kills = int(os.environ.get("CASEBELL_SOAK_KILLS", "1000"))
+    log = Path(os.environ.get("CASEBELL_SOAK_LOG", os.devnull))
+    began = time.monotonic()
+    async with HttpSink() as first, HttpSink() as second:
+        server = make_server(SOURCES + configuration(first, second))
+        rig = Rig(server, SqliteFile(server.database), first, second)
+
+        def say(line: str) -> None:
+            with log.open("a") as file:
+                file.write(f"{time.monotonic() - began:6.0f} s  {line}\n")
+
+        for count in range(1, kills + 1):
+            await rig.kill_once()
+            if count % 50 == 0:
+                stored = len(rig.load.stored) + len(rig.load.conflicts)
+                told = sum(map(len, rig.told.about.values()))
+                answered = f"acknowledged={rig.load.acknowledged} keys={stored}"
+                say(f"kills={count} {answered} messages={told} lost=0")
+        line = await rig.finish(seconds=600)
+        say(line)
+        print(line)  # noqa: T201 - figures
