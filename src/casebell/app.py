@@ -40,9 +40,10 @@ from casebell.receive.refusals import Refusals
 from casebell.route.router import Router
 from casebell.route.rules import compile_rules
 from casebell.settings import Settings
-from casebell.store import journal, outbox, queries
+from casebell.store import journal, leases, queries
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
+from casebell.store.presence import Presence
 from casebell.telemetry import Log, Metrics, get_logger
 from casebell.uscis.classify import classify
 
@@ -70,6 +71,7 @@ class Runtime:
     dispatcher: Dispatcher
     operations: Operations
     alarm: StorageAlarm
+    presence: Presence
     #: By source, of those that are gone, too: what they delivered may still be on its way.
     volatile: dict[str, Sequence[str]]
 
@@ -88,12 +90,13 @@ class Runtime:
         store = Store(settings.storage.url.get_secret_value())
         channels = load_channels(settings, clock)
         steps = ladder(settings, channels)
+        owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         dispatcher = Dispatcher(
             store=store,
             channels=channels,
             policies=policies(settings),
             ladder=steps,
-            owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+            owner=owner,
             clock=clock,
             metrics=metrics,
             log=log,
@@ -163,6 +166,9 @@ class Runtime:
                 clock=clock,
                 log=log,
             ),
+            presence=Presence(
+                store=store, owner=owner, clock=clock, log=log, released=dispatcher.wake
+            ),
         )
 
     @asynccontextmanager
@@ -225,6 +231,7 @@ class Runtime:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.opened())
             await self._take_up()
+            await stack.enter_async_context(self.presence)
             await stack.enter_async_context(self.refusals)
             await stack.enter_async_context(self.dispatcher)
             stack.push_async_callback(self.dispatcher.close, grace=SEND_GRACE)
@@ -235,26 +242,14 @@ class Runtime:
 
     async def _take_up(self) -> None:
         now = self.clock.now()
+        data = {"version": casebell.__version__, "config_sha256": self.settings.sha256}
+        started = journal.Entry(
+            at=now, kind="server.started", actor="server", subject="server", data=data
+        )
         async with self.store.write() as connection:
-            # On SQLite the lock proves that no other sender lives; on PostgreSQL leases run out.
-            left_over = 0
-            if self.store.is_sqlite:
-                left_over = await outbox.release_leases(connection, now=now)
-            await journal.append(
-                connection,
-                [
-                    journal.Entry(
-                        at=now,
-                        kind="server.started",
-                        actor="server",
-                        subject="server",
-                        data={
-                            "version": casebell.__version__,
-                            "config_sha256": self.settings.sha256,
-                        },
-                    )
-                ],
-            )
+            # On SQLite the lock proves that no other sender lives; on PostgreSQL `presence` looks.
+            left_over = await leases.release(connection, now=now) if self.store.is_sqlite else 0
+            await journal.append(connection, [started])
             waiting = await queries.backlog(connection)
         self.log.info("server.took_up", interrupted=left_over, **waiting)
 

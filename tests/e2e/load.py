@@ -124,9 +124,7 @@ class Load:
                     sent = self.take()
                     try:
                         headers = shared() if sent.source == "torch" else None
-                        await wire.say(
-                            request(sent.body, headers, path=f"/webhooks/{sent.source}")
-                        )
+                        await wire.say(request(sent.body, headers, path=f"/webhooks/{sent.source}"))
                         answer = await wire.hear()
                     except BaseException:
                         self.back(sent)

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from casebell.events import AlertKind, FailureReason, Outcome
 from casebell.notify.dispatcher import POLL
 from casebell.sandbox.sinks import Ending, HttpAnswer, HttpSink
-from casebell.store import outbox
+from casebell.store import leases, outbox
 from casebell.store.engine import Store
 from casebell.store.outbox import NewAlert
 from casebell.store.schema import alerts, attempts, journal
@@ -211,7 +211,7 @@ class TestTryingAgain:
             await first.put("change:1")
             await sink.received(1)
         async with store.write() as connection:
-            assert await outbox.release_leases(connection, now=first.clock.now()) == 1
+            assert await leases.release(connection, now=first.clock.now()) == 1
         second = Bench(store, {"slack": to(sink)}, owner="second")
         async with running(second):
             await second.until(**{"change:1": "sent"})

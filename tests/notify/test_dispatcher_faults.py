@@ -1,13 +1,18 @@
 """The loop that sends, when something breaks: a defect of ours, or the storage."""
 
 import asyncio
+import contextlib
 import sqlite3
+from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from casebell.errors import StorageUnavailable
 from casebell.events import AlertKind
 from casebell.notify.attempt import STORAGE_WAIT
 from casebell.sandbox.sinks import HttpAnswer, HttpSink
@@ -148,6 +153,43 @@ class TestStorageTrouble:
             await asyncio.sleep(0.05)
         assert len(sink.requests) == 1
         assert len(await bench.attempted()) == 1
+
+    @pytest.mark.parametrize("statement", ["UPDATE alerts", "INSERT INTO attempts"])
+    async def test_a_commit_that_got_no_answer(
+        self, store: Store, sink: HttpSink, statement: str
+    ) -> None:
+        """A claim or a record that was committed unbeknown to us is neither lost nor repeated."""
+        silent, silenced = statement, 0
+
+        @contextlib.asynccontextmanager
+        async def write() -> AsyncIterator[AsyncConnection]:
+            nonlocal silent, silenced
+            said: list[str] = []
+
+            def note(_c: Any, _u: Any, statement: str, *_: Any) -> None:
+                said.append(statement)
+
+            async with whole() as connection:
+                event.listen(connection.sync_connection, "before_cursor_execute", note)
+                yield connection
+                event.remove(connection.sync_connection, "before_cursor_execute", note)
+            if silent and any(silent in one for one in said):
+                silent, silenced = "", silenced + 1
+                raise StorageUnavailable
+
+        bench = Bench(store, {"slack": to(sink)})
+        await bench.put("change:1")
+        whole = store.write
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store, "write", write)
+            async with running(bench):
+                await eventually(lambda: self.errors(bench) >= 1)
+                await eventually(lambda: bench.clock.asleep)
+                bench.later(STORAGE_WAIT)
+                await bench.until(**{"change:1": "sent"})
+        assert silenced == 1
+        assert ["May repeat" in body for body in bodies(sink)] == [False]
+        assert [attempt[:3] for attempt in await bench.attempted()] == [(1, "sent", None)]
 
     async def test_between_claim_and_send(self, store: Store, sink: HttpSink) -> None:
         """Where the event could not be read nothing was sent, so the next attempt is no repeat."""

@@ -19,7 +19,7 @@ from casebell.events import (
     Outcome,
     SendResult,
 )
-from casebell.store import journal, outbox
+from casebell.store import journal, leases, outbox
 from casebell.store.engine import Store
 from casebell.store.outbox import NewAlert, Verdict
 from casebell.store.schema import alerts, attempts
@@ -278,6 +278,22 @@ class TestLeases:
         assert (await row_of(store, await claimed(store, "b", now=later))).subject == "s:urgent"
         assert (await row_of(store, await claimed(store, "b", now=later))).subject == "s:left"
 
+    async def test_a_claim_in_doubt(self, store: Store) -> None:
+        """Whoever does not know whether its claim was committed keeps it, if it was."""
+        await add(store, new())
+        mine = await claimed(store, "a")
+        for owner, keeps in (("a", True), ("b", False)):
+            async with store.write() as connection:
+                renewed = await leases.renew(
+                    connection, mine, owner=owner, now=NOW + LEASE, lease=LEASE
+                )
+                assert renewed is keeps
+        assert await claim(store, "b", now=NOW + 2 * LEASE - 1) is None
+        theirs = await claimed(store, "b", now=NOW + 2 * LEASE)
+        assert theirs.attempts == 2
+        async with store.write() as connection:
+            assert not await leases.renew(connection, mine, owner="a", now=NOW, lease=LEASE)
+
     async def test_late_result(self, store: Store) -> None:
         """A sender that was only slow has its attempt recorded, and moves the alert no more."""
         await add(store, new())
@@ -302,13 +318,25 @@ class TestLeases:
         await record(store, quick, AlertState.SENT)
         assert (await row_of(store, quick)).state == "sent"
 
+    async def test_the_dead_are_released(self, store: Store) -> None:
+        """Only what the named owners held is given up; the others are told apart by name."""
+        await add(store, new("s:dead"), new("s:alive"))
+        await claimed(store, "dead")
+        await claimed(store, "alive")
+        async with store.write() as connection:
+            assert await leases.holders(connection) == {"dead", "alive"}
+            assert await leases.release(connection, now=NOW + 9, owners=["dead"]) == 1
+            assert await leases.holders(connection) == {"alive"}
+        again = await claimed(store, "b", now=NOW + 9)
+        assert (again.subject, again.may_repeat) == ("s:dead", True)
+
     async def test_released_at_start(self, store: Store) -> None:
         """The only server of a database takes up at its start what it left behind."""
         await add(store, new("s:1"), new("s:2"), new("s:3"))
         first = await claimed(store, "before")
         await claimed(store, "before")
         async with store.write() as connection:
-            assert await outbox.release_leases(connection, now=NOW + 9) == 2
+            assert await leases.release(connection, now=NOW + 9) == 2
         row = await row_of(store, first)
         assert (row.state, row.not_before, row.reason) == ("retrying", NOW + 9, "interrupted")
         assert (row.lease_owner, row.lease_until) == (None, None)
@@ -323,8 +351,8 @@ class TestLeases:
             (2, True),
         ]
         async with store.write() as connection:
-            await outbox.release_leases(connection, now=NOW + 10)
-            assert await outbox.release_leases(connection, now=NOW + 10) == 0
+            await leases.release(connection, now=NOW + 10)
+            assert await leases.release(connection, now=NOW + 10) == 0
 
 
 class TestRecord:
@@ -464,7 +492,7 @@ async def test_next_due(store: Store) -> None:
     assert await due() == NOW + 20 + LEASE
     assert (await claimed(store, "b", now=NOW + 20 + LEASE)).attempts == 2
     async with store.write() as connection:
-        await outbox.release_leases(connection, now=NOW + 20)
+        await leases.release(connection, now=NOW + 20)
     await record(store, await claimed(store, now=NOW + 20), AlertState.FAILED)
     assert await due() is None
     assert await due("email") == NOW

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.clock import iso
 from casebell.events import (
+    Alert,
     AlertKind,
     AlertState,
     FailureReason,
@@ -21,7 +22,7 @@ from casebell.events import (
     Status,
     Tag,
 )
-from casebell.store import event_listing, held, outbox, queries, refused
+from casebell.store import event_listing, held, leases, outbox, queries, refused
 from casebell.store.batch import CoreTables
 from casebell.store.docket import Docket
 from casebell.store.engine import Store
@@ -425,6 +426,21 @@ def listing(**given: Any) -> Query:
     return lambda connection: event_listing.list_events(connection, EventFilter(**given), limit=50)
 
 
+_CLAIMED = Alert(
+    id=1,
+    kind=AlertKind.CASE,
+    subject="change:1",
+    channel="slack",
+    target="general",
+    rules=(),
+    urgent=False,
+    attempts=1,
+    created_at=1,
+    may_repeat=False,
+    event_id=1,
+    change_id=1,
+)
+
 #: What a loop or a listing asks, by whether it may sort what it found.
 HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "append": (
@@ -441,7 +457,10 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "next_due": (lambda c: outbox.next_due(c, channel="slack"), False),
     # Channels that are gone: looked for now and then, and seldom there.
     "channels_waiting": (lambda c: outbox.channels_waiting(c, ["slack"]), True),
-    "release_leases": (lambda c: outbox.release_leases(c, now=1), False),
+    "release leases": (lambda c: leases.release(c, now=1), False),
+    "renew a lease": (lambda c: leases.renew(c, _CLAIMED, owner="a", now=1, lease=1), False),
+    # Few are being sent at any time.
+    "holders": (leases.holders, True),
     "untold": (held.untold, True),
     "mark_told": (
         lambda c: held.mark_told(c, source="a", reason="b", last=9, now=1),

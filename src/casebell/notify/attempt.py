@@ -160,6 +160,7 @@ class Attempts:
             alert, result, max_age=max_age, now=finished_at, random=self._chance()
         )
         follow: list[NewAlert] = []
+        again = False
         while True:
             try:
                 if verdict.state is AlertState.FAILED:
@@ -173,11 +174,13 @@ class Attempts:
                         verdict=verdict,
                         started_at=started_at,
                         finished_at=finished_at,
+                        again=again,
                     )
                     await outbox.add(connection, follow, now=finished_at)
                 break
             except StorageUnavailable:
                 self._metrics.storage_errors.labels("notify").inc()
+                again = True
                 # Not cut short by an ending: until then it may be the only record there is.
                 await self._clock.sleep(STORAGE_WAIT)
         if follow:

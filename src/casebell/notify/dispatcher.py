@@ -15,7 +15,7 @@ from casebell.events import Alert, AlertKind, Micros, SendResult
 from casebell.notify.attempt import STORAGE_WAIT, Attempts, Policy
 from casebell.notify.channel import Channel
 from casebell.notify.escalate import Ladder
-from casebell.store import outbox
+from casebell.store import leases, outbox
 from casebell.store.engine import Store
 from casebell.store.outbox import NewAlert
 from casebell.telemetry import Log, Metrics
@@ -102,6 +102,8 @@ class Dispatcher:
         }
         #: Workers of channels that were replaced or removed, with a send in hand.
         self._retired: set[asyncio.Task[None]] = set()
+        #: By channel, a claim that failed, perhaps after its commit: nobody else will carry it out.
+        self._doubtful: dict[str, Alert] = {}
         self._gone_bell = asyncio.Event()
         self._gone_worker: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
@@ -243,14 +245,29 @@ class Dispatcher:
         if self._clock.monotonic() < line.free_at:
             return None
         now = self._clock.now()
-        async with self._store.read() as connection:
-            due = await outbox.next_due(connection, channel=line.name)
-        if due is None or due > now:
-            return None
-        async with self._store.write() as connection:
-            return await outbox.claim(
-                connection, channel=line.name, owner=self._owner, now=now, lease=line.lease
-            )
+        if line.name not in self._doubtful:
+            async with self._store.read() as connection:
+                due = await outbox.next_due(connection, channel=line.name)
+            if due is None or due > now:
+                return None
+        return await self._take(line.name, now=now, lease=line.lease)
+
+    async def _take(self, channel: str, *, now: Micros, lease: Micros) -> Alert | None:
+        """Claim what is due, or what may have been claimed when the storage broke down."""
+        alert = self._doubtful.pop(channel, None)
+        try:
+            async with self._store.write() as connection:
+                if alert is None or not await leases.renew(
+                    connection, alert, owner=self._owner, now=now, lease=lease
+                ):
+                    alert = await outbox.claim(
+                        connection, channel=channel, owner=self._owner, now=now, lease=lease
+                    )
+        except StorageUnavailable:
+            if alert is not None:
+                self._doubtful[channel] = alert
+            raise
+        return alert
 
     async def _carry_out(self, line: _Line, alert: Alert) -> SendResult:
         result, pause = await self._attempts.carry_out(alert, over=line.channel, policy=line.policy)
@@ -301,10 +318,7 @@ class Dispatcher:
         # Until the channel is back, which a new configuration may bring at any time.
         while name not in self._lines and not self._closing.is_set():
             now = self._clock.now()
-            async with self._store.write() as connection:
-                alert = await outbox.claim(
-                    connection, channel=name, owner=self._owner, now=now, lease=60 * _SECOND
-                )
+            alert = await self._take(name, now=now, lease=60 * _SECOND)
             if alert is None:
                 return
             await self._attempts.give_up(alert)

@@ -175,6 +175,21 @@ class Store:
                 result: Result = await driver._execute(_view, driver._conn, work)  # noqa: SLF001
                 return result
 
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncConnection]:
+        """A PostgreSQL session beside the others, for a lock that lasts as long as it does.
+
+        Each statement is a transaction of its own.
+        """
+        engine = self._engine(pool_size=1, read_only=False)
+        try:
+            with translated():
+                async with engine.connect() as connection:
+                    yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+        finally:
+            with suppress(SQLAlchemyError, OSError):
+                await engine.dispose()
+
     @contextmanager
     def _counted(self) -> Iterator[None]:
         """Count a failure of the storage."""

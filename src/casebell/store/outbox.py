@@ -20,10 +20,9 @@ from casebell.events import (
     FailureReason,
     Message,
     Micros,
-    Outcome,
     SendResult,
 )
-from casebell.store import journal
+from casebell.store import journal, leases
 from casebell.store.batch import insert_new
 from casebell.store.schema import WAITING, alerts, attempts
 
@@ -115,13 +114,13 @@ async def claim(
     """Take the most urgent alert of a channel that is due, until `now + lease`.
 
     An alert whose sender died (its lease ran out, or was left by an earlier process, see
-    `release_leases`) is taken again and marked "may repeat".
+    `leases.release`) is taken again and marked "may repeat".
     """
     row = await _first_due(connection, channel=channel, owner=owner, now=now)
     if row is None:
         return None
     if row.state == AlertState.SENDING:
-        await _record_interrupted(connection, row, now=now)
+        await leases.record_interrupted(connection, row, now=now)
     may_repeat = row.may_repeat or row.state == AlertState.SENDING
     await connection.execute(
         alerts.update()
@@ -176,12 +175,18 @@ async def record(
     verdict: Verdict,
     started_at: Micros,
     finished_at: Micros,
+    again: bool = False,
 ) -> None:
     """Write what an attempt came to, and where that leaves the alert.
 
     Where the lease ran out and somebody else has begun the next attempt, only the attempt is
     written: the alert is theirs.
+
+    Args:
+        again: an earlier try to write it failed, perhaps after its commit.
     """
+    if again and await _is_recorded(connection, alert, started_at, finished_at):
+        return
     final = verdict.state in (AlertState.SENT, AlertState.FAILED)
     updated = await connection.execute(
         alerts.update()
@@ -235,56 +240,16 @@ async def record(
     )
 
 
-async def release_leases(connection: AsyncConnection, *, now: Micros) -> int:
-    """Give up every lease: for the only server of a database, at its start. Returns how many."""
-    rows = (
-        await connection.execute(select(alerts).where(alerts.c.state == AlertState.SENDING))
-    ).all()
-    for row in rows:
-        await _record_interrupted(connection, row, now=now)
-    if rows:
-        await connection.execute(
-            alerts.update()
-            .where(alerts.c.state == AlertState.SENDING)
-            .values(
-                state=AlertState.RETRYING,
-                not_before=now,
-                may_repeat=True,
-                reason=FailureReason.INTERRUPTED,
-                lease_owner=None,
-                lease_until=None,
-            )
-        )
-    return len(rows)
-
-
-async def _record_interrupted(connection: AsyncConnection, row: Row[Any], *, now: Micros) -> None:
-    """The attempt of a sender that died: nobody knows whether it arrived."""
-    await connection.execute(
-        attempts.insert().values(
-            alert_id=row.id,
-            number=row.attempts,
-            started_at=row.not_before,
-            finished_at=now,
-            outcome=Outcome.AMBIGUOUS,
-            reason=FailureReason.INTERRUPTED,
-            detail="the process ended while sending",
-            title="",
-            body="",
-        )
+async def _is_recorded(
+    connection: AsyncConnection, alert: Alert, started_at: Micros, finished_at: Micros
+) -> bool:
+    there = select(attempts.c.id).where(
+        attempts.c.alert_id == alert.id,
+        attempts.c.number == alert.attempts,
+        attempts.c.started_at == started_at,
+        attempts.c.finished_at == finished_at,
     )
-    await journal.append(
-        connection,
-        [
-            journal.Entry(
-                at=now,
-                kind="alert.interrupted",
-                actor="dispatcher",
-                subject=f"alert:{row.id}",
-                data={"number": row.attempts, "target": row.target},
-            )
-        ],
-    )
+    return (await connection.execute(there)).first() is not None
 
 
 async def next_due(connection: AsyncConnection, *, channel: str) -> Micros | None:

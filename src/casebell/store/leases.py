@@ -1,0 +1,95 @@
+"""Who holds an alert that is being sent, and what becomes of it when the holder dies."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Row, and_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from casebell.events import Alert, AlertState, FailureReason, Micros, Outcome
+from casebell.store import journal
+from casebell.store.schema import alerts, attempts
+
+
+async def renew(
+    connection: AsyncConnection, alert: Alert, *, owner: str, now: Micros, lease: Micros
+) -> bool:
+    """Keep an alert whose claim may or may not have been committed; whether it had been.
+
+    The database may commit and break down before it can say so.
+    """
+    renewed = await connection.execute(
+        alerts.update()
+        .where(
+            alerts.c.id == alert.id,
+            alerts.c.state == AlertState.SENDING,
+            alerts.c.attempts == alert.attempts,
+            alerts.c.lease_owner == owner,
+        )
+        .values(lease_until=now + lease)
+    )
+    return bool(renewed.rowcount)
+
+
+async def release(
+    connection: AsyncConnection, *, now: Micros, owners: Collection[str] | None = None
+) -> int:
+    """Give up the leases of owners that are dead; None means all there are. Returns how many.
+
+    All: for the only server of a database, at its start.
+    """
+    of_the_dead = alerts.c.state == AlertState.SENDING
+    if owners is not None:
+        of_the_dead = and_(of_the_dead, alerts.c.lease_owner.in_(owners))
+    rows = (await connection.execute(select(alerts).where(of_the_dead))).all()
+    for row in rows:
+        await record_interrupted(connection, row, now=now)
+    if rows:
+        await connection.execute(
+            alerts.update()
+            .where(of_the_dead)
+            .values(
+                state=AlertState.RETRYING,
+                not_before=now,
+                may_repeat=True,
+                reason=FailureReason.INTERRUPTED,
+                lease_owner=None,
+                lease_until=None,
+            )
+        )
+    return len(rows)
+
+
+async def holders(connection: AsyncConnection) -> set[str]:
+    """Who sends something now, or died over it."""
+    statement = select(alerts.c.lease_owner).where(alerts.c.state == AlertState.SENDING).distinct()
+    return {owner for owner in (await connection.execute(statement)).scalars() if owner}
+
+
+async def record_interrupted(connection: AsyncConnection, row: Row[Any], *, now: Micros) -> None:
+    """The attempt of a sender that died: nobody knows whether it arrived."""
+    await connection.execute(
+        attempts.insert().values(
+            alert_id=row.id,
+            number=row.attempts,
+            started_at=row.not_before,
+            finished_at=now,
+            outcome=Outcome.AMBIGUOUS,
+            reason=FailureReason.INTERRUPTED,
+            detail="the process ended while sending",
+            title="",
+            body="",
+        )
+    )
+    await journal.append(
+        connection,
+        [
+            journal.Entry(
+                at=now,
+                kind="alert.interrupted",
+                actor="dispatcher",
+                subject=f"alert:{row.id}",
+                data={"number": row.attempts, "target": row.target},
+            )
+        ],
+    )
