@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -58,7 +59,7 @@ class PostgresDatabase:
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
-        self._name = name
+        self.name = name
         self.url = f"postgresql://postgres:@/{name}?host={folder}"
 
     async def rows(self, statement: str) -> Rows:
@@ -86,7 +87,7 @@ class PostgresDatabase:
         return bool(tables) and await self.rows(failures) == [(0,)]
 
     async def _connect(self) -> Any:
-        return await asyncpg.connect(host=str(self._folder), user="postgres", database=self._name)
+        return await asyncpg.connect(host=str(self._folder), user="postgres", database=self.name)
 
 
 class Postgres:
@@ -103,7 +104,13 @@ class Postgres:
 
     async def start(self) -> None:
         """Start it, and return once it serves, recovered from whatever happened to it."""
-        await asyncio.to_thread(self._server.ensure_postgres_running)
+        while True:
+            try:
+                await asyncio.to_thread(self._server.ensure_postgres_running)
+            except subprocess.TimeoutExpired:
+                # Ten seconds, after which it starts all the same.
+                continue
+            return
 
     async def stop(self) -> None:
         """Stop it in good order; who is connected is cut off."""

@@ -40,16 +40,20 @@ class Rig:
         self.ledger = Ledger(database=database)
         self.told = Told(*hooks)
         self.kills: Counter[str] = Counter()
+        #: Seconds.
+        self._start_took = 0.0
         self._senders: list[asyncio.Task[None]] = []
 
     async def kill_once(self) -> None:
         """Start, look at what the last kill left, deliver, kill."""
+        began = time.monotonic()
         await self.server.launch()
         if self.kills and self.chance.random() < DURING_START:
-            await asyncio.sleep(self.chance.uniform(0.2, 1.3))
+            await asyncio.sleep(self.chance.uniform(0.0, self._start_took))
             self.kills["during the start"] += 1
         else:
             await self.server.start_up()
+            self._start_took = time.monotonic() - began
             async with asyncio.TaskGroup() as both:
                 both.create_task(self.look())
                 self.send()

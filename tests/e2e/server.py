@@ -234,7 +234,12 @@ class MakeServer(Protocol):
     """Makes a server that is not started yet."""
 
     def __call__(
-        self, config: str = SOURCES, *, server: str = "", secrets: Mapping[str, str] | None = None
+        self,
+        config: str = SOURCES,
+        *,
+        server: str = "",
+        storage: str = "sqlite:///casebell.db",
+        secrets: Mapping[str, str] | None = None,
     ) -> Server:
         """The arguments of `Server`."""
         ...

@@ -1,0 +1,92 @@
+"""Between a server and PostgreSQL: a line that breaks at the worst moments, around a COMMIT."""
+
+import asyncio
+import contextlib
+import random
+from pathlib import Path
+from typing import Self
+
+
+class CuttingLine:
+    """A TCP address that leads to PostgreSQL's socket; some commits are cut off.
+
+    Half of these never arrive. The other half are carried out, and nobody is told.
+
+    Args:
+        folder: where PostgreSQL's socket is.
+        share: how many of the commits are cut off, from 0 to 1; may be changed.
+    """
+
+    def __init__(self, folder: Path, *, share: float, chance: random.Random) -> None:
+        self._socket = str(folder / ".s.PGSQL.5432")
+        self.share = share
+        self._chance = chance
+        #: Commits that never arrived, and commits that were carried out untold.
+        self.lost = self.untold = 0
+        self.port = 0
+        self._open: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for line in tuple(self._open):
+            line.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    def url(self, database: str) -> str:
+        """What `storage.url` would be."""
+        return f"postgresql://postgres:x@127.0.0.1:{self.port}/{database}"
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = asyncio.get_running_loop().create_task(self._connect(reader, writer))
+        self._open.add(line)
+        line.add_done_callback(self._open.discard)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ends = [writer]
+        try:
+            with contextlib.suppress(OSError):
+                back, forth = await asyncio.open_unix_connection(self._socket)
+                ends.append(forth)
+                untold = asyncio.Event()
+                pumps = [
+                    asyncio.create_task(self._forth(reader, forth, untold)),
+                    asyncio.create_task(self._back(back, writer, untold)),
+                ]
+                try:
+                    await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for pump in pumps:
+                        pump.cancel()
+                    await asyncio.gather(*pumps, return_exceptions=True)
+        finally:
+            for end in ends:
+                end.transport.abort()
+
+    async def _forth(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, untold: asyncio.Event
+    ) -> None:
+        while data := await reader.read(65536):
+            if b"COMMIT" in data and self._chance.random() < self.share:
+                if self._chance.random() < 0.5:
+                    self.lost += 1
+                    return
+                self.untold += 1
+                untold.set()
+            writer.write(data)
+            await writer.drain()
+
+    async def _back(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, untold: asyncio.Event
+    ) -> None:
+        while data := await reader.read(65536):
+            # PostgreSQL answers when it has committed.
+            if untold.is_set():
+                return
+            writer.write(data)
+            await writer.drain()
