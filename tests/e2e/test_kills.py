@@ -1,5 +1,6 @@
 """Killed at random moments under load: nothing acknowledged is lost, nobody is left untold."""
 
+import asyncio
 import os
 import time
 from pathlib import Path
@@ -7,25 +8,42 @@ from pathlib import Path
 import pytest
 
 from casebell.sandbox.sinks import HttpSink
-from e2e.databases import SqliteFile
+from e2e.databases import Database, Postgres, SqliteFile
 from e2e.kills import Rig
 from e2e.ledger import configuration
-from e2e.server import SOURCES, MakeServer
+from e2e.server import SOURCES, MakeServer, Server
 from e2e.warm import WarmServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(14, marks=pytest.mark.slow)])
-async def test_killed_again_and_again(make_server: MakeServer, kills: int) -> None:
-    """Each acknowledged key is stored once, each change decided and told, on SQLite."""
+async def killed(server: Server, database: Database, *hooks: HttpSink, kills: int) -> None:
+    """Kill a server that often, and look at everything it left; the figures are printed."""
+    rig = Rig(server, database, *hooks, seed=kills)
+    for _ in range(kills):
+        await rig.kill_once()
+    print(type(database).__name__, await rig.finish())  # noqa: T201 - figures
+    assert rig.load.acknowledged > kills
+
+
+async def test_killed_again_and_again(make_server: MakeServer) -> None:
+    """Each acknowledged key is stored once, each change decided and told."""
     async with HttpSink() as first, HttpSink() as second:
         server = make_server(SOURCES + configuration(first, second))
-        rig = Rig(server, SqliteFile(server.database), first, second, seed=kills)
-        for _ in range(kills):
-            await rig.kill_once()
-        print(await rig.finish())  # noqa: T201 - figures
-        assert rig.load.acknowledged > kills
+        await killed(server, SqliteFile(server.database), first, second, kills=4)
+
+
+@pytest.mark.slow
+async def test_killed_on_both_backends(make_server: MakeServer, postgres: Postgres) -> None:
+    """The same on SQLite and on PostgreSQL, side by side, more often."""
+    database = await postgres.database("kills")
+    async with HttpSink() as a, HttpSink() as b, HttpSink() as c, HttpSink() as d:
+        on_sqlite = make_server(SOURCES + configuration(a, b))
+        on_postgresql = make_server(SOURCES + configuration(c, d), storage=database.url)
+        async with asyncio.TaskGroup() as both:
+            file = SqliteFile(on_sqlite.database)
+            both.create_task(killed(on_sqlite, file, a, b, kills=13))
+            both.create_task(killed(on_postgresql, database, c, d, kills=12))
 
 
 @pytest.mark.soak

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import random
 import signal
 import socket
 import stat
@@ -285,49 +284,6 @@ async def test_killed_while_a_service_hangs(make_server: MakeServer) -> None:
             ("ambiguous", "interrupted"),
             ("sent", None),
         ]
-
-
-@pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.slow)])
-async def test_killed_again_and_again(make_server: MakeServer, kills: int) -> None:
-    """Killed at random moments under load: each acknowledged key once, each change told."""
-    chance = random.Random(20251014)
-    acknowledged: list[str] = []
-    async with HttpSink() as hook:
-        server = make_server(told_by(hook))
-
-        async def load() -> None:
-            while True:
-                sent = document()
-                with contextlib.suppress(Exception):
-                    response = await post(server, encoded(sent))
-                    if response.status_code == 200:
-                        acknowledged.append(sent["id"])
-                await asyncio.sleep(0.01)
-
-        for _ in range(kills):
-            await server.start()
-            senders = [asyncio.create_task(load()) for _ in range(3)]
-            await asyncio.sleep(chance.uniform(0.05, 0.5))
-            await server.kill()
-            for sender in senders:
-                sender.cancel()
-            await asyncio.gather(*senders, return_exceptions=True)
-        await server.start()
-        await server.settled()
-
-        stored = dict(server.rows("SELECT key, id FROM events"))
-        figures = f"{len(acknowledged)} acknowledged, {len(stored)} stored"
-        print(f"{figures}, {len(hook.requests)} messages")  # noqa: T201 - figures
-        assert len(acknowledged) == len(set(acknowledged)) > 2 * kills
-        assert set(acknowledged) <= set(stored)
-        told = {int(text.split(", event ")[1].split("\n")[0]) for text in messages(hook)}
-        assert told == set(stored.values())
-        assert server.rows("SELECT DISTINCT state FROM alerts") == [("sent",)]
-        repeated = len(hook.requests) - len(stored)
-        assert repeated <= sum("May repeat" in message for message in messages(hook)) <= kills
-        assert server.rows("PRAGMA integrity_check") == [("ok",)]
-        gaps = "SELECT count(*) - max(seq) FROM journal"
-        assert server.rows(gaps) == [(0,)]
 
 
 # ── The log ──────────────────────────────────────────────────────────────────────────────────────

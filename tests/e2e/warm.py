@@ -75,7 +75,8 @@ class WarmServer(Server):
 
     async def launch(self) -> None:
         """Start without waiting for anything."""
-        self._read_from = self.log.stat().st_size if self.log.exists() else 0
+        self.log.touch(mode=0o600)
+        self._read_from = self.log.stat().st_size
         assert self._warm.stdin is not None
         assert self._warm.stdout is not None
         wanted = [str(self.directory), str(self.log), *self.command("serve")[3:]]

@@ -23,7 +23,7 @@ LOOK_EVERY = 1.0
 #: living, too, and they need a moment to come back.
 MISSED_FOR = 5.0
 #: Ours among a database's advisory locks: the first of the two numbers that name each.
-SPACE = 0x43617365
+SPACE = 0x4342_6C76
 
 
 class Presence:

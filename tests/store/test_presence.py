@@ -1,0 +1,131 @@
+"""Who lives on PostgreSQL: a session that ends is a server that died; all others are left alone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy import text
+
+from casebell.events import AlertKind
+from casebell.store import leases, outbox, presence
+from casebell.store.engine import Store
+from casebell.store.outbox import NewAlert
+from casebell.store.presence import LOOK_EVERY, MISSED_FOR, Presence
+from contracts.workbench import HandClock, LogBook, eventually
+
+#: Microseconds; nothing here waits for a lease to run out.
+LEASE = 3_600_000_000
+
+
+class Watch:
+    """One server's presence, with what it said."""
+
+    def __init__(self, store: Store, owner: str, clock: HandClock) -> None:
+        self.store = store
+        self.owner = owner
+        self.clock = clock
+        self.book = LogBook()
+        self.released = 0
+
+        def count() -> None:
+            self.released += 1
+
+        self.presence = Presence(
+            store=store, owner=owner, clock=clock, log=self.book.log, released=count
+        )
+
+    async def is_seen(self) -> bool:
+        """Whether its lock is held."""
+        async with self.store.read() as connection:
+            found = await connection.execute(presence._PRESENT, {"space": presence.SPACE})
+        return presence.number(self.owner) in set(found.scalars())
+
+    async def looks(self, seconds: float) -> None:
+        """Let that much time pass, with its looks."""
+        for _ in range(round(seconds / LOOK_EVERY)):
+            await eventually(lambda: self.clock.asleep)
+            self.clock.advance(LOOK_EVERY)
+        await eventually(lambda: self.clock.asleep)
+
+
+@asynccontextmanager
+async def present(store: Store, owner: str) -> AsyncIterator[Watch]:
+    """A server that is there."""
+    watch = Watch(store, owner, HandClock())
+    async with watch.presence:
+        await eventually(watch.is_seen)
+        yield watch
+
+
+async def claim(store: Store, owner: str) -> None:
+    """Give an owner something to send."""
+    alert = NewAlert(
+        kind=AlertKind.OPS,
+        subject=f"s:{owner}",
+        channel="slack",
+        target="general",
+        urgent=False,
+    )
+    async with store.write() as connection:
+        await outbox.add_claimed(connection, alert, owner=owner, now=1, lease=LEASE)
+
+
+async def held(store: Store) -> set[str]:
+    """Whose leases run."""
+    async with store.read() as connection:
+        return await leases.holders(connection)
+
+
+@pytest.fixture
+async def postgresql(postgresql_url: str) -> AsyncIterator[Store]:
+    """An open store on PostgreSQL."""
+    async with Store(postgresql_url) as opened:
+        yield opened
+
+
+async def test_the_dead_lose_their_leases(postgresql: Store) -> None:
+    """Who has no session for a while gives up what it was sending; the living keep theirs."""
+    async with present(postgresql, "alive"), present(postgresql, "me") as watch:
+        for owner in ("dead", "alive", "me"):
+            await claim(postgresql, owner)
+        await watch.looks(MISSED_FOR - LOOK_EVERY)
+        assert await held(postgresql) == {"dead", "alive", "me"}
+        await watch.looks(3 * LOOK_EVERY)
+        assert await held(postgresql) == {"alive", "me"}
+        assert watch.released == 1
+        (line,) = watch.book.named("server.took_over")
+        assert line["interrupted"] == 1
+
+
+async def test_an_end_is_seen(postgresql: Store) -> None:
+    """A server that ended is no longer present, without anybody's help."""
+    async with present(postgresql, "one") as watch:
+        pass
+    assert not await watch.is_seen()
+
+
+async def test_a_session_that_was_cut_is_made_again(postgresql: Store) -> None:
+    """After the database was started again a server shows itself anew, and nobody misses it."""
+    async with present(postgresql, "other") as other, present(postgresql, "me") as watch:
+        await claim(postgresql, "other")
+        async with postgresql.write() as connection:
+            await connection.execute(
+                text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE classid = :space"),
+                {"space": presence.SPACE},
+            )
+        assert not await other.is_seen()
+        for one in (other, watch):
+            await one.looks(2 * LOOK_EVERY)
+            await eventually(one.is_seen)
+        await watch.looks(2 * MISSED_FOR)
+        assert await held(postgresql) == {"other"}
+        assert other.book.named("presence.defect") == []
+
+
+async def test_sqlite_needs_none(sqlite_store: Store) -> None:
+    """The lock on the file says it already."""
+    watch = Watch(sqlite_store, "me", HandClock())
+    async with watch.presence:
+        await asyncio.sleep(0)
+        assert watch.presence._task is None
