@@ -28,10 +28,16 @@ class Rig:
         database: where the server stores.
         hooks: the sinks of its channels, as `ledger.configuration` has them.
         seed: of every choice there is.
+        longest: seconds for which a server lives under load at most.
     """
 
     def __init__(
-        self, server: Server, database: Database, *hooks: HttpSink, seed: int = 20251014
+        self,
+        server: Server,
+        database: Database,
+        *hooks: HttpSink,
+        seed: int = 20251014,
+        longest: float = 0.6,
     ) -> None:
         self.server = server
         self.database = database
@@ -40,6 +46,7 @@ class Rig:
         self.ledger = Ledger(database=database)
         self.told = Told(*hooks)
         self.kills: Counter[str] = Counter()
+        self._longest = longest
         #: Seconds.
         self._start_took = 0.0
         self._senders: list[asyncio.Task[None]] = []
@@ -57,7 +64,7 @@ class Rig:
             async with asyncio.TaskGroup() as both:
                 both.create_task(self.look())
                 self.send()
-                await asyncio.sleep(self.chance.uniform(0.02, 0.6))
+                await asyncio.sleep(self.chance.uniform(0.02, self._longest))
             self.kills["under load"] += 1
         await self.server.kill()
         await self.sent()

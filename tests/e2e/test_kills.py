@@ -17,9 +17,11 @@ from e2e.warm import WarmServer
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def killed(server: Server, database: Database, *hooks: HttpSink, kills: int) -> None:
+async def killed(
+    server: Server, database: Database, *hooks: HttpSink, kills: int, longest: float = 0.6
+) -> None:
     """Kill a server that often, and look at everything it left; the figures are printed."""
-    rig = Rig(server, database, *hooks, seed=kills)
+    rig = Rig(server, database, *hooks, seed=kills, longest=longest)
     for _ in range(kills):
         await rig.kill_once()
     print(type(database).__name__, await rig.finish())  # noqa: T201 - figures
@@ -43,7 +45,8 @@ async def test_killed_on_both_backends(make_server: MakeServer, postgres: Postgr
         async with asyncio.TaskGroup() as both:
             file = SqliteFile(on_sqlite.database)
             both.create_task(killed(on_sqlite, file, a, b, kills=13))
-            both.create_task(killed(on_postgresql, database, c, d, kills=12))
+            # A server on PostgreSQL needs a moment more to get under way.
+            both.create_task(killed(on_postgresql, database, c, d, kills=12, longest=1.2))
 
 
 @pytest.mark.soak

@@ -1,0 +1,99 @@
+"""A server that finds a backlog at its start catches up, and goes on acknowledging meanwhile."""
+
+import asyncio
+import statistics
+import time
+
+import pytest
+
+from casebell.events import Status
+from casebell.sandbox.sinks import HttpSink
+from casebell.store.engine import Store
+from casebell.store.event_log import append_events
+from contracts.case_events import case_event, same_json
+from e2e.answers import memory
+from e2e.databases import SqliteFile
+from e2e.kills import Rig
+from e2e.ledger import configuration
+from e2e.sender import Wire, document, encoded, request
+from e2e.server import SOURCES, MakeServer, Server
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+#: Of so many events one is an RFE, of which both channels hear.
+RFE_EVERY = 500
+
+
+async def leave_unrouted(url: str, count: int) -> None:
+    """What a server leaves that is killed before it decides anything."""
+    async with Store(url) as store:
+        for first in range(0, count, 256):
+            batch = [
+                case_event(
+                    f"evt_left_{number}",
+                    receipt=f"LIN{number:010d}",
+                    status=Status.OTHER if number % RFE_EVERY else Status.RFE_ISSUED,
+                )
+                for number in range(first, min(first + 256, count))
+            ]
+            async with store.write() as connection:
+                await append_events(connection, batch, same_content=same_json)
+
+
+async def acknowledged(server: Server, until: asyncio.Event) -> list[float]:
+    """Deliver now and then; the seconds that each answer took."""
+    took = []
+    async with Wire(server) as wire:
+        while not until.is_set():
+            body = encoded(document(normalized_status="received", raw_status_text="Received"))
+            began = time.monotonic()
+            await wire.say(request(body))
+            answer = await wire.hear()
+            took.append(time.monotonic() - began)
+            assert (answer.status, answer.json()["status"]) == (200, "stored")
+            await asyncio.sleep(0.02)
+    return took
+
+
+@pytest.mark.parametrize(
+    "count",
+    [
+        pytest.param(5_000, marks=pytest.mark.slow),
+        pytest.param(50_000, marks=[pytest.mark.soak, pytest.mark.timeout(600)]),
+    ],
+)
+async def test_a_backlog_without_decisions(make_server: MakeServer, count: int) -> None:
+    """Every event left over gets its decision; memory stays flat, senders need not wait."""
+    async with HttpSink() as first, HttpSink() as second:
+        server = make_server(SOURCES + configuration(first, second))
+        database = SqliteFile(server.database)
+        await leave_unrouted(database.url, count)
+        began = time.monotonic()
+        await server.start()
+        assert server.events("server.took_up")[0]["unrouted"] == count
+        started = time.monotonic() - began
+        at_first = peak = memory(server)
+        done = asyncio.Event()
+        delivering = asyncio.create_task(acknowledged(server, done))
+        left = "SELECT count(*) FROM events WHERE routed_at IS NULL AND key LIKE 'evt_left_%'"
+        while (await database.rows(left))[0][0]:
+            peak = max(peak, memory(server))
+            assert time.monotonic() - began < 10 + count / 50
+            await asyncio.sleep(0.1)
+        caught_up = time.monotonic() - began - started
+        done.set()
+        took = sorted(await delivering)
+        await Rig(server, database, first, second).settled(seconds=60)
+        figures = {
+            "started after s": round(started, 1),
+            "caught up after s": round(caught_up, 1),
+            "memory MB": (at_first >> 20, peak >> 20),
+            "answered": len(took),
+            "p50 ms": round(statistics.median(took) * 1000),
+            "worst ms": round(took[-1] * 1000),
+        }
+        print(count, figures)  # noqa: T201 - figures
+        assert await database.rows("SELECT count(*) FROM changes") == [(count + len(took),)]
+        assert [len(hook.requests) for hook in (first, second)] == [count // RFE_EVERY] * 2
+        assert peak - at_first < 64 << 20
+        assert took[-1] < 5
