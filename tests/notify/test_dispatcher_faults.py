@@ -186,10 +186,11 @@ class TestStorageTrouble:
                 await eventually(lambda: self.errors(bench) >= 1)
                 await eventually(lambda: bench.clock.asleep)
                 bench.later(STORAGE_WAIT)
-                await bench.until(**{"change:1": "sent"})
+                await eventually(lambda: bench.book.named("alert.attempted"))
         assert silenced == 1
         assert ["May repeat" in body for body in bodies(sink)] == [False]
         assert [attempt[:3] for attempt in await bench.attempted()] == [(1, "sent", None)]
+        assert await bench.states() == {("change:1", "slack"): "sent"}
 
     async def test_between_claim_and_send(self, store: Store, sink: HttpSink) -> None:
         """Where the event could not be read nothing was sent, so the next attempt is no repeat."""
