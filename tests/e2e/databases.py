@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -118,11 +118,16 @@ class Postgres:
 
     async def kill(self) -> None:
         """SIGKILL to all of its processes: what a power failure looks like to them."""
-        main = psutil.Process(int((self.folder / "postmaster.pid").read_text().split("\n", 1)[0]))
-        everyone = [main, *main.children(recursive=True)]
-        for one in everyone:
+        await asyncio.to_thread(_kill_all, self.folder)
+
+
+def _kill_all(folder: Path) -> None:
+    main = psutil.Process(int((folder / "postmaster.pid").read_text().split("\n", 1)[0]))
+    everyone = [main, *main.children(recursive=True)]
+    for one in everyone:
+        with suppress(ProcessLookupError):
             os.kill(one.pid, signal.SIGKILL)
-        await asyncio.to_thread(psutil.wait_procs, everyone, timeout=10)
+    psutil.wait_procs(everyone, timeout=10)
 
 
 @contextmanager
@@ -139,5 +144,8 @@ def running_postgres() -> Iterator[Postgres]:
     try:
         yield Postgres(folder, server)
     finally:
+        # Nobody needs what it holds, so it need not end in good order; unless it is gone already.
+        with suppress(FileNotFoundError, psutil.NoSuchProcess):
+            _kill_all(folder)
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
