@@ -8,7 +8,6 @@ the journal's sequence without gaps.
 
 import asyncio
 import os
-import socket
 import sqlite3
 import urllib.parse
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -25,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from casebell.errors import StorageUnavailable
 from casebell.store import backup, migrations, soundness
 from casebell.store.lock import take_lock
+from casebell.store.translation import translated
 from casebell.telemetry import get_logger
 
 #: What `write` and `read` give: other packages pass it on and never say SQL with it.
@@ -299,64 +299,6 @@ def _view(bare: sqlite3.Connection, work: Callable[[sqlite3.Connection], Result]
 def _roll_back(bare: sqlite3.Connection) -> None:
     if bare.in_transaction:
         bare.execute("ROLLBACK")
-
-
-class translated:  # noqa: N801 - reads as a clause: `with translated():`
-    """Turns a database's errors into ours, without parameters or URLs in the text."""
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if isinstance(error, SQLAlchemyError | sqlite3.Error | OSError):
-            cause = getattr(error, "orig", None) or error
-            if reason := soundness.damage(cause):
-                raise soundness.DatabaseDamaged(reason) from None
-            raise StorageUnavailable(f"The storage failed: {_safe_reason(cause)}.") from None
-
-
-def _safe_reason(error: BaseException) -> str:
-    """The driver's error in a few words: those that hold no data; else the class."""
-    name = type(error).__name__
-    if isinstance(error, socket.gaierror):
-        return "the database's host has no known address"
-    if isinstance(error, OSError) and error.errno:
-        return f"{name}, {os.strerror(error.errno)}"
-    sqlstate = getattr(error, "sqlstate", None)
-    if sqlstate:
-        return _POSTGRESQL_STATES.get(sqlstate, f"{name}, SQLSTATE {sqlstate}")
-    first = str(error.args[0]) if error.args else ""
-    for phrase in _SQLITE_PHRASES:
-        if phrase in first:
-            return phrase
-    return name
-
-
-#: SQLite's own words for what an operator can act on.
-_SQLITE_PHRASES = (
-    "database is locked",
-    "database or disk is full",
-    "attempt to write a readonly database",
-    "unable to open database file",
-    "disk I/O error",
-)
-
-#: PostgreSQL's states that an operator can act on (its manual, appendix A).
-_POSTGRESQL_STATES = {
-    "28000": "the database refused the user",
-    "28P01": "the database refused the user or the password",
-    "3D000": "there is no such database on the server",
-    "42501": "the database's user lacks a privilege",
-    "53100": "the database's disk is full",
-    "53300": "the database has too many connections",
-    "57P01": "the database is being shut down",
-    "57P03": "the database is starting or shutting down",
-}
 
 
 def _set_up_sqlite(engine: AsyncEngine, *, begin: str, read_only: bool) -> None:
