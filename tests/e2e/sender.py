@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import json
-import socket
 import time
 import uuid
 from dataclasses import dataclass
@@ -99,26 +98,16 @@ class Answer:
 class Wire:
     """A connection on which anything can be said."""
 
-    def __init__(self, server: Server, *, address: str = "127.0.0.1", reads: bool = True) -> None:
+    def __init__(self, server: Server, *, address: str = "127.0.0.1") -> None:
         self._server = server
         self._address = address
-        self._reads = reads
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
 
     async def __aenter__(self) -> "Wire":
-        sock = socket.socket()
-        if not self._reads:
-            # Else the system takes megabytes on behalf of a client that reads nothing.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        sock.setblocking(False)
-        sock.bind((self._address, 0))
-        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self._server.port))
-        self._reader, self._writer = await asyncio.open_connection(sock=sock)
-        if not self._reads:
-            transport = self._writer.transport
-            assert isinstance(transport, asyncio.ReadTransport)
-            transport.pause_reading()
+        self._reader, self._writer = await asyncio.open_connection(
+            "127.0.0.1", self._server.port, local_addr=(self._address, 0)
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -18,7 +18,7 @@ from casebell.receive.connection import MOST_HEADERS
 from e2e.answers import refused
 from e2e.figures import MB, forget_peak, open_files, peak, processor_seconds
 from e2e.sender import Wire, document, encoded, post, request
-from e2e.server import SOURCES, Server, until
+from e2e.server import Server, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -213,37 +213,6 @@ async def test_requests_behind_each_other_cost_no_memory(server: Server, flood: 
     grown = peak(server) - before
     print(f"32 pipelines without a reader: {grown / MB:.1f} MB")  # noqa: T201 - a figure
     assert grown < 32 * MB
-
-
-@pytest.mark.slow
-async def test_answers_that_nobody_reads_end_the_connection(tmp_path: Path) -> None:
-    """32 clients ask in turn and never read: their answers take no memory, and the time ends."""
-    server = Server(tmp_path, SOURCES, server='body_timeout = "2s"')
-    try:
-        await server.start()
-        await post(server, encoded(document()))
-        before, files = forget_peak(server), open_files(server)
-        some = b"GET /metrics HTTP/1.1\r\n\r\n" * 20
-
-        async def ask(wire: Wire) -> None:
-            with contextlib.suppress(ConnectionError):
-                while True:
-                    await wire.say(some)
-
-        async with contextlib.AsyncExitStack() as stack:
-            wires = [
-                await stack.enter_async_context(Wire(server, address=f"127.0.3.{n}", reads=False))
-                for n in range(1, 33)
-            ]
-            asking = [asyncio.create_task(ask(wire)) for wire in wires]
-            await until(lambda: open_files(server) > files + 20)
-            await until(lambda: open_files(server) <= files + 2)
-            await asyncio.gather(*asking)
-        grown = peak(server) - before
-        print(f"32 slow readers: {grown / MB:.1f} MB")  # noqa: T201 - a figure
-        assert grown < 32 * MB
-    finally:
-        await server.gone()
 
 
 async def test_a_head_of_many_headers_is_no_request(server: Server) -> None:

@@ -1,0 +1,107 @@
+"""A connection whose client does not read, over a real socket with small buffers."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest_asyncio
+from prometheus_client import CollectorRegistry, generate_latest
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from casebell.clock import SystemClock
+from casebell.receive.connection import Connection
+from casebell.receive.listener import Listener
+from casebell.receive.room import Room
+from casebell.telemetry import get_logger
+from e2e.server import until
+
+#: More than the buffers on both sides hold.
+ANSWER = b"x" * 4 * 2**20
+
+
+class Impatient(Connection):
+    """One that waits for a moment only."""
+
+    patience = 0.3
+
+
+class Door:
+    """A listener, and how many it let in."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        # What is accepted inherits it.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        self.socket.setblocking(False)
+        room = Room(
+            places=10,
+            per_address=10,
+            trusted_proxies=(),
+            clock=SystemClock(),
+            registry=self.registry,
+            log=get_logger(),
+        )
+
+        class Counted(Impatient):
+            left = room.left
+
+        config = Config(answer, http=Counted, lifespan="off", log_config=None)
+        config.load()
+        self.listener = Listener(
+            self.socket,
+            make=lambda: Counted(config, ServerState(), {}),
+            room=room,
+            tls=None,
+        )
+
+    def open(self) -> bool:
+        return b"casebell_connections 1.0" in generate_latest(self.registry)
+
+
+async def answer(_scope: Any, _receive: Any, send: Any) -> None:
+    """A long answer, in the pieces that the server's back-pressure knows."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": ANSWER, "more_body": True})
+    await send({"type": "http.response.body", "body": b"end"})
+
+
+@pytest_asyncio.fixture
+async def door() -> AsyncIterator[Door]:
+    made = Door()
+    yield made
+    made.listener.close()
+    await made.listener.wait_closed()
+
+
+async def ask(door: Door) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(client, door.socket.getsockname())
+    reader, writer = await asyncio.open_connection(sock=client, limit=4096)
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    return reader, writer
+
+
+async def test_an_answer_that_nobody_reads_ends_the_connection(door: Door) -> None:
+    """Else a stranger could keep its place, and what we would tell it, for ever."""
+    _, writer = await ask(door)
+    await until(door.open)
+    await until(lambda: not door.open())
+    writer.transport.abort()
+
+
+async def test_an_answer_that_is_read_arrives(door: Door) -> None:
+    """A client that only reads slowly gets all of it."""
+    reader, writer = await ask(door)
+    seen = b""
+    while not seen.endswith(b"0\r\n\r\n"):
+        seen += await reader.read(65536)
+    assert seen.count(b"x") >= len(ANSWER)
+    assert door.open()
+    writer.close()
+    await writer.wait_closed()
+    await until(lambda: not door.open())
