@@ -164,7 +164,7 @@ def test_ctrl_c() -> None:
         stderr=subprocess.PIPE,
         env=environment(),
         # A shell starts what it puts in the background with this signal turned off.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
     )
     assert process.stdin is not None
     assert process.stdout is not None
