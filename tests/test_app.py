@@ -6,9 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr
-from starlette.requests import Request
 
-from casebell.app import Runtime, event_page
+from casebell.app import Runtime
 from casebell.errors import ConfigError
 from casebell.events import Delivery
 from casebell.notify.configured import load_channels, policies
@@ -133,13 +132,3 @@ def test_policies(tmp_path: Path) -> None:
     assert policy.style.disclose == "full"
     assert policy.style.timezone == ZoneInfo("Europe/Berlin")
     assert policy.style.public_url == "https://casebell.example"
-
-
-async def test_the_page_of_a_link_shows_no_data() -> None:
-    """Where an alert's link leads, nothing is told but the command to use."""
-    request = Request({"type": "http", "path_params": {"id": "12"}, "headers": []})
-    response = await event_page(request)
-    text = bytes(response.body).decode()
-    assert "casebell why 12" in text
-    assert "IOE" not in text
-    assert response.headers["content-security-policy"].startswith("default-src 'none'")

@@ -17,20 +17,20 @@ from typing import Any, Self
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import casebell
 from casebell.clock import Clock, SystemClock
 from casebell.console import local
-from casebell.console.answers import RequestIds, on_defect, on_http_exception, row_number
+from casebell.console.answers import RequestIds, on_defect, on_http_exception
+from casebell.console.event_page import event_page
 from casebell.console.operations import ACTOR, Operations
 from casebell.console.reload import Reloader, Swap
 from casebell.console.status import StatusPages
 from casebell.events import CaseEvent
 from casebell.notify.alarm import StorageAlarm
+from casebell.notify.clock_watch import follow_journal
 from casebell.notify.configured import ladder, load_channels, policies, same_service
 from casebell.notify.dispatcher import Dispatcher
 from casebell.receive.accept import Receiver, desks
@@ -247,6 +247,8 @@ class Runtime:
             at=now, kind="server.started", actor="server", subject="server", data=data
         )
         async with self.store.write() as connection:
+            # Before anything is written with a time of today.
+            await follow_journal(connection, now=now, log=self.log)
             # On SQLite the lock proves that no other sender lives; on PostgreSQL `presence` looks.
             left_over = await leases.release(connection, now=now) if self.store.is_sqlite else 0
             await journal.append(connection, [started])
@@ -292,6 +294,9 @@ def build(
     )
 
     async def storage_answers() -> bool:
+        # On a full disk a transaction that writes nothing still succeeds.
+        if runtime.alarm.troubled:
+            return False
         async with runtime.store.read() as connection:
             await queries.latest_sequence(connection)
         # An empty transaction costs no fsync, and shows whether one could begin.
@@ -385,16 +390,3 @@ class Entrance(Starlette):
                 await self._deliveries(scope, receive, send)
                 return
         await super().__call__(scope, receive, send)
-
-
-async def event_page(request: Request) -> Response:
-    """Where the link of an alert leads while there is no console: no data, only where to look."""
-    number = row_number(request)
-    return HTMLResponse(
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Casebell</title>"
-        "<body style='font:16px/1.5 system-ui;max-width:36em;margin:4em auto;padding:0 1em'>"
-        f"<h1>Casebell event {number}</h1><p>This release has no web console, so this page shows "
-        "nothing of the case. Whoever runs Casebell can see everything about it with:</p>"
-        f"<pre>casebell why {number}</pre></html>",
-        headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
-    )

@@ -75,6 +75,8 @@ class Server:
         self.log = directory / "casebell.log"
         #: What it was started with before `serve`, like --debug.
         self.options: Sequence[str] = ()
+        #: Variables it is started with beside this process's own.
+        self.variables: dict[str, str] = {}
         self.url = ""
         self._process: asyncio.subprocess.Process | None = None
         self._read_from = 0
@@ -120,7 +122,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 cwd=self.directory,
-                env=environment(),
+                env=environment() | self.variables,
             )
 
     def command(self, *arguments: str, options: Sequence[str] = ()) -> list[str]:

@@ -60,6 +60,11 @@ class StorageAlarm:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    @property
+    def troubled(self) -> bool:
+        """Whether writing failed and nothing was stored since."""
+        return self._store.failures != self._over
+
     async def _run(self) -> None:
         while True:
             await self._clock.sleep(LOOK_EVERY)
@@ -71,7 +76,7 @@ class StorageAlarm:
     async def _look(self) -> None:
         now = self._clock.monotonic()
         if self._since is None:
-            if self._store.failures != self._over:
+            if self.troubled:
                 self._since = now
             return
         lasted = round(now - self._since)

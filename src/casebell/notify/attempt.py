@@ -1,7 +1,7 @@
 """One attempt: render → send → record, and whoever must hear of it when it was the last."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
@@ -159,9 +159,12 @@ class Attempts:
         verdict, pause = reach(
             alert, result, max_age=max_age, now=finished_at, random=self._chance()
         )
+        wait = verdict.not_before - finished_at
         follow: list[NewAlert] = []
         again = False
         while True:
+            # The clock may have been set back while the storage was away.
+            not_before = min(verdict.not_before, self._clock.now() + wait)
             try:
                 if verdict.state is AlertState.FAILED:
                     follow = await self._escalate(alert, result, verdict, finished_at)
@@ -171,7 +174,7 @@ class Attempts:
                         alert=alert,
                         message=message,
                         result=result,
-                        verdict=verdict,
+                        verdict=replace(verdict, not_before=not_before),
                         started_at=started_at,
                         finished_at=finished_at,
                         again=again,
@@ -219,7 +222,9 @@ class Attempts:
         reason = str(result.reason or "")
         self._metrics.attempts.labels(alert.channel, str(result.outcome), reason).inc()
         if verdict.state is AlertState.SENT:
-            self._metrics.alert_seconds.observe((finished_at - alert.created_at) / _SECOND)
+            # Not below nothing, where the clock was set back meanwhile.
+            taken = max(0, finished_at - alert.created_at)
+            self._metrics.alert_seconds.observe(taken / _SECOND)
         self._log.info(
             "alert.attempted",
             alert=alert.id,

@@ -14,6 +14,7 @@ from casebell.errors import StorageUnavailable
 from casebell.events import Alert, AlertKind, Micros, SendResult
 from casebell.notify.attempt import STORAGE_WAIT, Attempts, Policy
 from casebell.notify.channel import Channel
+from casebell.notify.clock_watch import ClockWatch
 from casebell.notify.escalate import Ladder
 from casebell.store import leases, outbox
 from casebell.store.engine import Store
@@ -93,6 +94,7 @@ class Dispatcher:
             chance=chance,
             followed=self.wake,
         )
+        self._clock_watch = ClockWatch(store=store, clock=clock, log=log, followed=self.wake)
         self._owner = owner
         self._clock = clock
         self._metrics = metrics
@@ -112,10 +114,12 @@ class Dispatcher:
         self._gone_worker = asyncio.create_task(self._clear_gone(), name="channels-gone")
         for line in self._lines.values():
             self._start(line)
+        await self._clock_watch.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """End at once; `close` first to let sends under way finish."""
+        await self._clock_watch.__aexit__()
         workers = self._workers()
         for worker in workers:
             worker.cancel()

@@ -199,6 +199,14 @@ async def latest_sequence(connection: AsyncConnection) -> int:
     return int((await connection.execute(statement)).scalar_one())
 
 
+async def latest_time(connection: AsyncConnection) -> Micros | None:
+    """When the journal's last entry was made; None when it is empty."""
+    at: Micros | None = (
+        await connection.execute(select(journal.c.at).order_by(journal.c.seq.desc()).limit(1))
+    ).scalar_one_or_none()
+    return at
+
+
 async def journal_entries(
     connection: AsyncConnection, *, after: int, limit: int
 ) -> Sequence[Row[Any]]:

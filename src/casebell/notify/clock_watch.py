@@ -1,0 +1,101 @@
+"""Follows a wall clock that is set back, so that no alert waits for the hour to come round again.
+
+When an alert is due is kept as a time of day, for it must outlive the process. Where the clock is
+set back, what waited five seconds would wait an hour and five seconds; so the outbox is set back by
+as much. A clock that is set forward only ends waits early, which does no harm.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from casebell.clock import Clock
+from casebell.errors import StorageUnavailable
+from casebell.events import Micros
+from casebell.store import journal, outbox, queries
+from casebell.store.engine import Connection, Store
+from casebell.telemetry import Log
+
+#: Seconds between two looks.
+LOOK_EVERY = 1.0
+#: Least step that is followed: less delays an alert by no more than its length.
+LEAST: Micros = 2_000_000
+_SECOND: Micros = 1_000_000
+
+
+class ClockWatch:
+    """Compares the wall clock with the monotonic one; start it with `async with`.
+
+    Args:
+        followed: called after the outbox was set back.
+    """
+
+    def __init__(
+        self, *, store: Store, clock: Clock, log: Log, followed: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._log = log
+        self._followed = followed
+        self._ahead = self._wall_ahead()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "ClockWatch":
+        self._ahead = self._wall_ahead()
+        self._task = asyncio.create_task(self._run(), name="clock-watch")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def _wall_ahead(self) -> Micros:
+        """How far the wall clock is ahead of the monotonic one."""
+        return self._clock.now() - round(self._clock.monotonic() * _SECOND)
+
+    async def _run(self) -> None:
+        while True:
+            await self._clock.sleep(LOOK_EVERY)
+            try:
+                await self._look()
+            except StorageUnavailable:
+                # Nothing is claimed either while it lasts, and the step can be seen later on.
+                pass
+            except Exception as error:  # noqa: BLE001 - a defect must not end the watch
+                self._log.error("clock.watch_defect", error=error)
+
+    async def _look(self) -> None:
+        ahead = self._wall_ahead()
+        back = self._ahead - ahead
+        if back >= LEAST:
+            async with self._store.write() as connection:
+                count = await _follow(connection, back=back, now=self._clock.now())
+            self._log.info("clock.set_back", seconds=back // _SECOND, alerts=count)
+            self._followed()
+        self._ahead = ahead
+
+
+async def follow_journal(connection: Connection, *, now: Micros, log: Log) -> None:
+    """Follow a clock that was set back while no server ran: the journal ends with a later time.
+
+    By how much is not known, but nothing is due later after that than it was when the server ended.
+    """
+    last_at = await queries.latest_time(connection)
+    if last_at is not None and last_at - now >= LEAST:
+        back = last_at - now
+        count = await _follow(connection, back=back, now=now)
+        log.info("clock.set_back", seconds=back // _SECOND, alerts=count)
+
+
+async def _follow(connection: Connection, *, back: Micros, now: Micros) -> int:
+    count = await outbox.bring_forward(connection, by=back)
+    entry = journal.Entry(
+        at=now,
+        kind="clock.set_back",
+        actor="server",
+        subject="server",
+        data={"micros": back, "alerts": count},
+    )
+    await journal.append(connection, [entry])
+    return count

@@ -1,0 +1,20 @@
+"""Libraries that stand between a server and its machine, compiled from the sources beside this."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+def compiled(name: str, directory: Path) -> Path:
+    """The library of `NAME.c`, for LD_PRELOAD; skips where there is no compiler."""
+    if shutil.which("gcc") is None:
+        pytest.skip("needs gcc")
+    library = directory / f"{name}.so"
+    source = str(HERE / f"{name}.c")
+    command = ["gcc", "-O2", "-shared", "-fPIC", "-o", str(library), source, "-ldl"]
+    subprocess.run(command, check=True, timeout=60)
+    return library

@@ -1,0 +1,98 @@
+"""A wall clock that is set back holds nothing up, whether the server runs meanwhile or not."""
+
+import json
+
+import pytest
+
+from casebell.notify.clock_watch import LOOK_EVERY, follow_journal
+from casebell.sandbox.sinks import HttpAnswer, HttpSink
+from casebell.store.engine import Store
+from casebell.store.schema import alerts, journal
+from contracts.workbench import HandClock, LogBook, disk_failure, eventually, faults, rows
+from notify.sending import Bench, running, titles, to
+
+HOUR = 3_600
+SECOND = 1_000_000
+
+
+async def kinds(store: Store) -> list[str]:
+    """What the journal tells of."""
+    return [entry.kind for entry in await rows(store, journal)]
+
+
+@pytest.fixture
+async def bench(store: Store, sink: HttpSink) -> Bench:
+    """A channel whose service is down for one message."""
+    sink.answer(HttpAnswer(status=503), HttpAnswer())
+    return Bench(store, {"slack": to(sink)})
+
+
+async def test_a_wait_keeps_its_length(store: Store, sink: HttpSink, bench: Bench) -> None:
+    """What would have been sent in five seconds is, though the clock says an hour less."""
+    async with running(bench):
+        await bench.put("change:1")
+        await bench.until(**{"change:1": "retrying"})
+        bench.clock.set_back(HOUR)
+        bench.clock.advance(LOOK_EVERY)
+        await eventually(lambda: bench.book.named("clock.set_back"))
+        assert len(titles(sink)) == 1
+        bench.later(5.0)
+        await bench.until(**{"change:1": "sent"})
+    (line,) = bench.book.named("clock.set_back")
+    assert (line["seconds"], line["alerts"]) == (HOUR, 1)
+    (entry,) = [entry for entry in await rows(store, journal) if entry.kind == "clock.set_back"]
+    assert json.loads(entry.data) == {"alerts": 1, "micros": HOUR * SECOND}
+    assert len(titles(sink)) == 2
+
+
+@pytest.mark.parametrize("step", [-HOUR, 1.5])
+async def test_other_steps_are_left_alone(store: Store, bench: Bench, step: float) -> None:
+    """A clock set forward, or back by a moment, moves nothing."""
+    async with running(bench):
+        await bench.put("change:1")
+        await bench.until(**{"change:1": "retrying"})
+        (before,) = await rows(store, alerts)
+        bench.clock.set_back(step)
+        for _ in range(3):
+            await eventually(lambda: bench.clock.asleep)
+            bench.clock.advance(LOOK_EVERY / 3)
+    assert bench.book.named("clock.set_back") == []
+    assert "clock.set_back" not in await kinds(store)
+    if step > 0:
+        assert await rows(store, alerts) == [before]
+
+
+async def test_a_step_while_nothing_can_be_stored(store: Store, bench: Bench) -> None:
+    """It is followed once the storage is back."""
+    async with running(bench):
+        await bench.put("change:1")
+        await bench.until(**{"change:1": "retrying"})
+        with faults(store, lambda sql: disk_failure() if "UPDATE" in sql else None):
+            failures = store.failures
+            bench.clock.set_back(HOUR)
+            bench.clock.advance(LOOK_EVERY)
+            await eventually(lambda: store.failures > failures)
+        assert bench.book.named("clock.set_back") == []
+
+        def followed() -> bool:
+            bench.clock.advance(LOOK_EVERY)
+            return bool(bench.book.named("clock.set_back"))
+
+        await eventually(followed)
+        bench.later(5.0)
+        await bench.until(**{"change:1": "sent"})
+
+
+@pytest.mark.parametrize(("step", "moved"), [(HOUR, True), (1, False), (-HOUR, False)])
+async def test_a_step_while_no_server_ran(store: Store, step: int, moved: bool) -> None:
+    """A journal that ends an hour from now tells of it."""
+    (last,) = await rows(store, journal)
+    clock, book = HandClock(last.at - step * SECOND), LogBook()
+    await Bench(store, {}).put("change:1")
+    (before,) = await rows(store, alerts)
+    async with store.write() as connection:
+        await follow_journal(connection, now=clock.now(), log=book.log)
+    (after,) = await rows(store, alerts)
+    assert after.not_before == before.not_before - (step * SECOND if moved else 0)
+    assert bool(book.named("clock.set_back")) is moved
+    assert ("clock.set_back" in await kinds(store)) is moved
