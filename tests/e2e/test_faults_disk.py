@@ -91,8 +91,8 @@ async def test_no_write_no_acknowledgement(
 async def until_ready(server: Server) -> None:
     """Wait until `/ready` is 200 again."""
     async with asyncio.timeout(20):
-        while await readiness(server) != (200, "ok"):
-            await asyncio.sleep(0.1)  # noqa: ASYNC110 - nobody here could set an event
+        while await readiness(server) != (200, "ok"):  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0.1)
 
 
 async def test_one_sync_fails(make_server: MakeServer, disk: BrokenDisk) -> None:
