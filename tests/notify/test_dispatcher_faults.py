@@ -64,15 +64,18 @@ class TestDefects:
         async with running(bench):
             await bench.put("change:1", urgent=True)
             await bench.until(**{"change:1": "sent"})
-        assert titles(sink) == ["URGENT: Case status changed"]
+        # The tags can still be read.
+        assert titles(sink) == ["URGENT: USCIS notice with a deadline"]
         assert "Ask for: casebell why 1" in bodies(sink)[0]
         (line,) = bench.book.named("alert.render_failed")
         assert isinstance(line["error"], ValueError)
+        (row,) = await rows(store, attempts)
+        assert row.detail == "a plain message, for making it failed: ValueError"
 
     async def test_its_failure_is_told_all_the_same(
         self, store: Store, sink: HttpSink, other: HttpSink
     ) -> None:
-        """Such an alert that also fails is escalated, without the words that cannot be made."""
+        """Such an alert that also fails is escalated, in the words that are known."""
         async with store.write() as connection:
             await connection.execute(text("UPDATE events SET status = 'martian'"))
         sink.answer(HttpAnswer(status=401))
@@ -81,7 +84,7 @@ class TestDefects:
             await bench.put("change:1", urgent=True)
             await other.received(1)
             assert bench.dispatcher.alive
-        assert "It spoke of event 1: a change of a case." in bodies(other)[0]
+        assert "It spoke of event 1: USCIS notice with a deadline." in bodies(other)[0]
 
     async def test_a_topic_of_another_release(self, store: Store, sink: HttpSink) -> None:
         """An operations message whose topic is unknown goes out in plain words, not as a change."""

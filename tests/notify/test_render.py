@@ -24,7 +24,7 @@ from casebell.notify.render import (
     render_note,
     render_plain,
 )
-from casebell.notify.words import NOTES
+from casebell.notify.words import ANY_CHANGE, NOTES
 from contracts.case_events import OCCURRED_AT, RECEIVED_AT, case_event
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -556,19 +556,23 @@ class TestPlain:
     """The message of last resort."""
 
     def test_of_a_change(self) -> None:
-        """It claims no more than that something changed, and says where to look."""
-        message = render_plain(alert(urgent=True, may_repeat=True), 12)
+        """It says what is known, where to look, and what it is not."""
+        told = alert(urgent=True, may_repeat=True, event_id=12)
+        message = render_plain(told, ANY_CHANGE, style("minimal"))
         assert message == Message(
             title="URGENT: Case status changed",
-            body="May repeat: an earlier attempt to send this may have arrived.\n"
-            "USCIS changed the status of a case; the full message could not be made.\n"
-            f"Ask for: casebell why 12\n\n{FOOTER}",
+            body="USCIS changed the status text of the case.\n"
+            "May repeat: an earlier attempt to send this may have arrived.\n"
+            "This is event 12; the full message could not be made.\n"
+            "Ask for: casebell why 12\n"
+            "Open in Casebell:\nhttps://casebell.example-firm.com/events/12\n"
+            f"\n{FOOTER}",
         )
 
     @pytest.mark.parametrize("kind", [AlertKind.OPS, AlertKind.TEST])
     def test_of_anything_else(self, kind: AlertKind) -> None:
         """A message to operations never says that a case changed."""
-        message = render_plain(alert(kind=kind, event_id=None), None)
+        message = render_plain(alert(kind=kind, event_id=None), ANY_CHANGE, style("minimal"))
         assert "status" not in message.title + message.body
         assert "None" not in message.body
         assert "casebell alerts list" in message.body

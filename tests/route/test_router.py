@@ -184,7 +184,7 @@ class TestDeciding:
             received("evt_2", time_basis=TimeBasis.OBSERVED, occurred_at=OCCURRED_AT + 10**9),
         )
         bench = Bench(store)
-        waiting = await unrouted(store, [1, 2])
+        waiting, _ = await unrouted(store, [1, 2])
         async with store.write() as connection:
             await connection.execute(text("UPDATE events SET flags = ' conflict '"))
         await bench.router._route_batch(waiting)

@@ -31,6 +31,8 @@ _FLAGS = {
     Flag.TEXT_CONFLICT: "its status and its text disagree; the delivered status counts",
     Flag.LATE: "a later status was known already when it came",
 }
+#: A later release's word, which an earlier one may meet after a step back.
+_UNKNOWN = "a word that this release does not know"
 
 
 def why(
@@ -82,7 +84,7 @@ def _sentences(story: Mapping[str, Any], settings: Settings) -> Iterator[str]:
     zone = settings.server.timezone
     event = story["event"]
     yield f"Event {event['id']} from {event['source']}, key {event['key']}"
-    yield f"  Its key is {_BASIS[KeyBasis(event['key_basis'])]}."
+    yield f"  Its key is {_BASIS.get(event['key_basis'], _UNKNOWN)}."
     yield "Verified"
     for one in story["delivered"]:
         yield (
@@ -98,7 +100,7 @@ def _sentences(story: Mapping[str, Any], settings: Settings) -> Iterator[str]:
     if event["occurred_at"]:
         yield f"  As reported, it happened at {local_time(event['occurred_at'], zone)}."
     for flag in event["flags"]:
-        yield f"  Note: {_FLAGS[Flag(flag)]}."
+        yield f"  Note: {_FLAGS.get(flag, f'“{flag}”, {_UNKNOWN}')}."
     yield from _decision(story, zone)
     yield from _told(story, zone)
 

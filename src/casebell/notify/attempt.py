@@ -20,11 +20,11 @@ from casebell.notify.channel import Channel
 from casebell.notify.escalate import Ladder, escalate
 from casebell.notify.render import Style, Told, render_case, render_note, render_plain
 from casebell.notify.verdicts import reach
-from casebell.notify.words import say
+from casebell.notify.words import ANY_CHANGE, Saying, say
 from casebell.store import cases, outbox, queries
 from casebell.store.engine import Store
 from casebell.store.outbox import NewAlert, Verdict
-from casebell.store.rows import event_from_row
+from casebell.store.rows import event_from_row, known_state
 from casebell.telemetry import Log, Metrics
 
 #: Seconds between attempts to write to a storage in trouble.
@@ -92,8 +92,10 @@ class Attempts:
         """
         started_at = self._clock.now()
         try:
-            message = await self._render(alert, policy.style)
+            message, flaw = await self._render(alert, policy.style)
             result = await self._send(over, alert, message)
+            if flaw:
+                result = replace(result, detail=f"{flaw}; {result.detail}".rstrip("; "))
         except StorageUnavailable:
             # Nothing was sent, so the next attempt is no repeat.
             self._metrics.storage_errors.labels("notify").inc()
@@ -121,17 +123,18 @@ class Attempts:
                 detail=f"defect: {type(error).__name__}",
             )
 
-    async def _render(self, alert: Alert, style: Style) -> Message:
+    async def _render(self, alert: Alert, style: Style) -> tuple[Message, str]:
+        """The message, and for the record what was wrong where it is the plain one."""
         try:
             if alert.kind is not AlertKind.CASE:
-                return render_note(alert)
-            told = await self._told(alert)
-            return render_case(alert, told, style)
+                return render_note(alert), ""
+            return render_case(alert, await self._told(alert), style), ""
         except StorageUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - the alert must go out whatever rendering does
             self._log.error("alert.render_failed", alert=alert.id, error=error)
-            return render_plain(alert, alert.event_id)
+            flaw = f"a plain message, for making it failed: {type(error).__name__}"
+            return render_plain(alert, await self._saying(alert), style), flaw
 
     async def _told(self, alert: Alert) -> Told:
         async with self._store.read() as connection:
@@ -196,20 +199,15 @@ class Attempts:
     ) -> list[NewAlert]:
         what = "a message to operations"
         if alert.kind is AlertKind.CASE:
-            what = await self._what(alert)
+            what = (await self._saying(alert)).title
         reason = str(verdict.reason or FailureReason.UNKNOWN)
         return escalate(self._ladder, alert, result=result, reason=reason, what=what, now=now)
 
-    async def _what(self, alert: Alert) -> str:
-        """What a case alert was about, in our own words."""
-        try:
-            event = (await self._told(alert)).event
-            return say(event.status, event.tags).title
-        except StorageUnavailable:
-            raise
-        except Exception as error:  # noqa: BLE001 - the failure must be told whatever this does
-            self._log.error("alert.render_failed", alert=alert.id, error=error)
-            return "a change of a case"
+    async def _saying(self, alert: Alert) -> Saying:
+        """What a case alert is about, in our own words, as far as its event can be read."""
+        async with self._store.read() as connection:
+            row = await queries.event_row(connection, alert.event_id or 0)
+        return ANY_CHANGE if row is None else say(*known_state(row))
 
     def _tell(
         self,

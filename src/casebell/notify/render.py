@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from casebell.events import Alert, AlertKind, Case, CaseEvent, Flag, Message, Micros, Tag
 from casebell.notify.plain_text import one_line
-from casebell.notify.words import NOTES, say
+from casebell.notify.words import NOTES, Saying, say
 from casebell.uscis.entities import decoded
 from casebell.uscis.receipts import mask
 
@@ -114,33 +114,32 @@ def render_note(alert: Alert) -> Message:
     )
 
 
-def render_plain(alert: Alert, event_id: int | None) -> Message:
-    """The built-in message for when rendering failed: it must go out all the same."""
+def render_plain(alert: Alert, saying: Saying, style: Style) -> Message:
+    """The built-in message for when rendering failed: it must go out all the same.
+
+    Args:
+        saying: what is known of a case alert's change; the others have none.
+    """
+    repeat = [_MAY_REPEAT] if alert.may_repeat else []
     if alert.kind is not AlertKind.CASE:
-        return Message(
-            title="Casebell operations: a message could not be made",
-            body="\n".join(
-                [
-                    *([_MAY_REPEAT] if alert.may_repeat else []),
-                    "Casebell has something to tell you, but making the message failed.",
-                    "Look at what it knows: casebell alerts list",
-                    "The log line alert.render_failed says where it failed.",
-                ]
-            ),
-        )
+        lines = [
+            *repeat,
+            "Casebell has something to tell you, but making the message failed.",
+            "Look at what it knows: casebell alerts list",
+            "The log line alert.render_failed says where it failed.",
+        ]
+        title = "Casebell operations: a message could not be made"
+        return Message(title=title, body="\n".join(lines))
+    lines = [
+        saying.sentence,
+        *repeat,
+        f"This is event {alert.event_id}; the full message could not be made.",
+        f"Ask for: casebell why {alert.event_id}",
+    ]
+    if style.public_url:
+        lines += ["Open in Casebell:", f"{style.public_url}/events/{alert.event_id}"]
     urgent = "URGENT: " if alert.urgent else ""
-    return Message(
-        title=f"{urgent}Case status changed",
-        body="\n".join(
-            [
-                *([_MAY_REPEAT] if alert.may_repeat else []),
-                "USCIS changed the status of a case; the full message could not be made.",
-                f"Ask for: casebell why {event_id}",
-                "",
-                FOOTER,
-            ]
-        ),
-    )
+    return Message(title=f"{urgent}{saying.title}", body="\n".join([*lines, "", FOOTER]))
 
 
 def quoted(text: str, *, limit: int, whole: bool = False) -> str:

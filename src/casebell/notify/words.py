@@ -70,6 +70,9 @@ def say(status: Status, tags: frozenset[Tag]) -> Saying:
     return next(row for row in SAYINGS if row.when is status or row.when in tags)
 
 
+#: What can be said of any change.
+ANY_CHANGE = SAYINGS[-1]
+
 #: Operations messages: topic -> (title, lines). `{0}`, `{1}`, … are the note's details in order.
 #: Details are configured names, our own words and numbers; they are made inert all the same.
 NOTES: dict[str, tuple[str, tuple[str, ...]]] = {

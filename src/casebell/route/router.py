@@ -144,10 +144,12 @@ class Router:
         ids = await cases.unrouted_ids(self._store, limit=BATCH, leave_out=resting)
         known = self._fresh.pick(ids)
         unknown = [number for number in ids if number not in known]
-        read = await cases.unrouted(self._store, unknown) if unknown else []
+        read, broken = await cases.unrouted(self._store, unknown) if unknown else ([], {})
+        for event_id, error in broken.items():
+            await self._set_aside(event_id, error)
         waiting = sorted([*known.values(), *read], key=lambda one: one.id) if known else read
         if not waiting:
-            return False
+            return bool(broken)
         try:
             await self._route_batch(waiting)
         except StorageUnavailable:
@@ -207,11 +209,16 @@ class Router:
         except StorageUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - kept, told, and tried again
-            self._defects[one.id] = self._clock.monotonic() + DEFECT_WAIT
-            self._log.error("event.defect", row=one.id, error=error)
-            async with self._store.write() as connection:
-                note = ("unroutable", str(one.id))
-                await self._tell_operations(connection, f"unroutable:{one.id}", note, urgent=True)
+            await self._set_aside(one.id, error)
+
+    async def _set_aside(self, event_id: int, error: Exception) -> None:
+        """Try it again later; operations are told once."""
+        self._defects[event_id] = self._clock.monotonic() + DEFECT_WAIT
+        self._log.error("event.defect", row=event_id, error=error)
+        async with self._store.write() as connection:
+            note = ("unroutable", str(event_id))
+            await self._tell_operations(connection, f"unroutable:{event_id}", note, urgent=True)
+        self._decided()
 
     def _route(self, docket: Docket, one: Unrouted) -> tuple[DecisionOutcome, int]:
         """Decide about one event."""

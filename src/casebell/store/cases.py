@@ -47,8 +47,13 @@ _WAITING = (
 )
 
 
-async def unrouted(store: Store, ids: Sequence[int]) -> list[Unrouted]:
-    """Those of these events that still have no decision, in order of arrival."""
+async def unrouted(
+    store: Store, ids: Sequence[int]
+) -> tuple[list[Unrouted], dict[int, Exception]]:
+    """Those of these events that still have no decision, in order of arrival.
+
+    Beside them those that cannot be read, and why: a word of a later release, a damaged row.
+    """
     if store.is_sqlite:
         rows = await store.read_at_once(
             lambda bare: table_rows(bare, events, "id", ids, "AND routed_at IS NULL ORDER BY id")
@@ -57,9 +62,16 @@ async def unrouted(store: Store, ids: Sequence[int]) -> list[Unrouted]:
         statement = select(events).where(events.c.id.in_(ids), events.c.routed_at.is_(None))
         async with store.read() as connection:
             rows = list(await connection.execute(statement.order_by(events.c.id)))
-    return [
-        Unrouted(id=row.id, event=event_from_row(row), revision_of=row.revision_of) for row in rows
-    ]
+    found: list[Unrouted] = []
+    broken: dict[int, Exception] = {}
+    for row in rows:
+        try:
+            event = event_from_row(row)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+            broken[row.id] = error
+        else:
+            found.append(Unrouted(id=row.id, event=event, revision_of=row.revision_of))
+    return found, broken
 
 
 def table_rows(

@@ -24,6 +24,7 @@ from casebell.events import (
 )
 from casebell.store import journal, leases
 from casebell.store.batch import insert_new
+from casebell.store.rows import word_list
 from casebell.store.schema import WAITING, alerts, attempts
 
 #: Urgent, then ordinary.
@@ -334,14 +335,18 @@ async def channels_waiting(connection: AsyncConnection, known: Iterable[str]) ->
 
 
 def _alert(row: Row[Any], *, attempts: int | None = None, may_repeat: bool | None = None) -> Alert:
-    """The alert that a row holds, as it is after a claim changed it."""
+    """The alert that a row holds, as it is after a claim changed it.
+
+    Never an error: one row that cannot be read would hold up all of its channel.
+    """
+    kind = AlertKind.OPS if row.event_id is None else AlertKind.CASE
     return Alert(
         id=row.id,
-        kind=AlertKind(row.kind),
+        kind=AlertKind(row.kind) if row.kind in set(AlertKind) else kind,
         subject=row.subject,
         channel=row.channel,
         target=row.target,
-        rules=tuple(json.loads(row.rules)),
+        rules=word_list(row.rules),
         urgent=row.priority == 0,
         attempts=row.attempts if attempts is None else attempts,
         created_at=row.created_at,
@@ -350,5 +355,5 @@ def _alert(row: Row[Any], *, attempts: int | None = None, may_repeat: bool | Non
         event_id=row.event_id,
         change_id=row.change_id,
         stands_in_for=row.stands_in_for,
-        note=tuple(json.loads(row.note)) if row.note else (),
+        note=word_list(row.note),
     )

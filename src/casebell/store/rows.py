@@ -1,5 +1,6 @@
 """Between rows and the vocabulary."""
 
+import json
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -19,6 +20,22 @@ def words(values: frozenset[Any]) -> str:
 def parse_words(kind: type[Word], stored: str) -> frozenset[Word]:
     """The set that `words` stored."""
     return frozenset(kind(word) for word in stored.split())
+
+
+def known_state(row: Any) -> tuple[Status, frozenset[Tag]]:
+    """Status and tags of a row, as far as this release knows the words: never an error."""
+    status = Status(row.status) if row.status in set(Status) else Status.OTHER
+    tags = set(str(row.tags).split())
+    return status, frozenset(tag for tag in Tag if tag in tags)
+
+
+def word_list(stored: object) -> tuple[str, ...]:
+    """A JSON list of words; none where it is no such thing, for an alert goes out without them."""
+    try:
+        found = json.loads(str(stored))
+    except ValueError:
+        return ()
+    return tuple(map(str, found)) if isinstance(found, list) else ()
 
 
 def event_row(event: CaseEvent, *, id: int, revision_of: int | None) -> dict[str, Any]:  # noqa: A002

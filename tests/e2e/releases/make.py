@@ -67,9 +67,9 @@ notify = ["room"]
 async def play(server: Server) -> None:
     """Deliver the story: every status, repeats, conflicts, a late one, held and refused ones."""
     for number, (status, text) in enumerate(STATES):
-        for case in range(3):
-            receipt = f"IOE09{case}{number:07d}"
-            when = f"2025-1{case}-0{number + 1}T1{number}:22:03Z"
+        for month in range(3):
+            receipt = f"IOE09{month}{number:07d}"
+            when = f"2025-1{month}-0{number + 1}T1{number}:22:03Z"
             fields = {"normalized_status": status, "raw_status_text": text, "occurred_at": when}
             await deliver(server, receipt_number=receipt, **fields)
     case = "MSC2190000001"
@@ -82,8 +82,8 @@ async def play(server: Server) -> None:
     await deliver(server, receipt_number=case, occurred_at="2025-12-01T00:00:00Z", **approved)
     late = encoded(document(receipt_number=case, occurred_at="2025-11-30T00:00:00Z"))
     await post(server, late, signed(late, age=3600))
-    for when in ("2025-10-15 09:00:00", None, "yesterday"):
-        await deliver(server, occurred_at=when, **approved)
+    for odd in ("2025-10-15 09:00:00", None, "yesterday"):
+        await deliver(server, occurred_at=odd, **approved)
     polled = {"status": "Request for Evidence Was Sent", "last_status_at": "2025-10-14T08:30:00Z"}
     torch = {"type": "case.status", "data": {"receipt_number": "ABC1234567890", **polled}}
     await post(server, encoded(torch), shared(), source="torch")
