@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from casebell.errors import StorageUnavailable
 from casebell.events import (
@@ -127,6 +128,24 @@ class TestPoison:
             return real(rules, event, case)
 
         monkeypatch.setattr(router_module, "match", fails)
+
+    async def test_a_row_that_cannot_be_read(self, bench: Bench) -> None:
+        """A word of a later release keeps one event waiting, told once, and the others not."""
+        async with bench.store.write() as connection:
+            await connection.execute(text("UPDATE events SET flags = ' novel ' WHERE id = 2"))
+        await bench.route()
+        routed = [row.routed_at is not None for row in await rows(bench.store, events)]
+        assert routed == [True, False, True]
+        (line,) = bench.book.named("event.defect")
+        assert line["row"] == 2
+        assert await bench.told(AlertKind.OPS) == [("ops", "it@example-firm.com", True)]
+        # Put right, it is decided at the next try, and operations do not hear of it again.
+        async with bench.store.write() as connection:
+            await connection.execute(text("UPDATE events SET flags = '' WHERE id = 2"))
+        bench.clock.advance(DEFECT_WAIT)
+        await bench.route()
+        assert all(row.routed_at is not None for row in await rows(bench.store, events))
+        assert len(await bench.told(AlertKind.OPS)) == 1
 
     async def test_it_is_isolated_and_told(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
