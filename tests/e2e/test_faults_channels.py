@@ -33,7 +33,7 @@ async def test_a_good_channel_beside_bad_ones(make_server: MakeServer) -> None:
             hooks[name].answer(trouble, trouble if name == "missing" else HttpAnswer())
         channels = "".join(
             f'[channels.{name}]\nurl = "json://127.0.0.1:{hook.port}/"\n'
-            'pace = "0s"\ntimeout = "6s"\n'
+            'pace = "0s"\ntimeout = "4s"\n'
             for name, hook in hooks.items()
         )
         notify = ", ".join(f'"{name}"' for name in names if name != "ops")

@@ -94,6 +94,7 @@ async def test_what_waits_and_what_is_on_its_way(machine: Machine, hours: int) -
     in_order(server)
 
 
+@pytest.mark.slow
 async def test_a_clock_set_back_while_the_server_is_down(machine: Machine) -> None:
     """What was in its retry wait, or in flight when the server died, is taken up at once."""
     server = machine.server
@@ -111,6 +112,7 @@ async def test_a_clock_set_back_while_the_server_is_down(machine: Machine) -> No
     in_order(server)
 
 
+@pytest.mark.slow
 async def test_deliveries_beside_a_wrong_clock(machine: Machine) -> None:
     """Signed an hour from now they are held, an hour ago flagged: nothing is refused or doubled.
 

@@ -95,6 +95,7 @@ async def until_ready(server: Server) -> None:
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.slow
 async def test_one_sync_fails(make_server: MakeServer, disk: BrokenDisk) -> None:
     """A batch that may not be on disk is not acknowledged; the next one is, and nothing is half."""
     server = await disk.under(make_server()).start()
@@ -162,8 +163,13 @@ notify = ["ops"]
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("real", [False, True], ids=["shim", "tmpfs"])
+@pytest.mark.parametrize(
+    "real",
+    [
+        pytest.param(False, id="shim", marks=pytest.mark.soak),
+        pytest.param(True, id="tmpfs", marks=pytest.mark.slow),
+    ],
+)
 async def test_a_full_disk_is_told_and_outlived(
     make_server: MakeServer, tmp_path: Path, real: bool
 ) -> None:

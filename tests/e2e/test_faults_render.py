@@ -19,6 +19,7 @@ def stop_at(name: str, when: str) -> str:
     return f"CREATE TRIGGER {name} BEFORE {when} BEGIN SELECT RAISE(ABORT, 'fault'); END"
 
 
+@pytest.mark.slow
 async def test_alerts_and_events_that_cannot_be_read(make_server: MakeServer) -> None:
     """Each alert goes out, in plain words where it must, with the error on record.
 
