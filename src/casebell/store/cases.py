@@ -47,9 +47,7 @@ _WAITING = (
 )
 
 
-async def unrouted(
-    store: Store, ids: Sequence[int]
-) -> tuple[list[Unrouted], dict[int, Exception]]:
+async def unrouted(store: Store, ids: Sequence[int]) -> tuple[list[Unrouted], dict[int, Exception]]:
     """Those of these events that still have no decision, in order of arrival.
 
     Beside them those that cannot be read, and why: a word of a later release, a damaged row.

@@ -11,7 +11,7 @@ from sqlalchemy import Row, Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.clock import iso
-from casebell.events import AlertState, AppendOutcome
+from casebell.events import AlertState, AppendOutcome, Micros
 from casebell.store.rows import word_list
 from casebell.store.schema import alerts, attempts, changes, deliveries, events, held, journal
 
