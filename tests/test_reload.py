@@ -13,7 +13,8 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
-from casebell.app import Runtime, build
+from casebell.app import build
+from casebell.runtime import Runtime
 from casebell.sandbox.sinks import HttpAnswer, HttpSink
 from casebell.settings import Settings, load
 from contracts.workbench import HandClock, eventually

@@ -5,7 +5,7 @@ No mode of the product. Everything else is as `casebell serve` has it.
 
 from typing import Self
 
-import casebell.app
+import casebell.runtime
 from casebell.cli.main import run
 from casebell.route.router import Router
 
@@ -18,5 +18,5 @@ class IdleRouter(Router):
 
 
 if __name__ == "__main__":
-    vars(casebell.app)["Router"] = IdleRouter
+    vars(casebell.runtime)["Router"] = IdleRouter
     raise SystemExit(run(["serve"]))

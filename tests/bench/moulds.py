@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.lives import Life, Step, lives
-from casebell.app import Runtime
 from casebell.events import Delivery
+from casebell.runtime import Runtime
 from casebell.sandbox.deliveries import headers_for
 from casebell.sandbox.sinks import HttpAnswer, HttpSink
 from casebell.settings import load

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from bench.moulds import RULES, SECRET
-from casebell.app import Runtime
 from casebell.events import AlertState, CaseEvent, Delivery, VerifiedDelivery
 from casebell.receive.understand import understand
+from casebell.runtime import Runtime
 from casebell.settings import Source, load
 from casebell.store import journal
 from casebell.store.engine import Store

@@ -19,11 +19,11 @@ from typing import Any
 
 import pytest
 
-from casebell.app import Runtime
 from casebell.cli.main import run
 from casebell.clock import SystemClock
 from casebell.errors import RefusedDelivery
 from casebell.events import Delivery
+from casebell.runtime import Runtime
 from casebell.sandbox.deliveries import headers_for
 from casebell.sandbox.sinks import HttpSink
 from casebell.settings import load

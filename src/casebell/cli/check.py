@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from casebell.app import Runtime
 from casebell.cli.options import Config, found_one, settings_for
 from casebell.cli.terminal import fail, json_line, line, rows
 from casebell.cli.tls import see_certificate
@@ -13,6 +12,7 @@ from casebell.errors import ConfigError
 from casebell.notify.configured import policies
 from casebell.route.coverage import CoverageRow, coverage
 from casebell.route.rules import compile_rules
+from casebell.runtime import Runtime
 from casebell.sandbox.rehearsal import rehearse
 from casebell.settings import Settings
 

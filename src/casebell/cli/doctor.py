@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import httpx2
 import typer
 
-from casebell.app import Runtime
 from casebell.cli.door import url_of
 from casebell.cli.options import Config, run, settings_for
 from casebell.cli.reader import NothingStored, reading
@@ -17,6 +16,7 @@ from casebell.cli.terminal import line
 from casebell.cli.tls import see_certificate, trust
 from casebell.clock import SystemClock
 from casebell.errors import CasebellError, ConfigError
+from casebell.runtime import Runtime
 from casebell.settings import Settings
 from casebell.store import queries
 

@@ -4,10 +4,10 @@ import io
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from casebell.app import Runtime
 from casebell.cli.door import ask_server
 from casebell.clock import SystemClock
 from casebell.console.operations import Operations
+from casebell.runtime import Runtime
 from casebell.settings import Settings
 from casebell.store.lock import is_locked
 from casebell.telemetry import configure_logging

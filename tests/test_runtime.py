@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import SecretStr
 
-from casebell.app import Runtime
 from casebell.errors import ConfigError
 from casebell.events import Delivery
 from casebell.notify.configured import load_channels, policies
+from casebell.runtime import Runtime
 from casebell.sandbox.sinks import HttpSink
 from casebell.settings import Channel, Rule, Settings
 from casebell.settings.models import Ops, Server, Storage
