@@ -132,6 +132,23 @@ class TestOurLines:
         get_logger().debug("noise")
         assert stream.getvalue() == ""
 
+    def test_a_turn_of_the_loop_is_one_write(self) -> None:
+        """What a loop says in one turn is written together, in order; outside it, at once."""
+        stream = Counted()
+        configure_logging(stream)
+
+        async def say() -> None:
+            for number in range(3):
+                get_logger().info("event.routed", row=number)
+            assert stream.writes == 0
+            await asyncio.sleep(0)
+            assert stream.writes == 1
+            get_logger().info("event.routed", row=3)
+
+        asyncio.run(say())
+        get_logger().info("server.stopped")
+        assert [line.get("row") for line in lines(stream)] == [0, 1, 2, 3, None]
+
     def test_people_read_text(self) -> None:
         """On a terminal a line is text with the same words, and colours."""
         stream = Terminal()
@@ -162,6 +179,17 @@ class TestOurLines:
             logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
             worked = True
         assert worked
+
+
+class Counted(io.StringIO):
+    """A stream that counts."""
+
+    writes = 0
+
+    def write(self, text: str) -> int:
+        """Write and count."""
+        self.writes += 1
+        return super().write(text)
 
 
 class Closed(io.StringIO):

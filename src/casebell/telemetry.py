@@ -3,6 +3,7 @@
 Neither ever holds a body, a secret, a channel's URL, a header value or a whole receipt number.
 """
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -39,10 +40,11 @@ def configure_logging(stream: TextIO = sys.stdout) -> None:
         structlog.dev.ConsoleRenderer(colors=True, timestamp_key="at") if terminal else _as_json
     )
     shared: list[Any] = [structlog.processors.add_log_level, _stamp]
+    lines = _Lines(stream)
     structlog.configure(
         processors=[*shared, _error_without_values, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=lambda *_: _Lines(stream),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(stream)
@@ -76,13 +78,34 @@ def get_logger() -> Log:
 
 
 class _Lines(structlog.PrintLogger):
-    """Prints lines, where that is possible."""
+    """Prints lines, where that is possible: what one turn of an event loop says, in one write."""
+
+    def __init__(self, file: TextIO) -> None:
+        super().__init__(file)
+        self._waiting: list[str] = []
+        #: The loop that will print what waits.
+        self._printer: asyncio.AbstractEventLoop | None = None
 
     def msg(self, message: str) -> None:
-        """Print one line, in one write."""
+        """Print one line: at the end of the loop's turn, or at once where no loop runs."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = None
+        with self._lock:
+            self._waiting.append(message)
+            scheduled, self._printer = self._printer is loop, loop
+        if loop is None:
+            self._print()
+        elif not scheduled:
+            loop.call_soon(self._print)
+
+    def _print(self) -> None:
         with contextlib.suppress(OSError, ValueError), self._lock:
-            self._file.write(message + "\n")
-            self._file.flush()
+            lines, self._waiting, self._printer = self._waiting, [], None
+            if lines:
+                self._file.write("\n".join([*lines, ""]))
+                self._file.flush()
 
     log = debug = info = warn = warning = msg
     fatal = failure = err = error = critical = exception = msg
