@@ -23,7 +23,7 @@ TROUBLES = {
 FIRST, SECOND = "CHA0000000001", "CHA0000000002"
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 async def test_a_good_channel_beside_bad_ones(make_server: MakeServer) -> None:
     """While two channels hang the good one is told of a second change; then all find their end."""
     async with contextlib.AsyncExitStack() as stack:

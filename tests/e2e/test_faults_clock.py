@@ -78,7 +78,7 @@ def in_order(server: Server) -> None:
     assert server.rows("SELECT count(*) - max(seq) FROM journal") == [(0,)]
 
 
-@pytest.mark.parametrize("hours", [-1, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("hours", [-1, pytest.param(1, marks=pytest.mark.soak)])
 async def test_what_waits_and_what_is_on_its_way(machine: Machine, hours: int) -> None:
     """An alert in its retry wait is sent when it would have been, one in flight only once."""
     server = machine.server
@@ -112,7 +112,7 @@ async def test_a_clock_set_back_while_the_server_is_down(machine: Machine) -> No
     in_order(server)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 async def test_deliveries_beside_a_wrong_clock(machine: Machine) -> None:
     """Signed an hour from now they are held, an hour ago flagged: nothing is refused or doubled.
 

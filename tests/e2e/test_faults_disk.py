@@ -53,7 +53,7 @@ async def readiness(server: Server) -> tuple[int, str]:
     "number",
     [
         pytest.param(errno.ENOSPC, id="full"),
-        pytest.param(errno.EROFS, id="read-only", marks=pytest.mark.slow),
+        pytest.param(errno.EROFS, id="read-only", marks=pytest.mark.soak),
     ],
 )
 async def test_no_write_no_acknowledgement(

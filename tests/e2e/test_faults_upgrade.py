@@ -51,7 +51,11 @@ async def test_each_version_has_a_database() -> None:
 
 
 @pytest.mark.parametrize(
-    "version", [*VERSIONS[:-1], pytest.param(VERSIONS[-1], marks=pytest.mark.soak)]
+    "version",
+    [
+        *(pytest.param(version, marks=pytest.mark.slow) for version in VERSIONS[:-1]),
+        pytest.param(VERSIONS[-1], marks=pytest.mark.soak),
+    ],
 )
 async def test_an_earlier_releases_database(make_server: MakeServer, version: str) -> None:
     """It starts, keeps a copy where it migrates, exports the same events, and goes on."""
