@@ -16,7 +16,7 @@ from e2e.databases import SqliteFile
 from e2e.kills import Rig
 from e2e.ledger import configuration
 from e2e.sender import Wire, document, encoded, request
-from e2e.server import SOURCES, MakeServer, Server
+from e2e.server import SOURCES, MakeServer, Server, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -40,11 +40,11 @@ async def leave_unrouted(url: str, count: int) -> None:
                 await append_events(connection, batch, same_content=same_json)
 
 
-async def acknowledged(server: Server, until: asyncio.Event) -> list[float]:
+async def acknowledged(server: Server, done: asyncio.Event) -> list[float]:
     """Deliver now and then; the seconds that each answer took."""
     took = []
     async with Wire(server) as wire:
-        while not until.is_set():
+        while not done.is_set():
             body = encoded(document(normalized_status="received", raw_status_text="Received"))
             began = time.monotonic()
             await wire.say(request(body))
@@ -97,3 +97,55 @@ async def test_a_backlog_without_decisions(make_server: MakeServer, count: int) 
         assert [len(hook.requests) for hook in (first, second)] == [count // RFE_EVERY] * 2
         assert peak - at_first < 64 << 20
         assert took[-1] < 5
+
+
+@pytest.mark.parametrize(
+    "count",
+    [
+        pytest.param(500, marks=pytest.mark.slow),
+        pytest.param(100_000, marks=[pytest.mark.soak, pytest.mark.timeout(3_600)]),
+    ],
+)
+async def test_a_backlog_of_alerts(make_server: MakeServer, count: int) -> None:
+    """Alerts that wait go out one after the other, an urgent one before them; memory stays flat."""
+    async with HttpSink() as hook:
+        channel = f'[channels.room]\nurl = "json://127.0.0.1:{hook.port}/"\npace = "0s"\n'
+        rule = '[[rules]]\nname = "All"\nwhen = {}\nnotify = ["room"]\n'
+        server = make_server(SOURCES + channel + rule)
+        database = SqliteFile(server.database)
+        await leave_unrouted(database.url, count)
+        await server.start()
+        at_first = peak = memory(server)
+        began = time.monotonic()
+        unrouted = "SELECT count(*) FROM events WHERE routed_at IS NULL"
+        await until(lambda: server.rows(unrouted) == [(0,)], seconds=10 + count / 50)
+        told_before, posted_at = len(hook.requests), time.monotonic()
+        urgent = encoded(document(receipt_number="URG0000000001", normalized_status="rfe_issued"))
+        async with Wire(server) as wire:
+            await wire.say(request(urgent))
+            assert (await wire.hear()).status == 200
+        places: list[int] = []
+        while not places:
+            bodies = [one.body for one in hook.requests[told_before:]]
+            places = [
+                place for place, body in enumerate(bodies) if b"0001" in body and b"URG" in body
+            ]
+            await asyncio.sleep(0.01)
+        told_after = time.monotonic() - posted_at
+        while len(hook.requests) < count + 1:
+            peak = max(peak, memory(server))
+            await asyncio.sleep(0.2)
+        took = time.monotonic() - began
+        await server.settled()
+        figures = {
+            "waiting when it came": count - told_before,
+            "told before it": places[0],
+            "after s": round(told_after, 2),
+            "alerts a second": round(count / took),
+            "memory MB": (at_first >> 20, peak >> 20),
+        }
+        print(count, figures)  # noqa: T201 - figures
+        # Those of the backlog that are urgent themselves, and what was on its way.
+        assert places[0] <= count // RFE_EVERY + 5
+        assert len(hook.requests) == count + 1
+        assert peak - at_first < 64 << 20
