@@ -17,7 +17,17 @@ from typing import Any
 from bench.corpus import write_corpus
 from bench.lives import receipt_number
 from bench.load_store import load_store
-from bench.serving import CONFIG, SECRET, Bench, Row, free_port, page, resident
+from bench.serving import (
+    ACKNOWLEDGING,
+    CONFIG,
+    SECRET,
+    Bench,
+    Row,
+    drained,
+    free_port,
+    page,
+    resident,
+)
 from casebell.cli.why import _story
 from casebell.clock import iso
 from casebell.events import AlertState, Status, Tag
@@ -28,7 +38,11 @@ from casebell.store.event_listing import EventFilter
 _DAY = 86_400 * 1_000_000
 #: Deliveries one run may use.
 _SHARE = 60_000
-_ROW = Row(name="growth", config=CONFIG.replace("bench.db", "casebell.db"))
+_CONFIG = CONFIG.replace("bench.db", "casebell.db")
+_ROUTING = Row(name="routing behind", config=_CONFIG)
+_ACKNOWLEDGING = Row(
+    name="acknowledgement only", config=_CONFIG, command=ACKNOWLEDGING, routes=False
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,33 +76,39 @@ def _acknowledging(bench: Bench, large: Path, *, rounds: int) -> None:
         # Half of what comes is about a case that is known.
         return receipt_number(chance.randrange(2 * cases))
 
-    found: dict[str, list[dict[str, Any]]] = {"an empty store": [], "the large store": []}
-    for number in range(rounds):
-        corpus = bench.directory / f"growth-{number}.tsv"
-
-        write_corpus(corpus, secret=SECRET, count=_SHARE, seed=time.time(), receipt=receipt)
-        found["an empty store"].append(bench.measure(_ROW, corpus))
-        found["the large store"].append(bench.measure(_ROW, corpus, work=large))
-        corpus.unlink()
     print(
-        "| 64 connections, routing behind | accepted/s | ratio | processor us each | p50 ms "
-        "| p99 ms | memory MB | drained s |\n|---|---|---|---|---|---|---|---|"
+        "| 64 connections | accepted/s | ratio | processor us each | p50 ms | p99 ms | memory MB "
+        "| drained s |\n|---|---|---|---|---|---|---|---|"
     )
-    middle = {
-        name: {
-            key: statistics.median(float(run[key]) for run in runs)
-            for key in ("accepted_per_s", "cpu_us", "p50_us", "p99_us", "rss_mb", "drained_s")
-        }
-        for name, runs in found.items()
-    }
-    reference = middle["an empty store"]["accepted_per_s"]
-    for name, of_name in middle.items():
-        rate = of_name["accepted_per_s"]
-        print(
-            f"| {name} | {rate:,.0f} | {rate / reference:.2f} | {of_name['cpu_us']:.0f} "
-            f"| {of_name['p50_us'] / 1000:.1f} | {of_name['p99_us'] / 1000:.1f} "
-            f"| {of_name['rss_mb']:.0f} | {of_name['drained_s']:.1f} |"
-        )
+    for row in (_ACKNOWLEDGING, _ROUTING):
+        empty: list[dict[str, Any]] = []
+        grown: list[dict[str, Any]] = []
+        for number in range(rounds):
+            corpus = bench.directory / f"growth-{number}.tsv"
+            write_corpus(corpus, secret=SECRET, count=_SHARE, seed=time.time(), receipt=receipt)
+            empty.append(bench.measure(row, corpus))
+            grown.append(bench.measure(row, corpus, work=large))
+            corpus.unlink()
+        _print_line(f"{row.name}, an empty store", empty, empty)
+        _print_line(f"{row.name}, the large store", grown, empty)
+        # What was only acknowledged is decided before anything else is measured.
+        port = free_port()
+        with bench.serving(_ROUTING, large, port=port):
+            drained(port)
+
+
+def _print_line(
+    name: str, runs: Sequence[dict[str, Any]], reference: Sequence[dict[str, Any]]
+) -> None:
+    def median(key: str, of: Sequence[dict[str, Any]] = runs) -> float:
+        return statistics.median(float(run[key]) for run in of)
+
+    rate = median("accepted_per_s")
+    print(
+        f"| {name} | {rate:,.0f} | {rate / median('accepted_per_s', reference):.2f} "
+        f"| {median('cpu_us'):.0f} | {median('p50_us') / 1000:.1f} | {median('p99_us') / 1000:.1f} "
+        f"| {median('rss_mb'):.0f} | {median('drained_s'):.1f} |"
+    )
 
 
 async def _count(large: Path) -> int:
@@ -219,7 +239,7 @@ def _events(name: str, *, limit: int = 50, **given: Any) -> Look:
 def _starting(bench: Bench, large: Path) -> None:
     port = free_port()
     began = time.perf_counter()
-    with bench.serving(_ROW, large, port=port) as process:
+    with bench.serving(_ROUTING, large, port=port) as process:
         started = time.perf_counter() - began
         memory = resident(process.pid)
         print(f"\nStart-up {started:.2f} s, memory then {memory:.0f} MB.")

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.events import Micros, Status, Tag
 from casebell.store.queries import event_columns, event_json
-from casebell.store.schema import events
+from casebell.store.schema import changes, events
 
 #: Rows an export reads at a time.
 PAGE = 500
@@ -42,6 +42,7 @@ class EventFilter:
     def conditions(self) -> list[ColumnElement[bool]]:
         """The filter as SQL."""
         return [
+            *self._of_case(),
             *(column == value for column, value in self._equal()),
             *self._within(events.c.received_at),
             *self._unindexed(),
@@ -50,29 +51,43 @@ class EventFilter:
     def walk(self) -> "_Walk":
         """The way that a page goes: where a receipt is given, its few events; then by time."""
         equal = list(self._equal())
-        if self.receipt is None and (self.since is not None or self.until is not None):
+        if self.receipt is not None:
+            # A case has a few dozen events, a few thousand where it is polled for years.
+            driving, long = self._of_case(), False
+        elif self.since is not None or self.until is not None:
             return _Walk(
                 order=[events.c.received_at, events.c.id],
                 newest=None if self.until is None else (self.until, 0),
                 oldest=None if self.since is None else (self.since, 0),
                 others=[_beside(column) == value for column, value in equal] + self._unindexed(),
             )
+        else:
+            driving, long = [column == value for column, value in equal[:1]], True
+            equal = equal[1:]
         return _Walk(
             order=[events.c.id],
-            driving=[column == value for column, value in equal[:1]],
+            driving=driving,
             others=[
-                *(_beside(column) == value for column, value in equal[1:]),
+                *(_beside(column) == value for column, value in equal),
                 *self._within(events.c.received_at + 0),
                 *self._unindexed(),
             ],
-            # A case has a few dozen events, a few thousand where it is polled for years.
-            long=self.receipt is None,
+            long=long,
         )
+
+    def _of_case(self) -> list[ColumnElement[bool]]:
+        """The events of a receipt: those of its changes, and those that have none yet."""
+        if self.receipt is None:
+            return []
+        of_receipt = select(changes.c.id).where(changes.c.receipt == self.receipt)
+        decided = select(events.c.id).where(events.c.change_id.in_(of_receipt))
+        waiting = select(events.c.id).where(
+            events.c.routed_at.is_(None), events.c.receipt == self.receipt
+        )
+        return [events.c.id.in_(decided.union_all(waiting))]
 
     def _equal(self) -> Iterator[tuple[Column[Any], object]]:
         """Columns with one value; first the one that is likely to leave the fewest events."""
-        if self.receipt is not None:
-            yield events.c.receipt, self.receipt
         if self.status is not None:
             yield events.c.status, self.status
         if self.source is not None:

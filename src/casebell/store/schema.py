@@ -72,7 +72,8 @@ events = Table(
         postgresql_where=text("routed_at IS NULL"),
     ),
     Index(None, "source", "id"),
-    Index(None, "receipt", "id"),
+    # None on the receipt: in a large log it would cost a delivery as much as all the others, and a
+    # case's events are found by its changes (docs/decisions/0011).
     Index(None, "status", "id"),
     Index(None, "received_at", "id"),
     # Null before it is routed: the acknowledgement does not pay for it.

@@ -3,28 +3,28 @@ const fs = require("fs");
 const path = require("path");
 
 const flow = [
-  { id: "tab", type: "tab", label: "Parley" },
-  { id: "in", type: "http in", z: "tab", url: "/webhooks/parley", method: "post", wires: [["line"]] },
+  { id: "parley-tab", type: "tab", label: "Parley" },
+  { id: "parley-in", type: "http in", z: "parley-tab", url: "/webhooks/parley", method: "post", wires: [["parley-line"]] },
   {
-    id: "line",
+    id: "parley-line",
     type: "function",
-    z: "tab",
+    z: "parley-tab",
     func: "msg.payload = JSON.stringify(msg.payload); return msg;",
     outputs: 1,
-    wires: [["file"]],
+    wires: [["parley-file"]],
   },
   {
-    id: "file",
+    id: "parley-file",
     type: "file",
-    z: "tab",
+    z: "parley-tab",
     filename: path.join(process.cwd(), "deliveries.jsonl"),
     filenameType: "str",
     appendNewline: true,
     overwriteFile: "false",
-    wires: [["out"]],
+    wires: [["parley-out"]],
   },
-  { id: "out", type: "http response", z: "tab", statusCode: "200", wires: [] },
-  { id: "health", type: "http in", z: "tab", url: "/health", method: "get", wires: [["out"]] },
+  { id: "parley-out", type: "http response", z: "parley-tab", statusCode: "200", wires: [] },
+  { id: "parley-health", type: "http in", z: "parley-tab", url: "/health", method: "get", wires: [["parley-out"]] },
 ];
 fs.writeFileSync(path.join(process.cwd(), "flow.json"), JSON.stringify(flow));
 
