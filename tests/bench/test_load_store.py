@@ -1,5 +1,7 @@
 """The large store that benchmarks are run on: that it is what Casebell itself would have left."""
 
+import asyncio
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 
 from bench.moulds import RULES, SECRET
+from casebell.cli.main import run
 from casebell.events import AlertState, CaseEvent, Delivery, VerifiedDelivery
 from casebell.receive.understand import understand
 from casebell.runtime import Runtime
@@ -154,10 +157,20 @@ def in_chunks(all_rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield all_rows[first : first + 100]
 
 
-async def test_the_real_server_goes_on_with_it(directory: Path) -> None:
+async def test_the_real_server_goes_on_with_it(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The server starts on it and takes a delivery; the command line reads old and new alike."""
     config = RULES.format(office=9, gone=9).replace(SECRET, PARLEY_SECRET)
     server = Server(directory, config)
+
+    async def ask(*arguments: str) -> list[str]:
+        """What a command prints."""
+        given = [*arguments, "--config", str(server.config)]
+        # In this process, which has loaded what commands need; in a thread, for it has a loop.
+        assert await asyncio.to_thread(run, given) == 0, arguments
+        return capsys.readouterr().out.splitlines()
+
     try:
         await server.start()
         # About a case that is known: it is folded into its history.
@@ -166,18 +179,16 @@ async def test_the_real_server_goes_on_with_it(directory: Path) -> None:
         answer = await deliver(server, receipt_number=receipt, **news)
         assert answer["row"] == EVENTS + 1
         await server.settled()
-        listed = await server.run("events", "list", "--json", "--limit", "5")
-        assert [one["id"] for one in listed.lines()] == list(range(EVENTS + 1, EVENTS - 4, -1))
-        for number in (1, EVENTS + 1):
-            shown = await server.run("events", "show", str(number), "--json")
-            why = await server.run("why", str(number))
-            assert (shown.code, why.code) == (0, 0), shown.err + why.err
-            assert shown.lines()[0]["id"] == number
-            assert f"Event {number} from" in why.out
-        exported = await server.run("events", "export")
-        assert len(exported.lines()) == EVENTS + 1
-        copied = await server.run("backup", str(directory / "copy.db"))
-        assert copied.code == 0, copied.err
+        listed = [json.loads(line) for line in await ask("events", "list", "--json")]
+        assert [one["id"] for one in listed] == list(range(EVENTS + 1, EVENTS - 49, -1))
+        of_case = await ask("events", "list", "--json", "--receipt", receipt)
+        assert {EVENTS + 1, 5} <= {json.loads(line)["id"] for line in of_case}
+        for number in (1, EVENTS, EVENTS + 1):
+            (shown,) = await ask("events", "show", str(number), "--json")
+            assert json.loads(shown)["id"] == number
+            assert (await ask("why", str(number)))[0].startswith(f"Event {number} from ")
+        assert len(await ask("events", "export")) == EVENTS + 1
+        assert (await ask("backup", str(directory / "copy.db")))[0].startswith("Wrote ")
         assert await server.stop() == 0
     finally:
         await server.gone()
