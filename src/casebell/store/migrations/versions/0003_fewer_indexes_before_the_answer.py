@@ -1,6 +1,7 @@
-"""Two indexes that every delivery paid for before its acknowledgement.
+"""Indexes that every delivery paid for before its acknowledgement.
 
-Nothing reads the journal by subject; and an event has no change before it is routed.
+Nothing reads the journal by subject; an event has no change before it is routed; and the events of
+a case are found by its changes.
 
 Revision: 0003
 Before it: 0002
@@ -18,6 +19,7 @@ depends_on = None
 def upgrade() -> None:
     """Go to this version."""
     op.drop_index(op.f("ix_journal_subject_seq"), table_name="journal")
+    op.drop_index(op.f("ix_events_receipt_id"), table_name="events")
     op.drop_index(op.f("ix_events_change_id"), table_name="events")
     op.create_index(
         "ix_events_change_id",
