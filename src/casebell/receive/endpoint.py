@@ -18,6 +18,7 @@ from casebell.errors import (
     CasebellError,
     EncodedBody,
     ShuttingDown,
+    TooManyRefusals,
     Unavailable,
     UnknownSource,
     WrongMethod,
@@ -27,6 +28,7 @@ from casebell.receive.accept import Accepted, Receiver
 from casebell.receive.address import Network, client_address
 from casebell.receive.answers import Headers, answer, respond
 from casebell.receive.deadline import Deadline
+from casebell.receive.sparing import Sparing
 from casebell.telemetry import Log, Metrics
 from casebell.uscis.receipts import mask
 
@@ -68,6 +70,7 @@ class WebhookEndpoint:
         #: Looked up once each: by source and outcome.
         self._counters: dict[tuple[str, str], Counter] = {}
         self._log = log
+        self._sparing = Sparing(clock)
 
     def use(
         self, *, max_body: int, body_timeout: float, trusted_proxies: Sequence[Network]
@@ -177,6 +180,12 @@ class WebhookEndpoint:
         known = source if self._receiver.knows(source) else "unknown"
         self._count(known, outcome)
         fields: dict[str, Any] = {}
+        if isinstance(failure, TooManyRefusals | UnknownSource | WrongMethod):
+            left_out = self._sparing.line(outcome)
+            if left_out is None:
+                return
+            if left_out:
+                fields["left_out"] = left_out
         if accepted is not None:
             self._metrics.delivery_seconds.observe(seconds)
             fields["row"] = accepted.row
