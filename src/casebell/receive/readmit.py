@@ -11,7 +11,7 @@ from typing import Any
 
 from casebell.clock import Clock
 from casebell.errors import HeldDelivery, NotFound, RefusedDelivery, UnknownSource
-from casebell.events import CaseEvent, Delivery, VerifiedDelivery
+from casebell.events import CaseEvent, VerifiedDelivery
 from casebell.receive.signatures import Authenticator, Kept
 from casebell.receive.understand import idempotency_key, understand
 from casebell.settings import Settings
@@ -19,6 +19,7 @@ from casebell.store import held, refused
 from casebell.store.batch import SameContent
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import append_events
+from casebell.store.rows import delivery_from_row
 
 #: Refusals read and written at a time: their bodies are in memory together.
 PAGE = 32
@@ -132,15 +133,7 @@ class Readmissions:
         authenticator = self._authenticators.get(row.source)
         if authenticator is None:
             raise UnknownSource
-        idempotency = row.idempotency_key
-        delivery = Delivery(
-            source=row.source,
-            body=bytes(row.body),
-            headers=((b"idempotency-key", idempotency.encode()),) if idempotency else (),
-            address=row.address,
-            received_at=row.at,
-            request_id=row.request_id,
-        )
+        delivery = delivery_from_row(row, received_at=row.at)
         digest = row.secret_digest
         kept = Kept(
             signature=row.signature,

@@ -1,14 +1,14 @@
 """A held delivery, tried again with today's configuration."""
 
 from casebell.errors import HeldDelivery, Refusal
-from casebell.events import Delivery, Flag, Micros, VerifiedDelivery
+from casebell.events import Flag, Micros, VerifiedDelivery
 from casebell.receive.understand import understand
 from casebell.settings import Settings
 from casebell.store import held
 from casebell.store.batch import Appended, SameContent
 from casebell.store.engine import Connection
 from casebell.store.event_log import append_events
-from casebell.store.rows import parse_words
+from casebell.store.rows import delivery_from_row, parse_words
 
 
 async def release(
@@ -36,15 +36,7 @@ async def release(
             f"Source {row.source} is no longer in the configuration.",
             hint=f"Put [sources.{row.source}] back, or discard the delivery.",
         )
-    idempotency = row.idempotency_key
-    delivery = Delivery(
-        source=row.source,
-        body=bytes(row.body),
-        headers=((b"idempotency-key", idempotency.encode()),) if idempotency else (),
-        address=row.address,
-        received_at=row.received_at,
-        request_id=row.request_id,
-    )
+    delivery = delivery_from_row(row, received_at=row.received_at)
     verified = VerifiedDelivery(
         delivery=delivery,
         secret_label=row.secret_label,

@@ -5,7 +5,18 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from casebell.events import Case, CaseEvent, Change, Flag, KeyBasis, Status, Tag, TimeBasis
+from casebell.events import (
+    Case,
+    CaseEvent,
+    Change,
+    Delivery,
+    Flag,
+    KeyBasis,
+    Micros,
+    Status,
+    Tag,
+    TimeBasis,
+)
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -36,6 +47,19 @@ def word_list(stored: object) -> tuple[str, ...]:
     except ValueError:
         return ()
     return tuple(map(str, found)) if isinstance(found, list) else ()
+
+
+def delivery_from_row(row: Any, *, received_at: Micros) -> Delivery:
+    """The delivery that a row of `held` or `refused` holds, with what is kept of its headers."""
+    idempotency = row.idempotency_key
+    return Delivery(
+        source=row.source,
+        body=bytes(row.body),
+        headers=((b"idempotency-key", idempotency.encode()),) if idempotency else (),
+        address=row.address,
+        received_at=received_at,
+        request_id=row.request_id,
+    )
 
 
 def event_row(event: CaseEvent, *, id: int, revision_of: int | None) -> dict[str, Any]:  # noqa: A002
