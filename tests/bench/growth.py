@@ -5,11 +5,13 @@ The store is kept where it was made, and grows by what each run delivers.
 
 import asyncio
 import random
+import sqlite3
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,6 +89,7 @@ def _acknowledging(bench: Bench, large: Path, *, rounds: int) -> None:
             corpus = bench.directory / f"growth-{number}.tsv"
             write_corpus(corpus, secret=SECRET, count=_SHARE, seed=time.time(), receipt=receipt)
             empty.append(bench.measure(row, corpus))
+            _warm(large)
             grown.append(bench.measure(row, corpus, work=large))
             corpus.unlink()
         _print_line(f"{row.name}, an empty store", empty, empty)
@@ -95,6 +98,14 @@ def _acknowledging(bench: Bench, large: Path, *, rounds: int) -> None:
         port = free_port()
         with bench.serving(_ROUTING, large, port=port):
             drained(port)
+
+
+def _warm(large: Path) -> None:
+    """Have the index of keys in memory, as a machine has that has taken so many deliveries."""
+    with closing(sqlite3.connect(f"file:{large}/casebell.db?mode=ro", uri=True)) as connection:
+        connection.execute(
+            "SELECT count(*) FROM events INDEXED BY sqlite_autoindex_events_1 WHERE key > ''"
+        ).fetchone()
 
 
 def _print_line(
@@ -134,10 +145,9 @@ async def _looking(large: Path) -> None:
                 await look.query(connection)
                 times.append((time.perf_counter() - began) * 1000)
         await store.close()
-        whole = [_run(large, look.command) for _ in range(3)]
+        whole = _run(large, look.command)
         print(
-            f"| {look.name} | {times[0]:.1f} | {statistics.median(times[1:]):.1f} "
-            f"| {statistics.median(whole):.0f} |"
+            f"| {look.name} | {times[0]:.1f} | {statistics.median(times[1:]):.1f} | {whole:.0f} |"
         )
 
 
