@@ -163,7 +163,7 @@ async def test_killed_between_two_steps(make_server: MakeServer, postgres: Postg
             assert says == ([False, True] if before else [False])
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 async def test_another_server_takes_over(make_server: MakeServer, postgres: Postgres) -> None:
     """Of two servers on one database one is killed while it sends: the other sends it, soon."""
     database = await new_database(postgres)
