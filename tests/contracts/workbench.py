@@ -3,9 +3,9 @@
 import asyncio
 import functools
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -191,9 +191,9 @@ def _bare(
     """Watch the transactions that go past SQLAlchemy, to SQLite's own driver."""
     write_at_once = store.write_at_once
 
-    async def watched(work: Callable[[Any], Any]) -> Any:
+    async def watched(work: Callable[[Any], Any], **how: Any) -> Any:
         begun()
-        return await write_at_once(lambda bare: work(_Watched(bare, look)))
+        return await write_at_once(lambda bare: work(_Watched(bare, look)), **how)
 
     store.write_at_once = watched  # type: ignore[method-assign]
     try:
@@ -229,3 +229,13 @@ def _engine(store: Store, *, writer: bool) -> AsyncEngine:
     engine = store._writer if writer else store._reader
     assert engine is not None
     return engine
+
+
+@asynccontextmanager
+async def writer_busy(store: Store) -> AsyncIterator[None]:
+    """Somebody else writes: what is appended meanwhile has to wait."""
+    async with store.write():
+        yield
+        # Everything that was started gets to where it waits.
+        for _ in range(10):
+            await asyncio.sleep(0)

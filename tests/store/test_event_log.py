@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from casebell.store.event_log import BATCH_LIMIT, QUEUE_LIMIT, EventLog
 from casebell.store.rows import event_from_row
 from casebell.store.schema import deliveries, events, journal
 from contracts.case_events import RECEIVED_AT, body_of, case_event, same_json
-from contracts.workbench import writes_of
+from contracts.workbench import writer_busy, writes_of
 
 
 async def rows_of(store: Store, table: Any) -> Sequence[Any]:
@@ -30,16 +29,6 @@ async def count(store: Store, table: Any) -> int:
     """How many rows a table has."""
     async with store.read() as connection:
         return int((await connection.execute(select(func.count()).select_from(table))).scalar_one())
-
-
-@asynccontextmanager
-async def writer_busy(store: Store) -> AsyncIterator[None]:
-    """Somebody else writes: what is appended meanwhile has to wait."""
-    async with store.write():
-        yield
-        # Everything that was started gets to where it waits.
-        for _ in range(10):
-            await asyncio.sleep(0)
 
 
 async def test_stored_whole(store: Store, log: EventLog) -> None:

@@ -27,7 +27,9 @@ from casebell.telemetry import Log, Metrics
 from casebell.uscis.receipts import mask
 
 #: Events decided in one transaction.
-BATCH = 256
+BATCH = 64
+#: More events than this waiting at once are a burst.
+CROWD = 8
 #: Events decided in one go, before others get their turn: about a millisecond.
 STRETCH = 8
 #: Seconds between looks at the store when nobody rang: another server may have stored events.
@@ -169,7 +171,11 @@ class Router:
                 lambda bare: Docket.load_at_once(bare, receipts)
             )
             told = await self._decide(docket, waiting)
-            await self._store.write_at_once(lambda bare: docket.write(SqliteTables(bare)))
+            await self._store.write_at_once(
+                lambda bare: docket.write(SqliteTables(bare)),
+                # In a burst what comes in is first; a single case's alert does not wait.
+                patient=len(waiting) > CROWD,
+            )
         else:
             async with self._store.write() as connection:
                 # Another server may have decided about some since they were read.

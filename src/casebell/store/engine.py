@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from casebell.errors import StorageUnavailable
 from casebell.store import backup, migrations, soundness
 from casebell.store.lock import take_lock
+from casebell.store.together import Together
 from casebell.store.translation import translated
 from casebell.telemetry import get_logger
 
@@ -52,6 +53,7 @@ class Store:
         self._lock: int | None = None
         self._writer: AsyncEngine | None = None
         self._reader: AsyncEngine | None = None
+        self._together = Together(self._transact)
         #: Writing transactions that failed, ever.
         self.failures = 0
 
@@ -99,6 +101,7 @@ class Store:
 
     async def close(self) -> None:
         """Close every connection and release the lock."""
+        await self._together.close()
         for engine in (self._reader, self._writer):
             if engine is not None:
                 await engine.dispose()
@@ -131,30 +134,42 @@ class Store:
                     )
                 yield connection
 
-    async def write_at_once(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+    async def write_at_once(
+        self, work: Callable[[sqlite3.Connection], Result], *, patient: bool = False
+    ) -> Result:
         """A writing transaction on SQLite, on the connection that `write` uses as well.
 
         `work` runs at once, in this thread: writing rows is work of memory, and two threads would
         take turns at the interpreter for every row. The commit, which waits for the disk, runs in
-        the driver's thread.
+        the driver's thread. What is asked for meanwhile shares the next one.
+
+        Args:
+            work: gets the bare connection, inside the transaction.
+            patient: whether it may wait a few milliseconds to share a transaction.
         """
         if self._writer is None:
             raise StorageUnavailable("The database is not open for writing.")
         with self._counted(), translated():
-            async with self._writer.connect() as connection:
-                driver: Any = (await connection.get_raw_connection()).driver_connection
-                # The driver has no public way to run a function in its thread.
-                bare, in_thread = driver._conn, driver._execute  # noqa: SLF001
-                if not _begin(bare):
-                    await in_thread(bare.execute, "BEGIN IMMEDIATE")
-                try:
-                    result = work(bare)
-                    await in_thread(bare.execute, "COMMIT")
-                except BaseException:
-                    # There, too, so that it comes after a commit that nobody waits for any more.
-                    await in_thread(_roll_back, bare)
-                    raise
-                return result
+            result: Result = await self._together.write(work, patient=patient)
+            return result
+
+    async def _transact(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
+        if self._writer is None:
+            raise StorageUnavailable("The database is not open for writing.")
+        async with self._writer.connect() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            # The driver has no public way to run a function in its thread.
+            bare, in_thread = driver._conn, driver._execute  # noqa: SLF001
+            if not _begin(bare):
+                await in_thread(bare.execute, "BEGIN IMMEDIATE")
+            try:
+                result = work(bare)
+                await in_thread(bare.execute, "COMMIT")
+            except BaseException:
+                # There, too, so that it comes after a commit that nobody waits for any more.
+                await in_thread(_roll_back, bare)
+                raise
+            return result
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
