@@ -27,7 +27,7 @@ from casebell.telemetry import Log, Metrics
 from casebell.uscis.receipts import mask
 
 #: Events decided in one transaction.
-BATCH = 64
+BATCH = 256
 #: More events than this waiting at once are a burst.
 CROWD = 8
 #: Events decided in one go, before others get their turn: about a millisecond.
