@@ -110,7 +110,8 @@ async def test_forged_deliveries_shut_nobody_out(
     assert bodies <= BYTES_LIMIT
     assert server.rows(entries)[0][0] - journalled <= 2 * ITEMISED + seconds + 10
     assert grown < 32 * MB
-    assert database < 16 * MB
+    # Nearly all of it is the write-ahead log, which takes 8,000 pages before it begins anew.
+    assert database < 48 * MB
 
 
 def files(server: Server) -> int:
