@@ -21,14 +21,9 @@ class JsonBody:
     #: Objects in which keys came twice, and those keys. In `document` the last one stands.
     _repeated: Sequence[tuple[object, frozenset[str]]] = field(default=(), repr=False)
 
-    @property
-    def any_repeated(self) -> bool:
-        """Whether a key came twice in any of its objects."""
-        return bool(self._repeated)
-
     def repeated(self, paths: Iterable[str]) -> list[str]:
         """Those of `paths` on the way to which a key came twice in its object."""
-        return [path for path in paths if self._repeats(path)]
+        return [path for path in paths if self._repeats(path)] if self._repeated else []
 
     def _repeats(self, path: str) -> bool:
         value: object = self.document

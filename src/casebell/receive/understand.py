@@ -113,8 +113,6 @@ def idempotency_key(delivery: Delivery) -> str | None:
 
 def _require_single_identity(body: JsonBody, fields: FieldMap) -> None:
     """Two ids, receipts or times in one object: readers would differ in which one counts (D8)."""
-    if not body.any_repeated:
-        return
     paths = (*fields.id, *fields.receipt, *fields.occurred_at, *fields.observed_at)
     if repeated := body.repeated(paths):
         raise HeldDelivery(HeldReason.DUPLICATE_KEYS, f"A key of {repeated[0]} comes twice.")

@@ -31,6 +31,13 @@ metadata = MetaData(
 #: 64 bits; SQLite's rowid alias must be spelt INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
 
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    """An index of those rows alone for which a condition holds, on either backend."""
+    condition = text(where)
+    return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+
+
 #: One row per (source, key), for ever. Ids are given by the single writer, in order of arrival.
 events = Table(
     "events",
@@ -65,30 +72,15 @@ events = Table(
     Column("fold_reason", Text),
     # The key first, so that this index also finds a key of any source.
     UniqueConstraint("key", "source"),
-    Index(
-        "ix_events_unrouted",
-        "id",
-        sqlite_where=text("routed_at IS NULL"),
-        postgresql_where=text("routed_at IS NULL"),
-    ),
+    _partial("ix_events_unrouted", "id", where="routed_at IS NULL"),
     Index(None, "source", "id"),
     # None on the receipt: in a large log it would cost a delivery as much as all the others, and a
     # case's events are found by its changes (docs/decisions/0011).
     Index(None, "status", "id"),
     Index(None, "received_at", "id"),
     # Null before it is routed: the acknowledgement does not pay for it.
-    Index(
-        "ix_events_change_id",
-        "change_id",
-        sqlite_where=text("change_id IS NOT NULL"),
-        postgresql_where=text("change_id IS NOT NULL"),
-    ),
-    Index(
-        "ix_events_revision_of",
-        "revision_of",
-        sqlite_where=text("revision_of IS NOT NULL"),
-        postgresql_where=text("revision_of IS NOT NULL"),
-    ),
+    _partial("ix_events_change_id", "change_id", where="change_id IS NOT NULL"),
+    _partial("ix_events_revision_of", "revision_of", where="revision_of IS NOT NULL"),
 )
 
 #: Every authentic POST after the first of its event.
@@ -134,14 +126,7 @@ held = Table(
     Column("event_id", BigInteger),
     UniqueConstraint("source", "body_sha256"),
     Index(None, "state", "id"),
-    Index(
-        "ix_held_untold",
-        "source",
-        "reason",
-        "id",
-        sqlite_where=text("told_at IS NULL"),
-        postgresql_where=text("told_at IS NULL"),
-    ),
+    _partial("ix_held_untold", "source", "reason", "id", where="told_at IS NULL"),
 )
 
 #: Deliveries that did not authenticate: the newest, without trust. Those that came with something
@@ -171,27 +156,9 @@ refused = Table(
     # Last: SQLite reads what stands before it without reading it. Null where there is no proof.
     Column("body", LargeBinary),
     Index(None, "at"),
-    Index(
-        "ix_refused_kept",
-        "id",
-        "body_size",
-        sqlite_where=text("body IS NOT NULL"),
-        postgresql_where=text("body IS NOT NULL"),
-    ),
-    Index(
-        "ix_refused_untold",
-        "source",
-        "id",
-        sqlite_where=text("told_at IS NULL AND body IS NOT NULL"),
-        postgresql_where=text("told_at IS NULL AND body IS NOT NULL"),
-    ),
-    Index(
-        "ix_refused_told",
-        "told_at",
-        "source",
-        sqlite_where=text("told_at IS NOT NULL"),
-        postgresql_where=text("told_at IS NOT NULL"),
-    ),
+    _partial("ix_refused_kept", "id", "body_size", where="body IS NOT NULL"),
+    _partial("ix_refused_untold", "source", "id", where="told_at IS NULL AND body IS NOT NULL"),
+    _partial("ix_refused_told", "told_at", "source", where="told_at IS NOT NULL"),
 )
 
 #: Random keys that this database makes for itself.
@@ -273,15 +240,7 @@ alerts = Table(
     # The channel that failed, where this alert stands in for another.
     Column("stands_in_for", Text),
     UniqueConstraint("subject", "channel", "target"),
-    Index(
-        "ix_alerts_waiting",
-        "channel",
-        "priority",
-        "not_before",
-        "id",
-        sqlite_where=WAITING,
-        postgresql_where=WAITING,
-    ),
+    _partial("ix_alerts_waiting", "channel", "priority", "not_before", "id", where=WAITING.text),
     Index(None, "state", "id"),
     Index(None, "event_id"),
     Index(None, "change_id"),
