@@ -136,7 +136,7 @@ class EventLog:
                 )
 
     async def _append(self, events: Sequence[CaseEvent]) -> list[Appended]:
-        """One transaction; on SQLite one hop to the driver's thread."""
+        """One transaction; on SQLite perhaps shared with others that write."""
 
         def work(bare: sqlite3.Connection) -> list[Appended]:
             return append(SqliteTables(bare), events, same_content=self._same_content)
