@@ -1,7 +1,8 @@
 """What a batch of deliveries becomes: one algorithm, written against seven small verbs.
 
-The event log runs it twice over: on SQLite on the driver's bare connection, with statements compiled
-once and rows as tuples; elsewhere through SQLAlchemy. `docs/decisions/0010-where-the-microseconds-go.md` has the figures.
+The event log runs it twice over: on SQLite on the driver's bare connection, with statements
+compiled once and rows as tuples; elsewhere through SQLAlchemy.
+`docs/decisions/0010-where-the-microseconds-go.md` has the figures.
 """
 
 import dataclasses
