@@ -176,7 +176,7 @@ class ChannelContract:
     async def test_silence_after_the_message_is_doubt(self, rig: Rig) -> None:
         """The server has the message and does not answer in time: it may have been taken."""
         rig.delay(30.0)
-        result = await rig.channel(timeout=0.3).send(target=rig.target, message=MESSAGE)
+        result = await rig.channel(timeout=1.0).send(target=rig.target, message=MESSAGE)
         assert told(result) == (Outcome.AMBIGUOUS, FailureReason.TIMEOUT)
 
     async def test_a_reset_after_the_message_is_doubt(self, rig: Rig) -> None:
@@ -217,7 +217,7 @@ class ChannelContract:
             rig.delay(30.0)
         if trouble == "cut off":
             rig.cut_off()
-        channel = rig.load(host, port, timeout=0.3)
+        channel = rig.load(host, port, timeout=1.0)
         result = await channel.send(target=rig.target, message=MESSAGE)
         assert result.delivered == (trouble == "none")
         shown = (channel, channel.targets, result)

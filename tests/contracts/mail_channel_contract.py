@@ -112,7 +112,7 @@ class MailContract(ChannelContract):
     ) -> None:
         """Silence before the text was handed over: it cannot have arrived."""
         mail_sink.answer(SmtpStep(step), SmtpAnswer(delay=30.0))
-        result = await rig.channel(timeout=0.3).send(target=rig.target, message=MESSAGE)
+        result = await rig.channel(timeout=1.0).send(target=rig.target, message=MESSAGE)
         assert told(result) == (Outcome.RETRYABLE, FailureReason.TIMEOUT)
 
     async def test_a_refusal_that_quotes_us_does_not_leak(
