@@ -22,14 +22,13 @@ from casebell.console.event_page import event_page
 from casebell.console.operations import ACTOR
 from casebell.console.reload import Reloader, Swap
 from casebell.console.status import StatusPages
-from casebell.receive.endpoint import WebhookEndpoint
+from casebell.receive.endpoint import WEBHOOKS, WebhookEndpoint
+from casebell.receive.reception import Reception
 from casebell.runtime import Runtime
 from casebell.settings import Settings
 from casebell.store import queries
 from casebell.telemetry import Metrics
 
-#: Where sources post to, each under its name.
-WEBHOOKS = "/webhooks/"
 #: Seconds that requests under way are given when the server ends, before sends are.
 REQUEST_GRACE = 4
 
@@ -44,7 +43,7 @@ def build(
     read: Callable[[], Settings] | None = None,
     applied: Callable[[Settings], None] = lambda _: None,
     hangup: asyncio.Event | None = None,
-) -> Starlette:
+) -> "Entrance":
     """The server as an ASGI application; its lifespan opens and closes everything.
 
     Args:
@@ -56,15 +55,15 @@ def build(
         hangup: set to have the configuration read anew.
     """
     runtime = Runtime.wire(settings, clock=clock, metrics=metrics)
-    endpoint = WebhookEndpoint(
+    reception = Reception(
         receiver=runtime.receiver,
         clock=runtime.clock,
         max_body=settings.server.max_body,
-        body_timeout=settings.server.body_timeout,
         trusted_proxies=settings.server.trusted_proxies,
         metrics=runtime.metrics,
         log=runtime.log,
     )
+    endpoint = WebhookEndpoint(reception, body_timeout=settings.server.body_timeout)
 
     async def storage_answers() -> bool:
         # On a full disk a transaction that writes nothing still succeeds.
@@ -92,11 +91,8 @@ def build(
 
         def swap() -> None:
             swap_runtime()
-            endpoint.use(
-                max_body=new.server.max_body,
-                body_timeout=new.server.body_timeout,
-                trusted_proxies=new.server.trusted_proxies,
-            )
+            reception.use(max_body=new.server.max_body, trusted_proxies=new.server.trusted_proxies)
+            endpoint.use(body_timeout=new.server.body_timeout)
             pages.use(metrics_from=new.server.metrics_from)
             applied(new)
 
@@ -132,6 +128,7 @@ def build(
             runtime.operations, token=door_token, reload=partial(reloader.reload, actor=ACTOR)
         )
     app = Entrance(
+        reception,
         endpoint,
         routes=routes,
         middleware=[Middleware(RequestIds)],
@@ -150,8 +147,10 @@ class Entrance(Starlette):
     for it: its endpoint answers in the contract's shape whatever happens.
     """
 
-    def __init__(self, deliveries: ASGIApp, **rest: Any) -> None:
+    def __init__(self, reception: Reception, deliveries: ASGIApp, **rest: Any) -> None:
         super().__init__(**rest)
+        #: For a web server that can hand it whole deliveries itself.
+        self.reception = reception
         self._deliveries = deliveries
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

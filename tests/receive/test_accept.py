@@ -20,9 +20,10 @@ from casebell.errors import (
     UnknownSource,
 )
 from casebell.events import Delivery, Flag, HeldReason, KeyBasis, Status, Tag
-from casebell.receive.accept import Receiver
+from casebell.receive.accept import Held, Receiver
 from casebell.receive.refusals import Refusals
 from casebell.settings import Source
+from casebell.store.batch import Appended
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 from casebell.store.rows import event_from_row
@@ -73,6 +74,18 @@ class Bench:
     def _hold(self) -> None:
         self.held_back += 1
 
+    async def append(self, delivery: Delivery) -> Appended:
+        """What became of a delivery that is understood."""
+        accepted = await self.receiver.accept(delivery)
+        assert isinstance(accepted, Appended)
+        return accepted
+
+    async def hold(self, delivery: Delivery) -> Held:
+        """What became of one that is not."""
+        accepted = await self.receiver.accept(delivery)
+        assert isinstance(accepted, Held)
+        return accepted
+
     async def count(self) -> dict[str, int]:
         """How many rows there are of each kind."""
         tables = {
@@ -120,9 +133,8 @@ class TestStored:
 
     async def test_an_event_is_on_disk(self, bench: Bench) -> None:
         """When the answer comes, the event and its journal entry are there."""
-        accepted = await bench.receiver.accept(signed())
-        assert (accepted.status, accepted.key, accepted.row) == ("stored", "evt_1", 1)
-        assert accepted.reason is None
+        accepted = await bench.append(signed())
+        assert (accepted.status, accepted.key, accepted.event_id) == ("stored", "evt_1", 1)
         (row,) = await rows(bench.store, events)
         assert event_from_row(row) == accepted.event
         assert (row.receipt, row.receipt_raw) == ("IOE0912345678", "ioe-091-234-5678")
@@ -141,23 +153,23 @@ class TestStored:
     async def test_a_repeat_is_a_duplicate(self, bench: Bench) -> None:
         """The same event again is acknowledged with the same row, and on record as a delivery."""
         await bench.receiver.accept(signed())
-        accepted = await bench.receiver.accept(signed(at=SIGNED_AT + 20))
-        assert (accepted.status, accepted.key, accepted.row) == ("duplicate", "evt_1", 1)
+        accepted = await bench.append(signed(at=SIGNED_AT + 20))
+        assert (accepted.status, accepted.key, accepted.event_id) == ("duplicate", "evt_1", 1)
         count = await bench.count()
         assert (count["events"], count["deliveries"], count["journal"]) == (1, 1, 2)
 
     async def test_many_at_once_are_one_event(self, bench: Bench) -> None:
         """However concurrently an event is delivered, it is stored once and one of them did it."""
-        results = await asyncio.gather(*(bench.receiver.accept(signed()) for _ in range(20)))
+        results = await asyncio.gather(*(bench.append(signed()) for _ in range(20)))
         assert sorted(one.status for one in results) == ["duplicate"] * 19 + ["stored"]
-        assert {one.row for one in results} == {1}
+        assert {one.event_id for one in results} == {1}
         assert (await bench.count())["events"] == 1
 
     async def test_another_body_is_a_conflict(self, bench: Bench) -> None:
         """Other content under a used id is acknowledged by that id, and kept beside the first."""
         await bench.receiver.accept(signed())
-        accepted = await bench.receiver.accept(signed(normalized_status="denied"))
-        assert (accepted.status, accepted.key, accepted.row) == ("conflict", "evt_1", 2)
+        accepted = await bench.append(signed(normalized_status="denied"))
+        assert (accepted.status, accepted.key, accepted.event_id) == ("conflict", "evt_1", 2)
         first, second = await rows(bench.store, events)
         assert second.key_basis == KeyBasis.REVISION
         assert Flag.CONFLICT in first.flags
@@ -165,16 +177,14 @@ class TestStored:
 
     async def test_a_stale_signature_is_flagged(self, bench: Bench) -> None:
         """A delivery that an outage held up counts, and carries its flag (A5)."""
-        accepted = await bench.receiver.accept(signed(at=SIGNED_AT - 3_600))
-        assert accepted.event is not None
+        accepted = await bench.append(signed(at=SIGNED_AT - 3_600))
         assert accepted.event.flags == {Flag.STALE_SIGNATURE}
 
     async def test_each_source_by_its_own_secret(self, bench: Bench) -> None:
         """A source's deliveries are proven by its own means and stored under its name."""
-        accepted = await bench.receiver.accept(
+        accepted = await bench.append(
             shared({"receipt_number": "IOE0912345678", "status_text": "Case Was Approved"})
         )
-        assert accepted.event is not None
         assert (accepted.event.source, accepted.event.status) == ("torch", Status.APPROVED)
 
     async def test_test_receipts_are_marked(self, tmp_path: Path) -> None:
@@ -185,10 +195,7 @@ class TestStored:
         ):
             tags = []
             for number, receipt in enumerate(("IOE0912345678", "EAC9999103402", "IOE1234567890")):
-                accepted = await bench.receiver.accept(
-                    signed(id=f"evt_{number}", receipt_number=receipt)
-                )
-                assert accepted.event is not None
+                accepted = await bench.append(signed(id=f"evt_{number}", receipt_number=receipt))
                 tags.append(Tag.TEST in accepted.event.tags)
         assert tags == [True, True, False]
 
@@ -212,9 +219,8 @@ class TestHeld:
         self, bench: Bench, body: bytes, reason: HeldReason
     ) -> None:
         """The body stays as it came, the reason beside it, and operations are to hear."""
-        accepted = await bench.receiver.accept(signed(body))
-        assert (accepted.status, accepted.reason, accepted.row) == ("held", reason, 1)
-        assert (accepted.key, accepted.event) == (None, None)
+        accepted = await bench.hold(signed(body))
+        assert (accepted.status, accepted.reason, accepted.held_id) == ("held", reason, 1)
         (row,) = await rows(bench.store, held_table)
         assert bytes(row.body) == body
         assert (row.reason, row.state, row.times, row.secret_label) == (reason, "held", 1, "1")
@@ -230,14 +236,14 @@ class TestHeld:
     )
     async def test_a_time_out_of_bounds(self, bench: Bench, age: int, reason: HeldReason) -> None:
         """What was signed too long ago, or tomorrow, is kept for somebody to look at (A5)."""
-        accepted = await bench.receiver.accept(signed(at=SIGNED_AT - age))
+        accepted = await bench.hold(signed(at=SIGNED_AT - age))
         assert (accepted.status, accepted.reason) == ("held", reason)
 
     async def test_the_same_again_is_one_row(self, bench: Bench) -> None:
         """A sender that repeats what cannot be understood fills no table."""
         for _ in range(3):
-            accepted = await bench.receiver.accept(signed(b"not json"))
-            assert accepted.row == 1
+            accepted = await bench.hold(signed(b"not json"))
+            assert accepted.held_id == 1
         (row,) = await rows(bench.store, held_table)
         assert row.times == 3
 

@@ -271,7 +271,7 @@ class TestLock:
             other = sqlite3.connect(sqlite_path, isolation_level=None)
             try:
                 other.execute("BEGIN EXCLUSIVE")
-                waiting = [asyncio.create_task(log.append(case_event(f"evt_{n}"))) for n in (1, 2)]
+                waiting = [log.append(case_event(f"evt_{n}")) for n in (1, 2)]
                 for failed in await asyncio.gather(*waiting, return_exceptions=True):
                     assert isinstance(failed, StorageUnavailable)
                     assert failed.message == "The storage failed: database is locked."

@@ -35,7 +35,7 @@ async def test_stored_whole(store: Store, log: EventLog) -> None:
     """An event comes back from its row as it went in, bytes and sets included."""
     sent = case_event(body=b'{"id": "evt_1", "t": "\xc3\xa9"}', flags=frozenset({Flag.NAIVE_TIME}))
     result = await log.append(sent)
-    assert result == Appended(outcome=AppendOutcome.STORED, event_id=1, key="evt_1")
+    assert result == Appended(outcome=AppendOutcome.STORED, event_id=1, event=sent)
     [row] = await rows_of(store, events)
     assert event_from_row(row) == sent
     assert (row.routed_at, row.change_id, row.revision_of) == (None, None, None)
@@ -84,7 +84,7 @@ class TestGroupCommit:
             async with writer_busy(store):
                 begun.clear()
                 tasks = [log.append(case_event(f"evt_{n}")) for n in range(100)]
-                waiting = [asyncio.create_task(task) for task in tasks]
+                waiting = list(tasks)
             results = await asyncio.gather(*waiting)
         assert [result.event_id for result in results] == list(range(1, 101))
         assert 1 <= len(begun) <= 2
@@ -116,12 +116,10 @@ class TestGroupCommit:
     async def test_queue_is_bounded(self, store: Store, log: EventLog) -> None:
         """When too many wait, the next is told so at once; those that wait are all stored."""
         async with writer_busy(store):
-            first = [asyncio.create_task(log.append(case_event("first")))]
+            first = [log.append(case_event("first"))]
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-            first += [
-                asyncio.create_task(log.append(case_event(f"evt_{n}"))) for n in range(QUEUE_LIMIT)
-            ]
+            first += [log.append(case_event(f"evt_{n}")) for n in range(QUEUE_LIMIT)]
             await asyncio.sleep(0)
             with pytest.raises(QueueFull):
                 await log.append(case_event("too many"))
@@ -133,7 +131,7 @@ class TestGroupCommit:
     async def test_cancelled_waiter(self, store: Store, log: EventLog) -> None:
         """A sender that goes away while it waits disturbs nobody else."""
         async with writer_busy(store):
-            tasks = [asyncio.create_task(log.append(case_event(f"evt_{n}"))) for n in range(4)]
+            tasks = [log.append(case_event(f"evt_{n}")) for n in range(4)]
             await asyncio.sleep(0)
             tasks[0].cancel()
             tasks[2].cancel()
@@ -151,7 +149,7 @@ class TestGroupCommit:
         """A log that closes writes what waits, and takes no more."""
         log = await EventLog(store=store, same_content=same_json).__aenter__()
         async with writer_busy(store):
-            waiting = [asyncio.create_task(log.append(case_event(f"evt_{n}"))) for n in range(300)]
+            waiting = [log.append(case_event(f"evt_{n}")) for n in range(300)]
             await asyncio.sleep(0)
             closing = asyncio.create_task(log.__aexit__())
             await asyncio.sleep(0)
@@ -171,7 +169,7 @@ async def test_failing_commit(bare_url: str) -> None:
         async with store.write() as connection:
             for statement in _BREAK_COMMITS[store.is_sqlite]:
                 await connection.execute(text(statement))
-        waiting = [asyncio.create_task(log.append(case_event(f"evt_{n}"))) for n in range(5)]
+        waiting = [log.append(case_event(f"evt_{n}")) for n in range(5)]
         results = await asyncio.gather(*waiting, return_exceptions=True)
         assert [type(result) for result in results] == [StorageUnavailable] * 5
         assert await count(store, events) == 0
@@ -214,7 +212,7 @@ class TestRepeats:
             flags=frozenset({Flag.STALE_SIGNATURE}),
         )
         assert await log.append(again) == Appended(
-            outcome=AppendOutcome.DUPLICATE, event_id=1, key="evt_1"
+            outcome=AppendOutcome.DUPLICATE, event_id=1, event=again
         )
         [row] = await rows_of(store, deliveries)
         assert row._asdict() == {
@@ -251,8 +249,7 @@ class TestRepeats:
         """Two sources may use one key for two events, in one batch or later."""
         async with writer_busy(store):
             tasks = [
-                asyncio.create_task(log.append(case_event(source=source)))
-                for source in ("parley", "torch", "parley")
+                log.append(case_event(source=source)) for source in ("parley", "torch", "parley")
             ]
         results = await asyncio.gather(*tasks)
         assert [result.outcome for result in results] == ["stored", "stored", "duplicate"]
@@ -268,7 +265,7 @@ class TestConflicts:
         await log.append(case_event(flags=frozenset({Flag.NAIVE_TIME})))
         other = case_event(body=body_of("evt_1", status="denied"), text="Case Was Denied")
         result = await log.append(other)
-        assert result == Appended(outcome=AppendOutcome.CONFLICT, event_id=2, key="evt_1")
+        assert result == Appended(outcome=AppendOutcome.CONFLICT, event_id=2, event=other)
         first, revision = await rows_of(store, events)
         assert (first.key, first.body, first.flags) == (
             "evt_1",
@@ -299,7 +296,7 @@ class TestConflicts:
         """First, repeats and conflicts that arrive together come out as if one after another."""
         bodies = [body_of("evt_1", text=word) for word in ("a", "b", "a", "b", "c")]
         async with writer_busy(store):
-            tasks = [asyncio.create_task(log.append(case_event(body=body))) for body in bodies]
+            tasks = [log.append(case_event(body=body)) for body in bodies]
         results = await asyncio.gather(*tasks)
         assert [(result.outcome, result.event_id) for result in results] == [
             ("stored", 1),

@@ -25,6 +25,7 @@ from casebell.clock import SystemClock
 from casebell.console.local import Door, door_path, new_door, write_door
 from casebell.errors import Refusal
 from casebell.receive.connection import Connection
+from casebell.receive.direct import DirectConnection
 from casebell.receive.listener import Listener
 from casebell.receive.room import Room
 from casebell.settings import Settings, load
@@ -97,7 +98,7 @@ async def run_server(settings: Settings, *, files: int) -> None:
         log=log,
     )
 
-    class PatientConnection(Connection):
+    class PatientConnection(DirectConnection):
         patience = settings.server.body_timeout
         left = room.left
 
@@ -120,6 +121,7 @@ async def run_server(settings: Settings, *, files: int) -> None:
         applied=applied,
         hangup=hangup,
     )
+    PatientConnection.reception = app.reception
     config = _uvicorn_config(app, settings, PatientConnection)
     server = _Server(config, connection=PatientConnection, room=room)
     loop = asyncio.get_running_loop()

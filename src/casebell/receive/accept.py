@@ -7,35 +7,40 @@
 Nothing of routing happens here: a bad rule can never cost a delivery.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from casebell.clock import Clock
 from casebell.errors import HeldDelivery, RefusedDelivery, UnknownSource
-from casebell.events import CaseEvent, Delivery, HeldReason, VerifiedDelivery
+from casebell.events import Delivery, HeldReason, VerifiedDelivery
 from casebell.receive.refusals import Refusals
 from casebell.receive.signatures import Authenticator
 from casebell.receive.understand import idempotency_key, understand
 from casebell.settings import Source
 from casebell.store import held
+from casebell.store.batch import Appended
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Accepted:
-    """What the sender is told about an authentic delivery, and what the log says of it."""
+class Held:
+    """A delivery that is authentic, and not understood."""
 
-    #: `stored`, `duplicate`, `conflict` or `held`.
-    status: str
-    #: The source's key; None for a held delivery.
-    key: str | None = None
-    #: Why it is held.
-    reason: HeldReason | None = None
-    #: Our row: of the event, or of the held delivery.
-    row: int = 0
-    event: CaseEvent | None = None
+    reason: HeldReason
+    held_id: int
+
+    @property
+    def status(self) -> str:
+        """What its sender is told."""
+        return "held"
+
+
+#: What became of an authentic delivery.
+Accepted: TypeAlias = Appended | Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +97,10 @@ class Receiver:
         """Whether a source has this name."""
         return source in self._desks
 
-    async def accept(self, delivery: Delivery) -> Accepted:
-        """Take one delivery all the way to the disk.
+    def accept(self, delivery: Delivery) -> asyncio.Future[Appended] | asyncio.Future[Held]:
+        """Take one delivery all the way to the disk; there when the future is done.
 
-        Raises:
+        Raises, at once or by the future:
             UnknownSource: no source has this name.
             RefusedDelivery, TooManyRefusals: it did not authenticate.
             Unavailable: it could not be stored now.
@@ -107,8 +112,8 @@ class Receiver:
         try:
             event = understand(verified, desk.source, test_receipts=self._test_receipts)
         except HeldDelivery as why:
-            return await self._hold(verified, why)
-        return await self._append(event)
+            return asyncio.ensure_future(self._hold(verified, why))
+        return self._event_log.append(event)
 
     def _authenticate(self, desk: Desk, delivery: Delivery) -> VerifiedDelivery:
         try:
@@ -117,13 +122,7 @@ class Receiver:
             self._refusals.note(delivery, error, presented=desk.authenticator.presented)
             raise
 
-    async def _append(self, event: CaseEvent) -> Accepted:
-        appended = await self._event_log.append(event)
-        return Accepted(
-            status=appended.outcome, key=appended.key, row=appended.event_id, event=event
-        )
-
-    async def _hold(self, verified: VerifiedDelivery, why: HeldDelivery) -> Accepted:
+    async def _hold(self, verified: VerifiedDelivery, why: HeldDelivery) -> Held:
         async with self._store.write() as connection:
             row = await held.hold(
                 connection,
@@ -134,4 +133,4 @@ class Receiver:
                 idempotency_key=idempotency_key(verified.delivery),
             )
         self._held_back()
-        return Accepted(status="held", reason=why.reason, row=row)
+        return Held(reason=why.reason, held_id=row)

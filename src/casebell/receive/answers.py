@@ -1,7 +1,7 @@
 """What a sender is told: the contract's status, headers and JSON body for each result."""
 
 import json
-from typing import Any
+from typing import Any, TypeAlias
 
 from starlette.types import Send
 
@@ -14,37 +14,37 @@ from casebell.errors import (
     Unavailable,
     WrongMethod,
 )
-from casebell.receive.accept import Accepted
+from casebell.receive.accept import Accepted, Held
 
 #: Seconds a sender is asked to wait after a 503; senders back off further by themselves.
 RETRY_AFTER_UNAVAILABLE = 5
 #: Seconds until an address's refusals are forgotten.
 RETRY_AFTER_REFUSALS = 60
 
-Headers = list[tuple[bytes, bytes]]
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+#: Status, headers and body.
+Answer: TypeAlias = tuple[int, Headers, bytes]
 
 #: A string as JSON.
 _quoted = json.encoder.encode_basestring_ascii
 
 
-def answer(
-    accepted: Accepted | None, failure: CasebellError | None, request_id: str
-) -> tuple[int, Headers, bytes]:
-    """The contract's answer: status, headers and JSON body."""
-    if accepted is not None and accepted.status == "held":
+def answer(accepted: Accepted | None, failure: CasebellError | None, request_id: str) -> Answer:
+    """The contract's answer, with a JSON body."""
+    if isinstance(accepted, Held):
         held = {"status": "held", "reason": accepted.reason, "request_id": request_id}
         return 202, _headers(request_id), _encode(held)
     if accepted is not None:
         # Written by hand: all but the key are plain words of ours.
         content = (
-            f'{{"status": "{accepted.status}", "event_id": {_quoted(accepted.key or "")}, '
+            f'{{"status": "{accepted.status}", "event_id": {_quoted(accepted.key)}, '
             f'"request_id": "{request_id}"}}'
         )
         return 200, _headers(request_id), content.encode()
     return error_answer(failure or Unavailable(), request_id)
 
 
-def error_answer(error: CasebellError, request_id: str) -> tuple[int, Headers, bytes]:
+def error_answer(error: CasebellError, request_id: str) -> Answer:
     """An error in Parley's Error schema: the class's own sentence, never an instance's detail."""
     headers = _headers(request_id)
     if isinstance(error, Unavailable):

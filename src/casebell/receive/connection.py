@@ -45,8 +45,8 @@ class Connection(HttpToolsProtocol):
     #: What lets it in, until it is.
     arriving: "asyncio.Task[Any] | None" = None
 
-    #: Since when a head, or the rest of a body, is waited for.
-    _since: float | None = None
+    #: Until when what is waited for must have come: a head, the rest of a body, any request.
+    _until: float | None = None
     #: Looks at that now and then: a timer for each request would cost as much as reading its head.
     _watch: asyncio.TimerHandle | None = None
     #: Until when a client that does not read its answers must have begun to.
@@ -62,11 +62,11 @@ class Connection(HttpToolsProtocol):
         """Begin to wait for a request."""
         super().connection_made(transport)
         self.arriving = None
-        self._wait()
+        self._wait(self.patience)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing to wait for any more."""
-        self._arrived()
+        self._until = None
         if self._watch is not None:
             self._watch.cancel()
         self.resume_writing()
@@ -83,7 +83,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
-        self._wait()
+        self.head_begins()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header; trailers come late for everybody and are dropped."""
@@ -94,34 +94,58 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """A head is complete: from here on the application has the time in hand."""
-        if len(self.pipeline) >= MOST_WAITING:
-            # A few hundred kilobytes hold ten thousand requests, and each of them takes memory.
-            raise TooMuch
-        self._arrived()
-        self._in_body = True
-        self._short = 0
+        self.head_is_complete()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """A part of a body."""
+        self.body_came(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A request is complete."""
+        self.message_is_complete()
+        super().on_message_complete()
+
+    def head_begins(self) -> None:
+        """Begin to wait for the rest of a head."""
+        self._until = None
+        self._wait(self.patience)
+
+    def head_is_complete(self) -> None:
+        """Begin to count what comes of a body."""
+        if len(self.pipeline) >= MOST_WAITING:
+            # A few hundred kilobytes hold ten thousand requests, and each of them takes memory.
+            raise TooMuch
+        self._unfinished = 0
+        self._until = None
+        self._in_body = True
+        self._short = 0
+
+    def body_came(self, body: bytes) -> None:
+        """Count a part of a body."""
         self._unfinished = 0
         if len(body) < SHORT:
             self._short += 1
             if self._short > MOST_SHORT:
                 raise TooMuch
-        super().on_body(body)
 
-    def on_message_complete(self) -> None:
-        """A request is complete."""
-        self._arrived()
+    def message_is_complete(self) -> None:
+        """Nothing more to wait for."""
+        self._unfinished = 0
+        self._until = None
         self._in_body = False
-        super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """An answer is complete; its request need not be."""
-        super().on_response_complete()
-        if self._in_body:
-            self._wait()
+        """An answer is complete; its request need not be, and the next one may be there."""
+        if self.pipeline:
+            super().on_response_complete()
+            return
+        # As the web server does it, but for its timer for each answer.
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            self._wait(self.patience if self._in_body else self.timeout_keep_alive)
 
     def pause_writing(self) -> None:
         """The client does not read its answers: for so long, then it has had its time."""
@@ -134,10 +158,6 @@ class Connection(HttpToolsProtocol):
         if self._unread_until is not None:
             self._unread_until.cancel()
             self._unread_until = None
-
-    def timeout_keep_alive_handler(self) -> None:
-        """End an idle connection, also one whose client does not take our last words."""
-        self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the server's own words
         """Answer what is no request in the contract's shape, and end."""
@@ -165,29 +185,25 @@ class Connection(HttpToolsProtocol):
         else:
             self.transport.abort()
 
-    def _wait(self) -> None:
-        if self._since is None and not self.transport.is_closing():
-            self._since = self.loop.time()
+    def _wait(self, seconds: float) -> None:
+        if self._until is None and not self.transport.is_closing():
+            self._until = self.loop.time() + seconds
             if self._watch is None:
                 self._watch = self.loop.call_later(self.patience, self._look)
 
-    def _arrived(self) -> None:
-        self._unfinished = 0
-        self._since = None
-
     def _look(self) -> None:
         self._watch = None
-        if self._since is None or self.transport.is_closing():
+        if self._until is None or self.transport.is_closing():
             return
-        left = self._since + self.patience - self.loop.time()
-        cycle: RequestResponseCycle | None = self.cycle
-        if cycle is not None and not cycle.response_complete:
+        left = self._until - self.loop.time()
+        if not self.idle:
             # An earlier request on this connection is being answered; the next one may wait.
             left = max(left, self.patience)
         if left <= 0:
             self.transport.abort()
         else:
-            self._watch = self.loop.call_later(left, self._look)
+            # What is waited for may have to come sooner next time.
+            self._watch = self.loop.call_later(min(left, self.patience), self._look)
 
 
 def answer_bytes(error: CasebellError, request_id: str) -> bytes:

@@ -40,10 +40,20 @@ class Appended:
     """What became of a delivery."""
 
     outcome: AppendOutcome
-    #: Row id of the event (for a conflict, of the revision that was kept).
+    #: Id of the event's row (for a conflict, of the revision that was kept).
     event_id: int
-    #: The key that the source will recognise.
-    key: str
+    #: As it was delivered.
+    event: CaseEvent
+
+    @property
+    def key(self) -> str:
+        """The key that the source will recognise."""
+        return self.event.key
+
+    @property
+    def status(self) -> str:
+        """What its sender is told."""
+        return self.outcome.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +136,7 @@ def append(
             event_id = again.id if again else add(revision, first.id)
             if again:
                 repeats.append(_repeat(event, again, outcome))
-        results.append(Appended(outcome=outcome, event_id=event_id, key=event.key))
+        results.append(Appended(outcome=outcome, event_id=event_id, event=event))
         entries.append(_entry(event, event_id, outcome))
 
     if new_events:

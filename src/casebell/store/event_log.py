@@ -68,10 +68,10 @@ class EventLog:
         """Whether its loop runs."""
         return self._task is not None and not self._task.done()
 
-    async def append(self, event: CaseEvent) -> Appended:
-        """Make an event durable; returns after the commit.
+    def append(self, event: CaseEvent) -> asyncio.Future[Appended]:
+        """Make an event durable; done after the commit.
 
-        Raises:
+        Raises, at once or by the future:
             QueueFull: more deliveries wait than can be stored in time.
             ShuttingDown: the log is closing.
             StorageUnavailable: the commit failed; nothing of this delivery is stored.
@@ -83,7 +83,7 @@ class EventLog:
         future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
         self._waiting.append((event, future))
         self._wake.set()
-        return await future
+        return future
 
     async def _run(self) -> None:
         while True:
@@ -129,8 +129,8 @@ class EventLog:
             elif AppendOutcome.STORED in outcomes:
                 self._appended(
                     [
-                        (result.event_id, event)
-                        for (event, _), result in zip(batch, results, strict=True)
+                        (result.event_id, result.event)
+                        for result in results
                         if result.outcome is AppendOutcome.STORED
                     ]
                 )
