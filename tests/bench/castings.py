@@ -89,7 +89,10 @@ class _Casting:
                     made["attempts"].append(row)
                     digests.append(journal.digest(f"{row['title']}\n{row['body']}"))
             entries += here.entries(first_alert, digests)
-        made["journal"] = journal.rows(entries, after=self.last.journal)
+        made["journal"] = [
+            dict(zip(journal.COLUMNS, row, strict=True))
+            for row in journal.rows(entries, after=self.last.journal)
+        ]
         self.last = dataclasses.replace(
             self.last,
             events=events.stop,

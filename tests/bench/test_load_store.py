@@ -23,7 +23,7 @@ from casebell.settings import Source, load
 from casebell.store import journal
 from casebell.store.engine import Store
 from casebell.store.event_log import append_events
-from casebell.store.rows import event_row
+from casebell.store.rows import EVENT_COLUMNS, event_row
 from casebell.store.soundness import inspect_copy
 from e2e.sender import deliver
 from e2e.server import PARLEY_SECRET, Server
@@ -106,7 +106,9 @@ def test_events_are_what_is_understood(loaded: Path) -> None:
     """Each event is what its body is understood to be."""
     sources = load(loaded / "config.toml").sources
     for row in rows(loaded / "casebell.db", "SELECT * FROM events"):
-        made = event_row(understood(row, sources), id=row["id"], revision_of=row["revision_of"])
+        event = understood(row, sources)
+        columns = event_row(event, id=row["id"], revision_of=row["revision_of"])
+        made = dict(zip(EVENT_COLUMNS, columns, strict=True))
         stored = {name: row[name] for name in made}
         # Routing adds flags later.
         assert set(made.pop("flags").split()) <= set(stored.pop("flags").split())

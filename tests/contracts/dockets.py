@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from casebell.store.batch import CoreTables, SqliteTables
 from casebell.store.docket import Docket
 from casebell.store.engine import Store
+from casebell.store.tables import CoreTables, SqliteTables
 
 
 @asynccontextmanager

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from casebell.store.batch import SqliteTables
 from casebell.store.cases import _WAITING, table_rows
 from casebell.store.docket import Docket
 from casebell.store.engine import Store
 from casebell.store.event_log import append_events
 from casebell.store.schema import events
+from casebell.store.tables import SqliteTables
 from contracts.case_events import case_event, same_json
 
 STATEMENTS: dict[str, Callable[[sqlite3.Connection], Any]] = {

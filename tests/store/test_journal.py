@@ -9,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from casebell.events import AppendOutcome
 from casebell.store import journal
+from casebell.store.batch import _entry
 from casebell.store.engine import Store
 from casebell.store.schema import journal as table
+from contracts.case_events import case_event
 
 GOLDEN = (
     '[7,1760469723000000,"delivery.stored","source:parley","event:1",'
@@ -97,3 +100,31 @@ async def test_stored_leaf(store: Store, text: str) -> None:
     told = f'[1,1,"test.done","test",{quoted},{{{quoted}:{quoted}}}]'.encode()
     assert bytes(row.leaf) == hashlib.sha256(b"\0" + told).digest()
     assert (row.subject, json.loads(row.data)) == (text, {text: text})
+
+
+@given(words, words, st.sampled_from(AppendOutcome))
+def test_a_delivery_is_written_by_the_same_rules(
+    key: str, label: str, outcome: AppendOutcome
+) -> None:
+    """The one entry that is put together by hand is what the encoder makes of its data."""
+    event = case_event(key, secret_label=label)
+    (entry,) = journal.rows(
+        [
+            journal.Entry(
+                at=event.received_at,
+                kind=f"delivery.{outcome}",
+                actor="source:parley",
+                subject="event:7",
+                data={
+                    "key": key,
+                    "receipt": event.receipt,
+                    "status": event.status,
+                    "body_sha256": event.body_sha256,
+                    "secret": label,
+                    "request_id": event.request_id,
+                },
+            )
+        ],
+        after=11,
+    )
+    assert _entry(12, event, 7, outcome) == entry

@@ -23,12 +23,12 @@ from casebell.events import (
     Tag,
 )
 from casebell.store import event_listing, held, leases, outbox, queries, refused
-from casebell.store.batch import CoreTables
 from casebell.store.docket import Docket
 from casebell.store.engine import Store
 from casebell.store.event_listing import EventFilter
 from casebell.store.event_log import EventLog, append_events
 from casebell.store.outbox import NewAlert, Verdict
+from casebell.store.tables import CoreTables
 from contracts.case_events import (
     OCCURRED_AT,
     RECEIVED_AT,

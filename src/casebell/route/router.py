@@ -18,11 +18,11 @@ from casebell.route.fresh import Fresh
 from casebell.route.match import match
 from casebell.route.rules import CompiledRule
 from casebell.store import cases, held, outbox, refused
-from casebell.store.batch import CoreTables, SqliteTables
 from casebell.store.cases import Unrouted
 from casebell.store.docket import Docket
 from casebell.store.engine import Connection, Store
 from casebell.store.outbox import NewAlert
+from casebell.store.tables import CoreTables, SqliteTables
 from casebell.telemetry import Log, Metrics
 from casebell.uscis.receipts import mask
 

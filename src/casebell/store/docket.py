@@ -17,11 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.events import Case, Change, Flag, Micros, Status, Tag
 from casebell.store import journal, outbox
-from casebell.store.batch import Tables
 from casebell.store.cases import table_rows
 from casebell.store.rows import case_from_row, change_from_row, words
 from casebell.store.schema import alerts, cases, changes, events
 from casebell.store.schema import journal as journal_table
+from casebell.store.tables import Tables, by_position
 
 #: Changes of one receipt that are looked at; a case has a few dozen in its life.
 HISTORY_LIMIT = 500
@@ -228,7 +228,7 @@ class Docket:
     def write(self, tables: Tables) -> None:
         """Write all of it inside the caller's transaction."""
         if self._new:
-            tables.insert(changes, list(self._new.values()))
+            tables.insert(changes, *by_position(list(self._new.values())))
         if self._spans:
             tables.run(
                 _SPAN,
@@ -248,7 +248,8 @@ class Docket:
             tables.add_flag(event_id, flag)
         if self._entries:
             _, last_seq = tables.last()
-            tables.insert(journal_table, journal.rows(self._entries, after=last_seq))
+            entries = journal.rows(self._entries, after=last_seq)
+            tables.insert(journal_table, journal.COLUMNS, entries)
 
     def _note(self, kind: str, change_id: int, now: Micros, data: Mapping[str, Any]) -> None:
         self._entries.append(

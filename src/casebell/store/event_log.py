@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.errors import QueueFull, ShuttingDown, StorageUnavailable
 from casebell.events import AppendOutcome, CaseEvent
-from casebell.store.batch import Appended, CoreTables, SameContent, SqliteTables, append
+from casebell.store.batch import Appended, SameContent, append
 from casebell.store.engine import Store
+from casebell.store.tables import CoreTables, SqliteTables
 
 #: Most deliveries that wait for the disk at once; beyond it the answer is 503.
 QUEUE_LIMIT = 2_048

@@ -35,6 +35,10 @@ class Entry:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
+#: The columns of a row, in order.
+COLUMNS = ("seq", "at", "kind", "actor", "subject", "data", "leaf")
+
+
 def encode_data(data: Mapping[str, Any]) -> str:
     """The canonical JSON of an entry's data: sorted keys, no spaces, UTF-8 as it is."""
     return _CANONICAL.encode(data)
@@ -68,22 +72,29 @@ async def append(connection: AsyncConnection, entries: Sequence[Entry]) -> int:
         await connection.execute(select(func.coalesce(func.max(journal.c.seq), 0)))
     ).scalar_one()
     if entries:
-        await connection.execute(journal.insert(), rows(entries, after=last))
+        made = [dict(zip(COLUMNS, row, strict=True)) for row in rows(entries, after=last)]
+        await connection.execute(journal.insert(), made)
     return int(last) + len(entries)
 
 
-def rows(entries: Sequence[Entry], *, after: int) -> list[dict[str, Any]]:
-    """The entries as rows, numbered from `after + 1`, each with its leaf hash."""
-    made: list[dict[str, Any]] = []
-    for seq, entry in enumerate(entries, start=after + 1):
-        columns: dict[str, Any] = {
-            "seq": seq,
-            "at": entry.at,
-            "kind": entry.kind,
-            "actor": entry.actor,
-            "subject": entry.subject,
-            "data": encode_data(entry.data),
-        }
-        columns["leaf"] = leaf_hash(entry_bytes(**columns))
-        made.append(columns)
-    return made
+def rows(entries: Sequence[Entry], *, after: int) -> list[tuple[Any, ...]]:
+    """The entries as rows, numbered from `after + 1`."""
+    return [
+        row(
+            seq=seq,
+            at=entry.at,
+            kind=entry.kind,
+            actor=entry.actor,
+            subject=entry.subject,
+            data=encode_data(entry.data),
+        )
+        for seq, entry in enumerate(entries, start=after + 1)
+    ]
+
+
+def row(*, seq: int, at: Micros, kind: str, actor: str, subject: str, data: str) -> tuple[Any, ...]:
+    """An entry's columns with its leaf hash; `data` is its canonical JSON text."""
+    leaf = leaf_hash(
+        entry_bytes(seq=seq, at=at, kind=kind, actor=actor, subject=subject, data=data)
+    )
+    return seq, at, kind, actor, subject, data, leaf

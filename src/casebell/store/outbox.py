@@ -23,9 +23,9 @@ from casebell.events import (
     SendResult,
 )
 from casebell.store import journal, leases
-from casebell.store.batch import insert_new
 from casebell.store.rows import word_list
 from casebell.store.schema import WAITING, alerts, attempts
+from casebell.store.tables import insert_new
 
 #: Urgent, then ordinary.
 _PRIORITIES = (0, 1)

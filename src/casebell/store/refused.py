@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.clock import iso
 from casebell.events import Micros
 from casebell.store import journal
-from casebell.store.batch import insert_new
 from casebell.store.schema import keys, refused
+from casebell.store.tables import insert_new
 
 #: Refusals that are remembered; of each bound, the oldest go first.
 COUNT_LIMIT = 10_000
