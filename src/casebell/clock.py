@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 from casebell.events import Micros
@@ -48,5 +49,9 @@ def new_request_id() -> str:
 
 def iso(at: Micros) -> str:
     """RFC 3339 in UTC with microseconds: `2025-10-14T19:22:03.000000Z`."""
-    moment = datetime.fromtimestamp(at // 1_000_000, UTC).replace(microsecond=at % 1_000_000)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{_to_the_second(at // 1_000_000)}.{at % 1_000_000:06d}Z"
+
+
+@lru_cache(maxsize=256)
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -9,8 +9,10 @@ import json
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+import time
+from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -21,8 +23,14 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 #: A logger as the stages use it: `log.info("delivery.received", source=…)`.
 Log = structlog.typing.FilteringBoundLogger
 
-#: One encoder for every line.
+#: For what is not plain in a line.
 _JSON = json.JSONEncoder(default=repr)
+#: What most values are; no number in a line is infinite.
+_PLAIN: dict[type, Callable[[Any], str]] = {
+    str: json.encoder.encode_basestring_ascii,
+    int: int.__repr__,
+    float: float.__repr__,
+}
 
 #: Where a library's message may go over from its own words to values that it met.
 _VALUES = re.compile(r"[<({\['\":%\n]")
@@ -112,14 +120,24 @@ class _Lines(structlog.PrintLogger):
 
 
 def _as_json(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
-    return _JSON.encode(event)
+    # The names are ours, and most values plain: an encoder for the whole takes twice as long.
+    parts = [
+        f'"{name}": {_PLAIN.get(type(value), _JSON.encode)(value)}' for name, value in event.items()
+    ]
+    return f"{{{', '.join(parts)}}}"
 
 
 def _stamp(
     _logger: object, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    event["at"] = datetime.now(UTC).isoformat(timespec="microseconds")[:26] + "Z"
+    seconds, nanos = divmod(time.time_ns(), 1_000_000_000)
+    event["at"] = f"{_to_the_second(seconds)}.{nanos // 1000:06d}Z"
     return event
+
+
+@lru_cache(maxsize=2)
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _error_without_values(

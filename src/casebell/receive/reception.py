@@ -29,6 +29,8 @@ from casebell.receive.sparing import Sparing
 from casebell.telemetry import Log, Metrics
 from casebell.uscis.receipts import mask
 
+#: What costs a stranger nothing to repeat: the log names some of them.
+_CHEAP = (TooManyRefusals, UnknownSource, WrongMethod)
 #: Gets what a sender is told.
 Tell: TypeAlias = Callable[[Answer], None]
 
@@ -172,7 +174,7 @@ class Reception:
         known = sender.source if self._receiver.knows(sender.source) else "unknown"
         self._count(known, outcome)
         fields: dict[str, Any] = {}
-        if isinstance(failure, TooManyRefusals | UnknownSource | WrongMethod):
+        if isinstance(failure, _CHEAP):
             left_out = self._sparing.line(outcome)
             if left_out is None:
                 return
