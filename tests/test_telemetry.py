@@ -127,11 +127,6 @@ class TestOurLines:
         get_logger().info("delivery.received", error="signature_mismatch")
         assert lines(stream)[0]["error"] == "signature_mismatch"
 
-    def test_details_are_left_out(self, stream: io.StringIO) -> None:
-        """Below `info` nothing is written."""
-        get_logger().debug("noise")
-        assert stream.getvalue() == ""
-
     def test_a_turn_of_the_loop_is_one_write(self) -> None:
         """What a loop says in one turn is written together, in order; outside it, at once."""
         stream = Counted()

@@ -9,6 +9,7 @@ import json
 import logging
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime
@@ -19,9 +20,6 @@ from typing import Any, TextIO
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-
-#: A logger as the stages use it: `log.info("delivery.received", source=…)`.
-Log = structlog.typing.FilteringBoundLogger
 
 #: For what is not plain in a line.
 _JSON = json.JSONEncoder(default=repr)
@@ -47,11 +45,11 @@ def configure_logging(stream: TextIO = sys.stdout) -> None:
     renderer: Any = (
         structlog.dev.ConsoleRenderer(colors=True, timestamp_key="at") if terminal else _as_json
     )
-    shared: list[Any] = [structlog.processors.add_log_level, _stamp]
+    shared: list[Any] = [_stamp]
     lines = _Lines(stream)
     structlog.configure(
         processors=[*shared, _error_without_values, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=Log,
         logger_factory=lambda *_: lines,
         cache_logger_on_first_use=False,
     )
@@ -78,6 +76,35 @@ def configure_logging(stream: TextIO = sys.stdout) -> None:
     logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 
+class Log(structlog.BoundLoggerBase):
+    """A logger as the stages use it: `log.info("delivery.received", source=…)`.
+
+    The library's own binds contexts and formats messages, which a line of ours has none of.
+    """
+
+    def info(self, event: str, **fields: Any) -> None:
+        """Say what was done."""
+        self._say("info", event, fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """Say what an operator should look at some day."""
+        self._say("warning", event, fields)
+
+    def error(self, event: str, **fields: Any) -> None:
+        """Say what an operator should look at; an exception is passed as `error`."""
+        self._say("error", event, fields)
+
+    def _say(self, level: str, event: str, fields: dict[str, Any]) -> None:
+        fields["event"] = event
+        line: Any = fields
+        try:
+            for process in self._processors:
+                line = process(self._logger, level, line)
+        except structlog.DropEvent:
+            return
+        self._logger.msg(line)
+
+
 def get_logger() -> Log:
     """The log of the running process."""
     # Bound at once, to the configuration in force: else every line would look for it again.
@@ -85,11 +112,12 @@ def get_logger() -> Log:
     return logger
 
 
-class _Lines(structlog.PrintLogger):
+class _Lines:
     """Prints lines, where that is possible: what one turn of an event loop says, in one write."""
 
     def __init__(self, file: TextIO) -> None:
-        super().__init__(file)
+        self._file = file
+        self._lock = threading.Lock()
         self._waiting: list[str] = []
         #: The loop that will print what waits.
         self._printer: asyncio.AbstractEventLoop | None = None
@@ -115,9 +143,6 @@ class _Lines(structlog.PrintLogger):
                 self._file.write("\n".join([*lines, ""]))
                 self._file.flush()
 
-    log = debug = info = warn = warning = msg
-    fatal = failure = err = error = critical = exception = msg
-
 
 def _as_json(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
     # The names are ours, and most values plain: an encoder for the whole takes twice as long.
@@ -128,8 +153,9 @@ def _as_json(_logger: object, _method: str, event: MutableMapping[str, Any]) -> 
 
 
 def _stamp(
-    _logger: object, _method: str, event: MutableMapping[str, Any]
+    _logger: object, method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
+    event["level"] = method
     seconds, nanos = divmod(time.time_ns(), 1_000_000_000)
     event["at"] = f"{_to_the_second(seconds)}.{nanos // 1000:06d}Z"
     return event

@@ -163,39 +163,44 @@ class Reception:
         self, sender: _Sender, accepted: Accepted | None, failure: CasebellError | None
     ) -> None:
         sender.tell(answer(accepted, failure, sender.request_id))
-        self._note(sender, accepted, failure)
+        if accepted is None:
+            self._note_failure(sender, failure or Unavailable())
+        else:
+            self._note(sender, accepted)
 
-    def _note(
-        self, sender: _Sender, accepted: Accepted | None, failure: CasebellError | None
-    ) -> None:
+    def _note(self, sender: _Sender, accepted: Accepted) -> None:
         seconds = self._clock.monotonic() - sender.since
-        outcome = failure.code if failure else accepted.status if accepted else "error"
-        # A stranger's path must not make up label values.
-        known = sender.source if self._receiver.knows(sender.source) else "unknown"
-        self._count(known, outcome)
-        fields: dict[str, Any] = {}
-        if isinstance(failure, _CHEAP):
-            left_out = self._sparing.line(outcome)
-            if left_out is None:
-                return
-            if left_out:
-                fields["left_out"] = left_out
-        if accepted is not None:
-            self._metrics.delivery_seconds.observe(seconds)
-            if isinstance(accepted, Held):
-                fields["row"] = accepted.held_id
-                fields["reason"] = accepted.reason.value
-            else:
-                fields["row"] = accepted.event_id
-                fields["receipt"] = mask(accepted.event.receipt)
+        self._count(sender.source, accepted.status)
+        self._metrics.delivery_seconds.observe(seconds)
+        what: dict[str, Any]
+        if isinstance(accepted, Held):
+            what = {"row": accepted.held_id, "reason": accepted.reason.value}
+        else:
+            what = {"row": accepted.event_id, "receipt": mask(accepted.event.receipt)}
         self._log.info(
             "delivery.received",
-            source=known,
-            outcome=outcome,
+            source=sender.source,
+            outcome=accepted.status,
             request_id=sender.request_id,
             ms=round(seconds * 1000, 3),
-            **fields,
+            **what,
         )
+
+    def _note_failure(self, sender: _Sender, failure: CasebellError) -> None:
+        seconds = self._clock.monotonic() - sender.since
+        # A stranger's path must not make up label values.
+        known = sender.source if self._receiver.knows(sender.source) else "unknown"
+        self._count(known, failure.code)
+        left_out = self._sparing.line(failure.code) if isinstance(failure, _CHEAP) else 0
+        if left_out is not None:
+            self._log.info(
+                "delivery.received",
+                source=known,
+                outcome=failure.code,
+                request_id=sender.request_id,
+                ms=round(seconds * 1000, 3),
+                **({"left_out": left_out} if left_out else {}),
+            )
 
     def _count(self, source: str, outcome: str) -> None:
         counter = self._counters.get((source, outcome))

@@ -54,7 +54,9 @@ class EventLog:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "EventLog":
-        self._task = asyncio.create_task(self._run(), name="event-log")
+        # Asking for it costs a call of the system each time.
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._run(), name="event-log")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -81,7 +83,7 @@ class EventLog:
             raise ShuttingDown
         if len(self._waiting) >= QUEUE_LIMIT:
             raise QueueFull
-        future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Appended] = self._loop.create_future()
         self._waiting.append((event, future))
         self._wake.set()
         return future
