@@ -97,7 +97,7 @@ async def test_refused_whole(
     """What is refused without a look at its body ends the connection, as it does in pieces."""
     body = encoded(document(raw_status_text="x" * size))
     async with Wire(server) as wire:
-        await wire.say(request(body, signed(body, **headers)))
+        await wire.say(request(body, signed(body) | headers))
         answer = await wire.hear()
         assert answer.status == status
         assert answer.headers["connection"] == "close"
