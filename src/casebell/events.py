@@ -4,7 +4,7 @@ Times are UTC microseconds since the epoch (`Micros`); durations are seconds as 
 here is a frozen value: stages pass them on and never change them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -136,6 +136,21 @@ class VerifiedDelivery:
     hold: HeldReason | None = None
 
 
+class NotJudgedYet(Exception):
+    """Somebody asked for the status of an event before routing weighed it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """The status that counts, and what a reader should know of how it came about."""
+
+    #: Effective status: delivered, or read from the text (C3, D4).
+    status: Status
+    tags: frozenset[Tag]
+    #: STATUS_CONFLICT and TEXT_CONFLICT, where they apply.
+    flags: frozenset[Flag] = frozenset()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CaseEvent:
     """One distinct thing a source told us, unique per (source, key) for ever."""
@@ -148,11 +163,10 @@ class CaseEvent:
     #: Canonical: three ASCII letters, ten digits.
     receipt: str
     receipt_raw: str
-    #: Effective status: delivered, or read from the text (C3, D4).
-    status: Status
     #: The status or category exactly as delivered; None when absent.
     delivered_status: str | None
-    tags: frozenset[Tag]
+    #: The category exactly as delivered, where a status stands beside it.
+    delivered_category: str | None
     #: The official text, verbatim.
     text: str
     #: The provider's time of the status; None when absent or unreadable.
@@ -161,6 +175,7 @@ class CaseEvent:
     occurred_raw: str | None
     time_basis: TimeBasis | None
     received_at: Micros
+    #: What receiving found; once it is judged the verdict's flags are among them.
     flags: frozenset[Flag]
     body: bytes
     #: Lower-case hex.
@@ -169,6 +184,34 @@ class CaseEvent:
     address: str
     idempotency_key: str | None
     request_id: str
+    #: None until routing has weighed it.
+    verdict: Verdict | None = None
+
+    @property
+    def status(self) -> Status:
+        """The status that counts.
+
+        Raises:
+            NotJudgedYet: routing has not weighed the event.
+        """
+        if self.verdict is None:
+            raise NotJudgedYet
+        return self.verdict.status
+
+    @property
+    def tags(self) -> frozenset[Tag]:
+        """Our own finer marks.
+
+        Raises:
+            NotJudgedYet: routing has not weighed the event.
+        """
+        if self.verdict is None:
+            raise NotJudgedYet
+        return self.verdict.tags
+
+    def judged(self, verdict: Verdict) -> "CaseEvent":
+        """The same event with its verdict, whose flags join its own."""
+        return replace(self, verdict=verdict, flags=self.flags | verdict.flags)
 
 
 class AppendOutcome(StrEnum):

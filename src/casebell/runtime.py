@@ -20,11 +20,14 @@ from casebell.notify.alarm import StorageAlarm
 from casebell.notify.clock_watch import follow_journal
 from casebell.notify.configured import ladder, load_channels, policies, same_service
 from casebell.notify.dispatcher import Dispatcher
+from casebell.notify.escalate import Ladder
 from casebell.receive.accept import Receiver, desks
 from casebell.receive.bodies import same_content
 from casebell.receive.refusals import Refusals
 from casebell.route.router import Router
+from casebell.route.rulebook import Rulebook
 from casebell.route.rules import compile_rules
+from casebell.route.verdict import Meanings
 from casebell.settings import Settings
 from casebell.store import journal, leases, queries
 from casebell.store.engine import Store
@@ -85,11 +88,7 @@ class Runtime:
         )
         router = Router(
             store=store,
-            rules=compile_rules(settings.rules),
-            targets=steps.targets,
-            ops=steps.ops,
-            coalesce=settings.routing.coalesce,
-            repeat_within=settings.routing.repeat_within,
+            rulebook=_rulebook(settings, steps),
             clock=clock,
             metrics=metrics,
             log=log,
@@ -124,7 +123,6 @@ class Runtime:
             refusals=refusals,
             receiver=Receiver(
                 sources=settings.sources,
-                test_receipts=settings.routing.test_receipts,
                 store=store,
                 event_log=event_log,
                 refusals=refusals,
@@ -183,22 +181,16 @@ class Runtime:
             for name, channel in load_channels(new, self.clock).items()
         }
         prepared = desks(new.sources)
-        rules = compile_rules(new.rules)
         policy = policies(new)
         steps = ladder(new, channels)
+        rulebook = _rulebook(new, steps)
 
         def swap() -> None:
             # In one go, without an `await`: nothing ever sees a part of it.
             self.volatile.update(_volatile(new))
-            self.receiver.use(prepared, test_receipts=new.routing.test_receipts)
+            self.receiver.use(prepared)
             self.refusals.use(per_minute=new.server.refusals_per_minute)
-            self.router.use(
-                rules=rules,
-                targets=steps.targets,
-                ops=steps.ops,
-                coalesce=new.routing.coalesce,
-                repeat_within=new.routing.repeat_within,
-            )
+            self.router.use(rulebook)
             self.dispatcher.use(channels, policy, steps)
             self.operations.use(new)
 
@@ -208,7 +200,7 @@ class Runtime:
     async def running(self) -> AsyncIterator[None]:
         """The store open and every loop running; what an earlier process left over is taken up."""
         # The table is read at its first use, which takes a few hundred milliseconds: not while a
-        # sender waits for its answer.
+        # sender waits for its answer, though routing reads texts only after that.
         classify("")
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.opened())
@@ -241,3 +233,18 @@ class Runtime:
 def _volatile(settings: Settings) -> dict[str, Sequence[str]]:
     """The fields of each source that may differ between two deliveries of one event."""
     return {name: source.volatile for name, source in settings.sources.items()}
+
+
+def _rulebook(settings: Settings, steps: Ladder) -> Rulebook:
+    """By what events are judged and decided about."""
+    return Rulebook(
+        meanings=Meanings(
+            categories={name: source.categories for name, source in settings.sources.items()},
+            test_receipts=settings.routing.test_receipts,
+        ),
+        rules=compile_rules(settings.rules),
+        targets=steps.targets,
+        ops=steps.ops,
+        coalesce=settings.routing.coalesce,
+        repeat_within=settings.routing.repeat_within,
+    )

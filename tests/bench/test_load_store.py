@@ -18,6 +18,7 @@ from bench.moulds import RULES, SECRET
 from casebell.cli.main import run
 from casebell.events import AlertState, CaseEvent, Delivery, VerifiedDelivery
 from casebell.receive.understand import understand
+from casebell.route.verdict import Meanings, verdict_on
 from casebell.runtime import Runtime
 from casebell.settings import Source, load
 from casebell.store import journal
@@ -103,10 +104,11 @@ def test_journal(loaded: Path) -> None:
 
 
 def test_events_are_what_is_understood(loaded: Path) -> None:
-    """Each event is what its body is understood to be."""
+    """Each event is what its body is understood to be, and judged as it would be today."""
     sources = load(loaded / "config.toml").sources
     for row in rows(loaded / "casebell.db", "SELECT * FROM events"):
         event = understood(row, sources)
+        event = event.judged(verdict_on(event, Meanings()))
         columns = event_row(event, id=row["id"], revision_of=row["revision_of"])
         made = dict(zip(EVENT_COLUMNS, columns, strict=True))
         stored = {name: row[name] for name in made}
@@ -129,7 +131,7 @@ async def test_decisions_are_the_routers(loaded: Path, tmp_path: Path) -> None:
             while await runtime.router.route_waiting():
                 pass
     own = {
-        "events": "id, change_id, fold_reason, flags, revision_of",
+        "events": "id, status, tags, change_id, fold_reason, flags, revision_of",
         "changes": "id, receipt, status, tags, text_key, at, seen_until, event_id, late, decision",
         "cases": "receipt, status, text, at, change_id, label, confidential",
         "alerts": "subject, channel, target, rules, priority, change_id, event_id, note",

@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from casebell.events import CaseEvent, KeyBasis, Status, Tag, TimeBasis
+from casebell.events import CaseEvent, Flag, KeyBasis, Status, Tag, TimeBasis, Verdict
 
 #: 2025-10-14T19:22:03Z.
 OCCURRED_AT = 1_760_469_723_000_000
@@ -23,8 +23,13 @@ def same_json(_source: str, one: bytes, other: bytes) -> bool:
 
 
 def case_event(key: str = "evt_1", **fields: Any) -> CaseEvent:
-    """An event from the source `parley`; the digest follows the body."""
+    """An event from the source `parley`, judged; the digest follows the body."""
     body = fields.pop("body", None) or body_of(key)
+    verdict = Verdict(
+        status=fields.pop("status", Status.RFE_ISSUED),
+        tags=fields.pop("tags", frozenset({Tag.DEADLINE})),
+        flags=fields.get("flags", frozenset()) & {Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT},
+    )
     return CaseEvent(
         **{
             "source": "parley",
@@ -33,9 +38,8 @@ def case_event(key: str = "evt_1", **fields: Any) -> CaseEvent:
             "type": "case.status.updated",
             "receipt": "IOE0912345678",
             "receipt_raw": "ioe-091-234-5678",
-            "status": Status.RFE_ISSUED,
             "delivered_status": "rfe_issued",
-            "tags": frozenset({Tag.DEADLINE}),
+            "delivered_category": None,
             "text": "Request for Additional Evidence Was Sent",
             "occurred_at": OCCURRED_AT,
             "occurred_raw": "2025-10-14T19:22:03Z",
@@ -48,6 +52,12 @@ def case_event(key: str = "evt_1", **fields: Any) -> CaseEvent:
             "address": "203.0.113.7",
             "idempotency_key": None,
             "request_id": "req_1",
+            "verdict": verdict,
             **fields,
         }
     )
+
+
+def unjudged(key: str = "evt_1", **fields: Any) -> CaseEvent:
+    """The same as it is stored: routing will find that an RFE was issued."""
+    return case_event(key, verdict=None, **fields)

@@ -18,6 +18,7 @@ from casebell.events import CaseEvent, Delivery, Flag, HeldReason, KeyBasis
 from casebell.receive.bodies import same_content
 from casebell.receive.signatures import Authenticator
 from casebell.receive.understand import MAX_ID, MAX_TEXT, MAX_WORD, understand
+from casebell.route.verdict import Meanings, verdict_on
 from casebell.settings import Source
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -117,11 +118,13 @@ class SourceContract:
         )
 
     def receive(self, body: bytes, headers: Headers | None = None) -> CaseEvent:
-        """Authenticate and understand."""
+        """Authenticate and understand, and judge as the router will."""
         source = self.make_source()
         headers = self.credentials(body) if headers is None else headers
         verified = Authenticator(source).authenticate(self.delivery(body, headers), now=RECEIVED_AT)
-        return understand(verified, source)
+        event = understand(verified, source)
+        meanings = Meanings(categories={source.name: source.categories})
+        return event.judged(verdict_on(event, meanings))
 
     def event_or_reason(
         self, body: bytes, headers: Headers | None = None

@@ -6,11 +6,10 @@ import time
 
 import pytest
 
-from casebell.events import Status, Tag
 from casebell.sandbox.sinks import HttpSink
 from casebell.store.engine import Store
 from casebell.store.event_log import append_events
-from contracts.case_events import case_event, same_json
+from contracts.case_events import same_json, unjudged
 from e2e.answers import memory
 from e2e.databases import SqliteFile
 from e2e.kills import Rig
@@ -29,11 +28,11 @@ async def leave_unrouted(url: str, count: int) -> None:
     async with Store(url) as store:
         for first in range(0, count, 256):
             batch = [
-                case_event(
+                unjudged(
                     f"evt_left_{number}",
                     receipt=f"LIN{number:010d}",
-                    status=Status.OTHER if number % RFE_EVERY else Status.RFE_ISSUED,
-                    tags=frozenset() if number % RFE_EVERY else frozenset({Tag.DEADLINE}),
+                    delivered_status="other" if number % RFE_EVERY else "rfe_issued",
+                    text="Case Transferred" if number % RFE_EVERY else "",
                 )
                 for number in range(first, min(first + 256, count))
             ]

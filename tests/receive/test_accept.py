@@ -19,7 +19,7 @@ from casebell.errors import (
     TooManyRefusals,
     UnknownSource,
 )
-from casebell.events import Delivery, Flag, HeldReason, KeyBasis, Status, Tag
+from casebell.events import Delivery, Flag, HeldReason, KeyBasis
 from casebell.receive.accept import Held, Receiver
 from casebell.receive.refusals import Refusals
 from casebell.settings import Source
@@ -55,7 +55,7 @@ DAY = 86_400
 class Bench:
     """A receiver over a store."""
 
-    def __init__(self, store: Store, *sources: Source, test_receipts: tuple[str, ...] = ()) -> None:
+    def __init__(self, store: Store, *sources: Source) -> None:
         self.store = store
         self.clock = HandClock(NOW)
         self.log = EventLog(store=store, same_content=same_json)
@@ -63,7 +63,6 @@ class Bench:
         self.held_back = 0
         self.receiver = Receiver(
             sources={source.name: source for source in sources or (make_source(), make_torch())},
-            test_receipts=test_receipts,
             store=store,
             event_log=self.log,
             refusals=self.refusals,
@@ -138,7 +137,7 @@ class TestStored:
         (row,) = await rows(bench.store, events)
         assert event_from_row(row) == accepted.event
         assert (row.receipt, row.receipt_raw) == ("IOE0912345678", "ioe-091-234-5678")
-        assert (row.status, row.address, row.secret_label) == ("rfe_issued", "192.0.2.7", "1")
+        assert (row.status, row.address, row.secret_label) == ("", "192.0.2.7", "1")
         assert bytes(row.body) == json.dumps(RFE).encode()
         (entry,) = await rows(bench.store, journal)
         assert (entry.kind, entry.subject) == ("delivery.stored", "event:1")
@@ -185,19 +184,7 @@ class TestStored:
         accepted = await bench.append(
             shared({"receipt_number": "IOE0912345678", "status_text": "Case Was Approved"})
         )
-        assert (accepted.event.source, accepted.event.status) == ("torch", Status.APPROVED)
-
-    async def test_test_receipts_are_marked(self, tmp_path: Path) -> None:
-        """Receipts that the configuration calls tests, and the official ones, carry the tag."""
-        async with (
-            store_in(tmp_path) as store,
-            receiving(Bench(store, test_receipts=("IOE09*",))) as bench,
-        ):
-            tags = []
-            for number, receipt in enumerate(("IOE0912345678", "EAC9999103402", "IOE1234567890")):
-                accepted = await bench.append(signed(id=f"evt_{number}", receipt_number=receipt))
-                tags.append(Tag.TEST in accepted.event.tags)
-        assert tags == [True, True, False]
+        assert (accepted.event.source, accepted.event.text) == ("torch", "Case Was Approved")
 
 
 class TestHeld:

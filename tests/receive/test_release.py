@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from casebell.errors import NotFound, Refusal
-from casebell.events import AppendOutcome, Flag, HeldReason, Tag, VerifiedDelivery
+from casebell.events import AppendOutcome, Flag, HeldReason, VerifiedDelivery
 from casebell.receive.release import StillHeld, release
 from casebell.settings import FieldMap, Settings, Source
-from casebell.settings.models import Routing
 from casebell.store import held
 from casebell.store.batch import Appended
 from casebell.store.engine import Store
@@ -36,11 +35,10 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
         yield opened
 
 
-def settings(*sources: Source, test_receipts: tuple[str, ...] = ()) -> Settings:
+def settings(*sources: Source) -> Settings:
     """A configuration with these sources."""
     return Settings(
         sources={source.name: source for source in sources},
-        routing=Routing(test_receipts=test_receipts),
         path=Path("/config.toml"),
         base_dir=Path("/"),
         sha256="",
@@ -160,15 +158,6 @@ async def test_it_may_contradict_what_came_meanwhile(store: Store) -> None:
     await released(store, 1)
     second = await released(store, 2)
     assert (second.outcome, second.event_id) == (AppendOutcome.CONFLICT, 2)
-
-
-async def test_test_receipts_are_marked_as_ever(store: Store) -> None:
-    """A receipt that is only a test is one after its release, too."""
-    await hold(store)
-    within = settings(make_source(fields=MENDED), test_receipts=("IOE*",))
-    await released(store, within=within)
-    (row,) = await rows(store, events)
-    assert Tag.TEST in event_from_row(row).tags
 
 
 async def test_a_source_that_is_gone(store: Store) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.errors import HeldDelivery
-from casebell.events import CaseEvent, Flag, HeldReason, KeyBasis, Status, Tag, TimeBasis
+from casebell.events import CaseEvent, Flag, HeldReason, KeyBasis, TimeBasis
 from casebell.receive.signatures import Authenticator
 from casebell.receive.understand import MAX_ID, MAX_TEXT, MAX_WORD, understand
 from casebell.settings import FieldMap
@@ -34,11 +34,9 @@ def encoded(**changes: Any) -> bytes:
     return json.dumps(document).encode()
 
 
-def read(test_receipts: tuple[str, ...] = (), source: Any = None, **changes: Any) -> CaseEvent:
+def read(source: Any = None, **changes: Any) -> CaseEvent:
     source = source or make_source()
-    return understand(
-        verified(encoded(**changes), source=source), source, test_receipts=test_receipts
-    )
+    return understand(verified(encoded(**changes), source=source), source)
 
 
 def held(**changes: Any) -> HeldDelivery:
@@ -250,18 +248,18 @@ def test_a_field_map_may_point_anywhere() -> None:
         case={"number": "SRC2212345678", "state": state},
     )
     assert (event.key, event.type, event.receipt) == ("u-1", "moved", "SRC2212345678")
-    assert (event.status, event.text) == (Status.APPROVED, "Case Was Approved")
+    assert (event.delivered_status, event.text) == ("approved", "Case Was Approved")
     assert event.occurred_raw == "2025-10-14"
 
 
 def test_words_and_times_are_kept_as_delivered() -> None:
-    """Unknown words are data; the event shows what was said and what was made of it (B11)."""
+    """Unknown words are data (B11)."""
     event = read(
         type="case.quantum", normalized_status=..., status_category="Case Transferred",
         raw_status_text="  Case Was Transferred  ", occurred_at=1_760_469_723,
     )  # fmt: skip
     assert (event.type, event.delivered_status) == ("case.quantum", "Case Transferred")
-    assert (event.status, event.text) == (Status.OTHER, "  Case Was Transferred  ")
+    assert event.text == "  Case Was Transferred  "
     assert (event.occurred_raw, event.occurred_at) == ("1760469723", 1_760_469_723_000_000)
 
 
@@ -289,8 +287,13 @@ def test_a_long_text_is_capped_and_still_tells_two_events_apart() -> None:
 def test_long_words_are_capped() -> None:
     """Nothing of unbounded length is kept outside the body."""
     long = "x" * 1000
-    event = read(type=long, normalized_status=long, occurred_at=long)
-    for kept in (event.type, event.delivered_status, event.occurred_raw):
+    event = read(type=long, normalized_status=long, status_category=long, occurred_at=long)
+    for kept in (
+        event.type,
+        event.delivered_status,
+        event.delivered_category,
+        event.occurred_raw,
+    ):
         assert kept == "x" * (MAX_WORD - 1) + "…"
 
 
@@ -315,20 +318,28 @@ def test_a_repeated_identity_field_is_held() -> None:
 
 
 @pytest.mark.parametrize(
-    ("receipt", "globs", "is_test"),
+    ("status", "category", "kept"),
     [
-        ("EAC9999103403", (), True),
-        (RECEIPT, (), False),
-        ("ABC1234567890", ("ABC*",), True),
-        ("abc-1234567890", ("XYZ*", "ABC123456789?"), True),
-        ("ABD1234567890", ("ABC*",), False),
+        ("received", "Case Received", ("received", "Case Received")),
+        ("received", ..., ("received", None)),
+        (..., "Case Received", ("Case Received", None)),
+        (" ", "Case Received", ("Case Received", None)),
+        ("received", "", ("received", None)),
+        (..., None, (None, None)),
     ],
 )
-def test_test_receipts_are_tagged(receipt: str, globs: tuple[str, ...], is_test: bool) -> None:
-    """They go to operations only; the rest of the event is as for any case (B14)."""
-    event = read(receipt_number=receipt, test_receipts=globs)
-    assert (Tag.TEST in event.tags) == is_test
-    assert event.tags - {Tag.TEST} == {Tag.DEADLINE}
+def test_both_words_are_kept(
+    status: object, category: object, kept: tuple[str | None, str | None]
+) -> None:
+    """Routing weighs both; a word that comes alone is the delivered status."""
+    event = read(normalized_status=status, status_category=category)
+    assert (event.delivered_status, event.delivered_category) == kept
+
+
+def test_what_it_means_is_not_decided_here() -> None:
+    """Nobody is kept waiting for a verdict before the acknowledgement."""
+    event = read(type="case.denied", normalized_status="approved")
+    assert (event.verdict, event.flags) == (None, frozenset())
 
 
 # --- Anything from a source ----------------------------------------------------------------------

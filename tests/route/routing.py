@@ -9,18 +9,19 @@ from casebell.events import (
     AlertKind,
     CaseEvent,
     HeldReason,
-    Status,
     VerifiedDelivery,
 )
 from casebell.notify.render import render_note
 from casebell.route.router import Router
+from casebell.route.rulebook import Rulebook
 from casebell.route.rules import compile_rules
+from casebell.route.verdict import Meanings
 from casebell.settings import Rule
 from casebell.store import held, outbox
 from casebell.store.engine import Store
 from casebell.store.schema import alerts, cases, changes, events, journal
 from casebell.telemetry import Metrics
-from contracts.case_events import case_event
+from contracts.case_events import unjudged
 from contracts.workbench import (
     HandClock,
     LogBook,
@@ -52,6 +53,7 @@ class Bench:
         *,
         rules: Sequence[dict[str, Any]] = RULES,
         ops: Sequence[str] = ("ops",),
+        meanings: Meanings | None = None,
     ) -> None:
         self.store = store
         self.clock = HandClock()
@@ -60,11 +62,14 @@ class Bench:
         self.rung = 0
         self.router = Router(
             store=store,
-            rules=compile_rules(Rule.model_validate(rule) for rule in rules),
-            targets=TARGETS,
-            ops=ops,
-            coalesce=float(DAY),
-            repeat_within=7.0 * DAY,
+            rulebook=Rulebook(
+                meanings=meanings or Meanings(),
+                rules=compile_rules(Rule.model_validate(rule) for rule in rules),
+                targets=TARGETS,
+                ops=ops,
+                coalesce=float(DAY),
+                repeat_within=7.0 * DAY,
+            ),
             clock=self.clock,
             metrics=self.metrics,
             log=self.book.log,
@@ -107,12 +112,10 @@ def as_claimed(row: Any) -> Alert:
 
 def received(key: str, **fields: Any) -> CaseEvent:
     """A confirmation of receipt."""
-    return case_event(
+    return unjudged(
         key,
         **{
-            "status": Status.RECEIVED,
             "delivered_status": "received",
-            "tags": frozenset(),
             "text": "Case Was Received",
             **fields,
         },

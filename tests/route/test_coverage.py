@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from casebell.events import Status, Tag
-from casebell.receive.verdict import judge
 from casebell.route.coverage import CoverageRow, coverage
 from casebell.route.rules import compile_rules
+from casebell.route.verdict import judge
 from casebell.settings import Rule
 from casebell.uscis.implied import IMPLIED_TAGS
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.events import CaseEvent, Change, KeyBasis, Status, Tag, TimeBasis
+from casebell.events import CaseEvent, Change, KeyBasis, Status, Tag, TimeBasis, Verdict
 from casebell.route.fold import Fold, fold, is_placeholder
 
 SECOND = 1_000_000
@@ -57,9 +57,8 @@ def told(
         type=kind,
         receipt=receipt,
         receipt_raw=receipt,
-        status=status,
         delivered_status=status,
-        tags=tags,
+        delivered_category=None,
         text=TITLES[status] if text is None else text,
         occurred_at=at if timed else None,
         occurred_raw=None,
@@ -72,6 +71,7 @@ def told(
         address="",
         idempotency_key=None,
         request_id="req_1",
+        verdict=Verdict(status=status, tags=tags),
     )
 
 

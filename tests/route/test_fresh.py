@@ -9,14 +9,14 @@ from casebell.events import CaseEvent
 from casebell.route.fresh import LARGEST, LIMIT, Fresh
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
-from contracts.case_events import body_of, case_event, same_json
+from contracts.case_events import body_of, same_json, unjudged
 from route.routing import Bench
 
 
 def test_taken_out_once() -> None:
     """An event is there for one routing; after that the table has it."""
     fresh = Fresh()
-    event = case_event()
+    event = unjudged()
     fresh.keep([(7, event)])
     assert [(one.id, one.event, one.revision_of) for one in fresh.pick([6, 7]).values()] == [
         (7, event, None)
@@ -27,7 +27,7 @@ def test_taken_out_once() -> None:
 def test_bounded() -> None:
     """A burst, or a large body, is not kept in memory."""
     fresh = Fresh()
-    event = case_event()
+    event = unjudged()
     large = dataclasses.replace(event, body=b" " * (LARGEST + 1))
     fresh.keep([(0, large), *((number, event) for number in range(1, LIMIT + 9))])
     kept = fresh.pick(range(LIMIT + 9))
@@ -38,7 +38,7 @@ def test_bounded() -> None:
 def test_forgotten() -> None:
     """When an event that is stored may have changed, all are read again."""
     fresh = Fresh()
-    fresh.keep([(1, case_event())])
+    fresh.keep([(1, unjudged())])
     fresh.keep(())
     assert fresh.pick([1]) == {}
 
@@ -54,7 +54,7 @@ async def test_a_flag_from_a_conflict_counts(store: Store, *, handed_over: bool)
         bench.router.take(stored if handed_over else ())
 
     async with EventLog(store=store, same_content=same_json, appended=appended) as log:
-        await log.append(case_event(body=body_of("evt_1", text="first")))
-        await log.append(case_event(body=body_of("evt_1", text="second")))
+        await log.append(unjudged(body=body_of("evt_1", text="first")))
+        await log.append(unjudged(body=body_of("evt_1", text="second")))
     await bench.route()
     assert await bench.outcomes() == ["notified"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.events import Case, CaseEvent, Flag, KeyBasis, Status, Tag, TimeBasis
+from casebell.events import Case, CaseEvent, Flag, KeyBasis, Status, Tag, TimeBasis, Verdict
 from casebell.route.match import Matching, Notify, match
 from casebell.route.rules import SEARCH_LIMIT, compile_rules
 from casebell.settings import Rule
@@ -21,6 +21,13 @@ CASE = Case(
     owner="jchan@example-firm.com",
     team="mobility",
 )
+
+
+def taken_as(status: Status, *tags: Tag) -> Verdict:
+    """A verdict."""
+    return Verdict(status=status, tags=frozenset(tags))
+
+
 RFE = CaseEvent(
     source="parley",
     key="evt_1",
@@ -28,9 +35,8 @@ RFE = CaseEvent(
     type="case.rfe.issued",
     receipt=RECEIPT,
     receipt_raw=RECEIPT,
-    status=Status.RFE_ISSUED,
     delivered_status="rfe_issued",
-    tags=frozenset({Tag.DEADLINE}),
+    delivered_category=None,
     text="We sent you a request for evidence.",
     occurred_at=1,
     occurred_raw="1970-01-01T00:00:00.000001Z",
@@ -43,12 +49,12 @@ RFE = CaseEvent(
     address="",
     idempotency_key=None,
     request_id="req_1",
+    verdict=taken_as(Status.RFE_ISSUED, Tag.DEADLINE),
 )
 APPROVED = replace(
     RFE,
     type="case.approved",
-    status=Status.APPROVED,
-    tags=frozenset({Tag.DECISION}),
+    verdict=taken_as(Status.APPROVED, Tag.DECISION),
     text="Case Was Approved",
 )
 
@@ -100,9 +106,9 @@ def test_no_rules_is_nobody() -> None:
     ("event", "urgent_rule", "expected"),
     [
         (RFE, "", {"slack": True, "email": True}),
-        (replace(RFE, tags=frozenset()), "", {"slack": True, "email": True}),
+        (replace(RFE, verdict=taken_as(Status.RFE_ISSUED)), "", {"slack": True, "email": True}),
         (
-            replace(APPROVED, status=Status.OTHER, tags=frozenset({Tag.DEADLINE})),
+            replace(APPROVED, verdict=taken_as(Status.OTHER, Tag.DEADLINE)),
             "",
             {"slack": True, "email": True},
         ),
@@ -153,7 +159,7 @@ def test_an_urgent_rule_that_tells_nobody_is_still_urgent() -> None:
         ({"tags": "deadline"}, APPROVED, (False, "tags are decision, the rule asks for deadline")),
         (
             {"tags": "deadline"},
-            replace(APPROVED, tags=frozenset()),
+            replace(APPROVED, verdict=taken_as(Status.APPROVED)),
             (False, "there are no tags, the rule asks for deadline"),
         ),
         ({"flags": "late"}, RFE, (False, "there are no flags, the rule asks for late")),

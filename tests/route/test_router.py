@@ -1,6 +1,7 @@
 """The loop that decides: what comes of an event, and what operations hear."""
 
 import asyncio
+import dataclasses
 import json
 
 import pytest
@@ -15,12 +16,14 @@ from casebell.events import (
     TimeBasis,
 )
 from casebell.route.router import BATCH
+from casebell.route.verdict import Meanings
 from casebell.store import refused
 from casebell.store.cases import unrouted
 from casebell.store.engine import Store
+from casebell.store.event_log import EventLog
 from casebell.store.schema import alerts, cases, changes, events, journal
 from casebell.store.schema import held as held_table
-from contracts.case_events import OCCURRED_AT, RECEIVED_AT, body_of, case_event
+from contracts.case_events import OCCURRED_AT, RECEIVED_AT, body_of, case_event, same_json, unjudged
 from contracts.store_contract import refusal
 from contracts.workbench import (
     disk_failure,
@@ -45,7 +48,7 @@ class TestDeciding:
 
     async def test_a_change_its_case_and_its_alerts(self, store: Store) -> None:
         """A new change gets its decision, moves its case, and puts its alerts into the outbox."""
-        await stored(store, case_event())
+        await stored(store, unjudged())
         bench = Bench(store)
         await bench.route()
         (event,) = await rows(store, events)
@@ -69,7 +72,7 @@ class TestDeciding:
 
     async def test_the_journal_has_the_decision(self, store: Store) -> None:
         """The decision is in the journal as it is in its row: who, by which rules, and why."""
-        await stored(store, case_event())
+        await stored(store, unjudged())
         await Bench(store).route()
         (entry,) = [row for row in await rows(store, journal) if row.kind == "decision.made"]
         (change,) = await rows(store, changes)
@@ -111,8 +114,7 @@ class TestDeciding:
         """A text without information is decided for nobody and moves no case that is known."""
         placeholder = received(
             "evt_2",
-            status=Status.OTHER,
-            tags=frozenset({Tag.NO_INFO}),
+            delivered_status=None,
             text="CASE STATUS",
             occurred_at=OCCURRED_AT + 10,
         )
@@ -125,7 +127,7 @@ class TestDeciding:
 
     async def test_a_test_receipt_is_for_operations(self, store: Store) -> None:
         """A staging receipt reaches operations and nobody else, whatever the rules say."""
-        await stored(store, case_event(tags=frozenset({Tag.TEST, Tag.DEADLINE})))
+        await stored(store, unjudged(receipt="EAC9999103403"))
         bench = Bench(store)
         await bench.route()
         assert await bench.told() == [("ops", "it@example-firm.com", False)]
@@ -134,8 +136,8 @@ class TestDeciding:
         """The generic and the specific type in one batch are told once; both events point to it."""
         await stored(
             store,
-            case_event("evt_1", type="case.status.updated"),
-            case_event("evt_2", type="case.rfe.issued", occurred_at=OCCURRED_AT + 1),
+            unjudged("evt_1", type="case.status.updated"),
+            unjudged("evt_2", type="case.rfe.issued", occurred_at=OCCURRED_AT + 1),
         )
         bench = Bench(store)
         await bench.route()
@@ -164,8 +166,9 @@ class TestDeciding:
         self, store: Store
     ) -> None:
         """What happened earlier but comes later still alerts; the case keeps its status (C5)."""
-        approved = received("evt_1", status=Status.APPROVED, occurred_at=OCCURRED_AT + DAY * 10**7)
-        await stored(store, approved, case_event("evt_2"))
+        late = OCCURRED_AT + DAY * 10**7
+        approved = received("evt_1", delivered_status="approved", text="", occurred_at=late)
+        await stored(store, approved, unjudged("evt_2"))
         bench = Bench(
             store, rules=({"name": "Late", "when": {"flags": ["late"]}, "notify": ["ops"]},)
         )
@@ -193,6 +196,129 @@ class TestDeciding:
             " conflict repeat ",
         ]
 
+    async def test_conflicts_that_come_while_it_decides(self, store: Store) -> None:
+        """Whatever is delivered between reading, deciding and writing, no flag of it is lost."""
+        first = [received(f"evt_{number}", receipt=f"IOE{number:010d}") for number in range(100)]
+        other = [
+            dataclasses.replace(event, body=body_of(event.key, x=1), body_sha256=event.key)
+            for event in first
+        ]
+        bench = Bench(store)
+        async with EventLog(store=store, same_content=same_json, appended=bench.router.take) as log:
+            await asyncio.gather(*map(log.append, first))
+
+            async def contradict() -> None:
+                for event in other:
+                    await log.append(event)
+
+            await asyncio.gather(bench.router.route_waiting(), contradict())
+            await bench.route()
+        found = await rows(store, events)
+        assert [row.flags for row in found] == [" conflict "] * 200
+        assert {row.status for row in found} == {"received"}
+
+
+class TestVerdict:
+    """What an event is taken for."""
+
+    async def test_written_with_the_decision(self, store: Store) -> None:
+        """The event has none before, and its status, tags and flags after; the journal has it."""
+        await stored(
+            store,
+            unjudged("evt_1", type="case.rfe.issued", delivered_status="approved", text=""),
+            unjudged("evt_2"),
+        )
+        assert {(row.status, row.tags) for row in await rows(store, events)} == {("", "")}
+        bench = Bench(store)
+        await bench.route()
+        assert [(row.status, row.tags, row.flags) for row in await rows(store, events)] == [
+            ("rfe_issued", " deadline ", " status_conflict "),
+            ("rfe_issued", " deadline ", ""),
+        ]
+        told = {
+            row.kind: json.loads(row.data)
+            for row in await rows(store, journal)
+            if row.actor == "router"
+        }
+        assert told["decision.made"]["status"] == "rfe_issued"
+        assert told["change.corroborated"] == {"event": 2, "status": "rfe_issued"}
+        assert [line["status"] for line in bench.book.named("event.routed")] == ["rfe_issued"] * 2
+
+    async def test_what_an_earlier_release_found_stays(self, store: Store) -> None:
+        """An event that was stored with its verdict, and not routed, keeps it."""
+        kept = case_event(
+            status=Status.DENIED,
+            tags=frozenset({Tag.ADVERSE}),
+            flags=frozenset({Flag.STATUS_CONFLICT}),
+        )
+        await stored(store, kept)
+        await Bench(store).route()
+        (row,) = await rows(store, events)
+        assert (row.status, row.tags, row.flags) == ("denied", " adverse ", " status_conflict ")
+        (change,) = await rows(store, changes)
+        assert (change.status, change.tags) == ("denied", " adverse ")
+
+    async def test_after_a_restart_it_is_the_same(self, store: Store) -> None:
+        """Read back from the table or handed over by the event log, it is weighed alike."""
+        told = [
+            unjudged(
+                f"evt_{number}",
+                receipt=f"IOE{number:010d}",
+                delivered_status=status,
+                delivered_category=category,
+                text="",
+            )
+            for number, (status, category) in enumerate(
+                [("received", "Request for Evidence"), ("Rejected", None), (None, None)]
+            )
+        ]
+        bench = Bench(store)
+        results = await stored(store, *told)
+        known = bench.router._fresh
+        known.keep([(one.event_id, event) for one, event in zip(results, told, strict=True)])
+        await bench.router.route_waiting()
+        verdicts = [(row.status, row.tags, row.flags) for row in await rows(store, events)]
+        async with store.write() as connection:
+            await connection.execute(
+                text("UPDATE events SET routed_at = NULL, status = '', tags = '', flags = ''")
+            )
+            await connection.execute(text("DELETE FROM changes"))
+        await Bench(store).route()
+        assert verdicts == [
+            ("rfe_issued", " deadline ", " status_conflict "),
+            ("other", " rejected ", ""),
+            ("other", " no_info ", ""),
+        ]
+        again = [(row.status, row.tags, row.flags) for row in await rows(store, events)]
+        assert again == verdicts
+
+    async def test_new_meanings(self, store: Store) -> None:
+        """What the operator says of words and receipts counts from the next event on (E10)."""
+        bench = Bench(store)
+        for number, meanings in enumerate(
+            (
+                Meanings(),
+                Meanings(categories={"parley": {"closed": Status.DENIED}}),
+                Meanings(test_receipts=("IOE*",)),
+            )
+        ):
+            bench.router.use(dataclasses.replace(bench.router._rulebook, meanings=meanings))
+            await stored(
+                store,
+                unjudged(
+                    f"evt_{number}",
+                    receipt=f"IOE{number:010d}",
+                    delivered_status="Closed",
+                    text="",
+                ),
+            )
+            await bench.route()
+        assert [(row.status, row.tags) for row in await rows(store, events)] == [
+            ("other", ""),
+            ("denied", " adverse decision "),
+            ("other", " test "),
+        ]
+
 
 class TestOperations:
     """What operations hear."""
@@ -203,7 +329,10 @@ class TestOperations:
         bench = Bench(store)
         await bench.route()
         other = received(
-            "evt_1", status=Status.APPROVED, text="Case Was Approved", body=body_of("evt_1", x=1)
+            "evt_1",
+            delivered_status="approved",
+            text="Case Was Approved",
+            body=body_of("evt_1", x=1),
         )
         await stored(store, other, other)
         await bench.route()
@@ -217,12 +346,18 @@ class TestOperations:
         assert [row.flags for row in await rows(store, events)] == [" conflict ", " conflict "]
         assert await bench.outcomes() == ["notified", "notified"]
 
-    @pytest.mark.parametrize("flag", [Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT])
-    async def test_a_contradiction_is_told_once(self, store: Store, flag: Flag) -> None:
+    @pytest.mark.parametrize(
+        ("delivered", "text", "flag"),
+        [
+            ("approved", "", Flag.STATUS_CONFLICT),
+            ("rfe_issued", "Case Was Approved", Flag.TEXT_CONFLICT),
+        ],
+    )
+    async def test_a_contradiction_is_told_once(
+        self, store: Store, delivered: str, text: str, flag: Flag
+    ) -> None:
         """A source that contradicts itself is told of with what it said (C3, D4)."""
-        event = case_event(
-            delivered_status="approved", type="case.rfe.issued", flags=frozenset({flag})
-        )
+        event = unjudged(delivered_status=delivered, text=text, type="case.rfe.issued")
         await stored(store, event)
         bench = Bench(store)
         await bench.route()
@@ -230,14 +365,16 @@ class TestOperations:
         assert await bench.notes() == [
             (
                 "Source parley delivered event 1 with parts that contradict each other.\n"
-                "Delivered status: “approved”. Event type: “case.rfe.issued”. "
+                f"Delivered status: “{delivered}”. Event type: “case.rfe.issued”. "
                 "Taken as: rfe_issued.\n"
                 "See what was decided: casebell why 1"
             )
         ]
+        assert [row.flags for row in await rows(store, events)] == [f" {flag} "]
 
     async def test_without_status_and_type(self, store: Store) -> None:
         """Where a source sent neither, the message says so."""
+        # As an earlier release left it: nothing that is said, and yet a contradiction.
         event = case_event(delivered_status=None, type="", flags=frozenset({Flag.TEXT_CONFLICT}))
         await stored(store, event)
         bench = Bench(store)
@@ -247,7 +384,7 @@ class TestOperations:
 
     async def test_nobody_for_operations(self, store: Store) -> None:
         """Without a channel for operations, the events are routed all the same."""
-        await stored(store, case_event(flags=frozenset({Flag.TEXT_CONFLICT})))
+        await stored(store, unjudged(text="Case Was Approved"))
         bench = Bench(store, ops=())
         await bench.route()
         assert await bench.notes() == []

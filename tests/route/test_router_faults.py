@@ -13,15 +13,16 @@ from casebell.events import (
     AlertKind,
     Case,
     CaseEvent,
-    Flag,
+    Verdict,
 )
-from casebell.route import router as router_module
+from casebell.route import rulebook as rulebook_module
 from casebell.route.match import Matching, match
 from casebell.route.router import DEFECT_WAIT
 from casebell.route.rules import CompiledRule
+from casebell.route.verdict import Meanings, verdict_on
 from casebell.store.engine import Store
 from casebell.store.schema import changes, events
-from contracts.case_events import OCCURRED_AT, case_event
+from contracts.case_events import OCCURRED_AT, unjudged
 from contracts.workbench import (
     disk_failure,
     eventually,
@@ -46,7 +47,7 @@ class TestAllOrNothing:
         return [
             received("evt_1", occurred_at=OCCURRED_AT + DAY * 10**7),
             received("evt_2", occurred_at=OCCURRED_AT + DAY * 10**7 + 1),
-            case_event("evt_3", flags=frozenset({Flag.STATUS_CONFLICT})),
+            unjudged("evt_3", type="case.denied"),
         ]
 
     async def test_at_every_statement(self, tmp_path: Path) -> None:
@@ -77,7 +78,7 @@ class TestAllOrNothing:
                 assert bench.book.lines == []
                 await bench.route()
                 assert await snapshot(store) == whole
-        assert place > 8
+        assert place > 6
 
     async def test_a_crash_of_the_process(self, store: Store) -> None:
         """A router that is cancelled while it writes leaves no trace; the next start decides."""
@@ -113,7 +114,7 @@ class TestPoison:
         await stored(
             store,
             received("evt_1"),
-            case_event("evt_2", receipt="POI0000000000"),
+            unjudged("evt_2", receipt="POI0000000000"),
             received("evt_3", receipt="IOE0000000003"),
         )
         return Bench(store)
@@ -127,7 +128,7 @@ class TestPoison:
                 raise ZeroDivisionError("IOE0912345678")
             return real(rules, event, case)
 
-        monkeypatch.setattr(router_module, "match", fails)
+        monkeypatch.setattr(rulebook_module, "match", fails)
 
     async def test_a_row_that_cannot_be_read(self, bench: Bench) -> None:
         """A word of a later release keeps one event waiting, told once, and the others not."""
@@ -161,6 +162,27 @@ class TestPoison:
         (line,) = bench.book.named("event.defect")
         assert line["row"] == 2
         assert len(bench.book.named("event.routed")) == 2
+
+    async def test_a_verdict_that_cannot_be_reached(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An event that cannot be judged waits without a verdict; the others have theirs."""
+
+        def fails(event: CaseEvent, meanings: Meanings) -> Verdict:
+            if event.receipt.startswith("POI"):
+                raise ZeroDivisionError
+            return verdict_on(event, meanings)
+
+        monkeypatch.setattr(rulebook_module, "verdict_on", fails)
+        await bench.route()
+        statuses = [row.status for row in await rows(bench.store, events)]
+        assert statuses == ["received", "", "received"]
+        (note,) = await bench.notes()
+        assert note.startswith("Event 2 is stored, but deciding about it failed.")
+        monkeypatch.undo()
+        bench.clock.advance(DEFECT_WAIT)
+        await bench.route()
+        assert (await rows(bench.store, events))[1].status == "rfe_issued"
 
     async def test_it_is_tried_again(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         """After a minute it is tried again, and while it fails nobody is told a second time."""

@@ -7,6 +7,7 @@ import pytest
 
 from casebell.events import Delivery, KeyBasis, Micros, Status, Tag, VerifiedDelivery
 from casebell.receive.understand import understand
+from casebell.route.verdict import Meanings, verdict_on
 from casebell.sandbox.samples import HOSTILE, SAMPLES, body_of, document_of, new_receipt
 from casebell.settings import Source
 from casebell.uscis.receipts import canonical
@@ -58,7 +59,8 @@ def test_a_sample_is_understood(name: str) -> None:
     body = body_of(sample, now=NOW)
     event = understand(verified(sample.kind, body), source)
     status, tags = MEANT[name]
-    assert (event.status, set(event.tags)) == (status, tags)
+    verdict = verdict_on(event, Meanings())
+    assert (verdict.status, set(verdict.tags)) == (status, tags)
     assert (event.text, event.type) == (sample.text, sample.type)
     assert (event.delivered_status, event.key_basis) == (sample.status, KeyBasis.ID)
     assert event.key == json.loads(body)["id"]

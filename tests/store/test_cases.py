@@ -12,7 +12,7 @@ from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 from casebell.store.schema import cases as cases_table
 from casebell.store.schema import changes, events, journal
-from contracts.case_events import OCCURRED_AT, RECEIVED_AT, body_of, case_event
+from contracts.case_events import OCCURRED_AT, RECEIVED_AT, body_of, case_event, unjudged
 from contracts.dockets import docket_of
 
 RECEIPT = "IOE0912345678"
@@ -40,13 +40,15 @@ async def add_change(store: Store, *, event_id: int = 1, **fields: Any) -> int:
         )
 
 
-async def mark_routed(store: Store, event_id: int, *add_flags: Flag) -> None:
-    """Note a decision."""
+async def mark_routed(store: Store, event_id: int, *flags: Flag) -> None:
+    """Note a verdict and a decision, and all flags that the event has with them."""
     async with docket_of(store) as docket:
         docket.mark_routed(
             event_id=event_id,
             change_id=1,
-            add_flags=frozenset(add_flags),
+            status=Status.DENIED,
+            tags=frozenset({Tag.DECISION, Tag.ADVERSE}),
+            flags=frozenset(flags),
             reason="same status",
             now=RECEIVED_AT + 1,
         )
@@ -88,9 +90,9 @@ class TestMarkRouted:
     """Noting that an event has its decision."""
 
     async def test_noted(self, store: Store, log: EventLog) -> None:
-        """The event names its change and why, and keeps the flags it had."""
-        await log.append(case_event(flags=frozenset({Flag.NAIVE_TIME})))
-        await mark_routed(store, 1, Flag.LATE, Flag.REPEAT)
+        """The event names its change and why, what it was taken for, and all its flags."""
+        await log.append(unjudged(flags=frozenset({Flag.NAIVE_TIME})))
+        await mark_routed(store, 1, Flag.NAIVE_TIME, Flag.LATE, Flag.REPEAT)
         async with store.read() as connection:
             row = (await connection.execute(select(events))).one()
         assert (row.routed_at, row.change_id, row.fold_reason) == (
@@ -99,11 +101,12 @@ class TestMarkRouted:
             "same status",
         )
         assert row.flags == " late naive_time repeat "
+        assert (row.status, row.tags) == ("denied", " adverse decision ")
 
     async def test_flagged_meanwhile(self, store: Store, log: EventLog) -> None:
         """A conflict that arrived since the event was read stays flagged."""
-        await log.append(case_event())
-        await log.append(case_event(body=body_of("evt_1", other=True)))
+        await log.append(unjudged())
+        await log.append(unjudged(body=body_of("evt_1", other=True)))
         await mark_routed(store, 1)
         await mark_routed(store, 2, Flag.LATE)
         async with store.read() as connection:
@@ -141,7 +144,15 @@ class TestChanges:
         for expected in (1, 2):
             async with store.read() as connection:
                 unwritten = await Docket.load(connection, [RECEIPT])
-            unwritten.mark_routed(event_id=1, change_id=1, add_flags=frozenset(), reason="", now=1)
+            unwritten.mark_routed(
+                event_id=1,
+                change_id=1,
+                status=Status.DENIED,
+                tags=frozenset(),
+                flags=frozenset(),
+                reason="",
+                now=1,
+            )
             assert await add_change(store, receipt=f"IOE091234567{expected}") == expected
 
     async def test_history(self, store: Store, log: EventLog) -> None:
@@ -175,6 +186,7 @@ class TestChanges:
                     receipt=RECEIPT,
                     change_id=1,
                     event_id=8,
+                    status=Status.RFE_ISSUED,
                     at=OCCURRED_AT + at,
                     seen_until=OCCURRED_AT + seen_until,
                     now=RECEIVED_AT,
@@ -187,7 +199,7 @@ class TestChanges:
             (0, 0),
         ]
         assert (entries[-1].kind, entries[-1].subject) == ("change.corroborated", "change:1")
-        assert json.loads(entries[-1].data) == {"event": 8}
+        assert json.loads(entries[-1].data) == {"event": 8, "status": "rfe_issued"}
 
 
 class TestCases:
@@ -262,6 +274,7 @@ class TestCases:
                 receipt=RECEIPT,
                 change_id=number,
                 event_id=2,
+                status=Status.RFE_ISSUED,
                 at=OCCURRED_AT - 5,
                 seen_until=OCCURRED_AT + 5,
                 now=RECEIVED_AT,

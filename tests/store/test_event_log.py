@@ -15,7 +15,7 @@ from casebell.store.engine import Store
 from casebell.store.event_log import BATCH_LIMIT, QUEUE_LIMIT, EventLog
 from casebell.store.rows import event_from_row
 from casebell.store.schema import deliveries, events, journal
-from contracts.case_events import RECEIVED_AT, body_of, case_event, same_json
+from contracts.case_events import RECEIVED_AT, body_of, case_event, same_json, unjudged
 from contracts.workbench import writer_busy, writes_of
 
 
@@ -39,6 +39,15 @@ async def test_stored_whole(store: Store, log: EventLog) -> None:
     [row] = await rows_of(store, events)
     assert event_from_row(row) == sent
     assert (row.routed_at, row.change_id, row.revision_of) == (None, None, None)
+
+
+async def test_not_judged_yet(store: Store, log: EventLog) -> None:
+    """An event without a verdict comes back without one, with both of its delivered words."""
+    sent = unjudged(delivered_category="Request for Evidence")
+    await log.append(sent)
+    [row] = await rows_of(store, events)
+    assert (row.status, row.tags) == ("", "")
+    assert event_from_row(row) == sent
 
 
 async def test_absent_fields(store: Store, log: EventLog) -> None:
@@ -68,7 +77,6 @@ async def test_journalled(store: Store, log: EventLog) -> None:
     assert json.loads(entry.data) == {
         "key": "evt_1",
         "receipt": "IOE0912345678",
-        "status": "rfe_issued",
         "body_sha256": sent.body_sha256,
         "secret": "2026",
         "request_id": "req_1",

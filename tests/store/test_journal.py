@@ -118,7 +118,6 @@ def test_a_delivery_is_written_by_the_same_rules(
                 data={
                     "key": key,
                     "receipt": event.receipt,
-                    "status": event.status,
                     "body_sha256": event.body_sha256,
                     "secret": label,
                     "request_id": event.request_id,

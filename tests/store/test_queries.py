@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.clock import iso
@@ -28,6 +28,7 @@ from casebell.store.engine import Store
 from casebell.store.event_listing import EventFilter
 from casebell.store.event_log import EventLog, append_events
 from casebell.store.outbox import NewAlert, Verdict
+from casebell.store.schema import events
 from casebell.store.tables import CoreTables
 from contracts.case_events import (
     OCCURRED_AT,
@@ -35,6 +36,7 @@ from contracts.case_events import (
     body_of,
     case_event,
     same_json,
+    unjudged,
 )
 from contracts.dockets import docket_of
 from contracts.store_contract import verified
@@ -84,7 +86,9 @@ async def decide(store: Store, event_id: int) -> int:
         docket.mark_routed(
             event_id=event_id,
             change_id=change_id,
-            add_flags=frozenset(),
+            status=Status.RFE_ISSUED,
+            tags=frozenset({Tag.DEADLINE}),
+            flags=frozenset(),
             reason="first of its kind",
             now=RECEIVED_AT,
         )
@@ -104,6 +108,20 @@ async def decide(store: Store, event_id: int) -> int:
 
 class TestEventJson:
     """An event as the contract has it."""
+
+    async def test_without_a_verdict(self, store: Store) -> None:
+        """An event that waits to be routed has no status and no tags, and no filter takes it."""
+        await append(store, unjudged())
+        async with store.read() as connection:
+            [found] = (await event_listing.list_events(connection, EventFilter(), limit=5)).events
+            filtered = [
+                await event_listing.count_events(connection, EventFilter(status=status))
+                for status in Status
+            ]
+        assert list(found) == EVENT_FIELDS
+        assert (found["status"], found["tags"], found["decision"]) == (None, [], None)
+        assert found["delivered_status"] == "rfe_issued"
+        assert not any(filtered)
 
     async def test_without_a_decision(self, store: Store) -> None:
         """The fields are the contract's, in its order, and the values those that were stored."""
@@ -149,7 +167,9 @@ class TestEventJson:
             docket.mark_routed(
                 event_id=second,
                 change_id=change,
-                add_flags=frozenset({Flag.REPEAT}),
+                status=Status.RFE_ISSUED,
+                tags=frozenset({Tag.DEADLINE}),
+                flags=frozenset({Flag.REPEAT}),
                 reason="same status, same time",
                 now=RECEIVED_AT + 1_000_000,
             )
@@ -256,7 +276,9 @@ class TestWhy:
             docket.mark_routed(
                 event_id=second,
                 change_id=change,
-                add_flags=frozenset(),
+                status=Status.RFE_ISSUED,
+                tags=frozenset({Tag.DEADLINE}),
+                flags=frozenset(),
                 reason="same",
                 now=RECEIVED_AT,
             )
@@ -475,6 +497,10 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "list since": (listing(since=RECEIVED_AT), False),
     "list until": (listing(until=RECEIVED_AT), False),
     "list by status since": (listing(status=Status.DENIED, since=RECEIVED_AT), False),
+    "count by status": (
+        lambda c: event_listing.count_events(c, EventFilter(status=Status.DENIED)),
+        False,
+    ),
     "list by source and status": (listing(source="parley", status=Status.DENIED), False),
     "list by all": (
         listing(source="a", status=Status.DENIED, receipt="b", since=1, tag=Tag.CARD, text="c"),
@@ -514,10 +540,8 @@ _WHOLE_TABLE = re.compile(
 )
 
 
-@pytest.mark.parametrize("name", HOT_QUERIES)
-async def test_plan(sqlite_store: Store, name: str) -> None:
-    """No query of a loop or a listing walks a whole table, or sorts what an index has in order."""
-    query, may_sort = HOT_QUERIES[name]
+async def plan_of(sqlite_store: Store, query: Query) -> list[str]:
+    """What SQLite says of the way it goes."""
     statements: list[tuple[str, Any]] = []
 
     def note(_c: Any, _u: Any, statement: str, parameters: Any, *_: Any) -> None:
@@ -531,7 +555,7 @@ async def test_plan(sqlite_store: Store, name: str) -> None:
         event.listen(engine, "before_cursor_execute", note)
         await query(connection)
         event.remove(engine, "before_cursor_execute", note)
-        plan = [
+        return [
             str(row.detail)
             for statement, parameters in statements
             if not statement.startswith("INSERT")
@@ -539,7 +563,38 @@ async def test_plan(sqlite_store: Store, name: str) -> None:
                 f"EXPLAIN QUERY PLAN {statement}", parameters
             )
         ]
+
+
+@pytest.mark.parametrize("name", HOT_QUERIES)
+async def test_plan(sqlite_store: Store, name: str) -> None:
+    """No query of a loop or a listing walks a whole table, or sorts what an index has in order."""
+    query, may_sort = HOT_QUERIES[name]
+    plan = await plan_of(sqlite_store, query)
     assert plan
     assert [line for line in plan if _WHOLE_TABLE.match(line)] == []
     if not may_sort:
         assert [line for line in plan if "TEMP B-TREE" in line] == []
+
+
+@pytest.mark.parametrize("name", ["list by status", "count by status", "list by source and status"])
+async def test_status_has_its_index(sqlite_store: Store, name: str) -> None:
+    """Where the status is what leads, its index serves, which has judged events alone."""
+    plan = await plan_of(sqlite_store, HOT_QUERIES[name][0])
+    assert [line for line in plan if "INDEX ix_events_status_id" in line], plan
+
+
+async def test_status_has_its_index_on_postgresql(postgresql_url: str) -> None:
+    """PostgreSQL sees that a listing by status needs judged events alone, too."""
+    statement = EventFilter(status=Status.DENIED).walk().over(select(events.c.id)).limit(50)
+    async with Store(postgresql_url) as store, store.write() as connection:
+        await append_events(connection, [case_event()], same_content=same_json)
+        await connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        # Whatever the status is, as for a statement that was prepared long ago.
+        await connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
+        await connection.exec_driver_sql(
+            f"PREPARE look AS {statement.compile(dialect=connection.dialect)}"
+        )
+        asked = await connection.exec_driver_sql("EXPLAIN EXECUTE look('denied', 50)")
+        plan = list(asked.scalars())
+        await connection.exec_driver_sql("DEALLOCATE look")
+    assert [line for line in plan if "ix_events_status_id" in line], plan

@@ -170,6 +170,9 @@ def _receipt(given: str | None) -> str | None:
         ) from None
 
 
+#: Of an event without a status, which routing gives it.
+NOT_DECIDED = "not decided yet"
+
 Columns = list[tuple[str, Callable[[Mapping[str, Any]], object]]]
 
 
@@ -180,7 +183,7 @@ def _columns(settings: Settings) -> Columns:
         ("RECEIVED", lambda event: local_time(event["received_at"], zone)),
         ("SOURCE", lambda event: event["source"]),
         ("RECEIPT", lambda event: event["receipt"]),
-        ("STATUS", lambda event: event["status"]),
+        ("STATUS", lambda event: event["status"] or NOT_DECIDED),
         ("TAGS", lambda event: event["tags"]),
         ("DECISION", lambda event: (event["decision"] or {}).get("outcome", "waits")),
         ("TEXT", lambda event: event["text"]),
@@ -194,6 +197,8 @@ def _print_event(
         shown = value
         if name == "decision":
             shown = (value or {}).get("because", "waits to be routed")
+        elif name == "status":
+            shown = value or NOT_DECIDED
         elif name in ("occurred_at", "received_at") and value:
             local = local_time(value, zone)
             shown = value if local == value else f"{value} ({local})"

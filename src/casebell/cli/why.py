@@ -95,7 +95,8 @@ def _sentences(story: Mapping[str, Any], settings: Settings) -> Iterator[str]:
     delivered = event["delivered_status"]
     as_delivered = f"delivered as “{delivered}”" if delivered else "no status was delivered"
     tags = f", tagged {', '.join(event['tags'])}" if event["tags"] else ""
-    yield f"  Receipt {event['receipt']}: {event['status']} ({as_delivered}){tags}."
+    status = event["status"] or "not decided yet what it means"
+    yield f"  Receipt {event['receipt']}: {status} ({as_delivered}){tags}."
     yield f"  Text: “{event['text']}”" if event["text"] else "  It came without a text."
     if event["occurred_at"]:
         yield f"  As reported, it happened at {local_time(event['occurred_at'], zone)}."

@@ -65,7 +65,6 @@ class Receiver:
 
     Args:
         sources: by name.
-        test_receipts: globs of receipts that are only tests (decision B14).
         held_back: called after a delivery was held, so that operations hear of it.
     """
 
@@ -73,7 +72,6 @@ class Receiver:
         self,
         *,
         sources: Mapping[str, Source],
-        test_receipts: tuple[str, ...],
         store: Store,
         event_log: EventLog,
         refusals: Refusals,
@@ -81,17 +79,15 @@ class Receiver:
         held_back: Callable[[], None] = lambda: None,
     ) -> None:
         self._desks = desks(sources)
-        self._test_receipts = test_receipts
         self._store = store
         self._event_log = event_log
         self._refusals = refusals
         self._clock = clock
         self._held_back = held_back
 
-    def use(self, prepared: Mapping[str, Desk], *, test_receipts: tuple[str, ...]) -> None:
+    def use(self, prepared: Mapping[str, Desk]) -> None:
         """Receive for these from now on; what was authenticated goes on as it was (E10)."""
         self._desks = prepared
-        self._test_receipts = test_receipts
 
     def knows(self, source: str) -> bool:
         """Whether a source has this name."""
@@ -110,7 +106,7 @@ class Receiver:
             raise UnknownSource
         verified = self._authenticate(desk, delivery)
         try:
-            event = understand(verified, desk.source, test_receipts=self._test_receipts)
+            event = understand(verified, desk.source)
         except HeldDelivery as why:
             return asyncio.ensure_future(self._hold(verified, why))
         return self._event_log.append(event)

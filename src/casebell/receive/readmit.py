@@ -114,7 +114,7 @@ class Readmissions:
             )
         source = self._settings.sources[row.source]
         try:
-            event = understand(verified, source, test_receipts=self._settings.routing.test_receipts)
+            event = understand(verified, source)
         except HeldDelivery as why:
             result = await self._hold(connection, row.id, verified, why)
         else:

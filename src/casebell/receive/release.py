@@ -43,7 +43,7 @@ async def release(
         flags=parse_words(Flag, row.flags),
     )
     try:
-        event = understand(verified, source, test_receipts=settings.routing.test_receipts)
+        event = understand(verified, source)
     except HeldDelivery as error:
         raise StillHeld(
             f"Held delivery {held_id} still cannot be understood: {error.message}"

@@ -2,14 +2,13 @@
 
 Held is only what has no identity or would need guessing: no JSON object, no valid receipt, an
 identity field given twice, a field of the wrong type. Unknown words, unreadable times and missing
-texts are data (B8, B11).
+texts are data (B8, B11). What its words mean for the case is routing's to say.
 """
 
 import hashlib
 import json
 import re
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from casebell.clock import iso
@@ -21,16 +20,14 @@ from casebell.events import (
     HeldReason,
     KeyBasis,
     Micros,
-    Tag,
     TimeBasis,
     VerifiedDelivery,
 )
 from casebell.receive.bodies import JsonBody, read_body
 from casebell.receive.sources.fields import find
 from casebell.receive.sources.times import read_time
-from casebell.receive.verdict import judge
 from casebell.settings import FieldMap, Source
-from casebell.uscis.receipts import ReceiptError, canonical, is_staging
+from casebell.uscis.receipts import ReceiptError, canonical
 
 #: Characters kept of the official text; the whole of it stays in the body.
 MAX_TEXT = 20_000
@@ -52,14 +49,11 @@ class _When(NamedTuple):
     flags: frozenset[Flag] = frozenset()
 
 
-def understand(
-    verified: VerifiedDelivery, source: Source, *, test_receipts: Sequence[str] = ()
-) -> CaseEvent:
-    """Read a delivery of `source`.
+def understand(verified: VerifiedDelivery, source: Source) -> CaseEvent:
+    """Read a delivery of `source`, as an event that is not judged yet.
 
-    `test_receipts` are globs over canonical receipts that get the tag `test`, as the official
-    staging receipts do (B14). Raises HeldDelivery; its message never quotes the body. A delivery
-    that came with a `hold` is held: to release it, pass it again without.
+    Raises HeldDelivery; its message never quotes the body. A delivery that came with a `hold` is
+    held: to release it, pass it again without.
     """
     if verified.hold is not None:
         raise HeldDelivery(verified.hold, "Validly signed, but at a time out of bounds.")
@@ -72,11 +66,10 @@ def understand(
     whole_text = _text(body, fields.text)
     text = _capped(whole_text, MAX_TEXT)
     event_type = _capped(_text(body, fields.type), MAX_WORD)
-    words = [word for paths in (fields.status, fields.category) if (word := _text(body, paths))]
-    verdict = judge(event_type=event_type, words=words, text=text, categories=source.categories)
+    status = _capped(_text(body, fields.status), MAX_WORD)
+    category = _capped(_text(body, fields.category), MAX_WORD)
     when = _when(body, fields)
     key, basis = _key(_id(body, fields), delivery, receipt=receipt, at=when.at, text=whole_text)
-    is_test = is_staging(receipt) or any(fnmatchcase(receipt, glob) for glob in test_receipts)
     return CaseEvent(
         source=source.name,
         key=key,
@@ -84,15 +77,14 @@ def understand(
         type=event_type,
         receipt=receipt,
         receipt_raw=receipt_raw,
-        status=verdict.status,
-        delivered_status=_capped(words[0], MAX_WORD) if words else None,
-        tags=verdict.tags | {Tag.TEST} if is_test else verdict.tags,
+        delivered_status=status or category or None,
+        delivered_category=(category or None) if status else None,
         text=text,
         occurred_at=when.at,
         occurred_raw=when.raw,
         time_basis=when.basis,
         received_at=delivery.received_at,
-        flags=verified.flags | verdict.flags | when.flags,
+        flags=verified.flags | when.flags,
         body=delivery.body,
         body_sha256=hashlib.sha256(delivery.body).hexdigest(),
         secret_label=verified.secret_label,

@@ -1,27 +1,22 @@
-"""The loop that gives every event its decision: fold → match → decide, in one transaction.
+"""The loop that gives every event its decision: judge → fold → match → decide, in one transaction.
 
 It reads the events that have none, in order of arrival, so whatever a crash left over is picked up.
 """
 
 import asyncio
 import contextlib
-import dataclasses
 from collections import Counter
 from collections.abc import Callable, Sequence
 
 from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
-from casebell.events import AlertKind, CaseEvent, Flag, Micros
-from casebell.route.decide import Decision, DecisionOutcome, Targets, decide
-from casebell.route.fold import Fold, fold
+from casebell.events import CaseEvent, Micros
 from casebell.route.fresh import Fresh
-from casebell.route.match import match
-from casebell.route.rules import CompiledRule
+from casebell.route.rulebook import Routed, Rulebook
 from casebell.store import cases, held, outbox, refused
 from casebell.store.cases import Unrouted
 from casebell.store.docket import Docket
 from casebell.store.engine import Connection, Store
-from casebell.store.outbox import NewAlert
 from casebell.store.tables import CoreTables, SqliteTables
 from casebell.telemetry import Log, Metrics
 from casebell.uscis.receipts import mask
@@ -43,10 +38,7 @@ class Router:
     """Decides about events; start it with `async with`.
 
     Args:
-        rules: compiled, in the order of the configuration.
-        targets: every channel's targets.
-        ops: channels that operations read.
-        coalesce, repeat_within: seconds, see `fold`.
+        rulebook: by what it decides.
         decided: called after each commit that may have put alerts into the outbox.
     """
 
@@ -54,22 +46,14 @@ class Router:
         self,
         *,
         store: Store,
-        rules: Sequence[CompiledRule],
-        targets: Targets,
-        ops: Sequence[str],
-        coalesce: float,
-        repeat_within: float,
+        rulebook: Rulebook,
         clock: Clock,
         metrics: Metrics,
         log: Log,
         decided: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
-        self._rules = rules
-        self._targets = targets
-        self._ops = ops
-        self._coalesce = coalesce
-        self._repeat_within = repeat_within
+        self._rulebook = rulebook
         self._clock = clock
         self._metrics = metrics
         self._log = log
@@ -92,21 +76,9 @@ class Router:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def use(
-        self,
-        *,
-        rules: Sequence[CompiledRule],
-        targets: Targets,
-        ops: Sequence[str],
-        coalesce: float,
-        repeat_within: float,
-    ) -> None:
-        """Decide by these from the next event on (E10); the arguments are those of the class."""
-        self._rules = rules
-        self._targets = targets
-        self._ops = ops
-        self._coalesce = coalesce
-        self._repeat_within = repeat_within
+    def use(self, rulebook: Rulebook) -> None:
+        """Decide by this from the next event on (E10)."""
+        self._rulebook = rulebook
 
     @property
     def alive(self) -> bool:
@@ -184,26 +156,24 @@ class Router:
                 docket = await Docket.load(connection, [one.event.receipt for one in mine])
                 told = await self._decide(docket, mine)
                 await connection.run_sync(lambda core: docket.write(CoreTables(core)))
-        for outcome, number in Counter(outcome for _, outcome, _ in told).items():
+        for outcome, number in Counter(one.outcome for one in told).items():
             self._metrics.decisions.labels(outcome).inc(number)
-        for one, outcome, change_id in told:
+        for one in told:
             self._defects.pop(one.id, None)
             self._log.info(
                 "event.routed",
                 row=one.id,
                 source=one.event.source,
                 receipt=mask(one.event.receipt),
-                status=str(one.event.status),
-                outcome=str(outcome),
-                change=change_id,
+                status=one.event.status.value,
+                outcome=one.outcome.value,
+                change=one.change_id,
             )
 
-    async def _decide(
-        self, docket: Docket, waiting: Sequence[Unrouted]
-    ) -> list[tuple[Unrouted, DecisionOutcome, int]]:
+    async def _decide(self, docket: Docket, waiting: Sequence[Unrouted]) -> list[Routed]:
         told = []
         for place, one in enumerate(waiting, start=1):
-            told.append((one, *self._route(docket, one)))
+            told.append(self._rulebook.route(docket, one, now=self._clock.now()))
             if place % STRETCH == 0:
                 # Deliveries that came meanwhile are answered first.
                 await asyncio.sleep(0)
@@ -225,104 +195,6 @@ class Router:
             note = ("unroutable", str(event_id))
             await self._tell_operations(connection, f"unroutable:{event_id}", note, urgent=True)
         self._decided()
-
-    def _route(self, docket: Docket, one: Unrouted) -> tuple[DecisionOutcome, int]:
-        """Decide about one event."""
-        event = one.event
-        now = self._clock.now()
-        history = docket.history(event.receipt)
-        folded = fold(event, history, coalesce=self._coalesce, repeat_within=self._repeat_within)
-        outcome = DecisionOutcome.SAME_CHANGE
-        change_id = folded.change_id
-        if change_id is not None:
-            docket.corroborate(
-                receipt=event.receipt,
-                change_id=change_id,
-                event_id=one.id,
-                at=folded.at,
-                seen_until=folded.seen_until,
-                now=now,
-            )
-        else:
-            if found_out := _flags(folded):
-                # Rules may ask for it.
-                event = dataclasses.replace(event, flags=event.flags | found_out)
-            matching = match(self._rules, event, docket.case(event.receipt))
-            decision = decide(event, matching, targets=self._targets, ops=self._ops)
-            outcome = decision.outcome
-            change_id = self._found_change(docket, one, folded, decision, now)
-        if folded.current:
-            docket.move_case(
-                receipt=event.receipt,
-                status=event.status,
-                text=event.text,
-                at=folded.at,
-                change_id=change_id,
-                now=now,
-            )
-        docket.tell(self._contradictions(one), now=now)
-        docket.mark_routed(
-            event_id=one.id,
-            change_id=change_id,
-            add_flags=_flags(folded),
-            reason=folded.reason,
-            now=now,
-        )
-        return outcome, change_id
-
-    def _found_change(
-        self, docket: Docket, one: Unrouted, folded: Fold, decision: Decision, now: Micros
-    ) -> int:
-        change_id = docket.add_change(
-            receipt=one.event.receipt,
-            status=one.event.status,
-            tags=one.event.tags,
-            text_key=folded.text_key,
-            at=folded.at,
-            seen_until=folded.seen_until,
-            event_id=one.id,
-            late=folded.late,
-            now=now,
-            decision=decision.as_record(),
-        )
-        new = [
-            NewAlert(
-                kind=AlertKind.CASE,
-                subject=f"change:{change_id}",
-                channel=recipient.channel,
-                target=recipient.target,
-                rules=recipient.rules,
-                urgent=recipient.urgent,
-                change_id=change_id,
-                event_id=one.id,
-            )
-            for recipient in decision.recipients
-        ]
-        docket.tell(new, now=now)
-        return change_id
-
-    def _contradictions(self, one: Unrouted) -> list[NewAlert]:
-        """What operations hear of a source's mistakes (B7, C3, C6)."""
-        event = one.event
-        told: list[NewAlert] = []
-        if Flag.CONFLICT in event.flags and one.revision_of is not None:
-            told += self._for_operations(
-                f"conflict:{one.id}",
-                ("conflict", event.source, str(one.revision_of), str(one.id)),
-            )
-        if event.flags & {Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT}:
-            told += self._for_operations(
-                f"status-conflict:{one.id}",
-                (
-                    "status_conflict",
-                    event.source,
-                    str(one.id),
-                    event.delivered_status or "none",
-                    event.type or "none",
-                    str(event.status),
-                ),
-            )
-        return told
 
     async def _tell_held(self) -> None:
         """Operations hear of held deliveries: at once, then at most hourly for each reason.
@@ -374,28 +246,5 @@ class Router:
         *,
         urgent: bool = False,
     ) -> None:
-        new = self._for_operations(subject, note, urgent=urgent)
+        new = self._rulebook.for_operations(subject, note, urgent=urgent)
         await outbox.add(connection, new, now=self._clock.now())
-
-    def _for_operations(
-        self, subject: str, note: tuple[str, ...], *, urgent: bool = False
-    ) -> list[NewAlert]:
-        return [
-            NewAlert(
-                kind=AlertKind.OPS,
-                subject=subject,
-                channel=channel,
-                target=target,
-                urgent=urgent,
-                note=note,
-            )
-            for channel in self._ops
-            for target in self._targets[channel]
-        ]
-
-
-def _flags(folded: Fold) -> frozenset[Flag]:
-    if not folded.repeat and not folded.late:
-        return frozenset()
-    given = {Flag.REPEAT: folded.repeat, Flag.LATE: folded.late}
-    return frozenset(flag for flag, holds in given.items() if holds)

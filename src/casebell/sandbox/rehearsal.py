@@ -7,6 +7,7 @@ from casebell.events import Alert, AlertKind, Case, Delivery, VerifiedDelivery
 from casebell.notify.attempt import Policy
 from casebell.notify.render import Told, render_case
 from casebell.receive.understand import understand
+from casebell.route.verdict import Meanings, verdict_on
 from casebell.sandbox.samples import SAMPLES, body_of
 from casebell.settings import Source
 
@@ -29,6 +30,7 @@ def rehearse(policies: Mapping[str, Policy]) -> int:
         )
         verified = VerifiedDelivery(delivery=delivery, secret_label=sample.kind)
         event = understand(verified, source)
+        event = event.judged(verdict_on(event, Meanings()))
         for name, policy in policies.items():
             alert = Alert(
                 id=0,

@@ -134,7 +134,7 @@ def _entry(seq: int, event: CaseEvent, event_id: int, outcome: AppendOutcome) ->
     data = (
         f'{{"body_sha256":"{event.body_sha256}","key":{_quoted(event.key)},'
         f'"receipt":"{event.receipt}","request_id":"{event.request_id}",'
-        f'"secret":{_quoted(event.secret_label)},"status":"{event.status._value_}"}}'
+        f'"secret":{_quoted(event.secret_label)}}}'
     )
     return journal.row(
         seq=seq,

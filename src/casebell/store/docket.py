@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import ColumnElement, bindparam, case, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.events import Case, Change, Flag, Micros, Status, Tag
@@ -26,12 +26,18 @@ from casebell.store.tables import Tables, by_position
 #: Changes of one receipt that are looked at; a case has a few dozen in its life.
 HISTORY_LIMIT = 500
 
+_CONFLICT = frozenset({Flag.CONFLICT})
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
+#: A conflict is all that may come to an event between reading it and writing its decision.
+_FLAGGED: ColumnElement[bool] = literal_column(f"events.flags LIKE '% {Flag.CONFLICT} %'")
 _MARK = (
     events.update()
     .where(events.c.id == bindparam("of_event"))
     .values(
+        status=bindparam("status"),
+        tags=bindparam("tags"),
+        flags=case((_FLAGGED, bindparam("flags_in_conflict")), else_=bindparam("flags")),
         routed_at=bindparam("routed_at"),
         change_id=bindparam("change_id"),
         fold_reason=bindparam("fold_reason"),
@@ -59,7 +65,6 @@ class Docket:
         self._moved: dict[str, dict[str, Any]] = {}
         self._spans: dict[int, Change] = {}
         self._marks: list[dict[str, Any]] = []
-        self._flags: list[tuple[int, Flag]] = []
         self._alerts: list[dict[str, Any]] = []
         self._entries: list[journal.Entry] = []
 
@@ -159,6 +164,7 @@ class Docket:
         receipt: str,
         change_id: int,
         event_id: int,
+        status: Status,
         at: Micros,
         seen_until: Micros,
         now: Micros,
@@ -179,7 +185,7 @@ class Docket:
             self._new[change_id] |= {"at": new.at, "seen_until": new.seen_until}
         else:
             self._spans[change_id] = new
-        self._note("change.corroborated", change_id, now, {"event": event_id})
+        self._note("change.corroborated", change_id, now, {"event": event_id, "status": status})
 
     def move_case(
         self,
@@ -206,20 +212,28 @@ class Docket:
         *,
         event_id: int,
         change_id: int,
-        add_flags: frozenset[Flag],
+        status: Status,
+        tags: frozenset[Tag],
+        flags: frozenset[Flag],
         reason: str,
         now: Micros,
     ) -> None:
-        """Note that an event has its decision: from then on it is not picked up again."""
+        """Note that an event has its verdict and decision: it is not picked up again.
+
+        `flags` are all that it has now.
+        """
         self._marks.append(
             {
                 "of_event": event_id,
+                "status": status.value,
+                "tags": words(tags),
+                "flags": words(flags),
+                "flags_in_conflict": words(flags | _CONFLICT),
                 "routed_at": now,
                 "change_id": change_id,
                 "fold_reason": reason,
             }
         )
-        self._flags += [(event_id, flag) for flag in sorted(add_flags)]
 
     def tell(self, new: Sequence[outbox.NewAlert], *, now: Micros) -> None:
         """Put alerts into the outbox; those already there stay as they are."""
@@ -244,8 +258,6 @@ class Docket:
             tables.insert_new(alerts, self._alerts)
         if self._marks:
             tables.run(_MARK, self._marks)
-        for event_id, flag in self._flags:
-            tables.add_flag(event_id, flag)
         if self._entries:
             _, last_seq = tables.last()
             entries = journal.rows(self._entries, after=last_seq)

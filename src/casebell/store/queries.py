@@ -236,7 +236,7 @@ def event_columns() -> Select[Any]:
 
 
 def event_json(row: Row[Any]) -> dict[str, Any]:
-    """An event as the contract's JSON."""
+    """An event as the contract's JSON; without a status and tags where it is not judged yet."""
     return {
         "id": row.id,
         "source": row.source,
@@ -244,7 +244,7 @@ def event_json(row: Row[Any]) -> dict[str, Any]:
         "key_basis": row.key_basis,
         "type": row.type,
         "receipt": row.receipt,
-        "status": row.status,
+        "status": row.status or None,
         "delivered_status": row.delivered_status,
         "tags": row.tags.split(),
         "text": row.text,

@@ -16,7 +16,11 @@ from casebell.events import (
     Status,
     Tag,
     TimeBasis,
+    Verdict,
 )
+
+#: Flags that come with a verdict.
+_OF_VERDICTS = frozenset({Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT})
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -73,6 +77,7 @@ EVENT_COLUMNS = (
     "receipt_raw",
     "status",
     "delivered_status",
+    "delivered_category",
     "tags",
     "text",
     "occurred_at",
@@ -96,7 +101,11 @@ def event_row(
     id: int,  # noqa: A002
     revision_of: int | None,
 ) -> tuple[Any, ...]:
-    """A new event's columns; plain strings, for an enum's cost the driver a search for adapters."""
+    """A new event's columns; plain strings, for an enum's cost the driver a search for adapters.
+
+    Status and tags stay empty until it is judged, which is after it was stored.
+    """
+    verdict = event.verdict
     return (
         id,
         event.source,
@@ -105,9 +114,10 @@ def event_row(
         event.type,
         event.receipt,
         event.receipt_raw,
-        event.status._value_,
+        verdict.status._value_ if verdict else "",
         event.delivered_status,
-        words(event.tags),
+        event.delivered_category,
+        words(verdict.tags) if verdict else "",
         event.text,
         event.occurred_at,
         event.occurred_raw,
@@ -125,7 +135,8 @@ def event_row(
 
 
 def event_from_row(row: Any) -> CaseEvent:
-    """The event that a row of `events` holds."""
+    """The event that a row of `events` holds; with a verdict, where it was judged."""
+    flags = parse_words(Flag, row.flags)
     return CaseEvent(
         source=row.source,
         key=row.key,
@@ -133,21 +144,27 @@ def event_from_row(row: Any) -> CaseEvent:
         type=row.type,
         receipt=row.receipt,
         receipt_raw=row.receipt_raw,
-        status=Status(row.status),
         delivered_status=row.delivered_status,
-        tags=parse_words(Tag, row.tags),
+        delivered_category=row.delivered_category,
         text=row.text,
         occurred_at=row.occurred_at,
         occurred_raw=row.occurred_raw,
         time_basis=TimeBasis(row.time_basis) if row.time_basis else None,
         received_at=row.received_at,
-        flags=parse_words(Flag, row.flags),
+        flags=flags,
         body=bytes(row.body),
         body_sha256=row.body_sha256,
         secret_label=row.secret_label,
         address=row.address,
         idempotency_key=row.idempotency_key,
         request_id=row.request_id,
+        verdict=_verdict(row, flags) if row.status else None,
+    )
+
+
+def _verdict(row: Any, flags: frozenset[Flag]) -> Verdict:
+    return Verdict(
+        status=Status(row.status), tags=parse_words(Tag, row.tags), flags=flags & _OF_VERDICTS
     )
 
 

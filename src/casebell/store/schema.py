@@ -38,6 +38,10 @@ def _partial(name: str, *columns: str, where: str) -> Index:
     return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
 
 
+_JUDGED = "status <> ''"
+#: Queries by status repeat this condition, or the partial index below does not serve them.
+JUDGED = text(f"events.{_JUDGED}")
+
 #: One row per (source, key), for ever. Ids are given by the single writer, in order of arrival.
 events = Table(
     "events",
@@ -49,8 +53,11 @@ events = Table(
     Column("type", Text, nullable=False),
     Column("receipt", Text, nullable=False),
     Column("receipt_raw", Text, nullable=False),
+    # Empty until routing has judged the event, as its tags are.
     Column("status", Text, nullable=False),
     Column("delivered_status", Text),
+    # Where a status stands beside it; alone it is the delivered status.
+    Column("delivered_category", Text),
     Column("tags", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("occurred_at", BigInteger),
@@ -76,9 +83,9 @@ events = Table(
     Index(None, "source", "id"),
     # None on the receipt: in a large log it would cost a delivery as much as all the others, and a
     # case's events are found by its changes (docs/decisions/0011).
-    Index(None, "status", "id"),
     Index(None, "received_at", "id"),
-    # Null before it is routed: the acknowledgement does not pay for it.
+    # Empty and null before it is routed: the acknowledgement pays for neither.
+    _partial("ix_events_status_id", "status", "id", where=_JUDGED),
     _partial("ix_events_change_id", "change_id", where="change_id IS NOT NULL"),
     _partial("ix_events_revision_of", "revision_of", where="revision_of IS NOT NULL"),
 )

@@ -1,1 +1,1 @@
-"""What is particular to a sender: where its fields stand and which words it uses."""
+"""What is particular to a sender: where its fields stand and how it writes a time."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from casebell.events import Status, Tag
-from casebell.receive.sources.words import Word
+from casebell.route.words.word import Word
 
 _RECEIVED = Word(status=Status.RECEIVED)
 #: Also the category of "Response To USCIS' Request For Evidence Was Received". Where the text does

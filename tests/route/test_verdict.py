@@ -1,14 +1,16 @@
 """Type, word and text are weighed so that nothing urgent is missed (B10, C3, D2, D4, D11)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.events import Flag, Status, Tag
-from casebell.receive.sources import parley
-from casebell.receive.verdict import Verdict, judge
+from casebell.events import Flag, NotJudgedYet, Status, Tag, Verdict
+from casebell.route.verdict import Meanings, judge, verdict_on
+from casebell.route.words import parley
+from contracts.case_events import unjudged
 
 GENERIC = "case.status.updated"
 DENIED, APPROVED = "Case Was Denied", "Case Was Approved"
@@ -176,3 +178,59 @@ def test_an_asserted_rfe_is_never_read_away(event_type: str, words: list[str], t
         assert found.status is Status.RFE_ISSUED
         assert Tag.DEADLINE in found.tags
         assert Tag.NO_INFO not in found.tags
+
+
+class TestOnAnEvent:
+    """The three voices as a stored event has them, and what the operator says of them."""
+
+    def test_both_words_are_weighed(self) -> None:
+        """A status and a category that disagree are a conflict, whichever stands first (C3)."""
+        found = verdict_on(
+            unjudged(delivered_status="received", delivered_category="Request for Evidence"),
+            Meanings(),
+        )
+        assert found.status is Status.RFE_ISSUED
+        assert found.flags == {Flag.STATUS_CONFLICT}
+
+    def test_each_source_has_its_own_categories(self) -> None:
+        """What one source means by a word is nothing to another, nor to one that is gone (B10)."""
+        meanings = Meanings(categories={"torch": {"closed": Status.DENIED}, "parley": {}})
+        told = {
+            source: verdict_on(
+                unjudged(source=source, delivered_status="Closed", text=""), meanings
+            ).status
+            for source in ("torch", "parley", "gone")
+        }
+        assert told == {"torch": "denied", "parley": "other", "gone": "other"}
+
+    @pytest.mark.parametrize(
+        ("receipt", "globs", "is_test"),
+        [
+            ("EAC9999103403", (), True),
+            ("IOE0912345678", (), False),
+            ("ABC1234567890", ("ABC*",), True),
+            ("ABC1234567890", ("XYZ*", "ABC123456789?"), True),
+            ("ABD1234567890", ("ABC*",), False),
+        ],
+    )
+    def test_test_receipts_are_tagged(
+        self, receipt: str, globs: tuple[str, ...], is_test: bool
+    ) -> None:
+        """They go to operations only; the rest of the verdict is as for any case (B14)."""
+        event = unjudged(receipt=receipt)
+        found = verdict_on(event, Meanings(test_receipts=globs))
+        assert (Tag.TEST in found.tags) == is_test
+        assert found.tags - {Tag.TEST} == {Tag.DEADLINE}
+        # The same voices speak for other receipts, which are no tests.
+        assert Tag.TEST not in verdict_on(unjudged(), Meanings(test_receipts=globs)).tags
+
+    def test_the_event_gets_it(self) -> None:
+        """Its verdict's flags join its own; before, nobody can take it for anything."""
+        event = unjudged(type="case.denied", flags=frozenset({Flag.NAIVE_TIME}))
+        for ask in (lambda: event.status, lambda: event.tags):
+            with pytest.raises(NotJudgedYet):
+                ask()
+        judged = event.judged(verdict_on(event, Meanings()))
+        assert (judged.status, judged.tags) == (Status.RFE_ISSUED, frozenset({Tag.DEADLINE}))
+        assert judged.flags == {Flag.NAIVE_TIME, Flag.STATUS_CONFLICT}
+        assert replace(judged, verdict=None, flags=event.flags) == event

@@ -1,14 +1,16 @@
 """One status out of three voices: event type, delivered word, official text (B10, C3, D2, D4)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from casebell.events import Flag, Status, Tag
-from casebell.receive.sources import parley, torch
-from casebell.receive.sources.words import Word, word_key
+from casebell.events import CaseEvent, Flag, Status, Tag, Verdict
+from casebell.route.words import parley, torch
+from casebell.route.words.word import Word, word_key
 from casebell.uscis.classify import Reading, classify
 from casebell.uscis.implied import IMPLIED_TAGS
+from casebell.uscis.receipts import is_staging
 
 #: The most urgent first: what a firm must not miss, then what changes a client's life.
 _URGENCY = (
@@ -23,19 +25,36 @@ _URGENCY = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
-    """The status that counts, and what a reader should know of how it came about."""
+class Meanings:
+    """What the operator says that words and receipts mean."""
 
-    status: Status
-    tags: frozenset[Tag]
-    #: STATUS_CONFLICT and TEXT_CONFLICT, where they apply.
-    flags: frozenset[Flag]
+    #: By source: its own meanings of delivered words, keys in lower case. A source that is gone
+    #: from the configuration has none.
+    categories: Mapping[str, Mapping[str, Status]] = field(default_factory=dict)
+    #: Globs over canonical receipts that are only tests, beside the official staging ones (B14).
+    test_receipts: Sequence[str] = ()
+
+
+def verdict_on(event: CaseEvent, meanings: Meanings) -> Verdict:
+    """Weigh a stored event; test receipts get the tag `test` (B14)."""
+    words = [word for word in (event.delivered_status, event.delivered_category) if word]
+    verdict = judge(
+        event_type=event.type,
+        words=words,
+        text=event.text,
+        categories=meanings.categories.get(event.source, {}),
+    )
+    if is_staging(event.receipt) or any(
+        fnmatchcase(event.receipt, glob) for glob in meanings.test_receipts
+    ):
+        return replace(verdict, tags=verdict.tags | {Tag.TEST})
+    return verdict
 
 
 def judge(
     *, event_type: str, words: Sequence[str], text: str, categories: Mapping[str, Status]
 ) -> Verdict:
-    """Weigh what a delivery says of a status.
+    """Weigh what an event says of a status.
 
     `words` are the delivered status and category, those that are there; `categories` the operator's
     own meanings of such words, keys in lower case, which go before ours. Unknown types and words

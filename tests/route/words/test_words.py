@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.events import Status, Tag
-from casebell.receive.sources import parley, torch
-from casebell.receive.sources.words import word_key
+from casebell.route.words import parley, torch
+from casebell.route.words.word import word_key
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from casebell.events import Status
-from casebell.receive.sources.words import Word, word_key
+from casebell.route.words.word import Word, word_key
 
 #: The seven-value taxonomy, which is also ours.
 STATUSES: Mapping[str, Word] = MappingProxyType(

@@ -1,0 +1,183 @@
+"""What comes of one event by the configuration in force: judge → fold → match → decide.
+
+All of it is worked out in memory and noted in a docket, which is written later.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from casebell.events import AlertKind, CaseEvent, Flag, Micros
+from casebell.route.decide import Decision, DecisionOutcome, Targets, decide
+from casebell.route.fold import Fold, fold
+from casebell.route.match import match
+from casebell.route.rules import CompiledRule
+from casebell.route.verdict import Meanings, verdict_on
+from casebell.store.cases import Unrouted
+from casebell.store.docket import Docket
+from casebell.store.outbox import NewAlert
+
+_CONTRADICTIONS = frozenset({Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT})
+
+
+class Routed(NamedTuple):
+    """An event with its verdict, and what came of it."""
+
+    id: int
+    event: CaseEvent
+    outcome: DecisionOutcome
+    change_id: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rulebook:
+    """By what events are judged and decided about."""
+
+    #: What the operator says of words and receipts.
+    meanings: Meanings
+    #: Compiled, in the order of the configuration.
+    rules: Sequence[CompiledRule]
+    #: Every channel's targets.
+    targets: Targets
+    #: Channels that operations read.
+    ops: Sequence[str]
+    #: Seconds, see `fold`.
+    coalesce: float
+    repeat_within: float
+
+    def route(self, docket: Docket, one: Unrouted, *, now: Micros) -> Routed:
+        """Judge one event, decide about it, and note all of that in the docket."""
+        event = one.event
+        if event.verdict is None:
+            # An earlier release stored events with their verdict.
+            event = event.judged(verdict_on(event, self.meanings))
+        history = docket.history(event.receipt)
+        folded = fold(event, history, coalesce=self.coalesce, repeat_within=self.repeat_within)
+        flags = event.flags | _flags(folded)
+        outcome = DecisionOutcome.SAME_CHANGE
+        change_id = folded.change_id
+        if change_id is not None:
+            docket.corroborate(
+                receipt=event.receipt,
+                change_id=change_id,
+                event_id=one.id,
+                status=event.status,
+                at=folded.at,
+                seen_until=folded.seen_until,
+                now=now,
+            )
+        else:
+            if flags != event.flags:
+                # Rules may ask for what folding found out.
+                event = dataclasses.replace(event, flags=flags)
+            matching = match(self.rules, event, docket.case(event.receipt))
+            decision = decide(event, matching, targets=self.targets, ops=self.ops)
+            outcome = decision.outcome
+            change_id = _found_change(
+                docket, one.id, event, folded=folded, decision=decision, now=now
+            )
+        if folded.current:
+            docket.move_case(
+                receipt=event.receipt,
+                status=event.status,
+                text=event.text,
+                at=folded.at,
+                change_id=change_id,
+                now=now,
+            )
+        docket.tell(self._contradictions(one, event), now=now)
+        docket.mark_routed(
+            event_id=one.id,
+            change_id=change_id,
+            status=event.status,
+            tags=event.tags,
+            flags=flags,
+            reason=folded.reason,
+            now=now,
+        )
+        return Routed(one.id, event, outcome, change_id)
+
+    def for_operations(
+        self, subject: str, note: tuple[str, ...], *, urgent: bool = False
+    ) -> list[NewAlert]:
+        """An alert for each target that operations read."""
+        return [
+            NewAlert(
+                kind=AlertKind.OPS,
+                subject=subject,
+                channel=channel,
+                target=target,
+                urgent=urgent,
+                note=note,
+            )
+            for channel in self.ops
+            for target in self.targets[channel]
+        ]
+
+    def _contradictions(self, one: Unrouted, event: CaseEvent) -> list[NewAlert]:
+        """What operations hear of a source's mistakes (B7, C3, C6)."""
+        told: list[NewAlert] = []
+        if Flag.CONFLICT in event.flags and one.revision_of is not None:
+            told += self.for_operations(
+                f"conflict:{one.id}",
+                ("conflict", event.source, str(one.revision_of), str(one.id)),
+            )
+        if event.flags & _CONTRADICTIONS:
+            told += self.for_operations(
+                f"status-conflict:{one.id}",
+                (
+                    "status_conflict",
+                    event.source,
+                    str(one.id),
+                    event.delivered_status or "none",
+                    event.type or "none",
+                    str(event.status),
+                ),
+            )
+        return told
+
+
+def _found_change(
+    docket: Docket,
+    event_id: int,
+    event: CaseEvent,
+    *,
+    folded: Fold,
+    decision: Decision,
+    now: Micros,
+) -> int:
+    change_id = docket.add_change(
+        receipt=event.receipt,
+        status=event.status,
+        tags=event.tags,
+        text_key=folded.text_key,
+        at=folded.at,
+        seen_until=folded.seen_until,
+        event_id=event_id,
+        late=folded.late,
+        now=now,
+        decision=decision.as_record(),
+    )
+    new = [
+        NewAlert(
+            kind=AlertKind.CASE,
+            subject=f"change:{change_id}",
+            channel=recipient.channel,
+            target=recipient.target,
+            rules=recipient.rules,
+            urgent=recipient.urgent,
+            change_id=change_id,
+            event_id=event_id,
+        )
+        for recipient in decision.recipients
+    ]
+    docket.tell(new, now=now)
+    return change_id
+
+
+def _flags(folded: Fold) -> frozenset[Flag]:
+    if not folded.repeat and not folded.late:
+        return frozenset()
+    given = {Flag.REPEAT: folded.repeat, Flag.LATE: folded.late}
+    return frozenset(flag for flag, holds in given.items() if holds)
