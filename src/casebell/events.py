@@ -4,7 +4,7 @@ Times are UTC microseconds since the epoch (`Micros`); durations are seconds as 
 here is a frozen value: stages pass them on and never change them.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -211,7 +211,30 @@ class CaseEvent:
 
     def judged(self, verdict: Verdict) -> "CaseEvent":
         """The same event with its verdict, whose flags join its own."""
-        return replace(self, verdict=verdict, flags=self.flags | verdict.flags)
+        # Field by field: `dataclasses.replace` takes nearly twice as long, for every event.
+        return CaseEvent(
+            source=self.source,
+            key=self.key,
+            key_basis=self.key_basis,
+            type=self.type,
+            receipt=self.receipt,
+            receipt_raw=self.receipt_raw,
+            delivered_status=self.delivered_status,
+            delivered_category=self.delivered_category,
+            text=self.text,
+            occurred_at=self.occurred_at,
+            occurred_raw=self.occurred_raw,
+            time_basis=self.time_basis,
+            received_at=self.received_at,
+            flags=self.flags | verdict.flags,
+            body=self.body,
+            body_sha256=self.body_sha256,
+            secret_label=self.secret_label,
+            address=self.address,
+            idempotency_key=self.idempotency_key,
+            request_id=self.request_id,
+            verdict=verdict,
+        )
 
 
 class AppendOutcome(StrEnum):

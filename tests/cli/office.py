@@ -153,6 +153,15 @@ class Office:
         with closing(connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
             return connection.execute(statement, values).fetchall()
 
+    def unroute(self, number: int) -> None:
+        """Have an event as it is between its acknowledgement and its routing."""
+        with closing(connect(self.database)) as connection, connection:
+            connection.execute(
+                "UPDATE events SET status = '', tags = '', routed_at = NULL, change_id = NULL, "
+                "fold_reason = NULL WHERE id = ?",
+                (number,),
+            )
+
     def files(self) -> dict[str, bytes]:
         """Every file here but SQLite's own beside the database, which belong to it."""
         return {

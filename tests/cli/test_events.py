@@ -110,6 +110,22 @@ def test_an_event_by_its_number(office: Office) -> None:
     assert office("events", "show", "2").out == by_key
 
 
+def test_an_event_that_waits_to_be_routed(office: Office) -> None:
+    """It has no status and no tags yet, which people are told in words; no filter takes it."""
+    office.unroute(2)
+    (listed,) = [one for one in office("events", "list", "--json").lines() if one["id"] == 2]
+    assert (listed["status"], listed["tags"], listed["decision"]) == (None, [], None)
+    assert listed["delivered_status"] == "rfe_issued"
+    (row,) = [line for line in office("events", "list").out.splitlines() if line[:2] == "2 "]
+    assert "  not decided yet  " in row
+    shown = office("events", "show", "2").out.splitlines()
+    assert "status:           not decided yet" in shown
+    assert "decision:         waits to be routed" in shown
+    (event,) = office("events", "show", "2", "--json").lines()
+    assert (event["status"], event["tags"]) == (None, [])
+    assert keys(office, "--status", "rfe_issued") == ["obs_rfe"]
+
+
 @pytest.mark.parametrize("key", ["evt_nobody", "0", "77", "9" * 40, "٢", "%", ""])
 def test_an_event_that_is_not_there(office: Office, key: str) -> None:
     """The answer is no, with what shows those there are."""

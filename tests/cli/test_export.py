@@ -79,6 +79,15 @@ def test_csv(office: Office) -> None:
     assert rows[0]["deliveries"] == "2"
 
 
+def test_an_event_that_waits_to_be_routed(office: Office) -> None:
+    """Its status is null, and an empty cell: no word that a reader could take for a status."""
+    office.unroute(2)
+    exported = office("events", "export").lines()[1]
+    assert (exported["id"], exported["status"], exported["tags"]) == (2, None, [])
+    row = read_csv(office("events", "export", "--format", "csv").out)[1]
+    assert (row["id"], row["status"], row["tags"], row["decision"]) == ("2", "", "", "")
+
+
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff20"])
 def test_a_spreadsheet_runs_nothing(office: Office, start: str) -> None:
     """A cell that a spreadsheet would take for a formula begins with an apostrophe."""

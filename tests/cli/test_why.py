@@ -33,6 +33,15 @@ def test_a_change_that_was_known(office: Office) -> None:
     assert "Nobody is alerted of a change twice." in ran.out
 
 
+def test_an_event_that_waits_to_be_routed(office: Office) -> None:
+    """What was delivered is told, and that nothing is decided of it."""
+    office.unroute(2)
+    ran = office("why", "2")
+    assert "Receipt IOE0912345678: not decided yet (delivered as “rfe_issued”)." in ran.out
+    assert "  Not yet: it waits to be routed." in ran.out
+    assert "  No alert." in ran.out
+
+
 def test_a_change_nobody_hears_of(office: Office) -> None:
     """Silence has its reason."""
     ran = office("why", "evt_received")

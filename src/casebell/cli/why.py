@@ -95,7 +95,7 @@ def _sentences(story: Mapping[str, Any], settings: Settings) -> Iterator[str]:
     delivered = event["delivered_status"]
     as_delivered = f"delivered as “{delivered}”" if delivered else "no status was delivered"
     tags = f", tagged {', '.join(event['tags'])}" if event["tags"] else ""
-    status = event["status"] or "not decided yet what it means"
+    status = event["status"] or "not decided yet"
     yield f"  Receipt {event['receipt']}: {status} ({as_delivered}){tags}."
     yield f"  Text: “{event['text']}”" if event["text"] else "  It came without a text."
     if event["occurred_at"]:

@@ -48,10 +48,11 @@ class Rulebook:
 
     def route(self, docket: Docket, one: Unrouted, *, now: Micros) -> Routed:
         """Judge one event, decide about it, and note all of that in the docket."""
-        event = one.event
-        if event.verdict is None:
+        event, verdict = one.event, one.event.verdict
+        if verdict is None:
             # An earlier release stored events with their verdict.
-            event = event.judged(verdict_on(event, self.meanings))
+            verdict = verdict_on(event, self.meanings)
+            event = event.judged(verdict)
         history = docket.history(event.receipt)
         folded = fold(event, history, coalesce=self.coalesce, repeat_within=self.repeat_within)
         flags = event.flags | _flags(folded)
@@ -62,7 +63,7 @@ class Rulebook:
                 receipt=event.receipt,
                 change_id=change_id,
                 event_id=one.id,
-                status=event.status,
+                status=verdict.status,
                 at=folded.at,
                 seen_until=folded.seen_until,
                 now=now,
@@ -80,7 +81,7 @@ class Rulebook:
         if folded.current:
             docket.move_case(
                 receipt=event.receipt,
-                status=event.status,
+                status=verdict.status,
                 text=event.text,
                 at=folded.at,
                 change_id=change_id,
@@ -90,8 +91,8 @@ class Rulebook:
         docket.mark_routed(
             event_id=one.id,
             change_id=change_id,
-            status=event.status,
-            tags=event.tags,
+            status=verdict.status,
+            tags=verdict.tags,
             flags=flags,
             reason=folded.reason,
             now=now,

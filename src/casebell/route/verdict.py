@@ -37,18 +37,20 @@ class Meanings:
 
 def verdict_on(event: CaseEvent, meanings: Meanings) -> Verdict:
     """Weigh a stored event; test receipts get the tag `test` (B14)."""
-    words = [word for word in (event.delivered_status, event.delivered_category) if word]
+    words = tuple(filter(None, (event.delivered_status, event.delivered_category)))
     verdict = judge(
         event_type=event.type,
         words=words,
         text=event.text,
         categories=meanings.categories.get(event.source, {}),
     )
-    if is_staging(event.receipt) or any(
-        fnmatchcase(event.receipt, glob) for glob in meanings.test_receipts
-    ):
+    if is_staging(event.receipt) or _among(event.receipt, meanings.test_receipts):
         return replace(verdict, tags=verdict.tags | {Tag.TEST})
     return verdict
+
+
+def _among(receipt: str, globs: Sequence[str]) -> bool:
+    return bool(globs) and any(fnmatchcase(receipt, glob) for glob in globs)
 
 
 def judge(
