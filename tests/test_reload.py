@@ -132,6 +132,10 @@ class House:
             "SELECT channel, state, attempts FROM alerts WHERE kind = 'case' ORDER BY id"
         )
 
+    async def routed(self) -> None:
+        """Wait until everything that was delivered is decided."""
+        await eventually(lambda: not self.rows("SELECT 1 FROM events WHERE routed_at IS NULL"))
+
     def logged(self, name: str) -> list[Mapping[str, Any]]:
         """Log lines of one kind."""
         return [line for line in self.log if line["event"] == name]
@@ -322,6 +326,25 @@ class TestRules:
             await sink.received(2)
             await other.received(1)
         assert len(sink.requests) == 2
+
+    async def test_the_next_event_meets_the_new_meanings(self, tmp_path: Path) -> None:
+        """What a source means by a word, and which receipts are tests, is routing's to know."""
+        house = House(tmp_path, source(OLD) + rule())
+        closed = {"normalized_status": "Closed", "raw_status_text": ""}
+        async with house.running():
+            await house.deliver(id="evt_1", receipt_number="IOE0000000001", **closed)
+            await house.routed()
+            await house.reload(source(OLD, more='categories = { Closed = "denied" }') + rule())
+            await house.deliver(id="evt_2", receipt_number="IOE0000000002", **closed)
+            await house.routed()
+            await house.reload(source(OLD) + '[routing]\ntest_receipts = ["IOE*"]\n' + rule())
+            await house.deliver(id="evt_3", receipt_number="IOE0000000003", **closed)
+            await house.routed()
+        assert house.rows("SELECT status, tags FROM events ORDER BY id") == [
+            ("other", ""),
+            ("denied", " adverse decision "),
+            ("other", " test "),
+        ]
 
 
 class TestChannels:
