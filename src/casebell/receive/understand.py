@@ -43,10 +43,14 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 class _When(NamedTuple):
     """The provider's time of the status."""
 
-    at: Micros | None = None
-    raw: str | None = None
-    basis: TimeBasis | None = None
-    flags: frozenset[Flag] = frozenset()
+    at: Micros | None
+    raw: str | None
+    basis: TimeBasis | None
+    flags: frozenset[Flag]
+
+
+_NEVER = _When(None, None, None, frozenset())
+_OCCURRED, _OBSERVED = TimeBasis.OCCURRED, TimeBasis.OBSERVED
 
 
 def understand(verified: VerifiedDelivery, source: Source) -> CaseEvent:
@@ -115,15 +119,14 @@ def _receipt(body: JsonBody, fields: FieldMap) -> tuple[str, str]:
     found = find(body.document, fields.receipt)
     if found is None:
         raise HeldDelivery(HeldReason.MISSING_RECEIPT, "No field of the field map has a receipt.")
-    if not isinstance(found.value, str):
-        raise HeldDelivery(HeldReason.INVALID_RECEIPT, f"{found.path} is not a string.")
+    path, value = found
+    if not isinstance(value, str):
+        raise HeldDelivery(HeldReason.INVALID_RECEIPT, f"{path} is not a string.")
     try:
-        return _capped(_storable(found.value, body), MAX_WORD), canonical(found.value)
+        return _capped(_storable(value, body), MAX_WORD), canonical(value)
     except ReceiptError:
         # The value may name a person (an A-number), so no message repeats it.
-        raise HeldDelivery(
-            HeldReason.INVALID_RECEIPT, f"{found.path} is not a receipt number."
-        ) from None
+        raise HeldDelivery(HeldReason.INVALID_RECEIPT, f"{path} is not a receipt number.") from None
 
 
 def _id(body: JsonBody, fields: FieldMap) -> str | None:
@@ -131,18 +134,16 @@ def _id(body: JsonBody, fields: FieldMap) -> str | None:
     found = find(body.document, fields.id)
     if found is None:
         return None
-    value = found.value
+    path, value = found
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
-        raise HeldDelivery(HeldReason.INVALID_FIELD, f"{found.path} is not a string.")
+        raise HeldDelivery(HeldReason.INVALID_FIELD, f"{path} is not a string.")
     if len(value) > MAX_ID:
-        raise HeldDelivery(
-            HeldReason.INVALID_FIELD, f"{found.path} is longer than {MAX_ID} characters."
-        )
+        raise HeldDelivery(HeldReason.INVALID_FIELD, f"{path} is longer than {MAX_ID} characters.")
     if not value.isprintable():
         raise HeldDelivery(
-            HeldReason.INVALID_FIELD, f"{found.path} holds characters that cannot be shown."
+            HeldReason.INVALID_FIELD, f"{path} holds characters that cannot be shown."
         )
     return value
 
@@ -152,20 +153,23 @@ def _text(body: JsonBody, paths: Sequence[str]) -> str:
     found = find(body.document, paths)
     if found is None:
         return ""
-    if not isinstance(found.value, str):
-        raise HeldDelivery(HeldReason.INVALID_FIELD, f"{found.path} is not a string.")
-    return _storable(found.value, body)
+    path, value = found
+    if not isinstance(value, str):
+        raise HeldDelivery(HeldReason.INVALID_FIELD, f"{path} is not a string.")
+    return _storable(value, body)
 
 
 def _when(body: JsonBody, fields: FieldMap) -> _When:
-    for basis, paths in (
-        (TimeBasis.OCCURRED, fields.occurred_at),
-        (TimeBasis.OBSERVED, fields.observed_at),
-    ):
-        if found := find(body.document, paths):
-            read = read_time(found.value)
-            return _When(at=read.at, raw=_raw(found.value, body), basis=basis, flags=read.flags)
-    return _When()
+    basis = _OCCURRED
+    found = find(body.document, fields.occurred_at)
+    if found is None:
+        basis = _OBSERVED
+        found = find(body.document, fields.observed_at)
+        if found is None:
+            return _NEVER
+    _, value = found
+    read = read_time(value)
+    return _When(read.at, _raw(value, body), basis, read.flags)
 
 
 def _raw(value: object, body: JsonBody) -> str | None:

@@ -1,18 +1,10 @@
 """Where a body keeps what: dotted paths, a list of alternatives for each field (decision B5)."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 
-class Found(NamedTuple):
-    """A value and the path it stood at."""
-
-    path: str
-    value: object
-
-
-def find(document: Mapping[str, object], paths: Sequence[str]) -> Found | None:
-    """The first of `paths` that holds something; None where none does.
+def find(document: Mapping[str, object], paths: Sequence[str]) -> tuple[str, object] | None:
+    """The first of `paths` that holds something, and what it holds; None where none does.
 
     A path names keys of nested objects: `data.receipt_number`. Null, an empty string and one of
     blanks count as absent (B6).
@@ -21,7 +13,7 @@ def find(document: Mapping[str, object], paths: Sequence[str]) -> Found | None:
         value = document.get(path) if "." not in path else _follow(document, path)
         if value is None or (isinstance(value, str) and (not value or value.isspace())):
             continue
-        return Found(path, value)
+        return path, value
     return None
 
 
