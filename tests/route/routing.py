@@ -44,6 +44,23 @@ RULES = (
 TABLES = (events, changes, cases, alerts, journal)
 
 
+def rulebook(
+    *,
+    meanings: Meanings | None = None,
+    rules: Sequence[dict[str, Any]] = RULES,
+    ops: Sequence[str] = ("ops",),
+) -> Rulebook:
+    """One with these."""
+    return Rulebook(
+        meanings=meanings or Meanings(),
+        rules=compile_rules(Rule.model_validate(rule) for rule in rules),
+        targets=TARGETS,
+        ops=ops,
+        coalesce=float(DAY),
+        repeat_within=7.0 * DAY,
+    )
+
+
 class Bench:
     """A router, and what came of its work."""
 
@@ -62,14 +79,7 @@ class Bench:
         self.rung = 0
         self.router = Router(
             store=store,
-            rulebook=Rulebook(
-                meanings=meanings or Meanings(),
-                rules=compile_rules(Rule.model_validate(rule) for rule in rules),
-                targets=TARGETS,
-                ops=ops,
-                coalesce=float(DAY),
-                repeat_within=7.0 * DAY,
-            ),
+            rulebook=rulebook(meanings=meanings, rules=rules, ops=ops),
             clock=self.clock,
             metrics=self.metrics,
             log=self.book.log,

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,8 @@ from casebell.events import (
     Verdict,
 )
 from casebell.route import rulebook as rulebook_module
-from casebell.route.match import Matching, match
+from casebell.route.decisions import Decided, Decisions
 from casebell.route.router import DEFECT_WAIT
-from casebell.route.rules import CompiledRule
 from casebell.route.verdict import Meanings, verdict_on
 from casebell.store.engine import Store
 from casebell.store.schema import changes, events
@@ -121,14 +120,14 @@ class TestPoison:
 
     def poisoned(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Make whatever decides about that receipt raise."""
-        real = match
+        real = Decisions.on
 
-        def fails(rules: Sequence[CompiledRule], event: CaseEvent, case: Case) -> Matching:
+        def fails(book: Decisions, event: CaseEvent, case: Case) -> Decided:
             if event.receipt.startswith("POI"):
                 raise ZeroDivisionError("IOE0912345678")
-            return real(rules, event, case)
+            return real(book, event, case)
 
-        monkeypatch.setattr(rulebook_module, "match", fails)
+        monkeypatch.setattr(Decisions, "on", fails)
 
     async def test_a_row_that_cannot_be_read(self, bench: Bench) -> None:
         """A word of a later release keeps one event waiting, told once, and the others not."""

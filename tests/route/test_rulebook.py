@@ -1,6 +1,5 @@
 """What an event is taken for, and that it is written with its decision."""
 
-import dataclasses
 import json
 
 from sqlalchemy import text
@@ -11,7 +10,7 @@ from casebell.store.engine import Store
 from casebell.store.schema import changes, events, journal
 from contracts.case_events import case_event, unjudged
 from contracts.workbench import rows, stored
-from route.routing import Bench
+from route.routing import Bench, rulebook
 
 
 async def test_written_with_the_decision(store: Store) -> None:
@@ -98,7 +97,7 @@ async def test_new_meanings(store: Store) -> None:
             Meanings(test_receipts=("IOE*",)),
         )
     ):
-        bench.router.use(dataclasses.replace(bench.router._rulebook, meanings=meanings))
+        bench.router.use(rulebook(meanings=meanings))
         await stored(
             store,
             unjudged(

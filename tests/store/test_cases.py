@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from casebell.events import Case, Change, Flag, Status, Tag
 from casebell.store import cases
-from casebell.store.docket import Docket
+from casebell.store.docket import Docket, Record
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 from casebell.store.schema import cases as cases_table
@@ -34,7 +34,7 @@ async def add_change(store: Store, *, event_id: int = 1, **fields: Any) -> int:
                 "event_id": event_id,
                 "late": False,
                 "now": RECEIVED_AT,
-                "decision": DECISION,
+                "decision": Record(DECISION),
                 **fields,
             },
         )
@@ -266,7 +266,7 @@ class TestCases:
                 event_id=1,
                 late=False,
                 now=RECEIVED_AT,
-                decision=DECISION,
+                decision=Record(DECISION),
             )
             (change,) = docket.history(RECEIPT)
             assert (change.id, change.at) == (number, OCCURRED_AT)

@@ -23,7 +23,7 @@ from casebell.events import (
     Tag,
 )
 from casebell.store import event_listing, held, leases, outbox, queries, refused
-from casebell.store.docket import Docket
+from casebell.store.docket import Docket, Record
 from casebell.store.engine import Store
 from casebell.store.event_listing import EventFilter
 from casebell.store.event_log import EventLog, append_events
@@ -81,7 +81,7 @@ async def decide(store: Store, event_id: int) -> int:
             event_id=event_id,
             late=False,
             now=RECEIVED_AT,
-            decision=DECISION,
+            decision=Record(DECISION),
         )
         docket.mark_routed(
             event_id=event_id,

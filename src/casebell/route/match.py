@@ -70,7 +70,8 @@ class Matching:
 
 def match(rules: Sequence[CompiledRule], event: CaseEvent, case: Case) -> Matching:
     """Ask every rule; all that match count."""
-    facts = _facts(event, case, text_counts=any("text" in rule.reads for rule in rules))
+    text_counts = any("text" in rule.reads for rule in rules)
+    facts = facts_of(event, case, text_counts=text_counts)
     results = tuple(_ask(rule, facts) for rule in rules)
     matched = [rule for rule, result in zip(rules, results, strict=True) if result.matched]
     open_deadline = event.status is Status.RFE_ISSUED or Tag.DEADLINE in event.tags
@@ -90,7 +91,9 @@ def match(rules: Sequence[CompiledRule], event: CaseEvent, case: Case) -> Matchi
     )
 
 
-def _facts(event: CaseEvent, case: Case, *, text_counts: bool) -> Mapping[str, tuple[str, ...]]:
+def facts_of(
+    event: CaseEvent, case: Case, *, text_counts: bool = False
+) -> Mapping[str, tuple[str, ...]]:
     """What each key of a condition is compared with; the text only where a rule looks into it."""
     text = event.text[:SEARCH_LIMIT] if text_counts else ""
     return {

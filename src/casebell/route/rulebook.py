@@ -5,13 +5,12 @@ All of it is worked out in memory and noted in a docket, which is written later.
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from casebell.events import AlertKind, CaseEvent, Flag, Micros
-from casebell.route.decide import Decision, DecisionOutcome, Targets, decide
+from casebell.route.decide import DecisionOutcome, Targets
+from casebell.route.decisions import Decided, Decisions
 from casebell.route.fold import Fold, fold
-from casebell.route.match import match
 from casebell.route.rules import CompiledRule
 from casebell.route.verdict import Meanings, verdict_on
 from casebell.store.cases import Unrouted
@@ -30,31 +29,43 @@ class Routed(NamedTuple):
     change_id: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Rulebook:
-    """By what events are judged and decided about."""
+    """By what events are judged and decided about.
 
-    #: What the operator says of words and receipts.
-    meanings: Meanings
-    #: Compiled, in the order of the configuration.
-    rules: Sequence[CompiledRule]
-    #: Every channel's targets.
-    targets: Targets
-    #: Channels that operations read.
-    ops: Sequence[str]
-    #: Seconds, see `fold`.
-    coalesce: float
-    repeat_within: float
+    Args:
+        meanings: what the operator says of words and receipts.
+        rules: compiled, in the order of the configuration.
+        targets: every channel's targets.
+        ops: channels that operations read.
+        coalesce, repeat_within: seconds, see `fold`.
+    """
+
+    def __init__(
+        self,
+        *,
+        meanings: Meanings,
+        rules: Sequence[CompiledRule],
+        targets: Targets,
+        ops: Sequence[str],
+        coalesce: float,
+        repeat_within: float,
+    ) -> None:
+        self._meanings = meanings
+        self._decisions = Decisions(rules, targets=targets, ops=ops)
+        self._targets = targets
+        self._ops = ops
+        self._coalesce = coalesce
+        self._repeat_within = repeat_within
 
     def route(self, docket: Docket, one: Unrouted, *, now: Micros) -> Routed:
         """Judge one event, decide about it, and note all of that in the docket."""
         event, verdict = one.event, one.event.verdict
         if verdict is None:
             # An earlier release stored events with their verdict.
-            verdict = verdict_on(event, self.meanings)
+            verdict = verdict_on(event, self._meanings)
             event = event.judged(verdict)
         history = docket.history(event.receipt)
-        folded = fold(event, history, coalesce=self.coalesce, repeat_within=self.repeat_within)
+        folded = fold(event, history, coalesce=self._coalesce, repeat_within=self._repeat_within)
         flags = event.flags | _flags(folded)
         outcome = DecisionOutcome.SAME_CHANGE
         change_id = folded.change_id
@@ -72,11 +83,10 @@ class Rulebook:
             if flags != event.flags:
                 # Rules may ask for what folding found out.
                 event = dataclasses.replace(event, flags=flags)
-            matching = match(self.rules, event, docket.case(event.receipt))
-            decision = decide(event, matching, targets=self.targets, ops=self.ops)
-            outcome = decision.outcome
+            decided = self._decisions.on(event, docket.case(event.receipt))
+            outcome = decided.decision.outcome
             change_id = _found_change(
-                docket, one.id, event, folded=folded, decision=decision, now=now
+                docket, one.id, event, folded=folded, decided=decided, now=now
             )
         if folded.current:
             docket.move_case(
@@ -112,8 +122,8 @@ class Rulebook:
                 urgent=urgent,
                 note=note,
             )
-            for channel in self.ops
-            for target in self.targets[channel]
+            for channel in self._ops
+            for target in self._targets[channel]
         ]
 
     def _contradictions(self, one: Unrouted, event: CaseEvent) -> list[NewAlert]:
@@ -145,7 +155,7 @@ def _found_change(
     event: CaseEvent,
     *,
     folded: Fold,
-    decision: Decision,
+    decided: Decided,
     now: Micros,
 ) -> int:
     change_id = docket.add_change(
@@ -158,7 +168,7 @@ def _found_change(
         event_id=event_id,
         late=folded.late,
         now=now,
-        decision=decision.as_record(),
+        decision=decided.record,
     )
     new = [
         NewAlert(
@@ -171,7 +181,7 @@ def _found_change(
             change_id=change_id,
             event_id=event_id,
         )
-        for recipient in decision.recipients
+        for recipient in decided.decision.recipients
     ]
     docket.tell(new, now=now)
     return change_id

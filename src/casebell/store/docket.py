@@ -50,6 +50,31 @@ _SPAN = (
 )
 
 
+class Record:
+    """A decision as it is written: encoded once, however often it is taken.
+
+    Args:
+        decision: as JSON values, with the keys of `route.decide.Decision.as_record`.
+    """
+
+    def __init__(self, decision: Mapping[str, Any]) -> None:
+        #: As a change's row holds it.
+        self.text = _JSON.encode(decision)
+        parts = {name: journal.encode_data(value) for name, value in decision.items()}
+        self._begins = {name: f'"{name}":{parts.get(name, "")}' for name in (*parts, *_OF_CHANGE)}
+        self._names = sorted(self._begins)
+
+    def entry(self, *, event_id: int, receipt: str, status: Status) -> str:
+        """The data of the journal's entry about it, in canonical JSON."""
+        own = {"event": str(event_id), "receipt": f'"{receipt}"', "status": f'"{status._value_}"'}
+        pieces = [self._begins[name] + own.get(name, "") for name in self._names]
+        return f"{{{','.join(pieces)}}}"
+
+
+#: What an entry about a decision says beside it.
+_OF_CHANGE = ("event", "receipt", "status")
+
+
 class Docket:
     """One batch. `load` it, decide, `write` it."""
 
@@ -66,7 +91,8 @@ class Docket:
         self._spans: dict[int, Change] = {}
         self._marks: list[dict[str, Any]] = []
         self._alerts: list[dict[str, Any]] = []
-        self._entries: list[journal.Entry] = []
+        #: Kind, subject, time and data of entries.
+        self._entries: list[tuple[str, str, Micros, str]] = []
 
     @classmethod
     async def load(cls, connection: AsyncConnection, receipts: Iterable[str]) -> "Docket":
@@ -123,7 +149,7 @@ class Docket:
         event_id: int,
         late: bool,
         now: Micros,
-        decision: Mapping[str, Any],
+        decision: Record,
     ) -> int:
         """Found a change, with its decision; return its id."""
         self._last_change += 1
@@ -148,13 +174,13 @@ class Docket:
             "event_id": event_id,
             "late": late,
             "decided_at": now,
-            "decision": _JSON.encode(decision),
+            "decision": decision.text,
         }
         self._note(
             "decision.made",
             number,
             now,
-            {"event": event_id, "receipt": receipt, "status": status, **decision},
+            decision.entry(event_id=event_id, receipt=receipt, status=status),
         )
         return number
 
@@ -185,7 +211,8 @@ class Docket:
             self._new[change_id] |= {"at": new.at, "seen_until": new.seen_until}
         else:
             self._spans[change_id] = new
-        self._note("change.corroborated", change_id, now, {"event": event_id, "status": status})
+        told = journal.encode_data({"event": event_id, "status": status})
+        self._note("change.corroborated", change_id, now, told)
 
     def move_case(
         self,
@@ -260,12 +287,11 @@ class Docket:
             tables.run(_MARK, self._marks)
         if self._entries:
             _, last_seq = tables.last()
-            entries = journal.rows(self._entries, after=last_seq)
+            entries = [
+                journal.row(seq=seq, at=at, kind=kind, actor="router", subject=subject, data=data)
+                for seq, (kind, subject, at, data) in enumerate(self._entries, start=last_seq + 1)
+            ]
             tables.insert(journal_table, journal.COLUMNS, entries)
 
-    def _note(self, kind: str, change_id: int, now: Micros, data: Mapping[str, Any]) -> None:
-        self._entries.append(
-            journal.Entry(
-                at=now, kind=kind, actor="router", subject=f"change:{change_id}", data=data
-            )
-        )
+    def _note(self, kind: str, change_id: int, now: Micros, data: str) -> None:
+        self._entries.append((kind, f"change:{change_id}", now, data))

@@ -39,8 +39,8 @@ class Entry:
 COLUMNS = ("seq", "at", "kind", "actor", "subject", "data", "leaf")
 
 
-def encode_data(data: Mapping[str, Any]) -> str:
-    """The canonical JSON of an entry's data: sorted keys, no spaces, UTF-8 as it is."""
+def encode_data(data: object) -> str:
+    """The canonical JSON of an entry's data, or of a part: sorted keys, no spaces, plain UTF-8."""
     return _CANONICAL.encode(data)
 
 
