@@ -9,8 +9,7 @@ and that a founded change is never split or joined when something from between a
 
 import math
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from casebell.events import CaseEvent, Change, Micros, Status, Tag, TimeBasis
 from casebell.uscis import classify
@@ -31,8 +30,7 @@ _FIRST: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fold:
+class Fold(NamedTuple):
     """What an event means for its case."""
 
     #: The known change this event reports; None for a new one.
@@ -54,8 +52,7 @@ class Fold:
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Report:
+class _Report(NamedTuple):
     """An event, reduced to what folding compares."""
 
     state: _State
@@ -115,6 +112,8 @@ def _find(
 ) -> tuple[Change | None, str]:
     """The known change that is reported, and the sentence that says why or why not."""
     kind = report.state[0]
+    if not known:
+        return None, _first(kind)
     why_not = ""
     # Of two equally near ones the later, so that all reports of one instant go the same way.
     for change in sorted(
@@ -131,7 +130,11 @@ def _find(
             why_not = why_not or f"{said}, but change {other.id} lies between"
         else:
             return change, f"{said}, within {_duration(window)}, no other status between"
-    return None, why_not or _FIRST.get(kind, "first change with this status")
+    return None, why_not or _first(kind)
+
+
+def _first(kind: str) -> str:
+    return _FIRST.get(kind, "first change with this status")
 
 
 def _state(status: Status, tags: Set[Tag], text_key: str) -> _State:
