@@ -1,8 +1,9 @@
-"""Between a server and PostgreSQL: a line that breaks at the worst moments, around a COMMIT."""
+"""Between a server and PostgreSQL: a line that breaks around a COMMIT, or swallows everything."""
 
 import asyncio
-import contextlib
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -10,7 +11,9 @@ from typing import Self
 class CuttingLine:
     """A TCP address that leads to PostgreSQL's socket; some commits are cut off.
 
-    Half of these never arrive. The other half are carried out, and nobody is told.
+    Half of these never arrive. The other half are carried out, and nobody is told. Where it
+    swallows, nothing passes either way, not even that the other end has gone; who was connected
+    meanwhile stays so for ever.
 
     Args:
         folder: where PostgreSQL's socket is.
@@ -21,10 +24,13 @@ class CuttingLine:
         self._socket = str(folder / ".s.PGSQL.5432")
         self.share = share
         self._chance = chance
+        self._swallows = False
         #: Commits that never arrived, and commits that were carried out untold.
         self.lost = self.untold = 0
         self.port = 0
         self._open: set[asyncio.Task[None]] = set()
+        #: Of those, what swallows for good.
+        self._dead: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server
 
     async def __aenter__(self) -> Self:
@@ -38,6 +44,16 @@ class CuttingLine:
             line.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
 
+    @contextmanager
+    def swallowing(self) -> Iterator[None]:
+        """Swallow what is said on the connections there are, and on those made meanwhile."""
+        self._swallows = True
+        try:
+            yield
+        finally:
+            self._dead |= self._open
+            self._swallows = False
+
     def url(self, database: str) -> str:
         """What `storage.url` would be."""
         return f"postgresql://postgres:x@127.0.0.1:{self.port}/{database}"
@@ -46,20 +62,24 @@ class CuttingLine:
         line = asyncio.get_running_loop().create_task(self._connect(reader, writer))
         self._open.add(line)
         line.add_done_callback(self._open.discard)
+        line.add_done_callback(self._dead.discard)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ends = [writer]
         try:
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 back, forth = await asyncio.open_unix_connection(self._socket)
                 ends.append(forth)
                 untold = asyncio.Event()
+                me = asyncio.current_task()
                 pumps = [
-                    asyncio.create_task(self._forth(reader, forth, untold)),
-                    asyncio.create_task(self._back(back, writer, untold)),
+                    asyncio.create_task(self._forth(reader, forth, untold, me)),
+                    asyncio.create_task(self._back(back, writer, untold, me)),
                 ]
                 try:
                     await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+                    if self._swallows or me in self._dead:
+                        await asyncio.Event().wait()
                 finally:
                     for pump in pumps:
                         pump.cancel()
@@ -69,9 +89,15 @@ class CuttingLine:
                 end.transport.abort()
 
     async def _forth(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, untold: asyncio.Event
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        untold: asyncio.Event,
+        line: asyncio.Task[None] | None,
     ) -> None:
         while data := await reader.read(65536):
+            if self._swallows or line in self._dead:
+                continue
             if b"COMMIT" in data and self._chance.random() < self.share:
                 if self._chance.random() < 0.5:
                     self.lost += 1
@@ -82,9 +108,15 @@ class CuttingLine:
             await writer.drain()
 
     async def _back(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, untold: asyncio.Event
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        untold: asyncio.Event,
+        line: asyncio.Task[None] | None,
     ) -> None:
         while data := await reader.read(65536):
+            if self._swallows or line in self._dead:
+                continue
             # PostgreSQL answers when it has committed.
             if untold.is_set():
                 return

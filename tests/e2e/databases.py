@@ -121,9 +121,28 @@ class Postgres:
         await asyncio.to_thread(_kill_all, self.folder)
 
 
-def _kill_all(folder: Path) -> None:
+@contextmanager
+def frozen(folder: Path) -> Iterator[None]:
+    """SIGSTOP to all processes of a server: it takes connections and never says a word."""
+    everyone = _everyone(folder)
+    for one in everyone:
+        with suppress(ProcessLookupError):
+            os.kill(one.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for one in everyone:
+            with suppress(ProcessLookupError):
+                os.kill(one.pid, signal.SIGCONT)
+
+
+def _everyone(folder: Path) -> list[Any]:
     main = psutil.Process(int((folder / "postmaster.pid").read_text().split("\n", 1)[0]))
-    everyone = [main, *main.children(recursive=True)]
+    return [main, *main.children(recursive=True)]
+
+
+def _kill_all(folder: Path) -> None:
+    everyone = _everyone(folder)
     for one in everyone:
         with suppress(ProcessLookupError):
             os.kill(one.pid, signal.SIGKILL)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -13,6 +14,7 @@ from casebell.store.engine import Store
 from casebell.store.outbox import NewAlert
 from casebell.store.presence import LOOK_EVERY, MISSED_FOR, Presence
 from contracts.workbench import HandClock, LogBook, eventually
+from e2e.databases import frozen
 
 #: Microseconds; nothing here waits for a lease to run out.
 LEASE = 3_600_000_000
@@ -115,6 +117,25 @@ async def test_a_session_that_was_cut_is_made_again(postgresql: Store) -> None:
                 {"space": presence.SPACE},
             )
         assert not await other.is_seen()
+        for one in (other, watch):
+            await one.looks(2 * LOOK_EVERY)
+            await eventually(one.is_seen)
+        await watch.looks(2 * MISSED_FOR)
+        assert await held(postgresql) == {"other"}
+        assert other.book.named("presence.defect") == []
+
+
+async def test_a_silent_session_is_given_up(
+    postgresql: Store, postgresql_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server whose session says nothing makes another; nobody was missed meanwhile."""
+    async with present(postgresql, "other") as other, present(postgresql, "me") as watch:
+        await claim(postgresql, "other")
+        monkeypatch.setattr(presence, "LIMIT", 0.3)
+        with frozen(postgresql_folder):
+            for one in (other, watch):
+                await one.looks(LOOK_EVERY)
+        monkeypatch.undo()
         for one in (other, watch):
             await one.looks(2 * LOOK_EVERY)
             await eventually(one.is_seen)

@@ -11,19 +11,20 @@ import os
 import sqlite3
 import urllib.parse
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
 
 from sqlalchemy import event, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from casebell.errors import StorageUnavailable
-from casebell.store import backup, migrations, soundness
+from casebell.store import backup, migrations, soundness, where
 from casebell.store.lock import take_lock
+from casebell.store.silence import LIMIT, Silence, set_up_postgresql
 from casebell.store.together import Together
 from casebell.store.translation import translated
 from casebell.telemetry import get_logger
@@ -35,6 +36,9 @@ Result = TypeVar("Result")
 
 #: Arbitrary, ours, and the same in every release: the advisory lock of writing transactions.
 WRITER_LOCK = 0x43617365_62656C6C & 0x7FFF_FFFF_FFFF_FFFF
+#: How long PostgreSQL keeps a writing transaction of which it hears nothing, in milliseconds: for
+#: longer than any of them is given.
+IDLE_LIMIT_MS = round(LIMIT * 1000) + 1_000
 #: How long SQLite waits for another process's lock before it answers "busy", in milliseconds.
 BUSY_TIMEOUT_MS = 2_000
 
@@ -47,13 +51,14 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = _parse(url)
+        self._url = where.parse(url)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         self.path = Path(self._url.database or "") if self.is_sqlite else None
         self._lock: int | None = None
         self._writer: AsyncEngine | None = None
         self._reader: AsyncEngine | None = None
         self._together = Together(self._transact)
+        self._silence = Silence(knock=self._knock, failed=self._count)
         #: Writing transactions that failed, ever.
         self.failures = 0
 
@@ -74,7 +79,7 @@ class Store:
             self._reader = self._engine(pool_size=4, read_only=True)
             if self.path is not None:
                 await self._look_before_migrating(self.path)
-            async with self.write() as connection:
+            async with self.write(takes_long=True) as connection:
                 await connection.run_sync(migrations.upgrade)
         except BaseException:
             await self.close()
@@ -101,6 +106,7 @@ class Store:
 
     async def close(self) -> None:
         """Close every connection and release the lock."""
+        await self._silence.close()
         await self._together.close()
         for engine in (self._reader, self._writer):
             if engine is not None:
@@ -122,16 +128,23 @@ class Store:
         await self.close()
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """The writing transaction: committed, and on disk, when the block ends without an error."""
+    async def write(self, *, takes_long: bool = False) -> AsyncIterator[AsyncConnection]:
+        """The writing transaction: committed, and on disk, when the block ends without an error.
+
+        Args:
+            takes_long: on PostgreSQL, where a transaction has a few seconds, this has no limit.
+
+        Raises:
+            StorageUnavailable: nothing is stored; or, where the commit found no answer, perhaps.
+        """
         if self._writer is None:
             raise StorageUnavailable("The database is not open for writing.")
         with self._counted(), translated():
-            async with self._writer.begin() as connection:
+            async with self._limited(writes=True) as limit, self._writer.begin() as connection:
+                if takes_long:
+                    limit.reschedule(None)
                 if not self.is_sqlite:
-                    await connection.execute(
-                        text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_LOCK}
-                    )
+                    await _take_turn(connection, idle_ms=0 if takes_long else IDLE_LIMIT_MS)
                 yield connection
 
     async def write_at_once(
@@ -177,7 +190,10 @@ class Store:
         if self._reader is None:
             raise StorageUnavailable("The database is not open.")
         with translated():
-            async with self._reader.begin() as connection:
+            async with self._limited(writes=False) as limit, self._reader.begin() as connection:
+                if self._writer is None:
+                    # A command may read for as long as it takes.
+                    limit.reschedule(None)
                 yield connection
 
     async def read_at_once(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
@@ -194,12 +210,13 @@ class Store:
     async def session(self) -> AsyncIterator[AsyncConnection]:
         """A PostgreSQL session beside the others, for a lock that lasts as long as it does.
 
-        Each statement is a transaction of its own.
+        Each statement is a transaction of its own, and has no limit.
         """
         engine = self._engine(pool_size=1, read_only=False)
         try:
             with translated():
-                async with engine.connect() as connection:
+                async with self._limited(writes=False) as limit, engine.connect() as connection:
+                    limit.reschedule(None)
                     yield await connection.execution_options(isolation_level="AUTOCOMMIT")
         finally:
             with suppress(SQLAlchemyError, OSError):
@@ -211,8 +228,25 @@ class Store:
         try:
             yield
         except StorageUnavailable:
-            self.failures += 1
+            self._count()
             raise
+
+    def _count(self) -> None:
+        self.failures += 1
+
+    def _limited(self, *, writes: bool) -> AbstractAsyncContextManager[asyncio.Timeout]:
+        """What a use of PostgreSQL may take; a file answers, or the system says why not."""
+        if self.is_sqlite:
+            return asyncio.timeout(None)
+        if self._writer is None:
+            return asyncio.timeout(LIMIT)
+        return self._silence.limited(writes=writes)
+
+    async def _knock(self) -> None:
+        """Begin to write on PostgreSQL, and no more."""
+        if self._writer is not None:
+            async with self._writer.begin() as connection:
+                await _take_turn(connection, idle_ms=IDLE_LIMIT_MS)
 
     async def _look_before_migrating(self, path: Path) -> None:
         """See that the file is not damaged; where its tables will change, keep it as it is."""
@@ -242,8 +276,9 @@ class Store:
             url,
             pool_size=pool_size,
             max_overflow=0,
-            pool_pre_ping=not self.is_sqlite,
-            pool_timeout=30,
+            # Elsewhere the limit of each use holds for its turn, too; and on Python 3.11 waiting
+            # with a time-out can swallow the cancellation by which that limit is kept.
+            pool_timeout=30 if self.is_sqlite else None,
             hide_parameters=True,
             # See `write_at_once`; never two threads at a time.
             connect_args={"check_same_thread": False} if self.is_sqlite else {},
@@ -252,7 +287,9 @@ class Store:
         )
         if self.is_sqlite:
             _set_up_sqlite(engine, begin=begin, read_only=read_only)
-        elif read_only:
+            return engine
+        set_up_postgresql(engine)
+        if read_only:
             # One snapshot for all statements of a transaction, as SQLite's readers have.
             engine = engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -260,33 +297,21 @@ class Store:
         return engine
 
 
-def _parse(url: str) -> URL:
-    """The URL's parts. It may hold a password: no part of it is ever quoted in an error."""
-    hint = "Use sqlite:///casebell.db or postgresql://user:password@host/database."
-    if url.startswith("sqlite:"):
-        # A path stands as it is written: "%" is an ordinary character.
-        path = url.removeprefix("sqlite:///")
-        if path in ("", ":memory:", url):
-            raise StorageUnavailable("storage.url names no file.", hint=hint)
-        return URL.create("sqlite", database=path)
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        raise StorageUnavailable("storage.url is not a database URL.", hint=hint) from None
-    if parsed.get_backend_name() not in ("postgresql", "postgres"):
-        raise StorageUnavailable("storage.url names an unknown kind of database.", hint=hint)
-    if not parsed.query.keys() <= _POSTGRESQL_OPTIONS:
-        raise StorageUnavailable(
-            "storage.url has an option that is not supported.",
-            hint=f"Supported after the question mark: {', '.join(sorted(_POSTGRESQL_OPTIONS))}.",
-        )
-    # The driver's word for what everybody else's URLs call sslmode.
-    options = {"ssl" if name == "sslmode" else name: value for name, value in parsed.query.items()}
-    return parsed.set(query=options)
+async def _take_turn(connection: AsyncConnection, *, idle_ms: int) -> None:
+    """Wait until nobody else writes, on PostgreSQL.
 
+    Where the line to us breaks without a word, PostgreSQL would hold the lock for us for hours.
 
-#: Options of a PostgreSQL URL that reach the driver.
-_POSTGRESQL_OPTIONS = {"host", "port", "ssl", "sslmode"}
+    Args:
+        idle_ms: for how long it bears with us between two statements; 0 is for ever.
+    """
+    await connection.execute(
+        text(
+            "SELECT set_config('idle_in_transaction_session_timeout', :idle, true), "
+            "pg_advisory_xact_lock(:key)"
+        ),
+        {"idle": str(idle_ms), "key": WRITER_LOCK},
+    )
 
 
 def _begin(bare: sqlite3.Connection) -> bool:

@@ -15,6 +15,7 @@ from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
 from casebell.store import leases
 from casebell.store.engine import Connection, Store
+from casebell.store.silence import LIMIT
 from casebell.telemetry import Log
 
 #: Seconds between two looks; each also keeps the session in use.
@@ -67,11 +68,12 @@ class Presence:
         while True:
             try:
                 async with self._store.session() as session:
-                    # Shared, so that two names with one number do not wait for each other.
-                    await session.execute(
-                        text("SELECT pg_advisory_lock_shared(:space, :name)"),
-                        {"space": SPACE, "name": number(self._owner)},
-                    )
+                    async with asyncio.timeout(LIMIT):
+                        # Shared, so that two names with one number do not wait for each other.
+                        await session.execute(
+                            text("SELECT pg_advisory_lock_shared(:space, :name)"),
+                            {"space": SPACE, "name": number(self._owner)},
+                        )
                     while True:
                         await self._look(session)
                         await self._clock.sleep(LOOK_EVERY)
@@ -83,11 +85,11 @@ class Presence:
             await self._clock.sleep(LOOK_EVERY)
 
     async def _look(self, session: Connection) -> None:
-        present = set((await session.execute(_PRESENT, {"space": SPACE})).scalars())
+        async with asyncio.timeout(LIMIT):
+            present = set((await session.execute(_PRESENT, {"space": SPACE})).scalars())
+            holders = await leases.holders(session)
         absent = {
-            owner
-            for owner in await leases.holders(session)
-            if owner != self._owner and number(owner) not in present
+            owner for owner in holders if owner != self._owner and number(owner) not in present
         }
         now = self._clock.monotonic()
         self._missed = {owner: self._missed.get(owner, now) for owner in absent}

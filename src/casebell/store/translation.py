@@ -35,6 +35,8 @@ def _safe_reason(error: BaseException) -> str:
     name = type(error).__name__
     if isinstance(error, socket.gaierror):
         return "the database's host has no known address"
+    if isinstance(error, TimeoutError):
+        return "the database does not answer"
     if isinstance(error, OSError) and error.errno:
         return f"{name}, {os.strerror(error.errno)}"
     sqlstate = getattr(error, "sqlstate", None)

@@ -1,0 +1,141 @@
+"""Beside a PostgreSQL that neither answers nor refuses: it is frozen, or the line to it dead."""
+
+import asyncio
+import random
+import time
+import uuid
+
+import psutil
+import pytest
+
+from casebell.sandbox.sinks import HttpSink
+from casebell.store.silence import LIMIT
+from e2e.cutting import CuttingLine
+from e2e.databases import Postgres, frozen
+from e2e.kills import Rig
+from e2e.ledger import configuration
+from e2e.sender import Wire, document, encoded, post, request
+from e2e.server import PATIENCE, SOURCES, MakeServer, Server, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+#: Seconds that a busy machine may add to anything.
+ROOM = 8.0
+#: Connections of a server: one that writes, four that read, one that shows that it lives.
+CONNECTIONS = 6
+
+
+async def refused(server: Server) -> float:
+    """Deliver, and be told to come again; the seconds it took."""
+    began = time.monotonic()
+    answer = await post(server, encoded(document()))
+    took = time.monotonic() - began
+    assert (answer.status_code, answer.json()["error"]) == (503, "storage_unavailable")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert took < LIMIT + ROOM
+    return took
+
+
+async def ready(server: Server) -> int:
+    """Status of /ready."""
+    async with Wire(server) as wire:
+        await wire.say(request(b"", {}, path="/ready", method="GET"))
+        return (await wire.hear()).status
+
+
+async def recovered(rig: Rig) -> float:
+    """Wait until a delivery is acknowledged and the server says it is ready; the seconds."""
+    began, before = time.monotonic(), rig.load.acknowledged
+    await until(lambda: rig.load.acknowledged > before)
+    seconds = time.monotonic() - began
+    while await ready(rig.server) != 200:
+        assert time.monotonic() - began < PATIENCE
+        await asyncio.sleep(0.05)
+    return seconds
+
+
+async def whole(rig: Rig) -> dict[str, int]:
+    """See that the silence cost and doubled nothing."""
+    await until(lambda: rig.server.events("storage.works"))
+    await rig.sent(cancel=True)
+    await rig.settled(seconds=30)
+    figures = await rig.ledger.everything(rig.load, rig.told)
+    # The server lives, so nothing is in doubt.
+    assert (figures["in_flight"], figures["repeated"]) == (0, 0)
+    assert "Traceback" not in rig.server.text()
+    return figures
+
+
+@pytest.mark.slow
+async def test_frozen(make_server: MakeServer, postgres: Postgres) -> None:
+    """503 in time while it lasts, operations told once, no restart after, nothing lost or doubled.
+
+    Frozen again, it holds up neither the end of the server nor a start that cannot succeed.
+    """
+    database = await postgres.database(f"silent_{uuid.uuid4().hex[:8]}")
+    async with HttpSink() as first, HttpSink() as second:
+        config = SOURCES + configuration(first, second)
+        server = make_server(config, storage=database.url)
+        rig = Rig(server, database, first, second)
+        await server.start()
+        rig.send()
+        await until(lambda: rig.load.acknowledged > 50)
+        with frozen(postgres.folder):
+            longest = await refused(server)
+            before = rig.load.acknowledged
+            later = max([await refused(server) for _ in range(20)])
+            assert await ready(server) == 503
+            await server.logged("storage.told")
+            assert (rig.load.acknowledged, rig.load.answers["503"] > 0) == (before, True)
+        back = await recovered(rig)
+        print(f"503 after {longest:.1f}, then {later:.3f} s; back after {back:.1f} s")  # noqa: T201
+        print({**rig.load.answers, **await whole(rig)})  # noqa: T201 - figures
+        assert rig.told.other == {
+            "Casebell operations: Casebell cannot store deliveries": 1,
+            "Casebell operations: Casebell stores deliveries again": 1,
+        }
+        sessions = (
+            "SELECT count(*)::int FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        assert await database.rows(sessions) <= [(CONNECTIONS,)]
+        before = rig.load.acknowledged
+        rig.send()
+        await until(lambda: rig.load.acknowledged > before)
+        with frozen(postgres.folder):
+            other = make_server(config, storage=database.url)
+            await other.launch()
+            began = time.monotonic()
+            assert await server.stop() == 0
+            ended = time.monotonic() - began
+            await rig.sent()
+            assert await other.ended() == 3
+        assert ended < 10
+        assert "the database does not answer" in other.text()
+        print(f"ended after {ended:.1f} s")  # noqa: T201 - a figure
+
+
+@pytest.mark.slow
+async def test_swallowed(make_server: MakeServer, postgres: Postgres) -> None:
+    """The same where the line is dead: what was connected stays so, and is not waited for."""
+    database = await postgres.database(f"silent_{uuid.uuid4().hex[:8]}")
+    async with (
+        CuttingLine(postgres.folder, share=0.0, chance=random.Random(3)) as line,
+        HttpSink() as first,
+        HttpSink() as second,
+    ):
+        server = make_server(
+            SOURCES + configuration(first, second), storage=line.url(database.name)
+        )
+        rig = Rig(server, database, first, second)
+        await server.start()
+        rig.send()
+        await until(lambda: rig.load.acknowledged > 50)
+        with line.swallowing():
+            longest = await refused(server)
+        back = await recovered(rig)
+        print(f"503 after {longest:.1f} s; back after {back:.1f} s")  # noqa: T201 - figures
+        print({**rig.load.answers, **await whole(rig)})  # noqa: T201 - figures
+        connections = psutil.Process(server.process.pid).net_connections("tcp")
+        to_database = [one for one in connections if one.raddr and one.raddr.port == line.port]
+        assert len(to_database) <= CONNECTIONS

@@ -1,0 +1,257 @@
+"""A database that neither answers nor refuses: each use has its limit, and one of them knocks."""
+
+import asyncio
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from casebell.errors import StorageUnavailable
+from casebell.store import engine, silence
+from casebell.store.engine import Store
+from casebell.store.silence import Silence
+from contracts.workbench import eventually
+from e2e.databases import frozen
+
+#: Seconds: short, and still long enough for a busy machine to answer in.
+LIMIT = 1.0
+
+
+class Door:
+    """What is knocked at: silent until it is opened."""
+
+    def __init__(self) -> None:
+        self.knocks = self.failures = 0
+        self.opened = asyncio.Event()
+        #: What it says when it is open.
+        self.refuses: Exception | None = None
+        self.silence = Silence(knock=self.knock, failed=self.fail, limit=0.01)
+
+    async def knock(self) -> None:
+        """Nobody answers before it is open."""
+        self.knocks += 1
+        await self.opened.wait()
+        if self.refuses:
+            raise self.refuses
+
+    def fail(self) -> None:
+        """Counted."""
+        self.failures += 1
+
+    async def use(self, *, writes: bool) -> None:
+        """Use the database, which does not answer."""
+        async with self.silence.limited(writes=writes):
+            await asyncio.Event().wait()
+
+    async def is_open(self) -> bool:
+        """Whether a use gets as far as the database."""
+        try:
+            async with self.silence.limited(writes=True):
+                return True
+        except TimeoutError:
+            return False
+
+
+@pytest.fixture(autouse=True)
+def _knock_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(silence, "KNOCK_EVERY", 0.01)
+
+
+class TestSilence:
+    """Who waits, who does not, and how it ends."""
+
+    async def test_nobody_waits_after_the_first(self) -> None:
+        """One writer that waited in vain is enough; others fail at once, until a knock is heard."""
+        door = Door()
+        with pytest.raises(TimeoutError):
+            await door.use(writes=True)
+        assert not await door.is_open()
+        await eventually(lambda: door.failures > 2)
+        door.opened.set()
+        await eventually(door.is_open)
+        knocks = door.knocks
+        await asyncio.sleep(0.05)
+        assert door.knocks == knocks
+
+    async def test_a_refusal_is_an_answer(self) -> None:
+        """A database that refuses is not silent: each use finds out by itself."""
+        door = Door()
+        door.refuses = OperationalError("", None, Exception())
+        with pytest.raises(TimeoutError):
+            await door.use(writes=True)
+        door.opened.set()
+        await eventually(door.is_open)
+
+    async def test_a_slow_reader_closes_nothing(self) -> None:
+        """A statement may be slow: only a knock that is not answered shuts the others out."""
+        door = Door()
+        door.opened.set()
+        with pytest.raises(TimeoutError):
+            await door.use(writes=False)
+        assert await door.is_open()
+        await eventually(lambda: door.knocks == 1)
+        door.opened.clear()
+        with pytest.raises(TimeoutError):
+            await door.use(writes=False)
+        await eventually(lambda: door.failures)
+        assert not await door.is_open()
+        await door.silence.close()
+
+    async def test_somebody_elses_time_out(self) -> None:
+        """A limit inside of ours says nothing of the database."""
+        door = Door()
+        with pytest.raises(TimeoutError):
+            async with door.silence.limited(writes=True):
+                raise TimeoutError
+        assert await door.is_open()
+        assert door.knocks == 0
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit that a test can wait for."""
+    monkeypatch.setattr(engine, "LIMIT", LIMIT)
+    monkeypatch.setattr(Silence.__init__, "__kwdefaults__", {"limit": LIMIT})
+
+
+async def write(store: Store) -> None:
+    """Write something."""
+    async with store.write() as connection:
+        await connection.execute(text("SELECT 1"))
+
+
+async def read(store: Store) -> None:
+    """Read something."""
+    async with store.read() as connection:
+        await connection.execute(text("SELECT 1"))
+
+
+@pytest.mark.usefixtures("short")
+class TestStore:
+    """A real server that is frozen."""
+
+    async def test_every_use_ends(self, postgresql_url: str, postgresql_folder: Path) -> None:
+        """Whoever writes, reads or waits for its turn is told; then all of it works again."""
+        async with Store(postgresql_url) as store:
+            await asyncio.gather(*(read(store) for _ in range(4)))
+            with frozen(postgresql_folder):
+                began = time.monotonic()
+                told = await asyncio.gather(
+                    *(write(store) for _ in range(20)),
+                    *(read(store) for _ in range(20)),
+                    return_exceptions=True,
+                )
+                assert time.monotonic() - began < LIMIT + 5
+                assert {type(one) for one in told} == {StorageUnavailable}
+                assert {str(one) for one in told} == {
+                    "The storage failed: the database does not answer."
+                }
+                failures = store.failures
+                assert failures >= 20
+                await eventually(lambda: store.failures > failures)
+            while True:
+                try:
+                    await write(store)
+                except StorageUnavailable:
+                    assert time.monotonic() - began < 30
+                    await asyncio.sleep(0.01)
+                    continue
+                break
+            await asyncio.gather(*(read(store) for _ in range(8)))
+            assert await sessions(store) <= 5
+
+    async def test_a_migration_takes_as_long_as_it_takes(self, postgresql_url: str) -> None:
+        """What says so has no limit; nor has what a command reads."""
+        async with Store(postgresql_url) as store:
+            async with store.write(takes_long=True) as connection:
+                await connection.execute(text(f"SELECT pg_sleep({1.3 * LIMIT})"))
+            with pytest.raises(StorageUnavailable):
+                async with store.write() as connection:
+                    await connection.execute(text(f"SELECT pg_sleep({1.3 * LIMIT})"))
+        reader = await Store(postgresql_url).open_for_reading()
+        async with reader.read() as connection:
+            await connection.execute(text(f"SELECT pg_sleep({1.3 * LIMIT})"))
+        await reader.close()
+
+    async def test_open_and_close(self, postgresql_url: str, postgresql_folder: Path) -> None:
+        """Neither waits for a database that is silent."""
+        store = await Store(postgresql_url).open()
+        await read(store)
+        with frozen(postgresql_folder):
+            began = time.monotonic()
+            await store.close()
+            for opening in (Store(postgresql_url).open, Store(postgresql_url).open_for_reading):
+                with pytest.raises(StorageUnavailable, match="does not answer"):
+                    await opening()
+            assert time.monotonic() - began < 2 * LIMIT + 5
+
+    async def test_an_ending_is_not_held_up(
+        self, postgresql_url: str, postgresql_folder: Path
+    ) -> None:
+        """Whoever is cancelled while the database is silent ends at once."""
+        async with Store(postgresql_url) as store:
+            await read(store)
+            with frozen(postgresql_folder):
+                tasks = [asyncio.create_task(write(store)), asyncio.create_task(read(store))]
+                await asyncio.sleep(0.1)
+                for task in tasks:
+                    task.cancel()
+                ended, _ = await asyncio.wait(tasks, timeout=LIMIT / 2)
+                assert len(ended) == 2
+
+
+async def sessions(store: Store) -> int:
+    """How many there are on this store's database."""
+    async with store.read() as connection:
+        counted = await connection.execute(
+            text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        )
+        return int(counted.scalar_one())
+
+
+async def test_a_line_that_broke_frees_the_lock(postgresql_url: str) -> None:
+    """A writer of whom PostgreSQL hears nothing more does not keep others from writing."""
+    async with Store(postgresql_url) as store, store.write() as connection:
+        shown = await connection.execute(text("SHOW idle_in_transaction_session_timeout"))
+        assert shown.scalar_one() == "5s"
+
+
+async def test_kept_alive(postgresql_url: str, postgresql_folder: Path) -> None:
+    """Both ends of a connection over a network look whether the other is still there."""
+    path = str(postgresql_folder / ".s.PGSQL.5432")
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back, forth = await asyncio.open_unix_connection(path)
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(pump(reader, forth))
+                both.create_task(pump(back, writer))
+        finally:
+            forth.transport.abort()
+            writer.transport.abort()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    listener = await asyncio.start_server(forward, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    async with (
+        Store(f"postgresql://postgres:x@127.0.0.1:{port}/migrated") as store,
+        store.read() as connection,
+    ):
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        plug = driver._transport.get_extra_info("socket")
+        assert plug.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert plug.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
+        # Its value is 0 here, where PostgreSQL's own end is a local socket; but it was told.
+        told = await connection.execute(
+            text("SELECT source FROM pg_settings WHERE name = 'tcp_keepalives_idle'")
+        )
+        assert told.scalar_one() == "session"
+    listener.close()
