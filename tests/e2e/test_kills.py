@@ -51,24 +51,33 @@ async def test_killed_on_both_backends(make_server: MakeServer, postgres: Postgr
 
 @pytest.mark.soak
 @pytest.mark.timeout(0)
-async def test_a_thousand_kills(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
+async def test_a_thousand_kills(
+    backend: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """The same for as long as it takes.
 
     CASEBELL_SOAK_LOG names a file for the figures, CASEBELL_SOAK_KILLS another number.
     """
     kills = int(os.environ.get("CASEBELL_SOAK_KILLS", "1000"))
     log = Path(os.environ.get("CASEBELL_SOAK_LOG", os.devnull))
+    database: Database = SqliteFile(tmp_path / "casebell.db")
+    if backend == "postgresql":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        database = await postgres.database("a_thousand_kills")
     began = time.monotonic()
     async with (
         HttpSink() as first,
         HttpSink() as second,
-        WarmServer(tmp_path / "server", SOURCES + configuration(first, second)) as server,
+        WarmServer(
+            tmp_path / "server", SOURCES + configuration(first, second), storage=database.url
+        ) as server,
     ):
-        rig = Rig(server, SqliteFile(server.database), first, second)
+        rig = Rig(server, database, first, second)
 
         def say(line: str) -> None:
             with log.open("a") as file:
-                file.write(f"{time.monotonic() - began:6.0f} s  {line}\n")
+                file.write(f"{backend} {time.monotonic() - began:6.0f} s  {line}\n")
 
         for count in range(1, kills + 1):
             await rig.kill_once()

@@ -99,7 +99,9 @@ def _serve(directory: str, log: str, *arguments: str) -> None:
 
 
 def _warm_up() -> None:
-    import casebell.cli.serve  # noqa: F401, PLC0415 - only in the process that is forked
+    import asyncpg  # noqa: F401, PLC0415 - only in the process that is forked
+
+    import casebell.cli.serve  # noqa: F401, PLC0415
     from casebell.notify.apprise_load import _plugins  # noqa: PLC0415
     from casebell.uscis.classify import classify  # noqa: PLC0415
 
