@@ -1,5 +1,6 @@
 """A delivery is answered alike, whether it came whole in one read or piece by piece."""
 
+import json
 import signal
 import sqlite3
 from collections.abc import AsyncIterator
@@ -126,3 +127,16 @@ async def test_the_end_does_not_leave_them_waiting(make_server: MakeServer) -> N
     assert answer.status == 503
     assert answer.headers["retry-after"]
     assert await server.ended() == 0
+
+
+async def test_many_in_one_read(server: Server) -> None:
+    """A sender that hands over a hundred at once gets a hundred answers, in order."""
+    bodies = [encoded(document()) for _ in range(90)]
+    forged = request(encoded(document()), signed(b"something else"))
+    async with Wire(server) as wire:
+        for some in (bodies[:45], bodies[45:]):
+            await wire.say(forged + b"".join(map(request, some)))
+            assert (await wire.hear()).status == 401
+            for body in some:
+                answer = checked(await wire.hear(), 200)
+                assert answer["event_id"] == json.loads(body)["id"]

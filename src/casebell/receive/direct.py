@@ -16,6 +16,8 @@ from casebell.receive.connection import Connection
 from casebell.receive.endpoint import WEBHOOKS
 from casebell.receive.reception import Reception
 
+#: Deliveries taken out of one read; a stranger could put a thousand forged ones into it.
+MOST_IN_READ = 32
 _PATH = WEBHOOKS.encode()
 
 
@@ -49,9 +51,12 @@ class DirectConnection(Connection):
 
     #: The body so far of what may be a whole delivery; None where it is none.
     _whole: list[bytes] | None = None
+    #: Deliveries in the running read: nobody else has a turn before it ends.
+    _in_read: int = 0
 
     def data_received(self, data: bytes) -> None:
         """Take what came; what is not whole by now goes the general way."""
+        self._in_read = 0
         super().data_received(data)
         if self._whole is not None:
             body, self._whole = b"".join(self._whole), None
@@ -88,6 +93,7 @@ class DirectConnection(Connection):
             super().on_message_complete()
             return
         body, self._whole = b"".join(self._whole), None
+        self._in_read += 1
         self.message_is_complete()
         exchange = Exchange(keep_alive=self.parser.should_keep_alive())
         self.cycle = cast("RequestResponseCycle", exchange)
@@ -114,6 +120,7 @@ class DirectConnection(Connection):
             and self.idle
             and not self.expect_100_continue
             and not self.flow.write_paused
+            and self._in_read < MOST_IN_READ
             and not self.parser.should_upgrade()
             and self.parser.get_http_version() == "1.1"
             and self.reception.knows(self._source())
