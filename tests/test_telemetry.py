@@ -80,6 +80,19 @@ class TestOurLines:
             "said": "a\nb\u2028\ud800",
         }
 
+    @pytest.mark.parametrize("kind", [io.StringIO, Terminal])
+    def test_what_is_said_often_reads_alike(self, kind: type[io.StringIO]) -> None:
+        """A line whose names are put together once is the line that they would make each time."""
+        stream = kind()
+        configure_logging(stream)
+        log = get_logger()
+        log.often("delivery.received", "source", "ms", "row")('"quoted"\u2028%s', 1.5, 7)
+        log.info("delivery.received", source='"quoted"\u2028%s', ms=1.5, row=7)
+        often, each_time = (
+            re.sub(r"[\d:.-]+T?[\d:.]+Z", "", x) for x in stream.getvalue().splitlines()
+        )
+        assert often == each_time
+
     def test_an_error_is_its_class_and_its_place(self, stream: io.StringIO) -> None:
         """Of an exception the class and the frames are told, its text never."""
         try:

@@ -57,6 +57,9 @@ class Router:
         self._clock = clock
         self._metrics = metrics
         self._log = log
+        self._say = log.often(
+            "event.routed", "row", "source", "receipt", "status", "outcome", "change"
+        )
         self._decided = decided
         self._bell = asyncio.Event()
         self._fresh = Fresh()
@@ -160,15 +163,9 @@ class Router:
             self._metrics.decisions.labels(outcome).inc(number)
         for one in told:
             self._defects.pop(one.id, None)
-            self._log.info(
-                "event.routed",
-                row=one.id,
-                source=one.event.source,
-                receipt=mask(one.event.receipt),
-                status=one.event.status.value,
-                outcome=one.outcome.value,
-                change=one.change_id,
-            )
+            event = one.event
+            came_of = (event.status._value_, one.outcome._value_, one.change_id)
+            self._say(one.id, event.source, mask(event.receipt), *came_of)
 
     async def _decide(self, docket: Docket, waiting: Sequence[Unrouted]) -> list[Routed]:
         told = []
