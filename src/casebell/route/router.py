@@ -25,7 +25,7 @@ from casebell.uscis.receipts import mask
 BATCH = 256
 #: More events than this waiting at once are a burst.
 CROWD = 8
-#: Events decided in one go, before others get their turn: about a millisecond.
+#: Events decided in one go, before others get their turn: less than a millisecond.
 STRETCH = 8
 #: Seconds between looks at the store when nobody rang: another server may have stored events.
 POLL = 1.0
