@@ -1,4 +1,4 @@
-"""The vocabulary: what every other module talks about. Imports nothing of ours.
+"""The vocabulary: what every other module talks about. It imports no other of them.
 
 Times are UTC microseconds since the epoch (`Micros`); durations are seconds as floats. Every class
 here is a frozen value: stages pass them on and never change them.
@@ -6,18 +6,9 @@ here is a frozen value: stages pass them on and never change them.
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    # What every delivery makes anew is frozen by the type checker alone: at run time that would
-    # make it three times as expensive.
-    from dataclasses import dataclass as value
-else:
-
-    def value(*, frozen: bool, **options: Any) -> Any:
-        """A dataclass that nobody changes, though it could be."""
-        return dataclass(unsafe_hash=frozen, **options)
-
+from casebell.frozen import value
 
 #: UTC microseconds since 1970-01-01T00:00:00Z.
 Micros: TypeAlias = int
@@ -211,11 +202,7 @@ class CaseEvent:
 
     @property
     def tags(self) -> frozenset[Tag]:
-        """Our own finer marks.
-
-        Raises:
-            NotJudgedYet: routing has not weighed the event.
-        """
+        """Our own finer marks; raises as `status` does."""
         if self.verdict is None:
             raise NotJudgedYet
         return self.verdict.tags
