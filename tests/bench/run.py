@@ -45,7 +45,13 @@ ROWS = (
     Row(name="Casebell, 64 connections, routing behind"),
     Row(name="Casebell, one delivery at a time", connections=1),
     Row(
-        name="Casebell, 64 connections, 5 ms added to each fsync",
+        name="Casebell, 64 connections, 5 ms added to each fsync, acknowledgement only",
+        command=ACKNOWLEDGING,
+        environment={"SLOWSYNC_US": "5000"},
+        routes=False,
+    ),
+    Row(
+        name="Casebell, 64 connections, 5 ms added to each fsync, routing behind",
         environment={"SLOWSYNC_US": "5000"},
     ),
 )
