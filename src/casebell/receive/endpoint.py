@@ -9,7 +9,13 @@ import contextlib
 
 from starlette.types import Receive, Scope, Send
 
-from casebell.errors import BodyTooLarge, CasebellError, EncodedBody, UnknownSource, WrongMethod
+from casebell.errors import (
+    BodyTooLarge,
+    EncodedBody,
+    ShuttingDown,
+    UnknownSource,
+    WrongMethod,
+)
 from casebell.receive.answers import Answer, respond
 from casebell.receive.deadline import Deadline
 from casebell.receive.reception import Reception, see_head
@@ -48,7 +54,11 @@ class WebhookEndpoint:
         except SenderWentAway:
             self._reception.abandoned(source)
             return
-        except CasebellError as error:
+        except asyncio.CancelledError:
+            # The server ends and waited long enough: the sender must hear that it may try again.
+            await respond(send, *self._reception.refuse(source, ShuttingDown()))
+            return
+        except Exception as error:  # noqa: BLE001 - the reception tells them apart
             unread = isinstance(error, BodyTooLarge | EncodedBody)
             await respond(send, *self._reception.refuse(source, error), last=not unread)
             if unread:

@@ -114,11 +114,11 @@ class Reception:
         accepting.add_done_callback(partial(self._accepted, sender))
         return accepting
 
-    def refuse(self, source: str, failure: CasebellError) -> Answer:
+    def refuse(self, source: str, error: Exception) -> Answer:
         """The answer to what is refused before it is a whole delivery."""
         told: list[Answer] = []
         sender = _Sender(source, new_request_id(), self._clock.monotonic(), told.append)
-        self._settle(sender, None, failure)
+        self._settle(sender, None, self._failure(sender, error))
         return told[0]
 
     def abandoned(self, source: str) -> None:
