@@ -12,14 +12,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, MutableMapping
-from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from casebell.clock import iso
 
 #: For what is not plain in a line.
 _JSON = json.JSONEncoder(default=repr)
@@ -178,13 +178,7 @@ def _stamp(
 
 
 def _now() -> str:
-    seconds, nanos = divmod(time.time_ns(), 1_000_000_000)
-    return f"{_to_the_second(seconds)}.{nanos // 1000:06d}Z"
-
-
-@lru_cache(maxsize=2)
-def _to_the_second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return iso(time.time_ns() // 1000)
 
 
 def _error_without_values(

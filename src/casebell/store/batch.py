@@ -1,7 +1,6 @@
 """What a batch of deliveries becomes: one algorithm for every backend."""
 
 import dataclasses
-import json
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -122,9 +121,6 @@ def _repeat(event: CaseEvent, first: Stored, outcome: AppendOutcome) -> dict[str
 #: What a delivery's journal entry is called.
 _KINDS = {outcome: f"delivery.{outcome}" for outcome in AppendOutcome}
 
-#: A string as canonical JSON.
-_quoted = json.encoder.encode_basestring
-
 
 def _entry(seq: int, event: CaseEvent, event_id: int, outcome: AppendOutcome) -> tuple[Any, ...]:
     """A delivery's row of the journal.
@@ -132,9 +128,9 @@ def _entry(seq: int, event: CaseEvent, event_id: int, outcome: AppendOutcome) ->
     Its data is what `journal.encode_data` would write, at a quarter of the price.
     """
     data = (
-        f'{{"body_sha256":"{event.body_sha256}","key":{_quoted(event.key)},'
+        f'{{"body_sha256":"{event.body_sha256}","key":{journal.quoted(event.key)},'
         f'"receipt":"{event.receipt}","request_id":"{event.request_id}",'
-        f'"secret":{_quoted(event.secret_label)}}}'
+        f'"secret":{journal.quoted(event.secret_label)}}}'
     )
     return journal.row(
         seq=seq,

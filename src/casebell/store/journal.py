@@ -15,8 +15,8 @@ from casebell.store.schema import journal
 #: RFC 6962 section 2.1: leaves are hashed with this prefix, nodes with 0x01.
 LEAF_PREFIX = b"\x00"
 
-#: A string as `_CANONICAL` writes it.
-_quoted = json.encoder.encode_basestring
+#: A string as canonical JSON.
+quoted = json.encoder.encode_basestring
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
@@ -49,7 +49,7 @@ def entry_bytes(*, seq: int, at: Micros, kind: str, actor: str, subject: str, da
 
     A JSON array of the six columns, so that anyone can rebuild it from an export.
     """
-    texts = f"{_quoted(kind)},{_quoted(actor)},{_quoted(subject)}"
+    texts = f"{quoted(kind)},{quoted(actor)},{quoted(subject)}"
     return f"[{seq},{at},{texts},{data}]".encode()
 
 
