@@ -79,6 +79,7 @@ class Log(structlog.BoundLoggerBase):
     """A logger as the stages use it: `log.info("delivery.received", source=…)`.
 
     The library's own binds contexts and formats messages, which a line of ours has none of.
+    Reaches into structlog: the processors and the logger that it was bound to.
     """
 
     def info(self, event: str, **fields: Any) -> None:

@@ -22,6 +22,8 @@ TOOLS = ("apt-get", "buildah", "debootstrap", "setpriv", "tar", "unshare")
 #: Seconds a stored base is used before a newer one is made.
 BASE_LIFETIME = 30 * 24 * 3600
 BASE = "localhost/casebell-base"
+#: Debian 13, whose Python is the 3.13 that the Dockerfile's own base has.
+RELEASE = "trixie"
 #: A search path is all that Python's own images add to Debian's files that the build relies on.
 BASE_DOCKERFILE = """\
 FROM scratch
@@ -72,7 +74,7 @@ def container(image: Image, tmp_path: Path) -> Container:
 
 
 def build_base(engine: Engine) -> None:
-    """Build a stand-in for `python:3.x-slim`: this machine's Debian release and its Python."""
+    """Build a stand-in for `python:3.13-slim`: the Debian release that has Python 3.13."""
     context = engine.directory / "base"
     context.mkdir()
     (context / "Dockerfile").write_text(BASE_DOCKERFILE)
@@ -82,17 +84,16 @@ def build_base(engine: Engine) -> None:
 
 def stored_base() -> Path:
     """A tar archive of the base's files, made once and kept in the user's cache."""
-    release = platform.freedesktop_os_release()["VERSION_CODENAME"]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "casebell"
-    stored = cache / f"base-{release}.tar"
+    stored = cache / f"base-{RELEASE}.tar"
     if stored.exists() and time.time() - stored.stat().st_mtime < BASE_LIFETIME:
         return stored
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="debootstrap-", dir=cache) as directory:
         root, fresh = Path(directory) / "root", Path(directory) / "base.tar"
         packages = "--include=ca-certificates,python3,python3-venv"
-        mirror = debian_mirror(release)
-        output_of(["debootstrap", "--variant=minbase", packages, release, str(root), mirror])
+        mirror = debian_mirror()
+        output_of(["debootstrap", "--variant=minbase", packages, RELEASE, str(root), mirror])
         left_out = [f"--exclude=./var/{path}/*" for path in ("cache/apt", "lib/apt/lists", "log")]
         output_of(
             ["tar", *left_out, "--directory", str(root), "--create", "--file", str(fresh), "."]
@@ -101,14 +102,15 @@ def stored_base() -> Path:
     return stored
 
 
-def debian_mirror(release: str) -> str:
-    """The address this machine's own apt reads `release` from."""
+def debian_mirror() -> str:
+    """The address this machine's own apt reads its Debian release from; a mirror has all of them."""
+    own = platform.freedesktop_os_release()["VERSION_CODENAME"]
     targets = ["apt-get", "indextargets", "--format", "$(CODENAME) $(REPO_URI)"]
     for line in output_of([*targets, "Created-By: Packages"]).splitlines():
         codename, address = line.split()
-        if codename == release:
+        if codename == own:
             return address
-    return pytest.skip(f"needs an apt source for {release}")
+    return pytest.skip(f"needs an apt source for {own}")
 
 
 def build_secrets(directory: Path) -> dict[str, Path]:

@@ -80,6 +80,12 @@ def test_declares_how_it_is_run(image: Image) -> None:
     assert image.command() == ["casebell", "serve"]
 
 
+def test_runs_on_python_3_13(container: Container) -> None:
+    """The Python of the Dockerfile's own base; the other suites run on the oldest, 3.11."""
+    told = container.run(["python", "-c", "import sys; print(*sys.version_info[:2])"])
+    assert told.stdout == "3 13\n", told.stderr
+
+
 def test_keeps_nothing_of_the_build(image: Image) -> None:
     """No installer, no sources, no cache and none of the build's secrets are left in the image."""
     installed = image.root / "opt/casebell/lib"

@@ -137,7 +137,8 @@ async def run_server(settings: Settings, *, files: int) -> None:
 class _Server(uvicorn.Server):
     """uvicorn's server, without its signals and its door.
 
-    It would end the process by the signal, and let in everybody.
+    It would end the process by the signal, and let in everybody. Reaches into uvicorn: what a start
+    has to set, and what its main loop and its end ask for.
     """
 
     def __init__(self, config: uvicorn.Config, *, connection: type[Connection], room: Room) -> None:

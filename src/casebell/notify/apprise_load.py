@@ -3,6 +3,9 @@
 Apprise forgives much at load: it drops a mistyped address, takes options that turn a failure into a
 success, and would run a program on this machine. Here each of these is a `Problem`. No problem
 repeats a URL or a part of one.
+
+Reaches into apprise: its table of plug-ins, and what a plug-in says of itself, by class (schemas,
+templates, recipients) and by instance (host, secured mail, format, decorations, time-outs).
 """
 
 import hashlib
@@ -12,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any
 
@@ -25,7 +29,6 @@ from casebell.errors import Problem
 from casebell.notify.apprise_warnings import kept_warnings, without_url
 from casebell.notify.channel import ChannelSettings
 from casebell.notify.wire import silence
-from casebell.settings.channels import travels_in_plain_text
 
 #: Seconds of the channel's timeout that one wait on a socket may take. Less than all of it, so that
 #: a service that does not answer is told as what it is and not as a thread given up.
@@ -51,6 +54,9 @@ _TEAMS_HINT = (
     "Microsoft has retired these connectors: make a Workflow (Power Automate) with the trigger "
     '"When a Teams webhook request is received" and use its URL.'
 )
+#: How a mail plug-in calls a conversation without TLS. The name it has for the word stands in a
+#: module whose import brings PGP with it.
+_INSECURE_MAIL = "insecure"
 #: Between recipients in one string.
 _SEPARATORS = re.compile(r"[,;\s]")
 
@@ -87,38 +93,47 @@ def load_services(
     silence()
     _plugins()
     where = f"channels.{settings.name}"
-    key = "url" if len(settings.urls) == 1 else "urls"
     services: dict[str, Service] = {}
     problems: list[Problem] = []
-    for mark, url, recipient in _targets(settings):
+    for target in _targets(settings):
         try:
-            service = _load(url, recipient, settings=settings, schemas=schemas)
+            service = _load(target.url, target.recipient, settings=settings, schemas=schemas)
         except _NotUsable as wrong:
-            problems.append(
-                Problem(key=f"{where}.{wrong.key or key}", message=wrong.message, hint=wrong.hint)
-            )
+            key = f"{where}.{wrong.key or target.key}"
+            problems.append(Problem(key=key, message=wrong.message, hint=wrong.hint))
             continue
-        label = recipient or "-".join(filter(None, (service.kind, mark)))
+        label = target.recipient or "-".join(filter(None, (service.kind, target.mark)))
         if label in services:
-            twice = f"{where}.{'to' if recipient else key}"
+            twice = f"{where}.{'to' if target.recipient else target.key}"
             problems.append(Problem(key=twice, message=f"names the target {label} twice"))
         services[label] = service
     # A mistake in the URL is found once for each recipient.
     return services, list(dict.fromkeys(problems))
 
 
-def _targets(settings: ChannelSettings) -> Iterator[tuple[str, str, str | None]]:
-    """What tells a target from others of its service, its URL, and the recipient if `to` has any.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Target:
+    """A service URL with one recipient, or with those that the URL itself names."""
 
-    The mark never depends on the order of urls: an alert that waits must not go to another chat.
-    """
-    urls = [secret.get_secret_value().strip() for secret in settings.urls]
-    for url in urls:
+    #: Where the URL stands in the channel's table: `url`, `urls[2]`.
+    key: str
+    url: str = field(repr=False)
+    recipient: str | None = None
+    #: Tells it from others of its service. It never depends on the order of `urls`: an alert that
+    #: waits must not go to another chat.
+    mark: str = ""
+
+
+def _targets(settings: ChannelSettings) -> Iterator[_Target]:
+    several = len(settings.urls) > 1
+    for place, secret in enumerate(settings.urls, start=1):
+        url = secret.get_secret_value().strip()
+        key = f"urls[{place}]" if several else "url"
         for recipient in settings.to:
-            yield "", url, recipient.strip()
+            yield _Target(key=key, url=url, recipient=recipient.strip())
         if not settings.to:
-            digest = hashlib.sha256(url.encode()).hexdigest()[:6]
-            yield "" if len(urls) == 1 else digest, url, None
+            mark = hashlib.sha256(url.encode()).hexdigest()[:6] if several else ""
+            yield _Target(key=key, url=url, mark=mark)
 
 
 def _load(
@@ -127,15 +142,15 @@ def _load(
     parts = _parse(url)
     plugin = _plugins()[parts["schema"]]
     _refuse_schema(parts["schema"], plugin, schemas=schemas)
-    if travels_in_plain_text(url) and not settings.insecure:
-        raise _NotUsable(
-            "sends messages as plain text over the network",
-            "Use the service's encrypted URL (jsons://, mailtos://), or set `insecure = true`.",
-        )
     _refuse_parameters(parts)
     if recipient is not None:
         _address(parts, plugin, recipient)
     instance = _instantiate(parts, url, recipient)
+    if not settings.insecure and _travels_in_plain_text(instance, schema=parts["schema"]):
+        raise _NotUsable(
+            "sends messages as plain text over the network",
+            "Use the service's encrypted URL (jsons://, mailtos://), or set `insecure = true`.",
+        )
     _expect_one_recipient(instance, recipient)
     _settle(instance, timeout=settings.timeout)
     apprise = Apprise(asset=_asset())
@@ -246,14 +261,43 @@ def _instantiate(parts: dict[str, Any], url: str, recipient: str | None) -> Noti
     return instance
 
 
+def _travels_in_plain_text(instance: NotifyBase, *, schema: str) -> bool:
+    """Whether messages would cross a network unencrypted, by what the plug-in says of itself.
+
+    Errs towards True where the host is not known.
+    """
+    if _is_mail(instance):
+        mail: Any = instance
+        # The domain of an address need not be the machine that takes its mail.
+        return mail.secure_mode == _INSECURE_MAIL and not _is_loopback(mail.smtp_host)
+    plain, secure = _schemas_of(type(instance))
+    if not secure and str(getattr(instance, "notify_url", "")).startswith("https:"):
+        # A service of one schema and one address, which is encrypted all the same.
+        return False
+    return schema in plain and not _is_loopback(instance.host or "")
+
+
+def _is_mail(instance: NotifyBase) -> bool:
+    return hasattr(instance, "smtp_host")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
 def _expect_one_recipient(instance: NotifyBase, recipient: str | None) -> None:
     if recipient is None:
         if len(instance) != 1:
             raise _NotUsable("names several recipients", "Name each of them in `to`.")
         return
-    is_mail = hasattr(instance, "smtp_host")
     # "Jane Chan <jchan@example.com>" is one; elsewhere a blank separates two.
-    whole = _is_whole(instance, recipient) if is_mail else not _SEPARATORS.search(recipient)
+    mail = _is_mail(instance)
+    whole = _is_whole(instance, recipient) if mail else not _SEPARATORS.search(recipient)
     if len(instance) != 1 or not whole:
         raise _NotUsable(
             f"{recipient!r} is not one recipient", "Give each its own entry.", key="to"

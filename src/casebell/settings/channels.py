@@ -1,55 +1,13 @@
-"""Ways to reach people, and which of their URLs would travel unencrypted."""
+"""Ways to reach people."""
 
 import re
-from ipaddress import ip_address
 from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
 from casebell.settings.values import Duration, Part, Texts, as_list, complaint
 
-#: Schemas that apprise sends without TLS, and plain HTTP. Only-local schemas (a desktop's
-#: notification bus) and those whose single schema is TLS all the same are not among them; a test
-#: compares this list with the installed apprise.
-_PLAIN_TEXT = (
-    "amqp apprise bark deltachat emby enigma2 evolution flowtriq fluxer form goalert gorush gotify "
-    "growl hassio http humhub irc jellyfin json kodi lametric mailto mastodon matrix misskey mmost "
-    "mqtt nctalk ncloud notica notifico ntfy onebot parsep pinglet pjet psafer pushdeer rocket "
-    "rsyslog session signal smpp smseagle synology toot trigv xbmc xml xmpp"
-)
-PLAIN_TEXT_SCHEMAS = frozenset(_PLAIN_TEXT.split())
-
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://\S.*", re.DOTALL)
-
-
-def travels_in_plain_text(url: str) -> bool:
-    """Whether a message to this URL would cross a network unencrypted (contract, Configuration).
-
-    Errs towards True where the host cannot be read.
-    """
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        return True
-    plain = parts.scheme in PLAIN_TEXT_SCHEMAS
-    if parts.scheme in ("mailto", "mailtos"):
-        options = {name.lower(): value for name, value in parse_qsl(parts.query)}
-        if mode := options.get("mode"):
-            plain = mode.lower() == "insecure"
-        # The address's domain need not be the machine that takes the mail.
-        host = options.get("smtp", host)
-    return plain and not _is_loopback(host)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_url(value: SecretStr) -> SecretStr:

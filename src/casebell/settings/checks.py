@@ -7,7 +7,7 @@ wrong already. `names` are therefore taken from the file itself.
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from casebell.settings.channels import Channel, travels_in_plain_text
+from casebell.settings.channels import Channel
 from casebell.settings.models import Document, Server
 from casebell.settings.problems import Finding
 from casebell.settings.rules import Rule
@@ -143,13 +143,6 @@ def _channel(channel: Channel, document: Document, names: Names) -> Iterator[Fin
         if recipient.strip().casefold() in heard:
             yield Finding(loc=(*loc, "to", place), message="This recipient is there already.")
         heard.add(recipient.strip().casefold())
-    for place, url in enumerate(channel.urls):
-        if not channel.insecure and travels_in_plain_text(url.get_secret_value()):
-            yield Finding(
-                loc=(*loc, "url") if "url" in channel.model_fields_set else (*loc, "urls", place),
-                message="Alerts would cross the network in plain text.",
-                hint="Use the schema's TLS form (mailtos://, jsons://), or set insecure = true.",
-            )
     yield from _fallback(channel, document, names)
 
 
@@ -222,5 +215,5 @@ def warnings(document: Document) -> Iterator[str]:
                 "secrets can be guessed."
             )
     for channel in document.channels.values():
-        if any(travels_in_plain_text(url.get_secret_value()) for url in channel.urls):
-            yield f"channels.{channel.name} sends alerts in plain text (insecure = true)."
+        if channel.insecure:
+            yield f"channels.{channel.name} may send alerts in plain text (insecure = true)."

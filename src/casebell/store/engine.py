@@ -171,7 +171,7 @@ class Store:
             raise StorageUnavailable("The database is not open for writing.")
         async with self._writer.connect() as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection
-            # The driver has no public way to run a function in its thread.
+            # Reaches into aiosqlite: it has no public way to run a function in its thread.
             bare, in_thread = driver._conn, driver._execute  # noqa: SLF001
             if not _begin(bare):
                 await in_thread(bare.execute, "BEGIN IMMEDIATE")
@@ -203,6 +203,7 @@ class Store:
         with translated():
             async with self._reader.connect() as connection:
                 driver: Any = (await connection.get_raw_connection()).driver_connection
+                # Reaches into aiosqlite, as `_transact` does.
                 result: Result = await driver._execute(_view, driver._conn, work)  # noqa: SLF001
                 return result
 

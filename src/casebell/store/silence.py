@@ -128,7 +128,7 @@ def set_up_postgresql(engine: AsyncEngine) -> None:
 
     @event.listens_for(engine.sync_engine, "connect")
     def keep_alive(connection: Any, _record: Any) -> None:
-        # The driver has no public way to its socket.
+        # Reaches into asyncpg: it has no public way to its socket.
         transport = connection.driver_connection._transport  # noqa: SLF001
         plug = transport.get_extra_info("socket")
         if plug is None or plug.family == socket.AF_UNIX:

@@ -1,0 +1,197 @@
+"""What we subclass or reach into of other packages is there, and pinned (docs/dependencies.md).
+
+A failure here names the package that changed and the place of ours that relies on it. Each place in
+`src` carries the mark "Reaches into".
+"""
+
+import asyncio
+import inspect
+import re
+import sqlite3
+import threading
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import asyncpg
+import httptools
+import pytest
+import structlog
+import typer
+import uvicorn
+from apprise import Apprise
+from apprise.plugins.base import NotifyBase
+from packaging.requirements import Requirement
+from packaging.version import Version
+from typer.core import TyperGroup
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from casebell.notify.apprise_load import _plugins
+from casebell.receive.connection import Connection
+from casebell.receive.direct import Exchange
+
+CHECKOUT = Path(__file__).parents[1]
+MARK = re.compile(r"Reaches into (\w+)(?: and (\w+))?")
+
+
+def marked() -> dict[str, list[str]]:
+    """The files of ours that reach into a package, by its name."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((CHECKOUT / "src").rglob("*.py")):
+        for mark in MARK.finditer(path.read_text()):
+            for package in filter(None, mark.groups()):
+                found.setdefault(package, []).append(path.name)
+    return found
+
+
+def test_each_is_pinned_to_its_minor_version() -> None:
+    """`>=0.54,<0.55`: a release that may break us is taken on purpose only."""
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    asked = {one.name: one for one in map(Requirement, project["dependencies"])}
+    for package, files in marked().items():
+        bounds = {one.operator: Version(one.version) for one in asked[package].specifier}
+        assert set(bounds) == {">=", "<"}, f"{package}, for {files}"
+        least, below = bounds[">="].release, bounds["<"].release
+        assert below == (least[0], least[1] + 1), f"{package}, for {files}"
+
+
+def test_every_private_name_of_others_is_marked() -> None:
+    """Where the linter is told to let a private name pass, the mark says whose it is."""
+    for path in (CHECKOUT / "src").rglob("*.py"):
+        lines = path.read_text().splitlines()
+        for number, line in enumerate(lines):
+            if "SLF001" in line:
+                before = "\n".join(lines[max(0, number - 2) : number])
+                assert MARK.search(before), f"{path.name}:{number + 1}"
+
+
+def test_the_page_names_each() -> None:
+    """docs/dependencies.md has a row for every package that is marked, and no other."""
+    page = (CHECKOUT / "docs/dependencies.md").read_text()
+    table = page.partition("## What is pinned")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| ")][1:]
+    assert {name.strip() for row in rows for name in row.split(",")} == set(marked())
+
+
+def needs(package: str, what: object, *names: str) -> None:
+    """Fail with the package, the places of ours, and the names that are missing."""
+    missing = [name for name in names if not hasattr(what, name)]
+    assert not missing, f"{package} lost {missing}: see {marked()[package]}"
+
+
+def test_uvicorn_has_the_protocol_that_we_subclass() -> None:
+    """The callbacks that our connection overrides, and the state that it reads and sets."""
+    config = uvicorn.Config(lambda: None, lifespan="off", log_config=None)
+    protocol = HttpToolsProtocol(config, ServerState(), {}, _loop=asyncio.new_event_loop())
+    try:
+        state: tuple[str, ...] = (
+            "pipeline",
+            "cycle",
+            "flow",
+            "server_state",
+            "tasks",
+            "timeout_keep_alive",
+        )
+        state += ("parser", "headers", "expect_100_continue", "client", "loop", "transport")
+        needs("uvicorn", protocol, *state)
+    finally:
+        protocol.loop.close()
+    ours = {"head_begins", "head_is_complete", "body_came", "message_is_complete"}
+    ours |= {"idle", "unfinished", "leave", "patience", "left", "arriving"}
+    overridden = {name for name in vars(Connection) if not name.startswith("_")} - ours
+    needs("uvicorn", HttpToolsProtocol, *overridden)
+
+
+def test_uvicorn_asks_of_a_request_what_ours_has() -> None:
+    """A delivery that the connection answers itself stands in for one of the server's requests."""
+    source = inspect.getsource(HttpToolsProtocol) + inspect.getsource(uvicorn.Server)
+    asked = set(re.findall(r"\bcycle\.(\w+)", source)) - {"run_asgi"}
+    # Those stand in callbacks that the connection overrides for such a request.
+    asked -= {"body", "more_body"}
+    missing = asked - set(Exchange.__slots__)
+    assert not missing, f"uvicorn asks a request for {missing}: see {marked()['uvicorn']}"
+
+
+def test_uvicorn_has_the_server_that_we_subclass() -> None:
+    """What our start sets, and what we leave out."""
+    server = uvicorn.Server(uvicorn.Config(lambda: None, log_config=None))
+    needs("uvicorn", server, "config", "server_state", "started", "should_exit", "force_exit")
+    needs("uvicorn", uvicorn.Server, "startup", "capture_signals", "serve")
+    source = inspect.getsource(uvicorn.Server.shutdown)
+    assert "for server in self.servers" in source, "uvicorn closes its sockets in another way"
+
+
+class Noted:
+    """What the parser said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def on_headers_complete(self) -> None:
+        self.said.append("head")
+
+    def on_body(self, body: bytes) -> None:
+        self.said.append(f"body {body!r}")
+
+    def on_message_complete(self) -> None:
+        self.said.append("end")
+
+
+@pytest.mark.parametrize("method", ["POST", "CONNECT"])
+def test_httptools_skips_the_body_at_an_upgrade_offer(method: str) -> None:
+    """It says where the head ended, and has read nothing behind it: our connection goes on there.
+
+    Where this fails, the parser reads such bodies itself, or says it otherwise: see `_parse`.
+    """
+    noted = Noted()
+    parser = httptools.HttpRequestParser(noted)
+    offer = "Connection: Upgrade\r\nUpgrade: x\r\n" if method == "POST" else ""
+    head = f"{method} x:1 HTTP/1.1\r\n{offer}Content-Length: 4\r\n\r\n".replace(
+        "POST x:1", "POST /"
+    )
+    with pytest.raises(httptools.HttpParserUpgrade) as raised:
+        parser.feed_data(head.encode() + b"body")
+    assert raised.value.args == (len(head),)
+    assert parser.should_upgrade()
+    assert noted.said == ["head", "end"]
+
+
+async def test_aiosqlite_runs_a_function_in_its_thread() -> None:
+    """With the connection of sqlite3 that it works on."""
+    async with aiosqlite.connect(":memory:") as driver:
+        reached: Any = driver
+        needs("aiosqlite", reached, "_conn", "_execute")
+        assert isinstance(reached._conn, sqlite3.Connection)
+        thread = await reached._execute(threading.get_ident)
+        assert thread != threading.get_ident()
+
+
+def test_asyncpg_has_its_transport() -> None:
+    """The socket behind a connection, for its time-outs."""
+    needs("asyncpg", asyncpg.Connection, "_transport", "terminate")
+
+
+def test_structlog_has_processors_and_a_logger() -> None:
+    """Our own logger walks through the processors and hands the line to the logger."""
+    processors: list[Any] = [str]
+    bound: Any = structlog.BoundLoggerBase("logger", processors, {})
+    needs("structlog", bound, "_logger", "_processors")
+    assert (bound._logger, bound._processors) == ("logger", processors)
+
+
+def test_apprise_says_what_a_plug_in_is() -> None:
+    """By class and by instance; `tests/notify/test_apprise_load.py` shows what we make of it."""
+    by_class = ("protocol", "secure_protocol", "templates", "template_tokens", "template_args")
+    needs("apprise", NotifyBase, *by_class, "enabled", "request_rate_per_sec", "resolve_format")
+    _plugins()
+    mail: Any = Apprise.instantiate("mailtos://u:p@example.com?from=a@example.com")
+    needs("apprise", mail, "smtp_host", "secure_mode", "targets", "host")
+    needs("apprise", mail, "socket_connect_timeout", "socket_read_timeout", "redirects")
+
+
+def test_typer_has_the_group_that_we_subclass() -> None:
+    """It asks a group for its commands one by one, and makes a command of an application."""
+    needs("typer", TyperGroup, "list_commands", "get_command", "format_commands")
+    needs("typer", typer.main, "get_command")
