@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -16,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from casebell.clock import new_request_id
-from casebell.errors import CasebellError, RequestError
+from casebell.errors import CasebellError, RequestError, WrongMethod
 from casebell.receive.answers import error_answer
 
 #: Bytes of a head, a trailer or a chunk's extension that may come without completing it.
@@ -36,7 +37,11 @@ class TooMuch(Exception):
 
 
 class Connection(HttpToolsProtocol):
-    """The server's protocol, with an end to its patience; subclass it to set the time."""
+    """The server's protocol, with an end to its patience; subclass it to set the time.
+
+    Reaches into uvicorn and httptools: it overrides the protocol's callbacks, reads its state, and
+    knows what the parser does at an upgrade offer.
+    """
 
     #: Seconds for a head, and for the rest of a body that was answered without being read.
     patience: float = 10.0
@@ -57,6 +62,8 @@ class Connection(HttpToolsProtocol):
     _short: int = 0
     #: Whether a head is complete and its body is not.
     _in_body: bool = False
+    #: Whether the connection ends with the answers under way, whatever else comes.
+    _ending: bool = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
@@ -75,10 +82,17 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came, unless too much of it leads nowhere."""
+        if self._ending:
+            return
         self._unfinished += len(data)
-        super().data_received(data)
+        rest = memoryview(data)
+        try:
+            while rest and not self._ending:
+                rest = self._parse(rest)
+        except httptools.HttpParserError:
+            self._end(RequestError())
         if self._unfinished > LARGEST_HEAD and not self.transport.is_closing():
-            self.send_400_response("")
+            self._end(RequestError())
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -94,8 +108,9 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """A head is complete: from here on the application has the time in hand."""
-        self.head_is_complete()
-        super().on_headers_complete()
+        if not self.parser.should_upgrade():
+            self.head_is_complete()
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """A part of a body."""
@@ -104,8 +119,9 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """A request is complete."""
-        self.message_is_complete()
-        super().on_message_complete()
+        if not self.parser.should_upgrade():
+            self.message_is_complete()
+            super().on_message_complete()
 
     def head_begins(self) -> None:
         """Begin to wait for the rest of a head."""
@@ -159,9 +175,45 @@ class Connection(HttpToolsProtocol):
             self._unread_until.cancel()
             self._unread_until = None
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the server's own words
-        """Answer what is no request in the contract's shape, and end."""
-        self.transport.write(answer_bytes(RequestError(), new_request_id()))
+    def _parse(self, data: memoryview) -> memoryview:
+        """Feed the parser; return what stands behind an upgrade offer and is not parsed yet.
+
+        RFC 9110 7.8 lets a server ignore an offer, and this parser does not: it skips the body and
+        takes what follows for another protocol. So the same head goes to a fresh parser, without
+        the offer, and the body behind it is read as one.
+        """
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            (at,) = offer.args
+            if self.parser.get_method() == b"CONNECT":
+                self._end(WrongMethod())
+                return data[len(data) :]
+            head = self._head_without_offer()
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            self.parser.feed_data(head)
+            return data[at:]
+        return data[len(data) :]
+
+    def _head_without_offer(self) -> bytes:
+        """The head just parsed, as it would be without the Upgrade header."""
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
+    def _end(self, error: CasebellError) -> None:
+        """Answer an error in the contract's shape, and end.
+
+        A request before it that is not answered yet gets its own answer, and is the last.
+        """
+        self._ending = True
+        if not self.idle and not self._in_body:
+            self.cycle.keep_alive = False
+            self.flow.pause_reading()
+            return
+        self.transport.write(answer_bytes(error, new_request_id()))
         self.transport.close()
         if self.transport.get_write_buffer_size():
             # Closed once it is read, which may be never.

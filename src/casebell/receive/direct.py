@@ -22,7 +22,10 @@ _PATH = WEBHOOKS.encode()
 
 
 class Exchange:
-    """A request under way, in the eyes of a web server that did not start it."""
+    """A request under way, in the eyes of a web server that did not start it.
+
+    Reaches into uvicorn: these are the attributes that its protocol and server ask for.
+    """
 
     __slots__ = ("disconnected", "keep_alive", "message_event", "response_complete")
 
@@ -73,6 +76,9 @@ class DirectConnection(Connection):
 
     def on_headers_complete(self) -> None:
         """A head is complete."""
+        if self.parser.should_upgrade():
+            # Comes again, without the offer.
+            return
         if self._may_be_direct():
             self.head_is_complete()
             self._whole = []
@@ -121,7 +127,6 @@ class DirectConnection(Connection):
             and not self.expect_100_continue
             and not self.flow.write_paused
             and self._in_read < MOST_IN_READ
-            and not self.parser.should_upgrade()
             and self.parser.get_http_version() == "1.1"
             and self.reception.knows(self._source())
         )
