@@ -105,6 +105,8 @@ class HeldReason(StrEnum):
     MISSING_RECEIPT = "missing_receipt"
     INVALID_RECEIPT = "invalid_receipt"
     INVALID_FIELD = "invalid_field"
+    #: No status, category or text stands under a known name, and the type implies nothing.
+    MISSING_STATUS = "missing_status"
     #: Signed longer ago than the source's `max_age`.
     SIGNATURE_TOO_OLD = "signature_too_old"
     #: Signed further in the future than the source's `tolerance`.

@@ -54,7 +54,7 @@ def test_released_after_a_fix(office: Office) -> None:
     )
     with serving(office):
         lost = office.directory / "lost.json"
-        lost.write_bytes(body.replace(b'"note"', b'"notes"'))
+        lost.write_bytes(body.replace(b'"note"', b'"normalized_status": "other", "notes"'))
         assert office("send", "--body", str(lost)).out[:3] == "202"
         assert numbers(office)[0] == 3
         office_text = office.config.read_text()

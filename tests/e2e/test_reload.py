@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import re
 import signal
 from collections.abc import AsyncIterator
 
@@ -17,6 +18,7 @@ from e2e.server import PARLEY_SECRET, MakeServer, Server, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+RFE = "Request for Additional Evidence Was Sent"
 #: Not in the environment of the tests: the file has them.
 NEXT_SECRET = "parley-signing-secret-of-next-year"
 
@@ -154,6 +156,39 @@ async def test_a_wrong_file_changes_nothing(make_server: MakeServer, hook: Hook)
         assert "server.prot" in text
         assert NEXT_SECRET not in server.text() + text + json.dumps(entries)
         assert journalled(server, "config.reloaded") == []
+
+
+async def test_renamed_fields_are_told_and_mended(make_server: MakeServer, hook: Hook) -> None:
+    """Held, and told with the line to try; after a reload with that line it is an alert."""
+    receipt = "IOE0910000001"
+    body = encoded(
+        {
+            "id": "evt_renamed",
+            "type": "case.status.updated",
+            "data": {"receipt_number": receipt, "message": RFE, "state": "x"},
+        }
+    )
+    async with SmtpSink() as mail:
+        rest = told_by(hook) + by_mail(mail)
+        server = await make_server(source(PARLEY_SECRET) + rest).start()
+        answer = await post(server, body)
+        assert (answer.status_code, answer.json()["reason"]) == (202, "missing_status")
+        await mail.received(1)
+        _, subject, text = text_of(mail.mails[0])
+        assert subject == "Casebell operations: Deliveries held: parley"
+        assert "type, data.receipt_number, data.message, data.state" in text
+        assert not {receipt, RFE} & set(text.splitlines())
+        (line,) = re.findall(r"^.* Try in the source's table: (fields = .*)$", text, re.MULTILINE)
+        # Each step as the mail says it.
+        server.configure(source(PARLEY_SECRET) + line + "\n" + rest)
+        assert (await server.run("reload")).code == 0
+        (command,) = re.findall(r"casebell (held release \d+)$", text, re.MULTILINE)
+        released = await server.run(*command.split())
+        assert (released.code, released.err) == (0, "")
+        await hook.received(1)
+        (alert,) = hook.told(receipt)
+        assert "Request for Evidence issued" in alert["title"]
+        assert "to try" not in (await server.run("held", "list")).out
 
 
 async def test_the_command_says_why_not(make_server: MakeServer) -> None:

@@ -103,7 +103,7 @@ def stored_base() -> Path:
 
 
 def debian_mirror() -> str:
-    """The address this machine's own apt reads its Debian release from; a mirror has all of them."""
+    """The address this machine's own apt reads its release from; a mirror has all of them."""
     own = platform.freedesktop_os_release()["VERSION_CODENAME"]
     targets = ["apt-get", "indextargets", "--format", "$(CODENAME) $(REPO_URI)"]
     for line in output_of([*targets, "Created-By: Packages"]).splitlines():

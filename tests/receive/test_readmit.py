@@ -32,7 +32,9 @@ from receive.making import (
     make_torch,
 )
 
-BODY = json.dumps({"id": "evt_1", "receipt_number": "IOE0912345678"}).encode()
+BODY = json.dumps(
+    {"id": "evt_1", "receipt_number": "IOE0912345678", "normalized_status": "other"}
+).encode()
 WRONG = "mistyped-secret-of-the-firm"
 SECOND = 1_000_000
 KEY = (b"idempotency-key", b"key-1")
@@ -280,7 +282,13 @@ async def test_many(store: Store) -> None:
     """More than a page at a time: every one is checked, oldest first, once."""
     count = 2 * PAGE + 3
     bodies = [
-        json.dumps({"id": f"evt_{number}", "receipt_number": "IOE0912345678"}).encode()
+        json.dumps(
+            {
+                "id": f"evt_{number}",
+                "receipt_number": "IOE0912345678",
+                "normalized_status": "other",
+            }
+        ).encode()
         for number in range(count)
     ]
     await refuse(store, mistyped(make_source()), *[signed(body) for body in bodies])

@@ -24,7 +24,8 @@ from receive.making import NOW, make_delivery, make_source
 
 SECOND = 1_000_000
 #: The receipt stands where today's field map does not look.
-BODY = json.dumps({"id": "evt_1", "beneficiary": {"receipt": "IOE0912345678"}}).encode()
+SAID = {"beneficiary": {"receipt": "IOE0912345678"}, "normalized_status": "other"}
+BODY = json.dumps({"id": "evt_1", **SAID}).encode()
 MENDED = FieldMap(receipt=("beneficiary.receipt",))
 
 
@@ -132,7 +133,9 @@ async def test_it_stays_held_while_it_cannot_be_understood(store: Store) -> None
 @pytest.mark.parametrize("reason", [HeldReason.SIGNATURE_TOO_OLD, HeldReason.SIGNATURE_IN_FUTURE])
 async def test_the_operator_vouches_for_its_age(store: Store, reason: HeldReason) -> None:
     """What was held for its signature's time only is released as it is (A5)."""
-    body = json.dumps({"id": "evt_1", "receipt_number": "IOE0912345678"}).encode()
+    body = json.dumps(
+        {"id": "evt_1", "receipt_number": "IOE0912345678", "normalized_status": "other"}
+    ).encode()
     await hold(store, body, reason=reason, hold=reason)
     assert (await released(store, within=AS_IT_WAS)).outcome is AppendOutcome.STORED
 
@@ -140,7 +143,7 @@ async def test_the_operator_vouches_for_its_age(store: Store, reason: HeldReason
 async def test_it_may_have_come_otherwise_meanwhile(store: Store) -> None:
     """An event that was delivered again in good order is not stored a second time."""
     await hold(store)
-    again = json.dumps({"beneficiary": {"receipt": "IOE0912345678"}, "id": "evt_1"}).encode()
+    again = json.dumps({**SAID, "id": "evt_1"}).encode()
     await hold(store, again)
     assert (await released(store, 1)).outcome is AppendOutcome.STORED
     second = await released(store, 2)

@@ -145,7 +145,7 @@ async def hold(store: Store, *bodies: bytes, reason: HeldReason = HeldReason.INV
                 connection,
                 VerifiedDelivery(delivery=make_delivery(body), secret_label="1"),
                 reason=reason,
-                detail="",
+                detail="The body is not JSON.",
                 body_sha256=str(hash(body)),
                 idempotency_key=None,
             )

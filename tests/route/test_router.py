@@ -301,7 +301,7 @@ class TestHeld:
         assert await bench.notes() == [
             (
                 "Source parley sent deliveries that are authentic but could not be understood.\n"
-                "New ones: 2. Reason: invalid_json.\n"
+                "New ones: 2. Reason of the first: invalid_json. The body is not JSON.\n"
                 "They are kept, and nobody was alerted of what they say.\n"
                 "Look at them: casebell held list\n"
                 "After a fix in the configuration: casebell held release 1"

@@ -142,8 +142,8 @@ def test_status_and_category_are_weighed_too() -> None:
 @pytest.mark.parametrize(
     ("words", "text", "no_info"),
     [
-        ((), "", True),
-        ((), " \t", True),
+        ((), "", False),
+        ((), " \t", False),
         ((), "CASE STATUS", True),
         (("other",), "CASE STATUS", True),
         (("Unknown",), "", True),
@@ -158,7 +158,7 @@ def test_status_and_category_are_weighed_too() -> None:
     ],
 )
 def test_no_info_is_where_nothing_is_said(words: tuple[str, ...], text: str, no_info: bool) -> None:
-    """A placeholder never mutes a word that says something, known or not (B11, D11)."""
+    """Only a placeholder that came; it mutes no word that says something (B11, D11)."""
     assert (Tag.NO_INFO in verdict(*words, text=text).tags) == no_info
     assert Tag.NO_INFO not in verdict(*words, text=text, event_type="case.denied").tags
 

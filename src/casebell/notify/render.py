@@ -45,6 +45,8 @@ _RECEIPT = re.compile(
     rf"|(?<![^\W_])(?!(?i:and|fax|for|our|tdd|tel|the|tty|via)\b){_LETTER}{{3}}"
     rf"(?:{_BETWEEN}{_DIGIT}){{10}}(?!{_DIGIT})"
 )
+#: Characters of a detail in an operations message.
+_LONGEST_DETAIL = 800
 _MAY_REPEAT = "May repeat: an earlier attempt to send this may have arrived."
 _TEST = "This is a test receipt: no real case is concerned, nothing needs doing."
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -105,7 +107,7 @@ def render_note(alert: Alert) -> Message:
     """The message of an operations or test alert."""
     topic, *details = alert.note
     title, lines = NOTES[topic]
-    safe = [quoted(without_markup(detail), limit=200) for detail in details]
+    safe = [quoted(without_markup(detail), limit=_LONGEST_DETAIL) for detail in details]
     body = [_MAY_REPEAT] if alert.may_repeat else []
     body += [line.format(*safe) for line in lines]
     prefix = "Casebell operations: " if alert.kind is AlertKind.OPS else ""

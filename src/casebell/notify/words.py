@@ -80,7 +80,7 @@ NOTES: dict[str, tuple[str, tuple[str, ...]]] = {
         "Deliveries held: {0}",
         (
             "Source {0} sent deliveries that are authentic but could not be understood.",
-            "New ones: {2}. Reason: {1}.",
+            "New ones: {2}. Reason of the first: {1}",
             "They are kept, and nobody was alerted of what they say.",
             "Look at them: casebell held list",
             "After a fix in the configuration: casebell held release {3}",

@@ -1,8 +1,9 @@
 """What does it tell us? A verified delivery becomes a CaseEvent, or is held with the reason.
 
-Held is only what has no identity or would need guessing: no JSON object, no valid receipt, an
-identity field given twice, a field of the wrong type. Unknown words, unreadable times and missing
-texts are data (B8, B11). What its words mean for the case is routing's to say.
+Held is only what has no identity, says nothing, or would need guessing: no JSON object, no valid
+receipt, an identity field given twice, a field of the wrong type, no status, category or text under
+a known name and a type that implies none (D7). Unknown words and unreadable times are data (B8,
+B11). What its words mean for the case is routing's to say.
 """
 
 import hashlib
@@ -26,6 +27,8 @@ from casebell.events import (
 from casebell.receive.bodies import JsonBody, read_body
 from casebell.receive.sources.fields import find
 from casebell.receive.sources.times import read_time
+from casebell.receive.unmapped import missing_status
+from casebell.route.words.parley import EVENT_TYPES
 from casebell.settings import FieldMap, Source
 from casebell.uscis.receipts import ReceiptError, canonical
 
@@ -74,6 +77,8 @@ def understand(verified: VerifiedDelivery, source: Source) -> CaseEvent:
     category = _capped(_text(body, fields.category), MAX_WORD)
     when = _when(body, fields)
     key, basis = _key(_id(body, fields), delivery, receipt=receipt, at=when.at, text=whole_text)
+    if not (text or status or category or event_type in EVENT_TYPES):
+        raise HeldDelivery(HeldReason.MISSING_STATUS, missing_status(body.document, fields))
     return CaseEvent(
         source=source.name,
         key=key,

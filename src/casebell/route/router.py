@@ -209,7 +209,8 @@ class Router:
             for row in due:
                 # With the first of them, so that a restart within the hour does not mute the rest.
                 subject = f"held:{row.source}:{row.reason}:{hour}:{row.first}"
-                note = ("held", row.source, row.reason, str(row.count), str(row.first))
+                reason = f"{row.reason}. {row.detail}"
+                note = ("held", row.source, reason, str(row.count), str(row.first))
                 await self._tell_operations(connection, subject, note)
                 await held.mark_told(
                     connection, source=row.source, reason=row.reason, last=row.last, now=now

@@ -146,5 +146,6 @@ def _says_nothing(reading: Reading | None, words: Sequence[str]) -> bool:
     """
     said = [word for word in words if Tag.NO_INFO not in classify(word).tags]
     if reading is None:
-        return not said
+        # Nothing at all is no placeholder: what came without a status is held, not muted.
+        return bool(words) and not said
     return Tag.NO_INFO in reading.tags and all(word_key(word) == Status.OTHER for word in said)

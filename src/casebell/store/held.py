@@ -147,8 +147,11 @@ async def resolve(
 
 
 async def untold(connection: AsyncConnection) -> Sequence[Row[Any]]:
-    """Held deliveries that operations have not been told of, counted by source and reason."""
-    statement = (
+    """Held deliveries that operations have not been told of, counted by source and reason.
+
+    Each with the detail of the first of them.
+    """
+    groups = (
         select(
             held.c.source,
             held.c.reason,
@@ -158,9 +161,10 @@ async def untold(connection: AsyncConnection) -> Sequence[Row[Any]]:
         )
         .where(held.c.told_at.is_(None))
         .group_by(held.c.source, held.c.reason)
-        .order_by(func.min(held.c.id))
+        .subquery()
     )
-    return (await connection.execute(statement)).all()
+    statement = select(groups, held.c.detail).join(held, held.c.id == groups.c.first)
+    return (await connection.execute(statement.order_by(groups.c.first))).all()
 
 
 async def mark_told(

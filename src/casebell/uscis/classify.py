@@ -57,7 +57,9 @@ class _Table:
     rows: tuple[_Row, ...]
 
 
-_UNKNOWN = Reading(status=Status.OTHER, tags=frozenset(), certain=False, row="unknown")
+#: The row of a text that no row of the table reads.
+UNKNOWN = "unknown"
+_UNKNOWN = Reading(status=Status.OTHER, tags=frozenset(), certain=False, row=UNKNOWN)
 _MIXED = Reading(
     status=Status.OTHER,
     tags=frozenset({Tag.DECISION, Tag.ADVERSE}),

@@ -1,0 +1,105 @@
+"""What a body has where the field map finds no status: its fields, and the line that may map them.
+
+Only names of fields are told, never a value: a value may be a client's. A name that is no plain
+word might be one as well, and is only counted.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from casebell.route.words import parley, torch
+from casebell.route.words.word import word_key
+from casebell.settings import FieldMap
+from casebell.uscis.classify import UNKNOWN, classify
+
+#: Fields that are looked at, and how deep in the body; real ones have a dozen at two levels.
+MAX_FIELDS: Final = 200
+MAX_DEPTH: Final = 4
+#: Names that are told.
+MAX_TOLD: Final = 12
+#: Characters of a value that are read.
+MAX_READ: Final = 2_000
+
+_NAME = re.compile(r"(?![A-Za-z]{3}[0-9]{10})[A-Za-z_][A-Za-z0-9_-]{0,39}", re.ASCII)
+_TEXT_NAMES = re.compile("text|message|desc|title|detail|notice", re.IGNORECASE)
+_CATEGORY_NAMES = re.compile("categor", re.IGNORECASE)
+_STATUS_NAMES = re.compile("status|state", re.IGNORECASE)
+
+
+def missing_status(document: Mapping[str, object], fields: FieldMap) -> str:
+    """A sentence on what came instead of a status, and the `fields` line to try, if one is likely.
+
+    Args:
+        document: the body, in which the map finds neither status nor category nor text.
+        fields: the source's map.
+    """
+    found = dict(_fields(document))
+    plain = [path for path in found if all(map(_NAME.fullmatch, path.split(".")))]
+    told = plain[:MAX_TOLD]
+    more = len(found) - len(told)
+    names = ", ".join([*told, *([f"{more} more"] if more else [])])
+    said = f"No status, category or text under a known name. Fields that came: {names}."
+    line = _line({path: found[path] for path in plain}, fields)
+    return f"{said} Try in the source's table: {line}" if line else said
+
+
+def _fields(document: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Each field that is no object, by its dotted path, in the order of the body."""
+    waiting: list[tuple[str, object, int]] = [("", document, 0)]
+    given = 0
+    while waiting and given < MAX_FIELDS:
+        path, value, depth = waiting.pop(0)
+        if isinstance(value, Mapping) and value and depth < MAX_DEPTH:
+            inside = [(f"{path}.{name}" if path else name, one) for name, one in value.items()]
+            waiting[:0] = [(name, one, depth + 1) for name, one in inside]
+        elif path:
+            given += 1
+            yield path, value
+
+
+def _line(found: Mapping[str, object], fields: FieldMap) -> str:
+    """A `fields` line that maps what is likely to tell the status; "" where nothing is."""
+    known = {*fields.id, *fields.type, *fields.receipt, *fields.occurred_at, *fields.observed_at}
+    texts = {
+        path: value[:MAX_READ]
+        for path, value in found.items()
+        if isinstance(value, str) and value.strip() and path not in known
+    }
+    likely: dict[str, str] = {}
+    # What can be read says more than a name.
+    for path in sorted(texts, key=lambda path: not _is_read(texts[path])):
+        if role := _role(path, texts[path]):
+            likely.setdefault(role, path)
+    if not likely:
+        unknown = [path for path in texts if _STATUS_NAMES.search(_name(path))]
+        likely = {"status": unknown[0]} if unknown else {}
+    # The paths there were stay: what is on its way may still carry them.
+    maps = {
+        role: json.dumps(list(dict.fromkeys([path, *getattr(fields, role)])))
+        for role, path in sorted(likely.items())
+    }
+    written = ", ".join(f"{role} = {paths}" for role, paths in maps.items())
+    return f"fields = {{ {written} }}" if written else ""
+
+
+def _role(path: str, value: str) -> str:
+    """What a field is likely to be in the map; "" where it is nothing we look for."""
+    if word_key(value) in parley.STATUSES:
+        return "status"
+    if _CATEGORY_NAMES.search(_name(path)):
+        return "category"
+    if _TEXT_NAMES.search(_name(path)):
+        return "text"
+    if word_key(value) in torch.CATEGORIES:
+        return "category"
+    return "text" if _is_read(value) else ""
+
+
+def _is_read(value: str) -> bool:
+    return word_key(value) in parley.STATUSES or classify(value).row != UNKNOWN
+
+
+def _name(path: str) -> str:
+    return path.rpartition(".")[2]
