@@ -14,7 +14,7 @@ from casebell.events import (
 from casebell.notify.render import render_note
 from casebell.route.router import Router
 from casebell.route.rulebook import Rulebook
-from casebell.route.rules import compile_rules
+from casebell.route.rules import CompiledRule, compile_rules
 from casebell.route.verdict import Meanings
 from casebell.settings import Rule
 from casebell.store import held, outbox
@@ -48,12 +48,13 @@ def rulebook(
     *,
     meanings: Meanings | None = None,
     rules: Sequence[dict[str, Any]] = RULES,
+    compiled: Sequence[CompiledRule] = (),
     ops: Sequence[str] = ("ops",),
 ) -> Rulebook:
-    """One with these."""
+    """One with these, or with rules that are compiled already."""
     return Rulebook(
         meanings=meanings or Meanings(),
-        rules=compile_rules(Rule.model_validate(rule) for rule in rules),
+        rules=compiled or compile_rules(Rule.model_validate(rule) for rule in rules),
         targets=TARGETS,
         ops=ops,
         coalesce=float(DAY),

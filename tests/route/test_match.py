@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.events import Case, CaseEvent, Flag, KeyBasis, Status, Tag, TimeBasis, Verdict
+from casebell.receive.understand import MAX_TEXT
 from casebell.route.match import Matching, Notify, match
-from casebell.route.rules import SEARCH_LIMIT, compile_rules
-from casebell.settings import Rule
+from casebell.route.rules import compile_rules
+from casebell.settings import Rule, When
 
 RECEIPT = "IOE0912345678"
 CASE = Case(
@@ -230,11 +231,24 @@ def test_a_case_of_which_nothing_is_known() -> None:
         assert reason.startswith(f"{key} is not known")
 
 
-def test_text_beyond_the_limit_is_not_searched() -> None:
-    """What is searched is bounded, so that a slow pattern is."""
-    near, far = (replace(RFE, text="x" * n + "evidence") for n in (0, SEARCH_LIMIT))
-    assert why({"text": "evidence"}, event=near)[0]
-    assert not why({"text": "evidence"}, event=far)[0]
+def test_the_whole_text_is_searched() -> None:
+    """What stands at the end of the longest text that is kept is found."""
+    long = replace(RFE, text="x" * (MAX_TEXT - 20) + " evidence")
+    assert why({"text": "evidence"}, event=long)[0]
+    assert why({"text": "/x+ evidence$/"}, event=long)[0]
+
+
+@pytest.mark.parametrize("when", [{"text": "/a/"}, {"text": "/a/", "status": "rfe_issued"}])
+def test_what_cannot_be_decided_counts_as_matching(when: dict[str, str]) -> None:
+    """Half a character cannot be searched; a rule that fails must not be silence."""
+    broken = replace(RFE, text="\ud800")
+    rule = Rule(name="R", when=(When.model_validate(when),), notify=("slack",))
+    fine = Rule(name="S", when=(When(text=("x",)),), notify=("slack",))
+    matching = match(compile_rules([rule, fine]), broken, CASE)
+    assert matching.undecided == ("R",)
+    assert [result.matched for result in matching.results] == [True, False]
+    assert matching.results[0].why == "it could not be decided, and so counts as matching"
+    assert matching.notify[0].rules == ("R",)
 
 
 @pytest.mark.parametrize("event", [RFE, APPROVED])

@@ -1,16 +1,19 @@
 """What an event is taken for, and that it is written with its decision."""
 
 import json
+from dataclasses import replace
 
 from sqlalchemy import text
 
 from casebell.events import Flag, Status, Tag
+from casebell.route.rules import compile_rules
 from casebell.route.verdict import Meanings
+from casebell.settings import Rule, When
 from casebell.store.engine import Store
 from casebell.store.schema import changes, events, journal
 from contracts.case_events import case_event, unjudged
 from contracts.workbench import rows, stored
-from route.routing import Bench, rulebook
+from route.routing import HOUR, Bench, rulebook
 
 
 async def test_written_with_the_decision(store: Store) -> None:
@@ -113,3 +116,31 @@ async def test_new_meanings(store: Store) -> None:
         ("denied", " adverse decision "),
         ("other", " test "),
     ]
+
+
+class Broken:
+    """A pattern with a defect: there is no text by which a real one could be made to fail here."""
+
+    def search(self, text: str) -> object:
+        raise ValueError(text)
+
+
+async def test_a_rule_that_cannot_be_decided_is_told(store: Store) -> None:
+    """It counts as matching, the decision says so, and operations hear, once an hour."""
+    (rule,) = compile_rules([Rule(name="RFE", when=(When(text=("x",)),), notify=("slack",))])
+    ((clause,),) = rule.when
+    broken = replace(rule, when=((replace(clause, patterns=(Broken(),)),),))
+    await stored(store, unjudged("evt_1"), unjudged("evt_2", receipt="IOE0000000002"))
+    bench = Bench(store)
+    bench.router.use(rulebook(compiled=[broken]))
+    await bench.route()
+    assert await bench.told() == [("slack", "general", True)] * 2
+    (first, _) = await rows(store, changes)
+    (result,) = json.loads(first.decision)["rules"]
+    assert result["why"] == "it could not be decided, and so counts as matching"
+    (note,) = await bench.notes()
+    assert note.startswith("Rule “RFE” could not be decided for event 1")
+    bench.clock.advance(HOUR)
+    await stored(store, unjudged("evt_3", receipt="IOE0000000003"))
+    await bench.route()
+    assert len(await bench.notes()) == 2

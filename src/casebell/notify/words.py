@@ -121,6 +121,15 @@ NOTES: dict[str, tuple[str, tuple[str, ...]]] = {
             "The log line event.defect says where it failed.",
         ),
     ),
+    "rule_undecided": (
+        "A rule could not be decided",
+        (
+            "Rule “{0}” could not be decided for event {1}, so it counted as matching.",
+            "Whoever it notifies was told. Other events may be concerned, too.",
+            "See what was decided: casebell why {1}",
+            "Simplify the rule's `text`, then: casebell check",
+        ),
+    ),
     "config_rejected": (
         "A new configuration cannot be used",
         (

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from casebell.events import Case, CaseEvent, Status, Tag
-from casebell.route.rules import SEARCH_LIMIT, Clause, CompiledRule, readable
+from casebell.route.rules import Clause, CompiledRule, Condition, readable
 from casebell.uscis.receipts import mask
 
 #: A list longer than this is not read.
 _MOST_LISTED = 5
 _MOST_CHARACTERS = 60
 
+_UNDECIDED = "it could not be decided, and so counts as matching"
 _SHOWABLE = re.compile(rf"[\w .,:;@/*?+'&()-]{{1,{_MOST_CHARACTERS}}}")
 _RECEIPT = re.compile(r"[A-Z]{3}[0-9]{10}", re.ASCII | re.IGNORECASE)
 
@@ -29,6 +30,8 @@ class RuleResult:
     matched: bool
     #: The keys that held; or the first that failed, with both sides.
     why: str
+    #: It could not be decided, and counts as matching: a rule that fails must not be silence.
+    undecided: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +55,11 @@ class Matching:
     notify: tuple[Notify, ...]
     #: The event is urgent, or a rule that matched is: also where nobody is notified.
     urgent: bool
+
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """Rules that could not be decided, by name."""
+        return tuple(result.name for result in self.results if result.undecided)
 
     def as_record(self) -> dict[str, Any]:
         """The same as JSON values, for the recorded decision."""
@@ -95,7 +103,7 @@ def facts_of(
     event: CaseEvent, case: Case, *, text_counts: bool = False
 ) -> Mapping[str, tuple[str, ...]]:
     """What each key of a condition is compared with; the text only where a rule looks into it."""
-    text = event.text[:SEARCH_LIMIT] if text_counts else ""
+    text = event.text if text_counts else ""
     return {
         "source": (event.source,),
         "type": (event.type,),
@@ -114,7 +122,10 @@ def facts_of(
 def _ask(rule: CompiledRule, facts: Mapping[str, tuple[str, ...]]) -> RuleResult:
     failures: list[str] = []
     for condition in rule.when:
-        failed = next((one for one in condition if not one.holds(facts[one.key])), None)
+        try:
+            failed = _failed(condition, facts)
+        except Exception:  # noqa: BLE001 - whatever it is, a rule that fails must not be silence
+            return RuleResult(name=rule.name, matched=True, why=_UNDECIDED, undecided=True)
         if failed is None:
             held = ", ".join(_holding(clause, facts[clause.key]) for clause in condition)
             why = held or "the rule asks for every change"
@@ -122,6 +133,11 @@ def _ask(rule: CompiledRule, facts: Mapping[str, tuple[str, ...]]) -> RuleResult
         failures.append(_failing(failed, facts[failed.key]))
     why = _few(dict.fromkeys(failures), "; ")
     return RuleResult(name=rule.name, matched=False, why=why)
+
+
+def _failed(condition: Condition, facts: Mapping[str, tuple[str, ...]]) -> Clause | None:
+    """The first clause that does not hold."""
+    return next((clause for clause in condition if not clause.holds(facts[clause.key])), None)
 
 
 def _holding(clause: Clause, values: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ from casebell.store.docket import Docket
 from casebell.store.outbox import NewAlert
 
 _CONTRADICTIONS = frozenset({Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT})
+_HOUR: Micros = 3_600_000_000
 
 
 class Routed(NamedTuple):
@@ -85,6 +86,12 @@ class Rulebook:
                 event = dataclasses.replace(event, flags=flags)
             decided = self._decisions.on(event, docket.case(event.receipt))
             outcome = decided.decision.outcome
+            for name in decided.decision.matching.undecided:
+                # At most hourly: one text may come again and again.
+                subject = f"rule-undecided:{name}:{now // _HOUR}"
+                docket.tell(
+                    self.for_operations(subject, ("rule_undecided", name, str(one.id))), now=now
+                )
             change_id = _found_change(
                 docket, one.id, event, folded=folded, decided=decided, now=now
             )

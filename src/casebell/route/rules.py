@@ -7,14 +7,12 @@ What a value asks for, by key of `when`:
   for one character: `case.rfe.*`, `Acme-*`. Brackets are ordinary characters.
 - `receipt`: the same over the canonical number, and `[0-4]` stands for one of these: `IOE09*`.
 - `text`: a part of the official text; HTML entities, kinds of apostrophe and white space make no
-  difference. Between slashes it is a regular expression: `/biometric.*rescheduled/`.
+  difference. Between slashes it is a regular expression: `/biometric.*rescheduled/`, read by RE2.
 
 Upper and lower case never matter. What is not known (no owner, no type) meets no value, not even
 `*`.
 
-A regular expression can be written so that it takes for ever (`/(a+)+$/`); Python's cannot be
-stopped. It is the operator's own, and only SEARCH_LIMIT characters of a text are searched: that
-bounds slow patterns, not hopeless ones.
+Every pattern takes time that is linear in what it searches.
 """
 
 import fnmatch
@@ -23,11 +21,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from casebell.settings import Rule, When
+from casebell.settings import Rule, When, expressions
+from casebell.settings.expressions import Expression
 from casebell.uscis.entities import decoded
-
-#: Characters of a text in which `text` is looked for. Official descriptions have 300 to 900.
-SEARCH_LIMIT = 8_000
 
 _APOSTROPHES = str.maketrans(dict.fromkeys("`\u00b4\u2018\u2019\u201b\u02bc\u2032\uff07", "'"))
 _WHITE_SPACE = re.compile(r"\s+")
@@ -40,10 +36,14 @@ class Clause:
     key: str
     #: The values as configured.
     asked: tuple[str, ...]
-    patterns: tuple[re.Pattern[str], ...]
+    patterns: tuple[Expression, ...]
 
     def holds(self, values: Iterable[str]) -> bool:
-        """Whether one of the values is one that is asked for."""
+        """Whether one of the values is one that is asked for.
+
+        Raises:
+            ValueError: that cannot be decided.
+        """
         return any(
             pattern.search(value) is not None
             for value in values
@@ -88,7 +88,7 @@ def _compiled(rule: Rule) -> CompiledRule:
 
 def readable(text: str) -> str:
     """A text as it is searched: entities decoded, apostrophes and white space in one spelling."""
-    return _WHITE_SPACE.sub(" ", decoded(text).translate(_APOSTROPHES))
+    return _WHITE_SPACE.sub(" ", decoded(text).translate(_APOSTROPHES)).strip()
 
 
 def _condition(when: When) -> Condition:
@@ -124,7 +124,7 @@ def _receipt_glob(value: str) -> re.Pattern[str]:
     return re.compile(rf"\A{fnmatch.translate(value)}", re.IGNORECASE)
 
 
-def _passage(value: str) -> re.Pattern[str]:
-    if len(value) > 2 and value.startswith("/") and value.endswith("/"):
-        return re.compile(value[1:-1], re.IGNORECASE)
+def _passage(value: str) -> Expression:
+    if (expression := expressions.inside(value)) is not None:
+        return expressions.compiled(expression)
     return re.compile(f"{re.escape(readable(value))}|{re.escape(value)}", re.IGNORECASE)

@@ -7,6 +7,7 @@ wrong already. `names` are therefore taken from the file itself.
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from casebell.settings import expressions
 from casebell.settings.channels import Channel
 from casebell.settings.models import Document, Server
 from casebell.settings.problems import Finding
@@ -214,6 +215,16 @@ def warnings(document: Document) -> Iterator[str]:
                 f"sources.{source.name}.min_secret_bytes is below {SAFE_SECRET_BYTES}: short "
                 "secrets can be guessed."
             )
+    for rule in document.rules:
+        for notice in dict.fromkeys(_read_otherwise(rule)):
+            yield f"Rule “{rule.name}”: {notice}"
     for channel in document.channels.values():
         if channel.insecure:
             yield f"channels.{channel.name} may send alerts in plain text (insecure = true)."
+
+
+def _read_otherwise(rule: Rule) -> Iterator[str]:
+    for when in rule.when:
+        for value in when.text:
+            if expression := expressions.inside(value):
+                yield from expressions.otherwise(expression)

@@ -1,12 +1,11 @@
 """Who must hear of what: conditions and the channels they lead to."""
 
-import re
-import warnings
 from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from casebell.settings import expressions
 from casebell.settings.values import (
     KnownFlag,
     KnownStatus,
@@ -16,29 +15,14 @@ from casebell.settings.values import (
     Text,
     Texts,
     as_list,
-    complaint,
 )
 
 
 def _text_pattern(value: str) -> str:
     """A substring, or a regular expression between slashes that can be compiled."""
-    if len(value) < 2 or not (value.startswith("/") and value.endswith("/")):
-        return value
-    if value == "//":
-        raise complaint("This regular expression is empty.")
-    place = ""
-    with warnings.catch_warnings():
-        # Python warns of notations that may change; they work, and a warning may quote them.
-        warnings.simplefilter("ignore")
-        try:
-            re.compile(value[1:-1], re.IGNORECASE)
-        except re.error as error:
-            place = "" if error.pos is None else f" at character {error.pos + 1}"
-        except (OverflowError, RecursionError):
-            pass
-        else:
-            return value
-    raise complaint(f"This regular expression cannot be read{place}.")
+    if (expression := expressions.inside(value)) is not None:
+        expressions.compiled(expression)
+    return value
 
 
 Patterns = Annotated[tuple[Annotated[Text, AfterValidator(_text_pattern)], ...], as_list]
