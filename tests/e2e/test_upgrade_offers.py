@@ -159,6 +159,22 @@ async def test_a_delivery_before_nonsense_gets_its_own_answer(
         assert await wire.closed() == b""
 
 
+@pytest.mark.parametrize("offer", [{}, H2C])
+async def test_a_delivery_before_a_broken_body_gets_its_own_answer(
+    server: Server, offer: dict[str, str]
+) -> None:
+    """A body whose chunks cannot be read is answered in its turn, and ends the connection."""
+    content = document()
+    headers = offer | {"Transfer-Encoding": "chunked"}
+    broken = request(b"5\rhello\r\n0\r\n\r\n", headers)
+    async with Wire(server) as wire:
+        await wire.say(request(encoded(content)) + broken)
+        assert checked(await wire.hear(), 200)["event_id"] == content["id"]
+        refused(await wire.hear(), 400, "bad_request")
+        assert await wire.closed() == b""
+    assert '"level": "error"' not in server.text()
+
+
 #: Heads that give the length of a body in a way that two readers may read in two ways.
 LENGTHS = {
     "folded": "Content-Length:\r\n {}",

@@ -7,9 +7,11 @@ is neither a complete head nor a body, ends.
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httptools
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -18,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from casebell.clock import new_request_id
 from casebell.errors import CasebellError, RequestError, WrongMethod
-from casebell.receive.answers import error_answer
+from casebell.receive.answers import error_answer, respond
 
 #: Bytes of a head, a trailer or a chunk's extension that may come without completing it.
 LARGEST_HEAD = 64 * 1024
@@ -206,9 +208,13 @@ class Connection(HttpToolsProtocol):
     def _end(self, error: CasebellError) -> None:
         """Answer an error in the contract's shape, and end.
 
-        A request before it that is not answered yet gets its own answer, and is the last.
+        Requests before it that are not answered yet get their own answers first.
         """
         self._ending = True
+        if self._in_body and self.pipeline:
+            self.cycle.keep_alive = False
+            self.pipeline[0] = (self.cycle, partial(_answer, error))
+            return
         if not self.idle and not self._in_body:
             self.cycle.keep_alive = False
             self.flow.pause_reading()
@@ -256,6 +262,11 @@ class Connection(HttpToolsProtocol):
         else:
             # What is waited for may have to come sooner next time.
             self._watch = self.loop.call_later(min(left, self.patience), self._look)
+
+
+async def _answer(error: CasebellError, _scope: Scope, _receive: Receive, send: Send) -> None:
+    """An application that answers an error, for a request that waits for its turn."""
+    await respond(send, *error_answer(error, new_request_id()))
 
 
 def answer_bytes(error: CasebellError, request_id: str) -> bytes:
