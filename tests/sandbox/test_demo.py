@@ -25,6 +25,21 @@ text = open(configuration[0]).read() if configuration else None
 sys.exit(run_demo(once=once == "once", configuration=text, story=STORY[: int(steps)]))
 """
 
+#: A server that writes the line of a delivery a second after it has answered it.
+LATE_LINES = """
+import asyncio
+from casebell import telemetry
+
+class LateLines(telemetry._Lines):
+    def msg(self, message):
+        if '"delivery.received"' in message:
+            asyncio.get_running_loop().call_later(1.0, super().msg, message)
+        else:
+            super().msg(message)
+
+telemetry._Lines = LateLines
+"""
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Path]:
@@ -49,8 +64,12 @@ def running_on(place: Path) -> list[str]:
     return found
 
 
-def start(place: Path, *words: str) -> subprocess.Popen[str]:
-    """A process with the environment of a newcomer who has configured something else."""
+def start(place: Path, *words: str, modules: Path | None = None) -> subprocess.Popen[str]:
+    """A process with the environment of a newcomer who has configured something else.
+
+    Args:
+        modules: a folder that its Python, and that of what it starts, looks into first.
+    """
     return subprocess.Popen(
         [sys.executable, *words],
         stdout=subprocess.PIPE,
@@ -61,6 +80,7 @@ def start(place: Path, *words: str) -> subprocess.Popen[str]:
             "TMPDIR": str(place),
             "CASEBELL_SERVER__PORT": "1",
             "CASEBELL_CONFIG": "/nowhere/config.toml",
+            **({"PYTHONPATH": str(modules)} if modules else {}),
         },
     )
 
@@ -146,6 +166,20 @@ def test_it_can_fail(place: Path, mistake: tuple[str, str], step: int, says: str
     assert re.search(r'^      \{.*"event": "delivery.received"', output, re.MULTILINE)
     assert f"Step {step} of 6 did not come out as the contract says." in output
     assert "all as the contract says" not in output
+
+
+def test_a_log_line_that_comes_late(place: Path, tmp_path: Path) -> None:
+    """The log is shown once it has the line of the last answer, which is written after it."""
+    modules = tmp_path / "modules"
+    modules.mkdir()
+    (modules / "sitecustomize.py").write_text(LATE_LINES)
+    right = 'secrets = ["${CASEBELL_DEMO_PARLEY_SECRET}"]'
+    configuration = demo_configuration().replace(right, 'secrets = ["somebody else\'s one"]')
+    words = shortened(place, once=True, steps=1, configuration=configuration)
+    output, _ = start(place, *words, modules=modules).communicate(timeout=60)
+    shown = output.partition("The last lines of the server's log:")[2]
+    assert re.search(r'^      \{.*"outcome": "signature_mismatch"', shown, re.MULTILINE), output
+    assert "the server's log\n" not in output
 
 
 def test_a_server_that_does_not_start(place: Path) -> None:

@@ -96,7 +96,7 @@ async def _tell(story: Sequence[Step], stage: Stage) -> bool:
         took = await stage.server.start()
         line(f"The server is ready after {took:.1f} s: {stage.server.url}")
     except CasebellError as error:
-        _explain(error, stage)
+        await _explain(error, stage)
         return False
     for number, step in enumerate(story, start=1):
         line()
@@ -104,7 +104,7 @@ async def _tell(story: Sequence[Step], stage: Stage) -> bool:
         try:
             await _tell_step(step, stage)
         except CasebellError as error:
-            _explain(error, stage)
+            await _explain(error, stage)
             line()
             line(f"Step {number} of {len(story)} did not come out as the contract says.")
             return False
@@ -118,16 +118,33 @@ async def _tell_step(step: Step, stage: Stage) -> None:
     expect("messages beyond those", expected="none", got="; ".join(surplus) or "none")
 
 
-def _explain(error: CasebellError, stage: Stage) -> None:
+async def _explain(error: CasebellError, stage: Stage) -> None:
+    _say_what(error)
+    try:
+        # The line of a wrong answer says why it was given, and is written after the answer.
+        await _last_answer_logged(stage)
+    except Surprise as missing:
+        _say_what(missing)
+    line("    The last lines of the server's log:")
+    for logged in stage.server.tail(_TAIL):
+        line(f"      {logged}")
+
+
+async def _last_answer_logged(stage: Stage) -> None:
+    if not stage.upstream.answers:
+        return
+    _, answer = stage.upstream.answers[-1]
+    if (request_id := answer.content.get("request_id")) is not None:
+        await stage.server.logged(str(request_id))
+
+
+def _say_what(error: CasebellError) -> None:
     if isinstance(error, Surprise):
         _styled(f"    NOT AS EXPECTED: {error.what}", fg="red")
         line(f"      expected  {one_line(error.expected, limit=_LONGEST)}")
         line(f"      got       {one_line(error.got, limit=_LONGEST)}")
     else:
         _styled(f"    NOT AS EXPECTED: {error.message}", fg="red")
-    line("    The last lines of the server's log:")
-    for logged in stage.server.tail(_TAIL):
-        line(f"      {logged}")
 
 
 async def _stay(stage: Stage) -> int:

@@ -16,6 +16,8 @@ from casebell.sandbox.expect import Surprise
 
 #: Seconds for the server to start, and for any other command to end.
 PATIENCE = 30.0
+#: Seconds for the log line of an answer: it is written right after the answer.
+LINE_WITHIN = 10.0
 _POLL = 0.01
 
 
@@ -111,11 +113,35 @@ class Server:
         except httpx2.HTTPError:
             raise ServerUnreachable from None
 
+    async def logged(self, request_id: str, *, within: float = LINE_WITHIN) -> None:
+        """Wait until the log has the line of a delivery that was answered.
+
+        The server writes the lines of one turn of its loop when that turn ends: after its answers.
+        A server that has ended writes no more, and is not waited for.
+
+        Raises:
+            Surprise: the line did not come in time.
+        """
+        deadline = time.monotonic() + within
+        while self.runs and not self._has_line_of(request_id):
+            if time.monotonic() > deadline:
+                raise Surprise(
+                    "the server's log",
+                    expected=f"the line of {request_id} within {within:g} s of the answer",
+                    got="no such line",
+                )
+            await asyncio.sleep(_POLL)
+
     def tail(self, count: int) -> list[str]:
         """The last lines of its log."""
         if not self.log.exists():
             return []
         return self.log.read_text(errors="replace").splitlines()[-count:]
+
+    def _has_line_of(self, request_id: str) -> bool:
+        """Whether there is one, whole."""
+        _, found, rest = self.log.read_bytes().partition(f'"{request_id}"'.encode())
+        return bool(found) and b"\n" in rest
 
     def _url_since(self, offset: int) -> str | None:
         """The address from its own announcement, whole lines only."""

@@ -1,0 +1,67 @@
+"""The demo's server, as a process of its own: what its log says, and when."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from casebell.sandbox.expect import Surprise
+from casebell.sandbox.server import Server
+
+REQUEST = "req_0123456789abcdef01234567"
+OTHER = "req_76543210fedcba9876543210"
+
+
+def line_of(request_id: str) -> bytes:
+    """The log line of a delivery."""
+    return b'{"event": "delivery.received", "request_id": "%s"}\n' % request_id.encode()
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    """One whose log is written by the test; its process does nothing."""
+    log = tmp_path / "server.log"
+    log.write_bytes(line_of(OTHER))
+    async with Server(config=tmp_path / "none.toml", log=log) as server:
+        server._process = await asyncio.create_subprocess_exec("sleep", "600")
+        yield server
+
+
+class TestTheLineOfAnAnswer:
+    """It is written after the answer, so whoever reads the log waits for it."""
+
+    async def test_it_is_waited_for(self, server: Server) -> None:
+        """The wait ends with the whole line, and not before."""
+        looked = asyncio.Event()
+        has_line_of = server._has_line_of
+
+        def look(request_id: str) -> bool:
+            found = has_line_of(request_id)
+            looked.set()
+            return found
+
+        server._has_line_of = look  # type: ignore[method-assign]
+        waiting = asyncio.create_task(server.logged(REQUEST))
+        whole = line_of(REQUEST)
+        for part in (b"", whole[:-1], whole[-1:]):
+            assert not waiting.done()
+            with server.log.open("ab") as log:
+                log.write(part)
+            looked.clear()
+            await looked.wait()
+        await waiting
+
+    async def test_it_does_not_come(self, server: Server) -> None:
+        """The wait is bounded, and its end says what did not come."""
+        with pytest.raises(Surprise) as told:
+            await server.logged(REQUEST, within=0.05)
+        assert told.value.message == (
+            f"the server's log: expected the line of {REQUEST} within 0.05 s of the answer, "
+            "got no such line"
+        )
+
+    async def test_a_server_that_has_ended(self, server: Server) -> None:
+        """It writes no more, and is not waited for."""
+        await server.kill()
+        await server.logged(REQUEST)
