@@ -17,9 +17,10 @@ from casebell.app import build
 from casebell.runtime import Runtime
 from casebell.sandbox.sinks import HttpAnswer, HttpSink
 from casebell.settings import Settings, load
-from contracts.workbench import HandClock, eventually
+from contracts.workbench import HandClock
 from e2e.sender import document, encoded, signed
 from receive.making import make_delivery
+from waiting import until
 
 TOKEN = "the-door"
 OLD, NEW = "the-old-signing-secret", "the-new-signing-secret"
@@ -134,7 +135,9 @@ class House:
 
     async def routed(self) -> None:
         """Wait until everything that was delivered is decided."""
-        await eventually(lambda: not self.rows("SELECT 1 FROM events WHERE routed_at IS NULL"))
+        await until(
+            lambda: not self.rows("SELECT 1 FROM events WHERE routed_at IS NULL"), "every decision"
+        )
 
     def logged(self, name: str) -> list[Mapping[str, Any]]:
         """Log lines of one kind."""
@@ -212,7 +215,6 @@ class TestSecrets:
             )
             await runtime.receiver.accept(first)
             on_its_way = runtime.receiver.accept(again)
-            await asyncio.sleep(0)
             runtime.prepare(old, new)()
             assert not runtime.receiver.knows("parley")
             assert (await on_its_way).status == "duplicate"
@@ -370,7 +372,8 @@ class TestChannels:
         self, tmp_path: Path, sink: HttpSink, other: HttpSink
     ) -> None:
         """What is being sent ends where it began, once; the next goes the new way at once."""
-        sink.answer(HttpAnswer(delay=1.5), HttpAnswer())
+        answered = asyncio.Event()
+        sink.answer(HttpAnswer(after=answered), HttpAnswer())
         house = House(tmp_path, source(OLD) + channel("team", sink) + rule("team"))
         async with house.running():
             await house.deliver()
@@ -378,26 +381,29 @@ class TestChannels:
             await house.reload(source(OLD) + channel("team", other) + rule("team"))
             await house.deliver()
             await other.received(1)
-            await eventually(lambda: house.states() == [("team", "sent", 1)] * 2)
+            answered.set()
+            await until(lambda: house.states() == [("team", "sent", 1)] * 2, "two alerts sent")
         assert (len(sink.requests), len(other.requests)) == (1, 1)
 
     async def test_a_removed_channel_ends_its_send(
         self, tmp_path: Path, sink: HttpSink, other: HttpSink
     ) -> None:
         """What it is sending is sent and recorded once; what waits fails at once, and is told."""
-        sink.answer(HttpAnswer(delay=1.0), HttpAnswer())
+        answered = asyncio.Event()
+        sink.answer(HttpAnswer(after=answered), HttpAnswer())
         both = source(OLD) + channel("team", sink) + channel("duty", other) + ops("duty")
         house = House(tmp_path, both + rule("team"))
         async with house.running():
             await house.deliver()
             await sink.received(1)
             await house.deliver()
-            await eventually(lambda: len(house.states()) == 2)
+            await until(lambda: len(house.states()) == 2, "two alerts")
             await house.reload(source(OLD) + channel("duty", other) + ops("duty") + rule("duty"))
             await other.received(1)
             assert titles(other) == ["Casebell operations: Channel team is gone"]
             assert house.states()[1][:2] == ("team", "failed")
-            await eventually(lambda: house.states()[0] == ("team", "sent", 1))
+            answered.set()
+            await until(lambda: house.states()[0] == ("team", "sent", 1), "the first alert sent")
             assert (await house.client.get("/ready")).status_code == 200
         assert len(sink.requests) == 1
         assert len(house.rows("SELECT 1 FROM attempts WHERE alert_id = 1")) == 1
@@ -406,7 +412,9 @@ class TestChannels:
         self, tmp_path: Path, sink: HttpSink, other: HttpSink
     ) -> None:
         """What would have been tried again ends visibly, and operations hear of it."""
-        sink.answer(HttpAnswer(delay=0.5, status=500))
+        answered = asyncio.Event()
+        # By then the alert is older than `max_age`.
+        sink.answer(HttpAnswer(delay=0.5, after=answered, status=500))
         duty = channel("duty", other) + ops("duty")
         team = channel("team", sink, more='max_age = "100ms"')
         house = House(tmp_path, source(OLD) + team + duty + rule("team"))
@@ -414,6 +422,7 @@ class TestChannels:
             await house.deliver()
             await sink.received(1)
             await house.reload(source(OLD) + duty + rule("duty"))
+            answered.set()
             await other.received(1)
             assert titles(other) == ["Casebell operations: Channel team is gone"]
             assert house.states() == [("team", "failed", 1)]
@@ -429,7 +438,7 @@ class TestChannels:
                 where = (sink, other)[number % 2]
                 changed = channel("team", where, path=str(number))
                 await house.reload(source(OLD) + changed + rule("team"))
-            await eventually(lambda: house.states() == [("team", "sent", 1)] * 12)
+            await until(lambda: house.states() == [("team", "sent", 1)] * 12, "twelve alerts sent")
         received = titles(sink) + titles(other)
         assert len(received) == 12
 
@@ -464,12 +473,18 @@ class TestSignals:
             sha256 = house.write(source(NEW))
             for _ in range(50):
                 house.hangup.set()
-            await eventually(lambda: house.logged("config.reloaded"))
+            await until(lambda: house.logged("config.reloaded"), "the reload in the log")
             await house.deliver(secret=NEW)
-            await asyncio.sleep(0.1)
-            assert len(house.logged("config.reloaded")) == 1
-        (entry,) = house.journalled("config.reloaded")
-        assert entry["config_sha256"] == sha256
+            # One more shows that nothing of the fifty was left.
+            later = house.write(source(NEW) + "# later\n")
+            house.hangup.set()
+            await until(
+                lambda: house.logged("config.reloaded")[-1]["config_sha256"] == later,
+                "the later reload in the log",
+            )
+            assert len(house.logged("config.reloaded")) == 2
+        entries = house.journalled("config.reloaded")
+        assert [entry["config_sha256"] for entry in entries] == [sha256, later]
 
     async def test_a_wrong_file_is_no_end(self, tmp_path: Path) -> None:
         """After a file that cannot be used the next signal is heard."""
@@ -477,10 +492,10 @@ class TestSignals:
         async with house.running():
             house.write("nonsense")
             house.hangup.set()
-            await eventually(lambda: house.logged("config.rejected"))
+            await until(lambda: house.logged("config.rejected"), "the rejection in the log")
             house.write(source(NEW))
             house.hangup.set()
-            await eventually(lambda: house.logged("config.reloaded"))
+            await until(lambda: house.logged("config.reloaded"), "the reload in the log")
 
     async def test_a_defect_is_no_end(self, tmp_path: Path) -> None:
         """Nor after one that nobody foresaw."""
@@ -495,9 +510,9 @@ class TestSignals:
         house.read = read
         async with house.running():
             house.hangup.set()
-            await eventually(lambda: house.logged("config.defect"))
+            await until(lambda: house.logged("config.defect"), "the defect in the log")
             house.hangup.set()
-            await eventually(lambda: house.logged("config.reloaded"))
+            await until(lambda: house.logged("config.reloaded"), "the reload in the log")
 
 
 async def test_a_journal_that_cannot_be_written(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from casebell.settings import Channel, Rule, Settings
 from casebell.settings.models import Ops, Server, Storage
 from casebell.store.schema import alerts, events, journal
 from casebell.uscis import classify
-from contracts.workbench import HandClock, eventually, rows
+from contracts.workbench import HandClock, rows
 from receive.making import NOW, authorization, make_delivery, make_source
+from waiting import until
 
 BODY = (
     b'{"id": "evt_1", "receipt_number": "IOE0912345678", "normalized_status": "rfe_issued",'
@@ -105,7 +106,7 @@ async def test_what_was_left_over_is_taken_up(tmp_path: Path, sink: HttpSink) ->
         async def sent() -> bool:
             return [row.state for row in await rows(second.store, alerts)] == ["sent"]
 
-        await eventually(sent)
+        await until(sent, "the alert sent")
 
 
 def test_every_problem_of_every_channel(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import termios
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -28,6 +27,7 @@ from casebell.sandbox.deliveries import headers_for
 from casebell.sandbox.sinks import HttpSink
 from casebell.settings import load
 from e2e.server import PARLEY_SECRET, PATIENCE, TORCH_SECRET, Ran, environment
+from waiting import until, until_sync
 
 #: `{sink}` is the address of an HTTP sink; nothing listens at port 9.
 CONFIG = f"""
@@ -232,13 +232,12 @@ async def _settled(database: Path) -> None:
         "alerts WHERE state NOT IN ('sent', 'failed')) + (SELECT count(*) FROM held WHERE "
         "told_at IS NULL)"
     )
-    end = time.monotonic() + PATIENCE
-    while True:
+
+    def over() -> bool:
         with closing(connect(f"file:{database}?mode=ro", uri=True)) as connection:
-            if connection.execute(waiting).fetchone() == (0,):
-                return
-        assert time.monotonic() < end, "waited in vain"
-        await asyncio.sleep(0.02)
+            return bool(connection.execute(waiting).fetchone() == (0,))
+
+    await until(over, "every decision, alert and message to operations")
 
 
 def copied(origin: Path, directory: Path) -> Path:
@@ -284,13 +283,14 @@ def serving(office: Office) -> Iterator[str]:
 
 
 def _started(process: subprocess.Popen[bytes], log: Path) -> str:
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end and process.poll() is None:
-        for text in log.read_text().splitlines():
-            if '"server.started"' in text:
+    def url() -> str:
+        assert process.poll() is None, f"the server did not start:\n{log.read_text()}"
+        for text in log.read_text().splitlines(keepends=True):
+            if '"server.started"' in text and text.endswith("\n"):
                 return str(json.loads(text)["url"])
-        time.sleep(0.02)
-    raise AssertionError(f"the server did not start:\n{log.read_text()}")
+        return ""
+
+    return str(until_sync(url, f"server.started in {log}"))
 
 
 def on_terminal(*arguments: str, columns: int = 200) -> str:

@@ -1,27 +1,17 @@
 """`casebell refused`: a secret that was mistyped or rotated loses nothing."""
 
 import json
-import time
 import unicodedata
-from collections.abc import Callable
 
 import pytest
 
 from casebell.sandbox.sinks import HttpSink
 from cli.office import Office, parley, serving
 from e2e.server import PARLEY_SECRET, TORCH_SECRET, Ran
+from waiting import until_sync
 
 #: What the provider really signs with.
 RIGHT = "the-secret-of-the-provider-2026"
-PATIENCE = 20
-
-
-def until(holds: Callable[[], object], what: str) -> None:
-    """Wait for something the server does by itself."""
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < end, f"waited in vain for {what}"
-        time.sleep(0.02)
 
 
 def send(office: Office, body: bytes, *, secret: str = RIGHT, source: str = "parley") -> Ran:
@@ -51,7 +41,7 @@ def refused(bare: Office) -> Office:
         for body, source in ((rfe, "parley"), (parley("evt_torch"), "torch")):
             assert send(bare, body, source=source).out.startswith("401")
         assert send(bare, b"{}", secret="a-forgers-own-secret-3").out.startswith("401")
-        until(lambda: refusals_of(bare) == 3, "refusals")
+        until_sync(lambda: refusals_of(bare) == 3, "the refusals to be remembered")
     return bare
 
 
@@ -142,16 +132,16 @@ def test_through_the_server_alerted_once(refused: Office, sink: HttpSink) -> Non
         assert heard() == 0
         ran = refused("refused", "readmit", "1")
         assert (ran.code, ran.out) == (0, "Refused delivery 1 is event 1 now.\n")
-        until(lambda: heard() == 1, "the alert")
+        until_sync(lambda: heard() == 1, "the alert")
     rfe = parley("evt_rfe", normalized_status="rfe_issued", raw_status_text="RFE was sent")
     with serving(refused):
         assert '"duplicate"' in send(refused, rfe).out
         again = refused("refused", "readmit", "1")
         assert (again.code, again.out) == (1, "Refused delivery 1 had been readmitted already.\n")
         assert refused("refused", "readmit", "--all", "--source", "torch").code == 0
-        until(
+        until_sync(
             lambda: refused.rows("SELECT count(*) FROM events WHERE routed_at IS NULL") == [(0,)],
-            "decisions",
+            "every decision",
         )
     assert heard() == 1
 
@@ -166,7 +156,7 @@ def test_a_redelivery_came_first(refused: Office, sink: HttpSink) -> None:
         assert ran.code == 0
         assert "had come again as event 1 meanwhile." in ran.out
         sent = "SELECT count(*) FROM alerts WHERE channel = 'team' AND state = 'sent'"
-        until(lambda: refused.rows(sent) != [(0,)], "the alert")
+        until_sync(lambda: refused.rows(sent) != [(0,)], "the alert")
     told = [json.loads(one.body)["title"] for one in sink.requests]
     assert sum("Request for Evidence" in title for title in told) == 1
 
@@ -202,7 +192,7 @@ def test_operations_hear_of_it(bare: Office, sink: HttpSink) -> None:
     with serving(bare):
         for number in range(7):
             send(bare, parley(f"evt_{number}"))
-        until(told, "the alert")
-        until(lambda: refusals_of(bare) == 7, "refusals")
+        until_sync(told, "the alert")
+        until_sync(lambda: refusals_of(bare) == 7, "the refusals to be remembered")
     assert len(told()) == 1
     assert "casebell refused readmit --all --source parley" in told()[0]

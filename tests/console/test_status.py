@@ -15,6 +15,7 @@ from casebell.store.engine import Store
 from casebell.telemetry import Metrics
 from contracts.case_events import case_event
 from contracts.workbench import HandClock, disk_failure, faults, stored
+from waiting import until
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"), ip_network("10.9.0.0/16"))
 
@@ -105,16 +106,22 @@ class TestReady:
 
     async def test_asking_often_costs_little(self, store: Store) -> None:
         """What was found is told again for a second, to everybody at once, then looked at anew."""
-        looked = 0
+        asked = looked = 0
 
         async def look() -> bool:
             nonlocal looked
             looked += 1
-            await asyncio.sleep(0.01)
+            await until(lambda: asked == 10, "everybody to ask")
             return looked < 2
 
         pages = Pages(store, {"storage": look})
-        answers = await asyncio.gather(*(pages.get("/ready") for _ in range(10)))
+
+        async def ask() -> httpx2.Response:
+            nonlocal asked
+            asked += 1
+            return await pages.get("/ready")
+
+        answers = await asyncio.gather(*(ask() for _ in range(10)))
         assert {answer.status_code for answer in answers} == {200}
         assert looked == 1
         pages.clock.advance(CHECKS_LAST)

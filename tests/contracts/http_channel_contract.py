@@ -13,6 +13,7 @@ from casebell.sandbox.sinks import Ending, HttpAnswer, HttpSink
 from contracts.channel_contract import (
     MESSAGE,
     MESSAGE_WORDS,
+    SILENCE,
     ChannelContract,
     Load,
     Rig,
@@ -81,7 +82,7 @@ class HttpChannelContract(ChannelContract):
     async def test_a_dripping_answer_is_doubt(self, rig: Rig, sink: HttpSink) -> None:
         """An answer that trickles in never trips a socket's limit; the channel's own one does."""
         sink.answer(HttpAnswer(drip=0.1))
-        result = await rig.channel(timeout=1.0).send(target=rig.target, message=MESSAGE)
+        result = await rig.channel(timeout=SILENCE).send(target=rig.target, message=MESSAGE)
         assert told(result) == (Outcome.AMBIGUOUS, FailureReason.TIMEOUT)
 
     async def test_a_close_without_an_answer_is_doubt(self, rig: Rig, sink: HttpSink) -> None:

@@ -13,6 +13,7 @@ from contracts.channel_contract import (
     LINK,
     MESSAGE,
     MESSAGE_WORDS,
+    SILENCE,
     ChannelContract,
     Rig,
     Shown,
@@ -112,7 +113,7 @@ class MailContract(ChannelContract):
     ) -> None:
         """Silence before the text was handed over: it cannot have arrived."""
         mail_sink.answer(SmtpStep(step), SmtpAnswer(delay=30.0))
-        result = await rig.channel(timeout=1.0).send(target=rig.target, message=MESSAGE)
+        result = await rig.channel(timeout=SILENCE).send(target=rig.target, message=MESSAGE)
         assert told(result) == (Outcome.RETRYABLE, FailureReason.TIMEOUT)
 
     async def test_a_refusal_that_quotes_us_does_not_leak(

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,8 +21,16 @@ from casebell.store.event_log import append_events
 from casebell.telemetry import Log
 from contracts.case_events import RECEIVED_AT, same_json
 
-#: Seconds a test waits for something to happen before it fails; nothing here takes that long.
-PATIENCE = 10.0
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Sleeper:
+    """A task that waits for the hands to move."""
+
+    #: Its name.
+    task: str
+    #: Monotonic seconds.
+    until: float
+    waiting: asyncio.Future[None]
 
 
 class HandClock:
@@ -30,7 +39,7 @@ class HandClock:
     def __init__(self, now: Micros = RECEIVED_AT) -> None:
         self._now = now
         self._monotonic = 1_000.0
-        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+        self._sleepers: list[_Sleeper] = []
 
     def now(self) -> Micros:
         """UTC microseconds."""
@@ -46,27 +55,39 @@ class HandClock:
             await asyncio.sleep(0)
             return
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._sleepers.append((self._monotonic + seconds, waiting))
+        task = asyncio.current_task()
+        name = task.get_name() if task else ""
+        until = self._monotonic + seconds
+        self._sleepers.append(_Sleeper(task=name, until=until, waiting=waiting))
         await waiting
 
     def advance(self, seconds: float) -> None:
         """Move both hands on, and wake whoever slept until then."""
         self._now += round(seconds * 1_000_000)
         self._monotonic += seconds
-        for until, waiting in self._sleepers:
-            if until <= self._monotonic and not waiting.done():
-                waiting.set_result(None)
-        self._sleepers = [one for one in self._sleepers if not one[1].done()]
+        for one in self._sleepers:
+            if one.until <= self._monotonic and not one.waiting.done():
+                one.waiting.set_result(None)
+        self._sleepers = [one for one in self._sleepers if not one.waiting.done()]
 
     def set_back(self, seconds: float) -> None:
         """Somebody sets the wall clock back; the monotonic hand does not move."""
         self._now -= round(seconds * 1_000_000)
 
+    def has_sleeper(self, seconds: float, *, fits: Callable[[str], bool]) -> bool:
+        """Whether a task whose name fits still has to wait for that long."""
+        return any(
+            fits(one.task)
+            and not one.waiting.done()
+            and abs(one.until - self._monotonic - seconds) < 1e-6
+            for one in self._sleepers
+        )
+
     @property
     def asleep(self) -> list[float]:
         """How many seconds each sleeper still has to wait."""
         return sorted(
-            until - self._monotonic for until, waiting in self._sleepers if not waiting.done()
+            one.until - self._monotonic for one in self._sleepers if not one.waiting.done()
         )
 
 
@@ -134,18 +155,6 @@ async def rows(store: Store, table: Table) -> Sequence[Any]:
     """Every row of a table, in order."""
     async with store.read() as connection:
         return (await connection.execute(select(table).order_by(table.c[0]))).all()
-
-
-async def eventually(holds: Callable[[], Any]) -> Any:
-    """Wait until `holds` (a function, perhaps a coroutine's) gives something true; return it."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            value = holds()
-            if asyncio.iscoroutine(value):
-                value = await value
-            if value:
-                return value
-            await asyncio.sleep(0.005)
 
 
 @contextmanager
@@ -240,6 +249,13 @@ async def writer_busy(store: Store) -> AsyncIterator[None]:
     """Somebody else writes: what is appended meanwhile has to wait."""
     async with store.write():
         yield
-        # Everything that was started gets to where it waits.
-        for _ in range(10):
-            await asyncio.sleep(0)
+
+
+def waited_for(what: asyncio.Event | asyncio.Lock) -> bool:
+    """Whether a task waits for this, and so has done what it does before."""
+    return bool(cast("Any", what)._waiters)
+
+
+def rests(wakeup: asyncio.Event) -> bool:
+    """Whether the loop that this wakes has heard it, gone round, and waits for it again."""
+    return not wakeup.is_set() and waited_for(wakeup)

@@ -11,13 +11,14 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx2
+
+from waiting import until_sync
 
 #: Seconds a server may take until it answers, and from SIGTERM to its end (Docker's own limit).
 START_LIMIT = 60.0
@@ -155,13 +156,19 @@ class Server:
 
     def wait_until_healthy(self) -> None:
         """Return once /health answers 200; fail with the log if it does not."""
-        deadline = time.monotonic() + START_LIMIT
-        while time.monotonic() < deadline and self.process.poll() is None:
-            with contextlib.suppress(httpx2.TransportError):
-                if httpx2.get(self.url("/health")).status_code == httpx2.codes.OK:
-                    return
-            time.sleep(0.05)
-        raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
+
+        def healthy() -> bool:
+            assert self.process.poll() is None, "the server did not start"
+            try:
+                return httpx2.get(self.url("/health")).status_code == httpx2.codes.OK
+            except httpx2.TransportError:
+                return False
+
+        try:
+            until_sync(healthy, "200 from /health", within=START_LIMIT)
+        except AssertionError as error:
+            error.add_note(self.log.read_text())
+            raise
 
     def stop(self) -> int:
         """Send SIGTERM to process 1 of the container; the exit code it ends with."""

@@ -22,9 +22,10 @@ from contracts.channel_contract import load
 from contracts.workbench import (
     HandClock,
     LogBook,
-    eventually,
+    rests,
     rows,
 )
+from waiting import until
 
 #: The safe label that a JSON service gets.
 TARGET = "json"
@@ -101,7 +102,24 @@ class Bench:
         async def there() -> bool:
             return wanted.items() <= (await self.states()).items()
 
-        await eventually(there)
+        await until(there, f"these states: {states}")
+
+    async def go_round(self) -> None:
+        """Wake every channel's loop, and wait until each has sent what was due, and rests.
+
+        A loop that was asked to pause rests on the clock, and is not waited for.
+        """
+        self.dispatcher.wake()
+        lines = self.dispatcher._lines.values()
+        await until(lambda: all(rests(line.bell) for line in lines), "the loops to go round")
+
+    async def pauses(self, seconds: float) -> None:
+        """Wait until a loop waits on the clock, for that long still."""
+        # The clock watch always waits, for as long as some of the pauses.
+        await until(
+            lambda: self.clock.has_sleeper(seconds, fits=lambda task: task != "clock-watch"),
+            f"a pause of {seconds:g} s",
+        )
 
     async def attempted(self) -> list[tuple[int, str, str | None, str]]:
         """Number, outcome, reason and title of each attempt."""

@@ -11,7 +11,8 @@ from casebell.store.engine import Store
 from casebell.store.schema import journal
 from contracts.case_events import case_event
 from contracts.channel_contract import load
-from contracts.workbench import HandClock, LogBook, disk_failure, eventually, faults, rows, stored
+from contracts.workbench import HandClock, LogBook, disk_failure, faults, rows, stored
+from waiting import until
 
 
 class Watch:
@@ -33,9 +34,9 @@ class Watch:
     async def seconds(self, count: float) -> None:
         """Let time pass, a look at a time."""
         for _ in range(round(count / LOOK_EVERY)):
-            await eventually(lambda: self.clock.asleep)
+            await until(lambda: self.clock.asleep, "a loop that waits")
             self.clock.advance(LOOK_EVERY)
-        await eventually(lambda: self.clock.asleep)
+        await until(lambda: self.clock.asleep, "a loop that waits")
 
     def titles(self) -> list[str]:
         """What the room was told."""

@@ -22,6 +22,7 @@ from casebell.notify.apprise_channel import MOST_ABANDONED, AppriseChannel, load
 from casebell.sandbox.sinks import HttpAnswer, HttpSink, SmtpSink
 from contracts.channel_contract import LINK, MESSAGE, Rig, Secret, Settings, load, told
 from contracts.http_channel_contract import HttpChannelContract, http_rig
+from waiting import TIMEOUT
 
 SLACK_TOKENS = ("T1JJ3T3L2", "A1BRTD4JD", "TIiajkdnlazkcOXrIdevi7")
 SLACK = "https://hooks.slack.com/services/" + "/".join(SLACK_TOKENS)
@@ -255,7 +256,7 @@ async def test_plain_text_where_tls_is_expected_is_a_tls_failure() -> None:
 
 async def test_a_hanging_channel_comes_back(sink: HttpSink) -> None:
     """Abandoned threads are few: beyond them the channel waits, and goes on when one has ended."""
-    channel = load(f"json://127.0.0.1:{sink.port}/x", timeout=0.2)
+    channel = load(f"json://127.0.0.1:{sink.port}/x", timeout=1.0)
     sink.answer(HttpAnswer(drip=0.1))
     for _ in range(MOST_ABANDONED):
         result = await channel.send(target="json", message=MESSAGE)
@@ -284,8 +285,10 @@ def _moved(channel: AppriseChannel, port: int) -> AppriseChannel:
 async def test_hanging_channels_do_not_hold_up_another(sink: HttpSink) -> None:
     """Forty channels whose services hang leave another as quick as ever."""
     async with HttpSink() as hanging:
-        hanging.answer(HttpAnswer(delay=30.0))
-        slow = [load(f"json://127.0.0.1:{hanging.port}/{n}", timeout=2.0) for n in range(40)]
+        hanging.answer(HttpAnswer(delay=3 * TIMEOUT))
+        slow = [
+            load(f"json://127.0.0.1:{hanging.port}/{n}", timeout=3 * TIMEOUT) for n in range(40)
+        ]
         sends = [
             asyncio.ensure_future(channel.send(target="json", message=MESSAGE)) for channel in slow
         ]
@@ -293,7 +296,7 @@ async def test_hanging_channels_do_not_hold_up_another(sink: HttpSink) -> None:
         begun = time.monotonic()
         quick = load(f"json://127.0.0.1:{sink.port}/x")
         assert (await quick.send(target="json", message=MESSAGE)).delivered
-        assert time.monotonic() - begun < 1.0
+        assert time.monotonic() - begun < TIMEOUT
         for send in sends:
             send.cancel()
         await asyncio.gather(*sends, return_exceptions=True)
@@ -307,7 +310,7 @@ async def test_the_process_ends_while_a_send_hangs(sink: HttpSink) -> None:
         import asyncio
         from contracts.channel_contract import MESSAGE, load
         async def main():
-            channel = load("json://127.0.0.1:{sink.port}/x", timeout=0.3)
+            channel = load("json://127.0.0.1:{sink.port}/x", timeout=2.0)
             result = await channel.send(target="json", message=MESSAGE)
             print(result.outcome.value)
         asyncio.run(main())
@@ -317,7 +320,7 @@ async def test_the_process_ends_while_a_send_hangs(sink: HttpSink) -> None:
         [sys.executable, "-c", textwrap.dedent(program)],
         capture_output=True,
         text=True,
-        timeout=15,
+        timeout=2 * TIMEOUT,
         cwd=Path(__file__).parents[1],
         check=False,
     )

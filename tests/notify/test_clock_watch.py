@@ -8,8 +8,9 @@ from casebell.notify.clock_watch import LOOK_EVERY, follow_journal
 from casebell.sandbox.sinks import HttpAnswer, HttpSink
 from casebell.store.engine import Store
 from casebell.store.schema import alerts, journal
-from contracts.workbench import HandClock, LogBook, disk_failure, eventually, faults, rows
+from contracts.workbench import HandClock, LogBook, disk_failure, faults, rows
 from notify.sending import Bench, running, titles, to
+from waiting import until
 
 HOUR = 3_600
 SECOND = 1_000_000
@@ -34,7 +35,7 @@ async def test_a_wait_keeps_its_length(store: Store, sink: HttpSink, bench: Benc
         await bench.until(**{"change:1": "retrying"})
         bench.clock.set_back(HOUR)
         bench.clock.advance(LOOK_EVERY)
-        await eventually(lambda: bench.book.named("clock.set_back"))
+        await until(lambda: bench.book.named("clock.set_back"), "the clock watch to notice")
         assert len(titles(sink)) == 1
         bench.later(5.0)
         await bench.until(**{"change:1": "sent"})
@@ -54,8 +55,12 @@ async def test_other_steps_are_left_alone(store: Store, bench: Bench, step: floa
         (before,) = await rows(store, alerts)
         bench.clock.set_back(step)
         for _ in range(3):
-            await eventually(lambda: bench.clock.asleep)
             bench.clock.advance(LOOK_EVERY / 3)
+        # It has looked, and waits to look again.
+        await until(
+            lambda: bench.clock.has_sleeper(LOOK_EVERY, fits=lambda task: task == "clock-watch"),
+            "the clock watch to look",
+        )
     assert bench.book.named("clock.set_back") == []
     assert "clock.set_back" not in await kinds(store)
     if step > 0:
@@ -71,14 +76,14 @@ async def test_a_step_while_nothing_can_be_stored(store: Store, bench: Bench) ->
             failures = store.failures
             bench.clock.set_back(HOUR)
             bench.clock.advance(LOOK_EVERY)
-            await eventually(lambda: store.failures > failures)
+            await until(lambda: store.failures > failures, "another failure of the storage")
         assert bench.book.named("clock.set_back") == []
 
         def followed() -> bool:
             bench.clock.advance(LOOK_EVERY)
             return bool(bench.book.named("clock.set_back"))
 
-        await eventually(followed)
+        await until(followed, "the alerts to follow the clock")
         bench.later(5.0)
         await bench.until(**{"change:1": "sent"})
 

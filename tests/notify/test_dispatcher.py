@@ -16,7 +16,6 @@ from casebell.store.outbox import NewAlert
 from casebell.store.schema import alerts, attempts, journal
 from contracts.channel_contract import load
 from contracts.workbench import (
-    eventually,
     rows,
     writes_of,
 )
@@ -30,6 +29,9 @@ from notify.sending import (
     titles,
     to,
 )
+from waiting import TIMEOUT, until
+
+SUBJECTS = ("change:1", "change:2", "change:3")
 
 
 class TestSending:
@@ -65,20 +67,23 @@ class TestSending:
         assert [title.startswith("URGENT") for title in titles(sink)] == [True, False, False]
 
     async def test_urgent_alerts_pass_what_waits_for_its_turn(
-        self, store: Store, sink: HttpSink
+        self, store: Store, sink: HttpSink, other: HttpSink
     ) -> None:
         """A channel's pace holds nothing in hand: what becomes urgent meanwhile goes first."""
-        bench = Bench(store, {"slack": to(sink)}, pace=10.0)
+        bench = Bench(store, {"slack": to(sink), "email": to(other)}, pace=10.0)
         async with running(bench):
             await bench.put("change:1", "change:2")
             await bench.until(**{"change:1": "sent"})
             await bench.put("change:3", urgent=True)
-            await eventually(lambda: bench.clock.asleep)
-            await asyncio.sleep(0.05)
-            assert await bench.states() == {
-                ("change:1", "slack"): "sent",
-                ("change:2", "slack"): "pending",
-                ("change:3", "slack"): "pending",
+            await bench.pauses(10.0)
+            # What comes later goes all its way over another channel meanwhile.
+            await bench.put("change:4", channel="email")
+            await other.received(1)
+            states = await bench.states()
+            assert {subject: states[subject, "slack"] for subject in SUBJECTS} == {
+                "change:1": "sent",
+                "change:2": "pending",
+                "change:3": "pending",
             }
             bench.later(10.0)
             await bench.until(**{"change:3": "sent"})
@@ -108,14 +113,14 @@ class TestSending:
             with writes_of(store) as begun:
                 for _ in range(5):
                     bench.later(POLL)
-                    await asyncio.sleep(0.02)
+                    await bench.go_round()
             assert begun == []
 
     async def test_what_others_put_in_is_found(self, store: Store, sink: HttpSink) -> None:
         """Without a bell the outbox is looked at again within a second or so."""
         bench = Bench(store, {"slack": to(sink)})
         async with running(bench):
-            await asyncio.sleep(0.05)
+            await bench.go_round()
             async with store.write() as connection:
                 new = NewAlert(
                     kind=AlertKind.OPS,
@@ -143,7 +148,7 @@ class TestTryingAgain:
             await bench.put("change:1")
             await bench.until(**{"change:1": "retrying"})
             bench.later(4.9)
-            await asyncio.sleep(0.05)
+            await bench.go_round()
             assert len(sink.requests) == 1
             bench.later(0.2)
             await bench.until(**{"change:1": "sent"})
@@ -165,16 +170,21 @@ class TestTryingAgain:
             await bench.until(**{"change:1": "sent"})
         assert [("May repeat" in body) for body in bodies(sink)] == [False, True]
 
-    async def test_a_pause_holds_the_whole_channel(self, store: Store, sink: HttpSink) -> None:
+    async def test_a_pause_holds_the_whole_channel(
+        self, store: Store, sink: HttpSink, other: HttpSink
+    ) -> None:
         """Asked to wait, the channel sends nothing to anybody, urgent or not, and then goes on."""
         sink.answer(HttpAnswer(status=429, headers=RETRY_AFTER), HttpAnswer())
-        bench = Bench(store, {"slack": to(sink)})
+        bench = Bench(store, {"slack": to(sink), "email": to(other)})
         async with running(bench):
             await bench.put("change:1")
             await bench.until(**{"change:1": "deferred"})
+            await bench.pauses(30.0)
             await bench.put("change:2", urgent=True)
             bench.later(29.0)
-            await asyncio.sleep(0.05)
+            # What comes later goes all its way over another channel meanwhile.
+            await bench.put("change:3", channel="email")
+            await other.received(1)
             assert len(sink.requests) == 1
             bench.later(1.0)
             await bench.until(**{"change:1": "sent", "change:2": "sent"})
@@ -258,7 +268,7 @@ class TestFailure:
             await other.received(1)
             await bench.put("change:1")
             await bench.until(**{"change:1": "failed"})
-            await asyncio.sleep(0.05)
+            await bench.go_round()
         assert len(other.requests) == 1
         assert (await bench.states())["change:1", "email"] == "sent"
 
@@ -295,12 +305,16 @@ class TestEnding:
 
     async def test_a_send_under_way_may_end(self, store: Store, sink: HttpSink) -> None:
         """Closing waits for what is being sent, records it, and claims nothing more."""
-        sink.answer(HttpAnswer(delay=0.2))
+        answered = asyncio.Event()
+        sink.answer(HttpAnswer(after=answered))
         bench = Bench(store, {"slack": to(sink)})
         async with running(bench):
             await bench.put("change:1", "change:2")
             await sink.received(1)
-            await bench.dispatcher.close(grace=5.0)
+            closing = asyncio.create_task(bench.dispatcher.close(grace=TIMEOUT))
+            await until(bench.dispatcher._closing.is_set, "the end to begin")
+            answered.set()
+            await closing
             assert await bench.states() == {
                 ("change:1", "slack"): "sent",
                 ("change:2", "slack"): "pending",
@@ -309,15 +323,15 @@ class TestEnding:
 
     async def test_it_is_bounded(self, store: Store, sink: HttpSink) -> None:
         """A service that does not answer holds the end up for the time allowed and no longer."""
-        sink.answer(HttpAnswer(delay=30.0))
-        bench = Bench(store, {"slack": to(sink, timeout=30.0)})
+        sink.answer(HttpAnswer(delay=3 * TIMEOUT))
+        bench = Bench(store, {"slack": to(sink, timeout=3 * TIMEOUT)})
         loop = asyncio.get_running_loop()
         async with running(bench):
             await bench.put("change:1")
             await sink.received(1)
             began = loop.time()
             await bench.dispatcher.close(grace=0.1)
-        assert 0.1 <= loop.time() - began < 1.0
+        assert 0.1 <= loop.time() - began < TIMEOUT
         assert (await bench.states())["change:1", "slack"] == "sending"
 
     async def test_a_pause_does_not_hold_it_up(self, store: Store, sink: HttpSink) -> None:
@@ -327,8 +341,8 @@ class TestEnding:
         async with running(bench):
             await bench.put("change:1")
             await bench.until(**{"change:1": "deferred"})
-            async with asyncio.timeout(1.0):
-                await bench.dispatcher.close(grace=5.0)
+            async with asyncio.timeout(TIMEOUT):
+                await bench.dispatcher.close(grace=3 * TIMEOUT)
 
     async def test_alive(self, store: Store, sink: HttpSink) -> None:
         """It says whether every channel's loop runs: not before the start, not after the end."""
@@ -376,12 +390,14 @@ class TestTestMessages:
         reason: FailureReason,
     ) -> None:
         """A failed test is told once to who asked: no retry, no stand-in, no operations message."""
-        sink.answer(dataclasses.replace(answer, delay=0.05))
+        answered = asyncio.Event()
+        sink.answer(dataclasses.replace(answer, after=answered))
         bench = Bench(store, {"slack": to(sink)}, fallbacks={"slack": "slack"}, ops=("slack",))
         testing = asyncio.create_task(bench.dispatcher.test("slack", subject="test:1"))
         await sink.received(1)
         # Not even where the clock is set back while it runs.
         bench.clock.set_back(3_600)
+        answered.set()
         ((_, result),) = await testing
         assert (result.outcome, result.reason) == (outcome, reason)
         (row,) = await rows(store, alerts)
@@ -389,15 +405,18 @@ class TestTestMessages:
 
     async def test_no_loop_sends_it_as_well(self, store: Store, sink: HttpSink) -> None:
         """A test that takes its time is not taken up by the channel's own loop."""
-        sink.answer(HttpAnswer(delay=0.1))
+        answered = asyncio.Event()
+        sink.answer(HttpAnswer(after=answered))
         bench = Bench(store, {"slack": to(sink)})
         async with running(bench):
             testing = asyncio.create_task(bench.dispatcher.test("slack", subject="test:1"))
             await sink.received(1)
             bench.later(1.0)
+            await bench.go_round()
+            answered.set()
             ((_, result),) = await testing
             bench.later(600.0)
-            await asyncio.sleep(0.05)
+            await bench.go_round()
         assert result.delivered
         assert len(sink.requests) == 1
 

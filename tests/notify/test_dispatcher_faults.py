@@ -21,7 +21,6 @@ from casebell.store.engine import Store
 from casebell.store.schema import attempts
 from contracts.workbench import (
     disk_failure,
-    eventually,
     faults,
     rows,
 )
@@ -33,6 +32,7 @@ from notify.sending import (
     titles,
     to,
 )
+from waiting import until
 
 
 class TestDefects:
@@ -107,9 +107,9 @@ class TestDefects:
         with faults(store, fails):
             async with running(bench):
                 await bench.put("change:1")
-                await eventually(lambda: bench.book.named("alert.defect"))
+                await until(lambda: bench.book.named("alert.defect"), "the defect in the log")
                 broken = False
-                await eventually(lambda: bench.clock.asleep)
+                await bench.pauses(STORAGE_WAIT)
                 bench.later(STORAGE_WAIT)
                 await bench.put("change:2")
                 await bench.until(**{"change:2": "sent"})
@@ -138,22 +138,25 @@ class TestStorageTrouble:
     ) -> None:
         """What was sent is recorded as soon as another process gives the database free; once."""
         database = tmp_path / "casebell.db"
-        sink.answer(HttpAnswer(delay=0.15))
+        answered = asyncio.Event()
+        sink.answer(HttpAnswer(after=answered))
         bench = Bench(store, {"slack": to(sink)})
         async with running(bench):
             await bench.put("change:1")
             await sink.received(1)
             with closing(sqlite3.connect(database, isolation_level=None)) as holder:
                 holder.execute("BEGIN IMMEDIATE")
-                await eventually(lambda: self.errors(bench) >= 1)
+                answered.set()
+                await until(lambda: self.errors(bench) >= 1, "a storage error")
+                await bench.pauses(STORAGE_WAIT)
                 bench.clock.advance(STORAGE_WAIT)
-                await eventually(lambda: self.errors(bench) >= 2)
+                await until(lambda: self.errors(bench) >= 2, "two storage errors")
                 holder.execute("ROLLBACK")
-            await eventually(lambda: bench.clock.asleep)
+            await bench.pauses(STORAGE_WAIT)
             bench.clock.advance(STORAGE_WAIT)
             await bench.until(**{"change:1": "sent"})
             bench.later(60.0)
-            await asyncio.sleep(0.05)
+            await bench.go_round()
         assert len(sink.requests) == 1
         assert len(await bench.attempted()) == 1
 
@@ -186,10 +189,10 @@ class TestStorageTrouble:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(store, "write", write)
             async with running(bench):
-                await eventually(lambda: self.errors(bench) >= 1)
-                await eventually(lambda: bench.clock.asleep)
+                await until(lambda: self.errors(bench) >= 1, "a storage error")
+                await bench.pauses(STORAGE_WAIT)
                 bench.later(STORAGE_WAIT)
-                await eventually(lambda: bench.book.named("alert.attempted"))
+                await until(lambda: bench.book.named("alert.attempted"), "the attempt in the log")
         assert silenced == 1
         assert ["May repeat" in body for body in bodies(sink)] == [False]
         assert [attempt[:3] for attempt in await bench.attempted()] == [(1, "sent", None)]
@@ -229,8 +232,9 @@ class TestStorageTrouble:
         await bench.put("change:1")
         with faults(store, fails, writer=False):
             async with running(bench):
-                await eventually(lambda: self.errors(bench) >= 2)
+                await until(lambda: self.errors(bench) >= 2, "two storage errors")
                 assert bench.dispatcher.alive
+                await bench.pauses(STORAGE_WAIT)
                 failing = False
                 bench.clock.advance(STORAGE_WAIT)
                 await sink.received(1)

@@ -10,8 +10,8 @@ from casebell.notify.escalate import Ladder
 from casebell.notify.render import Style
 from casebell.sandbox.sinks import HttpAnswer, HttpSink
 from casebell.store.engine import Store
-from contracts.workbench import eventually
 from notify.sending import RETRY_AFTER, Bench, running, to
+from waiting import TIMEOUT, until
 
 
 def use(bench: Bench, channels: Mapping[str, Channel]) -> None:
@@ -28,7 +28,7 @@ def use(bench: Bench, channels: Mapping[str, Channel]) -> None:
     )
 
 
-async def test_a_pause_goes_on(store: Store, sink: HttpSink) -> None:
+async def test_a_pause_goes_on(store: Store, sink: HttpSink, other: HttpSink) -> None:
     """What a service asked for holds for the same channel, whatever else changes."""
     sink.answer(HttpAnswer(status=429, headers=RETRY_AFTER), HttpAnswer())
     channel = to(sink)
@@ -36,9 +36,11 @@ async def test_a_pause_goes_on(store: Store, sink: HttpSink) -> None:
     async with running(bench):
         await bench.put("change:1")
         await bench.until(**{"change:1": "deferred"})
-        await eventually(lambda: bench.clock.asleep)
-        use(bench, {"slack": channel})
-        await asyncio.sleep(0.1)
+        await bench.pauses(30.0)
+        use(bench, {"slack": channel, "email": to(other)})
+        # What comes later goes all its way over the new channel meanwhile.
+        await bench.put("change:2", channel="email")
+        await other.received(1)
         assert len(sink.requests) == 1
         bench.later(31.0)
         await bench.until(**{"change:1": "sent"})
@@ -51,7 +53,7 @@ async def test_another_service_need_not_wait(store: Store, sink: HttpSink, other
     async with running(bench):
         await bench.put("change:1")
         await bench.until(**{"change:1": "deferred"})
-        await eventually(lambda: bench.clock.asleep)
+        await bench.pauses(30.0)
         use(bench, {"slack": to(other)})
         await bench.put("change:2")
         await bench.until(**{"change:2": "sent"})
@@ -63,13 +65,17 @@ async def test_an_ending_waits_for_what_was_replaced(
     store: Store, sink: HttpSink, other: HttpSink
 ) -> None:
     """The send in hand of a channel that is gone is given its time, and recorded."""
-    sink.answer(HttpAnswer(delay=0.5))
+    answered = asyncio.Event()
+    sink.answer(HttpAnswer(after=answered))
     bench = Bench(store, {"slack": to(sink)})
     async with running(bench):
         await bench.put("change:1")
         await sink.received(1)
         use(bench, {"email": to(other)})
-        await bench.dispatcher.close(grace=5.0)
+        closing = asyncio.create_task(bench.dispatcher.close(grace=TIMEOUT))
+        await until(bench.dispatcher._closing.is_set, "the end to begin")
+        answered.set()
+        await closing
         assert await bench.states() == {("change:1", "slack"): "sent"}
 
 

@@ -69,8 +69,12 @@ async def test_a_streamed_answer_is_not_consumed() -> None:
 async def test_sends_at_once_do_not_mix() -> None:
     """Each thread notes its own exchange, while the others are under way."""
     async with HttpSink() as sink:
-        sink.answer(*(HttpAnswer(status=status, delay=0.05) for status in (401, 404, 503)))
-        noted = await asyncio.gather(*(asyncio.to_thread(get, sink.url) for _ in range(3)))
+        all_there = asyncio.Event()
+        sink.answer(*(HttpAnswer(status=status, after=all_there) for status in (401, 404, 503)))
+        gets = [asyncio.create_task(asyncio.to_thread(get, sink.url)) for _ in range(3)]
+        await sink.received(3)
+        all_there.set()
+        noted = await asyncio.gather(*gets)
     assert [len(each) for each in noted] == [1, 1, 1]
     statuses = {each.status for (each,) in noted if isinstance(each, HttpExchange)}
     assert statuses == {401, 404, 503}

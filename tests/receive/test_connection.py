@@ -15,7 +15,7 @@ from casebell.receive.connection import Connection
 from casebell.receive.listener import Listener
 from casebell.receive.room import Room
 from casebell.telemetry import get_logger
-from e2e.server import until
+from waiting import until
 
 #: More than the buffers on both sides hold.
 ANSWER = b"x" * 4 * 2**20
@@ -89,8 +89,8 @@ async def ask(door: Door) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
 async def test_an_answer_that_nobody_reads_ends_the_connection(door: Door) -> None:
     """Else a stranger could keep its place, and what we would tell it, for ever."""
     _, writer = await ask(door)
-    await until(door.open)
-    await until(lambda: not door.open())
+    await until(door.open, "the connection")
+    await until(lambda: not door.open(), "the end of the connection")
     writer.transport.abort()
 
 
@@ -106,4 +106,4 @@ async def test_an_answer_that_is_read_arrives(door: Door) -> None:
     assert door.open()
     writer.close()
     await writer.wait_closed()
-    await until(lambda: not door.open())
+    await until(lambda: not door.open(), "the end of the connection")

@@ -29,10 +29,11 @@ from casebell.store.schema import journal, keys, refused
 from contracts.workbench import (
     HandClock,
     disk_failure,
-    eventually,
     faults,
+    rests,
     rows,
     store_in,
+    waited_for,
     writes_of,
 )
 from receive.making import (
@@ -46,6 +47,7 @@ from receive.making import (
     make_torch,
     signature,
 )
+from waiting import TIMEOUT, until
 
 PER_MINUTE = 3
 
@@ -193,14 +195,15 @@ class TestMemory:
         with writes_of(store) as begun:
             async with refusals:
                 refuse(refusals, "first")
-                await eventually(lambda: clock.asleep)
+                await until(lambda: clock.asleep, "a loop that waits")
                 assert clock.asleep == [WRITE_EVERY]
                 for number in range(QUEUE_LIMIT + 100):
                     refuse(refusals, f"flood-{number}")
-                await asyncio.sleep(0.02)
+                # It had the time to write: a whole reading went through the database.
+                assert len(await rows(store, refused)) == 1
                 assert len(begun) == 1
                 clock.advance(WRITE_EVERY)
-                await eventually(lambda: len(begun) == 2)
+                await until(lambda: len(begun) == 2, "the second write")
         assert len(await rows(store, refused)) == 1 + QUEUE_LIMIT
 
     async def test_a_flood_is_counted_in_the_journal(
@@ -209,11 +212,11 @@ class TestMemory:
         """Single entries up to a number in a minute, then one entry for all that a write holds."""
         async with refusals:
             refuse(refusals, "first")
-            await eventually(lambda: clock.asleep)
+            await until(lambda: clock.asleep, "a loop that waits")
             for number in range(QUEUE_LIMIT + 100):
                 refuse(refusals, f"flood-{number}")
             clock.advance(WRITE_EVERY)
-            await eventually(lambda: not refusals._waiting)
+            await until(lambda: not refusals._waiting, "the refusals to be written")
         single, tally = await rows(store, journal)
         assert (single.kind, single.actor) == ("delivery.refused", "address:first")
         assert (tally.kind, tally.actor, tally.subject) == (
@@ -236,10 +239,10 @@ class TestMemory:
         async with refusals:
             for number in range(ITEMISED_PER_MINUTE + 1):
                 refuse(refusals, f"flood-{number}")
-            await eventually(lambda: clock.asleep)
+            await until(lambda: clock.asleep, "a loop that waits")
             clock.advance(61)
             refuse(refusals, "later")
-            await eventually(lambda: not refusals._waiting)
+            await until(lambda: not refusals._waiting, "the refusals to be written")
         kinds = [entry.kind for entry in await rows(store, journal)]
         assert kinds == ["deliveries.refused", "delivery.refused"]
 
@@ -256,7 +259,9 @@ class TestMemory:
             for batch in range(5):
                 for number in range(QUEUE_LIMIT):
                     refuse(refusals, f"{batch}-{number}")
-                await eventually(lambda: not refusals._waiting and clock.asleep)
+                await until(
+                    lambda: not refusals._waiting and clock.asleep, "the refusals to be written"
+                )
                 clock.advance(WRITE_EVERY)
         kept = await rows(store, refused)
         assert len(kept) == 1_000
@@ -266,7 +271,7 @@ class TestMemory:
         """Refusals that came within the last second are written at the end."""
         async with refusals:
             refuse(refusals, "first")
-            await eventually(lambda: not refusals._waiting)
+            await until(lambda: not refusals._waiting, "the refusals to be written")
             refuse(refusals, "last")
         assert [row.address for row in await rows(store, refused)] == ["first", "last"]
 
@@ -276,10 +281,10 @@ class TestMemory:
             # The writer is busy, so that the refusals' own write has begun and waits.
             await refusals.__aenter__()
             refuse(refusals, "first")
-            await eventually(lambda: not refusals._waiting)
+            await until(lambda: not refusals._waiting, "the refusals to be written")
             refuse(refusals, "second")
             ending = asyncio.create_task(refusals.__aexit__())
-            await asyncio.sleep(0.02)
+            await until(lambda: waited_for(refusals._writing), "the end to begin")
         await ending
         assert [row.address for row in await rows(store, refused)] == ["first", "second"]
 
@@ -288,10 +293,11 @@ class TestMemory:
         self, store: Store, refusals: Refusals, ticks: int
     ) -> None:
         """A refusal that comes as the server ends neither keeps it from ending nor is lost."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(TIMEOUT):
             async with refusals:
-                await asyncio.sleep(0.02)
+                await until(lambda: rests(refusals._noted), "the loop to wait for refusals")
                 refuse(refusals)
+                # So many turns of the loop: each is another moment to end in.
                 for _ in range(ticks):
                     await asyncio.sleep(0)
         assert len(await rows(store, refused)) == 1
@@ -308,11 +314,11 @@ class TestMemory:
         with faults(store, fails):
             async with refusals:
                 refuse(refusals, "lost")
-                await eventually(lambda: clock.asleep)
+                await until(lambda: clock.asleep, "a loop that waits")
                 failing = False
                 refuse(refusals, "kept")
                 clock.advance(WRITE_EVERY)
-                await eventually(lambda: not refusals._waiting)
+                await until(lambda: not refusals._waiting, "the refusals to be written")
         assert [row.address for row in await rows(store, refused)] == ["kept"]
 
     async def test_a_storage_that_fails_at_the_end(self, store: Store, refusals: Refusals) -> None:
@@ -325,7 +331,7 @@ class TestMemory:
         """Without refusals there is no writing transaction."""
         with writes_of(store) as begun:
             async with refusals:
-                await asyncio.sleep(0.02)
+                await until(lambda: rests(refusals._noted), "the loop to wait for refusals")
         assert begun == []
 
     async def test_old_ones_go_by_themselves(
@@ -336,7 +342,7 @@ class TestMemory:
             refuse(refusals)
         clock.advance(8 * 86_400)
         async with Refusals(store=store, clock=clock, per_minute=PER_MINUTE):
-            await eventually(lambda: nothing_in(store))
+            await until(lambda: nothing_in(store), "the old refusals to go")
 
 
 async def nothing_in(store: Store) -> bool:
@@ -456,7 +462,7 @@ class TestProof:
             flood(make_delivery(big, [authorization(b"")], address=f"flood-{number}"))
         assert refusals._waiting_bytes == QUEUE_BYTES
         async with refusals:
-            await eventually(lambda: clock.asleep)
+            await until(lambda: clock.asleep, "a loop that waits")
             flood(make_delivery(big, [authorization(b"")], address="later"))
         written = await rows(store, refused)
         assert [row.body is not None for row in written] == [True] * 4 + [False] * 2 + [True]

@@ -25,9 +25,11 @@ from contracts.case_events import unjudged
 from contracts.workbench import (
     HandClock,
     LogBook,
+    rests,
     rows,
 )
 from receive.making import make_delivery
+from waiting import until
 
 HOUR = 3_600
 DAY = 24 * HOUR
@@ -94,6 +96,11 @@ class Bench:
         """Decide about everything that waits."""
         while await self.router.route_waiting():
             pass
+
+    async def go_round(self) -> None:
+        """Wake the running loop, and wait until it has decided what there is, and rests."""
+        self.router.wake()
+        await until(lambda: rests(self.router._bell), "the loop to go round")
 
     async def outcomes(self) -> list[str]:
         """What the decisions came to, in order."""

@@ -13,6 +13,7 @@ from casebell.events import (
     HeldReason,
     TimeBasis,
 )
+from casebell.route import router
 from casebell.route.router import BATCH
 from casebell.store import refused
 from casebell.store.cases import unrouted
@@ -24,7 +25,6 @@ from contracts.case_events import OCCURRED_AT, RECEIVED_AT, body_of, case_event,
 from contracts.store_contract import refusal
 from contracts.workbench import (
     disk_failure,
-    eventually,
     faults,
     rows,
     stored,
@@ -38,6 +38,7 @@ from route.routing import (
     hold,
     received,
 )
+from waiting import TIMEOUT, until
 
 
 class TestDeciding:
@@ -405,7 +406,7 @@ class TestRefused:
         await self.refuse(store, 5)
         bench = Bench(store)
         async with bench.router:
-            await eventually(bench.notes)
+            await until(bench.notes, "the message to operations")
 
 
 class TestLoop:
@@ -430,22 +431,23 @@ class TestLoop:
         for _ in range(2):
             bench = Bench(store)
             async with bench.router:
-                await asyncio.sleep(0.05)
+                await bench.go_round()
         assert len(await rows(store, changes)) == 1
         assert len(await bench.told()) == 1
 
-    async def test_a_bell_wakes_it(self, store: Store) -> None:
+    async def test_a_bell_wakes_it(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         """What is rung for is decided at once."""
+        # It would not look by itself before the test has failed.
+        monkeypatch.setattr(router, "POLL", 3 * TIMEOUT)
         bench = Bench(store)
         async with bench.router:
-            await asyncio.sleep(0.02)
+            await bench.go_round()
             await stored(store, received("evt_1"))
             bench.router.wake()
-            async with asyncio.timeout(0.5):
-                await eventually(lambda: bench.book.named("event.routed"))
+            await until(lambda: bench.book.named("event.routed"), "the routed event in the log")
             await hold(store, b"one")
             bench.router.wake()
-            await eventually(lambda: bench.rung == 2)
+            await until(lambda: bench.rung == 2, "the second ring for the dispatcher")
 
     async def test_it_outlives_trouble(self, store: Store) -> None:
         """Neither a failing storage nor a defect ends the loop; it goes on when they are over."""
@@ -458,12 +460,12 @@ class TestLoop:
 
         with faults(store, fails, writer=False):
             async with bench.router:
-                await eventually(lambda: len(errors) < 2)
+                await until(lambda: len(errors) < 2, "the first error")
                 bench.router.wake()
-                await eventually(lambda: bench.book.named("router.defect"))
+                await until(lambda: bench.book.named("router.defect"), "the defect in the log")
                 assert bench.router.alive
                 bench.router.wake()
-                await eventually(lambda: bench.book.named("event.routed"))
+                await until(lambda: bench.book.named("event.routed"), "the routed event in the log")
         met = bench.metrics.registry.get_sample_value(
             "casebell_storage_errors_total", {"stage": "route"}
         )
@@ -475,8 +477,7 @@ class TestLoop:
         with writes_of(store) as begun:
             async with bench.router:
                 for _ in range(5):
-                    bench.router.wake()
-                    await asyncio.sleep(0.01)
+                    await bench.go_round()
         assert begun == []
 
     async def test_alive(self, store: Store) -> None:

@@ -24,7 +24,6 @@ from casebell.store.schema import changes, events
 from contracts.case_events import OCCURRED_AT, unjudged
 from contracts.workbench import (
     disk_failure,
-    eventually,
     faults,
     rows,
     store_in,
@@ -36,6 +35,7 @@ from route.routing import (
     received,
     snapshot,
 )
+from waiting import until
 
 
 class TestAllOrNothing:
@@ -94,7 +94,7 @@ class TestAllOrNothing:
         assert await snapshot(store) == before
         again = Bench(store)
         async with again.router:
-            await eventually(lambda: len(again.book.named("event.routed")) == 3)
+            await until(lambda: len(again.book.named("event.routed")) == 3, "three routed events")
         assert len(await rows(store, changes)) == 2
 
 

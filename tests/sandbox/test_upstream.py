@@ -210,8 +210,10 @@ async def test_a_storm(upstream: Upstream, receiver: HttpSink) -> None:
 
 async def test_a_storm_is_many_at_once(upstream: Upstream, receiver: HttpSink) -> None:
     """Deliveries do not wait for each other's answers."""
-    receiver.answer(HttpAnswer(body=STORED.body, delay=0.2))
+    all_there = asyncio.Event()
+    receiver.answer(HttpAnswer(body=STORED.body, after=all_there))
     storm = asyncio.create_task(upstream.storm([RFE], copies=4))
     await receiver.received(4)
     assert not storm.done()
+    all_there.set()
     assert len(await storm) == 4

@@ -17,6 +17,7 @@ from casebell.store.rows import event_from_row
 from casebell.store.schema import deliveries, events, journal
 from contracts.case_events import RECEIVED_AT, body_of, case_event, same_json, unjudged
 from contracts.workbench import writer_busy, writes_of
+from waiting import until
 
 
 async def rows_of(store: Store, table: Any) -> Sequence[Any]:
@@ -93,6 +94,7 @@ class TestGroupCommit:
                 begun.clear()
                 tasks = [log.append(case_event(f"evt_{n}")) for n in range(100)]
                 waiting = list(tasks)
+                await until(lambda: not log._waiting, "the first batch")
             results = await asyncio.gather(*waiting)
         assert [result.event_id for result in results] == list(range(1, 101))
         assert 1 <= len(begun) <= 2
@@ -125,10 +127,8 @@ class TestGroupCommit:
         """When too many wait, the next is told so at once; those that wait are all stored."""
         async with writer_busy(store):
             first = [log.append(case_event("first"))]
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+            await until(lambda: not log._waiting, "the first batch")
             first += [log.append(case_event(f"evt_{n}")) for n in range(QUEUE_LIMIT)]
-            await asyncio.sleep(0)
             with pytest.raises(QueueFull):
                 await log.append(case_event("too many"))
         results = await asyncio.gather(*first)
@@ -140,7 +140,7 @@ class TestGroupCommit:
         """A sender that goes away while it waits disturbs nobody else."""
         async with writer_busy(store):
             tasks = [log.append(case_event(f"evt_{n}")) for n in range(4)]
-            await asyncio.sleep(0)
+            await until(lambda: not log._waiting, "the first batch")
             tasks[0].cancel()
             tasks[2].cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -158,9 +158,9 @@ class TestGroupCommit:
         log = await EventLog(store=store, same_content=same_json).__aenter__()
         async with writer_busy(store):
             waiting = [log.append(case_event(f"evt_{n}")) for n in range(300)]
-            await asyncio.sleep(0)
+            await until(lambda: len(log._waiting) < 300, "the first batch")
             closing = asyncio.create_task(log.__aexit__())
-            await asyncio.sleep(0)
+            await until(lambda: log._closing, "the end to begin")
             with pytest.raises(ShuttingDown):
                 await log.append(case_event("late"))
         await closing

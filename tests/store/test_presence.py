@@ -1,6 +1,5 @@
 """Who lives on PostgreSQL: a session that ends is a server that died; all others are left alone."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,8 +12,9 @@ from casebell.store import leases, outbox, presence
 from casebell.store.engine import Store
 from casebell.store.outbox import NewAlert
 from casebell.store.presence import LOOK_EVERY, MISSED_FOR, Presence
-from contracts.workbench import HandClock, LogBook, eventually
+from contracts.workbench import HandClock, LogBook
 from e2e.databases import frozen
+from waiting import until
 
 #: Microseconds; nothing here waits for a lease to run out.
 LEASE = 3_600_000_000
@@ -50,9 +50,9 @@ class Watch:
     async def looks(self, seconds: float) -> None:
         """Let that much time pass, with its looks."""
         for _ in range(round(seconds / LOOK_EVERY)):
-            await eventually(lambda: self.clock.asleep)
+            await until(lambda: self.clock.asleep, "a loop that waits")
             self.clock.advance(LOOK_EVERY)
-        await eventually(lambda: self.clock.asleep)
+        await until(lambda: self.clock.asleep, "a loop that waits")
 
 
 @asynccontextmanager
@@ -60,7 +60,7 @@ async def present(store: Store, owner: str) -> AsyncIterator[Watch]:
     """A server that is there."""
     watch = Watch(store, owner, HandClock())
     async with watch.presence:
-        await eventually(watch.is_seen)
+        await until(watch.is_seen, "the session to be seen")
         yield watch
 
 
@@ -109,7 +109,7 @@ async def test_an_end_is_seen(postgresql: Store) -> None:
     async with present(postgresql, "one") as watch:
         pass
     # It does not wait for PostgreSQL to see that its session has gone.
-    await eventually(watch.is_missed)
+    await until(watch.is_missed, "the session to be missed")
 
 
 async def test_a_session_that_was_cut_is_made_again(postgresql: Store) -> None:
@@ -124,7 +124,7 @@ async def test_a_session_that_was_cut_is_made_again(postgresql: Store) -> None:
         assert not await other.is_seen()
         for one in (other, watch):
             await one.looks(2 * LOOK_EVERY)
-            await eventually(one.is_seen)
+            await until(one.is_seen, "the session to be seen")
         await watch.looks(2 * MISSED_FOR)
         assert await held(postgresql) == {"other"}
         assert other.book.named("presence.defect") == []
@@ -143,7 +143,7 @@ async def test_a_silent_session_is_given_up(
         monkeypatch.undo()
         for one in (other, watch):
             await one.looks(2 * LOOK_EVERY)
-            await eventually(one.is_seen)
+            await until(one.is_seen, "the session to be seen")
         await watch.looks(2 * MISSED_FOR)
         assert await held(postgresql) == {"other"}
         assert other.book.named("presence.defect") == []
@@ -153,5 +153,4 @@ async def test_sqlite_needs_none(sqlite_store: Store) -> None:
     """The lock on the file says it already."""
     watch = Watch(sqlite_store, "me", HandClock())
     async with watch.presence:
-        await asyncio.sleep(0)
         assert watch.presence._task is None

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from inspect import CORO_SUSPENDED, getcoroutinestate
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from casebell.errors import StorageUnavailable
 from casebell.store import engine, silence
 from casebell.store.engine import Store
 from casebell.store.silence import Silence
-from contracts.workbench import eventually
 from e2e.databases import frozen
+from waiting import TIMEOUT, until
 
 #: Seconds: short, and still long enough for a busy machine to answer in.
 LIMIT = 1.0
@@ -70,12 +71,11 @@ class TestSilence:
         with pytest.raises(TimeoutError):
             await door.use(writes=True)
         assert not await door.is_open()
-        await eventually(lambda: door.failures > 2)
+        await until(lambda: door.failures > 2, "three failures")
         door.opened.set()
-        await eventually(door.is_open)
-        knocks = door.knocks
-        await asyncio.sleep(0.05)
-        assert door.knocks == knocks
+        await until(door.is_open, "the database to be asked again")
+        # And nobody knocks any more.
+        assert "store-knocks" not in {task.get_name() for task in asyncio.all_tasks()}
 
     async def test_a_refusal_is_an_answer(self) -> None:
         """A database that refuses is not silent: each use finds out by itself."""
@@ -84,7 +84,7 @@ class TestSilence:
         with pytest.raises(TimeoutError):
             await door.use(writes=True)
         door.opened.set()
-        await eventually(door.is_open)
+        await until(door.is_open, "the database to be asked again")
 
     async def test_a_slow_reader_closes_nothing(self) -> None:
         """A statement may be slow: only a knock that is not answered shuts the others out."""
@@ -93,11 +93,11 @@ class TestSilence:
         with pytest.raises(TimeoutError):
             await door.use(writes=False)
         assert await door.is_open()
-        await eventually(lambda: door.knocks == 1)
+        await until(lambda: door.knocks == 1, "the knock")
         door.opened.clear()
         with pytest.raises(TimeoutError):
             await door.use(writes=False)
-        await eventually(lambda: door.failures)
+        await until(lambda: door.failures, "a failure")
         assert not await door.is_open()
         await door.silence.close()
 
@@ -114,14 +114,28 @@ class TestSilence:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit that a test can wait for."""
-    monkeypatch.setattr(engine, "LIMIT", LIMIT)
-    monkeypatch.setattr(Silence.__init__, "__kwdefaults__", {"limit": LIMIT})
+    set_limit(monkeypatch, LIMIT)
+
+
+def set_limit(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Have each use of a store opened from now on end after so long."""
+    monkeypatch.setattr(engine, "LIMIT", seconds)
+    monkeypatch.setattr(Silence.__init__, "__kwdefaults__", {"limit": seconds})
 
 
 async def write(store: Store) -> None:
     """Write something."""
     async with store.write() as connection:
         await connection.execute(text("SELECT 1"))
+
+
+async def works(store: Store) -> bool:
+    """Whether something can be written."""
+    try:
+        await write(store)
+    except StorageUnavailable:
+        return False
+    return True
 
 
 async def read(store: Store) -> None:
@@ -152,15 +166,8 @@ class TestStore:
                 }
                 failures = store.failures
                 assert failures >= 20
-                await eventually(lambda: store.failures > failures)
-            while True:
-                try:
-                    await write(store)
-                except StorageUnavailable:
-                    assert time.monotonic() - began < 30
-                    await asyncio.sleep(0.01)
-                    continue
-                break
+                await until(lambda: store.failures > failures, "another failure of the storage")
+            await until(lambda: works(store), "the storage to work again")
             await asyncio.gather(*(read(store) for _ in range(8)))
             assert await sessions(store) <= 5
 
@@ -190,17 +197,22 @@ class TestStore:
             assert time.monotonic() - began < 2 * LIMIT + 5
 
     async def test_an_ending_is_not_held_up(
-        self, postgresql_url: str, postgresql_folder: Path
+        self, postgresql_url: str, postgresql_folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Whoever is cancelled while the database is silent ends at once."""
+        set_limit(monkeypatch, 2 * TIMEOUT)
         async with Store(postgresql_url) as store:
             await read(store)
             with frozen(postgresql_folder):
-                tasks = [asyncio.create_task(write(store)), asyncio.create_task(read(store))]
-                await asyncio.sleep(0.1)
+                uses = write(store), read(store)
+                tasks = [asyncio.create_task(use) for use in uses]
+                await until(
+                    lambda: all(getcoroutinestate(use) == CORO_SUSPENDED for use in uses),
+                    "both to wait for the database",
+                )
                 for task in tasks:
                     task.cancel()
-                ended, _ = await asyncio.wait(tasks, timeout=LIMIT / 2)
+                ended, _ = await asyncio.wait(tasks, timeout=TIMEOUT)
                 assert len(ended) == 2
 
 

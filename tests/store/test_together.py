@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from casebell.errors import StorageUnavailable
+from casebell.store import together
 from casebell.store.engine import Store
 from contracts.workbench import writer_busy
+from waiting import TIMEOUT, until
 
 Piece = Callable[[sqlite3.Connection], Any]
 
@@ -42,25 +44,29 @@ async def names(store: Store) -> list[str]:
     )
 
 
+def begun(store: Store) -> bool:
+    """Whether all pieces that were given in are in the hands of a transaction."""
+    return store._together._writing is not None and not store._together._waiting
+
+
 async def written(store: Store, *pieces: Piece) -> list[Any]:
     """What becomes of pieces that all wait while the writer is busy."""
     async with writer_busy(store):
         tasks = [asyncio.create_task(store.write_at_once(piece)) for piece in pieces]
-        await asyncio.sleep(0.01)
+        await until(lambda: begun(store), "the transaction to begin")
     return await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_one_transaction(sqlite_store: Store) -> None:
     """What waits together is committed together, in order, and each gets what it returned."""
     synced: list[int] = []
-    together = sqlite_store._together
-    transact = together._transact
+    transact = sqlite_store._together._transact
 
     async def watched(work: Piece) -> Any:
         synced.append(1)
         return await transact(work)
 
-    together._transact = watched
+    sqlite_store._together._transact = watched
     results = await written(sqlite_store, *(adds(f"key-{number}") for number in range(9)))
     assert results == [f"key-{number}" for number in range(9)]
     assert len(synced) == 1
@@ -95,18 +101,20 @@ async def test_a_transaction_that_fails_fails_for_all(sqlite_store: Store) -> No
     assert await sqlite_store.write_at_once(adds("after")) == "after"
 
 
-async def test_a_patient_one_joins(sqlite_store: Store) -> None:
+async def test_a_patient_one_joins(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A piece that may wait is written with one that comes soon, or alone after a short while."""
     await sqlite_store.write_at_once(adds("first"))
-    sqlite_store._together._took = 0.2
+    # It would wait for longer than the test.
+    monkeypatch.setattr(together, "LONGEST_PATIENCE", 3 * TIMEOUT)
+    sqlite_store._together._took = 3 * TIMEOUT
     began = time.monotonic()
     waiting = asyncio.create_task(sqlite_store.write_at_once(adds("patient"), patient=True))
-    await asyncio.sleep(0)
+    await until(lambda: sqlite_store._together._waiting, "the patient piece")
     assert await sqlite_store.write_at_once(adds("hasty")) == "hasty"
     assert waiting.done()
     await waiting
     await sqlite_store.write_at_once(adds("alone"), patient=True)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < TIMEOUT
     assert await names(sqlite_store) == ["alone", "first", "hasty", "patient"]
 
 
@@ -116,7 +124,7 @@ async def test_whoever_goes_keeps_nobody(sqlite_store: Store, *, patient: bool) 
     async with writer_busy(sqlite_store):
         gone = asyncio.create_task(sqlite_store.write_at_once(adds("gone"), patient=patient))
         stays = asyncio.create_task(sqlite_store.write_at_once(adds("stays")))
-        await asyncio.sleep(0.01)
+        await until(lambda: begun(sqlite_store), "the transaction to begin")
         gone.cancel()
         await asyncio.wait([gone])
     assert await stays == "stays"
@@ -124,7 +132,9 @@ async def test_whoever_goes_keeps_nobody(sqlite_store: Store, *, patient: bool) 
 
 async def test_closing_waits(sqlite_store: Store) -> None:
     """What is being written when the store closes is written."""
-    writing = asyncio.create_task(sqlite_store.write_at_once(adds("last")))
-    await asyncio.sleep(0)
-    await sqlite_store.close()
+    async with writer_busy(sqlite_store):
+        writing = asyncio.create_task(sqlite_store.write_at_once(adds("last")))
+        await until(lambda: begun(sqlite_store), "the transaction to begin")
+        closing = asyncio.create_task(sqlite_store.close())
+    await closing
     assert await writing == "last"

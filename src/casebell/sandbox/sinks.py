@@ -22,8 +22,8 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from casebell.events import Micros
 
 _HOST = "127.0.0.1"
-#: Seconds `received()` waits before it gives up.
-_PATIENCE = 5.0
+#: Seconds `received()` waits before it gives up; far more than anything on this machine takes.
+_PATIENCE = 20.0
 #: Bytes: more than any alert needs.
 _LARGEST_BODY = 10 * 1024 * 1024
 #: A log level above every record.
@@ -64,6 +64,8 @@ class HttpAnswer:
     body: bytes = b"ok"
     #: Seconds before the first byte.
     delay: float = 0.0
+    #: The first byte waits until it is set, too.
+    after: asyncio.Event | None = None
     #: Seconds between one byte and the next; 0 sends them at once.
     drip: float = 0.0
     ending: Ending | None = None
@@ -91,7 +93,7 @@ class HttpSink:
         self._answers = list(answers)
 
     async def received(self, count: int) -> Sequence[HttpRequest]:
-        """Wait until that many requests came in; TimeoutError after five seconds."""
+        """Wait until that many requests came in; TimeoutError after twenty seconds."""
         await _until(lambda: len(self.requests) >= count, self._arrival)
         return tuple(self.requests)
 
@@ -143,6 +145,8 @@ async def _read_request(reader: asyncio.StreamReader) -> HttpRequest:
 
 async def _write_answer(writer: asyncio.StreamWriter, answer: HttpAnswer) -> None:
     await asyncio.sleep(answer.delay)
+    if answer.after is not None:
+        await answer.after.wait()
     if answer.ending is Ending.CLOSE:
         return
     if answer.ending is Ending.RESET:
@@ -222,7 +226,7 @@ class SmtpSink:
         self._answers[step] = answer
 
     async def received(self, count: int) -> Sequence[Mail]:
-        """Wait until that many mails came in; TimeoutError after five seconds."""
+        """Wait until that many mails came in; TimeoutError after twenty seconds."""
         await _until(lambda: len(self.mails) >= count, self._arrival)
         return tuple(self.mails)
 
