@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.serving import CONFIG, PARLEY, SECRET, Bench, Row, free_port
 from casebell.sandbox.deliveries import signature
 from casebell.sandbox.sinks import HttpSink
-from e2e.server import until
+from waiting import until
 
 #: Everything goes to one channel, as fast as it can.
 _TELLING = CONFIG.replace(
@@ -71,7 +71,7 @@ async def _measure(
                 arguments += ["--header", header]
             report = await asyncio.to_thread(bench.load, port, corpus, *arguments)
             accepted = report["acked_total"]
-            await until(lambda: len(sink.requests) >= told + accepted, seconds=300)
+            await until(lambda: len(sink.requests) >= told + accepted, "every message", within=300)
             seconds = (sink.requests[-1].at - began) / 1e6
         finally:
             await asyncio.to_thread(manager.__exit__, None, None, None)

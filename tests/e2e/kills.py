@@ -10,6 +10,7 @@ from e2e.databases import Database
 from e2e.ledger import Ledger, Told
 from e2e.load import Load
 from e2e.server import Server
+from waiting import until
 
 #: Connections on which deliveries come.
 CONNECTIONS = 4
@@ -98,10 +99,11 @@ class Rig:
             "SELECT (SELECT count(*) FROM events WHERE routed_at IS NULL) + "
             "(SELECT count(*) FROM alerts WHERE state NOT IN ('sent', 'failed'))"
         )
-        end = time.monotonic() + seconds
-        while await self.database.rows(waiting) != [(0,)]:
-            assert time.monotonic() < end, "not settled"
-            await asyncio.sleep(0.1)
+
+        async def over() -> bool:
+            return await self.database.rows(waiting) == [(0,)]
+
+        await until(over, "every decision, and every alert to end", within=seconds)
 
     async def finish(self, *, seconds: float = 60.0) -> str:
         """Start once more, let everything end, look at all of it; the figures as one line."""

@@ -10,7 +10,8 @@ from typing import Any
 
 from casebell.sandbox.sinks import HttpSink, Mail, SmtpSink
 from casebell.uscis.receipts import mask
-from e2e.server import Server, until
+from e2e.server import Server
+from waiting import until
 
 
 class Hook(HttpSink):
@@ -42,7 +43,10 @@ class Office:
             "SELECT (SELECT count(*) FROM events WHERE receipt = ? AND routed_at IS NULL) + "
             f"(SELECT count(*) FROM alerts WHERE {of_case} AND state NOT IN ('sent', 'failed'))"
         )
-        await until(lambda: self.server.rows(waiting, receipt, receipt) == [(0,)])
+        await until(
+            lambda: self.server.rows(waiting, receipt, receipt) == [(0,)],
+            "the alerts of a case to end",
+        )
         alerts = f"SELECT channel, state FROM alerts WHERE {of_case} ORDER BY id"
         return [(channel, state) for channel, state in self.server.rows(alerts, receipt)]
 

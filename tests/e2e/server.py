@@ -6,12 +6,15 @@ import os
 import signal
 import sqlite3
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+import httpx2
+
+from waiting import TIMEOUT, until
 
 #: Seconds; far more than anything here needs, for a machine that is busy with other things.
 PATIENCE = 20.0
@@ -193,8 +196,9 @@ class Server:
         """Log lines of one kind since the last start."""
         with self.log.open("rb") as log:
             log.seek(self._read_from)
-            lines = log.read().decode().splitlines()
-        read = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+            lines = log.read().decode().splitlines(keepends=True)
+        # The last one may not be whole yet.
+        read = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}\n")]
         return [line for line in read if line.get("event") == name]
 
     async def logged(
@@ -205,10 +209,15 @@ class Server:
         def found() -> list[dict[str, Any]]:
             if self.process.returncode is not None and name != "server.stopped":
                 raise AssertionError(f"the server ended:\n{self.text()}")
-            return [line for line in self.events(name) if where is None or where(line)]
+            lines = [line for line in self.events(name) if where is None or where(line)]
+            return lines if len(lines) >= count else []
 
-        lines: list[dict[str, Any]] = await until(lambda: [] if len(found()) < count else found())
+        lines: list[dict[str, Any]] = await until(found, f"{name} in the log")
         return lines
+
+    async def logged_request(self, request_id: str) -> None:
+        """Wait for the log line of a delivery: it is written after the answer."""
+        await self.logged("delivery.received", where=lambda line: line["request_id"] == request_id)
 
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Read from the database, beside the server."""
@@ -223,13 +232,23 @@ class Server:
                 connection.execute(statement)
             connection.commit()
 
+    async def stumbled(self, stage: str) -> None:
+        """Wait until a stage (`route`, `notify`) has met a storage failure, as /metrics counts."""
+        counted = f'casebell_storage_errors_total{{stage="{stage}"}}'
+
+        async def met() -> bool:
+            async with httpx2.AsyncClient(trust_env=False, verify=False) as client:
+                return counted in (await client.get(f"{self.url}/metrics", timeout=TIMEOUT)).text
+
+        await until(met, f"a storage failure of {stage}")
+
     async def settled(self) -> None:
         """Wait until every event has its decision and every alert has ended."""
         waiting = (
             "SELECT (SELECT count(*) FROM events WHERE routed_at IS NULL) + "
             "(SELECT count(*) FROM alerts WHERE state NOT IN ('sent', 'failed'))"
         )
-        await until(lambda: self.rows(waiting) == [(0,)])
+        await until(lambda: self.rows(waiting) == [(0,)], "every decision, and every alert to end")
 
 
 class MakeServer(Protocol):
@@ -245,15 +264,6 @@ class MakeServer(Protocol):
     ) -> Server:
         """The arguments of `Server`."""
         ...
-
-
-async def until(look: Callable[[], Any], *, seconds: float = PATIENCE) -> Any:
-    """Look again and again until there is something, and return it."""
-    end = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < end, "waited in vain"
-        await asyncio.sleep(0.01)
-    return found
 
 
 def environment() -> dict[str, str]:

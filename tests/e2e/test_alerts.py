@@ -15,7 +15,8 @@ from casebell.sandbox.sinks import Ending, HttpAnswer, SmtpSink
 from casebell.uscis.receipts import mask
 from e2e.office import Hook, Office, free_port, text_of
 from e2e.sender import deliver, document, encoded, post, signed
-from e2e.server import SOURCES, Server, until
+from e2e.server import SOURCES, Server
+from waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -193,7 +194,10 @@ async def test_operations_hear_of_held_deliveries(office: Office) -> None:
     """What could not be understood is told, with the commands that show and release it."""
     body = encoded({"id": "evt_held", "receipt_number": "A123456789"})
     assert (await post(office.server, body)).status_code == 202
-    await until(lambda: office.hooks["ops"].about(lambda text: "Deliveries held: parley" in text))
+    await until(
+        lambda: office.hooks["ops"].about(lambda text: "Deliveries held: parley" in text),
+        "the message to operations",
+    )
     (message,) = office.hooks["ops"].about(lambda text: "Deliveries held: parley" in text)
     ((number,),) = office.server.rows("SELECT id FROM held WHERE body = ?", body)
     assert "invalid_receipt" in message["message"]
@@ -220,7 +224,9 @@ async def test_operations_hear_of_conflicts(office: Office) -> None:
     assert "Case denied" in denied["title"]
     assert "Request for Evidence" in rfe["title"]
     why = f"casebell why {first['row']}"
-    (ops,) = await until(lambda: office.hooks["ops"].about(lambda text: why in text))
+    (ops,) = await until(
+        lambda: office.hooks["ops"].about(lambda text: why in text), "the message to operations"
+    )
     assert "Conflicting delivery from parley" in ops["title"]
 
 
@@ -236,7 +242,9 @@ async def test_operations_hear_of_contradictions(office: Office) -> None:
     assert "The source contradicts itself" in message["message"]
     assert "approved" in message["message"]
     why = f"casebell why {sent['row']}"
-    (ops,) = await until(lambda: office.hooks["ops"].about(lambda text: why in text))
+    (ops,) = await until(
+        lambda: office.hooks["ops"].about(lambda text: why in text), "the message to operations"
+    )
     assert "approved" in ops["message"]
     assert "case.rfe.issued" in ops["message"]
 
@@ -366,7 +374,8 @@ async def test_refused_credentials_go_to_the_fallback(office: Office, trouble: T
     assert "Sent here because channel denied failed." in message["message"]
     assert "May repeat" not in message["message"]
     ops = await until(
-        lambda: office.hooks["ops"].about(lambda text: "Channel denied fails" in text)
+        lambda: office.hooks["ops"].about(lambda text: "Channel denied fails" in text),
+        "the message to operations",
     )
     assert "auth_failed" in ops[0]["message"]
     assert "casebell channels test denied" in ops[0]["message"]
@@ -382,6 +391,6 @@ async def test_doubt_is_admitted(office: Office, trouble: Trouble) -> None:
 async def test_an_urgent_alert_that_nobody_got_is_told(office: Office, trouble: Trouble) -> None:
     """Without a fallback operations are asked, urgently, to tell people themselves."""
     fits: Callable[[str], bool] = lambda text: "URGENT: an alert was not delivered" in text  # noqa: E731
-    (message,) = await until(lambda: office.hooks["ops"].about(fits))
+    (message,) = await until(lambda: office.hooks["ops"].about(fits), "the message to operations")
     assert "channel closed: gave_up" in message["message"]
     assert f"event {trouble.row}: Request for Evidence issued" in message["message"]

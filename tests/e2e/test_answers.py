@@ -14,7 +14,8 @@ import pytest_asyncio
 from casebell.sandbox.sinks import HttpSink
 from e2e.answers import REQUEST_ID, checked, events, refused
 from e2e.sender import Wire, document, encoded, post, request, shared, signed
-from e2e.server import SOURCES, STRICT, MakeServer, Server, until
+from e2e.server import SOURCES, STRICT, MakeServer, Server
+from waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -159,7 +160,10 @@ async def test_the_newest_refusals_are_kept_without_their_bodies(server: Server)
     """Operators can see that somebody knocked: when, from where and why, and no more."""
     content = refused(await post(server, b"{}", {}, address="127.0.0.4"), 401, "signature_missing")
     kept = "SELECT source, error, body_size FROM refused WHERE request_id = ? AND address = ?"
-    found = await until(lambda: server.rows(kept, content["request_id"], "127.0.0.4"))
+    found = await until(
+        lambda: server.rows(kept, content["request_id"], "127.0.0.4"),
+        "the refusal to be remembered",
+    )
     assert found == [("parley", "signature_missing", 2)]
 
 
@@ -291,7 +295,10 @@ async def test_storage_trouble_is_ours_not_the_senders(make_server: MakeServer) 
     assert checked(await post(server, sent), 200)["status"] == "stored"
     assert checked(await post(server, nonsense), 202)["status"] == "held"
     assert events(server) == 1
-    await until(lambda: httpx2.get(f"{server.url}/ready", trust_env=False).status_code == 200)
+    await until(
+        lambda: httpx2.get(f"{server.url}/ready", trust_env=False).status_code == 200,
+        "the server to be ready",
+    )
 
 
 @pytest.mark.slow
@@ -309,11 +316,11 @@ notify = ["room"]
         try:
             other.execute("BEGIN EXCLUSIVE")
             refused(await post(server, encoded(document())), 503, "storage_unavailable")
-            await until(lambda: len(room.requests) >= 1)
+            await until(lambda: len(room.requests) >= 1, "the first message")
             other.execute("ROLLBACK")
         finally:
             other.close()
-        await until(lambda: len(room.requests) >= 2)
+        await until(lambda: len(room.requests) >= 2, "the second message")
         assert [json.loads(request.body)["title"] for request in room.requests] == [
             "Casebell operations: Casebell cannot store deliveries",
             "Casebell operations: Casebell stores deliveries again",
@@ -360,6 +367,7 @@ async def test_an_idle_connection_waits_for_the_next_delivery(server: Server) ->
     async with Wire(server) as wire:
         await wire.say(request(body))
         assert (await wire.hear()).status == 200
+        # Not a wait: the time for which it must be kept.
         await asyncio.sleep(6)
         await wire.say(request(later))
         assert (await wire.hear()).status == 200

@@ -15,7 +15,8 @@ from e2e.databases import SqliteFile
 from e2e.kills import Rig
 from e2e.ledger import configuration
 from e2e.sender import Wire, document, encoded, request
-from e2e.server import SOURCES, MakeServer, Server, until
+from e2e.server import SOURCES, MakeServer, Server
+from waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -51,6 +52,7 @@ async def acknowledged(server: Server, done: asyncio.Event) -> list[float]:
             answer = await wire.hear()
             took.append(time.monotonic() - began)
             assert (answer.status, answer.json()["status"]) == (200, "stored")
+            # The pace of this sender.
             await asyncio.sleep(0.02)
     return took
 
@@ -70,16 +72,19 @@ async def test_a_backlog_without_decisions(make_server: MakeServer, count: int) 
         await leave_unrouted(database.url, count)
         began = time.monotonic()
         await server.start()
-        assert server.events("server.took_up")[0]["unrouted"] == count
+        assert (await server.logged("server.took_up"))[0]["unrouted"] == count
         started = time.monotonic() - began
         at_first = peak = memory(server)
         done = asyncio.Event()
         delivering = asyncio.create_task(acknowledged(server, done))
         left = "SELECT count(*) FROM events WHERE routed_at IS NULL AND key LIKE 'evt_left_%'"
-        while (await database.rows(left))[0][0]:
+
+        async def caught_up_with() -> bool:
+            nonlocal peak
             peak = max(peak, memory(server))
-            assert time.monotonic() - began < 10 + count / 50
-            await asyncio.sleep(0.1)
+            return await database.rows(left) == [(0,)]
+
+        await until(caught_up_with, "every decision", within=10 + count / 50)
         caught_up = time.monotonic() - began - started
         done.set()
         took = sorted(await delivering)
@@ -118,21 +123,28 @@ async def test_a_backlog_of_alerts(make_server: MakeServer, count: int) -> None:
         at_first = peak = memory(server)
         began = time.monotonic()
         unrouted = "SELECT count(*) FROM events WHERE routed_at IS NULL"
-        await until(lambda: server.rows(unrouted) == [(0,)], seconds=10 + count / 50)
+        await until(
+            lambda: server.rows(unrouted) == [(0,)], "every decision", within=10 + count / 50
+        )
         told_before, posted_at = len(hook.requests), time.monotonic()
         urgent = encoded(document(receipt_number="URG0000000001", normalized_status="rfe_issued"))
         async with Wire(server) as wire:
             await wire.say(request(urgent))
             assert (await wire.hear()).status == 200
-        places: list[int] = []
-        while not places:
+
+        def places_of_it() -> list[int]:
             bodies = [one.body for one in hook.requests[told_before:]]
-            places = [place for place, body in enumerate(bodies) if b"URG******0001" in body]
-            await asyncio.sleep(0.01)
+            return [place for place, body in enumerate(bodies) if b"URG******0001" in body]
+
+        places = await until(places_of_it, "the urgent alert", within=60)
         told_after = time.monotonic() - posted_at
-        while len(hook.requests) < count + 1:
+
+        def all_told() -> bool:
+            nonlocal peak
             peak = max(peak, memory(server))
-            await asyncio.sleep(0.2)
+            return len(hook.requests) >= count + 1
+
+        await until(all_told, "every alert", within=60 + count / 20)
         took = time.monotonic() - began
         await server.settled()
         figures = {

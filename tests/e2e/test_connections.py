@@ -18,7 +18,8 @@ from casebell.receive.connection import MOST_HEADERS
 from e2e.answers import refused
 from e2e.figures import MB, forget_peak, open_files, peak, processor_seconds
 from e2e.sender import Wire, document, encoded, post, request
-from e2e.server import Server, until
+from e2e.server import Server
+from waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -58,7 +59,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
 @pytest_asyncio.fixture(autouse=True, loop_scope="module")
 async def everybody_left(server: Server) -> None:
     """What an earlier test held is free again."""
-    await until(lambda: open_files(server) < 40)
+    await until(lambda: open_files(server) < 40, "the connections to be closed")
 
 
 async def shown(server: Server, name: str) -> float:
@@ -97,7 +98,7 @@ async def test_one_stranger_takes_a_share(server: Server) -> None:
         assert (await good.hear()).status == 200
         wires = await hold(stack, server, 2 * SHARE, "127.0.0.2", HALF_A_HEAD)
         assert await shown(server, "casebell_connections ") <= SHARE + 3
-        assert await wires[0].closed(seconds=5) == b""
+        assert await wires[0].closed() == b""
         # The newest still have theirs, and so has the good sender, that was idle all the time.
         newest = await stack.enter_async_context(Wire(server, address="127.0.0.2"))
         for wire in (newest, good):
@@ -119,7 +120,7 @@ async def test_many_strangers_make_room(server: Server) -> None:
         await good.say(request(encoded(document())))
         assert (await good.hear()).status == 200
     # However many went, and of whichever test.
-    (line,) = server.events("connections.full")
+    (line,) = await server.logged("connections.full")
     assert line["level"] == "warning"
     assert await shown(server, "casebell_connections_shed_total") > 0
 
@@ -136,11 +137,13 @@ async def test_who_cannot_come_in_is_told(server: Server) -> None:
         ]
         for wire in waiting:
             await wire.say(request(encoded(document())))
-        # Until they are all in the application.
-        await asyncio.sleep(0.5)
+        # They are all in the application once something that came later is answered.
+        async with Wire(server) as later:
+            await later.say(request(b"", {}, path="/health", method="GET"))
+            assert (await later.hear()).status == 200
         async with Wire(server, address="127.0.0.2") as wire:
             await wire.say(request(encoded(document())))
-            answer = await wire.hear(seconds=3)
+            answer = await wire.hear()
             refused(answer, 503, "unavailable")
             assert int(answer.headers["retry-after"]) > 0
             assert answer.headers["connection"] == "close"
@@ -158,11 +161,12 @@ async def test_a_process_without_files_goes_on(server: Server) -> None:
     async with contextlib.AsyncExitStack() as stack:
         files = open_files(server)
         await hold(stack, server, 10, "127.0.0.2", HALF_A_HEAD)
-        await until(lambda: open_files(server) >= files + 10)
+        await until(lambda: open_files(server) >= files + 10, "the connections to be accepted")
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (files + 10, FILES))
         before = processor_seconds(server)
         # These are not taken yet, or at the cost of the idle ones.
         held = await hold(stack, server, 40, "127.0.0.3", request(b"", length=1000))
+        # Not a wait: the second in which the processor's time is measured.
         await asyncio.sleep(1)
         assert processor_seconds(server) - before < 0.6
         assert len(held) == 40

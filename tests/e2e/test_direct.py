@@ -11,7 +11,8 @@ import pytest_asyncio
 
 from e2e.answers import checked, events
 from e2e.sender import Wire, document, encoded, request, signed
-from e2e.server import SOURCES, MakeServer, Server, until
+from e2e.server import SOURCES, MakeServer, Server
+from waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -110,7 +111,7 @@ async def test_gone_before_the_answer(server: Server) -> None:
     before = events(server)
     async with Wire(server) as wire:
         await wire.say(request(encoded(document())))
-    await until(lambda: events(server) == before + 1)
+    await until(lambda: events(server) == before + 1, "the event")
 
 
 async def test_the_end_does_not_leave_them_waiting(make_server: MakeServer) -> None:

@@ -8,7 +8,8 @@ import pytest
 from casebell.sandbox.sinks import Ending, HttpAnswer
 from e2e.office import Hook
 from e2e.sender import deliver
-from e2e.server import SOURCES, MakeServer, until
+from e2e.server import SOURCES, MakeServer
+from waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -45,7 +46,7 @@ async def test_a_good_channel_beside_bad_ones(make_server: MakeServer) -> None:
             await hooks[name].received(1)
         second = await deliver(server, receipt_number=SECOND)
         ((at,),) = server.rows("SELECT received_at FROM events WHERE id = ?", second["row"])
-        (message,) = await until(lambda: hooks["good"].told(SECOND))
+        (message,) = await until(lambda: hooks["good"].told(SECOND), "the second message")
         attempted = "SELECT 1 FROM attempts JOIN alerts ON alerts.id = alert_id WHERE channel = ?"
         assert [server.rows(attempted, name) for name in ("hangs", "drips")] == [[], []]
         took = (message["at"] - at) / 1000

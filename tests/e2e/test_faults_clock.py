@@ -15,8 +15,9 @@ from casebell.sandbox.sinks import HttpAnswer
 from e2e.answers import checked
 from e2e.office import Hook
 from e2e.sender import deliver, document, encoded, post
-from e2e.server import SOURCES, MakeServer, Server, until
+from e2e.server import SOURCES, MakeServer, Server
 from e2e.wallclock import WallClock
+from waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -85,7 +86,10 @@ async def test_what_waits_and_what_is_on_its_way(machine: Machine, hours: int) -
     await deliver(server)
     await machine.down.received(1)
     await machine.slow.received(1)
-    await until(lambda: server.rows("SELECT 1 FROM alerts WHERE state = 'retrying'"))
+    await until(
+        lambda: server.rows("SELECT 1 FROM alerts WHERE state = 'retrying'"),
+        "an alert to be retried",
+    )
     machine.clock.set(hours)
     took = await soon_settled(server)
     print(f"clock set by {hours:+d} h: all alerts ended {took:.1f} s later")  # noqa: T201 - a figure
@@ -101,7 +105,10 @@ async def test_a_clock_set_back_while_the_server_is_down(machine: Machine) -> No
     await deliver(server)
     await machine.down.received(1)
     await machine.slow.received(1)
-    await until(lambda: server.rows("SELECT 1 FROM alerts WHERE state = 'retrying'"))
+    await until(
+        lambda: server.rows("SELECT 1 FROM alerts WHERE state = 'retrying'"),
+        "an alert to be retried",
+    )
     await server.kill()
     machine.clock.set(-1)
     await server.start()
@@ -137,7 +144,10 @@ async def test_deliveries_beside_a_wrong_clock(machine: Machine) -> None:
     early = document(receipt_number=receipt, normalized_status="approved")
     answer = checked(await post(server, encoded(early)), 202)
     assert answer["reason"] == "signature_in_future"
-    held = await until(lambda: machine.ops.about(lambda text: "signature_in_future" in text))
+    held = await until(
+        lambda: machine.ops.about(lambda text: "signature_in_future" in text),
+        "the message to operations",
+    )
     assert len(held) == 1
 
     machine.clock.set(0)

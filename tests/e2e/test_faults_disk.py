@@ -19,7 +19,8 @@ from e2e.answers import checked, refused
 from e2e.disks import BrokenDisk, SmallDisk, small_disk
 from e2e.office import Hook
 from e2e.sender import deliver, document, encoded, post
-from e2e.server import SOURCES, MakeServer, Server, until
+from e2e.server import SOURCES, MakeServer, Server
+from waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -90,9 +91,11 @@ async def test_no_write_no_acknowledgement(
 
 async def until_ready(server: Server) -> None:
     """Wait until `/ready` is 200 again."""
-    async with asyncio.timeout(20):
-        while await readiness(server) != (200, "ok"):  # noqa: ASYNC110 - no event tells of it
-            await asyncio.sleep(0.1)
+
+    async def ready() -> bool:
+        return await readiness(server) == (200, "ok")
+
+    await until(ready, "200 from /ready")
 
 
 @pytest.mark.slow
@@ -203,7 +206,7 @@ async def _outlives(server: Server, disk: BrokenDisk | SmallDisk, fill: Callable
         senders = Senders(server, count=40)
         sending = asyncio.create_task(senders.run())
         began = time.monotonic()
-        await until(lambda: ops.requests)
+        await until(lambda: ops.requests, "the message to operations")
         told = time.monotonic() - began
         assert set(senders.answers) == {"storage_unavailable"}
         assert (await readiness(server)) == (503, "failing")
@@ -214,7 +217,7 @@ async def _outlives(server: Server, disk: BrokenDisk | SmallDisk, fill: Callable
         await sending
         await until_ready(server)
         works = time.monotonic() - began
-        await until(lambda: len(ops.requests) == 2)
+        await until(lambda: len(ops.requests) == 2, "the second message to operations")
         await server.settled()
         figures = f"told after {told:.1f} s, all stored {works:.1f} s after it was mended"
         print(f"{figures}, {dict(senders.answers)}")  # noqa: T201 - figures

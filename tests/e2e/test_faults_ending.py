@@ -10,7 +10,8 @@ import pytest
 
 from e2e.office import Hook
 from e2e.sender import Answer, Wire, document, encoded, request
-from e2e.server import SOURCES, MakeServer, Server, until
+from e2e.server import SOURCES, MakeServer, Server
+from waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -68,11 +69,15 @@ async def test_sigterm_under_load(make_server: MakeServer) -> None:
         wires = [await Wire(server).__aenter__() for _ in in_hand]
         for wire, sent in zip(wires, in_hand, strict=True):
             await wire.say(request(encoded(sent))[:-10])
-        await until(lambda: len(load.acknowledged) > 80)
+        await until(lambda: len(load.acknowledged) > 80, "eighty acknowledgements")
 
         began = time.monotonic()
-        server.process.send_signal(signal.SIGTERM)
-        await asyncio.sleep(0.2)
+        async with Wire(server) as idle:
+            # A connection that is taken: it is closed as the end begins.
+            await idle.say(request(b"", {}, path="/health", method="GET"))
+            assert (await idle.hear()).status == 200
+            server.process.send_signal(signal.SIGTERM)
+            assert await idle.closed() == b""
         for wire, sent in zip(wires, in_hand, strict=True):
             await wire.say(request(encoded(sent))[-10:])
             load.heard(sent, await wire.hear())

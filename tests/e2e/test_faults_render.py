@@ -7,7 +7,8 @@ import pytest
 
 from e2e.office import Hook
 from e2e.sender import deliver
-from e2e.server import SOURCES, MakeServer, until
+from e2e.server import SOURCES, MakeServer
+from waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -42,7 +43,7 @@ async def test_alerts_and_events_that_cannot_be_read(make_server: MakeServer) ->
             receipt: (await deliver(server, receipt_number=receipt))["row"]
             for receipt in (UNREAD, UNKNOWN, MUTE, WHOLE)
         }
-        await until(lambda: server.rows("SELECT count(*) FROM alerts") == [(4,)])
+        await until(lambda: server.rows("SELECT count(*) FROM alerts") == [(4,)], "four alerts")
         # By itself: a batch is decided as a whole or not at all.
         sent[LOST] = (await deliver(server, receipt_number=LOST))["row"]
         await server.kill()
@@ -56,8 +57,8 @@ async def test_alerts_and_events_that_cannot_be_read(make_server: MakeServer) ->
             f"UPDATE events SET time_basis = 'guessed' WHERE id = {sent[LOST]}",
         )
         await server.start()
-        await until(lambda: len(room.requests) == 4)
-        await until(lambda: ops.requests)
+        await until(lambda: len(room.requests) == 4, "four messages")
+        await until(lambda: ops.requests, "the message to operations")
         messages = [json.loads(one.body) for one in room.requests]
         by_row = {
             row: one
@@ -79,7 +80,7 @@ async def test_alerts_and_events_that_cannot_be_read(make_server: MakeServer) ->
         assert "Rule: All" in by_row[sent[WHOLE]]["message"]
         assert "Rule:" not in by_row[sent[MUTE]]["message"]
 
-        failed = server.events("alert.render_failed")
+        failed = await server.logged("alert.render_failed", count=2)
         assert Counter(line["event"] for line in failed) == {"alert.render_failed": 2}
         details = "SELECT event_id, detail FROM attempts JOIN alerts ON alerts.id = alert_id"
         noted = dict(server.rows(f"{details} WHERE event_id IS NOT NULL"))
@@ -94,9 +95,9 @@ async def test_alerts_and_events_that_cannot_be_read(make_server: MakeServer) ->
         (told,) = [json.loads(one.body) for one in ops.requests]
         assert "An event could not be routed" in told["title"]
         assert f"casebell events show {sent[LOST]}" in told["message"]
-        (line,) = server.events("event.defect")
+        (line,) = await server.logged("event.defect")
         assert line["row"] == sent[LOST]
         # What comes after it is decided and told.
         after = await deliver(server)
-        await until(lambda: len(room.requests) == 5)
+        await until(lambda: len(room.requests) == 5, "the fifth message")
         assert f"/events/{after['row']}\n" in json.loads(room.requests[-1].body)["message"]

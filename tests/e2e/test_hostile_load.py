@@ -17,6 +17,7 @@ from e2e.figures import MB, forget_peak, peak
 from e2e.sender import Wire, document, encoded, post, request, signed
 from e2e.server import SOURCES, Server
 from e2e.steady import send_steadily
+from waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -100,6 +101,7 @@ async def test_huge_bodies_take_no_memory(server: Server, bar: float, kind: str)
             taken = max(taken, sent)
             if not again:
                 # As much as may be held of each for as long as `body_timeout`; then they go away.
+                # Not a wait: the time for which this sender holds on.
                 await asyncio.sleep(1)
                 hearing.cancel()
                 answers[0] += 1
@@ -110,7 +112,7 @@ async def test_huge_bodies_take_no_memory(server: Server, bar: float, kind: str)
                 answers[0] += 1
 
     sending = asyncio.create_task(send_steadily(server, seconds=2.5))
-    await asyncio.sleep(0.3)
+    await until(lambda: events(server) > stored, "the first of the steady deliveries")
     # Not in the order of the addresses: all at once.
     await asyncio.gather(*(pour(number) for number in range(1, AT_ONCE + 1)))
     met = await sending
@@ -135,9 +137,13 @@ async def test_a_thousand_drips_keep_nobody_waiting(server: Server, bar: float) 
     body = encoded(document())
     starts = (request(body)[: -len(body)], b"POST /webhooks/parley HTTP/1.1\r\nX-Slow: ")
 
+    connected = 0
+
     async def drip(number: int) -> float:
+        nonlocal connected
         async with Wire(server, address=f"127.0.6.{number % ADDRESSES + 1}") as wire:
             began = time.monotonic()
+            connected += 1
             with contextlib.suppress(ConnectionError):
                 await wire.say(starts[number % 2])
                 ended = asyncio.create_task(wire.closed(seconds=60))
@@ -149,7 +155,7 @@ async def test_a_thousand_drips_keep_nobody_waiting(server: Server, bar: float) 
 
     # After they are connected, which costs the machine more than the server.
     dripping = [asyncio.create_task(drip(number)) for number in range(SLOW)]
-    await asyncio.sleep(1)
+    await until(lambda: connected == SLOW, "all of them to be connected")
     met = await send_steadily(server, seconds=6)
     ends = await asyncio.gather(*dripping)
     grown = peak(server) - before

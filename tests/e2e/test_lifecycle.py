@@ -14,7 +14,8 @@ import pytest_asyncio
 
 from casebell.sandbox.sinks import HttpAnswer, HttpSink
 from e2e.sender import Wire, deliver, document, encoded, post, request
-from e2e.server import SOURCES, MakeServer, Server, until
+from e2e.server import SOURCES, MakeServer, Server
+from waiting import TIMEOUT, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -79,10 +80,8 @@ async def test_one_server_for_one_database(make_server: MakeServer) -> None:
     second = Server(first.directory.parent / "second")
     second.configure(SOURCES)
     second.config.write_text(second.config.read_text().replace("casebell.db", str(first.database)))
-    began = time.monotonic()
     await second.launch()
     assert await second.ended() == 3
-    assert time.monotonic() - began < 10
     error, hint = (line for line in second.text().splitlines() if not line.startswith("{"))
     assert error == f"Error: Another Casebell server holds {first.database}."
     assert "storage.url" in hint
@@ -240,23 +239,23 @@ async def test_killed_before_the_commit(make_server: MakeServer, blank: bytes) -
 
 
 @pytest.mark.parametrize(
-    ("step", "sent", "repeats"),
+    ("step", "stage", "sent", "repeats"),
     [
-        ("INSERT ON changes", 0, False),
-        ("UPDATE OF state ON alerts WHEN NEW.state = 'sending'", 0, False),
-        ("INSERT ON attempts", 1, True),
+        ("INSERT ON changes", "route", 0, False),
+        ("UPDATE OF state ON alerts WHEN NEW.state = 'sending'", "notify", 0, False),
+        ("INSERT ON attempts", "notify", 1, True),
     ],
     ids=["before-routing", "before-the-claim", "before-the-record"],
 )
 async def test_killed_between_two_steps(
-    make_server: MakeServer, blank: bytes, step: str, sent: int, repeats: bool
+    make_server: MakeServer, blank: bytes, *, step: str, stage: str, sent: int, repeats: bool
 ) -> None:
     """Whatever had been committed is taken up after the restart; what may have gone out says so."""
     async with HttpSink() as hook:
         server = make_server(told_by(hook))
         await start_with(server, fault("broken", step), blank=blank)
         await deliver(server)
-        await asyncio.sleep(0.5)
+        await server.stumbled(stage)
         assert len(messages(hook)) == sent
         await server.kill()
         await start_with(server, "DROP TRIGGER broken")
@@ -273,13 +272,15 @@ async def test_killed_while_a_service_hangs(make_server: MakeServer) -> None:
         server = await make_server(told_by(hanging, good)).start()
         await deliver(server)
         await hanging.received(1)
-        await until(lambda: server.rows("SELECT 1 FROM alerts WHERE state = 'sent'"))
+        await until(
+            lambda: server.rows("SELECT 1 FROM alerts WHERE state = 'sent'"), "the alert sent"
+        )
         await server.kill()
         await server.start()
         await server.settled()
         assert ["May repeat" in message for message in messages(hanging)] == [False, True]
         assert ["May repeat" in message for message in messages(good)] == [False]
-        assert server.events("server.took_up")[0]["interrupted"] == 1
+        assert (await server.logged("server.took_up"))[0]["interrupted"] == 1
         assert server.rows("SELECT outcome, reason FROM attempts ORDER BY id")[-2:] == [
             ("ambiguous", "interrupted"),
             ("sent", None),
@@ -313,7 +314,7 @@ async def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> Non
             await server.settled()
             assert (await _ready(server)) == {"storage": "ok", "loops": "ok"}
             process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(TIMEOUT):
                 assert await process.wait() == 0
         finally:
             with contextlib.suppress(ProcessLookupError):

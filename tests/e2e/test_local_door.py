@@ -11,7 +11,8 @@ import pytest_asyncio
 
 from casebell.sandbox.sinks import HttpAnswer, HttpSink
 from e2e.sender import Wire, deliver, document, encoded, post, request
-from e2e.server import SOURCES, MakeServer, Server, until
+from e2e.server import SOURCES, MakeServer, Server
+from waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -134,7 +135,8 @@ async def test_a_failed_alert_is_retried_through_the_server(server: Server, hook
     failed = await until(
         lambda: server.rows(
             "SELECT id FROM alerts WHERE event_id = ? AND state = 'failed'", sent["row"]
-        )
+        ),
+        "the alert to fail",
     )
     number = str(failed[0][0])
     listed, retried = await asyncio.gather(
@@ -142,7 +144,10 @@ async def test_a_failed_alert_is_retried_through_the_server(server: Server, hook
     )
     assert (listed.code, listed.lines()[0]["id"]) == (0, int(number))
     assert (retried.code, retried.err) == (0, "")
-    await until(lambda: server.rows("SELECT 1 FROM alerts WHERE id = ? AND state = 'sent'", number))
+    await until(
+        lambda: server.rows("SELECT 1 FROM alerts WHERE id = ? AND state = 'sent'", number),
+        "the alert sent",
+    )
     again, unknown, nonsense = await asyncio.gather(
         server.run("alerts", "retry", number),
         server.run("alerts", "retry", "999999"),

@@ -13,7 +13,8 @@ from e2e.databases import Postgres, PostgresDatabase
 from e2e.kills import Rig
 from e2e.ledger import configuration
 from e2e.sender import Wire, document, encoded, post, request
-from e2e.server import SOURCES, MakeServer, Server, until
+from e2e.server import SOURCES, MakeServer, Server
+from waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -34,7 +35,7 @@ async def ready(server: Server) -> tuple[int, dict[str, str]]:
 async def acknowledged(rig: Rig) -> float:
     """Wait until one more delivery is acknowledged; the seconds it took."""
     began, before = time.monotonic(), rig.load.acknowledged
-    await until(lambda: rig.load.acknowledged > before, seconds=30)
+    await until(lambda: rig.load.acknowledged > before, "another acknowledgement", within=30)
     return time.monotonic() - began
 
 
@@ -80,7 +81,10 @@ async def test_commits_are_cut_off(make_server: MakeServer, postgres: Postgres) 
         await server.start()
         line.share = 0.15
         rig.send()
-        await until(lambda: min(line.lost, line.untold) >= 10 and rig.load.acknowledged > 100)
+        await until(
+            lambda: min(line.lost, line.untold) >= 10 and rig.load.acknowledged > 100,
+            "ten cuts of each kind",
+        )
         line.share = 0.0
         await acknowledged(rig)
         await rig.sent(cancel=True)
@@ -103,23 +107,27 @@ async def test_the_database_dies(make_server: MakeServer, postgres: Postgres) ->
         rig.send()
         await acknowledged(rig)
         for _ in range(3):
+            # A moment like any other, from kill to kill another one.
             await asyncio.sleep(rig.chance.uniform(0.1, 0.5))
             await postgres.kill()
             await postgres.start()
             print(f"recovered after {await acknowledged(rig):.1f} s")  # noqa: T201 - a figure
         # On a busy machine one of these may have lasted long enough to be told, too.
-        await until(lambda: told(server, "storage_works") == told(server, "storage_fails"))
+        await until(
+            lambda: told(server, "storage_works") == told(server, "storage_fails"),
+            "the last outage to be over",
+        )
         outages = told(server, "storage_fails") + 1
         await postgres.stop()
         before = rig.load.acknowledged
         assert (await ready(server))[0] == 503
         refused = rig.load.answers["503"]
-        await until(lambda: told(server, "storage_fails") == outages)
+        await until(lambda: told(server, "storage_fails") == outages, "the outage to be told")
         assert rig.load.answers["503"] > refused
         assert rig.load.acknowledged == before
         await postgres.start()
         print(f"recovered after {await acknowledged(rig):.1f} s")  # noqa: T201 - a figure
-        await until(lambda: told(server, "storage_works") == outages)
+        await until(lambda: told(server, "storage_works") == outages, "its end to be told")
         await rig.sent(cancel=True)
         await rig.settled(seconds=30)
         figures = await rig.ledger.everything(rig.load, rig.told)
@@ -141,10 +149,10 @@ async def test_killed_between_two_steps(make_server: MakeServer, postgres: Postg
     async with HttpSink() as hook:
         config = SOURCES + configuration(hook, hook).replace('"hook-0", "hook-1"', '"hook-0"')
         server = await make_server(config, storage=database.url).start()
-        for step, before in (
-            ("INSERT ON changes FOR EACH ROW", 0),
-            ("UPDATE OF state ON alerts FOR EACH ROW WHEN (NEW.state = 'sending')", 0),
-            ("INSERT ON attempts FOR EACH ROW", 1),
+        for step, stage, before in (
+            ("INSERT ON changes FOR EACH ROW", "route", 0),
+            ("UPDATE OF state ON alerts FOR EACH ROW WHEN (NEW.state = 'sending')", "notify", 0),
+            ("INSERT ON attempts FOR EACH ROW", "notify", 1),
         ):
             hook.requests.clear()
             await database.write(
@@ -153,7 +161,7 @@ async def test_killed_between_two_steps(make_server: MakeServer, postgres: Postg
                 f"CREATE TRIGGER broken BEFORE {step} EXECUTE FUNCTION fault()",
             )
             assert (await post(server, encoded(document()))).json()["status"] == "stored"
-            await asyncio.sleep(0.5)
+            await server.stumbled(stage)
             assert len(hook.requests) == before
             await server.kill()
             await database.write("DROP FUNCTION fault CASCADE")
@@ -176,10 +184,11 @@ async def test_another_server_takes_over(make_server: MakeServer, postgres: Post
         other = await make_server(config, storage=database.url).start()
         await server.kill()
         began = time.monotonic()
-        await until(lambda: len(hook.requests) == 2)
+        await until(lambda: len(hook.requests) == 2, "the second message")
         print(f"taken over after {time.monotonic() - began:.1f} s")  # noqa: T201 - a figure
         # It takes longer than a server may be missed, and nobody takes it from one that lives.
         await make_server(config, storage=database.url).start()
         await Rig(other, database, hook).settled(seconds=30)
         assert ["May repeat" in str(one.body) for one in hook.requests] == [False, True]
-        assert [line["interrupted"] for line in other.events("server.took_over")] == [1]
+        (line,) = await other.logged("server.took_over")
+        assert line["interrupted"] == 1

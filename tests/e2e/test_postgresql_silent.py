@@ -1,6 +1,5 @@
 """Beside a PostgreSQL that neither answers nor refuses: it is frozen, or the line to it dead."""
 
-import asyncio
 import random
 import time
 import uuid
@@ -15,7 +14,8 @@ from e2e.databases import Postgres, frozen
 from e2e.kills import Rig
 from e2e.ledger import configuration
 from e2e.sender import Wire, document, encoded, post, request
-from e2e.server import PATIENCE, SOURCES, MakeServer, Server, until
+from e2e.server import SOURCES, MakeServer, Server
+from waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -46,17 +46,19 @@ async def ready(server: Server) -> int:
 async def recovered(rig: Rig) -> float:
     """Wait until a delivery is acknowledged and the server says it is ready; the seconds."""
     began, before = time.monotonic(), rig.load.acknowledged
-    await until(lambda: rig.load.acknowledged > before)
+    await until(lambda: rig.load.acknowledged > before, "another acknowledgement")
     seconds = time.monotonic() - began
-    while await ready(rig.server) != 200:
-        assert time.monotonic() - began < PATIENCE
-        await asyncio.sleep(0.05)
+
+    async def is_ready() -> bool:
+        return await ready(rig.server) == 200
+
+    await until(is_ready, "200 from /ready")
     return seconds
 
 
 async def whole(rig: Rig) -> dict[str, int]:
     """See that the silence cost and doubled nothing."""
-    await until(lambda: rig.server.events("storage.works"))
+    await until(lambda: rig.server.events("storage.works"), "storage.works in the log")
     await rig.sent(cancel=True)
     await rig.settled(seconds=30)
     figures = await rig.ledger.everything(rig.load, rig.told)
@@ -79,7 +81,7 @@ async def test_frozen(make_server: MakeServer, postgres: Postgres) -> None:
         rig = Rig(server, database, first, second)
         await server.start()
         rig.send()
-        await until(lambda: rig.load.acknowledged > 50)
+        await until(lambda: rig.load.acknowledged > 50, "fifty acknowledgements")
         with frozen(postgres.folder):
             longest = await refused(server)
             before = rig.load.acknowledged
@@ -101,7 +103,7 @@ async def test_frozen(make_server: MakeServer, postgres: Postgres) -> None:
         assert await database.rows(sessions) <= [(CONNECTIONS,)]
         before = rig.load.acknowledged
         rig.send()
-        await until(lambda: rig.load.acknowledged > before)
+        await until(lambda: rig.load.acknowledged > before, "another acknowledgement")
         with frozen(postgres.folder):
             other = make_server(config, storage=database.url)
             await other.launch()
@@ -130,7 +132,7 @@ async def test_swallowed(make_server: MakeServer, postgres: Postgres) -> None:
         rig = Rig(server, database, first, second)
         await server.start()
         rig.send()
-        await until(lambda: rig.load.acknowledged > 50)
+        await until(lambda: rig.load.acknowledged > 50, "fifty acknowledgements")
         with line.swallowing():
             longest = await refused(server)
         back = await recovered(rig)

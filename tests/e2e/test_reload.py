@@ -14,7 +14,8 @@ import pytest_asyncio
 from casebell.sandbox.sinks import HttpAnswer, SmtpSink
 from e2e.office import Hook, text_of
 from e2e.sender import deliver, document, encoded, post, signed
-from e2e.server import PARLEY_SECRET, MakeServer, Server, until
+from e2e.server import PARLEY_SECRET, MakeServer, Server
+from waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -91,7 +92,7 @@ class Upstream:
     async def posted(self, more: int) -> None:
         """Wait for so many more answers."""
         goal = len(self.answers) + more
-        await until(lambda: len(self.answers) >= goal)
+        await until(lambda: len(self.answers) >= goal, "more answers")
 
 
 async def test_a_secret_is_rotated_under_load(make_server: MakeServer) -> None:
@@ -142,7 +143,9 @@ async def test_a_wrong_file_changes_nothing(make_server: MakeServer, hook: Hook)
             (*_, line) = await server.logged("config.rejected", count=count)
         assert line["config_sha256"] == sha256
         assert [problem["key"] for problem in line["problems"]] == ["server.prot"]
-        await until(lambda: len(journalled(server, "config.rejected")) == 2)
+        await until(
+            lambda: len(journalled(server, "config.rejected")) == 2, "two rejections in the journal"
+        )
         entries = journalled(server, "config.rejected")
         assert [entry["config_sha256"] for entry in entries] == [sha256] * 2
         await mail.received(1)
@@ -247,7 +250,8 @@ async def test_without_a_server(make_server: MakeServer) -> None:
 async def test_a_channel_that_goes_while_it_sends(make_server: MakeServer, hook: Hook) -> None:
     """What is on its way arrives once; the next goes to the channel that took its place."""
     async with Hook() as other:
-        hook.answer(HttpAnswer(delay=1.0))
+        answered = asyncio.Event()
+        hook.answer(HttpAnswer(after=answered))
         server = await make_server(source(PARLEY_SECRET) + told_by(hook)).start()
         await deliver(server)
         await hook.received(1)
@@ -259,6 +263,7 @@ async def test_a_channel_that_goes_while_it_sends(make_server: MakeServer, hook:
         ]
         await deliver(server)
         await other.received(1)
+        answered.set()
         await server.settled()
         states = server.rows("SELECT channel, state, attempts FROM alerts ORDER BY id")
         assert states == [("team", "sent", 1), ("second", "sent", 1)]
@@ -275,7 +280,7 @@ async def test_a_storm_of_signals(make_server: MakeServer, hook: Hook) -> None:
         for number in range(100):
             server.configure(source(PARLEY_SECRET) + told_by(hook) + f"# {number}\n")
             hang_up(server)
-            await asyncio.sleep(0.005)
+            await upstream.posted(1)
         last = sha256_of(server)
         await server.logged("config.reloaded", where=lambda line: line["config_sha256"] == last)
         upstream.ended = True

@@ -16,7 +16,8 @@ import pytest_asyncio
 
 from casebell.sandbox.sinks import Ending, HttpAnswer, HttpSink, SmtpAnswer, SmtpSink, SmtpStep
 from e2e.sender import Wire, document, encoded, post, request, shared, signed
-from e2e.server import Server, until
+from e2e.server import Server
+from waiting import until
 
 PARLEY, TORCH, OLD = "canary-parley-secret", "canary-torch-secret", "canary-old-secret"
 #: What the configuration hides; nowhere but in `.env`.
@@ -193,7 +194,7 @@ async def aftermath(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[A
                     answers.append(f"{answer.headers} {answer.body!r}")
         metrics = await metrics_of(server)
         # One more alert for the channel that hangs, a kill in the middle of it, and a restart.
-        await until(lambda: len(failing.requests) >= 2)
+        await until(lambda: len(failing.requests) >= 2, "a second attempt")
         await server.kill()
         failing.answer(HttpAnswer(status=500, body=body))
         await server.start()

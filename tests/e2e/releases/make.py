@@ -15,7 +15,8 @@ from pathlib import Path
 
 from casebell.sandbox.sinks import HttpAnswer, HttpSink
 from e2e.sender import deliver, document, encoded, post, shared, signed
-from e2e.server import SOURCES, Server, until
+from e2e.server import SOURCES, Server
+from waiting import until
 
 HERE = Path(__file__).parent
 STATES = (
@@ -105,7 +106,7 @@ async def make(name: str) -> None:
             await server.start()
             try:
                 await play(server)
-                await until(lambda: not server.rows(UNDER_WAY))
+                await until(lambda: not server.rows(UNDER_WAY), "everything under way to end")
                 assert await server.stop() == 0
             finally:
                 await server.gone()
