@@ -21,6 +21,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError
 
 from casebell.errors import CasebellError, NotFound, StorageUnavailable, StoreLocked
+from casebell.store import engine
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog, append_events
 from casebell.store.lock import is_locked, lock_path
@@ -306,9 +307,10 @@ class TestAtOnce:
         assert _keys(sqlite_path) == ["b"]
 
     async def test_waits_without_holding_the_loop(
-        self, sqlite_store: Store, sqlite_path: Path
+        self, sqlite_store: Store, sqlite_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """While another process writes, everything else goes on; then it is written."""
+        monkeypatch.setattr(engine, "BUSY_TIMEOUT_MS", 30_000)
         with closing(sqlite3.connect(sqlite_path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             waiting = asyncio.create_task(sqlite_store.write_at_once(_add_key("a")))
