@@ -14,7 +14,7 @@ import pytest
 
 from e2e.office import free_port
 from e2e.proxy_kinds import Place, ProxyKind
-from e2e.server import PATIENCE
+from waiting import until
 
 #: Debian has its servers where only root's PATH leads.
 PROGRAMS = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
@@ -67,14 +67,16 @@ async def running(kind: ProxyKind, folder: Path, upstream: int) -> AsyncIterator
 
 async def _listens(process: asyncio.subprocess.Process, port: int) -> bool:
     """Wait until it takes connections; False where it ended instead."""
-    async with asyncio.timeout(PATIENCE):
-        while process.returncode is None:
-            with contextlib.suppress(ConnectionRefusedError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.transport.abort()
-                return process.returncode is None
-            await asyncio.sleep(0.01)
-    return False
+
+    async def listens_or_ended() -> bool:
+        with contextlib.suppress(ConnectionRefusedError):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.transport.abort()
+            return True
+        return process.returncode is not None
+
+    await until(listens_or_ended, "the proxy")
+    return process.returncode is None
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
