@@ -175,6 +175,16 @@ async def test_a_delivery_before_a_broken_body_gets_its_own_answer(
     assert '"level": "error"' not in server.text()
 
 
+async def test_a_broken_body_that_was_answered_already(server: Server) -> None:
+    """Where the answer came before the end of the body, there is no second one, but the end."""
+    headers = {"Transfer-Encoding": "chunked"}
+    async with Wire(server) as wire:
+        await wire.say(request(b"5\r\nhello\r\n", headers, path="/nothing"))
+        refused(await wire.hear(), 404, "not_found")
+        await wire.say(b"no chunk\r\n" + request(encoded(document())))
+        assert await wire.closed() == b""
+
+
 #: Heads that give the length of a body in a way that two readers may read in two ways.
 LENGTHS = {
     "folded": "Content-Length:\r\n {}",

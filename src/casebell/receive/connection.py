@@ -208,9 +208,14 @@ class Connection(HttpToolsProtocol):
     def _end(self, error: CasebellError) -> None:
         """Answer an error in the contract's shape, and end.
 
-        Requests before it that are not answered yet get their own answers first.
+        Requests before it that are not answered yet get their own answers first. A request that is
+        answered already gets no second one.
         """
         self._ending = True
+        cycle: RequestResponseCycle | None = self.cycle
+        if self._in_body and cycle is not None and cycle.response_complete:
+            self.transport.close()
+            return
         if self._in_body and self.pipeline:
             self.cycle.keep_alive = False
             self.pipeline[0] = (self.cycle, partial(_answer, error))
