@@ -24,7 +24,7 @@ from contracts.workbench import HandClock, LogBook
 from receive.making import make_delivery, make_source
 
 #: Understood as it is: only its signature's time made it wait.
-GOOD = b'{"id": "evt_1", "receipt_number": "IOE0912345678"}'
+GOOD = b'{"id": "evt_1", "receipt_number": "IOE0912345678", "normalized_status": "other"}'
 
 
 class Desk:

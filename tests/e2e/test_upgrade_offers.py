@@ -138,51 +138,81 @@ async def test_connect_is_answered_and_ends(server: Server, target: str) -> None
     assert events(server) == before
 
 
-@pytest.mark.parametrize(
-    "nonsense",
-    [
-        request(UNFINISHED, {}, method="CONNECT", path="casebell.test:443"),
-        b"no request at all\r\n\r\n",
-        request(UNFINISHED, length="5, 5"),
-        b"POST /webhooks/parley HTTP/1.1\r\nX-Long: " + b"x" * 70_000,
-    ],
-)
-async def test_a_delivery_before_nonsense_gets_its_own_answer(
-    server: Server, nonsense: bytes
-) -> None:
-    """What is no request behind it is not answered in its place: the connection ends after it."""
-    content = document()
-    async with Wire(server) as wire:
-        await wire.say(request(encoded(content)) + nonsense)
-        answer = checked(await wire.hear(), 200)
-        assert answer["event_id"] == content["id"]
-        assert await wire.closed() == b""
+#: What is no request that can be served, and the status of its answer.
+NONSENSE = {
+    "CONNECT": (request(UNFINISHED, {}, method="CONNECT", path="casebell.test:443"), 405),
+    "no request": (b"no request at all\r\n\r\n", 400),
+    "a doubtful length": (request(UNFINISHED, length="5, 5"), 400),
+    # The parser takes it, and the web server finds no path in it.
+    "no path": (b"GET http://x HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "no path, an offer": (request(UNFINISHED, H2C, path="http://x?y"), 400),
+    "a broken body": (request(b"5\rhello\r\n", {"Transfer-Encoding": "chunked"}), 400),
+    "a broken body, an offer": (request(b"zz", H2C | {"Transfer-Encoding": "chunked"}), 400),
+}
 
 
-@pytest.mark.parametrize("offer", [{}, H2C])
-async def test_a_delivery_before_a_broken_body_gets_its_own_answer(
-    server: Server, offer: dict[str, str]
+@pytest.mark.parametrize("before", [0, 1, 2, 40])
+@pytest.mark.parametrize("nonsense", NONSENSE)
+async def test_nonsense_is_answered_after_the_deliveries_before_it(
+    server: Server, nonsense: str, before: int
 ) -> None:
-    """A body whose chunks cannot be read is answered in its turn, and ends the connection."""
-    content = document()
-    headers = offer | {"Transfer-Encoding": "chunked"}
-    broken = request(b"5\rhello\r\n0\r\n\r\n", headers)
+    """Each delivery gets its own answer, then the nonsense gets one, and the connection ends."""
+    contents = [document() for _ in range(before)]
+    said, status = NONSENSE[nonsense]
     async with Wire(server) as wire:
-        await wire.say(request(encoded(content)) + broken)
-        assert checked(await wire.hear(), 200)["event_id"] == content["id"]
-        refused(await wire.hear(), 400, "bad_request")
+        await wire.say(b"".join(request(encoded(content)) for content in contents) + said)
+        for content in contents:
+            answer = checked(await wire.hear(), 200)
+            assert (answer["status"], answer["event_id"]) == ("stored", content["id"])
+        last = await wire.hear()
+        assert last.status == status
+        assert last.headers["connection"] == "close"
         assert await wire.closed() == b""
     assert '"level": "error"' not in server.text()
 
 
-async def test_a_broken_body_that_was_answered_already(server: Server) -> None:
-    """Where the answer came before the end of the body, there is no second one, but the end."""
-    headers = {"Transfer-Encoding": "chunked"}
+@pytest.mark.parametrize("nonsense", NONSENSE)
+async def test_nonsense_behind_an_answered_request(server: Server, nonsense: str) -> None:
+    """On a connection that was used before it is answered as on a new one."""
+    said, status = NONSENSE[nonsense]
     async with Wire(server) as wire:
-        await wire.say(request(b"5\r\nhello\r\n", headers, path="/nothing"))
-        refused(await wire.hear(), 404, "not_found")
-        await wire.say(b"no chunk\r\n" + request(encoded(document())))
+        await wire.say(request(b"", {}, path="/health", method="GET"))
+        assert (await wire.hear()).status == 200
+        await wire.say(said)
+        assert (await wire.hear()).status == status
         assert await wire.closed() == b""
+
+
+CHUNKED = {"Transfer-Encoding": "chunked"}
+
+
+@pytest.mark.parametrize(
+    ("begins", "path", "headers", "status"),
+    [
+        (b"5\r\nhello\r\n", "/nothing", CHUNKED, 404),
+        (b"5\r\nhello\r\n", "/webhooks/parley", CHUNKED | {"Content-Encoding": "gzip"}, 415),
+        (b"%x\r\n%b\r\n" % (300_000, b"x" * 300_000), "/webhooks/parley", CHUNKED, 413),
+    ],
+)
+async def test_a_broken_body_that_was_answered_already(
+    server: Server, begins: bytes, path: str, headers: dict[str, str], status: int
+) -> None:
+    """Where the answer came before the end of the body, there is no second one, but the end."""
+    async with Wire(server) as wire:
+        await wire.say(request(begins, headers, path=path))
+        assert (await wire.hear()).status == status
+        await wire.say(b"zz no chunk\r\n" + request(encoded(document())))
+        assert await wire.closed() == b""
+
+
+@pytest.mark.parametrize("offer", [{}, H2C])
+async def test_a_body_that_comes_after_its_answer(server: Server, offer: dict[str, str]) -> None:
+    """The connection is kept for the next request."""
+    async with Wire(server) as wire:
+        await wire.say(request(b"", offer, path="/nothing", length=3))
+        refused(await wire.hear(), 404, "not_found")
+        await wire.say(b"abc")
+        await stored_next(wire, server)
 
 
 #: Heads that give the length of a body in a way that two readers may read in two ways.

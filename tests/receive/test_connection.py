@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry, generate_latest
 from uvicorn import Config
@@ -48,7 +49,7 @@ class Door:
         class Counted(Impatient):
             left = room.left
 
-        config = Config(answer, http=Counted, lifespan="off", log_config=None)
+        config = Config(answer, http=Counted, lifespan="off", log_config=None, timeout_keep_alive=1)
         config.load()
         self.listener = Listener(
             self.socket,
@@ -61,8 +62,12 @@ class Door:
         return b"casebell_connections 1.0" in generate_latest(self.registry)
 
 
-async def answer(_scope: Any, _receive: Any, send: Any) -> None:
-    """A long answer, in the pieces that the server's back-pressure knows."""
+async def answer(scope: Any, _receive: Any, send: Any) -> None:
+    """A long answer, in the pieces that back-pressure knows; or at once a short one."""
+    if scope["path"] == "/short":
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+        return
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": ANSWER, "more_body": True})
     await send({"type": "http.response.body", "body": b"end"})
@@ -107,3 +112,16 @@ async def test_an_answer_that_is_read_arrives(door: Door) -> None:
     writer.close()
     await writer.wait_closed()
     await until(lambda: not door.open(), "the end of the connection")
+
+
+@pytest.mark.parametrize("offer", [b"", b"Connection: Upgrade\r\nUpgrade: x\r\n"])
+async def test_a_body_that_comes_after_its_answer_does_not_keep_the_connection(
+    door: Door, offer: bytes
+) -> None:
+    """It ends when no other request comes, as after any answer."""
+    reader, writer = await asyncio.open_connection(*door.socket.getsockname())
+    writer.write(b"POST /short HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n" + offer + b"\r\n")
+    assert await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"abc")
+    assert await reader.read() == b""
+    writer.close()

@@ -7,11 +7,9 @@ is neither a complete head nor a body, ends.
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import httptools
-from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -20,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from casebell.clock import new_request_id
 from casebell.errors import CasebellError, RequestError, WrongMethod
-from casebell.receive.answers import error_answer, respond
+from casebell.receive.answers import error_answer
 
 #: Bytes of a head, a trailer or a chunk's extension that may come without completing it.
 LARGEST_HEAD = 64 * 1024
@@ -64,8 +62,12 @@ class Connection(HttpToolsProtocol):
     _short: int = 0
     #: Whether a head is complete and its body is not.
     _in_body: bool = False
-    #: Whether the connection ends with the answers under way, whatever else comes.
+    #: The request to which the running body belongs; None before it is the server's.
+    _body_of: RequestResponseCycle | None = None
+    #: Whether nothing more is read: the connection ends with the answers under way.
     _ending: bool = False
+    #: Answered after those.
+    _last_error: CasebellError | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
@@ -87,13 +89,11 @@ class Connection(HttpToolsProtocol):
         if self._ending:
             return
         self._unfinished += len(data)
-        rest = memoryview(data)
         try:
-            while rest and not self._ending:
-                rest = self._parse(rest)
+            self._feed(data)
         except httptools.HttpParserError:
             self._end(RequestError())
-        if self._unfinished > LARGEST_HEAD and not self.transport.is_closing():
+        if self._unfinished > LARGEST_HEAD and not self._ending:
             self._end(RequestError())
 
     def on_message_begin(self) -> None:
@@ -113,6 +113,7 @@ class Connection(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             self.head_is_complete()
             super().on_headers_complete()
+            self._body_of = self.cycle
 
     def on_body(self, body: bytes) -> None:
         """A part of a body."""
@@ -124,9 +125,13 @@ class Connection(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             self.message_is_complete()
             super().on_message_complete()
+            if self.idle:
+                # It was answered before its end.
+                self._wait(self.timeout_keep_alive)
 
     def head_begins(self) -> None:
         """Begin to wait for the rest of a head."""
+        self._body_of = None
         self._until = None
         self._wait(self.patience)
 
@@ -153,11 +158,15 @@ class Connection(HttpToolsProtocol):
         self._unfinished = 0
         self._until = None
         self._in_body = False
+        self._body_of = None
 
     def on_response_complete(self) -> None:
         """An answer is complete; its request need not be, and the next one may be there."""
         if self.pipeline:
             super().on_response_complete()
+            return
+        if self._last_error is not None:
+            self._say_last(self._last_error)
             return
         # As the web server does it, but for its timer for each answer.
         self.server_state.total_requests += 1
@@ -177,26 +186,31 @@ class Connection(HttpToolsProtocol):
             self._unread_until.cancel()
             self._unread_until = None
 
-    def _parse(self, data: memoryview) -> memoryview:
-        """Feed the parser; return what stands behind an upgrade offer and is not parsed yet.
+    def _feed(self, data: bytes) -> None:
+        """Feed the parser, as if nothing offered an upgrade.
 
         RFC 9110 7.8 lets a server ignore an offer, and this parser does not: it skips the body and
         takes what follows for another protocol. So the same head goes to a fresh parser, without
         the offer, and the body behind it is read as one.
         """
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            (at,) = offer.args
+        rest = memoryview(data)
+        while rest:
+            try:
+                self.parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as offer:
+                (end_of_head,) = offer.args
+            else:
+                return
             if self.parser.get_method() == b"CONNECT":
                 self._end(WrongMethod())
-                return data[len(data) :]
+                return
             head = self._head_without_offer()
             self.parser = httptools.HttpRequestParser(self)
+            # As the web server's own: what stands behind the last request of a connection is no
+            # reason not to answer that request.
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
             self.parser.feed_data(head)
-            return data[at:]
-        return data[len(data) :]
+            rest = rest[end_of_head:]
 
     def _head_without_offer(self) -> bytes:
         """The head just parsed, as it would be without the Upgrade header."""
@@ -206,23 +220,26 @@ class Connection(HttpToolsProtocol):
         return b"\r\n".join([*lines, b"", b""])
 
     def _end(self, error: CasebellError) -> None:
-        """Answer an error in the contract's shape, and end.
-
-        Requests before it that are not answered yet get their own answers first. A request that is
-        answered already gets no second one.
-        """
+        """Read nothing more, and answer an error after the requests that wait for their answers."""
         self._ending = True
-        cycle: RequestResponseCycle | None = self.cycle
-        if self._in_body and cycle is not None and cycle.response_complete:
-            self.transport.close()
-            return
-        if self._in_body and self.pipeline:
-            self.cycle.keep_alive = False
-            self.pipeline[0] = (self.cycle, partial(_answer, error))
-            return
-        if not self.idle and not self._in_body:
-            self.cycle.keep_alive = False
-            self.flow.pause_reading()
+        broken = self._body_of
+        if broken is not None and broken.response_started:
+            # One request has one answer.
+            broken.keep_alive = False
+            if broken.response_complete:
+                self.transport.close()
+        elif broken is not None and self.pipeline:
+            # The newest one waits at the left.
+            self.pipeline.popleft()
+            self._last_error = error
+        elif broken is not None or self.idle:
+            self._say_last(error)
+        else:
+            self._last_error = error
+
+    def _say_last(self, error: CasebellError) -> None:
+        """Answer an error in the contract's shape, and close."""
+        if self.transport.is_closing():
             return
         self.transport.write(answer_bytes(error, new_request_id()))
         self.transport.close()
@@ -267,11 +284,6 @@ class Connection(HttpToolsProtocol):
         else:
             # What is waited for may have to come sooner next time.
             self._watch = self.loop.call_later(min(left, self.patience), self._look)
-
-
-async def _answer(error: CasebellError, _scope: Scope, _receive: Receive, send: Send) -> None:
-    """An application that answers an error, for a request that waits for its turn."""
-    await respond(send, *error_answer(error, new_request_id()))
 
 
 def answer_bytes(error: CasebellError, request_id: str) -> bytes:

@@ -81,8 +81,6 @@ class DirectConnection(Connection):
             return
         if self._may_be_direct():
             self.head_is_complete()
-            # The one before it is answered, and no longer under way.
-            self.cycle = cast("RequestResponseCycle", None)
             self._whole = []
         else:
             self._go_the_general_way()
