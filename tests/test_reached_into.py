@@ -95,7 +95,8 @@ def test_uvicorn_has_the_protocol_that_we_subclass() -> None:
             "timeout_keep_alive",
         )
         state += ("parser", "headers", "expect_100_continue", "client", "loop", "transport")
-        needs("uvicorn", protocol, *state)
+        protocol.on_message_begin()
+        needs("uvicorn", protocol, *state, "url")
     finally:
         protocol.loop.close()
     ours = {"head_begins", "head_is_complete", "body_came", "message_is_complete"}

@@ -97,7 +97,7 @@ class Outcome:
         own = status.removeprefix(OWN)
         if own == status:
             return status == "501" or status.startswith("4")
-        return own in self.allowed or own not in WRONG_OF_A_PROXY
+        return own in self.allowed or (own[0] in "45" and own not in WRONG_OF_A_PROXY)
 
     def __str__(self) -> str:
         """What is in the table."""
@@ -121,8 +121,8 @@ class Outcomes:
     def of(self, proxy: Proxy, name: str) -> Outcome:
         """The outcome of what has this name."""
         kind = proxy.kind
-        allowed = frozenset({"502"} if name in kind.blames_casebell else ())
-        made = Outcome(splits=name in kind.splits, allowed=allowed)
+        blames = frozenset({"502"} if name in kind.blames_casebell else ())
+        made = Outcome(splits=name in kind.splits, allowed=kind.leads_nowhere | blames)
         return self._rows.setdefault((kind.name, name), made)
 
     def __str__(self) -> str:

@@ -39,6 +39,8 @@ class ProxyKind:
     passes_all: bool = False
     #: Attacks that it reads as two requests, and sends Casebell as two.
     splits: frozenset[str] = frozenset()
+    #: What it answers of its own accord where its configuration leads nowhere.
+    leads_nowhere: frozenset[str] = frozenset()
     #: Attacks that it answers with 502 of its own accord, as if Casebell had hung up.
     blames_casebell: frozenset[str] = frozenset()
 
@@ -195,6 +197,8 @@ KINDS = (
         name="caddy",
         program="caddy",
         configure=_caddy,
+        # Empty, as README's site has nothing else.
+        leads_nowhere=frozenset({"200"}),
         # Go reads the chunks and drops the length, as RFC 9112 6.3 has it, but goes on after them.
         splits=frozenset(
             f"{offer}TE: {name}"

@@ -153,3 +153,10 @@ def request(
     if "Transfer-Encoding" not in given:
         lines.append(f"Content-Length: {len(body) if length is None else length}")
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+async def seen(server: Server) -> None:
+    """What was said before has been read: another connection's request is answered."""
+    async with Wire(server) as other:
+        await other.say(request(b"", {}, path="/health", method="GET"))
+        await other.hear()

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from e2e.answers import checked, events
-from e2e.sender import Wire, document, encoded, request, signed
+from e2e.sender import Wire, document, encoded, request, seen, signed
 from e2e.server import SOURCES, MakeServer, Server
 from waiting import until
 
@@ -23,13 +23,6 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
     running = Server(tmp_path_factory.mktemp("direct"), SOURCES)
     yield await running.start()
     await running.gone()
-
-
-async def seen(server: Server) -> None:
-    """What was said before has been read: another connection's request is answered."""
-    async with Wire(server) as other:
-        await other.say(request(b"", {}, path="/health", method="GET"))
-        await other.hear()
 
 
 @pytest.mark.parametrize("cut", [1, 20, 60, -300, -1])

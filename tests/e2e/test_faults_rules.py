@@ -40,4 +40,4 @@ async def test_an_ordinary_expression_stops_nothing(make_server: MakeServer) -> 
     assert await server.stop() == 0
     warned = await server.run("check")
     assert warned.code == 0
-    assert "Warning: Rule “Slow”: \\w stands for ASCII letters alone here" in warned.out
+    assert "Warning: Rule “Slow”: \\w knows ASCII letters and digits alone here" in warned.out

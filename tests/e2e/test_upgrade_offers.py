@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from e2e.answers import checked, events, refused
-from e2e.sender import Wire, document, encoded, request, signed
+from e2e.sender import Wire, document, encoded, request, seen, signed
 from e2e.server import SOURCES, Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -28,13 +28,6 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
     running = Server(tmp_path_factory.mktemp("offers"), SOURCES)
     yield await running.start()
     await running.gone()
-
-
-async def seen(server: Server) -> None:
-    """What was said before has been read: another connection's request is answered."""
-    async with Wire(server) as other:
-        await other.say(request(b"", {}, path="/health", method="GET"))
-        await other.hear()
 
 
 async def stored_next(wire: Wire, server: Server) -> None:

@@ -283,7 +283,7 @@ def _moved(channel: AppriseChannel, port: int) -> AppriseChannel:
 
 
 async def test_hanging_channels_do_not_hold_up_another(sink: HttpSink) -> None:
-    """Forty channels whose services hang leave another as quick as ever."""
+    """Forty channels whose services hang do not keep another waiting until they end."""
     async with HttpSink() as hanging:
         hanging.answer(HttpAnswer(delay=3 * TIMEOUT))
         slow = [

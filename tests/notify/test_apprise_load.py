@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from apprise.manager_plugins import NotificationManager
 from casebell.clock import SystemClock
 from casebell.errors import ConfigError, Problem
 from casebell.notify.apprise_channel import load_channel
-from casebell.notify.apprise_load import _plugins, _schemas_of
+from casebell.notify.apprise_load import _NEVER_ENCRYPTED, _plugins, _schemas_of
 from contracts.channel_contract import Secret, Settings, load
 from contracts.leaks import LeakWatch
 
@@ -183,6 +184,10 @@ def test_an_operator_may_allow_few_schemas() -> None:
         # One schema without TLS in its name, and one address with it.
         ("pushme://S3cretToken", False),
         ("sfr://user:password@space/0612345678", False),
+        # What calls itself secure, and is not.
+        ("dapnet://user:password@DF1ABC", True),
+        ("kavenegar://S3cretToken/15551234567", True),
+        ("aprs://DF1ABC:12345@DF1DEF", True),
         # Mail: what takes it counts, not whose address it is.
         ("mailto://u:p@h.example?from=a@example.com", True),
         ("mailto://u:p@h.example?from=a@example.com&smtp=localhost", False),
@@ -223,6 +228,17 @@ def test_every_plain_schema_of_apprise_asks_for_leave() -> None:
         for schema in _schemas_of(one)[0]
     }
     assert plain - set(LOCAL) == {"growl", "rsyslog"}
+    # What speaks through neither HTTP nor mail of Python's own says "secure" on its own word. Each
+    # of these was read: but for those of `_NEVER_ENCRYPTED` it uses TLS.
+    own_word = {
+        schema
+        for one in plugins
+        if not {"requests", "smtplib"} & set(vars(sys.modules[one.__module__]))
+        for schema in _schemas_of(one)[1]
+    }
+    # Built on a service that speaks HTTP or mail.
+    derived = {"guilded", "jellyfins", "deltachats"}
+    assert own_word - derived == {"amqps", "ircs", "mqtts", "xmpps"} | _NEVER_ENCRYPTED
 
 
 def test_every_service_is_settled() -> None:

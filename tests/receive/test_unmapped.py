@@ -146,10 +146,33 @@ def test_a_type_that_implies_nothing_is_held() -> None:
 
 def test_names_that_may_be_values_are_counted() -> None:
     """A receipt, a sentence or a person as a name is not repeated; nor are more than a dozen."""
-    odd = {RECEIPT: 1, "Jane Q. Public": 2, "x" * 60: 3, "naïve": 4}
+    odd = {RECEIPT: 1, "Jane Q. Public": 2, "x" * 60: 3, "A123456789": 4}
     said = missing_status(odd | {f"f{number}": 0 for number in range(20)}, FieldMap())
     assert "Fields that came: f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, 12 more." in said
     assert not any(name in said for name in odd)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "EAC-2190012345",
+        "IOE_0912345678",
+        "xIOE0912345678",
+        "ssn_123456789",
+        "_555-123-4567",
+        "naïve",
+    ],
+)
+def test_a_name_with_a_number_is_counted(name: str) -> None:
+    """However a receipt, an A-number or a telephone number is written; a year or two may stand."""
+    said = missing_status({name: RFE, "iso8601": 1, "line_2": 2}, FieldMap())
+    assert "Fields that came: iso8601, line_2, 1 more." in said
+    assert proposed(said) == {}
+
+
+def test_a_name_with_a_dot_is_no_path() -> None:
+    """A path would be looked for in objects that are not there."""
+    assert proposed(missing_status({"a.text": RFE}, FieldMap())) == {}
 
 
 JSON = st.recursive(
@@ -175,3 +198,4 @@ def test_a_body_without_end_is_bounded() -> None:
     wide = {f"f{number}": "Case Was Approved " * 1_000 for number in range(20_000)}
     for document in (deep, wide):
         assert len(missing_status(document, FieldMap())) < 1_000
+    assert "at least 188 more" in missing_status(wide, FieldMap())

@@ -251,6 +251,26 @@ def test_what_cannot_be_decided_counts_as_matching(when: dict[str, str]) -> None
     assert matching.notify[0].rules == ("R",)
 
 
+@pytest.mark.parametrize(
+    ("whens", "undecided", "matched"),
+    [
+        # Nobody hears of somebody else's case because a text cannot be searched.
+        ([{"text": "/a/", "owner": "other@example-firm.com"}], False, False),
+        ([{"text": "/a/", "owner": CASE.owner}], True, True),
+        ([{"text": "/a/"}, {"status": "rfe_issued"}], False, True),
+        ([{"text": "/a/"}, {"status": "denied"}], True, True),
+    ],
+)
+def test_what_can_be_decided_counts(
+    whens: list[dict[str, str]], undecided: bool, matched: bool
+) -> None:
+    """A clause that fails, or a condition that holds, decides whatever another one cannot."""
+    conditions = tuple(When.model_validate(one) for one in whens)
+    rule = Rule(name="R", when=conditions, notify=("slack",))
+    (result,) = match(compile_rules([rule]), replace(RFE, text="\ud800"), CASE).results
+    assert (result.undecided, result.matched) == (undecided, matched)
+
+
 @pytest.mark.parametrize("event", [RFE, APPROVED])
 def test_reasons_disclose_nothing(event: CaseEvent) -> None:
     """No reason holds a whole receipt, the text, a label or a matter, on either side."""

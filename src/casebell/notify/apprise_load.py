@@ -57,6 +57,8 @@ _TEAMS_HINT = (
 #: How a mail plug-in calls a conversation without TLS. The name it has for the word stands in a
 #: module whose import brings PGP with it.
 _INSECURE_MAIL = "insecure"
+#: Schemas that plug-ins call secure while they open a bare socket, as their source shows.
+_NEVER_ENCRYPTED = frozenset({"aprs", "smpps"})
 #: Between recipients in one string.
 _SEPARATORS = re.compile(r"[,;\s]")
 
@@ -271,7 +273,10 @@ def _travels_in_plain_text(instance: NotifyBase, *, schema: str) -> bool:
         # The domain of an address need not be the machine that takes its mail.
         return mail.secure_mode == _INSECURE_MAIL and not _is_loopback(mail.smtp_host)
     plain, secure = _schemas_of(type(instance))
-    if not secure and str(getattr(instance, "notify_url", "")).startswith("https:"):
+    address = str(getattr(instance, "notify_url", ""))
+    if address.startswith("http:") or schema in _NEVER_ENCRYPTED:
+        return True
+    if not secure and address.startswith("https:"):
         # A service of one schema and one address, which is encrypted all the same.
         return False
     return schema in plain and not _is_loopback(instance.host or "")

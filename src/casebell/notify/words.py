@@ -127,7 +127,7 @@ NOTES: dict[str, tuple[str, tuple[str, ...]]] = {
             "Rule “{0}” could not be decided for event {1}, so it counted as matching.",
             "Whoever it notifies was told. Other events may be concerned, too.",
             "See what was decided: casebell why {1}",
-            "Simplify the rule's `text`, then: casebell check",
+            "This is a defect of Casebell: please report the rule and the event's text.",
         ),
     ),
     "config_rejected": (

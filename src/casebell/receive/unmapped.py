@@ -1,12 +1,14 @@
 """What a body has where the field map finds no status: its fields, and the line that may map them.
 
 Only names of fields are told, never a value: a value may be a client's. A name that is no plain
-word might be one as well, and is only counted.
+word, or that holds a number such as a receipt's, might be one as well, and is only counted. A key
+that is a person's name looks like any other; no provider's page shows such keys.
 """
 
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Final
 
 from casebell.route.words import parley, torch
@@ -22,7 +24,10 @@ MAX_TOLD: Final = 12
 #: Characters of a value that are read.
 MAX_READ: Final = 2_000
 
-_NAME = re.compile(r"(?![A-Za-z]{3}[0-9]{10})[A-Za-z_][A-Za-z0-9_-]{0,39}", re.ASCII)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}", re.ASCII)
+#: Digits of which a name may hold a few: `line_2`, `iso8601`.
+_DIGIT = re.compile("[0-9]")
+MAX_DIGITS: Final = 4
 _TEXT_NAMES = re.compile("text|message|desc|title|detail|notice", re.IGNORECASE)
 _CATEGORY_NAMES = re.compile("categor", re.IGNORECASE)
 _STATUS_NAMES = re.compile("status|state", re.IGNORECASE)
@@ -36,27 +41,32 @@ def missing_status(document: Mapping[str, object], fields: FieldMap) -> str:
         fields: the source's map.
     """
     found = dict(_fields(document))
-    plain = [path for path in found if all(map(_NAME.fullmatch, path.split(".")))]
-    told = plain[:MAX_TOLD]
+    plain = {".".join(path): value for path, value in found.items() if all(map(_is_plain, path))}
+    told = list(plain)[:MAX_TOLD]
+    at_least = "at least " if len(found) == MAX_FIELDS else ""
     more = len(found) - len(told)
-    names = ", ".join([*told, *([f"{more} more"] if more else [])])
+    names = ", ".join([*told, *([f"{at_least}{more} more"] if more else [])])
     said = f"No status, category or text under a known name. Fields that came: {names}."
-    line = _line({path: found[path] for path in plain}, fields)
+    line = _line(plain, fields)
     return f"{said} Try in the source's table: {line}" if line else said
 
 
-def _fields(document: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    """Each field that is no object, by its dotted path, in the order of the body."""
-    waiting: list[tuple[str, object, int]] = [("", document, 0)]
+def _fields(document: Mapping[str, object]) -> Iterator[tuple[tuple[str, ...], object]]:
+    """Each field that is no object, by the names that lead to it, in the order of the body."""
+    waiting: list[tuple[tuple[str, ...], object]] = [((), document)]
     given = 0
     while waiting and given < MAX_FIELDS:
-        path, value, depth = waiting.pop(0)
-        if isinstance(value, Mapping) and value and depth < MAX_DEPTH:
-            inside = [(f"{path}.{name}" if path else name, one) for name, one in value.items()]
-            waiting[:0] = [(name, one, depth + 1) for name, one in inside]
+        path, value = waiting.pop(0)
+        if isinstance(value, Mapping) and value and len(path) < MAX_DEPTH:
+            inside = islice(value.items(), MAX_FIELDS)
+            waiting[:0] = [((*path, name), one) for name, one in inside]
         elif path:
             given += 1
             yield path, value
+
+
+def _is_plain(name: str) -> bool:
+    return bool(_NAME.fullmatch(name)) and len(_DIGIT.findall(name)) <= MAX_DIGITS
 
 
 def _line(found: Mapping[str, object], fields: FieldMap) -> str:

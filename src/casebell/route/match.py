@@ -121,23 +121,46 @@ def facts_of(
 
 def _ask(rule: CompiledRule, facts: Mapping[str, tuple[str, ...]]) -> RuleResult:
     failures: list[str] = []
+    undecided = False
     for condition in rule.when:
         try:
             failed = _failed(condition, facts)
-        except Exception:  # noqa: BLE001 - whatever it is, a rule that fails must not be silence
-            return RuleResult(name=rule.name, matched=True, why=_UNDECIDED, undecided=True)
+        except _Undecided:
+            undecided = True
+            continue
         if failed is None:
             held = ", ".join(_holding(clause, facts[clause.key]) for clause in condition)
             why = held or "the rule asks for every change"
             return RuleResult(name=rule.name, matched=True, why=why)
         failures.append(_failing(failed, facts[failed.key]))
+    if undecided:
+        return RuleResult(name=rule.name, matched=True, why=_UNDECIDED, undecided=True)
     why = _few(dict.fromkeys(failures), "; ")
     return RuleResult(name=rule.name, matched=False, why=why)
 
 
+class _Undecided(Exception):
+    """No clause of a condition fails, and one of them cannot be decided."""
+
+
 def _failed(condition: Condition, facts: Mapping[str, tuple[str, ...]]) -> Clause | None:
-    """The first clause that does not hold."""
-    return next((clause for clause in condition if not clause.holds(facts[clause.key])), None)
+    """The first clause that does not hold.
+
+    Raises:
+        _Undecided: that cannot be told.
+    """
+    undecided = False
+    for clause in condition:
+        try:
+            holds = clause.holds(facts[clause.key])
+        except Exception:  # noqa: BLE001 - whatever it is, a rule that fails must not be silence
+            undecided = True
+        else:
+            if not holds:
+                return clause
+    if undecided:
+        raise _Undecided
+    return None
 
 
 def _holding(clause: Clause, values: Sequence[str]) -> str:

@@ -227,4 +227,4 @@ def _read_otherwise(rule: Rule) -> Iterator[str]:
     for when in rule.when:
         for value in when.text:
             if expression := expressions.inside(value):
-                yield from expressions.otherwise(expression)
+                yield from expressions.differences_from_python(expression)

@@ -8,64 +8,132 @@ message quotes an expression, which may come from a secret: only an operator of 
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 import re2
 
 from casebell.settings.values import complaint
 
-#: What RE2 says of an expression that it cannot read, why that is, and what helps.
-_CANNOT: tuple[tuple[str, str, str], ...] = (
-    (
-        r"invalid perl operator: (\(\?<?[=!])",
-        "it looks ahead or behind, with `{0}`",
-        "Take that part out: list two values of `text`, or give `when` a list of conditions.",
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Refusal:
+    """Something that RE2 cannot read."""
+
+    #: The beginning of what it says; a group is the notation at fault.
+    says: str
+    #: Why that is; `{}` is the notation.
+    because: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Difference:
+    """A notation that stands for something else than in Python's expressions."""
+
+    notation: str
+    #: The rest of a sentence that begins with the notation.
+    means: str
+    #: Whether it is itself only outside brackets.
+    outside_brackets: bool = False
+
+
+_REFUSALS = (
+    _Refusal(
+        says=r"invalid perl operator: (\(\?<?[=!])",
+        because="it looks ahead or behind, with `{}`",
+        hint="Take that part out: list two values of `text`, or give `when` a list of conditions.",
     ),
-    (
-        r"invalid perl operator: (\(\?P)|invalid escape sequence: (\\[1-9])",
-        "it refers back to an earlier group, with `{0}`",
-        "Write the repeated part out.",
+    _Refusal(
+        says=r"invalid perl operator: \(\?P",
+        because="it refers back to an earlier group, with `(?P=`",
+        hint="Write the repeated part out.",
     ),
-    (
-        r"invalid perl operator: (\(\?>)|bad repetition operator: ([*+?]\+)",
-        "it forbids going back, with `{0}`",
-        "Write it without: expressions never go back here.",
+    _Refusal(
+        says=r"invalid escape sequence: (\\[1-9])",
+        because="it refers back to an earlier group, with `{}`",
+        hint="Write the repeated part out.",
     ),
-    (r"invalid perl operator: (\(\?\()", "it has a condition, with `{0}`", "Write two values."),
-    (r"invalid perl operator: (\(\?#)", "it has a comment, with `{0}`", "Take the comment out."),
-    (
-        r"invalid perl operator: (\(\?[a-zA-Z])",
-        "it has an option that is not known here, with `{0}`",
-        "Take it out: case is ignored anyway.",
+    _Refusal(
+        says=r"invalid perl operator: (\(\?>)|bad repetition operator: ([*+?]\+)",
+        because="it forbids going back, with `{}`",
+        hint="Write it without: expressions never go back here.",
     ),
-    (r"invalid escape sequence: (\\Z)", "the end is not `{0}` here", "Write `$`."),
-    (
-        r"invalid escape sequence: (\\[uUN])",
-        "it names a character with `{0}`",
-        "Write the character itself, or `\\x{{00f1}}`.",
+    _Refusal(
+        says=r"invalid perl operator: (\(\?\()",
+        because="it has a condition, with `{}`",
+        hint="Write two values.",
     ),
-    (r"invalid escape sequence: (\\.)", "`{0}` means nothing here", ""),
-    (r"missing \)", "a `(` is not closed", ""),
-    (r"unexpected \)", "a `)` closes nothing", ""),
-    (r"missing \]", "a `[` is not closed", ""),
-    (r"trailing \\", "a backslash stands at its end", ""),
-    (r"no argument for repetition", "a repetition has nothing to repeat", ""),
-    (r"bad repetition operator", "two repetitions follow each other", ""),
-    (r"invalid repetition size", "a part may be repeated more than 1,000 times", ""),
-    (r"invalid character class range", "a range between brackets, or a class, is not known", ""),
-    (r"pattern too large", "it is too large", "Split it into several values."),
+    _Refusal(
+        says=r"invalid perl operator: (\(\?#)",
+        because="it has a comment, with `{}`",
+        hint="Take the comment out.",
+    ),
+    _Refusal(
+        says=r"invalid perl operator: (\(\?x)",
+        because="blanks in it would not count, with `{}`",
+        hint="Write it without that option, and without blanks and comments.",
+    ),
+    _Refusal(
+        says=r"invalid perl operator: (\(\?[a-zA-Z])",
+        because="it has an option that is not known here, with `{}`",
+        hint="Take the option out.",
+    ),
+    _Refusal(
+        says=r"invalid escape sequence: (\\Z)",
+        because="the end is not `{}` here",
+        hint="Write `$`.",
+    ),
+    _Refusal(
+        says=r"invalid escape sequence: (\\[uUN])",
+        because="it names a character with `{}`",
+        hint="Write the character itself.",
+    ),
+    _Refusal(says=r"invalid escape sequence: (\\.)", because="`{}` means nothing here"),
+    _Refusal(says=r"missing \)", because="a `(` is not closed"),
+    _Refusal(says=r"unexpected \)", because="a `)` closes nothing"),
+    _Refusal(says=r"missing \]", because="a `[` is not closed"),
+    _Refusal(says=r"trailing \\", because="a backslash stands at its end"),
+    _Refusal(says="no argument for repetition", because="a repetition has nothing to repeat"),
+    _Refusal(says="bad repetition operator", because="two repetitions follow each other"),
+    _Refusal(
+        says="invalid repetition size",
+        because="the numbers of a repetition are out of bounds",
+        hint="At most 1,000 times, nested ones multiplied; the smaller number stands first.",
+    ),
+    _Refusal(
+        says="invalid character class range",
+        because="a range between brackets, or a class, is not known",
+    ),
+    _Refusal(
+        says="pattern too large", because="it is too large", hint="Split it into several values."
+    ),
+)
+_TOO_OFTEN = _Refusal(
+    says=r".*\{\d*,?\d{4,}",
+    because="the numbers of a repetition are out of bounds",
+    hint="At most 1,000 times.",
 )
 
-#: What stands for other characters than in Python, and what helps.
-_OTHERWISE: tuple[tuple[str, str], ...] = (
-    (r"\\[wW]", r"stands for ASCII letters alone here: ñ is none. Write [\pL\d_] for any letter"),
-    (r"\\[bB]", "knows ASCII letters alone here: it sees the end of a word before ñ"),
-    (r"\\[dD]", r"stands for ASCII digits alone here. Write \p{Nd} for any digit"),
-    (r"\{,\d+\}", "stands for itself here. Write {0,n}"),
+_DIFFERENCES = (
+    _Difference(
+        notation=r"\\[wW]",
+        means=r"knows ASCII letters and digits alone here: ñ is none. Any letter is \pL",
+    ),
+    _Difference(
+        notation=r"\\[bB]",
+        means="knows ASCII letters alone here: it sees the end of a word before ñ",
+    ),
+    _Difference(notation=r"\\[dD]", means=r"knows ASCII digits alone here. Any digit is \p{Nd}"),
+    _Difference(notation=r"\[:\^?[a-z]+:\]", means="is a class of ASCII characters here"),
+    _Difference(
+        notation=r"\{,\d+\}",
+        means="stands for itself here. Write {0,n}",
+        outside_brackets=True,
+    ),
 )
 _ESCAPED_BACKSLASH = re.compile(r"\\\\")
-#: RE2 takes such a number for a text in braces.
-_TOO_OFTEN = re.compile(r"(?<!\\)\{\d*,?\d{4,}")
+_ESCAPED_OR_IN_BRACKETS = re.compile(r"\\.|\[\^?\]?(?:\[:[^\]]*:\]|\\.|[^\]\\])*\]", re.DOTALL)
 
 
 class Expression(Protocol):
@@ -93,8 +161,9 @@ def compiled(expression: str) -> Expression:
     """
     if not expression:
         raise complaint("This regular expression is empty.")
-    if _TOO_OFTEN.search(expression):
-        raise _unusable("a part may be repeated more than 1,000 times")
+    # RE2 would take such a number for a text in braces.
+    if re.match(_TOO_OFTEN.says, _ESCAPED_OR_IN_BRACKETS.sub("", expression), re.DOTALL):
+        raise _unusable(_TOO_OFTEN)
     options: Any = re2.Options()
     options.case_sensitive = False
     options.never_capture = True
@@ -108,24 +177,25 @@ def compiled(expression: str) -> Expression:
             said.decode("utf-8", "replace") if isinstance(said, bytes) else said
         ) from None
     except UnicodeEncodeError:
-        raise _unusable("it holds half a character") from None
+        raise complaint("This regular expression holds half a character.") from None
 
 
-def otherwise(expression: str) -> Iterator[str]:
-    """What of an expression means something else than in Python's, as the ends of sentences."""
-    shown = _ESCAPED_BACKSLASH.sub("", expression)
-    for notation, meaning in _OTHERWISE:
-        if found := re.search(notation, shown):
-            yield f"{found[0]} {meaning}."
+def differences_from_python(expression: str) -> Iterator[str]:
+    """What of an expression stands for something else than in Python's, in a sentence each."""
+    outside = _ESCAPED_OR_IN_BRACKETS.sub("", expression)
+    whole = _ESCAPED_BACKSLASH.sub("", expression)
+    for one in _DIFFERENCES:
+        if found := re.search(one.notation, outside if one.outside_brackets else whole):
+            yield f"{found[0]} {one.means}."
 
 
 def _reason(said: str) -> Exception:
-    for pattern, why, hint in _CANNOT:
-        if found := re.match(pattern, said):
-            operator = next(filter(None, found.groups()), "")
-            return _unusable(why.format(operator), hint.format())
+    for refusal in _REFUSALS:
+        if found := re.match(refusal.says, said):
+            return _unusable(refusal, notation=next(filter(None, found.groups()), ""))
     return complaint("This regular expression cannot be read.")
 
 
-def _unusable(why: str, hint: str = "") -> Exception:
-    return complaint(f"This regular expression cannot be used: {why}.", hint)
+def _unusable(refusal: _Refusal, *, notation: str = "") -> Exception:
+    why = refusal.because.replace("{}", notation)
+    return complaint(f"This regular expression cannot be used: {why}.", refusal.hint)
