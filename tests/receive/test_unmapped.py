@@ -6,7 +6,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casebell.errors import HeldDelivery
@@ -182,6 +182,7 @@ JSON = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.text(max_size=20), JSON))
 def test_any_body_can_be_named(document: dict[str, object]) -> None:
     """Whatever comes, the sentence is one line of plain words, and its line is TOML."""

@@ -106,6 +106,7 @@ def read_until(process: subprocess.Popen[str], pattern: str) -> str:
     pytest.fail(f"ended without {pattern!r}:\n{''.join(lines)}")
 
 
+@pytest.mark.slow
 def test_the_whole_story(place: Path) -> None:
     """`casebell demo --once` tells every step, finds each as promised, and exits 0."""
     process = start(place, "-m", "casebell", "demo", "--once")
