@@ -68,7 +68,7 @@ def test_the_tests_run_on_what_is_locked(lock: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-build.lock"])
+@pytest.mark.parametrize("lock", ASKED)
 def test_each_python_has_a_wheel_of_everything(lock: str, python: str, tmp_path: Path) -> None:
     """The locks resolve for it, and nothing would have to be compiled."""
     command = ["uv", "pip", "install", "--dry-run", "--quiet", "--require-hashes"]
