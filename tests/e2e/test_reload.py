@@ -181,7 +181,9 @@ async def test_renamed_fields_are_told_and_mended(make_server: MakeServer, hook:
         assert subject == "Casebell operations: Deliveries held: parley"
         assert "type, data.receipt_number, data.message, data.state" in text
         assert not {receipt, RFE} & set(text.splitlines())
-        (line,) = re.findall(r"^.* Try in the source's table: (fields = .*)$", text, re.MULTILINE)
+        (line,) = re.findall(
+            r"^.* Try under \[sources\.parley\]: (fields = .*)$", text, re.MULTILINE
+        )
         # Each step as the mail says it.
         server.configure(source(PARLEY_SECRET) + line + "\n" + rest)
         assert (await server.run("reload")).code == 0
@@ -191,7 +193,7 @@ async def test_renamed_fields_are_told_and_mended(make_server: MakeServer, hook:
         await hook.received(1)
         (alert,) = hook.told(receipt)
         assert "Request for Evidence issued" in alert["title"]
-        assert "to try" not in (await server.run("held", "list")).out
+        assert (await server.run("held", "list")).out == "Nothing is held.\n"
 
 
 async def test_the_command_says_why_not(make_server: MakeServer) -> None:

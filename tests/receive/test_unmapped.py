@@ -27,7 +27,7 @@ def understood(body: bytes, *, source: Source | None = None) -> CaseEvent:
 
 def proposed(said: str) -> dict[str, list[str]]:
     """The line to try, read as TOML; {} where there is none."""
-    _, found, line = said.partition(" Try in the source's table: ")
+    _, found, line = said.partition(" Try under [sources.parley]: ")
     fields: dict[str, list[str]] = tomllib.loads(line)["fields"] if found else {}
     return fields
 
@@ -147,7 +147,7 @@ def test_a_type_that_implies_nothing_is_held() -> None:
 def test_names_that_may_be_values_are_counted() -> None:
     """A receipt, a sentence or a person as a name is not repeated; nor are more than a dozen."""
     odd = {RECEIPT: 1, "Jane Q. Public": 2, "x" * 60: 3, "A123456789": 4}
-    said = missing_status(odd | {f"f{number}": 0 for number in range(20)}, FieldMap())
+    said = missing_status(odd | {f"f{number}": 0 for number in range(20)}, make_source())
     assert "Fields that came: f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, 12 more." in said
     assert not any(name in said for name in odd)
 
@@ -165,14 +165,14 @@ def test_names_that_may_be_values_are_counted() -> None:
 )
 def test_a_name_with_a_number_is_counted(name: str) -> None:
     """However a receipt, an A-number or a telephone number is written; a year or two may stand."""
-    said = missing_status({name: RFE, "iso8601": 1, "line_2": 2}, FieldMap())
+    said = missing_status({name: RFE, "iso8601": 1, "line_2": 2}, make_source())
     assert "Fields that came: iso8601, line_2, 1 more." in said
     assert proposed(said) == {}
 
 
 def test_a_name_with_a_dot_is_no_path() -> None:
     """A path would be looked for in objects that are not there."""
-    assert proposed(missing_status({"a.text": RFE}, FieldMap())) == {}
+    assert proposed(missing_status({"a.text": RFE}, make_source())) == {}
 
 
 JSON = st.recursive(
@@ -186,7 +186,7 @@ JSON = st.recursive(
 @given(st.dictionaries(st.text(max_size=20), JSON))
 def test_any_body_can_be_named(document: dict[str, object]) -> None:
     """Whatever comes, the sentence is one line of plain words, and its line is TOML."""
-    said = missing_status(document, FieldMap())
+    said = missing_status(document, make_source())
     assert re.fullmatch(r"[ -~]{1,3000}", said)
     proposed(said)
 
@@ -198,5 +198,5 @@ def test_a_body_without_end_is_bounded() -> None:
         deep = {"a": deep, "b": "x"}
     wide = {f"f{number}": "Case Was Approved " * 1_000 for number in range(20_000)}
     for document in (deep, wide):
-        assert len(missing_status(document, FieldMap())) < 1_000
-    assert "at least 188 more" in missing_status(wide, FieldMap())
+        assert len(missing_status(document, make_source())) < 1_000
+    assert "at least 188 more" in missing_status(wide, make_source())

@@ -78,7 +78,7 @@ def understand(verified: VerifiedDelivery, source: Source) -> CaseEvent:
     when = _when(body, fields)
     key, basis = _key(_id(body, fields), delivery, receipt=receipt, at=when.at, text=whole_text)
     if not (text or status or category or event_type in EVENT_TYPES):
-        raise HeldDelivery(HeldReason.MISSING_STATUS, missing_status(body.document, fields))
+        raise HeldDelivery(HeldReason.MISSING_STATUS, missing_status(body.document, source))
     return CaseEvent(
         source=source.name,
         key=key,

@@ -13,7 +13,7 @@ from typing import Final
 
 from casebell.route.words import parley, torch
 from casebell.route.words.word import word_key
-from casebell.settings import FieldMap
+from casebell.settings import FieldMap, Source
 from casebell.uscis.classify import UNKNOWN, classify
 
 #: Fields that are looked at, and how deep in the body; real ones have a dozen at two levels.
@@ -33,12 +33,11 @@ _CATEGORY_NAMES = re.compile("categor", re.IGNORECASE)
 _STATUS_NAMES = re.compile("status|state", re.IGNORECASE)
 
 
-def missing_status(document: Mapping[str, object], fields: FieldMap) -> str:
+def missing_status(document: Mapping[str, object], source: Source) -> str:
     """A sentence on what came instead of a status, and the `fields` line to try, if one is likely.
 
     Args:
-        document: the body, in which the map finds neither status nor category nor text.
-        fields: the source's map.
+        document: the body, in which the source's map finds neither status nor category nor text.
     """
     found = dict(_fields(document))
     plain = {".".join(path): value for path, value in found.items() if all(map(_is_plain, path))}
@@ -47,8 +46,8 @@ def missing_status(document: Mapping[str, object], fields: FieldMap) -> str:
     more = len(found) - len(told)
     names = ", ".join([*told, *([f"{at_least}{more} more"] if more else [])])
     said = f"No status, category or text under a known name. Fields that came: {names}."
-    line = _line(plain, fields)
-    return f"{said} Try in the source's table: {line}" if line else said
+    line = _line(plain, source.fields)
+    return f"{said} Try under [sources.{source.name}]: {line}" if line else said
 
 
 def _fields(document: Mapping[str, object]) -> Iterator[tuple[tuple[str, ...], object]]:
