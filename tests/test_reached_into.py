@@ -96,7 +96,7 @@ def test_uvicorn_has_the_protocol_that_we_subclass() -> None:
         )
         state += ("parser", "headers", "expect_100_continue", "client", "loop", "transport")
         protocol.on_message_begin()
-        needs("uvicorn", protocol, *state, "url")
+        needs("uvicorn", protocol, *state, "url", "_start_asgi_task")
     finally:
         protocol.loop.close()
     ours = {"head_begins", "head_is_complete", "body_came", "message_is_complete"}

@@ -8,6 +8,7 @@ import pytest_asyncio
 from e2e.answers import checked, events, refused
 from e2e.sender import Wire, document, encoded, request, seen, signed
 from e2e.server import SOURCES, Server
+from waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -177,6 +178,52 @@ async def test_nonsense_behind_an_answered_request(server: Server, nonsense: str
 
 
 CHUNKED = {"Transfer-Encoding": "chunked"}
+#: Answered at once, and the last of its connection.
+ENCODED = request(b"{}", {"Content-Encoding": "gzip"})
+HEALTH = request(b"", {}, path="/health", method="GET")
+
+
+async def test_nothing_behind_a_last_answer_is_taken(server: Server) -> None:
+    """What stands behind it in the same read is neither stored nor answered."""
+    before = events(server)
+    for behind in (request(encoded(document())) * 2, HEALTH * 3):
+        async with Wire(server) as wire:
+            await wire.say(ENCODED + behind)
+            refused(await wire.hear(), 415, "encoded_body")
+            assert await wire.closed() == b""
+    await seen(server)
+    assert events(server) == before
+    assert '"level": "error"' not in server.text()
+
+
+@pytest.mark.parametrize("headers", [{}, {"Expect": "100-continue"}])
+async def test_a_sender_that_leaves_with_requests_waiting(
+    server: Server, headers: dict[str, str]
+) -> None:
+    """What was begun is stored and logged though nobody reads the answer; no line says defect."""
+    contents = [document() for _ in range(3)]
+    bodies = [encoded(content) for content in contents]
+    async with Wire(server) as wire:
+        await wire.say(b"".join(request(body, signed(body) | headers) for body in bodies))
+    key = contents[0]["id"]
+    stored = "SELECT id FROM events WHERE key = ?"
+    ((row,),) = await until(lambda: server.rows(stored, key), "the first delivery")
+    await server.logged("delivery.received", where=lambda line: line.get("row") == row)
+    assert '"level": "error"' not in server.text()
+
+
+async def test_a_trailer_can_end_the_connection(server: Server) -> None:
+    """`Connection: close` behind the last chunk: the answer comes, and then the end."""
+    body = encoded(document())
+    data = request(
+        b"%x\r\n%b\r\n0\r\nConnection: close\r\n\r\n" % (len(body), body), signed(body) | CHUNKED
+    )
+    async with Wire(server) as wire:
+        await wire.say(data[:-30])
+        await seen(server)
+        await wire.say(data[-30:] + request(encoded(document())))
+        assert checked(await wire.hear(), 200)["status"] == "stored"
+        assert await wire.closed() == b""
 
 
 @pytest.mark.parametrize(

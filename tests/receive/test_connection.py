@@ -20,6 +20,8 @@ from waiting import until
 
 #: More than the buffers on both sides hold.
 ANSWER = b"x" * 4 * 2**20
+#: More than the system's buffers hold, and less than the server pauses at.
+MEDIUM = b"y" * 48 * 2**10
 
 
 class Impatient(Connection):
@@ -68,6 +70,10 @@ async def answer(scope: Any, _receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
         return
+    if scope["path"] == "/medium":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": MEDIUM})
+        return
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": ANSWER, "more_body": True})
     await send({"type": "http.response.body", "body": b"end"})
@@ -81,13 +87,15 @@ async def door() -> AsyncIterator[Door]:
     await made.listener.wait_closed()
 
 
-async def ask(door: Door) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def ask(
+    door: Door, said: bytes = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.setblocking(False)
     await asyncio.get_running_loop().sock_connect(client, door.socket.getsockname())
     reader, writer = await asyncio.open_connection(sock=client, limit=4096)
-    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    writer.write(said)
     return reader, writer
 
 
@@ -124,4 +132,28 @@ async def test_a_body_that_comes_after_its_answer_does_not_keep_the_connection(
     assert await reader.readuntil(b"\r\n\r\n")
     writer.write(b"abc")
     assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_last_answer_that_nobody_reads_ends_the_connection(door: Door) -> None:
+    """Also where it is so short that the server does not pause."""
+    said = b"GET /medium HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    _, writer = await ask(door, said)
+    await until(door.open, "the connection")
+    await until(lambda: not door.open(), "the end of the connection")
+    writer.transport.abort()
+
+
+async def test_a_broken_body_has_one_answer_while_an_earlier_one_is_unread(door: Door) -> None:
+    """The application that answers without its body does not answer after us."""
+    reader, writer = await ask(door, b"GET /medium HTTP/1.1\r\nHost: x\r\n\r\n")
+    # Its whole answer is written, and most of it waits.
+    head = await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"POST /short HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+    seen = head
+    while piece := await reader.read(65536):
+        seen += piece
+    assert seen.count(b"HTTP/1.1 200") == 1
+    assert seen.count(b"HTTP/1.1 400") == 1
+    assert seen.count(b"HTTP/1.1 204") == 0
     writer.close()

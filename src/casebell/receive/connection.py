@@ -62,6 +62,8 @@ class Connection(HttpToolsProtocol):
     _short: int = 0
     #: Whether a head is complete and its body is not.
     _in_body: bool = False
+    #: The request that is being answered; others wait in the pipeline.
+    _answering: RequestResponseCycle | None = None
     #: The request to which the running body belongs; None before it is the server's.
     _body_of: RequestResponseCycle | None = None
     #: Whether nothing more is read: the connection ends with the answers under way.
@@ -82,11 +84,15 @@ class Connection(HttpToolsProtocol):
             self._watch.cancel()
         self.resume_writing()
         self.left(self)
+        # The web server tells only the newest request that nobody reads its answer.
+        for cycle in (self._answering, *(waiting for waiting, _ in self.pipeline)):
+            if cycle is not None:
+                _disconnect(cycle)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take what came, unless too much of it leads nowhere."""
-        if self._ending:
+        if self._ending or self.transport.is_closing():
             return
         self._unfinished += len(data)
         try:
@@ -125,13 +131,20 @@ class Connection(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             self.message_is_complete()
             super().on_message_complete()
+            if not self.parser.should_keep_alive():
+                # A trailer can say so, too; the parser then reads nothing more.
+                self.cycle.keep_alive = False
             if self.idle:
                 # It was answered before its end.
                 self._wait(self.timeout_keep_alive)
+                if not self.cycle.keep_alive:
+                    self._close()
 
     def head_begins(self) -> None:
-        """Begin to wait for the rest of a head."""
+        """Begin to wait for the rest of a head, unless the last answer was the last."""
         self._body_of = None
+        if self.transport.is_closing():
+            raise TooMuch
         self._until = None
         self._wait(self.patience)
 
@@ -170,7 +183,9 @@ class Connection(HttpToolsProtocol):
             return
         # As the web server does it, but for its timer for each answer.
         self.server_state.total_requests += 1
-        if not self.transport.is_closing():
+        if self.transport.is_closing():
+            self._close()
+        else:
             self.flow.resume_reading()
             self._wait(self.patience if self._in_body else self.timeout_keep_alive)
 
@@ -227,12 +242,15 @@ class Connection(HttpToolsProtocol):
             # One request has one answer.
             broken.keep_alive = False
             if broken.response_complete:
-                self.transport.close()
+                self._close()
         elif broken is not None and self.pipeline:
             # The newest one waits at the left.
             self.pipeline.popleft()
             self._last_error = error
-        elif broken is not None or self.idle:
+        elif broken is not None:
+            _disconnect(broken)
+            self._say_last(error)
+        elif self.idle:
             self._say_last(error)
         else:
             self._last_error = error
@@ -242,10 +260,17 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self.transport.write(answer_bytes(error, new_request_id()))
+        self._close()
+
+    def _close(self) -> None:
+        """End once what was written is read, which may be never: for so long, then at once."""
         self.transport.close()
-        if self.transport.get_write_buffer_size():
-            # Closed once it is read, which may be never.
-            self.loop.call_later(self.patience, self.transport.abort)
+        self._until = None
+        self._wait(self.patience)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     @property
     def idle(self) -> bool:
@@ -266,17 +291,17 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
 
     def _wait(self, seconds: float) -> None:
-        if self._until is None and not self.transport.is_closing():
+        if self._until is None:
             self._until = self.loop.time() + seconds
             if self._watch is None:
                 self._watch = self.loop.call_later(self.patience, self._look)
 
     def _look(self) -> None:
         self._watch = None
-        if self._until is None or self.transport.is_closing():
+        if self._until is None:
             return
         left = self._until - self.loop.time()
-        if not self.idle:
+        if not self.idle and not self.transport.is_closing():
             # An earlier request on this connection is being answered; the next one may wait.
             left = max(left, self.patience)
         if left <= 0:
@@ -284,6 +309,13 @@ class Connection(HttpToolsProtocol):
         else:
             # What is waited for may have to come sooner next time.
             self._watch = self.loop.call_later(min(left, self.patience), self._look)
+
+
+def _disconnect(cycle: RequestResponseCycle) -> None:
+    """Let a request write no answer."""
+    if not cycle.response_complete:
+        cycle.disconnected = True
+        cycle.message_event.set()
 
 
 def answer_bytes(error: CasebellError, request_id: str) -> bytes:

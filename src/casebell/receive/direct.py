@@ -102,7 +102,7 @@ class DirectConnection(Connection):
         self._in_read += 1
         self.message_is_complete()
         exchange = Exchange(keep_alive=self.parser.should_keep_alive())
-        self.cycle = cast("RequestResponseCycle", exchange)
+        self.cycle = self._answering = cast("RequestResponseCycle", exchange)
         accepting = self.reception.take(
             self._source(),
             self.headers,
