@@ -9,6 +9,8 @@ from typing import Protocol
 
 from casebell.events import Micros
 
+HOUR: Micros = 3_600_000_000
+
 
 class Clock(Protocol):
     """What a stage may ask of time."""

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from casebell.clock import HOUR
 from casebell.events import Alert, AlertKind, Micros, SendResult
 from casebell.store.outbox import NewAlert
-
-_HOUR: Micros = 3_600_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,11 +75,11 @@ def _warnings(
         subject = f"urgent-failed:{alert.id}"
         note = ("urgent_failed", *details, str(alert.event_id), what)
     elif alert.channel not in ladder.targets:
-        subject = f"channel-gone:{alert.channel}:{now // _HOUR}"
+        subject = f"channel-gone:{alert.channel}:{now // HOUR}"
         note = ("channel_gone", alert.channel, str(alert.id))
     else:
         # One message an hour for each target and reason, however many alerts fail.
-        subject = f"channel-failed:{alert.channel}:{alert.target}:{reason}:{now // _HOUR}"
+        subject = f"channel-failed:{alert.channel}:{alert.target}:{reason}:{now // HOUR}"
         note = ("channel_failed", *details)
     return [
         NewAlert(

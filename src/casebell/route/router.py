@@ -8,9 +8,9 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from casebell.clock import Clock
+from casebell.clock import HOUR, Clock
 from casebell.errors import StorageUnavailable
-from casebell.events import CaseEvent, Micros
+from casebell.events import CaseEvent
 from casebell.route.fresh import Fresh
 from casebell.route.rulebook import Routed, Rulebook
 from casebell.store import cases, held, outbox, refused
@@ -31,7 +31,6 @@ STRETCH = 8
 POLL = 1.0
 #: Seconds before an event that could not be routed is tried again.
 DEFECT_WAIT = 60.0
-_HOUR: Micros = 3_600_000_000
 
 
 class Router:
@@ -201,7 +200,7 @@ class Router:
         async with self._store.read() as connection:
             untold = await held.untold(connection)
         now = self._clock.now()
-        hour = now // _HOUR
+        hour = now // HOUR
         due = [row for row in untold if self._told_held.get((row.source, row.reason)) != hour]
         if not due:
             return
@@ -224,9 +223,9 @@ class Router:
         Everything that decides it is in the table, so a restart neither repeats nor mutes it.
         """
         now = self._clock.now()
-        hour = now // _HOUR
+        hour = now // HOUR
         async with self._store.read() as connection:
-            rising = await refused.rising(connection, hour=hour * _HOUR)
+            rising = await refused.rising(connection, hour=hour * HOUR)
         if not rising:
             return
         async with self._store.write() as connection:

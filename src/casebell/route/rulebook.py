@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from casebell.clock import HOUR
 from casebell.events import AlertKind, CaseEvent, Flag, Micros
 from casebell.route.decide import DecisionOutcome, Targets
 from casebell.route.decisions import Decided, Decisions
@@ -18,7 +19,6 @@ from casebell.store.docket import Docket
 from casebell.store.outbox import NewAlert
 
 _CONTRADICTIONS = frozenset({Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT})
-_HOUR: Micros = 3_600_000_000
 
 
 class Routed(NamedTuple):
@@ -88,7 +88,7 @@ class Rulebook:
             outcome = decided.decision.outcome
             for name in decided.decision.matching.undecided:
                 # At most hourly: one text may come again and again.
-                subject = f"rule-undecided:{name}:{now // _HOUR}"
+                subject = f"rule-undecided:{name}:{now // HOUR}"
                 docket.tell(
                     self.for_operations(subject, ("rule_undecided", name, str(one.id))), now=now
                 )

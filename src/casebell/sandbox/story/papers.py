@@ -1,10 +1,10 @@
 """What the upstream delivers in the story."""
 
+from casebell.clock import HOUR
 from casebell.events import Micros
 from casebell.sandbox.samples import SAMPLES, document_of
 from casebell.sandbox.upstream import Outgoing
 
-_HOUR: Micros = 3_600_000_000
 #: 2026-03-02T15:04:05Z, the day on which the story's cases move.
 _DAY: Micros = 1_772_463_845_000_000
 
@@ -31,7 +31,7 @@ def paper(
     kind = SAMPLES[sample].kind
     document = document_of(
         SAMPLES[sample],
-        now=_DAY + hours * _HOUR,
+        now=_DAY + hours * HOUR,
         event_id=event_id or "none",
         receipt=receipt_sent or receipt,
     )
