@@ -15,16 +15,16 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from casebell import admin as local
 from casebell.clock import Clock
-from casebell.console import local
-from casebell.console.answers import RequestIds, on_defect, on_http_exception
-from casebell.console.event_page import event_page
-from casebell.console.operations import ACTOR
-from casebell.console.reload import Reloader, Swap
-from casebell.console.status import StatusPages
+from casebell.http.answers import RequestIds, on_defect, on_http_exception
+from casebell.http.event_page import event_page
+from casebell.http.health import StatusPages
 from casebell.receive.endpoint import WEBHOOKS, WebhookEndpoint
 from casebell.receive.reception import Reception
+from casebell.reload import Reloader, Swap
 from casebell.runtime import Runtime
+from casebell.service.operations import ACTOR
 from casebell.settings import Settings
 from casebell.store import queries
 from casebell.telemetry import Metrics

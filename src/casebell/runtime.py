@@ -13,8 +13,6 @@ from typing import Self
 
 import casebell
 from casebell.clock import Clock, SystemClock
-from casebell.console.operations import Operations
-from casebell.console.reload import Swap
 from casebell.events import CaseEvent
 from casebell.notify.alarm import StorageAlarm
 from casebell.notify.clock_watch import follow_journal
@@ -24,10 +22,12 @@ from casebell.notify.escalate import Ladder
 from casebell.receive.accept import Receiver, desks
 from casebell.receive.bodies import same_content
 from casebell.receive.refusals import Refusals
+from casebell.reload import Swap
 from casebell.route.router import Router
 from casebell.route.rulebook import Rulebook
 from casebell.route.rules import compile_rules
 from casebell.route.verdict import Meanings
+from casebell.service.operations import Operations
 from casebell.settings import Settings
 from casebell.store import journal, leases, queries
 from casebell.store.engine import Store

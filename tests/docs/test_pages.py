@@ -41,7 +41,9 @@ def test_paths_in_the_repository_are_there(page: str) -> None:
     for code in code_in(PAGES[page]):
         if re.fullmatch(r"(src|tests|docs|\.ci)/[\w./*-]+", code):
             assert list(ROOT.glob(code.rstrip("/"))), f"{page} names {code}"
-        elif re.fullmatch(r"(settings|notify|receive|route|store|console|cli)/[\w./*-]+\.py", code):
+        elif re.fullmatch(
+            r"(settings|notify|receive|route|store|service|http|cli)/[\w./*-]+\.py", code
+        ):
             assert list((ROOT / "src/casebell").glob(code)), f"{page} names {code}"
 
 

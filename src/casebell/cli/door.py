@@ -5,8 +5,8 @@ from typing import Any
 
 import httpx2
 
+from casebell.admin import Door, door_path, read_door
 from casebell.cli.tls import trust
-from casebell.console.local import Door, door_path, read_door
 from casebell.errors import CasebellError, Problem, ServerUnreachable
 from casebell.settings import Settings
 

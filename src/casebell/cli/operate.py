@@ -6,8 +6,8 @@ from typing import Any
 
 from casebell.cli.door import ask_server
 from casebell.clock import SystemClock
-from casebell.console.operations import Operations
 from casebell.runtime import Runtime
+from casebell.service.operations import Operations
 from casebell.settings import Settings
 from casebell.store.lock import is_locked
 from casebell.telemetry import configure_logging

@@ -17,12 +17,12 @@ import uvicorn
 import uvloop
 
 import casebell
+from casebell.admin import Door, door_path, new_door, write_door
 from casebell.app import REQUEST_GRACE, build
 from casebell.cli.door import local_url
 from casebell.cli.options import Config, settings_for
 from casebell.cli.tls import see_certificate
 from casebell.clock import SystemClock
-from casebell.console.local import Door, door_path, new_door, write_door
 from casebell.errors import Refusal
 from casebell.receive.connection import Connection
 from casebell.receive.direct import DirectConnection

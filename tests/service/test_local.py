@@ -11,12 +11,12 @@ import pytest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
-from casebell.console import local
-from casebell.console.answers import on_http_exception
-from casebell.console.local import Door, door_path, new_door, read_door, write_door
+from casebell import admin as local
+from casebell.admin import Door, door_path, new_door, read_door, write_door
 from casebell.errors import Problem
+from casebell.http.answers import on_http_exception
 from casebell.sandbox.sinks import HttpSink
-from console.operating import Desk
+from service.operating import Desk
 
 TOKEN = "a-token-for-tests"
 URL = "http://127.0.0.1:8080"

@@ -7,13 +7,13 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from casebell.console.operations import Operations
 from casebell.errors import ConfigError, Problem
 from casebell.events import AlertKind, HeldReason, VerifiedDelivery
 from casebell.notify.configured import load_channels, policies
 from casebell.notify.dispatcher import Dispatcher
 from casebell.notify.escalate import Ladder
 from casebell.sandbox.sinks import HttpSink
+from casebell.service.operations import Operations
 from casebell.settings import Channel, Settings
 from casebell.store import held, outbox
 from casebell.store.engine import Store

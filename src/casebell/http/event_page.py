@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from casebell.console.answers import row_number
+from casebell.http.answers import row_number
 
 
 async def event_page(request: Request) -> Response:

@@ -15,15 +15,15 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from casebell import errors
-from casebell.console.answers import (
+from casebell.errors import CasebellError, ConfigError, HeldDelivery, StorageUnavailable
+from casebell.events import HeldReason
+from casebell.http.answers import (
     RequestIds,
     error_response,
     on_defect,
     on_http_exception,
     row_number,
 )
-from casebell.errors import CasebellError, ConfigError, HeldDelivery, StorageUnavailable
-from casebell.events import HeldReason
 
 REQUEST_ID = re.compile(r"req_[0-9a-f]{24}")
 

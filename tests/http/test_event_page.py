@@ -2,7 +2,7 @@
 
 from starlette.requests import Request
 
-from casebell.console.event_page import event_page
+from casebell.http.event_page import event_page
 
 
 async def test_the_page_of_a_link_shows_no_data() -> None:

@@ -10,10 +10,10 @@ from casebell.sandbox.sinks import HttpAnswer, HttpSink
 from casebell.store import refused
 from casebell.store.schema import alerts, events, journal
 from casebell.store.schema import held as held_table
-from console.operating import GOOD, Desk
 from contracts.store_contract import refusal
 from contracts.workbench import rows
 from receive.making import HMAC_SECRET, NOW, SIGNED_AT, signature
+from service.operating import GOOD, Desk
 
 
 class TestRetry:

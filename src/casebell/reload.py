@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from casebell.clock import Clock
-from casebell.console.changes import changes, waiting_for_restart
 from casebell.errors import CasebellError, ConfigError, StorageUnavailable
 from casebell.events import AlertKind
 from casebell.notify.dispatcher import Dispatcher
 from casebell.settings import Settings, fingerprint
+from casebell.settings.changes import changes, waiting_for_restart
 from casebell.store import journal, outbox
 from casebell.store.engine import Store
 from casebell.store.outbox import NewAlert

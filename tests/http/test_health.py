@@ -9,8 +9,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from casebell.console.status import CHECKS_LAST, StatusPages
 from casebell.errors import StorageUnavailable
+from casebell.http.health import CHECKS_LAST, StatusPages
 from casebell.store.engine import Store
 from casebell.telemetry import Metrics
 from contracts.case_events import case_event

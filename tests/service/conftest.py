@@ -7,8 +7,8 @@ import pytest
 
 from casebell.sandbox.sinks import HttpSink
 from casebell.store.engine import Store
-from console.operating import Desk
 from contracts.workbench import store_in
+from service.operating import Desk
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from casebell.console.changes import FIXED, changes, waiting_for_restart
 from casebell.settings import Settings, load
+from casebell.settings.changes import FIXED, changes, waiting_for_restart
 
 FIRST = """
 [sources.parley]

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from casebell.clock import Clock
-from casebell.console.answers import error_response
 from casebell.errors import NotThere, StorageUnavailable
+from casebell.http.answers import error_response
 from casebell.receive.address import Network, within
 from casebell.store import queries
 from casebell.store.engine import Store

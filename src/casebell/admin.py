@@ -17,9 +17,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from casebell.console.answers import Handler, as_row_number, error_response, row_number
-from casebell.console.operations import Operations
 from casebell.errors import CasebellError, ConfigError, NotThere
+from casebell.http.answers import Handler, as_row_number, error_response, row_number
+from casebell.service.operations import Operations
 
 #: Reads the configuration anew and tells what changed; raises ConfigError.
 Reload = Callable[[], Awaitable[Mapping[str, Any]]]

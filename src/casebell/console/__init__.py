@@ -1,1 +1,0 @@
-"""What the server shows over HTTP beside the webhooks."""
