@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from casebell.settings import Settings, load
-from casebell.settings.changes import FIXED, changes, waiting_for_restart
+from casebell.settings.changes import changes, waiting_for_restart
+from casebell.settings.values import NeedsRestart
 
 FIRST = """
 [sources.parley]
@@ -73,6 +74,39 @@ def test_what_waits_for_a_restart(written: Callable[[str], Settings]) -> None:
     assert waiting_for_restart(first, first) == []
     assert waiting_for_restart(first, written(FIRST + "[server]\nport = 1\n")) == ["server.port"]
     assert waiting_for_restart(one, other) == ["storage.url"]
-    for key in FIXED:
-        section, _, name = key.partition(".")
-        assert name in type(getattr(first, section)).model_fields
+
+
+@pytest.mark.parametrize(
+    "key", ["server.host", "server.port", "server.tls_cert", "server.tls_key", "storage.url"]
+)
+def test_what_the_server_has_bound_needs_a_restart(
+    written: Callable[[str], Settings], tmp_path: Path, key: str
+) -> None:
+    """A new address, certificate or database is not told as a change that is in force."""
+    (tmp_path / "there.pem").touch()
+    section, _, name = key.partition(".")
+    keys = {
+        "host": 'host = "::1"',
+        "port": "port = 1",
+        "tls_cert": 'tls_cert = "there.pem"\ntls_key = "there.pem"',
+        "tls_key": 'tls_cert = "there.pem"\ntls_key = "there.pem"',
+        "url": 'url = "sqlite:///other.db"',
+    }
+    first, then = written(FIRST), written(f"{FIRST}\n[{section}]\n{keys[name]}\n")
+    assert key in waiting_for_restart(first, then)
+    assert changes(first, then) == {}
+
+
+def test_every_other_key_reloads_by_itself(written: Callable[[str], Settings]) -> None:
+    """A key that a section gains is told of without being listed anywhere."""
+    first = written(FIRST)
+    for section in (first.server, first.ops, first.routing, first.alerts):
+        name = next(one for one, part in first if part is section)
+        for key, field in type(section).model_fields.items():
+            other = first.model_copy(update={name: section.model_copy(update={key: "other"})})
+            expected = (
+                {}
+                if NeedsRestart in field.metadata
+                else {"settings": {"changed": [f"{name}.{key}"]}}
+            )
+            assert changes(first, other) == expected

@@ -1,36 +1,38 @@
-"""What differs between two configurations, by name. Pure; never a value."""
+"""What differs between two configurations, by name: read from the models, never a value.
+
+A new key, section or kind of table is told of without a line here. A key that a running server
+cannot change carries the mark `NeedsRestart` in its model.
+"""
 
 from collections.abc import Mapping
+from typing import Any
 
-from casebell.settings import Settings
-
-#: Keys that a running server cannot change: it has bound the address and holds the database.
-FIXED = ("server.host", "server.port", "server.tls_cert", "server.tls_key", "storage.url")
-#: Tables whose keys are told one by one.
-SECTIONS = ("server", "storage", "ops", "routing", "alerts")
+from casebell.settings.models import Document, Settings
+from casebell.settings.values import NeedsRestart, Part
 
 #: Kind of thing → `added`, `removed` or `changed` → names; what is empty is left out.
 Changes = Mapping[str, Mapping[str, list[str]]]
 
 
 def changes(old: Settings, new: Settings) -> Changes:
-    """What a server that turns from `old` to `new` does differently; without `FIXED`."""
+    """What a server that turns from `old` to `new` does differently; without what needs a restart.
+
+    Tables with names, such as sources, are told by name; the keys of the sections one by one.
+    """
     found = {
-        "sources": _named(old.sources, new.sources),
-        "channels": _named(old.channels, new.channels),
-        "rules": _named(_rules(old), _rules(new)),
-        "settings": _named(_keys(old), _keys(new)),
+        kind: _differing(_named(old, kind), _named(new, kind)) for kind in Document.model_fields
     }
+    found["settings"] = _differing(_keys(old), _keys(new))
     return {kind: names for kind, names in found.items() if names}
 
 
 def waiting_for_restart(started_with: Settings, new: Settings) -> list[str]:
-    """The keys of `FIXED` that say something else than when the server started."""
-    before, after = _keys(started_with, fixed=True), _keys(new, fixed=True)
-    return [key for key in FIXED if before[key] != after[key]]
+    """The keys that need a restart and say something else than when the server started."""
+    before, after = _keys(started_with, need_restart=True), _keys(new, need_restart=True)
+    return [key for key in after if before[key] != after[key]]
 
 
-def _named(old: Mapping[str, object], new: Mapping[str, object]) -> dict[str, list[str]]:
+def _differing(old: Mapping[str, object], new: Mapping[str, object]) -> dict[str, list[str]]:
     found = {
         "added": [name for name in new if name not in old],
         "removed": [name for name in old if name not in new],
@@ -39,16 +41,23 @@ def _named(old: Mapping[str, object], new: Mapping[str, object]) -> dict[str, li
     return {what: names for what, names in found.items() if names}
 
 
-def _rules(settings: Settings) -> Mapping[str, object]:
-    return {rule.name: rule for rule in settings.rules}
+def _named(settings: Settings, kind: str) -> Mapping[str, Any]:
+    """The tables of one kind by their names; none where the kind is a section."""
+    tables = getattr(settings, kind)
+    if isinstance(tables, tuple):
+        return {table.name: table for table in tables}
+    return tables if isinstance(tables, dict) else {}
 
 
-def _keys(settings: Settings, *, fixed: bool = False) -> Mapping[str, object]:
-    """Every key of the sections and its value."""
-    values = {
+def _keys(settings: Settings, *, need_restart: bool = False) -> Mapping[str, object]:
+    """Every key of the sections and its value.
+
+    A section is compared field by field: secrets by their value, which is never written out.
+    """
+    return {
         f"{section}.{key}": value
-        for section in SECTIONS
-        # Field by field: a secret is compared by its value and never written out.
-        for key, value in getattr(settings, section)
+        for section in Document.model_fields
+        if isinstance(part := getattr(settings, section), Part)
+        for key, value in part
+        if (NeedsRestart in type(part).model_fields[key].metadata) is need_restart
     }
-    return {key: value for key, value in values.items() if (key in FIXED) is fixed}

@@ -15,6 +15,7 @@ from casebell.settings.values import (
     Duration,
     ExistingFile,
     Name,
+    NeedsRestart,
     Networks,
     Part,
     ReceiptGlobs,
@@ -64,9 +65,9 @@ def _timezone(value: str) -> str:
 class Server(Part):
     """Where Casebell listens, and what it bears from strangers."""
 
-    host: Text = "127.0.0.1"
+    host: Annotated[Text, NeedsRestart] = "127.0.0.1"
     #: 0 lets the system choose a free one.
-    port: int = Field(default=8080, ge=0, le=65535)
+    port: Annotated[int, NeedsRestart] = Field(default=8080, ge=0, le=65535)
     #: Used in links; None leaves links out.
     public_url: Annotated[str, AfterValidator(_web_address)] | None = None
     #: For people; storage is UTC.
@@ -81,15 +82,17 @@ class Server(Part):
     body_timeout: Duration = Field(default=10.0, gt=0, le=600)
     #: Refusals per address before 429 (E5).
     refusals_per_minute: int = Field(default=300, ge=1)
-    tls_cert: ExistingFile | None = None
-    tls_key: ExistingFile | None = None
+    tls_cert: Annotated[ExistingFile | None, NeedsRestart] = None
+    tls_key: Annotated[ExistingFile | None, NeedsRestart] = None
 
 
 class Storage(Part):
     """Where everything is kept."""
 
     #: `sqlite:///…` with an absolute path once loaded, or `postgresql://…`, password and all.
-    url: SecretStr = Field(default=SecretStr("sqlite:///casebell.db"), validate_default=True)
+    url: Annotated[SecretStr, NeedsRestart] = Field(
+        default=SecretStr("sqlite:///casebell.db"), validate_default=True
+    )
 
     @field_validator("url")
     @classmethod

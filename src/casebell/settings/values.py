@@ -173,6 +173,14 @@ def base_dir(info: ValidationInfo) -> Path:
 
 as_list = BeforeValidator(_as_list)
 
+
+class NeedsRestart:
+    """Marks a key whose new value waits for a restart: the server has bound or opened it already.
+
+    A key without this mark is in force after `casebell reload`.
+    """
+
+
 Duration = Annotated[float, BeforeValidator(_duration)]
 Size = Annotated[int, BeforeValidator(_size)]
 Networks = Annotated[tuple[Annotated[Network, PlainValidator(_network)], ...], as_list]
