@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from casebell.config_file import find
 from casebell.errors import ConfigError, Problem
-from casebell.settings import find, fingerprint, load, load_rest
+from casebell.settings import fingerprint, load, load_rest
 from settings.written import MINIMAL, Read
 
 
@@ -32,7 +33,7 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
 
 def test_the_systems_file_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing is named and the working directory has none."""
-    module = importlib.import_module("casebell.settings.load")
+    module = importlib.import_module("casebell.config_file")
     assert Path("/etc/casebell/config.toml") == module.SYSTEM_FILE
     system = tmp_path / "system.toml"
     system.touch()
@@ -62,7 +63,7 @@ def test_a_named_file_that_is_missing(
 
 def test_no_file_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The places that were looked at are named, and how to begin."""
-    module = importlib.import_module("casebell.settings.load")
+    module = importlib.import_module("casebell.config_file")
     monkeypatch.setattr(module, "SYSTEM_FILE", tmp_path / "system.toml")
     with pytest.raises(ConfigError) as caught:
         find(None, {}, tmp_path)

@@ -6,7 +6,7 @@ configuration file or the environment.
 
 from casebell.settings.channels import Channel
 from casebell.settings.durations import parse_duration, parse_size
-from casebell.settings.load import find, fingerprint, load, load_rest
+from casebell.settings.load import fingerprint, load, load_rest
 from casebell.settings.models import Alerts, Ops, Routing, Server, Settings, Storage
 from casebell.settings.rules import Rule, When
 from casebell.settings.sources import FieldMap, Secret, Source
@@ -24,7 +24,6 @@ __all__ = [
     "Source",
     "Storage",
     "When",
-    "find",
     "fingerprint",
     "load",
     "load_rest",

@@ -2,12 +2,11 @@
 
 import hashlib
 import os
-import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from casebell.config_file import find, parsed, read_file
 from casebell.errors import ConfigError, Problem
 from casebell.settings import checks
 from casebell.settings.environment import Environment, Overrides, gather
@@ -16,23 +15,6 @@ from casebell.settings.layout import Loc, spelled
 from casebell.settings.models import Settings
 from casebell.settings.problems import Finding
 from casebell.settings.validation import validate
-
-VARIABLE = "CASEBELL_CONFIG"
-FILE_NAME = "config.toml"
-SYSTEM_FILE = Path("/etc/casebell/config.toml")
-
-#: What to look for where tomllib says one of these; its other messages can quote the file.
-SYNTAX_HINTS = {
-    "Invalid value": "Text needs quotes; true and false are in lower case.",
-    "Cannot overwrite a value": "The same key or table stands here twice.",
-    "Expected '=' after a key in a key/value pair": "A line reads `key = value`.",
-    "Unterminated string": "A closing quote is missing.",
-    "Unclosed array": "A `]` or a comma between two entries is missing.",
-    "Unclosed inline table": "A `}` or a comma between two entries is missing.",
-    "Unescaped '\\' in a string": "Write `\\\\` for a backslash, or use single quotes.",
-    "Expected newline or end of document after a statement": "Each key needs a line of its own.",
-}
-SYNTAX_HINT = "Look at this line and the one before: quotes, brackets, a key or table given twice."
 
 
 def load(
@@ -90,8 +72,8 @@ def _look(
     """The settings without what is wrong, and what is."""
     environ = os.environ if environ is None else environ
     file = find(path, environ, Path.cwd() if cwd is None else cwd)
-    content = _read(file)
-    data = _parse(content, file)
+    content = read_file(file)
+    data = parsed(content, file)
     environment = gather(file.parent / ".env", environ)
     overrides = Overrides(data, environment)
     interpolation = Interpolation(variables=environment.variables, base_dir=file.parent)
@@ -111,75 +93,6 @@ def _look(
         warnings=tuple(checks.warnings(document)),
     )
     return settings, problems
-
-
-def find(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Path:
-    """The configuration file, absolute: `--config`, else `CASEBELL_CONFIG`, else the usual places.
-
-    Raises:
-        ConfigError: the file that was named, or each of the usual ones, is missing.
-    """
-    named = path or (Path(environ[VARIABLE]) if environ.get(VARIABLE) else None)
-    if named is not None:
-        if not _is_there(cwd / named):
-            origin = "--config" if path else VARIABLE
-            raise _nothing_found(f"There is no file {named}.", origin)
-        return cwd / named
-    for file in (cwd / FILE_NAME, SYSTEM_FILE):
-        if _is_there(file):
-            return file
-    raise _nothing_found(f"There is neither ./{FILE_NAME} nor {SYSTEM_FILE}.", "")
-
-
-def _is_there(file: Path) -> bool:
-    try:
-        return file.exists()
-    except OSError:
-        return True  # Reading it will tell why it cannot be reached.
-
-
-def _nothing_found(message: str, where: str) -> ConfigError:
-    hint = f"`casebell init` writes a configuration; --config FILE or {VARIABLE} names another."
-    problem = Problem(key="", message=message, hint=hint, where=where)
-    return ConfigError([problem], message=message, hint=hint)
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        reason = error.strerror
-    raise ConfigError(
-        [
-            Problem(
-                key="",
-                message=f"The configuration cannot be read: {reason}.",
-                hint="The account that runs Casebell must be able to read it.",
-                where=str(file),
-            )
-        ]
-    )
-
-
-def _parse(content: bytes, file: Path) -> dict[str, Any]:
-    try:
-        # Editors on Windows begin a file with a byte order mark; TOML does not know it.
-        return tomllib.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        message, hint = f"Line {line} is not UTF-8.", "Save the file as UTF-8."
-    except (ValueError, RecursionError) as error:
-        message, hint = _syntax_error(str(error))
-    raise ConfigError([Problem(key="", message=message, hint=hint, where=str(file))])
-
-
-def _syntax_error(text: str) -> tuple[str, str]:
-    """Where tomllib stopped, and why in our own words."""
-    match = re.fullmatch(r"(.*) \(at (line \d+, column \d+|end of document)\)", text, re.DOTALL)
-    if match is None:
-        return "This is not TOML.", SYNTAX_HINT
-    place = "the end of the file" if match[2].startswith("end") else match[2]
-    return f"The TOML is wrong at {place}.", SYNTAX_HINTS.get(match[1], SYNTAX_HINT)
 
 
 def _problem(

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
+from casebell.config_file import DEFAULT_STORAGE, SQLITE, socket_path
 from casebell.settings.channels import Channel
 from casebell.settings.rules import Rule
 from casebell.settings.sources import Source
@@ -29,7 +30,6 @@ from casebell.settings.values import (
 
 StorageKind: TypeAlias = Literal["sqlite", "postgresql"]
 
-SQLITE = "sqlite:///"
 POSTGRESQL = "postgresql://"
 
 
@@ -84,6 +84,8 @@ class Server(Part):
     refusals_per_minute: int = Field(default=300, ge=1)
     tls_cert: Annotated[ExistingFile | None, NeedsRestart] = None
     tls_key: Annotated[ExistingFile | None, NeedsRestart] = None
+    #: Unix socket on which the command line asks this server; "" is the usual place.
+    socket: Annotated[str, NeedsRestart] = ""
 
 
 class Storage(Part):
@@ -91,7 +93,7 @@ class Storage(Part):
 
     #: `sqlite:///…` with an absolute path once loaded, or `postgresql://…`, password and all.
     url: Annotated[SecretStr, NeedsRestart] = Field(
-        default=SecretStr("sqlite:///casebell.db"), validate_default=True
+        default=SecretStr(DEFAULT_STORAGE), validate_default=True
     )
 
     @field_validator("url")
@@ -197,3 +199,9 @@ class Settings(Document):
     sha256: str
     #: What works but may not be meant, as sentences.
     warnings: tuple[str, ...] = ()
+
+    @property
+    def socket(self) -> Path:
+        """Where the running server answers the command line."""
+        url = self.storage.url.get_secret_value()
+        return socket_path(socket=self.server.socket, storage=url, base_dir=self.base_dir)
