@@ -76,7 +76,8 @@ def build(
             return True
 
     async def loops_run() -> bool:
-        return runtime.event_log.alive and runtime.router.alive and runtime.dispatcher.alive
+        loops = runtime.event_log, runtime.router, runtime.dispatcher, runtime.delivery_watch
+        return all(loop.alive for loop in loops)
 
     pages = StatusPages(
         store=runtime.store,

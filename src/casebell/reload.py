@@ -11,7 +11,6 @@ from typing import Any
 
 from casebell.clock import Clock
 from casebell.errors import CasebellError, ConfigError, StorageUnavailable
-from casebell.events import AlertKind
 from casebell.notify.dispatcher import Dispatcher
 from casebell.settings import Settings, fingerprint
 from casebell.settings.changes import changes, waiting_for_restart
@@ -165,16 +164,7 @@ class Reloader:
         """
         told = "\n".join(f"{one['key']}: {one['message']}" for one in problems)
         state = hashlib.sha256(f"{sha256}\n{told}".encode()).hexdigest()
-        channels = self._dispatcher.channels
-        return [
-            NewAlert(
-                kind=AlertKind.OPS,
-                subject=f"config-rejected:{state}",
-                channel=channel,
-                target=target,
-                urgent=False,
-                note=("config_rejected", str(len(problems)), told.partition("\n")[0], sha256[:12]),
-            )
-            for channel in self._in_force.ops.notify
-            for target in channels[channel].targets
-        ]
+        return self._dispatcher.ops.alerts_for(
+            f"config-rejected:{state}",
+            ("config_rejected", str(len(problems)), told.partition("\n")[0], sha256[:12]),
+        )

@@ -17,6 +17,7 @@ from casebell.events import CaseEvent
 from casebell.notify.alarm import StorageAlarm
 from casebell.notify.clock_watch import follow_journal
 from casebell.notify.configured import ladder, load_channels, policies, same_service
+from casebell.notify.delivery_watch import DeliveryWatch
 from casebell.notify.dispatcher import Dispatcher
 from casebell.notify.escalate import Ladder
 from casebell.receive.accept import Receiver, desks
@@ -53,6 +54,7 @@ class Runtime:
     refusals: Refusals
     receiver: Receiver
     router: Router
+    delivery_watch: DeliveryWatch
     dispatcher: Dispatcher
     operations: Operations
     alarm: StorageAlarm
@@ -104,12 +106,24 @@ class Runtime:
             router.take(stored if store.is_sqlite else ())
 
         event_log = EventLog(store=store, same_content=same, appended=appended)
+        delivery_watch = DeliveryWatch(
+            store=store,
+            ops=lambda: dispatcher.ops,
+            clock=clock,
+            metrics=metrics,
+            log=log,
+            told=dispatcher.wake,
+        )
         refusals = Refusals(
-            store=store, clock=clock, per_minute=settings.server.refusals_per_minute
+            store=store,
+            clock=clock,
+            per_minute=settings.server.refusals_per_minute,
+            written=delivery_watch.wake,
         )
 
         def look_again() -> None:
             router.wake()
+            delivery_watch.wake()
             dispatcher.wake()
 
         return cls(
@@ -127,9 +141,10 @@ class Runtime:
                 event_log=event_log,
                 refusals=refusals,
                 clock=clock,
-                held_back=router.wake,
+                held_back=delivery_watch.wake,
             ),
             router=router,
+            delivery_watch=delivery_watch,
             dispatcher=dispatcher,
             operations=Operations(
                 store=store,
@@ -210,6 +225,7 @@ class Runtime:
             await stack.enter_async_context(self.dispatcher)
             stack.push_async_callback(self.dispatcher.close, grace=SEND_GRACE)
             await stack.enter_async_context(self.router)
+            await stack.enter_async_context(self.delivery_watch)
             await stack.enter_async_context(self.event_log)
             await stack.enter_async_context(self.alarm)
             yield

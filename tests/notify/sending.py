@@ -15,6 +15,7 @@ from casebell.notify.render import Style
 from casebell.sandbox.sinks import HttpSink
 from casebell.store import outbox
 from casebell.store.engine import Store
+from casebell.store.ops import OpsTargets
 from casebell.store.outbox import NewAlert
 from casebell.store.schema import alerts, attempts
 from casebell.telemetry import Metrics
@@ -51,15 +52,16 @@ class Bench:
         self.book = LogBook()
         self.metrics = Metrics()
         style = Style(disclose="minimal", timezone=ZoneInfo("UTC"), public_url=None)
+        targets = {name: channel.targets for name, channel in channels.items()}
         policy = Policy(style=style, timeout=5.0, max_age=max_age, pace=pace)
         self.dispatcher = Dispatcher(
             store=store,
             channels=channels,
             policies=dict.fromkeys(channels, policy),
             ladder=Ladder(
-                targets={name: channel.targets for name, channel in channels.items()},
+                targets=targets,
                 fallbacks=fallbacks or {},
-                ops=ops,
+                ops=OpsTargets.on(ops, targets=targets),
             ),
             owner=owner,
             clock=self.clock,

@@ -8,6 +8,7 @@ import pytest
 from casebell.notify.alarm import LOOK_EVERY, PATIENCE, StorageAlarm
 from casebell.sandbox.sinks import HttpSink
 from casebell.store.engine import Store
+from casebell.store.ops import OpsTargets
 from casebell.store.schema import journal
 from contracts.case_events import case_event
 from contracts.channel_contract import load
@@ -26,7 +27,7 @@ class Watch:
         self.alarm = StorageAlarm(
             store=store,
             channels=lambda: {"room": channel},
-            ops=lambda: ["room", "gone"],
+            ops=lambda: OpsTargets(targets=(("room", "json"),)),
             clock=self.clock,
             log=self.book.log,
         )

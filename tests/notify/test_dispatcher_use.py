@@ -10,6 +10,7 @@ from casebell.notify.escalate import Ladder
 from casebell.notify.render import Style
 from casebell.sandbox.sinks import HttpAnswer, HttpSink
 from casebell.store.engine import Store
+from casebell.store.ops import OpsTargets
 from notify.sending import RETRY_AFTER, Bench, running, to
 from waiting import TIMEOUT, until
 
@@ -23,7 +24,7 @@ def use(bench: Bench, channels: Mapping[str, Channel]) -> None:
         Ladder(
             targets={name: channel.targets for name, channel in channels.items()},
             fallbacks={},
-            ops=(),
+            ops=OpsTargets(targets=()),
         ),
     )
 

@@ -9,19 +9,21 @@ from casebell.events import Alert, AlertKind, FailureReason, Outcome, SendResult
 from casebell.notify.escalate import Ladder, escalate
 from casebell.notify.render import render_note
 from casebell.notify.words import NOTES
+from casebell.store.ops import OpsTargets
 from casebell.store.outbox import NewAlert
 
 HOUR = 3_600_000_000
 NOW = 489_019 * HOUR + 1
+TARGETS = {
+    "slack": ("general",),
+    "email": ("rfe@example-firm.com", "it@example-firm.com"),
+    "ops-mail": ("it@example-firm.com",),
+    "ops-chat": ("alarms",),
+}
 LADDER = Ladder(
-    targets={
-        "slack": ("general",),
-        "email": ("rfe@example-firm.com", "it@example-firm.com"),
-        "ops-mail": ("it@example-firm.com",),
-        "ops-chat": ("alarms",),
-    },
+    targets=TARGETS,
     fallbacks={"slack": "email"},
-    ops=("ops-mail", "ops-chat"),
+    ops=OpsTargets.on(("ops-mail", "ops-chat"), targets=TARGETS),
 )
 REFUSED = SendResult(
     outcome=Outcome.AUTH, reason=FailureReason.AUTH_FAILED, detail="HTTP 403: invalid_auth"
@@ -178,7 +180,7 @@ def test_a_failed_test_is_nobody_elses_matter() -> None:
 
 def test_without_operations_only_the_fallback_hears() -> None:
     """Where no channel is for operations, the stand-ins are all there is."""
-    lonely = Ladder(targets=LADDER.targets, fallbacks=LADDER.fallbacks, ops=())
+    lonely = Ladder(targets=LADDER.targets, fallbacks=LADDER.fallbacks, ops=OpsTargets(targets=()))
     assert {one.kind for one in follow(alert(), ladder=lonely)} == {AlertKind.CASE}
 
 

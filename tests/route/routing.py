@@ -8,8 +8,6 @@ from casebell.events import (
     Alert,
     AlertKind,
     CaseEvent,
-    HeldReason,
-    VerifiedDelivery,
 )
 from casebell.notify.render import render_note
 from casebell.route.router import Router
@@ -17,8 +15,9 @@ from casebell.route.rulebook import Rulebook
 from casebell.route.rules import CompiledRule, compile_rules
 from casebell.route.verdict import Meanings
 from casebell.settings import Rule
-from casebell.store import held, outbox
+from casebell.store import outbox
 from casebell.store.engine import Store
+from casebell.store.ops import OpsTargets
 from casebell.store.schema import alerts, cases, changes, events, journal
 from casebell.telemetry import Metrics
 from contracts.case_events import unjudged
@@ -28,7 +27,6 @@ from contracts.workbench import (
     rests,
     rows,
 )
-from receive.making import make_delivery
 from waiting import until
 
 HOUR = 3_600
@@ -58,7 +56,7 @@ def rulebook(
         meanings=meanings or Meanings(),
         rules=compiled or compile_rules(Rule.model_validate(rule) for rule in rules),
         targets=TARGETS,
-        ops=ops,
+        ops=OpsTargets.on(ops, targets=TARGETS),
         coalesce=float(DAY),
         repeat_within=7.0 * DAY,
     )
@@ -143,17 +141,3 @@ def received(key: str, **fields: Any) -> CaseEvent:
 async def snapshot(store: Store) -> list[Any]:
     """Everything in the tables that routing writes."""
     return [[tuple(row) for row in await rows(store, table)] for table in TABLES]
-
-
-async def hold(store: Store, *bodies: bytes, reason: HeldReason = HeldReason.INVALID_JSON) -> None:
-    """Hold deliveries that cannot be understood."""
-    for body in bodies:
-        async with store.write() as connection:
-            await held.hold(
-                connection,
-                VerifiedDelivery(delivery=make_delivery(body), secret_label="1"),
-                reason=reason,
-                detail="The body is not JSON.",
-                body_sha256=str(hash(body)),
-                idempotency_key=None,
-            )

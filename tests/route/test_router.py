@@ -8,21 +8,16 @@ import pytest
 from sqlalchemy import text
 
 from casebell.events import (
-    AlertKind,
     Flag,
-    HeldReason,
     TimeBasis,
 )
 from casebell.route import router
 from casebell.route.router import BATCH
-from casebell.store import refused
 from casebell.store.cases import unrouted
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 from casebell.store.schema import alerts, cases, changes, events, journal
-from casebell.store.schema import held as held_table
-from contracts.case_events import OCCURRED_AT, RECEIVED_AT, body_of, case_event, same_json, unjudged
-from contracts.store_contract import refusal
+from contracts.case_events import OCCURRED_AT, body_of, case_event, same_json, unjudged
 from contracts.workbench import (
     disk_failure,
     faults,
@@ -32,10 +27,8 @@ from contracts.workbench import (
 )
 from route.routing import (
     DAY,
-    HOUR,
     RULES,
     Bench,
-    hold,
     received,
 )
 from waiting import TIMEOUT, until
@@ -287,128 +280,6 @@ class TestOperations:
         assert await bench.outcomes() == ["notified"]
 
 
-class TestHeld:
-    """Held deliveries are told: at once, then hourly for each source and reason."""
-
-    async def untold(self, store: Store) -> int:
-        """How many held deliveries operations have not heard of."""
-        return sum(row.told_at is None for row in await rows(store, held_table))
-
-    async def test_at_once(self, store: Store) -> None:
-        """The first are told together, with how many, why, and what to do."""
-        await hold(store, b"one", b"two")
-        bench = Bench(store)
-        await bench.router._tell_held()
-        assert await bench.notes() == [
-            (
-                "Source parley sent deliveries that are authentic but could not be understood.\n"
-                "New ones: 2. Reason of the first: invalid_json. The body is not JSON.\n"
-                "They are kept, and nobody was alerted of what they say.\n"
-                "Look at them: casebell held list\n"
-                "After a fix in the configuration: casebell held release 1"
-            )
-        ]
-        assert await self.untold(store) == 0
-        assert bench.rung == 1
-
-    async def test_each_reason_by_itself(self, store: Store) -> None:
-        """Another reason is told at once, too."""
-        await hold(store, b"one")
-        await hold(store, b"two", reason=HeldReason.MISSING_RECEIPT)
-        bench = Bench(store)
-        await bench.router._tell_held()
-        assert len(await bench.notes()) == 2
-
-    async def test_what_comes_within_the_hour_waits_and_is_not_passed_over(
-        self, store: Store
-    ) -> None:
-        """More of the same are told when the hour is over: once, all of them, none forgotten."""
-        bench = Bench(store)
-        await hold(store, b"one")
-        await bench.router._tell_held()
-        for body in (b"two", b"three"):
-            await hold(store, body)
-            with writes_of(store) as begun:
-                await bench.router._tell_held()
-            # Waiting costs no transaction either.
-            assert begun == []
-        assert await self.untold(store) == 2
-        bench.clock.advance(HOUR)
-        await bench.router._tell_held()
-        assert await self.untold(store) == 0
-        notes = await bench.notes()
-        assert len(notes) == 2
-        assert "New ones: 2." in notes[1]
-
-    async def test_a_restart_does_not_mute_them(self, store: Store) -> None:
-        """After a restart within the hour the ones that wait are told, not marked and forgotten."""
-        await hold(store, b"one")
-        await Bench(store).router._tell_held()
-        await hold(store, b"two")
-        bench = Bench(store)
-        await bench.router._tell_held()
-        assert len(await bench.notes()) == 2
-        assert await self.untold(store) == 0
-
-    async def test_nothing_to_tell_costs_no_writing(self, store: Store) -> None:
-        """Looking for held deliveries begins no writing transaction."""
-        with writes_of(store) as begun:
-            await Bench(store).router._tell_held()
-        assert begun == []
-
-
-class TestRefused:
-    """Sources whose deliveries fail to authenticate are told, at most hourly."""
-
-    async def refuse(self, store: Store, count: int, *, source: str = "parley") -> None:
-        """Refusals that can be checked again."""
-        batch = [refusal(source=source, body=b"{}", signature="t=1,v1=00")] * count
-        async with store.write() as connection:
-            await refused.refuse(connection, batch, now=RECEIVED_AT)
-
-    async def test_a_rise(self, store: Store) -> None:
-        """From the fifth on operations hear which source, how many, and what to do."""
-        bench = Bench(store)
-        await self.refuse(store, 4)
-        with writes_of(store) as begun:
-            await bench.router._tell_refused()
-        assert begun == []
-        await self.refuse(store, 1)
-        await bench.router._tell_refused()
-        (note,) = await bench.notes()
-        assert "source parley" in note
-        assert "New ones: 5." in note
-        assert "casebell refused list --source parley" in note
-        assert "casebell refused readmit --all --source parley" in note
-        assert await bench.told(AlertKind.OPS) == [("ops", "it@example-firm.com", False)]
-        assert bench.rung == 1
-
-    async def test_once_an_hour_over_restarts(self, store: Store) -> None:
-        """However many come and however often it restarts: one in an hour, and none forgotten."""
-        bench = Bench(store)
-        for _ in range(3):
-            await self.refuse(store, 6)
-            await Bench(store).router._tell_refused()
-            await bench.router._tell_refused()
-        assert len(await bench.notes()) == 1
-        await self.refuse(store, 5, source="torch")
-        await bench.router._tell_refused()
-        assert len(await bench.notes()) == 2
-        bench.clock.advance(HOUR)
-        for _ in range(2):
-            await bench.router._tell_refused()
-        notes = await bench.notes()
-        assert len(notes) == 3
-        assert "New ones: 12." in notes[2]
-
-    async def test_the_loop_looks(self, store: Store) -> None:
-        """A running router tells it without being asked."""
-        await self.refuse(store, 5)
-        bench = Bench(store)
-        async with bench.router:
-            await until(bench.notes, "the message to operations")
-
-
 class TestLoop:
     """Waking, resting, ending."""
 
@@ -445,25 +316,26 @@ class TestLoop:
             await stored(store, received("evt_1"))
             bench.router.wake()
             await until(lambda: bench.book.named("event.routed"), "the routed event in the log")
-            await hold(store, b"one")
-            bench.router.wake()
-            await until(lambda: bench.rung == 2, "the second ring for the dispatcher")
+        assert bench.rung == 1
 
     async def test_it_outlives_trouble(self, store: Store) -> None:
         """Neither a failing storage nor a defect ends the loop; it goes on when they are over."""
         await stored(store, received("evt_1"))
         bench = Bench(store)
-        errors: list[BaseException] = [disk_failure(), RuntimeError("a secret")]
+        # The batch, the event alone, and the message about it.
+        defects = [RuntimeError("a secret")] * 3
+        errors: list[BaseException] = [disk_failure(), *defects]
 
         def fails(_statement: str) -> BaseException | None:
             return errors.pop(0) if errors else None
 
-        with faults(store, fails, writer=False):
+        with faults(store, fails):
             async with bench.router:
-                await until(lambda: len(errors) < 2, "the first error")
+                await until(lambda: len(errors) < 4, "the first error")
                 bench.router.wake()
                 await until(lambda: bench.book.named("router.defect"), "the defect in the log")
                 assert bench.router.alive
+                bench.clock.advance(router.DEFECT_WAIT)
                 bench.router.wake()
                 await until(lambda: bench.book.named("event.routed"), "the routed event in the log")
         met = bench.metrics.registry.get_sample_value(

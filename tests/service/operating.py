@@ -17,6 +17,7 @@ from casebell.service.operations import Operations
 from casebell.settings import Channel, Settings
 from casebell.store import held, outbox
 from casebell.store.engine import Store
+from casebell.store.ops import OpsTargets
 from casebell.store.outbox import NewAlert
 from casebell.telemetry import Metrics
 from contracts.case_events import same_json
@@ -49,7 +50,11 @@ class Desk:
             store=store,
             channels=channels,
             policies=policies(self.settings),
-            ladder=Ladder(targets={"slack": channels["slack"].targets}, fallbacks={}, ops=()),
+            ladder=Ladder(
+                targets={"slack": channels["slack"].targets},
+                fallbacks={},
+                ops=OpsTargets(targets=()),
+            ),
             owner="this-process",
             clock=self.clock,
             metrics=Metrics(),

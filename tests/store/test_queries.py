@@ -22,7 +22,7 @@ from casebell.events import (
     Status,
     Tag,
 )
-from casebell.store import event_listing, held, leases, outbox, queries, refused
+from casebell.store import event_listing, held, leases, ops, outbox, queries, refused
 from casebell.store.docket import Docket, Record
 from casebell.store.engine import Store
 from casebell.store.event_listing import EventFilter
@@ -524,7 +524,8 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "too old": (lambda c: refused.any_too_old(c, now=1), False),
     "forget": (lambda c: refused.forget(c, now=1), False),
     "too much": (refused._first_too_much, True),
-    "rising": (lambda c: refused.rising(c, hour=1), False),
+    "rising": (refused.rising, True),
+    "told of": (lambda c: ops.known_subjects(c, ["held:parley:invalid_json:1"]), False),
     "told of refusals": (lambda c: refused.mark_told(c, source="a", last=9, now=1), False),
     "backlog": (queries.backlog, False),
     "journal": (lambda c: queries.journal_entries(c, after=5, limit=50), False),

@@ -42,10 +42,10 @@ async def listed(store: Store, **options: Any) -> list[dict[str, Any]]:
         return await refused.list_refused(connection, **{"limit": 50, **options})
 
 
-async def rising(store: Store, *, hour: int = 0) -> list[tuple[str, int]]:
+async def rising(store: Store) -> list[tuple[str, int]]:
     """Sources of which operations should hear, and how many refusals each has."""
     async with store.read() as connection:
-        found = await refused.rising(connection, hour=hour)
+        found = await refused.rising(connection)
     return [(row.source, row.number) for row in found]
 
 
@@ -202,14 +202,13 @@ class TestRising:
         await refuse(store, *[kept(source="torch")] * 2)
         assert await rising(store) == [("torch", 5)]
 
-    async def test_at_most_once_an_hour(self, store: Store) -> None:
-        """Who was told within the hour waits; new ones are told in the next, the old ones never."""
+    async def test_what_was_told_is_not_counted_again(self, store: Store) -> None:
+        """After a message only refusals that came since then count."""
         await refuse(store, *[kept()] * 5)
         await tell(store, now=3 * HOUR + 5)
-        assert await rising(store, hour=4 * HOUR) == []
+        assert await rising(store) == []
         await refuse(store, *[kept()] * 6)
-        assert await rising(store, hour=3 * HOUR) == []
-        assert await rising(store, hour=4 * HOUR) == [("parley", 6)]
+        assert await rising(store) == [("parley", 6)]
 
     async def test_what_was_readmitted_is_no_trouble(self, store: Store) -> None:
         """Refusals that were readmitted are not told any more."""

@@ -5,7 +5,7 @@ be: the entry that ends the trouble is also what shows that it has ended.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
@@ -14,6 +14,7 @@ from casebell.notify.channel import Channel
 from casebell.notify.render import render_note
 from casebell.store import journal
 from casebell.store.engine import Store
+from casebell.store.ops import OpsTargets
 from casebell.telemetry import Log
 
 #: Seconds between two looks.
@@ -34,7 +35,7 @@ class StorageAlarm:
         *,
         store: Store,
         channels: Callable[[], Mapping[str, Channel]],
-        ops: Callable[[], Sequence[str]],
+        ops: Callable[[], OpsTargets],
         clock: Clock,
         log: Log,
     ) -> None:
@@ -116,9 +117,7 @@ class StorageAlarm:
         channels = self._channels()
         sends = [
             self._send(channels[name], target, topic, lasted)
-            for name in self._ops()
-            if name in channels
-            for target in channels[name].targets
+            for name, target in self._ops().targets
         ]
         await asyncio.gather(*sends)
 

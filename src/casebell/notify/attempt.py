@@ -1,6 +1,6 @@
 """One attempt: render → send → record, and whoever must hear of it when it was the last."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from casebell.clock import Clock
@@ -23,6 +23,7 @@ from casebell.notify.verdicts import reach
 from casebell.notify.words import ANY_CHANGE, Saying, say
 from casebell.store import cases, outbox, queries
 from casebell.store.engine import Store
+from casebell.store.ops import OpsTargets
 from casebell.store.outbox import NewAlert, Verdict
 from casebell.store.rows import event_from_row, known_state
 from casebell.telemetry import Log, Metrics
@@ -74,8 +75,8 @@ class Attempts:
         self._followed = followed
 
     @property
-    def ops(self) -> Sequence[str]:
-        """Channels that operations read."""
+    def ops(self) -> OpsTargets:
+        """Where operations read."""
         return self._ladder.ops
 
     def use(self, ladder: Ladder) -> None:

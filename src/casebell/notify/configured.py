@@ -12,6 +12,7 @@ from casebell.notify.channel import Channel
 from casebell.notify.escalate import Ladder
 from casebell.notify.render import Style
 from casebell.settings import Settings
+from casebell.store.ops import OpsTargets
 
 #: Keys that do not concern the service itself.
 _OF_POLICY = frozenset({"disclose", "max_age", "fallback"})
@@ -55,14 +56,15 @@ def policies(settings: Settings) -> dict[str, Policy]:
 
 def ladder(settings: Settings, channels: Mapping[str, Channel]) -> Ladder:
     """Who stands in for whom."""
+    targets = {name: channel.targets for name, channel in channels.items()}
     return Ladder(
-        targets={name: channel.targets for name, channel in channels.items()},
+        targets=targets,
         fallbacks={
             name: channel.fallback
             for name, channel in settings.channels.items()
             if channel.fallback
         },
-        ops=settings.ops.notify,
+        ops=OpsTargets.on(settings.ops.notify, targets=targets),
     )
 
 

@@ -7,7 +7,7 @@ claimed when the process died is claimed again and says that it may repeat.
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
@@ -18,6 +18,7 @@ from casebell.notify.clock_watch import ClockWatch
 from casebell.notify.escalate import Ladder
 from casebell.store import leases, outbox
 from casebell.store.engine import Store
+from casebell.store.ops import OpsTargets
 from casebell.store.outbox import NewAlert
 from casebell.telemetry import Log, Metrics
 
@@ -146,8 +147,8 @@ class Dispatcher:
         return {name: line.channel for name, line in self._lines.items()}
 
     @property
-    def ops(self) -> Sequence[str]:
-        """Channels that operations read."""
+    def ops(self) -> OpsTargets:
+        """Where operations read."""
         return self._attempts.ops
 
     def use(

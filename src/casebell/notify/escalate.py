@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from casebell.clock import HOUR
 from casebell.events import Alert, AlertKind, Micros, SendResult
+from casebell.store.ops import OpsTargets
 from casebell.store.outbox import NewAlert
 
 
@@ -16,8 +17,7 @@ class Ladder:
     targets: Mapping[str, Sequence[str]]
     #: The channel that takes over what a channel cannot deliver.
     fallbacks: Mapping[str, str]
-    #: Channels that operations read.
-    ops: Sequence[str]
+    ops: OpsTargets
 
 
 def escalate(
@@ -81,16 +81,6 @@ def _warnings(
         # One message an hour for each target and reason, however many alerts fail.
         subject = f"channel-failed:{alert.channel}:{alert.target}:{reason}:{now // HOUR}"
         note = ("channel_failed", *details)
-    return [
-        NewAlert(
-            kind=AlertKind.OPS,
-            subject=subject,
-            channel=channel,
-            target=target,
-            urgent=alert.urgent,
-            note=note,
-        )
-        for channel in ladder.ops
-        for target in ladder.targets[channel]
-        if (channel, target) != (alert.channel, alert.target)
-    ]
+    warnings = ladder.ops.alerts_for(subject, note, urgent=alert.urgent)
+    # The one that failed is not asked to tell of it.
+    return [new for new in warnings if (new.channel, new.target) != (alert.channel, alert.target)]

@@ -56,12 +56,21 @@ class Refusals:
 
     Args:
         per_minute: refusals from one address before it is told to wait (429).
+        written: called after refusals were written, so that operations hear of them.
     """
 
-    def __init__(self, *, store: Store, clock: Clock, per_minute: int) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        per_minute: int,
+        written: Callable[[], None] = lambda: None,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._per_minute = per_minute
+        self._written = written
         self._windows: OrderedDict[str, _Window] = OrderedDict()
         self._waiting: list[_Waiting] = []
         self._waiting_bytes = 0
@@ -185,6 +194,7 @@ class Refusals:
                         itemised=self._may_itemise(len(batch)),
                         more=more,
                     )
+                self._written()
 
     def _may_itemise(self, count: int) -> bool:
         """Whether each of so many may have a journal entry of its own."""

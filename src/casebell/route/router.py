@@ -8,15 +8,15 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from casebell.clock import HOUR, Clock
+from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
 from casebell.events import CaseEvent
 from casebell.route.fresh import Fresh
 from casebell.route.rulebook import Routed, Rulebook
-from casebell.store import cases, held, outbox, refused
+from casebell.store import cases
 from casebell.store.cases import Unrouted
 from casebell.store.docket import Docket
-from casebell.store.engine import Connection, Store
+from casebell.store.engine import Store
 from casebell.store.tables import CoreTables, SqliteTables
 from casebell.telemetry import Log, Metrics
 from casebell.uscis.receipts import mask
@@ -64,8 +64,6 @@ class Router:
         self._fresh = Fresh()
         #: Events that routing stumbled over, and when to try them again (monotonic seconds).
         self._defects: dict[int, float] = {}
-        #: The hour in which operations were last told of held deliveries, by source and reason.
-        self._told_held: dict[tuple[str, str], int] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Router":
@@ -102,8 +100,6 @@ class Router:
             try:
                 while await self.route_waiting():
                     pass
-                await self._tell_held()
-                await self._tell_refused()
             except StorageUnavailable:
                 self._metrics.storage_errors.labels("route").inc()
             except Exception as error:  # noqa: BLE001 - a defect must not end the loop
@@ -189,59 +185,7 @@ class Router:
         self._log.error("event.defect", row=event_id, error=error)
         async with self._store.write() as connection:
             note = ("unroutable", str(event_id))
-            await self._tell_operations(connection, f"unroutable:{event_id}", note, urgent=True)
+            await self._rulebook.ops.notify(
+                connection, f"unroutable:{event_id}", note, urgent=True, now=self._clock.now()
+            )
         self._decided()
-
-    async def _tell_held(self) -> None:
-        """Operations hear of held deliveries: at once, then at most hourly for each reason.
-
-        What came since they were told waits for the next hour; it is not passed over.
-        """
-        async with self._store.read() as connection:
-            untold = await held.untold(connection)
-        now = self._clock.now()
-        hour = now // HOUR
-        due = [row for row in untold if self._told_held.get((row.source, row.reason)) != hour]
-        if not due:
-            return
-        async with self._store.write() as connection:
-            for row in due:
-                # With the first of them, so that a restart within the hour does not mute the rest.
-                subject = f"held:{row.source}:{row.reason}:{hour}:{row.first}"
-                reason = f"{row.reason}. {row.detail}"
-                note = ("held", row.source, reason, str(row.count), str(row.first))
-                await self._tell_operations(connection, subject, note)
-                await held.mark_told(
-                    connection, source=row.source, reason=row.reason, last=row.last, now=now
-                )
-        self._told_held.update({(row.source, row.reason): hour for row in due})
-        self._decided()
-
-    async def _tell_refused(self) -> None:
-        """Operations hear of a source whose deliveries fail to authenticate, at most hourly.
-
-        Everything that decides it is in the table, so a restart neither repeats nor mutes it.
-        """
-        now = self._clock.now()
-        hour = now // HOUR
-        async with self._store.read() as connection:
-            rising = await refused.rising(connection, hour=hour * HOUR)
-        if not rising:
-            return
-        async with self._store.write() as connection:
-            for row in rising:
-                note = ("refusals", row.source, str(row.number))
-                await self._tell_operations(connection, f"refusals:{row.source}:{hour}", note)
-                await refused.mark_told(connection, source=row.source, last=row.last, now=now)
-        self._decided()
-
-    async def _tell_operations(
-        self,
-        connection: Connection,
-        subject: str,
-        note: tuple[str, ...],
-        *,
-        urgent: bool = False,
-    ) -> None:
-        new = self._rulebook.for_operations(subject, note, urgent=urgent)
-        await outbox.add(connection, new, now=self._clock.now())

@@ -16,6 +16,7 @@ from casebell.route.rules import CompiledRule
 from casebell.route.verdict import Meanings, verdict_on
 from casebell.store.cases import Unrouted
 from casebell.store.docket import Docket
+from casebell.store.ops import OpsTargets
 from casebell.store.outbox import NewAlert
 
 _CONTRADICTIONS = frozenset({Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT})
@@ -37,7 +38,7 @@ class Rulebook:
         meanings: what the operator says of words and receipts.
         rules: compiled, in the order of the configuration.
         targets: every channel's targets.
-        ops: channels that operations read.
+        ops: where operations read.
         coalesce, repeat_within: seconds, see `fold`.
     """
 
@@ -47,14 +48,13 @@ class Rulebook:
         meanings: Meanings,
         rules: Sequence[CompiledRule],
         targets: Targets,
-        ops: Sequence[str],
+        ops: OpsTargets,
         coalesce: float,
         repeat_within: float,
     ) -> None:
         self._meanings = meanings
-        self._decisions = Decisions(rules, targets=targets, ops=ops)
-        self._targets = targets
-        self._ops = ops
+        self._decisions = Decisions(rules, targets=targets, ops=ops.channels)
+        self.ops = ops
         self._coalesce = coalesce
         self._repeat_within = repeat_within
 
@@ -90,7 +90,7 @@ class Rulebook:
                 # At most hourly: one text may come again and again.
                 subject = f"rule-undecided:{name}:{now // HOUR}"
                 docket.tell(
-                    self.for_operations(subject, ("rule_undecided", name, str(one.id))), now=now
+                    self.ops.alerts_for(subject, ("rule_undecided", name, str(one.id))), now=now
                 )
             change_id = _found_change(
                 docket, one.id, event, folded=folded, decided=decided, now=now
@@ -116,33 +116,16 @@ class Rulebook:
         )
         return Routed(one.id, event, outcome, change_id)
 
-    def for_operations(
-        self, subject: str, note: tuple[str, ...], *, urgent: bool = False
-    ) -> list[NewAlert]:
-        """An alert for each target that operations read."""
-        return [
-            NewAlert(
-                kind=AlertKind.OPS,
-                subject=subject,
-                channel=channel,
-                target=target,
-                urgent=urgent,
-                note=note,
-            )
-            for channel in self._ops
-            for target in self._targets[channel]
-        ]
-
     def _contradictions(self, one: Unrouted, event: CaseEvent) -> list[NewAlert]:
         """What operations hear of a source's mistakes (B7, C3, C6)."""
         told: list[NewAlert] = []
         if Flag.CONFLICT in event.flags and one.revision_of is not None:
-            told += self.for_operations(
+            told += self.ops.alerts_for(
                 f"conflict:{one.id}",
                 ("conflict", event.source, str(one.revision_of), str(one.id)),
             )
         if event.flags & _CONTRADICTIONS:
-            told += self.for_operations(
+            told += self.ops.alerts_for(
                 f"status-conflict:{one.id}",
                 (
                     "status_conflict",

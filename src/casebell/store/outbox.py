@@ -59,11 +59,13 @@ class Verdict:
     reason: FailureReason | None
 
 
-async def add(connection: AsyncConnection, new: Sequence[NewAlert], *, now: Micros) -> None:
-    """Put alerts into the outbox; those already there stay as they are."""
+async def add(connection: AsyncConnection, new: Sequence[NewAlert], *, now: Micros) -> int:
+    """Put alerts into the outbox and return how many; those already there stay as they are."""
     rows = [row_of(alert, now=now) for alert in new]
-    if rows:
-        await connection.execute(insert_new(connection.dialect.name, alerts), rows)
+    if not rows:
+        return 0
+    insert = insert_new(connection.dialect.name, alerts).returning(alerts.c.id)
+    return len((await connection.execute(insert, rows)).all())
 
 
 def row_of(alert: NewAlert, *, now: Micros) -> dict[str, Any]:

@@ -228,15 +228,11 @@ async def mark_readmitted(
     )
 
 
-async def rising(connection: AsyncConnection, *, hour: Micros) -> Sequence[Row[Any]]:
-    """Sources of which operations should hear now: `source`, `number`, `last` (an id).
+async def rising(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    """Sources of which operations should hear: `source`, `number`, `last` (an id).
 
-    Counted are refusals that carried a signature or a secret and that nobody was told of, however
-    slowly they came: a source with few deliveries may have a wrong secret, too.
-
-    Args:
-        connection: a reading one.
-        hour: when the running hour began; a source that was told of since then waits.
+    Counted are refusals that carried a signature or a secret and that operations were not told of,
+    however slowly they came: a source with few deliveries may have a wrong secret, too.
     """
     statement = (
         select(refused.c.source, func.count().label("number"), func.max(refused.c.id).label("last"))
@@ -244,12 +240,7 @@ async def rising(connection: AsyncConnection, *, hour: Micros) -> Sequence[Row[A
         .group_by(refused.c.source)
         .having(func.count() >= RISE)
     )
-    many = (await connection.execute(statement)).all()
-    if not many:
-        return ()
-    told = select(refused.c.source).distinct().where(refused.c.told_at >= hour)
-    waiting = set((await connection.execute(told)).scalars())
-    return [row for row in many if row.source not in waiting]
+    return (await connection.execute(statement)).all()
 
 
 async def mark_told(connection: AsyncConnection, *, source: str, last: int, now: Micros) -> None:

@@ -1,0 +1,283 @@
+"""What operations hear of deliveries that were held or refused."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from casebell.events import AlertKind, HeldReason, VerifiedDelivery
+from casebell.notify.delivery_watch import DeliveryWatch
+from casebell.notify.render import render_note
+from casebell.store import held, outbox, refused
+from casebell.store.engine import Store
+from casebell.store.ops import OpsTargets
+from casebell.store.schema import alerts
+from casebell.store.schema import held as held_table
+from casebell.telemetry import Metrics
+from contracts.case_events import RECEIVED_AT
+from contracts.store_contract import refusal
+from contracts.workbench import (
+    HandClock,
+    LogBook,
+    disk_failure,
+    faults,
+    rests,
+    rows,
+    store_in,
+    writes_of,
+)
+from receive.making import make_delivery
+from waiting import until
+
+HOUR = 3_600
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """An open store."""
+    async with store_in(tmp_path) as opened:
+        yield opened
+
+
+class Bench:
+    """A watch, and what operations heard of it."""
+
+    def __init__(self, store: Store, *, ops: tuple[str, ...] = ("it@example-firm.com",)) -> None:
+        self.store = store
+        self.clock = HandClock()
+        self.book = LogBook()
+        self.metrics = Metrics()
+        self.wakeups = 0
+        targets = OpsTargets(targets=tuple(("ops", target) for target in ops))
+        self.watch = DeliveryWatch(
+            store=store,
+            ops=lambda: targets,
+            clock=self.clock,
+            metrics=self.metrics,
+            log=self.book.log,
+            told=self._wake,
+        )
+
+    def _wake(self) -> None:
+        self.wakeups += 1
+
+    async def messages(self) -> list[str]:
+        """The messages to operations, as they will read."""
+        return [
+            render_note(outbox._alert(row)).body
+            for row in await rows(self.store, alerts)
+            if row.kind == AlertKind.OPS
+        ]
+
+
+async def hold(store: Store, *bodies: bytes, reason: HeldReason = HeldReason.INVALID_JSON) -> None:
+    """Hold deliveries that cannot be understood."""
+    for body in bodies:
+        async with store.write() as connection:
+            await held.hold(
+                connection,
+                VerifiedDelivery(delivery=make_delivery(body), secret_label="1"),
+                reason=reason,
+                detail="The body is not JSON.",
+                body_sha256=str(hash(body)),
+                idempotency_key=None,
+            )
+
+
+async def refuse(store: Store, count: int, *, source: str = "parley") -> None:
+    """Refusals that can be checked again."""
+    batch = [refusal(source=source, body=b"{}", signature="t=1,v1=00")] * count
+    async with store.write() as connection:
+        await refused.refuse(connection, batch, now=RECEIVED_AT)
+
+
+async def untold(store: Store) -> int:
+    """How many held deliveries operations have not heard of."""
+    return sum(row.told_at is None for row in await rows(store, held_table))
+
+
+class TestHeld:
+    """Held deliveries are told: at once, then hourly for each source and reason."""
+
+    async def test_at_once(self, store: Store) -> None:
+        """The first are told together, with how many, why, and what to do."""
+        await hold(store, b"one", b"two")
+        bench = Bench(store)
+        await bench.watch.look()
+        assert await bench.messages() == [
+            (
+                "Source parley sent deliveries that are authentic but could not be understood.\n"
+                "New ones: 2. Reason of the first: invalid_json. The body is not JSON.\n"
+                "They are kept, and nobody was alerted of what they say.\n"
+                "Look at them: casebell held list\n"
+                "After a fix in the configuration: casebell held release 1"
+            )
+        ]
+        assert await untold(store) == 0
+        assert bench.wakeups == 1
+
+    async def test_each_target_of_operations_hears(self, store: Store) -> None:
+        """A second target gets the same message."""
+        await hold(store, b"one")
+        bench = Bench(store, ops=("it@example-firm.com", "duty@example-firm.com"))
+        await bench.watch.look()
+        assert len(await bench.messages()) == 2
+
+    async def test_each_reason_by_itself(self, store: Store) -> None:
+        """Another reason is told at once, too."""
+        await hold(store, b"one")
+        await hold(store, b"two", reason=HeldReason.MISSING_RECEIPT)
+        bench = Bench(store)
+        await bench.watch.look()
+        assert len(await bench.messages()) == 2
+
+    async def test_what_comes_within_the_hour_waits_and_is_not_passed_over(
+        self, store: Store
+    ) -> None:
+        """More of the same are told when the hour is over: once, all of them, none forgotten."""
+        bench = Bench(store)
+        await hold(store, b"one")
+        await bench.watch.look()
+        for body in (b"two", b"three"):
+            await hold(store, body)
+            with writes_of(store) as begun:
+                await bench.watch.look()
+            # Waiting costs no transaction either.
+            assert begun == []
+        assert await untold(store) == 2
+        bench.clock.advance(HOUR)
+        await bench.watch.look()
+        assert await untold(store) == 0
+        messages = await bench.messages()
+        assert len(messages) == 2
+        assert "New ones: 2." in messages[1]
+
+    async def test_a_restart_neither_repeats_nor_mutes(self, store: Store) -> None:
+        """After a restart within the hour the others wait for the next one, not marked as told."""
+        await hold(store, b"one")
+        await Bench(store).watch.look()
+        await hold(store, b"two")
+        bench = Bench(store)
+        await bench.watch.look()
+        assert len(await bench.messages()) == 1
+        assert await untold(store) == 1
+        bench.clock.advance(HOUR)
+        await bench.watch.look()
+        assert len(await bench.messages()) == 2
+        assert await untold(store) == 0
+
+    async def test_held_again_within_the_hour_of_its_message(self, store: Store) -> None:
+        """A discarded delivery that comes again is new, and is told in the next hour."""
+        await hold(store, b"one")
+        await Bench(store).watch.look()
+        async with store.write() as connection:
+            await held.resolve(
+                connection, 1, state=held.HeldState.DISCARDED, now=RECEIVED_AT, actor="cli"
+            )
+        await hold(store, b"one")
+        bench = Bench(store)
+        await bench.watch.look()
+        assert (len(await bench.messages()), await untold(store)) == (1, 1)
+        bench.clock.advance(HOUR)
+        await bench.watch.look()
+        assert (len(await bench.messages()), await untold(store)) == (2, 0)
+
+    async def test_two_servers_tell_once(self, store: Store) -> None:
+        """Two watches that see the same deliveries send one message."""
+        await hold(store, b"one")
+        first, second = Bench(store), Bench(store)
+        await asyncio.gather(first.watch.look(), second.watch.look())
+        assert len(await first.messages()) == 1
+        assert await untold(store) == 0
+
+    async def test_nothing_to_tell_costs_no_writing(self, store: Store) -> None:
+        """Looking for held deliveries begins no writing transaction."""
+        with writes_of(store) as begun:
+            await Bench(store).watch.look()
+        assert begun == []
+
+    async def test_without_operations_they_are_not_looked_at_again(self, store: Store) -> None:
+        """Where no channel is for operations, nothing waits for one."""
+        await hold(store, b"one")
+        await Bench(store, ops=()).watch.look()
+        assert await untold(store) == 0
+
+
+class TestRefused:
+    """Sources whose deliveries fail to authenticate are told, at most hourly."""
+
+    async def test_a_rise(self, store: Store) -> None:
+        """From the fifth on operations hear which source, how many, and what to do."""
+        bench = Bench(store)
+        await refuse(store, 4)
+        with writes_of(store) as begun:
+            await bench.watch.look()
+        assert begun == []
+        await refuse(store, 1)
+        await bench.watch.look()
+        (message,) = await bench.messages()
+        assert "source parley" in message
+        assert "New ones: 5." in message
+        assert "casebell refused list --source parley" in message
+        assert "casebell refused readmit --all --source parley" in message
+        (alert,) = await rows(store, alerts)
+        assert (alert.channel, alert.target, alert.priority) == ("ops", "it@example-firm.com", 1)
+        assert bench.wakeups == 1
+
+    async def test_once_an_hour_over_restarts(self, store: Store) -> None:
+        """However many come and however often it restarts: one in an hour, and none forgotten."""
+        bench = Bench(store)
+        for _ in range(3):
+            await refuse(store, 6)
+            await Bench(store).watch.look()
+            await bench.watch.look()
+        assert len(await bench.messages()) == 1
+        await refuse(store, 5, source="torch")
+        await bench.watch.look()
+        assert len(await bench.messages()) == 2
+        bench.clock.advance(HOUR)
+        for _ in range(2):
+            await bench.watch.look()
+        messages = await bench.messages()
+        assert len(messages) == 3
+        assert "New ones: 12." in messages[2]
+
+
+class TestLoop:
+    """Waking, failing, ending."""
+
+    async def test_what_is_left_over_is_told_at_the_start(self, store: Store) -> None:
+        """A running watch tells what an earlier process did not."""
+        await refuse(store, 5)
+        bench = Bench(store)
+        async with bench.watch:
+            await until(bench.messages, "the message to operations")
+
+    async def test_woken_it_tells_at_once(self, store: Store) -> None:
+        """What is held while it runs is told as soon as it is woken."""
+        bench = Bench(store)
+        async with bench.watch:
+            await until(lambda: rests(bench.watch._wakeup), "the loop to rest")
+            assert bench.watch.alive
+            await hold(store, b"one")
+            bench.watch.wake()
+            await until(bench.messages, "the message to operations")
+        assert not bench.watch.alive
+
+    async def test_a_storage_in_trouble_does_not_end_it(self, store: Store) -> None:
+        """What could not be told while the disk failed is told afterwards."""
+        await hold(store, b"one")
+        bench = Bench(store)
+
+        def broken(statement: str) -> Exception | None:
+            return disk_failure() if "INTO alerts" in statement else None
+
+        with faults(store, broken):
+            async with bench.watch:
+                await until(lambda: rests(bench.watch._wakeup), "the loop to rest")
+                assert bench.watch.alive
+        assert await bench.messages() == []
+        async with bench.watch:
+            await until(bench.messages, "the message to operations")
+        assert await untold(store) == 0
