@@ -24,6 +24,7 @@ from apprise import Apprise
 from apprise.plugins.base import NotifyBase
 from packaging.requirements import Requirement
 from packaging.version import Version
+from pydantic_settings import BaseSettings, EnvSettingsSource
 from typer.core import TyperGroup
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
@@ -33,7 +34,7 @@ from casebell.receive.connection import Connection
 from casebell.receive.direct import Exchange
 
 CHECKOUT = Path(__file__).parents[1]
-MARK = re.compile(r"Reaches into (\w+)(?: and (\w+))?")
+MARK = re.compile(r"Reaches into ([\w-]+)(?: and ([\w-]+))?")
 
 
 def marked() -> dict[str, list[str]]:
@@ -196,3 +197,10 @@ def test_typer_has_the_group_that_we_subclass() -> None:
     """It asks a group for its commands one by one, and makes a command of an application."""
     needs("typer", TyperGroup, "list_commands", "get_command", "format_commands")
     needs("typer", typer.main, "get_command")
+
+
+def test_pydantic_settings_merges_what_sources_say() -> None:
+    """Without validating it; and the source that we subclass takes the variables from us."""
+    needs("pydantic-settings", BaseSettings, "_settings_build_values")
+    source = EnvSettingsSource(BaseSettings)
+    needs("pydantic-settings", source, "env_vars", "decode_complex_value")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from casebell.errors import ConfigError
-from casebell.settings.environment import gather
+from casebell.settings.environment import Environment
 from settings.written import MINIMAL, Problems, Read
 
 CHANNEL = """
@@ -62,6 +62,26 @@ def test_a_table_is_replaced_before_its_keys(read: Read) -> None:
         },
     )
     assert settings.sources["parley"].secret_header == "X-Torch"
+
+
+def test_a_whole_table_replaces_that_of_the_file(read: Read) -> None:
+    """What the file says in that table does not count; the tables beside it do."""
+    settings = read(
+        MINIMAL + 'strict = true\ncategories = { "Closed" = "denied" }\n' + CHANNEL,
+        {
+            "CASEBELL_SOURCES__PARLEY__CATEGORIES": '{"Open": "other"}',
+            "CASEBELL_CHANNELS__SLACK_IMMIGRATION": '{"urls": ["slack://b"]}',
+        },
+    )
+    assert settings.sources["parley"].strict
+    assert list(settings.sources["parley"].categories) == ["open"]
+    assert settings.channels["slack-immigration"].url is None
+
+
+def test_a_reference_that_is_overridden_need_not_lead_anywhere(read: Read) -> None:
+    """What the environment replaces is not looked at."""
+    text = MINIMAL + '[storage]\nurl = "${NOT_SET}"\n'
+    assert read(text, {"CASEBELL_STORAGE__URL": "sqlite:///a.db"}).storage.kind == "sqlite"
 
 
 def test_an_override_is_filled_in(read: Read) -> None:
@@ -143,7 +163,7 @@ def test_env_file_gives_way_to_the_environment(tmp_path: Path, read: Read) -> No
     (tmp_path / ".env").write_text(
         '\ufeffA=from-file\nexport B="with ${A} in it"\nC=from-file\nD\n', encoding="utf-8"
     )
-    environment = gather(tmp_path / ".env", {"C": "real"})
+    environment = Environment(environ={"C": "real"}, env_file=tmp_path / ".env", data={})
     assert environment.variables == {"A": "from-file", "B": "with ${A} in it", "C": "real"}
     assert environment.where("A") == str(tmp_path / ".env")
     assert environment.where("C") == "environment"

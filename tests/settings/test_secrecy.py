@@ -125,6 +125,16 @@ def test_settings_hide_their_texts(folder: Path) -> None:
     assert CANARY not in " ".join(result.warnings)
 
 
+def test_the_log_of_sources_shows_no_value(
+    folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PYDANTIC_SETTINGS_DEBUG asks for a log of all that the sources say."""
+    monkeypatch.setenv("PYDANTIC_SETTINGS_DEBUG", "1")
+    caplog.set_level(logging.DEBUG)
+    assert isinstance(outcome(folder, ACCEPTED, ENVIRON), Settings)
+    assert CANARY not in caplog.text
+
+
 def test_no_wrong_value_is_shown(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A canary of each wrong type in each place of the configuration, one at a time."""
     caplog.set_level(logging.DEBUG)

@@ -1,18 +1,19 @@
-"""The environment: `.env` beside the configuration, and `CASEBELL_SECTION__KEY` overrides.
-
-Not pydantic-settings' own sources: they read `os.environ` itself rather than what they are given,
-drop a variable that names no field in silence, and cannot find `slack-immigration` from
-`SLACK_IMMIGRATION`.
-"""
+"""`.env` beside the configuration and `CASEBELL_SECTION__KEY`, as a source of pydantic-settings."""
 
 import json
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from dotenv.parser import parse_stream
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    SettingsConfigDict,
+)
 
 from casebell.errors import Problem
 from casebell.settings.layout import Loc, inside, is_list, is_table, keys_of
@@ -26,31 +27,146 @@ ENVIRONMENT = "environment"
 #: Keys whose value is a list or table are given as JSON.
 JSON_HINT = """Write JSON: '["first", "second"]' or '{"key": "value"}'."""
 
+# With PYDANTIC_SETTINGS_DEBUG set it would log every value, secrets included.
+logging.getLogger("pydantic_settings").setLevel(logging.INFO)
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Environment:
-    """Every variable there is, and where it was set."""
 
-    variables: Mapping[str, str] = field(repr=False)
-    #: The `.env` file, and the variables that come from it alone.
-    env_file: Path
-    from_file: frozenset[str]
-    problems: tuple[Problem, ...]
+class Merged(BaseSettings, Document):
+    """All keys, for sources of pydantic-settings to fill.
+
+    Never made: what its sources say is checked piece by piece, so that every problem is told.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter=SEPARATOR, case_sensitive=True, defer_build=True
+    )
+
+    @classmethod
+    def values(cls, environment: "Environment", data: dict[str, Any]) -> dict[str, Any]:
+        """What the environment says over what the file says, in the order of the file.
+
+        `data` is read by us: the TOML source of pydantic-settings passes over a file that is not
+        there, and its errors quote the file.
+        """
+        sources = (environment, InitSettingsSource(cls, data))
+        # Reaches into pydantic-settings: there is no public way to merge without validating.
+        values = cls._settings_build_values(sources, {})
+        return {key: values[key] for key in (*data, *values)}
+
+
+class Environment(EnvSettingsSource):
+    """Every variable there is, and the keys that some of them set.
+
+    pydantic-settings nests the names and lays them over the file. It would drop a name that leads
+    to no key, miss `slack-immigration` under `SLACK_IMMIGRATION`, expand `${NAME}` in `.env`, and
+    pass over a line there that it cannot read. So this class reads `.env`, gives each name the
+    spelling of the key, and collects what is wrong in `problems`, by variable and never by value.
+
+    Args:
+        environ: the variables of the process; they win over `.env`.
+        env_file: need not exist.
+        data: what the file says. Its sources and channels have names that no model knows. A table
+            that a variable gives whole takes the place of the one in `data`.
+    """
+
+    def __init__(self, *, environ: Mapping[str, str], env_file: Path, data: dict[str, Any]) -> None:
+        super().__init__(Merged)
+        self._env_file = env_file
+        from_file, self.problems = _read(env_file)
+        self._from_file = from_file.keys() - environ.keys()
+        self.variables: Mapping[str, str] = {**from_file, **environ}
+        self._variable_at: dict[Loc, str] = {}
+        self.env_vars = self._overrides(data)
+
+    def variable_at(self, loc: Loc) -> str | None:
+        """The variable that set this place or a table around it."""
+        places = (loc[:length] for length in range(len(loc), 0, -1))
+        return next((self._variable_at[at] for at in places if at in self._variable_at), None)
 
     def where(self, name: str) -> str:
         """Where a variable was set: a file, or "environment"."""
-        return str(self.env_file) if name in self.from_file else ENVIRONMENT
+        return str(self._env_file) if name in self._from_file else ENVIRONMENT
+
+    def decode_complex_value(self, field_name: str, field: object, value: Any) -> Any:  # noqa: ARG002
+        """The value as it is: JSON was read where the variable's name was at hand."""
+        return value
+
+    def _overrides(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Values by names that are spelled as the keys are: `CASEBELL_channels__slack-hr__url`."""
+        found = {}
+        # In order of name, so that a whole table comes before single keys of it.
+        for name in sorted(self.variables):
+            if name.startswith(PREFIX) and SEPARATOR in name:
+                loc, annotation, table = self._find(name, data)
+                if loc and (value := self._value(name, annotation)) is not None:
+                    found[PREFIX + SEPARATOR.join(loc)] = value
+                    self._variable_at[loc] = name
+                    if isinstance(value, dict):
+                        table[loc[-1]] = value
+        return found
+
+    def _find(
+        self, name: str, data: dict[str, Any]
+    ) -> tuple[tuple[str, ...], object, dict[str, Any]]:
+        """The place a variable means, its type, and the table around it; an empty place for none.
+
+        Upper and lower case do not count, nor does the difference of `-` and `_`.
+        """
+        loc: tuple[str, ...] = ()
+        annotation: object = Document
+        table: Any = {}
+        node: Any = data
+        for segment in name.removeprefix(PREFIX).split(SEPARATOR):
+            known: tuple[str, ...] = ()
+            if is_table(annotation):
+                if not isinstance(node, dict):
+                    return (), None, {}  # The file has something else here; validation tells of it.
+                known = keys_of(annotation) or tuple(node)
+            found = [key for key in known if _as_variable(key) == _as_variable(segment)]
+            if len(found) != 1:
+                self._complain_of_name(name, segment, known=known, found=found)
+                return (), None, {}
+            (key,) = found
+            loc, annotation, table, node = (
+                (*loc, key),
+                inside(annotation, key),
+                node,
+                node.get(key, {}),
+            )
+        return loc, annotation, table
+
+    def _value(self, name: str, annotation: object) -> Any:
+        """Text, or what its JSON says where a list or table may stand; None where that is wrong."""
+        text = self.variables[name]
+        if not (is_table(annotation) or is_list(annotation)) or text.lstrip()[:1] not in ("[", "{"):
+            return text
+        try:
+            value = json.loads(text)
+            # JSON can spell halves of characters, which no text we write later may hold.
+            json.dumps(value, ensure_ascii=False).encode()
+        except (ValueError, RecursionError):
+            self._complain(name, "This begins like JSON, but is not.", JSON_HINT)
+            return None
+        return value
+
+    def _complain_of_name(
+        self, name: str, segment: str, *, known: tuple[str, ...], found: list[str]
+    ) -> None:
+        if found:
+            message = "This variable could mean more than one name, as `-` and `_` are the same."
+            hint = f"Rename one of them, or set the key in the file: {', '.join(found)}."
+        else:
+            message = f"This variable names no key: there is no `{segment}` here."
+            hint = nearest(segment, [_as_variable(key) for key in known])
+        self._complain(name, message, hint or "docs/configuration.md lists every key.")
+
+    def _complain(self, name: str, message: str, hint: str) -> None:
+        where = self.where(name)
+        self.problems.append(Problem(key=name, message=message, hint=hint, where=where))
 
 
-def gather(env_file: Path, environ: Mapping[str, str]) -> Environment:
-    """Read `.env`, if there is one; what the process was given wins over it."""
-    values, problems = _read(env_file)
-    return Environment(
-        variables={**values, **environ},
-        env_file=env_file,
-        from_file=frozenset(values.keys() - environ.keys()),
-        problems=tuple(problems),
-    )
+def _as_variable(key: str) -> str:
+    return key.replace("-", "_").upper()
 
 
 def _read(env_file: Path) -> tuple[dict[str, str], list[Problem]]:
@@ -64,7 +180,6 @@ def _read(env_file: Path) -> tuple[dict[str, str], list[Problem]]:
         message = f"This file cannot be read: {error.strerror}."
     else:
         values, problems = {}, []
-        # `dotenv_values` would pass over a line it cannot read; a lost secret deserves better.
         for line in parse_stream(StringIO(text)):
             if line.error:
                 problems.append(
@@ -79,84 +194,3 @@ def _read(env_file: Path) -> tuple[dict[str, str], list[Problem]]:
                 values[line.key] = line.value
         return values, problems
     return {}, [Problem(key="", message=message, where=str(env_file))]
-
-
-class Overrides:
-    """Puts `CASEBELL_SECTION__KEY` variables into the data read from the file."""
-
-    def __init__(self, data: dict[str, Any], environment: Environment) -> None:
-        """Changes `data`; `placed` then tells which variable stands at which place."""
-        self.placed: dict[Loc, str] = {}
-        self.problems: list[Problem] = []
-        self._data = data
-        self._environment = environment
-        # In order of name, so that a whole table comes before single keys of it.
-        for name in sorted(environment.variables):
-            if name.startswith(PREFIX) and SEPARATOR in name:
-                self._place(name)
-
-    def variable_at(self, loc: Loc) -> str | None:
-        """The variable that set this place or a table around it."""
-        places = (loc[:length] for length in range(len(loc), 0, -1))
-        return next((self.placed[place] for place in places if place in self.placed), None)
-
-    def _place(self, name: str) -> None:
-        annotation: object = Document
-        node: Any = self._data
-        loc: Loc = ()
-        *tables, last = name.removeprefix(PREFIX).split(SEPARATOR)
-        for segment in tables:
-            key = self._key(name, segment, node, annotation)
-            if key is None:
-                return
-            loc, annotation = (*loc, key), inside(annotation, key)
-            node = node.setdefault(key, {}) if is_table(annotation) else None
-        key = self._key(name, last, node, annotation)
-        if key is not None:
-            value = self._value(name, inside(annotation, key))
-            if value is not None:
-                node[key] = value
-                self.placed[(*loc, key)] = name
-
-    def _key(self, name: str, segment: str, node: Any, annotation: object) -> str | None:
-        """The key a segment means: case and the difference of `-` and `_` do not count."""
-        known: tuple[str, ...] = ()
-        if is_table(annotation):
-            if not isinstance(node, dict):
-                return None  # The file has something else here; validation tells of it.
-            known = keys_of(annotation) or tuple(node)
-        found = [key for key in known if _as_variable(key) == _as_variable(segment)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            message = "This variable could mean more than one name, as `-` and `_` are the same."
-            hint = f"Rename one of them, or set the key in the file: {', '.join(found)}."
-        else:
-            message = f"This variable names no key: there is no `{segment}` here."
-            hint = nearest(segment, [_as_variable(key) for key in known])
-        self._complain(name, message, hint or "docs/configuration.md lists every key.")
-        return None
-
-    def _value(self, name: str, annotation: object) -> Any:
-        """Text, or what its JSON says where a list or table may stand; None where that is wrong."""
-        text = self._environment.variables[name]
-        if not (is_table(annotation) or is_list(annotation)) or text.lstrip()[:1] not in ("[", "{"):
-            return text
-        try:
-            value = json.loads(text)
-            # JSON can spell halves of characters, which no text we write later may hold.
-            json.dumps(value, ensure_ascii=False).encode()
-        except (ValueError, RecursionError):
-            pass
-        else:
-            return value
-        self._complain(name, "This begins like JSON, but is not.", JSON_HINT)
-        return None
-
-    def _complain(self, name: str, message: str, hint: str) -> None:
-        where = self._environment.where(name)
-        self.problems.append(Problem(key=name, message=message, hint=hint, where=where))
-
-
-def _as_variable(key: str) -> str:
-    return key.replace("-", "_").upper()

@@ -9,7 +9,7 @@ from typing import Any
 from casebell.config_file import find, parsed, read_file
 from casebell.errors import ConfigError, Problem
 from casebell.settings import checks
-from casebell.settings.environment import Environment, Overrides, gather
+from casebell.settings.environment import Environment, Merged
 from casebell.settings.interpolation import Interpolation
 from casebell.settings.layout import Loc, spelled
 from casebell.settings.models import Settings
@@ -74,15 +74,13 @@ def _look(
     file = find(path, environ, Path.cwd() if cwd is None else cwd)
     content = read_file(file)
     data = parsed(content, file)
-    environment = gather(file.parent / ".env", environ)
-    overrides = Overrides(data, environment)
+    environment = Environment(environ=environ, env_file=file.parent / ".env", data=data)
     interpolation = Interpolation(variables=environment.variables, base_dir=file.parent)
-    data = interpolation.fill(data)
+    data = interpolation.fill(Merged.values(environment, data))
     document, findings = validate(data, base_dir=file.parent, known=interpolation.findings)
 
-    problems = [*environment.problems, *overrides.problems]
     findings.sort(key=lambda finding: _place_in_file(data, finding.loc))
-    problems += [_problem(finding, file, environment, overrides) for finding in findings]
+    problems = [*environment.problems, *(_problem(one, file, environment) for one in findings)]
     if document is None:
         return None, problems
     settings = Settings(
@@ -95,10 +93,8 @@ def _look(
     return settings, problems
 
 
-def _problem(
-    finding: Finding, file: Path, environment: Environment, overrides: Overrides
-) -> Problem:
-    variable = overrides.variable_at(finding.loc)
+def _problem(finding: Finding, file: Path, environment: Environment) -> Problem:
+    variable = environment.variable_at(finding.loc)
     if variable is None:
         where, hint = str(file), finding.hint
     else:
