@@ -17,7 +17,6 @@ import aiosqlite
 import asyncpg
 import httptools
 import pytest
-import structlog
 import typer
 import uvicorn
 from apprise import Apprise
@@ -173,14 +172,6 @@ async def test_aiosqlite_runs_a_function_in_its_thread() -> None:
 def test_asyncpg_has_its_transport() -> None:
     """The socket behind a connection, for its time-outs."""
     needs("asyncpg", asyncpg.Connection, "_transport", "terminate")
-
-
-def test_structlog_has_processors_and_a_logger() -> None:
-    """Our own logger walks through the processors and hands the line to the logger."""
-    processors: list[Any] = [str]
-    bound: Any = structlog.BoundLoggerBase("logger", processors, {})
-    needs("structlog", bound, "_logger", "_processors")
-    assert (bound._logger, bound._processors) == ("logger", processors)
 
 
 def test_apprise_says_what_a_plug_in_is() -> None:

@@ -6,7 +6,10 @@ import io
 import json
 import logging
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,30 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+class NarrowTerminal(io.TextIOWrapper):
+    """A terminal that knows few characters."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class Key:
+    """A value that hides itself."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return "Key(…)"
+
+
+class Unshowable:
+    """A value that fails whoever looks at it."""
+
+    def __repr__(self) -> str:
+        raise ValueError(SECRET)
 
 
 @pytest.fixture(autouse=True)
@@ -80,18 +107,29 @@ class TestOurLines:
             "said": "a\nb\u2028\ud800",
         }
 
-    @pytest.mark.parametrize("kind", [io.StringIO, Terminal])
-    def test_what_is_said_often_reads_alike(self, kind: type[io.StringIO]) -> None:
-        """A line whose names are put together once is the line that they would make each time."""
-        stream = kind()
-        configure_logging(stream)
-        log = get_logger()
-        log.often("delivery.received", "source", "ms", "row")('"quoted"\u2028%s', 1.5, 7)
-        log.info("delivery.received", source='"quoted"\u2028%s', ms=1.5, row=7)
-        often, each_time = (
-            re.sub(r"[\d:.-]+T?[\d:.]+Z", "", x) for x in stream.getvalue().splitlines()
-        )
-        assert often == each_time
+    def test_no_character_breaks_a_line(self, stream: io.StringIO) -> None:
+        """Letters, line ends and halves of characters are ASCII in the line, and come back."""
+        said = 'Ánimo \u2028\x85\u202e 🔔 \ud83d \x00\x9b"\\'
+        get_logger().info("delivery.received", said=said, row=2**70, names=[said])
+        assert stream.getvalue().isascii()
+        (line,) = lines(stream)
+        assert (line["said"], line["row"], line["names"]) == (said, 2**70, [said])
+
+    def test_a_value_shows_what_it_shows_of_itself(self, stream: io.StringIO) -> None:
+        """What is no JSON is told as its repr, which hides what it hides; no field is read."""
+        get_logger().info("delivery.received", key=Key(text=SECRET), keys=[Key(text=SECRET)])
+        (line,) = lines(stream)
+        assert (line["key"], line["keys"]) == ("Key(…)", ["Key(…)"])
+        assert SECRET not in stream.getvalue()
+
+    def test_a_value_that_cannot_be_shown_costs_its_line_the_fields(
+        self, stream: io.StringIO
+    ) -> None:
+        """The line says that it happened, and the work goes on."""
+        get_logger().error("event.defect", row=3, key=Unshowable())
+        (line,) = lines(stream)
+        assert set(line) == {"event", "level", "at"}
+        assert (line["event"], line["level"]) == ("event.defect", "error")
 
     def test_an_error_is_its_class_and_its_place(self, stream: io.StringIO) -> None:
         """Of an exception the class and the frames are told, its text never."""
@@ -171,6 +209,15 @@ class TestOurLines:
         )
         assert "Invalid HTTP request received." in second
         assert plain != stream.getvalue()
+
+    def test_text_that_a_terminal_cannot_show(self) -> None:
+        """What its encoding has no bytes for is spelled out, half a character too."""
+        raw = io.BytesIO()
+        stream = NarrowTerminal(raw, encoding="latin-1")
+        configure_logging(stream)
+        get_logger().info("delivery.received", said="é \u2028 \ud83d 🔔")
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", raw.getvalue().decode("latin-1"))
+        assert plain.endswith("é \\u2028 \\ud83d \\U0001f514'\n")
 
     def test_a_reader_that_went_away_stops_nothing(self) -> None:
         """A stream that somebody closed costs lines and no work."""
@@ -356,6 +403,18 @@ class TestMetrics:
         sample = {"outcome": "nobody"}
         assert one.registry.get_sample_value("casebell_decisions_total", sample) == 1.0
         assert other.registry.get_sample_value("casebell_decisions_total", sample) is None
+
+
+def test_who_logs_nothing_does_not_wait_for_the_terminals_library() -> None:
+    """Every command imports the module; what draws and what counts is imported where it is used."""
+    program = (
+        "import sys, casebell.telemetry; "
+        "print({'rich', 'structlog', 'prometheus_client'} & {*sys.modules})"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "set()\n"
 
 
 def test_times_in_the_log_are_utc(stream: io.StringIO) -> None:

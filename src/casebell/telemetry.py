@@ -11,62 +11,67 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO, TypeAlias, cast
 
-import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+import orjson
 
 from casebell.clock import iso
 
-#: For what is not plain in a line.
-_JSON = json.JSONEncoder(default=repr)
-#: What most values are; no number in a line is infinite.
-_PLAIN: dict[type, Callable[[Any], str]] = {
-    str: json.encoder.encode_basestring_ascii,
-    int: int.__repr__,
-    float: float.__repr__,
-}
-
 #: Where a library's message may go over from its own words to values that it met.
 _VALUES = re.compile(r"[<({\['\":%\n]")
+
+_Fields: TypeAlias = MutableMapping[str, Any]
+#: As structlog calls it, with the logger, the level and the line so far.
+_Processor: TypeAlias = Callable[[Any, str, _Fields], Any]
+
+
+class Log(Protocol):
+    """A logger as the stages use it: `log.info("delivery.received", source=…)`.
+
+    Values are given by name only.
+    """
+
+    def info(self, event: str, **fields: Any) -> None:
+        """Say what was done."""
+        ...
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """Say what an operator should look at some day."""
+        ...
+
+    def error(self, event: str, **fields: Any) -> None:
+        """Say what an operator should look at; an exception is passed as `error`."""
+        ...
 
 
 def configure_logging(stream: TextIO = sys.stdout) -> None:
     """JSON lines on `stream`; readable text where it is a terminal.
 
     Our own events pass through structlog; of other libraries' warnings only the first words, the
-    logger and the exception's class go through the same renderer, for they quote what they choked
-    on. A line that cannot be written is lost: a full disk behind the log must not stop the work.
+    logger and the exception's class go through the same processors, for they quote what they
+    choked on. A line that cannot be written is lost: a full disk behind the log must not stop the
+    work.
     """
-    terminal = stream.isatty()
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=True, timestamp_key="at") if terminal else _as_json
-    )
-    shared: list[Any] = [_stamp]
+    import structlog  # noqa: PLC0415 - imports rich, a quarter of a second; most commands log nothing
+
+    processors: list[_Processor] = [_stamp]
+    if stream.isatty():
+        renderer = structlog.dev.ConsoleRenderer(colors=True, timestamp_key="at")
+        processors += [cast("_Processor", renderer), _writable(stream.encoding or "utf-8")]
+    else:
+        processors.append(_as_json)
     lines = _Lines(stream)
     structlog.configure(
-        processors=[*shared, _error_without_values, renderer],
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=lambda *_: lines,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            # A message is its template: the arguments are values.
-            use_get_message=False,
-            processors=[
-                _foreign_without_values,
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                renderer,
-            ],
-        )
-    )
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [_Foreign(lines, processors)]
     root.setLevel(logging.WARNING)
     # Else a record that cannot be written is printed with its arguments.
     logging.raiseExceptions = False
@@ -75,59 +80,12 @@ def configure_logging(stream: TextIO = sys.stdout) -> None:
     logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 
-class Log(structlog.BoundLoggerBase):
-    """A logger as the stages use it: `log.info("delivery.received", source=…)`.
-
-    The library's own binds contexts and formats messages, which a line of ours has none of.
-    Reaches into structlog: the processors and the logger that it was bound to.
-    """
-
-    def info(self, event: str, **fields: Any) -> None:
-        """Say what was done."""
-        self._say("info", event, fields)
-
-    def warning(self, event: str, **fields: Any) -> None:
-        """Say what an operator should look at some day."""
-        self._say("warning", event, fields)
-
-    def error(self, event: str, **fields: Any) -> None:
-        """Say what an operator should look at; an exception is passed as `error`."""
-        self._say("error", event, fields)
-
-    def often(self, event: str, *names: str) -> Callable[..., None]:
-        """`info` for what is said of every delivery, its values in the order of these names.
-
-        The names are put into the line once; each value must be a str, an int or a float.
-        """
-        fields = "".join(f'"{name}": %s, ' for name in names)
-        template = f'{{{fields}"event": "{event}", "level": "info", "at": "%s"}}'
-
-        def say(*values: Any) -> None:
-            processors: Any = self._processors
-            if processors[-1] is _as_json:
-                plain = [_PLAIN[type(value)](value) for value in values]
-                self._logger.msg(template % (*plain, _now()))
-            else:
-                self.info(event, **dict(zip(names, values, strict=True)))
-
-        return say
-
-    def _say(self, level: str, event: str, fields: dict[str, Any]) -> None:
-        fields["event"] = event
-        line: Any = fields
-        try:
-            for process in self._processors:
-                line = process(self._logger, level, line)
-        except structlog.DropEvent:
-            return
-        self._logger.msg(line)
-
-
 def get_logger() -> Log:
     """The log of the running process."""
+    import structlog  # noqa: PLC0415 - as above
+
     # Bound at once, to the configuration in force: else every line would look for it again.
-    logger: Log = structlog.wrap_logger(None, wrapper_class=Log).bind()
-    return logger
+    return cast("Log", structlog.get_logger().bind())
 
 
 class _Lines:
@@ -140,21 +98,25 @@ class _Lines:
         #: The loop that will print what waits.
         self._printer: asyncio.AbstractEventLoop | None = None
 
-    def msg(self, message: str) -> None:
+    def info(self, line: str) -> None:
         """Print one line: at the end of the loop's turn, or at once where no loop runs."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             loop = None
         with self._lock:
-            self._waiting.append(message)
+            self._waiting.append(line)
             scheduled, self._printer = self._printer is loop, loop
         if loop is None:
-            self._print()
+            self.print()
         elif not scheduled:
-            loop.call_soon(self._print)
+            loop.call_soon(self.print)
 
-    def _print(self) -> None:
+    # structlog calls the method that is named like the level.
+    warning = error = info
+
+    def print(self) -> None:
+        """Print what waits."""
         with contextlib.suppress(OSError, ValueError), self._lock:
             lines, self._waiting, self._printer = self._waiting, [], None
             if lines:
@@ -162,52 +124,66 @@ class _Lines:
                 self._file.flush()
 
 
-def _as_json(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
-    # The names are ours, and most values plain: an encoder for the whole takes twice as long.
-    parts = [
-        f'"{name}": {_PLAIN.get(type(value), _JSON.encode)(value)}' for name, value in event.items()
-    ]
-    return f"{{{', '.join(parts)}}}"
+class _Foreign(logging.Handler):
+    """Writes what libraries log in the shape of our own lines, at once."""
+
+    def __init__(self, lines: _Lines, processors: Sequence[_Processor]) -> None:
+        super().__init__()
+        self._lines = lines
+        self._processors = processors
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, reduced to what cannot hold a value: a message is its template."""
+        try:
+            words = _VALUES.split(str(record.msg), maxsplit=1)[0].strip()
+            line: Any = {"event": words, "logger": record.name}
+            if record.exc_info and record.exc_info[1] is not None:
+                line["error"] = record.exc_info[1]
+            for process in self._processors:
+                line = process(None, record.levelname.lower(), line)
+            self._lines.info(line)
+            self._lines.print()
+        except Exception:  # noqa: BLE001 - as logging's own handlers: a line must not stop the work
+            self.handleError(record)
 
 
-def _stamp(
-    _logger: object, method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    event["level"] = method
-    event["at"] = _now()
-    return event
+def _stamp(_logger: object, level: str, line: _Fields) -> _Fields:
+    """Level and time; an exception passed as `error=` becomes its class and where it arose.
 
-
-def _now() -> str:
-    return iso(time.time_ns() // 1000)
-
-
-def _error_without_values(
-    _logger: object, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """An exception passed as `error=` is logged by its class and where it arose, never by its text.
-
-    Foreign exceptions quote what they choked on: a URL, a body, a secret.
+    Its text never stays: foreign exceptions quote what they choked on, a URL, a body, a secret.
     """
-    error = event.get("error")
+    line["level"] = level
+    line["at"] = iso(time.time_ns() // 1000)
+    error = line.get("error")
     if isinstance(error, BaseException):
-        event["error"] = type(error).__name__
-        event["at_line"] = _place(error.__traceback__)
-    return event
+        line["error"] = type(error).__name__
+        line["at_line"] = _place(error.__traceback__)
+    return line
 
 
-def _foreign_without_values(
-    _logger: object, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """A library's record, reduced to what cannot hold a value."""
-    event["event"] = _VALUES.split(str(event["event"]), maxsplit=1)[0].strip()
-    event["logger"] = event["_record"].name
-    event.pop("stack_info", None)
-    info = event.pop("exc_info", None)
-    if isinstance(info, tuple) and info[0] is not None:
-        event["error"] = info[0].__name__
-        event["at_line"] = _place(info[2])
-    return event
+def _as_json(_logger: object, _level: str, line: _Fields) -> str:
+    """ASCII on one line: fits every encoding, and no reader finds a second end of line in it."""
+    try:
+        written = orjson.dumps(line, default=repr, option=_AS_THEY_SHOW_THEMSELVES)
+        if written.isascii():
+            return written.decode()
+    except TypeError:
+        pass  # Half a character, or a number over 64 bits.
+    try:
+        return json.dumps(line, default=repr, separators=(",", ":"))
+    except Exception:  # noqa: BLE001 - a value that cannot show itself costs its line's fields only
+        return json.dumps({name: str(line[name]) for name in ("event", "level", "at")})
+
+
+#: orjson would write a dataclass with all its fields, secrets among them, whatever its repr hides.
+_AS_THEY_SHOW_THEMSELVES = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+
+
+def _writable(encoding: str) -> _Processor:
+    """A line of text without what the stream's encoding has no bytes for."""
+    return lambda _logger, _level, line: (
+        str(line).encode(encoding, "backslashreplace").decode(encoding)
+    )
 
 
 def _place(trace: TracebackType | None) -> str:
@@ -224,6 +200,14 @@ class Metrics:
     """What `/metrics` shows."""
 
     def __init__(self) -> None:
+        # Only a server counts.
+        from prometheus_client import (  # noqa: PLC0415
+            CollectorRegistry,
+            Counter,
+            Gauge,
+            Histogram,
+        )
+
         self.registry = CollectorRegistry()
         make: dict[str, Any] = {"registry": self.registry}
         self.deliveries = Counter(

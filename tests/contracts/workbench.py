@@ -101,10 +101,6 @@ class LogBook:
         """An ordinary line."""
         self.lines.append(("info", name, fields))
 
-    def often(self, name: str, *names: str) -> Callable[..., None]:
-        """An ordinary line, its fields by position."""
-        return lambda *values: self.info(name, **dict(zip(names, values, strict=True)))
-
     def error(self, name: str, **fields: Any) -> None:
         """A defect."""
         self.lines.append(("error", name, fields))

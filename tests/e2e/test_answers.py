@@ -5,6 +5,7 @@ import contextlib
 import json
 import re
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -12,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from casebell.sandbox.sinks import HttpSink
+from casebell.uscis.receipts import mask
 from e2e.answers import REQUEST_ID, checked, events, refused
 from e2e.sender import Wire, document, encoded, post, request, shared, signed
 from e2e.server import SOURCES, STRICT, MakeServer, Server
@@ -51,6 +53,45 @@ async def test_a_new_event_is_stored(server: Server) -> None:
     assert server.rows("SELECT request_id, body FROM events WHERE key = ?", sent["id"]) == [
         (content["request_id"], encoded(sent))
     ]
+
+
+async def test_a_delivery_is_one_line_of_the_log(server: Server) -> None:
+    """Source, outcome, request, milliseconds, row and a masked receipt, each under its own name."""
+    sent = document()
+    begun = time.monotonic()
+    content = checked(await post(server, encoded(sent)), 200)
+    took = (time.monotonic() - begun) * 1000
+    request_id = content["request_id"]
+    (line,) = await server.logged(
+        "delivery.received", where=lambda line: line["request_id"] == request_id
+    )
+    ((row,),) = server.rows("SELECT id FROM events WHERE key = ?", sent["id"])
+    ms = line.pop("ms")
+    assert isinstance(ms, float)
+    assert 0 < ms < took
+    assert re.fullmatch(r"[\d-]+T[\d:.]+Z", line.pop("at"))
+    assert line == {
+        "event": "delivery.received",
+        "level": "info",
+        "source": "parley",
+        "outcome": "stored",
+        "request_id": request_id,
+        "row": row,
+        "receipt": mask(sent["receipt_number"]),
+    }
+
+
+async def test_a_held_delivery_is_one_line_of_the_log(server: Server) -> None:
+    """In the place of the receipt stands the reason; the row is that of what is held."""
+    content = checked(await post(server, b"no JSON"), 202)
+    request_id = content["request_id"]
+    (line,) = await server.logged(
+        "delivery.received", where=lambda line: line["request_id"] == request_id
+    )
+    ((row,),) = server.rows("SELECT id FROM held WHERE request_id = ?", request_id)
+    assert (line["outcome"], line["row"], line["reason"]) == ("held", row, "invalid_json")
+    assert "receipt" not in line
+    assert isinstance(line["ms"], float)
 
 
 async def test_a_repeat_is_a_duplicate(server: Server) -> None:

@@ -31,11 +31,11 @@ import asyncio
 from casebell import telemetry
 
 class LateLines(telemetry._Lines):
-    def msg(self, message):
-        if '"delivery.received"' in message:
-            asyncio.get_running_loop().call_later(1.0, super().msg, message)
+    def info(self, line):
+        if '"delivery.received"' in line:
+            asyncio.get_running_loop().call_later(1.0, super().info, line)
         else:
-            super().msg(message)
+            super().info(line)
 
 telemetry._Lines = LateLines
 """
@@ -164,7 +164,7 @@ def test_it_can_fail(place: Path, mistake: tuple[str, str], step: int, says: str
     assert process.returncode == 1
     assert says in output
     assert "The last lines of the server's log:" in output
-    assert re.search(r'^      \{.*"event": "delivery.received"', output, re.MULTILINE)
+    assert re.search(r'^      \{.*"event":"delivery.received"', output, re.MULTILINE)
     assert f"Step {step} of 6 did not come out as the contract says." in output
     assert "all as the contract says" not in output
 
@@ -179,7 +179,7 @@ def test_a_log_line_that_comes_late(place: Path, tmp_path: Path) -> None:
     words = shortened(place, once=True, steps=1, configuration=configuration)
     output, _ = start(place, *words, modules=modules).communicate(timeout=60)
     shown = output.partition("The last lines of the server's log:")[2]
-    assert re.search(r'^      \{.*"outcome": "signature_mismatch"', shown, re.MULTILINE), output
+    assert re.search(r'^      \{.*"outcome":"signature_mismatch"', shown, re.MULTILINE), output
     assert "the server's log\n" not in output
 
 

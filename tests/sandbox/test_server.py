@@ -15,7 +15,7 @@ OTHER = "req_76543210fedcba9876543210"
 
 def line_of(request_id: str) -> bytes:
     """The log line of a delivery."""
-    return b'{"event": "delivery.received", "request_id": "%s"}\n' % request_id.encode()
+    return b'{"event":"delivery.received","request_id":"%s"}\n' % request_id.encode()
 
 
 @pytest.fixture

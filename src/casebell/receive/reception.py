@@ -71,9 +71,6 @@ class Reception:
         #: Looked up once each: by source and outcome.
         self._counters: dict[tuple[str, str], Counter] = {}
         self._log = log
-        named = ("source", "outcome", "request_id", "ms", "row")
-        self._say_stored = log.often("delivery.received", *named, "receipt")
-        self._say_held = log.often("delivery.received", *named, "reason")
         self._sparing = Sparing(clock)
 
     def use(self, *, max_body: int, trusted_proxies: Sequence[Network]) -> None:
@@ -175,13 +172,18 @@ class Reception:
         seconds = self._clock.monotonic() - sender.since
         self._count(sender.source, accepted.status)
         self._metrics.delivery_seconds.observe(seconds)
-        ms = round(seconds * 1000, 3)
         if isinstance(accepted, Held):
-            row, reason = accepted.held_id, accepted.reason.value
-            self._say_held(sender.source, accepted.status, sender.request_id, ms, row, reason)
+            what = {"row": accepted.held_id, "reason": accepted.reason.value}
         else:
-            row, receipt = accepted.event_id, mask(accepted.event.receipt)
-            self._say_stored(sender.source, accepted.status, sender.request_id, ms, row, receipt)
+            what = {"row": accepted.event_id, "receipt": mask(accepted.event.receipt)}
+        self._log.info(
+            "delivery.received",
+            source=sender.source,
+            outcome=accepted.status,
+            request_id=sender.request_id,
+            ms=round(seconds * 1000, 3),
+            **what,
+        )
 
     def _note_failure(self, sender: _Sender, failure: CasebellError) -> None:
         seconds = self._clock.monotonic() - sender.since

@@ -56,9 +56,6 @@ class Router:
         self._clock = clock
         self._metrics = metrics
         self._log = log
-        self._say = log.often(
-            "event.routed", "row", "source", "receipt", "status", "outcome", "change"
-        )
         self._decided = decided
         self._bell = asyncio.Event()
         self._fresh = Fresh()
@@ -159,8 +156,15 @@ class Router:
         for one in told:
             self._defects.pop(one.id, None)
             event = one.event
-            came_of = (event.status._value_, one.outcome._value_, one.change_id)
-            self._say(one.id, event.source, mask(event.receipt), *came_of)
+            self._log.info(
+                "event.routed",
+                row=one.id,
+                source=event.source,
+                receipt=mask(event.receipt),
+                status=event.status.value,
+                outcome=one.outcome.value,
+                change=one.change_id,
+            )
 
     async def _decide(self, docket: Docket, waiting: Sequence[Unrouted]) -> list[Routed]:
         told = []
