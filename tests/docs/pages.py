@@ -10,7 +10,7 @@ OPERATIONS = ROOT / "docs/operations.md"
 #: Every page, by its path from the root.
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
-    for path in (README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md")))
+    for path in (README, *sorted(ROOT.glob("C*.md")), *sorted((ROOT / "docs").rglob("*.md")))
 }
 
 

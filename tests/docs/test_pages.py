@@ -13,6 +13,7 @@ from casebell.events import FailureReason, HeldReason
 from casebell.notify.configured import load_channels
 from casebell.sandbox.samples import SAMPLES
 from casebell.settings import load
+from casebell.telemetry import Metrics
 from docs.pages import PAGES, ROOT, blocks, code_in, first_column, section
 
 
@@ -138,6 +139,16 @@ def test_every_answer_is_documented() -> None:
     # The web server's own answer to what is no request; it has no deliveries.
     assert told.pop(400) == {"bad_request"}
     assert told == ANSWERS
+
+
+def test_every_metric_is_in_the_contract() -> None:
+    """Whoever watches the server finds each name, and none that is not shown."""
+    shown = {
+        family.name + ("_total" if family.type == "counter" else "")
+        for family in Metrics().registry.collect()
+    }
+    table = section("docs/contract.md", "## Health, readiness, metrics")
+    assert {code for cell in first_column(table) for code in code_in(cell)} == shown
 
 
 def test_the_samples_of_the_quick_start() -> None:

@@ -1,0 +1,60 @@
+"""What `--json` prints, held against the table of docs/contract.md."""
+
+import json
+import re
+
+import pytest
+
+from cli.office import Office, serving
+from docs.pages import code_in, section
+from waiting import until_sync
+
+
+def documented() -> dict[str, list[str]]:
+    """The keys of each command, in the order of the page."""
+    found = {}
+    for commands, keys in re.findall(
+        r"^\| (.*?) \| (.*?) \|$", section("docs/contract.md", "## Command line"), re.MULTILINE
+    ):
+        for command in code_in(commands):
+            found[command] = code_in(keys)
+    return found
+
+
+KEYS = documented()
+KEYS["events show"] = KEYS["events list"] + KEYS["events show"]
+#: What the office that is filled has something of.
+SHOWN = {
+    "events list": ["events", "list", "--json"],
+    "events export": ["events", "export"],
+    "events show": ["events", "show", "evt_rfe", "--json"],
+    "alerts list": ["alerts", "list", "--json"],
+    "held list": ["held", "list", "--json"],
+    "check": ["check", "--json"],
+}
+
+
+def test_the_page_has_every_command() -> None:
+    """And none that is not tried here."""
+    assert set(KEYS) == {*SHOWN, "refused list"}
+
+
+@pytest.mark.parametrize("command", SHOWN)
+def test_each_line_has_the_keys_of_the_contract(office: Office, command: str) -> None:
+    """All of them, in this order, and no other."""
+    lines = [json.loads(one) for one in office(*SHOWN[command]).out.splitlines()]
+    assert lines
+    for one in lines:
+        assert list(one) == KEYS[command]
+
+
+def test_a_refusal_has_the_keys_of_the_contract(bare: Office) -> None:
+    """Of which an office has none before somebody sends with a wrong secret."""
+    body = bare.directory / "body.json"
+    body.write_bytes(b"{}")
+    with serving(bare):
+        sent = ["--source", "parley", "--body", str(body), "--secret", "a-forgers-own-secret-3"]
+        assert bare("send", *sent).out.startswith("401")
+        until_sync(lambda: bare.rows("SELECT 1 FROM refused") != [], "the refusal")
+    (line,) = bare("refused", "list", "--json").out.splitlines()
+    assert list(json.loads(line)) == KEYS["refused list"]

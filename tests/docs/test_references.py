@@ -1,0 +1,128 @@
+"""Every reference to a reason, a path or a module leads to something in this repository."""
+
+import ast
+import importlib
+import importlib.util
+import io
+import re
+import tokenize
+from itertools import pairwise
+from pathlib import Path
+
+from docs.pages import PAGES, ROOT, code_in
+
+SOURCE = ROOT / "src/casebell"
+UPSTREAM = "docs/decisions/upstream.md"
+#: The decisions of that page, by number.
+HEADINGS = re.findall(r"^### ([A-E]\d{1,2}|R)\. \S", PAGES[UPSTREAM], re.MULTILINE)
+_NUMBER = re.compile(r"\b[A-E]\d{1,2}\b")
+_PATH = re.compile(r"(?<![\w/.])(?:src|tests|docs|\.ci)/[\w./*-]*\w")
+_MODULE = re.compile(r"\bcasebell(?!\.db\b)(?:\.[a-z_]+){2,}")
+
+
+def _said(path: Path) -> str:
+    """What a module tells its reader: comments and docstrings, each on one line."""
+    text = path.read_text(encoding="utf-8")
+    said = [
+        token.string.lstrip("#: ")
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
+        if token.type == tokenize.COMMENT
+    ]
+    said += [
+        ast.get_docstring(node) or ""
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return "\n".join(said)
+
+
+#: The comments and docstrings of each module, by its path.
+MODULES = {
+    str(path.relative_to(ROOT)): _said(path)
+    for folder in ("src", "tests")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+}
+#: Files whose lines are comments for the most part.
+OTHERS = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in (
+        *sorted((ROOT / "src").rglob("*.toml")),
+        *(path for path in (ROOT / ".ci").iterdir() if path.is_file()),
+        ROOT / "config.example.toml",
+        ROOT / "pyproject.toml",
+        ROOT / "Dockerfile",
+    )
+}
+
+
+def test_decisions_have_one_heading_each() -> None:
+    """In order, so that a reader finds a number by eye."""
+    order = [(number[0], int(number[1:])) for number in HEADINGS if number != "R"]
+    assert all(first < second for first, second in pairwise(order))
+    assert HEADINGS.count("R") == 1
+
+
+def test_a_number_leads_to_a_decision() -> None:
+    """What looks like "A5" in a comment is a heading of the page about the upstream."""
+    lost = {name: set(_NUMBER.findall(said)) - set(HEADINGS) for name, said in MODULES.items()}
+    assert {name: numbers for name, numbers in lost.items() if numbers} == {}
+
+
+def test_a_decision_that_a_page_names_is_there() -> None:
+    """By its number on the upstream's page; the others are links."""
+    for page, text in PAGES.items():
+        named = re.findall(r"\b[Dd]ecisions? ([A-E]\d{1,2})\b", text)
+        assert set(named) <= set(HEADINGS), page
+
+
+def test_a_path_that_a_comment_names_is_there() -> None:
+    """A file or a folder of this repository, or the number that its name begins with."""
+    lost = [
+        f"{name} names {path}"
+        for name, said in (MODULES | OTHERS).items()
+        for path in _PATH.findall(said)
+        if not (list(ROOT.glob(path)) or list(ROOT.glob(f"{path}-*")))
+    ]
+    assert lost == []
+
+
+def test_a_module_that_is_named_is_there() -> None:
+    """`casebell.receive.understand` is a module, or something in one."""
+    pages = {page: "\n".join(code_in(text)) for page, text in PAGES.items()}
+    lost = [
+        f"{name} names {module}"
+        for name, said in (MODULES | pages).items()
+        for module in _MODULE.findall(said)
+        if not _exists(module)
+    ]
+    assert lost == []
+
+
+def _exists(dotted: str) -> bool:
+    path = SOURCE.parent / Path(*dotted.split("."))
+    if path.is_dir() or path.with_suffix(".py").exists():
+        return True
+    holder, _, name = dotted.rpartition(".")
+    found = importlib.util.find_spec(holder)
+    return found is not None and hasattr(importlib.import_module(holder), name)
+
+
+def test_every_decision_page_can_be_found() -> None:
+    """From the list of decisions, which README links to."""
+    listed = re.findall(r"\]\(([\w-]+\.md)\)", PAGES["docs/decisions/README.md"])
+    here = {path.name for path in (ROOT / "docs/decisions").glob("*.md")} - {"README.md"}
+    assert set(listed) == here
+
+
+def test_the_map_has_every_room() -> None:
+    """Each folder of the source, and each module beside them, stands in the map's first column."""
+    table = PAGES["docs/map.md"].split("\n## Rooms\n")[1].split("\n## ")[0]
+    listed = {
+        code for row in re.findall(r"^\|(.*?)\|", table, re.MULTILINE) for code in code_in(row)
+    }
+    here = {
+        path.name + ("/" if path.is_dir() else "")
+        for path in SOURCE.iterdir()
+        if path.name[0] not in "_." and path.suffix in ("", ".py")
+    }
+    assert here <= listed
