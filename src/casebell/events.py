@@ -1,4 +1,4 @@
-"""The vocabulary: what every other module talks about. It imports no other of them.
+"""The vocabulary: what every other module talks about.
 
 Times are UTC microseconds since the epoch (`Micros`); durations are seconds as floats. Every class
 here is a frozen value: stages pass them on and never change them.
@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from casebell.frozen import value
+from casebell.ops_messages import OpsMessage
 
 #: UTC microseconds since 1970-01-01T00:00:00Z.
 Micros: TypeAlias = int
@@ -395,5 +396,5 @@ class Alert:
     retried_at: Micros | None = None
     #: The channel that failed, where this alert stands in for another.
     stands_in_for: str | None = None
-    #: What an operations or test message is about: a topic and its details; () for a case alert.
-    note: tuple[str, ...] = field(default=(), repr=False)
+    #: What an operations or test message tells; None for a case alert, or where it is unreadable.
+    note: OpsMessage | None = field(default=None, repr=False)

@@ -12,11 +12,11 @@ from typing import Any
 from casebell.clock import Clock
 from casebell.errors import CasebellError, ConfigError, StorageUnavailable
 from casebell.notify.dispatcher import Dispatcher
+from casebell.ops_messages import ConfigRejected, OpsMessage
 from casebell.settings import Settings, fingerprint
 from casebell.settings.changes import changes, waiting_for_restart
-from casebell.store import journal, outbox
+from casebell.store import journal
 from casebell.store.engine import Store
-from casebell.store.outbox import NewAlert
 from casebell.telemetry import Log, Metrics
 
 #: Puts prepared settings to use; neither waits nor fails.
@@ -142,29 +142,31 @@ class Reloader:
         self._log.error("config.rejected", config_sha256=sha256, problems=problems)
         data = {"config_sha256": sha256, "problems": problems}
         try:
-            await self._write_down("config.rejected", actor, data, self._warnings(sha256, problems))
+            await self._write_down("config.rejected", actor, data, _message(sha256, problems))
         except StorageUnavailable:
             # The log and whoever asked know; there is nothing to undo.
             self._metrics.storage_errors.labels("reload").inc()
         self._dispatcher.wake()
 
     async def _write_down(
-        self, kind: str, actor: str, data: Mapping[str, Any], warnings: Sequence[NewAlert] = ()
+        self, kind: str, actor: str, data: Mapping[str, Any], message: OpsMessage | None = None
     ) -> None:
         now = self._clock.now()
         entry = journal.Entry(at=now, kind=kind, actor=actor, subject="server", data=data)
         async with self._store.write() as connection:
             await journal.append(connection, [entry])
-            await outbox.add(connection, warnings, now=now)
+            if message is not None:
+                # Through the channels that run.
+                await self._dispatcher.ops.notify(connection, message, now=now)
 
-    def _warnings(self, sha256: str, problems: Sequence[Mapping[str, str]]) -> list[NewAlert]:
-        """To operations, through the channels that run: once for each state of the file.
 
-        What is wrong may lie in the environment as well, so it is a part of the state.
-        """
-        told = "\n".join(f"{one['key']}: {one['message']}" for one in problems)
-        state = hashlib.sha256(f"{sha256}\n{told}".encode()).hexdigest()
-        return self._dispatcher.ops.alerts_for(
-            f"config-rejected:{state}",
-            ("config_rejected", str(len(problems)), told.partition("\n")[0], sha256[:12]),
-        )
+def _message(sha256: str, problems: Sequence[Mapping[str, str]]) -> ConfigRejected:
+    """To operations, once for each state of the file.
+
+    What is wrong may lie in the environment as well, so it is a part of the state.
+    """
+    lines = [f"{one['key']}: {one['message']}" for one in problems]
+    state = hashlib.sha256("\n".join([sha256, *lines]).encode()).hexdigest()
+    return ConfigRejected(
+        config_sha256=sha256, state=state, problems=len(problems), first_problem=lines[0]
+    )

@@ -93,7 +93,7 @@ async def test_alerts_and_events_that_cannot_be_read(make_server: MakeServer) ->
         assert (why.code, flaw in why.out) == (0, True), why.err
 
         (told,) = [json.loads(one.body) for one in ops.requests]
-        assert "An event could not be routed" in told["title"]
+        assert "An event could not be decided about" in told["title"]
         assert f"casebell events show {sent[LOST]}" in told["message"]
         (line,) = await server.logged("event.defect")
         assert line["row"] == sent[LOST]

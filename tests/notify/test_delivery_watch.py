@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from casebell import ops_messages
 from casebell.events import AlertKind, HeldReason, VerifiedDelivery
 from casebell.notify.delivery_watch import DeliveryWatch
-from casebell.notify.render import render_note
-from casebell.store import held, outbox, refused
+from casebell.notify.render import render_ops
+from casebell.store import held, refused
 from casebell.store.engine import Store
 from casebell.store.ops import OpsTargets
 from casebell.store.schema import alerts
@@ -65,7 +66,7 @@ class Bench:
     async def messages(self) -> list[str]:
         """The messages to operations, as they will read."""
         return [
-            render_note(outbox._alert(row)).body
+            render_ops(ops_messages.from_json(row.note)).body
             for row in await rows(self.store, alerts)
             if row.kind == AlertKind.OPS
         ]

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from casebell.events import AlertKind, FailureReason, Outcome
 from casebell.notify.dispatcher import POLL
+from casebell.ops_messages import EventUndecided
 from casebell.sandbox.sinks import Ending, HttpAnswer, HttpSink
 from casebell.store import leases, outbox
 from casebell.store.engine import Store
@@ -128,11 +129,11 @@ class TestSending:
                     channel="slack",
                     target=TARGET,
                     urgent=False,
-                    note=("unroutable", "9"),
+                    note=EventUndecided(event=9),
                 )
                 await outbox.add(connection, [new], now=bench.clock.now())
             await sink.received(1)
-        assert titles(sink) == ["Casebell operations: An event could not be routed"]
+        assert titles(sink) == ["Casebell operations: An event could not be decided about"]
 
 
 class TestTryingAgain:
@@ -362,7 +363,7 @@ class TestTestMessages:
         urls = [f"json://127.0.0.1:{sink.port}/one", f"json://127.0.0.1:{sink.port}/two"]
         channel = load(*urls)
         bench = Bench(store, {"slack": channel})
-        results = await bench.dispatcher.test("slack", subject="test:1")
+        results = await bench.dispatcher.test("slack", test_id="1")
         assert [target for target, _ in results] == list(channel.targets)
         assert {result.outcome for _, result in results} == {Outcome.SENT}
         assert titles(sink) == ["TEST: Casebell can reach you"] * 2
@@ -393,7 +394,7 @@ class TestTestMessages:
         answered = asyncio.Event()
         sink.answer(dataclasses.replace(answer, after=answered))
         bench = Bench(store, {"slack": to(sink)}, fallbacks={"slack": "slack"}, ops=("slack",))
-        testing = asyncio.create_task(bench.dispatcher.test("slack", subject="test:1"))
+        testing = asyncio.create_task(bench.dispatcher.test("slack", test_id="1"))
         await sink.received(1)
         # Not even where the clock is set back while it runs.
         bench.clock.set_back(3_600)
@@ -409,7 +410,7 @@ class TestTestMessages:
         sink.answer(HttpAnswer(after=answered))
         bench = Bench(store, {"slack": to(sink)})
         async with running(bench):
-            testing = asyncio.create_task(bench.dispatcher.test("slack", subject="test:1"))
+            testing = asyncio.create_task(bench.dispatcher.test("slack", test_id="1"))
             await sink.received(1)
             bench.later(1.0)
             await bench.go_round()
@@ -423,7 +424,7 @@ class TestTestMessages:
     async def test_a_defect_of_the_channel_is_an_answer_too(self, store: Store) -> None:
         """A channel that raises leaves no alert behind that a later start would send."""
         bench = Bench(store, {"slack": Stubborn(defects=1)})
-        ((_, result),) = await bench.dispatcher.test("slack", subject="test:1")
+        ((_, result),) = await bench.dispatcher.test("slack", test_id="1")
         assert (result.outcome, result.reason) == (Outcome.AMBIGUOUS, FailureReason.UNKNOWN)
         (row,) = await rows(store, alerts)
         assert row.state == "failed"

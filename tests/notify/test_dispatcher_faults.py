@@ -5,6 +5,7 @@ import contextlib
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from casebell.errors import StorageUnavailable
 from casebell.events import AlertKind
 from casebell.notify.attempt import STORAGE_WAIT
 from casebell.sandbox.sinks import HttpAnswer, HttpSink
-from casebell.store import engine
+from casebell.store import engine, outbox
 from casebell.store.engine import Store
+from casebell.store.outbox import NewAlert
 from casebell.store.schema import attempts
 from contracts.workbench import (
     disk_failure,
@@ -25,6 +27,7 @@ from contracts.workbench import (
     rows,
 )
 from notify.sending import (
+    TARGET,
     Bench,
     Stubborn,
     bodies,
@@ -33,6 +36,10 @@ from notify.sending import (
     to,
 )
 from waiting import until
+
+OPS_ALERT = NewAlert(kind=AlertKind.OPS, subject="x", channel="slack", target=TARGET, urgent=False)
+#: Notes that this release cannot read.
+STRANGE_NOTES = ('{"topic": "solar_flare", "count": 9}', "", '{"topic": "held"}', '["held", "one"]')
 
 
 class TestDefects:
@@ -90,10 +97,19 @@ class TestDefects:
         """An operations message whose topic is unknown goes out in plain words, not as a change."""
         bench = Bench(store, {"slack": to(sink)})
         async with running(bench):
-            await bench.put("x:1", kind=AlertKind.OPS, note=("solar_flare", "9"), event_id=None)
-            await bench.put("x:2", kind=AlertKind.OPS, note=(), event_id=None)
-            await bench.put("x:3", kind=AlertKind.OPS, note=("held", "one"), event_id=None)
-            await bench.until(**{f"x:{number}": "sent" for number in (1, 2, 3)})
+            for number, stored in enumerate(STRANGE_NOTES):
+                async with store.write() as connection:
+                    await outbox.add(
+                        connection,
+                        [replace(OPS_ALERT, subject=f"x:{number}")],
+                        now=bench.clock.now(),
+                    )
+                    await connection.execute(
+                        text("UPDATE alerts SET note = :note WHERE subject = :subject"),
+                        {"note": stored, "subject": f"x:{number}"},
+                    )
+            bench.dispatcher.wake()
+            await bench.until(**{f"x:{number}": "sent" for number in range(len(STRANGE_NOTES))})
         assert set(titles(sink)) == {"Casebell operations: a message could not be made"}
 
     async def test_a_defect_between_send_and_record(self, store: Store, sink: HttpSink) -> None:

@@ -2,8 +2,9 @@
 
 import itertools
 import re
+import string
 import unicodedata
-from typing import Any
+from typing import Any, get_type_hints
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -21,10 +22,18 @@ from casebell.notify.render import (
     for_people,
     quoted,
     render_case,
-    render_note,
+    render_ops,
     render_plain,
 )
-from casebell.notify.words import ANY_CHANGE, NOTES
+from casebell.notify.words import ANY_CHANGE, OPS_WORDS
+from casebell.ops_messages import (
+    TOPICS,
+    ChannelFailed,
+    ChannelTest,
+    ContradictoryStatus,
+    EventUndecided,
+    OpsMessage,
+)
 from contracts.case_events import OCCURRED_AT, RECEIVED_AT, case_event
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -76,10 +85,18 @@ def alert(**fields: Any) -> Alert:
     )
 
 
-def note(topic: str, *details: str, **fields: Any) -> Alert:
-    """The claimed alert of an operations message."""
-    given_fields = {"kind": AlertKind.OPS, "rules": (), "event_id": None, "change_id": None}
-    return alert(**{**given_fields, "note": (topic, *details), **fields})
+def contradiction(**fields: Any) -> ContradictoryStatus:
+    """A source's contradiction, as operations hear of it."""
+    return ContradictoryStatus(
+        **{
+            "source": "parley",
+            "event": 3,
+            "delivered_status": "none",
+            "event_type": "none",
+            "taken_as": "other",
+            **fields,
+        }
+    )
 
 
 def style(disclose: Disclose = "minimal", **fields: Any) -> Style:
@@ -342,7 +359,8 @@ class TestDisclosure:
         )
         assert "912345" not in message.body
         assert message.body.count(MASKED) == 6
-        assert "912345" not in render_note(note("status_conflict", *[spelling] * 5)).body
+        told = contradiction(delivered_status=spelling, event_type=spelling, taken_as=spelling)
+        assert "912345" not in render_ops(told).body
 
     @pytest.mark.parametrize(
         "text",
@@ -431,10 +449,10 @@ class TestHostileText:
             assert "before" in rendered(case_event(text=f"before {entity}; after"), "full").body
 
     def test_braces_are_characters(self) -> None:
-        """Details of operations messages are put in as they are, whatever `str.format` would do."""
-        text = "{0.__class__} {1} {} }{"
-        message = render_note(note("status_conflict", "parley", "3", text, text, "other"))
-        assert f"Delivered status: “{text}”. Event type: “{text}”. Taken as: other." in message.body
+        """Fields of operations messages are put in as they are, whatever `str.format` would do."""
+        text = "{source.__class__} {event} {} }{"
+        message = render_ops(contradiction(delivered_status=text, event_type=text))
+        assert f"Delivered status: “{text}”. Event type: “{text}”.\n" in message.body
 
     @given(event=EVENTS, label=ODD, disclose=st.sampled_from(DISCLOSE), zone=st.sampled_from(ZONES))
     def test_rendering_never_fails_and_shows_no_unseen_character(
@@ -514,41 +532,55 @@ class TestTimes:
         assert line == f"When: {shown}, as reported by parley"
 
 
-class TestNotes:
+class TestOps:
     """Operations and test messages."""
 
-    @pytest.mark.parametrize("topic", NOTES)
-    def test_every_topic_renders(self, topic: str) -> None:
-        """Each topic takes the details that its words ask for, and shows every one of them."""
-        title, lines = NOTES[topic]
-        places = [int(place) for place in re.findall(r"{(\d)}", " ".join((title, *lines)))]
-        details = [f"detail-{place}" for place in range(max(places, default=-1) + 1)]
-        message = render_note(note(topic, *details))
-        assert message.title.startswith("Casebell operations: ")
-        for place in places:
-            assert f"detail-{place}" in message.title + message.body
+    @pytest.mark.parametrize("topic", TOPICS)
+    def test_every_topic_renders(self, topic: type[OpsMessage]) -> None:
+        """Each field that the words name is shown, and the title says from whom it is."""
+        values = {
+            name: f"text-{name}" if kind is str else kind(number)
+            for number, (name, kind) in enumerate(get_type_hints(topic).items(), start=9_000)
+            if name in topic.__struct_fields__
+        }
+        title, lines = OPS_WORDS[topic]
+        message = render_ops(topic(**values))
+        if topic is not ChannelTest:
+            assert message.title.startswith("Casebell operations: ")
+        for _, name, _, _ in string.Formatter().parse("".join((title, *lines))):
+            if name:
+                assert str(values[name])[:12] in message.title + message.body
 
     def test_may_repeat(self) -> None:
         """An operations message that may come twice says so first."""
-        message = render_note(note("unroutable", "4", may_repeat=True))
+        message = render_ops(EventUndecided(event=4), may_repeat=True)
         assert message.body.startswith("May repeat: ")
 
     def test_a_test_message_says_that_it_is_one(self) -> None:
         """A test is marked in its title and asks for nothing."""
-        message = render_note(note("test", "slack", kind=AlertKind.TEST))
+        message = render_ops(ChannelTest(channel="slack", id="1"))
         assert message.title == "TEST: Casebell can reach you"
         assert "nothing needs doing" in message.body
 
-    def test_details_are_inert_and_masked(self) -> None:
+    def test_fields_are_inert_and_masked(self) -> None:
         """What a source sent is folded, broken and masked for operations too."""
-        message = render_note(
-            note("status_conflict", "parley", "3", "a\nb @all", "IOE0912345678", "other")
+        message = render_ops(
+            contradiction(delivered_status="a\nb @all", event_type="IOE0912345678")
         )
         assert "Delivered status: “a b @ all”. Event type: “IOE******5678”." in message.body
 
-    def test_an_empty_detail_leaves_no_empty_line(self) -> None:
+    def test_an_empty_field_leaves_no_empty_line(self) -> None:
         """A failure without details is told without a gap."""
-        message = render_note(note("channel_failed", "slack", "general", "auth_failed", "", "9"))
+        message = render_ops(
+            ChannelFailed(
+                channel="slack",
+                target="general",
+                reason="auth_failed",
+                detail="",
+                alert=9,
+                alert_is_urgent=False,
+            )
+        )
         assert "" not in message.body.split("\n")
 
 

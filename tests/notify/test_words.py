@@ -2,12 +2,14 @@
 
 import itertools
 import re
+import string
 from collections.abc import Iterator
 
 import pytest
 
 from casebell.events import Status, Tag
-from casebell.notify.words import NOTES, SAYINGS, Saying, say
+from casebell.notify.words import OPS_WORDS, SAYINGS, Saying, say
+from casebell.ops_messages import TOPICS, OpsMessage
 
 
 def every_combination() -> Iterator[tuple[Status, frozenset[Tag]]]:
@@ -108,9 +110,15 @@ def test_titles_are_short_and_sentences_are_sentences() -> None:
         assert saying.sentence.endswith(".")
 
 
-def test_notes_count_their_details_from_zero() -> None:
-    """No topic leaves out one of its details between the first and the last, nor formats one."""
-    for topic, (title, lines) in NOTES.items():
-        fields = re.findall(r"{([^}]*)}", " ".join((title, *lines)))
-        assert all(re.fullmatch(r"\d", field) for field in fields), topic
-        assert {int(field) for field in fields} == set(range(len(set(fields)))), topic
+def test_every_topic_has_words() -> None:
+    """Each topic of operations messages has a title and lines, and nothing else has."""
+    assert set(OPS_WORDS) == set(TOPICS)
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_words_name_fields_of_their_topic(topic: type[OpsMessage]) -> None:
+    """What stands in braces is a field; a title is one line."""
+    title, lines = OPS_WORDS[topic]
+    named = {name for _, name, _, _ in string.Formatter().parse("".join((title, *lines))) if name}
+    assert named <= set(topic.__struct_fields__)
+    assert "\n" not in title

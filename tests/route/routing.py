@@ -9,7 +9,7 @@ from casebell.events import (
     AlertKind,
     CaseEvent,
 )
-from casebell.notify.render import render_note
+from casebell.notify.render import render_ops
 from casebell.route.router import Router
 from casebell.route.rulebook import Rulebook
 from casebell.route.rules import CompiledRule, compile_rules
@@ -115,7 +115,7 @@ class Bench:
     async def notes(self) -> list[str]:
         """The messages to operations, as they will read."""
         return [
-            render_note(as_claimed(row)).body
+            render_ops(as_claimed(row).note).body
             for row in await rows(self.store, alerts)
             if row.kind == AlertKind.OPS
         ]

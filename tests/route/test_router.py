@@ -228,7 +228,7 @@ class TestOperations:
         assert await bench.notes() == [
             (
                 "Source parley sent other content under a key it had used before.\n"
-                "The first stays as event 1; the other is kept as event 2 and was routed as well.\n"
+                "The first stays as event 1; the other is event 2, routed as well.\n"
                 "Compare them: casebell why 1"
             )
         ]
@@ -254,7 +254,7 @@ class TestOperations:
         assert await bench.notes() == [
             (
                 "Source parley delivered event 1 with parts that contradict each other.\n"
-                f"Delivered status: “{delivered}”. Event type: “case.rfe.issued”. "
+                f"Delivered status: “{delivered}”. Event type: “case.rfe.issued”.\n"
                 "Taken as: rfe_issued.\n"
                 "See what was decided: casebell why 1"
             )

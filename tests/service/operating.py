@@ -12,6 +12,7 @@ from casebell.events import AlertKind, HeldReason, VerifiedDelivery
 from casebell.notify.configured import load_channels, policies
 from casebell.notify.dispatcher import Dispatcher
 from casebell.notify.escalate import Ladder
+from casebell.ops_messages import EventUndecided
 from casebell.sandbox.sinks import HttpSink
 from casebell.service.operations import Operations
 from casebell.settings import Channel, Settings
@@ -82,11 +83,11 @@ class Desk:
         """Put an alert into the outbox that has failed: number 1."""
         new = NewAlert(
             kind=AlertKind.OPS,
-            subject="unroutable:9",
+            subject="event_undecided:9",
             channel="pager",
             target="json",
             urgent=False,
-            note=("unroutable", "9"),
+            note=EventUndecided(event=9),
         )
         async with self.store.write() as connection:
             await outbox.add(connection, [new], now=self.clock.now())

@@ -74,7 +74,7 @@ async def untold(store: Store) -> list[tuple[str, str, int]]:
     """What operations would be told: source, reason, how many."""
     async with store.read() as connection:
         rows = [row._mapping for row in await held.untold(connection)]
-    return [(row["source"], row["reason"], row["count"]) for row in rows]
+    return [(row["source"], row["reason"], row["number"]) for row in rows]
 
 
 class TestHold:

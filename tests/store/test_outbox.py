@@ -19,6 +19,7 @@ from casebell.events import (
     Outcome,
     SendResult,
 )
+from casebell.ops_messages import DeliveriesRefused
 from casebell.store import journal, leases, outbox
 from casebell.store.engine import Store
 from casebell.store.outbox import NewAlert, Verdict
@@ -139,7 +140,7 @@ class TestAdd:
                 urgent=True,
                 event_id=12,
                 change_id=9,
-                note=("held", "parley", "3"),
+                note=DeliveriesRefused(source="parley", count=3),
                 stands_in_for="email",
             ),
         )
@@ -158,7 +159,7 @@ class TestAdd:
             event_id=12,
             change_id=9,
             stands_in_for="email",
-            note=("held", "parley", "3"),
+            note=DeliveriesRefused(source="parley", count=3),
         )
         assert (await row_of(store, alert)).lease_until == NOW + LEASE
 

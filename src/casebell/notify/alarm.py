@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 
 from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
-from casebell.events import Alert, AlertKind
 from casebell.notify.channel import Channel
-from casebell.notify.render import render_note
+from casebell.notify.render import render_ops
+from casebell.ops_messages import OpsMessage, StorageFails, StorageWorks
 from casebell.store import journal
 from casebell.store.engine import Store
 from casebell.store.ops import OpsTargets
@@ -87,11 +87,11 @@ class StorageAlarm:
             self._log.info("storage.works", seconds=lasted)
             if self._told:
                 self._told = False
-                await self._tell("storage_works", lasted)
+                await self._tell(StorageWorks(seconds=lasted))
         elif not self._told and lasted >= PATIENCE:
             self._told = True
             self._log.error("storage.fails", seconds=lasted)
-            await self._tell("storage_fails", lasted)
+            await self._tell(StorageFails(seconds=lasted))
 
     async def _works(self, lasted: int) -> bool:
         """Whether something can be stored: the entry that says so.
@@ -112,36 +112,19 @@ class StorageAlarm:
             return False
         return True
 
-    async def _tell(self, topic: str, lasted: int) -> None:
+    async def _tell(self, message: OpsMessage) -> None:
         """Send to every target that operations have, side by side."""
         channels = self._channels()
-        sends = [
-            self._send(channels[name], target, topic, lasted)
-            for name, target in self._ops().targets
-        ]
-        await asyncio.gather(*sends)
-
-    async def _send(self, channel: Channel, target: str, topic: str, lasted: int) -> None:
-        alert = Alert(
-            id=0,
-            kind=AlertKind.OPS,
-            subject=topic,
-            channel=channel.name,
-            target=target,
-            rules=(),
-            urgent=True,
-            attempts=1,
-            created_at=self._clock.now(),
-            may_repeat=False,
-            event_id=None,
-            change_id=None,
-            note=(topic, str(lasted)),
+        await asyncio.gather(
+            *(self._send(channels[name], target, message) for name, target in self._ops().targets)
         )
-        result = await channel.send(target=target, message=render_note(alert))
+
+    async def _send(self, channel: Channel, target: str, message: OpsMessage) -> None:
+        result = await channel.send(target=target, message=render_ops(message))
         self._log.info(
             "storage.told",
             channel=channel.name,
-            topic=topic,
+            topic=message.topic,
             outcome=str(result.outcome),
             detail=result.detail or None,
         )

@@ -18,7 +18,7 @@ from casebell.events import (
 )
 from casebell.notify.channel import Channel
 from casebell.notify.escalate import Ladder, escalate
-from casebell.notify.render import Style, Told, render_case, render_note, render_plain
+from casebell.notify.render import Style, Told, render_case, render_ops, render_plain
 from casebell.notify.verdicts import reach
 from casebell.notify.words import ANY_CHANGE, Saying, say
 from casebell.store import cases, outbox, queries
@@ -128,7 +128,7 @@ class Attempts:
         """The message, and for the record what was wrong where it is the plain one."""
         try:
             if alert.kind is not AlertKind.CASE:
-                return render_note(alert), ""
+                return render_ops(alert.note, may_repeat=alert.may_repeat), ""
             return render_case(alert, await self._told(alert), style), ""
         except StorageUnavailable:
             raise

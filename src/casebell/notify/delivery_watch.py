@@ -5,13 +5,15 @@ Everything that decides about it is in the tables, so a restart neither repeats 
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 
-from casebell.clock import HOUR, Clock
+from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
+from casebell.ops_messages import DeliveriesHeld, DeliveriesRefused, OpsMessage
 from casebell.store import held, refused
-from casebell.store.engine import Store
-from casebell.store.ops import OpsTargets, known_subjects
+from casebell.store.engine import Connection, Store
+from casebell.store.ops import OpsTargets, known_subjects, subject_of
 from casebell.telemetry import Log, Metrics
 
 #: Seconds between looks when nothing woke it: for what waits for the next hour.
@@ -84,36 +86,36 @@ class DeliveryWatch:
         What came since operations were told waits for the next hour; it is not passed over.
         """
         now = self._clock.now()
-        hour = now // HOUR
         async with self._store.read() as connection:
-            held_by_subject = {
-                f"held:{row.source}:{row.reason}:{hour}": row
-                for row in await held.untold(connection)
-            }
-            refused_by_subject = {
-                f"refusals:{row.source}:{hour}": row for row in await refused.rising(connection)
-            }
-            subjects = held_by_subject.keys() | refused_by_subject.keys()
-            due = subjects - await known_subjects(connection, subjects) if subjects else set()
+            found = await _found(connection)
+            subjects = [subject_of(message, now=now) for message, _ in found]
+            known = await known_subjects(connection, subjects) if subjects else set()
+        due = [one for one, subject in zip(found, subjects, strict=True) if subject not in known]
         if not due:
             return
         ops = self._ops()
         async with self._store.write() as connection:
-            for subject, row in held_by_subject.items():
-                note = (
-                    "held",
-                    row.source,
-                    f"{row.reason}. {row.detail}",
-                    str(row.count),
-                    str(row.first),
-                )
+            for message, mark_told in due:
                 # Another server may have told it in the meantime, of fewer.
-                if subject in due and await ops.notify(connection, subject, note, now=now):
-                    await held.mark_told(
-                        connection, source=row.source, reason=row.reason, last=row.last, now=now
-                    )
-            for subject, row in refused_by_subject.items():
-                rise = ("refusals", row.source, str(row.number))
-                if subject in due and await ops.notify(connection, subject, rise, now=now):
-                    await refused.mark_told(connection, source=row.source, last=row.last, now=now)
+                if await ops.notify(connection, message, now=now):
+                    await mark_told(connection, now=now)
         self._told()
+
+
+async def _found(connection: Connection) -> list[tuple[OpsMessage, Callable[..., Awaitable[None]]]]:
+    """What operations have not heard of, each with the way to note that they have."""
+    found: list[tuple[OpsMessage, Callable[..., Awaitable[None]]]] = []
+    for row in await held.untold(connection):
+        message = DeliveriesHeld(
+            source=row.source,
+            reason=row.reason,
+            detail=row.detail,
+            count=row.number,
+            first_held=row.first,
+        )
+        told = partial(held.mark_told, source=row.source, reason=row.reason, last=row.last)
+        found.append((message, told))
+    for row in await refused.rising(connection):
+        rise = DeliveriesRefused(source=row.source, count=row.number)
+        found.append((rise, partial(refused.mark_told, source=row.source, last=row.last)))
+    return found

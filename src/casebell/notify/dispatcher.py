@@ -16,9 +16,10 @@ from casebell.notify.attempt import STORAGE_WAIT, Attempts, Policy
 from casebell.notify.channel import Channel
 from casebell.notify.clock_watch import ClockWatch
 from casebell.notify.escalate import Ladder
+from casebell.ops_messages import ChannelTest
 from casebell.store import leases, outbox
 from casebell.store.engine import Store
-from casebell.store.ops import OpsTargets
+from casebell.store.ops import OpsTargets, subject_of
 from casebell.store.outbox import NewAlert
 from casebell.telemetry import Log, Metrics
 
@@ -182,22 +183,23 @@ class Dispatcher:
         for line in self._lines.values():
             line.bell.set()
 
-    async def test(self, name: str, *, subject: str) -> list[tuple[str, SendResult]]:
+    async def test(self, name: str, *, test_id: str) -> list[tuple[str, SendResult]]:
         """Send a marked test message to each target of a channel, by the real path, and wait.
 
         Args:
-            subject: what makes this test one of its own.
+            test_id: what makes this test one of its own.
         """
         results = []
         line = self._lines[name]
+        message = ChannelTest(channel=name, id=test_id)
         for target in line.channel.targets:
             new = NewAlert(
                 kind=AlertKind.TEST,
-                subject=subject,
+                subject=subject_of(message, now=self._clock.now()),
                 channel=name,
                 target=target,
-                urgent=False,
-                note=("test", name),
+                urgent=message.urgent,
+                note=message,
             )
             async with self._store.write() as connection:
                 alert = await outbox.add_claimed(

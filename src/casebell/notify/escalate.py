@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from casebell.clock import HOUR
 from casebell.events import Alert, AlertKind, Micros, SendResult
+from casebell.ops_messages import ChannelFailed, ChannelGone, OpsMessage, UrgentAlertFailed
 from casebell.store.ops import OpsTargets
 from casebell.store.outbox import NewAlert
 
@@ -33,9 +33,9 @@ def escalate(
     if alert.kind is AlertKind.TEST:
         return []
     instead = _stand_ins(ladder, alert)
-    return instead + _warnings(
-        ladder, alert, result=result, reason=reason, what=what, now=now, unheard=not instead
-    )
+    message = _message(ladder, alert, result=result, reason=reason, about=what, unheard=not instead)
+    failed = (alert.channel, alert.target)
+    return instead + ladder.ops.alerts_for(message, now=now, failed=failed)
 
 
 def _stand_ins(ladder: Ladder, alert: Alert) -> list[NewAlert]:
@@ -59,28 +59,27 @@ def _stand_ins(ladder: Ladder, alert: Alert) -> list[NewAlert]:
     ]
 
 
-def _warnings(
-    ladder: Ladder,
-    alert: Alert,
-    *,
-    result: SendResult,
-    reason: str,
-    what: str,
-    now: Micros,
-    unheard: bool,
-) -> list[NewAlert]:
-    note: tuple[str, ...]
-    details = (alert.channel, alert.target, reason, result.detail, str(alert.id))
+def _message(
+    ladder: Ladder, alert: Alert, *, result: SendResult, reason: str, about: str, unheard: bool
+) -> OpsMessage:
+    """What operations hear of it."""
     if alert.urgent and alert.kind is AlertKind.CASE and unheard:
-        subject = f"urgent-failed:{alert.id}"
-        note = ("urgent_failed", *details, str(alert.event_id), what)
-    elif alert.channel not in ladder.targets:
-        subject = f"channel-gone:{alert.channel}:{now // HOUR}"
-        note = ("channel_gone", alert.channel, str(alert.id))
-    else:
-        # One message an hour for each target and reason, however many alerts fail.
-        subject = f"channel-failed:{alert.channel}:{alert.target}:{reason}:{now // HOUR}"
-        note = ("channel_failed", *details)
-    warnings = ladder.ops.alerts_for(subject, note, urgent=alert.urgent)
-    # The one that failed is not asked to tell of it.
-    return [new for new in warnings if (new.channel, new.target) != (alert.channel, alert.target)]
+        return UrgentAlertFailed(
+            channel=alert.channel,
+            target=alert.target,
+            reason=reason,
+            detail=result.detail,
+            alert=alert.id,
+            event=alert.event_id or 0,
+            about=about,
+        )
+    if alert.channel not in ladder.targets:
+        return ChannelGone(channel=alert.channel, alert=alert.id, alert_is_urgent=alert.urgent)
+    return ChannelFailed(
+        channel=alert.channel,
+        target=alert.target,
+        reason=reason,
+        detail=result.detail,
+        alert=alert.id,
+        alert_is_urgent=alert.urgent,
+    )

@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 from casebell.events import Alert, AlertKind, Case, CaseEvent, Flag, Message, Micros, Tag
 from casebell.notify.plain_text import one_line
-from casebell.notify.words import NOTES, Saying, say
+from casebell.notify.words import OPS_WORDS, Saying, say
+from casebell.ops_messages import ChannelTest, OpsMessage
 from casebell.uscis.entities import decoded
 from casebell.uscis.receipts import mask
 
@@ -103,16 +104,24 @@ def render_case(alert: Alert, told: Told, style: Style) -> Message:
     return Message(title=f"{marks}{saying.title} · {receipt}", body="\n".join(lines))
 
 
-def render_note(alert: Alert) -> Message:
-    """The message of an operations or test alert."""
-    topic, *details = alert.note
-    title, lines = NOTES[topic]
-    safe = [quoted(without_markup(detail), limit=_LONGEST_DETAIL) for detail in details]
-    body = [_MAY_REPEAT] if alert.may_repeat else []
-    body += [line.format(*safe) for line in lines]
-    prefix = "Casebell operations: " if alert.kind is AlertKind.OPS else ""
+def render_ops(message: OpsMessage | None, *, may_repeat: bool = False) -> Message:
+    """The message of an operations or test alert.
+
+    Raises:
+        LookupError: what was stored could not be read.
+    """
+    if message is None:
+        raise LookupError
+    title, lines = OPS_WORDS[type(message)]
+    safe = {
+        name: quoted(without_markup(str(getattr(message, name))), limit=_LONGEST_DETAIL)
+        for name in message.__struct_fields__
+    }
+    body = [_MAY_REPEAT] if may_repeat else []
+    body += [line.format_map(safe) for line in lines]
+    prefix = "" if isinstance(message, ChannelTest) else "Casebell operations: "
     return Message(
-        title=prefix + title.format(*safe), body="\n".join(line for line in body if line)
+        title=prefix + title.format_map(safe), body="\n".join(line for line in body if line)
     )
 
 

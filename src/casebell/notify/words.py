@@ -6,6 +6,22 @@ A title is shown on a locked phone; it is made of these words only, never of tex
 from dataclasses import dataclass
 
 from casebell.events import Status, Tag
+from casebell.ops_messages import (
+    ChannelFailed,
+    ChannelGone,
+    ChannelTest,
+    ConfigRejected,
+    ConflictingDelivery,
+    ContradictoryStatus,
+    DeliveriesHeld,
+    DeliveriesRefused,
+    EventUndecided,
+    OpsMessage,
+    RuleUndecided,
+    StorageFails,
+    StorageWorks,
+    UrgentAlertFailed,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,119 +89,125 @@ def say(status: Status, tags: frozenset[Tag]) -> Saying:
 #: What can be said of any change.
 ANY_CHANGE = SAYINGS[-1]
 
-#: Operations messages: topic -> (title, lines). `{0}`, `{1}`, … are the note's details in order.
-#: Details are configured names, our own words and numbers; they are made inert all the same.
-NOTES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "held": (
-        "Deliveries held: {0}",
+#: Operations messages: a title and lines, with the message's fields by name. Fields are configured
+#: names, our own words and numbers; they are made inert all the same.
+OPS_WORDS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
+    DeliveriesHeld: (
+        "Deliveries held: {source}",
         (
-            "Source {0} sent deliveries that are authentic but could not be understood.",
-            "New ones: {2}. Reason of the first: {1}",
+            "Source {source} sent deliveries that are authentic but could not be understood.",
+            "New ones: {count}. Reason of the first: {reason}. {detail}",
             "They are kept, and nobody was alerted of what they say.",
             "Look at them: casebell held list",
-            "After a fix in the configuration: casebell held release {3}",
+            "After a fix in the configuration: casebell held release {first_held}",
         ),
     ),
-    "refusals": (
-        "Deliveries refused: {0}",
+    DeliveriesRefused: (
+        "Deliveries refused: {source}",
         (
-            "Deliveries to source {0} carried a signature or a secret that is not the right one.",
-            "New ones: {1}. A secret was mistyped or changed, or somebody is forging.",
+            "Deliveries to source {source} carried a wrong signature or secret.",
+            "New ones: {count}. A secret was mistyped or changed, or somebody is forging.",
             "They are kept for a week, and nobody was alerted of what they say.",
-            "Look at them: casebell refused list --source {0}",
+            "Look at them: casebell refused list --source {source}",
             "After a fix of the secret: casebell reload",
-            "Then check them again: casebell refused readmit --all --source {0}",
+            "Then check them again: casebell refused readmit --all --source {source}",
         ),
     ),
-    "conflict": (
-        "Conflicting delivery from {0}",
+    ConflictingDelivery: (
+        "Conflicting delivery from {source}",
         (
-            "Source {0} sent other content under a key it had used before.",
-            "The first stays as event {1}; the other is kept as event {2} and was routed as well.",
-            "Compare them: casebell why {1}",
+            "Source {source} sent other content under a key it had used before.",
+            "The first stays as event {first_event}; the other is event {event}, routed as well.",
+            "Compare them: casebell why {first_event}",
         ),
     ),
-    "status_conflict": (
-        "Contradictory status from {0}",
+    ContradictoryStatus: (
+        "Contradictory status from {source}",
         (
-            "Source {0} delivered event {1} with parts that contradict each other.",
-            "Delivered status: “{2}”. Event type: “{3}”. Taken as: {4}.",
-            "See what was decided: casebell why {1}",
+            "Source {source} delivered event {event} with parts that contradict each other.",
+            "Delivered status: “{delivered_status}”. Event type: “{event_type}”.",
+            "Taken as: {taken_as}.",
+            "See what was decided: casebell why {event}",
         ),
     ),
-    "unroutable": (
-        "An event could not be routed",
+    EventUndecided: (
+        "An event could not be decided about",
         (
-            "Event {0} is stored, but deciding about it failed. It is tried again every minute.",
-            "Look at it now: casebell events show {0}",
+            "Event {event} is stored, but deciding about it failed.",
+            "It is tried again every minute.",
+            "Look at it now: casebell events show {event}",
             "The log line event.defect says where it failed.",
         ),
     ),
-    "rule_undecided": (
+    RuleUndecided: (
         "A rule could not be decided",
         (
-            "Rule “{0}” could not be decided for event {1}, so it counted as matching.",
+            "Rule “{rule}” could not be decided for event {event}, so it counted as matching.",
             "Whoever it notifies was told. Other events may be concerned, too.",
-            "See what was decided: casebell why {1}",
+            "See what was decided: casebell why {event}",
             "This is a defect of Casebell: please report the rule and the event's text.",
         ),
     ),
-    "config_rejected": (
+    ConfigRejected: (
         "A new configuration cannot be used",
         (
-            "Casebell was asked to use its configuration as it is now (SHA-256 {2}…), and cannot.",
-            "Nothing changed: it goes on with the configuration it had. Problems: {0}. The first:",
-            "{1}",
+            "Casebell cannot use its configuration as it is now (SHA-256 {config_sha256:.12}…).",
+            "Nothing changed: it goes on with the configuration it had.",
+            "Problems: {problems}. The first:",
+            "{first_problem}",
             "See them all: casebell check",
             "After a fix: casebell reload",
         ),
     ),
-    "channel_failed": (
-        "Channel {0} fails",
+    ChannelFailed: (
+        "Channel {channel} fails",
         (
-            "Channel {0} could not deliver to {1}: {2}.",
-            "{3}",
+            "Channel {channel} could not deliver to {target}: {reason}.",
+            "{detail}",
             "See what was not sent: casebell alerts list --state failed",
-            "After a fix: casebell channels test {0}, then casebell alerts retry {4}",
+            "After a fix: casebell channels test {channel}, then casebell alerts retry {alert}",
         ),
     ),
-    "storage_fails": (
+    StorageFails: (
         "Casebell cannot store deliveries",
         (
-            "The storage has refused to be written for {0} seconds.",
+            "The storage has refused to be written for {seconds} seconds.",
             "Deliveries are answered 503, so that their sources send them again.",
             "Nothing that was acknowledged is lost. New alerts wait.",
             "Look at the disk and the database: casebell doctor",
             "There is no need to restart: Casebell goes on by itself.",
         ),
     ),
-    "storage_works": (
+    StorageWorks: (
         "Casebell stores deliveries again",
         (
-            "The storage can be written again, after {0} seconds.",
+            "The storage can be written again, after {seconds} seconds.",
             "Sources send again what they were refused; casebell events list shows what came.",
         ),
     ),
-    "urgent_failed": (
+    UrgentAlertFailed: (
         "URGENT: an alert was not delivered",
         (
-            "An urgent alert could not be delivered to {1} over channel {0}: {2}.",
-            "{3}",
-            "It spoke of event {5}: {6}. Please tell the people concerned yourself.",
-            "See the event: casebell why {5}",
-            "After a fix: casebell alerts retry {4}",
+            "An urgent alert could not be delivered to {target} over channel {channel}: {reason}.",
+            "{detail}",
+            "It spoke of event {event}: {about}. Please tell the people concerned yourself.",
+            "See the event: casebell why {event}",
+            "After a fix: casebell alerts retry {alert}",
         ),
     ),
-    "channel_gone": (
-        "Channel {0} is gone",
+    ChannelGone: (
+        "Channel {channel} is gone",
         (
-            "Alerts waited for channel {0}, which is no longer in the configuration.",
+            "Alerts waited for channel {channel}, which is no longer in the configuration.",
             "They were given up; see them: casebell alerts list --state failed",
-            "Once the channel is back: casebell alerts retry {1}",
+            "Once the channel is back: casebell alerts retry {alert}",
         ),
     ),
-    "test": (
+    ChannelTest: (
         "TEST: Casebell can reach you",
-        ("This is a test message for channel {0}. No case is concerned; nothing needs doing.",),
+        (
+            "This is a test message for channel {channel}.",
+            "No case is concerned; nothing needs doing.",
+        ),
     ),
 }

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
 from casebell.events import CaseEvent
+from casebell.ops_messages import EventUndecided
 from casebell.route.fresh import Fresh
 from casebell.route.rulebook import Routed, Rulebook
 from casebell.store import cases
@@ -188,8 +189,7 @@ class Router:
         self._defects[event_id] = self._clock.monotonic() + DEFECT_WAIT
         self._log.error("event.defect", row=event_id, error=error)
         async with self._store.write() as connection:
-            note = ("unroutable", str(event_id))
             await self._rulebook.ops.notify(
-                connection, f"unroutable:{event_id}", note, urgent=True, now=self._clock.now()
+                connection, EventUndecided(event=event_id), now=self._clock.now()
             )
         self._decided()

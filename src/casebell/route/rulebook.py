@@ -7,8 +7,13 @@ import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from casebell.clock import HOUR
 from casebell.events import AlertKind, CaseEvent, Flag, Micros
+from casebell.ops_messages import (
+    ConflictingDelivery,
+    ContradictoryStatus,
+    OpsMessage,
+    RuleUndecided,
+)
 from casebell.route.decide import DecisionOutcome, Targets
 from casebell.route.decisions import Decided, Decisions
 from casebell.route.fold import Fold, fold
@@ -87,11 +92,8 @@ class Rulebook:
             decided = self._decisions.on(event, docket.case(event.receipt))
             outcome = decided.decision.outcome
             for name in decided.decision.matching.undecided:
-                # At most hourly: one text may come again and again.
-                subject = f"rule-undecided:{name}:{now // HOUR}"
-                docket.tell(
-                    self.ops.alerts_for(subject, ("rule_undecided", name, str(one.id))), now=now
-                )
+                message = RuleUndecided(rule=name, event=one.id)
+                docket.tell(self.ops.alerts_for(message, now=now), now=now)
             change_id = _found_change(
                 docket, one.id, event, folded=folded, decided=decided, now=now
             )
@@ -104,7 +106,8 @@ class Rulebook:
                 change_id=change_id,
                 now=now,
             )
-        docket.tell(self._contradictions(one, event), now=now)
+        for contradiction in _contradictions(one, event):
+            docket.tell(self.ops.alerts_for(contradiction, now=now), now=now)
         docket.mark_routed(
             event_id=one.id,
             change_id=change_id,
@@ -116,27 +119,25 @@ class Rulebook:
         )
         return Routed(one.id, event, outcome, change_id)
 
-    def _contradictions(self, one: Unrouted, event: CaseEvent) -> list[NewAlert]:
-        """What operations hear of a source's mistakes (B7, C3, C6)."""
-        told: list[NewAlert] = []
-        if Flag.CONFLICT in event.flags and one.revision_of is not None:
-            told += self.ops.alerts_for(
-                f"conflict:{one.id}",
-                ("conflict", event.source, str(one.revision_of), str(one.id)),
+
+def _contradictions(one: Unrouted, event: CaseEvent) -> list[OpsMessage]:
+    """A source's mistakes, of which operations hear: nobody else can have them corrected."""
+    found: list[OpsMessage] = []
+    if Flag.CONFLICT in event.flags and one.revision_of is not None:
+        found.append(
+            ConflictingDelivery(source=event.source, first_event=one.revision_of, event=one.id)
+        )
+    if event.flags & _CONTRADICTIONS:
+        found.append(
+            ContradictoryStatus(
+                source=event.source,
+                event=one.id,
+                delivered_status=event.delivered_status or "none",
+                event_type=event.type or "none",
+                taken_as=str(event.status),
             )
-        if event.flags & _CONTRADICTIONS:
-            told += self.ops.alerts_for(
-                f"status-conflict:{one.id}",
-                (
-                    "status_conflict",
-                    event.source,
-                    str(one.id),
-                    event.delivered_status or "none",
-                    event.type or "none",
-                    str(event.status),
-                ),
-            )
-        return told
+        )
+    return found
 
 
 def _found_change(

@@ -129,7 +129,7 @@ class Operations:
             raise NotFound(
                 "There is no channel of this name.", hint="`casebell check` lists the channels."
             )
-        results = await self._dispatcher.test(name, subject=f"test:{uuid.uuid4().hex}")
+        results = await self._dispatcher.test(name, test_id=uuid.uuid4().hex)
         return {
             "channel": name,
             "targets": [

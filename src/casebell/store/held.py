@@ -155,7 +155,7 @@ async def untold(connection: AsyncConnection) -> Sequence[Row[Any]]:
         select(
             held.c.source,
             held.c.reason,
-            func.count().label("count"),
+            func.count().label("number"),
             func.min(held.c.id).label("first"),
             func.max(held.c.id).label("last"),
         )

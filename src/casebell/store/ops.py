@@ -1,4 +1,4 @@
-"""Tells operations something, over every target that the configuration names for them."""
+"""Tells operations something, as often as its topic may be told, wherever they read."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,9 @@ from typing import Self
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from casebell.clock import HOUR
 from casebell.events import AlertKind, Micros
+from casebell.ops_messages import Frequency, OpsMessage
 from casebell.store import outbox
 from casebell.store.outbox import NewAlert
 from casebell.store.schema import alerts
@@ -22,11 +24,8 @@ class OpsTargets:
     @classmethod
     def on(cls, channels: Iterable[str], *, targets: Mapping[str, Sequence[str]]) -> Self:
         """Every target of these channels."""
-        return cls(
-            targets=tuple(
-                (name, target) for name in dict.fromkeys(channels) for target in targets[name]
-            )
-        )
+        names = dict.fromkeys(channels)
+        return cls(targets=tuple((name, target) for name in names for target in targets[name]))
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -34,36 +33,41 @@ class OpsTargets:
         return tuple(dict.fromkeys(channel for channel, _ in self.targets))
 
     def alerts_for(
-        self, subject: str, note: tuple[str, ...], *, urgent: bool = False
+        self, message: OpsMessage, *, now: Micros, failed: tuple[str, str] | None = None
     ) -> list[NewAlert]:
-        """A new alert for each target."""
+        """A new alert for each target.
+
+        Args:
+            failed: a channel and target that could not be reached, and is not asked to tell of it.
+        """
         return [
             NewAlert(
                 kind=AlertKind.OPS,
-                subject=subject,
+                subject=subject_of(message, now=now),
                 channel=channel,
                 target=target,
-                urgent=urgent,
-                note=note,
+                urgent=message.urgent,
+                note=message,
             )
             for channel, target in self.targets
+            if (channel, target) != failed
         ]
 
     async def notify(
-        self,
-        connection: AsyncConnection,
-        subject: str,
-        note: tuple[str, ...],
-        *,
-        urgent: bool = False,
-        now: Micros,
+        self, connection: AsyncConnection, message: OpsMessage, *, now: Micros
     ) -> bool:
-        """Put a message into the outbox; False where this subject was told already.
+        """Put a message into the outbox; False where it was told as often as its topic may be.
 
         With no targets every message counts as told: there is nothing to wait for.
         """
-        new = self.alerts_for(subject, note, urgent=urgent)
+        new = self.alerts_for(message, now=now)
         return not new or await outbox.add(connection, new, now=now) > 0
+
+
+def subject_of(message: OpsMessage, *, now: Micros) -> str:
+    """What no two alerts to one target share: an hourly message has another in the next hour."""
+    subject = f"{message.topic}:{message.key}"
+    return subject if message.frequency is Frequency.ONCE else f"{subject}:{now // HOUR}"
 
 
 async def known_subjects(connection: AsyncConnection, subjects: Iterable[str]) -> set[str]:

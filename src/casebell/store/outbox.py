@@ -22,6 +22,7 @@ from casebell.events import (
     Micros,
     SendResult,
 )
+from casebell.ops_messages import OpsMessage, from_json, to_json
 from casebell.store import journal, leases
 from casebell.store.rows import word_list
 from casebell.store.schema import WAITING, alerts, attempts
@@ -43,8 +44,8 @@ class NewAlert:
     rules: tuple[str, ...] = ()
     change_id: int | None = None
     event_id: int | None = None
-    #: What an operations or test message is about: a topic and its details.
-    note: tuple[str, ...] = field(default=(), repr=False)
+    #: What an operations or test message tells.
+    note: OpsMessage | None = field(default=None, repr=False)
     #: The channel that failed, where this alert stands in for another.
     stands_in_for: str | None = None
 
@@ -84,7 +85,7 @@ def row_of(alert: NewAlert, *, now: Micros) -> dict[str, Any]:
         "created_at": now,
         "not_before": now,
         "may_repeat": False,
-        "note": json.dumps(alert.note) if alert.note else None,
+        "note": None if alert.note is None else to_json(alert.note),
         "stands_in_for": alert.stands_in_for,
     }
 
@@ -357,5 +358,5 @@ def _alert(row: Row[Any], *, attempts: int | None = None, may_repeat: bool | Non
         event_id=row.event_id,
         change_id=row.change_id,
         stands_in_for=row.stands_in_for,
-        note=word_list(row.note),
+        note=from_json(row.note),
     )

@@ -242,7 +242,7 @@ alerts = Table(
     Column("reason", Text),
     Column("finished_at", BigInteger),
     Column("sent_at", BigInteger),
-    # JSON list: topic and details of an operations or test message.
+    # JSON object: what an operations or test message tells, with the name of its topic.
     Column("note", Text),
     # The channel that failed, where this alert stands in for another.
     Column("stands_in_for", Text),

@@ -1,0 +1,275 @@
+"""What Casebell tells operations: one type for each topic, with named fields.
+
+Each knows what makes it the same message, how often it may be told, and whether it is urgent. How
+it reads is `notify.render`'s matter; whom it reaches is `store.ops`'s.
+"""
+
+import json
+from enum import StrEnum
+from typing import Any, ClassVar, Union
+
+import msgspec
+
+
+class Frequency(StrEnum):
+    """How often operations may hear the same message."""
+
+    ONCE = "once"
+    HOURLY = "hourly"
+
+
+class OpsMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="topic"):
+    """Something that operations must know."""
+
+    frequency: ClassVar[Frequency] = Frequency.ONCE
+
+    @property
+    def topic(self) -> str:
+        """The name of its type, as it is stored."""
+        return str(self.__struct_config__.tag)
+
+    @property
+    def key(self) -> str:
+        """What tells it from other messages of its topic."""
+        return ""
+
+    @property
+    def urgent(self) -> bool:
+        """Whether it is sent before ordinary alerts."""
+        return False
+
+
+class DeliveriesHeld(OpsMessage, frozen=True, kw_only=True, tag="held"):
+    """Deliveries are authentic but were not understood."""
+
+    frequency = Frequency.HOURLY
+
+    source: str
+    reason: str
+    #: Of the first of them.
+    detail: str
+    count: int
+    first_held: int
+
+    @property
+    def key(self) -> str:
+        """A source and a reason."""
+        return f"{self.source}:{self.reason}"
+
+
+class DeliveriesRefused(OpsMessage, frozen=True, kw_only=True, tag="refused"):
+    """Deliveries carried a signature or a secret that is not the right one."""
+
+    frequency = Frequency.HOURLY
+
+    source: str
+    count: int
+
+    @property
+    def key(self) -> str:
+        """A source."""
+        return self.source
+
+
+class ConflictingDelivery(OpsMessage, frozen=True, kw_only=True, tag="conflict"):
+    """A source sent other content under a key that it had used before."""
+
+    source: str
+    first_event: int
+    event: int
+
+    @property
+    def key(self) -> str:
+        """The later event."""
+        return str(self.event)
+
+
+class ContradictoryStatus(OpsMessage, frozen=True, kw_only=True, tag="status_conflict"):
+    """The parts of one delivery contradict each other."""
+
+    source: str
+    event: int
+    delivered_status: str
+    event_type: str
+    taken_as: str
+
+    @property
+    def key(self) -> str:
+        """The event."""
+        return str(self.event)
+
+
+class EventUndecided(OpsMessage, frozen=True, kw_only=True, tag="event_undecided"):
+    """Deciding about a stored event failed."""
+
+    event: int
+
+    @property
+    def key(self) -> str:
+        """The event."""
+        return str(self.event)
+
+    @property
+    def urgent(self) -> bool:
+        """Yes: the people whom it concerns have not been told."""
+        return True
+
+
+class RuleUndecided(OpsMessage, frozen=True, kw_only=True, tag="rule_undecided"):
+    """A rule's expression gave no answer, so the rule counted as matching."""
+
+    frequency = Frequency.HOURLY
+
+    rule: str
+    event: int
+
+    @property
+    def key(self) -> str:
+        """The rule: one text may come again and again."""
+        return self.rule
+
+
+class ConfigRejected(OpsMessage, frozen=True, kw_only=True, tag="config_rejected"):
+    """A new configuration cannot be used."""
+
+    config_sha256: str
+    #: A digest of the file and of everything that is wrong, some of which may lie elsewhere.
+    state: str
+    problems: int
+    first_problem: str
+
+    @property
+    def key(self) -> str:
+        """The state of the file and its surroundings."""
+        return self.state
+
+
+class ChannelFailed(OpsMessage, frozen=True, kw_only=True, tag="channel_failed"):
+    """A channel could not deliver an alert that another takes over, or that is not urgent."""
+
+    frequency = Frequency.HOURLY
+
+    channel: str
+    target: str
+    reason: str
+    detail: str
+    alert: int
+    alert_is_urgent: bool
+
+    @property
+    def key(self) -> str:
+        """A target and a reason, however many alerts fail."""
+        return f"{self.channel}:{self.target}:{self.reason}"
+
+    @property
+    def urgent(self) -> bool:
+        """As the alert is."""
+        return self.alert_is_urgent
+
+
+class ChannelGone(OpsMessage, frozen=True, kw_only=True, tag="channel_gone"):
+    """Alerts waited for a channel that the configuration no longer has."""
+
+    frequency = Frequency.HOURLY
+
+    channel: str
+    alert: int
+    alert_is_urgent: bool
+
+    @property
+    def key(self) -> str:
+        """The channel."""
+        return self.channel
+
+    @property
+    def urgent(self) -> bool:
+        """As the alert is."""
+        return self.alert_is_urgent
+
+
+class UrgentAlertFailed(OpsMessage, frozen=True, kw_only=True, tag="urgent_failed"):
+    """An urgent alert could not be delivered, and no other channel takes it over."""
+
+    channel: str
+    target: str
+    reason: str
+    detail: str
+    alert: int
+    event: int
+    #: What the alert was about, in words that may go to operations.
+    about: str
+
+    @property
+    def key(self) -> str:
+        """The alert."""
+        return str(self.alert)
+
+    @property
+    def urgent(self) -> bool:
+        """Yes: operations must tell the people themselves."""
+        return True
+
+
+class StorageFails(OpsMessage, frozen=True, kw_only=True, tag="storage_fails"):
+    """Nothing can be stored. Sent past the outbox, which cannot be written either."""
+
+    seconds: int
+
+    @property
+    def urgent(self) -> bool:
+        """Yes: deliveries are answered 503."""
+        return True
+
+
+class StorageWorks(OpsMessage, frozen=True, kw_only=True, tag="storage_works"):
+    """The storage can be written again."""
+
+    seconds: int
+
+
+class ChannelTest(OpsMessage, frozen=True, kw_only=True, tag="test"):
+    """A marked test message that an operator asked for."""
+
+    channel: str
+    #: What makes this test one of its own.
+    id: str
+
+    @property
+    def key(self) -> str:
+        """The test."""
+        return self.id
+
+
+TOPICS: tuple[type[OpsMessage], ...] = (
+    DeliveriesHeld,
+    DeliveriesRefused,
+    ConflictingDelivery,
+    ContradictoryStatus,
+    EventUndecided,
+    RuleUndecided,
+    ConfigRejected,
+    ChannelFailed,
+    ChannelGone,
+    UrgentAlertFailed,
+    StorageFails,
+    StorageWorks,
+    ChannelTest,
+)
+_ANY: Any = Union[TOPICS]  # noqa: UP007 - of a tuple
+
+
+def to_json(message: OpsMessage) -> str:
+    """A JSON object with the topic's name; lone surrogates, which no UTF-8 holds, are kept."""
+    return json.dumps(msgspec.to_builtins(message))
+
+
+def from_json(stored: object) -> OpsMessage | None:
+    """The message that was stored; None where it is of an unknown topic or lacks a field.
+
+    Never an error: an alert that cannot be read would hold up all of its channel.
+    """
+    try:
+        message: OpsMessage = msgspec.convert(json.loads(str(stored)), _ANY)
+    except (ValueError, RecursionError):
+        return None
+    return message
