@@ -54,23 +54,26 @@ class Tag(StrEnum):
 
 
 class Flag(StrEnum):
-    """Something about a stored event that a reader should know."""
+    """Something about a stored event that a reader should know.
 
-    #: Validly signed, but the signed time was older than the source's tolerance (A5).
+    What each is for: docs/decisions/upstream.md, A4, B7, B8, C3, C5, C6 and D4.
+    """
+
+    #: Validly signed, but the signed time was older than the source's tolerance.
     STALE_SIGNATURE = "stale_signature"
-    #: The same key came with other content (B7, C6).
+    #: The same key came with other content.
     CONFLICT = "conflict"
-    #: The same state with a new observation time (B7).
+    #: The same state with a new observation time.
     REPEAT = "repeat"
-    #: The provider's time had no zone and was read as UTC (B8).
+    #: The provider's time had no zone and was read as UTC.
     NAIVE_TIME = "naive_time"
-    #: The provider's time could not be read; kept as text (B8).
+    #: The provider's time could not be read; kept as text.
     UNPARSED_TIME = "unparsed_time"
-    #: Event type and delivered status disagree; the more urgent one counts (C3).
+    #: Event type and delivered status disagree; the more urgent one counts.
     STATUS_CONFLICT = "status_conflict"
-    #: The delivered status and the official text disagree (D4).
+    #: The delivered status and the official text disagree.
     TEXT_CONFLICT = "text_conflict"
-    #: A later status of the case was already known when this arrived (C5).
+    #: A later status of the case was already known when this arrived.
     LATE = "late"
 
 
@@ -83,7 +86,7 @@ class KeyBasis(StrEnum):
     RECEIPT_TIME = "receipt+time"
     #: SHA-256 over source, receipt, text and body, where neither of the above exists.
     DIGEST = "digest"
-    #: A conflicting body under a key that is taken (C6): the key plus a digest of the body.
+    #: A conflicting body under a key that is taken: the key plus a digest of the body.
     REVISION = "revision"
 
 
@@ -92,12 +95,12 @@ class TimeBasis(StrEnum):
 
     #: When the change occurred, as reported.
     OCCURRED = "occurred"
-    #: When the provider last observed this state: it may move at every poll (B7).
+    #: When the provider last observed this state: it may move at every poll.
     OBSERVED = "observed"
 
 
 class HeldReason(StrEnum):
-    """Why an authentic delivery could not be understood (D7, D8, A5)."""
+    """Why an authentic delivery could not be understood (docs/decisions/upstream.md, D7 and D8)."""
 
     INVALID_JSON = "invalid_json"
     INVALID_ENCODING = "invalid_encoding"
@@ -149,7 +152,7 @@ class NotJudgedYet(Exception):
 class Verdict:
     """The status that counts, and what a reader should know of how it came about."""
 
-    #: Effective status: delivered, or read from the text (C3, D4).
+    #: Effective status: delivered, or read from the text.
     status: Status
     tags: frozenset[Tag]
     #: STATUS_CONFLICT and TEXT_CONFLICT, where they apply.
@@ -270,7 +273,7 @@ class Change:
     text_key: str
     #: Provider time of the first event, or its time of receipt where the provider gave none.
     at: Micros
-    #: The latest provider time any of its events carried; repeats move it on (B7).
+    #: The latest provider time any of its events carried; repeats move it on.
     seen_until: Micros
 
 

@@ -87,14 +87,14 @@ def test_no_row_claims_another_outcome() -> None:
 
 
 def test_an_unknown_decision_stays_unknown() -> None:
-    """A decision of unknown outcome is told without one, and points to the notice (D2)."""
+    """A decision of unknown outcome is told without one, and points to the notice."""
     words = f"{row(Tag.DECISION).title} {row(Tag.DECISION).sentence}"
     assert not re.search(r"approv|den[iy]|grant|refus|favou?r|adverse", words, re.IGNORECASE)
     assert "its notice" in words
 
 
 def test_no_due_date_is_computed() -> None:
-    """Where an answer is owed the words point to the notice; no row counts days (D5)."""
+    """Where an answer is owed the words point to the notice; no row counts days."""
     for saying in SAYINGS:
         words = f"{saying.title} {saying.sentence}"
         assert not re.search(r"\d|\bdays?\b|\bweeks?\b|\bdue\b|\bby\b", words)

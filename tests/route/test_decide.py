@@ -105,7 +105,7 @@ def test_nobody_is_a_decision(rules: list[Rule], because: str) -> None:
 
 
 def test_a_placeholder_is_no_news() -> None:
-    """A text that says nothing is told to nobody, whatever the rules ask for (D11)."""
+    """A text that says nothing is told to nobody, whatever the rules ask for."""
     decision = decided(EVERYTHING, status=Status.OTHER, tags=frozenset({Tag.NO_INFO}))
     assert decision.outcome is DecisionOutcome.NOBODY
     assert "placeholder" in decision.because
@@ -120,7 +120,7 @@ def test_a_status_beside_a_placeholder_is_news() -> None:
 
 
 class TestTestReceipts:
-    """Staging receipts (B14)."""
+    """Staging receipts."""
 
     def test_operations_only(self) -> None:
         """Only operations hear of a test, without urgency, and no rule is named for it."""

@@ -448,7 +448,7 @@ def test_span_moves_on_and_never_back() -> None:
 
 
 def test_status_seen_amid_a_polled_span_is_late() -> None:
-    """A status older than the latest observation of another is late and not current (C5)."""
+    """A status older than the latest observation of another is late and not current."""
     case = Telling()
     case.hear(polled(RFE, hour=0))
     case.hear(polled(RFE, hour=10))
@@ -537,7 +537,7 @@ def test_an_event_is_never_news_twice(events: list[CaseEvent]) -> None:
 
 @given(st.lists(EVENTS, max_size=25))
 def test_current_status_never_regresses(events: list[CaseEvent]) -> None:
-    """The current status is always that of the latest provider time told so far (C5, D11)."""
+    """The current status is always that of the latest provider time told so far."""
     case = Telling()
     known: list[int] = []
     for event in events:
@@ -568,7 +568,7 @@ def duplicated_stories(draw: st.DrawFn) -> tuple[list[Status], list[CaseEvent]]:
 def test_duplicates_in_any_order_are_one_change_each(
     story: tuple[list[Status], list[CaseEvent]],
 ) -> None:
-    """However often and in whatever order movements are told, each is one change (C1, C2, C5)."""
+    """However often and in whatever order movements are told, each is one change."""
     movements, reports = story
     case = Telling()
     for report in reports:

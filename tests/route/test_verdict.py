@@ -1,4 +1,4 @@
-"""Type, word and text are weighed so that nothing urgent is missed (B10, C3, D2, D4, D11)."""
+"""Type, word and text are weighed so that nothing urgent is missed."""
 
 from dataclasses import replace
 from typing import Any
@@ -26,7 +26,7 @@ def verdict(*words: str, text: str = "", event_type: str = GENERIC, **more: Any)
     )
 
 
-#: The order of urgency as decision C3 gives it, most urgent first.
+#: The order of urgency, most urgent first.
 ORDER = [
     Status.RFE_ISSUED,
     Status.DENIED,
@@ -41,7 +41,7 @@ ORDER = [
 @pytest.mark.parametrize("delivered", ORDER)
 @pytest.mark.parametrize("event_type", parley.EVENT_TYPES)
 def test_the_more_urgent_of_type_and_status_counts(event_type: str, delivered: Status) -> None:
-    """And where they differ, a reader is told (C3)."""
+    """And where they differ, a reader is told."""
     by_type = parley.EVENT_TYPES[event_type]
     found = verdict(delivered, event_type=event_type)
     assert found.status is ORDER[min(ORDER.index(by_type), ORDER.index(delivered))]
@@ -51,7 +51,7 @@ def test_the_more_urgent_of_type_and_status_counts(event_type: str, delivered: S
 @pytest.mark.parametrize("delivered", Status)
 @pytest.mark.parametrize("event_type", ["", GENERIC, "case.reopened", "CASE.DENIED", "denied"])
 def test_other_types_assert_nothing(event_type: str, delivered: Status) -> None:
-    """The generic type and unknown ones leave the status as delivered (C10)."""
+    """The generic type and unknown ones leave the status as delivered."""
     assert verdict(delivered, event_type=event_type).status is delivered
     assert verdict(delivered, event_type=event_type).flags == frozenset()
 
@@ -59,7 +59,7 @@ def test_other_types_assert_nothing(event_type: str, delivered: Status) -> None:
 @pytest.mark.parametrize("delivered", [status for status in Status if status is not Status.OTHER])
 @pytest.mark.parametrize("text", [APPROVED, DENIED, RFE, RESPONSE])
 def test_a_delivered_status_stays_and_a_contradiction_shows(delivered: Status, text: str) -> None:
-    """The text does not overrule it, but its tags count all the same (D2, D4)."""
+    """The text does not overrule it, but its tags count all the same."""
     alone, found = verdict(text=text), verdict(delivered, text=text)
     assert found.status is delivered
     assert (Flag.TEXT_CONFLICT in found.flags) == (alone.status is not delivered)
@@ -80,7 +80,7 @@ def test_a_delivered_status_stays_and_a_contradiction_shows(delivered: Status, t
 def test_a_certain_text_fills_what_was_left_open(
     words: tuple[str, ...], text: str, status: Status
 ) -> None:
-    """Absent, `other` and unknown words leave the status to the text, without a conflict (D4)."""
+    """Absent, `other` and unknown words leave the status to the text, without a conflict."""
     found = verdict(*words, text=text)
     assert found.status is status
     assert found.flags == frozenset()
@@ -110,13 +110,13 @@ def test_a_certain_text_fills_what_was_left_open(
 def test_torch_categories(
     word: str, text: str, status: Status, tags: set[Tag], flags: set[Flag]
 ) -> None:
-    """Where a category may mean two things the text decides; without one the safe reading (B10)."""
+    """Where a category may mean two things the text decides; without one the safe reading."""
     found = verdict(word, text=text)
     assert found == Verdict(status=status, tags=frozenset(tags), flags=frozenset(flags))
 
 
 def test_rejected_is_never_denied_by_itself() -> None:
-    """Only a text that says so makes a denial of a rejection (D2)."""
+    """Only a text that says so makes a denial of a rejection."""
     for text in ("", UNKNOWN, "Case Was Rejected Because I Did Not Sign My Form"):
         found = verdict("Rejected", text=text)
         assert found.status is Status.OTHER
@@ -125,7 +125,7 @@ def test_rejected_is_never_denied_by_itself() -> None:
 
 
 def test_the_operators_map_goes_first() -> None:
-    """A category the onboarding pack explains is taken at its word, in any case (B10)."""
+    """A category the onboarding pack explains is taken at its word, in any case."""
     categories = {"rejected": Status.DENIED, "quantum review": Status.RECEIVED}
     assert verdict("Rejected", text=UNKNOWN, categories=categories).status is Status.DENIED
     assert verdict(" QUANTUM Review ", categories=categories).status is Status.RECEIVED
@@ -158,7 +158,7 @@ def test_status_and_category_are_weighed_too() -> None:
     ],
 )
 def test_no_info_is_where_nothing_is_said(words: tuple[str, ...], text: str, no_info: bool) -> None:
-    """Only a placeholder that came; it mutes no word that says something (B11, D11)."""
+    """Only a placeholder that came; it mutes no word that says something."""
     assert (Tag.NO_INFO in verdict(*words, text=text).tags) == no_info
     assert Tag.NO_INFO not in verdict(*words, text=text, event_type="case.denied").tags
 
@@ -184,7 +184,7 @@ class TestOnAnEvent:
     """The three voices as a stored event has them, and what the operator says of them."""
 
     def test_both_words_are_weighed(self) -> None:
-        """A status and a category that disagree are a conflict, whichever stands first (C3)."""
+        """A status and a category that disagree are a conflict, whichever stands first."""
         found = verdict_on(
             unjudged(delivered_status="received", delivered_category="Request for Evidence"),
             Meanings(),
@@ -193,7 +193,7 @@ class TestOnAnEvent:
         assert found.flags == {Flag.STATUS_CONFLICT}
 
     def test_each_source_has_its_own_categories(self) -> None:
-        """What one source means by a word is nothing to another, nor to one that is gone (B10)."""
+        """What one source means by a word is nothing to another, nor to one that is gone."""
         meanings = Meanings(categories={"torch": {"closed": Status.DENIED}, "parley": {}})
         told = {
             source: verdict_on(
@@ -216,7 +216,7 @@ class TestOnAnEvent:
     def test_test_receipts_are_tagged(
         self, receipt: str, globs: tuple[str, ...], is_test: bool
     ) -> None:
-        """They go to operations only; the rest of the verdict is as for any case (B14)."""
+        """They go to operations only; the rest of the verdict is as for any case."""
         event = unjudged(receipt=receipt)
         found = verdict_on(event, Meanings(test_receipts=globs))
         assert (Tag.TEST in found.tags) == is_test

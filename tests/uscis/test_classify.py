@@ -1,4 +1,4 @@
-"""The classifier, held against titles, descriptions and misleading texts (D1, D2, D11)."""
+"""The classifier, held against titles, descriptions and misleading texts."""
 
 import csv
 import html
@@ -254,7 +254,7 @@ def test_an_unknown_text_is_other_and_uncertain(text: str) -> None:
     "title", ["Decision Notice Mailed", "Notice Explaining USCIS Actions Was Mailed"]
 )
 def test_wording_that_leaves_the_outcome_open_is_uncertain(title: str) -> None:
-    """The delivered status stays where USCIS does not say the outcome (D2, D4)."""
+    """The delivered status stays where USCIS does not say the outcome."""
     assert not classify(title).certain
     assert classify("Case Was Denied").certain
 
@@ -353,7 +353,7 @@ def test_leading_blanks_do_not_push_a_request_beyond_the_limit() -> None:
     ],
 )
 def test_texts_that_say_the_same_have_one_key(one: str, other: str) -> None:
-    """Spelling differences do not make a new change (C1)."""
+    """Spelling differences do not make a new change."""
     assert text_key(one) == text_key(other)
 
 

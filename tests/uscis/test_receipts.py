@@ -1,4 +1,4 @@
-"""Receipt numbers: one spelling in, everything else refused (decisions R and B14)."""
+"""Receipt numbers: one spelling in, everything else refused."""
 
 import unicodedata
 
@@ -76,7 +76,7 @@ def test_known_spellings_are_one_receipt(raw: str) -> None:
     ],
 )
 def test_anything_else_is_refused(raw: str) -> None:
-    """What decision R does not name is refused, never dropped, guessed or transliterated."""
+    """Any other spelling is refused, never dropped, guessed or transliterated."""
     with pytest.raises(ReceiptError):
         canonical(raw)
 
@@ -158,5 +158,5 @@ def test_mask_shows_nothing_of_what_is_not_a_receipt(text: str) -> None:
     ],
 )
 def test_official_staging_receipts_are_known(receipt: str, staging: bool) -> None:
-    """The staging service's own prefixes are test cases; others are not (B14)."""
+    """The staging service's own prefixes are test cases; others are not."""
     assert is_staging(receipt) is staging

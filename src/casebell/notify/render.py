@@ -18,13 +18,13 @@ from casebell.ops_messages import ChannelTest, OpsMessage
 from casebell.uscis.entities import decoded
 from casebell.uscis.receipts import mask
 
-#: How much of a case a channel may show (decision E14).
+#: How much of a case a channel may show: labels identify clients, and chats have many readers.
 Disclose = Literal["minimal", "standard", "full"]
 
 #: Characters of official text shown, by `disclose`.
 TEXT_LIMIT: dict[Disclose, int] = {"minimal": 300, "standard": 1_000, "full": 3_000}
 
-#: Decisions D5 and D6: no due date is ever computed, and each alert says what it is not.
+#: No due date is ever computed, and each alert says what it is not.
 FOOTER = (
     "This is a prompt to look, not legal notice. Only the notice that USCIS sends says what is due "
     "and when."
@@ -70,7 +70,7 @@ class Told:
     event_id: int
     event: CaseEvent
     case: Case
-    #: The case's status now, where a later one was already known (C5).
+    #: The case's status now, where a later one was already known.
     later_status: str | None = None
 
 
@@ -171,7 +171,7 @@ def for_people(at: Micros, zone: ZoneInfo) -> str:
 
 
 def without_markup(text: str) -> str:
-    """What a source sent, entities decoded and tags stripped (D9)."""
+    """What a source sent, entities decoded and tags stripped."""
     return _TAG.sub(" ", decoded(text))
 
 

@@ -1,4 +1,4 @@
-"""Who would hear of each status and each tag: a rule that misses is silence (E15)."""
+"""Who would hear of each status and each tag: a rule that misses is silence."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

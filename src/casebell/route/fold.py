@@ -1,10 +1,12 @@
-"""Whether an event is a new change of its case or one known already (C1 to C6, B7, D11).
+"""Whether an event is a new change of its case or one known already.
 
 Several events may report one change: the generic and the specific type, two sources, a polled
 state whose "last observed" time moves. An event reports a known change when it tells the same
 state, close enough in provider time, with no other state between. Order of arrival plays no part
 but for three things: which event founds a change, which of two states of one instant is current,
 and that a founded change is never split or joined when something from between arrives later.
+
+The reasons: docs/decisions/0004-one-change.md, and docs/decisions/upstream.md, C1 to C6.
 """
 
 import math
@@ -19,7 +21,7 @@ _MICROS = 1_000_000
 #: What makes two reports tell the same: the status, and for `other` the normalised text as well.
 _State: TypeAlias = tuple[str, ...]
 
-#: The state of every placeholder, whatever its wording (D11).
+#: The state of every placeholder, whatever its wording.
 _NO_INFO: _State = (Tag.NO_INFO,)
 
 #: How reasons name two reports of one state, and the first report of one, by kind of state.
@@ -41,9 +43,9 @@ class Fold(NamedTuple):
     text_key: str
     #: The latest provider time the change has now been reported for; it never moves back.
     seen_until: Micros
-    #: The same state with a new time of observation (B7): stored, no alert.
+    #: The same state with a new time of observation: stored, no alert.
     repeat: bool
-    #: A later status was already known; a new change still gets its own decision (C5).
+    #: A later status was already known; a new change still gets its own decision.
     late: bool
     #: The case's current status is this event's from now on. Never true for an event older than
     #: one for which it was true before, nor for a placeholder once a status is known.
@@ -63,7 +65,7 @@ class _Report(NamedTuple):
 
 
 def is_placeholder(status: Status, tags: Set[Tag]) -> bool:
-    """Whether a state says nothing of its case (D11).
+    """Whether a state says nothing of its case.
 
     A status that was told counts, whatever the text beside it: no RFE is lost for want of words.
     """
@@ -77,7 +79,7 @@ def fold(
 
     `history` may come in any order. `coalesce` and `repeat_within` are seconds, both inclusive:
     how far apart two reports of one change may lie, and how far apart when the later is the same
-    text at a new time of observation (B7). Both are measured from the span for which the change
+    text at a new time of observation. Both are measured from the span for which the change
     has been reported, so that a state that is polled for months stays one change.
     """
     text_key = classify.text_key(event.text)
@@ -138,7 +140,7 @@ def _first(kind: str) -> str:
 
 
 def _state(status: Status, tags: Set[Tag], text_key: str) -> _State:
-    """What must be equal for two reports to tell the same (C1)."""
+    """What must be equal for two reports to tell the same."""
     if is_placeholder(status, tags):
         return _NO_INFO
     return (status, text_key) if status is Status.OTHER else (status,)
@@ -158,7 +160,7 @@ def _gap(report: _Report, change: Change) -> Micros:
 
 
 def _observed_again(report: _Report, change: Change) -> bool:
-    """Whether this may be the same polled state at a new time (B7)."""
+    """Whether this may be the same polled state at a new time."""
     return report.observed and report.text_key == change.text_key
 
 
@@ -178,10 +180,10 @@ def _between(report: _Report, change: Change, known: Iterable[Change]) -> Change
 
 
 def _leads(report: _Report, found: Change | None, rivals: Sequence[Change]) -> bool:
-    """Whether nothing that is known speaks of a later time (C5).
+    """Whether nothing that is known speaks of a later time.
 
     At one instant the change recorded last counts: nothing else tells the order of two texts
-    that share it (B7), and a further report of the earlier one does not bring it back.
+    that share it, and a further report of the earlier one does not bring it back.
     """
     placeholder = report.state == _NO_INFO
     if placeholder and not all(_placeholder(rival) for rival in rivals):

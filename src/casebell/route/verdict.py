@@ -1,4 +1,7 @@
-"""One status out of three voices: event type, delivered word, official text (B10, C3, D2, D4)."""
+"""One status out of three voices: event type, delivered word, official text.
+
+How they are weighed: docs/decisions/upstream.md, B10, C3, D2 and D4.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,12 +34,12 @@ class Meanings:
     #: By source: its own meanings of delivered words, keys in lower case. A source that is gone
     #: from the configuration has none.
     categories: Mapping[str, Mapping[str, Status]] = field(default_factory=dict)
-    #: Globs over canonical receipts that are only tests, beside the official staging ones (B14).
+    #: Globs over canonical receipts that are only tests, beside the official staging ones.
     test_receipts: Sequence[str] = ()
 
 
 def verdict_on(event: CaseEvent, meanings: Meanings) -> Verdict:
-    """Weigh a stored event; test receipts get the tag `test` (B14)."""
+    """Weigh a stored event; test receipts get the tag `test`."""
     words = tuple(filter(None, (event.delivered_status, event.delivered_category)))
     verdict = judge(
         event_type=event.type,
@@ -107,7 +110,7 @@ def _weigh(
 
 
 def _certain_status(reading: Reading | None) -> Status | None:
-    """A placeholder is certain only of saying nothing: it must not mute what a word says (D11)."""
+    """A placeholder is certain only of saying nothing: it must not mute what a word says."""
     if reading is None or not reading.certain or Tag.NO_INFO in reading.tags:
         return None
     return reading.status
@@ -122,10 +125,10 @@ def _meaning(word: str, own: Status | None) -> Word | None:
 
 
 def _settled(word: Word, certain: Status | None) -> Status:
-    """For a word that hides other statuses, a certain text decides (B10).
+    """For a word that hides other statuses, a certain text decides.
 
     A text of status `other` decides only where the word may hide that: an intent to deny under
-    "Request for Evidence" stays what was delivered, and its tags say the rest (D2).
+    "Request for Evidence" stays what was delivered, and its tags say the rest.
     """
     if not word.hides or certain is None:
         return word.status
@@ -139,10 +142,10 @@ def _contradicts(word: Word, certain: Status | None) -> bool:
 
 
 def _says_nothing(reading: Reading | None, words: Sequence[str]) -> bool:
-    """Whether text and words are placeholders all of them (D11).
+    """Whether text and words are placeholders all of them.
 
     A word says something unless it reads like a placeholder itself: nothing may be muted because we
-    have not met it yet (B11). `other` beside a placeholder only repeats that nothing is known.
+    have not met it yet. `other` beside a placeholder only repeats that nothing is known.
     """
     said = [word for word in words if Tag.NO_INFO not in classify(word).tags]
     if reading is None:

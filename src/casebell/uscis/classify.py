@@ -1,9 +1,9 @@
-"""What a USCIS status text says (decisions D1, D2, B10, D11): text in, status and tags out.
+"""What a USCIS status text says: text in, status and tags out.
 
 A text is a title ("Case Was Approved") or a whole official description of two to five sentences.
 `statements` finds what it states, leaving out conditions, possibilities and plans; each statement
 is read by the table in `statuses.toml`, whose first matching row counts; `_settle` weighs the rows
-against each other.
+against each other. What it must not miss: docs/decisions/upstream.md, D1, D2, D11 and D12.
 """
 
 import re
@@ -96,7 +96,7 @@ def _classify(text: str) -> Reading:
 
 
 def text_key(text: str) -> str:
-    """The text in one spelling: two texts with one key say the same (decision C1).
+    """The text in one spelling: two texts with one key say the same.
 
     Entities decoded, tags stripped, apostrophes, accents and invisible characters dropped, case,
     punctuation and white space folded.

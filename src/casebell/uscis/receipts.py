@@ -1,4 +1,7 @@
-"""Receipt numbers in one spelling (decision R), and which of them are official test cases (B14)."""
+"""Receipt numbers in one spelling, and which of them are official test cases.
+
+Which spellings count: docs/decisions/upstream.md, R.
+"""
 
 import re
 import unicodedata
@@ -6,7 +9,7 @@ import unicodedata
 #: A canonical receipt has 13 characters; this leaves room for a separator or two around each.
 MAX_RAW = 64
 
-#: What the official staging service issues (decision B14).
+#: What the official staging service issues.
 _STAGING = ("EAC9999", "LIN9999", "SRC99991")
 
 _CANONICAL = re.compile(r"[A-Z]{3}[0-9]{10}", re.ASCII)
@@ -28,7 +31,7 @@ class ReceiptError(ValueError):
 
 
 def canonical(raw: str) -> str:
-    """The receipt as three ASCII letters and ten digits (decision R).
+    """The receipt as three ASCII letters and ten digits.
 
     Case, full-width letters, white space, dashes of any kind and asterisks do not matter. Letter O
     and digit 0 are never swapped, and what the decision does not name (zero-width and control
@@ -60,7 +63,7 @@ def mask(receipt: str) -> str:
 
 
 def is_staging(receipt: str) -> bool:
-    """Whether a canonical receipt belongs to the official staging service (decision B14)."""
+    """Whether a canonical receipt belongs to the official staging service."""
     return receipt.startswith(_STAGING)
 
 

@@ -32,7 +32,7 @@ def test_every_event_type_of_the_page_but_one_asserts_a_status() -> None:
 
 
 def test_every_category_of_the_page_is_a_word() -> None:
-    """The four examples; the two that may mean two things say so (B10)."""
+    """The four examples; the two that may mean two things say so."""
     examples = {
         "Case Received": Status.RECEIVED,
         "Request for Evidence": Status.RFE_ISSUED,

@@ -11,8 +11,7 @@ STATUSES: Mapping[str, Word] = MappingProxyType(
     {word_key(status): Word(status=status) for status in Status}
 )
 
-#: The status that an event type asserts. `case.status.updated` asserts none, nor does an unknown
-#: type (C10).
+#: The status that an event type asserts. Neither `case.status.updated` nor an unknown type has one.
 EVENT_TYPES: Mapping[str, Status] = MappingProxyType(
     {
         "case.rfe.issued": Status.RFE_ISSUED,

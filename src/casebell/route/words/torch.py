@@ -3,7 +3,7 @@
 The page gives "Case Received", "Request for Evidence", "Approved" and "Rejected" as examples of
 `status_category`. They are all that is published, and "may expand over time", so the plain words
 for the other statuses are here too. `sources.<name>.categories` adds to this or overrides it; a
-word found nowhere is `other` with the delivered value kept (decision B11).
+word found nowhere is `other` with the delivered value kept.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _REQUEST_FOR_EVIDENCE = Word(status=Status.RFE_ISSUED, hides=frozenset({Status.R
 _RFE_RECEIVED = Word(status=Status.RFE_RECEIVED)
 _APPROVED = Word(status=Status.APPROVED)
 _DENIED = Word(status=Status.DENIED)
-#: A filing sent back unprocessed, or a denial: the examples name no category for one (B10).
+#: A filing sent back unprocessed, or a denial: the examples name no category for one.
 _REJECTED = Word(
     status=Status.OTHER, tags=frozenset({Tag.REJECTED}), hides=frozenset({Status.DENIED})
 )

@@ -15,7 +15,7 @@ class Word:
     status: Status
     #: Carried by the event where the official text does not say more.
     tags: frozenset[Tag] = frozenset()
-    #: Other statuses that hide behind the word: the official text decides (B10).
+    #: Other statuses that hide behind the word: the official text decides.
     hides: frozenset[Status] = frozenset()
 
 
