@@ -123,7 +123,7 @@ def test_a_variable_that_means_two_names_is_an_error(problems: Problems) -> None
     """Where `a-b` and `a_b` both exist, neither is chosen."""
     text = MINIMAL + '[channels.a-b]\nurl = "slack://a"\n[channels.a_b]\nurl = "slack://a"\n'
     found = problems(text, {"CASEBELL_CHANNELS__A_B__PACE": "2s"})
-    assert "a-b, a_b" in found["CASEBELL_CHANNELS__A_B__PACE"].hint
+    assert "channels.a-b.pace, channels.a_b.pace" in found["CASEBELL_CHANNELS__A_B__PACE"].hint
 
 
 def test_json_that_is_not_json_is_an_error(problems: Problems) -> None:

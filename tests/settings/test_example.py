@@ -24,8 +24,8 @@ from casebell.settings import (
     When,
     load,
 )
-from casebell.settings.layout import inside, is_list, keys_of
 from casebell.settings.models import Document
+from casebell.settings.places import inside, is_list, keys_of
 from casebell.settings.values import Part
 
 ROOT = Path(__file__).parents[2]

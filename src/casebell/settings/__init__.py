@@ -4,12 +4,20 @@
 configuration file or the environment.
 """
 
-from casebell.settings.channels import Channel
-from casebell.settings.durations import parse_duration, parse_size
 from casebell.settings.load import fingerprint, load, load_rest
-from casebell.settings.models import Alerts, Ops, Routing, Server, Settings, Storage
-from casebell.settings.rules import Rule, When
+from casebell.settings.models import (
+    Alerts,
+    Channel,
+    Ops,
+    Routing,
+    Rule,
+    Server,
+    Settings,
+    Storage,
+    When,
+)
 from casebell.settings.sources import FieldMap, Secret, Source
+from casebell.settings.values import parse_duration, parse_size
 
 __all__ = [
     "Alerts",

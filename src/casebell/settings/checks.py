@@ -8,14 +8,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from casebell.settings import expressions
-from casebell.settings.channels import Channel
-from casebell.settings.models import Document, Server
-from casebell.settings.problems import Finding
-from casebell.settings.rules import Rule
+from casebell.settings.models import Channel, Document, Rule, Server
+from casebell.settings.places import Finding
 from casebell.settings.sources import Source
 from casebell.settings.values import nearest
 
-#: Shortest secret that gets no warning, in bytes (A14).
+#: Shortest secret that gets no warning, in bytes.
 SAFE_SECRET_BYTES = 16
 
 

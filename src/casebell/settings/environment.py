@@ -2,10 +2,10 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dotenv.parser import parse_stream
 from pydantic_settings import (
@@ -16,8 +16,8 @@ from pydantic_settings import (
 )
 
 from casebell.errors import Problem
-from casebell.settings.layout import Loc, inside, is_list, is_table, keys_of
 from casebell.settings.models import Document
+from casebell.settings.places import Loc, inside, is_list, is_table, keys_of, spelled
 from casebell.settings.values import nearest
 
 PREFIX = "CASEBELL_"
@@ -29,6 +29,27 @@ JSON_HINT = """Write JSON: '["first", "second"]' or '{"key": "value"}'."""
 
 # With PYDANTIC_SETTINGS_DEBUG set it would log every value, secrets included.
 logging.getLogger("pydantic_settings").setLevel(logging.INFO)
+
+
+class _Key(NamedTuple):
+    """A key that a variable can set."""
+
+    loc: tuple[str, ...]
+    annotation: object
+    #: The file's table that holds it, empty where it is missing there; None for what is no table.
+    table: dict[str, Any] | None
+
+
+def _keys(
+    annotation: object, table: dict[str, Any] | None, loc: tuple[str, ...] = ()
+) -> Iterator[_Key]:
+    """Every key in a table; where the models leave its keys free, those that the file has."""
+    for key in keys_of(annotation) or table or ():
+        here, inner = (*loc, key), inside(annotation, key)
+        yield _Key(loc=here, annotation=inner, table=table)
+        if is_table(inner):
+            within = None if table is None else table.get(key, {})
+            yield from _keys(inner, within if isinstance(within, dict) else None, here)
 
 
 class Merged(BaseSettings, Document):
@@ -93,47 +114,45 @@ class Environment(EnvSettingsSource):
 
     def _overrides(self, data: dict[str, Any]) -> dict[str, Any]:
         """Values by names that are spelled as the keys are: `CASEBELL_channels__slack-hr__url`."""
-        found = {}
+        known: dict[tuple[str, ...], list[_Key]] = {}
+        for key in _keys(Document, data):
+            known.setdefault(tuple(map(_as_variable, key.loc)), []).append(key)
+        overrides = {}
         # In order of name, so that a whole table comes before single keys of it.
         for name in sorted(self.variables):
-            if name.startswith(PREFIX) and SEPARATOR in name:
-                loc, annotation, table = self._find(name, data)
-                if loc and (value := self._value(name, annotation)) is not None:
-                    found[PREFIX + SEPARATOR.join(loc)] = value
-                    self._variable_at[loc] = name
-                    if isinstance(value, dict):
-                        table[loc[-1]] = value
-        return found
+            if not name.startswith(PREFIX) or SEPARATOR not in name:
+                continue
+            meant = self._find(name, known)
+            # Where the file has no table around the key, validation tells of that.
+            if meant is None or meant.table is None:
+                continue
+            value = self._value(name, meant.annotation)
+            if value is not None:
+                overrides[PREFIX + SEPARATOR.join(meant.loc)] = value
+                self._variable_at[meant.loc] = name
+            if isinstance(value, dict):
+                meant.table[meant.loc[-1]] = value
+        return overrides
 
-    def _find(
-        self, name: str, data: dict[str, Any]
-    ) -> tuple[tuple[str, ...], object, dict[str, Any]]:
-        """The place a variable means, its type, and the table around it; an empty place for none.
-
-        Upper and lower case do not count, nor does the difference of `-` and `_`.
-        """
-        loc: tuple[str, ...] = ()
-        annotation: object = Document
-        table: Any = {}
-        node: Any = data
-        for segment in name.removeprefix(PREFIX).split(SEPARATOR):
-            known: tuple[str, ...] = ()
-            if is_table(annotation):
-                if not isinstance(node, dict):
-                    return (), None, {}  # The file has something else here; validation tells of it.
-                known = keys_of(annotation) or tuple(node)
-            found = [key for key in known if _as_variable(key) == _as_variable(segment)]
-            if len(found) != 1:
-                self._complain_of_name(name, segment, known=known, found=found)
-                return (), None, {}
-            (key,) = found
-            loc, annotation, table, node = (
-                (*loc, key),
-                inside(annotation, key),
-                node,
-                node.get(key, {}),
-            )
-        return loc, annotation, table
+    def _find(self, name: str, known: Mapping[tuple[str, ...], list[_Key]]) -> _Key | None:
+        """The only key that a variable can mean; None, and a problem, where there is none."""
+        segments = tuple(_as_variable(name.removeprefix(PREFIX)).split(SEPARATOR))
+        keys = known.get(segments, [])
+        if len(keys) == 1:
+            return keys[0]
+        if keys:
+            message = "This variable could mean several keys, as `-` and `_` are the same."
+            several = ", ".join(spelled(key.loc) for key in keys)
+            hint = f"Rename one, or set the key in the file: {several}."
+        else:
+            length = len(segments) - 1
+            while length and segments[:length] not in known:
+                length -= 1
+            wrong = segments[length]
+            message = f"This variable names no key: there is no `{wrong}` here."
+            hint = nearest(wrong, [one[-1] for one in known if one[:-1] == segments[:length]])
+        self._complain(name, message, hint or "docs/configuration.md lists every key.")
+        return None
 
     def _value(self, name: str, annotation: object) -> Any:
         """Text, or what its JSON says where a list or table may stand; None where that is wrong."""
@@ -148,17 +167,6 @@ class Environment(EnvSettingsSource):
             self._complain(name, "This begins like JSON, but is not.", JSON_HINT)
             return None
         return value
-
-    def _complain_of_name(
-        self, name: str, segment: str, *, known: tuple[str, ...], found: list[str]
-    ) -> None:
-        if found:
-            message = "This variable could mean more than one name, as `-` and `_` are the same."
-            hint = f"Rename one of them, or set the key in the file: {', '.join(found)}."
-        else:
-            message = f"This variable names no key: there is no `{segment}` here."
-            hint = nearest(segment, [_as_variable(key) for key in known])
-        self._complain(name, message, hint or "docs/configuration.md lists every key.")
 
     def _complain(self, name: str, message: str, hint: str) -> None:
         where = self.where(name)

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from casebell.settings.layout import Loc
-from casebell.settings.problems import Finding
+from casebell.settings.places import Finding, Loc
 
 #: `$${` writes `${`; then a complete reference; then one that does not end.
 _REFERENCE = re.compile(r"(?P<escaped>\$\$\{)|\$\{(?P<name>[^{}]*)\}|(?P<open>\$\{)")
@@ -41,8 +40,7 @@ class Interpolation:
         try:
             text.encode()
         except UnicodeEncodeError:
-            self._miss(loc, "This text is not UTF-8.", "Set the variable it comes from again.")
-            return ""
+            return self._miss(loc, "This text is not UTF-8.", "Set its variable again.")
         return text
 
     def _value(self, match: re.Match[str], loc: Loc) -> str:
@@ -52,19 +50,12 @@ class Interpolation:
         if name.startswith("file:"):
             return self._file(name.removeprefix("file:"), loc)
         if _VARIABLE.fullmatch(name) is None:
-            self._miss(
-                loc,
-                "A `${` here begins neither ${NAME} nor ${file:path}.",
-                "Write `$${` where the text itself holds `${`.",
-            )
-            return ""
+            message = "A `${` here begins neither ${NAME} nor ${file:path}."
+            return self._miss(loc, message, "Write `$${` where the text itself holds `${`.")
         if name not in self._variables:
-            self._miss(
-                loc,
-                f"The environment variable {name} is not set.",
-                "Set it in the environment, or in `.env` beside the configuration.",
-            )
-            return ""
+            message = f"The environment variable {name} is not set."
+            hint = "Set it in the environment, or in `.env` beside the configuration."
+            return self._miss(loc, message, hint)
         return self._variables[name]
 
     def _file(self, name: str, loc: Loc) -> str:
@@ -83,13 +74,9 @@ class Interpolation:
             reason = "it is not UTF-8 text"
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "this is no path"
-        self._miss(
-            loc,
-            f"The file {name} cannot be read: {reason}.",
-            "Relative paths start at the configuration; the server's account must be able to read "
-            "it.",
-        )
-        return ""
+        hint = "Relative paths start at the configuration. The server's account must read it."
+        return self._miss(loc, f"The file {name} cannot be read: {reason}.", hint)
 
-    def _miss(self, loc: Loc, message: str, hint: str) -> None:
+    def _miss(self, loc: Loc, message: str, hint: str) -> str:
         self.findings.append(Finding(loc=loc, message=message, hint=hint))
+        return ""

@@ -11,9 +11,8 @@ from casebell.errors import ConfigError, Problem
 from casebell.settings import checks
 from casebell.settings.environment import Environment, Merged
 from casebell.settings.interpolation import Interpolation
-from casebell.settings.layout import Loc, spelled
 from casebell.settings.models import Settings
-from casebell.settings.problems import Finding
+from casebell.settings.places import Finding, Loc, spelled
 from casebell.settings.validation import validate
 
 

@@ -1,20 +1,31 @@
 """The configuration as the rest of Casebell sees it."""
 
+import re
+from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 
 from casebell.config_file import DEFAULT_STORAGE, SQLITE, socket_path
-from casebell.settings.channels import Channel
-from casebell.settings.rules import Rule
+from casebell.settings import expressions
 from casebell.settings.sources import Source
 from casebell.settings.values import (
     Duration,
     ExistingFile,
+    KnownFlag,
+    KnownStatus,
+    KnownTag,
     Name,
     NeedsRestart,
     Networks,
@@ -23,6 +34,7 @@ from casebell.settings.values import (
     Size,
     Text,
     Texts,
+    as_list,
     base_dir,
     complaint,
     nearest,
@@ -74,13 +86,13 @@ class Server(Part):
     timezone: Annotated[str, AfterValidator(_timezone)] = "America/New_York"
     #: Addresses that may read /metrics.
     metrics_from: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
-    #: Proxies whose forwarded headers are believed (E8).
+    #: Proxies whose forwarded headers are believed.
     trusted_proxies: Networks = ()
-    #: Bytes of the largest body taken (E5).
+    #: Bytes of the largest body taken.
     max_body: Size = Field(default=256 * 1024, ge=1024, le=64 * 1024**2)
     #: Seconds a body may take to arrive.
     body_timeout: Duration = Field(default=10.0, gt=0, le=600)
-    #: Refusals per address before 429 (E5).
+    #: Refusals per address before it is answered with 429.
     refusals_per_minute: int = Field(default=300, ge=1)
     tls_cert: Annotated[ExistingFile | None, NeedsRestart] = None
     tls_key: Annotated[ExistingFile | None, NeedsRestart] = None
@@ -140,6 +152,97 @@ def _postgresql(url: str) -> str:
     return POSTGRESQL + url.partition("://")[2]
 
 
+_CHANNEL_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://\S.*", re.DOTALL)
+
+
+def _is_url(value: SecretStr) -> SecretStr:
+    if _CHANNEL_URL.fullmatch(value.get_secret_value()) is None:
+        raise complaint("This is not a URL.", "A channel's URL begins with a schema and `://`.")
+    return value
+
+
+Url = Annotated[SecretStr, AfterValidator(_is_url)]
+
+
+def _one_url(fields: dict[str, Any]) -> tuple[SecretStr, ...]:
+    return () if fields["url"] is None else (fields["url"],)
+
+
+class Channel(Part):
+    """A named way to reach people, with one or more targets."""
+
+    filled_in: ClassVar[frozenset[str]] = frozenset({"name"})
+
+    name: str
+    #: As written; readers want `urls`, which holds it.
+    url: Url | None = None
+    #: Every apprise URL of the channel; without `to` each is a target.
+    urls: Annotated[tuple[Url, ...], as_list] = Field(default_factory=_one_url)
+    #: Recipients, each its own target; only with a single URL.
+    to: Texts = ()
+    #: The operator accepts plain text to a host that is not this machine.
+    insecure: bool = False
+    #: How much of a case its alerts show.
+    disclose: Literal["minimal", "standard", "full"] = "minimal"
+    #: Seconds one attempt may take.
+    timeout: Duration = Field(default=30.0, gt=0, le=600)
+    #: Seconds after which an alert is given up.
+    max_age: Duration = Field(default=86_400.0, gt=0)
+    #: Least seconds between two sends.
+    pace: Duration = Field(default=1.0, ge=0, le=3600)
+    #: Channel that hears of an alert this one could not deliver.
+    fallback: str | None = None
+
+
+def _text_pattern(value: str) -> str:
+    """A substring, or a regular expression between slashes that can be compiled."""
+    if (expression := expressions.inside(value)) is not None:
+        expressions.compiled(expression)
+    return value
+
+
+Patterns = Annotated[tuple[Annotated[Text, AfterValidator(_text_pattern)], ...], as_list]
+
+
+class When(Part):
+    """One condition: keys are and-ed, the values of a key or-ed; an empty key is not asked."""
+
+    source: Texts = ()
+    type: Texts = ()
+    status: Annotated[tuple[KnownStatus, ...], as_list] = ()
+    tags: Annotated[tuple[KnownTag, ...], as_list] = ()
+    #: Globs over the canonical receipt number, in upper case.
+    receipt: ReceiptGlobs = ()
+    #: Case-insensitive substrings, or `/regular expressions/`.
+    text: Patterns = ()
+    owner: Texts = ()
+    team: Texts = ()
+    matter: Texts = ()
+    label: Texts = ()
+    flags: Annotated[tuple[KnownFlag, ...], as_list] = ()
+
+    @property
+    def asks_nothing(self) -> bool:
+        """Whether every change meets it."""
+        return not any(getattr(self, key) for key in type(self).model_fields)
+
+
+def _as_conditions(value: object) -> object:
+    return [value] if isinstance(value, Mapping | When) else value
+
+
+class Rule(Part):
+    """A named condition and whom it notifies."""
+
+    name: Text
+    #: Met when any of these is. Must be written: `when = {}` is every change.
+    when: Annotated[tuple[When, ...], BeforeValidator(_as_conditions), Field(min_length=1)]
+    #: Channels. Must be written: `notify = []` is nobody, on purpose.
+    notify: Texts
+    #: Its alerts go before others and are told to someone else when they fail.
+    urgent: bool = False
+
+
 class Ops(Part):
     """Who hears of held deliveries, failing channels, silence and conflicts."""
 
@@ -149,11 +252,11 @@ class Ops(Part):
 class Routing(Part):
     """What counts as one change, and as a test."""
 
-    #: Seconds within which two reports of one status are one change (C1).
+    #: Seconds within which two reports of one status are one change.
     coalesce: Duration = Field(default=86_400.0, ge=0)
-    #: Seconds an observed time may move on without being news (B7).
+    #: Seconds an observed time may move on without being news.
     repeat_within: Duration = Field(default=7 * 86_400.0, ge=0)
-    #: Globs of receipts that are tagged `test`, besides the official staging ones (B14).
+    #: Globs of receipts that are tagged `test`, besides the official staging ones.
     test_receipts: ReceiptGlobs = ()
 
 

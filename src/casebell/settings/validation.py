@@ -6,12 +6,43 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from casebell.settings import checks
 from casebell.settings.checks import Names
-from casebell.settings.layout import Loc, present
 from casebell.settings.models import Document
-from casebell.settings.problems import Finding, understood, unknown_key
+from casebell.settings.places import Finding, Loc, at, keys_of, present
+from casebell.settings.values import COMPLAINT, nearest
+
+#: Sentences per pydantic error type. What they quote of its context is written in our models.
+MESSAGES = {
+    "missing": "This key is required.",
+    "string_type": "This must be text, in quotes.",
+    "path_type": "This must be a path, in quotes.",
+    "int_type": "This must be a whole number.",
+    "int_parsing": "This must be a whole number.",
+    "int_from_float": "This must be a whole number.",
+    "bool_type": "This must be true or false.",
+    "bool_parsing": "This must be true or false.",
+    "tuple_type": "This must be a list.",
+    "dict_type": "This must be a table.",
+    "model_type": "This must be a table.",
+    "literal_error": "This must be {expected}.",
+    "greater_than": "This must be more than {gt:g}.",
+    "greater_than_equal": "This must be at least {ge:g}.",
+    "less_than_equal": "This must be at most {le:g}.",
+    "too_short": "This must not be empty.",
+    "too_long": "This may have {max_length} entries at most.",
+}
+
+#: What to write where a required key is missing.
+MISSING = {
+    "kind": 'Write kind = "parley" or kind = "torch": the shape of the bodies it sends.',
+    "value": 'Write { label = "2026", value = "${VARIABLE}" }.',
+    "name": "Every rule needs a name: alerts and `casebell why` speak of it.",
+    "when": "Write `when = {}` for a rule that every change meets.",
+    "notify": "Write `notify = []` for a rule that tells nobody on purpose.",
+}
 
 #: Sections whose tables have names of the operator's choice.
 NAMED = ("sources", "channels")
@@ -136,3 +167,28 @@ def _exists(data: Any, loc: Loc) -> bool:
             return False
         data = data[step]
     return True
+
+
+def understood(error: ErrorDetails) -> Finding:
+    """One of pydantic's errors as a finding."""
+    loc, kind = error["loc"], error["type"]
+    if loc and loc[-1] == "[key]":
+        loc = loc[:-1]
+    context = error.get("ctx", {})
+    if kind == COMPLAINT:
+        return Finding(loc=loc, message=context["message"], hint=context["hint"])
+    if kind == "extra_forbidden":
+        return unknown_key(loc)
+    # Nothing of an error we have not met is shown: its message may quote the value.
+    message = MESSAGES.get(kind, "This value cannot be used.").format_map(context)
+    hint = MISSING.get(str(loc[-1]), "") if kind == "missing" else ""
+    return Finding(loc=loc, message=message, hint=hint)
+
+
+def unknown_key(loc: Loc) -> Finding:
+    """A key that no table of its kind has."""
+    return Finding(
+        loc=loc,
+        message="There is no such key.",
+        hint=nearest(loc[-1], keys_of(at(Document, loc[:-1]))),
+    )

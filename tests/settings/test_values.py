@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from casebell.settings import parse_duration, parse_size
-from casebell.settings.durations import SIZES, UNITS
+from casebell.settings.values import SIZES, UNITS
 
 SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1, "ms": 0.001}
 

@@ -1,11 +1,27 @@
-"""The shape of the configuration, as read from its models: which keys may stand where."""
+"""Places in the configuration: which keys the models allow there, and what is wrong there."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias, get_args, get_origin
 
 from casebell.settings.values import Part
 
 #: A place in the configuration: table keys, and positions (from 0) in lists.
 Loc: TypeAlias = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """Something wrong at a place of the configuration."""
+
+    loc: Loc
+    #: A sentence; never the value.
+    message: str
+    hint: str = ""
+
+    def concerns(self, loc: Loc) -> bool:
+        """Whether it stands at this place, around it or in it."""
+        shorter = min(len(loc), len(self.loc))
+        return loc[:shorter] == self.loc[:shorter]
 
 
 def keys_of(annotation: object) -> tuple[str, ...]:
