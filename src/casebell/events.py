@@ -362,6 +362,18 @@ class AlertState(StrEnum):
     FAILED = "failed"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NextState:
+    """Where an attempt leaves its alert."""
+
+    state: AlertState
+    not_before: Micros
+    may_repeat: bool
+    reason: FailureReason | None
+    #: Seconds for which nothing goes to any target of the channel: the service asked for a pause.
+    channel_pause: float = 0.0
+
+
 class AlertKind(StrEnum):
     """What an alert tells, and to whom."""
 

@@ -16,13 +16,14 @@ from casebell.events import (
     AlertState,
     FailureReason,
     Message,
+    NextState,
     Outcome,
     SendResult,
 )
 from casebell.ops_messages import DeliveriesRefused
 from casebell.store import journal, leases, outbox
 from casebell.store.engine import Store
-from casebell.store.outbox import NewAlert, Verdict
+from casebell.store.outbox import NewAlert
 from casebell.store.schema import alerts, attempts
 from casebell.store.schema import journal as journal_table
 
@@ -87,7 +88,7 @@ async def record(
             alert=alert,
             message=MESSAGE,
             result=result,
-            verdict=Verdict(
+            reached=NextState(
                 state=state, not_before=not_before, may_repeat=may_repeat, reason=result.reason
             ),
             started_at=NOW,

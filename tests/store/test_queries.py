@@ -17,6 +17,7 @@ from casebell.events import (
     Flag,
     HeldReason,
     Message,
+    NextState,
     Outcome,
     SendResult,
     Status,
@@ -27,7 +28,7 @@ from casebell.store.docket import Docket, Record
 from casebell.store.engine import Store
 from casebell.store.event_listing import EventFilter
 from casebell.store.event_log import EventLog, append_events
-from casebell.store.outbox import NewAlert, Verdict
+from casebell.store.outbox import NewAlert
 from casebell.store.schema import events
 from casebell.store.tables import CoreTables
 from contracts.case_events import (
@@ -368,7 +369,7 @@ async def send_one(
             alert=alert,
             message=Message(title="RFE issued", body="Look."),
             result=result,
-            verdict=Verdict(
+            reached=NextState(
                 state=state, not_before=RECEIVED_AT, may_repeat=False, reason=result.reason
             ),
             started_at=RECEIVED_AT + 1,

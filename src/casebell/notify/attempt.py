@@ -13,18 +13,19 @@ from casebell.events import (
     Flag,
     Message,
     Micros,
+    NextState,
     Outcome,
     SendResult,
 )
 from casebell.notify.channel import Channel
 from casebell.notify.escalate import Ladder, escalate
 from casebell.notify.render import Style, Told, render_case, render_ops, render_plain
-from casebell.notify.verdicts import reach
+from casebell.notify.retry import next_state
 from casebell.notify.words import ANY_CHANGE, Saying, say
 from casebell.store import cases, outbox, queries
 from casebell.store.engine import Store
 from casebell.store.ops import OpsTargets
-from casebell.store.outbox import NewAlert, Verdict
+from casebell.store.outbox import NewAlert
 from casebell.store.rows import event_from_row, known_state
 from casebell.telemetry import Log, Metrics
 
@@ -160,25 +161,23 @@ class Attempts:
     ) -> float:
         """Record what an attempt came to; insist, because it has happened."""
         finished_at = self._clock.now()
-        verdict, pause = reach(
-            alert, result, max_age=max_age, now=finished_at, random=self._chance()
-        )
-        wait = verdict.not_before - finished_at
+        reached = next_state(alert, result, max_age=max_age, now=finished_at, random=self._chance())
+        wait = reached.not_before - finished_at
         follow: list[NewAlert] = []
         again = False
         while True:
             # The clock may have been set back while the storage was away.
-            not_before = min(verdict.not_before, self._clock.now() + wait)
+            not_before = min(reached.not_before, self._clock.now() + wait)
             try:
-                if verdict.state is AlertState.FAILED:
-                    follow = await self._escalate(alert, result, verdict, finished_at)
+                if reached.state is AlertState.FAILED:
+                    follow = await self._escalate(alert, result, reached, finished_at)
                 async with self._store.write() as connection:
                     await outbox.record(
                         connection,
                         alert=alert,
                         message=message,
                         result=result,
-                        verdict=replace(verdict, not_before=not_before),
+                        reached=replace(reached, not_before=not_before),
                         started_at=started_at,
                         finished_at=finished_at,
                         again=again,
@@ -192,16 +191,16 @@ class Attempts:
                 await self._clock.sleep(STORAGE_WAIT)
         if follow:
             self._followed()
-        self._tell(alert, result, verdict, started_at, finished_at)
-        return pause
+        self._tell(alert, result, reached, started_at, finished_at)
+        return reached.channel_pause
 
     async def _escalate(
-        self, alert: Alert, result: SendResult, verdict: Verdict, now: Micros
+        self, alert: Alert, result: SendResult, reached: NextState, now: Micros
     ) -> list[NewAlert]:
         what = "a message to operations"
         if alert.kind is AlertKind.CASE:
             what = (await self._saying(alert)).title
-        reason = str(verdict.reason or FailureReason.UNKNOWN)
+        reason = str(reached.reason or FailureReason.UNKNOWN)
         return escalate(self._ladder, alert, result=result, reason=reason, what=what, now=now)
 
     async def _saying(self, alert: Alert) -> Saying:
@@ -214,13 +213,13 @@ class Attempts:
         self,
         alert: Alert,
         result: SendResult,
-        verdict: Verdict,
+        reached: NextState,
         started_at: Micros,
         finished_at: Micros,
     ) -> None:
         reason = str(result.reason or "")
         self._metrics.attempts.labels(alert.channel, str(result.outcome), reason).inc()
-        if verdict.state is AlertState.SENT:
+        if reached.state is AlertState.SENT:
             # Not below nothing, where the clock was set back meanwhile.
             taken = max(0, finished_at - alert.created_at)
             self._metrics.alert_seconds.observe(taken / _SECOND)
@@ -233,7 +232,7 @@ class Attempts:
             outcome=str(result.outcome),
             reason=reason or None,
             detail=result.detail or None,
-            state=str(verdict.state),
+            state=str(reached.state),
             urgent=alert.urgent,
             ms=round((finished_at - started_at) / 1000, 1),
         )

@@ -22,27 +22,27 @@ from casebell.notify.wire import Exchange, HttpExchange, SmtpFailure
 #: Seconds; a service that asks for more is tried again after this.
 LONGEST_RETRY_AFTER = 3600.0
 
-_Verdict: TypeAlias = tuple[Outcome, FailureReason]
+_FailureClass: TypeAlias = tuple[Outcome, FailureReason]
 
-_NOT_FOUND: _Verdict = (Outcome.PERMANENT, FailureReason.NOT_FOUND)
-_REJECTED: _Verdict = (Outcome.PERMANENT, FailureReason.REJECTED)
-_RECIPIENT: _Verdict = (Outcome.PERMANENT, FailureReason.RECIPIENT_REFUSED)
-_AUTH: _Verdict = (Outcome.AUTH, FailureReason.AUTH_FAILED)
-_LIMITED: _Verdict = (Outcome.RATE_LIMITED, FailureReason.RATE_LIMITED)
-_SERVER: _Verdict = (Outcome.RETRYABLE, FailureReason.SERVER_ERROR)
+_NOT_FOUND: _FailureClass = (Outcome.PERMANENT, FailureReason.NOT_FOUND)
+_REJECTED: _FailureClass = (Outcome.PERMANENT, FailureReason.REJECTED)
+_RECIPIENT: _FailureClass = (Outcome.PERMANENT, FailureReason.RECIPIENT_REFUSED)
+_AUTH: _FailureClass = (Outcome.AUTH, FailureReason.AUTH_FAILED)
+_LIMITED: _FailureClass = (Outcome.RATE_LIMITED, FailureReason.RATE_LIMITED)
+_SERVER: _FailureClass = (Outcome.RETRYABLE, FailureReason.SERVER_ERROR)
 #: Certificates are renewed, so a failure of TLS is worth another try.
-_TLS: _Verdict = (Outcome.RETRYABLE, FailureReason.TLS_FAILED)
-_REFUSED: _Verdict = (Outcome.RETRYABLE, FailureReason.CONNECTION_REFUSED)
-_NO_NAME: _Verdict = (Outcome.RETRYABLE, FailureReason.NAME_NOT_RESOLVED)
-_NO_CONNECTION: _Verdict = (Outcome.RETRYABLE, FailureReason.CONNECT_TIMEOUT)
-_NO_ANSWER: _Verdict = (Outcome.AMBIGUOUS, FailureReason.TIMEOUT)
-_LOST: _Verdict = (Outcome.AMBIGUOUS, FailureReason.CONNECTION_LOST)
+_TLS: _FailureClass = (Outcome.RETRYABLE, FailureReason.TLS_FAILED)
+_REFUSED: _FailureClass = (Outcome.RETRYABLE, FailureReason.CONNECTION_REFUSED)
+_NO_NAME: _FailureClass = (Outcome.RETRYABLE, FailureReason.NAME_NOT_RESOLVED)
+_NO_CONNECTION: _FailureClass = (Outcome.RETRYABLE, FailureReason.CONNECT_TIMEOUT)
+_NO_ANSWER: _FailureClass = (Outcome.AMBIGUOUS, FailureReason.TIMEOUT)
+_LOST: _FailureClass = (Outcome.AMBIGUOUS, FailureReason.CONNECTION_LOST)
 #: The same before the message was handed over.
-_NO_ANSWER_BEFORE: _Verdict = (Outcome.RETRYABLE, FailureReason.TIMEOUT)
-_LOST_BEFORE: _Verdict = (Outcome.RETRYABLE, FailureReason.CONNECTION_LOST)
-_UNKNOWN: _Verdict = (Outcome.AMBIGUOUS, FailureReason.UNKNOWN)
+_NO_ANSWER_BEFORE: _FailureClass = (Outcome.RETRYABLE, FailureReason.TIMEOUT)
+_LOST_BEFORE: _FailureClass = (Outcome.RETRYABLE, FailureReason.CONNECTION_LOST)
+_UNKNOWN: _FailureClass = (Outcome.AMBIGUOUS, FailureReason.UNKNOWN)
 
-_STATUSES: dict[int, _Verdict] = {
+_STATUSES: dict[int, _FailureClass] = {
     401: _AUTH,
     403: _AUTH,
     404: _NOT_FOUND,
@@ -56,8 +56,8 @@ _STATUSES: dict[int, _Verdict] = {
 }
 
 #: Slack's words, from the error tables of chat.postMessage and incoming webhooks. A word that is
-#: not here leaves the verdict to the status.
-_SLACK_WORDS: dict[str, _Verdict] = {
+#: not here leaves the failure_class to the status.
+_SLACK_WORDS: dict[str, _FailureClass] = {
     **dict.fromkeys(
         (
             "access_denied", "account_inactive", "invalid_auth", "invalid_token", "missing_scope",
@@ -147,8 +147,8 @@ def _http_date(value: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _result(verdict: _Verdict, *, detail: str, wait: float | None = None) -> SendResult:
-    outcome, reason = verdict
+def _result(failure_class: _FailureClass, *, detail: str, wait: float | None = None) -> SendResult:
+    outcome, reason = failure_class
     return SendResult(outcome=outcome, reason=reason, retry_after=wait, detail=detail)
 
 
@@ -156,21 +156,21 @@ def _http_result(exchange: HttpExchange, *, service: str, now: Micros) -> SendRe
     if exchange.error is not None:
         return _result(_http_error(exchange.error), detail=type(exchange.error).__name__)
     status, word = exchange.status or 0, exchange.word if service == "slack" else ""
-    verdict = _SLACK_WORDS.get(word) or _http_status(status)
+    failure_class = _SLACK_WORDS.get(word) or _http_status(status)
     wait = retry_after(exchange.retry_after, date=exchange.date, now=now)
     if 300 <= status < 400:
-        return _result(verdict, detail=f"HTTP {status}: redirects are not followed")
-    return _result(verdict, detail=f"HTTP {status} {word}".rstrip(), wait=wait)
+        return _result(failure_class, detail=f"HTTP {status}: redirects are not followed")
+    return _result(failure_class, detail=f"HTTP {status} {word}".rstrip(), wait=wait)
 
 
-def _http_status(status: int) -> _Verdict:
+def _http_status(status: int) -> _FailureClass:
     if 500 <= status < 600:
         return _STATUSES.get(status, _SERVER)
     # A failure with a 2xx status is a service that says no in its body.
     return _STATUSES.get(status, _REJECTED)
 
 
-def _http_error(error: Exception) -> _Verdict:
+def _http_error(error: Exception) -> _FailureClass:
     causes = tuple(_causes(error))
 
     def has(*kinds: type[BaseException]) -> bool:
@@ -232,7 +232,7 @@ def _mail_reply(error: Exception) -> tuple[int | None, bytes]:
     return None, b""
 
 
-def _mail_code(error: Exception, code: int) -> _Verdict:
+def _mail_code(error: Exception, code: int) -> _FailureClass:
     if 400 <= code < 500:
         return _SERVER
     if isinstance(error, smtplib.SMTPAuthenticationError) or code in (530, 534, 535, 538):
@@ -240,7 +240,7 @@ def _mail_code(error: Exception, code: int) -> _Verdict:
     return _RECIPIENT if isinstance(error, smtplib.SMTPRecipientsRefused) else _REJECTED
 
 
-def _mail_error(failure: SmtpFailure) -> _Verdict:
+def _mail_error(failure: SmtpFailure) -> _FailureClass:
     error, step = failure.error, failure.step
     if isinstance(error, socket.gaierror):
         return _NO_NAME

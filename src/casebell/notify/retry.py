@@ -1,9 +1,15 @@
-"""Again or never: what follows from one attempt. Pure."""
+"""Again or never: where one attempt leaves its alert. Pure."""
 
-from dataclasses import dataclass
-from typing import TypeAlias
-
-from casebell.events import FailureReason, Micros, Outcome, SendResult
+from casebell.events import (
+    Alert,
+    AlertKind,
+    AlertState,
+    FailureReason,
+    Micros,
+    NextState,
+    Outcome,
+    SendResult,
+)
 
 #: Seconds before the second attempt; doubled for each one after it.
 FIRST_WAIT = 5.0
@@ -16,62 +22,45 @@ _MOST_DOUBLINGS = 20
 _SECOND = 1_000_000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Done:
-    """The service took the message."""
+def next_state(
+    alert: Alert, result: SendResult, *, max_age: float, now: Micros, random: float
+) -> NextState:
+    """What follows from the attempt that gave `result`.
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RetryAt:
-    """Try again, not before `at`."""
-
-    at: Micros
-    #: This attempt may have arrived; the next message must say so.
-    may_repeat: bool = False
-    #: The service asked for a pause: nothing goes to any target of the channel before then.
-    pause_channel_until: Micros | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fail:
-    """Never again: tell the channel's fallback."""
-
-    reason: FailureReason
-
-
-Next: TypeAlias = Done | RetryAt | Fail
-
-
-def decide(
-    *,
-    result: SendResult,
-    attempts: int,
-    created_at: Micros,
-    now: Micros,
-    max_age: float,
-    urgent: bool,
-    random: float,
-) -> Next:
-    """What to do after the attempt that gave `result`.
-
-    `attempts` counts it in. `max_age` is in seconds since `created_at`: a wait that would pass it
-    is shortened to a last attempt at that moment, unless the service itself asked for the wait.
-    `random` lies in [0, 1) and spreads the waits between half and the whole of their length.
+    Args:
+        alert: as it was claimed: its attempts count this one in.
+        max_age: seconds since the alert was made, or an operator asked for it again. A wait that
+            would pass it is shortened to a last attempt at that moment, unless the service itself
+            asked for the wait.
+        random: in [0, 1); spreads the waits between half and the whole of their length.
     """
     if result.delivered:
-        return Done()
-    if result.outcome in (Outcome.AUTH, Outcome.PERMANENT):
-        return Fail(reason=result.reason or FailureReason.UNKNOWN)
-    last_moment = created_at + round(max_age * _SECOND)
+        return NextState(
+            state=AlertState.SENT, not_before=now, may_repeat=alert.may_repeat, reason=None
+        )
+    last_moment = (alert.retried_at or alert.created_at) + round(max_age * _SECOND)
     asked = now + round((result.retry_after or 0.0) * _SECOND)
+    never = result.outcome in (Outcome.AUTH, Outcome.PERMANENT)
+    # Somebody waits for a test: it is answered at once, whatever the answer is.
+    if never or alert.kind is AlertKind.TEST:
+        return _failed(alert, result.reason or FailureReason.UNKNOWN, now=now)
     if now >= last_moment or asked > last_moment:
-        return Fail(reason=FailureReason.GAVE_UP)
-    wait = _backoff(attempts=attempts, urgent=urgent) * (0.5 + random / 2)
+        return _failed(alert, FailureReason.GAVE_UP, now=now)
+    wait = _backoff(attempts=alert.attempts, urgent=alert.urgent) * (0.5 + random / 2)
     at = max(asked, min(now + round(wait * _SECOND), last_moment))
-    return RetryAt(
-        at=at,
-        may_repeat=result.outcome is Outcome.AMBIGUOUS,
-        pause_channel_until=at if result.outcome is Outcome.RATE_LIMITED else None,
+    limited = result.outcome is Outcome.RATE_LIMITED
+    return NextState(
+        state=AlertState.DEFERRED if limited else AlertState.RETRYING,
+        not_before=at,
+        may_repeat=alert.may_repeat or result.outcome is Outcome.AMBIGUOUS,
+        reason=result.reason,
+        channel_pause=(at - now) / _SECOND if limited else 0.0,
+    )
+
+
+def _failed(alert: Alert, reason: FailureReason, *, now: Micros) -> NextState:
+    return NextState(
+        state=AlertState.FAILED, not_before=now, may_repeat=alert.may_repeat, reason=reason
     )
 
 

@@ -17,9 +17,9 @@ from casebell.events import (
     Alert,
     AlertKind,
     AlertState,
-    FailureReason,
     Message,
     Micros,
+    NextState,
     SendResult,
 )
 from casebell.ops_messages import OpsMessage, from_json, to_json
@@ -48,16 +48,6 @@ class NewAlert:
     note: OpsMessage | None = field(default=None, repr=False)
     #: The channel that failed, where this alert stands in for another.
     stands_in_for: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
-    """Where an attempt leaves its alert."""
-
-    state: AlertState
-    not_before: Micros
-    may_repeat: bool
-    reason: FailureReason | None
 
 
 async def add(connection: AsyncConnection, new: Sequence[NewAlert], *, now: Micros) -> int:
@@ -176,7 +166,7 @@ async def record(
     alert: Alert,
     message: Message,
     result: SendResult,
-    verdict: Verdict,
+    reached: NextState,
     started_at: Micros,
     finished_at: Micros,
     again: bool = False,
@@ -191,7 +181,7 @@ async def record(
     """
     if again and await _is_recorded(connection, alert, started_at, finished_at):
         return
-    final = verdict.state in (AlertState.SENT, AlertState.FAILED)
+    final = reached.state in (AlertState.SENT, AlertState.FAILED)
     updated = await connection.execute(
         alerts.update()
         .where(
@@ -200,13 +190,13 @@ async def record(
             alerts.c.attempts == alert.attempts,
         )
         .values(
-            state=verdict.state,
-            not_before=verdict.not_before,
-            may_repeat=verdict.may_repeat,
-            reason=verdict.reason,
+            state=reached.state,
+            not_before=reached.not_before,
+            may_repeat=reached.may_repeat,
+            reason=reached.reason,
             lease_owner=None,
             lease_until=None,
-            sent_at=finished_at if verdict.state is AlertState.SENT else None,
+            sent_at=finished_at if reached.state is AlertState.SENT else None,
             finished_at=finished_at if final else None,
         )
     )
@@ -236,7 +226,7 @@ async def record(
                     "target": alert.target,
                     "outcome": result.outcome,
                     "reason": result.reason,
-                    "state": verdict.state if updated.rowcount else None,
+                    "state": reached.state if updated.rowcount else None,
                     "message_sha256": journal.digest(f"{message.title}\n{message.body}"),
                 },
             )
