@@ -78,14 +78,14 @@ def test_codes_tell_errors_apart() -> None:
 def test_each_branch_answers_alike(
     kind: type[CasebellError], status: set[int], exit_code: int
 ) -> None:
-    """A branch of the tree has its HTTP answers and its exit code, as the contract says."""
+    """A branch of the tree has its HTTP answers and its exit code, as docs/contract.md says."""
     branch = [one for one in KINDS if issubclass(one, kind)]
     assert {one.http_status for one in branch} == status
     assert {one.exit_code for one in branch} == {exit_code}
 
 
 def test_the_contracts_answers() -> None:
-    """The codes and statuses that a sender can meet are those of the contract."""
+    """The codes and statuses that a sender can meet are those of docs/operations.md."""
     told = {
         one.code: one.http_status
         for one in KINDS

@@ -6,7 +6,7 @@ from casebell.events import AlertState
 from cli.office import Office, serving
 from waiting import until_sync
 
-#: The contract's fields of an alert.
+#: The fields of an alert in docs/contract.md.
 FIELDS = {
     "id", "event", "change", "channel", "target", "rule", "state", "attempts", "reason",
     "created_at", "sent_at",

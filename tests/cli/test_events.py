@@ -8,7 +8,7 @@ import pytest
 from casebell.store import event_listing
 from cli.office import HOSTILE, RECEIVED, Office
 
-#: The contract's fields of an event, in its order.
+#: The fields of an event in docs/contract.md, in its order.
 FIELDS = [
     "id", "source", "key", "key_basis", "type", "receipt", "status", "delivered_status", "tags",
     "text", "occurred_at", "received_at", "flags", "change", "decision", "deliveries",
@@ -22,7 +22,7 @@ def keys(office: Office, *options: str) -> list[str]:
 
 
 def test_the_contracts_fields(office: Office) -> None:
-    """`--json` prints one object a line with exactly the fields of the contract."""
+    """`--json` prints one object a line with exactly the fields of docs/contract.md."""
     listed = office("events", "list", "--json")
     assert (listed.code, listed.err) == (0, "")
     for event in listed.lines():

@@ -39,7 +39,7 @@ def add_many(office: Office) -> None:
 
 
 def test_json_lines(office: Office) -> None:
-    """The default: an object a line, with the contract's fields, oldest first."""
+    """The default: an object a line, with the fields of docs/contract.md, oldest first."""
     ran = office("events", "export")
     assert (ran.code, ran.err) == (0, "")
     assert [list(event) for event in ran.lines()] == [FIELDS] * 5
@@ -65,7 +65,7 @@ def read_csv(text: str) -> list[dict[str, str]]:
 
 
 def test_csv(office: Office) -> None:
-    """The contract's fields as columns; text comes back as it was, line ends included."""
+    """The same fields as columns; text comes back as it was, line ends included."""
     out = office.directory / "all.csv"
     assert office("events", "export", "--format", "csv", "--out", str(out)).code == 0
     rows = read_csv(out.read_bytes().decode("utf-8"))

@@ -84,7 +84,7 @@ def test_every_reason_says_what_to_do(
     assert sorted(told) == sorted(reasons)
 
 
-#: The contract's table of answers to a delivery: status and codes.
+#: The answers to a delivery: status and codes.
 ANSWERS: dict[int, set[str]] = {
     401: {
         "signature_missing",

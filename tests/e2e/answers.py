@@ -1,4 +1,4 @@
-"""What holds for every answer, as the contract's HTTP table has it."""
+"""What holds for every answer, as docs/contract.md has it."""
 
 import re
 from pathlib import Path

@@ -112,7 +112,7 @@ class Ledger:
         await self.acknowledged(load)
         self.seen, self.leaf = 0, b""
         kinds = await self.journal()
-        # Every acknowledged POST is in the journal, repeats too (decision E2).
+        # Every acknowledged POST is in the journal, repeats too.
         for word in ("stored", "duplicate", "conflict"):
             assert kinds[f"delivery.{word}"] >= load.answers[word]
         events = await self.database.rows(
@@ -129,7 +129,7 @@ class Ledger:
         changes = await self.database.rows("SELECT id, receipt, status, event_id FROM changes")
         decided = {change for change, *_ in changes}
         assert {change for *_, change, _ in events} == decided
-        # One receipt, one change, however many events report it (decision C1).
+        # One receipt, one change, however many events report it.
         assert len({receipt for _, receipt, *_ in changes}) == len(changes)
         figures = await self._alerts(changes, events, told)
         assert await self.database.sound()

@@ -1,4 +1,4 @@
-"""Every row of the contract's HTTP table, over real sockets."""
+"""Every row of the table of answers in docs/operations.md, over real sockets."""
 
 import asyncio
 import contextlib

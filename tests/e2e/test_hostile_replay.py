@@ -1,4 +1,4 @@
-"""An old signed delivery in a stranger's hands: a duplicate, and it mutes nothing (A6, A7)."""
+"""An old signed delivery in a stranger's hands: a duplicate, and it mutes nothing."""
 
 import pytest
 

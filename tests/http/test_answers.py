@@ -97,7 +97,7 @@ def test_the_operator_reads_everything() -> None:
 
 
 async def test_nothing_there(client: httpx2.AsyncClient) -> None:
-    """An unknown address answers 404 in the contract's shape."""
+    """An unknown address answers 404 in the shape of docs/contract.md."""
     answer = await client.get("/nowhere")
     assert answer.status_code == 404
     assert answer.json()["error"] == "not_found"
@@ -113,7 +113,7 @@ async def test_another_method(client: httpx2.AsyncClient) -> None:
 
 
 async def test_a_defect_tells_nothing(client: httpx2.AsyncClient) -> None:
-    """Something unexpected is a 500 in the contract's shape, without a word of what it was."""
+    """Something unexpected is a 500 of the same shape, without a word of what it was."""
     answer = await client.get("/broken")
     assert answer.status_code == 500
     assert answer.json()["error"] == "error"

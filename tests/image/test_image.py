@@ -57,7 +57,7 @@ def configured(container: Container) -> Container:
 
 
 def deliver(server: Server) -> tuple[int, str]:
-    """POST the delivery, signed as Parley signs it (A1); the answer's status code and word."""
+    """POST the delivery, signed as Parley signs it; the answer's status code and word."""
     body = json.dumps(DELIVERY).encode()
     at = str(int(time.time()))
     digest = hmac.new(SECRET.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()

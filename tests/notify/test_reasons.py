@@ -1,4 +1,4 @@
-"""From exchanges to results: what the contract suite cannot reach through a real server."""
+"""From exchanges to results: what a real server cannot show."""
 
 import ssl
 from datetime import UTC, datetime, timedelta

@@ -175,7 +175,7 @@ class TestStored:
         assert Flag.CONFLICT in second.flags
 
     async def test_a_stale_signature_is_flagged(self, bench: Bench) -> None:
-        """A delivery that an outage held up counts, and carries its flag (A5)."""
+        """A delivery that an outage held up counts, and carries its flag."""
         accepted = await bench.append(signed(at=SIGNED_AT - 3_600))
         assert accepted.event.flags == {Flag.STALE_SIGNATURE}
 
@@ -222,7 +222,7 @@ class TestHeld:
         ],
     )
     async def test_a_time_out_of_bounds(self, bench: Bench, age: int, reason: HeldReason) -> None:
-        """What was signed too long ago, or tomorrow, is kept for somebody to look at (A5)."""
+        """What was signed too long ago, or tomorrow, is kept for somebody to look at."""
         accepted = await bench.hold(signed(at=SIGNED_AT - age))
         assert (accepted.status, accepted.reason) == ("held", reason)
 

@@ -37,7 +37,7 @@ from casebell.receive.bodies import read_body, same_content
     ids=lambda value: repr(value)[:25],
 )
 def test_holds_what_is_no_json_object(body: bytes, reason: HeldReason) -> None:
-    """Each way to be unreadable has its reason, and none is an exception of another kind (D8)."""
+    """Each way to be unreadable has its reason, and none is an exception of another kind."""
     with pytest.raises(HeldDelivery) as held:
         read_body(body)
     assert held.value.reason is reason
@@ -61,7 +61,7 @@ def test_knows_which_keys_came_twice(body: bytes, repeated: list[str], single: l
 
 
 def test_the_last_of_a_repeated_key_stands() -> None:
-    """Where it does not matter, JSON readers agree on the last (D8)."""
+    """Where it does not matter, JSON readers agree on the last."""
     assert read_body(b'{"note":1,"note":2}').document == {"note": 2}
 
 
@@ -78,7 +78,7 @@ def test_the_last_of_a_repeated_key_stands() -> None:
     ],
 )
 def test_the_same_said_otherwise(a: bytes, b: bytes) -> None:
-    """Order, spaces, escapes and times of sending make no conflict (C6)."""
+    """Order, spaces, escapes and times of sending make no conflict."""
     assert same_content(a, b, ("sent_at",))
     assert same_content(b, a, ("sent_at",))
 
@@ -99,7 +99,7 @@ def test_the_same_said_otherwise(a: bytes, b: bytes) -> None:
     ],
 )
 def test_something_else(a: bytes, b: bytes) -> None:
-    """A type, an order of a list, a field deeper down: another content (C6)."""
+    """A type, an order of a list, a field deeper down: another content."""
     assert not same_content(a, b, ("sent_at",))
     assert not same_content(b, a, ("sent_at",))
 

@@ -132,7 +132,7 @@ async def test_it_stays_held_while_it_cannot_be_understood(store: Store) -> None
 
 @pytest.mark.parametrize("reason", [HeldReason.SIGNATURE_TOO_OLD, HeldReason.SIGNATURE_IN_FUTURE])
 async def test_the_operator_vouches_for_its_age(store: Store, reason: HeldReason) -> None:
-    """What was held for its signature's time only is released as it is (A5)."""
+    """What was held for its signature's time only is released as it is."""
     body = json.dumps(
         {"id": "evt_1", "receipt_number": "IOE0912345678", "normalized_status": "other"}
     ).encode()

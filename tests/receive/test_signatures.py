@@ -1,4 +1,7 @@
-"""Only what a source really sent becomes a verified delivery (decisions A1 to A15, B1 to B4)."""
+"""Only what a source really sent becomes a verified delivery.
+
+Each case: docs/decisions/upstream.md, A1 to A15 and B1 to B4.
+"""
 
 import base64
 import hmac
@@ -119,7 +122,7 @@ def test_one_changed_bit_is_a_mismatch(body: bytes, flip: int, place: str) -> No
 
 
 def test_never_accepts_the_sample_handlers_literal_t() -> None:
-    """The API page's handler takes "t" for the time: such a signature would never age (A1)."""
+    """The handler on Parley's page takes "t" for the time: such a signature would never age."""
     digest = hmac.new(HMAC_SECRET.encode(), b"t." + BODY, "sha256").hexdigest()
     for time in (b"t", b"%d" % SIGNED_AT):
         header = (b"authorization", b"Parley-Signature=t=%b,v1=%b" % (time, digest.encode()))
@@ -128,14 +131,14 @@ def test_never_accepts_the_sample_handlers_literal_t() -> None:
 
 
 def test_bytes_are_signed_and_not_their_meaning() -> None:
-    """The same JSON in other bytes does not match (A2)."""
+    """The same JSON in other bytes does not match."""
     spaced = json.dumps(json.loads(BODY), indent=1).encode()
     with pytest.raises(SignatureMismatch):
         authenticate([authorization(BODY)], body=spaced)
 
 
 def test_a_sender_that_signs_compact_json_is_a_setting() -> None:
-    """Whatever spaces travel, JavaScript's compact form was signed (A2)."""
+    """Whatever spaces travel, JavaScript's compact form was signed."""
     sent = '{ "text" : "Petición", "n" : 1.50, "2" : [ 1 ] }'.encode()
     signed = '{"2":[1],"text":"Petición","n":1.5}'.encode()
     proven = authenticate([authorization(signed)], body=sent, signed_body="compact-json")
@@ -150,7 +153,7 @@ def test_compact_json_never_falls_back_to_the_raw_bytes(body: bytes) -> None:
 
 
 def test_the_header_is_a_setting() -> None:
-    """Proxies overwrite Authorization; then the signature comes elsewhere (A3)."""
+    """Proxies overwrite Authorization; then the signature comes elsewhere."""
     value = authorization(BODY)[1]
     headers = [(b"authorization", b"Basic dXNlcjpwYXNz"), (b"x-parley-signature", value)]
     assert authenticate(headers, signature_header="X-Parley-Signature").secret_label == "1"
@@ -159,7 +162,7 @@ def test_the_header_is_a_setting() -> None:
 
 
 def test_of_two_authorization_headers_the_signature_counts() -> None:
-    """A proxy may add its own; two signatures are refused, though both be right (A15)."""
+    """A proxy may add its own; two signatures are refused, though both be right."""
     basic = (b"authorization", b"Basic dXNlcjpwYXNz")
     for headers in ([basic, authorization(BODY)], [authorization(BODY), basic]):
         assert authenticate(headers).secret_label == "1"
@@ -177,13 +180,13 @@ OLD, NEW = (
 
 @pytest.mark.parametrize(("secret", "label"), [(OLD, "2025"), (NEW, "2026")])
 def test_names_the_secret_that_matched(secret: Any, label: str) -> None:
-    """Both work while a secret rotates, and the log shows which one did (A9, A10)."""
+    """Both work while a secret rotates, and the log shows which one did."""
     header = authorization(BODY, secret=secret.value.get_secret_value())
     assert authenticate([header], secrets=(OLD, NEW)).secret_label == label
 
 
 def test_any_digest_may_match_any_secret() -> None:
-    """A sender that signs with both is accepted by a receiver that knows only one (A9)."""
+    """A sender that signs with both is accepted by a receiver that knows only one."""
     digests = [signature(BODY, secret=secret) for secret in ("unknown-secret-0123", HMAC_SECRET)]
     header = (b"authorization", f"t={SIGNED_AT},v1={digests[0]},v1={digests[1]}".encode())
     assert authenticate([header]).secret_label == "1"
@@ -242,7 +245,7 @@ FIVE_MINUTES, WEEK = 300, 7 * 86400
     ],
 )
 def test_age_flags_then_holds(age: int, flags: set[Flag], hold: HeldReason | None) -> None:
-    """What arrives after an outage is late and not lost; nothing valid is refused (A4, A5)."""
+    """What arrives after an outage is late and not lost; nothing valid is refused."""
     now = (SIGNED_AT + age) * SECOND
     proven = authenticate([authorization(BODY)], now=now)
     assert proven.flags == flags
@@ -275,14 +278,14 @@ GARBAGE = (b"authorization", b"garbage")
 
 
 def test_any_takes_the_first_that_succeeds() -> None:
-    """One proof is enough, in the order of the setting (B1)."""
+    """One proof is enough, in the order of the setting."""
     assert authenticate([authorization(BODY), SHARED], **BOTH).secret_label == "key"
     assert authenticate([WRONG_KEY, SHARED], **BOTH).secret_label == "word"
     assert authenticate([GARBAGE, SHARED], **BOTH).secret_label == "word"
 
 
 def test_all_needs_every_one() -> None:
-    """Two proofs are recorded as two labels (B1)."""
+    """Two proofs are recorded as two labels."""
     proven = authenticate([authorization(BODY), SHARED], require="all", **BOTH)
     assert proven.secret_label == "key+word"
     for headers in ([authorization(BODY)], [SHARED], [authorization(BODY), WRONG_WORD]):
@@ -311,7 +314,7 @@ def test_the_error_is_the_one_that_tells_most(
 
 
 def test_a_torch_source_needs_its_header() -> None:
-    """The shared secret alone, without any signature (B1)."""
+    """The shared secret alone, without any signature."""
     torch = Authenticator(make_torch())
     assert torch.authenticate(make_delivery(BODY, [SHARED]), now=NOW).secret_label == "1"
     with pytest.raises(SecretMissing):
@@ -327,14 +330,14 @@ NETWORKS = (ip_network("198.51.100.0/24"), ip_network("2001:db8::/32"))
 
 @pytest.mark.parametrize("address", ["198.51.100.9", "::ffff:198.51.100.9", "2001:db8::1"])
 def test_addresses_of_the_list_are_let_in(address: str) -> None:
-    """IPv4 as IPv6 sockets write it is IPv4 (B2)."""
+    """IPv4 as IPv6 sockets write it is IPv4."""
     proven = authenticate([authorization(BODY)], address=address, allow_from=NETWORKS)
     assert proven.delivery.address == address
 
 
 @pytest.mark.parametrize("address", ["", "192.0.2.7", "::1", "testclient", "198.51.100.9/24"])
 def test_other_addresses_look_like_wrong_credentials(address: str) -> None:
-    """From outside, a right secret and a wrong one get the same answer (B2)."""
+    """From outside, a right secret and a wrong one get the same answer."""
     outside: dict[str, Any] = {"address": address, "allow_from": NETWORKS}
     answers = []
     for header in (authorization(BODY), WRONG_KEY):

@@ -38,7 +38,7 @@ SHARED = (b"x-torch-secret", SHARED_SECRET.encode())
     ],
 )
 def test_refuses_to_start_without_a_usable_secret(broken: dict[str, Any]) -> None:
-    """A method without a secret would be a door without a lock (A14)."""
+    """A method without a secret would be a door without a lock."""
     with pytest.raises(ConfigError):
         Authenticator(make_source(**broken))
 
@@ -96,7 +96,7 @@ def _mutated(value: bytes, chance: random.Random) -> bytes:
 
 
 def test_survives_a_hundred_thousand_headers_and_bodies() -> None:
-    """Whatever comes, it is proven or refused; and never proven unless really signed (A8)."""
+    """Whatever comes, it is proven or refused; and never proven unless really signed."""
     chance = random.Random(20251014)
     subjects = [
         Authenticator(make_source(**BOTH)),

@@ -1,4 +1,4 @@
-"""Both kinds of source pass the contract of all sources."""
+"""Both kinds of source pass the suite of all sources."""
 
 from typing import Any, ClassVar
 

@@ -60,7 +60,7 @@ def test_an_event_carries_its_delivery() -> None:
 
 
 def test_flags_of_the_signature_stay_with_the_event() -> None:
-    """What was noticed while authenticating is stored beside what is noticed here (A5)."""
+    """What was noticed while authenticating is stored beside what is noticed here."""
     proven = replace(verified(encoded(occurred_at="?")), flags=frozenset({Flag.STALE_SIGNATURE}))
     event = understand(proven, make_source())
     assert event.flags == {Flag.STALE_SIGNATURE, Flag.UNPARSED_TIME}
@@ -68,7 +68,7 @@ def test_flags_of_the_signature_stay_with_the_event() -> None:
 
 @pytest.mark.parametrize("reason", [HeldReason.SIGNATURE_TOO_OLD, HeldReason.SIGNATURE_IN_FUTURE])
 def test_a_delivery_to_hold_is_held_and_can_be_released(reason: HeldReason) -> None:
-    """Its content is fine: without the hold it becomes the event it would have been (A5)."""
+    """Its content is fine: without the hold it becomes the event it would have been."""
     proven = verified(encoded())
     with pytest.raises(HeldDelivery) as caught:
         understand(replace(proven, hold=reason), make_source())
@@ -95,7 +95,7 @@ def test_a_delivery_to_hold_is_held_and_can_be_released(reason: HeldReason) -> N
     ],
 )
 def test_the_sources_id_is_the_key(changes: dict[str, Any], key: str) -> None:
-    """Unaltered, from the first field that has one; a whole number is its digits (A7, B6)."""
+    """Unaltered, from the first field that has one; a whole number is its digits."""
     event = read(**changes)
     assert (event.key, event.key_basis) == (key, KeyBasis.ID)
 
@@ -107,7 +107,7 @@ def test_the_sources_id_is_the_key(changes: dict[str, Any], key: str) -> None:
     ids=lambda value: repr(value)[:20],
 )  # fmt: skip
 def test_an_id_that_cannot_be_kept_as_it_is_is_held(value: object) -> None:
-    """Cut, cleaned or guessed, it might be another event's (B6)."""
+    """Cut, cleaned or guessed, it might be another event's."""
     error = held(id=value)
     assert error.reason is HeldReason.INVALID_FIELD
     assert error.message.startswith("id ")
@@ -115,7 +115,7 @@ def test_an_id_that_cannot_be_kept_as_it_is_is_held(value: object) -> None:
 
 
 def test_without_an_id_receipt_and_time_are_the_key() -> None:
-    """Canonical receipt and UTC instant, to the microsecond (B7)."""
+    """Canonical receipt and UTC instant, to the microsecond."""
     event = read(id=..., receipt_number="ioe-0912345678", occurred_at="2025-10-14T15:22:03.5-04:00")
     assert event.key == "IOE0912345678@2025-10-14T19:22:03.500000Z"
     assert event.key_basis is KeyBasis.RECEIPT_TIME
@@ -130,7 +130,7 @@ def test_without_an_id_receipt_and_time_are_the_key() -> None:
 def test_any_spelling_of_one_instant_gives_one_key(  # type: ignore[no-untyped-def]
     at, offset, zulu, receipt
 ) -> None:
-    """Neither the sender's time zone nor its spelling of the receipt makes a second event (B8)."""
+    """Neither the sender's time zone nor its spelling of the receipt makes a second event."""
     moment = at.replace(tzinfo=UTC)
     there = moment if zulu else moment.astimezone(timezone(timedelta(minutes=offset)))
     spelled = f"{there:%Y-%m-%dT%H:%M:%S.%f%z}".replace("+0000", "Z")
@@ -140,7 +140,7 @@ def test_any_spelling_of_one_instant_gives_one_key(  # type: ignore[no-untyped-d
 
 @pytest.mark.parametrize("at", [..., None, "", "yesterday", "0001-01-01T00:00:00Z", [], True])
 def test_with_neither_the_content_is_the_key(at: object) -> None:
-    """SHA-256 over source, receipt, text and body: never dropped, and a retry is a retry (B9)."""
+    """SHA-256 over source, receipt, text and body: never dropped, and a retry is a retry."""
     event = read(id=..., occurred_at=at)
     parts = (b"parley", RECEIPT.encode(), EVENT["raw_status_text"].encode(), event.body)
     assert event.key == "sha256:" + hashlib.sha256(b"\0".join(parts)).hexdigest()
@@ -152,7 +152,7 @@ def test_with_neither_the_content_is_the_key(at: object) -> None:
 
 
 def test_the_idempotency_key_is_never_the_key() -> None:
-    """It stands outside the signature: a replay with another one must change nothing (A6)."""
+    """It stands outside the signature: a replay with another one must change nothing."""
     source, body = make_source(), encoded(id=...)
     authenticator = Authenticator(source)
     events = []
@@ -174,7 +174,7 @@ def test_the_idempotency_key_is_never_the_key() -> None:
     ],
 )
 def test_the_idempotency_key_is_recorded_in_bounds(values: list[bytes], kept: str | None) -> None:
-    """Whatever a stranger between us and the sender writes there can be stored (A7)."""
+    """Whatever a stranger between us and the sender writes there can be stored."""
     body = encoded()
     headers = [authorization(body), *((b"idempotency-key", value) for value in values)]
     proven = Authenticator(make_source()).authenticate(make_delivery(body, headers), now=NOW)
@@ -202,7 +202,7 @@ def test_the_idempotency_key_is_recorded_in_bounds(values: list[bytes], kept: st
     ids=repr,
 )
 def test_what_is_no_receipt_is_held_without_being_quoted(receipt: object) -> None:
-    """An A-number names a person and stands in no message (R, D7)."""
+    """An A-number names a person and stands in no message."""
     error = held(receipt_number=receipt)
     assert error.reason is HeldReason.INVALID_RECEIPT
     assert str(receipt)[:8] not in error.message
@@ -210,12 +210,12 @@ def test_what_is_no_receipt_is_held_without_being_quoted(receipt: object) -> Non
 
 @pytest.mark.parametrize("receipt", [..., None, "", "  "])
 def test_without_a_receipt_it_is_held(receipt: object) -> None:
-    """There is no case to tell anybody of (D7)."""
+    """There is no case to tell anybody of."""
     assert held(receipt_number=receipt).reason is HeldReason.MISSING_RECEIPT
 
 
 def test_raw_and_canonical_receipt_are_both_kept() -> None:
-    """The raw one is evidence, the canonical one finds the case (R)."""
+    """The raw one is evidence, the canonical one finds the case."""
     raw = " ioe\u201309 1234 5678* "
     event = read(receipt_number=raw)
     assert (event.receipt, event.receipt_raw) == (RECEIPT, raw)
@@ -232,7 +232,7 @@ def test_a_text_of_another_type_is_held(field: str, value: object) -> None:
 
 
 def test_a_field_map_may_point_anywhere() -> None:
-    """Names and nesting are the operator's to set (B5)."""
+    """Names and nesting are the operator's to set."""
     fields = FieldMap(
         id=("meta.uuid",),
         type=("meta.kind",),
@@ -253,7 +253,7 @@ def test_a_field_map_may_point_anywhere() -> None:
 
 
 def test_words_and_times_are_kept_as_delivered() -> None:
-    """Unknown words are data (B11)."""
+    """Unknown words are data."""
     event = read(
         type="case.quantum", normalized_status=..., status_category="Case Transferred",
         raw_status_text="  Case Was Transferred  ", occurred_at=1_760_469_723,
@@ -264,7 +264,7 @@ def test_words_and_times_are_kept_as_delivered() -> None:
 
 
 def test_when_it_happened_goes_before_when_it_was_seen() -> None:
-    """An observation may move at every poll; the reader is told which it is (B7)."""
+    """An observation may move at every poll; the reader is told which it is."""
     both = read(last_status_at="2025-10-20T00:00:00Z")
     assert (both.occurred_raw, both.time_basis) == (EVENT["occurred_at"], TimeBasis.OCCURRED)
     seen = read(last_status_at="2025-10-20T00:00:00Z", occurred_at=...)
@@ -274,7 +274,7 @@ def test_when_it_happened_goes_before_when_it_was_seen() -> None:
 
 
 def test_a_long_text_is_capped_and_still_tells_two_events_apart() -> None:
-    """The whole of it stays in the body; keys are made of the whole (B9, D9)."""
+    """The whole of it stays in the body; keys are made of the whole."""
     long = "We sent you a request for evidence. " + "x" * 30_000
     event = read(raw_status_text=long, id=..., occurred_at=...)
     assert len(event.text) == MAX_TEXT
@@ -306,7 +306,7 @@ def test_what_no_database_can_hold_is_replaced() -> None:
 
 
 def test_a_repeated_identity_field_is_held() -> None:
-    """Readers differ in which one counts, so neither does (D8); elsewhere the last one stands."""
+    """Readers differ in which one counts, so neither does; elsewhere the last one stands."""
     for field in ("id", "receipt_number", "occurred_at"):
         body = encoded()[:-1] + f', "{field}": "again"}}'.encode()
         with pytest.raises(HeldDelivery) as caught:

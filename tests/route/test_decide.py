@@ -120,7 +120,7 @@ def test_a_status_beside_a_placeholder_is_news() -> None:
 
 
 class TestTestReceipts:
-    """Staging receipts."""
+    """What is to hear of a staging receipt: operations, and nobody else."""
 
     def test_operations_only(self) -> None:
         """Only operations hear of a test, without urgency, and no rule is named for it."""

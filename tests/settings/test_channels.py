@@ -101,7 +101,7 @@ def test_a_chain_of_fallbacks_is_fine(read: Read) -> None:
 
 
 def test_a_channel_can_be_made_by_code() -> None:
-    """With `urls` or `url`; the defaults are those of the contract."""
+    """With `urls` or `url`; the defaults are those of docs/configuration.md."""
     made = Channel(name="a", urls=(SecretStr("slack://a"),), pace=0.0)
     assert (made.disclose, made.timeout, made.max_age, made.pace) == ("minimal", 30, 86_400, 0)
     assert Channel(name="a", url=SecretStr("slack://a")).urls == (SecretStr("slack://a"),)

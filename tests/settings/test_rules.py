@@ -131,7 +131,7 @@ def test_rules_need_names_of_their_own_and_a_written_notify(problems: Problems) 
     ],
 )
 def test_no_rule_that_catches_all_is_a_warning(read: Read, text: str, warned: bool) -> None:
-    """A change that meets no rule reaches nobody (E15)."""
+    """A change that meets no rule reaches nobody."""
     settings = read(rules(f'name = "a"\n{text}'))
     assert any("`when = {}`" in warning for warning in settings.warnings) is warned
 

@@ -39,7 +39,7 @@ def test_each_method_in_use_has_its_header(
     signature_header: str | None,
     secret_header: str | None,
 ) -> None:
-    """Methods follow the kind unless given (B1), and their headers are always filled in."""
+    """Methods follow the kind unless given, and their headers are always filled in."""
     loaded = source(read, f"{text}\n{SECRET}")
     assert loaded.name == "s"
     assert loaded.auth == auth
@@ -98,7 +98,7 @@ def test_what_a_source_cannot_be(problems: Problems, text: str, key: str) -> Non
 def test_a_secret_that_protects_nothing_is_refused(
     problems: Problems, secrets: str, key: str
 ) -> None:
-    """Empty, missing, short (A14), unused and indistinguishable secrets do not pass."""
+    """Empty, missing, short, unused and indistinguishable secrets do not pass."""
     found = problems(f'[sources.s]\nkind = "parley"\n{secrets}')
     assert f"sources.s.{key}" in found
 
@@ -109,7 +109,7 @@ def test_length_counts_bytes(read: Read) -> None:
 
 
 def test_the_least_length_can_be_lowered_with_a_warning(read: Read) -> None:
-    """A14: a setting per source, and a warning that says so."""
+    """A setting per source, and a warning that says so."""
     settings = read('[sources.s]\nkind = "parley"\nsecrets = ["short"]\nmin_secret_bytes = 5')
     assert settings.sources["s"].secrets[0].value.get_secret_value() == "short"
     assert any("sources.s.min_secret_bytes" in warning for warning in settings.warnings)

@@ -24,7 +24,7 @@ SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1, "ms": 0.001}
     ],
 )
 def test_a_duration_is_seconds(text: str, seconds: float) -> None:
-    """Every spelling the contract names is understood, and units can be combined."""
+    """Every spelling of docs/configuration.md is understood, and units can be combined."""
     assert parse_duration(text) == seconds
 
 

@@ -4,7 +4,7 @@ from casebell.errors import CasebellError
 
 
 class Surprise(CasebellError):
-    """Something came out otherwise than the contract says."""
+    """Something came out otherwise than promised."""
 
     code = "surprise"
     exit_code = 1

@@ -1,4 +1,4 @@
-"""The story of `casebell demo`: what the contract promises, step by step, in order."""
+"""The story of `casebell demo`: what README promises, step by step, in order."""
 
 from casebell.sandbox.story import endurance, judgement, once, record, trust
 from casebell.sandbox.story.step import Step

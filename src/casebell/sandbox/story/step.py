@@ -17,7 +17,7 @@ Account: TypeAlias = AsyncIterator[tuple[str, str]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """Something the contract promises, tried out."""
+    """One promise of README, tried out."""
 
     title: str
     #: Raises Surprise, or another CasebellError, where it comes out otherwise.
