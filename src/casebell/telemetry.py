@@ -5,7 +5,6 @@ Neither ever holds a body, a secret, a channel's URL, a header value or a whole 
 
 import asyncio
 import contextlib
-import json
 import logging
 import re
 import sys
@@ -16,9 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, TextIO, TypeAlias, cast
 
-import orjson
-
 from casebell.clock import iso
+from casebell.json_text import ascii_line
 
 #: Where a library's message may go over from its own words to values that it met.
 _VALUES = re.compile(r"[<({\['\":%\n]")
@@ -162,21 +160,10 @@ def _stamp(_logger: object, level: str, line: _Fields) -> _Fields:
 
 
 def _as_json(_logger: object, _level: str, line: _Fields) -> str:
-    """ASCII on one line: fits every encoding, and no reader finds a second end of line in it."""
     try:
-        written = orjson.dumps(line, default=repr, option=_AS_THEY_SHOW_THEMSELVES)
-        if written.isascii():
-            return written.decode()
-    except TypeError:
-        pass  # Half a character, or a number over 64 bits.
-    try:
-        return json.dumps(line, default=repr, separators=(",", ":"))
+        return ascii_line(line)
     except Exception:  # noqa: BLE001 - a value that cannot show itself costs its line's fields only
-        return json.dumps({name: str(line[name]) for name in ("event", "level", "at")})
-
-
-#: orjson would write a dataclass with all its fields, secrets among them, whatever its repr hides.
-_AS_THEY_SHOW_THEMSELVES = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+        return ascii_line({name: line[name] for name in ("event", "level", "at")})
 
 
 def _writable(encoding: str) -> _Processor:

@@ -61,7 +61,7 @@ def test_json_is_one_visible_line_that_says_the_same(item: dict[str, object]) ->
 
 def test_json_keeps_what_people_read() -> None:
     """Letters with accents and typographic quotes are not escaped."""
-    assert json_text({"text": "Año “sí”\x9b"}) == '{"text": "Año “sí”\\u009b"}'
+    assert json_text({"text": "Año “sí”\x9b"}) == '{"text":"Año “sí”\\u009b"}'
 
 
 def test_a_line_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +13,7 @@ import typer
 
 from casebell.cli.terminal import json_text, plain, writing
 from casebell.errors import Refusal
+from casebell.json_text import encode
 from casebell.store import event_listing
 from casebell.store.engine import Connection
 from casebell.store.event_listing import EventFilter
@@ -112,7 +112,7 @@ def _csv_cell(value: object, shown: Callable[[str], str]) -> object:
     if isinstance(value, list):
         value = " ".join(map(str, value))
     if isinstance(value, dict):
-        value = json.dumps(value, ensure_ascii=False)
+        value = encode(value)
     if not isinstance(value, str):
         return value
     return shown("'" + value if value.startswith(_FORMULA) else value)

@@ -5,7 +5,6 @@ rename its window or hide a line. Everything else is shown as it is.
 """
 
 import contextlib
-import json
 import os
 import shutil
 import sys
@@ -18,6 +17,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from casebell.errors import CasebellError, ConfigError
+from casebell.json_text import ascii_line, encode
 
 #: Characters of one line, and of a cell of a listing where no terminal limits it.
 LONGEST = 200_000
@@ -117,11 +117,11 @@ def json_line(item: Mapping[str, Any]) -> None:
 
 def json_text(item: Mapping[str, Any]) -> str:
     """One object as JSON on one line: characters that could act on a terminal are escaped."""
-    text = json.dumps(item, ensure_ascii=False)
+    text = encode(item)
     if text.isprintable():
         return text
     # Only texts inside quotes can hold such characters.
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() else ascii_line(c)[1:-1] for c in text)
 
 
 def local_time(stamp: str | None, zone: str) -> str:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import NoReturn
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+from casebell.json_text import encode
+
 _ARRAY_INDEX = re.compile("0|[1-9][0-9]{0,9}")
 _LARGEST_INDEX = 2**32 - 2
 #: Below this every whole double is written without an exponent and without rounding.
@@ -48,7 +49,7 @@ def _write(value: object, put: Callable[[str], None]) -> None:
         case float():
             put(_number(value))
         case str():
-            put(_string(value))
+            put(encode(value))
         case list():
             put("[")
             for position, item in enumerate(value):
@@ -61,7 +62,7 @@ def _write(value: object, put: Callable[[str], None]) -> None:
             for position, key in enumerate(_ordered(value)):
                 if position:
                     put(",")
-                put(_string(key))
+                put(encode(key))
                 put(":")
                 _write(value[key], put)
             put("}")
@@ -75,11 +76,6 @@ def _ordered(mapping: dict[str, object]) -> list[str]:
     indices.sort(key=int)
     first = set(indices)
     return indices + [key for key in mapping if key not in first]
-
-
-def _string(text: str) -> str:
-    quoted = json.dumps(text, ensure_ascii=False)
-    return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match.group()):04x}", quoted)
 
 
 def _number(value: float) -> str:

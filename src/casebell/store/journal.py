@@ -1,7 +1,6 @@
 """The append-only record: entries in sequence, each with its RFC 6962 leaf hash."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,15 +9,14 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.events import Micros
+from casebell.json_text import canonical
 from casebell.store.schema import journal
 
 #: RFC 6962 section 2.1: leaves are hashed with this prefix, nodes with 0x01.
 LEAF_PREFIX = b"\x00"
 
 #: A string as canonical JSON.
-quoted = json.encoder.encode_basestring
-
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+quoted = canonical
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,8 +38,8 @@ COLUMNS = ("seq", "at", "kind", "actor", "subject", "data", "leaf")
 
 
 def encode_data(data: object) -> str:
-    """The canonical JSON of an entry's data, or of a part: sorted keys, no spaces, plain UTF-8."""
-    return _CANONICAL.encode(data)
+    """The canonical JSON of an entry's data, or of a part."""
+    return canonical(data)
 
 
 def entry_bytes(*, seq: int, at: Micros, kind: str, actor: str, subject: str, data: str) -> bytes:
