@@ -16,7 +16,7 @@ import pytest
 from casebell.clock import SystemClock
 from casebell.events import FailureReason, Message, Micros, Outcome, SendResult
 from casebell.notify.apprise_channel import AppriseChannel, load_channel
-from casebell.notify.plain_text import inert
+from casebell.notify.render import inert
 from contracts.leaks import LeakWatch
 
 #: Seconds after which a channel gives a silent service up; a busy machine hands a message over

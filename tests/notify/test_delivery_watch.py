@@ -9,7 +9,7 @@ import pytest
 from casebell import ops_messages
 from casebell.events import AlertKind, HeldReason, VerifiedDelivery
 from casebell.notify.delivery_watch import DeliveryWatch
-from casebell.notify.render import render_ops
+from casebell.notify.render_ops import render_ops
 from casebell.store import held, refused
 from casebell.store.engine import Store
 from casebell.store.ops import OpsTargets

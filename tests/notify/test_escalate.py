@@ -4,7 +4,7 @@ from typing import Any
 
 from casebell.events import Alert, AlertKind, FailureReason, Message, Outcome, SendResult
 from casebell.notify.escalate import Ladder, escalate
-from casebell.notify.render import render_ops
+from casebell.notify.render_ops import render_ops
 from casebell.ops_messages import ChannelFailed, UrgentAlertFailed
 from casebell.store.ops import OpsTargets
 from casebell.store.outbox import NewAlert

@@ -6,7 +6,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from casebell.notify.markdown import as_markdown
-from casebell.notify.plain_text import inert
+from casebell.notify.render import inert
 
 READER = MarkdownIt("commonmark").enable("table").enable("strikethrough")
 LINK = "https://casebell.example-firm.com/cases/7?a=1&b=(2"[:-2]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.notify.plain_text import CUT, inert, one_line
+from casebell.notify.render import CUT, inert, one_line
 
 
 @pytest.mark.parametrize(

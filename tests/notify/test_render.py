@@ -2,9 +2,8 @@
 
 import itertools
 import re
-import string
 import unicodedata
-from typing import Any, get_type_hints
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,26 +12,17 @@ from hypothesis import strategies as st
 
 from casebell.events import Alert, AlertKind, Case, CaseEvent, Flag, Message, Status, Tag
 from casebell.notify.render import (
+    ANY_CHANGE,
     FOOTER,
     TEXT_LIMIT,
     USCIS_STATUS_PAGE,
+    CaseFacts,
     Disclose,
     Style,
-    Told,
     for_people,
     quoted,
     render_case,
-    render_ops,
     render_plain,
-)
-from casebell.notify.words import ANY_CHANGE, OPS_WORDS
-from casebell.ops_messages import (
-    TOPICS,
-    ChannelFailed,
-    ChannelTest,
-    ContradictoryStatus,
-    EventUndecided,
-    OpsMessage,
 )
 from contracts.case_events import OCCURRED_AT, RECEIVED_AT, case_event
 
@@ -85,20 +75,6 @@ def alert(**fields: Any) -> Alert:
     )
 
 
-def contradiction(**fields: Any) -> ContradictoryStatus:
-    """A source's contradiction, as operations hear of it."""
-    return ContradictoryStatus(
-        **{
-            "source": "parley",
-            "event": 3,
-            "delivered_status": "none",
-            "event_type": "none",
-            "taken_as": "other",
-            **fields,
-        }
-    )
-
-
 def style(disclose: Disclose = "minimal", **fields: Any) -> Style:
     """A channel in New York with a console."""
     return Style(**{"disclose": disclose, "timezone": NEW_YORK, "public_url": CONSOLE, **fields})
@@ -113,7 +89,7 @@ def rendered(
     **fields: Any,
 ) -> Message:
     """The message of an event's alert."""
-    told = Told(event_id=12, event=event, case=case, later_status=later)
+    told = CaseFacts(event_id=12, event=event, case=case, later_status=later)
     return render_case(alert(**fields), told, style(disclose))
 
 
@@ -262,7 +238,7 @@ when.""",
 
     def test_no_console_no_link(self) -> None:
         """Without a public address there is no link to the console, and the USCIS page stays."""
-        told = Told(event_id=12, event=case_event(), case=CASE)
+        told = CaseFacts(event_id=12, event=case_event(), case=CASE)
         message = render_case(alert(rules=()), told, style(public_url=None))
         assert "Open in Casebell" not in message.body
         assert "Rule:" not in message.body
@@ -359,8 +335,6 @@ class TestDisclosure:
         )
         assert "912345" not in message.body
         assert message.body.count(MASKED) == 6
-        told = contradiction(delivered_status=spelling, event_type=spelling, taken_as=spelling)
-        assert "912345" not in render_ops(told).body
 
     @pytest.mark.parametrize(
         "text",
@@ -448,19 +422,13 @@ class TestHostileText:
         for entity in ("&#" + "9" * 5_000, "&amp;#" + "9" * 5_000, "&amp;amp;#" + "9" * 5_000):
             assert "before" in rendered(case_event(text=f"before {entity}; after"), "full").body
 
-    def test_braces_are_characters(self) -> None:
-        """Fields of operations messages are put in as they are, whatever `str.format` would do."""
-        text = "{source.__class__} {event} {} }{"
-        message = render_ops(contradiction(delivered_status=text, event_type=text))
-        assert f"Delivered status: “{text}”. Event type: “{text}”.\n" in message.body
-
     @given(event=EVENTS, label=ODD, disclose=st.sampled_from(DISCLOSE), zone=st.sampled_from(ZONES))
     def test_rendering_never_fails_and_shows_no_unseen_character(
         self, event: CaseEvent, label: str, disclose: Disclose, zone: str
     ) -> None:
         """Any event gives a message; no control, format or surrogate character is in it."""
         case = Case(receipt=RECEIPT, label=label, owner=label)
-        told = Told(event_id=1, event=event, case=case)
+        told = CaseFacts(event_id=1, event=event, case=case)
         message = render_case(alert(rules=(label,)), told, style(disclose, timezone=ZoneInfo(zone)))
         shown = message.title + message.body.replace("\n", "")
         assert not {unicodedata.category(char) for char in shown} & {"Cc", "Cf", "Cs"}
@@ -530,58 +498,6 @@ class TestTimes:
         """A missing, unreadable or zoneless time is shown as what it is."""
         (line,) = lines_of(rendered(case_event(**fields)), "When:")
         assert line == f"When: {shown}, as reported by parley"
-
-
-class TestOps:
-    """Operations and test messages."""
-
-    @pytest.mark.parametrize("topic", TOPICS)
-    def test_every_topic_renders(self, topic: type[OpsMessage]) -> None:
-        """Each field that the words name is shown, and the title says from whom it is."""
-        values = {
-            name: f"text-{name}" if kind is str else kind(number)
-            for number, (name, kind) in enumerate(get_type_hints(topic).items(), start=9_000)
-            if name in topic.__struct_fields__
-        }
-        title, lines = OPS_WORDS[topic]
-        message = render_ops(topic(**values))
-        if topic is not ChannelTest:
-            assert message.title.startswith("Casebell operations: ")
-        for _, name, _, _ in string.Formatter().parse("".join((title, *lines))):
-            if name:
-                assert str(values[name])[:12] in message.title + message.body
-
-    def test_may_repeat(self) -> None:
-        """An operations message that may come twice says so first."""
-        message = render_ops(EventUndecided(event=4), may_repeat=True)
-        assert message.body.startswith("May repeat: ")
-
-    def test_a_test_message_says_that_it_is_one(self) -> None:
-        """A test is marked in its title and asks for nothing."""
-        message = render_ops(ChannelTest(channel="slack", id="1"))
-        assert message.title == "TEST: Casebell can reach you"
-        assert "nothing needs doing" in message.body
-
-    def test_fields_are_inert_and_masked(self) -> None:
-        """What a source sent is folded, broken and masked for operations too."""
-        message = render_ops(
-            contradiction(delivered_status="a\nb @all", event_type="IOE0912345678")
-        )
-        assert "Delivered status: “a b @ all”. Event type: “IOE******5678”." in message.body
-
-    def test_an_empty_field_leaves_no_empty_line(self) -> None:
-        """A failure without details is told without a gap."""
-        message = render_ops(
-            ChannelFailed(
-                channel="slack",
-                target="general",
-                reason="auth_failed",
-                detail="",
-                alert=9,
-                alert_is_urgent=False,
-            )
-        )
-        assert "" not in message.body.split("\n")
 
 
 class TestPlain:

@@ -9,7 +9,7 @@ from casebell.events import (
     AlertKind,
     CaseEvent,
 )
-from casebell.notify.render import render_ops
+from casebell.notify.render_ops import render_ops
 from casebell.route.router import Router
 from casebell.route.rulebook import Rulebook
 from casebell.route.rules import CompiledRule, compile_rules

@@ -15,7 +15,7 @@ import typer
 from casebell.cli.terminal import line
 from casebell.clock import SystemClock
 from casebell.errors import CasebellError, ServerUnreachable
-from casebell.notify.plain_text import one_line
+from casebell.notify.render import one_line
 from casebell.sandbox.expect import Surprise, expect
 from casebell.sandbox.samples import SAMPLES, body_of
 from casebell.sandbox.stage import Stage, set_up

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
 from casebell.notify.channel import Channel
-from casebell.notify.render import render_ops
+from casebell.notify.render_ops import render_ops
 from casebell.ops_messages import OpsMessage, StorageFails, StorageWorks
 from casebell.store import journal
 from casebell.store.engine import Store

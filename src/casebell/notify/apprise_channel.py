@@ -22,8 +22,8 @@ from casebell.events import FailureReason, Message, Outcome, SendResult
 from casebell.notify.apprise_load import Service, load_services
 from casebell.notify.channel import ChannelSettings
 from casebell.notify.markdown import as_markdown
-from casebell.notify.plain_text import inert, one_line
 from casebell.notify.reasons import result_of
+from casebell.notify.render import inert, one_line
 from casebell.notify.wire import Exchange, watching
 
 #: Threads given up and still sending, beyond which a channel waits for one of them to end.

@@ -19,9 +19,17 @@ from casebell.events import (
 )
 from casebell.notify.channel import Channel
 from casebell.notify.escalate import Ladder, escalate
-from casebell.notify.render import Style, Told, render_case, render_ops, render_plain
+from casebell.notify.render import (
+    ANY_CHANGE,
+    CaseFacts,
+    Saying,
+    Style,
+    render_case,
+    render_plain,
+    say,
+)
+from casebell.notify.render_ops import render_ops
 from casebell.notify.retry import next_state
-from casebell.notify.words import ANY_CHANGE, Saying, say
 from casebell.store import cases, outbox, queries
 from casebell.store.engine import Store
 from casebell.store.ops import OpsTargets
@@ -130,7 +138,7 @@ class Attempts:
         try:
             if alert.kind is not AlertKind.CASE:
                 return render_ops(alert.note, may_repeat=alert.may_repeat), ""
-            return render_case(alert, await self._told(alert), style), ""
+            return render_case(alert, await self._facts(alert), style), ""
         except StorageUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - the alert must go out whatever rendering does
@@ -138,7 +146,7 @@ class Attempts:
             flaw = f"a plain message, for making it failed: {type(error).__name__}"
             return render_plain(alert, await self._saying(alert), style), flaw
 
-    async def _told(self, alert: Alert) -> Told:
+    async def _facts(self, alert: Alert) -> CaseFacts:
         async with self._store.read() as connection:
             row = await queries.event_row(connection, alert.event_id or 0)
             if row is None:
@@ -148,7 +156,7 @@ class Attempts:
             if Flag.LATE in event.flags:
                 later = await cases.current_status(connection, event.receipt)
             case = await cases.case_of(connection, event.receipt)
-        return Told(event_id=row.id, event=event, case=case, later_status=later)
+        return CaseFacts(event_id=row.id, event=event, case=case, later_status=later)
 
     async def _settle(
         self,

@@ -56,7 +56,7 @@ _STATUSES: dict[int, _FailureClass] = {
 }
 
 #: Slack's words, from the error tables of chat.postMessage and incoming webhooks. A word that is
-#: not here leaves the failure_class to the status.
+#: not here leaves the class to the status.
 _SLACK_WORDS: dict[str, _FailureClass] = {
     **dict.fromkeys(
         (

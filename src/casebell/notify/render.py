@@ -1,7 +1,9 @@
-"""What a message says: pure functions from what is stored to a title and lines of plain text.
+"""What an alert says: pure functions from what is stored to a title and lines of plain text.
 
-Nothing here is markup. Text from outside is made inert, capped and quoted; links stand alone on
-their lines; each channel escapes for its own service.
+A title is shown on a locked phone; it is made of our own words only. Nothing here is markup. Text
+from outside is made inert, capped and quoted: lines and spaces stay, characters that nobody sees or
+that reorder others go, and the few sequences that some chat service acts on even in plain text are
+broken by a blank. Links stand alone on their lines; each channel escapes for its own service.
 """
 
 import re
@@ -11,10 +13,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from casebell.events import Alert, AlertKind, Case, CaseEvent, Flag, Message, Micros, Tag
-from casebell.notify.plain_text import one_line
-from casebell.notify.words import OPS_WORDS, Saying, say
-from casebell.ops_messages import ChannelTest, OpsMessage
+from casebell.events import (
+    Alert,
+    AlertKind,
+    Case,
+    CaseEvent,
+    Flag,
+    Message,
+    Micros,
+    Status,
+    Tag,
+)
 from casebell.uscis.entities import decoded
 from casebell.uscis.receipts import mask
 
@@ -46,11 +55,87 @@ _RECEIPT = re.compile(
     rf"|(?<![^\W_])(?!(?i:and|fax|for|our|tdd|tel|the|tty|via)\b){_LETTER}{{3}}"
     rf"(?:{_BETWEEN}{_DIGIT}){{10}}(?!{_DIGIT})"
 )
-#: Characters of a detail in an operations message.
-_LONGEST_DETAIL = 800
-_MAY_REPEAT = "May repeat: an earlier attempt to send this may have arrived."
+MAY_REPEAT = "May repeat: an earlier attempt to send this may have arrived."
 _TEST = "This is a test receipt: no real case is concerned, nothing needs doing."
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+#: Ends a text that was cut.
+CUT = " […]"
+
+_LINE_ENDS = re.compile("\r\n|[\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
+_BLANKS = re.compile(r"\s+")
+#: Unicode categories of characters that show nothing and change how others are read: control,
+#: format (right-to-left overrides, zero-width, tags), lone surrogates.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs"})
+#: Where a blank goes: `@everyone` but not `jane@firm`; `<!channel>`, `<url|words>`, `<at>`,
+#: `<script>`; `[words](url)`.
+_LIVE = re.compile(r"(?<!\w)@(?=\w)|<(?=\S)|\](?=\()")
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """One row: what must hold, and the words for it."""
+
+    when: Status | Tag
+    title: str
+    sentence: str
+
+
+#: Most pressing first. A tag may say more than the status: a notice of intent to deny is `other`.
+SAYINGS: tuple[Saying, ...] = (
+    Saying(
+        Status.RFE_ISSUED,
+        "Request for Evidence issued",
+        "USCIS issued a Request for Evidence. A response is owed within the time its notice sets.",
+    ),
+    Saying(
+        Tag.DEADLINE,
+        "USCIS notice with a deadline",
+        "USCIS sent a notice that must be answered in time, such as an intent to deny or revoke.",
+    ),
+    Saying(Status.DENIED, "Case denied", "USCIS denied the case."),
+    Saying(
+        Tag.REJECTED,
+        "Filing rejected",
+        "USCIS sent the filing back without deciding it. This is not a denial.",
+    ),
+    Saying(
+        Tag.ADVERSE,
+        "Case took an adverse turn",
+        "USCIS reports a step against the case, such as a revocation, termination or dismissal.",
+    ),
+    Saying(Status.INTERVIEW_SCHEDULED, "Interview scheduled", "USCIS scheduled an interview."),
+    Saying(Status.APPROVED, "Case approved", "USCIS approved the case."),
+    Saying(
+        Status.RFE_RECEIVED,
+        "RFE response received",
+        "USCIS confirmed that it received the response to its Request for Evidence.",
+    ),
+    # Before appointments: a missed or cancelled one carries both tags.
+    Saying(Tag.ACTION, "Action needed", "USCIS reports something that somebody must act upon."),
+    Saying(
+        Tag.APPOINTMENT,
+        "USCIS appointment",
+        "USCIS reports on an appointment: biometrics, an interview or an oath ceremony.",
+    ),
+    Saying(
+        Tag.DECISION,
+        "USCIS decision reported",
+        "USCIS reports a decision. Only its notice says for certain which way it went.",
+    ),
+    Saying(Tag.CARD, "Card or document update", "USCIS reports on a card or document."),
+    Saying(Status.RECEIVED, "Case received", "USCIS confirmed receipt of the case."),
+    Saying(Status.OTHER, "Case status changed", "USCIS changed the status text of the case."),
+)
+
+
+def say(status: Status, tags: frozenset[Tag]) -> Saying:
+    """The first row that fits."""
+    return next(row for row in SAYINGS if row.when is status or row.when in tags)
+
+
+#: What can be said of any change.
+ANY_CHANGE = SAYINGS[-1]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +149,7 @@ class Style:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Told:
+class CaseFacts:
     """Everything a case alert may speak of."""
 
     event_id: int
@@ -74,17 +159,17 @@ class Told:
     later_status: str | None = None
 
 
-def render_case(alert: Alert, told: Told, style: Style) -> Message:
+def render_case(alert: Alert, facts: CaseFacts, style: Style) -> Message:
     """The message of a case alert."""
-    event = told.event
-    disclose: Disclose = "minimal" if told.case.confidential else style.disclose
+    event = facts.event
+    disclose: Disclose = "minimal" if facts.case.confidential else style.disclose
     whole = disclose == "full"
     saying = say(event.status, event.tags)
     receipt = event.receipt if whole else mask(event.receipt)
     marks = ("TEST: " if Tag.TEST in event.tags else "") + ("URGENT: " if alert.urgent else "")
-    lines = [saying.sentence, *_warnings(alert, told, whole=whole), "", f"Receipt: {receipt}"]
+    lines = [saying.sentence, *_warnings(alert, facts, whole=whole), "", f"Receipt: {receipt}"]
     if disclose != "minimal":
-        named = {"Case": told.case.label, "Matter": told.case.matter, "Owner": told.case.owner}
+        named = {"Case": facts.case.label, "Matter": facts.case.matter, "Owner": facts.case.owner}
         shown = {name: quoted(text, limit=120, whole=whole) for name, text in named.items()}
         lines += [f"{name}: {text}" for name, text in shown.items() if text]
     text = quoted(without_markup(event.text), limit=TEXT_LIMIT[disclose], whole=whole)
@@ -94,35 +179,14 @@ def render_case(alert: Alert, told: Told, style: Style) -> Message:
     lines += [
         f"When: {when}, as reported by {event.source}",
         f"Received: {for_people(event.received_at, style.timezone)}",
-        f"Source: {event.source}, event {told.event_id}",
+        f"Source: {event.source}, event {facts.event_id}",
     ]
     if alert.rules:
         lines.append(f"Rule: {quoted('; '.join(alert.rules), limit=200, whole=whole)}")
     if style.public_url:
-        lines += ["Open in Casebell:", f"{style.public_url}/events/{told.event_id}"]
+        lines += ["Open in Casebell:", f"{style.public_url}/events/{facts.event_id}"]
     lines += ["Look the receipt up at USCIS:", USCIS_STATUS_PAGE, "", FOOTER]
     return Message(title=f"{marks}{saying.title} · {receipt}", body="\n".join(lines))
-
-
-def render_ops(message: OpsMessage | None, *, may_repeat: bool = False) -> Message:
-    """The message of an operations or test alert.
-
-    Raises:
-        LookupError: what was stored could not be read.
-    """
-    if message is None:
-        raise LookupError
-    title, lines = OPS_WORDS[type(message)]
-    safe = {
-        name: quoted(without_markup(str(getattr(message, name))), limit=_LONGEST_DETAIL)
-        for name in message.__struct_fields__
-    }
-    body = [_MAY_REPEAT] if may_repeat else []
-    body += [line.format_map(safe) for line in lines]
-    prefix = "" if isinstance(message, ChannelTest) else "Casebell operations: "
-    return Message(
-        title=prefix + title.format_map(safe), body="\n".join(line for line in body if line)
-    )
 
 
 def render_plain(alert: Alert, saying: Saying, style: Style) -> Message:
@@ -131,7 +195,7 @@ def render_plain(alert: Alert, saying: Saying, style: Style) -> Message:
     Args:
         saying: what is known of a case alert's change; the others have none.
     """
-    repeat = [_MAY_REPEAT] if alert.may_repeat else []
+    repeat = [MAY_REPEAT] if alert.may_repeat else []
     if alert.kind is not AlertKind.CASE:
         lines = [
             *repeat,
@@ -151,6 +215,27 @@ def render_plain(alert: Alert, saying: Saying, style: Style) -> Message:
         lines += ["Open in Casebell:", f"{style.public_url}/events/{alert.event_id}"]
     urgent = "URGENT: " if alert.urgent else ""
     return Message(title=f"{urgent}{saying.title}", body="\n".join([*lines, "", FOOTER]))
+
+
+def inert(text: str, *, limit: int) -> str:
+    r"""The text without control, format or surrogate characters, in at most `limit` characters.
+
+    Every kind of line end becomes `\n`, a tab a blank. Mentions, tags and named links are broken.
+    A text that was cut ends in `CUT`.
+    """
+    # Cut before the work as well as after it, so that the work is bounded whatever comes in.
+    start = text[: 2 * limit]
+    lines = _LINE_ENDS.sub("\n", start).replace("\t", " ")
+    seen = "".join(c for c in lines if c == "\n" or unicodedata.category(c) not in _UNSEEN)
+    still = _LIVE.sub(r"\g<0> ", seen)
+    if len(still) <= limit and len(start) == len(text):
+        return still
+    return still[: max(limit - len(CUT), 0)] + CUT
+
+
+def one_line(text: str, *, limit: int) -> str:
+    """As `inert`, and every run of blanks and line ends is a single blank."""
+    return _BLANKS.sub(" ", inert(text, limit=limit)).strip()
 
 
 def quoted(text: str, *, limit: int, whole: bool = False) -> str:
@@ -182,16 +267,16 @@ def _masked(found: re.Match[str]) -> str:
     return mask(solid.upper())
 
 
-def _warnings(alert: Alert, told: Told, *, whole: bool) -> list[str]:
+def _warnings(alert: Alert, facts: CaseFacts, *, whole: bool) -> list[str]:
     """What the reader must know before acting on the rest."""
-    event = told.event
+    event = facts.event
     status = quoted(without_markup(event.delivered_status or "none"), limit=60, whole=whole)
     kind = quoted(without_markup(event.type or "none"), limit=60, whole=whole)
-    later = f" ({told.later_status})" if told.later_status else ""
+    later = f" ({facts.later_status})" if facts.later_status else ""
     stands_in = f"Sent here because channel {alert.stands_in_for} failed."
     given = [
         (Tag.TEST in event.tags, _TEST),
-        (alert.may_repeat, _MAY_REPEAT),
+        (alert.may_repeat, MAY_REPEAT),
         (bool(alert.stands_in_for), stands_in),
         (Flag.LATE in event.flags, f"Arrived late: a later status{later} is already known."),
         (Flag.STALE_SIGNATURE in event.flags, "Delivered late: signed some time before it came."),

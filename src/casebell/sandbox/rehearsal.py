@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from casebell.clock import SystemClock
 from casebell.events import Alert, AlertKind, Case, Delivery, VerifiedDelivery
 from casebell.notify.attempt import Policy
-from casebell.notify.render import Told, render_case
+from casebell.notify.render import CaseFacts, render_case
 from casebell.receive.understand import understand
 from casebell.route.verdict import Meanings, verdict_on
 from casebell.sandbox.samples import SAMPLES, body_of
@@ -46,7 +46,7 @@ def rehearse(policies: Mapping[str, Policy]) -> int:
                 event_id=0,
                 change_id=0,
             )
-            told = Told(event_id=0, event=event, case=Case(receipt=event.receipt))
-            render_case(alert, told, policy.style)
+            facts = CaseFacts(event_id=0, event=event, case=Case(receipt=event.receipt))
+            render_case(alert, facts, policy.style)
             count += 1
     return count

@@ -1,11 +1,7 @@
-"""What an alert says of a change, as a table read from the top: the first row that fits speaks.
+"""What a message to operations says: a title and lines for each topic, and a test's."""
 
-A title is shown on a locked phone; it is made of these words only, never of text from outside.
-"""
-
-from dataclasses import dataclass
-
-from casebell.events import Status, Tag
+from casebell.events import Message
+from casebell.notify.render import MAY_REPEAT, quoted, without_markup
 from casebell.ops_messages import (
     ChannelFailed,
     ChannelGone,
@@ -23,71 +19,8 @@ from casebell.ops_messages import (
     UrgentAlertFailed,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Saying:
-    """One row: what must hold, and the words for it."""
-
-    when: Status | Tag
-    title: str
-    sentence: str
-
-
-#: Most pressing first. A tag may say more than the status: a notice of intent to deny is `other`.
-SAYINGS: tuple[Saying, ...] = (
-    Saying(
-        Status.RFE_ISSUED,
-        "Request for Evidence issued",
-        "USCIS issued a Request for Evidence. A response is owed within the time its notice sets.",
-    ),
-    Saying(
-        Tag.DEADLINE,
-        "USCIS notice with a deadline",
-        "USCIS sent a notice that must be answered in time, such as an intent to deny or revoke.",
-    ),
-    Saying(Status.DENIED, "Case denied", "USCIS denied the case."),
-    Saying(
-        Tag.REJECTED,
-        "Filing rejected",
-        "USCIS sent the filing back without deciding it. This is not a denial.",
-    ),
-    Saying(
-        Tag.ADVERSE,
-        "Case took an adverse turn",
-        "USCIS reports a step against the case, such as a revocation, termination or dismissal.",
-    ),
-    Saying(Status.INTERVIEW_SCHEDULED, "Interview scheduled", "USCIS scheduled an interview."),
-    Saying(Status.APPROVED, "Case approved", "USCIS approved the case."),
-    Saying(
-        Status.RFE_RECEIVED,
-        "RFE response received",
-        "USCIS confirmed that it received the response to its Request for Evidence.",
-    ),
-    # Before appointments: a missed or cancelled one carries both tags.
-    Saying(Tag.ACTION, "Action needed", "USCIS reports something that somebody must act upon."),
-    Saying(
-        Tag.APPOINTMENT,
-        "USCIS appointment",
-        "USCIS reports on an appointment: biometrics, an interview or an oath ceremony.",
-    ),
-    Saying(
-        Tag.DECISION,
-        "USCIS decision reported",
-        "USCIS reports a decision. Only its notice says for certain which way it went.",
-    ),
-    Saying(Tag.CARD, "Card or document update", "USCIS reports on a card or document."),
-    Saying(Status.RECEIVED, "Case received", "USCIS confirmed receipt of the case."),
-    Saying(Status.OTHER, "Case status changed", "USCIS changed the status text of the case."),
-)
-
-
-def say(status: Status, tags: frozenset[Tag]) -> Saying:
-    """The first row that fits."""
-    return next(row for row in SAYINGS if row.when is status or row.when in tags)
-
-
-#: What can be said of any change.
-ANY_CHANGE = SAYINGS[-1]
+#: Characters of a field in an operations message.
+_LONGEST_FIELD = 800
 
 #: Operations messages: a title and lines, with the message's fields by name. Fields are configured
 #: names, our own words and numbers; they are made inert all the same.
@@ -211,3 +144,24 @@ OPS_WORDS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
         ),
     ),
 }
+
+
+def render_ops(message: OpsMessage | None, *, may_repeat: bool = False) -> Message:
+    """The message of an operations or test alert.
+
+    Raises:
+        LookupError: what was stored could not be read.
+    """
+    if message is None:
+        raise LookupError
+    title, lines = OPS_WORDS[type(message)]
+    safe = {
+        name: quoted(without_markup(str(getattr(message, name))), limit=_LONGEST_FIELD)
+        for name in message.__struct_fields__
+    }
+    body = [MAY_REPEAT] if may_repeat else []
+    body += [line.format_map(safe) for line in lines]
+    prefix = "" if isinstance(message, ChannelTest) else "Casebell operations: "
+    return Message(
+        title=prefix + title.format_map(safe), body="\n".join(line for line in body if line)
+    )

@@ -2,14 +2,12 @@
 
 import itertools
 import re
-import string
 from collections.abc import Iterator
 
 import pytest
 
 from casebell.events import Status, Tag
-from casebell.notify.words import OPS_WORDS, SAYINGS, Saying, say
-from casebell.ops_messages import TOPICS, OpsMessage
+from casebell.notify.render import SAYINGS, Saying, say
 
 
 def every_combination() -> Iterator[tuple[Status, frozenset[Tag]]]:
@@ -108,17 +106,3 @@ def test_titles_are_short_and_sentences_are_sentences() -> None:
         assert not saying.title.endswith(".")
         assert saying.sentence.startswith("USCIS ")
         assert saying.sentence.endswith(".")
-
-
-def test_every_topic_has_words() -> None:
-    """Each topic of operations messages has a title and lines, and nothing else has."""
-    assert set(OPS_WORDS) == set(TOPICS)
-
-
-@pytest.mark.parametrize("topic", TOPICS)
-def test_words_name_fields_of_their_topic(topic: type[OpsMessage]) -> None:
-    """What stands in braces is a field; a title is one line."""
-    title, lines = OPS_WORDS[topic]
-    named = {name for _, name, _, _ in string.Formatter().parse("".join((title, *lines))) if name}
-    assert named <= set(topic.__struct_fields__)
-    assert "\n" not in title
