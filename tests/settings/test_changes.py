@@ -1,5 +1,6 @@
 """What is told of the difference between two configurations."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 
 from casebell.settings import Settings, load
 from casebell.settings.changes import changes, waiting_for_restart
-from casebell.settings.values import NeedsRestart
+from casebell.settings.models import Document
+from casebell.settings.values import NeedsRestart, Part
 
 FIRST = """
 [sources.parley]
@@ -110,3 +112,17 @@ def test_every_other_key_reloads_by_itself(written: Callable[[str], Settings]) -
                 else {"settings": {"changed": [f"{name}.{key}"]}}
             )
             assert changes(first, other) == expected
+
+
+def test_the_operations_page_names_what_needs_a_restart() -> None:
+    """Each key that is marked, and no other."""
+    page = (Path(__file__).parents[2] / "docs/operations.md").read_text(encoding="utf-8")
+    (sentence,) = [one for one in page.split("\n- ") if "wait for a\n  restart" in one]
+    marked = {
+        f"{name}.{key}"
+        for name, section in Document.model_fields.items()
+        if isinstance(section.annotation, type) and issubclass(section.annotation, Part)
+        for key, field in section.annotation.model_fields.items()
+        if NeedsRestart in field.metadata
+    }
+    assert set(re.findall(r"`(\w+\.\w+)`", sentence.partition("restart")[0])) == marked

@@ -101,6 +101,7 @@ def test_an_override_is_filled_in(read: Read) -> None:
         ("CASEBELL_RULES__0__NAME", "docs/configuration.md"),
         ("CASEBELL_SERVER__", "Known: HOST"),
         ("CASEBELL_SOURCES__PARLEY__NAME", "Known: KIND"),
+        ("CASEBELL_sources__parley__field", "`FIELDS`"),
     ],
 )
 def test_an_override_of_an_unknown_key_is_an_error(
@@ -153,9 +154,10 @@ def test_a_wrong_override_names_its_variable(problems: Problems) -> None:
 
 
 def test_an_override_into_what_is_no_table(problems: Problems) -> None:
-    """The wrong section is told of once."""
-    found = problems("server = 5\n" + MINIMAL, {"CASEBELL_SERVER__PORT": "1"})
-    assert list(found) == ["server"]
+    """The wrong section is told of once, whatever keys variables name in it."""
+    environ = {"CASEBELL_SERVER__PORT": "1", "CASEBELL_CHANNELS__A__URL": "slack://a"}
+    found = problems("server = 5\nchannels = 4\n" + MINIMAL, environ)
+    assert list(found) == ["server", "channels"]
 
 
 def test_env_file_gives_way_to_the_environment(tmp_path: Path, read: Read) -> None:

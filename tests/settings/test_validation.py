@@ -1,5 +1,7 @@
 """Everything that is wrong is told in one go, once, in the order of the file."""
 
+import pytest
+
 from settings.written import MINIMAL, Problems
 
 
@@ -98,6 +100,46 @@ def test_unknown_keys_are_told_everywhere(problems: Problems) -> None:
         "sources.parley.fields.reciept": "Did you mean `receipt`?",
         "channels.a.tos": "Did you mean `to`?",
         "alerts.schema": "Did you mean `schemas`?",
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("port", "65536", "This must be at most 65535."),
+        ("port", "-1", "This must be at least 0."),
+        ("port", "'many'", "This must be a whole number."),
+        ("body_timeout", "'0s'", "This must be more than 0."),
+        ("host", "5", "This must be text, in quotes."),
+        ("tls_key", "5", "This must be a path, in quotes."),
+    ],
+)
+def test_a_problem_says_what_must_be(
+    problems: Problems, key: str, value: str, message: str
+) -> None:
+    """In a sentence, with the bounds that the models name."""
+    found = problems(f"{MINIMAL}[server]\n{key} = {value}\n")
+    assert found[f"server.{key}"].message == message
+
+
+def test_a_choice_says_what_may_stand(problems: Problems) -> None:
+    """The words that the models know, and how many entries there may be."""
+    found = problems(
+        """
+        [sources.parley]
+        kind = "parlay"
+        require = "some"
+        auth = ["hmac", "hmac", "hmac"]
+        strict = "maybe"
+        fields = { receipt = [] }
+        """
+    )
+    assert {key: problem.message for key, problem in found.items()} == {
+        "sources.parley.kind": "This must be 'parley' or 'torch'.",
+        "sources.parley.require": "This must be 'any' or 'all'.",
+        "sources.parley.auth": "This may have 2 entries at most.",
+        "sources.parley.strict": "This must be true or false.",
+        "sources.parley.fields.receipt": "This must not be empty.",
     }
 
 

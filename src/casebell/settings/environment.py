@@ -36,20 +36,22 @@ class _Key(NamedTuple):
 
     loc: tuple[str, ...]
     annotation: object
-    #: The file's table that holds it, empty where it is missing there; None for what is no table.
-    table: dict[str, Any] | None
+    #: The file's table that holds it; empty where the file has none.
+    table: dict[str, Any]
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the file has something else where a table belongs; validation tells of that."""
+        return is_table(self.annotation) and not isinstance(self.table.get(self.loc[-1], {}), dict)
 
 
-def _keys(
-    annotation: object, table: dict[str, Any] | None, loc: tuple[str, ...] = ()
-) -> Iterator[_Key]:
+def _keys(annotation: object, table: dict[str, Any], loc: tuple[str, ...] = ()) -> Iterator[_Key]:
     """Every key in a table; where the models leave its keys free, those that the file has."""
-    for key in keys_of(annotation) or table or ():
-        here, inner = (*loc, key), inside(annotation, key)
-        yield _Key(loc=here, annotation=inner, table=table)
-        if is_table(inner):
-            within = None if table is None else table.get(key, {})
-            yield from _keys(inner, within if isinstance(within, dict) else None, here)
+    for name in keys_of(annotation) or table:
+        key = _Key(loc=(*loc, name), annotation=inside(annotation, name), table=table)
+        yield key
+        if is_table(key.annotation) and not key.is_blocked:
+            yield from _keys(key.annotation, table.get(name, {}), key.loc)
 
 
 class Merged(BaseSettings, Document):
@@ -123,20 +125,18 @@ class Environment(EnvSettingsSource):
             if not name.startswith(PREFIX) or SEPARATOR not in name:
                 continue
             meant = self._find(name, known)
-            # Where the file has no table around the key, validation tells of that.
-            if meant is None or meant.table is None:
-                continue
-            value = self._value(name, meant.annotation)
-            if value is not None:
+            value = None if meant is None else self._value(name, meant.annotation)
+            if meant is not None and value is not None:
                 overrides[PREFIX + SEPARATOR.join(meant.loc)] = value
                 self._variable_at[meant.loc] = name
-            if isinstance(value, dict):
-                meant.table[meant.loc[-1]] = value
+                if isinstance(value, dict):
+                    meant.table[meant.loc[-1]] = value
         return overrides
 
     def _find(self, name: str, known: Mapping[tuple[str, ...], list[_Key]]) -> _Key | None:
         """The only key that a variable can mean; None, and a problem, where there is none."""
-        segments = tuple(_as_variable(name.removeprefix(PREFIX)).split(SEPARATOR))
+        written = name.removeprefix(PREFIX).split(SEPARATOR)
+        segments = tuple(map(_as_variable, written))
         keys = known.get(segments, [])
         if len(keys) == 1:
             return keys[0]
@@ -148,9 +148,11 @@ class Environment(EnvSettingsSource):
             length = len(segments) - 1
             while length and segments[:length] not in known:
                 length -= 1
-            wrong = segments[length]
-            message = f"This variable names no key: there is no `{wrong}` here."
-            hint = nearest(wrong, [one[-1] for one in known if one[:-1] == segments[:length]])
+            if any(key.is_blocked for key in known.get(segments[:length], [])):
+                return None
+            message = f"This variable names no key: there is no `{written[length]}` here."
+            here = [one[-1] for one in known if one[:-1] == segments[:length]]
+            hint = nearest(segments[length], here)
         self._complain(name, message, hint or "docs/configuration.md lists every key.")
         return None
 
