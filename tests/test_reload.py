@@ -510,7 +510,7 @@ class TestSignals:
         house.read = read
         async with house.running():
             house.hangup.set()
-            await until(lambda: house.logged("config.defect"), "the defect in the log")
+            await until(lambda: house.logged("loop.defect"), "the defect in the log")
             house.hangup.set()
             await until(lambda: house.logged("config.reloaded"), "the reload in the log")
 

@@ -5,12 +5,14 @@ read → prepare → journal → swap       config.reloaded
 """
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from casebell.clock import Clock
 from casebell.errors import CasebellError, ConfigError, StorageUnavailable
+from casebell.loops import Loop
 from casebell.notify.dispatcher import Dispatcher
 from casebell.ops_messages import ConfigRejected, OpsMessage
 from casebell.settings import Settings, fingerprint
@@ -54,22 +56,19 @@ class Reloader:
         self._prepare = prepare
         self._store = store
         self._dispatcher = dispatcher
-        self._hangup = hangup
         self._clock = clock
         self._metrics = metrics
         self._log = log
         self._turn = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
+        self._loop = Loop(self._reload, name="reloader", wakeup=hangup, clock=clock, log=log)
 
     async def __aenter__(self) -> "Reloader":
-        self._task = asyncio.create_task(self._run(), name="reloader")
+        await self._loop.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """End; a configuration that is half read is not used."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._loop.__aexit__()
 
     async def reload(self, *, actor: str) -> Mapping[str, Any]:
         """Use the file as it is now, or change nothing.
@@ -116,16 +115,10 @@ class Reloader:
             "warnings": settings.warnings,
         }
 
-    async def _run(self) -> None:
-        while True:
-            await self._hangup.wait()
-            self._hangup.clear()
-            try:
-                await self.reload(actor="signal")
-            except CasebellError:
-                continue  # Told already.
-            except Exception as error:  # noqa: BLE001 - the next signal must be heard all the same
-                self._log.error("config.defect", error=error)
+    async def _reload(self) -> None:
+        # What is wrong with it is told by then.
+        with contextlib.suppress(CasebellError):
+            await self.reload(actor="signal")
 
     def _look(self) -> tuple[str, ConfigError | tuple[Settings, Swap]]:
         """The file's hash, and what it came to. Blocks."""

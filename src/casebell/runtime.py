@@ -117,6 +117,7 @@ class Runtime:
         refusals = Refusals(
             store=store,
             clock=clock,
+            log=log,
             per_minute=settings.server.refusals_per_minute,
             written=delivery_watch.wake,
         )

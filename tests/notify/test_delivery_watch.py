@@ -259,7 +259,7 @@ class TestLoop:
         """What is held while it runs is told as soon as it is woken."""
         bench = Bench(store)
         async with bench.watch:
-            await until(lambda: rests(bench.watch._wakeup), "the loop to rest")
+            await until(lambda: rests(bench.watch._loop._wakeup), "the loop to rest")
             assert bench.watch.alive
             await hold(store, b"one")
             bench.watch.wake()
@@ -276,7 +276,7 @@ class TestLoop:
 
         with faults(store, broken):
             async with bench.watch:
-                await until(lambda: rests(bench.watch._wakeup), "the loop to rest")
+                await until(lambda: rests(bench.watch._loop._wakeup), "the loop to rest")
                 assert bench.watch.alive
         assert await bench.messages() == []
         async with bench.watch:

@@ -30,7 +30,7 @@ from casebell.store.rows import event_from_row
 from casebell.store.schema import deliveries, events, journal, refused
 from casebell.store.schema import held as held_table
 from contracts.case_events import same_json
-from contracts.workbench import HandClock, disk_failure, faults, rows, store_in
+from contracts.workbench import HandClock, LogBook, disk_failure, faults, rows, store_in
 from receive.making import (
     NOW,
     SHARED_SECRET,
@@ -59,7 +59,7 @@ class Bench:
         self.store = store
         self.clock = HandClock(NOW)
         self.log = EventLog(store=store, same_content=same_json)
-        self.refusals = Refusals(store=store, clock=self.clock, per_minute=2)
+        self.refusals = Refusals(store=store, clock=self.clock, log=LogBook().log, per_minute=2)
         self.held_back = 0
         self.receiver = Receiver(
             sources={source.name: source for source in sources or (make_source(), make_torch())},

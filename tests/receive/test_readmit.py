@@ -18,7 +18,7 @@ from casebell.store.rows import event_from_row
 from casebell.store.schema import deliveries, events, journal, refused
 from casebell.store.schema import held as held_table
 from contracts.case_events import case_event, same_json
-from contracts.workbench import HandClock, rows, store_in, stored
+from contracts.workbench import HandClock, LogBook, rows, store_in, stored
 from receive.making import (
     BOTH,
     HMAC_SECRET,
@@ -65,7 +65,9 @@ def configured(*sources: Source) -> Settings:
 async def refuse(store: Store, source: Source, *received: Delivery) -> None:
     """Let a source's authenticator refuse deliveries, and remember them."""
     authenticator = Authenticator(source)
-    async with Refusals(store=store, clock=HandClock(NOW), per_minute=1_000) as refusals:
+    async with Refusals(
+        store=store, clock=HandClock(NOW), log=LogBook().log, per_minute=1_000
+    ) as refusals:
         for one in received:
             with pytest.raises(RefusedDelivery) as caught:
                 authenticator.authenticate(one, now=NOW)

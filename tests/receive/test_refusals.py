@@ -28,6 +28,7 @@ from casebell.store.engine import Store
 from casebell.store.schema import journal, keys, refused
 from contracts.workbench import (
     HandClock,
+    LogBook,
     disk_failure,
     faults,
     rests,
@@ -68,7 +69,7 @@ def clock() -> HandClock:
 @pytest.fixture
 def refusals(store: Store, clock: HandClock) -> Refusals:
     """Not started."""
-    return Refusals(store=store, clock=clock, per_minute=PER_MINUTE)
+    return Refusals(store=store, clock=clock, log=LogBook().log, per_minute=PER_MINUTE)
 
 
 def refuse(refusals: Refusals, address: str = "192.0.2.7", body: bytes = b"forged") -> None:
@@ -295,7 +296,7 @@ class TestMemory:
         """A refusal that comes as the server ends neither keeps it from ending nor is lost."""
         async with asyncio.timeout(TIMEOUT):
             async with refusals:
-                await until(lambda: rests(refusals._noted), "the loop to wait for refusals")
+                await until(lambda: rests(refusals._loop._wakeup), "the loop to wait for refusals")
                 refuse(refusals)
                 # So many turns of the loop: each is another moment to end in.
                 for _ in range(ticks):
@@ -331,7 +332,7 @@ class TestMemory:
         """Without refusals there is no writing transaction."""
         with writes_of(store) as begun:
             async with refusals:
-                await until(lambda: rests(refusals._noted), "the loop to wait for refusals")
+                await until(lambda: rests(refusals._loop._wakeup), "the loop to wait for refusals")
         assert begun == []
 
     async def test_old_ones_go_by_themselves(
@@ -341,7 +342,7 @@ class TestMemory:
         async with refusals:
             refuse(refusals)
         clock.advance(8 * 86_400)
-        async with Refusals(store=store, clock=clock, per_minute=PER_MINUTE):
+        async with Refusals(store=store, clock=clock, log=LogBook().log, per_minute=PER_MINUTE):
             await until(lambda: nothing_in(store), "the old refusals to go")
 
 

@@ -127,7 +127,7 @@ async def test_a_session_that_was_cut_is_made_again(postgresql: Store) -> None:
             await until(one.is_seen, "the session to be seen")
         await watch.looks(2 * MISSED_FOR)
         assert await held(postgresql) == {"other"}
-        assert other.book.named("presence.defect") == []
+        assert other.book.named("loop.defect") == []
 
 
 async def test_a_silent_session_is_given_up(
@@ -146,11 +146,11 @@ async def test_a_silent_session_is_given_up(
             await until(one.is_seen, "the session to be seen")
         await watch.looks(2 * MISSED_FOR)
         assert await held(postgresql) == {"other"}
-        assert other.book.named("presence.defect") == []
+        assert other.book.named("loop.defect") == []
 
 
 async def test_sqlite_needs_none(sqlite_store: Store) -> None:
     """The lock on the file says it already."""
     watch = Watch(sqlite_store, "me", HandClock())
     async with watch.presence:
-        assert watch.presence._task is None
+        assert not watch.presence._loop.alive

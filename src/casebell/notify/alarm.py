@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
+from casebell.loops import Loop
 from casebell.notify.channel import Channel
 from casebell.notify.render_ops import render_ops
 from casebell.ops_messages import OpsMessage, StorageFails, StorageWorks
@@ -49,30 +50,20 @@ class StorageAlarm:
         #: Since when writing fails (monotonic seconds), and whether operations know.
         self._since: float | None = None
         self._told = False
-        self._task: asyncio.Task[None] | None = None
+        self._loop = Loop(self._look, name="storage-alarm", every=LOOK_EVERY, clock=clock, log=log)
 
     async def __aenter__(self) -> "StorageAlarm":
-        self._task = asyncio.create_task(self._run(), name="storage-alarm")
+        await self._loop.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """End."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._loop.__aexit__()
 
     @property
     def troubled(self) -> bool:
         """Whether writing failed and nothing was stored since."""
         return self._store.failures != self._over
-
-    async def _run(self) -> None:
-        while True:
-            await self._clock.sleep(LOOK_EVERY)
-            try:
-                await self._look()
-            except Exception as error:  # noqa: BLE001 - a defect must not end the watch
-                self._log.error("storage.alarm_defect", error=error)
 
     async def _look(self) -> None:
         now = self._clock.monotonic()

@@ -5,12 +5,11 @@ set back, what waited five seconds would wait an hour and five seconds; so the o
 as much. A clock that is set forward only ends waits early, which does no harm.
 """
 
-import asyncio
 from collections.abc import Callable
 
 from casebell.clock import Clock
-from casebell.errors import StorageUnavailable
 from casebell.events import Micros
+from casebell.loops import Loop
 from casebell.store import journal, outbox, queries
 from casebell.store.engine import Connection, Store
 from casebell.telemetry import Log
@@ -37,33 +36,21 @@ class ClockWatch:
         self._log = log
         self._followed = followed
         self._ahead = self._wall_ahead()
-        self._task: asyncio.Task[None] | None = None
+        # Nothing is claimed either while the storage fails, and the step can be seen later on.
+        self._loop = Loop(self._look, name="clock-watch", every=LOOK_EVERY, clock=clock, log=log)
 
     async def __aenter__(self) -> "ClockWatch":
         self._ahead = self._wall_ahead()
-        self._task = asyncio.create_task(self._run(), name="clock-watch")
+        await self._loop.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """End."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._loop.__aexit__()
 
     def _wall_ahead(self) -> Micros:
         """How far the wall clock is ahead of the monotonic one."""
         return self._clock.now() - round(self._clock.monotonic() * _SECOND)
-
-    async def _run(self) -> None:
-        while True:
-            await self._clock.sleep(LOOK_EVERY)
-            try:
-                await self._look()
-            except StorageUnavailable:
-                # Nothing is claimed either while it lasts, and the step can be seen later on.
-                pass
-            except Exception as error:  # noqa: BLE001 - a defect must not end the watch
-                self._log.error("clock.watch_defect", error=error)
 
     async def _look(self) -> None:
         ahead = self._wall_ahead()

@@ -3,13 +3,11 @@
 Everything that decides about it is in the tables, so a restart neither repeats nor mutes it.
 """
 
-import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from functools import partial
 
 from casebell.clock import Clock
-from casebell.errors import StorageUnavailable
+from casebell.loops import Loop
 from casebell.ops_messages import DeliveriesHeld, DeliveriesRefused, OpsMessage
 from casebell.store import held, refused
 from casebell.store.engine import Connection, Store
@@ -44,41 +42,32 @@ class DeliveryWatch:
         self._metrics = metrics
         self._log = log
         self._told = told
-        self._wakeup = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._loop = Loop(
+            self.look,
+            name="delivery-watch",
+            every=POLL,
+            at_once=True,
+            clock=clock,
+            log=log,
+            storage_fails=metrics.storage_errors.labels("notify").inc,
+        )
 
     async def __aenter__(self) -> "DeliveryWatch":
-        self._task = asyncio.create_task(self._run(), name="delivery-watch")
+        await self._loop.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """End; what was not told is told after the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._loop.__aexit__()
 
     @property
     def alive(self) -> bool:
         """Whether its loop runs."""
-        return self._task is not None and not self._task.done()
+        return self._loop.alive
 
     def wake(self) -> None:
         """Say that a delivery was held or refused."""
-        self._wakeup.set()
-
-    async def _run(self) -> None:
-        while True:
-            self._wakeup.clear()
-            try:
-                await self.look()
-            except StorageUnavailable:
-                self._metrics.storage_errors.labels("notify").inc()
-            except Exception as error:  # noqa: BLE001 - a defect must not end the loop
-                self._log.error("deliveries.watch_defect", error=error)
-            # Not wait_for: on Python 3.11 it can swallow a cancellation that comes with a wake-up.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(POLL):
-                    await self._wakeup.wait()
+        self._loop.wake()
 
     async def look(self) -> None:
         """Tell what is due: once an hour for each source and reason.

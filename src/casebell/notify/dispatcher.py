@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
 from casebell.events import Alert, AlertKind, Micros, SendResult
+from casebell.loops import Loop
 from casebell.notify.attempt import STORAGE_WAIT, Attempts, Policy
 from casebell.notify.channel import Channel
 from casebell.notify.clock_watch import ClockWatch
@@ -108,12 +109,19 @@ class Dispatcher:
         self._retired: set[asyncio.Task[None]] = set()
         #: By channel, a claim that failed, perhaps after its commit: nobody else will carry it out.
         self._doubtful: dict[str, Alert] = {}
-        self._gone_bell = asyncio.Event()
-        self._gone_worker: asyncio.Task[None] | None = None
+        self._gone = Loop(
+            self._clear_gone,
+            name="channels-gone",
+            every=GONE_EVERY,
+            at_once=True,
+            clock=clock,
+            log=log,
+            storage_fails=metrics.storage_errors.labels("notify").inc,
+        )
         self._closing = asyncio.Event()
 
     async def __aenter__(self) -> "Dispatcher":
-        self._gone_worker = asyncio.create_task(self._clear_gone(), name="channels-gone")
+        await self._gone.__aenter__()
         for line in self._lines.values():
             self._start(line)
         await self._clock_watch.__aenter__()
@@ -122,6 +130,7 @@ class Dispatcher:
     async def __aexit__(self, *_: object) -> None:
         """End at once; `close` first to let sends under way finish."""
         await self._clock_watch.__aexit__()
+        await self._gone.__aexit__()
         workers = self._workers()
         for worker in workers:
             worker.cancel()
@@ -130,17 +139,16 @@ class Dispatcher:
     async def close(self, *, grace: float) -> None:
         """Claim nothing more; give sends under way `grace` seconds to end and be recorded."""
         self._closing.set()
-        self._gone_bell.set()
         for line in self._lines.values():
             line.end()
-        if workers := self._workers():
-            await asyncio.wait(workers, timeout=grace)
+        ending = {*self._workers(), asyncio.ensure_future(self._gone.finish())}
+        await asyncio.wait(ending, timeout=grace)
 
     @property
     def alive(self) -> bool:
         """Whether every channel's loop runs."""
-        needed = [self._gone_worker, *(line.worker for line in self._lines.values())]
-        return all(worker is not None and not worker.done() for worker in needed)
+        workers = [line.worker for line in self._lines.values()]
+        return self._gone.alive and all(worker and not worker.done() for worker in workers)
 
     @property
     def channels(self) -> Mapping[str, Channel]:
@@ -173,9 +181,9 @@ class Dispatcher:
             if self._lines.get(name) is not line:
                 self._retire(line)
         for line in self._lines.values():
-            if line.worker is None and self._gone_worker is not None:
+            if line.worker is None and self._gone.alive:
                 self._start(line)
-        self._gone_bell.set()
+        self._gone.wake()
         self.wake()
 
     def wake(self) -> None:
@@ -210,8 +218,7 @@ class Dispatcher:
 
     def _workers(self) -> set[asyncio.Task[None]]:
         """Every task there is."""
-        known = [self._gone_worker, *(line.worker for line in self._lines.values())]
-        return {worker for worker in known if worker is not None} | self._retired
+        return {line.worker for line in self._lines.values() if line.worker} | self._retired
 
     def _start(self, line: _Line) -> None:
         if not self._closing.is_set():
@@ -246,7 +253,7 @@ class Dispatcher:
         if self._lines.get(line.name) is not line:
             await line.channel.close()
             # What it had in hand may have to be sent again, and nobody else will.
-            self._gone_bell.set()
+            self._gone.wake()
 
     async def _claim(self, line: _Line) -> Alert | None:
         if self._clock.monotonic() < line.free_at:
@@ -308,18 +315,10 @@ class Dispatcher:
 
     async def _clear_gone(self) -> None:
         """Fail what waits for channels that a new configuration no longer has."""
-        while not self._closing.is_set():
-            self._gone_bell.clear()
-            try:
-                async with self._store.read() as connection:
-                    gone = await outbox.channels_waiting(connection, self._lines)
-                for name in gone:
-                    await self._fail_all(name)
-            except StorageUnavailable:
-                self._metrics.storage_errors.labels("notify").inc()
-            except Exception as error:  # noqa: BLE001 - a defect must not end the loop
-                self._log.error("alert.defect", error=error)
-            await self._sleep(GONE_EVERY, self._gone_bell)
+        async with self._store.read() as connection:
+            gone = await outbox.channels_waiting(connection, self._lines)
+        for name in gone:
+            await self._fail_all(name)
 
     async def _fail_all(self, name: str) -> None:
         # Until the channel is back, which a new configuration may bring at any time.

@@ -14,11 +14,13 @@ from dataclasses import dataclass, replace
 from casebell.clock import Clock
 from casebell.errors import RefusedDelivery, StorageUnavailable, TooManyRefusals
 from casebell.events import Delivery
+from casebell.loops import Loop
 from casebell.receive.shared_secret import keyed_digest
 from casebell.receive.signatures import Presented
 from casebell.receive.understand import idempotency_key
 from casebell.store import refused
 from casebell.store.engine import Store
+from casebell.telemetry import Log
 
 #: Addresses remembered; the one unseen for longest is forgotten first.
 ADDRESS_LIMIT = 10_000
@@ -64,6 +66,7 @@ class Refusals:
         *,
         store: Store,
         clock: Clock,
+        log: Log,
         per_minute: int,
         written: Callable[[], None] = lambda: None,
     ) -> None:
@@ -77,21 +80,20 @@ class Refusals:
         #: Refusals since the last write of which nothing is kept.
         self._dropped = 0
         self._itemised = _Window(began=clock.monotonic(), count=0)
-        self._noted = asyncio.Event()
         self._writing = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
+        self._loop = Loop(
+            self._work, name="refusals", every=FORGET_EVERY, at_once=True, clock=clock, log=log
+        )
 
     async def __aenter__(self) -> "Refusals":
-        self._task = asyncio.create_task(self._run(), name="refusals")
+        await self._loop.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Write what waits, then end."""
-        if self._task is not None:
-            # Not in the middle of a write: what it took from the queue would be lost.
-            async with self._writing:
-                self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        # Not in the middle of a write: what it took from the queue would be lost.
+        async with self._writing:
+            await self._loop.__aexit__()
         await self._write()
 
     def use(self, *, per_minute: int) -> None:
@@ -137,7 +139,7 @@ class Refusals:
         )
         self._waiting.append(_Waiting(kept, brought.secret))
         self._waiting_bytes += len(delivery.body) if provable else 0
-        self._noted.set()
+        self._loop.wake()
 
     def _over_limit(self, address: str) -> bool:
         now = self._clock.monotonic()
@@ -150,18 +152,11 @@ class Refusals:
         window.count += 1
         return window.count > self._per_minute
 
-    async def _run(self) -> None:
-        while True:
-            await self._forget()
-            try:
-                # Not `wait_for`: before Python 3.12 it can swallow the cancellation at the end.
-                async with asyncio.timeout(FORGET_EVERY):
-                    await self._noted.wait()
-            except TimeoutError:
-                continue
-            self._noted.clear()
+    async def _work(self) -> None:
+        if self._waiting:
             await self._write()
             await self._clock.sleep(WRITE_EVERY)
+        await self._forget()
 
     async def _forget(self) -> None:
         """Remove what is too old; the disk is written only where there is any."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from sqlalchemy import text
 
 from casebell.clock import Clock
-from casebell.errors import StorageUnavailable
+from casebell.loops import Loop
 from casebell.store import leases
 from casebell.store.engine import Connection, Store
 from casebell.store.silence import LIMIT
@@ -51,38 +51,40 @@ class Presence:
         self._released = released
         #: Owners without a session, and since when (monotonic seconds).
         self._missed: dict[str, float] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._loop = Loop(
+            self._watch,
+            name="presence",
+            every=LOOK_EVERY,
+            at_once=True,
+            clock=clock,
+            log=log,
+            storage_fails=self._miss_nobody,
+        )
 
     async def __aenter__(self) -> "Presence":
         if not self._store.is_sqlite:
-            self._task = asyncio.create_task(self._run(), name="presence")
+            await self._loop.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """End; the lock ends with the session."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._loop.__aexit__()
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                async with self._store.session() as session:
-                    async with asyncio.timeout(LIMIT):
-                        # Shared, so that two names with one number do not wait for each other.
-                        await session.execute(
-                            text("SELECT pg_advisory_lock_shared(:space, :name)"),
-                            {"space": SPACE, "name": number(self._owner)},
-                        )
-                    while True:
-                        await self._look(session)
-                        await self._clock.sleep(LOOK_EVERY)
-            except StorageUnavailable:
-                # While nothing answers nobody is missed.
-                self._missed.clear()
-            except Exception as error:  # noqa: BLE001 - a defect must not end the watch
-                self._log.error("presence.defect", error=error)
-            await self._clock.sleep(LOOK_EVERY)
+    async def _watch(self) -> None:
+        async with self._store.session() as session:
+            async with asyncio.timeout(LIMIT):
+                # Shared, so that two names with one number do not wait for each other.
+                await session.execute(
+                    text("SELECT pg_advisory_lock_shared(:space, :name)"),
+                    {"space": SPACE, "name": number(self._owner)},
+                )
+            while True:
+                await self._look(session)
+                await self._clock.sleep(LOOK_EVERY)
+
+    def _miss_nobody(self) -> None:
+        # While nothing answers.
+        self._missed = {}
 
     async def _look(self, session: Connection) -> None:
         async with asyncio.timeout(LIMIT):

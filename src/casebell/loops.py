@@ -1,0 +1,103 @@
+"""What runs in the background: the same step again and again, until the server ends."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from casebell.clock import Clock
+from casebell.errors import StorageUnavailable
+from casebell.telemetry import Log
+
+
+class Loop:
+    """Takes a step whenever it is woken, or after a while; start it with `async with`.
+
+    A step that fails is taken again at the next occasion: a defect of ours is logged, a failure of
+    the storage is counted by `storage_fails`.
+
+    Args:
+        name: of the task, and of the loop in the log.
+        every: seconds after a step until the next one; without it only `wake` leads to one.
+        at_once: take the first step at the start, and not only at the first occasion.
+        wakeup: what `wake` sets, where somebody had to be able to set it before.
+    """
+
+    def __init__(
+        self,
+        step: Callable[[], Awaitable[object]],
+        *,
+        name: str,
+        clock: Clock,
+        log: Log,
+        every: float | None = None,
+        at_once: bool = False,
+        wakeup: asyncio.Event | None = None,
+        storage_fails: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._step = step
+        self._name = name
+        self._clock = clock
+        self._log = log
+        self._every = every
+        self._at_once = at_once
+        self._wakeup = wakeup or asyncio.Event()
+        self._storage_fails = storage_fails
+        self._finishing = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Loop":
+        if self._at_once:
+            self._wakeup.set()
+        self._task = asyncio.create_task(self._run(), name=self._name)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End at once, in the middle of a step too."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._task is not None and not self._task.done()
+
+    def wake(self) -> None:
+        """Say that there is something to do."""
+        self._wakeup.set()
+
+    async def finish(self) -> None:
+        """Let the step that is being taken end, and take no other."""
+        self._finishing = True
+        self._wakeup.set()
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        while True:
+            await self._occasion()
+            if self._finishing:
+                return
+            # Before the step: what is said meanwhile leads to another.
+            self._wakeup.clear()
+            try:
+                await self._step()
+            except StorageUnavailable:
+                self._storage_fails()
+            except Exception as error:  # noqa: BLE001 - a defect must not end the loop
+                self._log.error("loop.defect", loop=self._name, error=error)
+
+    async def _occasion(self) -> None:
+        """Wait until it is woken, or has rested long enough."""
+        timer = None
+        if self._every is not None and not self._wakeup.is_set():
+            # Not wait_for: on Python 3.11 it can swallow a cancellation that comes with a wake-up.
+            timer = asyncio.create_task(self._wake_after(self._every), name=self._name)
+        try:
+            await self._wakeup.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    async def _wake_after(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self._wakeup.set()

@@ -1,0 +1,190 @@
+"""A background loop is woken, rests, outlives what goes wrong in a step, and ends."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from casebell.errors import StorageUnavailable
+from casebell.loops import Loop
+from contracts.workbench import HandClock, LogBook
+from waiting import until
+
+EVERY = 5.0
+
+
+class Bench:
+    """A loop that counts its steps, and what it is told."""
+
+    def __init__(
+        self,
+        step: Callable[[], Awaitable[object]] | None = None,
+        *,
+        every: float | None = EVERY,
+        at_once: bool = False,
+        wakeup: asyncio.Event | None = None,
+    ) -> None:
+        self.clock = HandClock()
+        self.book = LogBook()
+        self.steps = 0
+        self.failures = 0
+        self._step = step
+        self.loop = Loop(
+            self.step,
+            name="watch",
+            clock=self.clock,
+            log=self.book.log,
+            every=every,
+            at_once=at_once,
+            wakeup=wakeup,
+            storage_fails=self.fail,
+        )
+
+    async def step(self) -> None:
+        """Count, and do what the test wants."""
+        self.steps += 1
+        if self._step is not None:
+            await self._step()
+
+    def fail(self) -> None:
+        """Count a failure of the storage."""
+        self.failures += 1
+
+    async def took(self, steps: int) -> None:
+        """Wait for so many steps, and for the rest that follows."""
+        await until(lambda: self.steps == steps, f"step {steps}")
+        await until(lambda: self.clock.asleep == [EVERY], "the loop to rest")
+
+
+async def test_it_rests_before_the_first_step() -> None:
+    """A watch has nothing to see at the start; each rest has the same length."""
+    bench = Bench()
+    async with bench.loop:
+        await bench.took(0)
+        for number in (1, 2):
+            bench.clock.advance(EVERY)
+            await bench.took(number)
+
+
+async def test_what_was_left_over_is_looked_at_at_once() -> None:
+    """The first step is taken at the start where that was asked for."""
+    bench = Bench(at_once=True)
+    async with bench.loop:
+        await bench.took(1)
+
+
+async def test_woken_it_takes_a_step_and_rests_anew() -> None:
+    """Several calls before the step are one; the rest begins after it."""
+    bench = Bench()
+    async with bench.loop:
+        await bench.took(0)
+        bench.clock.advance(EVERY - 1)
+        bench.loop.wake()
+        bench.loop.wake()
+        await bench.took(1)
+
+
+async def test_woken_in_a_step_it_takes_another() -> None:
+    """What came while it looked is not passed over."""
+
+    async def step() -> None:
+        if bench.steps == 1:
+            bench.loop.wake()
+
+    bench = Bench(step)
+    async with bench.loop:
+        bench.loop.wake()
+        await bench.took(2)
+
+
+async def test_without_a_rest_it_waits_to_be_woken() -> None:
+    """By whoever has the event, which may be older than the loop."""
+    wakeup = asyncio.Event()
+    wakeup.set()
+    bench = Bench(every=None, wakeup=wakeup)
+    async with bench.loop:
+        await until(lambda: bench.steps == 1, "the first step")
+        assert bench.clock.asleep == []
+        wakeup.set()
+        await until(lambda: bench.steps == 2, "the second step")
+
+
+async def test_a_defect_is_logged_and_no_end() -> None:
+    """The next step is taken as if nothing had been."""
+
+    async def step() -> None:
+        raise ZeroDivisionError
+
+    bench = Bench(step, at_once=True)
+    async with bench.loop:
+        await bench.took(1)
+        bench.clock.advance(EVERY)
+        await bench.took(2)
+        assert bench.loop.alive
+    lines = bench.book.named("loop.defect")
+    assert [line["loop"] for line in lines] == ["watch", "watch"]
+    assert all(isinstance(line["error"], ZeroDivisionError) for line in lines)
+    assert bench.failures == 0
+
+
+async def test_a_failing_storage_is_no_defect() -> None:
+    """It is counted, and the step is tried again."""
+
+    async def step() -> None:
+        raise StorageUnavailable
+
+    bench = Bench(step, at_once=True)
+    async with bench.loop:
+        await bench.took(1)
+        bench.clock.advance(EVERY)
+        await bench.took(2)
+        assert bench.loop.alive
+    assert bench.failures == 2
+    assert bench.book.lines == []
+
+
+async def test_it_ends_in_the_middle_of_a_step() -> None:
+    """Nobody waits for a step that hangs."""
+    bench = Bench(asyncio.Event().wait, at_once=True)
+    async with bench.loop:
+        await until(lambda: bench.steps == 1, "the step that hangs")
+    assert not bench.loop.alive
+
+
+@pytest.mark.parametrize("ticks", range(5))
+async def test_an_end_that_comes_with_a_wake_up(ticks: int) -> None:
+    """Neither keeps it from ending."""
+    bench = Bench()
+    async with asyncio.timeout(10):
+        async with bench.loop:
+            await bench.took(0)
+            bench.loop.wake()
+            # So many turns of the event loop: each is another moment to end in.
+            for _ in range(ticks):
+                await asyncio.sleep(0)
+    assert not bench.loop.alive
+    assert bench.clock.asleep == []
+
+
+async def test_it_finishes_the_step_in_hand() -> None:
+    """And takes no other, though it was woken."""
+    go_on = asyncio.Event()
+    bench = Bench(go_on.wait, at_once=True)
+    async with bench.loop:
+        await until(lambda: bench.steps == 1, "the step in hand")
+        finishing = asyncio.create_task(bench.loop.finish())
+        bench.loop.wake()
+        await asyncio.sleep(0)
+        assert not finishing.done()
+        go_on.set()
+        await finishing
+        assert not bench.loop.alive
+    assert bench.steps == 1
+
+
+async def test_one_that_never_began_ends() -> None:
+    """A server that fails to start closes what it has not started."""
+    bench = Bench()
+    assert not bench.loop.alive
+    await bench.loop.finish()
+    await bench.loop.__aexit__()
