@@ -4,7 +4,6 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from casebell.config_file import find, parsed, read_file
 from casebell.errors import ConfigError, Problem
@@ -12,7 +11,7 @@ from casebell.settings import checks
 from casebell.settings.environment import Environment, Merged
 from casebell.settings.interpolation import Interpolation
 from casebell.settings.models import Settings
-from casebell.settings.places import Finding, Loc, spelled
+from casebell.settings.places import Finding, in_order, spelled
 from casebell.settings.validation import validate
 
 
@@ -78,7 +77,7 @@ def _look(
     data = interpolation.fill(Merged.values(environment, data))
     document, findings = validate(data, base_dir=file.parent, known=interpolation.findings)
 
-    findings.sort(key=lambda finding: _place_in_file(data, finding.loc))
+    findings.sort(key=lambda finding: in_order(data, finding.loc))
     problems = [*environment.problems, *(_problem(one, file, environment) for one in findings)]
     if document is None:
         return None, problems
@@ -99,17 +98,3 @@ def _problem(finding: Finding, file: Path, environment: Environment) -> Problem:
     else:
         where, hint = environment.where(variable), f"{finding.hint} Set by {variable}.".strip()
     return Problem(key=spelled(finding.loc), message=finding.message, hint=hint, where=where)
-
-
-def _place_in_file(data: Any, loc: Loc) -> tuple[int, ...]:
-    """Sorts places in the order of the file; what is missing comes last in its table."""
-    order = []
-    for step in loc:
-        if isinstance(data, dict):
-            keys = list(data)
-            order.append(keys.index(str(step)) if step in data else len(keys))
-            data = data.get(step)
-        elif isinstance(data, list) and isinstance(step, int):
-            order.append(step)
-            data = data[step]
-    return tuple(order)

@@ -1,5 +1,6 @@
 """Places in the configuration: which keys the models allow there, and what is wrong there."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias, get_args, get_origin
 
@@ -64,25 +65,32 @@ def at(annotation: object, loc: Loc) -> object:
     return annotation
 
 
-def present(data: Any, loc: Loc) -> Loc:
-    """As much of `loc` as the data has, and the one key that is missing from it, if any.
+def way(data: Any, loc: Loc) -> Iterator[tuple[Any, str | int]]:
+    """The tables and lists on the way to a place, and the step in each; the last may lack its key.
 
-    Validation counts entries where the file has a single value for a list of one; such a position
+    Validation counts entries where the file has a single value for a list of one. Such a position
     is left out.
     """
-    found: Loc = ()
     for step in loc:
         if isinstance(data, dict) and isinstance(step, str):
-            found += (step,)
+            yield data, step
             if step not in data:
-                break
-            data = data[step]
+                return
         elif isinstance(data, list) and isinstance(step, int):
-            found += (step,)
-            data = data[step]
-        elif not isinstance(step, int):
-            break
-    return found
+            yield data, step
+        elif isinstance(step, int):
+            continue
+        else:
+            return
+        data = data[step]
+
+
+def in_order(data: Any, loc: Loc) -> tuple[int, ...]:
+    """Sorts places in the order of the file; what is missing comes last in its table."""
+    return tuple(
+        step if isinstance(step, int) else [*table, step].index(step)
+        for table, step in way(data, loc)
+    )
 
 
 def spelled(loc: Loc) -> str:

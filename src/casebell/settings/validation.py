@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from casebell.settings import checks
 from casebell.settings.checks import Names
 from casebell.settings.models import Document
-from casebell.settings.places import Finding, Loc, at, keys_of, present
+from casebell.settings.places import Finding, Loc, at, keys_of, way
 from casebell.settings.values import COMPLAINT, nearest
 
 #: Sentences per pydantic error type. What they quote of its context is written in our models.
@@ -123,7 +123,7 @@ class Rest:
 
     def take_out(self, loc: Loc) -> bool:
         """Leave out this place, or what cannot be without it; False when nothing would be left."""
-        while loc and (loc in self._out or not _exists(self._whole, loc)):
+        while loc and (loc in self._out or not self._has(loc)):
             if loc[-1] in STAND_INS and loc not in self._stand_ins:
                 self._stand_ins.add(loc)
                 return True
@@ -142,7 +142,12 @@ class Rest:
         for step in loc:
             kept = self._kept.get(found)
             found += (kept[step] if kept is not None and isinstance(step, int) else step,)
-        return present(self._whole, found)
+        return tuple(step for _, step in way(self._whole, found))
+
+    def _has(self, loc: Loc) -> bool:
+        steps = list(way(self._whole, loc))
+        table, key = steps[-1]
+        return len(steps) == len(loc) and (isinstance(key, int) or key in table)
 
     def _copy(self, node: Any, loc: Loc) -> Any:
         if isinstance(node, dict):
@@ -158,15 +163,6 @@ class Rest:
             self._kept[loc] = kept
             return [self._copy(node[place], (*loc, place)) for place in kept]
         return node
-
-
-def _exists(data: Any, loc: Loc) -> bool:
-    for step in loc:
-        in_list = isinstance(data, list) and isinstance(step, int) and step < len(data)
-        if not in_list and not (isinstance(data, dict) and step in data):
-            return False
-        data = data[step]
-    return True
 
 
 def understood(error: ErrorDetails) -> Finding:
