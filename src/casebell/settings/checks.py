@@ -5,7 +5,8 @@ wrong already. `names` are therefore taken from the file itself.
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from casebell.settings import expressions
 from casebell.settings.models import Channel, Document, Rule, Server
@@ -17,8 +18,7 @@ from casebell.settings.values import nearest
 SAFE_SECRET_BYTES = 16
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Names:
+class Names(msgspec.Struct, frozen=True, kw_only=True):
     """What the file calls its sources and channels, the ones with mistakes included."""
 
     sources: Collection[str]

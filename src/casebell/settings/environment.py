@@ -5,8 +5,9 @@ import logging
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 from dotenv.parser import parse_stream
 from pydantic_settings import (
     BaseSettings,
@@ -31,7 +32,7 @@ JSON_HINT = """Write JSON: '["first", "second"]' or '{"key": "value"}'."""
 logging.getLogger("pydantic_settings").setLevel(logging.INFO)
 
 
-class _Key(NamedTuple):
+class _Key(msgspec.Struct, frozen=True, kw_only=True):
     """A key that a variable can set."""
 
     loc: tuple[str, ...]

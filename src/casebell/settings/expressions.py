@@ -8,16 +8,15 @@ message quotes an expression, which may come from a secret: only an operator of 
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
+import msgspec
 import re2
 
 from casebell.settings.values import complaint
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Refusal:
+class _Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """Something that RE2 cannot read."""
 
     #: The beginning of what it says; a group is the notation at fault.
@@ -27,8 +26,7 @@ class _Refusal:
     hint: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Difference:
+class _Difference(msgspec.Struct, frozen=True, kw_only=True):
     """A notation that stands for something else than in Python's expressions."""
 
     notation: str

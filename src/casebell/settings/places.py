@@ -1,8 +1,9 @@
 """Places in the configuration: which keys the models allow there, and what is wrong there."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias, get_args, get_origin
+
+import msgspec
 
 from casebell.settings.values import Part
 
@@ -10,8 +11,7 @@ from casebell.settings.values import Part
 Loc: TypeAlias = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Something wrong at a place of the configuration."""
 
     loc: Loc

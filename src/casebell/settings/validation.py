@@ -1,10 +1,10 @@
 """From data to models, telling everything that is wrong in one go."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -92,7 +92,7 @@ def _news(found: Iterable[Finding], told: list[Finding], rest: "Rest") -> list[F
     for finding in found:
         loc = rest.origin(finding.loc)
         if loc not in news and not any(old.concerns(loc) for old in told):
-            news[loc] = replace(finding, loc=loc)
+            news[loc] = msgspec.structs.replace(finding, loc=loc)
     return list(news.values())
 
 
