@@ -25,12 +25,12 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 from pydantic_settings import BaseSettings, EnvSettingsSource
 from typer.core import TyperGroup
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http import flow_control, httptools_impl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from casebell.http.guard import Guard, OneWrite
 from casebell.notify.apprise_load import _plugins
-from casebell.receive.connection import Connection
-from casebell.receive.direct import Exchange
 
 CHECKOUT = Path(__file__).parents[1]
 MARK = re.compile(r"Reaches into ([\w-]+)(?: and ([\w-]+))?")
@@ -96,23 +96,28 @@ def test_uvicorn_has_the_protocol_that_we_subclass() -> None:
         )
         state += ("parser", "headers", "expect_100_continue", "client", "loop", "transport")
         protocol.on_message_begin()
+        state += ("app", "connections", "scope")
         needs("uvicorn", protocol, *state, "url", "_start_asgi_task")
     finally:
         protocol.loop.close()
-    ours = {"head_begins", "head_is_complete", "body_came", "message_is_complete"}
-    ours |= {"idle", "unfinished", "leave", "patience", "left", "arriving"}
-    overridden = {name for name in vars(Connection) if not name.startswith("_")} - ours
+    overridden = {name for name in vars(Guard) if not name.startswith("_")} - {"idle"}
     needs("uvicorn", HttpToolsProtocol, *overridden)
 
 
-def test_uvicorn_asks_of_a_request_what_ours_has() -> None:
-    """A delivery that the connection answers itself stands in for one of the server's requests."""
-    source = inspect.getsource(HttpToolsProtocol) + inspect.getsource(uvicorn.Server)
-    asked = set(re.findall(r"\bcycle\.(\w+)", source)) - {"run_asgi"}
-    # Those stand in callbacks that the connection overrides for such a request.
-    asked -= {"body", "more_body"}
-    missing = asked - set(Exchange.__slots__)
-    assert not missing, f"uvicorn asks a request for {missing}: see {marked()['uvicorn']}"
+def test_uvicorn_has_the_requests_that_we_end() -> None:
+    """What the guard reads and sets of a request that is broken, or whose sender has left."""
+    source = inspect.getsource(RequestResponseCycle.__init__)
+    names = ("response_started", "response_complete", "keep_alive", "disconnected", "message_event")
+    missing = [name for name in names if f"self.{name} =" not in source]
+    assert not missing, f"uvicorn's requests lost {missing}: see {marked()['uvicorn']}"
+
+
+def test_uvicorn_asks_of_a_transport_what_ours_has() -> None:
+    """A guarded connection writes through a transport of ours."""
+    source = inspect.getsource(httptools_impl) + inspect.getsource(flow_control)
+    asked = set(re.findall(r"\btransport\.(\w+)", source)) - {"set_protocol"}
+    missing = asked - set(vars(OneWrite))
+    assert not missing, f"uvicorn asks a transport for {missing}: see {marked()['uvicorn']}"
 
 
 def test_uvicorn_has_the_server_that_we_subclass() -> None:
@@ -144,7 +149,7 @@ class Noted:
 def test_httptools_skips_the_body_at_an_upgrade_offer(method: str) -> None:
     """It says where the head ended, and has read nothing behind it: our connection goes on there.
 
-    Where this fails, the parser reads such bodies itself, or says it otherwise: see `_parse`.
+    Where this fails, the parser reads such bodies itself, or says it otherwise: see `_feed`.
     """
     noted = Noted()
     parser = httptools.HttpRequestParser(noted)

@@ -214,7 +214,8 @@ class TestSecrets:
                 make_delivery(body, [(b"authorization", authorized(body))]) for body in bodies
             )
             await runtime.receiver.accept(first)
-            on_its_way = runtime.receiver.accept(again)
+            on_its_way = asyncio.create_task(runtime.receiver.accept(again))
+            await asyncio.sleep(0)
             runtime.prepare(old, new)()
             assert not runtime.receiver.knows("parley")
             assert (await on_its_way).status == "duplicate"

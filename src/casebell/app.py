@@ -20,8 +20,7 @@ from casebell.clock import Clock
 from casebell.http.answers import RequestIds, on_defect, on_http_exception
 from casebell.http.event_page import event_page
 from casebell.http.health import StatusPages
-from casebell.receive.endpoint import WEBHOOKS, WebhookEndpoint
-from casebell.receive.reception import Reception
+from casebell.http.webhook import WEBHOOKS, WebhookEndpoint
 from casebell.reload import Reloader, Swap
 from casebell.runtime import Runtime
 from casebell.service.operations import ACTOR
@@ -41,7 +40,6 @@ def build(
     door_token: str | None = None,
     started: Callable[[], None] = lambda: None,
     read: Callable[[], Settings] | None = None,
-    applied: Callable[[Settings], None] = lambda _: None,
     hangup: asyncio.Event | None = None,
 ) -> "Entrance":
     """The server as an ASGI application; its lifespan opens and closes everything.
@@ -51,19 +49,16 @@ def build(
         door_token: opens the addresses for the local command line; None leaves them out.
         started: called once everything runs.
         read: reads the configuration anew; by default it stays as it is.
-        applied: called when new settings are put to use, to use them elsewhere, too.
         hangup: set to have the configuration read anew.
     """
     runtime = Runtime.wire(settings, clock=clock, metrics=metrics)
-    reception = Reception(
+    endpoint = WebhookEndpoint(
         receiver=runtime.receiver,
+        limits=lambda: app.in_force.server,
         clock=runtime.clock,
-        max_body=settings.server.max_body,
-        trusted_proxies=settings.server.trusted_proxies,
         metrics=runtime.metrics,
         log=runtime.log,
     )
-    endpoint = WebhookEndpoint(reception, body_timeout=settings.server.body_timeout)
 
     async def storage_answers() -> bool:
         # On a full disk a transaction that writes nothing still succeeds.
@@ -92,10 +87,8 @@ def build(
 
         def swap() -> None:
             swap_runtime()
-            reception.use(max_body=new.server.max_body, trusted_proxies=new.server.trusted_proxies)
-            endpoint.use(body_timeout=new.server.body_timeout)
             pages.use(metrics_from=new.server.metrics_from)
-            applied(new)
+            app.in_force = new
 
         return swap
 
@@ -129,8 +122,8 @@ def build(
             runtime.operations, token=door_token, reload=partial(reloader.reload, actor=ACTOR)
         )
     app = Entrance(
-        reception,
         endpoint,
+        settings,
         routes=routes,
         middleware=[Middleware(RequestIds)],
         exception_handlers={HTTPException: on_http_exception, Exception: on_defect},
@@ -148,11 +141,11 @@ class Entrance(Starlette):
     for it: its endpoint answers in the contract's shape whatever happens.
     """
 
-    def __init__(self, reception: Reception, deliveries: ASGIApp, **rest: Any) -> None:
+    def __init__(self, deliveries: ASGIApp, settings: Settings, **rest: Any) -> None:
         super().__init__(**rest)
-        #: For a web server that can hand it whole deliveries itself.
-        self.reception = reception
         self._deliveries = deliveries
+        #: The settings in force.
+        self.in_force = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

@@ -101,6 +101,10 @@ class LogBook:
         """An ordinary line."""
         self.lines.append(("info", name, fields))
 
+    def warning(self, name: str, **fields: Any) -> None:
+        """What an operator should look at."""
+        self.lines.append(("warning", name, fields))
+
     def error(self, name: str, **fields: Any) -> None:
         """A defect."""
         self.lines.append(("error", name, fields))

@@ -24,10 +24,7 @@ from casebell.cli.options import Config, settings_for
 from casebell.cli.tls import see_certificate
 from casebell.clock import SystemClock
 from casebell.errors import Refusal
-from casebell.receive.connection import Connection
-from casebell.receive.direct import DirectConnection
-from casebell.receive.listener import Listener
-from casebell.receive.room import Room
+from casebell.http.guard import Gate, Guard
 from casebell.settings import Settings, load
 from casebell.telemetry import Metrics, configure_logging, get_logger
 
@@ -38,10 +35,13 @@ SWITCH_SECONDS = 0.0005
 KEEP_ALIVE = 75
 #: Open connections; a firm's sources, proxy and people hold a few dozen.
 MOST_CONNECTIONS = 2_000
-#: One address, unless it is a trusted proxy, may hold one in so many of them.
-ADDRESS_SHARE = 4
+#: Connections that the system holds until the server takes them.
+BACKLOG = 2_048
 #: Files that the database, the channels and the command line's requests are left.
 OWN_FILES = 256
+#: Files in all. A TLS handshake that does not end is no connection yet and takes 55 KB: as many of
+#: them as connections may be open, and then the system takes no more.
+MOST_FILES = 2 * MOST_CONNECTIONS + OWN_FILES
 
 
 def serve(context: typer.Context, config: Config = None) -> None:
@@ -88,28 +88,11 @@ async def run_server(settings: Settings, *, files: int) -> None:
         )
 
     metrics = Metrics()
-    places = places_for(files)
-    room = Room(
-        places=places,
-        per_address=places // ADDRESS_SHARE,
-        trusted_proxies=settings.server.trusted_proxies,
-        clock=SystemClock(),
-        registry=metrics.registry,
-        log=log,
-    )
-
-    class PatientConnection(DirectConnection):
-        patience = settings.server.body_timeout
-        left = room.left
 
     def read() -> Settings:
         found = load(settings.path)
         see_certificate(found)
         return found
-
-    def applied(new: Settings) -> None:
-        PatientConnection.patience = new.server.body_timeout
-        room.use(trusted_proxies=new.server.trusted_proxies)
 
     hangup = asyncio.Event()
     app = build(
@@ -118,12 +101,16 @@ async def run_server(settings: Settings, *, files: int) -> None:
         door_token=door.token if door else None,
         started=started,
         read=read,
-        applied=applied,
         hangup=hangup,
     )
-    PatientConnection.reception = app.reception
-    config = _uvicorn_config(app, settings, PatientConnection)
-    server = _Server(config, connection=PatientConnection, room=room)
+    gate = Gate(
+        limits=lambda: app.in_force.server,
+        most=places_for(files),
+        registry=metrics.registry,
+        clock=SystemClock(),
+        log=log,
+    )
+    server = _Server(_uvicorn_config(app, settings), gate)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
@@ -135,27 +122,28 @@ async def run_server(settings: Settings, *, files: int) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, without its signals and its door.
+    """uvicorn's server, with a guard on each connection and without its signals.
 
-    It would end the process by the signal, and let in everybody. Reaches into uvicorn: what a start
-    has to set, and what its main loop and its end ask for.
+    It would end the process by the signal. Reaches into uvicorn: what a start has to set, and what
+    its main loop and its end ask for.
     """
 
-    def __init__(self, config: uvicorn.Config, *, connection: type[Connection], room: Room) -> None:
+    def __init__(self, config: uvicorn.Config, gate: Gate) -> None:
         super().__init__(config)
-        self._connection = connection
-        self._room = room
+        self._gate = gate
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self.lifespan.startup()
 
-        def make() -> Connection:
-            state = self.lifespan.state
-            return self._connection(self.config, self.server_state, state)
+        def guarded() -> Guard:
+            return Guard(self.config, self.server_state, self.lifespan.state, gate=self._gate)
 
-        # They close like those of the event loop, which is all that is asked of them.
+        loop, tls = asyncio.get_running_loop(), self.config.ssl
+        patience = self._gate.limits().body_timeout if tls else None
         self.servers = [
-            Listener(one, make=make, room=self._room, tls=self.config.ssl)  # type: ignore[misc]
+            await loop.create_server(
+                guarded, sock=one, ssl=tls, backlog=BACKLOG, ssl_handshake_timeout=patience
+            )
             for one in sockets or ()
         ]
         self.started = True
@@ -170,10 +158,10 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _uvicorn_config(app: Any, settings: Settings, connection: type[Connection]) -> uvicorn.Config:
+def _uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=connection,
+        http=Guard,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -203,10 +191,11 @@ def _settle_in() -> None:
 
 
 def _allow_files() -> int:
-    """As many open files as the system lets us have; the usual 1024 are for old programs."""
+    """As many open files as we use; the usual 1024 are for old programs."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
     with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
@@ -221,7 +210,7 @@ def _listen(settings: Settings) -> socket.socket:
     host, port = settings.server.host, settings.server.port
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=2048)
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         # The system's own words; Python adds the address to them, and knows more numbers.
         unknown = isinstance(error, socket.gaierror) or error.errno is None

@@ -1,36 +1,98 @@
-"""Answers in the contract's shape for every address that is not a webhook."""
+"""Answers in the contract's shape: what a sender is told, and one JSON body for every error."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from casebell.clock import new_request_id
-from casebell.errors import CasebellError, NotThere, WrongMethod
+from casebell.errors import (
+    BodyTooLarge,
+    BodyTooSlow,
+    CasebellError,
+    EncodedBody,
+    NotThere,
+    TooManyRefusals,
+    Unavailable,
+    WrongMethod,
+)
+from casebell.json_text import encode
+from casebell.receive.accept import Accepted, Held
+
+#: Seconds a sender is asked to wait after a 503; senders back off further by themselves.
+RETRY_AFTER_UNAVAILABLE = 5
+#: Seconds until an address's refusals are forgotten.
+RETRY_AFTER_REFUSALS = 60
 
 Handler = Callable[[Request], Awaitable[Response]]
+#: Names in lower case, in the order in which they are sent or came.
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+
+class Answer(NamedTuple):
+    """A whole answer."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+def accepted_answer(accepted: Accepted, request_id: str) -> Answer:
+    """What the sender of an authentic delivery is told once it is on disk."""
+    if isinstance(accepted, Held):
+        status, told = 202, {"status": "held", "reason": accepted.reason}
+    else:
+        status, told = 200, {"status": accepted.status, "event_id": accepted.key}
+    return _answer(status, told, request_id)
+
+
+def error_answer(error: CasebellError, request_id: str, *, detailed: bool = False) -> Answer:
+    """An error in Parley's Error schema.
+
+    A stranger reads the class's own sentence. `detailed` tells the operator the instance's
+    sentence and hint instead.
+    """
+    message = error.message if detailed else (type(error).__doc__ or "").strip()
+    told: dict[str, Any] = {"error": error.code, "message": message}
+    if detailed:
+        told |= {"hint": error.hint, "exit_code": error.exit_code}
+    answer = _answer(error.http_status, told, request_id)
+    if isinstance(error, Unavailable):
+        answer.headers.append((b"retry-after", b"%d" % RETRY_AFTER_UNAVAILABLE))
+    if isinstance(error, TooManyRefusals):
+        answer.headers.append((b"retry-after", b"%d" % RETRY_AFTER_REFUSALS))
+    if isinstance(error, WrongMethod):
+        answer.headers.append((b"allow", b"POST"))
+    if isinstance(error, BodyTooLarge | BodyTooSlow | EncodedBody):
+        # The rest of the body is not read.
+        answer.headers.append((b"connection", b"close"))
+    return answer
+
+
+async def respond(send: Send, answer: Answer, *, last: bool = True) -> None:
+    """Send a whole answer; unless it is the `last` message, the connection stays as it is."""
+    status, headers, body = answer
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": not last})
+
+
+def _answer(status: int, told: dict[str, Any], request_id: str) -> Answer:
+    body = encode(told | {"request_id": request_id}).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"x-request-id", request_id.encode()),
+        (b"content-length", b"%d" % len(body)),
+    ]
+    return Answer(status, headers, body)
 
 
 def error_response(error: CasebellError, *, detailed: bool = False) -> Response:
-    """An error in Parley's Error schema.
-
-    `detailed` adds the instance's own sentence and hint: for the operator, never for a stranger.
-    """
-    request_id = new_request_id()
-    content: dict[str, Any] = {
-        "error": error.code,
-        "message": error.message if detailed else (type(error).__doc__ or "").strip(),
-        "request_id": request_id,
-    }
-    if detailed:
-        content |= {"hint": error.hint, "exit_code": error.exit_code}
-    headers = {"X-Request-Id": request_id}
-    if error.http_status == 503:
-        headers["Retry-After"] = "5"
-    return JSONResponse(content, status_code=error.http_status, headers=headers)
+    """An error for the framework to send; the arguments are those of `error_answer`."""
+    status, headers, body = error_answer(error, new_request_id(), detailed=detailed)
+    return Response(body, status, {name.decode(): value.decode() for name, value in headers})
 
 
 async def on_http_exception(_request: Request, error: Exception) -> Response:

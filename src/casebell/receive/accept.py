@@ -7,7 +7,6 @@
 Nothing of routing happens here: a bad rule can never cost a delivery.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -93,10 +92,10 @@ class Receiver:
         """Whether a source has this name."""
         return source in self._desks
 
-    def accept(self, delivery: Delivery) -> asyncio.Future[Appended] | asyncio.Future[Held]:
-        """Take one delivery all the way to the disk; there when the future is done.
+    async def accept(self, delivery: Delivery) -> Accepted:
+        """Take one delivery all the way to the disk.
 
-        Raises, at once or by the future:
+        Raises:
             UnknownSource: no source has this name.
             RefusedDelivery, TooManyRefusals: it did not authenticate.
             Unavailable: it could not be stored now.
@@ -108,8 +107,8 @@ class Receiver:
         try:
             event = understand(verified, desk.source)
         except HeldDelivery as why:
-            return asyncio.ensure_future(self._hold(verified, why))
-        return self._event_log.append(event)
+            return await self._hold(verified, why)
+        return await self._event_log.append(event)
 
     def _authenticate(self, desk: Desk, delivery: Delivery) -> VerifiedDelivery:
         try:

@@ -1,0 +1,325 @@
+"""The bounds of a connection, over real sockets with small buffers."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from prometheus_client import CollectorRegistry, generate_latest
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from casebell.http.guard import MOST_WAITING, Gate, Guard
+from casebell.settings.models import Server
+from contracts.workbench import HandClock, LogBook
+from waiting import until
+
+#: More than the buffers on both sides hold.
+ANSWER = b"x" * 4 * 2**20
+#: More than the system's buffers hold, and less than the server pauses at.
+MEDIUM = b"y" * 48 * 2**10
+
+
+#: Connections that may be open.
+MOST = 10
+PATIENCE = 1.5
+
+
+class House:
+    """A server of guarded connections that waits for a moment only."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.log = LogBook()
+        self.clock = HandClock()
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=100)
+        # What is accepted inherits it.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        self.limits = Server(body_timeout=PATIENCE)
+        self.gate = Gate(
+            limits=lambda: self.limits,
+            most=MOST,
+            registry=self.registry,
+            clock=self.clock,
+            log=self.log.log,
+        )
+        self.config = Config(
+            answer, http=Guard, ws="none", lifespan="off", log_config=None, timeout_keep_alive=1
+        )
+        self.config.load()
+        self.state = ServerState()
+
+    async def open(self) -> None:
+        def guarded() -> Guard:
+            return Guard(self.config, self.state, {}, gate=self.gate)
+
+        self.server = await asyncio.get_running_loop().create_server(guarded, sock=self.socket)
+
+    async def close(self) -> None:
+        self.server.close()
+        for connection in list(self.state.connections):
+            connection.transport.abort()
+        await until(lambda: not self.state.connections, "the connections to end")
+
+    def shown(self, name: str) -> float:
+        lines = generate_latest(self.registry).decode().splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
+
+    @property
+    def connected(self) -> bool:
+        return self.shown("casebell_connections ") > 0
+
+
+async def answer(scope: Any, receive: Any, send: Any) -> None:
+    """A long answer, in the pieces that back-pressure knows; at once a short one; or the body."""
+    if scope["path"] == "/echo":
+        body = b""
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message["body"]
+            if not message["more_body"]:
+                break
+        length = (b"content-length", b"%d" % len(body))
+        await send({"type": "http.response.start", "status": 200, "headers": [length]})
+        await send({"type": "http.response.body", "body": body})
+        return
+    if scope["path"] == "/short":
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+        return
+    if scope["path"] == "/medium":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": MEDIUM})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": ANSWER, "more_body": True})
+    await send({"type": "http.response.body", "body": b"end"})
+
+
+@pytest_asyncio.fixture
+async def house() -> AsyncIterator[House]:
+    made = House()
+    await made.open()
+    yield made
+    await made.close()
+
+
+async def ask(
+    house: House, said: bytes = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(client, house.socket.getsockname())
+    reader, writer = await asyncio.open_connection(sock=client, limit=4096)
+    writer.write(said)
+    return reader, writer
+
+
+async def test_an_answer_that_nobody_reads_ends_the_connection(house: House) -> None:
+    """Else a stranger could keep its place, and what we would tell it, for ever."""
+    _, writer = await ask(house)
+    await until(lambda: house.connected, "the connection")
+    await until(lambda: not house.connected, "the end of the connection")
+    writer.transport.abort()
+
+
+async def test_an_answer_that_is_read_arrives(house: House) -> None:
+    """A client that only reads slowly gets all of it."""
+    reader, writer = await ask(house)
+    seen = b""
+    while not seen.endswith(b"0\r\n\r\n"):
+        piece = await reader.read(65536)
+        assert piece, "ended before its end"
+        seen += piece
+    assert seen.count(b"x") >= len(ANSWER)
+    assert house.connected
+    writer.close()
+    await writer.wait_closed()
+    await until(lambda: not house.connected, "the end of the connection")
+
+
+@pytest.mark.parametrize("offer", [b"", b"Connection: Upgrade\r\nUpgrade: x\r\n"])
+async def test_a_body_that_comes_after_its_answer_does_not_keep_the_connection(
+    house: House, offer: bytes
+) -> None:
+    """It ends when no other request comes, as after any answer."""
+    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+    writer.write(b"POST /short HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n" + offer + b"\r\n")
+    assert await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"abc")
+    assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_last_answer_that_nobody_reads_ends_the_connection(house: House) -> None:
+    """Also where it is so short that the server does not pause."""
+    said = b"GET /medium HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    _, writer = await ask(house, said)
+    await until(lambda: house.connected, "the connection")
+    await until(lambda: not house.connected, "the end of the connection")
+    writer.transport.abort()
+
+
+async def test_a_broken_body_has_one_answer_while_an_earlier_one_is_unread(house: House) -> None:
+    """The application that answers without its body does not answer after us."""
+    reader, writer = await ask(house, b"GET /medium HTTP/1.1\r\nHost: x\r\n\r\n")
+    # Its whole answer is written, and most of it waits.
+    head = await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"POST /short HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+    seen = head
+    while piece := await reader.read(65536):
+        seen += piece
+    assert seen.count(b"HTTP/1.1 200") == 1
+    assert seen.count(b"HTTP/1.1 400") == 1
+    assert seen.count(b"HTTP/1.1 204") == 0
+    writer.close()
+
+
+def echo(body: bytes, *headers: str, length: int | None = None) -> bytes:
+    lines = ["POST /echo HTTP/1.1", "Host: x", *headers]
+    if not any(one.startswith("Transfer-Encoding") for one in headers):
+        lines.append(f"Content-Length: {len(body) if length is None else length}")
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def data_segments(writer: asyncio.StreamWriter) -> int:
+    """Segments with data that the client's system has received; `tcpi_data_segs_in` of Linux."""
+    told = writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+    (count,) = struct.unpack_from("I", told, 152)
+    return int(count)
+
+
+async def test_an_answer_is_one_write(house: House) -> None:
+    """Head and body go out together, on a connection that is kept."""
+    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+    for number in range(1, 4):
+        writer.write(echo(b"abc"))
+        assert await reader.readuntil(b"abc")
+        assert data_segments(writer) == number
+    writer.close()
+
+
+async def test_beyond_the_most_the_next_one_hears_503(house: House) -> None:
+    """At once and in the contract's shape; those that came before stay, and one line says so."""
+    address = house.socket.getsockname()
+    kept = [await asyncio.open_connection(*address) for _ in range(MOST)]
+    await until(lambda: house.shown("casebell_connections ") == MOST, "them to be open")
+    for _ in range(3):
+        reader, writer = await asyncio.open_connection(*address)
+        told = await reader.read()
+        assert told.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 5\r\n" in told
+        assert b"connection: close\r\n" in told
+        assert told.endswith(b"}")
+        writer.close()
+        await until(lambda: house.shown("casebell_connections ") == MOST, "its end")
+    assert house.shown("casebell_connections_refused_total") == 3
+    assert house.log.named("connections.full") == [{"open": MOST + 1, "left_out": 0}]
+    house.clock.advance(60)
+    for reader, writer in kept:
+        writer.write(echo(b"abc"))
+        assert await reader.readuntil(b"abc")
+        writer.close()
+    await until(lambda: not house.connected, "the places to be free")
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(echo(b"abc"))
+    assert await reader.readuntil(b"abc")
+    writer.close()
+
+
+async def test_who_says_no_more_gets_an_answer(house: House) -> None:
+    """A client may close its side once it has asked; all that it asked is answered, then ended."""
+    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+    writer.write(echo(b"abc") + echo(b"def"))
+    writer.write_eof()
+    told = await reader.read()
+    assert told.count(b"HTTP/1.1 200") == 2
+    assert told.index(b"abc") < told.index(b"def")
+    writer.close()
+
+
+@pytest.mark.parametrize("before", [0, 1, 2])
+async def test_who_says_no_more_in_a_body_is_told(house: House, before: int) -> None:
+    """Nothing of the body reaches anybody; what was whole before it is answered."""
+    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+    writer.write(echo(b"abc") * before + echo(b"def", length=9))
+    writer.write_eof()
+    told = await reader.read()
+    assert told.count(b"HTTP/1.1 200") == before
+    assert told.count(b"HTTP/1.1 400") == 1
+    assert b"def" not in told
+    writer.close()
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HT"])
+async def test_who_asked_nothing_and_says_no_more_has_left(house: House, said: bytes) -> None:
+    """There is nothing to answer."""
+    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+    writer.write(said)
+    writer.write_eof()
+    assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_head_must_come_in_time(house: House) -> None:
+    """On a new connection and behind an answer; bytes that come slowly gain nothing."""
+    for before in (b"", echo(b"abc")):
+        reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+        writer.write(before)
+        if before:
+            assert await reader.readuntil(b"abc")
+        began = asyncio.get_running_loop().time()
+        reading = asyncio.create_task(reader.read())
+        while not reading.done():
+            writer.write(b"P" if asyncio.get_running_loop().time() == began else b"O")
+            await asyncio.wait({reading}, timeout=0.1)
+        assert asyncio.get_running_loop().time() - began < 4 * PATIENCE
+        writer.transport.abort()
+
+
+async def test_the_patience_is_that_of_the_settings_in_force(house: House) -> None:
+    """A connection made after a reload waits for as long as the new settings say."""
+    house.limits = Server(body_timeout=0.2)
+    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+    async with asyncio.timeout(PATIENCE):
+        assert await reader.read() == b""
+    writer.close()
+
+
+async def test_so_many_requests_may_wait_and_no_more(house: House) -> None:
+    """Those that were taken are answered, then comes a 400 and the end."""
+    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+    writer.write(echo(b"abc") * (MOST_WAITING + 100))
+    told = await reader.read()
+    assert told.count(b"HTTP/1.1 200") == 1 + MOST_WAITING
+    assert told.count(b"HTTP/1.1 400") == 1
+    writer.close()
+
+
+async def test_nonsense_behind_a_head_request_has_a_body(house: House) -> None:
+    """What is no request has no method, whatever the one before it had."""
+    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+    writer.write(b"HEAD /medium HTTP/1.1\r\nHost: x\r\n\r\n\x00")
+    told = await reader.read()
+    assert told.count(b"HTTP/1.1 200") == 1
+    assert told.endswith(b"}")
+    writer.close()
+
+
+async def test_nothing_is_written_to_who_left_in_the_same_turn(house: House) -> None:
+    """An answer that waits for the end of the turn is dropped with its connection."""
+    troubles: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, trouble: troubles.append(trouble))
+    for _ in range(20):
+        _, writer = await asyncio.open_connection(*house.socket.getsockname())
+        writer.write(echo(b"abc") * 5)
+        await asyncio.sleep(0)
+        writer.transport.abort()
+    await until(lambda: not house.connected, "all of them to leave")
+    assert troubles == []

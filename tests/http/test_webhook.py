@@ -1,0 +1,283 @@
+"""The endpoint, spoken to as the web server does, over a real receiver and store."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from casebell.events import Delivery
+from casebell.http.throttle import LINES_A_MINUTE
+from casebell.http.webhook import WebhookEndpoint
+from casebell.receive.accept import Accepted, Receiver
+from casebell.receive.refusals import Refusals
+from casebell.settings.models import Server
+from casebell.store.engine import Store
+from casebell.store.event_log import EventLog
+from casebell.store.schema import events, refused
+from casebell.telemetry import Metrics
+from contracts.case_events import same_json
+from contracts.workbench import HandClock, LogBook, rows, store_in
+from receive.making import NOW, authorization, make_source
+from waiting import until
+
+BODY = json.dumps(
+    {
+        "id": "evt_1",
+        "receipt_number": "IOE0912345678",
+        "raw_status_text": "Request for Additional Evidence Was Sent",
+    }
+).encode()
+HEADERS = [authorization(BODY)]
+
+
+class Counter:
+    """The endpoint, and everything it is made of."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.clock = HandClock(NOW)
+        self.book = LogBook()
+        self.metrics = Metrics()
+        self.limits = Server()
+        self.event_log = EventLog(store=store, same_content=same_json)
+        self.refusals = Refusals(store=store, clock=self.clock, log=self.book.log, per_minute=100)
+        self.endpoint = self.with_receiver(Receiver)
+
+    def with_receiver(self, kind: type[Receiver]) -> WebhookEndpoint:
+        return WebhookEndpoint(
+            receiver=kind(
+                sources={"parley": make_source()},
+                store=self.store,
+                event_log=self.event_log,
+                refusals=self.refusals,
+                clock=self.clock,
+            ),
+            limits=lambda: self.limits,
+            clock=self.clock,
+            metrics=self.metrics,
+            log=self.book.log,
+        )
+
+    def counted(self, source: str, outcome: str) -> float:
+        labels = {"source": source, "outcome": outcome}
+        return self.metrics.registry.get_sample_value("casebell_deliveries_total", labels) or 0.0
+
+    def lines(self) -> list[dict[str, Any]]:
+        return self.book.named("delivery.received")
+
+
+@pytest.fixture
+async def counter(tmp_path: Path) -> AsyncIterator[Counter]:
+    async with store_in(tmp_path) as store:
+        made = Counter(store)
+        async with made.refusals, made.event_log:
+            yield made
+
+
+class Request:
+    """One request as the web server hands it over, and what it is answered.
+
+    Args:
+        pieces: of the body; None is a sender that goes away.
+        ends: whether the body is complete with the last piece; else no more of it comes.
+    """
+
+    def __init__(
+        self,
+        *pieces: bytes | None,
+        headers: Sequence[tuple[bytes, bytes]] = HEADERS,
+        source: str = "parley",
+        method: str = "POST",
+        ends: bool = True,
+    ) -> None:
+        self.scope: dict[str, Any] = {
+            "type": "http",
+            "method": method,
+            "headers": list(headers),
+            "client": ("192.0.2.7", 1),
+            "path_params": {"source": source},
+        }
+        self._pieces = list(pieces)
+        self._ends = ends
+        self.sent: list[Any] = []
+
+    async def _receive(self) -> Any:
+        if not self._pieces:
+            await asyncio.Event().wait()
+        piece = self._pieces.pop(0)
+        if piece is None:
+            return {"type": "http.disconnect"}
+        more = bool(self._pieces) or not self._ends
+        return {"type": "http.request", "body": piece, "more_body": more}
+
+    async def _send(self, message: Any) -> None:
+        self.sent.append(message)
+
+    async def to(self, endpoint: WebhookEndpoint) -> "Request":
+        await endpoint(self.scope, self._receive, self._send)
+        return self
+
+    @property
+    def status(self) -> int:
+        return int(self.sent[0]["status"])
+
+    @property
+    def headers(self) -> dict[bytes, bytes]:
+        return dict(self.sent[0]["headers"])
+
+    @property
+    def content(self) -> dict[str, Any]:
+        body = b"".join(message["body"] for message in self.sent[1:] if "body" in message)
+        assert self.headers[b"content-length"] == b"%d" % len(body)
+        content: dict[str, Any] = json.loads(body)
+        assert self.headers[b"x-request-id"].decode() == content["request_id"]
+        return content
+
+
+@pytest.mark.parametrize("size", [len(BODY), 40, 1])
+async def test_a_delivery_is_stored_and_told(counter: Counter, size: int) -> None:
+    """Whole or in pieces: 200 with the source's key, and the bytes are on disk by then."""
+    pieces = [BODY[at : at + size] for at in range(0, len(BODY), size)]
+    request = await Request(*pieces).to(counter.endpoint)
+    assert request.status == 200
+    assert request.content == {
+        "status": "stored",
+        "event_id": "evt_1",
+        "request_id": request.content["request_id"],
+    }
+    (row,) = await rows(counter.store, events)
+    assert row.body == BODY
+    assert row.request_id == request.content["request_id"]
+
+
+async def test_a_line_says_what_became_of_it(counter: Counter) -> None:
+    """Each value under its own name, and the counters as well."""
+    for _ in range(2):
+        request = await Request(BODY).to(counter.endpoint)
+    (row,) = await rows(counter.store, events)
+    assert counter.lines()[-1] == {
+        "source": "parley",
+        "outcome": "duplicate",
+        "request_id": request.content["request_id"],
+        "ms": 0.0,
+        "row": row.id,
+        "receipt": "IOE******5678",
+    }
+    assert counter.counted("parley", "stored") == counter.counted("parley", "duplicate") == 1
+
+
+async def test_what_is_not_understood_is_held(counter: Counter) -> None:
+    """202, with the reason in the answer and in the line."""
+    request = await Request(b"{", headers=[authorization(b"{")]).to(counter.endpoint)
+    assert (request.status, request.content["reason"]) == (202, "invalid_json")
+    (line,) = counter.lines()
+    assert (line["outcome"], line["reason"], line["row"]) == ("held", "invalid_json", 1)
+
+
+async def test_a_sender_that_goes_away_is_not_answered(counter: Counter) -> None:
+    """A line says so; nothing is stored."""
+    request = await Request(BODY[:9], None).to(counter.endpoint)
+    assert request.sent == []
+    assert counter.book.named("delivery.abandoned") == [{"source": "parley"}]
+    assert counter.lines() == []
+
+
+async def test_a_slow_body_is_given_up(counter: Counter) -> None:
+    """408 after `body_timeout`, the end of the connection, and no event."""
+    counter.limits = Server(body_timeout=0.05)
+    request = await Request(BODY[:9], ends=False).to(counter.endpoint)
+    assert (request.status, request.content["error"]) == (408, "body_too_slow")
+    assert request.headers[b"connection"] == b"close"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [([(b"content-length", b"2000")], 413), ([(b"content-encoding", b"gzip")], 415)],
+)
+async def test_what_is_refused_by_its_head_is_answered_before_its_body(
+    counter: Counter, headers: list[tuple[bytes, bytes]], status: int
+) -> None:
+    """The rest may come in for a moment, so that the sender reads the answer."""
+    counter.limits = Server(max_body=1024)
+    request = Request(b"x" * 2000, headers=headers, ends=False)
+    answering = asyncio.create_task(request.to(counter.endpoint))
+    await until(lambda: request.sent, "the answer")
+    assert not answering.done()
+    assert (request.status, request.headers[b"connection"]) == (status, b"close")
+    await answering
+    assert not request.sent[-1].get("more_body", False)
+
+
+async def test_a_body_over_the_limit_in_force_is_refused(counter: Counter) -> None:
+    """Without a length as well; the limit is asked for anew each time."""
+    large = b" " * 1025 + BODY
+    first = await Request(large, headers=[authorization(large)]).to(counter.endpoint)
+    counter.limits = Server(max_body=1024)
+    second = await Request(large[:1000], large[1000:]).to(counter.endpoint)
+    assert (first.status, second.status) == (200, 413)
+
+
+async def test_a_trusted_proxy_says_for_whom(counter: Counter) -> None:
+    """X-Forwarded-For names the address only where the settings in force trust the peer."""
+    forged = (b"authorization", b"Parley-Signature=t=1,v1=" + b"f" * 64)
+    for trusted in ([], ["192.0.2.0/24"]):
+        counter.limits = Server.model_validate({"trusted_proxies": trusted})
+        headers = [forged, (b"x-forwarded-for", b"198.51.100.9")]
+        assert (await Request(b"{}", headers=headers).to(counter.endpoint)).status == 401
+
+    async def addresses() -> list[str]:
+        return [row.address for row in await rows(counter.store, refused)]
+
+    await until(addresses, "the refusals to be kept")
+    assert await addresses() == ["192.0.2.7", "198.51.100.9"]
+
+
+async def test_a_name_of_a_stranger_is_no_label(counter: Counter) -> None:
+    """An unknown source is counted and logged as that, and of many few are logged."""
+    for _ in range(LINES_A_MINUTE + 5):
+        request = await Request(BODY, source="nobody").to(counter.endpoint)
+        assert (request.status, request.content["error"]) == (404, "unknown_source")
+    assert counter.counted("unknown", "unknown_source") == LINES_A_MINUTE + 5
+    assert counter.counted("nobody", "unknown_source") == 0
+    assert len(counter.lines()) == LINES_A_MINUTE
+    assert {line["source"] for line in counter.lines()} == {"unknown"}
+    counter.clock.advance(60)
+    await Request(BODY, source="nobody").to(counter.endpoint)
+    assert counter.lines()[-1]["left_out"] == 5
+
+
+async def test_another_method_is_not_taken(counter: Counter) -> None:
+    """405, and it says which one is."""
+    request = await Request(BODY, method="PUT").to(counter.endpoint)
+    assert (request.status, request.headers[b"allow"]) == (405, b"POST")
+
+
+async def test_the_end_of_the_server_asks_to_try_again(counter: Counter) -> None:
+    """A request that is cancelled while it waits for the disk hears 503, and is not stored."""
+    async with counter.store.write():
+        request = Request(BODY)
+        answering = asyncio.create_task(request.to(counter.endpoint))
+        await asyncio.sleep(0.05)
+        assert not answering.done()
+        answering.cancel()
+        await answering
+    assert (request.status, request.content["error"]) == (503, "shutting_down")
+    assert request.headers[b"retry-after"] == b"5"
+    assert counter.lines()[-1]["outcome"] == "shutting_down"
+
+
+async def test_a_defect_of_ours_asks_to_try_again(counter: Counter) -> None:
+    """503 and no word of it to the sender; the log names it."""
+
+    class Broken(Receiver):
+        async def accept(self, delivery: Delivery) -> Accepted:
+            raise ZeroDivisionError("vermilion")
+
+    request = await Request(BODY).to(counter.with_receiver(Broken))
+    assert (request.status, request.content["error"]) == (503, "unavailable")
+    (line,) = counter.book.named("delivery.defect")
+    assert isinstance(line["error"], ZeroDivisionError)
+    assert line["request_id"] == request.content["request_id"]
