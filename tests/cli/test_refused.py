@@ -1,12 +1,14 @@
 """`casebell refused`: a secret that was mistyped or rotated loses nothing."""
 
 import json
+import shutil
 import unicodedata
+from pathlib import Path
 
 import pytest
 
 from casebell.sandbox.sinks import HttpSink
-from cli.office import Office, parley, serving
+from cli.office import CONFIG, Office, parley, serving
 from e2e.server import PARLEY_SECRET, TORCH_SECRET, Ran
 from waiting import until_sync
 
@@ -33,15 +35,24 @@ def mend(office: Office, secret: str = RIGHT) -> None:
     )
 
 
-@pytest.fixture
-def refused(bare: Office) -> Office:
-    """An office that refused two deliveries with a mistyped secret, and one of a stranger's."""
-    with serving(bare):
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of an office that refused two deliveries with a mistyped secret, and one of a stranger's."""
+    office = Office(tmp_path_factory.mktemp("refusing"), capture=None)
+    office.config.write_text(CONFIG.format(sink="json://127.0.0.1:9"))
+    with serving(office):
         rfe = parley("evt_rfe", normalized_status="rfe_issued", raw_status_text="RFE was sent")
         for body, source in ((rfe, "parley"), (parley("evt_torch"), "torch")):
-            assert send(bare, body, source=source).out.startswith("401")
-        assert send(bare, b"{}", secret="a-forgers-own-secret-3").out.startswith("401")
-        until_sync(lambda: refusals_of(bare) == 3, "the refusals to be remembered")
+            assert send(office, body, source=source).code == 1
+        assert send(office, b"{}", secret="a-forgers-own-secret-3").code == 1
+        until_sync(lambda: refusals_of(office) == 3, "the refusals to be remembered")
+    return office.database
+
+
+@pytest.fixture
+def refused(bare: Office, database: Path) -> Office:
+    """That office, with a chat service; no server runs."""
+    shutil.copy(database, bare.database)
     return bare
 
 

@@ -21,7 +21,7 @@ from contracts.leaks import LeakWatch
 
 #: Seconds after which a channel gives a silent service up; a busy machine hands a message over
 #: sooner.
-SILENCE = 2.0
+SILENCE = 1.0
 #: A name that no resolver knows (RFC 6761).
 NO_SUCH_HOST = "casebell-sink.invalid"
 LINK = "https://casebell.example-firm.com/cases/7_a?b=1&c=2"
