@@ -139,6 +139,18 @@ def test_json_that_is_no_unicode_is_an_error(problems: Problems) -> None:
     assert list(problems(MINIMAL, {name: '{"\\ud800": "other"}'})) == [name]
 
 
+@pytest.mark.parametrize("depth", [100, 600, 900, 5000])
+@pytest.mark.parametrize(("begin", "end"), [('{"a":', "}"), ("[", "]")])
+def test_json_that_is_nested_too_deeply_is_an_error(
+    problems: Problems, begin: str, end: str, depth: int
+) -> None:
+    """However deep it is, it is told of as a problem of that source."""
+    value = begin * depth + "1" + end * depth
+    found = problems(MINIMAL, {"CASEBELL_SOURCES__PARLEY__CATEGORIES": value})
+    assert found
+    assert all("parley" in key.lower() for key in found)
+
+
 def test_a_text_may_look_like_json(read: Read) -> None:
     """Where only text can stand, brackets are part of it."""
     assert (

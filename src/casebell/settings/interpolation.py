@@ -14,6 +14,9 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: A secret or URL is far smaller; this keeps a wrong path from filling memory.
 LARGEST_FILE = 64 * 1024
 
+#: Tables and lists around a value, at most. No key needs half of it, and Python's stack has an end.
+DEEPEST = 16
+
 
 class Interpolation:
     """Fills in references, and finds those that lead nowhere."""
@@ -26,6 +29,10 @@ class Interpolation:
 
     def fill(self, node: Any, loc: Loc = ()) -> Any:
         """A copy of the data with every text filled in; keys stay as they are."""
+        if len(loc) > DEEPEST:
+            return self._miss(
+                loc, "This is nested too deeply.", "docs/configuration.md has the keys."
+            )
         if isinstance(node, dict):
             return {key: self.fill(value, (*loc, key)) for key, value in node.items()}
         if isinstance(node, list):
