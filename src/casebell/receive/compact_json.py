@@ -1,4 +1,4 @@
-"""JSON as `JSON.stringify(JSON.parse(text))` writes it (ECMA-262, decision A2).
+"""JSON as `JSON.stringify(JSON.parse(text))` writes it (ECMA-262).
 
 Some senders sign this and not the bytes they send. What differs from Python's own compact form:
 numbers are doubles with JavaScript's spelling, keys that are array indices come first in rising

@@ -1,4 +1,7 @@
-"""Proof by a header whose value is the secret itself (Torch page; decisions B1 to B4)."""
+"""Proof by a header whose value is the secret itself.
+
+The reasons: docs/decisions/upstream.md, B1 to B4.
+"""
 
 import hmac
 import secrets
@@ -35,7 +38,7 @@ class SharedSecrets:
     def match(self, values: Sequence[bytes]) -> str:
         """The label of the secret that the header's values carry.
 
-        Raises SecretMissing, or SecretMismatch: also for two different values (B4).
+        Raises SecretMissing, or SecretMismatch: also for two different values.
         """
         values = [stripped for value in values if (stripped := value.strip())]
         if not values:

@@ -96,7 +96,7 @@ async def list_alerts(
     limit: int,
     before: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Alerts as the contract's JSON, newest first."""
+    """Alerts as docs/contract.md has them, newest first."""
     statement = (
         select(alerts, events.c.key.label("event_key"))
         .outerjoin(events, events.c.id == alerts.c.event_id)
@@ -236,7 +236,7 @@ def event_columns() -> Select[Any]:
 
 
 def event_json(row: Row[Any]) -> dict[str, Any]:
-    """An event as the contract's JSON; without a status and tags where it is not judged yet."""
+    """An event as docs/contract.md has it; without a status and tags where it is not judged yet."""
     return {
         "id": row.id,
         "source": row.source,

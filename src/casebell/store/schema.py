@@ -71,7 +71,7 @@ events = Table(
     Column("address", Text, nullable=False),
     Column("idempotency_key", Text),
     Column("request_id", Text, nullable=False),
-    # The event whose key this conflicting body came under (C6).
+    # The event whose key this conflicting body came under.
     Column("revision_of", BigInteger),
     # Set by the router; null means that no decision has been taken yet.
     Column("routed_at", BigInteger),
