@@ -455,13 +455,13 @@ class TestChannels:
         old, new = written(tmp_path, first), written(tmp_path, elsewhere)
         last = written(tmp_path, source(OLD) + policy + channel("second", sink, path="2"))
         runtime = Runtime.wire(old, clock=HandClock())
-        before = runtime.dispatcher.channels
+        before = runtime.dispatcher.channels.by_name
         runtime.prepare(old, new)()
-        between = runtime.dispatcher.channels
+        between = runtime.dispatcher.channels.by_name
         assert between["team"] is before["team"]
         assert between["second"] is not before["second"]
         runtime.prepare(new, last)()
-        assert runtime.dispatcher.channels == between
+        assert runtime.dispatcher.channels.by_name == between
 
 
 class TestSignals:

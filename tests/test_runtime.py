@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from casebell.errors import ConfigError
 from casebell.events import Delivery
-from casebell.notify.configured import load_channels, policies
+from casebell.notify.load import load_channels, policies
 from casebell.runtime import Runtime
 from casebell.sandbox.sinks import HttpSink
 from casebell.settings import Channel, Rule, Settings
@@ -115,7 +115,7 @@ def test_every_problem_of_every_channel(tmp_path: Path) -> None:
         tmp_path, channel("one", "nosuch://vermilion"), channel("two", "slack://vermilion")
     )
     with pytest.raises(ConfigError) as caught:
-        load_channels(within, HandClock())
+        load_channels(within, clock=HandClock())
     assert {problem.key.split(".")[1] for problem in caught.value.problems} == {"one", "two"}
     for problem in caught.value.problems:
         assert problem.where == str(tmp_path / "config.toml")

@@ -150,7 +150,7 @@ class Reloader:
             await journal.append(connection, [entry])
             if message is not None:
                 # Through the channels that run.
-                await self._dispatcher.ops.notify(connection, message, now=now)
+                await self._dispatcher.channels.ops.notify(connection, message, now=now)
 
 
 def _message(sha256: str, problems: Sequence[Mapping[str, str]]) -> ConfigRejected:

@@ -15,11 +15,11 @@ import casebell
 from casebell.clock import Clock, SystemClock
 from casebell.events import CaseEvent
 from casebell.notify.alarm import StorageAlarm
+from casebell.notify.channel import Channels
 from casebell.notify.clock_watch import follow_journal
-from casebell.notify.configured import ladder, load_channels, policies, same_service
 from casebell.notify.delivery_watch import DeliveryWatch
 from casebell.notify.dispatcher import Dispatcher
-from casebell.notify.escalate import Ladder
+from casebell.notify.load import load_channels
 from casebell.receive.accept import Receiver, desks
 from casebell.receive.bodies import same_content
 from casebell.receive.refusals import Refusals
@@ -75,14 +75,11 @@ class Runtime:
         log = get_logger()
         metrics = metrics or Metrics()
         store = Store(settings.storage.url.get_secret_value())
-        channels = load_channels(settings, clock)
-        steps = ladder(settings, channels)
+        channels = load_channels(settings, clock=clock)
         owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         dispatcher = Dispatcher(
             store=store,
             channels=channels,
-            policies=policies(settings),
-            ladder=steps,
             owner=owner,
             clock=clock,
             metrics=metrics,
@@ -90,7 +87,7 @@ class Runtime:
         )
         router = Router(
             store=store,
-            rulebook=_rulebook(settings, steps),
+            rulebook=_rulebook(settings, channels),
             clock=clock,
             metrics=metrics,
             log=log,
@@ -108,7 +105,7 @@ class Runtime:
         event_log = EventLog(store=store, same_content=same, appended=appended)
         delivery_watch = DeliveryWatch(
             store=store,
-            ops=lambda: dispatcher.ops,
+            ops=lambda: dispatcher.channels.ops,
             clock=clock,
             metrics=metrics,
             log=log,
@@ -158,7 +155,6 @@ class Runtime:
             alarm=StorageAlarm(
                 store=store,
                 channels=lambda: dispatcher.channels,
-                ops=lambda: dispatcher.ops,
                 clock=clock,
                 log=log,
             ),
@@ -176,14 +172,13 @@ class Runtime:
             yield
 
     async def _close_channels(self) -> None:
-        for channel in self.dispatcher.channels.values():
+        for channel in self.dispatcher.channels.by_name.values():
             await channel.close()
 
     def prepare(self, old: Settings, new: Settings) -> Swap:
         """Load and check all that is new; what is returned puts it to use (decision E10).
 
-        May run in a thread. A channel whose service is the same keeps its instance, and with it
-        its pace and its threads.
+        May run in a thread.
 
         Args:
             old: the settings in force.
@@ -191,15 +186,9 @@ class Runtime:
         Raises:
             ConfigError: a channel cannot be loaded, or a source cannot authenticate anybody.
         """
-        running = self.dispatcher.channels
-        channels = {
-            name: running[name] if same_service(name, old, new) else channel
-            for name, channel in load_channels(new, self.clock).items()
-        }
+        channels = load_channels(new, clock=self.clock, running=(old, self.dispatcher.channels))
         prepared = desks(new.sources)
-        policy = policies(new)
-        steps = ladder(new, channels)
-        rulebook = _rulebook(new, steps)
+        rulebook = _rulebook(new, channels)
 
         def swap() -> None:
             # In one go, without an `await`: nothing ever sees a part of it.
@@ -207,7 +196,7 @@ class Runtime:
             self.receiver.use(prepared)
             self.refusals.use(per_minute=new.server.refusals_per_minute)
             self.router.use(rulebook)
-            self.dispatcher.use(channels, policy, steps)
+            self.dispatcher.use(channels)
             self.operations.use(new)
 
         return swap
@@ -252,7 +241,7 @@ def _volatile(settings: Settings) -> dict[str, Sequence[str]]:
     return {name: source.volatile for name, source in settings.sources.items()}
 
 
-def _rulebook(settings: Settings, steps: Ladder) -> Rulebook:
+def _rulebook(settings: Settings, channels: Channels) -> Rulebook:
     """By what events are judged and decided about."""
     return Rulebook(
         meanings=Meanings(
@@ -260,8 +249,8 @@ def _rulebook(settings: Settings, steps: Ladder) -> Rulebook:
             test_receipts=settings.routing.test_receipts,
         ),
         rules=compile_rules(settings.rules),
-        targets=steps.targets,
-        ops=steps.ops,
+        targets=channels.escalation.targets,
+        ops=channels.ops,
         coalesce=settings.routing.coalesce,
         repeat_within=settings.routing.repeat_within,
     )

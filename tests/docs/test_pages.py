@@ -10,7 +10,7 @@ import casebell.errors
 from casebell.clock import SystemClock
 from casebell.errors import CasebellError, HeldDelivery
 from casebell.events import FailureReason, HeldReason
-from casebell.notify.configured import load_channels
+from casebell.notify.load import load_channels
 from casebell.sandbox.samples import SAMPLES
 from casebell.settings import load
 from casebell.telemetry import Metrics
@@ -204,7 +204,7 @@ def test_snippets_work(page: str, snippet: str, tmp_path: Path) -> None:
     file.write_text("\n".join([snippet, *rest]), encoding="utf-8")
     assert tomllib.loads(snippet)
     settings = load(file, environ=ENVIRON)
-    assert load_channels(settings, SystemClock()).keys() == settings.channels.keys()
+    assert load_channels(settings, clock=SystemClock()).by_name.keys() == settings.channels.keys()
 
 
 def test_there_are_snippets() -> None:

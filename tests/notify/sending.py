@@ -7,10 +7,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from casebell.events import AlertKind, Message, Outcome, SendResult
-from casebell.notify.attempt import Policy
-from casebell.notify.channel import Channel
+from casebell.notify.channel import Channel, Channels, Policy
 from casebell.notify.dispatcher import Dispatcher
-from casebell.notify.escalate import Ladder
+from casebell.notify.escalate import EscalationPolicy
 from casebell.notify.render import Style
 from casebell.sandbox.sinks import HttpSink
 from casebell.store import outbox
@@ -33,6 +32,27 @@ TARGET = "json"
 RETRY_AFTER = (("Retry-After", "30"),)
 
 
+def channels_of(
+    by_name: Mapping[str, Channel],
+    *,
+    fallbacks: Mapping[str, str] | None = None,
+    ops: Sequence[str] = (),
+    max_age: float = 3_600.0,
+    pace: float = 0.0,
+) -> Channels:
+    """These channels, all treated alike."""
+    style = Style(disclose="minimal", timezone=ZoneInfo("UTC"), public_url=None)
+    policy = Policy(style=style, timeout=5.0, max_age=max_age, pace=pace)
+    targets = {name: channel.targets for name, channel in by_name.items()}
+    return Channels(
+        by_name=by_name,
+        policies=dict.fromkeys(by_name, policy),
+        escalation=EscalationPolicy(
+            targets=targets, fallbacks=fallbacks or {}, ops=OpsTargets.on(ops, targets=targets)
+        ),
+    )
+
+
 class Bench:
     """A dispatcher over some channels, and what came of its work."""
 
@@ -51,17 +71,10 @@ class Bench:
         self.clock = HandClock()
         self.book = LogBook()
         self.metrics = Metrics()
-        style = Style(disclose="minimal", timezone=ZoneInfo("UTC"), public_url=None)
-        targets = {name: channel.targets for name, channel in channels.items()}
-        policy = Policy(style=style, timeout=5.0, max_age=max_age, pace=pace)
         self.dispatcher = Dispatcher(
             store=store,
-            channels=channels,
-            policies=dict.fromkeys(channels, policy),
-            ladder=Ladder(
-                targets=targets,
-                fallbacks=fallbacks or {},
-                ops=OpsTargets.on(ops, targets=targets),
+            channels=channels_of(
+                channels, fallbacks=fallbacks, ops=ops, max_age=max_age, pace=pace
             ),
             owner=owner,
             clock=self.clock,
@@ -112,8 +125,8 @@ class Bench:
         A loop that was asked to pause rests on the clock, and is not waited for.
         """
         self.dispatcher.wake()
-        lines = self.dispatcher._lines.values()
-        await until(lambda: all(rests(line.bell) for line in lines), "the loops to go round")
+        workers = self.dispatcher._workers.values()
+        await until(lambda: all(rests(one.wakeup) for one in workers), "the loops to go round")
 
     async def pauses(self, seconds: float) -> None:
         """Wait until a loop waits on the clock, for that long still."""

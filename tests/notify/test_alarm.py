@@ -8,11 +8,11 @@ import pytest
 from casebell.notify.alarm import LOOK_EVERY, PATIENCE, StorageAlarm
 from casebell.sandbox.sinks import HttpSink
 from casebell.store.engine import Store
-from casebell.store.ops import OpsTargets
 from casebell.store.schema import journal
 from contracts.case_events import case_event
 from contracts.channel_contract import load
 from contracts.workbench import HandClock, LogBook, disk_failure, faults, rows, stored
+from notify.sending import channels_of
 from waiting import until
 
 
@@ -26,8 +26,7 @@ class Watch:
         channel = load(f"json://127.0.0.1:{room.port}/ops")
         self.alarm = StorageAlarm(
             store=store,
-            channels=lambda: {"room": channel},
-            ops=lambda: OpsTargets(targets=(("room", "json"),)),
+            channels=lambda: channels_of({"room": channel}, ops=("room",)),
             clock=self.clock,
             log=self.book.log,
         )

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.errors import StorageUnavailable
 from casebell.events import AlertKind
-from casebell.notify.attempt import STORAGE_WAIT
+from casebell.notify.sender import STORAGE_WAIT
 from casebell.sandbox.sinks import HttpAnswer, HttpSink
 from casebell.store import engine, outbox
 from casebell.store.engine import Store

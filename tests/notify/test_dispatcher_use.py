@@ -2,31 +2,17 @@
 
 import asyncio
 from collections.abc import Mapping
-from zoneinfo import ZoneInfo
 
-from casebell.notify.attempt import Policy
 from casebell.notify.channel import Channel
-from casebell.notify.escalate import Ladder
-from casebell.notify.render import Style
 from casebell.sandbox.sinks import HttpAnswer, HttpSink
 from casebell.store.engine import Store
-from casebell.store.ops import OpsTargets
-from notify.sending import RETRY_AFTER, Bench, running, to
+from notify.sending import RETRY_AFTER, Bench, channels_of, running, to
 from waiting import TIMEOUT, until
 
 
 def use(bench: Bench, channels: Mapping[str, Channel]) -> None:
     """Send over these from now on."""
-    style = Style(disclose="minimal", timezone=ZoneInfo("UTC"), public_url=None)
-    bench.dispatcher.use(
-        channels,
-        dict.fromkeys(channels, Policy(style=style, timeout=5.0, max_age=3_600.0)),
-        Ladder(
-            targets={name: channel.targets for name, channel in channels.items()},
-            fallbacks={},
-            ops=OpsTargets(targets=()),
-        ),
-    )
+    bench.dispatcher.use(channels_of(channels))
 
 
 async def test_a_pause_goes_on(store: Store, sink: HttpSink, other: HttpSink) -> None:

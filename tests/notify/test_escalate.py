@@ -3,7 +3,7 @@
 from typing import Any
 
 from casebell.events import Alert, AlertKind, FailureReason, Message, Outcome, SendResult
-from casebell.notify.escalate import Ladder, escalate
+from casebell.notify.escalate import EscalationPolicy, escalate
 from casebell.notify.render_ops import render_ops
 from casebell.ops_messages import ChannelFailed, UrgentAlertFailed
 from casebell.store.ops import OpsTargets
@@ -17,7 +17,7 @@ TARGETS = {
     "ops-mail": ("it@example-firm.com",),
     "ops-chat": ("alarms",),
 }
-LADDER = Ladder(
+POLICY = EscalationPolicy(
     targets=TARGETS,
     fallbacks={"slack": "email"},
     ops=OpsTargets.on(("ops-mail", "ops-chat"), targets=TARGETS),
@@ -48,14 +48,14 @@ def alert(**fields: Any) -> Alert:
     )
 
 
-def follow(failed: Alert, *, now: int = NOW, ladder: Ladder = LADDER) -> list[NewAlert]:
+def follow(failed: Alert, *, now: int = NOW, policy: EscalationPolicy = POLICY) -> list[NewAlert]:
     """What follows from its failure."""
     return escalate(
-        ladder,
+        policy,
         failed,
         result=REFUSED,
         reason="auth_failed",
-        what="Request for Evidence issued",
+        about="Request for Evidence issued",
         now=now,
     )
 
@@ -183,8 +183,10 @@ def test_a_failed_test_is_nobody_elses_matter() -> None:
 
 def test_without_operations_only_the_fallback_hears() -> None:
     """Where no channel is for operations, the stand-ins are all there is."""
-    lonely = Ladder(targets=LADDER.targets, fallbacks=LADDER.fallbacks, ops=OpsTargets(targets=()))
-    assert {one.kind for one in follow(alert(), ladder=lonely)} == {AlertKind.CASE}
+    lonely = EscalationPolicy(
+        targets=POLICY.targets, fallbacks=POLICY.fallbacks, ops=OpsTargets(targets=())
+    )
+    assert {one.kind for one in follow(alert(), policy=lonely)} == {AlertKind.CASE}
 
 
 def test_a_channel_that_is_gone_is_told_of_once() -> None:

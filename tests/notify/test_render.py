@@ -89,7 +89,7 @@ def rendered(
     **fields: Any,
 ) -> Message:
     """The message of an event's alert."""
-    told = CaseFacts(event_id=12, event=event, case=case, later_status=later)
+    told = CaseFacts(event_id=12, event=event, case=case, current_status=later)
     return render_case(alert(**fields), told, style(disclose))
 
 

@@ -9,16 +9,14 @@ from pydantic import SecretStr
 
 from casebell.errors import ConfigError, Problem
 from casebell.events import AlertKind, HeldReason, VerifiedDelivery
-from casebell.notify.configured import load_channels, policies
 from casebell.notify.dispatcher import Dispatcher
-from casebell.notify.escalate import Ladder
+from casebell.notify.load import load_channels
 from casebell.ops_messages import EventUndecided
 from casebell.sandbox.sinks import HttpSink
 from casebell.service.operations import Operations
 from casebell.settings import Channel, Settings
 from casebell.store import held, outbox
 from casebell.store.engine import Store
-from casebell.store.ops import OpsTargets
 from casebell.store.outbox import NewAlert
 from casebell.telemetry import Metrics
 from contracts.case_events import same_json
@@ -46,16 +44,9 @@ class Desk:
             base_dir=Path("/"),
             sha256="",
         )
-        channels = load_channels(self.settings, self.clock)
         self.dispatcher = Dispatcher(
             store=store,
-            channels=channels,
-            policies=policies(self.settings),
-            ladder=Ladder(
-                targets={"slack": channels["slack"].targets},
-                fallbacks={},
-                ops=OpsTargets(targets=()),
-            ),
+            channels=load_channels(self.settings, clock=self.clock),
             owner="this-process",
             clock=self.clock,
             metrics=Metrics(),

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from casebell.events import Case, Change, Flag, Status, Tag
@@ -205,14 +206,24 @@ class TestChanges:
 class TestCases:
     """A receipt number and where it stands."""
 
-    async def test_unknown(self, store: Store) -> None:
+    async def test_unknown(self, store: Store, log: EventLog) -> None:
         """Of a receipt the firm told us nothing of, there is an empty case."""
+        appended = await log.append(case_event())
         async with store.read() as connection:
-            assert await cases.case_of(connection, RECEIPT) == Case(receipt=RECEIPT)
-            assert await cases.current_status(connection, RECEIPT) is None
+            found = await cases.event_with_case(connection, appended.event_id)
+        assert found == (case_event(), Case(receipt=RECEIPT), None)
 
-    async def test_moved(self, store: Store) -> None:
+    async def test_no_such_event(self, store: Store) -> None:
+        """There is nothing to say of an event that is not there."""
+        async with store.read() as connection:
+            with pytest.raises(LookupError):
+                await cases.event_with_case(connection, 9)
+            assert await cases.known_state_of(connection, 9) is None
+
+    async def test_moved(self, store: Store, log: EventLog) -> None:
         """A case's status is set and set again, and what the firm told us stays."""
+        ours = await log.append(case_event("evt_1"))
+        other = await log.append(case_event("evt_2", receipt="EAC9999103404"))
         async with store.write() as connection:
             await connection.execute(
                 cases_table.insert().values(
@@ -237,17 +248,18 @@ class TestCases:
                         now=RECEIVED_AT,
                     )
         async with store.read() as connection:
-            assert await cases.case_of(connection, RECEIPT) == Case(
-                receipt=RECEIPT,
-                label="Acme-O1A",
-                matter="2025-17",
-                owner="jchan",
-                team="o1",
-                confidential=True,
-            )
-            assert await cases.case_of(connection, "EAC9999103404") == Case(receipt="EAC9999103404")
-            assert await cases.current_status(connection, RECEIPT) == "approved"
+            _, case, current = await cases.event_with_case(connection, ours.event_id)
+            _, unnamed, _ = await cases.event_with_case(connection, other.event_id)
             rows = (await connection.execute(select(cases_table))).all()
+        assert case == Case(
+            receipt=RECEIPT,
+            label="Acme-O1A",
+            matter="2025-17",
+            owner="jchan",
+            team="o1",
+            confidential=True,
+        )
+        assert (unnamed, current) == (Case(receipt="EAC9999103404"), "approved")
         assert {(row.status, row.text, row.at, row.change_id, row.updated_at) for row in rows} == {
             ("approved", "The text", OCCURRED_AT, 4, RECEIVED_AT)
         }

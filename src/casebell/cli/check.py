@@ -9,7 +9,7 @@ from casebell.cli.terminal import fail, json_line, line, rows
 from casebell.cli.tls import see_certificate
 from casebell.clock import SystemClock
 from casebell.errors import ConfigError
-from casebell.notify.configured import policies
+from casebell.notify.load import policies
 from casebell.route.coverage import CoverageRow, coverage
 from casebell.route.rules import compile_rules
 from casebell.runtime import Runtime
@@ -63,7 +63,7 @@ def _print_settings(settings: Settings, runtime: Runtime) -> None:
         count = len(source.secrets)
         secrets = f"{count} secret" + ("s" if count != 1 else "")
         line(f"Source        {name}: {' and '.join(source.auth)}, {secrets}, /webhooks/{name}")
-    for name, channel in runtime.dispatcher.channels.items():
+    for name, channel in runtime.dispatcher.channels.by_name.items():
         line(f"Channel       {name}: {', '.join(channel.targets)}")
     line(f"Operations    {', '.join(settings.ops.notify) or 'nobody'}")
     line()

@@ -5,17 +5,16 @@ be: the entry that ends the trouble is also what shows that it has ended.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
 from casebell.loops import Loop
-from casebell.notify.channel import Channel
+from casebell.notify.channel import Channel, Channels
 from casebell.notify.render_ops import render_ops
 from casebell.ops_messages import OpsMessage, StorageFails, StorageWorks
 from casebell.store import journal
 from casebell.store.engine import Store
-from casebell.store.ops import OpsTargets
 from casebell.telemetry import Log
 
 #: Seconds between two looks.
@@ -28,21 +27,19 @@ class StorageAlarm:
     """Watches the store; start it with `async with`.
 
     Args:
-        channels, ops: what is configured now; they may change while it runs.
+        channels: those in force; they may change while it runs.
     """
 
     def __init__(
         self,
         *,
         store: Store,
-        channels: Callable[[], Mapping[str, Channel]],
-        ops: Callable[[], OpsTargets],
+        channels: Callable[[], Channels],
         clock: Clock,
         log: Log,
     ) -> None:
         self._store = store
         self._channels = channels
-        self._ops = ops
         self._clock = clock
         self._log = log
         #: Failures of the store that are over.
@@ -107,7 +104,10 @@ class StorageAlarm:
         """Send to every target that operations have, side by side."""
         channels = self._channels()
         await asyncio.gather(
-            *(self._send(channels[name], target, message) for name, target in self._ops().targets)
+            *(
+                self._send(channels.by_name[name], target, message)
+                for name, target in channels.ops.targets
+            )
         )
 
     async def _send(self, channel: Channel, target: str, message: OpsMessage) -> None:

@@ -1,9 +1,13 @@
 """What every way of reaching people looks like: to the configuration, and to the dispatcher."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from casebell.events import Message, SendResult
+from casebell.notify.escalate import EscalationPolicy
+from casebell.notify.render import Style
+from casebell.store.ops import OpsTargets
 
 
 class Secret(Protocol):
@@ -68,3 +72,31 @@ class Channel(Protocol):
     async def close(self) -> None:
         """Take no more messages. A send under way is left to end by itself."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Policy:
+    """How one channel is treated."""
+
+    style: Style
+    #: Seconds for one send.
+    timeout: float
+    #: Seconds after which an alert is given up.
+    max_age: float
+    #: Least seconds between the starts of two sends.
+    pace: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Channels:
+    """Every channel of one configuration: what is sent over, and how. Replaced as a whole."""
+
+    by_name: Mapping[str, Channel]
+    #: Of the same names.
+    policies: Mapping[str, Policy]
+    escalation: EscalationPolicy
+
+    @property
+    def ops(self) -> OpsTargets:
+        """Where operations read."""
+        return self.escalation.ops

@@ -7,24 +7,23 @@ claimed when the process died is claimed again and says that it may repeat.
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
 from casebell.events import Alert, AlertKind, Micros, SendResult
 from casebell.loops import Loop
-from casebell.notify.attempt import STORAGE_WAIT, Attempts, Policy
-from casebell.notify.channel import Channel
+from casebell.notify.channel import Channel, Channels, Policy
 from casebell.notify.clock_watch import ClockWatch
-from casebell.notify.escalate import Ladder
+from casebell.notify.sender import STORAGE_WAIT, Sender
 from casebell.ops_messages import ChannelTest
-from casebell.store import leases, outbox
+from casebell.store import outbox
 from casebell.store.engine import Store
-from casebell.store.ops import OpsTargets, subject_of
+from casebell.store.ops import subject_of
 from casebell.store.outbox import NewAlert
 from casebell.telemetry import Log, Metrics
 
-#: Seconds between looks at the outbox when nobody rang: another server may have put alerts in.
+#: Seconds between looks at the outbox when nobody woke it: another server may have put alerts in.
 POLL = 1.0
 #: Seconds a lease outlasts the longest possible send: time for the record to be written.
 LEASE_MARGIN = 60.0
@@ -33,20 +32,40 @@ GONE_EVERY = 60.0
 _SECOND = 1_000_000
 
 
-class _Line:
-    """One channel at work, from the configuration that brought it to the one that takes it away."""
+class ChannelWorker:
+    """Sends what is due on one channel, from the configuration that brought it to its end.
 
-    def __init__(self, name: str, channel: Channel, policy: Policy) -> None:
+    Args:
+        replacement: the worker that now sends over this one's channel; itself until it is replaced.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        channel: Channel,
+        policy: Policy,
+        sender: Sender,
+        replacement: Callable[["ChannelWorker"], "ChannelWorker"],
+        clock: Clock,
+        metrics: Metrics,
+        log: Log,
+    ) -> None:
         self.name = name
         self.channel = channel
         self.policy = policy
-        self.bell = asyncio.Event()
+        self.wakeup = asyncio.Event()
+        self.task: asyncio.Task[None] | None = None
+        self._sender = sender
+        self._replacement = replacement
+        self._clock = clock
+        self._metrics = metrics
+        self._log = log
         #: It claims no more.
-        self.ended = asyncio.Event()
+        self._ended = asyncio.Event()
         #: Monotonic seconds until which nothing is claimed: a pause that a channel asked for, or
         #: its pace. An alert that waits unclaimed lets urgent ones pass, and is in no doubt.
-        self.free_at = 0.0
-        self.worker: asyncio.Task[None] | None = None
+        self._paused_until = 0.0
 
     @property
     def lease(self) -> Micros:
@@ -56,20 +75,72 @@ class _Line:
 
     def end(self) -> None:
         """Claim nothing more; what is in hand is carried out."""
-        self.ended.set()
-        self.bell.set()
+        self._ended.set()
+        self.wakeup.set()
 
-    def leave_alone(self, *, until: float) -> None:
-        """Claim nothing before that."""
-        self.free_at = max(self.free_at, until)
+    async def run(self) -> None:
+        """Send what is due, until the end."""
+        while not self._ended.is_set():
+            self.wakeup.clear()
+            try:
+                if not await self._send_next():
+                    await self._rest()
+            except StorageUnavailable:
+                self._metrics.storage_errors.labels("notify").inc()
+                await self._sleep(STORAGE_WAIT)
+            except Exception as error:  # noqa: BLE001 - a defect must not end the channel's loop
+                self._log.error("alert.defect", channel=self.name, error=error)
+                await self._sleep(STORAGE_WAIT)
+
+    async def _send_next(self) -> bool:
+        """Send one alert, unless none is due or the channel is paused."""
+        if self._clock.monotonic() < self._paused_until:
+            return False
+        alert = await self._sender.claim_due(self.name, lease=self.lease)
+        if alert is None:
+            return False
+        # A new configuration may have come while it was claimed.
+        await self._replacement(self).carry_out(alert)
+        return True
+
+    async def carry_out(self, alert: Alert) -> SendResult:
+        """Make one attempt; the next waits for the channel's pace, or a pause that it asked for."""
+        began = self._clock.monotonic()
+        result, pause = await self._sender.carry_out(alert, over=self.channel, policy=self.policy)
+        free_at = max(began + self.policy.pace, self._clock.monotonic() + pause)
+        self._paused_until = max(self._paused_until, free_at)
+        return result
+
+    async def _rest(self) -> None:
+        """Wait until it is woken, the channel is free again, or it is time to look again."""
+        pause = self._paused_until - self._clock.monotonic()
+        if pause > 0:
+            # Waking does not shorten what the service asked for, but an ending does.
+            await self._sleep(pause)
+            return
+        # Not wait_for: on Python 3.11 it can swallow a cancellation that comes with the wake-up.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(POLL):
+                await self.wakeup.wait()
+
+    async def _sleep(self, seconds: float) -> None:
+        """Wait so long, but not longer than until the end."""
+        waits = [
+            asyncio.ensure_future(self._clock.sleep(seconds)),
+            asyncio.ensure_future(self._ended.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
 
 class Dispatcher:
     """Sends the outbox; start it with `async with`.
 
     Args:
-        channels: by name; `policies` has the same names.
-        ladder: who stands in for whom.
+        channels: what it sends over.
         owner: names this process in leases.
         chance: numbers in [0, 1) that spread retries.
     """
@@ -78,9 +149,7 @@ class Dispatcher:
         self,
         *,
         store: Store,
-        channels: Mapping[str, Channel],
-        policies: Mapping[str, Policy],
-        ladder: Ladder,
+        channels: Channels,
         owner: str,
         clock: Clock,
         metrics: Metrics,
@@ -88,9 +157,13 @@ class Dispatcher:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._store = store
-        self._attempts = Attempts(
+        self._clock = clock
+        self._metrics = metrics
+        self._log = log
+        self._sender = Sender(
             store=store,
-            ladder=ladder,
+            channels=channels,
+            owner=owner,
             clock=clock,
             metrics=metrics,
             log=log,
@@ -98,19 +171,11 @@ class Dispatcher:
             followed=self.wake,
         )
         self._clock_watch = ClockWatch(store=store, clock=clock, log=log, followed=self.wake)
-        self._owner = owner
-        self._clock = clock
-        self._metrics = metrics
-        self._log = log
-        self._lines = {
-            name: _Line(name, channel, policies[name]) for name, channel in channels.items()
-        }
-        #: Workers of channels that were replaced or removed, with a send in hand.
+        self._workers = {name: self._worker(name, channels) for name in channels.by_name}
+        #: Tasks of channels that were replaced or removed, with a send in hand.
         self._retired: set[asyncio.Task[None]] = set()
-        #: By channel, a claim that failed, perhaps after its commit: nobody else will carry it out.
-        self._doubtful: dict[str, Alert] = {}
         self._gone = Loop(
-            self._clear_gone,
+            self._fail_gone,
             name="channels-gone",
             every=GONE_EVERY,
             at_once=True,
@@ -122,8 +187,8 @@ class Dispatcher:
 
     async def __aenter__(self) -> "Dispatcher":
         await self._gone.__aenter__()
-        for line in self._lines.values():
-            self._start(line)
+        for worker in self._workers.values():
+            self._start(worker)
         await self._clock_watch.__aenter__()
         return self
 
@@ -131,65 +196,58 @@ class Dispatcher:
         """End at once; `close` first to let sends under way finish."""
         await self._clock_watch.__aexit__()
         await self._gone.__aexit__()
-        workers = self._workers()
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+        tasks = self._tasks()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def close(self, *, grace: float) -> None:
         """Claim nothing more; give sends under way `grace` seconds to end and be recorded."""
         self._closing.set()
-        for line in self._lines.values():
-            line.end()
-        ending = {*self._workers(), asyncio.ensure_future(self._gone.finish())}
+        for worker in self._workers.values():
+            worker.end()
+        ending = {*self._tasks(), asyncio.ensure_future(self._gone.finish())}
         await asyncio.wait(ending, timeout=grace)
 
     @property
     def alive(self) -> bool:
         """Whether every channel's loop runs."""
-        workers = [line.worker for line in self._lines.values()]
-        return self._gone.alive and all(worker and not worker.done() for worker in workers)
+        tasks = [worker.task for worker in self._workers.values()]
+        return self._gone.alive and all(task and not task.done() for task in tasks)
 
     @property
-    def channels(self) -> Mapping[str, Channel]:
-        """What it sends over, by name."""
-        return {name: line.channel for name, line in self._lines.items()}
+    def channels(self) -> Channels:
+        """What it sends over."""
+        return self._sender.channels
 
-    @property
-    def ops(self) -> OpsTargets:
-        """Where operations read."""
-        return self._attempts.ops
-
-    def use(
-        self, channels: Mapping[str, Channel], policies: Mapping[str, Policy], ladder: Ladder
-    ) -> None:
-        """Send over these from now on (decision E10).
+    def use(self, channels: Channels) -> None:
+        """Send over these from now on.
 
         A channel that is the same object goes on, with its pace and its pause. One that was
         replaced or removed ends the send in hand, which is recorded as any other, and is closed;
         what waits for a removed one is failed and told of at once.
         """
-        before, self._lines = self._lines, {}
-        for name, channel in channels.items():
-            line = before.get(name)
-            if line is None or line.channel is not channel:
-                line = _Line(name, channel, policies[name])
-            line.policy = policies[name]
-            self._lines[name] = line
-        self._attempts.use(ladder)
-        for name, line in before.items():
-            if self._lines.get(name) is not line:
-                self._retire(line)
-        for line in self._lines.values():
-            if line.worker is None and self._gone.alive:
-                self._start(line)
+        before, self._workers = self._workers, {}
+        for name, channel in channels.by_name.items():
+            worker = before.get(name)
+            if worker is None or worker.channel is not channel:
+                worker = self._worker(name, channels)
+            worker.policy = channels.policies[name]
+            self._workers[name] = worker
+        self._sender.channels = channels
+        for name, worker in before.items():
+            if self._workers.get(name) is not worker:
+                self._retire(worker)
+        for worker in self._workers.values():
+            if worker.task is None and self._gone.alive:
+                self._start(worker)
         self._gone.wake()
         self.wake()
 
     def wake(self) -> None:
         """Say that there may be something to send."""
-        for line in self._lines.values():
-            line.bell.set()
+        for worker in self._workers.values():
+            worker.wakeup.set()
 
     async def test(self, name: str, *, test_id: str) -> list[tuple[str, SendResult]]:
         """Send a marked test message to each target of a channel, by the real path, and wait.
@@ -198,9 +256,9 @@ class Dispatcher:
             test_id: what makes this test one of its own.
         """
         results = []
-        line = self._lines[name]
+        worker = self._workers[name]
         message = ChannelTest(channel=name, id=test_id)
-        for target in line.channel.targets:
+        for target in worker.channel.targets:
             new = NewAlert(
                 kind=AlertKind.TEST,
                 subject=subject_of(message, now=self._clock.now()),
@@ -209,122 +267,54 @@ class Dispatcher:
                 urgent=message.urgent,
                 note=message,
             )
-            async with self._store.write() as connection:
-                alert = await outbox.add_claimed(
-                    connection, new, owner=self._owner, now=self._clock.now(), lease=line.lease
-                )
-            results.append((target, await self._carry_out(line, alert)))
+            alert = await self._sender.claim_new(new, lease=worker.lease)
+            results.append((target, await worker.carry_out(alert)))
         return results
 
-    def _workers(self) -> set[asyncio.Task[None]]:
-        """Every task there is."""
-        return {line.worker for line in self._lines.values() if line.worker} | self._retired
+    def _tasks(self) -> set[asyncio.Task[None]]:
+        """Every worker's task."""
+        return {worker.task for worker in self._workers.values() if worker.task} | self._retired
 
-    def _start(self, line: _Line) -> None:
+    def _worker(self, name: str, channels: Channels) -> ChannelWorker:
+        return ChannelWorker(
+            name,
+            channel=channels.by_name[name],
+            policy=channels.policies[name],
+            sender=self._sender,
+            replacement=lambda worker: self._workers.get(worker.name, worker),
+            clock=self._clock,
+            metrics=self._metrics,
+            log=self._log,
+        )
+
+    def _start(self, worker: ChannelWorker) -> None:
         if not self._closing.is_set():
-            line.worker = asyncio.create_task(self._work(line), name=f"channel-{line.name}")
+            worker.task = asyncio.create_task(self._run(worker), name=f"channel-{worker.name}")
 
-    def _retire(self, line: _Line) -> None:
-        line.end()
-        if line.worker is not None:
-            self._retired.add(line.worker)
-            line.worker.add_done_callback(self._retired.discard)
-
-    async def _work(self, line: _Line) -> None:
-        """One channel's loop."""
-        while not line.ended.is_set():
-            line.bell.clear()
-            try:
-                alert = await self._claim(line)
-                if alert is None:
-                    await self._rest(line)
-                    continue
-                # A new configuration may have come while it was claimed.
-                now_used = self._lines.get(line.name, line)
-                began = self._clock.monotonic()
-                await self._carry_out(now_used, alert)
-                now_used.leave_alone(until=began + now_used.policy.pace)
-            except StorageUnavailable:
-                self._metrics.storage_errors.labels("notify").inc()
-                await self._sleep(STORAGE_WAIT, line.ended)
-            except Exception as error:  # noqa: BLE001 - a defect must not end the channel's loop
-                self._log.error("alert.defect", channel=line.name, error=error)
-                await self._sleep(STORAGE_WAIT, line.ended)
-        if self._lines.get(line.name) is not line:
-            await line.channel.close()
+    async def _run(self, worker: ChannelWorker) -> None:
+        await worker.run()
+        if self._workers.get(worker.name) is not worker:
+            await worker.channel.close()
             # What it had in hand may have to be sent again, and nobody else will.
             self._gone.wake()
 
-    async def _claim(self, line: _Line) -> Alert | None:
-        if self._clock.monotonic() < line.free_at:
-            return None
-        now = self._clock.now()
-        if line.name not in self._doubtful:
-            async with self._store.read() as connection:
-                due = await outbox.next_due(connection, channel=line.name)
-            if due is None or due > now:
-                return None
-        return await self._take(line.name, now=now, lease=line.lease)
+    def _retire(self, worker: ChannelWorker) -> None:
+        worker.end()
+        if worker.task is not None:
+            self._retired.add(worker.task)
+            worker.task.add_done_callback(self._retired.discard)
 
-    async def _take(self, channel: str, *, now: Micros, lease: Micros) -> Alert | None:
-        """Claim what is due, or what may have been claimed when the storage broke down."""
-        alert = self._doubtful.pop(channel, None)
-        try:
-            async with self._store.write() as connection:
-                if alert is None or not await leases.renew(
-                    connection, alert, owner=self._owner, now=now, lease=lease
-                ):
-                    alert = await outbox.claim(
-                        connection, channel=channel, owner=self._owner, now=now, lease=lease
-                    )
-        except StorageUnavailable:
-            if alert is not None:
-                self._doubtful[channel] = alert
-            raise
-        return alert
-
-    async def _carry_out(self, line: _Line, alert: Alert) -> SendResult:
-        result, pause = await self._attempts.carry_out(alert, over=line.channel, policy=line.policy)
-        if pause:
-            line.leave_alone(until=self._clock.monotonic() + pause)
-        return result
-
-    async def _rest(self, line: _Line) -> None:
-        """Wait until somebody rings, the channel is free again, or it is time to look again."""
-        pause = line.free_at - self._clock.monotonic()
-        if pause > 0:
-            # A bell does not shorten what the service asked for, but an ending does.
-            await self._sleep(pause, line.ended)
-            return
-        # Not wait_for: on Python 3.11 it can swallow a cancellation that comes with the bell.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(POLL):
-                await line.bell.wait()
-
-    async def _sleep(self, seconds: float, until: asyncio.Event) -> None:
-        """Wait, but not longer than until that."""
-        waits = [
-            asyncio.ensure_future(self._clock.sleep(seconds)),
-            asyncio.ensure_future(until.wait()),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-
-    async def _clear_gone(self) -> None:
+    async def _fail_gone(self) -> None:
         """Fail what waits for channels that a new configuration no longer has."""
         async with self._store.read() as connection:
-            gone = await outbox.channels_waiting(connection, self._lines)
+            gone = await outbox.channels_waiting(connection, self._workers)
         for name in gone:
             await self._fail_all(name)
 
     async def _fail_all(self, name: str) -> None:
         # Until the channel is back, which a new configuration may bring at any time.
-        while name not in self._lines and not self._closing.is_set():
-            now = self._clock.now()
-            alert = await self._take(name, now=now, lease=60 * _SECOND)
+        while name not in self._workers and not self._closing.is_set():
+            alert = await self._sender.claim(name, lease=60 * _SECOND)
             if alert is None:
                 return
-            await self._attempts.give_up(alert)
+            await self._sender.give_up(alert)

@@ -10,10 +10,10 @@ from casebell.store.outbox import NewAlert
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ladder:
+class EscalationPolicy:
     """Who stands in for whom."""
 
-    #: Every channel's targets.
+    #: Every channel's targets, by its name.
     targets: Mapping[str, Sequence[str]]
     #: The channel that takes over what a channel cannot deliver.
     fallbacks: Mapping[str, str]
@@ -21,25 +21,33 @@ class Ladder:
 
 
 def escalate(
-    ladder: Ladder, alert: Alert, *, result: SendResult, reason: str, what: str, now: Micros
+    policy: EscalationPolicy,
+    alert: Alert,
+    *,
+    result: SendResult,
+    reason: str,
+    about: str,
+    now: Micros,
 ) -> list[NewAlert]:
     """The alerts that follow from a failed one; a failure is never silent.
 
     Args:
         result: what the last attempt came to.
         reason: why the alert failed.
-        what: what the alert was about, in words that may go to operations.
+        about: what the alert was about, in words that may go to operations.
     """
     if alert.kind is AlertKind.TEST:
         return []
-    instead = _stand_ins(ladder, alert)
-    message = _message(ladder, alert, result=result, reason=reason, about=what, unheard=not instead)
+    instead = _fallback_alerts(policy, alert)
+    message = _message(
+        policy, alert, result=result, reason=reason, about=about, unheard=not instead
+    )
     failed = (alert.channel, alert.target)
-    return instead + ladder.ops.alerts_for(message, now=now, failed=failed)
+    return instead + policy.ops.alerts_for(message, now=now, failed=failed)
 
 
-def _stand_ins(ladder: Ladder, alert: Alert) -> list[NewAlert]:
-    fallback = ladder.fallbacks.get(alert.channel)
+def _fallback_alerts(policy: EscalationPolicy, alert: Alert) -> list[NewAlert]:
+    fallback = policy.fallbacks.get(alert.channel)
     if fallback is None or alert.kind is not AlertKind.CASE:
         return []
     return [
@@ -55,12 +63,18 @@ def _stand_ins(ladder: Ladder, alert: Alert) -> list[NewAlert]:
             event_id=alert.event_id,
             stands_in_for=alert.channel,
         )
-        for target in ladder.targets[fallback]
+        for target in policy.targets[fallback]
     ]
 
 
 def _message(
-    ladder: Ladder, alert: Alert, *, result: SendResult, reason: str, about: str, unheard: bool
+    policy: EscalationPolicy,
+    alert: Alert,
+    *,
+    result: SendResult,
+    reason: str,
+    about: str,
+    unheard: bool,
 ) -> OpsMessage:
     """What operations hear of it."""
     if alert.urgent and alert.kind is AlertKind.CASE and unheard:
@@ -73,7 +87,7 @@ def _message(
             event=alert.event_id or 0,
             about=about,
         )
-    if alert.channel not in ladder.targets:
+    if alert.channel not in policy.targets:
         return ChannelGone(channel=alert.channel, alert=alert.id, alert_is_urgent=alert.urgent)
     return ChannelFailed(
         channel=alert.channel,

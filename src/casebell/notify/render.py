@@ -156,7 +156,7 @@ class CaseFacts:
     event: CaseEvent
     case: Case
     #: The case's status now, where a later one was already known.
-    later_status: str | None = None
+    current_status: str | None = None
 
 
 def render_case(alert: Alert, facts: CaseFacts, style: Style) -> Message:
@@ -272,7 +272,7 @@ def _warnings(alert: Alert, facts: CaseFacts, *, whole: bool) -> list[str]:
     event = facts.event
     status = quoted(without_markup(event.delivered_status or "none"), limit=60, whole=whole)
     kind = quoted(without_markup(event.type or "none"), limit=60, whole=whole)
-    later = f" ({facts.later_status})" if facts.later_status else ""
+    later = f" ({facts.current_status})" if facts.current_status else ""
     stands_in = f"Sent here because channel {alert.stands_in_for} failed."
     given = [
         (Tag.TEST in event.tags, _TEST),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from casebell.clock import SystemClock
 from casebell.events import Alert, AlertKind, Case, Delivery, VerifiedDelivery
-from casebell.notify.attempt import Policy
+from casebell.notify.channel import Policy
 from casebell.notify.render import CaseFacts, render_case
 from casebell.receive.understand import understand
 from casebell.route.verdict import Meanings, verdict_on

@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from casebell.events import Case, CaseEvent
+from casebell.events import Case, CaseEvent, Status, Tag
 from casebell.store.engine import Store
-from casebell.store.rows import case_from_row, event_from_row
+from casebell.store.rows import case_from_row, event_from_row, known_state
 from casebell.store.schema import cases, events
 
 
@@ -97,17 +97,32 @@ async def still_unrouted(connection: AsyncConnection, ids: Sequence[int]) -> set
     return set((await connection.execute(statement)).scalars())
 
 
-async def case_of(connection: AsyncConnection, receipt: str) -> Case:
-    """What the firm told us of a receipt; an empty case when nothing."""
-    row = (await connection.execute(select(cases).where(cases.c.receipt == receipt))).one_or_none()
+async def event_with_case(
+    connection: AsyncConnection, event_id: int
+) -> tuple[CaseEvent, Case, str | None]:
+    """An event, what the firm told us of its receipt, and the case's current status.
+
+    The case is empty where the firm told us nothing, the status None where nothing is known.
+
+    Raises:
+        LookupError: no event has this id.
+    """
+    row = (await connection.execute(select(events).where(events.c.id == event_id))).one_or_none()
     if row is None:
-        return Case(receipt=receipt)
-    return case_from_row(row)
+        raise LookupError
+    event = event_from_row(row)
+    case = (
+        await connection.execute(select(cases).where(cases.c.receipt == event.receipt))
+    ).one_or_none()
+    if case is None:
+        return event, Case(receipt=event.receipt), None
+    return event, case_from_row(case), case.status
 
 
-async def current_status(connection: AsyncConnection, receipt: str) -> str | None:
-    """A case's current status, by provider time; None when nothing is known."""
-    status: str | None = (
-        await connection.execute(select(cases.c.status).where(cases.c.receipt == receipt))
-    ).scalar_one_or_none()
-    return status
+async def known_state_of(
+    connection: AsyncConnection, event_id: int
+) -> tuple[Status, frozenset[Tag]] | None:
+    """Status and tags of an event, as far as this release knows the words; None without one."""
+    statement = select(events.c.status, events.c.tags).where(events.c.id == event_id)
+    row = (await connection.execute(statement)).one_or_none()
+    return None if row is None else known_state(row)

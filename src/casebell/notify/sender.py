@@ -1,7 +1,11 @@
-"""One attempt: render → send → record, and whoever must hear of it when it was the last."""
+"""One alert after the other: claim → render → send → record.
+
+A send that was claimed is recorded whatever happens; when it was the last attempt, who must hear of
+that is told in the same transaction.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
@@ -10,15 +14,14 @@ from casebell.events import (
     AlertKind,
     AlertState,
     FailureReason,
-    Flag,
     Message,
     Micros,
     NextState,
     Outcome,
     SendResult,
 )
-from casebell.notify.channel import Channel
-from casebell.notify.escalate import Ladder, escalate
+from casebell.notify.channel import Channel, Channels, Policy
+from casebell.notify.escalate import escalate
 from casebell.notify.render import (
     ANY_CHANGE,
     CaseFacts,
@@ -30,11 +33,9 @@ from casebell.notify.render import (
 )
 from casebell.notify.render_ops import render_ops
 from casebell.notify.retry import next_state
-from casebell.store import cases, outbox, queries
+from casebell.store import cases, leases, outbox
 from casebell.store.engine import Store
-from casebell.store.ops import OpsTargets
 from casebell.store.outbox import NewAlert
-from casebell.store.rows import event_from_row, known_state
 from casebell.telemetry import Log, Metrics
 
 #: Seconds between attempts to write to a storage in trouble.
@@ -42,24 +43,12 @@ STORAGE_WAIT = 1.0
 _SECOND = 1_000_000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Policy:
-    """How one channel is treated."""
-
-    style: Style
-    #: Seconds for one send.
-    timeout: float
-    #: Seconds after which an alert is given up.
-    max_age: float
-    #: Least seconds between the starts of two sends.
-    pace: float = 0.0
-
-
-class Attempts:
-    """Carries out claimed alerts.
+class Sender:
+    """Claims alerts and carries them out.
 
     Args:
-        ladder: who stands in for whom.
+        channels: those in force.
+        owner: names this process in leases.
         chance: numbers in [0, 1) that spread retries.
         followed: called after an alert put others into the outbox.
     """
@@ -68,29 +57,59 @@ class Attempts:
         self,
         *,
         store: Store,
-        ladder: Ladder,
+        channels: Channels,
+        owner: str,
         clock: Clock,
         metrics: Metrics,
         log: Log,
         chance: Callable[[], float],
         followed: Callable[[], None],
     ) -> None:
+        #: Replaced as a whole; what follows from a failure follows from those in force by then.
+        self.channels = channels
         self._store = store
-        self._ladder = ladder
+        self._owner = owner
         self._clock = clock
         self._metrics = metrics
         self._log = log
         self._chance = chance
         self._followed = followed
+        #: By channel, a claim that failed, perhaps after its commit: nobody else will carry it out.
+        self._doubtful: dict[str, Alert] = {}
 
-    @property
-    def ops(self) -> OpsTargets:
-        """Where operations read."""
-        return self._ladder.ops
+    async def claim_due(self, channel: str, *, lease: Micros) -> Alert | None:
+        """Claim the channel's next alert, if one is due; only then is something written."""
+        if channel not in self._doubtful:
+            async with self._store.read() as connection:
+                due = await outbox.next_due(connection, channel=channel)
+            if due is None or due > self._clock.now():
+                return None
+        return await self.claim(channel, lease=lease)
 
-    def use(self, ladder: Ladder) -> None:
-        """From now on these stand in; also for alerts that are being sent."""
-        self._ladder = ladder
+    async def claim(self, channel: str, *, lease: Micros) -> Alert | None:
+        """Claim what is due, or what may have been claimed when the storage broke down."""
+        now = self._clock.now()
+        alert = self._doubtful.pop(channel, None)
+        try:
+            async with self._store.write() as connection:
+                if alert is None or not await leases.renew(
+                    connection, alert, owner=self._owner, now=now, lease=lease
+                ):
+                    alert = await outbox.claim(
+                        connection, channel=channel, owner=self._owner, now=now, lease=lease
+                    )
+        except StorageUnavailable:
+            if alert is not None:
+                self._doubtful[channel] = alert
+            raise
+        return alert
+
+    async def claim_new(self, new: NewAlert, *, lease: Micros) -> Alert:
+        """Put an alert into the outbox that somebody waits for, and claim it at once."""
+        async with self._store.write() as connection:
+            return await outbox.add_claimed(
+                connection, new, owner=self._owner, now=self._clock.now(), lease=lease
+            )
 
     async def carry_out(
         self, alert: Alert, *, over: Channel, policy: Policy
@@ -110,7 +129,7 @@ class Attempts:
             # Nothing was sent, so the next attempt is no repeat.
             self._metrics.storage_errors.labels("notify").inc()
             message, result = _NOTHING, _UNREAD
-        pause = await self._settle(
+        pause = await self._record(
             alert, message=message, result=result, started_at=started_at, max_age=policy.max_age
         )
         return result, pause
@@ -118,20 +137,7 @@ class Attempts:
     async def give_up(self, alert: Alert) -> None:
         """End a claimed alert whose channel the configuration no longer has."""
         now = self._clock.now()
-        await self._settle(alert, message=_NOTHING, result=_GONE, started_at=now, max_age=0.0)
-
-    async def _send(self, channel: Channel, alert: Alert, message: Message) -> SendResult:
-        if alert.target not in channel.targets:
-            return _GONE
-        try:
-            return await channel.send(target=alert.target, message=message)
-        except Exception as error:  # noqa: BLE001 - it may have arrived all the same
-            self._log.error("alert.defect", alert=alert.id, channel=alert.channel, error=error)
-            return SendResult(
-                outcome=Outcome.AMBIGUOUS,
-                reason=FailureReason.UNKNOWN,
-                detail=f"defect: {type(error).__name__}",
-            )
+        await self._record(alert, message=_NOTHING, result=_GONE, started_at=now, max_age=0.0)
 
     async def _render(self, alert: Alert, style: Style) -> tuple[Message, str]:
         """The message, and for the record what was wrong where it is the plain one."""
@@ -146,19 +152,20 @@ class Attempts:
             flaw = f"a plain message, for making it failed: {type(error).__name__}"
             return render_plain(alert, await self._saying(alert), style), flaw
 
-    async def _facts(self, alert: Alert) -> CaseFacts:
-        async with self._store.read() as connection:
-            row = await queries.event_row(connection, alert.event_id or 0)
-            if row is None:
-                raise LookupError
-            event = event_from_row(row)
-            later = None
-            if Flag.LATE in event.flags:
-                later = await cases.current_status(connection, event.receipt)
-            case = await cases.case_of(connection, event.receipt)
-        return CaseFacts(event_id=row.id, event=event, case=case, later_status=later)
+    async def _send(self, channel: Channel, alert: Alert, message: Message) -> SendResult:
+        if alert.target not in channel.targets:
+            return _GONE
+        try:
+            return await channel.send(target=alert.target, message=message)
+        except Exception as error:  # noqa: BLE001 - it may have arrived all the same
+            self._log.error("alert.defect", alert=alert.id, channel=alert.channel, error=error)
+            return SendResult(
+                outcome=Outcome.AMBIGUOUS,
+                reason=FailureReason.UNKNOWN,
+                detail=f"defect: {type(error).__name__}",
+            )
 
-    async def _settle(
+    async def _record(
         self,
         alert: Alert,
         *,
@@ -199,25 +206,32 @@ class Attempts:
                 await self._clock.sleep(STORAGE_WAIT)
         if follow:
             self._followed()
-        self._tell(alert, result, reached, started_at, finished_at)
+        self._log_attempt(alert, result, reached, started_at, finished_at)
         return reached.channel_pause
 
     async def _escalate(
         self, alert: Alert, result: SendResult, reached: NextState, now: Micros
     ) -> list[NewAlert]:
-        what = "a message to operations"
+        about = "a message to operations"
         if alert.kind is AlertKind.CASE:
-            what = (await self._saying(alert)).title
+            about = (await self._saying(alert)).title
         reason = str(reached.reason or FailureReason.UNKNOWN)
-        return escalate(self._ladder, alert, result=result, reason=reason, what=what, now=now)
+        policy = self.channels.escalation
+        return escalate(policy, alert, result=result, reason=reason, about=about, now=now)
+
+    async def _facts(self, alert: Alert) -> CaseFacts:
+        event_id = alert.event_id or 0
+        async with self._store.read() as connection:
+            event, case, current = await cases.event_with_case(connection, event_id)
+        return CaseFacts(event_id=event_id, event=event, case=case, current_status=current)
 
     async def _saying(self, alert: Alert) -> Saying:
         """What a case alert is about, in our own words, as far as its event can be read."""
         async with self._store.read() as connection:
-            row = await queries.event_row(connection, alert.event_id or 0)
-        return ANY_CHANGE if row is None else say(*known_state(row))
+            state = await cases.known_state_of(connection, alert.event_id or 0)
+        return ANY_CHANGE if state is None else say(*state)
 
-    def _tell(
+    def _log_attempt(
         self,
         alert: Alert,
         result: SendResult,

@@ -1,4 +1,4 @@
-"""What the configuration says of channels, as the dispatcher wants it."""
+"""From the configuration of channels to channels that are ready to send."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,9 +7,8 @@ from zoneinfo import ZoneInfo
 from casebell.clock import Clock
 from casebell.errors import ConfigError, Problem
 from casebell.notify.apprise_channel import load_channel
-from casebell.notify.attempt import Policy
-from casebell.notify.channel import Channel
-from casebell.notify.escalate import Ladder
+from casebell.notify.channel import Channel, Channels, Policy
+from casebell.notify.escalate import EscalationPolicy
 from casebell.notify.render import Style
 from casebell.settings import Settings
 from casebell.store.ops import OpsTargets
@@ -18,23 +17,37 @@ from casebell.store.ops import OpsTargets
 _OF_POLICY = frozenset({"disclose", "max_age", "fallback"})
 
 
-def load_channels(settings: Settings, clock: Clock) -> dict[str, Channel]:
-    """Every configured channel, ready to send.
+def load_channels(
+    settings: Settings, *, clock: Clock, running: tuple[Settings, Channels] | None = None
+) -> Channels:
+    """Every configured channel with its policy. May run in a thread; nothing is sent.
+
+    Args:
+        running: the settings in force and their channels. A channel whose service is the same
+            keeps its instance, and with it its pace and its threads.
 
     Raises:
         ConfigError: with the problems of all of them.
     """
-    loaded: dict[str, Channel] = {}
+    by_name: dict[str, Channel] = {}
     problems: list[Problem] = []
     for name, channel in settings.channels.items():
         try:
-            loaded[name] = load_channel(channel, schemas=settings.alerts.schemas, clock=clock)
+            by_name[name] = load_channel(channel, schemas=settings.alerts.schemas, clock=clock)
         except ConfigError as error:
             where = str(settings.path)
             problems += [replace(problem, where=where) for problem in error.problems]
     if problems:
         raise ConfigError(problems)
-    return loaded
+    if running is not None:
+        old, channels = running
+        kept = {
+            name: channels.by_name[name] for name in by_name if _same_service(name, old, settings)
+        }
+        by_name |= kept
+    return Channels(
+        by_name=by_name, policies=policies(settings), escalation=_escalation(settings, by_name)
+    )
 
 
 def policies(settings: Settings) -> dict[str, Policy]:
@@ -54,10 +67,10 @@ def policies(settings: Settings) -> dict[str, Policy]:
     }
 
 
-def ladder(settings: Settings, channels: Mapping[str, Channel]) -> Ladder:
-    """Who stands in for whom."""
+def _escalation(settings: Settings, channels: Mapping[str, Channel]) -> EscalationPolicy:
+    """Who hears of an alert that a channel could not deliver."""
     targets = {name: channel.targets for name, channel in channels.items()}
-    return Ladder(
+    return EscalationPolicy(
         targets=targets,
         fallbacks={
             name: channel.fallback
@@ -68,7 +81,7 @@ def ladder(settings: Settings, channels: Mapping[str, Channel]) -> Ladder:
     )
 
 
-def same_service(name: str, old: Settings, new: Settings) -> bool:
+def _same_service(name: str, old: Settings, new: Settings) -> bool:
     """Whether a channel sends exactly as it did; how its alerts are treated is its policy."""
     before, after = old.channels.get(name), new.channels[name]
     return before is not None and all(
