@@ -17,6 +17,9 @@ UPSTREAM = "docs/decisions/upstream.md"
 HEADINGS = re.findall(r"^### ([A-E]\d{1,2}|R)\. \S", PAGES[UPSTREAM], re.MULTILINE)
 _NUMBER = re.compile(r"\b[A-E]\d{1,2}\b")
 _PATH = re.compile(r"(?<![\w/.])(?:src|tests|docs|\.ci)/[\w./*-]*\w")
+#: The rooms of the source; a comment may leave out what stands before them.
+ROOMS = sorted(path.name for path in SOURCE.iterdir() if (path / "__init__.py").exists())
+_IN_ROOM = re.compile(rf"(?<![\w/.])(?:{'|'.join(ROOMS)})/[\w./*-]*\.py\b")
 _MODULE = re.compile(r"\bcasebell(?!\.db\b)(?:\.[a-z_]+){2,}")
 
 
@@ -82,6 +85,12 @@ def test_a_path_that_a_comment_names_is_there() -> None:
         for name, said in (MODULES | OTHERS).items()
         for path in _PATH.findall(said)
         if not (list(ROOT.glob(path)) or list(ROOT.glob(f"{path}-*")))
+    ]
+    lost += [
+        f"{name} names {path}"
+        for name, said in MODULES.items()
+        for path in _IN_ROOM.findall(said)
+        if not (list(SOURCE.glob(path)) or list((ROOT / "tests").glob(path)))
     ]
     assert lost == []
 

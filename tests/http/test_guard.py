@@ -206,7 +206,7 @@ async def test_an_answer_is_one_write(house: House) -> None:
 
 
 async def test_beyond_the_most_the_next_one_hears_503(house: House) -> None:
-    """At once and in the contract's shape; those that came before stay, and one line says so."""
+    """At once and with the usual body; those that came before stay, and one line says so."""
     address = house.socket.getsockname()
     kept = [await asyncio.open_connection(*address) for _ in range(MOST)]
     await until(lambda: house.shown("casebell_connections ") == MOST, "them to be open")

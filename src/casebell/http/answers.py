@@ -1,4 +1,4 @@
-"""Answers in the contract's shape: what a sender is told, and one JSON body for every error."""
+"""What a sender is told, and one JSON body for every error: docs/contract.md."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, NamedTuple, TypeAlias

@@ -50,7 +50,7 @@ class SenderWentAway(Exception):
 
 
 class WebhookEndpoint:
-    """Answers each delivery as the contract says, counts it and logs what became of it.
+    """Answers each delivery as docs/contract.md says, counts it and logs what became of it.
 
     Args:
         limits: the settings in force, asked for each request.
