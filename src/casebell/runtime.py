@@ -245,6 +245,7 @@ def _rulebook(settings: Settings, channels: Channels) -> Rulebook:
     """By what events are judged and decided about."""
     return Rulebook(
         meanings=Meanings(
+            kinds={name: source.kind for name, source in settings.sources.items()},
             categories={name: source.categories for name, source in settings.sources.items()},
             test_receipts=settings.routing.test_receipts,
         ),

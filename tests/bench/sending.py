@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.serving import CONFIG, PARLEY, SECRET, Bench, Row, free_port
-from casebell.sandbox.deliveries import signature
+from casebell.kinds.signature import PARLEY_SIGNATURE
 from casebell.sandbox.sinks import HttpSink
 from waiting import until
 
@@ -105,7 +105,7 @@ def _deliver(port: int) -> int:
         }
     ).encode()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    headers = {"Authorization": signature(body, secret=SECRET, at=int(time.time()))}
+    headers = {"Authorization": PARLEY_SIGNATURE.sign(body, secret=SECRET, at=int(time.time()))}
     connection.request("POST", "/webhooks/parley", body, headers)
     answer = connection.getresponse()
     answered = time.time_ns() // 1000

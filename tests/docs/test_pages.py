@@ -157,10 +157,12 @@ def test_every_metric_is_in_the_contract() -> None:
 
 
 def test_the_samples_of_the_quick_start() -> None:
-    """They are those that `casebell send` has, in its order."""
+    """Each that is named is one that `casebell send` has; its help names them all."""
     paragraph = re.search(r"^Samples: .*", PAGES["docs/quickstart.md"], re.MULTILINE | re.DOTALL)
     assert paragraph
-    assert code_in(paragraph[0]) == list(SAMPLES)
+    said = paragraph[0].split("\n\n")[0]
+    assert "`casebell send --help`" in said
+    assert {code for code in code_in(said) if "casebell" not in code} <= SAMPLES.keys()
 
 
 def test_every_decision_is_listed() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from casebell.sandbox.deliveries import signature
+from casebell.kinds.signature import PARLEY_SIGNATURE
 from e2e.server import PARLEY_SECRET, TORCH_SECRET, Server
 
 _numbers = itertools.count(1)
@@ -42,7 +42,7 @@ def signed(
     at = int(time.time() - age)
     return {
         "Content-Type": "application/json",
-        "Authorization": signature(body, secret=secret, at=at),
+        "Authorization": PARLEY_SIGNATURE.sign(body, secret=secret, at=at),
         "Idempotency-Key": str(uuid.uuid4()),
         **headers,
     }

@@ -9,7 +9,7 @@ import unicodedata
 
 import pytest
 
-from casebell.sandbox.samples import HOSTILE as MARKUP
+from casebell.kinds.parley import HOSTILE as MARKUP
 from casebell.sandbox.sinks import SmtpSink
 from cli.office import HOSTILE as CONTROLS
 from cli.office import on_terminal

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.events import Flag, NotJudgedYet, Status, Tag, Verdict
+from casebell.kinds import KINDS
 from casebell.route.verdict import Meanings, judge, verdict_on
-from casebell.route.words import parley
 from contracts.case_events import unjudged
 
 GENERIC = "case.status.updated"
@@ -39,10 +39,10 @@ ORDER = [
 
 
 @pytest.mark.parametrize("delivered", ORDER)
-@pytest.mark.parametrize("event_type", parley.EVENT_TYPES)
+@pytest.mark.parametrize("event_type", KINDS["parley"].event_types)
 def test_the_more_urgent_of_type_and_status_counts(event_type: str, delivered: Status) -> None:
     """And where they differ, a reader is told."""
-    by_type = parley.EVENT_TYPES[event_type]
+    by_type = KINDS["parley"].event_types[event_type]
     found = verdict(delivered, event_type=event_type)
     assert found.status is ORDER[min(ORDER.index(by_type), ORDER.index(delivered))]
     assert (Flag.STATUS_CONFLICT in found.flags) == (by_type is not delivered)
@@ -164,7 +164,7 @@ def test_no_info_is_where_nothing_is_said(words: tuple[str, ...], text: str, no_
 
 
 @given(
-    event_type=st.sampled_from([*parley.EVENT_TYPES, GENERIC]) | st.text(),
+    event_type=st.sampled_from([*KINDS["parley"].event_types, GENERIC]) | st.text(),
     words=st.lists(
         st.sampled_from([*Status, "Request for Evidence", "Rejected", "Interview"]) | st.text(),
         max_size=2,

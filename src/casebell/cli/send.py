@@ -1,6 +1,5 @@
 """`casebell send`: post a delivery as the source would."""
 
-import uuid
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +12,7 @@ from casebell.cli.terminal import line
 from casebell.cli.tls import trust
 from casebell.clock import SystemClock
 from casebell.errors import ConfigError, NotFound, ServerUnreachable
-from casebell.receive.compact_json import compact_json
+from casebell.kinds import KINDS
 from casebell.sandbox.deliveries import headers_for
 from casebell.sandbox.samples import SAMPLES, body_of
 from casebell.settings import Settings, Source
@@ -48,12 +47,14 @@ def send(
     if sample is not None and sample not in SAMPLES:
         raise typer.BadParameter(f"One of: {', '.join(SAMPLES)}.", param_hint="--sample")
     clock = SystemClock()
-    kind = SAMPLES[sample].kind if sample else None
+    kind = SAMPLES[sample][0].name if sample else None
     settings = _settings(context, config, needed=to is None or secret is None)
     sender = _source(settings, source, kind)
-    content = _read(body) if body else body_of(SAMPLES[sample or ""], now=clock.now())
+    content = _read(body) if body else body_of(*SAMPLES[sample or ""], now=clock.now())
     url = _address(settings, sender, to)
-    headers = _headers(sender, content, secret=secret, at=clock.now() // 1_000_000)
+    made = headers_for(sender, content, secret=secret, at=clock.now() // 1_000_000)
+    # A secret may hold any character; the wire carries bytes.
+    headers = {name.encode(): value.encode() for name, value in made.items()}
 
     async def post() -> httpx2.Response:
         # Somebody else's address has somebody else's certificate.
@@ -94,9 +95,9 @@ def _settings(context: typer.Context, config: Path | None, *, needed: bool) -> S
 def _source(settings: Settings | None, name: str | None, kind: str | None) -> Source:
     if settings is None:
         name = name or kind or "parley"
-        kind = kind or ("torch" if name.startswith("torch") else "parley")
-        header = {"header": "X-Torch-Secret"} if kind == "torch" else {}
-        return Source.model_validate({"name": name, "kind": kind, **header})
+        kind = kind or next((one for one in KINDS if name.startswith(one)), "parley")
+        header = f"X-{kind.title()}-Secret" if KINDS[kind].auth == "shared-secret" else None
+        return Source(name=name, kind=kind, header=header)
     if name is None:
         fitting = [one for one in settings.sources.values() if kind in (None, one.kind)]
         if not fitting:
@@ -124,26 +125,3 @@ def _address(settings: Settings | None, source: Source, to: str | None) -> str:
             raise NotFound("No address is known.", hint="Name it with --to URL.")
         to = url_of(settings)
     return to if "/webhooks/" in to else f"{to.rstrip('/')}/webhooks/{source.name}"
-
-
-def _headers(source: Source, body: bytes, *, secret: str | None, at: int) -> dict[bytes, bytes]:
-    """What proves the delivery, by each of the source's methods with a secret that serves it."""
-    signed = body
-    if source.signed_body == "compact-json":
-        try:
-            signed = compact_json(body)
-        except ValueError:
-            # What is no JSON has no other form: let the server say what it makes of it.
-            signed = body
-    key = str(uuid.uuid4())
-    headers: dict[str, str] = {}
-    for method in source.auth:
-        # Without a configuration there are none: `secret` is given then.
-        fitting = [one.value for one in source.secrets if one.use in (None, method)]
-        if secret is None and not fitting:
-            continue
-        value = secret if secret is not None else fitting[0].get_secret_value()
-        by_method = source.model_copy(update={"auth": (method,)})
-        headers |= headers_for(by_method, signed, secret=value, at=at, idempotency_key=key)
-    # A secret may hold any character; the wire carries bytes.
-    return {name.encode(): value.encode() for name, value in headers.items()}

@@ -58,6 +58,29 @@ def read_body(body: bytes) -> JsonBody:
     return JsonBody(document=document, escapes="\\u" in text, _repeated=repeated)
 
 
+def find(document: Mapping[str, object], paths: Sequence[str]) -> tuple[str, object] | None:
+    """The first of `paths` that holds something, and what it holds; None where none does.
+
+    A path names keys of nested objects: `data.receipt_number`. Null, an empty string and one of
+    blanks count as absent.
+    """
+    for path in paths:
+        value = document.get(path) if "." not in path else _follow(document, path)
+        if value is None or (isinstance(value, str) and (not value or value.isspace())):
+            continue
+        return path, value
+    return None
+
+
+def _follow(document: Mapping[str, object], path: str) -> object:
+    value: object = document
+    for name in path.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(name)
+    return value
+
+
 def same_content(body_a: bytes, body_b: bytes, volatile: Sequence[str]) -> bool:
     """Whether two bodies under one key say the same.
 

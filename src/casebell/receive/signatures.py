@@ -1,14 +1,14 @@
 """Who sent this? The only module that turns a Delivery into a VerifiedDelivery.
 
 `Authenticator` is prepared once per source and then asked for every delivery. It takes a signature
-(`signature_header`, HMAC-SHA256 over time, "." and body: decisions A1 to A15), a shared secret
-(`shared_secret`, B1 to B4), either or both. It raises nothing but RefusedDelivery.
+(HMAC-SHA256 over time and body, in the form of the source's kind), a shared secret
+(`shared_secret`), either or both. It raises nothing but RefusedDelivery.
 """
 
 import contextlib
 import hmac
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
@@ -24,9 +24,10 @@ from casebell.errors import (
     StaleSignature,
 )
 from casebell.events import Delivery, Flag, HeldReason, Micros, VerifiedDelivery
+from casebell.kinds import KINDS
+from casebell.kinds.signature import Signature, read_signature
 from casebell.receive.compact_json import compact_json
 from casebell.receive.shared_secret import SharedSecrets, keyed_digest, match_digest
-from casebell.receive.signature_header import Signature, read_signature
 from casebell.settings import Source
 
 #: Takes the same time wherever its arguments differ.
@@ -80,7 +81,8 @@ class Authenticator:
         """Raises ConfigError where a method of `source.auth` has no usable secret: never open."""
         self._source = source
         self._compare = compare
-        self._signature_header = _header_name(source.signature_header or "Authorization")
+        self._format = KINDS[source.kind].signature
+        self._signature_header = _header_name(source.signature_header or self._format.header)
         self._secret_header = _header_name(source.secret_header or "")
         self._hmac_keys = _secrets_for(source, "hmac")
         shared = _secrets_for(source, "shared-secret")
@@ -124,7 +126,7 @@ class Authenticator:
         secret: bytes | None = None
         if "hmac" in self._source.auth:
             with contextlib.suppress(RefusedDelivery):
-                signature = str(read_signature(_values(delivery, self._signature_header)))
+                signature = str(self._format.read(_values(delivery, self._signature_header)))
         if "shared-secret" in self._source.auth:
             secret = self._shared.presented(_values(delivery, self._secret_header))
             if secret is not None and len(secret) < self._source.min_secret_bytes:
@@ -147,10 +149,13 @@ class Authenticator:
             matched = match_digest(kept.secret_digest, labelled, compare=self._compare)
             return _Proof(label=matched)
 
-        known: dict[str, _Check] = {"hmac": self._by_signature, "shared-secret": by_secret}
-        if kept.signature is not None:
-            header = (self._signature_header, kept.signature.encode("ascii"))
-            delivery = replace(delivery, headers=(*delivery.headers, header))
+        def by_signature(delivery: Delivery, now: Micros) -> _Proof:
+            if kept.signature is None:
+                raise SignatureMissing
+            # It is kept in one spelling, whatever the form of the source's kind.
+            return self._proof_of(read_signature((kept.signature.encode("ascii"),)), delivery, now)
+
+        known: dict[str, _Check] = {"hmac": by_signature, "shared-secret": by_secret}
         methods = [known[method] for method in self._source.auth]
         return self._judge(delivery, methods, delivery.received_at)
 
@@ -188,7 +193,10 @@ class Authenticator:
         )
 
     def _by_signature(self, delivery: Delivery, now: Micros) -> _Proof:
-        signature = read_signature(_values(delivery, self._signature_header))
+        signature = self._format.read(_values(delivery, self._signature_header))
+        return self._proof_of(signature, delivery, now)
+
+    def _proof_of(self, signature: Signature, delivery: Delivery, now: Micros) -> _Proof:
         label = self._matching_key(signature, self._signed_bytes(signature, delivery.body))
         return self._judge_age(label, seconds=(now - int(signature.time) * 1_000_000) / 1e6)
 
@@ -199,7 +207,7 @@ class Authenticator:
             except ValueError:
                 # The raw bytes are not tried instead: what is signed is one setting, not a guess.
                 raise SignatureMismatch from None
-        return b"%b.%b" % (signature.time, body)
+        return self._format.covered(signature.time, body)
 
     def _matching_key(self, signature: Signature, signed: bytes) -> str:
         """The label of the key that made one of the digests."""

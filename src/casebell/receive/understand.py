@@ -24,11 +24,10 @@ from casebell.events import (
     TimeBasis,
     VerifiedDelivery,
 )
-from casebell.receive.bodies import JsonBody, read_body
-from casebell.receive.sources.fields import find
-from casebell.receive.sources.times import read_time
+from casebell.kinds import status_of_type
+from casebell.receive.bodies import JsonBody, find, read_body
+from casebell.receive.times import read_time
 from casebell.receive.unmapped import missing_status
-from casebell.route.words.parley import EVENT_TYPES
 from casebell.settings import FieldMap, Source
 from casebell.uscis.receipts import ReceiptError, canonical
 
@@ -77,7 +76,7 @@ def understand(verified: VerifiedDelivery, source: Source) -> CaseEvent:
     category = _capped(_text(body, fields.category), MAX_WORD)
     when = _when(body, fields)
     key, basis = _key(_id(body, fields), delivery, receipt=receipt, at=when.at, text=whole_text)
-    if not (text or status or category or event_type in EVENT_TYPES):
+    if not (text or status or category or status_of_type(event_type, kind=source.kind)):
         raise HeldDelivery(HeldReason.MISSING_STATUS, missing_status(body.document, source))
     return CaseEvent(
         source=source.name,

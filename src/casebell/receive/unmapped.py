@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Final
 
-from casebell.route.words import parley, torch
-from casebell.route.words.word import word_key
+from casebell.events import Status
+from casebell.kinds import meaning_of, word_key
 from casebell.settings import FieldMap, Source
 from casebell.uscis.classify import UNKNOWN, classify
 
@@ -30,6 +30,7 @@ _DIGIT = re.compile("[0-9]")
 MAX_DIGITS: Final = 4
 _TEXT_NAMES = re.compile("text|message|desc|title|detail|notice", re.IGNORECASE)
 _CATEGORY_NAMES = re.compile("categor", re.IGNORECASE)
+_STATUSES: Final = frozenset(map(word_key, Status))
 _STATUS_NAMES = re.compile("status|state", re.IGNORECASE)
 
 
@@ -95,19 +96,19 @@ def _line(found: Mapping[str, object], fields: FieldMap) -> str:
 
 def _role(path: str, value: str) -> str:
     """What a field is likely to be in the map; "" where it is nothing we look for."""
-    if word_key(value) in parley.STATUSES:
+    if word_key(value) in _STATUSES:
         return "status"
     if _CATEGORY_NAMES.search(_name(path)):
         return "category"
     if _TEXT_NAMES.search(_name(path)):
         return "text"
-    if word_key(value) in torch.CATEGORIES:
+    if meaning_of(value) is not None:
         return "category"
     return "text" if _is_read(value) else ""
 
 
 def _is_read(value: str) -> bool:
-    return word_key(value) in parley.STATUSES or classify(value).row != UNKNOWN
+    return word_key(value) in _STATUSES or classify(value).row != UNKNOWN
 
 
 def _name(path: str) -> str:

@@ -9,8 +9,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from casebell.events import CaseEvent, Flag, Status, Tag, Verdict
-from casebell.route.words import parley, torch
-from casebell.route.words.word import Word, word_key
+from casebell.kinds import Word, meaning_of, status_of_type, word_key
 from casebell.uscis.classify import Reading, classify
 from casebell.uscis.implied import IMPLIED_TAGS
 from casebell.uscis.receipts import is_staging
@@ -29,8 +28,10 @@ _URGENCY = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Meanings:
-    """What the operator says that words and receipts mean."""
+    """What the words of each source and its receipts mean."""
 
+    #: By source: its kind, whose vocabulary goes before that of the others.
+    kinds: Mapping[str, str] = field(default_factory=dict)
     #: By source: its own meanings of delivered words, keys in lower case. A source that is gone
     #: from the configuration has none.
     categories: Mapping[str, Mapping[str, Status]] = field(default_factory=dict)
@@ -45,6 +46,7 @@ def verdict_on(event: CaseEvent, meanings: Meanings) -> Verdict:
         event_type=event.type,
         words=words,
         text=event.text,
+        kind=meanings.kinds.get(event.source),
         categories=meanings.categories.get(event.source, {}),
     )
     if is_staging(event.receipt) or _among(event.receipt, meanings.test_receipts):
@@ -57,18 +59,23 @@ def _among(receipt: str, globs: Sequence[str]) -> bool:
 
 
 def judge(
-    *, event_type: str, words: Sequence[str], text: str, categories: Mapping[str, Status]
+    *,
+    event_type: str,
+    words: Sequence[str],
+    text: str,
+    categories: Mapping[str, Status],
+    kind: str | None = None,
 ) -> Verdict:
     """Weigh what an event says of a status.
 
-    `words` are the delivered status and category, those that are there; `categories` the operator's
-    own meanings of such words, keys in lower case, which go before ours. Unknown types and words
-    assert nothing.
+    `words` are the delivered status and category, those that are there; `kind` is the source's;
+    `categories` the operator's own meanings of such words, keys in lower case, which go before
+    ours. Unknown types and words assert nothing.
     """
     reading = classify(text) if text.strip() else None
     own = tuple(categories.get(word.strip().casefold()) for word in words) if categories else ()
     weigh = _weigh if sum(map(len, words)) <= _REMEMBERED else _weigh.__wrapped__
-    return weigh(event_type, tuple(words), own, reading)
+    return weigh(event_type, tuple(words), own, reading, kind)
 
 
 #: Characters of words that are remembered; any real ones are shorter.
@@ -77,15 +84,23 @@ _REMEMBERED = 200
 
 @lru_cache(maxsize=2048)
 def _weigh(
-    event_type: str, words: tuple[str, ...], own: tuple[Status | None, ...], reading: Reading | None
+    event_type: str,
+    words: tuple[str, ...],
+    own: tuple[Status | None, ...],
+    reading: Reading | None,
+    kind: str | None,
 ) -> Verdict:
     """The same few voices speak again and again, whatever dates and names the text has."""
     certain = _certain_status(reading)
     said = zip(words, own or (None,) * len(words), strict=True)
-    meanings = [known for word, ours in said if (known := _meaning(word, ours)) is not None]
+    meanings = [
+        known
+        for word, ours in said
+        if (known := Word(status=ours) if ours else meaning_of(word, kind=kind)) is not None
+    ]
 
     asserted = [_settled(meaning, certain) for meaning in meanings]
-    by_type = parley.EVENT_TYPES.get(event_type)
+    by_type = status_of_type(event_type, kind=kind)
     if by_type is not None:
         asserted.append(by_type)
     delivered = min(asserted, key=_URGENCY.index, default=None)
@@ -114,14 +129,6 @@ def _certain_status(reading: Reading | None) -> Status | None:
     if reading is None or not reading.certain or Tag.NO_INFO in reading.tags:
         return None
     return reading.status
-
-
-def _meaning(word: str, own: Status | None) -> Word | None:
-    """The operator's meaning of a word, else Parley's, else Torch's: either kind may use both."""
-    if own is not None:
-        return Word(status=own)
-    key = word_key(word)
-    return parley.STATUSES.get(key) or torch.CATEGORIES.get(key)
 
 
 def _settled(word: Word, certain: Status | None) -> Status:

@@ -1,24 +1,53 @@
-"""Deliveries as the upstream makes them: its own signing, written from its page, not from ours."""
+"""The headers of a delivery as its source makes them."""
 
-import hashlib
-import hmac
+import contextlib
+import uuid
 
+from casebell.kinds import KINDS, Method
+from casebell.receive.compact_json import compact_json
 from casebell.settings import Source
 
 
-def signature(body: bytes, *, secret: str, at: int) -> str:
-    """The header value of the API page's example: HMAC-SHA256 over `t`, "." and the raw body."""
-    digest = hmac.new(secret.encode(), b"%d." % at + body, hashlib.sha256).hexdigest()
-    return f"Parley-Signature=t={at},v1={digest}"
-
-
 def headers_for(
-    source: Source, body: bytes, *, secret: str, at: int, idempotency_key: str
+    source: Source,
+    body: bytes,
+    *,
+    at: int,
+    secret: str | None = None,
+    idempotency_key: str | None = None,
 ) -> dict[str, str]:
-    """The headers a source of this configuration sends; `at` in unix seconds."""
-    headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
-    if "hmac" in source.auth:
-        headers[source.signature_header or "Authorization"] = signature(body, secret=secret, at=at)
-    if "shared-secret" in source.auth and source.secret_header:
-        headers[source.secret_header] = f"{source.prefix}{secret}"
+    """The headers that prove `body` by each of the source's methods.
+
+    Args:
+        source: whose headers; a method without a secret that serves it is left out.
+        body: the exact bytes.
+        at: when it is signed, in seconds since 1970.
+        secret: instead of the source's own.
+        idempotency_key: None is a fresh one.
+    """
+    signed = body
+    if source.signed_body == "compact-json":
+        # What is no JSON has no other form: let the server say what it makes of it.
+        with contextlib.suppress(ValueError):
+            signed = compact_json(body)
+    headers = {
+        "Content-Type": "application/json",
+        "Idempotency-Key": idempotency_key or str(uuid.uuid4()),
+    }
+    for method in source.auth:
+        value = _own_secret(source, method) if secret is None else secret
+        if value is None:
+            continue
+        if method == "hmac":
+            form = KINDS[source.kind].signature
+            signature = form.sign(signed, secret=value, at=at)
+            headers[source.signature_header or form.header] = signature
+        elif source.secret_header:
+            headers[source.secret_header] = f"{source.prefix}{value}"
     return headers
+
+
+def _own_secret(source: Source, method: Method) -> str | None:
+    fitting = (one.value for one in source.secrets if one.use in (None, method))
+    first = next(fitting, None)
+    return None if first is None else first.get_secret_value()

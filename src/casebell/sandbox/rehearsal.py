@@ -16,21 +16,19 @@ def rehearse(policies: Mapping[str, Policy]) -> int:
     """Render each sample for each channel; return how many messages were made."""
     count = 0
     now = SystemClock().now()
-    for sample in SAMPLES.values():
-        source = Source.model_validate(
-            {"name": sample.kind, "kind": sample.kind, "header": "X-Sample"}
-        )
+    for kind, sample in SAMPLES.values():
+        source = Source(name=kind.name, kind=kind.name, header="X-Sample")
         delivery = Delivery(
-            source=sample.kind,
-            body=body_of(sample, now=now),
+            source=kind.name,
+            body=body_of(kind, sample, now=now),
             headers=(),
             address="",
             received_at=now,
             request_id="rehearsal",
         )
-        verified = VerifiedDelivery(delivery=delivery, secret_label=sample.kind)
+        verified = VerifiedDelivery(delivery=delivery, secret_label=kind.name)
         event = understand(verified, source)
-        event = event.judged(verdict_on(event, Meanings()))
+        event = event.judged(verdict_on(event, Meanings(kinds={kind.name: kind.name})))
         for name, policy in policies.items():
             alert = Alert(
                 id=0,

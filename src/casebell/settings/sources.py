@@ -1,10 +1,12 @@
 """Senders of deliveries: how each proves itself and where its fields stand."""
 
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+import dataclasses
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from casebell.events import Status
+from casebell.kinds import KINDS, Fields, Method
 from casebell.settings.values import (
     Duration,
     FieldPaths,
@@ -16,19 +18,14 @@ from casebell.settings.values import (
     Texts,
     as_list,
     complaint,
+    nearest,
 )
-
-Method: TypeAlias = Literal["hmac", "shared-secret"]
-Kind: TypeAlias = Literal["parley", "torch"]
-
-#: How a kind proves itself where `auth` is not given; either may use either (B1).
-USUAL_METHOD: dict[Kind, Method] = {"parley": "hmac", "torch": "shared-secret"}
 
 DAY = 86_400.0
 
 
 class Secret(Part):
-    """One of a source's secrets; several make rotation possible (A9)."""
+    """One of a source's secrets; several make rotation possible."""
 
     #: What the log shows of it: recorded with each delivery, so that IT knows when it can go.
     label: Label
@@ -37,54 +34,49 @@ class Secret(Part):
     use: Method | None = None
 
 
-class FieldMap(Part):
-    """Where a body keeps each thing: dotted paths, the first that is present counts (B5, B6)."""
+#: The names of both published pages.
+_USUAL = Fields()
 
-    id: FieldPaths = ("id", "event_id", "eventId", "data.id", "data.event_id", "data.eventId")
-    type: FieldPaths = ("type", "event_type", "data.type")
-    receipt: Annotated[FieldPaths, Field(min_length=1)] = (
-        "receipt_number",
-        "data.receipt_number",
-        "receipt",
-        "data.receipt",
-    )
-    #: One of the seven statuses.
-    status: FieldPaths = ("normalized_status", "data.normalized_status")
-    #: A free category that the category map turns into a status (B10).
-    category: FieldPaths = ("status_category", "data.status_category")
-    #: The official text.
-    text: FieldPaths = (
-        "raw_status_text",
-        "status_text",
-        "data.raw_status_text",
-        "data.status_text",
-    )
-    #: When the change happened.
-    occurred_at: FieldPaths = ("occurred_at", "data.occurred_at")
-    #: When the provider last saw this state (B7).
-    observed_at: FieldPaths = (
-        "last_status_at",
-        "last_updated_at",
-        "data.last_status_at",
-        "data.last_updated_at",
-    )
+
+class FieldMap(Part):
+    """Where a body keeps each thing, as `casebell.kinds.Fields` describes it."""
+
+    id: FieldPaths = _USUAL.id
+    type: FieldPaths = _USUAL.type
+    receipt: Annotated[FieldPaths, Field(min_length=1)] = _USUAL.receipt
+    status: FieldPaths = _USUAL.status
+    category: FieldPaths = _USUAL.category
+    text: FieldPaths = _USUAL.text
+    occurred_at: FieldPaths = _USUAL.occurred_at
+    observed_at: FieldPaths = _USUAL.observed_at
+
+
+def _known_kind(value: str) -> str:
+    if value not in KINDS:
+        known = " or ".join(map(repr, KINDS))
+        raise complaint(f"This must be {known}.", hint=nearest(value, KINDS))
+    return value
 
 
 def _usual_auth(fields: dict[str, Any]) -> tuple[Method, ...]:
-    return (USUAL_METHOD[fields["kind"]],)
+    return (KINDS[fields["kind"]].auth,)
+
+
+def _usual_fields(fields: dict[str, Any]) -> FieldMap:
+    return FieldMap(**dataclasses.asdict(KINDS[fields["kind"]].fields))
 
 
 def _signature_header(fields: dict[str, Any]) -> str | None:
-    """`header` where the signature is all there is, else S0's `Authorization` (A3)."""
+    """`header` where the signature is all there is, else the kind's usual one."""
     if "hmac" not in fields["auth"]:
         return None
     if fields["auth"] == ("hmac",) and fields["header"]:
         return str(fields["header"])
-    return "Authorization"
+    return KINDS[fields["kind"]].signature.header
 
 
 def _secret_header(fields: dict[str, Any]) -> str | None:
-    """`header` where the shared secret is all there is; there is no usual name (B1)."""
+    """`header` where the shared secret is all there is; there is no usual name."""
     return fields["header"] if fields["auth"] == ("shared-secret",) else None
 
 
@@ -94,14 +86,14 @@ class Source(Part):
     filled_in: ClassVar[frozenset[str]] = frozenset({"name"})
 
     name: str
-    kind: Kind
-    #: Independent of the body's shape: either kind may use either, or both (B1).
+    kind: Annotated[str, AfterValidator(_known_kind)]
+    #: The kind's own unless given. Any kind may use either method, or both.
     auth: Annotated[tuple[Method, ...], as_list] = Field(
         default_factory=_usual_auth, min_length=1, max_length=2
     )
     #: With both methods: is one enough?
     require: Literal["any", "all"] = "any"
-    #: Shortest secret in bytes of UTF-8 (A14).
+    #: Shortest secret in bytes of UTF-8.
     min_secret_bytes: int = Field(default=16, ge=1, le=4096)
     secrets: tuple[Secret, ...] = ()
     #: The header of the only method; with two methods name both headers instead.
@@ -110,23 +102,32 @@ class Source(Part):
     signature_header: HeaderName | None = Field(default_factory=_signature_header)
     #: Filled in after loading wherever `shared-secret` is in use.
     secret_header: HeaderName | None = Field(default_factory=_secret_header)
-    #: Stands before the shared secret in its header: "Bearer " (B3).
+    #: Stands before the shared secret in its header: "Bearer ".
     prefix: str = ""
-    #: What the signature covers: the bytes received, or their JSON without spaces (A2).
+    #: What the signature covers: the bytes received, or their JSON without spaces.
     signed_body: Literal["raw", "compact-json"] = "raw"
-    #: Age in seconds from which a signature is flagged as stale (A4).
+    #: Age in seconds from which a signature is flagged as stale.
     tolerance: Duration = Field(default=300.0, gt=0)
-    #: Age in seconds from which a delivery is held (A5).
+    #: Age in seconds from which a delivery is held.
     max_age: Duration = Field(default=7 * DAY, gt=0)
-    #: Refuse what `tolerance` and `max_age` would flag or hold (A5).
+    #: Refuse what `tolerance` and `max_age` would flag or hold.
     strict: bool = False
-    #: Addresses deliveries may come from; () is anywhere (B2).
+    #: Addresses deliveries may come from; () is anywhere.
     allow_from: Networks = ()
-    fields: FieldMap = FieldMap()
-    #: Delivered category, in lower case, to status; added to the built-in map (B10).
+    #: Each field that is not given is the kind's own.
+    fields: FieldMap = Field(default_factory=_usual_fields)
+    #: Delivered category, in lower case, to status; goes before the vocabulary of the kinds.
     categories: dict[str, KnownStatus] = Field(default_factory=dict[str, Status])
     #: Top-level fields that may differ between two deliveries of one event.
     volatile: Texts = ("sent_at", "last_checked_at", "delivered_at", "attempt")
+
+    @field_validator("fields", mode="before")
+    @classmethod
+    def _complete_fields(cls, value: object, info: ValidationInfo) -> object:
+        kind = KINDS.get(info.data.get("kind", ""))
+        if kind is None or not isinstance(value, dict):
+            return value
+        return dataclasses.asdict(kind.fields) | value
 
     @field_validator("secrets", mode="before")
     @classmethod

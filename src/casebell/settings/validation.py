@@ -8,6 +8,7 @@ import msgspec
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from casebell.kinds import KINDS
 from casebell.settings import checks
 from casebell.settings.checks import Names
 from casebell.settings.models import Document
@@ -37,7 +38,9 @@ MESSAGES = {
 
 #: What to write where a required key is missing.
 MISSING = {
-    "kind": 'Write kind = "parley" or kind = "torch": the shape of the bodies it sends.',
+    "kind": "Write "
+    + " or ".join(f'kind = "{kind}"' for kind in KINDS)
+    + ": the shape of the bodies it sends.",
     "value": 'Write { label = "2026", value = "${VARIABLE}" }.',
     "name": "Every rule needs a name: alerts and `casebell why` speak of it.",
     "when": "Write `when = {}` for a rule that every change meets.",

@@ -47,7 +47,7 @@ class Refused:
     body_sha256: str
     body_size: int
     idempotency_key: str | None = None
-    #: The signature alone, as `receive.signature_header` writes it.
+    #: The signature alone, as `kinds.signature` writes it.
     signature: str | None = None
     #: Hex, under `digest_key`.
     secret_digest: str | None = None

@@ -28,9 +28,8 @@ def paper(
         event_type: instead of the sample's.
         receipt_sent: instead of the receipt number.
     """
-    kind = SAMPLES[sample].kind
     document = document_of(
-        SAMPLES[sample],
+        *SAMPLES[sample],
         now=_DAY + hours * HOUR,
         event_id=event_id or "none",
         receipt=receipt_sent or receipt,
@@ -39,7 +38,7 @@ def paper(
         del document["id"]
     if event_type:
         document["type"] = event_type
-    return Outgoing.of(kind, document)
+    return Outgoing.of(SAMPLES[sample][0].name, document)
 
 
 #: One change, told twice: by the generic type and by the specific one (decision C1).

@@ -1,15 +1,16 @@
-"""What a signature header says: a time and one or more digests, or a refusal.
+"""How a delivery is signed, and what a signature header says: a time and one or more digests.
 
 The API page shows `Authorization: Parley-Signature=t=1734020000,v1=hexdigest`. Its sample handler
-splits that at every "=" and so takes the scheme's "t" for the time (decision A1); here the scheme
-is taken off first. Read as well: `Parley-Signature t=…,v1=…`, a bare `t=…,v1=…`, other credentials
-in a second header line or folded into the same one by a proxy (A15).
+splits that at every "=" and so takes the scheme's "t" for the time; here the scheme is taken off
+first. Read as well: `Parley-Signature t=…,v1=…`, a bare `t=…,v1=…`, other credentials
+in a second header line or folded into the same one by a proxy.
 """
 
 import base64
 import binascii
+import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from casebell.errors import SignatureMalformed, SignatureMissing
@@ -43,6 +44,26 @@ class Signature:
         """`t=…,v1=…` in one spelling; `read_signature` reads it back as the same."""
         digests = "".join(f",v1={digest.hex()}" for digest in self.digests)
         return f"t={self.time.decode('ascii')}{digests}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SignatureFormat:
+    """How a kind signs: HMAC-SHA256 over time and body, in a header of one form."""
+
+    #: The header it stands in unless a source's `signature_header` says otherwise.
+    header: str = "Authorization"
+    #: The signature in the values of the header. Raises SignatureMissing or SignatureMalformed.
+    read: Callable[[Sequence[bytes]], Signature]
+    #: The header's value; `read` reads it back.
+    write: Callable[[Signature], str]
+    #: What the digest covers, given the time as signed and the body.
+    covered: Callable[[bytes, bytes], bytes]
+
+    def sign(self, body: bytes, *, secret: str, at: int) -> str:
+        """The header's value for a body signed `at` seconds since 1970."""
+        time = b"%d" % at
+        digest = hmac.digest(secret.encode(), self.covered(time, body), "sha256")
+        return self.write(Signature(time=time, digests=(digest,)))
 
 
 @dataclass(kw_only=True, slots=True)
@@ -127,3 +148,14 @@ def _digest(text: bytes) -> bytes:
         # The cause would carry nothing but bytes that a stranger chose.
         raise SignatureMalformed from None
     raise SignatureMalformed
+
+
+def _write(signature: Signature) -> str:
+    return f"Parley-Signature={signature}"
+
+
+def _covered(time: bytes, body: bytes) -> bytes:
+    return b"%b.%b" % (time, body)
+
+
+PARLEY_SIGNATURE = SignatureFormat(read=read_signature, write=_write, covered=_covered)

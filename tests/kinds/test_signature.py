@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.errors import RefusedDelivery, SignatureMalformed, SignatureMissing
-from casebell.receive.signature_header import MAX_DIGESTS, MAX_HEADER, read_signature
+from casebell.kinds.signature import MAX_DIGESTS, MAX_HEADER, read_signature
 
 DIGEST = bytes(range(224, 256))
 HEX = DIGEST.hex().encode()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.receive.sources.fields import find
+from casebell.receive.bodies import find
 
 PATHS = ("id", "event_id", "data.id")
 

@@ -1,16 +1,15 @@
-"""Torch's words for a status.
+"""Torch's case status API, as its page describes it.
 
 The page gives "Case Received", "Request for Evidence", "Approved" and "Rejected" as examples of
 `status_category`. They are all that is published, and "may expand over time", so the plain words
-for the other statuses are here too. `sources.<name>.categories` adds to this or overrides it; a
+for the other statuses are here too. `sources.<name>.categories` adds to them or overrides them; a
 word found nowhere is `other` with the delivered value kept.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from typing import Any
 
 from casebell.events import Status, Tag
-from casebell.route.words.word import Word
+from casebell.kinds.kind import Sample, SourceKind, Word
 
 _RECEIVED = Word(status=Status.RECEIVED)
 #: Also the category of "Response To USCIS' Request For Evidence Was Received". Where the text does
@@ -26,9 +25,26 @@ _REJECTED = Word(
 #: Also the category of an interview that was cancelled.
 _INTERVIEW = Word(status=Status.INTERVIEW_SCHEDULED, hides=frozenset({Status.OTHER}))
 
-#: By `word_key`.
-CATEGORIES: Mapping[str, Word] = MappingProxyType(
-    {
+
+def _document(sample: Sample, event_id: str, receipt: str, at: str) -> dict[str, Any]:
+    return {
+        "type": sample.type,
+        "data": {
+            "receipt_number": receipt,
+            "status_text": sample.text,
+            "status_category": sample.status,
+            "last_status_at": at,
+        },
+        "id": event_id,
+        "sent_at": at,
+    }
+
+
+KIND = SourceKind(
+    name="torch",
+    auth="shared-secret",
+    document=_document,
+    words={
         "case received": _RECEIVED,
         "case was received": _RECEIVED,
         "request for evidence": _REQUEST_FOR_EVIDENCE,
@@ -47,5 +63,12 @@ CATEGORIES: Mapping[str, Word] = MappingProxyType(
         "case rejected": _REJECTED,
         "case was rejected": _REJECTED,
         "interview": _INTERVIEW,
-    }
+    },
+    samples={
+        "received": Sample(status="Case Received", text="Case Was Received"),
+        "rfe": Sample(status="Request for Evidence", text="Request for Evidence Was Sent"),
+        "rejected": Sample(
+            status="Rejected", text="Case Was Rejected Because It Was Improperly Filed"
+        ),
+    },
 )

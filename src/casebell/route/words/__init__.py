@@ -1,1 +1,0 @@
-"""The words by which senders name a status, and what each may stand for."""
