@@ -124,7 +124,7 @@ async def test_an_id_with_another_body_is_a_conflict(server: Server) -> None:
 
 
 async def test_a_shared_secret_is_enough_for_torch(server: Server) -> None:
-    """The other seed's body under its own authentication is stored, keyed by its id."""
+    """The example body of Torch's page is stored, keyed by its id."""
     data = {"receipt_number": "ABC1234567890", "status_category": "Case Received"}
     body = encoded({"id": "torch-1", "type": "case.status", "data": data})
     content = checked(await post(server, body, shared(), source="torch"), 200)

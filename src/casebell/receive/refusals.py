@@ -97,7 +97,7 @@ class Refusals:
         await self._write()
 
     def use(self, *, per_minute: int) -> None:
-        """Allow each address this many from now on (E10)."""
+        """Allow each address this many from now on."""
         self._per_minute = per_minute
 
     def note(

@@ -1,4 +1,4 @@
-"""The seeds' own example bodies, signed by openssl and posted by curl as the README shows it."""
+"""The example bodies of both pages, signed by openssl and posted by curl as the README shows it."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ SCRIPTS = {
 
 
 @pytest.mark.parametrize("source", SCRIPTS)
-async def test_the_seeds_example_is_stored_and_told(make_server: MakeServer, source: str) -> None:
+async def test_the_pages_example_is_stored_and_told(make_server: MakeServer, source: str) -> None:
     """A newcomer's first delivery is stored, and is mail and a web request within a second."""
     for tool in ("curl", "openssl"):
         if shutil.which(tool) is None:
