@@ -109,7 +109,7 @@ class Runtime:
             clock=clock,
             metrics=metrics,
             log=log,
-            told=dispatcher.wake,
+            followed=dispatcher.wake,
         )
         refusals = Refusals(
             store=store,

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from casebell.notify.alarm import LOOK_EVERY, PATIENCE, StorageAlarm
+from casebell.notify.alarm import LOOK_EVERY, TELL_AFTER, StorageAlarm
 from casebell.sandbox.sinks import HttpSink
 from casebell.store.engine import Store
 from casebell.store.schema import journal
@@ -66,7 +66,7 @@ async def test_one_message_while_it_lasts(store: Store, watch: Watch) -> None:
     """However long nothing can be stored, operations hear of it once, and once when it is over."""
     with faults(store, lambda _statement: disk_failure()):
         await fail_to_store(store)
-        await watch.seconds(PATIENCE)
+        await watch.seconds(TELL_AFTER)
         assert watch.titles() == []
         await watch.seconds(2)
         assert watch.titles() == [FAILS]
@@ -84,7 +84,7 @@ async def test_each_trouble_is_told(store: Store, watch: Watch) -> None:
     for told in ([FAILS, WORKS], [FAILS, WORKS, FAILS, WORKS]):
         with faults(store, lambda _statement: disk_failure()):
             await fail_to_store(store)
-            await watch.seconds(PATIENCE + 2)
+            await watch.seconds(TELL_AFTER + 2)
         await watch.seconds(2)
         assert watch.titles() == told
 
@@ -94,7 +94,7 @@ async def test_a_moment_is_no_trouble(store: Store, watch: Watch) -> None:
     with faults(store, lambda _statement: disk_failure()):
         await fail_to_store(store)
         await watch.seconds(2)
-    await watch.seconds(PATIENCE * 3)
+    await watch.seconds(TELL_AFTER * 3)
     assert watch.titles() == []
     kinds = [entry.kind for entry in await rows(store, journal)]
     assert kinds == ["delivery.stored", "storage.recovered"]
@@ -110,7 +110,7 @@ async def test_all_is_well(store: Store, watch: Watch) -> None:
 async def test_a_transaction_without_a_word_proves_nothing(store: Store, watch: Watch) -> None:
     """On a full disk `/ready` can still begin and end one; operations hear of it all the same."""
     with faults(store, lambda sql: disk_failure() if sql.startswith("INSERT") else None):
-        for _ in range(round(PATIENCE) + 2):
+        for _ in range(round(TELL_AFTER) + 2):
             await fail_to_store(store)
             async with store.write():
                 pass

@@ -57,7 +57,7 @@ class Bench:
             clock=self.clock,
             metrics=self.metrics,
             log=self.book.log,
-            told=self._wake,
+            followed=self._wake,
         )
 
     def _wake(self) -> None:

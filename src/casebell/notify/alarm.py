@@ -20,7 +20,7 @@ from casebell.telemetry import Log
 #: Seconds between two looks.
 LOOK_EVERY = 1.0
 #: Seconds that trouble must last before anybody is told: a lock held for a moment is none.
-PATIENCE = 5.0
+TELL_AFTER = 5.0
 
 
 class StorageAlarm:
@@ -46,7 +46,7 @@ class StorageAlarm:
         self._over = store.failures
         #: Since when writing fails (monotonic seconds), and whether operations know.
         self._since: float | None = None
-        self._told = False
+        self._ops_know = False
         self._loop = Loop(self._look, name="storage-alarm", every=LOOK_EVERY, clock=clock, log=log)
 
     async def __aenter__(self) -> "StorageAlarm":
@@ -73,11 +73,11 @@ class StorageAlarm:
             self._since = None
             self._over = self._store.failures
             self._log.info("storage.works", seconds=lasted)
-            if self._told:
-                self._told = False
+            if self._ops_know:
+                self._ops_know = False
                 await self._tell(StorageWorks(seconds=lasted))
-        elif not self._told and lasted >= PATIENCE:
-            self._told = True
+        elif not self._ops_know and lasted >= TELL_AFTER:
+            self._ops_know = True
             self._log.error("storage.fails", seconds=lasted)
             await self._tell(StorageFails(seconds=lasted))
 

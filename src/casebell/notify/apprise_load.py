@@ -28,7 +28,7 @@ from apprise.plugins.base import NotifyBase
 from casebell.errors import Problem
 from casebell.notify.apprise_warnings import kept_warnings, without_url
 from casebell.notify.channel import ChannelSettings
-from casebell.notify.wire import silence
+from casebell.notify.wire import mute_loggers
 
 #: Seconds of the channel's timeout that one wait on a socket may take. Less than all of it, so that
 #: a service that does not answer is told as what it is and not as a thread given up.
@@ -92,7 +92,7 @@ def load_services(
 
     `schemas` are those an operator allows; empty allows all that do not act on this machine.
     """
-    silence()
+    mute_loggers()
     _plugins()
     where = f"channels.{settings.name}"
     services: dict[str, Service] = {}

@@ -17,7 +17,7 @@ from casebell.telemetry import Log
 #: Seconds between two looks.
 LOOK_EVERY = 1.0
 #: Least step that is followed: less delays an alert by no more than its length.
-LEAST: Micros = 2_000_000
+LEAST_STEP: Micros = 2_000_000
 _SECOND: Micros = 1_000_000
 
 
@@ -55,7 +55,7 @@ class ClockWatch:
     async def _look(self) -> None:
         ahead = self._wall_ahead()
         back = self._ahead - ahead
-        if back >= LEAST:
+        if back >= LEAST_STEP:
             async with self._store.write() as connection:
                 count = await _follow(connection, back=back, now=self._clock.now())
             self._log.info("clock.set_back", seconds=back // _SECOND, alerts=count)
@@ -69,7 +69,7 @@ async def follow_journal(connection: Connection, *, now: Micros, log: Log) -> No
     By how much is not known, but nothing is due later after that than it was when the server ended.
     """
     last_at = await queries.latest_time(connection)
-    if last_at is not None and last_at - now >= LEAST:
+    if last_at is not None and last_at - now >= LEAST_STEP:
         back = last_at - now
         count = await _follow(connection, back=back, now=now)
         log.info("clock.set_back", seconds=back // _SECOND, alerts=count)

@@ -23,7 +23,7 @@ class DeliveryWatch:
 
     Args:
         ops: where operations read now; it may change while this runs.
-        told: called after messages were put into the outbox.
+        followed: called after messages were put into the outbox.
     """
 
     def __init__(
@@ -34,14 +34,14 @@ class DeliveryWatch:
         clock: Clock,
         metrics: Metrics,
         log: Log,
-        told: Callable[[], None] = lambda: None,
+        followed: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._ops = ops
         self._clock = clock
         self._metrics = metrics
         self._log = log
-        self._told = told
+        self._followed = followed
         self._loop = Loop(
             self.look,
             name="delivery-watch",
@@ -88,7 +88,7 @@ class DeliveryWatch:
                 # Another server may have told it in the meantime, of fewer.
                 if await ops.notify(connection, message, now=now):
                     await mark_told(connection, now=now)
-        self._told()
+        self._followed()
 
 
 async def _found(connection: Connection) -> list[tuple[OpsMessage, Callable[..., Awaitable[None]]]]:
@@ -102,8 +102,8 @@ async def _found(connection: Connection) -> list[tuple[OpsMessage, Callable[...,
             count=row.number,
             first_held=row.first,
         )
-        told = partial(held.mark_told, source=row.source, reason=row.reason, last=row.last)
-        found.append((message, told))
+        mark_told = partial(held.mark_told, source=row.source, reason=row.reason, last=row.last)
+        found.append((message, mark_told))
     for row in await refused.rising(connection):
         rise = DeliveriesRefused(source=row.source, count=row.number)
         found.append((rise, partial(refused.mark_told, source=row.source, last=row.last)))

@@ -71,7 +71,7 @@ def watching() -> Iterator[list[Exchange]]:
 
 
 @functools.cache
-def silence() -> None:
+def mute_loggers() -> None:
     """Keep the libraries from logging anything at all, for the life of the process.
 
     At debug level their records hold the message and tokens, and urllib3 warns with the whole URL
@@ -85,7 +85,7 @@ def silence() -> None:
 
 @functools.cache
 def _wrap_once() -> None:
-    silence()
+    mute_loggers()
     wrapped = _noting_http(requests.Session.send)
     requests.Session.send = wrapped  # type: ignore[method-assign]
     for step in _SMTP_STEPS:
