@@ -37,7 +37,7 @@ URLSAFE = base64.urlsafe_b64encode(DIGEST)
     ],
 )
 def test_reads_every_spelling_of_one_signature(value: bytes) -> None:
-    """Scheme, order, case, encoding and neighbours do not change what is read (A1, A8, A15)."""
+    """Scheme, order, case, encoding and neighbours do not change what is read."""
     signature = read_signature([value])
     assert signature.time == b"1734020000"
     assert signature.digests == (DIGEST,)
@@ -49,14 +49,14 @@ def test_the_alphabets_of_base64_differ_in_this_digest() -> None:
 
 
 def test_reads_several_digests_in_order() -> None:
-    """While a secret rotates a sender may sign with both (A9)."""
+    """While a secret rotates a sender may sign with both."""
     other = bytes(32)
     signature = read_signature([b"t=1,v1=" + HEX + b",v1=" + other.hex().encode()])
     assert signature.digests == (DIGEST, other)
 
 
 def test_of_two_lines_the_one_with_the_scheme_counts() -> None:
-    """A proxy's own Authorization header beside the sender's is ignored (A15)."""
+    """A proxy's own Authorization header beside the sender's is ignored."""
     sent = b"Parley-Signature=t=7,v1=" + HEX
     for lines in ([b"Basic dXNlcjpwYXNz", sent], [sent, b"t=8,v1=" + HEX]):
         assert read_signature(lines).time == b"7"
@@ -107,7 +107,7 @@ def test_other_credentials_are_no_signature(values: list[bytes]) -> None:
     ],
 )
 def test_refuses_what_cannot_be_read(values: list[bytes]) -> None:
-    """Garbage, repeats, foreign digits and overlong values are one error, never another (A8)."""
+    """Garbage, repeats, foreign digits and overlong values are one error, never another."""
     with pytest.raises(SignatureMalformed):
         read_signature(values)
 

@@ -21,7 +21,7 @@ PATHS = ("id", "event_id", "data.id")
     ],
 )
 def test_the_first_that_holds_something_counts(document: dict[str, object], path: str) -> None:
-    """Null, empty and blank are absent (B6); zero, false and an empty list are values."""
+    """Null, empty and blank are absent; zero, false and an empty list are values."""
     found = find(document, PATHS)
     assert found is not None
     assert found[0] == path

@@ -1,4 +1,4 @@
-"""One instant, many spellings, one number (decision B8)."""
+"""One instant, many spellings, one number."""
 
 from datetime import UTC, datetime, timedelta, timezone
 

@@ -115,7 +115,7 @@ def test_the_whole_story(place: Path) -> None:
     titles = re.findall(r"^ ?(\d+)  (.+)$", output, re.MULTILINE)
     assert titles == [(str(number), step.title) for number, step in enumerate(STORY, start=1)]
     last = output.splitlines()[-1]
-    assert re.fullmatch(rf"{len(STORY)} steps in \d+ s, all as the contract says\.", last)
+    assert re.fullmatch(rf"{len(STORY)} steps in \d+ s, all as promised\.", last)
     # No colours, and nothing of the hostile text that could act.
     assert all(char == "\n" or char.isprintable() for char in output)
 
@@ -165,8 +165,8 @@ def test_it_can_fail(place: Path, mistake: tuple[str, str], step: int, says: str
     assert says in output
     assert "The last lines of the server's log:" in output
     assert re.search(r'^      \{.*"event":"delivery.received"', output, re.MULTILINE)
-    assert f"Step {step} of 6 did not come out as the contract says." in output
-    assert "all as the contract says" not in output
+    assert f"Step {step} of 6 did not come out as promised." in output
+    assert "all as promised" not in output
 
 
 def test_a_log_line_that_comes_late(place: Path, tmp_path: Path) -> None:

@@ -86,12 +86,12 @@ async def _demo(story: Sequence[Step], *, once: bool, configuration: str | None)
             return 1
         seconds = time.monotonic() - began
         line()
-        line(f"{len(story)} steps in {seconds:.0f} s, all as the contract says.")
+        line(f"{len(story)} steps in {seconds:.0f} s, all as promised.")
         return 0 if once else await _stay(stage)
 
 
 async def _tell(story: Sequence[Step], stage: Stage) -> bool:
-    """The story, as it happens; whether every step came out as the contract says."""
+    """The story, as it happens; whether every step came out as promised."""
     try:
         took = await stage.server.start()
         line(f"The server is ready after {took:.1f} s: {stage.server.url}")
@@ -106,7 +106,7 @@ async def _tell(story: Sequence[Step], stage: Stage) -> bool:
         except CasebellError as error:
             await _explain(error, stage)
             line()
-            line(f"Step {number} of {len(story)} did not come out as the contract says.")
+            line(f"Step {number} of {len(story)} did not come out as promised.")
             return False
     return True
 

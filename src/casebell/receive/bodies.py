@@ -1,4 +1,4 @@
-"""Bodies as JSON: read strictly, with repeated keys remembered; and compared (C6, D8)."""
+"""Bodies as JSON: read strictly, with repeated keys remembered; and compared."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence

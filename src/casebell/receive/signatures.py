@@ -224,7 +224,7 @@ class Authenticator:
         return matched
 
     def _judge_age(self, label: str, *, seconds: float) -> _Proof:
-        """A4, A5: stale is flagged, far out of bounds is held, `strict` refuses both."""
+        """Stale is flagged, far out of bounds is held, `strict` refuses both."""
         source = self._source
         if -source.tolerance <= seconds <= source.tolerance:
             return _Proof(label=label)
@@ -249,7 +249,7 @@ class Authenticator:
         return any(peer in network for network in self._source.allow_from)
 
     def _elsewhere(self) -> RefusedDelivery:
-        """Right credentials from a wrong address look like wrong credentials to the sender (B2).
+        """Right credentials from a wrong address look like wrong credentials to the sender.
 
         Tested last for the same reason: the answer must not tell whether a guess was right.
         """
@@ -262,7 +262,7 @@ def _header_name(name: str) -> bytes:
 
 
 def _secrets_for(source: Source, method: str) -> tuple[tuple[str, bytes], ...]:
-    """Label and bytes of the secrets that serve `method`; an empty one serves none (A14)."""
+    """Label and bytes of the secrets that serve `method`; an empty one serves none."""
     return tuple(
         (secret.label, value.encode())
         for secret in source.secrets

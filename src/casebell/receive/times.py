@@ -1,9 +1,9 @@
-"""A provider's time, in any of its spellings, as UTC microseconds (decision B8).
+"""A provider's time, in any of its spellings, as UTC microseconds.
 
 Read are RFC 3339 and its looser cousins (a space or lower-case letters, offsets without a colon,
 any number of fraction digits, no zone, a date alone), `MM-DD-YYYY` with or without a time of day,
 and seconds or milliseconds since 1970. One instant gives one number however it is spelled, because
-that number becomes part of an event's key (B7).
+that number becomes part of an event's key.
 """
 
 import re

@@ -2,8 +2,8 @@
 
 Held is only what has no identity, says nothing, or would need guessing: no JSON object, no valid
 receipt, an identity field given twice, a field of the wrong type, no status, category or text under
-a known name and a type that implies none (D7). Unknown words and unreadable times are data (B8,
-B11). What its words mean for the case is routing's to say.
+a known name and a type that implies none. Unknown words and unreadable times are data. What its
+words mean for the case is routing's to say. The reasons: docs/decisions/upstream.md, B6 to B9, D7.
 """
 
 import hashlib
@@ -103,7 +103,7 @@ def understand(verified: VerifiedDelivery, source: Source) -> CaseEvent:
 
 
 def idempotency_key(delivery: Delivery) -> str | None:
-    """The Idempotency-Key header, capped; several are joined. Recorded, never trusted (A6, A7)."""
+    """The Idempotency-Key header, capped; several are joined. Recorded, never trusted."""
     values = [value for name, value in delivery.headers if name == b"idempotency-key"]
     if not values:
         return None
@@ -112,14 +112,14 @@ def idempotency_key(delivery: Delivery) -> str | None:
 
 
 def _require_single_identity(body: JsonBody, fields: FieldMap) -> None:
-    """Two ids, receipts or times in one object: readers would differ in which one counts (D8)."""
+    """Two ids, receipts or times in one object: readers would differ in which one counts."""
     paths = (*fields.id, *fields.receipt, *fields.occurred_at, *fields.observed_at)
     if repeated := body.repeated(paths):
         raise HeldDelivery(HeldReason.DUPLICATE_KEYS, f"A key of {repeated[0]} comes twice.")
 
 
 def _receipt(body: JsonBody, fields: FieldMap) -> tuple[str, str]:
-    """The receipt as delivered, and canonical (R)."""
+    """The receipt as delivered, and canonical."""
     found = find(body.document, fields.receipt)
     if found is None:
         raise HeldDelivery(HeldReason.MISSING_RECEIPT, "No field of the field map has a receipt.")
@@ -134,7 +134,7 @@ def _receipt(body: JsonBody, fields: FieldMap) -> tuple[str, str]:
 
 
 def _id(body: JsonBody, fields: FieldMap) -> str | None:
-    """The source's own id (B6). A whole number is its decimal text; an id is never altered."""
+    """The source's own id. A whole number is its decimal text; an id is never altered."""
     found = find(body.document, fields.id)
     if found is None:
         return None
@@ -188,7 +188,7 @@ def _raw(value: object, body: JsonBody) -> str | None:
 def _key(
     event_id: str | None, delivery: Delivery, *, receipt: str, at: Micros | None, text: str
 ) -> tuple[str, KeyBasis]:
-    """What makes this the same event when it comes again (A7, B6 to B9)."""
+    """What makes this the same event when it comes again."""
     if event_id is not None:
         return event_id, KeyBasis.ID
     if at is not None:

@@ -41,7 +41,7 @@ def paper(
     return Outgoing.of(SAMPLES[sample][0].name, document)
 
 
-#: One change, told twice: by the generic type and by the specific one (decision C1).
+#: One change, told twice: by the generic type and by the specific one.
 RFE = paper("parley-rfe", receipt="IOE0912340001", event_id="evt-1001")
 RFE_AGAIN = paper(
     "parley-rfe", receipt="IOE0912340001", event_id="evt-1002", event_type="case.rfe.issued"
@@ -49,7 +49,7 @@ RFE_AGAIN = paper(
 
 REJECTED = paper("torch-rejected", receipt="WAC2690012301", event_id="evt-2001")
 
-#: Torch without an id, observed, and observed again three hours later (decision B7).
+#: Torch without an id, observed, and observed again three hours later.
 OBSERVED = paper("torch-rfe", receipt="LIN2690045601", event_id="")
 OBSERVED_LATER = paper("torch-rfe", receipt="LIN2690045601", event_id="", hours=3)
 
