@@ -10,6 +10,7 @@ from casebell import ops_messages
 from casebell.events import AlertKind, HeldReason, VerifiedDelivery
 from casebell.notify.delivery_watch import DeliveryWatch
 from casebell.notify.render_ops import render_ops
+from casebell.ops_messages import DeliveriesHeld
 from casebell.store import held, refused
 from casebell.store.engine import Store
 from casebell.store.ops import OpsTargets
@@ -50,10 +51,10 @@ class Bench:
         self.book = LogBook()
         self.metrics = Metrics()
         self.wakeups = 0
-        targets = OpsTargets(targets=tuple(("ops", target) for target in ops))
+        self.targets = OpsTargets(targets=tuple(("ops", target) for target in ops))
         self.watch = DeliveryWatch(
             store=store,
-            ops=lambda: targets,
+            ops=lambda: self.targets,
             clock=self.clock,
             metrics=self.metrics,
             log=self.book.log,
@@ -191,6 +192,32 @@ class TestHeld:
         await asyncio.gather(first.watch.look(), second.watch.look())
         assert len(await first.messages()) == 1
         assert await untold(store) == 0
+
+    async def test_what_another_server_did_not_count_is_not_marked(self, store: Store) -> None:
+        """Where another server told fewer between our look and our write, the rest stays untold."""
+        await hold(store, b"one", b"two")
+        bench = Bench(store)
+        looked = asyncio.Event()
+        ops = bench.targets
+
+        def targets() -> OpsTargets:
+            looked.set()
+            return ops
+
+        bench.watch._ops = targets
+        now = bench.clock.now()
+        async with store.write() as connection:
+            look = asyncio.create_task(bench.watch.look())
+            await looked.wait()
+            message = DeliveriesHeld(
+                source="parley", reason="invalid_json", detail="", count=1, first_held=1
+            )
+            assert await ops.notify(connection, message, now=now)
+            await held.mark_told(
+                connection, source="parley", reason="invalid_json", last=1, now=now
+            )
+        await look
+        assert (len(await bench.messages()), await untold(store)) == (1, 1)
 
     async def test_nothing_to_tell_costs_no_writing(self, store: Store) -> None:
         """Looking for held deliveries begins no writing transaction."""

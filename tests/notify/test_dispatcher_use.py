@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Mapping
 
+import pytest
+
+from casebell.events import Alert
 from casebell.notify.channel import Channel
 from casebell.sandbox.sinks import HttpAnswer, HttpSink
 from casebell.store.engine import Store
@@ -31,6 +34,26 @@ async def test_a_pause_goes_on(store: Store, sink: HttpSink, other: HttpSink) ->
         assert len(sink.requests) == 1
         bench.later(31.0)
         await bench.until(**{"change:1": "sent"})
+
+
+async def test_what_was_claimed_goes_over_the_new_channel(
+    store: Store, sink: HttpSink, other: HttpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An alert that was claimed just before the change is sent over what is in force now."""
+    bench = Bench(store, {"slack": to(sink)})
+    claim = bench.dispatcher._sender.claim
+
+    async def claim_and_change(channel: str, *, lease: int) -> Alert | None:
+        alert = await claim(channel, lease=lease)
+        if alert is not None:
+            use(bench, {"slack": to(other)})
+        return alert
+
+    monkeypatch.setattr(bench.dispatcher._sender, "claim", claim_and_change)
+    async with running(bench):
+        await bench.put("change:1")
+        await bench.until(**{"change:1": "sent"})
+    assert (len(sink.requests), len(other.requests)) == (0, 1)
 
 
 async def test_another_service_need_not_wait(store: Store, sink: HttpSink, other: HttpSink) -> None:
