@@ -19,10 +19,10 @@ from casebell.sandbox.sinks import HttpAnswer, HttpSink
 from casebell.settings import Settings, load
 from contracts.workbench import HandClock
 from e2e.sender import document, encoded, signed
+from raw_admin import ask
 from receive.making import make_delivery
 from waiting import until
 
-TOKEN = "the-door"
 OLD, NEW = "the-old-signing-secret", "the-new-signing-secret"
 #: A change that is urgent to nobody.
 ORDINARY = {"normalized_status": "received", "raw_status_text": "Case Was Received"}
@@ -66,7 +66,7 @@ class House:
         self.log: list[MutableMapping[str, Any]] = []
         self._app = build(
             load(self.file, environ={}),
-            door_token=TOKEN,
+            url="http://casebell.test",
             read=self._read,
             hangup=self.hangup,
         )
@@ -93,13 +93,13 @@ class House:
         """Write the file and have it read; the answer must be yes."""
         self.write(text)
         answer = await self.ask()
-        assert answer.status_code == 200, answer.text
-        content: dict[str, Any] = answer.json()
+        assert "error" not in answer, answer
+        content: dict[str, Any] = answer["value"]
         return content
 
-    async def ask(self) -> httpx2.Response:
-        """Have the file read."""
-        return await self.client.post("/local/reload", headers={"Authorization": f"Bearer {TOKEN}"})
+    async def ask(self) -> dict[str, Any]:
+        """Have the file read, as the command line does."""
+        return await ask(self.file.with_name("casebell.db.sock"), "reload")
 
     async def post(self, *, secret: str = OLD, **fields: Any) -> httpx2.Response:
         """Post one delivery."""
@@ -267,9 +267,9 @@ class TestWrongFiles:
                 source(NEW) + channel("team", sink) + rule("tame") + "[server]\nprot = 1\n"
             )
             for _ in range(2):
-                answer = await house.ask()
-                assert (answer.status_code, answer.json()["exit_code"]) == (409, 1)
-                assert {one["key"] for one in answer.json()["problems"]} == {
+                error = (await house.ask())["error"]
+                assert (error["code"], error["exit_code"]) == ("config_invalid", 1)
+                assert {one["key"] for one in error["problems"]} == {
                     "rules[1].notify[1]",
                     "server.prot",
                 }
@@ -296,8 +296,8 @@ class TestWrongFiles:
         house = House(tmp_path, good)
         async with house.running():
             house.write(source(NEW) + channel("team", sink).replace("json://", "nosuch://"))
-            answer = await house.ask()
-            assert [one["key"] for one in answer.json()["problems"]] == ["channels.team.url"]
+            error = (await house.ask())["error"]
+            assert [one["key"] for one in error["problems"]] == ["channels.team.url"]
             await house.deliver()
             await sink.received(1)
 
@@ -306,7 +306,7 @@ class TestWrongFiles:
         house = House(tmp_path, source(OLD))
         async with house.running():
             house.file.unlink()
-            assert (await house.ask()).status_code == 409
+            assert "error" in await house.ask()
             await house.deliver()
         assert [entry["config_sha256"] for entry in house.journalled("config.rejected")] == [""]
 
@@ -524,12 +524,12 @@ async def test_a_journal_that_cannot_be_written(tmp_path: Path) -> None:
         house.write(source(NEW))
         with closing(sqlite3.connect(database, isolation_level=None)) as beside:
             beside.execute("BEGIN IMMEDIATE")
-            answer = await house.ask()
-            assert (answer.status_code, answer.json()["exit_code"]) == (503, 3)
+            error = (await house.ask())["error"]
+            assert (error["code"], error["exit_code"]) == ("storage_unavailable", 3)
             beside.execute("ROLLBACK")
         assert [line["problems"][0]["message"] for line in house.logged("config.rejected")] == [
-            answer.json()["message"]
+            error["message"]
         ]
         await house.deliver(secret=OLD)
-        assert (await house.ask()).status_code == 200
+        assert "error" not in await house.ask()
         await house.deliver(secret=NEW)

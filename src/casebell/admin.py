@@ -1,141 +1,181 @@
-"""What the command line asks of a running server: only with the token beside its database.
+"""The Unix socket of the command line: the file's mode says who may ask, and nothing else does.
 
-To anybody else these addresses do not exist.
+One request to a connection: a line of JSON in, a line of JSON out.
+
+    {"verb": "retry_alert", "arguments": {"alert_id": 7}}
+    {"value": {"alert": 7, "state": "pending"}, "timezone": "America/New_York"}
+    {"error": {"code": "not_found", "message": "…", "hint": "…", "exit_code": 1, "problems": []}}
 """
 
-import hmac
+import asyncio
+import errno
+import inspect
 import json
 import os
-import secrets
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+import socket
+import stat
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Self
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from casebell.errors import CasebellError, ConfigError, Refusal
+from casebell.json_text import encode
+from casebell.service import Verb
+from casebell.telemetry import Log
 
-from casebell.errors import CasebellError, ConfigError, NotThere
-from casebell.http.answers import Handler, as_row_number, error_response, row_number
-from casebell.service.operations import Operations
-
-#: Reads the configuration anew and tells what changed; raises ConfigError.
-Reload = Callable[[], Awaitable[Mapping[str, Any]]]
+#: Bytes of a request.
+LARGEST_REQUEST = 1024 * 1024
+#: Seconds that a request may take to arrive, and that answers are given when the server ends.
+PATIENCE = 4.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Door:
-    """Where the running server is asked, and the token that opens it."""
+class AdminSocket:
+    """Answers the command line; start it with `async with`, once the database is ours.
 
-    url: str
-    token: str
-
-    def __repr__(self) -> str:
-        return f"Door(url={self.url!r})"
-
-
-def door_path(database: Path) -> Path:
-    """Where the token of a server on this SQLite database lies."""
-    return database.with_name(database.name + ".door")
-
-
-def new_door(url: str) -> Door:
-    """A door with a fresh token."""
-    return Door(url=url, token=secrets.token_urlsafe(32))
-
-
-def write_door(path: Path, door: Door) -> None:
-    """Leave the token where this user alone can read it.
-
-    Only for who holds the database: the file of a server that runs must not be overwritten.
+    Args:
+        verbs: by name, what may be asked for.
+        timezone: in which a person at the command line reads times.
     """
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump({"url": door.url, "token": door.token}, file)
 
+    def __init__(
+        self, *, path: Path, verbs: Mapping[str, Verb], timezone: Callable[[], str], log: Log
+    ) -> None:
+        self._path = path
+        self._verbs = verbs
+        self._timezone = timezone
+        self._log = log
+        self._requests: set[asyncio.Task[None]] = set()
 
-def read_door(path: Path) -> Door | None:
-    """The door of a running server; None when there is none or it cannot be read."""
-    try:
-        content = json.loads(path.read_text())
-        return Door(url=str(content["url"]), token=str(content["token"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    async def __aenter__(self) -> Self:
+        listener = listen(self._path)
+        self._made = self._path.stat().st_ino
+        self._server = await asyncio.start_unix_server(
+            self._connected, sock=listener, limit=LARGEST_REQUEST
+        )
+        return self
 
+    async def __aexit__(self, *_: object) -> None:
+        """Take no more requests, and give those under way a moment."""
+        self._server.close()
+        if self._requests:
+            await asyncio.wait(self._requests, timeout=PATIENCE)
+        for request in self._requests:
+            request.cancel()
+        with suppress(OSError):
+            # Another server may have taken the place.
+            if self._path.stat().st_ino == self._made:
+                self._path.unlink()
 
-def routes(operations: Operations, *, token: str, reload: Reload) -> list[Route]:
-    """The addresses behind the door."""
-
-    async def retry(request: Request) -> Response:
-        return JSONResponse(await operations.retry_alert(row_number(request)))
-
-    async def release(request: Request) -> Response:
-        return JSONResponse(await operations.release_held(row_number(request)))
-
-    async def discard(request: Request) -> Response:
-        return JSONResponse(await operations.discard_held(row_number(request)))
-
-    async def readmit(request: Request) -> Response:
-        asked = request.query_params
-        ids = [as_row_number(text) for text in asked.getlist("id")]
-        return JSONResponse(await operations.readmit_refused(ids, source=asked.get("source")))
-
-    async def test(request: Request) -> Response:
-        return JSONResponse(await operations.test_channel(request.path_params["name"]))
-
-    async def load_anew(_request: Request) -> Response:
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._requests.add(task)
+            task.add_done_callback(self._requests.discard)
         try:
-            return JSONResponse(await reload())
-        except ConfigError as error:
-            return _not_usable(error)
+            async with asyncio.timeout(PATIENCE):
+                line = await reader.readline()
+            writer.write((await self._answer(line)).encode() + b"\n")
+            await writer.drain()
+        except (TimeoutError, ValueError, ConnectionError):
+            # It said too little, too much, or went away.
+            return
+        finally:
+            writer.close()
 
-    handlers: dict[str, Handler] = {
-        "/local/alerts/{id}/retry": retry,
-        "/local/held/{id}/release": release,
-        "/local/held/{id}/discard": discard,
-        "/local/refused/readmit": readmit,
-        "/local/channels/{name}/test": test,
-        "/local/reload": load_anew,
-    }
-    return [Route(path, Guarded(handler, token=token)) for path, handler in handlers.items()]
+    async def _answer(self, line: bytes) -> str:
+        try:
+            request = json.loads(line)
+            verb, arguments = self._verbs[request["verb"]], dict(request["arguments"])
+            inspect.signature(verb).bind(**arguments)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return _told(
+                Refusal(
+                    "The running server does not know this command.",
+                    hint="It is of another release: restart it.",
+                )
+            )
+        try:
+            return encode({"value": await verb(**arguments), "timezone": self._timezone()})
+        except CasebellError as error:
+            return _told(error)
+        except Exception as error:  # noqa: BLE001 - who asked is told, and the next one is answered
+            self._log.error("admin.defect", verb=request["verb"], error=error)
+            return _told(Defect())
 
 
-def _not_usable(error: ConfigError) -> Response:
-    """Everything that is wrong with a configuration; to who asked, the answer is no."""
+class Defect(CasebellError):
+    """Something went wrong in the running server."""
+
+    hint = "Its log says what."
+    exit_code = 3
+
+
+def _told(error: CasebellError) -> str:
+    """An error in full: who may ask may know."""
+    problems = error.problems if isinstance(error, ConfigError) else ()
     content = {
-        "error": error.code,
+        "code": error.code,
         "message": error.message,
         "hint": error.hint,
-        "exit_code": 1,
-        "problems": [asdict(problem) for problem in error.problems],
+        # A configuration that cannot be loaded changes nothing: to who asked, the answer is no.
+        "exit_code": 1 if problems else error.exit_code,
+        "problems": [asdict(one) for one in problems],
     }
-    return JSONResponse(content, status_code=409)
+    return encode({"error": content})
 
 
-class Guarded:
-    """A handler for bearers of the token; others learn nothing, not even that it is there.
+def listen(path: Path) -> socket.socket:
+    """A socket that this user alone can connect to, from its first moment.
 
-    An ASGI application, so that the framework does not answer for it: 405 to another method would
-    tell a stranger what stands here.
+    The socket file of a server that died is replaced.
+
+    Raises:
+        Refusal: another server answers there, something else stands there, or nothing can be made.
     """
-
-    def __init__(self, handler: Handler, *, token: str) -> None:
-        self._handler = handler
-        self._expected = f"Bearer {token}".encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        response = await self._answer(Request(scope, receive, send))
-        await response(scope, receive, send)
-
-    async def _answer(self, request: Request) -> Response:
-        given = request.headers.get("authorization", "").encode("latin-1", "replace")
-        if request.method != "POST" or not hmac.compare_digest(given, self._expected):
-            return error_response(NotThere())
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # Not chmod afterwards: somebody may connect in between.
+    before = os.umask(0o177)
+    try:
         try:
-            return await self._handler(request)
-        except CasebellError as error:
-            return error_response(error, detailed=True)
+            listener.bind(os.fspath(path))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            _remove_dead(path)
+            listener.bind(os.fspath(path))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        raise Refusal(
+            f"The socket {path} cannot be made: {os.strerror(error.errno or 0)}.",
+            hint="Set server.socket to a place where this user can write.",
+        ) from None
+    except Refusal:
+        listener.close()
+        raise
+    finally:
+        os.umask(before)
+    listener.setblocking(False)
+    return listener
+
+
+def _remove_dead(path: Path) -> None:
+    if not stat.S_ISSOCK(path.lstat().st_mode):
+        raise Refusal(
+            f"{path} is no socket.", hint="Set server.socket to a place where nothing is."
+        )
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(os.fspath(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+        except BlockingIOError:
+            pass  # So many wait that no more may: it lives.
+    raise Refusal(
+        f"Another Casebell server answers at {path}.",
+        hint="Stop it, or give this one its own server.socket.",
+    )

@@ -4,8 +4,8 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from casebell import admin as local
+from casebell.admin import AdminSocket
 from casebell.clock import Clock
 from casebell.http.answers import RequestIds, on_defect, on_http_exception
 from casebell.http.event_page import event_page
@@ -23,7 +23,7 @@ from casebell.http.health import StatusPages
 from casebell.http.webhook import WEBHOOKS, WebhookEndpoint
 from casebell.reload import Reloader, Swap
 from casebell.runtime import Runtime
-from casebell.service.operations import ACTOR
+from casebell.service import ACTOR
 from casebell.settings import Settings
 from casebell.store import queries
 from casebell.telemetry import Metrics
@@ -37,7 +37,7 @@ def build(
     *,
     clock: Clock | None = None,
     metrics: Metrics | None = None,
-    door_token: str | None = None,
+    url: str | None = None,
     started: Callable[[], None] = lambda: None,
     read: Callable[[], Settings] | None = None,
     hangup: asyncio.Event | None = None,
@@ -46,7 +46,7 @@ def build(
 
     Args:
         metrics: what else of the process is shown with ours; by default nothing.
-        door_token: opens the addresses for the local command line; None leaves them out.
+        url: where it is reached; the command line's socket tells it, and is left out without it.
         started: called once everything runs.
         read: reads the configuration anew; by default it stays as it is.
         hangup: set to have the configuration read anew.
@@ -104,9 +104,27 @@ def build(
         log=runtime.log,
     )
 
+    certificate = settings.server.tls_cert.read_text() if settings.server.tls_cert else None
+
+    async def address() -> Mapping[str, str | None]:
+        return {"url": url, "certificate": certificate}
+
+    admin = AdminSocket(
+        path=settings.socket,
+        verbs={
+            **runtime.reading.verbs(),
+            **runtime.operations.verbs(actor=ACTOR),
+            "reload": partial(reloader.reload, actor=ACTOR),
+            "checks": pages.checks,
+            "address": address,
+        },
+        timezone=lambda: runtime.reading.timezone,
+        log=runtime.log,
+    )
+
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with runtime.running(), reloader:
+        async with runtime.running(), reloader, admin if url is not None else nullcontext():
             started()
             yield
 
@@ -117,10 +135,6 @@ def build(
         Route("/metrics", pages.metrics),
         Route("/events/{id}", event_page),
     ]
-    if door_token is not None:
-        routes += local.routes(
-            runtime.operations, token=door_token, reload=partial(reloader.reload, actor=ACTOR)
-        )
     app = Entrance(
         endpoint,
         settings,
@@ -135,7 +149,7 @@ def build(
 
 
 class Entrance(Starlette):
-    """The application, with a door of its own for deliveries.
+    """The application, with a way of its own for deliveries.
 
     Middleware and routing cost a delivery much of what a bare server needs for it, and do nothing
     for it: its endpoint answers in the contract's shape whatever happens.

@@ -7,6 +7,7 @@
     │   └── SecretMissing, SecretMismatch
     ├── HeldDelivery        202   authentic, but cannot be understood
     ├── RequestError              the request itself is wrong
+    │   ├── BadArgument     400   exit 2
     │   ├── UnknownSource   404
     │   ├── NotThere        404
     │   ├── WrongMethod     405
@@ -136,6 +137,12 @@ class RequestError(CasebellError):
 
     code = "bad_request"
     http_status = 400
+
+
+class BadArgument(RequestError):
+    """A value of the request cannot be understood."""
+
+    code = "bad_argument"
 
 
 class UnknownSource(RequestError):

@@ -99,6 +99,14 @@ class TimeBasis(StrEnum):
     OBSERVED = "observed"
 
 
+class HeldState(StrEnum):
+    """What became of a held delivery."""
+
+    HELD = "held"
+    RELEASED = "released"
+    DISCARDED = "discarded"
+
+
 class HeldReason(StrEnum):
     """Why an authentic delivery could not be understood (docs/decisions/upstream.md, D7 and D8)."""
 

@@ -29,6 +29,7 @@ from casebell.route.rulebook import Rulebook
 from casebell.route.rules import compile_rules
 from casebell.route.verdict import Meanings
 from casebell.service.operations import Operations
+from casebell.service.reading import Reading
 from casebell.settings import Settings
 from casebell.store import journal, leases, queries
 from casebell.store.engine import Store
@@ -57,6 +58,7 @@ class Runtime:
     delivery_watch: DeliveryWatch
     dispatcher: Dispatcher
     operations: Operations
+    reading: Reading
     alarm: StorageAlarm
     presence: Presence
     #: By source, of those that are gone, too: what they delivered may still be on its way.
@@ -152,6 +154,7 @@ class Runtime:
                 clock=clock,
                 changed=look_again,
             ),
+            reading=Reading(store=store, timezone=settings.server.timezone, clock=clock),
             alarm=StorageAlarm(
                 store=store,
                 channels=lambda: dispatcher.channels,
@@ -198,6 +201,7 @@ class Runtime:
             self.router.use(rulebook)
             self.dispatcher.use(channels)
             self.operations.use(new)
+            self.reading.timezone = new.server.timezone
 
         return swap
 

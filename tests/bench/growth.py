@@ -10,7 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +30,9 @@ from bench.serving import (
     page,
     resident,
 )
-from casebell.cli.why import _story
 from casebell.clock import iso
 from casebell.events import AlertState, Status, Tag
+from casebell.service.reading import _story
 from casebell.store import event_listing, queries, refused
 from casebell.store.engine import Connection, Store
 from casebell.store.event_listing import EventFilter
@@ -229,7 +229,7 @@ def _looks(count: int) -> list[Look]:
     return looks
 
 
-async def _stories(connection: Connection, key: str) -> list[dict[str, Any]]:
+async def _stories(connection: Connection, key: str) -> list[Mapping[str, Any]]:
     return [await _story(connection, event) for event in await queries.find_events(connection, key)]
 
 

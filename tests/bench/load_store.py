@@ -28,7 +28,7 @@ from bench.castings import TABLES, write_chunk
 from bench.moulds import RULES, make_moulds
 from bench.schedule import Schedule
 from casebell.clock import SystemClock
-from casebell.events import Delivery, HeldReason, Micros, VerifiedDelivery
+from casebell.events import Delivery, HeldReason, HeldState, Micros, VerifiedDelivery
 from casebell.store import held, refused
 from casebell.store.engine import Connection, Store
 
@@ -202,7 +202,7 @@ async def _hold(connection: Connection, number: int, *, count: int, end: Micros)
         idempotency_key=None,
     )
     if number % 50:
-        await held.resolve(connection, row, state=held.HeldState.DISCARDED, now=at + 1, actor="cli")
+        await held.resolve(connection, row, state=HeldState.DISCARDED, now=at + 1, actor="cli")
 
 
 def _refusal(number: int, end: Micros) -> refused.Refused:

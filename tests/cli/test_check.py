@@ -110,7 +110,7 @@ def test_no_file_at_all(bare: Office, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_only_looks(bare: Office) -> None:
-    """No database, no lock, no door: nothing is made."""
+    """No database, no lock, no socket: nothing is made."""
     before = bare.files()
     assert bare("check").code == 0
     assert bare.files() == before

@@ -39,25 +39,27 @@ def test_no_server_runs(office: Office) -> None:
 
 
 def test_something_else_answers(office: Office) -> None:
-    """A port that takes connections and says nothing sensible is no server of ours."""
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        office.config.write_text(office.config.read_text().replace("port = 0", f"port = {port}"))
-        other.listen(0)
+    """A socket that takes connections and says nothing sensible is no server of ours."""
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(office.directory / "casebell.db.sock"))
+        other.listen()
         other.settimeout(10)
 
         def hang_up() -> None:
-            connection, _ = other.accept()
-            with connection:
-                connection.recv(1000)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+            for _ in range(2):
+                connection, _ = other.accept()
+                with connection:
+                    connection.recv(1000)
+                    connection.sendall(b"hello\n")
 
         thread = threading.Thread(target=hang_up)
         thread.start()
         ran = office("doctor")
         thread.join()
     assert ran.code == 3
-    assert findings(ran.out)["server"].startswith("it does not answer → ")
+    found = findings(ran.out)
+    assert found["storage"] == "OK"
+    assert found["server"].startswith("it does not answer → ")
 
 
 def test_before_the_first_start(bare: Office) -> None:

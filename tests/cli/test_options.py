@@ -1,71 +1,22 @@
 """What commands share: where the configuration comes from, and how points in time are written."""
 
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import typer
-from hypothesis import given
-from hypothesis import strategies as st
 
-from casebell.cli.options import moment, utf8
+from casebell.cli.options import utf8
 from cli.office import Office
-
-NEW_YORK = "America/New_York"
-
-
-def at(text: str) -> int:
-    """A full ISO time in our microseconds."""
-    return round(datetime.fromisoformat(text).timestamp()) * 1_000_000
-
-
-@pytest.mark.parametrize(
-    ("written", "meant"),
-    [
-        ("2025-10-14T19:22:03Z", "2025-10-14T19:22:03+00:00"),
-        ("2025-10-14T19:22:03+02:00", "2025-10-14T17:22:03+00:00"),
-        ("2025-10-14 15:22", "2025-10-14T19:22:00+00:00"),
-        ("2025-10-14", "2025-10-14T04:00:00+00:00"),
-        ("2025-12-14", "2025-12-14T05:00:00+00:00"),
-        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+00:00"),
-        ("9999-12-31T23:59:59-12:00", "9999-12-31T23:59:59-12:00"),
-    ],
-)
-def test_a_time_without_a_zone_is_the_firms(written: str, meant: str) -> None:
-    """What a listing shows can be typed: without an offset, in the zone of `server.timezone`."""
-    assert moment(written, NEW_YORK) == at(meant)
-
-
-@pytest.mark.parametrize(
-    ("written", "seconds"), [("90s", 90), ("5m", 300), ("24h", 86_400), ("7d", 604_800)]
-)
-def test_a_length_is_so_long_ago(written: str, seconds: int) -> None:
-    """This time yesterday is "24h"."""
-    ago = moment(written, NEW_YORK)
-    assert ago is not None
-    assert abs(time.time() - seconds - ago / 1_000_000) < 5
 
 
 def test_none_is_none() -> None:
     """An option that was not given does not filter."""
-    assert moment(None, NEW_YORK) is None
     assert utf8(None) is None
-
-
-@given(st.text())
-def test_any_other_text_is_a_usage_error(text: str) -> None:
-    """Nothing that can be typed ends in anything but a time or a usage error."""
-    try:
-        found = moment(text, NEW_YORK)
-    except typer.BadParameter:
-        return
-    assert isinstance(found, int)
 
 
 @pytest.mark.parametrize("text", ["yesterday", "24", "-1h", "2025-13-01", ""])
 def test_what_is_no_time(office: Office, text: str) -> None:
-    """It is told how times are written, as a usage error and before anything is read."""
+    """It is told how times are written, as a usage error."""
     ran = office("events", "list", f"--since={text}")
     assert (ran.code, ran.out) == (2, "")
     assert "2026-11-21T09:30:00Z" in ran.err

@@ -52,7 +52,7 @@ async def test_the_first_start_makes_the_database(make_server: MakeServer) -> No
         "casebell.db-wal": 0o600,
         "casebell.db-shm": 0o600,
         "casebell.db.lock": 0o600,
-        "casebell.db.door": 0o600,
+        "casebell.db.sock": 0o600,
     }
     assert len(server.rows("SELECT version_num FROM alembic_version")) == 1
 
@@ -76,7 +76,8 @@ async def test_a_start_migrates_what_is_there(make_server: MakeServer) -> None:
 async def test_one_server_for_one_database(make_server: MakeServer) -> None:
     """A second server on the same file ends at once and clearly, and does the first no harm."""
     first = await make_server().start()
-    door = (first.directory / "casebell.db.door").read_bytes()
+    socket_file = first.directory / "casebell.db.sock"
+    number = socket_file.stat().st_ino
     second = Server(first.directory.parent / "second")
     second.configure(SOURCES)
     second.config.write_text(second.config.read_text().replace("casebell.db", str(first.database)))
@@ -85,8 +86,8 @@ async def test_one_server_for_one_database(make_server: MakeServer) -> None:
     error, hint = (line for line in second.text().splitlines() if not line.startswith("{"))
     assert error == f"Error: Another Casebell server holds {first.database}."
     assert "storage.url" in hint
-    # The door, by which the command line finds the server, is still the first one's.
-    assert (first.directory / "casebell.db.door").read_bytes() == door
+    # The socket, by which the command line asks, is still the first one's.
+    assert socket_file.stat().st_ino == number
     assert (await first.run("held", "discard", "1")).code == 1
     await deliver(first)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from casebell import ops_messages
-from casebell.events import AlertKind, HeldReason, VerifiedDelivery
+from casebell.events import AlertKind, HeldReason, HeldState, VerifiedDelivery
 from casebell.notify.delivery_watch import DeliveryWatch
 from casebell.notify.render_ops import render_ops
 from casebell.ops_messages import DeliveriesHeld
@@ -175,7 +175,7 @@ class TestHeld:
         await Bench(store).watch.look()
         async with store.write() as connection:
             await held.resolve(
-                connection, 1, state=held.HeldState.DISCARDED, now=RECEIVED_AT, actor="cli"
+                connection, 1, state=HeldState.DISCARDED, now=RECEIVED_AT, actor="cli"
             )
         await hold(store, b"one")
         bench = Bench(store)

@@ -1,13 +1,10 @@
 """The operator's verbs over a real store and a channel to a loopback sink."""
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import SecretStr
 
-from casebell.errors import ConfigError, Problem
 from casebell.events import AlertKind, HeldReason, VerifiedDelivery
 from casebell.notify.dispatcher import Dispatcher
 from casebell.notify.load import load_channels
@@ -34,8 +31,6 @@ class Desk:
         self.store = store
         self.clock = HandClock()
         self.rung = 0
-        #: What is wrong with the configuration when it is read anew.
-        self.problem: Problem | None = None
         url = SecretStr(f"json://127.0.0.1:{sink.port}/")
         self.settings = Settings(
             sources={"parley": make_source()},
@@ -60,12 +55,6 @@ class Desk:
             clock=self.clock,
             changed=self._ring,
         )
-
-    async def reload(self) -> Mapping[str, Any]:
-        """Read a configuration that is good, or has this problem."""
-        if self.problem is not None:
-            raise ConfigError([self.problem])
-        return {"changed": {}}
 
     def _ring(self) -> None:
         self.rung += 1

@@ -10,10 +10,9 @@ import pytest
 from sqlalchemy import select
 
 from casebell.errors import NotFound, Refusal
-from casebell.events import Flag, HeldReason, VerifiedDelivery
+from casebell.events import Flag, HeldReason, HeldState, VerifiedDelivery
 from casebell.store import held
 from casebell.store.engine import Store
-from casebell.store.held import HeldState
 from casebell.store.schema import held as held_table
 from casebell.store.schema import journal
 from contracts.case_events import RECEIVED_AT

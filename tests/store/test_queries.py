@@ -16,6 +16,7 @@ from casebell.events import (
     FailureReason,
     Flag,
     HeldReason,
+    HeldState,
     Message,
     NextState,
     Outcome,
@@ -396,7 +397,7 @@ async def test_held(store: Store) -> None:
     ids = [await hold(store, body) for body in (b"a", b"\xff\xc3\xa9", b"c")]
     async with store.write() as connection:
         await held.resolve(
-            connection, ids[0], state=held.HeldState.DISCARDED, now=RECEIVED_AT, actor="cli"
+            connection, ids[0], state=HeldState.DISCARDED, now=RECEIVED_AT, actor="cli"
         )
     async with store.read() as connection:
         everything = await queries.list_held(connection, state=None, limit=9)

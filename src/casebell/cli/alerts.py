@@ -1,15 +1,13 @@
 """`casebell alerts`: who was told, and sending again."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from casebell.cli.operate import operate
-from casebell.cli.options import AsJson, Config, Limit, Number, noun, run, settings_for
-from casebell.cli.reader import reading
+from casebell.cli.asking import Asking
+from casebell.cli.options import AsJson, Config, Limit, Number, noun
 from casebell.cli.terminal import json_line, line, local_time, rows
 from casebell.events import AlertState
-from casebell.store import queries
 
 app = noun("Who was told: list, retry.")
 
@@ -23,15 +21,11 @@ def list_alerts(
     config: Config = None,
 ) -> None:
     """Alerts, newest first."""
-    settings = settings_for(context, config)
-
-    async def read() -> list[dict[str, Any]]:
-        async with reading(settings) as connection:
-            return await queries.list_alerts(connection, state=state, limit=limit)
-
-    zone = settings.server.timezone
+    asking = Asking(context, config)
+    found, _ = asking.listing("list_alerts", state=state, limit=limit)
+    zone = asking.timezone
     rows(
-        run(read()),
+        found,
         [
             ("ID", lambda alert: alert["id"]),
             ("CREATED", lambda alert: local_time(alert["created_at"], zone)),
@@ -56,14 +50,7 @@ def retry(
     config: Config = None,
 ) -> None:
     """Send a failed alert again."""
-    settings = settings_for(context, config)
-    answer = run(
-        operate(
-            settings,
-            path=f"/local/alerts/{number}/retry",
-            directly=lambda operations: operations.retry_alert(number),
-        )
-    )
+    answer = Asking(context, config).do("retry_alert", alert_id=number)
     if as_json:
         json_line(answer)
     else:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from casebell.cli.here import NothingStored
 from casebell.cli.options import Config, settings_for
-from casebell.cli.reader import NothingStored
 from casebell.cli.terminal import line, local_time
 from casebell.clock import iso
 from casebell.errors import NotFound, Refusal

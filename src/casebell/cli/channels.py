@@ -1,14 +1,12 @@
 """`casebell channels`: does a channel reach people?"""
 
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 
-from casebell.cli.operate import operate
-from casebell.cli.options import AsJson, Config, noun, run, settings_for, utf8
+from casebell.cli.asking import Asking
+from casebell.cli.options import AsJson, Config, noun, utf8
 from casebell.cli.terminal import json_line, line
-from casebell.errors import NotFound
 
 app = noun("Ways to reach people: test.")
 
@@ -28,18 +26,7 @@ def test(
     config: Config = None,
 ) -> None:
     """Send a marked test message to each target of a channel, and say what came of it."""
-    settings = settings_for(context, config)
-    if name not in settings.channels:
-        raise NotFound(
-            "There is no channel of this name.", hint="`casebell check` lists the channels."
-        )
-    answer = run(
-        operate(
-            settings,
-            path=f"/local/channels/{quote(name, safe='')}/test",
-            directly=lambda operations: operations.test_channel(name),
-        )
-    )
+    answer = Asking(context, config).do("test_channel", name=name)
     if as_json:
         json_line(answer)
     else:

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from casebell.cli.options import Config, found_one, settings_for
+from casebell.cli.startable import see_startable
 from casebell.cli.terminal import fail, json_line, line, rows
-from casebell.cli.tls import see_certificate
 from casebell.clock import SystemClock
 from casebell.errors import ConfigError
 from casebell.notify.load import policies
@@ -27,7 +27,7 @@ def check(
     """Check configuration, channels and messages; print who hears of each status and tag."""
     try:
         settings = settings_for(context, config)
-        see_certificate(settings)
+        see_startable(settings)
         runtime = Runtime.wire(settings, clock=SystemClock())
     except ConfigError as error:
         if not found_one(error):

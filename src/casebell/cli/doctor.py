@@ -6,19 +6,17 @@ It only looks: it makes no file of ours and takes no lock that could keep a serv
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import httpx2
 import typer
 
-from casebell.cli.door import url_of
-from casebell.cli.options import Config, run, settings_for
-from casebell.cli.reader import NothingStored, reading
+from casebell.cli.asking import READ_TIMEOUT, Asking
+from casebell.cli.here import NothingStored
+from casebell.cli.options import Config, settings_for
+from casebell.cli.startable import see_startable
 from casebell.cli.terminal import line
-from casebell.cli.tls import see_certificate, trust
 from casebell.clock import SystemClock
 from casebell.errors import CasebellError, ConfigError
 from casebell.runtime import Runtime
 from casebell.settings import Settings
-from casebell.store import queries
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,12 +36,12 @@ def doctor(context: typer.Context, config: Config = None) -> None:
     """Look at every layer from the configuration to what waits."""
     try:
         settings = settings_for(context, config)
-        see_certificate(settings)
+        see_startable(settings)
     except ConfigError as error:
         found = [_configuration(error)]
     else:
         found = [Finding(layer="configuration"), _channels(settings)]
-        found += run(_running(settings))
+        found += _running(Asking(context, config))
     for one in found:
         verdict = f"{one.wrong} → {one.then}" if one.wrong else "OK"
         line(f"{one.layer + ':':<15}{verdict}")
@@ -77,30 +75,27 @@ def _channels(settings: Settings) -> Finding:
     return Finding(layer=layer)
 
 
-async def _running(settings: Settings) -> list[Finding]:
+def _running(asking: Asking) -> list[Finding]:
     try:
-        async with reading(settings) as connection:
-            waiting = await queries.backlog(connection)
+        waiting = asking.read("waiting")
     except NothingStored:
         wrong = "there is no database yet"
         return [Finding(layer="storage", wrong=wrong, then="casebell serve", code=3)]
     except CasebellError as error:
         then = error.hint or "see that storage.url is right and may be read by this user"
         return [Finding(layer="storage", wrong=error.message.rstrip("."), then=then, code=3)]
-    return [Finding(layer="storage"), await _server(settings), *_waiting(waiting)]
+    return [Finding(layer="storage"), _server(asking), *_waiting(waiting)]
 
 
-async def _server(settings: Settings) -> Finding:
+def _server(asking: Asking) -> Finding:
     layer = "server"
     try:
-        async with httpx2.AsyncClient(timeout=5, trust_env=False, verify=trust(settings)) as client:
-            response = await client.get(f"{url_of(settings)}/ready")
-            checks = dict(response.json()["checks"])
-    except httpx2.ConnectError:
-        return Finding(layer=layer, wrong="it does not run", then="casebell serve", code=3)
-    except (httpx2.HTTPError, ValueError, KeyError, TypeError, OSError):
+        checks = asking.server("checks", timeout=READ_TIMEOUT)
+    except CasebellError:
         wrong = "it does not answer"
         return Finding(layer=layer, wrong=wrong, then="look at its log, restart it", code=3)
+    if checks is None:
+        return Finding(layer=layer, wrong="it does not run", then="casebell serve", code=3)
     failing = [name for name, state in checks.items() if state != "ok"]
     if failing:
         wrong = f"not ready: {', '.join(failing)}"

@@ -1,24 +1,26 @@
 """`casebell events`: what was received."""
 
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from casebell.cli.export import Format, write_events
-from casebell.cli.options import AsJson, Config, Key, Limit, moment, noun, run, settings_for, utf8
-from casebell.cli.reader import reading
+from casebell.cli.asking import Asking
+from casebell.cli.options import AsJson, Config, Key, Limit, noun, settings_for, utf8
 from casebell.cli.terminal import complain, json_line, line, local_time, rows
-from casebell.clock import iso
-from casebell.errors import NotFound
 from casebell.events import Status, Tag
-from casebell.settings import Settings
-from casebell.store import event_listing, queries
-from casebell.store.event_listing import EventFilter, EventPage
-from casebell.uscis.receipts import ReceiptError, canonical
 
 app = noun("What was received: list, show, export.")
+
+
+class Format(StrEnum):
+    """How an export is written."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+
 
 Source = Annotated[
     str | None,
@@ -28,7 +30,7 @@ OfStatus = Annotated[Status | None, typer.Option("--status", help="Only with thi
 WithTag = Annotated[Tag | None, typer.Option("--tag", help="Only with this tag.")]
 Receipt = Annotated[
     str | None,
-    typer.Option("--receipt", metavar="NUMBER", help="Only of this receipt number."),
+    typer.Option("--receipt", metavar="NUMBER", callback=utf8, help="Only of this receipt number."),
 ]
 Since = Annotated[
     str | None,
@@ -65,29 +67,25 @@ def list_events(
     config: Config = None,
 ) -> None:
     """Events, newest first."""
-    settings = settings_for(context, config)
-    where = EventFilter(
+    asking = Asking(context, config)
+    found, last = asking.listing(
+        "list_events",
         source=source,
         status=status,
         tag=tag,
-        receipt=_receipt(receipt),
-        since=moment(since, settings.server.timezone),
-        until=moment(until, settings.server.timezone),
+        receipt=receipt,
+        since=since,
+        until=until,
         text=text,
+        limit=limit,
     )
-
-    async def read() -> EventPage:
-        async with reading(settings) as connection:
-            return await event_listing.list_events(connection, where, limit=limit)
-
-    page = run(read())
-    empty = "No event matches." if page.looked_back_to is None else "None of these matches."
-    rows(page.events, _columns(settings), as_json=as_json, empty=empty)
-    if page.looked_back_to is not None:
-        stamp = iso(page.looked_back_to)
+    back = last["looked_back_to"]
+    empty = "No event matches." if back is None else "None of these matches."
+    rows(found, _columns(asking.timezone), as_json=as_json, empty=empty)
+    if back is not None:
         complain(
-            f"Looked back to {local_time(stamp, settings.server.timezone)}; older ones may match.",
-            f"Go on with `--until {stamp}`; `casebell events export` looks through everything.",
+            f"Looked back to {local_time(back, asking.timezone)}; older ones may match.",
+            f"Go on with `--until {back}`; `casebell events export` looks through everything.",
         )
 
 
@@ -99,28 +97,12 @@ def show(
     config: Config = None,
 ) -> None:
     """One event with every delivery of it."""
-    settings = settings_for(context, config)
-
-    async def read() -> list[tuple[dict[str, Any], list[dict[str, Any]], str]]:
-        async with reading(settings) as connection:
-            found = []
-            for event in await queries.find_events(connection, key):
-                told = await queries.deliveries_of(connection, event["id"])
-                row = await queries.event_row(connection, event["id"])
-                body = bytes(row.body).decode("utf-8", "backslashreplace") if row else ""
-                found.append((event, told, body))
-            return found
-
-    found = run(read())
-    if not found:
-        raise NotFound(
-            "There is no event with this key.", hint="`casebell events list` shows the latest."
-        )
-    for event, told, body in found:
+    asking = Asking(context, config)
+    for event in asking.read("show_event", key=key):
         if as_json:
-            json_line({**event, "delivered": told, "body": body})
+            json_line(event)
         else:
-            _print_event(event, told, body, settings.server.timezone)
+            _print_event(event, asking.timezone)
 
 
 @app.command("export")
@@ -140,34 +122,21 @@ def export(
     config: Config = None,
 ) -> None:
     """Everything that matches, oldest first."""
-    settings = settings_for(context, config)
-    where = EventFilter(
+    # By itself, even where a server runs: this can take minutes of the deliveries' processor.
+    from casebell.cli.export import export_to
+
+    export_to(
+        settings_for(context, config),
+        written=written,
+        out=out,
         source=source,
         status=status,
         tag=tag,
-        receipt=_receipt(receipt),
-        since=moment(since, settings.server.timezone),
-        until=moment(until, settings.server.timezone),
+        receipt=receipt,
+        since=since,
+        until=until,
         text=text,
     )
-
-    async def write() -> None:
-        async with reading(settings) as connection:
-            await write_events(connection, where, written=written, out=out)
-
-    run(write())
-
-
-def _receipt(given: str | None) -> str | None:
-    """A receipt number in any spelling, as it is kept."""
-    if given is None:
-        return None
-    try:
-        return canonical(given)
-    except ReceiptError:
-        raise typer.BadParameter(
-            "A receipt number is three letters and ten digits.", param_hint="--receipt"
-        ) from None
 
 
 #: Of an event without a status, which routing gives it.
@@ -176,8 +145,7 @@ NOT_DECIDED = "not decided yet"
 Columns = list[tuple[str, Callable[[Mapping[str, Any]], object]]]
 
 
-def _columns(settings: Settings) -> Columns:
-    zone = settings.server.timezone
+def _columns(zone: str) -> Columns:
     return [
         ("ID", lambda event: event["id"]),
         ("RECEIVED", lambda event: local_time(event["received_at"], zone)),
@@ -190,10 +158,10 @@ def _columns(settings: Settings) -> Columns:
     ]
 
 
-def _print_event(
-    event: Mapping[str, Any], told: list[dict[str, Any]], body: str, zone: str
-) -> None:
+def _print_event(event: Mapping[str, Any], zone: str) -> None:
     for name, value in event.items():
+        if name in ("delivered", "body"):
+            continue
         shown = value
         if name == "decision":
             shown = (value or {}).get("because", "waits to be routed")
@@ -205,10 +173,10 @@ def _print_event(
         elif isinstance(value, list):
             shown = " ".join(map(str, value))
         line(f"{name + ':':<18}{'-' if shown in (None, '') else shown}")
-    for one in told:
+    for one in event["delivered"]:
         line(
             f"{'delivered:':<18}{local_time(one['at'], zone)}, {one['outcome']}, secret "
             f"{one['secret']}, from {one['address'] or 'unknown'}"
         )
-    line(f"{'body:':<18}{body}")
+    line(f"{'body:':<18}{event['body']}")
     line()

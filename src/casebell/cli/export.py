@@ -1,22 +1,23 @@
 """`casebell events export`: everything that matches, as JSON lines or CSV."""
 
+import asyncio
 import contextlib
 import csv
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, TextIO
 
 import typer
 
+from casebell.cli.events import Format
+from casebell.cli.here import reading
 from casebell.cli.terminal import json_text, plain, writing
-from casebell.errors import Refusal
+from casebell.errors import BadArgument, Refusal
 from casebell.json_text import encode
-from casebell.store import event_listing
-from casebell.store.engine import Connection
-from casebell.store.event_listing import EventFilter
+from casebell.service.reading import Reading
+from casebell.settings import Settings
 
 #: Columns of a CSV export: the contract's fields of an event.
 CSV_FIELDS = (
@@ -46,32 +47,42 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", 
 _STEP = 500
 
 
-class Format(StrEnum):
-    """How an export is written."""
-
-    JSONL = "jsonl"
-    CSV = "csv"
-
-
-async def write_events(
-    connection: Connection, where: EventFilter, *, written: Format, out: Path | None
+def export_to(
+    settings: Settings, *, written: Format, out: Path | None, **filters: str | None
 ) -> None:
     """Write every event that matches, oldest first, to a new file or to standard output.
 
     Raises:
+        BadParameter: a filter cannot be understood.
         Refusal: the file is there already, or cannot be made.
         OutputFailed: writing stopped half-way; nothing is left of a file.
         ReaderGone: of standard output.
     """
+
+    async def export() -> None:
+        async with reading(settings) as found:
+            await _write(found, written=written, out=out, filters=filters)
+
+    try:
+        asyncio.run(export())
+    except BadArgument as error:
+        raise typer.BadParameter(error.message) from None
+
+
+async def _write(
+    found: Reading, *, written: Format, out: Path | None, filters: Mapping[str, str | None]
+) -> None:
     watched = sys.stderr.isatty() and (out is not None or not sys.stdout.isatty())
     # Counting by what no index has takes as long as the export.
-    counted = watched and where.tag is None and where.text is None
-    total = await event_listing.count_events(connection, where) if counted else None
-    with _opened(out) as output, _progress(total, shown=watched) as step:
-        write = _writer(written, output)
-        async for event in event_listing.export_events(connection, where):
-            write(event)
-            step()
+    counted = watched and filters["tag"] is None and filters["text"] is None
+    total = await found.count_events(**filters) if counted else None
+    # Before a file is made: a filter may be none.
+    async with contextlib.aclosing(found.export_events(**filters)) as events:
+        with _opened(out) as output, _progress(total, shown=watched) as step:
+            write = _writer(written, output)
+            async for event in events:
+                write(event)
+                step()
 
 
 class _Output:

@@ -1,15 +1,13 @@
 """`casebell held`: authentic deliveries that could not be understood."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from casebell.cli.operate import operate
-from casebell.cli.options import AsJson, Config, Limit, Number, noun, run, settings_for
-from casebell.cli.reader import reading
+from casebell.cli.asking import Asking
+from casebell.cli.options import AsJson, Config, Limit, Number, noun
 from casebell.cli.terminal import json_line, line, local_time, rows
-from casebell.store import queries
-from casebell.store.held import HeldState
+from casebell.events import HeldState
 
 app = noun("What could not be understood: list, release, discard.")
 
@@ -25,15 +23,11 @@ def list_held(
     config: Config = None,
 ) -> None:
     """Held deliveries, newest first."""
-    settings = settings_for(context, config)
-
-    async def read() -> list[dict[str, Any]]:
-        async with reading(settings) as connection:
-            return await queries.list_held(connection, state=state, limit=limit)
-
-    zone = settings.server.timezone
+    asking = Asking(context, config)
+    found, _ = asking.listing("list_held", state=state, limit=limit)
+    zone = asking.timezone
     rows(
-        run(read()),
+        found,
         [
             ("ID", lambda one: one["id"]),
             ("RECEIVED", lambda one: local_time(one["received_at"], zone)),
@@ -53,14 +47,7 @@ def release(
     context: typer.Context, number: Number, as_json: AsJson = False, config: Config = None
 ) -> None:
     """Try again to understand a held delivery, with today's configuration."""
-    settings = settings_for(context, config)
-    answer = run(
-        operate(
-            settings,
-            path=f"/local/held/{number}/release",
-            directly=lambda operations: operations.release_held(number),
-        )
-    )
+    answer = Asking(context, config).do("release_held", held_id=number)
     if as_json:
         json_line(answer)
     else:
@@ -72,14 +59,7 @@ def discard(
     context: typer.Context, number: Number, as_json: AsJson = False, config: Config = None
 ) -> None:
     """Close a held delivery without acting on it; its body is kept."""
-    settings = settings_for(context, config)
-    answer = run(
-        operate(
-            settings,
-            path=f"/local/held/{number}/discard",
-            directly=lambda operations: operations.discard_held(number),
-        )
-    )
+    answer = Asking(context, config).do("discard_held", held_id=number)
     if as_json:
         json_line(answer)
     else:

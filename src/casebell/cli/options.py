@@ -1,20 +1,14 @@
 """What commands share: their options, and the configuration they work with."""
 
-import asyncio
-from collections.abc import Awaitable
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, TypeVar
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from casebell.clock import SystemClock
 from casebell.errors import ConfigError
-from casebell.events import Micros
-from casebell.settings import Settings, load, parse_duration
 
-Result = TypeVar("Result")
+if TYPE_CHECKING:
+    from casebell.settings import Settings
 
 
 def utf8(text: str | None) -> str | None:
@@ -52,8 +46,10 @@ def noun(verbs: str) -> typer.Typer:
     )
 
 
-def settings_for(context: typer.Context, config: Path | None) -> Settings:
+def settings_for(context: typer.Context, config: Path | None) -> "Settings":
     """The configuration a command works with: named after the verb, before it, or found."""
+    from casebell.settings import load
+
     named = config or context.find_root().params.get("config")
     return load(Path(named) if named else None)
 
@@ -62,39 +58,3 @@ def found_one(error: ConfigError) -> bool:
     """Whether there is a configuration, with something wrong in it."""
     # Where no file was found, the problem stands in none: "", "--config", "CASEBELL_CONFIG".
     return any(problem.key or "/" in problem.where for problem in error.problems)
-
-
-def run(work: Awaitable[Result]) -> Result:
-    """Run a command's coroutine."""
-
-    async def wait() -> Result:
-        return await work
-
-    return asyncio.run(wait())
-
-
-def moment(text: str | None, zone: str) -> Micros | None:
-    """A point in time on the command line: ISO 8601, or "24h" ago.
-
-    Args:
-        zone: of a time that names none: the one in which listings show theirs.
-
-    Raises:
-        BadParameter: it is neither.
-    """
-    if text is None:
-        return None
-    try:
-        seconds = parse_duration(text)
-    except ValueError:
-        pass
-    else:
-        return SystemClock().now() - round(seconds * 1_000_000)
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(
-            'Write a date, a time or a length: "2026-11-21", "2026-11-21T09:30:00Z", "24h".'
-        ) from None
-    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(zone))
-    return round(aware.timestamp() * 1_000_000)

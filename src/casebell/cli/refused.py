@@ -1,20 +1,14 @@
 """`casebell refused`: deliveries that did not authenticate, and checking them again."""
 
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 import typer
 
-from casebell.cli.operate import operate
-from casebell.cli.options import AsJson, Config, Limit, noun, run, settings_for, utf8
-from casebell.cli.reader import reading
+from casebell.cli.asking import Asking
+from casebell.cli.options import AsJson, Config, Limit, noun, utf8
 from casebell.cli.terminal import json_line, line, local_time, rows
-from casebell.store import refused
 
 app = noun("What did not authenticate: list, readmit.")
-
-#: Numbers in one command; the way to the server is an address, and an address has an end.
-MOST = 1_000
 
 OfSource = Annotated[
     str | None,
@@ -35,15 +29,11 @@ def list_refused(
     config: Config = None,
 ) -> None:
     """Refused deliveries, newest first."""
-    settings = settings_for(context, config)
-
-    async def read() -> list[dict[str, Any]]:
-        async with reading(settings) as connection:
-            return await refused.list_refused(connection, source=source, error=error, limit=limit)
-
-    zone = settings.server.timezone
+    asking = Asking(context, config)
+    found, _ = asking.listing("list_refused", source=source, error=error, limit=limit)
+    zone = asking.timezone
     rows(
-        run(read()),
+        found,
         [
             ("ID", lambda one: one["id"]),
             ("RECEIVED", lambda one: local_time(one["at"], zone)),
@@ -78,18 +68,7 @@ def readmit(
         raise typer.BadParameter("Name the deliveries by ID, or write --all.")
     if chosen and source is not None:
         raise typer.BadParameter("--source narrows --all; it does not go with IDs.")
-    if len(chosen) > MOST:
-        raise typer.BadParameter(f"More than {MOST} IDs; write --all.")
-    settings = settings_for(context, config)
-    asked = [("id", str(one)) for one in chosen]
-    asked += [("source", source)] if source is not None else []
-    answer = run(
-        operate(
-            settings,
-            path=f"/local/refused/readmit?{urlencode(asked)}",
-            directly=lambda operations: operations.readmit_refused(chosen, source=source),
-        )
-    )
+    answer = Asking(context, config).do("readmit_refused", ids=chosen, source=source)
     if as_json:
         for one in answer["refused"]:
             json_line(one)

@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -17,11 +16,9 @@ import uvicorn
 import uvloop
 
 import casebell
-from casebell.admin import Door, door_path, new_door, write_door
 from casebell.app import REQUEST_GRACE, build
-from casebell.cli.door import local_url
 from casebell.cli.options import Config, settings_for
-from casebell.cli.tls import see_certificate
+from casebell.cli.startable import see_startable
 from casebell.clock import SystemClock
 from casebell.errors import Refusal
 from casebell.http.guard import Gate, Guard
@@ -47,7 +44,7 @@ MOST_FILES = 2 * MOST_CONNECTIONS + OWN_FILES
 def serve(context: typer.Context, config: Config = None) -> None:
     """Migrate the database, receive deliveries and send alerts until told to stop."""
     settings = settings_for(context, config)
-    see_certificate(settings)
+    see_startable(settings)
     configure_logging(sys.stdout)
     files = _allow_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -67,17 +64,11 @@ async def run_server(settings: Settings, *, files: int) -> None:
     listener = _listen(settings)
     log = get_logger()
     url = local_url(settings, *listener.getsockname()[:2])
-    # On PostgreSQL the command line works on the database itself.
-    database = settings.storage.sqlite_path
-    door = new_door(url) if database is not None else None
     for warning in settings.warnings:
         log.warning("config.warning", message=warning)
 
     def started() -> None:
         _settle_in()
-        # Not before: until the database is ours, the door there may be another server's.
-        if database is not None and door is not None:
-            _write_door(database, door)
         log.info(
             "server.started",
             version=casebell.__version__,
@@ -91,14 +82,14 @@ async def run_server(settings: Settings, *, files: int) -> None:
 
     def read() -> Settings:
         found = load(settings.path)
-        see_certificate(found)
+        see_startable(found)
         return found
 
     hangup = asyncio.Event()
     app = build(
         settings,
         metrics=metrics,
-        door_token=door.token if door else None,
+        url=url,
         started=started,
         read=read,
         hangup=hangup,
@@ -223,12 +214,9 @@ def _listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def _write_door(database: Path, door: Door) -> None:
-    """The way in for the local command line."""
-    try:
-        write_door(door_path(database), door)
-    except OSError as error:
-        raise Refusal(
-            f"The folder of the database cannot be written: {error.strerror}.",
-            hint=f"Make {database.parent} writable for this user.",
-        ) from None
+def local_url(settings: Settings, host: str, port: int) -> str:
+    """Where this machine reaches a server that listens there."""
+    # An address to listen on everywhere is none to connect to.
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    scheme = "https" if settings.server.tls_cert else "http"
+    return f"{scheme}://[{here}]:{port}" if ":" in here else f"{scheme}://{here}:{port}"

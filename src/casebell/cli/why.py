@@ -5,14 +5,10 @@ from typing import Any
 
 import typer
 
-from casebell.cli.options import AsJson, Config, Key, run, settings_for
-from casebell.cli.reader import reading
+from casebell.cli.asking import Asking
+from casebell.cli.options import AsJson, Config, Key
 from casebell.cli.terminal import json_line, line, local_time
-from casebell.errors import NotFound
 from casebell.events import Flag, KeyBasis
-from casebell.settings import Settings
-from casebell.store import queries
-from casebell.store.engine import Connection
 
 _BASIS = {
     KeyBasis.ID: "the source's event id",
@@ -42,46 +38,18 @@ def why(
     config: Config = None,
 ) -> None:
     """What became of an event: verification, change, rules, alerts and attempts."""
-    settings = settings_for(context, config)
-
-    async def read() -> list[dict[str, Any]]:
-        async with reading(settings) as connection:
-            found = await queries.find_events(connection, key)
-            return [await _story(connection, event) for event in found]
-
-    stories = run(read())
-    if not stories:
-        raise NotFound(
-            "There is no event with this key.", hint="`casebell events list` shows the latest."
-        )
+    asking = Asking(context, config)
+    stories = asking.read("why", key=key)
     for story in stories:
         if as_json:
             json_line(story)
             continue
-        for sentence in _sentences(story, settings):
+        for sentence in _sentences(story, asking.timezone):
             line(sentence)
         line()
 
 
-async def _story(connection: Connection, event: dict[str, Any]) -> dict[str, Any]:
-    change = None
-    alerts: list[dict[str, Any]] = []
-    if event["change"] is not None:
-        change = await queries.change_of(connection, event["change"])
-        alerts = await queries.list_alerts(connection, change_id=event["change"], limit=1_000)
-    return {
-        "event": event,
-        "delivered": await queries.deliveries_of(connection, event["id"]),
-        "change": change,
-        "alerts": [
-            {**alert, "tried": await queries.attempts_of(connection, alert["id"])}
-            for alert in reversed(alerts)
-        ],
-    }
-
-
-def _sentences(story: Mapping[str, Any], settings: Settings) -> Iterator[str]:
-    zone = settings.server.timezone
+def _sentences(story: Mapping[str, Any], zone: str) -> Iterator[str]:
     event = story["event"]
     yield f"Event {event['id']} from {event['source']}, key {event['key']}"
     yield f"  Its key is {_BASIS.get(event['key_basis'], _UNKNOWN)}."

@@ -59,7 +59,7 @@ class StatusPages:
 
     async def ready(self, _request: Request) -> Response:
         """Whether a delivery sent now would be taken: 200 or 503, with named checks and no data."""
-        results = await self._results()
+        results = await self.checks()
         ready = all(result == "ok" for result in results.values())
         return JSONResponse(
             {"status": "ready" if ready else "not_ready", "checks": results},
@@ -83,7 +83,8 @@ class StatusPages:
             generate_latest(self._metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
 
-    async def _results(self) -> Mapping[str, str]:
+    async def checks(self) -> Mapping[str, str]:
+        """What each check found, at most a second ago: "ok" or "failing"."""
         async with self._turn:
             if self._clock.monotonic() - self._found_at >= CHECKS_LAST:
                 self._found = {name: await _run(check) for name, check in self._checks.items()}

@@ -1,7 +1,7 @@
 """A held delivery, tried again with today's configuration."""
 
 from casebell.errors import HeldDelivery, Refusal
-from casebell.events import Flag, Micros, VerifiedDelivery
+from casebell.events import Flag, HeldState, Micros, VerifiedDelivery
 from casebell.receive.understand import understand
 from casebell.settings import Settings
 from casebell.store import held
@@ -52,7 +52,7 @@ async def release(
     await held.resolve(
         connection,
         held_id,
-        state=held.HeldState.RELEASED,
+        state=HeldState.RELEASED,
         now=now,
         actor=actor,
         event_id=appended.event_id,

@@ -2,24 +2,24 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from casebell.clock import Clock
 from casebell.errors import NotFound
+from casebell.events import HeldState
 from casebell.notify.dispatcher import Dispatcher
 from casebell.receive.readmit import Readmissions, choose
 from casebell.receive.release import release
+from casebell.service import Verb
 from casebell.settings import Settings
 from casebell.store import held, outbox
 from casebell.store.batch import SameContent
 from casebell.store.engine import Store
 
-#: Who is named in the journal.
-ACTOR = "cli"
-
 
 class Operations:
-    """The operator's verbs.
+    """The operator's verbs; `actor` is who is named in the journal.
 
     Args:
         changed: called after something was done that the loops should look at.
@@ -46,14 +46,24 @@ class Operations:
         """Work with these from now on (E10)."""
         self._settings = settings
 
-    async def retry_alert(self, alert_id: int) -> Mapping[str, Any]:
+    def verbs(self, *, actor: str) -> Mapping[str, Verb]:
+        """What may be asked for by name, in somebody's name."""
+        return {
+            "retry_alert": partial(self.retry_alert, actor=actor),
+            "release_held": partial(self.release_held, actor=actor),
+            "discard_held": partial(self.discard_held, actor=actor),
+            "readmit_refused": partial(self.readmit_refused, actor=actor),
+            "test_channel": self.test_channel,
+        }
+
+    async def retry_alert(self, *, alert_id: int, actor: str) -> Mapping[str, Any]:
         """Send a failed alert again."""
         async with self._store.write() as connection:
-            await outbox.retry(connection, alert_id, now=self._clock.now(), actor=ACTOR)
+            await outbox.retry(connection, alert_id, now=self._clock.now(), actor=actor)
         self._changed()
         return {"alert": alert_id, "state": "pending"}
 
-    async def release_held(self, held_id: int) -> Mapping[str, Any]:
+    async def release_held(self, *, held_id: int, actor: str) -> Mapping[str, Any]:
         """Try again to understand a held delivery, with today's configuration.
 
         Raises:
@@ -66,26 +76,26 @@ class Operations:
                 settings=self._settings,
                 same_content=self._same_content,
                 now=self._clock.now(),
-                actor=ACTOR,
+                actor=actor,
             )
         self._changed()
         return {"held": held_id, "status": appended.outcome, "event": appended.event_id}
 
-    async def discard_held(self, held_id: int) -> Mapping[str, Any]:
+    async def discard_held(self, *, held_id: int, actor: str) -> Mapping[str, Any]:
         """Close a held delivery without acting on it; its body is kept."""
         async with self._store.write() as connection:
             await held.get_held(connection, held_id)
             await held.resolve(
                 connection,
                 held_id,
-                state=held.HeldState.DISCARDED,
+                state=HeldState.DISCARDED,
                 now=self._clock.now(),
-                actor=ACTOR,
+                actor=actor,
             )
         return {"held": held_id, "status": "discarded"}
 
     async def readmit_refused(
-        self, ids: Sequence[int] = (), *, source: str | None = None
+        self, *, ids: Sequence[int] = (), source: str | None = None, actor: str
     ) -> Mapping[str, Any]:
         """Check refused deliveries again with today's secrets.
 
@@ -102,7 +112,7 @@ class Operations:
             settings=self._settings,
             same_content=self._same_content,
             clock=self._clock,
-            actor=ACTOR,
+            actor=actor,
         )
         results = await readmissions.readmit(chosen)
         readmitted = sum(one.is_in for one in results)
@@ -123,7 +133,7 @@ class Operations:
             ],
         }
 
-    async def test_channel(self, name: str) -> Mapping[str, Any]:
+    async def test_channel(self, *, name: str) -> Mapping[str, Any]:
         """Send a marked test message by the real path to each target of a channel."""
         if name not in self._settings.channels:
             raise NotFound(

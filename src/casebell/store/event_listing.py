@@ -157,9 +157,16 @@ class EventPage:
 
 
 async def list_events(
-    connection: AsyncConnection, where: EventFilter, *, limit: int, before: int | None = None
+    connection: AsyncConnection,
+    where: EventFilter,
+    *,
+    limit: int,
+    most: int | None = None,
+    before: int | None = None,
 ) -> EventPage:
     """A page of events; `before` is the id of the last one of the page before.
+
+    At most `most` of the `limit` that are asked for, which says how far to look.
 
     Newest first is by order of arrival, and by time of receipt where the filter has a span of time:
     where a clock was set back the two differ.
@@ -174,9 +181,10 @@ async def list_events(
         end = await _end(connection, walk, look=max(LOOK, LOOK_FOR_EACH * limit))
     if end is not None:
         walk = replace(walk, oldest=end)
-    statement = walk.over(event_columns().where(*walk.others)).limit(limit)
+    most = limit if most is None else most
+    statement = walk.over(event_columns().where(*walk.others)).limit(most)
     found = [event_json(row) for row in (await connection.execute(statement)).all()]
-    if end is None or len(found) == limit:
+    if end is None or len(found) == most:
         return EventPage(events=found)
     last = await connection.execute(select(events.c.received_at).where(events.c.id == end[-1]))
     # One microsecond more: others may have come with it.

@@ -1,25 +1,16 @@
 """Deliveries that are authentic but were not understood, until somebody decides about them."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.errors import NotFound, Refusal
-from casebell.events import HeldReason, Micros, VerifiedDelivery
+from casebell.events import HeldReason, HeldState, Micros, VerifiedDelivery
 from casebell.store import journal
 from casebell.store.rows import words
 from casebell.store.schema import held
-
-
-class HeldState(StrEnum):
-    """What became of a held delivery."""
-
-    HELD = "held"
-    RELEASED = "released"
-    DISCARDED = "discarded"
 
 
 async def hold(

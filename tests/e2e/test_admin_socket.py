@@ -3,13 +3,15 @@
 import asyncio
 import json
 import signal
+import stat
+import uuid
 from collections.abc import AsyncIterator
 
-import httpx2
 import pytest
 import pytest_asyncio
 
 from casebell.sandbox.sinks import HttpAnswer, HttpSink
+from e2e.databases import Postgres
 from e2e.sender import Wire, deliver, document, encoded, post, request
 from e2e.server import SOURCES, MakeServer, Server
 from waiting import until
@@ -49,55 +51,9 @@ async def hook() -> AsyncIterator[HttpSink]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory, hook: HttpSink) -> AsyncIterator[Server]:
     """A running server with one channel."""
-    running = Server(tmp_path_factory.mktemp("door"), told_by(hook))
+    running = Server(tmp_path_factory.mktemp("admin"), told_by(hook))
     yield await running.start()
     await running.gone()
-
-
-# ── Strangers ────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("token", [None, "Bearer wrong", "Bearer ", "Basic eDp5", "Bearer é"])
-@pytest.mark.parametrize("method", ["POST", "GET", "DELETE", "OPTIONS"])
-async def test_to_strangers_there_is_no_door(
-    server: Server, method: str, token: str | None
-) -> None:
-    """Without the token each of its addresses is as unknown as any other: the same bytes."""
-    headers = {} if token is None else {"Authorization": token}
-    paths = [
-        "/local/alerts/1/retry",
-        "/local/held/1/release",
-        "/local/held/x/discard",
-        "/local/refused/readmit?id=1",
-        "/local/channels/team/test",
-        "/local/channels/team/test/",
-        "/local",
-        "/nothing/at/all",
-    ]
-    answers = []
-    for path in paths:
-        async with Wire(server) as wire:
-            await wire.say(request(b"", headers, path=path, method=method))
-            answer = await wire.hear()
-        body = answer.json()
-        assert body.pop("request_id") == answer.headers.pop("x-request-id")
-        answer.headers.pop("date")
-        answers.append((answer.status, sorted(answer.headers.items()), body))
-    assert answers == [answers[-1]] * len(paths)
-    assert answers[0][0] == 404
-    assert answers[0][2]["error"] == "not_found"
-
-
-async def test_the_door_opens_with_its_token_only_for_posts(server: Server) -> None:
-    """The token beside the database opens it; a number that no row has is not found there."""
-    door = json.loads((server.directory / "casebell.db.door").read_text())
-    assert door["url"] == server.url
-    bearer = {"Authorization": f"Bearer {door['token']}"}
-    async with httpx2.AsyncClient(base_url=server.url, trust_env=False, headers=bearer) as client:
-        for number in ("0", "x", "²", "9" * 30, "-1"):
-            answer = await client.post(f"/local/held/{number}/discard")
-            assert answer.status_code == 404, number
-        assert (await client.get("/local/held/1/discard")).status_code == 404
 
 
 # ── With a server ────────────────────────────────────────────────────────────────────────────────
@@ -176,21 +132,21 @@ async def test_a_held_delivery_is_discarded_through_the_server(server: Server) -
     assert "has been discarded already" in again.err
 
 
-async def test_a_server_that_does_not_answer_is_code_3(server: Server) -> None:
-    """Where a server holds the database and cannot be asked, the command could not tell."""
-    door = server.directory / "casebell.db.door"
-    content = door.read_text()
-    try:
-        door.unlink()
-        ran = await server.run("held", "discard", "1")
-        assert ran.code == 3
-        assert "door file cannot be read" in ran.err
-        door.write_text(json.dumps({"url": "http://127.0.0.1:9", "token": "x"}))
-        ran = await server.run("held", "discard", "1")
-        assert ran.code == 3
-        assert "does not answer" in ran.err
-    finally:
-        door.write_text(content)
+async def test_over_http_there_is_none_of_it(server: Server) -> None:
+    """What a stranger asks for is as unknown as any other address."""
+    answers = []
+    for path in ("/local/reload", "/admin", "/nothing/at/all"):
+        async with Wire(server) as wire:
+            await wire.say(request(b"", {}, path=path, method="POST"))
+            answers.append((await wire.hear()).status)
+    assert answers == [404] * 3
+
+
+async def test_only_this_user_may_ask(server: Server) -> None:
+    """The socket file has mode 0600."""
+    found = (server.directory / "casebell.db.sock").stat()
+    assert stat.S_ISSOCK(found.st_mode)
+    assert stat.S_IMODE(found.st_mode) == 0o600
 
 
 # ── Without a server ─────────────────────────────────────────────────────────────────────────────
@@ -233,13 +189,54 @@ async def test_the_same_without_a_server(make_server: MakeServer) -> None:
         assert any("ODD******0001" in title for title in titles(hook))
 
 
-async def test_a_killed_servers_door_misleads_nobody(make_server: MakeServer) -> None:
-    """The file a killed server leaves behind is passed over: commands work on the database."""
+async def test_a_killed_servers_socket_misleads_nobody(make_server: MakeServer) -> None:
+    """The file that it leaves behind is passed over by commands, and replaced by the next start."""
     server = await make_server().start()
     assert (await post(server, odd(1))).status_code == 202
     await server.kill()
-    assert (server.directory / "casebell.db.door").exists()
+    socket_file = server.directory / "casebell.db.sock"
+    assert socket_file.exists()
     assert (await server.run("held", "discard", "1")).code == 0
+    await server.start()
+    assert (await server.run("reload")).code == 0
+    assert await server.stop() == 0
+    assert not socket_file.exists()
+
+
+async def test_two_servers_need_two_sockets(make_server: MakeServer) -> None:
+    """The second one ends and says so; the first one still answers."""
+    first = await make_server(server='socket = "one.sock"').start()
+    second = make_server(server=f'socket = "{first.directory}/one.sock"')
+    await second.launch()
+    assert await second.ended() == 1
+    assert f"Another Casebell server answers at {first.directory}/one.sock" in second.text()
+    assert "server.socket" in second.text()
+    assert "Traceback" not in second.text()
+    assert (await first.run("reload")).code == 0
+
+
+async def test_it_works_on_postgresql(make_server: MakeServer, postgres: Postgres) -> None:
+    """Commands ask the server there, too, at a socket beside the configuration."""
+    database = await postgres.database(f"casebell_{uuid.uuid4().hex[:8]}")
+    async with HttpSink() as hook:
+        server = make_server(told_by(hook), storage=database.url)
+        await server.start()
+        socket_file = server.directory / "casebell.sock"
+        assert stat.S_IMODE(socket_file.stat().st_mode) == 0o600
+        await deliver(server)
+        assert (await post(server, odd(1))).status_code == 202
+        listed = await server.run("events", "list", "--json")
+        assert (listed.code, [one["id"] for one in listed.lines()]) == (0, [1])
+        server.configure(told_by(hook, odd=True))
+        again = await server.run("reload", "--json")
+        assert again.lines()[0]["changed"] == {"sources": {"changed": ["parley"]}}
+        # Only the running server has these settings in force: it is the one that releases.
+        released = await server.run("held", "release", "1", "--json")
+        assert released.lines() == [{"held": 1, "status": "stored", "event": 2}]
+        assert await server.stop() == 0
+        assert not socket_file.exists()
+        alone = await server.run("held", "list", "--state", "released", "--json")
+        assert [one["event"] for one in alone.lines()] == [2]
 
 
 async def test_a_configuration_that_is_wrong_is_code_2(make_server: MakeServer) -> None:

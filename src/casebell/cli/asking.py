@@ -1,0 +1,156 @@
+"""How a command reaches what it asks for: the running server, or the store where none runs.
+
+With a server a command imports next to nothing: settings and storage alone take three times as long
+as all the rest of it. So what stands here is the standard library, and `here` comes late.
+"""
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from casebell.config_file import find, socket_in
+from casebell.errors import BadArgument, CasebellError, Problem, ServerUnreachable
+from casebell.json_text import encode
+
+#: Seconds for the answer to a question, and to a command: a channel's test may take its timeout
+#: for each target.
+READ_TIMEOUT = 10.0
+COMMAND_TIMEOUT = 660.0
+
+
+class AnsweredNo(CasebellError):
+    """The running server refused."""
+
+    code = "answered_no"
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        """`content` is the server's error in full."""
+        self.exit_code = int(content["exit_code"])
+        #: Of a configuration that it was to load.
+        self.problems = [Problem(**problem) for problem in content["problems"]]
+        super().__init__(content["message"], hint=content["hint"])
+
+
+class Asking:
+    """What a command asks for by name, with the configuration that it was given."""
+
+    def __init__(self, context: typer.Context, config: Path | None) -> None:
+        named = config or context.find_root().params.get("config")
+        self._file = find(Path(named) if named else None, os.environ, Path.cwd())
+        self._socket = socket_in(self._file, os.environ) or _told_by_settings(self._file)
+        #: In which a person reads times; known with the first answer.
+        self.timezone = "UTC"
+
+    def read(self, verb: str, **arguments: object) -> Any:
+        """Ask the server; where none answers, the store.
+
+        Raises:
+            CasebellError: the answer is no, or could not be told.
+            BadParameter: a value cannot be understood.
+        """
+        try:
+            answer = self._ask(verb, arguments, timeout=READ_TIMEOUT)
+        except NoAnswer:
+            # What a server that hangs has stored can still be read.
+            answer = None
+        return self._found(answer) if answer else self._here("read", verb, arguments)
+
+    def do(self, verb: str, **arguments: object) -> Any:
+        """Have the server do something; where none runs, do it here.
+
+        Raises:
+            CasebellError: it was not done, or could not be told.
+        """
+        answer = self._ask(verb, arguments, timeout=COMMAND_TIMEOUT)
+        return self._found(answer) if answer else self._here("do", verb, arguments)
+
+    def server(self, verb: str, *, timeout: float = COMMAND_TIMEOUT) -> Any:
+        """Ask what only a running server can tell or do; None where none runs.
+
+        Raises:
+            CasebellError: the answer is no, or could not be told.
+        """
+        answer = self._ask(verb, {}, timeout=timeout)
+        return self._found(answer) if answer else None
+
+    def listing(
+        self, verb: str, *, limit: int, **filters: object
+    ) -> tuple[list[Mapping[str, Any]], Mapping[str, Any]]:
+        """The rows of a list, a page to a question, and the last page."""
+        rows: list[Mapping[str, Any]] = []
+        before = None
+        while True:
+            page = self.read(verb, **filters, limit=limit - len(rows), before=before)
+            rows += page["rows"]
+            before = page["next"]
+            if before is None:
+                return rows, page
+
+    def _ask(
+        self, verb: str, arguments: Mapping[str, object], *, timeout: float
+    ) -> Mapping[str, Any] | None:
+        """The server's answer; None where none runs.
+
+        Raises:
+            ServerUnreachable: one runs, but does not answer, or not to this user.
+        """
+        request = encode({"verb": verb, "arguments": arguments}).encode() + b"\n"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(timeout)
+            try:
+                connection.connect(os.fspath(self._socket))
+            except PermissionError:
+                raise ServerUnreachable(
+                    "A server may run, but this user may not ask it.",
+                    hint="Run this as the user who runs the server.",
+                ) from None
+            except BlockingIOError:
+                raise NoAnswer from None
+            except OSError:
+                return None
+            try:
+                connection.sendall(request)
+                answer = connection.makefile("rb").readline()
+            except OSError:
+                raise NoAnswer from None
+        if not answer.endswith(b"\n"):
+            raise NoAnswer("The running server ended before it answered.")
+        try:
+            return dict(json.loads(answer))
+        except (ValueError, TypeError):
+            raise NoAnswer(f"What answers at {self._socket} is no Casebell server.") from None
+
+    def _found(self, answer: Mapping[str, Any]) -> Any:
+        error = answer.get("error")
+        if error is None:
+            self.timezone = answer["timezone"]
+            return answer["value"]
+        if error["code"] == BadArgument.code:
+            raise typer.BadParameter(error["message"])
+        raise AnsweredNo(error)
+
+    def _here(self, way: str, verb: str, arguments: Mapping[str, object]) -> Any:
+        from casebell.cli import here
+        from casebell.settings import load
+
+        settings = load(self._file)
+        self.timezone = settings.server.timezone
+        try:
+            return (here.read if way == "read" else here.do)(settings, verb, arguments)
+        except BadArgument as error:
+            raise typer.BadParameter(error.message) from None
+
+
+class NoAnswer(ServerUnreachable):
+    """The running server does not answer."""
+
+
+def _told_by_settings(file: Path) -> Path:
+    from casebell.settings import load_rest
+
+    return load_rest(file).socket

@@ -1,0 +1,83 @@
+"""Without a server: a command opens the store itself."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from casebell.clock import SystemClock
+from casebell.errors import NotFound, ServerUnreachable, StorageUnavailable
+from casebell.service import ACTOR
+from casebell.service.reading import Reading
+from casebell.settings import Settings
+from casebell.store.engine import Store
+from casebell.store.lock import is_locked
+
+
+class NothingStored(StorageUnavailable):
+    """There is no database yet."""
+
+    code = "nothing_stored"
+    hint = "`casebell serve` creates it on its first start."
+
+
+def read(settings: Settings, verb: str, arguments: Mapping[str, Any]) -> Any:
+    """What a verb that only reads finds in the store.
+
+    Raises:
+        CasebellError: as the verb says, or as `reading` does.
+    """
+
+    async def ask() -> Any:
+        async with reading(settings) as found:
+            return await found.verbs()[verb](**arguments)
+
+    return asyncio.run(ask())
+
+
+def do(settings: Settings, verb: str, arguments: Mapping[str, Any]) -> Any:
+    """What came of a verb that writes, done without a server.
+
+    Raises:
+        ServerUnreachable: a server holds the database.
+        CasebellError: as the verb says.
+    """
+    from casebell.runtime import Runtime
+    from casebell.telemetry import configure_logging
+
+    database = settings.storage.sqlite_path
+    if database is not None and is_locked(database):
+        raise ServerUnreachable(
+            f"A server holds the database, but none answers at {settings.socket}.",
+            hint="It may be starting or ending just now, or have another server.socket.",
+        )
+    # The command prints what came of it; log lines would stand among its answers.
+    configure_logging(io.StringIO())
+    runtime = Runtime.wire(settings, clock=SystemClock())
+
+    async def carry_out() -> Any:
+        async with runtime.opened():
+            return await runtime.operations.verbs(actor=ACTOR)[verb](**arguments)
+
+    return asyncio.run(carry_out())
+
+
+@asynccontextmanager
+async def reading(settings: Settings) -> AsyncIterator[Reading]:
+    """The read models over a store that is opened for reading only.
+
+    Raises:
+        NothingStored: nothing can be told of a database that is not there.
+        StorageUnavailable: it cannot be read.
+    """
+    store = Store(settings.storage.url.get_secret_value())
+    try:
+        await store.open_for_reading()
+    except NotFound:
+        raise NothingStored from None
+    try:
+        timezone = settings.server.timezone
+        yield Reading(store=store, timezone=timezone, clock=SystemClock(), paged=False)
+    finally:
+        await store.close()

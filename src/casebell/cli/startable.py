@@ -1,0 +1,58 @@
+"""What `serve` needs beside the configuration, seen before anything is begun: a pair, a place."""
+
+import os
+import ssl
+
+from casebell.errors import ConfigError, Problem
+from casebell.settings import Settings
+
+#: Bytes of a Unix socket's path: the system's structure ends it with one more.
+LONGEST_PATH = 107
+
+
+def see_startable(settings: Settings) -> None:
+    """See that certificate, key and socket can be used.
+
+    Raises:
+        ConfigError: one of them cannot.
+    """
+    problems = [*_certificate(settings), *_socket(settings)]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _certificate(settings: Settings) -> list[Problem]:
+    cert, key = settings.server.tls_cert, settings.server.tls_key
+    if cert is None or key is None:
+        return []
+    try:
+        # A pass phrase could not be asked for where no person starts the server.
+        ssl.create_default_context().load_cert_chain(cert, key, password="")
+    except OSError as error:
+        reason = error.strerror if error.filename else "they are no PEM certificate and its key"
+    else:
+        return []
+    return [
+        Problem(
+            key="server.tls_cert",
+            message=f"The certificate and its key cannot be used: {reason}.",
+            hint="Name a certificate in PEM, with its chain, and its own key without a pass "
+            "phrase.",
+            where=str(settings.path),
+        )
+    ]
+
+
+def _socket(settings: Settings) -> list[Problem]:
+    length = len(os.fsencode(settings.socket))
+    if length <= LONGEST_PATH:
+        return []
+    return [
+        Problem(
+            key="server.socket",
+            message=f"The path of the socket has {length} bytes, and a Unix socket's at most "
+            f"{LONGEST_PATH}: {settings.socket}",
+            hint="Name a shorter one, in a folder where this user can write.",
+            where=str(settings.path),
+        )
+    ]

@@ -1,0 +1,278 @@
+"""What an operator can see: lists a page at a time, one event and its story, what waits.
+
+Every answer is a value in the contract's shape; whoever asked makes text, a page or JSON of it.
+"""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from casebell.clock import Clock, iso
+from casebell.errors import BadArgument, NotFound
+from casebell.events import AlertState, HeldState, Micros, Status, Tag
+from casebell.service import Verb
+from casebell.settings import parse_duration
+from casebell.store import event_listing, queries, refused
+from casebell.store.engine import Connection, Store
+from casebell.store.event_listing import EventFilter
+from casebell.uscis.receipts import ReceiptError, canonical
+
+Word = TypeVar("Word", bound=StrEnum)
+
+#: Rows of one answer of a server: making JSON of more would keep deliveries waiting.
+PAGE = 500
+#: The same of held deliveries, which come with their bodies.
+HELD_PAGE = 20
+
+
+class Reading:
+    """What can be read.
+
+    Args:
+        timezone: of times that come without one; times of answers are UTC.
+        paged: whether an answer has at most a page, and says in `next` where it goes on.
+    """
+
+    def __init__(self, *, store: Store, timezone: str, clock: Clock, paged: bool = True) -> None:
+        self._store = store
+        self._clock = clock
+        self._paged = paged
+        #: For people: that of the answers' readers.
+        self.timezone = timezone
+
+    def verbs(self) -> Mapping[str, Verb]:
+        """What may be asked for by name."""
+        return {
+            "list_events": self.list_events,
+            "show_event": self.show_event,
+            "why": self.why,
+            "list_alerts": self.list_alerts,
+            "list_held": self.list_held,
+            "list_refused": self.list_refused,
+            "waiting": self.waiting,
+        }
+
+    async def list_events(
+        self,
+        *,
+        source: str | None = None,
+        status: str | None = None,
+        tag: str | None = None,
+        receipt: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        text: str | None = None,
+        limit: int,
+        before: int | None = None,
+    ) -> Mapping[str, Any]:
+        """Events, newest first; `looked_back_to` says where older ones were not looked at."""
+        where = self._filter(
+            source=source,
+            status=status,
+            tag=tag,
+            receipt=receipt,
+            since=since,
+            until=until,
+            text=text,
+        )
+        most = self._most(limit, PAGE)
+        async with self._store.read() as connection:
+            page = await event_listing.list_events(
+                connection, where, limit=limit, most=most, before=before
+            )
+        back = page.looked_back_to
+        return {
+            **_page(page.events, most=most, limit=limit),
+            "looked_back_to": None if back is None else iso(back),
+        }
+
+    async def show_event(self, *, key: str) -> Sequence[Mapping[str, Any]]:
+        """The events that are meant by a key, each with its deliveries and its body.
+
+        Raises:
+            NotFound: there is none.
+        """
+        async with self._store.read() as connection:
+            return [
+                {
+                    **event,
+                    "delivered": await queries.deliveries_of(connection, event["id"]),
+                    "body": await _body(connection, event["id"]),
+                }
+                for event in await _events(connection, key)
+            ]
+
+    async def why(self, *, key: str) -> Sequence[Mapping[str, Any]]:
+        """The events that are meant by a key, each with everything that became of it.
+
+        Raises:
+            NotFound: there is none.
+        """
+        async with self._store.read() as connection:
+            return [await _story(connection, event) for event in await _events(connection, key)]
+
+    async def list_alerts(
+        self, *, state: str | None = None, limit: int, before: int | None = None
+    ) -> Mapping[str, Any]:
+        """Alerts, newest first."""
+        most = self._most(limit, PAGE)
+        found = _word(AlertState, state, "state")
+        async with self._store.read() as connection:
+            rows = await queries.list_alerts(connection, state=found, limit=most, before=before)
+        return _page(rows, most=most, limit=limit)
+
+    async def list_held(
+        self, *, state: str | None = HeldState.HELD, limit: int, before: int | None = None
+    ) -> Mapping[str, Any]:
+        """Held deliveries with their bodies, newest first."""
+        most = self._most(limit, HELD_PAGE)
+        found = _word(HeldState, state, "state")
+        async with self._store.read() as connection:
+            rows = await queries.list_held(connection, state=found, limit=most, before=before)
+        return _page(rows, most=most, limit=limit)
+
+    async def list_refused(
+        self,
+        *,
+        source: str | None = None,
+        error: str | None = None,
+        limit: int,
+        before: int | None = None,
+    ) -> Mapping[str, Any]:
+        """Refused deliveries, newest first."""
+        most = self._most(limit, PAGE)
+        async with self._store.read() as connection:
+            rows = await refused.list_refused(
+                connection, source=source, error=error, limit=most, before=before
+            )
+        return _page(rows, most=most, limit=limit)
+
+    async def waiting(self) -> Mapping[str, int]:
+        """How many events, alerts and held deliveries wait."""
+        async with self._store.read() as connection:
+            return await queries.backlog(connection)
+
+    def export_events(self, **filters: str | None) -> AsyncGenerator[Mapping[str, Any], None]:
+        """Every event that matches, oldest first; filtered as `list_events` is.
+
+        Raises:
+            BadArgument: at once; a filter cannot be understood.
+        """
+        return self._export(self._filter(**filters))
+
+    async def _export(self, where: EventFilter) -> AsyncGenerator[Mapping[str, Any], None]:
+        async with self._store.read() as connection:
+            async for event in event_listing.export_events(connection, where):
+                yield event
+
+    async def count_events(self, **filters: str | None) -> int:
+        """How many events match; as slow as the export where no index has a part of the filter."""
+        async with self._store.read() as connection:
+            return await event_listing.count_events(connection, self._filter(**filters))
+
+    def _most(self, limit: int, page: int) -> int:
+        return min(limit, page) if self._paged else limit
+
+    def _filter(
+        self,
+        *,
+        source: str | None = None,
+        status: str | None = None,
+        tag: str | None = None,
+        receipt: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        text: str | None = None,
+    ) -> EventFilter:
+        now = self._clock.now()
+        return EventFilter(
+            source=source,
+            status=_word(Status, status, "status"),
+            tag=_word(Tag, tag, "tag"),
+            receipt=_receipt(receipt),
+            since=moment(since, timezone=self.timezone, now=now),
+            until=moment(until, timezone=self.timezone, now=now),
+            text=text,
+        )
+
+
+def moment(text: str | None, *, timezone: str, now: Micros) -> Micros | None:
+    """A point in time as people write it: ISO 8601, or "24h" ago.
+
+    Args:
+        timezone: of a time that names none: the one in which lists show theirs.
+
+    Raises:
+        BadArgument: it is neither.
+    """
+    if text is None:
+        return None
+    try:
+        seconds = parse_duration(text)
+    except ValueError:
+        pass
+    else:
+        return now - round(seconds * 1_000_000)
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadArgument(
+            'Write a date, a time or a length: "2026-11-21", "2026-11-21T09:30:00Z", "24h".'
+        ) from None
+    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(timezone))
+    return round(aware.timestamp() * 1_000_000)
+
+
+def _word(words: type[Word], given: str | None, noun: str) -> Word | None:
+    try:
+        return None if given is None else words(given)
+    except ValueError:
+        raise BadArgument(f"There is no such {noun}; known: {', '.join(words)}.") from None
+
+
+def _receipt(given: str | None) -> str | None:
+    """A receipt number in any spelling, as it is kept."""
+    try:
+        return None if given is None else canonical(given)
+    except ReceiptError:
+        raise BadArgument("A receipt number is three letters and ten digits.") from None
+
+
+def _page(rows: Sequence[Mapping[str, Any]], *, most: int, limit: int) -> dict[str, Any]:
+    """Rows, and the id before which the next page begins, where more were asked for."""
+    goes_on = len(rows) == most < limit
+    return {"rows": rows, "next": rows[-1]["id"] if goes_on else None}
+
+
+async def _events(connection: Connection, key: str) -> Sequence[Mapping[str, Any]]:
+    found = await queries.find_events(connection, key)
+    if not found:
+        raise NotFound(
+            "There is no event with this key.", hint="`casebell events list` shows the latest."
+        )
+    return found
+
+
+async def _body(connection: Connection, event_id: int) -> str:
+    row = await queries.event_row(connection, event_id)
+    return "" if row is None else bytes(row.body).decode("utf-8", "backslashreplace")
+
+
+async def _story(connection: Connection, event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Everything that became of an event."""
+    change = None
+    alerts: list[dict[str, Any]] = []
+    if event["change"] is not None:
+        change = await queries.change_of(connection, event["change"])
+        alerts = await queries.list_alerts(connection, change_id=event["change"], limit=1_000)
+    return {
+        "event": event,
+        "delivered": await queries.deliveries_of(connection, event["id"]),
+        "change": change,
+        "alerts": [
+            {**alert, "tried": await queries.attempts_of(connection, alert["id"])}
+            for alert in reversed(alerts)
+        ],
+    }

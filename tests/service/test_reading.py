@@ -1,0 +1,138 @@
+"""What an operator can see: values in the contract's shape."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casebell.errors import BadArgument, NotFound
+from casebell.service.reading import PAGE, Reading, moment
+from casebell.store.engine import Store
+from contracts.case_events import case_event
+from contracts.workbench import HandClock, stored
+
+NEW_YORK = "America/New_York"
+NOW = 1_760_000_000_000_000
+
+
+def at(text: str) -> int:
+    """A full ISO time in our microseconds."""
+    return round(datetime.fromisoformat(text).timestamp()) * 1_000_000
+
+
+def reading(store: Store, *, paged: bool = True) -> Reading:
+    """The read models over a store."""
+    return Reading(store=store, timezone=NEW_YORK, clock=HandClock(), paged=paged)
+
+
+class TestMoment:
+    """Points in time as people write them."""
+
+    @pytest.mark.parametrize(
+        ("written", "meant"),
+        [
+            ("2025-10-14T19:22:03Z", "2025-10-14T19:22:03+00:00"),
+            ("2025-10-14T19:22:03+02:00", "2025-10-14T17:22:03+00:00"),
+            ("2025-10-14 15:22", "2025-10-14T19:22:00+00:00"),
+            ("2025-10-14", "2025-10-14T04:00:00+00:00"),
+            ("2025-12-14", "2025-12-14T05:00:00+00:00"),
+            ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+00:00"),
+            ("9999-12-31T23:59:59-12:00", "9999-12-31T23:59:59-12:00"),
+        ],
+    )
+    def test_a_time_without_a_zone_is_the_firms(self, written: str, meant: str) -> None:
+        """What a list shows can be typed: without an offset, in the zone of `server.timezone`."""
+        assert moment(written, timezone=NEW_YORK, now=NOW) == at(meant)
+
+    @pytest.mark.parametrize(
+        ("written", "seconds"), [("90s", 90), ("5m", 300), ("24h", 86_400), ("7d", 604_800)]
+    )
+    def test_a_length_is_so_long_ago(self, written: str, seconds: int) -> None:
+        """This time yesterday is "24h"."""
+        assert moment(written, timezone=NEW_YORK, now=NOW) == NOW - seconds * 1_000_000
+
+    def test_none_is_none(self) -> None:
+        """What was not given does not filter."""
+        assert moment(None, timezone=NEW_YORK, now=NOW) is None
+
+    @given(st.text())
+    def test_any_other_text_is_an_error_of_who_asks(self, text: str) -> None:
+        """Nothing that can be typed ends in anything but a time or that error."""
+        try:
+            found = moment(text, timezone=NEW_YORK, now=NOW)
+        except BadArgument:
+            return
+        assert isinstance(found, int)
+
+
+@pytest.mark.parametrize("paged", [True, False])
+async def test_pages_of_events(store: Store, paged: bool) -> None:
+    """A server's answer has at most a page, and says where the next one begins."""
+    await stored(store, *(case_event(f"evt_{number}") for number in range(PAGE + 3)))
+    models = reading(store, paged=paged)
+    first = await models.list_events(limit=PAGE + 2)
+    ids = [one["id"] for one in first["rows"]]
+    if not paged:
+        assert (ids, first["next"]) == ([*range(PAGE + 3, 1, -1)], None)
+        return
+    assert (ids, first["next"]) == ([*range(PAGE + 3, 3, -1)], 4)
+    last = await models.list_events(limit=2, before=first["next"])
+    assert ([one["id"] for one in last["rows"]], last["next"]) == ([3, 2], None)
+    whole = await models.list_events(limit=PAGE)
+    assert (len(whole["rows"]), whole["next"]) == (PAGE, None)
+
+
+async def test_where_nothing_is(store: Store) -> None:
+    """Lists are empty, a key is told as unknown, nothing waits."""
+    models = reading(store)
+    empty: dict[str, object] = {"rows": [], "next": None}
+    assert await models.list_events(limit=5) == {**empty, "looked_back_to": None}
+    assert await models.list_alerts(limit=5) == empty
+    assert await models.list_held(limit=5) == empty
+    assert await models.list_refused(limit=5) == empty
+    assert set((await models.waiting()).values()) == {0}
+    for verb in (models.show_event, models.why):
+        with pytest.raises(NotFound) as caught:
+            await verb(key="evt_1")
+        assert "casebell events list" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "said"),
+    [
+        ("list_events", {"status": "rfe"}, "status; known: received, rfe_issued"),
+        ("list_events", {"tag": "urgent"}, "tag; known: deadline"),
+        ("list_events", {"receipt": "A12"}, "three letters and ten digits"),
+        ("list_events", {"since": "yesterday"}, "Write a date"),
+        ("list_events", {"until": "2025-13-01"}, "Write a date"),
+        ("list_alerts", {"state": "lost"}, "state; known: pending"),
+        ("list_held", {"state": "lost"}, "state; known: held, released, discarded"),
+    ],
+)
+async def test_what_cannot_be_understood(
+    store: Store, verb: str, arguments: dict[str, str], said: str
+) -> None:
+    """Whoever asks is told what can be; nothing is read."""
+    with pytest.raises(BadArgument, match=said) as caught:
+        await reading(store).verbs()[verb](**arguments, limit=5)
+    assert (caught.value.http_status, caught.value.exit_code) == (400, 2)
+
+
+def test_an_export_fails_before_it_begins(tmp_path: Path) -> None:
+    """A filter that is none makes no file."""
+    models = reading(Store(f"sqlite:///{tmp_path / 'casebell.db'}"))
+    with pytest.raises(BadArgument):
+        models.export_events(since="yesterday")
+
+
+async def test_every_answer_is_json(store: Store) -> None:
+    """Values only: what a socket, a page or an API can say."""
+    await stored(store, case_event("evt_1"), case_event("evt_2"))
+    models = reading(store)
+    for verb, call in models.verbs().items():
+        arguments = {"limit": 5} if verb.startswith("list") else {"key": "evt_1"}
+        answer = await call(**({} if verb == "waiting" else arguments))
+        assert json.loads(json.dumps(answer)) == answer
