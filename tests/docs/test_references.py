@@ -1,6 +1,7 @@
 """Every reference to a reason, a path or a module leads to something in this repository."""
 
 import ast
+import functools
 import importlib
 import importlib.util
 import io
@@ -39,12 +40,16 @@ def _said(path: Path) -> str:
     return "\n".join(said)
 
 
-#: The comments and docstrings of each module, by its path.
-MODULES = {
-    str(path.relative_to(ROOT)): _said(path)
-    for folder in ("src", "tests")
-    for path in sorted((ROOT / folder).rglob("*.py"))
-}
+@functools.cache
+def modules() -> dict[str, str]:
+    """The comments and docstrings of each module, by its path; not while tests are collected."""
+    return {
+        str(path.relative_to(ROOT)): _said(path)
+        for folder in ("src", "tests")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+    }
+
+
 #: Files whose lines are comments for the most part.
 OTHERS = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
@@ -67,7 +72,7 @@ def test_decisions_have_one_heading_each() -> None:
 
 def test_a_number_leads_to_a_decision() -> None:
     """What looks like "A5" in a comment is a heading of the page about the upstream."""
-    lost = {name: set(_NUMBER.findall(said)) - set(HEADINGS) for name, said in MODULES.items()}
+    lost = {name: set(_NUMBER.findall(said)) - set(HEADINGS) for name, said in modules().items()}
     assert {name: numbers for name, numbers in lost.items() if numbers} == {}
 
 
@@ -82,13 +87,13 @@ def test_a_path_that_a_comment_names_is_there() -> None:
     """A file or a folder of this repository, or the number that its name begins with."""
     lost = [
         f"{name} names {path}"
-        for name, said in (MODULES | OTHERS).items()
+        for name, said in (modules() | OTHERS).items()
         for path in _PATH.findall(said)
         if not (list(ROOT.glob(path)) or list(ROOT.glob(f"{path}-*")))
     ]
     lost += [
         f"{name} names {path}"
-        for name, said in MODULES.items()
+        for name, said in modules().items()
         for path in _IN_ROOM.findall(said)
         if not (list(SOURCE.glob(path)) or list((ROOT / "tests").glob(path)))
     ]
@@ -100,7 +105,7 @@ def test_a_module_that_is_named_is_there() -> None:
     pages = {page: "\n".join(code_in(text)) for page, text in PAGES.items()}
     lost = [
         f"{name} names {module}"
-        for name, said in (MODULES | pages).items()
+        for name, said in (modules() | pages).items()
         for module in _MODULE.findall(said)
         if not _exists(module)
     ]

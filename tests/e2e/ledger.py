@@ -47,7 +47,7 @@ class Told:
             for one in hook.requests:
                 content = json.loads(one.body)
                 text = content["message"]
-                if found := re.search(r"kept as event (\d+)", text):
+                if found := re.search(r"the other is event (\d+)", text):
                     subject = f"conflict:{found[1]}"
                 elif found := re.search(r"^Source: .*, event (\d+)$", text, re.MULTILINE):
                     subject = f"event:{found[1]}"
@@ -171,7 +171,7 @@ class Ledger:
         nothing_sent = sum(outcome == "retryable" for _, outcome, _ in tries)
         assert sum(interrupted.values()) + sum(sent.values()) + nothing_sent == len(tries)
         told.collect()
-        assert set(told.about) == due
+        assert set(told.about) == due, (set(told.about) - due, due - set(told.about))
         for row, name in named.items():
             said = told.about[name]
             assert sent[row] == 1, name

@@ -49,7 +49,7 @@ class DeliveryWatch:
             at_once=True,
             clock=clock,
             log=log,
-            storage_fails=metrics.storage_errors.labels("notify").inc,
+            storage_fails=lambda: metrics.storage_errors.labels("notify").inc(),
         )
 
     async def __aenter__(self) -> "DeliveryWatch":

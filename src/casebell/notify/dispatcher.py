@@ -181,7 +181,7 @@ class Dispatcher:
             at_once=True,
             clock=clock,
             log=log,
-            storage_fails=metrics.storage_errors.labels("notify").inc,
+            storage_fails=lambda: metrics.storage_errors.labels("notify").inc(),
         )
         self._closing = asyncio.Event()
 
