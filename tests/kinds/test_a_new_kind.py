@@ -96,8 +96,12 @@ def test_its_defaults_are_the_sources(lumen: SourceKind, tmp_path: Path) -> None
     assert source.fields.receipt == lumen.fields.receipt
 
 
-async def test_from_delivery_to_decision(lumen: SourceKind, tmp_path: Path) -> None:
+async def test_from_delivery_to_decision(
+    lumen: SourceKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is authenticated, understood and weighed with its own fields, words and event types."""
+    own_received = {**lumen.words, "received": lumen.words["evidence wanted"]}
+    monkeypatch.setitem(KINDS, "lumen", dataclasses.replace(lumen, words=own_received))
     settings = configured(tmp_path)
     bodies = [
         body_of(lumen, "moved"),
@@ -105,6 +109,8 @@ async def test_from_delivery_to_decision(lumen: SourceKind, tmp_path: Path) -> N
         body_of(lumen, "told", state="MOVED", note="Case Was Approved"),
         # Nothing but the type says what happened.
         body_of(lumen, "refused", state="").replace(b"case.moved", b"case.refused"),
+        # Parley's word, with another meaning of its own.
+        body_of(lumen, "own", state="RECEIVED"),
         # Torch's words are known as well.
         body_of(lumen, "torch", state="Request for Evidence"),
     ]
@@ -123,6 +129,7 @@ async def test_from_delivery_to_decision(lumen: SourceKind, tmp_path: Path) -> N
         "moved": "rfe_issued",
         "told": "approved",
         "refused": "denied",
+        "own": "rfe_issued",
         "torch": "rfe_issued",
     }
     assert {row.receipt for row in found.values()} == {"IOE0912345678"}

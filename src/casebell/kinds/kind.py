@@ -20,21 +20,9 @@ class Fields:
     The defaults are the names that both published pages print, flat or under `data`.
     """
 
-    id: tuple[str, ...] = (
-        "id",
-        "event_id",
-        "eventId",
-        "data.id",
-        "data.event_id",
-        "data.eventId",
-    )
+    id: tuple[str, ...] = ("id", "event_id", "eventId", "data.id", "data.event_id", "data.eventId")
     type: tuple[str, ...] = ("type", "event_type", "data.type")
-    receipt: tuple[str, ...] = (
-        "receipt_number",
-        "data.receipt_number",
-        "receipt",
-        "data.receipt",
-    )
+    receipt: tuple[str, ...] = ("receipt_number", "data.receipt_number", "receipt", "data.receipt")
     #: A word for one of the seven statuses.
     status: tuple[str, ...] = ("normalized_status", "data.normalized_status")
     #: A free category, which the vocabulary turns into a status.

@@ -76,7 +76,7 @@ def understand(verified: VerifiedDelivery, source: Source) -> CaseEvent:
     category = _capped(_text(body, fields.category), MAX_WORD)
     when = _when(body, fields)
     key, basis = _key(_id(body, fields), delivery, receipt=receipt, at=when.at, text=whole_text)
-    if not (text or status or category or status_of_type(event_type, kind=source.kind)):
+    if not (text or status or category or status_of_type(event_type)):
         raise HeldDelivery(HeldReason.MISSING_STATUS, missing_status(body.document, source))
     return CaseEvent(
         source=source.name,
