@@ -3,6 +3,7 @@
 import pytest
 
 from casebell.events import Status, Tag
+from casebell.sandbox.samples import SAMPLES
 from cli.office import Office
 from e2e.server import PARLEY_SECRET
 
@@ -14,7 +15,9 @@ def test_a_good_configuration(bare: Office) -> None:
     assert "Source        parley: hmac, 1 secret, /webhooks/parley" in ran.out
     assert "Channel       team: json" in ran.out
     assert "Operations    team" in ran.out
-    assert ran.out.endswith("24 sample messages rendered.\nThe configuration is good.\n")
+    # Each for the two channels.
+    rendered = f"{2 * len(SAMPLES)} sample messages rendered."
+    assert ran.out.endswith(f"{rendered}\nThe configuration is good.\n")
 
 
 def test_who_hears_of_what(bare: Office) -> None:

@@ -80,7 +80,7 @@ def test_without_its_line_there_is_no_such_kind(tmp_path: Path) -> None:
         configured(tmp_path)
     (problem,) = refused.value.problems
     assert problem.key == "sources.feed.kind"
-    assert problem.message == "This must be 'parley' or 'torch'."
+    assert problem.message == f"This must be {' or '.join(map(repr, KINDS))}."
 
 
 def test_its_defaults_are_the_sources(lumen: SourceKind, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from casebell.kinds import KINDS
 from settings.written import MINIMAL, Problems
 
 
@@ -135,7 +136,7 @@ def test_a_choice_says_what_may_stand(problems: Problems) -> None:
         """
     )
     assert {key: problem.message for key, problem in found.items()} == {
-        "sources.parley.kind": "This must be 'parley' or 'torch'.",
+        "sources.parley.kind": f"This must be {' or '.join(map(repr, KINDS))}.",
         "sources.parley.require": "This must be 'any' or 'all'.",
         "sources.parley.auth": "This may have 2 entries at most.",
         "sources.parley.strict": "This must be true or false.",
