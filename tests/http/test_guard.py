@@ -1,6 +1,7 @@
 """The bounds of a connection, over real sockets with small buffers."""
 
 import asyncio
+import contextlib
 import socket
 import struct
 from collections.abc import AsyncIterator
@@ -281,6 +282,46 @@ async def test_a_head_must_come_in_time(house: House) -> None:
             await asyncio.wait({reading}, timeout=0.1)
         assert asyncio.get_running_loop().time() - began < 4 * PATIENCE
         writer.transport.abort()
+
+
+@pytest.mark.parametrize("before", [0, 2])
+@pytest.mark.parametrize("drips", [False, True])
+async def test_a_body_must_come_in_time(house: House, before: int, *, drips: bool) -> None:
+    """However its bytes are spread: 408 and the end, behind the answers to what was whole."""
+    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+    began = asyncio.get_running_loop().time()
+    writer.write(echo(b"abc") * before + echo(b"", length=1000))
+    told = b""
+
+    async def read() -> None:
+        nonlocal told
+        # Whoever goes on writing may be reset once it has its answer.
+        with contextlib.suppress(ConnectionError):
+            while piece := await reader.read(65536):
+                told += piece
+
+    reading = asyncio.create_task(read())
+    while not reading.done():
+        if drips:
+            writer.write(b"x")
+        await asyncio.wait({reading}, timeout=0.05)
+    assert PATIENCE * 0.9 < asyncio.get_running_loop().time() - began < 4 * PATIENCE
+    assert told.count(b"HTTP/1.1 200") == before
+    assert told.count(b"HTTP/1.1 408") == 1
+    assert b"body_too_slow" in told
+    assert told.count(b"connection: close") == 1
+    writer.transport.abort()
+
+
+async def test_a_body_has_its_time_from_its_own_head(house: House) -> None:
+    """Several on one connection may take longer together."""
+    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+    for _ in range(3):
+        writer.write(echo(b"", length=3))
+        await asyncio.sleep(PATIENCE / 2)
+        writer.write(b"abc")
+        assert await reader.readuntil(b"abc")
+    writer.close()
 
 
 async def test_the_patience_is_that_of_the_settings_in_force(house: House) -> None:

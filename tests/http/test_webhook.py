@@ -185,14 +185,6 @@ async def test_a_sender_that_goes_away_is_not_answered(counter: Counter) -> None
     assert counter.lines() == []
 
 
-async def test_a_slow_body_is_given_up(counter: Counter) -> None:
-    """408 after `body_timeout`, the end of the connection, and no event."""
-    counter.limits = Server(body_timeout=0.05)
-    request = await Request(BODY[:9], ends=False).to(counter.endpoint)
-    assert (request.status, request.content["error"]) == (408, "body_too_slow")
-    assert request.headers[b"connection"] == b"close"
-
-
 @pytest.mark.parametrize(
     ("headers", "status"),
     [([(b"content-length", b"2000")], 413), ([(b"content-encoding", b"gzip")], 415)],

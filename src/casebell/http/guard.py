@@ -1,8 +1,8 @@
 """The web server's protocol for one connection, bounded before a request is a request.
 
 uvicorn reads heads without end and waits for them for ever, and takes what stands behind an upgrade
-offer for a request of its own. Bodies are the endpoint's affair; of the rest this sees the end. How
-many connections one address may hold is a proxy's affair (docs/decisions/0016).
+offer for a request of its own. How large a body may be is the endpoint's affair, and how many
+connections one address may hold a proxy's (docs/decisions/0016-one-http-path.md).
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from casebell.clock import Clock, new_request_id
-from casebell.errors import CasebellError, RequestError, Unavailable, WrongMethod
+from casebell.errors import BodyTooSlow, CasebellError, RequestError, Unavailable, WrongMethod
 from casebell.http.answers import error_answer, respond
 from casebell.http.throttle import LogThrottle
 from casebell.settings.models import Server
@@ -141,7 +141,7 @@ class Guard(HttpToolsProtocol):
     knows what the parser does at an upgrade offer.
     """
 
-    #: Until when what is waited for must have come: a head, the rest of a body, any request.
+    #: Until when what is waited for must have come: a head, a body, any request.
     _until: float | None = None
     #: Looks at that now and then: a timer for each request would cost as much as reading its head.
     _watch: asyncio.TimerHandle | None = None
@@ -245,7 +245,7 @@ class Guard(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """A head is complete: from here on the application has the time in hand."""
+        """A head is complete, and its body must be in time."""
         if self.parser.should_upgrade():
             # It comes again, without the offer.
             return
@@ -253,9 +253,10 @@ class Guard(HttpToolsProtocol):
             # A few hundred kilobytes hold ten thousand requests, and each of them takes memory.
             raise TooMuch
         self._unfinished = self._short = 0
-        self._until = None
         super().on_headers_complete()
         self._body_of = self.cycle
+        self._until = None
+        self._wait(self._patience)
 
     def on_body(self, body: bytes) -> None:
         """A part of a body."""
@@ -267,7 +268,7 @@ class Guard(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """A request is complete."""
+        """A request is complete: from here on the application has the time in hand."""
         if self.parser.should_upgrade():
             return
         self._unfinished = 0
@@ -394,15 +395,17 @@ class Guard(HttpToolsProtocol):
         self._watch = None
         if self._until is None:
             return
-        left = self._until - self.loop.time()
-        if not self.idle and not self.transport.is_closing():
-            # An earlier request on this connection is being answered; the next one may wait.
-            left = max(left, self._patience)
-        if left <= 0:
-            self.transport.abort()
-        else:
+        left, late = self._until - self.loop.time(), self._body_of
+        if left > 0:
             # What is waited for may have to come sooner next time.
             self._watch = self.loop.call_later(min(left, self._patience), self._look)
+        elif self.idle or self.transport.is_closing():
+            self.transport.abort()
+        elif late is not None and late is self._answering and not late.response_started:
+            self._refuse(BodyTooSlow())
+        else:
+            # An earlier request on this connection is being answered; the next one may wait.
+            self._watch = self.loop.call_later(self._patience, self._look)
 
 
 def _disconnect(cycle: RequestResponseCycle | None) -> None:

@@ -2,7 +2,9 @@
 
     request → read → accept → note → answer
                 │       └ cannot, did not authenticate  → its error
-                └ too large, too slow, unknown source   → its error
+                └ too large, encoded, unknown source    → its error
+
+The connection's guard answers a body that is too slow; here its sender went away.
 
 A plain ASGI application; `receive/accept.py` goes on from here.
 """
@@ -18,7 +20,6 @@ from starlette.types import Receive, Scope, Send
 from casebell.clock import Clock, new_request_id
 from casebell.errors import (
     BodyTooLarge,
-    BodyTooSlow,
     CasebellError,
     EncodedBody,
     ShuttingDown,
@@ -106,7 +107,7 @@ class WebhookEndpoint:
         limits = self._limits()
         headers, peer = scope["headers"], scope.get("client")
         forwarded = _see_head(headers, max_body=limits.max_body)
-        body = await _read_body(receive, max_body=limits.max_body, seconds=limits.body_timeout)
+        body = await _read_body(receive, max_body=limits.max_body)
         return Delivery(
             source=source,
             body=body,
@@ -183,25 +184,21 @@ def _too_long(value: bytes, limit: int) -> bool:
     return value.isdigit() and (len(value) > 15 or int(value) > limit)
 
 
-async def _read_body(receive: Receive, *, max_body: int, seconds: float) -> bytes:
+async def _read_body(receive: Receive, *, max_body: int) -> bytes:
     """The whole body, read once and bounded."""
     chunks: list[bytes] = []
     size = 0
-    try:
-        async with asyncio.timeout(seconds):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise SenderWentAway
-                chunk = message.get("body", b"")
-                size += len(chunk)
-                if size > max_body:
-                    raise BodyTooLarge
-                chunks.append(chunk)
-                if not message.get("more_body", False):
-                    return b"".join(chunks)
-    except TimeoutError:
-        raise BodyTooSlow from None
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise SenderWentAway
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > max_body:
+            raise BodyTooLarge
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
 
 
 async def _linger(receive: Receive) -> None:
