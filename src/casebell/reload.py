@@ -1,4 +1,4 @@
-"""New secrets, channels and rules for a server that runs, without losing a request (E10).
+"""New secrets, channels and rules for a server that runs, without losing a request.
 
 read → prepare → journal → swap       config.reloaded
   └───────┴ cannot → journal, alert   config.rejected; nothing changed

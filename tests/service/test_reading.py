@@ -1,4 +1,4 @@
-"""What an operator can see: values in the contract's shape."""
+"""What an operator can see: values as docs/contract.md has them."""
 
 import json
 from datetime import datetime

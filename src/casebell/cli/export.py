@@ -19,7 +19,7 @@ from casebell.json_text import encode
 from casebell.service.reading import Reading
 from casebell.settings import Settings
 
-#: Columns of a CSV export: the contract's fields of an event.
+#: Columns of a CSV export: the fields of an event in docs/contract.md.
 CSV_FIELDS = (
     "id",
     "source",

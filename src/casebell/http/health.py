@@ -50,7 +50,7 @@ class StatusPages:
         self._found_at = -math.inf
 
     def use(self, *, metrics_from: Sequence[Network]) -> None:
-        """Let these read `/metrics` from now on (E10)."""
+        """Let these read `/metrics` from now on."""
         self._metrics_from = metrics_from
 
     async def health(self, _request: Request) -> Response:

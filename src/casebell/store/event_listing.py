@@ -149,7 +149,7 @@ def _value(place: _Place) -> ColumnElement[Any]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EventPage:
-    """A page of events as the contract's JSON, newest first."""
+    """A page of events as docs/contract.md has them, newest first."""
 
     events: list[dict[str, Any]]
     #: Where older events were not looked at: what came before this time may match as well.
