@@ -1,6 +1,6 @@
 """What an operator can see: lists a page at a time, one event and its story, what waits.
 
-Every answer is a value in the contract's shape; whoever asked makes text, a page or JSON of it.
+Every answer is a value as docs/contract.md has it; whoever asked makes text, a page or JSON of it.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
