@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Union
 
 import msgspec
 
+from casebell.json_text import encode
+
 
 class Frequency(StrEnum):
     """How often operations may hear the same message."""
@@ -260,7 +262,7 @@ _ANY: Any = Union[TOPICS]  # noqa: UP007 - of a tuple
 
 def to_json(message: OpsMessage) -> str:
     """A JSON object with the topic's name; lone surrogates, which no UTF-8 holds, are kept."""
-    return json.dumps(msgspec.to_builtins(message))
+    return encode(msgspec.to_builtins(message))
 
 
 def from_json(stored: object) -> OpsMessage | None:
