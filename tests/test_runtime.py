@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from casebell.errors import ConfigError
 from casebell.events import Delivery
 from casebell.notify.load import load_channels, policies
+from casebell.route.rulebook import Rulebook
 from casebell.runtime import Runtime
 from casebell.sandbox.sinks import HttpSink
 from casebell.settings import Channel, Rule, Settings
@@ -66,10 +67,10 @@ async def test_from_delivery_to_people(tmp_path: Path, sink: HttpSink) -> None:
     async with runtime.running():
         assert (await runtime.receiver.accept(delivery())).status == "stored"
         await sink.received(1)
-        assert runtime.router.alive
+        assert runtime.router.loop.alive
         assert runtime.dispatcher.alive
         assert runtime.event_log.alive
-    assert not runtime.router.alive
+    assert not runtime.router.loop.alive
 
 
 async def test_the_first_delivery_need_not_wait(tmp_path: Path) -> None:
@@ -92,19 +93,23 @@ async def test_a_start_is_journalled(tmp_path: Path) -> None:
     assert '"config_sha256":"' + "0" * 64 in entries[0].data
 
 
-async def test_what_was_left_over_is_taken_up(tmp_path: Path, sink: HttpSink) -> None:
-    """An event that was stored but not decided before the end is told after the next start."""
+async def test_what_was_left_over_is_taken_up(
+    tmp_path: Path, sink: HttpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event whose decision failed before the end is decided and told after the next start."""
     within = settings(tmp_path, channel("slack", f"json://127.0.0.1:{sink.port}/"))
     first = Runtime.wire(within, clock=HandClock(NOW))
+    monkeypatch.setattr(Rulebook, "decide", lambda *_, **__: 1 / 0)
     async with first.opened(), first.event_log:
         await first.receiver.accept(delivery())
         assert (await rows(first.store, events))[0].routed_at is None
+    monkeypatch.undo()
     second = Runtime.wire(within, clock=HandClock(NOW))
     async with second.running():
         await sink.received(1)
 
         async def sent() -> bool:
-            return [row.state for row in await rows(second.store, alerts)] == ["sent"]
+            return [row.state for row in await rows(second.store, alerts)] == ["sent"] * 2
 
         await until(sent, "the alert sent")
 

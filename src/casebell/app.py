@@ -71,7 +71,7 @@ def build(
             return True
 
     async def loops_run() -> bool:
-        loops = runtime.event_log, runtime.router, runtime.dispatcher, runtime.delivery_watch
+        loops = runtime.event_log, runtime.router.loop, runtime.dispatcher, runtime.delivery_watch
         return all(loop.alive for loop in loops)
 
     pages = StatusPages(

@@ -13,7 +13,6 @@ from typing import Self
 
 import casebell
 from casebell.clock import Clock, SystemClock
-from casebell.events import CaseEvent
 from casebell.notify.alarm import StorageAlarm
 from casebell.notify.channel import Channels
 from casebell.notify.clock_watch import follow_journal
@@ -33,7 +32,7 @@ from casebell.service.reading import Reading
 from casebell.settings import Settings
 from casebell.store import journal, leases, queries
 from casebell.store.engine import Store
-from casebell.store.event_log import EventLog
+from casebell.store.event_log import Appended, EventLog
 from casebell.store.presence import Presence
 from casebell.telemetry import Log, Metrics, get_logger
 from casebell.uscis.classify import classify
@@ -100,11 +99,12 @@ class Runtime:
         def same(source: str, first: bytes, other: bytes) -> bool:
             return same_content(first, other, volatile[source])
 
-        def appended(stored: Sequence[tuple[int, CaseEvent]]) -> None:
-            # Elsewhere other servers may change an event after us.
-            router.take(stored if store.is_sqlite else ())
+        def committed(appended: Sequence[Appended]) -> None:
+            router.committed([one.decided for one in appended if one.decided is not None])
 
-        event_log = EventLog(store=store, same_content=same, appended=appended)
+        event_log = EventLog(
+            store=store, same_content=same, decide=router.decide, committed=committed
+        )
         delivery_watch = DeliveryWatch(
             store=store,
             ops=lambda: dispatcher.channels.ops,
@@ -122,7 +122,6 @@ class Runtime:
         )
 
         def look_again() -> None:
-            router.wake()
             delivery_watch.wake()
             dispatcher.wake()
 
@@ -150,7 +149,7 @@ class Runtime:
                 store=store,
                 settings=settings,
                 dispatcher=dispatcher,
-                same_content=same,
+                event_log=event_log,
                 clock=clock,
                 changed=look_again,
             ),
@@ -218,7 +217,7 @@ class Runtime:
             await stack.enter_async_context(self.refusals)
             await stack.enter_async_context(self.dispatcher)
             stack.push_async_callback(self.dispatcher.close, grace=SEND_GRACE)
-            await stack.enter_async_context(self.router)
+            await stack.enter_async_context(self.router.loop)
             await stack.enter_async_context(self.delivery_watch)
             await stack.enter_async_context(self.event_log)
             await stack.enter_async_context(self.alarm)

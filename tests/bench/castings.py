@@ -10,6 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from bench.lives import event_id, receipt_number
 from bench.moulds import Columns, Entry, Mould
 from bench.schedule import Numbers, Schedule
@@ -90,8 +92,7 @@ class _Casting:
                     digests.append(journal.digest(f"{row['title']}\n{row['body']}"))
             entries += here.entries(first_alert, digests)
         made["journal"] = [
-            dict(zip(journal.COLUMNS, row, strict=True))
-            for row in journal.rows(entries, after=self.last.journal)
+            structs.asdict(row) for row in journal.rows(entries, after=self.last.journal)
         ]
         self.last = dataclasses.replace(
             self.last,

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from casebell.store.engine import Store
-from casebell.store.event_log import append_events
 from cli.office import HOSTILE, Office, casebell, on_terminal
 from cli.test_events import FIELDS
-from contracts.case_events import case_event, same_json
+from contracts.case_events import case_event
+from contracts.deciding import append_undecided
 from e2e.server import PATIENCE, environment
 
 #: More than one page of the database, and more than a pipe holds.
@@ -33,7 +33,7 @@ def add_many(office: Office) -> None:
             for start in range(0, MANY, 100):
                 numbers = range(start, min(start + 100, MANY))
                 events = [case_event(f"evt_many_{number}") for number in numbers]
-                await append_events(connection, events, same_content=same_json)
+                await append_undecided(connection, events)
 
     asyncio.run(add())
 
@@ -98,7 +98,7 @@ def test_a_spreadsheet_runs_nothing(office: Office, start: str) -> None:
             event = case_event(
                 dangerous, text=dangerous, type=dangerous, delivered_status=dangerous
             )
-            await append_events(connection, [event], same_content=same_json)
+            await append_undecided(connection, [event])
 
     asyncio.run(add())
     row = read_csv(office("events", "export", "--format", "csv").out)[-1]

@@ -4,7 +4,15 @@ import hashlib
 import json
 from typing import Any
 
-from casebell.events import CaseEvent, Flag, KeyBasis, Status, Tag, TimeBasis, Verdict
+from casebell.events import (
+    CaseEvent,
+    Classification,
+    ClassifiedEvent,
+    KeyBasis,
+    Status,
+    Tag,
+    TimeBasis,
+)
 
 #: 2025-10-14T19:22:03Z.
 OCCURRED_AT = 1_760_469_723_000_000
@@ -23,13 +31,8 @@ def same_json(_source: str, one: bytes, other: bytes) -> bool:
 
 
 def case_event(key: str = "evt_1", **fields: Any) -> CaseEvent:
-    """An event from the source `parley`, judged; the digest follows the body."""
+    """An event from the source `parley`, as it was received; the digest follows the body."""
     body = fields.pop("body", None) or body_of(key)
-    verdict = Verdict(
-        status=fields.pop("status", Status.RFE_ISSUED),
-        tags=fields.pop("tags", frozenset({Tag.DEADLINE})),
-        flags=fields.get("flags", frozenset()) & {Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT},
-    )
     return CaseEvent(
         **{
             "source": "parley",
@@ -52,12 +55,17 @@ def case_event(key: str = "evt_1", **fields: Any) -> CaseEvent:
             "address": "203.0.113.7",
             "idempotency_key": None,
             "request_id": "req_1",
-            "verdict": verdict,
             **fields,
         }
     )
 
 
-def unjudged(key: str = "evt_1", **fields: Any) -> CaseEvent:
-    """The same as it is stored: routing will find that an RFE was issued."""
-    return case_event(key, verdict=None, **fields)
+def classified_event(
+    key: str = "evt_1",
+    *,
+    status: Status = Status.RFE_ISSUED,
+    tags: frozenset[Tag] = frozenset({Tag.DEADLINE}),
+    **fields: Any,
+) -> ClassifiedEvent:
+    """The same with the status that counts."""
+    return case_event(key, **fields).classified(Classification(status=status, tags=tags))

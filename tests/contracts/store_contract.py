@@ -19,13 +19,21 @@ import pytest
 from sqlalchemy import func, insert, select, text
 
 from casebell.errors import StorageUnavailable
-from casebell.events import AlertKind, AppendOutcome, Delivery, HeldReason, VerifiedDelivery
-from casebell.store import event_log, held, outbox, refused
+from casebell.events import (
+    AlertKind,
+    AppendOutcome,
+    Delivery,
+    HeldReason,
+    NewAlert,
+    VerifiedDelivery,
+)
+from casebell.store import held, outbox, refused
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 from casebell.store.schema import alerts, deliveries, events
 from casebell.store.schema import journal as journal_table
 from contracts.case_events import RECEIVED_AT, case_event, same_json
+from contracts.deciding import append_undecided, undecided
 
 #: Appends events, names each that is acknowledged, and waits to be killed.
 WRITER = Path(__file__).with_name("store_writer.py")
@@ -41,7 +49,7 @@ async def read_journal(store: Store) -> Sequence[Any]:
 async def write_and_fail(store: Store) -> None:
     """A writer that gives up after it wrote an event and an entry of the journal."""
     async with store.write() as connection:
-        await event_log.append_events(connection, [case_event("no")], same_content=same_json)
+        await append_undecided(connection, [case_event("no")])
         raise LookupError
 
 
@@ -92,7 +100,7 @@ class OneEventId:
         for _ in range(2):
             async with (
                 Store(store_url) as store,
-                EventLog(store=store, same_content=same_json) as log,
+                EventLog(store=store, same_content=same_json, decide=undecided) as log,
             ):
                 outcomes.append(await log.append(case_event()))
         assert [one.outcome for one in outcomes] == [AppendOutcome.STORED, AppendOutcome.DUPLICATE]
@@ -109,7 +117,7 @@ class Transactions:
         async with store.read() as connection:
             assert (await connection.execute(select(func.count(events.c.id)))).scalar_one() == 0
         async with store.write() as connection:
-            await event_log.append_events(connection, [case_event()], same_content=same_json)
+            await append_undecided(connection, [case_event()])
         entries = await read_journal(store)
         assert [entry.seq for entry in entries] == [1]
 
@@ -119,7 +127,7 @@ class Transactions:
 
         async def write_slowly() -> None:
             async with store.write() as connection:
-                await event_log.append_events(connection, [case_event()], same_content=same_json)
+                await append_undecided(connection, [case_event()])
                 began.set()
                 await asyncio.Event().wait()
 
@@ -128,9 +136,7 @@ class Transactions:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         async with store.write() as connection:
-            results = await event_log.append_events(
-                connection, [case_event()], same_content=same_json
-            )
+            results = await append_undecided(connection, [case_event()])
         assert [result.outcome for result in results] == [AppendOutcome.STORED]
 
     async def test_reader_sees_one_moment(self, store: Store) -> None:
@@ -138,7 +144,7 @@ class Transactions:
         async with store.read() as reader:
             before = (await reader.execute(select(func.count(events.c.id)))).scalar_one()
             async with store.write() as connection:
-                await event_log.append_events(connection, [case_event()], same_content=same_json)
+                await append_undecided(connection, [case_event()])
             again = (await reader.execute(select(func.count(events.c.id)))).scalar_one()
         async with store.read() as reader:
             after = (await reader.execute(select(func.count(events.c.id)))).scalar_one()
@@ -170,7 +176,7 @@ class Transactions:
         reader = await Store(store_url).open_for_reading()
         try:
             async with store.write() as connection:
-                await event_log.append_events(connection, [case_event()], same_content=same_json)
+                await append_undecided(connection, [case_event()])
             assert len(await read_journal(reader)) == 1
             with pytest.raises(StorageUnavailable, match="not open for writing"):
                 async with reader.write():
@@ -233,7 +239,7 @@ class JournalSequence:
 
         async with store.write() as connection:
             new = [
-                outbox.NewAlert(
+                NewAlert(
                     kind=AlertKind.OPS, subject=f"s:{n}", channel="c", target="t", urgent=False
                 )
                 for n in range(8)

@@ -14,6 +14,7 @@ from casebell.store.event_log import EventLog
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from contracts.case_events import case_event, same_json
+from contracts.deciding import undecided
 
 
 def say(word: str) -> None:
@@ -24,7 +25,10 @@ def say(word: str) -> None:
 
 async def main(url: str, prefix: str = "") -> None:
     """Ends by being killed."""
-    async with Store(url) as store, EventLog(store=store, same_content=same_json) as log:
+    async with (
+        Store(url) as store,
+        EventLog(store=store, same_content=same_json, decide=undecided) as log,
+    ):
         if not prefix:
             say("open")
             await asyncio.Event().wait()

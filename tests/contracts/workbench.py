@@ -5,21 +5,23 @@ import functools
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import aiosqlite
 from sqlalchemy import Table, event, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from casebell.events import CaseEvent, Micros
-from casebell.store.batch import Appended
+from casebell.events import CaseEvent, ClassifiedEvent, Micros
 from casebell.store.engine import Store
-from casebell.store.event_log import append_events
+from casebell.store.event_log import Appended
 from casebell.telemetry import Log
-from contracts.case_events import RECEIVED_AT, same_json
+from contracts.case_events import RECEIVED_AT
+from contracts.deciding import append_classified, append_undecided
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,12 +145,16 @@ def store_in(folder: Path) -> Store:
 
 
 async def stored(store: Store, *events: CaseEvent) -> list[Appended]:
-    """Put events into the store, each in a transaction of its own, as deliveries would."""
+    """Put events into the store without a decision, each in a transaction of its own."""
     results: list[Appended] = []
     for one in events:
-        async with store.write() as connection:
-            results += await append_events(connection, [one], same_content=same_json)
+        results += await store.transact(partial(append_undecided, batch=[one]))
     return results
+
+
+async def stored_classified(store: Store, *events: ClassifiedEvent) -> list[Appended]:
+    """Put events into the store, each with a change that it founds, in one transaction."""
+    return await store.transact(partial(append_classified, batch=events))
 
 
 async def rows(store: Store, table: Table) -> Sequence[Any]:
@@ -168,8 +174,7 @@ def writes_of(store: Store) -> Iterator[list[str]]:
 
     event.listen(engine.sync_engine, "begin", note)
     try:
-        with _bare(store, note):
-            yield begun
+        yield begun
     finally:
         event.remove(engine.sync_engine, "begin", note)
 
@@ -186,51 +191,37 @@ def faults(
         if error is not None:
             raise error
 
-    def look_at(statement: str) -> None:
-        look(None, None, statement)
-
     event.listen(engine.sync_engine, "before_cursor_execute", look)
     try:
-        with _bare(store, lambda: None, look_at) if writer else nullcontext():
+        with driver_watched(lambda statement, *_: look(None, None, statement)):
             yield
     finally:
         event.remove(engine.sync_engine, "before_cursor_execute", look)
 
 
 @contextmanager
-def _bare(
-    store: Store, begun: Callable[[], object], look: Callable[[str], None] = lambda _: None
-) -> Iterator[None]:
-    """Watch the transactions that go past SQLAlchemy, to SQLite's own driver."""
-    write_at_once = store.write_at_once
+def driver_watched(look: Callable[..., None]) -> Iterator[None]:
+    """Look at each statement that goes past SQLAlchemy, to SQLite's own driver."""
+    ways = {name: getattr(aiosqlite.Connection, name) for name in _DRIVER_METHODS}
 
-    async def watched(work: Callable[[Any], Any], **how: Any) -> Any:
-        begun()
-        return await write_at_once(lambda bare: work(_Watched(bare, look)), **how)
+    def watched(name: str) -> Callable[..., Any]:
+        def way(connection: Any, statement: str, *given: Any) -> Any:
+            look(statement, *given)
+            return ways[name](connection, statement, *given)
 
-    store.write_at_once = watched  # type: ignore[method-assign]
+        return way
+
+    for name in ways:
+        setattr(aiosqlite.Connection, name, watched(name))
     try:
         yield
     finally:
-        del store.write_at_once
+        for name, way in ways.items():
+            setattr(aiosqlite.Connection, name, way)
 
 
-class _Watched:
-    """The driver's connection, asked about each statement before it runs."""
-
-    def __init__(self, bare: Any, look: Callable[[str], None]) -> None:
-        self._bare = bare
-        self._look = look
-
-    def execute(self, statement: str, *given: Any) -> Any:
-        """Look, then run it."""
-        self._look(statement)
-        return self._bare.execute(statement, *given)
-
-    def executemany(self, statement: str, *given: Any) -> Any:
-        """Look, then run it."""
-        self._look(statement)
-        return self._bare.executemany(statement, *given)
+#: What `store.statements` calls.
+_DRIVER_METHODS = ("executemany", "execute_fetchall")
 
 
 def disk_failure() -> OperationalError:
@@ -247,8 +238,19 @@ def _engine(store: Store, *, writer: bool) -> AsyncEngine:
 @asynccontextmanager
 async def writer_busy(store: Store) -> AsyncIterator[None]:
     """Somebody else writes: what is appended meanwhile has to wait."""
-    async with store.write():
+    ended, begun = asyncio.Event(), asyncio.Event()
+
+    async def piece(_connection: Any) -> None:
+        begun.set()
+        await ended.wait()
+
+    writing = asyncio.create_task(store.transact(piece))
+    await begun.wait()
+    try:
         yield
+    finally:
+        ended.set()
+        await writing
 
 
 def waited_for(what: asyncio.Event | asyncio.Lock) -> bool:

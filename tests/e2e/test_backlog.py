@@ -8,8 +8,8 @@ import pytest
 
 from casebell.sandbox.sinks import HttpSink
 from casebell.store.engine import Store
-from casebell.store.event_log import append_events
-from contracts.case_events import same_json, unjudged
+from contracts.case_events import case_event
+from contracts.deciding import append_undecided
 from e2e.answers import memory
 from e2e.databases import SqliteFile
 from e2e.kills import Rig
@@ -29,7 +29,7 @@ async def leave_unrouted(url: str, count: int) -> None:
     async with Store(url) as store:
         for first in range(0, count, 256):
             batch = [
-                unjudged(
+                case_event(
                     f"evt_left_{number}",
                     receipt=f"LIN{number:010d}",
                     delivered_status="other" if number % RFE_EVERY else "rfe_issued",
@@ -38,7 +38,7 @@ async def leave_unrouted(url: str, count: int) -> None:
                 for number in range(first, min(first + 256, count))
             ]
             async with store.write() as connection:
-                await append_events(connection, batch, same_content=same_json)
+                await append_undecided(connection, batch)
 
 
 async def acknowledged(server: Server, done: asyncio.Event) -> list[float]:

@@ -242,11 +242,10 @@ async def test_killed_before_the_commit(make_server: MakeServer, blank: bytes) -
 @pytest.mark.parametrize(
     ("step", "stage", "sent", "repeats"),
     [
-        ("INSERT ON changes", "route", 0, False),
         ("UPDATE OF state ON alerts WHEN NEW.state = 'sending'", "notify", 0, False),
         ("INSERT ON attempts", "notify", 1, True),
     ],
-    ids=["before-routing", "before-the-claim", "before-the-record"],
+    ids=["before-the-claim", "before-the-record"],
 )
 async def test_killed_between_two_steps(
     make_server: MakeServer, blank: bytes, *, step: str, stage: str, sent: int, repeats: bool
@@ -264,6 +263,21 @@ async def test_killed_between_two_steps(
         assert len(messages(hook)) == sent + 1
         assert ["May repeat" in message for message in messages(hook)] == [False] * sent + [repeats]
         assert server.rows("SELECT DISTINCT state FROM alerts") == [("sent",)]
+
+
+async def test_killed_before_the_decision_is_written(make_server: MakeServer, blank: bytes) -> None:
+    """An event is stored with its decision or not at all: its sender is told to try again."""
+    async with HttpSink() as hook:
+        server = make_server(told_by(hook))
+        await start_with(server, fault("broken", "INSERT ON changes"), blank=blank)
+        body = encoded(document())
+        assert (await post(server, body)).status_code == 503
+        await server.kill()
+        await start_with(server, "DROP TRIGGER broken")
+        assert server.rows("SELECT 1 FROM events") == []
+        assert (await post(server, body)).json()["status"] == "stored"
+        await server.settled()
+        assert len(messages(hook)) == 1
 
 
 async def test_killed_while_a_service_hangs(make_server: MakeServer) -> None:

@@ -19,6 +19,7 @@ from casebell.store.event_log import EventLog
 from casebell.store.schema import events, refused
 from casebell.telemetry import Metrics
 from contracts.case_events import same_json
+from contracts.deciding import undecided
 from contracts.workbench import HandClock, LogBook, rows, store_in
 from receive.making import NOW, authorization, make_source
 from waiting import until
@@ -42,7 +43,7 @@ class Counter:
         self.book = LogBook()
         self.metrics = Metrics()
         self.limits = Server()
-        self.event_log = EventLog(store=store, same_content=same_json)
+        self.event_log = EventLog(store=store, same_content=same_json, decide=undecided)
         self.refusals = Refusals(store=store, clock=self.clock, log=self.book.log, per_minute=100)
         self.endpoint = self.with_receiver(Receiver)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from msgspec import structs
 
 from casebell.clock import SystemClock
 from casebell.errors import ConfigError, SignatureMismatch, SignatureMissing
@@ -145,13 +146,13 @@ async def test_what_it_did_not_sign_is_refused(lumen: SourceKind, tmp_path: Path
     async with runtime.running():
         with pytest.raises(SignatureMismatch):
             await runtime.receiver.accept(delivered(settings, body, secret="a stranger's guess"))
-        changed = dataclasses.replace(honest, body=body.replace(b"IOE", b"EAC"))
+        changed = structs.replace(honest, body=body.replace(b"IOE", b"EAC"))
         with pytest.raises(SignatureMismatch):
             await runtime.receiver.accept(changed)
         parley = PARLEY_SIGNATURE.sign(
             body, secret="lumen-secret-of-the-tests", at=honest.received_at // 1_000_000
         )
-        other = dataclasses.replace(honest, headers=((b"authorization", parley.encode()),))
+        other = structs.replace(honest, headers=((b"authorization", parley.encode()),))
         with pytest.raises(SignatureMissing):
             await runtime.receiver.accept(other)
 

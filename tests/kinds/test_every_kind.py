@@ -8,17 +8,18 @@ import contextlib
 import json
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from casebell.clock import iso
 from casebell.errors import HeldDelivery, RefusedDelivery
-from casebell.events import CaseEvent, Delivery, Flag, HeldReason, KeyBasis
+from casebell.events import ClassifiedEvent, Delivery, Flag, HeldReason, KeyBasis
 from casebell.kinds import KINDS, Fields, word_key
 from casebell.receive.bodies import same_content
 from casebell.receive.signatures import Authenticator
@@ -106,18 +107,18 @@ def delivery(kind: str, body: bytes, headers: Headers) -> Delivery:
     )
 
 
-def receive(kind: str, body: bytes, headers: Headers | None = None) -> CaseEvent:
+def receive(kind: str, body: bytes, headers: Headers | None = None) -> ClassifiedEvent:
     """Authenticate and understand, and judge as the router will."""
     source = source_of(kind)
     headers = credentials(kind, body) if headers is None else headers
     sent = delivery(kind, body, headers)
     event = understand(Authenticator(source).authenticate(sent, now=RECEIVED_AT), source)
-    return event.judged(verdict_on(event, Meanings(kinds={kind: kind})))
+    return event.classified(verdict_on(event, Meanings(kinds={kind: kind})))
 
 
 def event_or_reason(
     kind: str, body: bytes, headers: Headers | None = None
-) -> CaseEvent | HeldReason:
+) -> ClassifiedEvent | HeldReason:
     """What becomes of an authentic delivery."""
     try:
         return receive(kind, body, headers)
@@ -125,7 +126,7 @@ def event_or_reason(
         return held.reason
 
 
-def described(event: CaseEvent) -> dict[str, Any]:
+def described(event: ClassifiedEvent) -> dict[str, Any]:
     """An event in the form of a sample's `event.json`."""
     return {
         "key": event.key,
@@ -192,7 +193,7 @@ def test_a_kinds_own_sample_means_what_it_should(name: str) -> None:
 def test_a_recorded_delivery_becomes_the_event_it_should(sample: Recorded) -> None:
     """Credentials as recorded are accepted, and every field is read or the reason given."""
     event = event_or_reason(sample.kind, sample.body, sample.headers)
-    if not isinstance(event, CaseEvent):
+    if not isinstance(event, ClassifiedEvent):
         assert {"held": event} == sample.expected
         return
     assert described(event) == sample.expected
@@ -212,7 +213,7 @@ def test_kinds_with_the_usual_fields_read_each_other(kind: str, sample: Recorded
     if str(expected.get("held")).startswith("signature_"):
         expected = {}  # Held for its recorded time; with a fresh signature it is understood.
     event = event_or_reason(kind, sample.body)
-    if not isinstance(event, CaseEvent):
+    if not isinstance(event, ClassifiedEvent):
         assert {"held": event} == expected
         return
     found = described(event)
@@ -289,14 +290,14 @@ def test_a_mangled_body_is_an_event_or_held(kind: str) -> None:
             held += 1
             continue
         events += 1
-        _assert_storable(event.judged(verdict_on(event, Meanings(kinds={kind: kind}))))
+        _assert_storable(event.classified(verdict_on(event, Meanings(kinds={kind: kind}))))
     assert events > 500
     assert held > 500
 
 
-def _assert_storable(event: CaseEvent) -> None:
-    texts = replace(event, body=b"")
-    for name in texts.__slots__:
+def _assert_storable(event: ClassifiedEvent) -> None:
+    texts = structs.replace(event, body=b"")
+    for name in texts.__struct_fields__:
         value = getattr(texts, name)
         if isinstance(value, str):
             assert "\0" not in value, name

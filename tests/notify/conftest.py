@@ -9,9 +9,9 @@ import trustme
 
 from casebell.sandbox.sinks import HttpSink
 from casebell.store.engine import Store
-from contracts.case_events import case_event
+from contracts.case_events import classified_event
 from contracts.leaks import LeakWatch
-from contracts.workbench import store_in, stored
+from contracts.workbench import store_in, stored_classified
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +47,7 @@ def leaks(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     """An open store with one event: a request for evidence."""
     async with store_in(tmp_path) as opened:
-        await stored(opened, case_event())
+        await stored_classified(opened, classified_event())
         yield opened
 
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from casebell.events import AlertKind, Message, Outcome, SendResult
+from casebell.events import AlertKind, Message, NewAlert, Outcome, SendResult
 from casebell.notify.channel import Channel, Channels, Policy
 from casebell.notify.dispatcher import Dispatcher
 from casebell.notify.escalate import EscalationPolicy
@@ -15,7 +15,6 @@ from casebell.sandbox.sinks import HttpSink
 from casebell.store import outbox
 from casebell.store.engine import Store
 from casebell.store.ops import OpsTargets
-from casebell.store.outbox import NewAlert
 from casebell.store.schema import alerts, attempts
 from casebell.telemetry import Metrics
 from contracts.channel_contract import load

@@ -97,14 +97,14 @@ async def test_a_moment_is_no_trouble(store: Store, watch: Watch) -> None:
     await watch.seconds(TELL_AFTER * 3)
     assert watch.titles() == []
     kinds = [entry.kind for entry in await rows(store, journal)]
-    assert kinds == ["delivery.stored", "storage.recovered"]
+    assert kinds == ["delivery.stored", "decision.made", "storage.recovered"]
 
 
 async def test_all_is_well(store: Store, watch: Watch) -> None:
     """Nothing is written and nobody told while nothing fails."""
     await watch.seconds(30)
     assert watch.titles() == []
-    assert len(await rows(store, journal)) == 1
+    assert len(await rows(store, journal)) == 2
 
 
 async def test_a_transaction_without_a_word_proves_nothing(store: Store, watch: Watch) -> None:

@@ -91,7 +91,7 @@ async def test_a_step_while_nothing_can_be_stored(store: Store, bench: Bench) ->
 @pytest.mark.parametrize(("step", "moved"), [(HOUR, True), (1, False), (-HOUR, False)])
 async def test_a_step_while_no_server_ran(store: Store, step: int, moved: bool) -> None:
     """A journal that ends an hour from now tells of it."""
-    (last,) = await rows(store, journal)
+    last = (await rows(store, journal))[-1]
     clock, book = HandClock(last.at - step * SECOND), LogBook()
     await Bench(store, {}).put("change:1")
     (before,) = await rows(store, alerts)

@@ -7,13 +7,12 @@ import json
 import pytest
 from sqlalchemy import text
 
-from casebell.events import AlertKind, FailureReason, Outcome
+from casebell.events import AlertKind, FailureReason, NewAlert, Outcome
 from casebell.notify.dispatcher import POLL
 from casebell.ops_messages import EventUndecided
 from casebell.sandbox.sinks import Ending, HttpAnswer, HttpSink
 from casebell.store import leases, outbox
 from casebell.store.engine import Store
-from casebell.store.outbox import NewAlert
 from casebell.store.schema import alerts, attempts, journal
 from contracts.channel_contract import load
 from contracts.workbench import (

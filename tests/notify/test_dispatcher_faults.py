@@ -14,12 +14,11 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.errors import StorageUnavailable
-from casebell.events import AlertKind
+from casebell.events import AlertKind, NewAlert
 from casebell.notify.sender import STORAGE_WAIT
 from casebell.sandbox.sinks import HttpAnswer, HttpSink
 from casebell.store import engine, outbox
 from casebell.store.engine import Store
-from casebell.store.outbox import NewAlert
 from casebell.store.schema import attempts
 from contracts.workbench import (
     disk_failure,

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from casebell.events import Alert, AlertKind, FailureReason, Message, Outcome, SendResult
+from casebell.events import Alert, AlertKind, FailureReason, Message, NewAlert, Outcome, SendResult
 from casebell.notify.escalate import EscalationPolicy, escalate
 from casebell.notify.render_ops import render_ops
 from casebell.ops_messages import ChannelFailed, UrgentAlertFailed
 from casebell.store.ops import OpsTargets
-from casebell.store.outbox import NewAlert
 
 HOUR = 3_600_000_000
 NOW = 489_019 * HOUR + 1

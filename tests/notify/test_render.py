@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.events import Alert, AlertKind, Case, CaseEvent, Flag, Message, Status, Tag
+from casebell.events import Alert, AlertKind, Case, ClassifiedEvent, Flag, Message, Status, Tag
 from casebell.notify.render import (
     ANY_CHANGE,
     FOOTER,
@@ -24,7 +24,7 @@ from casebell.notify.render import (
     render_case,
     render_plain,
 )
-from contracts.case_events import OCCURRED_AT, RECEIVED_AT, case_event
+from contracts.case_events import OCCURRED_AT, RECEIVED_AT, classified_event
 
 NEW_YORK = ZoneInfo("America/New_York")
 RECEIPT = "IOE0912345678"
@@ -42,7 +42,7 @@ ZONES = ("UTC", "Pacific/Kiritimati", "Etc/GMT+12", "America/New_York")
 #: Any text, with more than its share of what acts somewhere.
 ODD = st.text(st.characters() | st.sampled_from("<>&;#@[](){}\n\x00\u202e\ud800"), max_size=80)
 EVENTS = st.builds(
-    case_event,
+    classified_event,
     text=ODD,
     type=ODD,
     delivered_status=st.none() | ODD,
@@ -81,7 +81,7 @@ def style(disclose: Disclose = "minimal", **fields: Any) -> Style:
 
 
 def rendered(
-    event: CaseEvent,
+    event: ClassifiedEvent,
     disclose: Disclose = "minimal",
     *,
     case: Case = CASE,
@@ -103,7 +103,7 @@ class TestGolden:
 
     def test_an_urgent_request_for_evidence(self) -> None:
         """By default a message says what happened and where to look, and masks whose case it is."""
-        event = case_event(text="Request for Additional Evidence Was Sent for IOE0912345678.")
+        event = classified_event(text="Request for Additional Evidence Was Sent for IOE0912345678.")
         assert rendered(event, urgent=True) == Message(
             title="URGENT: Request for Evidence issued · IOE******5678",
             body="""\
@@ -126,7 +126,7 @@ when.""",
 
     def test_everything_disclosed(self) -> None:
         """Where everything may be shown, the receipt is whole and the firm's own words stand."""
-        event = case_event(text="Request for Additional Evidence Was Sent for IOE0912345678.")
+        event = classified_event(text="Request for Additional Evidence Was Sent for IOE0912345678.")
         message = rendered(event, "full", rules=("RFE issued", "Acme"))
         assert message.title == "Request for Evidence issued · IOE0912345678"
         assert message.body.split("\n")[2:9] == [
@@ -142,7 +142,7 @@ when.""",
 
     def test_standard_names_the_case_and_masks_the_receipt(self) -> None:
         """`standard` shows what the firm calls the case, not its number."""
-        message = rendered(case_event(), "standard")
+        message = rendered(classified_event(), "standard")
         assert "Case: Acme O-1A" in message.body
         assert RECEIPT not in message.body + message.title
 
@@ -183,14 +183,14 @@ when.""",
     )
     def test_what_happened(self, fields: dict[str, Any], title: str, sentence: str) -> None:
         """Title and first line say what happened: a notice, a rejection, an approval."""
-        message = rendered(case_event(**fields))
+        message = rendered(classified_event(**fields))
         assert message.title == f"{title} · {MASKED}"
         assert message.body.split("\n")[:2] == [sentence, ""]
 
     def test_a_test_receipt(self) -> None:
         """A staging receipt is marked as a test in the title and in words."""
         message = rendered(
-            case_event(status=Status.APPROVED, tags=frozenset({Tag.TEST, Tag.DECISION}))
+            classified_event(status=Status.APPROVED, tags=frozenset({Tag.TEST, Tag.DECISION}))
         )
         assert message.title == f"TEST: Case approved · {MASKED}"
         assert message.body.split("\n")[:3] == [
@@ -208,7 +208,7 @@ when.""",
             Flag.TEXT_CONFLICT,
             Flag.CONFLICT,
         }
-        event = case_event(
+        event = classified_event(
             type="case.rfe.issued", delivered_status="approved", flags=frozenset(flags)
         )
         message = rendered(event, later="denied", may_repeat=True, stands_in_for="email-team")
@@ -229,16 +229,16 @@ when.""",
     def test_no_warning_without_cause(self) -> None:
         """Flags that a reader need not act on add no line."""
         flags = frozenset({Flag.REPEAT, Flag.UNPARSED_TIME})
-        assert rendered(case_event(flags=flags)).body.split("\n")[1] == ""
+        assert rendered(classified_event(flags=flags)).body.split("\n")[1] == ""
 
     def test_late_without_a_known_status(self) -> None:
         """Where the later status has no name to give, the line still reads."""
-        message = rendered(case_event(flags=frozenset({Flag.LATE})))
+        message = rendered(classified_event(flags=frozenset({Flag.LATE})))
         assert "Arrived late: a later status is already known." in message.body
 
     def test_no_console_no_link(self) -> None:
         """Without a public address there is no link to the console, and the USCIS page stays."""
-        told = CaseFacts(event_id=12, event=case_event(), case=CASE)
+        told = CaseFacts(event_id=12, event=classified_event(), case=CASE)
         message = render_case(alert(rules=()), told, style(public_url=None))
         assert "Open in Casebell" not in message.body
         assert "Rule:" not in message.body
@@ -246,13 +246,15 @@ when.""",
 
     def test_links_stand_alone(self) -> None:
         """A link has its line to itself, so that a channel can tell it from text."""
-        with_link = [line for line in rendered(case_event()).body.split("\n") if "://" in line]
+        with_link = [
+            line for line in rendered(classified_event()).body.split("\n") if "://" in line
+        ]
         assert with_link == [f"{CONSOLE}/events/12", USCIS_STATUS_PAGE]
 
     def test_no_official_text(self) -> None:
         """Where nothing readable came, no empty quotation stands."""
         for text in ("", " \n\t", "\u200b\u202e", "<p></p>"):
-            assert "USCIS text" not in rendered(case_event(text=text)).body
+            assert "USCIS text" not in rendered(classified_event(text=text)).body
 
 
 class TestDisclosure:
@@ -263,8 +265,8 @@ class TestDisclosure:
         secret = Case(**{name: getattr(CASE, name) for name in ("receipt", "label", "matter")})
         confidential = Case(receipt=RECEIPT, label="Acme O-1A", confidential=True)
         for disclose in ("minimal", "standard", "full"):
-            message = rendered(case_event(), disclose, case=confidential)
-            assert message == rendered(case_event(), "minimal", case=secret)
+            message = rendered(classified_event(), disclose, case=confidential)
+            assert message == rendered(classified_event(), "minimal", case=secret)
             assert "Acme" not in message.body
 
     @pytest.mark.parametrize(
@@ -294,7 +296,7 @@ class TestDisclosure:
     def test_receipts_are_masked_in_any_spelling(self, spelling: str, disclose: Disclose) -> None:
         """A receipt in the text, a rule's name, a label or a raw time is masked like the case's."""
         message = rendered(
-            case_event(
+            classified_event(
                 text=f"On October 14 we received {spelling} from you",
                 occurred_at=None,
                 occurred_raw=f"at {spelling}",
@@ -324,7 +326,7 @@ class TestDisclosure:
     def test_receipts_are_masked_behind_markup(self, spelling: str) -> None:
         """What a source wrote is decoded before it is searched for receipts."""
         message = rendered(
-            case_event(
+            classified_event(
                 text=spelling,
                 occurred_at=None,
                 occurred_raw=spelling,
@@ -347,14 +349,14 @@ class TestDisclosure:
     )
     def test_other_numbers_stay(self, text: str) -> None:
         """Telephone numbers and dates are no receipts: they are what the reader needs."""
-        assert text in rendered(case_event(text=text)).body
+        assert text in rendered(classified_event(text=text)).body
 
     def test_a_receipt_at_the_cut_is_not_half_shown(self) -> None:
         """Masking comes before cutting: no part of a receipt is left at the end of a long text."""
         limit = TEXT_LIMIT["minimal"]
         for place in range(limit - 30, limit + 5):
             text = "x" * place + " " + RECEIPT + " and so on" * 40
-            (line,) = lines_of(rendered(case_event(text=text)), "USCIS text")
+            (line,) = lines_of(rendered(classified_event(text=text)), "USCIS text")
             assert not re.search(r"IOE[0-9]", line)
 
     def test_the_footer_is_always_there(self) -> None:
@@ -362,7 +364,9 @@ class TestDisclosure:
         for disclose in ("minimal", "standard", "full"):
             long = "<&\u2028" * 10_000
             message = rendered(
-                case_event(text=long, delivered_status=long, type=long, flags=frozenset(Flag)),
+                classified_event(
+                    text=long, delivered_status=long, type=long, flags=frozenset(Flag)
+                ),
                 disclose,
                 case=Case(receipt=RECEIPT, label=long, matter=long, owner=long),
                 rules=(long,) * 9,
@@ -382,7 +386,7 @@ class TestHostileText:
         breaks = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
         forged = "".join(f"{end}Received: never{end}{FOOTER}" for end in breaks)
         message = rendered(
-            case_event(
+            classified_event(
                 text=forged,
                 occurred_at=None,
                 occurred_raw=forged,
@@ -397,7 +401,7 @@ class TestHostileText:
         assert len(lines_of(message, "Received:")) == 1
         assert lines_of(message, FOOTER) == [FOOTER]
         plain = rendered(
-            case_event(flags=frozenset({Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT})), "full"
+            classified_event(flags=frozenset({Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT})), "full"
         )
         assert len(message.body.split("\n")) == len(plain.body.split("\n"))
 
@@ -405,7 +409,7 @@ class TestHostileText:
         """Tags go, entities are decoded, mentions and named links are broken."""
         (line,) = lines_of(
             rendered(
-                case_event(
+                classified_event(
                     text="<p>We&#039;ve sent you a <b>notice</b>.</p> &amp;#039; @everyone "
                     "<!channel> <https://evil.example|USCIS> [x](https://evil.example) 3 < 4 {0}"
                 )
@@ -420,11 +424,13 @@ class TestHostileText:
     def test_an_endless_entity_is_no_trap(self) -> None:
         """A character reference of thousands of digits does not stop the message."""
         for entity in ("&#" + "9" * 5_000, "&amp;#" + "9" * 5_000, "&amp;amp;#" + "9" * 5_000):
-            assert "before" in rendered(case_event(text=f"before {entity}; after"), "full").body
+            assert (
+                "before" in rendered(classified_event(text=f"before {entity}; after"), "full").body
+            )
 
     @given(event=EVENTS, label=ODD, disclose=st.sampled_from(DISCLOSE), zone=st.sampled_from(ZONES))
     def test_rendering_never_fails_and_shows_no_unseen_character(
-        self, event: CaseEvent, label: str, disclose: Disclose, zone: str
+        self, event: ClassifiedEvent, label: str, disclose: Disclose, zone: str
     ) -> None:
         """Any event gives a message; no control, format or surrogate character is in it."""
         case = Case(receipt=RECEIPT, label=label, owner=label)
@@ -496,7 +502,7 @@ class TestTimes:
     )
     def test_doubtful_times(self, fields: dict[str, Any], shown: str) -> None:
         """A missing, unreadable or zoneless time is shown as what it is."""
-        (line,) = lines_of(rendered(case_event(**fields)), "When:")
+        (line,) = lines_of(rendered(classified_event(**fields)), "When:")
         assert line == f"When: {shown}, as reported by parley"
 
 
@@ -530,7 +536,7 @@ def test_titles_are_our_own_words() -> None:
     """No combination of text from outside reaches a title."""
     foreign = "FOREIGN"
     for status, tag in itertools.product(Status, Tag):
-        event = case_event(
+        event = classified_event(
             status=status,
             tags=frozenset({tag}),
             text=foreign,

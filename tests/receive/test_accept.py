@@ -23,13 +23,13 @@ from casebell.events import Delivery, Flag, HeldReason, KeyBasis
 from casebell.receive.accept import Held, Receiver
 from casebell.receive.refusals import Refusals
 from casebell.settings import Source
-from casebell.store.batch import Appended
 from casebell.store.engine import Store
-from casebell.store.event_log import EventLog
+from casebell.store.event_log import Appended, EventLog
 from casebell.store.rows import event_from_row
 from casebell.store.schema import deliveries, events, journal, refused
 from casebell.store.schema import held as held_table
 from contracts.case_events import same_json
+from contracts.deciding import undecided
 from contracts.workbench import HandClock, LogBook, disk_failure, faults, rows, store_in
 from receive.making import (
     NOW,
@@ -58,7 +58,7 @@ class Bench:
     def __init__(self, store: Store, *sources: Source) -> None:
         self.store = store
         self.clock = HandClock(NOW)
-        self.log = EventLog(store=store, same_content=same_json)
+        self.log = EventLog(store=store, same_content=same_json, decide=undecided)
         self.refusals = Refusals(store=store, clock=self.clock, log=LogBook().log, per_minute=2)
         self.held_back = 0
         self.receiver = Receiver(

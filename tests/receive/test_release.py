@@ -13,12 +13,13 @@ from casebell.events import AppendOutcome, Flag, HeldReason, VerifiedDelivery
 from casebell.receive.release import StillHeld, release
 from casebell.settings import FieldMap, Settings, Source
 from casebell.store import held
-from casebell.store.batch import Appended
 from casebell.store.engine import Store
+from casebell.store.event_log import Appended, EventLog
 from casebell.store.rows import event_from_row
 from casebell.store.schema import events, journal
 from casebell.store.schema import held as held_table
 from contracts.case_events import same_json
+from contracts.deciding import undecided
 from contracts.workbench import rows, store_in
 from receive.making import NOW, make_delivery, make_source
 
@@ -79,7 +80,7 @@ async def released(
             connection,
             held_id,
             settings=within,
-            same_content=same_json,
+            event_log=EventLog(store=store, same_content=same_json, decide=undecided),
             now=NOW + 60 * SECOND,
             actor="cli",
         )
@@ -97,8 +98,6 @@ async def test_an_event_comes_of_it(store: Store) -> None:
     assert event.idempotency_key == "key-1"
     assert event.received_at == NOW
     assert event.flags == {Flag.STALE_SIGNATURE}
-    # The router takes it up like any other.
-    assert row.routed_at is None
 
 
 async def test_it_is_resolved(store: Store) -> None:

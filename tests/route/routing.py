@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from casebell.events import (
@@ -17,17 +18,16 @@ from casebell.route.verdict import Meanings
 from casebell.settings import Rule
 from casebell.store import outbox
 from casebell.store.engine import Store
+from casebell.store.event_log import Appended, EventLog
 from casebell.store.ops import OpsTargets
 from casebell.store.schema import alerts, cases, changes, events, journal
 from casebell.telemetry import Metrics
-from contracts.case_events import unjudged
+from contracts.case_events import case_event, same_json
 from contracts.workbench import (
     HandClock,
     LogBook,
-    rests,
     rows,
 )
-from waiting import until
 
 HOUR = 3_600
 DAY = 24 * HOUR
@@ -92,13 +92,14 @@ class Bench:
 
     async def route(self) -> None:
         """Decide about everything that waits."""
-        while await self.router.route_waiting():
-            pass
+        await self.router.decide_again()
 
-    async def go_round(self) -> None:
-        """Wake the running loop, and wait until it has decided what there is, and rests."""
-        self.router.wake()
-        await until(lambda: rests(self.router._bell), "the loop to go round")
+    async def stored(self, *events: CaseEvent) -> list[Appended]:
+        """Have events stored and decided about in one transaction, as deliveries are."""
+        log = EventLog(store=self.store, same_content=same_json, decide=self.router.decide)
+        appended = await self.store.transact(partial(log.append_now, batch=events))
+        self.router.committed([one.decided for one in appended if one.decided is not None])
+        return appended
 
     async def outcomes(self) -> list[str]:
         """What the decisions came to, in order."""
@@ -128,7 +129,7 @@ def as_claimed(row: Any) -> Alert:
 
 def received(key: str, **fields: Any) -> CaseEvent:
     """A confirmation of receipt."""
-    return unjudged(
+    return case_event(
         key,
         **{
             "delivered_status": "received",

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from casebell.events import Case, Status, Tag
-from casebell.route.decide import Decision, DecisionOutcome, Recipient, decide
+from casebell.events import Case, DecisionOutcome, Status, Tag
+from casebell.route.decide import Decision, Recipient, decide
 from casebell.route.match import match
 from casebell.route.rules import compile_rules
 from casebell.settings import Rule
-from contracts.case_events import case_event
+from contracts.case_events import classified_event
 
 TARGETS = {
     "slack": ("general",),
@@ -31,7 +31,7 @@ EVERYTHING = rule("Everything", {}, ["slack"])
 def decided(*rules: Rule, ops: tuple[str, ...] = ("ops",), **fields: Any) -> Decision:
     """What is decided about an event: a receipt of the case, unless told otherwise."""
     given = {"status": Status.RECEIVED, "tags": frozenset[Tag](), **fields}
-    event = case_event(**given)
+    event = classified_event(**given)
     matching = match(compile_rules(rules), event, CASE)
     return decide(event, matching, targets=TARGETS, ops=ops)
 

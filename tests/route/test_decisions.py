@@ -1,6 +1,5 @@
 """Decisions that are remembered are those that would be taken anew."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,15 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.events import Case, CaseEvent, Flag, Status, Tag
+from casebell.events import Case, ClassifiedEvent, Flag, Status, Tag
 from casebell.route.decide import decide
-from casebell.route.decisions import MOST, Decisions
+from casebell.route.decisions import MAX_DECISIONS, DecisionCache
 from casebell.route.match import match
 from casebell.route.rules import compile_rules
 from casebell.settings import Rule
-from casebell.store import journal
-from casebell.store.docket import Record
-from contracts.case_events import case_event
+from contracts.case_events import classified_event
 
 TARGETS = {"slack": ("general",), "email": ("a@example.com", "b@example.com"), "ops": ("it",)}
 RULES: tuple[dict[str, Any], ...] = (
@@ -33,15 +30,15 @@ RULES: tuple[dict[str, Any], ...] = (
 )
 
 
-def decisions(rules: Sequence[dict[str, Any]] = RULES) -> Decisions:
+def decisions(rules: Sequence[dict[str, Any]] = RULES) -> DecisionCache:
     """By these rules."""
     compiled = compile_rules(Rule.model_validate(rule) for rule in rules)
-    return Decisions(compiled, targets=TARGETS, ops=("ops",))
+    return DecisionCache(compiled, targets=TARGETS, ops=("ops",))
 
 
 few = st.sampled_from
 events = st.builds(
-    case_event,
+    classified_event,
     source=few(["parley", "torch"]),
     type=few(["", "case.odd", "case.rfe.issued"]),
     status=few(Status),
@@ -59,7 +56,7 @@ cases = st.builds(
 
 
 @given(st.lists(st.tuples(events, cases), min_size=2, max_size=12))
-def test_they_are_what_the_rules_say(told: list[tuple[CaseEvent, Case]]) -> None:
+def test_they_are_what_the_rules_say(told: list[tuple[ClassifiedEvent, Case]]) -> None:
     """Whatever was decided before, an event gets the decision that its own facts ask for."""
     book = decisions()
     rules = compile_rules(Rule.model_validate(rule) for rule in RULES)
@@ -67,7 +64,7 @@ def test_they_are_what_the_rules_say(told: list[tuple[CaseEvent, Case]]) -> None
         fresh = decide(event, match(rules, event, case), targets=TARGETS, ops=("ops",))
         decided = book.on(event, case)
         assert decided.decision == fresh
-        assert json.loads(decided.record.text) == fresh.as_record()
+        assert decided.record == fresh.as_record()
 
 
 @pytest.mark.parametrize("when", [{"text": ["interview"]}, {"receipt": ["IOE*"]}])
@@ -76,7 +73,9 @@ def test_what_is_particular_is_asked_each_time(when: dict[str, Any]) -> None:
     book = decisions([*RULES, {"name": "Particular", "when": when, "notify": ["slack"]}])
     case = Case(receipt="IOE0912345678")
     told = [
-        book.on(case_event(text=text, receipt=receipt), case).decision.matching.results[-1].matched
+        book.on(classified_event(text=text, receipt=receipt), case)
+        .decision.matching.results[-1]
+        .matched
         for text, receipt in (
             ("An interview was scheduled", "IOE0912345678"),
             ("Nothing of it", "EAC9999103404"),
@@ -89,22 +88,6 @@ def test_strangers_words_do_not_fill_the_memory() -> None:
     """A source that invents types is forgotten in time."""
     book = decisions()
     case = Case(receipt="IOE0912345678")
-    for number in range(2 * MOST):
-        book.on(case_event(type=f"case.{number}"), case)
-    assert len(book._remembered) <= MOST
-
-
-@given(
-    st.dictionaries(
-        few(["because", "notify", "outcome", "rules", "zeal"]),
-        st.text() | st.lists(st.dictionaries(st.text(), st.text() | st.booleans())),
-    ),
-    few(Status),
-)
-def test_a_record_is_written_by_the_journals_rules(
-    decision: dict[str, Any], status: Status
-) -> None:
-    """What is put together from parts is what the encoder makes of the whole."""
-    own = {"event": 12, "receipt": "IOE0912345678", "status": status}
-    written = Record(decision).entry(event_id=12, receipt="IOE0912345678", status=status)
-    assert written == journal.encode_data({**decision, **own})
+    for number in range(2 * MAX_DECISIONS):
+        book.on(classified_event(type=f"case.{number}"), case)
+    assert len(book._remembered) <= MAX_DECISIONS

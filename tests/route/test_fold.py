@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from casebell.events import CaseEvent, Change, KeyBasis, Status, Tag, TimeBasis, Verdict
+from casebell.events import Change, ClassifiedEvent, KeyBasis, Status, Tag, TimeBasis
 from casebell.route.fold import Fold, fold, is_placeholder
 
 SECOND = 1_000_000
@@ -46,11 +47,11 @@ def told(
     source: str = "parley",
     tags: frozenset[Tag] = frozenset(),
     receipt: str = RECEIPT,
-) -> CaseEvent:
+) -> ClassifiedEvent:
     """A status with its hour: by the provider's word, or by arrival where it is not `timed`."""
     at = START + round(hour * HOUR)
     body = f"{source}/{kind}/{status}/{hour}/{text}".encode()
-    return CaseEvent(
+    return ClassifiedEvent(
         source=source,
         key=hashlib.sha256(body).hexdigest(),
         key_basis=KeyBasis.DIGEST,
@@ -71,21 +72,22 @@ def told(
         address="",
         idempotency_key=None,
         request_id="req_1",
-        verdict=Verdict(status=status, tags=tags),
+        status=status,
+        tags=tags,
     )
 
 
-def polled(status: Status, *, hour: float, text: str | None = None) -> CaseEvent:
+def polled(status: Status, *, hour: float, text: str | None = None) -> ClassifiedEvent:
     """A state with its time of last observation, as Torch tells it."""
     return told(status, hour=hour, text=text, basis=OBSERVED, source="torch")
 
 
-def untimed(status: Status, *, hour: float) -> CaseEvent:
+def untimed(status: Status, *, hour: float) -> ClassifiedEvent:
     """A state whose time is missing or unreadable, received at that hour."""
     return told(status, hour=hour, basis=OBSERVED, timed=False, source="torch")
 
 
-def nothing_shown(*, hour: float, text: str = "CASE STATUS") -> CaseEvent:
+def nothing_shown(*, hour: float, text: str = "CASE STATUS") -> ClassifiedEvent:
     """A placeholder."""
     return told(OTHER, hour=hour, text=text, tags=frozenset({Tag.NO_INFO}))
 
@@ -98,7 +100,7 @@ class Telling:
         #: Status of the latest event that was called current, with the time it carried.
         self.current: tuple[Status, int] | None = None
 
-    def hear(self, event: CaseEvent) -> Fold:
+    def hear(self, event: ClassifiedEvent) -> Fold:
         """Fold the event and record what it means."""
         folded = fold(event, self.changes, coalesce=COALESCE, repeat_within=REPEAT_WITHIN)
         if folded.change_id is None:
@@ -121,7 +123,7 @@ class Telling:
         return folded
 
 
-def outcome(event: CaseEvent, folded: Fold) -> str:
+def outcome(event: ClassifiedEvent, folded: Fold) -> str:
     """What people notice of an event."""
     if folded.change_id is not None:
         return "repeat" if folded.repeat else "same"
@@ -133,7 +135,7 @@ def outcome(event: CaseEvent, folded: Fold) -> str:
 @dataclass(frozen=True)
 class Story:
     name: str
-    events: Sequence[tuple[str, CaseEvent]]
+    events: Sequence[tuple[str, ClassifiedEvent]]
     ends_as: Status
 
 
@@ -485,7 +487,7 @@ def test_status_seen_amid_a_polled_span_is_late() -> None:
         ),
     ],
 )
-def test_reason(told_before: list[CaseEvent], event: CaseEvent, reason: str) -> None:
+def test_reason(told_before: list[ClassifiedEvent], event: ClassifiedEvent, reason: str) -> None:
     """The reason is a sentence of our own words that names the change compared with."""
     case = Telling()
     for earlier in told_before:
@@ -524,7 +526,7 @@ EVENTS = st.builds(
 
 
 @given(st.lists(EVENTS, max_size=25))
-def test_an_event_is_never_news_twice(events: list[CaseEvent]) -> None:
+def test_an_event_is_never_news_twice(events: list[ClassifiedEvent]) -> None:
     """Folded a second time at once, an event reports the very change it made or joined."""
     case = Telling()
     for event in events:
@@ -536,7 +538,7 @@ def test_an_event_is_never_news_twice(events: list[CaseEvent]) -> None:
 
 
 @given(st.lists(EVENTS, max_size=25))
-def test_current_status_never_regresses(events: list[CaseEvent]) -> None:
+def test_current_status_never_regresses(events: list[ClassifiedEvent]) -> None:
     """The current status is always that of the latest provider time told so far."""
     case = Telling()
     known: list[int] = []
@@ -553,7 +555,7 @@ def test_current_status_never_regresses(events: list[CaseEvent]) -> None:
 
 
 @st.composite
-def duplicated_stories(draw: st.DrawFn) -> tuple[list[Status], list[CaseEvent]]:
+def duplicated_stories(draw: st.DrawFn) -> tuple[list[Status], list[ClassifiedEvent]]:
     """Movements at least three windows apart, each told several times within one, shuffled."""
     movements = draw(st.lists(st.sampled_from([RECEIVED, RFE, RESPONSE, OTHER]), max_size=6))
     reports = [
@@ -566,7 +568,7 @@ def duplicated_stories(draw: st.DrawFn) -> tuple[list[Status], list[CaseEvent]]:
 
 @given(duplicated_stories())
 def test_duplicates_in_any_order_are_one_change_each(
-    story: tuple[list[Status], list[CaseEvent]],
+    story: tuple[list[Status], list[ClassifiedEvent]],
 ) -> None:
     """However often and in whatever order movements are told, each is one change."""
     movements, reports = story

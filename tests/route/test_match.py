@@ -1,14 +1,14 @@
 """Who hears of an event, and what the reasons say and do not say."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from casebell.events import Case, CaseEvent, Flag, KeyBasis, Status, Tag, TimeBasis, Verdict
+from casebell.events import Case, ClassifiedEvent, Flag, KeyBasis, Status, Tag, TimeBasis
 from casebell.receive.understand import MAX_TEXT
 from casebell.route.match import Matching, Notify, match
 from casebell.route.rules import compile_rules
@@ -24,12 +24,7 @@ CASE = Case(
 )
 
 
-def taken_as(status: Status, *tags: Tag) -> Verdict:
-    """A verdict."""
-    return Verdict(status=status, tags=frozenset(tags))
-
-
-RFE = CaseEvent(
+RFE = ClassifiedEvent(
     source="parley",
     key="evt_1",
     key_basis=KeyBasis.ID,
@@ -50,18 +45,23 @@ RFE = CaseEvent(
     address="",
     idempotency_key=None,
     request_id="req_1",
-    verdict=taken_as(Status.RFE_ISSUED, Tag.DEADLINE),
+    status=Status.RFE_ISSUED,
+    tags=frozenset({Tag.DEADLINE}),
 )
 APPROVED = replace(
     RFE,
     type="case.approved",
-    verdict=taken_as(Status.APPROVED, Tag.DECISION),
+    status=Status.APPROVED,
+    tags=frozenset({Tag.DECISION}),
     text="Case Was Approved",
 )
 
 
 def asked(
-    *rules: tuple[str, Any, list[str]], event: CaseEvent = RFE, case: Case = CASE, urgent: str = ""
+    *rules: tuple[str, Any, list[str]],
+    event: ClassifiedEvent = RFE,
+    case: Case = CASE,
+    urgent: str = "",
 ) -> Matching:
     """Match rules written as (name, when, notify); the one named `urgent` is."""
     compiled = compile_rules(
@@ -71,7 +71,7 @@ def asked(
     return match(compiled, event, case)
 
 
-def why(when: Any, *, event: CaseEvent = RFE, case: Case = CASE) -> tuple[bool, str]:
+def why(when: Any, *, event: ClassifiedEvent = RFE, case: Case = CASE) -> tuple[bool, str]:
     """Whether one condition is met, and the reason given."""
     (result,) = asked(("one", when, []), event=event, case=case).results
     return result.matched, result.why
@@ -107,9 +107,9 @@ def test_no_rules_is_nobody() -> None:
     ("event", "urgent_rule", "expected"),
     [
         (RFE, "", {"slack": True, "email": True}),
-        (replace(RFE, verdict=taken_as(Status.RFE_ISSUED)), "", {"slack": True, "email": True}),
+        (replace(RFE, tags=frozenset()), "", {"slack": True, "email": True}),
         (
-            replace(APPROVED, verdict=taken_as(Status.OTHER, Tag.DEADLINE)),
+            replace(APPROVED, status=Status.OTHER, tags=frozenset({Tag.DEADLINE})),
             "",
             {"slack": True, "email": True},
         ),
@@ -118,7 +118,7 @@ def test_no_rules_is_nobody() -> None:
         (APPROVED, "third", {"slack": False, "email": False}),
     ],
 )
-def test_urgent(event: CaseEvent, urgent_rule: str, expected: dict[str, bool]) -> None:
+def test_urgent(event: ClassifiedEvent, urgent_rule: str, expected: dict[str, bool]) -> None:
     """An open deadline is urgent for all; an urgent rule for its channels, if it matches."""
     matching = asked(
         ("first", {}, ["slack", "email"]),
@@ -160,7 +160,7 @@ def test_an_urgent_rule_that_tells_nobody_is_still_urgent() -> None:
         ({"tags": "deadline"}, APPROVED, (False, "tags are decision, the rule asks for deadline")),
         (
             {"tags": "deadline"},
-            replace(APPROVED, verdict=taken_as(Status.APPROVED)),
+            replace(APPROVED, tags=frozenset()),
             (False, "there are no tags, the rule asks for deadline"),
         ),
         ({"flags": "late"}, RFE, (False, "there are no flags, the rule asks for late")),
@@ -217,7 +217,7 @@ def test_an_urgent_rule_that_tells_nobody_is_still_urgent() -> None:
         ),
     ],
 )
-def test_why(when: Any, event: CaseEvent, expected: tuple[bool, str]) -> None:
+def test_why(when: Any, event: ClassifiedEvent, expected: tuple[bool, str]) -> None:
     """A match names the keys that held, a miss the first key that failed with both sides."""
     assert why(when, event=event) == expected
 
@@ -272,7 +272,7 @@ def test_what_can_be_decided_counts(
 
 
 @pytest.mark.parametrize("event", [RFE, APPROVED])
-def test_reasons_disclose_nothing(event: CaseEvent) -> None:
+def test_reasons_disclose_nothing(event: ClassifiedEvent) -> None:
     """No reason holds a whole receipt, the text, a label or a matter, on either side."""
     secrets = ["IOE0912345678", "WAC0912345678", "Zanzibar", "Acme", "0113", "Globex", "2024-7"]
     told = replace(event, type="case.IOE0912345678", text="Zanzibar said Acme")

@@ -1,8 +1,8 @@
 """The loop that decides: what comes of an event, and what operations hear."""
 
-import asyncio
-import dataclasses
 import json
+from functools import partial
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -11,17 +11,16 @@ from casebell.events import (
     Flag,
     TimeBasis,
 )
-from casebell.route import router
 from casebell.route.router import BATCH
-from casebell.store.cases import unrouted
 from casebell.store.engine import Store
-from casebell.store.event_log import EventLog
 from casebell.store.schema import alerts, cases, changes, events, journal
-from contracts.case_events import OCCURRED_AT, body_of, case_event, same_json, unjudged
+from contracts.case_events import OCCURRED_AT, body_of, case_event
 from contracts.workbench import (
     disk_failure,
     faults,
+    rests,
     rows,
+    store_in,
     stored,
     writes_of,
 )
@@ -30,8 +29,10 @@ from route.routing import (
     RULES,
     Bench,
     received,
+    rulebook,
+    snapshot,
 )
-from waiting import TIMEOUT, until
+from waiting import until
 
 
 class TestDeciding:
@@ -39,7 +40,7 @@ class TestDeciding:
 
     async def test_a_change_its_case_and_its_alerts(self, store: Store) -> None:
         """A new change gets its decision, moves its case, and puts its alerts into the outbox."""
-        await stored(store, unjudged())
+        await stored(store, case_event())
         bench = Bench(store)
         await bench.route()
         (event,) = await rows(store, events)
@@ -63,7 +64,7 @@ class TestDeciding:
 
     async def test_the_journal_has_the_decision(self, store: Store) -> None:
         """The decision is in the journal as it is in its row: who, by which rules, and why."""
-        await stored(store, unjudged())
+        await stored(store, case_event())
         await Bench(store).route()
         (entry,) = [row for row in await rows(store, journal) if row.kind == "decision.made"]
         (change,) = await rows(store, changes)
@@ -118,7 +119,7 @@ class TestDeciding:
 
     async def test_a_test_receipt_is_for_operations(self, store: Store) -> None:
         """A staging receipt reaches operations and nobody else, whatever the rules say."""
-        await stored(store, unjudged(receipt="EAC9999103403"))
+        await stored(store, case_event(receipt="EAC9999103403"))
         bench = Bench(store)
         await bench.route()
         assert await bench.told() == [("ops", "it@example-firm.com", False)]
@@ -127,8 +128,8 @@ class TestDeciding:
         """The generic and the specific type in one batch are told once; both events point to it."""
         await stored(
             store,
-            unjudged("evt_1", type="case.status.updated"),
-            unjudged("evt_2", type="case.rfe.issued", occurred_at=OCCURRED_AT + 1),
+            case_event("evt_1", type="case.status.updated"),
+            case_event("evt_2", type="case.rfe.issued", occurred_at=OCCURRED_AT + 1),
         )
         bench = Bench(store)
         await bench.route()
@@ -159,7 +160,7 @@ class TestDeciding:
         """What happened earlier but comes later still alerts; the case keeps its status (C5)."""
         late = OCCURRED_AT + DAY * 10**7
         approved = received("evt_1", delivered_status="approved", text="", occurred_at=late)
-        await stored(store, approved, unjudged("evt_2"))
+        await stored(store, approved, case_event("evt_2"))
         bench = Bench(
             store, rules=({"name": "Late", "when": {"flags": ["late"]}, "notify": ["ops"]},)
         )
@@ -170,43 +171,32 @@ class TestDeciding:
         (case,) = await rows(store, cases)
         assert case.status == "approved"
 
-    async def test_a_conflict_flagged_meanwhile_is_kept(self, store: Store) -> None:
-        """A flag set between reading an event and routing it is not overwritten by folding's."""
-        await stored(
-            store,
+    async def test_at_once_or_later(self, tmp_path: Path) -> None:
+        """An event gets the same decision in the transaction that stores it and afterwards."""
+        story = [
             received("evt_1", time_basis=TimeBasis.OBSERVED),
-            received("evt_2", time_basis=TimeBasis.OBSERVED, occurred_at=OCCURRED_AT + 10**9),
-        )
-        bench = Bench(store)
-        waiting, _ = await unrouted(store, [1, 2])
-        async with store.write() as connection:
-            await connection.execute(text("UPDATE events SET flags = ' conflict '"))
-        await bench.router._route_batch(waiting)
-        assert [row.flags for row in await rows(store, events)] == [
-            " conflict ",
-            " conflict repeat ",
+            case_event("evt_2", occurred_at=OCCURRED_AT + 5),
+            received("evt_3", time_basis=TimeBasis.OBSERVED, occurred_at=OCCURRED_AT + 10**9),
+            received("evt_1", body=body_of("evt_1", x=1)),
+            case_event("evt_4", occurred_at=OCCURRED_AT - DAY * 10**6, receipt="EAC9999103403"),
         ]
-
-    async def test_conflicts_that_come_while_it_decides(self, store: Store) -> None:
-        """Whatever is delivered between reading, deciding and writing, no flag of it is lost."""
-        first = [received(f"evt_{number}", receipt=f"IOE{number:010d}") for number in range(100)]
-        other = [
-            dataclasses.replace(event, body=body_of(event.key, x=1), body_sha256=event.key)
-            for event in first
-        ]
-        bench = Bench(store)
-        async with EventLog(store=store, same_content=same_json, appended=bench.router.take) as log:
-            await asyncio.gather(*map(log.append, first))
-
-            async def contradict() -> None:
-                for event in other:
-                    await log.append(event)
-
-            await asyncio.gather(bench.router.route_waiting(), contradict())
-            await bench.route()
-        found = await rows(store, events)
-        assert [row.flags for row in found] == [" conflict "] * 200
-        assert {row.status for row in found} == {"received"}
+        found = []
+        for name in ("together", "one by one", "later"):
+            folder = tmp_path / name
+            folder.mkdir()
+            async with store_in(folder) as store:
+                bench = Bench(store)
+                if name == "later":
+                    await stored(store, *story)
+                    await bench.route()
+                for batch in {"together": [story], "one by one": [[one] for one in story]}.get(
+                    name, []
+                ):
+                    await bench.stored(*batch)
+                tables = await snapshot(store)
+                entries = sorted((row[2:6] for row in tables.pop()), key=str)
+                found.append([tables, entries])
+        assert found[1:] == found[:1] * 2
 
 
 class TestOperations:
@@ -246,7 +236,7 @@ class TestOperations:
         self, store: Store, delivered: str, text: str, flag: Flag
     ) -> None:
         """A source that contradicts itself is told of with what it said (C3, D4)."""
-        event = unjudged(delivered_status=delivered, text=text, type="case.rfe.issued")
+        event = case_event(delivered_status=delivered, text=text, type="case.rfe.issued")
         await stored(store, event)
         bench = Bench(store)
         await bench.route()
@@ -261,19 +251,9 @@ class TestOperations:
         ]
         assert [row.flags for row in await rows(store, events)] == [f" {flag} "]
 
-    async def test_without_status_and_type(self, store: Store) -> None:
-        """Where a source sent neither, the message says so."""
-        # As an earlier release left it: nothing that is said, and yet a contradiction.
-        event = case_event(delivered_status=None, type="", flags=frozenset({Flag.TEXT_CONFLICT}))
-        await stored(store, event)
-        bench = Bench(store)
-        await bench.route()
-        (note,) = await bench.notes()
-        assert "Delivered status: “none”. Event type: “none”." in note
-
     async def test_nobody_for_operations(self, store: Store) -> None:
         """Without a channel for operations, the events are routed all the same."""
-        await stored(store, unjudged(text="Case Was Approved"))
+        await stored(store, case_event(text="Case Was Approved"))
         bench = Bench(store, ops=())
         await bench.route()
         assert await bench.notes() == []
@@ -297,24 +277,22 @@ class TestLoop:
         )
 
     async def test_a_start_picks_up_what_is_there(self, store: Store) -> None:
-        """Events that an earlier process left undecided are decided after the start, once."""
+        """Events that were left undecided are decided after the start, once."""
         await stored(store, received("evt_1"))
         for _ in range(2):
             bench = Bench(store)
-            async with bench.router:
-                await bench.go_round()
+            async with bench.router.loop:
+                await until(partial(rests, bench.router.loop._wakeup), "the loop to go round")
         assert len(await rows(store, changes)) == 1
         assert len(await bench.told()) == 1
 
-    async def test_a_bell_wakes_it(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What is rung for is decided at once."""
-        # It would not look by itself before the test has failed.
-        monkeypatch.setattr(router, "POLL", 3 * TIMEOUT)
+    async def test_new_rules_wake_it(self, store: Store) -> None:
+        """What could not be decided before is decided when the rules change."""
         bench = Bench(store)
-        async with bench.router:
-            await bench.go_round()
+        async with bench.router.loop:
+            await until(lambda: rests(bench.router.loop._wakeup), "the loop to rest")
             await stored(store, received("evt_1"))
-            bench.router.wake()
+            bench.router.use(rulebook())
             await until(lambda: bench.book.named("event.routed"), "the routed event in the log")
         assert bench.rung == 1
 
@@ -322,21 +300,18 @@ class TestLoop:
         """Neither a failing storage nor a defect ends the loop; it goes on when they are over."""
         await stored(store, received("evt_1"))
         bench = Bench(store)
-        # The batch, the event alone, and the message about it.
-        defects = [RuntimeError("a secret")] * 3
-        errors: list[BaseException] = [disk_failure(), *defects]
+        errors: list[BaseException] = [disk_failure(), RuntimeError("a secret")]
 
         def fails(_statement: str) -> BaseException | None:
             return errors.pop(0) if errors else None
 
         with faults(store, fails):
-            async with bench.router:
-                await until(lambda: len(errors) < 4, "the first error")
-                bench.router.wake()
-                await until(lambda: bench.book.named("router.defect"), "the defect in the log")
-                assert bench.router.alive
-                bench.clock.advance(router.DEFECT_WAIT)
-                bench.router.wake()
+            async with bench.router.loop:
+                await until(lambda: len(errors) < 2, "the first error")
+                bench.router.use(rulebook())
+                await until(lambda: bench.book.named("loop.defect"), "the defect in the log")
+                assert bench.router.loop.alive
+                bench.router.use(rulebook())
                 await until(lambda: bench.book.named("event.routed"), "the routed event in the log")
         met = bench.metrics.registry.get_sample_value(
             "casebell_storage_errors_total", {"stage": "route"}
@@ -344,19 +319,18 @@ class TestLoop:
         assert met == 1.0
 
     async def test_looking_costs_no_writing(self, store: Store) -> None:
-        """A router with nothing to do begins no writing transaction."""
+        """Where every event has its decision, nothing is written."""
         bench = Bench(store)
+        await bench.stored(received("evt_1"))
         with writes_of(store) as begun:
-            async with bench.router:
-                for _ in range(5):
-                    await bench.go_round()
+            await bench.route()
         assert begun == []
 
     async def test_alive(self, store: Store) -> None:
         """It says whether its loop runs."""
         bench = Bench(store)
-        told = [bench.router.alive]
-        async with bench.router:
-            told.append(bench.router.alive)
-        told.append(bench.router.alive)
+        told = [bench.router.loop.alive]
+        async with bench.router.loop:
+            told.append(bench.router.loop.alive)
+        told.append(bench.router.loop.alive)
         assert told == [False, True, False]

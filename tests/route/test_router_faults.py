@@ -13,15 +13,15 @@ from casebell.events import (
     AlertKind,
     Case,
     CaseEvent,
-    Verdict,
+    Classification,
+    ClassifiedEvent,
 )
 from casebell.route import rulebook as rulebook_module
-from casebell.route.decisions import Decided, Decisions
-from casebell.route.router import DEFECT_WAIT
+from casebell.route.decisions import DecisionCache, Recorded
 from casebell.route.verdict import Meanings, verdict_on
 from casebell.store.engine import Store
 from casebell.store.schema import changes, events
-from contracts.case_events import OCCURRED_AT, unjudged
+from contracts.case_events import OCCURRED_AT, case_event
 from contracts.workbench import (
     disk_failure,
     faults,
@@ -46,16 +46,25 @@ class TestAllOrNothing:
         return [
             received("evt_1", occurred_at=OCCURRED_AT + DAY * 10**7),
             received("evt_2", occurred_at=OCCURRED_AT + DAY * 10**7 + 1),
-            unjudged("evt_3", type="case.denied"),
+            case_event("evt_3", type="case.denied"),
         ]
 
-    async def test_at_every_statement(self, tmp_path: Path) -> None:
+    async def decide(self, bench: Bench, *, later: bool | None) -> None:
+        """Decide in the transaction that stores them, or later; None where they are stored."""
+        if later is False:
+            await bench.stored(*self.story())
+            return
+        if later:
+            await stored(bench.store, *self.story())
+        await bench.route()
+
+    @pytest.mark.parametrize("later", [False, True])
+    async def test_at_every_statement(self, tmp_path: Path, *, later: bool) -> None:
         """Whichever statement fails, nothing is written; the next try comes to the same end."""
         folder = tmp_path / "whole"
         folder.mkdir()
         async with store_in(folder) as store:
-            await stored(store, *self.story())
-            await Bench(store).route()
+            await self.decide(Bench(store), later=later)
             whole = await snapshot(store)
         assert [len(rows_of_table) for rows_of_table in whole[:4]] == [3, 2, 1, 5]
 
@@ -63,19 +72,20 @@ class TestAllOrNothing:
             folder = tmp_path / f"fails-at-{place}"
             folder.mkdir()
             async with store_in(folder) as store:
-                await stored(store, *self.story())
+                if later:
+                    await stored(store, *self.story())
                 before = await snapshot(store)
                 bench = Bench(store)
                 with faults(store, failing_at(place)):
                     try:
-                        await bench.route()
+                        await self.decide(bench, later=later and None)
                     except StorageUnavailable:
                         pass
                     else:
                         break
                 assert await snapshot(store) == before
                 assert bench.book.lines == []
-                await bench.route()
+                await self.decide(bench, later=later and None)
                 assert await snapshot(store) == whole
         assert place > 6
 
@@ -93,7 +103,7 @@ class TestAllOrNothing:
             await bench.route()
         assert await snapshot(store) == before
         again = Bench(store)
-        async with again.router:
+        async with again.router.loop:
             await until(lambda: len(again.book.named("event.routed")) == 3, "three routed events")
         assert len(await rows(store, changes)) == 2
 
@@ -110,24 +120,27 @@ class TestPoison:
     @pytest.fixture
     async def bench(self, store: Store) -> Bench:
         """Three events; the second has a rule's worth of trouble in it."""
-        await stored(
-            store,
-            received("evt_1"),
-            unjudged("evt_2", receipt="POI0000000000"),
-            received("evt_3", receipt="IOE0000000003"),
-        )
+        await stored(store, *self.story())
         return Bench(store)
+
+    def story(self) -> list[CaseEvent]:
+        """Three events, of which the second is the one."""
+        return [
+            received("evt_1"),
+            case_event("evt_2", receipt="POI0000000000"),
+            received("evt_3", receipt="IOE0000000003"),
+        ]
 
     def poisoned(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Make whatever decides about that receipt raise."""
-        real = Decisions.on
+        real = DecisionCache.on
 
-        def fails(book: Decisions, event: CaseEvent, case: Case) -> Decided:
+        def fails(book: DecisionCache, event: ClassifiedEvent, case: Case) -> Recorded:
             if event.receipt.startswith("POI"):
                 raise ZeroDivisionError("IOE0912345678")
             return real(book, event, case)
 
-        monkeypatch.setattr(Decisions, "on", fails)
+        monkeypatch.setattr(DecisionCache, "on", fails)
 
     async def test_a_row_that_cannot_be_read(self, bench: Bench) -> None:
         """A word of a later release keeps one event waiting, told once, and the others not."""
@@ -142,17 +155,24 @@ class TestPoison:
         # Put right, it is decided at the next try, and operations do not hear of it again.
         async with bench.store.write() as connection:
             await connection.execute(text("UPDATE events SET flags = '' WHERE id = 2"))
-        bench.clock.advance(DEFECT_WAIT)
         await bench.route()
         assert all(row.routed_at is not None for row in await rows(bench.store, events))
         assert len(await bench.told(AlertKind.OPS)) == 1
 
+    @pytest.mark.parametrize("later", [False, True])
     async def test_it_is_isolated_and_told(
-        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+        self, store: Store, monkeypatch: pytest.MonkeyPatch, *, later: bool
     ) -> None:
-        """The others of its batch are routed; operations hear of it, urgently and once."""
+        """It is stored, the others are decided; operations hear of it, urgently and once."""
         self.poisoned(monkeypatch)
-        await bench.route()
+        bench = Bench(store)
+        if later:
+            await stored(store, *self.story())
+            await bench.route()
+        else:
+            appended = await bench.stored(*self.story())
+            assert [one.outcome for one in appended] == ["stored"] * 3
+            assert [one.decided is not None for one in appended] == [True, False, True]
         routed = [row.routed_at is not None for row in await rows(bench.store, events)]
         assert routed == [True, False, True]
         assert await bench.told(AlertKind.OPS) == [("ops", "it@example-firm.com", True)]
@@ -167,7 +187,7 @@ class TestPoison:
     ) -> None:
         """An event that cannot be judged waits without a verdict; the others have theirs."""
 
-        def fails(event: CaseEvent, meanings: Meanings) -> Verdict:
+        def fails(event: CaseEvent, meanings: Meanings) -> Classification:
             if event.receipt.startswith("POI"):
                 raise ZeroDivisionError
             return verdict_on(event, meanings)
@@ -179,32 +199,26 @@ class TestPoison:
         (note,) = await bench.notes()
         assert note.startswith("Event 2 is stored, but deciding about it failed.")
         monkeypatch.undo()
-        bench.clock.advance(DEFECT_WAIT)
         await bench.route()
         assert (await rows(bench.store, events))[1].status == "rfe_issued"
 
     async def test_it_is_tried_again(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        """After a minute it is tried again, and while it fails nobody is told a second time."""
+        """It is tried again, and while it fails nobody is told a second time."""
         self.poisoned(monkeypatch)
         await bench.route()
-        bench.clock.advance(DEFECT_WAIT - 1)
-        assert not await bench.router.route_waiting()
-        bench.clock.advance(1)
-        assert await bench.router.route_waiting()
+        await bench.route()
         assert len(bench.book.named("event.defect")) == 2
         assert len(await bench.notes()) == 1
         monkeypatch.undo()
-        bench.clock.advance(DEFECT_WAIT)
         await bench.route()
         assert all(row.routed_at for row in await rows(bench.store, events))
 
     async def test_new_events_are_not_held_up(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """While it rests, what comes later is decided."""
+        """Beside it, what comes later is decided, however many there are."""
         self.poisoned(monkeypatch)
         await bench.route()
-        await stored(bench.store, received("evt_4", receipt="IOE0000000004"))
-        await bench.route()
+        await bench.stored(received("evt_4", receipt="IOE0000000004"))
         routed = [row.routed_at is not None for row in await rows(bench.store, events)]
         assert routed == [True, False, True, True]

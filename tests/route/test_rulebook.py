@@ -5,27 +5,24 @@ from dataclasses import replace
 
 from sqlalchemy import text
 
-from casebell.events import Flag, Status, Tag
+from casebell.events import Status
 from casebell.route.rules import compile_rules
 from casebell.route.verdict import Meanings
 from casebell.settings import Rule, When
 from casebell.store.engine import Store
 from casebell.store.schema import changes, events, journal
-from contracts.case_events import case_event, unjudged
+from contracts.case_events import case_event
 from contracts.workbench import rows, stored
 from route.routing import HOUR, Bench, rulebook
 
 
 async def test_written_with_the_decision(store: Store) -> None:
-    """The event has none before, and its status, tags and flags after; the journal has it."""
-    await stored(
-        store,
-        unjudged("evt_1", type="case.rfe.issued", delivered_status="approved", text=""),
-        unjudged("evt_2"),
-    )
-    assert {(row.status, row.tags) for row in await rows(store, events)} == {("", "")}
+    """The event has its status, tags and flags with its decision; the journal has it."""
     bench = Bench(store)
-    await bench.route()
+    await bench.stored(
+        case_event("evt_1", type="case.rfe.issued", delivered_status="approved", text=""),
+        case_event("evt_2"),
+    )
     assert [(row.status, row.tags, row.flags) for row in await rows(store, events)] == [
         ("rfe_issued", " deadline ", " status_conflict "),
         ("rfe_issued", " deadline ", ""),
@@ -40,25 +37,10 @@ async def test_written_with_the_decision(store: Store) -> None:
     assert [line["status"] for line in bench.book.named("event.routed")] == ["rfe_issued"] * 2
 
 
-async def test_what_an_earlier_release_found_stays(store: Store) -> None:
-    """An event that was stored with its verdict, and not routed, keeps it."""
-    kept = case_event(
-        status=Status.DENIED,
-        tags=frozenset({Tag.ADVERSE}),
-        flags=frozenset({Flag.STATUS_CONFLICT}),
-    )
-    await stored(store, kept)
-    await Bench(store).route()
-    (row,) = await rows(store, events)
-    assert (row.status, row.tags, row.flags) == ("denied", " adverse ", " status_conflict ")
-    (change,) = await rows(store, changes)
-    assert (change.status, change.tags) == ("denied", " adverse ")
-
-
 async def test_after_a_restart_it_is_the_same(store: Store) -> None:
-    """Read back from the table or handed over by the event log, it is weighed alike."""
+    """Read back from the table or decided when it was stored, it is weighed alike."""
     told = [
-        unjudged(
+        case_event(
             f"evt_{number}",
             receipt=f"IOE{number:010d}",
             delivered_status=status,
@@ -70,10 +52,7 @@ async def test_after_a_restart_it_is_the_same(store: Store) -> None:
         )
     ]
     bench = Bench(store)
-    results = await stored(store, *told)
-    fresh = bench.router._fresh
-    fresh.keep([(one.event_id, event) for one, event in zip(results, told, strict=True)])
-    await bench.router.route_waiting()
+    await bench.stored(*told)
     verdicts = [(row.status, row.tags, row.flags) for row in await rows(store, events)]
     async with store.write() as connection:
         await connection.execute(
@@ -103,7 +82,7 @@ async def test_new_meanings(store: Store) -> None:
         bench.router.use(rulebook(meanings=meanings))
         await stored(
             store,
-            unjudged(
+            case_event(
                 f"evt_{number}",
                 receipt=f"IOE{number:010d}",
                 delivered_status="Closed",
@@ -130,7 +109,7 @@ async def test_a_rule_that_cannot_be_decided_is_told(store: Store) -> None:
     (rule,) = compile_rules([Rule(name="RFE", when=(When(text=("x",)),), notify=("slack",))])
     ((clause,),) = rule.when
     broken = replace(rule, when=((replace(clause, patterns=(Broken(),)),),))
-    await stored(store, unjudged("evt_1"), unjudged("evt_2", receipt="IOE0000000002"))
+    await stored(store, case_event("evt_1"), case_event("evt_2", receipt="IOE0000000002"))
     bench = Bench(store)
     bench.router.use(rulebook(compiled=[broken]))
     await bench.route()
@@ -141,6 +120,6 @@ async def test_a_rule_that_cannot_be_decided_is_told(store: Store) -> None:
     (note,) = await bench.notes()
     assert note.startswith("Rule “RFE” could not be decided for event 1")
     bench.clock.advance(HOUR)
-    await stored(store, unjudged("evt_3", receipt="IOE0000000003"))
+    await stored(store, case_event("evt_3", receipt="IOE0000000003"))
     await bench.route()
     assert len(await bench.notes()) == 2

@@ -1,16 +1,15 @@
 """Type, word and text are weighed so that nothing urgent is missed."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.events import Flag, NotJudgedYet, Status, Tag, Verdict
+from casebell.events import CaseEvent, Classification, Flag, Status, Tag
 from casebell.kinds import KINDS
 from casebell.route.verdict import Meanings, judge, verdict_on
-from contracts.case_events import unjudged
+from contracts.case_events import case_event
 
 GENERIC = "case.status.updated"
 DENIED, APPROVED = "Case Was Denied", "Case Was Approved"
@@ -20,7 +19,7 @@ RESPONSE = "Response To USCIS' Request For Evidence Was Received"
 UNKNOWN = "A text that nobody ever saw"
 
 
-def verdict(*words: str, text: str = "", event_type: str = GENERIC, **more: Any) -> Verdict:
+def verdict(*words: str, text: str = "", event_type: str = GENERIC, **more: Any) -> Classification:
     return judge(
         event_type=event_type, words=words, text=text, categories=more.get("categories", {})
     )
@@ -112,7 +111,7 @@ def test_torch_categories(
 ) -> None:
     """Where a category may mean two things the text decides; without one the safe reading."""
     found = verdict(word, text=text)
-    assert found == Verdict(status=status, tags=frozenset(tags), flags=frozenset(flags))
+    assert found == Classification(status=status, tags=frozenset(tags), flags=frozenset(flags))
 
 
 def test_rejected_is_never_denied_by_itself() -> None:
@@ -186,7 +185,7 @@ class TestOnAnEvent:
     def test_both_words_are_weighed(self) -> None:
         """A status and a category that disagree are a conflict, whichever stands first."""
         found = verdict_on(
-            unjudged(delivered_status="received", delivered_category="Request for Evidence"),
+            case_event(delivered_status="received", delivered_category="Request for Evidence"),
             Meanings(),
         )
         assert found.status is Status.RFE_ISSUED
@@ -197,7 +196,7 @@ class TestOnAnEvent:
         meanings = Meanings(categories={"torch": {"closed": Status.DENIED}, "parley": {}})
         told = {
             source: verdict_on(
-                unjudged(source=source, delivered_status="Closed", text=""), meanings
+                case_event(source=source, delivered_status="Closed", text=""), meanings
             ).status
             for source in ("torch", "parley", "gone")
         }
@@ -217,20 +216,19 @@ class TestOnAnEvent:
         self, receipt: str, globs: tuple[str, ...], is_test: bool
     ) -> None:
         """They go to operations only; the rest of the verdict is as for any case."""
-        event = unjudged(receipt=receipt)
+        event = case_event(receipt=receipt)
         found = verdict_on(event, Meanings(test_receipts=globs))
         assert (Tag.TEST in found.tags) == is_test
         assert found.tags - {Tag.TEST} == {Tag.DEADLINE}
         # The same voices speak for other receipts, which are no tests.
-        assert Tag.TEST not in verdict_on(unjudged(), Meanings(test_receipts=globs)).tags
+        assert Tag.TEST not in verdict_on(case_event(), Meanings(test_receipts=globs)).tags
 
     def test_the_event_gets_it(self) -> None:
-        """Its verdict's flags join its own; before, nobody can take it for anything."""
-        event = unjudged(type="case.denied", flags=frozenset({Flag.NAIVE_TIME}))
-        for ask in (lambda: event.status, lambda: event.tags):
-            with pytest.raises(NotJudgedYet):
-                ask()
-        judged = event.judged(verdict_on(event, Meanings()))
+        """Its classification's flags join its own; everything else stays as it was received."""
+        event = case_event(type="case.denied", flags=frozenset({Flag.NAIVE_TIME}))
+        judged = event.classified(verdict_on(event, Meanings()))
         assert (judged.status, judged.tags) == (Status.RFE_ISSUED, frozenset({Tag.DEADLINE}))
         assert judged.flags == {Flag.NAIVE_TIME, Flag.STATUS_CONFLICT}
-        assert replace(judged, verdict=None, flags=event.flags) == event
+        assert {
+            name: getattr(judged, name) for name in CaseEvent.__struct_fields__ if name != "flags"
+        } == {name: getattr(event, name) for name in CaseEvent.__struct_fields__ if name != "flags"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from casebell.events import AlertKind, HeldReason, VerifiedDelivery
+from casebell.events import AlertKind, HeldReason, NewAlert, VerifiedDelivery
 from casebell.notify.dispatcher import Dispatcher
 from casebell.notify.load import load_channels
 from casebell.ops_messages import EventUndecided
@@ -14,9 +14,10 @@ from casebell.service.operations import Operations
 from casebell.settings import Channel, Settings
 from casebell.store import held, outbox
 from casebell.store.engine import Store
-from casebell.store.outbox import NewAlert
+from casebell.store.event_log import EventLog
 from casebell.telemetry import Metrics
 from contracts.case_events import same_json
+from contracts.deciding import undecided
 from contracts.workbench import HandClock, LogBook
 from receive.making import make_delivery, make_source
 
@@ -51,7 +52,11 @@ class Desk:
             store=store,
             settings=self.settings,
             dispatcher=self.dispatcher,
-            same_content=same_json,
+            event_log=EventLog(
+                store=store,
+                same_content=same_json,
+                decide=undecided,
+            ),
             clock=self.clock,
             changed=self._ring,
         )

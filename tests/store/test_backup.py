@@ -22,12 +22,12 @@ from casebell.errors import NotFound, Refusal, StorageUnavailable, StoreLocked
 from casebell.store import migrations
 from casebell.store.backup import make_backup
 from casebell.store.engine import Store
-from casebell.store.event_log import append_events
 from casebell.store.lock import is_locked
 from casebell.store.restore import restore_backup
 from casebell.store.schema import events
 from casebell.store.soundness import DatabaseDamaged, inspect_copy
-from contracts.case_events import case_event, same_json
+from contracts.case_events import case_event, classified_event
+from contracts.deciding import append_classified, append_undecided
 
 #: Events of a database that has many pages, so that a copy takes several steps.
 MANY = 600
@@ -36,8 +36,8 @@ MANY = 600
 async def fill(path: Path, keys: list[str], *, text: str = "Case Was Received") -> None:
     """Append events as the server does."""
     async with Store(f"sqlite:///{path}") as store, store.write() as connection:
-        received = [case_event(key, text=text) for key in keys]
-        await append_events(connection, received, same_content=same_json)
+        received = [classified_event(key, text=text) for key in keys]
+        await append_classified(connection, received)
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ class TestBackup:
     def test_what_it_is(self, database: Path, target: Path) -> None:
         """One private file with every event, which needs no other file beside it."""
         contents = make_backup(database, target)
-        assert (contents.events, contents.entries, contents.waiting) == (3, 3, 0)
+        assert (contents.events, contents.entries, contents.waiting) == (3, 6, 0)
         assert contents.last_at == case_event().received_at
         assert keys_in(target) == ["evt_1", "evt_2", "evt_3"]
         assert [path.name for path in target.parent.iterdir()] == ["casebell.db"]
@@ -107,7 +107,7 @@ class TestBackup:
         async def append(*keys: str) -> None:
             async with sqlite_store.write() as connection:
                 received = [case_event(key, text="x" * 20_000) for key in keys]
-                await append_events(connection, received, same_content=same_json)
+                await append_undecided(connection, received)
 
         before = [f"evt_{number}" for number in range(MANY)]
         await append(*before)
@@ -372,7 +372,7 @@ class TestRestore:
         again = target.with_name("again.db")
         contents = await asyncio.to_thread(make_backup, elsewhere, again)
         # The duplicate is an entry and no event.
-        assert (contents.events, contents.entries) == (4, 5)
+        assert (contents.events, contents.entries) == (4, 9)
 
     @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
     def test_never_over_a_database(

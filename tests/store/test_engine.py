@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -22,11 +22,12 @@ from sqlalchemy.exc import OperationalError
 
 from casebell.errors import CasebellError, NotFound, StorageUnavailable, StoreLocked
 from casebell.store import engine
-from casebell.store.engine import Store
-from casebell.store.event_log import EventLog, append_events
+from casebell.store.engine import Connection, Store
+from casebell.store.event_log import EventLog
 from casebell.store.lock import is_locked, lock_path
-from casebell.store.schema import events
+from casebell.store.schema import events, keys
 from contracts.case_events import case_event, same_json
+from contracts.deciding import append_undecided, undecided
 from contracts.store_contract import WRITER, JournalSequence, OneEventId, Transactions
 
 #: An account that owns nothing.
@@ -81,7 +82,7 @@ class TestFiles:
         """The database, its side files and the lock are readable by their owner alone."""
         async with Store(f"sqlite:///{sqlite_path}") as store:
             async with store.write() as connection:
-                await append_events(connection, [case_event()], same_content=same_json)
+                await append_undecided(connection, [case_event()])
             found = {path.name: mode(path) for path in sqlite_path.parent.iterdir()}
         assert found == {
             "casebell.db": 0o600,
@@ -216,7 +217,7 @@ class TestLock:
         assert str(sqlite_path) in caught.value.message
         assert is_locked(sqlite_path)
         async with sqlite_store.write() as connection:
-            await append_events(connection, [case_event()], same_content=same_json)
+            await append_undecided(connection, [case_event()])
 
     async def test_freed(self, sqlite_path: Path) -> None:
         """A server that closed has given the lock back."""
@@ -267,7 +268,7 @@ class TestLock:
         self, sqlite_store: Store, sqlite_path: Path
     ) -> None:
         """While another program holds SQLite's own lock, appends fail; afterwards they succeed."""
-        async with EventLog(store=sqlite_store, same_content=same_json) as log:
+        async with EventLog(store=sqlite_store, same_content=same_json, decide=undecided) as log:
             other = sqlite3.connect(sqlite_path, isolation_level=None)
             try:
                 other.execute("BEGIN EXCLUSIVE")
@@ -283,27 +284,27 @@ class TestLock:
             assert (await connection.execute(select(func.count(events.c.id)))).scalar_one() == 1
 
 
-class TestAtOnce:
-    """A transaction whose rows are written on the loop's own thread."""
+class TestTransact:
+    """A piece of writing, in a transaction that others may share."""
 
     async def test_kept(self, sqlite_store: Store, sqlite_path: Path) -> None:
         """When it returns, everybody sees the rows; other transactions go on before and after."""
-        await sqlite_store.write_at_once(_add_key("a"))
+        await sqlite_store.transact(_add_key("a"))
         async with sqlite_store.write() as connection:
             await connection.execute(text("INSERT INTO keys VALUES ('b', x'00')"))
-        await sqlite_store.write_at_once(_add_key("c"))
+        await sqlite_store.transact(_add_key("c"))
         assert _keys(sqlite_path) == ["a", "b", "c"]
 
     async def test_undone(self, sqlite_store: Store, sqlite_path: Path) -> None:
         """Of work that fails nothing stays, and the next transaction is not disturbed."""
 
-        def fails(bare: sqlite3.Connection) -> None:
-            _add_key("a")(bare)
+        async def fails(connection: Connection) -> None:
+            await _add_key("a")(connection)
             raise LookupError
 
         with pytest.raises(LookupError):
-            await sqlite_store.write_at_once(fails)
-        await sqlite_store.write_at_once(_add_key("b"))
+            await sqlite_store.transact(fails)
+        await sqlite_store.transact(_add_key("b"))
         assert _keys(sqlite_path) == ["b"]
 
     async def test_waits_without_holding_the_loop(
@@ -313,7 +314,7 @@ class TestAtOnce:
         monkeypatch.setattr(engine, "BUSY_TIMEOUT_MS", 30_000)
         with closing(sqlite3.connect(sqlite_path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            waiting = asyncio.create_task(sqlite_store.write_at_once(_add_key("a")))
+            waiting = asyncio.create_task(sqlite_store.transact(_add_key("a")))
             # Were the loop held, the writer would have given up before any of these comes back.
             for _ in range(10):
                 async with sqlite_store.read() as connection:
@@ -328,31 +329,31 @@ class TestAtOnce:
         with closing(sqlite3.connect(sqlite_path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(StorageUnavailable, match="database is locked"):
-                await sqlite_store.write_at_once(_add_key("a"))
+                await sqlite_store.transact(_add_key("a"))
         assert sqlite_store.failures == 1
-        await sqlite_store.write_at_once(_add_key("b"))
+        await sqlite_store.transact(_add_key("b"))
         assert _keys(sqlite_path) == ["b"]
 
     async def test_given_up(self, sqlite_store: Store, sqlite_path: Path) -> None:
         """One that nobody waits for any more leaves the connection ready for the next."""
         for number in range(20):
-            task = asyncio.create_task(sqlite_store.write_at_once(_add_key(f"given-up-{number}")))
+            task = asyncio.create_task(sqlite_store.transact(_add_key(f"given-up-{number}")))
             # One turn of the loop: it has begun, whatever it has come to.
             await asyncio.sleep(0)
             task.cancel()
             await asyncio.wait([task])
-            await sqlite_store.write_at_once(_add_key(f"kept-{number}"))
+            await sqlite_store.transact(_add_key(f"kept-{number}"))
         kept = [name for name in _keys(sqlite_path) if name.startswith("kept")]
         assert len(kept) == 20
 
 
-def _add_key(name: str) -> Callable[[sqlite3.Connection], None]:
-    """Work that adds one row."""
+def _add_key(name: str) -> Callable[[Connection], Awaitable[None]]:
+    """A piece that adds one row."""
 
-    def work(bare: sqlite3.Connection) -> None:
-        bare.execute("INSERT INTO keys VALUES (?, x'00')", (name,))
+    async def piece(connection: Connection) -> None:
+        await connection.execute(keys.insert().values(name=name, key=b"\0"))
 
-    return work
+    return piece
 
 
 def _keys(path: Path) -> list[str]:
@@ -379,7 +380,7 @@ class TestReading:
     async def test_after_the_server_closed(self, store_url: str) -> None:
         """What a server left behind can be read without it."""
         async with Store(store_url) as store, store.write() as connection:
-            await append_events(connection, [case_event()], same_content=same_json)
+            await append_undecided(connection, [case_event()])
         reader = await Store(store_url).open_for_reading()
         try:
             async with reader.read() as connection:
@@ -395,7 +396,7 @@ class TestReading:
         try:
             await first.close()
             async with Store(url) as second, second.write() as connection:
-                await append_events(connection, [case_event()], same_content=same_json)
+                await append_undecided(connection, [case_event()])
             async with reader.read() as connection:
                 assert (await connection.execute(select(func.count(events.c.id)))).scalar_one() == 1
         finally:
@@ -478,7 +479,7 @@ def assert_no_password(error: CasebellError) -> None:
 async def write_and_be_cut(store: Store) -> None:
     """A writer whose connection ends before it could commit."""
     async with store.write() as connection:
-        await append_events(connection, [case_event()], same_content=same_json)
+        await append_undecided(connection, [case_event()])
         await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
 
@@ -492,7 +493,7 @@ class TestPostgresql:
             await asyncio.gather(*(store.open() for store in stores))
 
             async def deliver(store: Store) -> tuple[str, int]:
-                async with EventLog(store=store, same_content=same_json) as log:
+                async with EventLog(store=store, same_content=same_json, decide=undecided) as log:
                     result = await log.append(case_event())
                 return result.outcome, result.event_id
 
@@ -522,7 +523,7 @@ class TestPostgresql:
             await other.close()
             assert len(cut) == 2
             async with store.write() as connection:
-                await append_events(connection, [case_event()], same_content=same_json)
+                await append_undecided(connection, [case_event()])
             async with store.read() as connection:
                 assert (await connection.execute(select(func.count(events.c.id)))).scalar_one() == 1
 
@@ -532,5 +533,5 @@ class TestPostgresql:
             with pytest.raises(StorageUnavailable):
                 await write_and_be_cut(store)
             async with store.write() as connection:
-                results = await append_events(connection, [case_event()], same_content=same_json)
+                results = await append_undecided(connection, [case_event()])
         assert results[0].outcome == "stored"

@@ -8,8 +8,8 @@ from casebell.events import Status, Tag
 from casebell.store import event_listing
 from casebell.store.engine import Store
 from casebell.store.event_listing import PAGE, EventFilter, EventPage
-from casebell.store.event_log import append_events
-from contracts.case_events import RECEIVED_AT, case_event, same_json
+from contracts.case_events import RECEIVED_AT, classified_event
+from contracts.deciding import append_classified
 
 #: A filter, and which of three events it leaves.
 NARROWED: list[tuple[dict[str, Any], list[str]]] = [
@@ -34,7 +34,7 @@ NARROWED: list[tuple[dict[str, Any], list[str]]] = [
 async def append(store: Store, *sent: Any) -> list[int]:
     """Store events in one transaction; their row numbers."""
     async with store.write() as connection:
-        results = await append_events(connection, sent, same_content=same_json)
+        results = await append_classified(connection, sent)
     return [result.event_id for result in results]
 
 
@@ -57,14 +57,14 @@ class TestFilters:
         """Each filter, alone and together, leaves what matches, newest first, and counts it."""
         await append(
             store,
-            case_event("a", tags=frozenset({Tag.ACTION}), received_at=RECEIVED_AT - 5),
-            case_event(
+            classified_event("a", tags=frozenset({Tag.ACTION}), received_at=RECEIVED_AT - 5),
+            classified_event(
                 "b",
                 status=Status.APPROVED,
                 tags=frozenset({Tag.CARD, Tag.DECISION}),
                 text="Case Was Approved",
             ),
-            case_event(
+            classified_event(
                 "c",
                 source="torch",
                 receipt="EAC9999103404",
@@ -86,8 +86,8 @@ class TestFilters:
     async def test_marks_in_text(self, store: Store) -> None:
         """Marks that mean something to a database mean themselves."""
         marks = ["%", "_", "\\", "/", "'", '"', "*", "?", "[a]", "'; DROP TABLE events; --"]
-        await append(store, case_event("none", text="AA ZZ"))
-        await append(store, *[case_event(mark, text=f"A{mark}Z") for mark in marks])
+        await append(store, classified_event("none", text="AA ZZ"))
+        await append(store, *[classified_event(mark, text=f"A{mark}Z") for mark in marks])
         for mark in marks:
             assert (await keys(store, text=f"a{mark}z"), mark) == ([mark], mark)
             assert mark in await keys(store, text=mark)
@@ -98,10 +98,10 @@ class TestFilters:
         """A tag is found as a word, first, last or alone, never as a part or a pattern of one."""
         await append(
             store,
-            case_event("alone", tags=frozenset({Tag.NO_INFO})),
-            case_event("last", tags=frozenset({Tag.CARD, Tag.NO_INFO})),
-            case_event("first", tags=frozenset({Tag.NO_INFO, Tag.TEST})),
-            case_event("none", tags=frozenset()),
+            classified_event("alone", tags=frozenset({Tag.NO_INFO})),
+            classified_event("last", tags=frozenset({Tag.CARD, Tag.NO_INFO})),
+            classified_event("first", tags=frozenset({Tag.NO_INFO, Tag.TEST})),
+            classified_event("none", tags=frozenset()),
         )
         assert await keys(store, tag=Tag.NO_INFO) == ["first", "last", "alone"]
         assert await keys(store, tag=Tag.CARD) == ["last"]
@@ -111,7 +111,7 @@ class TestFilters:
     async def test_clock_set_back(self, store: Store) -> None:
         """Listings go by order of arrival, and a span of time finds what carries such a time."""
         for key, at in (("a", 10), ("b", 3_600), ("c", 20), ("d", 30)):
-            await append(store, case_event(key, received_at=RECEIVED_AT + at))
+            await append(store, classified_event(key, received_at=RECEIVED_AT + at))
         assert await keys(store) == ["d", "c", "b", "a"]
         assert await keys(store, since=RECEIVED_AT + 15, until=RECEIVED_AT + 40) == ["d", "c"]
         assert await keys(store, since=RECEIVED_AT + 100) == ["b"]
@@ -124,7 +124,7 @@ class TestPages:
     async def test_cursor(self, store: Store) -> None:
         """Pages joined by their cursors give everything once, newest first, under a filter, too."""
         sent = [
-            case_event(
+            classified_event(
                 f"evt_{n}",
                 status=Status.APPROVED if n % 2 else Status.DENIED,
                 received_at=RECEIVED_AT + n,
@@ -150,7 +150,7 @@ class TestPages:
         """An export gives everything once, oldest first, over any number of pages."""
         number = 2 * PAGE + 1
         sent = [
-            case_event(f"evt_{n}", source="parley" if n % 2 else "torch", body=b"{}")
+            classified_event(f"evt_{n}", source="parley" if n % 2 else "torch", body=b"{}")
             for n in range(number)
         ]
         await append(store, *sent)
@@ -168,7 +168,7 @@ class TestPages:
     @pytest.mark.parametrize("number", [0, 1, PAGE])
     async def test_export_ends(self, store: Store, number: int) -> None:
         """An export of nothing, or of whole pages, ends."""
-        await append(store, *[case_event(str(n), body=b"{}") for n in range(number)])
+        await append(store, *[classified_event(str(n), body=b"{}") for n in range(number)])
         async with store.read() as connection:
             exported = [one async for one in event_listing.export_events(connection, EventFilter())]
         assert len(exported) == number
@@ -200,7 +200,7 @@ class TestBound:
         await append(
             store,
             *[
-                case_event(
+                classified_event(
                     str(number),
                     received_at=RECEIVED_AT + number,
                     source="parley" if number % 2 or number in rare else "torch",

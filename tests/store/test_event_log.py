@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import func, select, text
 
 from casebell.errors import QueueFull, ShuttingDown, StorageUnavailable
-from casebell.events import AppendOutcome, Flag, KeyBasis
-from casebell.store.batch import Appended
+from casebell.events import AppendOutcome, CaseEvent, Flag, KeyBasis
 from casebell.store.engine import Store
-from casebell.store.event_log import BATCH_LIMIT, QUEUE_LIMIT, EventLog
+from casebell.store.event_log import BATCH_LIMIT, QUEUE_LIMIT, Appended, EventLog
 from casebell.store.rows import event_from_row
 from casebell.store.schema import deliveries, events, journal
-from contracts.case_events import RECEIVED_AT, body_of, case_event, same_json, unjudged
+from contracts.case_events import RECEIVED_AT, body_of, case_event, same_json
+from contracts.deciding import undecided
 from contracts.workbench import writer_busy, writes_of
 from waiting import until
 
@@ -24,6 +24,11 @@ async def rows_of(store: Store, table: Any) -> Sequence[Any]:
     """Every row of a table, in order."""
     async with store.read() as connection:
         return (await connection.execute(select(table).order_by(table.c[0]))).all()
+
+
+def appending(log: EventLog, event: CaseEvent) -> asyncio.Task[Appended]:
+    """A delivery that waits for its turn."""
+    return asyncio.create_task(log.append(event))
 
 
 async def count(store: Store, table: Any) -> int:
@@ -42,9 +47,9 @@ async def test_stored_whole(store: Store, log: EventLog) -> None:
     assert (row.routed_at, row.change_id, row.revision_of) == (None, None, None)
 
 
-async def test_not_judged_yet(store: Store, log: EventLog) -> None:
-    """An event without a verdict comes back without one, with both of its delivered words."""
-    sent = unjudged(delivered_category="Request for Evidence")
+async def test_without_a_decision(store: Store, log: EventLog) -> None:
+    """An event whose decision failed has no status, and both of its delivered words."""
+    sent = case_event(delivered_category="Request for Evidence")
     await log.append(sent)
     [row] = await rows_of(store, events)
     assert (row.status, row.tags) == ("", "")
@@ -58,7 +63,6 @@ async def test_absent_fields(store: Store, log: EventLog) -> None:
         occurred_at=None,
         occurred_raw=None,
         time_basis=None,
-        tags=frozenset(),
     )
     await log.append(sent)
     assert event_from_row((await rows_of(store, events))[0]) == sent
@@ -92,12 +96,11 @@ class TestGroupCommit:
         with writes_of(store) as begun:
             async with writer_busy(store):
                 begun.clear()
-                tasks = [log.append(case_event(f"evt_{n}")) for n in range(100)]
-                waiting = list(tasks)
-                await until(lambda: not log._waiting, "the first batch")
-            results = await asyncio.gather(*waiting)
+                tasks = [appending(log, case_event(f"evt_{n}")) for n in range(100)]
+                await until(lambda: len(log._waiting) == 100, "all of them")
+            results = await asyncio.gather(*tasks)
         assert [result.event_id for result in results] == list(range(1, 101))
-        assert 1 <= len(begun) <= 2
+        assert len(begun) == 1
         if not store.is_sqlite:
             async with store.read() as connection:
                 sql = text("SELECT count(DISTINCT xmin::text) FROM events")
@@ -110,37 +113,51 @@ class TestGroupCommit:
                 await log.append(case_event(f"evt_{number}"))
                 assert len(begun) == number + 1
 
-    async def test_told_of_new_events(self, store: Store) -> None:
-        """The router is woken by a new event or a conflict, and left alone by a duplicate."""
-        woken: list[str] = []
+    async def test_told_of_what_was_written(self, store: Store) -> None:
+        """After each commit the router hears what became of its deliveries."""
+        told: list[AppendOutcome] = []
         async with EventLog(
-            store=store, same_content=same_json, appended=lambda _: woken.append("woken")
+            store=store,
+            same_content=same_json,
+            decide=undecided,
+            committed=lambda results: told.extend(one.outcome for one in results),
         ) as log:
             await log.append(case_event())
-            assert len(woken) == 1
             await log.append(case_event())
-            assert len(woken) == 1
             await log.append(case_event(body=body_of("evt_1", other=True)))
-            assert len(woken) == 2
+        assert told == ["stored", "duplicate", "conflict"]
+
+    async def test_one_that_cannot_be_written_fails_alone(
+        self, store: Store, log: EventLog
+    ) -> None:
+        """A delivery that the driver does not take is refused, and the others are stored."""
+        async with writer_busy(store):
+            tasks = [appending(log, case_event(f"evt_{n}")) for n in range(2)]
+            tasks.append(appending(log, case_event("evt_2", occurred_at=2**70)))
+            tasks.append(appending(log, case_event("evt_3")))
+            await until(lambda: len(log._waiting) == 4, "all of them")
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(one) for one in results] == [Appended, Appended, StorageUnavailable, Appended]
+        assert [row.key for row in await rows_of(store, events)] == ["evt_0", "evt_1", "evt_3"]
+        assert [row.seq for row in await rows_of(store, journal)] == [1, 2, 3]
 
     async def test_queue_is_bounded(self, store: Store, log: EventLog) -> None:
         """When too many wait, the next is told so at once; those that wait are all stored."""
         async with writer_busy(store):
-            first = [log.append(case_event("first"))]
-            await until(lambda: not log._waiting, "the first batch")
-            first += [log.append(case_event(f"evt_{n}")) for n in range(QUEUE_LIMIT)]
+            first = [appending(log, case_event(f"evt_{n}")) for n in range(QUEUE_LIMIT)]
+            await until(lambda: len(log._waiting) == QUEUE_LIMIT, "all of them")
             with pytest.raises(QueueFull):
                 await log.append(case_event("too many"))
         results = await asyncio.gather(*first)
         assert {result.outcome for result in results} == {AppendOutcome.STORED}
-        assert await count(store, events) == QUEUE_LIMIT + 1 > BATCH_LIMIT
+        assert await count(store, events) == QUEUE_LIMIT > BATCH_LIMIT
         assert (await log.append(case_event("later"))).outcome is AppendOutcome.STORED
 
     async def test_cancelled_waiter(self, store: Store, log: EventLog) -> None:
         """A sender that goes away while it waits disturbs nobody else."""
         async with writer_busy(store):
-            tasks = [log.append(case_event(f"evt_{n}")) for n in range(4)]
-            await until(lambda: not log._waiting, "the first batch")
+            tasks = [appending(log, case_event(f"evt_{n}")) for n in range(4)]
+            await until(lambda: len(log._waiting) == 4, "all of them")
             tasks[0].cancel()
             tasks[2].cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -155,16 +172,16 @@ class TestGroupCommit:
 
     async def test_closing(self, store: Store) -> None:
         """A log that closes writes what waits, and takes no more."""
-        log = await EventLog(store=store, same_content=same_json).__aenter__()
+        log = await EventLog(store=store, same_content=same_json, decide=undecided).__aenter__()
         async with writer_busy(store):
-            waiting = [log.append(case_event(f"evt_{n}")) for n in range(300)]
-            await until(lambda: len(log._waiting) < 300, "the first batch")
+            waiting = [appending(log, case_event(f"evt_{n}")) for n in range(300)]
+            await until(lambda: len(log._waiting) == 300, "all of them")
             closing = asyncio.create_task(log.__aexit__())
             await until(lambda: log._closing, "the end to begin")
             with pytest.raises(ShuttingDown):
                 await log.append(case_event("late"))
         await closing
-        assert all(task.done() for task in waiting)
+        await asyncio.gather(*waiting)
         assert await count(store, events) == 300
 
 
@@ -172,7 +189,7 @@ async def test_failing_commit(bare_url: str) -> None:
     """When the commit itself fails, every waiter hears it, nothing is stored, and it recovers."""
     async with (
         Store(bare_url) as store,
-        EventLog(store=store, same_content=same_json) as log,
+        EventLog(store=store, same_content=same_json, decide=undecided) as log,
     ):
         async with store.write() as connection:
             for statement in _BREAK_COMMITS[store.is_sqlite]:
@@ -304,7 +321,8 @@ class TestConflicts:
         """First, repeats and conflicts that arrive together come out as if one after another."""
         bodies = [body_of("evt_1", text=word) for word in ("a", "b", "a", "b", "c")]
         async with writer_busy(store):
-            tasks = [log.append(case_event(body=body)) for body in bodies]
+            tasks = [appending(log, case_event(body=body)) for body in bodies]
+            await until(lambda: len(log._waiting) == len(bodies), "all of them")
         results = await asyncio.gather(*tasks)
         assert [(result.outcome, result.event_id) for result in results] == [
             ("stored", 1),

@@ -1,12 +1,12 @@
 """Deliveries that were not understood, until somebody decides."""
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from msgspec import structs
 from sqlalchemy import select
 
 from casebell.errors import NotFound, Refusal
@@ -33,7 +33,7 @@ async def hold(
     """Hold a delivery in a transaction of its own."""
     one = verified(body, source=source)
     one = VerifiedDelivery(
-        delivery=dataclasses.replace(one.delivery, received_at=at),
+        delivery=structs.replace(one.delivery, received_at=at),
         secret_label=one.secret_label,
         flags=flags,
     )

@@ -9,12 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from casebell.events import AppendOutcome
+from casebell.json_text import canonical
 from casebell.store import journal
-from casebell.store.batch import _entry
 from casebell.store.engine import Store
 from casebell.store.schema import journal as table
-from contracts.case_events import case_event
 
 GOLDEN = (
     '[7,1760469723000000,"delivery.stored","source:parley","event:1",'
@@ -33,7 +31,7 @@ def entry(**fields: Any) -> journal.Entry:
 
 def test_golden_vector() -> None:
     """The canonical bytes and the leaf hash of an entry never change: old journals must verify."""
-    data = journal.encode_data({"text": 'Aprobó «el caso» "ñ"', "key": "evt_1", "empty": None})
+    data = canonical({"text": 'Aprobó «el caso» "ñ"', "key": "evt_1", "empty": None})
     told = journal.entry_bytes(
         seq=7,
         at=1760469723000000,
@@ -59,7 +57,7 @@ def test_canonical_bytes_are_json(
     """Whatever an entry holds, its bytes are a JSON array of its six columns, so none can shift."""
     seq, at, kind, actor, subject = columns
     told = journal.entry_bytes(
-        seq=seq, at=at, kind=kind, actor=actor, subject=subject, data=journal.encode_data(data)
+        seq=seq, at=at, kind=kind, actor=actor, subject=subject, data=canonical(data)
     )
     assert json.loads(told) == [*columns, data]
 
@@ -68,7 +66,7 @@ def test_canonical_bytes_are_json(
 def test_order_of_keys_is_nothing(data: dict[str, str]) -> None:
     """Equal data has equal bytes."""
     turned = dict(reversed(data.items()))
-    assert journal.encode_data(data) == journal.encode_data(turned)
+    assert canonical(data) == canonical(turned)
 
 
 def test_digest_takes_any_text() -> None:
@@ -100,30 +98,3 @@ async def test_stored_leaf(store: Store, text: str) -> None:
     told = f'[1,1,"test.done","test",{quoted},{{{quoted}:{quoted}}}]'.encode()
     assert bytes(row.leaf) == hashlib.sha256(b"\0" + told).digest()
     assert (row.subject, json.loads(row.data)) == (text, {text: text})
-
-
-@given(words, words, st.sampled_from(AppendOutcome))
-def test_a_delivery_is_written_by_the_same_rules(
-    key: str, label: str, outcome: AppendOutcome
-) -> None:
-    """The one entry that is put together by hand is what the encoder makes of its data."""
-    event = case_event(key, secret_label=label)
-    (entry,) = journal.rows(
-        [
-            journal.Entry(
-                at=event.received_at,
-                kind=f"delivery.{outcome}",
-                actor="source:parley",
-                subject="event:7",
-                data={
-                    "key": key,
-                    "receipt": event.receipt,
-                    "body_sha256": event.body_sha256,
-                    "secret": label,
-                    "request_id": event.request_id,
-                },
-            )
-        ],
-        after=11,
-    )
-    assert _entry(12, event, 7, outcome) == entry

@@ -15,9 +15,9 @@ from sqlalchemy import Connection, inspect, select, text
 from casebell.errors import StorageUnavailable
 from casebell.store import migrations
 from casebell.store.engine import Store
-from casebell.store.event_log import append_events
 from casebell.store.schema import events, metadata
-from contracts.case_events import case_event, same_json
+from contracts.case_events import case_event
+from contracts.deciding import append_undecided
 
 
 def schema_of(connection: Connection) -> Any:
@@ -74,7 +74,7 @@ async def test_again(bare_url: str) -> None:
     """A second start finds everything as it was, rows included."""
     async with Store(bare_url) as store:
         async with store.write() as connection:
-            await append_events(connection, [case_event()], same_content=same_json)
+            await append_undecided(connection, [case_event()])
         async with store.read() as connection:
             before = await connection.run_sync(schema_of)
     async with Store(bare_url) as store, store.read() as connection:
@@ -126,7 +126,7 @@ async def test_failed_migration(bare_url: str, request: pytest.FixtureRequest) -
     """A migration that fails half-way changes nothing: the earlier release still runs."""
     async with Store(bare_url) as store:
         async with store.write() as connection:
-            await append_events(connection, [case_event()], same_content=same_json)
+            await append_undecided(connection, [case_event()])
         async with store.read() as connection:
             before = await connection.run_sync(schema_of)
             version = await connection.run_sync(revision_of)

@@ -16,6 +16,7 @@ from casebell.events import (
     AlertState,
     FailureReason,
     Message,
+    NewAlert,
     NextState,
     Outcome,
     SendResult,
@@ -23,7 +24,6 @@ from casebell.events import (
 from casebell.ops_messages import DeliveriesRefused
 from casebell.store import journal, leases, outbox
 from casebell.store.engine import Store
-from casebell.store.outbox import NewAlert
 from casebell.store.schema import alerts, attempts
 from casebell.store.schema import journal as journal_table
 

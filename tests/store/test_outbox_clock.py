@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from casebell.events import AlertKind
+from casebell.events import AlertKind, NewAlert
 from casebell.store import outbox
 from casebell.store.engine import Store
-from casebell.store.outbox import NewAlert
 from casebell.store.schema import alerts
 from contracts.workbench import rows
 

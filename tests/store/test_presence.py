@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from casebell.events import AlertKind
+from casebell.events import AlertKind, NewAlert
 from casebell.store import leases, outbox, presence
 from casebell.store.engine import Store
-from casebell.store.outbox import NewAlert
 from casebell.store.presence import LOOK_EVERY, MISSED_FOR, Presence
 from contracts.workbench import HandClock, LogBook
 from e2e.databases import frozen

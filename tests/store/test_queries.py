@@ -18,6 +18,7 @@ from casebell.events import (
     HeldReason,
     HeldState,
     Message,
+    NewAlert,
     NextState,
     Outcome,
     SendResult,
@@ -25,23 +26,19 @@ from casebell.events import (
     Tag,
 )
 from casebell.store import event_listing, held, leases, ops, outbox, queries, refused
-from casebell.store.docket import Docket, Record
 from casebell.store.engine import Store
 from casebell.store.event_listing import EventFilter
-from casebell.store.event_log import EventLog, append_events
-from casebell.store.outbox import NewAlert
+from casebell.store.event_log import EventLog
 from casebell.store.schema import events
-from casebell.store.tables import CoreTables
 from contracts.case_events import (
     OCCURRED_AT,
     RECEIVED_AT,
     body_of,
     case_event,
-    same_json,
-    unjudged,
 )
-from contracts.dockets import docket_of
+from contracts.deciding import append_undecided, decide_later
 from contracts.store_contract import verified
+from contracts.workbench import driver_watched
 
 #: contract.md, "An event as JSON".
 EVENT_FIELDS = [
@@ -66,45 +63,25 @@ DECISION = {
 async def append(store: Store, *sent: Any) -> list[int]:
     """Store events in one transaction; their row numbers."""
     async with store.write() as connection:
-        results = await append_events(connection, sent, same_content=same_json)
+        results = await append_undecided(connection, sent)
     return [result.event_id for result in results]
 
 
 async def decide(store: Store, event_id: int) -> int:
     """A change that the event founded, with an alert for it."""
-    async with docket_of(store, "IOE0912345678") as docket:
-        change_id = docket.add_change(
-            receipt="IOE0912345678",
-            status=Status.RFE_ISSUED,
-            tags=frozenset({Tag.DEADLINE}),
-            text_key="",
-            at=OCCURRED_AT,
-            seen_until=OCCURRED_AT,
-            event_id=event_id,
-            late=False,
-            now=RECEIVED_AT,
-            decision=Record(DECISION),
-        )
-        docket.mark_routed(
-            event_id=event_id,
-            change_id=change_id,
-            status=Status.RFE_ISSUED,
-            tags=frozenset({Tag.DEADLINE}),
-            flags=frozenset(),
-            reason="first of its kind",
-            now=RECEIVED_AT,
-        )
-        alert = NewAlert(
-            kind=AlertKind.CASE,
-            subject=f"change:{change_id}",
-            channel="slack",
-            target="general",
-            urgent=True,
-            rules=("RFE issued", "Everything"),
-            change_id=change_id,
-            event_id=event_id,
-        )
-        docket.tell([alert], now=RECEIVED_AT)
+    alert = NewAlert(
+        kind=AlertKind.CASE,
+        subject=f"change:{event_id}",
+        channel="slack",
+        target="general",
+        urgent=True,
+        rules=("RFE issued", "Everything"),
+        change_id=event_id,
+        event_id=event_id,
+    )
+    change_id = await decide_later(store, event_id, decision=DECISION, alerts=[alert])
+    # Each event founds one here.
+    assert change_id == event_id
     return change_id
 
 
@@ -113,7 +90,7 @@ class TestEventJson:
 
     async def test_without_a_verdict(self, store: Store) -> None:
         """An event that waits to be routed has no status and no tags, and no filter takes it."""
-        await append(store, unjudged())
+        await append(store, case_event())
         async with store.read() as connection:
             [found] = (await event_listing.list_events(connection, EventFilter(), limit=5)).events
             filtered = [
@@ -127,9 +104,7 @@ class TestEventJson:
 
     async def test_without_a_decision(self, store: Store) -> None:
         """The fields are the contract's, in its order, and the values those that were stored."""
-        sent = case_event(
-            tags=frozenset({Tag.DEADLINE, Tag.ACTION}), flags=frozenset({Flag.NAIVE_TIME})
-        )
+        sent = case_event(flags=frozenset({Flag.NAIVE_TIME}))
         await append(store, sent, sent)
         async with store.read() as connection:
             [found] = (await event_listing.list_events(connection, EventFilter(), limit=5)).events
@@ -141,9 +116,9 @@ class TestEventJson:
             "key_basis": "id",
             "type": "case.status.updated",
             "receipt": "IOE0912345678",
-            "status": "rfe_issued",
+            "status": None,
             "delivered_status": "rfe_issued",
-            "tags": ["action", "deadline"],
+            "tags": [],
             "text": "Request for Additional Evidence Was Sent",
             "occurred_at": "2025-10-14T19:22:03.000000Z",
             "received_at": "2025-10-14T19:23:33.000000Z",
@@ -165,16 +140,14 @@ class TestEventJson:
         """The event that founded a change shows its decision; a later one, why it is the same."""
         first, second = await append(store, case_event("evt_1"), case_event("evt_2"))
         change = await decide(store, first)
-        async with docket_of(store) as docket:
-            docket.mark_routed(
-                event_id=second,
-                change_id=change,
-                status=Status.RFE_ISSUED,
-                tags=frozenset({Tag.DEADLINE}),
-                flags=frozenset({Flag.REPEAT}),
-                reason="same status, same time",
-                now=RECEIVED_AT + 1_000_000,
-            )
+        await decide_later(
+            store,
+            second,
+            change=change,
+            flags=frozenset({Flag.REPEAT}),
+            reason="same status, same time",
+            now=RECEIVED_AT + 1_000_000,
+        )
         async with store.read() as connection:
             later, earlier = (
                 await event_listing.list_events(connection, EventFilter(), limit=5)
@@ -274,16 +247,7 @@ class TestWhy:
         """A change comes with its whole decision and every event that reported it."""
         first, second = await append(store, case_event("evt_1"), case_event("evt_2"))
         change = await decide(store, first)
-        async with docket_of(store) as docket:
-            docket.mark_routed(
-                event_id=second,
-                change_id=change,
-                status=Status.RFE_ISSUED,
-                tags=frozenset({Tag.DEADLINE}),
-                flags=frozenset(),
-                reason="same",
-                now=RECEIVED_AT,
-            )
+        await decide_later(store, second, change=change)
         async with store.read() as connection:
             assert await queries.change_of(connection, 99) is None
             assert await queries.change_of(connection, change) == {
@@ -467,13 +431,7 @@ _CLAIMED = Alert(
 
 #: What a loop or a listing asks, by whether it may sort what it found.
 HOT_QUERIES: dict[str, tuple[Query, bool]] = {
-    "append": (
-        lambda c: c.run_sync(
-            lambda core: CoreTables(core).known([("parley", "a"), ("parley", "b"), ("torch", "a")])
-        ),
-        False,
-    ),
-    "docket": (lambda c: Docket.load(c, ["IOE0912345678", "EAC9999103404"]), False),
+    "append": (lambda c: append_undecided(c, [case_event("evt_2")]), False),
     "claim": (
         lambda c: outbox.claim(c, channel="slack", owner="a", now=2**50, lease=60),
         False,
@@ -556,7 +514,8 @@ async def plan_of(sqlite_store: Store, query: Query) -> list[str]:
     engine = sqlite_store._writer.sync_engine
     async with sqlite_store.write() as connection:
         event.listen(engine, "before_cursor_execute", note)
-        await query(connection)
+        with driver_watched(lambda sql, given: statements.append((sql, tuple(given)))):
+            await query(connection)
         event.remove(engine, "before_cursor_execute", note)
         return [
             str(row.detail)
@@ -590,7 +549,7 @@ async def test_status_has_its_index_on_postgresql(postgresql_url: str) -> None:
     """PostgreSQL sees that a listing by status needs judged events alone, too."""
     statement = EventFilter(status=Status.DENIED).walk().over(select(events.c.id)).limit(50)
     async with Store(postgresql_url) as store, store.write() as connection:
-        await append_events(connection, [case_event()], same_content=same_json)
+        await append_undecided(connection, [case_event()])
         await connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         # Whatever the status is, as for a statement that was prepared long ago.
         await connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
-from casebell.events import Alert, AlertKind, Micros, SendResult
+from casebell.events import Alert, AlertKind, Micros, NewAlert, SendResult
 from casebell.loops import Loop
 from casebell.notify.channel import Channel, Channels, Policy
 from casebell.notify.clock_watch import ClockWatch
@@ -20,7 +20,6 @@ from casebell.ops_messages import ChannelTest
 from casebell.store import outbox
 from casebell.store.engine import Store
 from casebell.store.ops import subject_of
-from casebell.store.outbox import NewAlert
 from casebell.telemetry import Log, Metrics
 
 #: Seconds between looks at the outbox when nobody woke it: another server may have put alerts in.

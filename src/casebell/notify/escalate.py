@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from casebell.events import Alert, AlertKind, Micros, SendResult
+from casebell.events import Alert, AlertKind, Micros, NewAlert, SendResult
 from casebell.ops_messages import ChannelFailed, ChannelGone, OpsMessage, UrgentAlertFailed
 from casebell.store.ops import OpsTargets
-from casebell.store.outbox import NewAlert
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

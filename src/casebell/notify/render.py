@@ -17,7 +17,7 @@ from casebell.events import (
     Alert,
     AlertKind,
     Case,
-    CaseEvent,
+    ClassifiedEvent,
     Flag,
     Message,
     Micros,
@@ -153,7 +153,7 @@ class CaseFacts:
     """Everything a case alert may speak of."""
 
     event_id: int
-    event: CaseEvent
+    event: ClassifiedEvent
     case: Case
     #: The case's status now, where a later one was already known.
     current_status: str | None = None
@@ -296,7 +296,7 @@ def _warnings(alert: Alert, facts: CaseFacts, *, whole: bool) -> list[str]:
     return [line for holds, line in given if holds]
 
 
-def _provider_time(event: CaseEvent, zone: ZoneInfo, *, whole: bool) -> str:
+def _provider_time(event: ClassifiedEvent, zone: ZoneInfo, *, whole: bool) -> str:
     if event.occurred_at is None:
         raw = quoted(without_markup(event.occurred_raw or ""), limit=60, whole=whole)
         return f"“{raw}”" if raw else "no time given"

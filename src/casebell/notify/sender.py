@@ -16,6 +16,7 @@ from casebell.events import (
     FailureReason,
     Message,
     Micros,
+    NewAlert,
     NextState,
     Outcome,
     SendResult,
@@ -35,7 +36,6 @@ from casebell.notify.render_ops import render_ops
 from casebell.notify.retry import next_state
 from casebell.store import cases, leases, outbox
 from casebell.store.engine import Store
-from casebell.store.outbox import NewAlert
 from casebell.telemetry import Log, Metrics
 
 #: Seconds between attempts to write to a storage in trouble.

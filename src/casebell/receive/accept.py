@@ -20,9 +20,8 @@ from casebell.receive.signatures import Authenticator
 from casebell.receive.understand import idempotency_key, understand
 from casebell.settings import Source
 from casebell.store import held
-from casebell.store.batch import Appended
 from casebell.store.engine import Store
-from casebell.store.event_log import EventLog
+from casebell.store.event_log import Appended, EventLog
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ refused → readmit → understand → append, or hold
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from casebell.clock import Clock
@@ -16,9 +16,8 @@ from casebell.receive.signatures import Authenticator, Kept
 from casebell.receive.understand import idempotency_key, understand
 from casebell.settings import Settings
 from casebell.store import held, refused
-from casebell.store.batch import SameContent
 from casebell.store.engine import Connection, Store
-from casebell.store.event_log import append_events
+from casebell.store.event_log import Appended, EventLog
 from casebell.store.rows import delivery_from_row
 
 #: Refusals read and written at a time: their bodies are in memory together.
@@ -39,6 +38,7 @@ class Readmission:
     #: Our row.
     event_id: int | None = None
     held_id: int | None = None
+    appended: Appended | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_in(self) -> bool:
@@ -78,7 +78,7 @@ class Readmissions:
         *,
         store: Store,
         settings: Settings,
-        same_content: SameContent,
+        event_log: EventLog,
         clock: Clock,
         actor: str,
     ) -> None:
@@ -87,7 +87,7 @@ class Readmissions:
         self._authenticators: Mapping[str, Authenticator] = {
             name: Authenticator(source) for name, source in settings.sources.items()
         }
-        self._same_content = same_content
+        self._event_log = event_log
         self._clock = clock
         self._actor = actor
 
@@ -95,11 +95,19 @@ class Readmissions:
         """Check each again, oldest first, a page to a transaction."""
         results: list[Readmission] = []
         for first in range(0, len(ids), PAGE):
-            async with self._store.write() as connection:
-                key = await refused.digest_key(connection)
-                page = await refused.read_some(connection, ids[first : first + PAGE])
-                results += [await self._readmit(connection, row, key) for row in page]
+            page = await self._readmit_page(ids[first : first + PAGE])
+            if appended := [one.appended for one in page if one.appended is not None]:
+                self._event_log.committed(appended)
+            results += page
         return results
+
+    async def _readmit_page(self, ids: Sequence[int]) -> list[Readmission]:
+        async def piece(connection: Connection) -> list[Readmission]:
+            key = await refused.digest_key(connection)
+            rows = await refused.read_some(connection, ids)
+            return [await self._readmit(connection, row, key) for row in rows]
+
+        return await self._store.transact(piece)
 
     async def _readmit(self, connection: Connection, row: Any, key: bytes) -> Readmission:
         if row.readmitted_at is not None:
@@ -145,12 +153,13 @@ class Readmissions:
     async def _append(
         self, connection: Connection, refused_id: int, event: CaseEvent
     ) -> Readmission:
-        (appended,) = await append_events(connection, [event], same_content=self._same_content)
+        (appended,) = await self._event_log.append_now(connection, [event])
         return Readmission(
             refused_id=refused_id,
             source=event.source,
             status=appended.outcome,
             event_id=appended.event_id,
+            appended=appended,
         )
 
     async def _hold(

@@ -5,9 +5,8 @@ from casebell.events import Flag, HeldState, Micros, VerifiedDelivery
 from casebell.receive.understand import understand
 from casebell.settings import Settings
 from casebell.store import held
-from casebell.store.batch import Appended, SameContent
 from casebell.store.engine import Connection
-from casebell.store.event_log import append_events
+from casebell.store.event_log import Appended, EventLog
 from casebell.store.rows import delivery_from_row, parse_words
 
 
@@ -16,7 +15,7 @@ async def release(
     held_id: int,
     *,
     settings: Settings,
-    same_content: SameContent,
+    event_log: EventLog,
     now: Micros,
     actor: str,
 ) -> Appended:
@@ -48,7 +47,7 @@ async def release(
         raise StillHeld(
             f"Held delivery {held_id} still cannot be understood: {error.message}"
         ) from None
-    (appended,) = await append_events(connection, [event], same_content=same_content)
+    (appended,) = await event_log.append_now(connection, [event])
     await held.resolve(
         connection,
         held_id,

@@ -2,24 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
-from casebell.events import CaseEvent, Tag
+from casebell.events import ClassifiedEvent, DecisionOutcome, Tag
 from casebell.route.fold import is_placeholder
 from casebell.route.match import Matching, Notify
 
 #: Channel name -> labels of its targets.
 Targets = Mapping[str, Sequence[str]]
-
-
-class DecisionOutcome(StrEnum):
-    """What came of a routed event."""
-
-    NOTIFIED = "notified"
-    NOBODY = "nobody"
-    #: It reports a change that was decided before.
-    SAME_CHANGE = "same_change"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +52,7 @@ class Decision:
 
 
 def decide(
-    event: CaseEvent, matching: Matching, *, targets: Targets, ops: Sequence[str]
+    event: ClassifiedEvent, matching: Matching, *, targets: Targets, ops: Sequence[str]
 ) -> Decision:
     """Turn what matched into recipients, each target once however many rules name it."""
     if is_placeholder(event.status, event.tags):

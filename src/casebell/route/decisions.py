@@ -1,32 +1,31 @@
 """What the rules decide, remembered: of all an event says, rules read a few words.
 
-The same few come again and again, and to read the rules, give the reasons and write them as JSON
-would be half of a decision's price (docs/decisions/0010).
+The same few come again and again, and to read the rules and give the reasons would be much of a
+decision's price (docs/decisions/0010).
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from casebell.events import Case, CaseEvent
+from casebell.events import Case, ClassifiedEvent
 from casebell.route.decide import Decision, Targets, decide
 from casebell.route.match import facts_of, match
 from casebell.route.rules import CompiledRule
-from casebell.store.docket import Record
 
-#: Decisions that are remembered; more kinds of event than a firm meets.
-MOST = 1_024
+#: More kinds of event than a firm meets.
+MAX_DECISIONS = 1_024
 #: What is hardly ever the same in two events: rules that read it are asked each time.
 _PARTICULAR = frozenset({"text", "receipt"})
 
 
-class Decided(NamedTuple):
-    """A decision, and how it is written."""
+class Recorded(NamedTuple):
+    """A decision, and the JSON values by which it is stored and shown."""
 
     decision: Decision
-    record: Record
+    record: Mapping[str, Any]
 
 
-class Decisions:
+class DecisionCache:
     """Decides by one set of rules.
 
     Args:
@@ -44,9 +43,9 @@ class Decisions:
         reads = frozenset[str]().union(*(rule.reads for rule in rules))
         #: What a decision depends on beside status and tags; None where that is never the same.
         self._reads = None if reads & _PARTICULAR else tuple(reads - {"status", "tags"})
-        self._remembered: dict[object, Decided] = {}
+        self._remembered: dict[object, Recorded] = {}
 
-    def on(self, event: CaseEvent, case: Case) -> Decided:
+    def on(self, event: ClassifiedEvent, case: Case) -> Recorded:
         """What the rules say of an event of this case."""
         if self._reads is None:
             return self._decide(event, case)
@@ -55,12 +54,12 @@ class Decisions:
         known = self._remembered.get(kind)
         if known is None:
             known = self._decide(event, case)
-            if len(self._remembered) >= MOST:
+            if len(self._remembered) >= MAX_DECISIONS:
                 self._remembered.clear()
             self._remembered[kind] = known
         return known
 
-    def _decide(self, event: CaseEvent, case: Case) -> Decided:
+    def _decide(self, event: ClassifiedEvent, case: Case) -> Recorded:
         matching = match(self._rules, event, case)
         decision = decide(event, matching, targets=self._targets, ops=self._ops)
-        return Decided(decision, Record(decision.as_record()))
+        return Recorded(decision, decision.as_record())

@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple, TypeAlias
 
-from casebell.events import CaseEvent, Change, Micros, Status, Tag, TimeBasis
+from casebell.events import Change, ClassifiedEvent, Micros, Status, Tag, TimeBasis
 from casebell.uscis import classify
 
 _MICROS = 1_000_000
@@ -73,7 +73,7 @@ def is_placeholder(status: Status, tags: Set[Tag]) -> bool:
 
 
 def fold(
-    event: CaseEvent, history: Sequence[Change], *, coalesce: float, repeat_within: float
+    event: ClassifiedEvent, history: Sequence[Change], *, coalesce: float, repeat_within: float
 ) -> Fold:
     """Compare an event with the known changes of its receipt, in provider time.
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from casebell.events import Case, CaseEvent, Status, Tag
+from casebell.events import Case, ClassifiedEvent, Status, Tag
 from casebell.route.rules import Clause, CompiledRule, Condition, readable
 from casebell.uscis.receipts import mask
 
@@ -76,7 +76,7 @@ class Matching:
         }
 
 
-def match(rules: Sequence[CompiledRule], event: CaseEvent, case: Case) -> Matching:
+def match(rules: Sequence[CompiledRule], event: ClassifiedEvent, case: Case) -> Matching:
     """Ask every rule; all that match count."""
     text_counts = any("text" in rule.reads for rule in rules)
     facts = facts_of(event, case, text_counts=text_counts)
@@ -100,7 +100,7 @@ def match(rules: Sequence[CompiledRule], event: CaseEvent, case: Case) -> Matchi
 
 
 def facts_of(
-    event: CaseEvent, case: Case, *, text_counts: bool = False
+    event: ClassifiedEvent, case: Case, *, text_counts: bool = False
 ) -> Mapping[str, tuple[str, ...]]:
     """What each key of a condition is compared with; the text only where a rule looks into it."""
     text = event.text if text_counts else ""

@@ -1,43 +1,39 @@
-"""What comes of one event by the configuration in force: judge → fold → match → decide.
+"""What comes of one event by the configuration in force: classify → fold → match → decide."""
 
-All of it is worked out in memory and noted in a docket, which is written later.
-"""
+from collections.abc import Iterable, Sequence
 
-import dataclasses
-from collections.abc import Sequence
-from typing import NamedTuple
+from msgspec.structs import replace
 
-from casebell.events import AlertKind, CaseEvent, Flag, Micros
+from casebell.events import (
+    AlertKind,
+    Case,
+    Change,
+    ClassifiedEvent,
+    Decided,
+    DecisionOutcome,
+    Flag,
+    Micros,
+    NewAlert,
+    Undecided,
+)
 from casebell.ops_messages import (
     ConflictingDelivery,
     ContradictoryStatus,
     OpsMessage,
     RuleUndecided,
 )
-from casebell.route.decide import DecisionOutcome, Targets
-from casebell.route.decisions import Decided, Decisions
+from casebell.route.decide import Recipient, Targets
+from casebell.route.decisions import DecisionCache
 from casebell.route.fold import Fold, fold
 from casebell.route.rules import CompiledRule
 from casebell.route.verdict import Meanings, verdict_on
-from casebell.store.cases import Unrouted
-from casebell.store.docket import Docket
 from casebell.store.ops import OpsTargets
-from casebell.store.outbox import NewAlert
 
 _CONTRADICTIONS = frozenset({Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT})
 
 
-class Routed(NamedTuple):
-    """An event with its verdict, and what came of it."""
-
-    id: int
-    event: CaseEvent
-    outcome: DecisionOutcome
-    change_id: int
-
-
 class Rulebook:
-    """By what events are judged and decided about.
+    """By what events are classified and decided about.
 
     Args:
         meanings: what the operator says of words and receipts.
@@ -58,69 +54,82 @@ class Rulebook:
         repeat_within: float,
     ) -> None:
         self._meanings = meanings
-        self._decisions = Decisions(rules, targets=targets, ops=ops.channels)
+        self._decisions = DecisionCache(rules, targets=targets, ops=ops.channels)
         self.ops = ops
         self._coalesce = coalesce
         self._repeat_within = repeat_within
 
-    def route(self, docket: Docket, one: Unrouted, *, now: Micros) -> Routed:
-        """Judge one event, decide about it, and note all of that in the docket."""
-        event, verdict = one.event, one.event.verdict
-        if verdict is None:
-            # An earlier release stored events with their verdict.
-            verdict = verdict_on(event, self._meanings)
-            event = event.judged(verdict)
-        history = docket.history(event.receipt)
+    def decide(
+        self,
+        one: Undecided,
+        *,
+        history: Sequence[Change],
+        case: Case,
+        next_change: int,
+        now: Micros,
+    ) -> Decided:
+        """Decide about one event.
+
+        Args:
+            history: the changes known of its receipt, in any order.
+            next_change: the number of the change, should it found one.
+        """
+        event = one.event.classified(verdict_on(one.event, self._meanings))
         folded = fold(event, history, coalesce=self._coalesce, repeat_within=self._repeat_within)
-        flags = event.flags | _flags(folded)
-        outcome = DecisionOutcome.SAME_CHANGE
-        change_id = folded.change_id
-        if change_id is not None:
-            docket.corroborate(
+        # Rules may ask for what folding found out.
+        event = _with_flags(event, folded)
+        contradictions = _contradictions(one, event)
+        if folded.change_id is not None:
+            (known,) = (change for change in history if change.id == folded.change_id)
+            return Decided(
+                id=one.id,
+                event=event,
+                outcome=DecisionOutcome.SAME_CHANGE,
+                change=replace(
+                    known,
+                    at=min(known.at, folded.at),
+                    seen_until=max(known.seen_until, folded.seen_until),
+                ),
+                decision=None,
+                at=folded.at,
+                late=folded.late,
+                current=folded.current,
+                reason=folded.reason,
+                alerts=self._tell(contradictions, now=now),
+            )
+        decision, record = self._decisions.on(event, case)
+        undecided = [RuleUndecided(rule=name, event=one.id) for name in decision.matching.undecided]
+        return Decided(
+            id=one.id,
+            event=event,
+            outcome=decision.outcome,
+            change=Change(
+                id=next_change,
                 receipt=event.receipt,
-                change_id=change_id,
-                event_id=one.id,
-                status=verdict.status,
+                status=event.status,
+                tags=event.tags,
+                text_key=folded.text_key,
                 at=folded.at,
                 seen_until=folded.seen_until,
-                now=now,
-            )
-        else:
-            if flags != event.flags:
-                # Rules may ask for what folding found out.
-                event = dataclasses.replace(event, flags=flags)
-            decided = self._decisions.on(event, docket.case(event.receipt))
-            outcome = decided.decision.outcome
-            for name in decided.decision.matching.undecided:
-                message = RuleUndecided(rule=name, event=one.id)
-                docket.tell(self.ops.alerts_for(message, now=now), now=now)
-            change_id = _found_change(
-                docket, one.id, event, folded=folded, decided=decided, now=now
-            )
-        if folded.current:
-            docket.move_case(
-                receipt=event.receipt,
-                status=verdict.status,
-                text=event.text,
-                at=folded.at,
-                change_id=change_id,
-                now=now,
-            )
-        for contradiction in _contradictions(one, event):
-            docket.tell(self.ops.alerts_for(contradiction, now=now), now=now)
-        docket.mark_routed(
-            event_id=one.id,
-            change_id=change_id,
-            status=verdict.status,
-            tags=verdict.tags,
-            flags=flags,
+            ),
+            decision=record,
+            at=folded.at,
+            late=folded.late,
+            current=folded.current,
             reason=folded.reason,
-            now=now,
+            alerts=(
+                *(_case_alert(one, next_change, to) for to in decision.recipients),
+                *self._tell([*undecided, *contradictions], now=now),
+            ),
         )
-        return Routed(one.id, event, outcome, change_id)
+
+    def _tell(self, messages: Iterable[OpsMessage], *, now: Micros) -> tuple[NewAlert, ...]:
+        return tuple(
+            alert for message in messages for alert in self.ops.alerts_for(message, now=now)
+        )
 
 
-def _contradictions(one: Unrouted, event: CaseEvent) -> list[OpsMessage]:
+def _contradictions(one: Undecided, event: ClassifiedEvent) -> list[OpsMessage]:
     """A source's mistakes, of which operations hear: nobody else can have them corrected."""
     found: list[OpsMessage] = []
     if Flag.CONFLICT in event.flags and one.revision_of is not None:
@@ -140,46 +149,21 @@ def _contradictions(one: Unrouted, event: CaseEvent) -> list[OpsMessage]:
     return found
 
 
-def _found_change(
-    docket: Docket,
-    event_id: int,
-    event: CaseEvent,
-    *,
-    folded: Fold,
-    decided: Decided,
-    now: Micros,
-) -> int:
-    change_id = docket.add_change(
-        receipt=event.receipt,
-        status=event.status,
-        tags=event.tags,
-        text_key=folded.text_key,
-        at=folded.at,
-        seen_until=folded.seen_until,
-        event_id=event_id,
-        late=folded.late,
-        now=now,
-        decision=decided.record,
+def _case_alert(one: Undecided, change_id: int, to: Recipient) -> NewAlert:
+    return NewAlert(
+        kind=AlertKind.CASE,
+        subject=f"change:{change_id}",
+        channel=to.channel,
+        target=to.target,
+        rules=to.rules,
+        urgent=to.urgent,
+        change_id=change_id,
+        event_id=one.id,
     )
-    new = [
-        NewAlert(
-            kind=AlertKind.CASE,
-            subject=f"change:{change_id}",
-            channel=recipient.channel,
-            target=recipient.target,
-            rules=recipient.rules,
-            urgent=recipient.urgent,
-            change_id=change_id,
-            event_id=event_id,
-        )
-        for recipient in decided.decision.recipients
-    ]
-    docket.tell(new, now=now)
-    return change_id
 
 
-def _flags(folded: Fold) -> frozenset[Flag]:
+def _with_flags(event: ClassifiedEvent, folded: Fold) -> ClassifiedEvent:
     if not folded.repeat and not folded.late:
-        return frozenset()
+        return event
     given = {Flag.REPEAT: folded.repeat, Flag.LATE: folded.late}
-    return frozenset(flag for flag, holds in given.items() if holds)
+    return replace(event, flags=event.flags | {flag for flag, holds in given.items() if holds})

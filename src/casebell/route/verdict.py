@@ -4,11 +4,13 @@ How they are weighed: docs/decisions/upstream.md, B10, C3, D2 and D4.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from casebell.events import CaseEvent, Flag, Status, Tag, Verdict
+from msgspec.structs import replace
+
+from casebell.events import CaseEvent, Classification, Flag, Status, Tag
 from casebell.kinds import Word, meaning_of, status_of_type, word_key
 from casebell.uscis.classify import Reading, classify
 from casebell.uscis.implied import IMPLIED_TAGS
@@ -39,7 +41,7 @@ class Meanings:
     test_receipts: Sequence[str] = ()
 
 
-def verdict_on(event: CaseEvent, meanings: Meanings) -> Verdict:
+def verdict_on(event: CaseEvent, meanings: Meanings) -> Classification:
     """Weigh a stored event; test receipts get the tag `test`."""
     words = tuple(filter(None, (event.delivered_status, event.delivered_category)))
     verdict = judge(
@@ -65,7 +67,7 @@ def judge(
     text: str,
     categories: Mapping[str, Status],
     kind: str | None = None,
-) -> Verdict:
+) -> Classification:
     """Weigh what an event says of a status.
 
     `words` are the delivered status and category, those that are there; `kind` is the source's;
@@ -89,7 +91,7 @@ def _weigh(
     own: tuple[Status | None, ...],
     reading: Reading | None,
     kind: str | None,
-) -> Verdict:
+) -> Classification:
     """The same few voices speak again and again, whatever dates and names the text has."""
     certain = _certain_status(reading)
     said = zip(words, own or (None,) * len(words), strict=True)
@@ -121,7 +123,7 @@ def _weigh(
     tags.discard(Tag.NO_INFO)
     if silent and by_type is None and _says_nothing(reading, words):
         tags.add(Tag.NO_INFO)
-    return Verdict(status=status, tags=frozenset(tags), flags=frozenset(flags))
+    return Classification(status=status, tags=frozenset(tags), flags=frozenset(flags))
 
 
 def _certain_status(reading: Reading | None) -> Status | None:

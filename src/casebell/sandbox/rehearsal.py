@@ -28,7 +28,7 @@ def rehearse(policies: Mapping[str, Policy]) -> int:
         )
         verified = VerifiedDelivery(delivery=delivery, secret_label=kind.name)
         event = understand(verified, source)
-        event = event.judged(verdict_on(event, Meanings(kinds={kind.name: kind.name})))
+        classified = event.classified(verdict_on(event, Meanings(kinds={kind.name: kind.name})))
         for name, policy in policies.items():
             alert = Alert(
                 id=0,
@@ -44,7 +44,7 @@ def rehearse(policies: Mapping[str, Policy]) -> int:
                 event_id=0,
                 change_id=0,
             )
-            facts = CaseFacts(event_id=0, event=event, case=Case(receipt=event.receipt))
+            facts = CaseFacts(event_id=0, event=classified, case=Case(receipt=event.receipt))
             render_case(alert, facts, policy.style)
             count += 1
     return count

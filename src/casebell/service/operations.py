@@ -14,8 +14,8 @@ from casebell.receive.release import release
 from casebell.service import Verb
 from casebell.settings import Settings
 from casebell.store import held, outbox
-from casebell.store.batch import SameContent
 from casebell.store.engine import Store
+from casebell.store.event_log import EventLog
 
 
 class Operations:
@@ -31,14 +31,14 @@ class Operations:
         store: Store,
         settings: Settings,
         dispatcher: Dispatcher,
-        same_content: SameContent,
+        event_log: EventLog,
         clock: Clock,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._settings = settings
         self._dispatcher = dispatcher
-        self._same_content = same_content
+        self._event_log = event_log
         self._clock = clock
         self._changed = changed
 
@@ -74,10 +74,11 @@ class Operations:
                 connection,
                 held_id,
                 settings=self._settings,
-                same_content=self._same_content,
+                event_log=self._event_log,
                 now=self._clock.now(),
                 actor=actor,
             )
+        self._event_log.committed([appended])
         self._changed()
         return {"held": held_id, "status": appended.outcome, "event": appended.event_id}
 
@@ -110,7 +111,7 @@ class Operations:
         readmissions = Readmissions(
             store=self._store,
             settings=self._settings,
-            same_content=self._same_content,
+            event_log=self._event_log,
             clock=self._clock,
             actor=actor,
         )

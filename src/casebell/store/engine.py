@@ -8,9 +8,8 @@ the journal's sequence without gaps.
 
 import asyncio
 import os
-import sqlite3
 import urllib.parse
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -23,9 +22,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from casebell.errors import StorageUnavailable
 from casebell.store import backup, migrations, soundness, where
+from casebell.store.group_commit import GroupCommit, Piece
 from casebell.store.lock import take_lock
 from casebell.store.silence import LIMIT, Silence, set_up_postgresql
-from casebell.store.together import Together
+from casebell.store.statements import driver_of
 from casebell.store.translation import translated
 from casebell.telemetry import get_logger
 
@@ -57,7 +57,7 @@ class Store:
         self._lock: int | None = None
         self._writer: AsyncEngine | None = None
         self._reader: AsyncEngine | None = None
-        self._together = Together(self._transact)
+        self._group = GroupCommit(self._transaction)
         self._silence = Silence(knock=self._knock, failed=self._count)
         #: Writing transactions that failed, ever.
         self.failures = 0
@@ -107,7 +107,7 @@ class Store:
     async def close(self) -> None:
         """Close every connection and release the lock."""
         await self._silence.close()
-        await self._together.close()
+        await self._group.close()
         for engine in (self._reader, self._writer):
             if engine is not None:
                 await engine.dispose()
@@ -137,52 +137,40 @@ class Store:
         Raises:
             StorageUnavailable: nothing is stored; or, where the commit found no answer, perhaps.
         """
-        if self._writer is None:
-            raise StorageUnavailable("The database is not open for writing.")
         with self._counted(), translated():
-            async with self._limited(writes=True) as limit, self._writer.begin() as connection:
-                if takes_long:
-                    limit.reschedule(None)
-                if not self.is_sqlite:
-                    await _take_turn(connection, idle_ms=0 if takes_long else IDLE_LIMIT_MS)
+            async with self._transaction(takes_long=takes_long) as connection:
                 yield connection
 
-    async def write_at_once(
-        self, work: Callable[[sqlite3.Connection], Result], *, patient: bool = False
-    ) -> Result:
-        """A writing transaction on SQLite, on the connection that `write` uses as well.
-
-        `work` runs at once, in this thread: writing rows is work of memory, and two threads would
-        take turns at the interpreter for every row. The commit, which waits for the disk, runs in
-        the driver's thread. What is asked for meanwhile shares the next one.
-
-        Args:
-            work: gets the bare connection, inside the transaction.
-            patient: whether it may wait a few milliseconds to share a transaction.
-        """
+    @asynccontextmanager
+    async def _transaction(self, *, takes_long: bool = False) -> AsyncIterator[AsyncConnection]:
         if self._writer is None:
             raise StorageUnavailable("The database is not open for writing.")
-        with self._counted(), translated():
-            result: Result = await self._together.write(work, patient=patient)
-            return result
-
-    async def _transact(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
-        if self._writer is None:
-            raise StorageUnavailable("The database is not open for writing.")
-        async with self._writer.connect() as connection:
-            driver: Any = (await connection.get_raw_connection()).driver_connection
-            # Reaches into aiosqlite: it has no public way to run a function in its thread.
-            bare, in_thread = driver._conn, driver._execute  # noqa: SLF001
-            if not _begin(bare):
-                await in_thread(bare.execute, "BEGIN IMMEDIATE")
+        async with self._limited(writes=True) as limit, self._writer.connect() as connection:
+            if takes_long:
+                limit.reschedule(None)
             try:
-                result = work(bare)
-                await in_thread(bare.execute, "COMMIT")
+                async with connection.begin():
+                    if not self.is_sqlite:
+                        await _take_turn(connection, idle_ms=0 if takes_long else IDLE_LIMIT_MS)
+                    yield connection
             except BaseException:
-                # There, too, so that it comes after a commit that nobody waits for any more.
-                await in_thread(_roll_back, bare)
+                if self.is_sqlite and not connection.invalidated:
+                    # A commit that failed leaves SQLite's transaction open.
+                    await (await driver_of(connection)).rollback()
                 raise
-            return result
+
+    async def transact(self, piece: Piece[Result]) -> Result:
+        """What a piece of writing returns, once it is on disk.
+
+        What waits at the same time shares one transaction and one wait for the disk; a piece that
+        fails is undone alone.
+
+        Raises:
+            StorageUnavailable: nothing is stored; or, where the commit found no answer, perhaps.
+            Exception: whatever the piece raised; nothing of it is stored.
+        """
+        with self._counted(), translated():
+            return await self._group.write(piece)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -195,17 +183,6 @@ class Store:
                     # A command may read for as long as it takes.
                     limit.reschedule(None)
                 yield connection
-
-    async def read_at_once(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """One consistent view on SQLite, read by `work` in one hop to the driver's thread."""
-        if self._reader is None:
-            raise StorageUnavailable("The database is not open.")
-        with translated():
-            async with self._reader.connect() as connection:
-                driver: Any = (await connection.get_raw_connection()).driver_connection
-                # Reaches into aiosqlite, as `_transact` does.
-                result: Result = await driver._execute(_view, driver._conn, work)  # noqa: SLF001
-                return result
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncConnection]:
@@ -281,8 +258,6 @@ class Store:
             # with a time-out can swallow the cancellation by which that limit is kept.
             pool_timeout=30 if self.is_sqlite else None,
             hide_parameters=True,
-            # See `write_at_once`; never two threads at a time.
-            connect_args={"check_same_thread": False} if self.is_sqlite else {},
             # Every use ends its transaction itself; another rollback is another switch of threads.
             pool_reset_on_return=None if self.is_sqlite else "rollback",
         )
@@ -313,33 +288,6 @@ async def _take_turn(connection: AsyncConnection, *, idle_ms: int) -> None:
         ),
         {"idle": str(idle_ms), "key": WRITER_LOCK},
     )
-
-
-def _begin(bare: sqlite3.Connection) -> bool:
-    """Begin to write without waiting; False where another process writes just now."""
-    bare.execute("PRAGMA busy_timeout = 0")
-    try:
-        bare.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-            raise
-        return False
-    finally:
-        bare.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    return True
-
-
-def _view(bare: sqlite3.Connection, work: Callable[[sqlite3.Connection], Result]) -> Result:
-    bare.execute("BEGIN")
-    try:
-        return work(bare)
-    finally:
-        bare.execute("ROLLBACK")
-
-
-def _roll_back(bare: sqlite3.Connection) -> None:
-    if bare.in_transaction:
-        bare.execute("ROLLBACK")
 
 
 def _set_up_sqlite(engine: AsyncEngine, *, begin: str, read_only: bool) -> None:

@@ -1,22 +1,22 @@
 """Where deliveries become durable: events once for ever, every delivery in the journal.
 
-Group commit: deliveries that wait together share one transaction and one fsync. One task takes
-everything that waits, writes it, commits, then answers every waiter. In a crowd it first lets in
-those who are at the door; a delivery that comes alone waits for its own commit only.
+Events are decided about in the transaction that stores them. Deliveries that wait together share
+one, and one fsync: one task takes everything that waits, writes it, then answers every waiter. In a
+crowd it first lets in those who are at the door; one that comes alone waits for its commit only.
 """
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
 
-from sqlalchemy import Connection
+from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.errors import QueueFull, ShuttingDown, StorageUnavailable
-from casebell.events import AppendOutcome, CaseEvent
-from casebell.store.batch import Appended, SameContent, append
+from casebell.events import AppendOutcome, CaseEvent, Decided, Flag, KeyBasis
 from casebell.store.engine import Store
-from casebell.store.tables import CoreTables, SqliteTables
+from casebell.store.statements import Driver
+from casebell.store.unit_of_work import StoredEvent, UnitOfWork
 
 #: Most deliveries that wait for the disk at once; beyond it the answer is 503.
 QUEUE_LIMIT = 2_048
@@ -25,15 +25,46 @@ BATCH_LIMIT = 256
 #: Turns of the loop without another delivery after which a crowd is complete.
 QUIET_TURNS = 2
 
+#: (source, body, other body) -> whether both say the same.
+SameContent: TypeAlias = Callable[[str, bytes, bytes], bool]
+#: Decides about the new events of a unit of work, as far as it can; never raises.
+Decide: TypeAlias = Callable[[UnitOfWork], Sequence[Decided]]
+
+
+class Appended(NamedTuple):
+    """What became of a delivery."""
+
+    outcome: AppendOutcome
+    #: Id of the event's row (for a conflict, of the revision that was kept).
+    event_id: int
+    #: As it was delivered.
+    event: CaseEvent
+    #: Where the event is new, and its decision did not fail.
+    decided: Decided | None = None
+
+    @property
+    def key(self) -> str:
+        """The key that the source will recognise."""
+        return self.event.key
+
+    @property
+    def status(self) -> str:
+        """What its sender is told."""
+        return self.outcome._value_
+
+
+#: A delivery and whoever waits for it.
+_Waiting: TypeAlias = tuple[CaseEvent, "asyncio.Future[Appended]"]
+
 
 class EventLog:
     """Appends events; start it with `async with`.
 
     Args:
         store: the open store.
-        same_content: tells a repeat with other bytes from a conflict (decisions B7, C6).
-        appended: called after each commit that brought new events, with their ids. A batch in
-            which an event already stored got a flag comes without them: read it all again.
+        same_content: tells a repeat with other bytes from a conflict.
+        decide: decides about new events, in the transaction that stores them.
+        committed: called after each commit, with what became of its deliveries.
     """
 
     def __init__(
@@ -41,28 +72,29 @@ class EventLog:
         *,
         store: Store,
         same_content: SameContent,
-        appended: Callable[[Sequence[tuple[int, CaseEvent]]], None] = lambda _: None,
+        decide: Decide,
+        committed: Callable[[Sequence[Appended]], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._same_content = same_content
-        self._appended = appended
-        self._waiting: list[tuple[CaseEvent, asyncio.Future[Appended]]] = []
+        self._decide = decide
+        #: Called with what became of deliveries once they are on disk.
+        self.committed = committed
+        self._waiting: list[_Waiting] = []
         #: Deliveries in the last batch.
         self._crowd = 1
-        self._wake = asyncio.Event()
+        self._wakeup = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "EventLog":
-        # Asking for it costs a call of the system each time.
-        self._loop = asyncio.get_running_loop()
-        self._task = self._loop.create_task(self._run(), name="event-log")
+        self._task = asyncio.create_task(self._run(), name="event-log")
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Write what still waits, then end."""
         self._closing = True
-        self._wake.set()
+        self._wakeup.set()
         if self._task is not None:
             await self._task
 
@@ -71,10 +103,10 @@ class EventLog:
         """Whether its loop runs."""
         return self._task is not None and not self._task.done()
 
-    def append(self, event: CaseEvent) -> asyncio.Future[Appended]:
-        """Make an event durable; done after the commit.
+    async def append(self, event: CaseEvent) -> Appended:
+        """Make an event durable, with its decision; returns after the commit.
 
-        Raises, at once or by the future:
+        Raises:
             QueueFull: more deliveries wait than can be stored in time.
             ShuttingDown: the log is closing.
             StorageUnavailable: the commit failed; nothing of this delivery is stored.
@@ -83,20 +115,29 @@ class EventLog:
             raise ShuttingDown
         if len(self._waiting) >= QUEUE_LIMIT:
             raise QueueFull
-        future: asyncio.Future[Appended] = self._loop.create_future()
+        future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
         self._waiting.append((event, future))
-        self._wake.set()
-        return future
+        self._wakeup.set()
+        return await future
+
+    async def append_now(
+        self, connection: AsyncConnection, batch: Sequence[CaseEvent]
+    ) -> list[Appended]:
+        """Write a batch inside the caller's transaction; one result for each event, in order.
+
+        The caller hands the results to `committed` once they are on disk.
+        """
+        return await append_events(
+            connection, batch, same_content=self._same_content, decide=self._decide
+        )
 
     async def _run(self) -> None:
         while True:
-            await self._wake.wait()
-            self._wake.clear()
+            await self._wakeup.wait()
+            self._wakeup.clear()
             while self._waiting:
                 await self._let_in()
-                batch, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
-                self._crowd = len(batch)
-                await self._write(batch)
+                await self._write()
             if self._closing:
                 return
 
@@ -114,56 +155,114 @@ class EventLog:
             await asyncio.sleep(0)
             quiet = 0 if len(self._waiting) > before else quiet + 1
 
-    async def _write(self, batch: Sequence[tuple[CaseEvent, asyncio.Future[Appended]]]) -> None:
+    async def _write(self, *, at_most: int = BATCH_LIMIT) -> None:
+        """Write what waits, and answer those who wait for it."""
+        batch: list[_Waiting] = []
+
+        async def piece(connection: AsyncConnection) -> list[Appended]:
+            # Only now: whatever came while others wrote is written as well.
+            batch[:], self._waiting = self._waiting[:at_most], self._waiting[at_most:]
+            self._crowd = len(batch)
+            return await self.append_now(connection, [event for event, _ in batch])
+
         try:
-            results = await self._append([event for event, _ in batch])
+            results = await self._store.transact(piece)
         except StorageUnavailable as error:
-            _fail(batch, error)
+            # Where no transaction could begin, nothing was taken.
+            _fail(batch or self._take_all(), error)
         except Exception:  # noqa: BLE001 - whatever it was, nothing is stored and nobody may wait for ever
-            _fail(batch, StorageUnavailable())
+            if len(batch) <= 1:
+                _fail(batch, StorageUnavailable())
+                return
+            # A delivery that cannot be written fails alone.
+            self._waiting[:0] = batch
+            for _ in batch:
+                await self._write(at_most=1)
         else:
             for (_, future), result in zip(batch, results, strict=True):
                 # A client that went away has cancelled its future; its event is stored.
                 if not future.done():
                     future.set_result(result)
-            outcomes = {result.outcome for result in results}
-            if AppendOutcome.CONFLICT in outcomes:
-                self._appended(())
-            elif AppendOutcome.STORED in outcomes:
-                self._appended(
-                    [
-                        (result.event_id, result.event)
-                        for result in results
-                        if result.outcome is AppendOutcome.STORED
-                    ]
-                )
+            self.committed(results)
 
-    async def _append(self, events: Sequence[CaseEvent]) -> list[Appended]:
-        """One transaction; on SQLite perhaps shared with others that write."""
-
-        def work(bare: sqlite3.Connection) -> list[Appended]:
-            return append(SqliteTables(bare), events, same_content=self._same_content)
-
-        if self._store.is_sqlite:
-            return await self._store.write_at_once(work)
-        async with self._store.write() as connection:
-            return await append_events(connection, events, same_content=self._same_content)
+    def _take_all(self) -> list[_Waiting]:
+        taken, self._waiting = self._waiting, []
+        return taken
 
 
-def _fail(
-    batch: Sequence[tuple[CaseEvent, asyncio.Future[Appended]]], error: StorageUnavailable
-) -> None:
+def _fail(batch: Sequence[_Waiting], error: StorageUnavailable) -> None:
     for _, future in batch:
         if not future.done():
             future.set_exception(error)
 
 
 async def append_events(
-    connection: AsyncConnection, batch: Sequence[CaseEvent], *, same_content: SameContent
+    connection: AsyncConnection,
+    batch: Sequence[CaseEvent],
+    *,
+    same_content: SameContent,
+    decide: Decide,
 ) -> list[Appended]:
-    """Write a batch inside the caller's transaction; one result for each event, in order."""
+    """Write a batch with its decisions inside the caller's transaction."""
+    unit = UnitOfWork(await Driver.of(connection))
+    await unit.load(batch)
+    await _look_up_revisions(unit, batch)
+    appended = [_append(unit, event, same_content=same_content) for event in batch]
+    decided = {one.id: one for one in decide(unit)}
+    await unit.write()
+    # The first of several deliveries of a new event is the one that had it decided.
+    return [one._replace(decided=decided.pop(one.event_id, None)) for one in appended]
 
-    def work(core: Connection) -> list[Appended]:
-        return append(CoreTables(core), batch, same_content=same_content)
 
-    return await connection.run_sync(work)
+async def _look_up_revisions(unit: UnitOfWork, batch: Sequence[CaseEvent]) -> None:
+    """Read the revisions that bodies of this batch may be repeats of: other bytes, known key."""
+    firsts = {name: stored.body_sha256 for name, stored in unit.known.items()}
+    doubtful = [
+        event
+        for event in batch
+        if firsts.setdefault((event.source, event.key), event.body_sha256) != event.body_sha256
+    ]
+    if doubtful:
+        await unit.look_up((event.source, _revision_key(event)) for event in doubtful)
+
+
+def _append(unit: UnitOfWork, event: CaseEvent, *, same_content: SameContent) -> Appended:
+    """Note what an event is: new, a repeat of a known one, or in conflict with it."""
+    first = unit.known.get((event.source, event.key))
+    if first is None:
+        event_id, outcome = unit.add_event(event), AppendOutcome.STORED
+    elif _same(event, first, same_content):
+        event_id, outcome = first.id, AppendOutcome.DUPLICATE
+        unit.add_delivery(event, of=first, outcome=outcome)
+    else:
+        outcome = AppendOutcome.CONFLICT
+        unit.mark_conflict(first)
+        known = unit.known.get((event.source, _revision_key(event)))
+        if known is None:
+            event_id = unit.add_event(_revision(event), revision_of=first.id)
+        else:
+            event_id = known.id
+            unit.add_delivery(event, of=known, outcome=outcome)
+    unit.journal_delivery(event, event_id=event_id, outcome=outcome)
+    return Appended(outcome=outcome, event_id=event_id, event=event)
+
+
+def _same(event: CaseEvent, first: StoredEvent, same_content: SameContent) -> bool:
+    return event.body_sha256 == first.body_sha256 or same_content(
+        event.source, first.body, event.body
+    )
+
+
+def _revision(event: CaseEvent) -> CaseEvent:
+    """The conflicting body as an event of its own: kept, routed and shown like any other."""
+    return replace(
+        event,
+        key=_revision_key(event),
+        key_basis=KeyBasis.REVISION,
+        flags=event.flags | {Flag.CONFLICT},
+    )
+
+
+def _revision_key(event: CaseEvent) -> str:
+    """Names the first event and this body, so that the same conflict is kept once."""
+    return f"{event.key}#{event.body_sha256[:16]}"

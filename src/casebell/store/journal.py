@@ -5,18 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.events import Micros
 from casebell.json_text import canonical
 from casebell.store.schema import journal
+from casebell.store.statements import Driver, Query, TableRow, highest, insert
 
 #: RFC 6962 section 2.1: leaves are hashed with this prefix, nodes with 0x01.
 LEAF_PREFIX = b"\x00"
-
-#: A string as canonical JSON.
-quoted = canonical
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,13 +31,25 @@ class Entry:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-#: The columns of a row, in order.
-COLUMNS = ("seq", "at", "kind", "actor", "subject", "data", "leaf")
+class JournalRow(TableRow):
+    """A row of `journal`."""
+
+    seq: int
+    at: Micros
+    kind: str
+    actor: str
+    subject: str
+    #: Canonical JSON.
+    data: str
+    leaf: bytes
 
 
-def encode_data(data: object) -> str:
-    """The canonical JSON of an entry's data, or of a part."""
-    return canonical(data)
+class _Last(TableRow):
+    seq: int
+
+
+NEW_ENTRIES = insert(journal, JournalRow)
+_LAST = Query(_Last, lambda _: select(highest(journal.c.seq).label("seq")))
 
 
 def entry_bytes(*, seq: int, at: Micros, kind: str, actor: str, subject: str, data: str) -> bytes:
@@ -47,8 +57,8 @@ def entry_bytes(*, seq: int, at: Micros, kind: str, actor: str, subject: str, da
 
     A JSON array of the six columns, so that anyone can rebuild it from an export.
     """
-    texts = f"{quoted(kind)},{quoted(actor)},{quoted(subject)}"
-    return f"[{seq},{at},{texts},{data}]".encode()
+    before = canonical([seq, at, kind, actor, subject]).removesuffix("]")
+    return f"{before},{data}]".encode()
 
 
 def leaf_hash(entry: bytes) -> bytes:
@@ -66,33 +76,35 @@ async def append(connection: AsyncConnection, entries: Sequence[Entry]) -> int:
 
     The caller holds the writing transaction, so nobody else can take the numbers in between.
     """
-    last = (
-        await connection.execute(select(func.coalesce(func.max(journal.c.seq), 0)))
-    ).scalar_one()
-    if entries:
-        made = [dict(zip(COLUMNS, row, strict=True)) for row in rows(entries, after=last)]
-        await connection.execute(journal.insert(), made)
-    return int(last) + len(entries)
+    driver = await Driver.of(connection)
+    (last,) = await driver.fetch(_LAST)
+    await driver.run(NEW_ENTRIES, rows(entries, after=last.seq))
+    return last.seq + len(entries)
 
 
-def rows(entries: Sequence[Entry], *, after: int) -> list[tuple[Any, ...]]:
-    """The entries as rows, numbered from `after + 1`."""
-    return [
-        row(
+def rows(entries: Sequence[Entry], *, after: int) -> list[JournalRow]:
+    """The entries as rows, numbered from `after + 1`, each with its leaf hash."""
+    return [_row(seq, entry) for seq, entry in enumerate(entries, start=after + 1)]
+
+
+def _row(seq: int, entry: Entry) -> JournalRow:
+    data = canonical(entry.data)
+    leaf = leaf_hash(
+        entry_bytes(
             seq=seq,
             at=entry.at,
             kind=entry.kind,
             actor=entry.actor,
             subject=entry.subject,
-            data=encode_data(entry.data),
+            data=data,
         )
-        for seq, entry in enumerate(entries, start=after + 1)
-    ]
-
-
-def row(*, seq: int, at: Micros, kind: str, actor: str, subject: str, data: str) -> tuple[Any, ...]:
-    """An entry's columns with its leaf hash; `data` is its canonical JSON text."""
-    leaf = leaf_hash(
-        entry_bytes(seq=seq, at=at, kind=kind, actor=actor, subject=subject, data=data)
     )
-    return seq, at, kind, actor, subject, data, leaf
+    return JournalRow(
+        seq=seq,
+        at=entry.at,
+        kind=entry.kind,
+        actor=entry.actor,
+        subject=entry.subject,
+        data=data,
+        leaf=leaf,
+    )

@@ -8,10 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.clock import HOUR
-from casebell.events import AlertKind, Micros
+from casebell.events import AlertKind, Micros, NewAlert
 from casebell.ops_messages import Frequency, OpsMessage
 from casebell.store import outbox
-from casebell.store.outbox import NewAlert
 from casebell.store.schema import alerts
 
 
@@ -60,8 +59,9 @@ class OpsTargets:
 
         With no targets every message counts as told: there is nothing to wait for.
         """
-        new = self.alerts_for(message, now=now)
-        return not new or await outbox.add(connection, new, now=now) > 0
+        known = await known_subjects(connection, [subject_of(message, now=now)])
+        await outbox.add(connection, self.alerts_for(message, now=now), now=now)
+        return not known
 
 
 def subject_of(message: OpsMessage, *, now: Micros) -> str:

@@ -6,7 +6,6 @@ crash leaves either a waiting alert or a lease that somebody else takes over and
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row, and_, func, or_, select
@@ -19,65 +18,68 @@ from casebell.events import (
     AlertState,
     Message,
     Micros,
+    NewAlert,
     NextState,
     SendResult,
 )
-from casebell.ops_messages import OpsMessage, from_json, to_json
+from casebell.ops_messages import from_json, to_json
 from casebell.store import journal, leases
 from casebell.store.rows import word_list
 from casebell.store.schema import WAITING, alerts, attempts
-from casebell.store.tables import insert_new
+from casebell.store.statements import Driver, TableRow, insert_new
 
 #: Urgent, then ordinary.
 _PRIORITIES = (0, 1)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NewAlert:
-    """An alert to be put into the outbox; one for each subject, channel and target, for ever."""
+class AlertRow(TableRow):
+    """A new row of `alerts`."""
 
-    kind: AlertKind
+    kind: str
     subject: str
+    change_id: int | None
+    event_id: int | None
     channel: str
     target: str
-    urgent: bool
-    rules: tuple[str, ...] = ()
-    change_id: int | None = None
-    event_id: int | None = None
-    #: What an operations or test message tells.
-    note: OpsMessage | None = field(default=None, repr=False)
-    #: The channel that failed, where this alert stands in for another.
-    stands_in_for: str | None = None
+    rules: str
+    priority: int
+    state: str
+    attempts: int
+    created_at: Micros
+    not_before: Micros
+    may_repeat: bool
+    note: str | None
+    stands_in_for: str | None
 
 
-async def add(connection: AsyncConnection, new: Sequence[NewAlert], *, now: Micros) -> int:
-    """Put alerts into the outbox and return how many; those already there stay as they are."""
-    rows = [row_of(alert, now=now) for alert in new]
-    if not rows:
-        return 0
-    insert = insert_new(connection.dialect.name, alerts).returning(alerts.c.id)
-    return len((await connection.execute(insert, rows)).all())
+NEW_ALERTS = insert_new(alerts, AlertRow)
 
 
-def row_of(alert: NewAlert, *, now: Micros) -> dict[str, Any]:
+async def add(connection: AsyncConnection, new: Sequence[NewAlert], *, now: Micros) -> None:
+    """Put alerts into the outbox; those already there stay as they are."""
+    driver = await Driver.of(connection)
+    await driver.run(NEW_ALERTS, [row_of(alert, now=now) for alert in new])
+
+
+def row_of(alert: NewAlert, *, now: Micros) -> AlertRow:
     """A new alert as a row."""
-    return {
-        "kind": alert.kind.value,
-        "subject": alert.subject,
-        "change_id": alert.change_id,
-        "event_id": alert.event_id,
-        "channel": alert.channel,
-        "target": alert.target,
-        "rules": json.dumps(alert.rules),
-        "priority": 0 if alert.urgent else 1,
-        "state": AlertState.PENDING.value,
-        "attempts": 0,
-        "created_at": now,
-        "not_before": now,
-        "may_repeat": False,
-        "note": None if alert.note is None else to_json(alert.note),
-        "stands_in_for": alert.stands_in_for,
-    }
+    return AlertRow(
+        kind=alert.kind._value_,
+        subject=alert.subject,
+        change_id=alert.change_id,
+        event_id=alert.event_id,
+        channel=alert.channel,
+        target=alert.target,
+        rules=json.dumps(alert.rules),
+        priority=0 if alert.urgent else 1,
+        state=AlertState.PENDING._value_,
+        attempts=0,
+        created_at=now,
+        not_before=now,
+        may_repeat=False,
+        note=None if alert.note is None else to_json(alert.note),
+        stands_in_for=alert.stands_in_for,
+    )
 
 
 async def add_claimed(

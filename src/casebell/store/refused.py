@@ -17,7 +17,7 @@ from casebell.clock import iso
 from casebell.events import Micros
 from casebell.store import journal
 from casebell.store.schema import keys, refused
-from casebell.store.tables import insert_new
+from casebell.store.statements import Driver, TableRow, insert_new
 
 #: Refusals that are remembered; of each bound, the oldest go first.
 COUNT_LIMIT = 10_000
@@ -32,6 +32,14 @@ _KEY = "refused"
 
 #: Written as the partial indexes have it, so that they serve.
 _KEPT = refused.c.body.is_not(None)
+
+
+class _KeyRow(TableRow):
+    name: str
+    key: bytes
+
+
+_NEW_KEYS = insert_new(keys, _KeyRow)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,9 +69,8 @@ async def digest_key(connection: AsyncConnection) -> bytes:
     In the database and not in a file beside it: PostgreSQL has no "beside", all servers on one
     database need the same, and a backup without its key would hold digests that match nothing.
     """
-    await connection.execute(
-        insert_new(connection.dialect.name, keys), [{"name": _KEY, "key": secrets.token_bytes(32)}]
-    )
+    new = _KeyRow(name=_KEY, key=secrets.token_bytes(32))
+    await (await Driver.of(connection)).run(_NEW_KEYS, [new])
     key = await connection.execute(select(keys.c.key).where(keys.c.name == _KEY))
     return bytes(key.scalar_one())
 

@@ -9,6 +9,8 @@ from casebell.events import (
     Case,
     CaseEvent,
     Change,
+    Classification,
+    ClassifiedEvent,
     Delivery,
     Flag,
     KeyBasis,
@@ -16,11 +18,8 @@ from casebell.events import (
     Status,
     Tag,
     TimeBasis,
-    Verdict,
 )
-
-#: Flags that come with a verdict.
-_OF_VERDICTS = frozenset({Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT})
+from casebell.store.statements import TableRow
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -66,77 +65,73 @@ def delivery_from_row(row: Any, *, received_at: Micros) -> Delivery:
     )
 
 
-#: The columns of a new event, in order.
-EVENT_COLUMNS = (
-    "id",
-    "source",
-    "key",
-    "key_basis",
-    "type",
-    "receipt",
-    "receipt_raw",
-    "status",
-    "delivered_status",
-    "delivered_category",
-    "tags",
-    "text",
-    "occurred_at",
-    "occurred_raw",
-    "time_basis",
-    "received_at",
-    "flags",
-    "body",
-    "body_sha256",
-    "secret_label",
-    "address",
-    "idempotency_key",
-    "request_id",
-    "revision_of",
-)
+class EventRow(TableRow):
+    """A row of `events`."""
+
+    id: int
+    source: str
+    key: str
+    key_basis: str
+    type: str
+    receipt: str
+    receipt_raw: str
+    status: str
+    delivered_status: str | None
+    delivered_category: str | None
+    tags: str
+    text: str
+    occurred_at: Micros | None
+    occurred_raw: str | None
+    time_basis: str | None
+    received_at: Micros
+    flags: str
+    body: bytes
+    body_sha256: str
+    secret_label: str
+    address: str
+    idempotency_key: str | None
+    request_id: str
+    revision_of: int | None
+    routed_at: Micros | None
+    change_id: int | None
+    fold_reason: str | None
 
 
-def event_row(
-    event: CaseEvent,
-    *,
-    id: int,  # noqa: A002
-    revision_of: int | None,
-) -> tuple[Any, ...]:
-    """A new event's columns; plain strings, for an enum's cost the driver a search for adapters.
-
-    Status and tags stay empty until it is judged, which is after it was stored.
-    """
-    verdict = event.verdict
-    return (
-        id,
-        event.source,
-        event.key,
-        event.key_basis._value_,
-        event.type,
-        event.receipt,
-        event.receipt_raw,
-        verdict.status._value_ if verdict else "",
-        event.delivered_status,
-        event.delivered_category,
-        words(verdict.tags) if verdict else "",
-        event.text,
-        event.occurred_at,
-        event.occurred_raw,
-        event.time_basis._value_ if event.time_basis else None,
-        event.received_at,
-        words(event.flags),
-        event.body,
-        event.body_sha256,
-        event.secret_label,
-        event.address,
-        event.idempotency_key,
-        event.request_id,
-        revision_of,
+def event_row(event: CaseEvent, *, id: int, revision_of: int | None = None) -> EventRow:  # noqa: A002
+    """A new event's row, without a decision."""
+    return EventRow(
+        id=id,
+        source=event.source,
+        key=event.key,
+        key_basis=event.key_basis._value_,
+        type=event.type,
+        receipt=event.receipt,
+        receipt_raw=event.receipt_raw,
+        status="",
+        delivered_status=event.delivered_status,
+        delivered_category=event.delivered_category,
+        tags="",
+        text=event.text,
+        occurred_at=event.occurred_at,
+        occurred_raw=event.occurred_raw,
+        time_basis=event.time_basis._value_ if event.time_basis else None,
+        received_at=event.received_at,
+        flags=words(event.flags),
+        body=event.body,
+        body_sha256=event.body_sha256,
+        secret_label=event.secret_label,
+        address=event.address,
+        idempotency_key=event.idempotency_key,
+        request_id=event.request_id,
+        revision_of=revision_of,
+        routed_at=None,
+        change_id=None,
+        fold_reason=None,
     )
 
 
 def event_from_row(row: Any) -> CaseEvent:
-    """The event that a row of `events` holds; with a verdict, where it was judged."""
-    flags = parse_words(Flag, row.flags)
+    """The event that a row of `events` holds, as it was received."""
     return CaseEvent(
         source=row.source,
         key=row.key,
@@ -151,20 +146,24 @@ def event_from_row(row: Any) -> CaseEvent:
         occurred_raw=row.occurred_raw,
         time_basis=TimeBasis(row.time_basis) if row.time_basis else None,
         received_at=row.received_at,
-        flags=flags,
+        flags=parse_words(Flag, row.flags),
         body=bytes(row.body),
         body_sha256=row.body_sha256,
         secret_label=row.secret_label,
         address=row.address,
         idempotency_key=row.idempotency_key,
         request_id=row.request_id,
-        verdict=_verdict(row, flags) if row.status else None,
     )
 
 
-def _verdict(row: Any, flags: frozenset[Flag]) -> Verdict:
-    return Verdict(
-        status=Status(row.status), tags=parse_words(Tag, row.tags), flags=flags & _OF_VERDICTS
+def classified_from_row(row: Any) -> ClassifiedEvent:
+    """The event that a row of `events` holds, with the status that was decided.
+
+    Raises:
+        ValueError: it has none, or one of a later release.
+    """
+    return event_from_row(row).classified(
+        Classification(status=Status(row.status), tags=parse_words(Tag, row.tags))
     )
 
 

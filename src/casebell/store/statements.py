@@ -1,0 +1,179 @@
+"""Statements of SQLAlchemy Core that every delivery pays for: compiled once, run by the driver.
+
+SQLAlchemy's own execution costs two to five times as much as the driver's public `executemany`,
+which aiosqlite and asyncpg both have (docs/decisions/0010-where-the-microseconds-go.md). Everything
+else that reads or writes uses SQLAlchemy as documented, inside the same transaction.
+
+A row is a Struct whose fields are columns, so no order of columns is written down anywhere.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from operator import attrgetter
+from typing import Any, Generic, TypeVar, dataclass_transform
+
+import msgspec
+from sqlalchemy import (
+    ColumnElement,
+    Insert,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy.dialects import postgresql, registry, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+@dataclass_transform(frozen_default=True)
+class TableRow(msgspec.Struct, frozen=True, gc=False):
+    """A row of a table, or a part of it: its fields are columns."""
+
+
+R = TypeVar("R", bound=TableRow)
+
+#: By SQLAlchemy's name of the backend: the dialect with its driver's kind of placeholders.
+_DIALECTS: dict[str, Any] = {
+    "sqlite": sqlite.dialect(paramstyle="qmark"),
+    "postgresql": registry.load("postgresql.asyncpg")(),
+}
+_INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+class Driver:
+    """A transaction's connection, for statements of this module."""
+
+    def __init__(self, *, backend: str, connection: Any) -> None:
+        self._backend = backend
+        self._connection = connection
+
+    @classmethod
+    async def of(cls, connection: AsyncConnection) -> "Driver":
+        """The driver of a connection, inside its transaction."""
+        return cls(backend=connection.dialect.name, connection=await driver_of(connection))
+
+    async def fetch(self, query: "Query[R]", *, among: Iterable[str] | None = None) -> list[R]:
+        """The rows that a query finds.
+
+        Args:
+            among: the values that its `among` column may have.
+        """
+        given = () if among is None else (json.dumps(list(among)),)
+        sql = query.sql(self._backend)
+        if self._backend == "sqlite":
+            found = await self._connection.execute_fetchall(sql, given)
+        else:
+            found = await self._connection.fetch(sql, *given)
+        return [query.row(*one) for one in found]
+
+    async def run(self, write: "Write[R]", rows: Sequence[R]) -> None:
+        """Run a statement once for each row."""
+        if rows:
+            sql, values = write.compiled(self._backend)
+            await self._connection.executemany(sql, [values(row) for row in rows])
+
+
+async def driver_of(connection: AsyncConnection) -> Any:
+    """The driver's own connection: aiosqlite's or asyncpg's."""
+    return (await connection.get_raw_connection()).driver_connection
+
+
+class Query(Generic[R]):
+    """A SELECT for rows of one kind.
+
+    Args:
+        row: their Struct.
+        build: the statement, for a backend.
+    """
+
+    def __init__(self, row: type[R], build: Callable[[str], Select[Any]]) -> None:
+        self.row = row
+        self._build = build
+        self.sql = cache(self._compile)
+
+    def _compile(self, backend: str) -> str:
+        statement = self._build(backend)
+        names = tuple(statement.selected_columns.keys())
+        if names != self.row.__struct_fields__:
+            raise TypeError(f"{self.row.__name__} is not what is selected: {names}")
+        compiled = statement.compile(dialect=_DIALECTS[backend])
+        if not set(compiled.positiontup or ()) <= {"among"}:
+            raise TypeError(f"{self.row.__name__} is selected by other values than `among`")
+        return str(compiled)
+
+
+class Write(Generic[R]):
+    """An INSERT or UPDATE that is run once for each row of one kind.
+
+    Args:
+        row: the Struct of its parameters.
+        build: the statement, for a backend.
+    """
+
+    def __init__(self, row: type[R], build: Callable[[str], Insert | Update]) -> None:
+        self._row = row
+        self._build = build
+        self.compiled = cache(self._compile)
+
+    def _compile(self, backend: str) -> tuple[str, Callable[[R], Sequence[Any]]]:
+        fields = self._row.__struct_fields__
+        statement = self._build(backend).inline()
+        keys = list(fields) if isinstance(statement, Insert) else None
+        compiled = statement.compile(dialect=_DIALECTS[backend], column_keys=keys)
+        names = tuple(compiled.positiontup or ())
+        if set(names) != set(fields):
+            raise TypeError(f"{self._row.__name__} is not what is written: {names}")
+        values: Callable[[R], Sequence[Any]] = (
+            msgspec.structs.astuple if names == fields else attrgetter(*names)
+        )
+        return str(compiled), values
+
+
+def columns_of(table: Table, row: type[TableRow]) -> list[ColumnElement[Any]]:
+    """The columns of a table that a row has."""
+    return [table.c[name] for name in row.__struct_fields__]
+
+
+def highest(column: ColumnElement[int]) -> ColumnElement[int]:
+    """The highest value of a column; 0 where there is none."""
+    return func.coalesce(func.max(column), literal_column("0"))
+
+
+def among(column: ColumnElement[str], backend: str) -> ColumnElement[bool]:
+    """Whether a text column has one of the values that `Driver.fetch` is given.
+
+    They come as one JSON array, so that one statement serves any number of them.
+    """
+    if backend == "sqlite":
+        given = func.json_each(bindparam("among")).table_valued("value")
+        return column.in_(select(given.c.value))
+    array = cast(bindparam("among"), postgresql.JSONB)
+    return column.in_(select(func.jsonb_array_elements_text(array).column_valued("value")))
+
+
+def insert(table: Table, row: type[R]) -> Write[R]:
+    """Adds rows."""
+    return Write(row, lambda _: table.insert())
+
+
+def insert_new(table: Table, row: type[R]) -> Write[R]:
+    """Adds those rows whose unique key is free; passes over the others."""
+    return Write(row, lambda backend: _INSERTS[backend](table).on_conflict_do_nothing())
+
+
+def upsert(table: Table, row: type[R]) -> Write[R]:
+    """Adds rows; where the primary key is there, sets the other columns."""
+
+    def build(backend: str) -> Insert:
+        made = _INSERTS[backend](table)
+        key = [column.name for column in table.primary_key]
+        given = {name: made.excluded[name] for name in row.__struct_fields__ if name not in key}
+        statement: Insert = made.on_conflict_do_update(index_elements=key, set_=given)
+        return statement
+
+    return Write(row, build)
