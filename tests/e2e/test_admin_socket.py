@@ -223,7 +223,7 @@ async def test_it_works_on_postgresql(make_server: MakeServer, postgres: Postgre
         await server.start()
         socket_file = server.directory / "casebell.sock"
         assert stat.S_IMODE(socket_file.stat().st_mode) == 0o600
-        await deliver(server)
+        assert (await post(server, encoded(document()))).status_code == 200
         assert (await post(server, odd(1))).status_code == 202
         listed = await server.run("events", "list", "--json")
         assert (listed.code, [one["id"] for one in listed.lines()]) == (0, [1])
