@@ -450,6 +450,7 @@ def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     )
     made.set_main_option("version_locations", os.pathsep.join((scripts.versions, str(folder))))
     monkeypatch.setattr(migrations, "config", lambda: made)
+    monkeypatch.setattr(migrations, "VERSIONS", [*migrations.VERSIONS, "next"])
     return "next"
 
 

@@ -96,10 +96,17 @@ async def test_earlier_release(bare_url: str, monkeypatch: pytest.MonkeyPatch) -
     """A reader does not guess at the tables of an earlier release, and says what mends them."""
     async with Store(bare_url):
         pass
-    monkeypatch.setattr(ScriptDirectory, "get_current_head", lambda self: "9999")
+    monkeypatch.setattr(migrations, "VERSIONS", [*migrations.VERSIONS, "9999"])
     with pytest.raises(StorageUnavailable, match="older than this release") as caught:
         await Store(bare_url).open_for_reading()
     assert "casebell serve" in caught.value.hint
+
+
+def test_files_are_named_by_their_versions() -> None:
+    """What the names of the files say is what Alembic finds in them."""
+    scripts = ScriptDirectory.from_config(migrations.config())
+    assert [one.revision for one in scripts.walk_revisions()] == migrations.VERSIONS[::-1]
+    assert scripts.get_current_head() == migrations.VERSIONS[-1]
 
 
 @pytest.fixture
@@ -119,6 +126,7 @@ def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     made.set_main_option("version_locations", os.pathsep.join((scripts.versions, str(tmp_path))))
     with monkeypatch.context() as patched:
         patched.setattr(migrations, "config", lambda: made)
+        patched.setattr(migrations, "VERSIONS", [*migrations.VERSIONS, "failing"])
         yield
 
 
