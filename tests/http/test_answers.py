@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from casebell import errors
-from casebell.errors import CasebellError, ConfigError, HeldDelivery, StorageUnavailable
+from casebell.errors import CasebellError, ConfigError, HeldDelivery
 from casebell.events import HeldReason
 from casebell.http.answers import (
     RequestIds,
@@ -85,15 +85,6 @@ def test_a_stranger_reads_the_kind_of_error_and_no_more(error: CasebellError) ->
     assert response.headers["x-request-id"] == content["request_id"]
     assert REQUEST_ID.fullmatch(content["request_id"])
     assert ("retry-after" in response.headers) == (error.http_status in {429, 503})
-
-
-def test_the_operator_reads_everything() -> None:
-    """Behind the door the instance's sentence, its hint and the exit code are added."""
-    response = error_response(StorageUnavailable("The disk is full."), detailed=True)
-    content = json.loads(bytes(response.body))
-    assert content["message"] == "The disk is full."
-    assert content["hint"] == StorageUnavailable.hint
-    assert content["exit_code"] == 3
 
 
 async def test_nothing_there(client: httpx2.AsyncClient) -> None:

@@ -49,16 +49,9 @@ def accepted_answer(accepted: Accepted, request_id: str) -> Answer:
     return _answer(status, told, request_id)
 
 
-def error_answer(error: CasebellError, request_id: str, *, detailed: bool = False) -> Answer:
-    """An error in Parley's Error schema.
-
-    A stranger reads the class's own sentence. `detailed` tells the operator the instance's
-    sentence and hint instead.
-    """
-    message = error.message if detailed else (type(error).__doc__ or "").strip()
-    told: dict[str, Any] = {"error": error.code, "message": message}
-    if detailed:
-        told |= {"hint": error.hint, "exit_code": error.exit_code}
+def error_answer(error: CasebellError, request_id: str) -> Answer:
+    """An error in Parley's Error schema: a stranger reads its class's own sentence and no more."""
+    told = {"error": error.code, "message": (type(error).__doc__ or "").strip()}
     answer = _answer(error.http_status, told, request_id)
     if isinstance(error, Unavailable):
         answer.headers.append((b"retry-after", b"%d" % RETRY_AFTER_UNAVAILABLE))
@@ -89,9 +82,9 @@ def _answer(status: int, told: dict[str, Any], request_id: str) -> Answer:
     return Answer(status, headers, body)
 
 
-def error_response(error: CasebellError, *, detailed: bool = False) -> Response:
-    """An error for the framework to send; the arguments are those of `error_answer`."""
-    status, headers, body = error_answer(error, new_request_id(), detailed=detailed)
+def error_response(error: CasebellError) -> Response:
+    """An error for the framework to send."""
+    status, headers, body = error_answer(error, new_request_id())
     return Response(body, status, {name.decode(): value.decode() for name, value in headers})
 
 
@@ -115,15 +108,7 @@ def row_number(request: Request) -> int:
     Raises:
         HTTPException: 404; it is no number that a row can have.
     """
-    return as_row_number(request.path_params["id"])
-
-
-def as_row_number(text: str) -> int:
-    """The number of a row.
-
-    Raises:
-        HTTPException: 404; it is no number that a row can have.
-    """
+    text: str = request.path_params["id"]
     # int() would take other scripts' digits, and refuse thousands of them with an error of its own.
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise HTTPException(404)
