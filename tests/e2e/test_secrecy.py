@@ -337,4 +337,4 @@ def test_the_database_holds_no_secret(aftermath: Aftermath, state: str) -> None:
 def files_of(server: Server) -> dict[str, bytes]:
     """The database with all its side files, by name."""
     found = sorted(server.directory.glob("casebell.db*"))
-    return {path.name: path.read_bytes() for path in found}
+    return {path.name: path.read_bytes() for path in found if path.is_file()}
