@@ -6,8 +6,10 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager, closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx2
 import pytest
@@ -219,6 +221,24 @@ class TestSecrets:
             runtime.prepare(old, new)()
             assert not runtime.receiver.knows("parley")
             assert (await on_its_way).status == "duplicate"
+
+
+async def test_times_are_read_in_the_new_zone(tmp_path: Path) -> None:
+    """What a person types and sees at the command line has the zone of the new file."""
+    house = House(tmp_path, source(OLD))
+    socket_file = house.file.with_name("casebell.db.sock")
+    async with house.running():
+        assert (await ask(socket_file, "waiting"))["timezone"] == "America/New_York"
+        await house.post()
+        received = (await ask(socket_file, "list_events", limit=1))["value"]["rows"][0]
+        tokyo = datetime.fromisoformat(received["received_at"]).astimezone(ZoneInfo("Asia/Tokyo"))
+        typed = tokyo.replace(tzinfo=None).isoformat()
+        await house.reload(source(OLD) + '[server]\ntimezone = "Asia/Tokyo"\n')
+        answer = await ask(socket_file, "list_events", since=typed, limit=5)
+        assert answer["timezone"] == "Asia/Tokyo"
+        assert [one["id"] for one in answer["value"]["rows"]] == [received["id"]]
+        later = await ask(socket_file, "list_events", until=typed, limit=5)
+        assert later["value"]["rows"] == []
 
 
 class TestLimits:

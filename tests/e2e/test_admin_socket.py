@@ -249,12 +249,15 @@ async def test_a_configuration_that_is_wrong_is_code_2(make_server: MakeServer) 
 
 @pytest.mark.slow
 async def test_a_server_that_hangs_is_given_up(make_server: MakeServer) -> None:
-    """A server that is stopped in its tracks is told apart from one that works."""
+    """A server that is stopped in its tracks is told apart; what it stored can still be read."""
     server = await make_server().start()
+    await deliver(server)
     server.process.send_signal(signal.SIGSTOP)
     try:
         ran = await server.run("doctor")
+        listed = await server.run("events", "list", "--json")
     finally:
         server.process.send_signal(signal.SIGCONT)
     assert ran.code == 3
     assert "it does not answer" in ran.out
+    assert (listed.code, len(listed.lines())) == (0, 1)

@@ -19,7 +19,7 @@ from casebell.json_text import encode
 
 #: Seconds for the answer to a question, and to a command: a channel's test may take its timeout
 #: for each target.
-READ_TIMEOUT = 10.0
+READ_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 660.0
 
 
