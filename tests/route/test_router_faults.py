@@ -159,6 +159,24 @@ class TestPoison:
         assert all(row.routed_at is not None for row in await rows(bench.store, events))
         assert len(await bench.told(AlertKind.OPS)) == 1
 
+    async def test_a_history_that_cannot_be_read(self, store: Store) -> None:
+        """Where a case's change has a word of a later release, its next event is stored still."""
+        bench = Bench(store)
+        await bench.stored(received("evt_1"), received("evt_2", receipt="IOE0000000002"))
+        async with store.write() as connection:
+            await connection.execute(text("UPDATE changes SET status = 'novel' WHERE event_id = 1"))
+        appended = await bench.stored(
+            case_event("evt_3"), case_event("evt_4", receipt="IOE0000000002")
+        )
+        assert [one.outcome for one in appended] == ["stored"] * 2
+        assert [one.decided is not None for one in appended] == [False, True]
+        (note,) = await bench.notes()
+        assert note.startswith("Event 3 is stored, but deciding about it failed.")
+        async with store.write() as connection:
+            await connection.execute(text("UPDATE changes SET status = 'received'"))
+        await bench.route()
+        assert all(row.routed_at is not None for row in await rows(store, events))
+
     @pytest.mark.parametrize("later", [False, True])
     async def test_it_is_isolated_and_told(
         self, store: Store, monkeypatch: pytest.MonkeyPatch, *, later: bool

@@ -209,6 +209,7 @@ class UnitOfWork:
         self._driver = driver
         #: By source and key; those that are new here included.
         self.known: dict[Name, StoredEvent] = {}
+        self._unread: dict[str, list[_KnownChange]] = defaultdict(list)
         self._histories: dict[str, dict[int, Change]] = defaultdict(dict)
         self._cases: dict[str, Case] = {}
         self._ends = _Ends(event=0, entry=0, change=0)
@@ -228,7 +229,7 @@ class UnitOfWork:
         await self.look_up((event.source, event.key) for event in batch)
         (self._ends,) = await self._driver.fetch(_ENDS)
         for change in await self._driver.fetch(_HISTORY, among=receipts):
-            self._histories[change.receipt][change.id] = change_from_row(change)
+            self._unread[change.receipt].append(change)
         self._cases = {
             case.receipt: case_from_row(case)
             for case in await self._driver.fetch(_CASES, among=receipts)
@@ -243,7 +244,15 @@ class UnitOfWork:
                 self.known[event.source, event.key] = event
 
     def history(self, receipt: str) -> Sequence[Change]:
-        """The changes known of a receipt, those of this transaction included; the latest ones."""
+        """The changes known of a receipt, those of this transaction included; the latest ones.
+
+        Raises:
+            ValueError: one of them has a word of a later release. Its events can be stored still.
+        """
+        if receipt in self._unread:
+            before = {row.id: change_from_row(row) for row in self._unread[receipt]}
+            self._histories[receipt] = before | self._histories[receipt]
+            del self._unread[receipt]
         known = sorted(self._histories[receipt].values(), key=lambda change: -change.at)
         return known[:HISTORY_LIMIT]
 
