@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from casebell.app import build
 from casebell.runtime import Runtime
-from casebell.sandbox.sinks import HttpAnswer, HttpSink
+from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.settings import Settings, load
 from contracts.workbench import HandClock
 from e2e.sender import document, encoded, signed

@@ -12,7 +12,7 @@ from casebell.events import Delivery
 from casebell.notify.load import load_channels, policies
 from casebell.route.rulebook import Rulebook
 from casebell.runtime import Runtime
-from casebell.sandbox.sinks import HttpSink
+from casebell.sandbox.http_sink import HttpSink
 from casebell.settings import Channel, Rule, Settings
 from casebell.settings.models import Ops, Server, Storage
 from casebell.store.schema import alerts, events, journal

@@ -19,7 +19,7 @@ from bench.lives import Life, Step, lives
 from casebell.events import Delivery
 from casebell.runtime import Runtime
 from casebell.sandbox.deliveries import headers_for
-from casebell.sandbox.sinks import HttpAnswer, HttpSink
+from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.settings import load
 from casebell.store import queries
 from casebell.telemetry import configure_logging

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.serving import CONFIG, PARLEY, SECRET, Bench, Row, free_port
 from casebell.kinds.signature import PARLEY_SIGNATURE
-from casebell.sandbox.sinks import HttpSink
+from casebell.sandbox.http_sink import HttpSink
 from waiting import until
 
 #: Everything goes to one channel, as fast as it can.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from casebell.sandbox.sinks import HttpSink
+from casebell.sandbox.http_sink import HttpSink
 from cli.office import CONFIG, Office, ThreadedSink, copied, filled, json_url, serving
 
 

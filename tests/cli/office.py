@@ -24,7 +24,7 @@ from casebell.errors import RefusedDelivery
 from casebell.events import Delivery
 from casebell.runtime import Runtime
 from casebell.sandbox.deliveries import headers_for
-from casebell.sandbox.sinks import HttpSink
+from casebell.sandbox.http_sink import HttpSink
 from casebell.settings import load
 from e2e.server import PARLEY_SECRET, PATIENCE, TORCH_SECRET, Ran, environment
 from waiting import until, until_sync

@@ -2,7 +2,7 @@
 
 import json
 
-from casebell.sandbox.sinks import HttpAnswer, HttpSink
+from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from cli.office import Office
 
 

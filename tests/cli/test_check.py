@@ -3,7 +3,7 @@
 import pytest
 
 from casebell.events import Status, Tag
-from casebell.sandbox.samples import SAMPLES
+from casebell.sandbox.deliveries import SAMPLES
 from cli.office import Office
 from e2e.server import PARLEY_SECRET
 

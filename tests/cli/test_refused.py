@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from casebell.sandbox.sinks import HttpSink
+from casebell.sandbox.http_sink import HttpSink
 from cli.office import CONFIG, Office, parley, serving
 from e2e.server import PARLEY_SECRET, TORCH_SECRET, Ran
 from waiting import until_sync

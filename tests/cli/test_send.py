@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from casebell.sandbox.samples import SAMPLES
-from casebell.sandbox.sinks import HttpAnswer, HttpSink
+from casebell.sandbox.deliveries import SAMPLES
+from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from cli.office import Office, parley
 from e2e.server import PARLEY_SECRET, TORCH_SECRET
 

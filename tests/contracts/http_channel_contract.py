@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from casebell.events import FailureReason, Outcome
-from casebell.sandbox.sinks import Ending, HttpAnswer, HttpSink
+from casebell.sandbox.http_sink import Ending, HttpAnswer, HttpSink
 from contracts.channel_contract import (
     MESSAGE,
     MESSAGE_WORDS,

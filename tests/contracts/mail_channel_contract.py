@@ -8,7 +8,8 @@ import pytest
 
 from casebell.events import FailureReason, Outcome
 from casebell.notify.apprise_channel import AppriseChannel
-from casebell.sandbox.sinks import Ending, Mail, SmtpAnswer, SmtpSink, SmtpStep
+from casebell.sandbox.http_sink import Ending
+from casebell.sandbox.mail_sink import Mail, SmtpAnswer, SmtpSink, SmtpStep
 from contracts.channel_contract import (
     LINK,
     MESSAGE,

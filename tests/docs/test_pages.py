@@ -12,7 +12,7 @@ from casebell.errors import CasebellError, HeldDelivery
 from casebell.events import FailureReason, HeldReason
 from casebell.http.guard import Gate
 from casebell.notify.load import load_channels
-from casebell.sandbox.samples import SAMPLES
+from casebell.sandbox.deliveries import SAMPLES
 from casebell.settings import load
 from casebell.settings.models import Server
 from casebell.telemetry import Metrics, get_logger

@@ -5,7 +5,7 @@ import random
 import time
 from collections import Counter
 
-from casebell.sandbox.sinks import HttpSink
+from casebell.sandbox.http_sink import HttpSink
 from e2e.databases import Database
 from e2e.ledger import Ledger, Told
 from e2e.load import Load

@@ -5,7 +5,7 @@ import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from casebell.sandbox.sinks import HttpSink
+from casebell.sandbox.http_sink import HttpSink
 from casebell.store.journal import entry_bytes, leaf_hash
 from e2e.databases import Database
 from e2e.load import Load

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from casebell.sandbox.sinks import HttpSink, Mail, SmtpSink
+from casebell.sandbox.http_sink import HttpSink
+from casebell.sandbox.mail_sink import Mail, SmtpSink
 from casebell.uscis.receipts import mask
 from e2e.server import Server
 from waiting import until

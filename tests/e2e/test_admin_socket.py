@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from casebell.sandbox.sinks import HttpAnswer, HttpSink
+from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from e2e.databases import Postgres
 from e2e.sender import Wire, deliver, document, encoded, post, request
 from e2e.server import SOURCES, MakeServer, Server

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from casebell.sandbox.sinks import Ending, HttpAnswer, SmtpSink
+from casebell.sandbox.http_sink import Ending, HttpAnswer
+from casebell.sandbox.mail_sink import SmtpSink
 from casebell.uscis.receipts import mask
 from e2e.office import Hook, Office, free_port, text_of
 from e2e.sender import deliver, document, encoded, post, signed

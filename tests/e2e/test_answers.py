@@ -12,7 +12,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from casebell.sandbox.sinks import HttpSink
+from casebell.sandbox.http_sink import HttpSink
 from casebell.uscis.receipts import mask
 from e2e.answers import REQUEST_ID, checked, events, refused
 from e2e.sender import Wire, document, encoded, post, request, shared, signed

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from casebell.sandbox.sinks import HttpSink
+from casebell.sandbox.http_sink import HttpSink
 from casebell.store.engine import Store
 from contracts.case_events import case_event
 from contracts.deciding import append_undecided

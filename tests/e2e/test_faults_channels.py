@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from casebell.sandbox.sinks import Ending, HttpAnswer
+from casebell.sandbox.http_sink import Ending, HttpAnswer
 from e2e.office import Hook
 from e2e.sender import deliver
 from e2e.server import SOURCES, MakeServer

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from casebell.sandbox.sinks import HttpAnswer
+from casebell.sandbox.http_sink import HttpAnswer
 from e2e.answers import checked
 from e2e.office import Hook
 from e2e.sender import deliver, document, encoded, post

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from casebell.sandbox.sinks import HttpAnswer
+from casebell.sandbox.http_sink import HttpAnswer
 from e2e.answers import checked, refused
 from e2e.disks import BrokenDisk, SmallDisk, small_disk
 from e2e.office import Hook

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from alembic.script import ScriptDirectory
 
-from casebell.sandbox.sinks import HttpSink
+from casebell.sandbox.http_sink import HttpSink
 from casebell.store import journal, migrations
 from e2e.office import Hook
 from e2e.releases.make import WAITS, config

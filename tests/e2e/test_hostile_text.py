@@ -10,7 +10,7 @@ import unicodedata
 import pytest
 
 from casebell.kinds.parley import HOSTILE as MARKUP
-from casebell.sandbox.sinks import SmtpSink
+from casebell.sandbox.mail_sink import SmtpSink
 from cli.office import HOSTILE as CONTROLS
 from cli.office import on_terminal
 from e2e.office import Hook, text_of

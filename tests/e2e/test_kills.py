@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from casebell.sandbox.sinks import HttpSink
+from casebell.sandbox.http_sink import HttpSink
 from e2e.databases import Database, Postgres, SqliteFile
 from e2e.kills import Rig
 from e2e.ledger import configuration

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from casebell.sandbox.sinks import HttpAnswer, HttpSink
+from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from e2e.sender import Wire, deliver, document, encoded, post, request
 from e2e.server import SOURCES, MakeServer, Server
 from waiting import TIMEOUT, until

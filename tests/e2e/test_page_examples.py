@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from casebell.sandbox.sinks import HttpSink, SmtpSink
+from casebell.sandbox.http_sink import HttpSink
+from casebell.sandbox.mail_sink import SmtpSink
 from e2e.server import PARLEY_SECRET, SOURCES, TORCH_SECRET, MakeServer, environment
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

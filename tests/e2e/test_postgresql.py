@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from casebell.sandbox.sinks import HttpAnswer, HttpSink
+from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from e2e.cutting import CuttingLine
 from e2e.databases import Postgres, PostgresDatabase
 from e2e.kills import Rig

@@ -7,7 +7,7 @@ import uuid
 import psutil
 import pytest
 
-from casebell.sandbox.sinks import HttpSink
+from casebell.sandbox.http_sink import HttpSink
 from casebell.store.silence import LIMIT
 from e2e.cutting import CuttingLine
 from e2e.databases import Postgres, frozen

@@ -11,7 +11,8 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from casebell.sandbox.sinks import HttpAnswer, SmtpSink
+from casebell.sandbox.http_sink import HttpAnswer
+from casebell.sandbox.mail_sink import SmtpSink
 from e2e.office import Hook, text_of
 from e2e.sender import deliver, document, encoded, post, signed
 from e2e.server import PARLEY_SECRET, MakeServer, Server

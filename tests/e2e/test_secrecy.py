@@ -14,7 +14,8 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from casebell.sandbox.sinks import Ending, HttpAnswer, HttpSink, SmtpAnswer, SmtpSink, SmtpStep
+from casebell.sandbox.http_sink import Ending, HttpAnswer, HttpSink
+from casebell.sandbox.mail_sink import SmtpAnswer, SmtpSink, SmtpStep
 from e2e.sender import Wire, document, encoded, post, request, shared, signed
 from e2e.server import Server
 from waiting import until

@@ -25,8 +25,7 @@ from casebell.receive.bodies import same_content
 from casebell.receive.signatures import Authenticator
 from casebell.receive.understand import MAX_ID, MAX_TEXT, MAX_WORD, understand
 from casebell.route.verdict import Meanings, verdict_on
-from casebell.sandbox.deliveries import headers_for
-from casebell.sandbox.samples import SAMPLES, document_of
+from casebell.sandbox.deliveries import SAMPLES, document_of, headers_for
 from casebell.settings import Source
 
 RECORDED = Path(__file__).parent.parent / "samples"

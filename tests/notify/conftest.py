@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from casebell.sandbox.sinks import HttpSink
+from casebell.sandbox.http_sink import HttpSink
 from casebell.store.engine import Store
 from contracts.case_events import classified_event
 from contracts.leaks import LeakWatch

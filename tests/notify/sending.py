@@ -11,7 +11,7 @@ from casebell.notify.channel import Channel, Channels, Policy
 from casebell.notify.dispatcher import Dispatcher
 from casebell.notify.escalate import EscalationPolicy
 from casebell.notify.render import Style
-from casebell.sandbox.sinks import HttpSink
+from casebell.sandbox.http_sink import HttpSink
 from casebell.store import outbox
 from casebell.store.engine import Store
 from casebell.store.ops import OpsTargets

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from casebell.notify.alarm import LOOK_EVERY, TELL_AFTER, StorageAlarm
-from casebell.sandbox.sinks import HttpSink
+from casebell.sandbox.http_sink import HttpSink
 from casebell.store.engine import Store
 from casebell.store.schema import journal
 from contracts.case_events import case_event

@@ -19,7 +19,8 @@ from markdown_it.token import Token
 
 from casebell.events import FailureReason, Micros, Outcome
 from casebell.notify.apprise_channel import MOST_ABANDONED, AppriseChannel, load_channel
-from casebell.sandbox.sinks import HttpAnswer, HttpSink, SmtpSink
+from casebell.sandbox.http_sink import HttpAnswer, HttpSink
+from casebell.sandbox.mail_sink import SmtpSink
 from contracts.channel_contract import LINK, MESSAGE, Rig, Secret, Settings, load, told
 from contracts.http_channel_contract import HttpChannelContract, http_rig
 from waiting import TIMEOUT

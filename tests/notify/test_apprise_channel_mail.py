@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from casebell.events import FailureReason, Outcome
-from casebell.sandbox.sinks import SmtpAnswer, SmtpSink, SmtpStep
+from casebell.sandbox.mail_sink import SmtpAnswer, SmtpSink, SmtpStep
 from contracts.channel_contract import MESSAGE, Rig, load, told
 from contracts.mail_channel_contract import PASSWORD, TO, USER, MailContract, mail_rig
 

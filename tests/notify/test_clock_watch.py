@@ -5,7 +5,7 @@ import json
 import pytest
 
 from casebell.notify.clock_watch import LOOK_EVERY, follow_journal
-from casebell.sandbox.sinks import HttpAnswer, HttpSink
+from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.store.engine import Store
 from casebell.store.schema import alerts, journal
 from contracts.workbench import HandClock, LogBook, disk_failure, faults, rows

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from casebell.events import AlertKind, FailureReason, NewAlert, Outcome
 from casebell.notify.dispatcher import POLL
 from casebell.ops_messages import EventUndecided
-from casebell.sandbox.sinks import Ending, HttpAnswer, HttpSink
+from casebell.sandbox.http_sink import Ending, HttpAnswer, HttpSink
 from casebell.store import leases, outbox
 from casebell.store.engine import Store
 from casebell.store.schema import alerts, attempts, journal

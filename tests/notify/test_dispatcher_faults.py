@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.errors import StorageUnavailable
 from casebell.events import AlertKind, NewAlert
 from casebell.notify.sender import STORAGE_WAIT
-from casebell.sandbox.sinks import HttpAnswer, HttpSink
+from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.store import engine, outbox
 from casebell.store.engine import Store
 from casebell.store.schema import attempts

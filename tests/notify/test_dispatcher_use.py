@@ -7,7 +7,7 @@ import pytest
 
 from casebell.events import Alert
 from casebell.notify.channel import Channel
-from casebell.sandbox.sinks import HttpAnswer, HttpSink
+from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.store.engine import Store
 from notify.sending import RETRY_AFTER, Bench, channels_of, running, to
 from waiting import TIMEOUT, until

@@ -8,7 +8,8 @@ import pytest
 import requests
 
 from casebell.notify.wire import Exchange, HttpExchange, SmtpFailure, watching
-from casebell.sandbox.sinks import HttpAnswer, HttpSink, SmtpAnswer, SmtpSink, SmtpStep
+from casebell.sandbox.http_sink import HttpAnswer, HttpSink
+from casebell.sandbox.mail_sink import SmtpAnswer, SmtpSink, SmtpStep
 
 
 def get(url: str, *, stream: bool = False) -> list[Exchange]:

@@ -1,4 +1,4 @@
-"""`casebell demo` as a user runs it: it tells the story, can fail, and leaves nothing behind."""
+"""`casebell demo` as a user runs it: it plays the scenario, can fail, and leaves nothing behind."""
 
 import os
 import re
@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from casebell.sandbox.server import environment
-from casebell.sandbox.stage import demo_configuration
-from casebell.sandbox.story import STORY
+from casebell.sandbox.demo_environment import demo_configuration
+from casebell.sandbox.scenario import SCENARIO
+from casebell.sandbox.server_process import clean_environment
 
 #: Only the first steps, and a configuration of the test's own.
 SHORTENED = """
 import sys
 from casebell.cli.demo import run_demo
-from casebell.sandbox.story import STORY
+from casebell.sandbox.scenario import SCENARIO
 
 once, steps, *configuration = sys.argv[1:]
 text = open(configuration[0]).read() if configuration else None
-sys.exit(run_demo(once=once == "once", configuration=text, story=STORY[: int(steps)]))
+sys.exit(run_demo(once=once == "once", configuration=text, scenario=SCENARIO[: int(steps)]))
 """
 
 #: A server that writes the line of a delivery a second after it has answered it.
@@ -42,9 +42,12 @@ telemetry._Lines = LateLines
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Path]:
-    """Where the demo puts its temporary files; afterwards nothing of it may be left."""
-    place = tmp_path / "place"
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the demo puts its temporary files; afterwards nothing of it may be left.
+
+    Without the test's name in it: the path of a Unix socket has at most 107 bytes.
+    """
+    place = tmp_path_factory.mktemp("demo") / "place"
     place.mkdir()
     yield place
     assert list(place.iterdir()) == []
@@ -76,7 +79,7 @@ def start(place: Path, *words: str, modules: Path | None = None) -> subprocess.P
         stderr=subprocess.STDOUT,
         text=True,
         env={
-            **environment(),
+            **clean_environment(),
             "TMPDIR": str(place),
             "CASEBELL_SERVER__PORT": "1",
             "CASEBELL_CONFIG": "/nowhere/config.toml",
@@ -86,7 +89,7 @@ def start(place: Path, *words: str, modules: Path | None = None) -> subprocess.P
 
 
 def shortened(place: Path, *, once: bool, steps: int, configuration: str = "") -> list[str]:
-    """The command line of a story that ends early."""
+    """The command line of a scenario that ends early."""
     words = ["-c", SHORTENED, "once" if once else "stay", str(steps)]
     if configuration:
         file = place.parent / "other.toml"
@@ -107,15 +110,15 @@ def read_until(process: subprocess.Popen[str], pattern: str) -> str:
 
 
 @pytest.mark.slow
-def test_the_whole_story(place: Path) -> None:
+def test_the_whole_scenario(place: Path) -> None:
     """`casebell demo --once` tells every step, finds each as promised, and exits 0."""
     process = start(place, "-m", "casebell", "demo", "--once")
     output, _ = process.communicate(timeout=110)
     assert process.returncode == 0, output
     titles = re.findall(r"^ ?(\d+)  (.+)$", output, re.MULTILINE)
-    assert titles == [(str(number), step.title) for number, step in enumerate(STORY, start=1)]
+    assert titles == [(str(number), step.title) for number, step in enumerate(SCENARIO, start=1)]
     last = output.splitlines()[-1]
-    assert re.fullmatch(rf"{len(STORY)} steps in \d+ s, all as promised\.", last)
+    assert re.fullmatch(rf"{len(SCENARIO)} steps in \d+ s, all as promised\.", last)
     # No colours, and nothing of the hostile text that could act.
     assert all(char == "\n" or char.isprintable() for char in output)
 
@@ -198,13 +201,13 @@ def test_a_server_that_does_not_start(place: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ended_in_the_middle(place: Path, number: signal.Signals) -> None:
-    """A signal during the story ends it; the exit code says that it was not played out."""
+    """A signal during the scenario ends it; the exit code says that it did not end by itself."""
     process = start(place, *shortened(place, once=True, steps=6))
     read_until(process, "^ 1  ")
     process.send_signal(number)
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 128 + number
-    assert output.endswith("Ended before the story was over. Nothing is left of it.\n")
+    assert output.endswith("Ended before the last step. Nothing is left of it.\n")
 
 
 def test_it_runs_on_until_ctrl_c(place: Path) -> None:
@@ -220,7 +223,7 @@ def test_it_runs_on_until_ctrl_c(place: Path) -> None:
         ],
         capture_output=True,
         text=True,
-        env=environment(),
+        env=clean_environment(),
         timeout=30,
         check=True,
     )
@@ -264,7 +267,7 @@ def test_nowhere_to_write(tmp_path: Path) -> None:
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        env=environment(),
+        env=clean_environment(),
         timeout=30,
         cwd=tmp_path,
         check=False,

@@ -9,8 +9,9 @@ from email.message import EmailMessage
 import httpx2
 import pytest
 
+from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.sandbox.inbox import Inbox
-from casebell.sandbox.sinks import HttpAnswer, HttpSink, SmtpSink
+from casebell.sandbox.mail_sink import SmtpSink
 
 TEXT = "USCIS text: “Se envió una carta”\nSecond line.\n"
 

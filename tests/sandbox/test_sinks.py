@@ -12,14 +12,8 @@ from collections.abc import Callable
 import pytest
 import trustme
 
-from casebell.sandbox.sinks import (
-    Ending,
-    HttpAnswer,
-    HttpSink,
-    SmtpAnswer,
-    SmtpSink,
-    SmtpStep,
-)
+from casebell.sandbox.http_sink import Ending, HttpAnswer, HttpSink
+from casebell.sandbox.mail_sink import SmtpAnswer, SmtpSink, SmtpStep
 from waiting import TIMEOUT
 
 
@@ -234,7 +228,7 @@ async def test_waiting_for_what_does_not_come_ends(
     sink: Callable[[], HttpSink | SmtpSink], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`received` gives up instead of hanging a demo or a test."""
-    monkeypatch.setattr("casebell.sandbox.sinks._PATIENCE", 0.05)
+    monkeypatch.setattr("casebell.sandbox.http_sink._TIMEOUT", 0.05)
     async with sink() as waiting:
         with pytest.raises(TimeoutError):
             await waiting.received(1)

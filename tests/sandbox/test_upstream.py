@@ -20,7 +20,7 @@ from casebell.errors import (
 )
 from casebell.events import Delivery, Micros
 from casebell.receive.signatures import Authenticator
-from casebell.sandbox.sinks import Ending, HttpAnswer, HttpRequest, HttpSink
+from casebell.sandbox.http_sink import Ending, HttpAnswer, HttpRequest, HttpSink
 from casebell.sandbox.upstream import LONGEST_WAIT, Flaw, Outgoing, Upstream
 from casebell.settings import Secret, Source
 
@@ -151,7 +151,7 @@ async def test_a_shared_secret_does_not_protect_the_body(
 async def test_it_tries_again(upstream: Upstream, receiver: HttpSink, clock: FastClock) -> None:
     """After no answer, a 503 and a 429 it delivers the same again, signed, after growing waits."""
     receiver.answer(GONE, BUSY, SLOW_DOWN, STORED)
-    answer = await upstream.deliver(RFE, patience=30)
+    answer = await upstream.deliver_with_retries(RFE, retry_for=30)
     assert (str(answer), answer.tries) == ("200 stored", 4)
     assert clock.waits == [0.1, 0.2, 0.4]
     for request in receiver.requests:
@@ -163,7 +163,7 @@ async def test_it_tries_again(upstream: Upstream, receiver: HttpSink, clock: Fas
 async def test_a_refusal_is_final(upstream: Upstream, receiver: HttpSink, clock: FastClock) -> None:
     """A 401 is not tried again: the same secret will not do better."""
     receiver.answer(HttpAnswer(status=401, body=b'{"error": "signature_mismatch"}'))
-    answer = await upstream.deliver(RFE, patience=30)
+    answer = await upstream.deliver_with_retries(RFE, retry_for=30)
     assert str(answer) == "401 signature_mismatch"
     assert (len(receiver.requests), clock.waits) == (1, [])
 
@@ -171,7 +171,7 @@ async def test_a_refusal_is_final(upstream: Upstream, receiver: HttpSink, clock:
 async def test_its_patience_ends(upstream: Upstream, receiver: HttpSink, clock: FastClock) -> None:
     """When the time is over it settles for the last answer; the waits grow up to a limit."""
     receiver.answer(BUSY)
-    answer = await upstream.deliver(RFE, patience=5)
+    answer = await upstream.deliver_with_retries(RFE, retry_for=5)
     assert str(answer) == "503 storage_unavailable"
     assert clock.waits[:4] == [0.1, 0.2, 0.4, LONGEST_WAIT]
     assert set(clock.waits[4:]) == {LONGEST_WAIT}
@@ -183,7 +183,7 @@ async def test_nobody_there(upstream: Upstream, receiver: HttpSink) -> None:
     """A receiver that never answers is an error that says so, after its patience."""
     receiver.answer(GONE)
     with pytest.raises(ServerUnreachable):
-        await upstream.deliver(RFE, patience=1)
+        await upstream.deliver_with_retries(RFE, retry_for=1)
     assert len(receiver.requests) == 4
     assert upstream.answers == []
 

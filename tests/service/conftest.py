@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from casebell.sandbox.sinks import HttpSink
+from casebell.sandbox.http_sink import HttpSink
 from casebell.store.engine import Store
 from contracts.workbench import store_in
 from service.operating import Desk

@@ -9,7 +9,7 @@ from casebell.events import AlertKind, HeldReason, NewAlert, VerifiedDelivery
 from casebell.notify.dispatcher import Dispatcher
 from casebell.notify.load import load_channels
 from casebell.ops_messages import EventUndecided
-from casebell.sandbox.sinks import HttpSink
+from casebell.sandbox.http_sink import HttpSink
 from casebell.service.operations import Operations
 from casebell.settings import Channel, Settings
 from casebell.store import held, outbox

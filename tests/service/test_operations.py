@@ -6,7 +6,7 @@ import pytest
 
 from casebell.errors import NotFound, Refusal
 from casebell.receive.release import StillHeld
-from casebell.sandbox.sinks import HttpAnswer, HttpSink
+from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.store import refused
 from casebell.store.schema import alerts, events, journal
 from casebell.store.schema import held as held_table

@@ -13,7 +13,7 @@ from casebell.notify.load import policies
 from casebell.route.coverage import CoverageRow, coverage
 from casebell.route.rules import compile_rules
 from casebell.runtime import Runtime
-from casebell.sandbox.rehearsal import rehearse
+from casebell.sandbox.sample_rendering import render_samples
 from casebell.settings import Settings
 
 
@@ -47,7 +47,7 @@ def check(
                 }
             )
         return
-    count = rehearse(policies(settings))
+    count = render_samples(policies(settings))
     _print_settings(settings, runtime)
     _print_coverage(covered)
     for warning in settings.warnings:

@@ -16,37 +16,40 @@ from casebell.cli.terminal import line
 from casebell.clock import SystemClock
 from casebell.errors import CasebellError, ServerUnreachable
 from casebell.notify.render import one_line
-from casebell.sandbox.expect import Surprise, expect
-from casebell.sandbox.samples import SAMPLES, body_of
-from casebell.sandbox.stage import Stage, set_up
-from casebell.sandbox.story import STORY, Step
+from casebell.sandbox.deliveries import SAMPLES, body_of
+from casebell.sandbox.demo_environment import DemoEnvironment, set_up_demo
+from casebell.sandbox.expect import StepFailed, expect
+from casebell.sandbox.scenario import SCENARIO
+from casebell.sandbox.scenario_step import Step
 from casebell.sandbox.upstream import Outgoing
 
 #: What ends the demo early; Ctrl-C is SIGINT, a closed window SIGHUP.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-#: Seconds between two of the upstream's deliveries once the story is over.
+#: Seconds between two of the upstream's deliveries once the scenario is over.
 _EVERY = 4.0
 _LOOK = 0.1
 #: Lines of the server's log shown where a step failed.
 _TAIL = 15
 #: Characters of what was expected and of what came.
-_LONGEST = 2_000
+_MAX_CHARS = 2_000
 
 
 def demo(
-    once: Annotated[bool, typer.Option("--once", help="Play the story, then end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Play the scenario, then end.")] = False,
 ) -> None:
     """Try everything on this machine: a server, a simulated upstream, mail and chat sinks."""
     raise typer.Exit(run_demo(once=once))
 
 
-def run_demo(*, once: bool, configuration: str | None = None, story: Sequence[Step] = STORY) -> int:
-    """Play a story; the exit code.
+def run_demo(
+    *, once: bool, configuration: str | None = None, scenario: Sequence[Step] = SCENARIO
+) -> int:
+    """Play a scenario; the exit code.
 
     Args:
-        once: end after the story; else go on until Ctrl-C.
+        once: end after the last step; else go on until Ctrl-C.
         configuration: the text of a configuration instead of the demo's own.
-        story: its steps.
+        scenario: its steps.
     """
     ended_by: list[signal.Signals] = []
 
@@ -55,110 +58,111 @@ def run_demo(*, once: bool, configuration: str | None = None, story: Sequence[St
         task = asyncio.current_task()
 
         def end(number: signal.Signals) -> None:
-            # Once: what is cleaned up is not to be disturbed.
+            # A second signal must not disturb the cleaning up.
             if task is not None and not ended_by:
                 ended_by.append(number)
                 task.cancel()
 
         for number in _SIGNALS:
             loop.add_signal_handler(number, end, number)
-        return await _demo(story, once=once, configuration=configuration)
+        return await _demo(scenario, once=once, configuration=configuration)
 
     try:
         with asyncio.Runner() as runner:
             return runner.run(play())
     except asyncio.CancelledError:
         line()
-        line("Ended before the story was over. Nothing is left of it.")
+        line("Ended before the last step. Nothing is left of it.")
         return 128 + ended_by[0] if ended_by else 1
 
 
-async def _demo(story: Sequence[Step], *, once: bool, configuration: str | None) -> int:
-    async with set_up(configuration=configuration) as stage:
+async def _demo(scenario: Sequence[Step], *, once: bool, configuration: str | None) -> int:
+    async with set_up_demo(configuration=configuration) as environment:
         line("Casebell demo: a real server, a simulated upstream, real chat and mail sinks.")
-        line(f"All of it runs on this machine, in {stage.directory}, which is removed at the end.")
+        directory = environment.directory
+        line(f"All of it runs on this machine, in {directory}, which is removed at the end.")
         line(
             "Alerts go to chat (an HTTP sink) and to the mail of rfe-team and jchan (an SMTP sink);"
         )
         line("it-desk gets mail about what operations must know.")
         began = time.monotonic()
-        if not await _tell(story, stage):
+        if not await _play(scenario, environment):
             return 1
         seconds = time.monotonic() - began
         line()
-        line(f"{len(story)} steps in {seconds:.0f} s, all as promised.")
-        return 0 if once else await _stay(stage)
+        line(f"{len(scenario)} steps in {seconds:.0f} s, all as promised.")
+        return 0 if once else await _keep_running(environment)
 
 
-async def _tell(story: Sequence[Step], stage: Stage) -> bool:
-    """The story, as it happens; whether every step came out as promised."""
+async def _play(scenario: Sequence[Step], environment: DemoEnvironment) -> bool:
+    """Play the steps and print their lines; whether every step came out as promised."""
     try:
-        took = await stage.server.start()
-        line(f"The server is ready after {took:.1f} s: {stage.server.url}")
+        took = await environment.server.start()
+        line(f"The server is ready after {took:.1f} s: {environment.server.url}")
     except CasebellError as error:
-        await _explain(error, stage)
+        await _print_failure_and_log(error, environment)
         return False
-    for number, step in enumerate(story, start=1):
+    for number, step in enumerate(scenario, start=1):
         line()
         _styled(f"{number:>2}  {step.title}", bold=True)
         try:
-            await _tell_step(step, stage)
+            await _play_step(step, environment)
         except CasebellError as error:
-            await _explain(error, stage)
+            await _print_failure_and_log(error, environment)
             line()
-            line(f"Step {number} of {len(story)} did not come out as promised.")
+            line(f"Step {number} of {len(scenario)} did not come out as promised.")
             return False
     return True
 
 
-async def _tell_step(step: Step, stage: Stage) -> None:
-    async for about, text in step.play(stage):
+async def _play_step(step: Step, environment: DemoEnvironment) -> None:
+    async for about, text in step.play(environment):
         line(f"    {about:<9} {text}")
-    surplus = [f"{arrival.recipient}: {arrival.title}" for arrival in stage.inbox.read()]
+    surplus = [f"{arrival.recipient}: {arrival.title}" for arrival in environment.inbox.read()]
     expect("messages beyond those", expected="none", got="; ".join(surplus) or "none")
 
 
-async def _explain(error: CasebellError, stage: Stage) -> None:
-    _say_what(error)
+async def _print_failure_and_log(error: CasebellError, environment: DemoEnvironment) -> None:
+    _print_failure(error)
     try:
         # The line of a wrong answer says why it was given, and is written after the answer.
-        await _last_answer_logged(stage)
-    except Surprise as missing:
-        _say_what(missing)
+        await _wait_for_log_of_last_answer(environment)
+    except StepFailed as missing:
+        _print_failure(missing)
     line("    The last lines of the server's log:")
-    for logged in stage.server.tail(_TAIL):
+    for logged in environment.server.tail(_TAIL):
         line(f"      {logged}")
 
 
-async def _last_answer_logged(stage: Stage) -> None:
-    if not stage.upstream.answers:
+async def _wait_for_log_of_last_answer(environment: DemoEnvironment) -> None:
+    if not environment.upstream.answers:
         return
-    _, answer = stage.upstream.answers[-1]
+    _, answer = environment.upstream.answers[-1]
     if (request_id := answer.content.get("request_id")) is not None:
-        await stage.server.logged(str(request_id))
+        await environment.server.logged(str(request_id))
 
 
-def _say_what(error: CasebellError) -> None:
-    if isinstance(error, Surprise):
+def _print_failure(error: CasebellError) -> None:
+    if isinstance(error, StepFailed):
         _styled(f"    NOT AS EXPECTED: {error.what}", fg="red")
-        line(f"      expected  {one_line(error.expected, limit=_LONGEST)}")
-        line(f"      got       {one_line(error.got, limit=_LONGEST)}")
+        line(f"      expected  {one_line(error.expected, limit=_MAX_CHARS)}")
+        line(f"      got       {one_line(error.got, limit=_MAX_CHARS)}")
     else:
         _styled(f"    NOT AS EXPECTED: {error.message}", fg="red")
 
 
-async def _stay(stage: Stage) -> int:
+async def _keep_running(environment: DemoEnvironment) -> int:
     """Keep everything running and show what happens, until Ctrl-C."""
-    if not stage.server.runs:
-        await stage.server.start()
-    config = f"--config {stage.config}"
+    if not environment.server.runs:
+        await environment.server.start()
+    config = f"--config {environment.config}"
     for text in (
         "",
         "Everything runs on, and the upstream delivers something every few seconds.",
-        f"  Server         {stage.server.url}",
-        f"  Configuration  {stage.config}",
-        f"  Secrets        {stage.env_file}",
-        f"  Server's log   {stage.server.log}",
+        f"  Server         {environment.server.url}",
+        f"  Configuration  {environment.config}",
+        f"  Secrets        {environment.env_file}",
+        f"  Server's log   {environment.server.log}",
         "",
         "To try in another window:",
         f"  casebell send {config} --sample parley-rfe",
@@ -174,38 +178,38 @@ async def _stay(stage: Stage) -> int:
     ):
         line(text)
     try:
-        await _go_on(stage)
+        await _deliver_samples(environment)
     except asyncio.CancelledError:
         line()
         line("Ended. Nothing is left of the demo.")
         return 0
     line("The server has ended by itself. The last lines of its log:")
-    for logged in stage.server.tail(_TAIL):
+    for logged in environment.server.tail(_TAIL):
         line(f"  {logged}")
     return 1
 
 
-async def _go_on(stage: Stage) -> None:
+async def _deliver_samples(environment: DemoEnvironment) -> None:
     """Deliver and show until the server ends."""
     clock = SystemClock()
     next_at = clock.monotonic()
-    samples = [(name, one) for name, one in SAMPLES.items() if one[0].name in stage.secrets]
-    while stage.server.runs:
-        for arrival in stage.inbox.read():
-            _happened(arrival.recipient, arrival.title)
+    samples = [(name, one) for name, one in SAMPLES.items() if one[0].name in environment.secrets]
+    while environment.server.runs:
+        for arrival in environment.inbox.read():
+            _print_event(arrival.recipient, arrival.title)
         if clock.monotonic() >= next_at:
             next_at = clock.monotonic() + _EVERY
             name, (kind, sample) = random.choice(samples)  # noqa: S311 - any will do
             outgoing = Outgoing(source=kind.name, body=body_of(kind, sample, now=clock.now()))
             try:
-                answer = str(await stage.upstream.post(outgoing))
+                answer = str(await environment.upstream.post(outgoing))
             except ServerUnreachable as error:
                 answer = error.message
-            _happened("upstream", f"{name} → {answer}")
+            _print_event("upstream", f"{name} → {answer}")
         await asyncio.sleep(_LOOK)
 
 
-def _happened(who: str, what: str) -> None:
+def _print_event(who: str, what: str) -> None:
     line(f"{datetime.now().astimezone():%H:%M:%S}  {who:<26} {what}")
 
 

@@ -14,8 +14,7 @@ from casebell.cli.terminal import line
 from casebell.clock import SystemClock
 from casebell.errors import ConfigError, NotFound, ServerUnreachable
 from casebell.kinds import KINDS
-from casebell.sandbox.deliveries import headers_for
-from casebell.sandbox.samples import SAMPLES, body_of
+from casebell.sandbox.deliveries import SAMPLES, body_of, headers_for
 from casebell.settings import Settings, Source
 
 #: Seconds for an answer.

@@ -1,16 +1,16 @@
-"""What a step of the demo expected, and what it got instead."""
+"""How a step of the demo fails: what it expected, and what it got instead."""
 
 from casebell.errors import CasebellError
 
 
-class Surprise(CasebellError):
-    """Something came out otherwise than promised."""
+class StepFailed(CasebellError):
+    """A step of the demo came out otherwise than promised."""
 
-    code = "surprise"
+    code = "step_failed"
     exit_code = 1
 
     def __init__(self, what: str, *, expected: object, got: object) -> None:
-        """`what` was looked at, in a few words."""
+        """`what` names what was checked, in a few words."""
         self.what = what
         self.expected = str(expected)
         self.got = str(got)
@@ -18,6 +18,6 @@ class Surprise(CasebellError):
 
 
 def expect(what: str, *, expected: object, got: object) -> None:
-    """Raise Surprise unless both are equal."""
+    """Raise StepFailed unless both are equal."""
     if expected != got:
-        raise Surprise(what, expected=expected, got=got)
+        raise StepFailed(what, expected=expected, got=got)

@@ -1,4 +1,4 @@
-"""What people were told: the messages that came in at the sinks, however they were sent."""
+"""The messages that came in at the sinks, chat and mail alike."""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +7,8 @@ from email import message_from_bytes
 from email.policy import default
 
 from casebell.events import Micros
-from casebell.sandbox.sinks import HttpRequest, HttpSink, Mail, SmtpSink
+from casebell.sandbox.http_sink import HttpRequest, HttpSink
+from casebell.sandbox.mail_sink import Mail, SmtpSink
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

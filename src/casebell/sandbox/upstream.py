@@ -54,7 +54,7 @@ class Outgoing:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class DeliveryAnswer:
     """What the receiver said to one delivery."""
 
     status: int
@@ -94,7 +94,7 @@ class Upstream:
         chance: random.Random,
     ) -> None:
         #: Every answer so far.
-        self.answers: list[tuple[Outgoing, Answer]] = []
+        self.answers: list[tuple[Outgoing, DeliveryAnswer]] = []
         self._url = url
         self._sources = sources
         self._secrets = secrets
@@ -110,7 +110,7 @@ class Upstream:
     async def __aexit__(self, *_: object) -> None:
         await self._client.__aexit__(None, None, None)
 
-    async def post(self, outgoing: Outgoing, flaw: Flaw | None = None) -> Answer:
+    async def post(self, outgoing: Outgoing, flaw: Flaw | None = None) -> DeliveryAnswer:
         """Deliver it once.
 
         Raises:
@@ -118,17 +118,17 @@ class Upstream:
         """
         return await self._post(outgoing, flaw, tries=1)
 
-    async def deliver(self, outgoing: Outgoing, *, patience: float) -> Answer:
+    async def deliver_with_retries(self, outgoing: Outgoing, *, retry_for: float) -> DeliveryAnswer:
         """Deliver it, again and again with growing waits, until it is answered 2xx or for good.
 
         Args:
             outgoing: what to deliver.
-            patience: seconds after which no other try is begun.
+            retry_for: seconds after which no other try is begun.
 
         Raises:
             ServerUnreachable: the last try had no answer.
         """
-        last_moment = self._clock.monotonic() + patience
+        last_moment = self._clock.monotonic() + retry_for
         wait, tries = FIRST_WAIT, 0
         while True:
             tries += 1
@@ -146,7 +146,7 @@ class Upstream:
 
     async def storm(
         self, outgoings: Sequence[Outgoing], *, copies: int, flaws: Sequence[Flaw] = ()
-    ) -> list[Answer]:
+    ) -> list[DeliveryAnswer]:
         """Deliver each several times and once with each flaw, in any order and many at once."""
         deliveries: list[tuple[Outgoing, Flaw | None]] = [
             (outgoing, flaw) for outgoing in outgoings for flaw in (*[None] * copies, *flaws)
@@ -154,13 +154,13 @@ class Upstream:
         self._chance.shuffle(deliveries)
         turns = asyncio.Semaphore(AT_ONCE)
 
-        async def take_turn(outgoing: Outgoing, flaw: Flaw | None) -> Answer:
+        async def take_turn(outgoing: Outgoing, flaw: Flaw | None) -> DeliveryAnswer:
             async with turns:
                 return await self.post(outgoing, flaw)
 
         return await asyncio.gather(*(take_turn(*delivery) for delivery in deliveries))
 
-    async def _post(self, outgoing: Outgoing, flaw: Flaw | None, *, tries: int) -> Answer:
+    async def _post(self, outgoing: Outgoing, flaw: Flaw | None, *, tries: int) -> DeliveryAnswer:
         posted_at = self._clock.now()
         headers = self._headers(outgoing, flaw, at=posted_at // _SECOND)
         body = outgoing.body
@@ -172,7 +172,7 @@ class Upstream:
             content = response.json()
         except (httpx2.HTTPError, ValueError):
             raise ServerUnreachable("The receiver does not answer.") from None
-        answer = Answer(
+        answer = DeliveryAnswer(
             status=response.status_code,
             content=content if isinstance(content, dict) else {},
             tries=tries,

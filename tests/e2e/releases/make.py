@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from casebell.sandbox.sinks import HttpAnswer, HttpSink
+from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from e2e.sender import deliver, document, encoded, post, shared, signed
 from e2e.server import SOURCES, Server
 from waiting import until

@@ -12,22 +12,22 @@ from typing import Any, Self
 import httpx2
 
 from casebell.errors import ServerUnreachable
-from casebell.sandbox.expect import Surprise
+from casebell.sandbox.expect import StepFailed
 
 #: Seconds for the server to start, and for any other command to end.
-PATIENCE = 30.0
+TIMEOUT = 30.0
 #: Seconds for the log line of an answer: it is written right after the answer.
-LINE_WITHIN = 10.0
+LOG_LINE_TIMEOUT = 10.0
 _POLL = 0.01
 
 
-def environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """This process's environment without what would change a configuration or a loopback send."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith("CASEBELL_")}
     return kept | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
 
-class Server:
+class ServerProcess:
     """A server that can be started, killed and stopped; killed when its `async with` block ends.
 
     Args:
@@ -42,7 +42,7 @@ class Server:
         self._process: asyncio.subprocess.Process | None = None
         # A connection that is kept would not survive a restart.
         self._client = httpx2.AsyncClient(
-            timeout=PATIENCE, trust_env=False, limits=httpx2.Limits(max_keepalive_connections=0)
+            timeout=TIMEOUT, trust_env=False, limits=httpx2.Limits(max_keepalive_connections=0)
         )
 
     async def __aenter__(self) -> Self:
@@ -62,7 +62,7 @@ class Server:
         """Start, and wait until it serves; seconds taken.
 
         Raises:
-            Surprise: it ended, or did not serve in time.
+            StepFailed: it ended, or did not serve in time.
         """
         began = time.monotonic()
         with self.log.open("ab") as output:
@@ -70,16 +70,16 @@ class Server:
             self._process = await _run(
                 "serve", "--config", str(self._config), stdout=output, stderr=output
             )
-        while time.monotonic() - began < PATIENCE:
+        while time.monotonic() - began < TIMEOUT:
             if (url := self._url_since(seen)) is not None:
                 self.url = url
                 return time.monotonic() - began
             if not self.runs:
                 break
             await asyncio.sleep(_POLL)
-        raise Surprise(
+        raise StepFailed(
             "casebell serve",
-            expected=f"it serves within {PATIENCE:g} s",
+            expected=f"it serves within {TIMEOUT:g} s",
             got="it still starts" if self.runs else f"exit code {self._process.returncode}",
         )
 
@@ -96,10 +96,10 @@ class Server:
             return None, 0.0
         self._process.send_signal(signal.SIGTERM)
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT):
                 code = await self._process.wait()
         except TimeoutError:
-            return None, PATIENCE
+            return None, TIMEOUT
         return code, time.monotonic() - began
 
     async def metrics(self) -> str:
@@ -113,19 +113,19 @@ class Server:
         except httpx2.HTTPError:
             raise ServerUnreachable from None
 
-    async def logged(self, request_id: str, *, within: float = LINE_WITHIN) -> None:
+    async def logged(self, request_id: str, *, within: float = LOG_LINE_TIMEOUT) -> None:
         """Wait until the log has the line of a delivery that was answered.
 
         The server writes the lines of one turn of its loop when that turn ends: after its answers.
         A server that has ended writes no more, and is not waited for.
 
         Raises:
-            Surprise: the line did not come in time.
+            StepFailed: the line did not come in time.
         """
         deadline = time.monotonic() + within
         while self.runs and not self._has_line_of(request_id):
             if time.monotonic() > deadline:
-                raise Surprise(
+                raise StepFailed(
                     "the server's log",
                     expected=f"the line of {request_id} within {within:g} s of the answer",
                     got="no such line",
@@ -151,11 +151,11 @@ class Server:
         return None
 
 
-async def ask(*words: str, config: Path) -> list[dict[str, Any]]:
+async def run_json(*words: str, config: Path) -> list[dict[str, Any]]:
     """What a command that reads says, as JSON.
 
     Raises:
-        Surprise: it failed, or did not end.
+        StepFailed: it failed, or did not end.
     """
     command = " ".join(("casebell", *words))
     process = await _run(
@@ -167,17 +167,17 @@ async def ask(*words: str, config: Path) -> list[dict[str, Any]]:
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             output, errors = await process.communicate()
     except TimeoutError:
-        raise Surprise(command, expected="an answer", got=f"none in {PATIENCE:g} s") from None
+        raise StepFailed(command, expected="an answer", got=f"none in {TIMEOUT:g} s") from None
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     if process.returncode != 0:
         got = f"exit code {process.returncode}: {errors.decode(errors='replace').strip()}"
-        raise Surprise(command, expected="exit code 0", got=got)
+        raise StepFailed(command, expected="exit code 0", got=got)
     return [json.loads(line) for line in output.splitlines()]
 
 
@@ -192,7 +192,7 @@ async def _run(*words: str, stdout: Any, stderr: Any) -> asyncio.subprocess.Proc
         stdin=asyncio.subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
-        env=environment(),
+        env=clean_environment(),
         # Ctrl-C at the terminal is for the demo; it ends its processes itself.
         process_group=0,
     )

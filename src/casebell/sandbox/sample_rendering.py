@@ -1,4 +1,4 @@
-"""Every sample through the classifier and the messages, before a real one comes."""
+"""Classify and render every sample, so that a mistake shows before a real delivery comes."""
 
 from collections.abc import Mapping
 
@@ -8,11 +8,11 @@ from casebell.notify.channel import Policy
 from casebell.notify.render import CaseFacts, render_case
 from casebell.receive.understand import understand
 from casebell.route.verdict import Meanings, verdict_on
-from casebell.sandbox.samples import SAMPLES, body_of
+from casebell.sandbox.deliveries import SAMPLES, body_of
 from casebell.settings import Source
 
 
-def rehearse(policies: Mapping[str, Policy]) -> int:
+def render_samples(policies: Mapping[str, Policy]) -> int:
     """Render each sample for each channel; return how many messages were made."""
     count = 0
     now = SystemClock().now()
@@ -24,7 +24,7 @@ def rehearse(policies: Mapping[str, Policy]) -> int:
             headers=(),
             address="",
             received_at=now,
-            request_id="rehearsal",
+            request_id="sample",
         )
         verified = VerifiedDelivery(delivery=delivery, secret_label=kind.name)
         event = understand(verified, source)
@@ -33,10 +33,10 @@ def rehearse(policies: Mapping[str, Policy]) -> int:
             alert = Alert(
                 id=0,
                 kind=AlertKind.CASE,
-                subject="rehearsal",
+                subject="sample",
                 channel=name,
                 target=name,
-                rules=("rehearsal",),
+                rules=("sample",),
                 urgent=False,
                 attempts=1,
                 created_at=now,

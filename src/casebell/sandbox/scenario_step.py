@@ -1,18 +1,18 @@
-"""One step of the story, and what every step looks at."""
+"""A step of the demo's scenario, and the checks that several steps make."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from casebell.events import Micros
+from casebell.sandbox.demo_environment import DemoEnvironment
 from casebell.sandbox.expect import expect
 from casebell.sandbox.inbox import Arrival
-from casebell.sandbox.server import ask
-from casebell.sandbox.stage import Stage
-from casebell.sandbox.upstream import Answer, Flaw, Outgoing
+from casebell.sandbox.server_process import run_json
+from casebell.sandbox.upstream import DeliveryAnswer, Flaw, Outgoing
 
 #: Lines for a reader, as they happen: what the line is about, and the line.
-Account: TypeAlias = AsyncIterator[tuple[str, str]]
+Lines: TypeAlias = AsyncIterator[tuple[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,20 +20,20 @@ class Step:
     """One promise of README, tried out."""
 
     title: str
-    #: Raises Surprise, or another CasebellError, where it comes out otherwise.
-    play: Callable[[Stage], Account]
+    #: Raises StepFailed, or another CasebellError, where it comes out otherwise.
+    play: Callable[[DemoEnvironment], Lines]
 
 
-async def delivered(
-    stage: Stage,
+async def deliver(
+    demo: DemoEnvironment,
     outgoing: Outgoing,
     answer: str,
     *,
     key: str | None = None,
     flaw: Flaw | None = None,
-) -> Answer:
+) -> DeliveryAnswer:
     """Post it; the answer must be this one, and name this key."""
-    given = await stage.upstream.post(outgoing, flaw)
+    given = await demo.upstream.post(outgoing, flaw)
     expect("the HTTP answer", expected=answer, got=str(given))
     if key is not None:
         expect("its event_id", expected=key, got=given.content.get("event_id"))
@@ -43,20 +43,20 @@ async def delivered(
     return given
 
 
-def expect_told(arrivals: Sequence[Arrival], *recipients: str) -> None:
-    """Exactly these were told, each once."""
+def expect_recipients(arrivals: Sequence[Arrival], *recipients: str) -> None:
+    """Exactly these have one message each."""
     got = sorted(arrival.recipient for arrival in arrivals)
     expect("who is told", expected=_names(sorted(recipients)), got=_names(got))
 
 
 def expect_titles(arrivals: Sequence[Arrival], title: str) -> None:
-    """All of them were told this."""
+    """Every message has this title."""
     for arrival in arrivals:
         expect(f"the title for {arrival.recipient}", expected=title, got=arrival.title)
 
 
 def expect_text(arrivals: Sequence[Arrival], *, says: str = "", never: Sequence[str] = ()) -> None:
-    """All messages say the one, and none says any of the other."""
+    """Every message has the text `says`, and none has any text of `never`."""
     for arrival in arrivals:
         whole = f"{arrival.title}\n{arrival.text}"
         if says not in whole:
@@ -66,7 +66,7 @@ def expect_text(arrivals: Sequence[Arrival], *, says: str = "", never: Sequence[
                 expect(f"the message for {arrival.recipient}", expected=f"no {words!r}", got=whole)
 
 
-def when_told(arrivals: Sequence[Arrival], since: Micros) -> str:
+def recipients_and_times(arrivals: Sequence[Arrival], since: Micros) -> str:
     """`chat after 11 ms, jchan after 24 ms`: who, and how long after it was posted."""
     return ", ".join(
         f"{arrival.recipient.partition('@')[0]} after {duration(arrival.at - since)}"
@@ -79,9 +79,9 @@ def duration(micros: Micros) -> str:
     return f"{micros / 1_000_000:.1f} s" if micros >= 1_000_000 else f"{micros / 1_000:.0f} ms"
 
 
-async def why(stage: Stage, key: str) -> dict[str, Any]:
+async def why(demo: DemoEnvironment, key: str) -> dict[str, Any]:
     """What `casebell why` says of the event with this key."""
-    stories = await ask("why", key, config=stage.config)
+    stories = await run_json("why", key, config=demo.config)
     return stories[0]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from casebell.events import Micros
 from casebell.kinds.parley import HOSTILE
-from casebell.sandbox.samples import SAMPLES, document_of, new_receipt
+from casebell.sandbox.deliveries import SAMPLES, document_of, new_receipt
 from casebell.uscis.receipts import canonical
 
 #: 2026-03-02T15:04:05.678901Z.

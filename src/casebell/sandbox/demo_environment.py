@@ -1,4 +1,4 @@
-"""Where the demo plays: a temporary directory, a real server, its upstream and its sinks."""
+"""The demo's environment: a temporary directory, a real server, its upstream and its sinks."""
 
 import asyncio
 import random
@@ -15,10 +15,11 @@ from pathlib import Path
 
 from casebell.clock import SystemClock
 from casebell.errors import Refusal
-from casebell.sandbox.expect import Surprise, expect
+from casebell.sandbox.expect import StepFailed, expect
+from casebell.sandbox.http_sink import HttpSink
 from casebell.sandbox.inbox import Arrival, Inbox
-from casebell.sandbox.server import Server
-from casebell.sandbox.sinks import HttpSink, SmtpSink
+from casebell.sandbox.mail_sink import SmtpSink
+from casebell.sandbox.server_process import ServerProcess
 from casebell.sandbox.upstream import Upstream
 from casebell.settings import load
 
@@ -32,21 +33,21 @@ IT = "it-desk@example-firm.com"
 #: after a restart.
 _PORTS = range(18_000, 28_000)
 #: Seconds until everything that was delivered is decided and sent; a first retry takes five.
-PATIENCE = 15.0
+TIMEOUT = 15.0
 _POLL = 0.01
 _WAITING = re.compile(r'^casebell_waiting\{what="(unrouted|alerts)"\} ([0-9.e+]+)$', re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Stage:
-    """Everything the story needs, running."""
+class DemoEnvironment:
+    """What the scenario's steps work with."""
 
     directory: Path
     config: Path
-    server: Server
+    server: ServerProcess
     upstream: Upstream
     inbox: Inbox
-    #: The chat room, which can be told to fail.
+    #: The chat room, which can be made to fail.
     chat: HttpSink
     #: What the upstream proves itself with, by source.
     secrets: Mapping[str, str] = field(repr=False)
@@ -63,18 +64,18 @@ class Stage:
             at_least: wait for so many. What becomes of a held delivery is not counted as waiting.
 
         Raises:
-            Surprise: something still waits when the patience is over.
+            StepFailed: something still waits after `TIMEOUT`.
         """
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while True:
             waiting = await self._waiting()
             over = time.monotonic() > deadline
             if not waiting and (over or self.inbox.unread() >= at_least):
                 return self.inbox.read()
             if over:
-                raise Surprise(
+                raise StepFailed(
                     "everything is decided and sent",
-                    expected=f"nothing waits after {PATIENCE:g} s",
+                    expected=f"nothing waits after {TIMEOUT:g} s",
                     got=", ".join(f"{what}: {count:g}" for what, count in waiting.items()),
                 )
             await asyncio.sleep(_POLL)
@@ -88,8 +89,8 @@ class Stage:
 
 
 @asynccontextmanager
-async def set_up(*, configuration: str | None = None) -> AsyncIterator[Stage]:
-    """A stage, its server not yet started; nothing of it is left when the block ends.
+async def set_up_demo(*, configuration: str | None = None) -> AsyncIterator[DemoEnvironment]:
+    """The environment, its server not yet started; nothing of it is left when the block ends.
 
     Args:
         configuration: instead of `demo.toml`.
@@ -114,7 +115,7 @@ async def set_up(*, configuration: str | None = None) -> AsyncIterator[Stage]:
         lines = [f"CASEBELL_DEMO_{name}={value}\n" for name, value in values.items()]
         (directory / ".env").write_text("".join(lines))
         server = await stack.enter_async_context(
-            Server(config=config, log=directory / "server.log")
+            ServerProcess(config=config, log=directory / "server.log")
         )
         upstream = await stack.enter_async_context(
             Upstream(
@@ -125,7 +126,7 @@ async def set_up(*, configuration: str | None = None) -> AsyncIterator[Stage]:
                 chance=random.Random(),  # noqa: S311 - the order of deliveries is no secret
             )
         )
-        yield Stage(
+        yield DemoEnvironment(
             directory=directory,
             config=config,
             server=server,
