@@ -97,7 +97,7 @@ def test_uvicorn_has_the_protocol_that_we_subclass() -> None:
         state += ("parser", "headers", "expect_100_continue", "client", "loop", "transport")
         protocol.on_message_begin()
         state += ("app", "connections", "scope")
-        needs("uvicorn", protocol, *state, "url", "_start_asgi_task")
+        needs("uvicorn", protocol, *state, "url")
     finally:
         protocol.loop.close()
     overridden = {name for name in vars(Guard) if not name.startswith("_")} - {"idle"}

@@ -84,6 +84,7 @@ class Request:
     Args:
         pieces: of the body; None is a sender that goes away.
         ends: whether the body is complete with the last piece; else no more of it comes.
+        clock: moves on a second for each piece.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Request:
         source: str = "parley",
         method: str = "POST",
         ends: bool = True,
+        clock: HandClock | None = None,
     ) -> None:
         self.scope: dict[str, Any] = {
             "type": "http",
@@ -103,12 +105,15 @@ class Request:
         }
         self._pieces = list(pieces)
         self._ends = ends
+        self._clock = clock
         self.sent: list[Any] = []
 
     async def _receive(self) -> Any:
         if not self._pieces:
             await asyncio.Event().wait()
         piece = self._pieces.pop(0)
+        if self._clock:
+            self._clock.advance(1)
         if piece is None:
             return {"type": "http.disconnect"}
         more = bool(self._pieces) or not self._ends
@@ -157,7 +162,8 @@ async def test_a_delivery_is_stored_and_told(counter: Counter, size: int) -> Non
 async def test_a_line_says_what_became_of_it(counter: Counter) -> None:
     """Each value under its own name, and the counters as well."""
     for _ in range(2):
-        request = await Request(BODY).to(counter.endpoint)
+        # The time is counted from its last byte on.
+        request = await Request(BODY, clock=counter.clock).to(counter.endpoint)
     (row,) = await rows(counter.store, events)
     assert counter.lines()[-1] == {
         "source": "parley",

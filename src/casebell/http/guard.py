@@ -25,6 +25,8 @@ from casebell.telemetry import Log
 
 #: Bytes of a head, a trailer or a chunk's extension that may come without completing it.
 LARGEST_HEAD = 64 * 1024
+#: Bytes of a piece of an answer that does not wait for others.
+LARGE = 16 * 1024
 #: Headers of one request: each costs memory, however short it is.
 MOST_HEADERS = 100
 #: Requests that one connection may have waiting behind one that is being answered.
@@ -117,6 +119,9 @@ class OneWrite(asyncio.Transport):
         if not self._parts:
             self._loop.call_soon(self._flush)
         self._parts.append(data)
+        if len(data) > LARGE:
+            # Else who streams would not hear that nobody reads.
+            self._flush()
 
     def close(self) -> None:
         """End once everything is sent."""
@@ -151,8 +156,6 @@ class Guard(HttpToolsProtocol):
     _unfinished = 0
     #: Short pieces of the running body.
     _short = 0
-    #: The request that is being answered; others wait in the pipeline, the newest at the left.
-    _answering: RequestResponseCycle | None = None
     #: The request to which the running body belongs.
     _body_of: RequestResponseCycle | None = None
     #: Whether nothing more is read: the connection ends with the answers under way.
@@ -204,14 +207,11 @@ class Guard(HttpToolsProtocol):
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing to wait for any more, and nobody to be answered."""
+        """Nothing to wait for any more."""
         self._until = None
         if self._watch is not None:
             self._watch.cancel()
         self.resume_writing()
-        # The web server tells only the newest request.
-        for cycle in (self._answering, *(waiting for waiting, _ in self.pipeline)):
-            _disconnect(cycle)
         super().connection_lost(exc)
         self._gate.left(len(self.connections))
 
@@ -353,7 +353,9 @@ class Guard(HttpToolsProtocol):
             self.pipeline[0] = (broken, refusal)
             broken.keep_alive = False
         else:
-            _disconnect(broken)
+            # Its application hears that the client has gone, and writes no answer.
+            broken.disconnected = True
+            broken.message_event.set()
             self.cycle = None  # type: ignore[assignment]
             self._ask(refusal)
 
@@ -377,10 +379,6 @@ class Guard(HttpToolsProtocol):
         else:
             self._wait(self._patience if self._body_of else self.timeout_keep_alive)
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self._answering = cycle
-        super()._start_asgi_task(cycle, app)
-
     @property
     def _patience(self) -> float:
         return self._gate.limits().body_timeout
@@ -401,18 +399,11 @@ class Guard(HttpToolsProtocol):
             self._watch = self.loop.call_later(min(left, self._patience), self._look)
         elif self.idle or self.transport.is_closing():
             self.transport.abort()
-        elif late is not None and late is self._answering and not late.response_started:
+        elif late is not None and not late.response_started and not self.pipeline:
             self._refuse(BodyTooSlow())
         else:
-            # An earlier request on this connection is being answered; the next one may wait.
+            # An earlier request is being answered, and nothing is read meanwhile.
             self._watch = self.loop.call_later(self._patience, self._look)
-
-
-def _disconnect(cycle: RequestResponseCycle | None) -> None:
-    """Let a request write no answer."""
-    if cycle is not None and not cycle.response_complete:
-        cycle.disconnected = True
-        cycle.message_event.set()
 
 
 def _refusal(error: CasebellError) -> Any:
