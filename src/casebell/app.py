@@ -67,8 +67,8 @@ def build(
         async with runtime.store.read() as connection:
             await queries.latest_sequence(connection)
         # An empty transaction costs no fsync, and shows whether one could begin.
-        async with runtime.store.write():
-            return True
+        await runtime.store.transact(queries.latest_sequence)
+        return True
 
     async def loops_run() -> bool:
         loops = runtime.event_log, runtime.router.loop, runtime.dispatcher, runtime.delivery_watch

@@ -18,7 +18,7 @@ from casebell.ops_messages import ConfigRejected, OpsMessage
 from casebell.settings import Settings, fingerprint
 from casebell.settings.changes import changes, waiting_for_restart
 from casebell.store import journal
-from casebell.store.engine import Store
+from casebell.store.engine import Connection, Store
 from casebell.telemetry import Log, Metrics
 
 #: Puts prepared settings to use; neither waits nor fails.
@@ -146,11 +146,14 @@ class Reloader:
     ) -> None:
         now = self._clock.now()
         entry = journal.Entry(at=now, kind=kind, actor=actor, subject="server", data=data)
-        async with self._store.write() as connection:
+
+        async def write(connection: Connection) -> None:
             await journal.append(connection, [entry])
             if message is not None:
                 # Through the channels that run.
                 await self._dispatcher.channels.ops.notify(connection, message, now=now)
+
+        await self._store.transact(write)
 
 
 def _message(sha256: str, problems: Sequence[Mapping[str, str]]) -> ConfigRejected:

@@ -31,7 +31,7 @@ from casebell.service.operations import Operations
 from casebell.service.reading import Reading
 from casebell.settings import Settings
 from casebell.store import journal, leases, queries
-from casebell.store.engine import Store
+from casebell.store.engine import Connection, Store
 from casebell.store.event_log import Appended, EventLog
 from casebell.store.presence import Presence
 from casebell.telemetry import Log, Metrics, get_logger
@@ -229,14 +229,16 @@ class Runtime:
         started = journal.Entry(
             at=now, kind="server.started", actor="server", subject="server", data=data
         )
-        async with self.store.write() as connection:
+
+        async def take_up(connection: Connection) -> dict[str, int]:
             # Before anything is written with a time of today.
             await follow_journal(connection, now=now, log=self.log)
             # On SQLite the lock proves that no other sender lives; on PostgreSQL `presence` looks.
             left_over = await leases.release(connection, now=now) if self.store.is_sqlite else 0
             await journal.append(connection, [started])
-            waiting = await queries.backlog(connection)
-        self.log.info("server.took_up", interrupted=left_over, **waiting)
+            return {"interrupted": left_over, **await queries.backlog(connection)}
+
+        self.log.info("server.took_up", **await self.store.transact(take_up))
 
 
 def _volatile(settings: Settings) -> dict[str, Sequence[str]]:

@@ -31,6 +31,7 @@ from casebell.clock import SystemClock
 from casebell.events import Delivery, HeldReason, HeldState, Micros, VerifiedDelivery
 from casebell.store import held, refused
 from casebell.store.engine import Connection, Store
+from contracts.writing import writing
 
 _CONFIG = '[server]\nport = 0\n[storage]\nurl = "sqlite:///casebell.db"\n'
 
@@ -158,7 +159,7 @@ async def _refuse_and_hold(database: Path, *, count: int, end: Micros) -> None:
     """Refusals and held deliveries of the last days; of the latter most are discarded."""
     async with Store(f"sqlite:///{database}") as store:
         for first in range(0, count, 500):
-            async with store.write() as connection:
+            async with writing(store) as connection:
                 for number in range(first, min(first + 500, count)):
                     await _hold(connection, number, count=count, end=end)
                 await refused.refuse(

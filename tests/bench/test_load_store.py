@@ -27,6 +27,7 @@ from casebell.store.engine import Store
 from casebell.store.rows import event_row, words
 from casebell.store.soundness import inspect_copy
 from contracts.deciding import append_undecided
+from contracts.writing import writing
 from e2e.sender import deliver
 from e2e.server import PARLEY_SECRET, Server
 
@@ -129,7 +130,7 @@ async def test_decisions_are_the_routers(loaded: Path, tmp_path: Path) -> None:
     async with runtime.opened():
         for chunk in in_chunks(rows(loaded / "casebell.db", "SELECT * FROM events ORDER BY id")):
             events = [understood(row, settings.sources) for row in chunk]
-            async with runtime.store.write() as connection:
+            async with writing(runtime.store) as connection:
                 await append_undecided(connection, events)
             await runtime.router.decide_again()
     own = {

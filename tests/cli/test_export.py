@@ -19,6 +19,7 @@ from cli.office import HOSTILE, Office, casebell, on_terminal
 from cli.test_events import FIELDS
 from contracts.case_events import case_event
 from contracts.deciding import append_undecided
+from contracts.writing import writing
 from e2e.server import PATIENCE, environment
 
 #: More than one page of the database, and more than a pipe holds.
@@ -29,7 +30,7 @@ def add_many(office: Office) -> None:
     """Events beside those that were received."""
 
     async def add() -> None:
-        async with Store(f"sqlite:///{office.database}") as store, store.write() as connection:
+        async with Store(f"sqlite:///{office.database}") as store, writing(store) as connection:
             for start in range(0, MANY, 100):
                 numbers = range(start, min(start + 100, MANY))
                 events = [case_event(f"evt_many_{number}") for number in numbers]
@@ -93,7 +94,7 @@ def test_a_spreadsheet_runs_nothing(office: Office, start: str) -> None:
     """A cell that a spreadsheet would take for a formula begins with an apostrophe."""
 
     async def add() -> None:
-        async with Store(f"sqlite:///{office.database}") as store, store.write() as connection:
+        async with Store(f"sqlite:///{office.database}") as store, writing(store) as connection:
             dangerous = f"{start}cmd|' /C calc'!A0"
             event = case_event(
                 dangerous, text=dangerous, type=dangerous, delivered_status=dangerous

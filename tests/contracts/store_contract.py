@@ -34,6 +34,7 @@ from casebell.store.schema import alerts, deliveries, events
 from casebell.store.schema import journal as journal_table
 from contracts.case_events import RECEIVED_AT, case_event, same_json
 from contracts.deciding import append_undecided, undecided
+from contracts.writing import writing
 
 #: Appends events, names each that is acknowledged, and waits to be killed.
 WRITER = Path(__file__).with_name("store_writer.py")
@@ -48,7 +49,7 @@ async def read_journal(store: Store) -> Sequence[Any]:
 
 async def write_and_fail(store: Store) -> None:
     """A writer that gives up after it wrote an event and an entry of the journal."""
-    async with store.write() as connection:
+    async with writing(store) as connection:
         await append_undecided(connection, [case_event("no")])
         raise LookupError
 
@@ -116,7 +117,7 @@ class Transactions:
             await write_and_fail(store)
         async with store.read() as connection:
             assert (await connection.execute(select(func.count(events.c.id)))).scalar_one() == 0
-        async with store.write() as connection:
+        async with writing(store) as connection:
             await append_undecided(connection, [case_event()])
         entries = await read_journal(store)
         assert [entry.seq for entry in entries] == [1]
@@ -126,7 +127,7 @@ class Transactions:
         began = asyncio.Event()
 
         async def write_slowly() -> None:
-            async with store.write() as connection:
+            async with writing(store) as connection:
                 await append_undecided(connection, [case_event()])
                 began.set()
                 await asyncio.Event().wait()
@@ -135,7 +136,7 @@ class Transactions:
         await began.wait()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        async with store.write() as connection:
+        async with writing(store) as connection:
             results = await append_undecided(connection, [case_event()])
         assert [result.outcome for result in results] == [AppendOutcome.STORED]
 
@@ -143,7 +144,7 @@ class Transactions:
         """What is committed during a reading transaction is not seen in it, but after it."""
         async with store.read() as reader:
             before = (await reader.execute(select(func.count(events.c.id)))).scalar_one()
-            async with store.write() as connection:
+            async with writing(store) as connection:
                 await append_undecided(connection, [case_event()])
             again = (await reader.execute(select(func.count(events.c.id)))).scalar_one()
         async with store.read() as reader:
@@ -168,18 +169,18 @@ class Transactions:
         await store.open()
         await store.close()
         with pytest.raises(StorageUnavailable, match="not open"):
-            async with store.write():
+            async with writing(store):
                 pass
 
     async def test_reader_only(self, store: Store, store_url: str) -> None:
         """Opened for reading beside a server, a store sees each commit, and cannot write."""
         reader = await Store(store_url).open_for_reading()
         try:
-            async with store.write() as connection:
+            async with writing(store) as connection:
                 await append_undecided(connection, [case_event()])
             assert len(await read_journal(reader)) == 1
             with pytest.raises(StorageUnavailable, match="not open for writing"):
-                async with reader.write():
+                async with writing(reader):
                     pass
         finally:
             await reader.close()
@@ -215,7 +216,7 @@ class JournalSequence:
         """Deliveries, holds, refusals, attempts and failing writers at once leave no gap."""
 
         async def hold(number: int) -> None:
-            async with store.write() as connection:
+            async with writing(store) as connection:
                 await held.hold(
                     connection,
                     verified(b"%d" % number),
@@ -226,18 +227,18 @@ class JournalSequence:
                 )
 
         async def refuse() -> None:
-            async with store.write() as connection:
+            async with writing(store) as connection:
                 await refused.refuse(connection, [refusal(), refusal()], now=RECEIVED_AT)
 
         async def retry(alert_id: int) -> None:
-            async with store.write() as connection:
+            async with writing(store) as connection:
                 await outbox.retry(connection, alert_id, now=RECEIVED_AT, actor="cli")
 
         async def fail() -> None:
             with pytest.raises(LookupError):
                 await write_and_fail(store)
 
-        async with store.write() as connection:
+        async with writing(store) as connection:
             new = [
                 NewAlert(
                     kind=AlertKind.OPS, subject=f"s:{n}", channel="c", target="t", urgent=False

@@ -10,6 +10,7 @@ from casebell.sandbox.http_sink import HttpSink
 from casebell.store.engine import Store
 from contracts.case_events import case_event
 from contracts.deciding import append_undecided
+from contracts.writing import writing
 from e2e.answers import memory
 from e2e.databases import SqliteFile
 from e2e.kills import Rig
@@ -37,7 +38,7 @@ async def leave_unrouted(url: str, count: int) -> None:
                 )
                 for number in range(first, min(first + 256, count))
             ]
-            async with store.write() as connection:
+            async with writing(store) as connection:
                 await append_undecided(connection, batch)
 
 

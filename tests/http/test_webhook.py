@@ -21,6 +21,7 @@ from casebell.telemetry import Metrics
 from contracts.case_events import same_json
 from contracts.deciding import undecided
 from contracts.workbench import HandClock, LogBook, rows, store_in
+from contracts.writing import writing
 from receive.making import NOW, authorization, make_source
 from waiting import until
 
@@ -256,7 +257,7 @@ async def test_another_method_is_not_taken(counter: Counter) -> None:
 
 async def test_the_end_of_the_server_asks_to_try_again(counter: Counter) -> None:
     """A request that is cancelled while it waits for the disk hears 503, and is not stored."""
-    async with counter.store.write():
+    async with writing(counter.store):
         request = Request(BODY)
         answering = asyncio.create_task(request.to(counter.endpoint))
         await asyncio.sleep(0.05)

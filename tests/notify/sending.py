@@ -24,6 +24,7 @@ from contracts.workbench import (
     rests,
     rows,
 )
+from contracts.writing import writing
 from waiting import until
 
 #: The safe label that a JSON service gets.
@@ -101,7 +102,7 @@ class Bench:
             )
             for subject in subjects
         ]
-        async with self.store.write() as connection:
+        async with writing(self.store) as connection:
             await outbox.add(connection, new, now=self.clock.now())
         self.dispatcher.wake()
 

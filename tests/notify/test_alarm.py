@@ -12,6 +12,7 @@ from casebell.store.schema import journal
 from contracts.case_events import case_event
 from contracts.channel_contract import load
 from contracts.workbench import HandClock, LogBook, disk_failure, faults, rows, stored
+from contracts.writing import writing
 from notify.sending import channels_of
 from waiting import until
 
@@ -112,7 +113,7 @@ async def test_a_transaction_without_a_word_proves_nothing(store: Store, watch: 
     with faults(store, lambda sql: disk_failure() if sql.startswith("INSERT") else None):
         for _ in range(round(TELL_AFTER) + 2):
             await fail_to_store(store)
-            async with store.write():
+            async with writing(store):
                 pass
             await watch.seconds(1)
         assert watch.titles() == [FAILS]

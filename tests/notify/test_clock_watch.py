@@ -9,6 +9,7 @@ from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.store.engine import Store
 from casebell.store.schema import alerts, journal
 from contracts.workbench import HandClock, LogBook, disk_failure, faults, rows
+from contracts.writing import writing
 from notify.sending import Bench, running, titles, to
 from waiting import until
 
@@ -95,7 +96,7 @@ async def test_a_step_while_no_server_ran(store: Store, step: int, moved: bool) 
     clock, book = HandClock(last.at - step * SECOND), LogBook()
     await Bench(store, {}).put("change:1")
     (before,) = await rows(store, alerts)
-    async with store.write() as connection:
+    async with writing(store) as connection:
         await follow_journal(connection, now=clock.now(), log=book.log)
     (after,) = await rows(store, alerts)
     assert after.not_before == before.not_before - (step * SECOND if moved else 0)

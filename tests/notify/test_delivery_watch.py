@@ -29,6 +29,7 @@ from contracts.workbench import (
     store_in,
     writes_of,
 )
+from contracts.writing import writing
 from receive.making import make_delivery
 from waiting import until
 
@@ -76,7 +77,7 @@ class Bench:
 async def hold(store: Store, *bodies: bytes, reason: HeldReason = HeldReason.INVALID_JSON) -> None:
     """Hold deliveries that cannot be understood."""
     for body in bodies:
-        async with store.write() as connection:
+        async with writing(store) as connection:
             await held.hold(
                 connection,
                 VerifiedDelivery(delivery=make_delivery(body), secret_label="1"),
@@ -90,7 +91,7 @@ async def hold(store: Store, *bodies: bytes, reason: HeldReason = HeldReason.INV
 async def refuse(store: Store, count: int, *, source: str = "parley") -> None:
     """Refusals that can be checked again."""
     batch = [refusal(source=source, body=b"{}", signature="t=1,v1=00")] * count
-    async with store.write() as connection:
+    async with writing(store) as connection:
         await refused.refuse(connection, batch, now=RECEIVED_AT)
 
 
@@ -173,7 +174,7 @@ class TestHeld:
         """A discarded delivery that comes again is new, and is told in the next hour."""
         await hold(store, b"one")
         await Bench(store).watch.look()
-        async with store.write() as connection:
+        async with writing(store) as connection:
             await held.resolve(
                 connection, 1, state=HeldState.DISCARDED, now=RECEIVED_AT, actor="cli"
             )
@@ -206,7 +207,7 @@ class TestHeld:
 
         bench.watch._ops = targets
         now = bench.clock.now()
-        async with store.write() as connection:
+        async with writing(store) as connection:
             look = asyncio.create_task(bench.watch.look())
             await looked.wait()
             message = DeliveriesHeld(

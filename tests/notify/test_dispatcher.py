@@ -19,6 +19,7 @@ from contracts.workbench import (
     rows,
     writes_of,
 )
+from contracts.writing import writing
 from notify.sending import (
     RETRY_AFTER,
     TARGET,
@@ -121,7 +122,7 @@ class TestSending:
         bench = Bench(store, {"slack": to(sink)})
         async with running(bench):
             await bench.go_round()
-            async with store.write() as connection:
+            async with writing(store) as connection:
                 new = NewAlert(
                     kind=AlertKind.OPS,
                     subject="held:1",
@@ -220,7 +221,7 @@ class TestTryingAgain:
         async with running(first):
             await first.put("change:1")
             await sink.received(1)
-        async with store.write() as connection:
+        async with writing(store) as connection:
             assert await leases.release(connection, now=first.clock.now()) == 1
         second = Bench(store, {"slack": to(sink)}, owner="second")
         async with running(second):
@@ -431,7 +432,7 @@ class TestTestMessages:
 
 async def test_a_late_alert_names_the_present_status(store: Store, sink: HttpSink) -> None:
     """An event that came late is told with the status the case has now, and its case's name."""
-    async with store.write() as connection:
+    async with writing(store) as connection:
         await connection.execute(text("UPDATE events SET flags = ' late '"))
         await connection.execute(
             text(

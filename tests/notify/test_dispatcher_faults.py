@@ -1,9 +1,8 @@
 """The loop that sends, when something breaks: a defect of ours, or the storage."""
 
 import asyncio
-import contextlib
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from contracts.workbench import (
     faults,
     rows,
 )
+from contracts.writing import writing
 from notify.sending import (
     TARGET,
     Bench,
@@ -64,7 +64,7 @@ class TestDefects:
 
     async def test_an_event_that_cannot_be_read(self, store: Store, sink: HttpSink) -> None:
         """Where the message cannot be made, a plain one goes out and the log says so."""
-        async with store.write() as connection:
+        async with writing(store) as connection:
             await connection.execute(text("UPDATE events SET status = 'martian'"))
         bench = Bench(store, {"slack": to(sink)})
         async with running(bench):
@@ -82,7 +82,7 @@ class TestDefects:
         self, store: Store, sink: HttpSink, other: HttpSink
     ) -> None:
         """Such an alert that also fails is escalated, in the words that are known."""
-        async with store.write() as connection:
+        async with writing(store) as connection:
             await connection.execute(text("UPDATE events SET status = 'martian'"))
         sink.answer(HttpAnswer(status=401))
         bench = Bench(store, {"slack": to(sink), "ops": to(other)}, ops=("ops",))
@@ -97,7 +97,7 @@ class TestDefects:
         bench = Bench(store, {"slack": to(sink)})
         async with running(bench):
             for number, stored in enumerate(STRANGE_NOTES):
-                async with store.write() as connection:
+                async with writing(store) as connection:
                     await outbox.add(
                         connection,
                         [replace(OPS_ALERT, subject=f"x:{number}")],
@@ -182,27 +182,31 @@ class TestStorageTrouble:
         """A claim or a record that was committed unbeknown to us is neither lost nor repeated."""
         silent, silenced = statement, 0
 
-        @contextlib.asynccontextmanager
-        async def write() -> AsyncIterator[AsyncConnection]:
+        async def transact(piece: Callable[..., Awaitable[Any]], *args: Any, **given: Any) -> Any:
             nonlocal silent, silenced
             said: list[str] = []
 
             def note(_c: Any, _u: Any, statement: str, *_: Any) -> None:
                 said.append(statement)
 
-            async with whole() as connection:
+            async def watched(connection: AsyncConnection) -> Any:
                 event.listen(connection.sync_connection, "before_cursor_execute", note)
-                yield connection
-                event.remove(connection.sync_connection, "before_cursor_execute", note)
+                try:
+                    return await piece(connection, *args, **given)
+                finally:
+                    event.remove(connection.sync_connection, "before_cursor_execute", note)
+
+            result = await whole(watched)
             if silent and any(silent in one for one in said):
                 silent, silenced = "", silenced + 1
                 raise StorageUnavailable
+            return result
 
         bench = Bench(store, {"slack": to(sink)})
         await bench.put("change:1")
-        whole = store.write
+        whole = store.transact
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(store, "write", write)
+            patch.setattr(store, "transact", transact)
             async with running(bench):
                 await until(lambda: self.errors(bench) >= 1, "a storage error")
                 await bench.pauses(STORAGE_WAIT)

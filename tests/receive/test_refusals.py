@@ -37,6 +37,7 @@ from contracts.workbench import (
     waited_for,
     writes_of,
 )
+from contracts.writing import writing
 from receive.making import (
     BOTH,
     NOW,
@@ -278,7 +279,7 @@ class TestMemory:
 
     async def test_an_end_in_the_middle_of_a_write(self, store: Store, refusals: Refusals) -> None:
         """What was taken from the queue when the end came is written, once."""
-        async with store.write():
+        async with writing(store):
             # The writer is busy, so that the refusals' own write has begun and waits.
             await refusals.__aenter__()
             refuse(refusals, "first")

@@ -21,6 +21,7 @@ from casebell.store.schema import held as held_table
 from contracts.case_events import same_json
 from contracts.deciding import undecided
 from contracts.workbench import rows, store_in
+from contracts.writing import writing
 from receive.making import NOW, make_delivery, make_source
 
 SECOND = 1_000_000
@@ -60,7 +61,7 @@ async def hold(
 ) -> int:
     """Hold a delivery as the receiver does."""
     verified = VerifiedDelivery(delivery=make_delivery(body), secret_label="2026", **fields)
-    async with store.write() as connection:
+    async with writing(store) as connection:
         return await held.hold(
             connection,
             verified,
@@ -75,7 +76,7 @@ async def released(
     store: Store, held_id: int = 1, *, within: Settings = MENDED_SETTINGS
 ) -> Appended:
     """Release it, in a transaction of its own."""
-    async with store.write() as connection:
+    async with writing(store) as connection:
         return await release(
             connection,
             held_id,

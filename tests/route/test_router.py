@@ -24,6 +24,7 @@ from contracts.workbench import (
     stored,
     writes_of,
 )
+from contracts.writing import writing
 from route.routing import (
     DAY,
     RULES,
@@ -79,7 +80,7 @@ class TestDeciding:
     async def test_urgency_is_each_recipients_own(self, store: Store) -> None:
         """An urgent rule makes it urgent for whom it names, and a known owner meets its glob."""
         await stored(store, received("evt_1"))
-        async with store.write() as connection:
+        async with writing(store) as connection:
             await connection.execute(
                 text(
                     "INSERT INTO cases (receipt, owner, updated_at, confidential) VALUES "

@@ -29,6 +29,7 @@ from contracts.workbench import (
     store_in,
     stored,
 )
+from contracts.writing import writing
 from route.routing import (
     DAY,
     Bench,
@@ -144,7 +145,7 @@ class TestPoison:
 
     async def test_a_row_that_cannot_be_read(self, bench: Bench) -> None:
         """A word of a later release keeps one event waiting, told once, and the others not."""
-        async with bench.store.write() as connection:
+        async with writing(bench.store) as connection:
             await connection.execute(text("UPDATE events SET flags = ' novel ' WHERE id = 2"))
         await bench.route()
         routed = [row.routed_at is not None for row in await rows(bench.store, events)]
@@ -153,7 +154,7 @@ class TestPoison:
         assert line["row"] == 2
         assert await bench.told(AlertKind.OPS) == [("ops", "it@example-firm.com", True)]
         # Put right, it is decided at the next try, and operations do not hear of it again.
-        async with bench.store.write() as connection:
+        async with writing(bench.store) as connection:
             await connection.execute(text("UPDATE events SET flags = '' WHERE id = 2"))
         await bench.route()
         assert all(row.routed_at is not None for row in await rows(bench.store, events))
@@ -163,7 +164,7 @@ class TestPoison:
         """Where a case's change has a word of a later release, its next event is stored still."""
         bench = Bench(store)
         await bench.stored(received("evt_1"), received("evt_2", receipt="IOE0000000002"))
-        async with store.write() as connection:
+        async with writing(store) as connection:
             await connection.execute(text("UPDATE changes SET status = 'novel' WHERE event_id = 1"))
         appended = await bench.stored(
             case_event("evt_3"), case_event("evt_4", receipt="IOE0000000002")
@@ -172,7 +173,7 @@ class TestPoison:
         assert [one.decided is not None for one in appended] == [False, True]
         (note,) = await bench.notes()
         assert note.startswith("Event 3 is stored, but deciding about it failed.")
-        async with store.write() as connection:
+        async with writing(store) as connection:
             await connection.execute(text("UPDATE changes SET status = 'received'"))
         await bench.route()
         assert all(row.routed_at is not None for row in await rows(store, events))

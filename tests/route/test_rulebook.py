@@ -13,6 +13,7 @@ from casebell.store.engine import Store
 from casebell.store.schema import changes, events, journal
 from contracts.case_events import case_event
 from contracts.workbench import rows, stored
+from contracts.writing import writing
 from route.routing import HOUR, Bench, rulebook
 
 
@@ -54,7 +55,7 @@ async def test_after_a_restart_it_is_the_same(store: Store) -> None:
     bench = Bench(store)
     await bench.stored(*told)
     verdicts = [(row.status, row.tags, row.flags) for row in await rows(store, events)]
-    async with store.write() as connection:
+    async with writing(store) as connection:
         await connection.execute(
             text("UPDATE events SET routed_at = NULL, status = '', tags = '', flags = ''")
         )

@@ -19,6 +19,7 @@ from casebell.telemetry import Metrics
 from contracts.case_events import same_json
 from contracts.deciding import undecided
 from contracts.workbench import HandClock, LogBook
+from contracts.writing import writing
 from receive.making import make_delivery, make_source
 
 #: Understood as it is: only its signature's time made it wait.
@@ -74,14 +75,14 @@ class Desk:
             urgent=False,
             note=EventUndecided(event=9),
         )
-        async with self.store.write() as connection:
+        async with writing(self.store) as connection:
             await outbox.add(connection, [new], now=self.clock.now())
         await self.dispatcher._fail_all("pager")
 
     async def held(self, body: bytes = GOOD) -> None:
         """Hold a delivery."""
         verified = VerifiedDelivery(delivery=make_delivery(body), secret_label="2026")
-        async with self.store.write() as connection:
+        async with writing(self.store) as connection:
             await held.hold(
                 connection,
                 verified,

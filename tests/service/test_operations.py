@@ -12,6 +12,7 @@ from casebell.store.schema import alerts, events, journal
 from casebell.store.schema import held as held_table
 from contracts.store_contract import refusal
 from contracts.workbench import rows
+from contracts.writing import writing
 from receive.making import HMAC_SECRET, NOW, SIGNED_AT, signature
 from service.operating import GOOD, Desk
 
@@ -110,7 +111,7 @@ class TestRefused:
 
     async def refuse(self, desk: Desk, *secrets: str) -> None:
         """Remember deliveries that were signed with these."""
-        async with desk.store.write() as connection:
+        async with writing(desk.store) as connection:
             batch = [
                 refusal(
                     at=NOW,

@@ -28,6 +28,7 @@ from casebell.store.schema import events
 from casebell.store.soundness import DatabaseDamaged, inspect_copy
 from contracts.case_events import case_event, classified_event
 from contracts.deciding import append_classified, append_undecided
+from contracts.writing import writing
 
 #: Events of a database that has many pages, so that a copy takes several steps.
 MANY = 600
@@ -35,7 +36,7 @@ MANY = 600
 
 async def fill(path: Path, keys: list[str], *, text: str = "Case Was Received") -> None:
     """Append events as the server does."""
-    async with Store(f"sqlite:///{path}") as store, store.write() as connection:
+    async with Store(f"sqlite:///{path}") as store, writing(store) as connection:
         received = [classified_event(key, text=text) for key in keys]
         await append_classified(connection, received)
 
@@ -105,7 +106,7 @@ class TestBackup:
         """While a server commits, the copy ends, and is the database as it was when it began."""
 
         async def append(*keys: str) -> None:
-            async with sqlite_store.write() as connection:
+            async with writing(sqlite_store) as connection:
                 received = [case_event(key, text="x" * 20_000) for key in keys]
                 await append_undecided(connection, received)
 

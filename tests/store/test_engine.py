@@ -29,6 +29,7 @@ from casebell.store.schema import events, keys
 from contracts.case_events import case_event, same_json
 from contracts.deciding import append_undecided, undecided
 from contracts.store_contract import WRITER, JournalSequence, OneEventId, Transactions
+from contracts.writing import writing
 
 #: An account that owns nothing.
 NOBODY = 65534
@@ -81,7 +82,7 @@ class TestFiles:
     async def test_private(self, sqlite_path: Path) -> None:
         """The database, its side files and the lock are readable by their owner alone."""
         async with Store(f"sqlite:///{sqlite_path}") as store:
-            async with store.write() as connection:
+            async with writing(store) as connection:
                 await append_undecided(connection, [case_event()])
             found = {path.name: mode(path) for path in sqlite_path.parent.iterdir()}
         assert found == {
@@ -170,7 +171,7 @@ class TestPragmas:
 
     async def test_writer(self, sqlite_store: Store) -> None:
         """The writer uses a WAL, waits for the disk, and keeps foreign keys."""
-        async with sqlite_store.write() as connection:
+        async with writing(sqlite_store) as connection:
             found = {
                 name: (await connection.execute(text(f"PRAGMA {name}"))).scalar_one()
                 for name in ("journal_mode", "synchronous", "foreign_keys", "query_only")
@@ -198,7 +199,7 @@ class TestPragmas:
     async def test_foreign_keys_hold(self, sqlite_store: Store) -> None:
         """A row that refers to nothing is refused."""
         with pytest.raises(StorageUnavailable):
-            async with sqlite_store.write() as connection:
+            async with writing(sqlite_store) as connection:
                 await connection.execute(
                     text(
                         "INSERT INTO attempts (alert_id, number, started_at, finished_at, outcome,"
@@ -216,7 +217,7 @@ class TestLock:
             await Store(f"sqlite:///{sqlite_path}").open()
         assert str(sqlite_path) in caught.value.message
         assert is_locked(sqlite_path)
-        async with sqlite_store.write() as connection:
+        async with writing(sqlite_store) as connection:
             await append_undecided(connection, [case_event()])
 
     async def test_freed(self, sqlite_path: Path) -> None:
@@ -257,7 +258,7 @@ class TestLock:
         """From its first moment a writing transaction is SQLite's only one, as what it reads is."""
         other = sqlite3.connect(sqlite_path, isolation_level=None, timeout=0)
         try:
-            async with sqlite_store.write():
+            async with writing(sqlite_store):
                 with pytest.raises(sqlite3.OperationalError, match="database is locked"):
                     other.execute("BEGIN IMMEDIATE")
             other.execute("BEGIN IMMEDIATE")
@@ -290,7 +291,7 @@ class TestTransact:
     async def test_kept(self, sqlite_store: Store, sqlite_path: Path) -> None:
         """When it returns, everybody sees the rows; other transactions go on before and after."""
         await sqlite_store.transact(_add_key("a"))
-        async with sqlite_store.write() as connection:
+        async with writing(sqlite_store) as connection:
             await connection.execute(text("INSERT INTO keys VALUES ('b', x'00')"))
         await sqlite_store.transact(_add_key("c"))
         assert _keys(sqlite_path) == ["a", "b", "c"]
@@ -379,7 +380,7 @@ class TestReading:
 
     async def test_after_the_server_closed(self, store_url: str) -> None:
         """What a server left behind can be read without it."""
-        async with Store(store_url) as store, store.write() as connection:
+        async with Store(store_url) as store, writing(store) as connection:
             await append_undecided(connection, [case_event()])
         reader = await Store(store_url).open_for_reading()
         try:
@@ -395,7 +396,7 @@ class TestReading:
         reader = await Store(url).open_for_reading()
         try:
             await first.close()
-            async with Store(url) as second, second.write() as connection:
+            async with Store(url) as second, writing(second) as connection:
                 await append_undecided(connection, [case_event()])
             async with reader.read() as connection:
                 assert (await connection.execute(select(func.count(events.c.id)))).scalar_one() == 1
@@ -478,7 +479,7 @@ def assert_no_password(error: CasebellError) -> None:
 
 async def write_and_be_cut(store: Store) -> None:
     """A writer whose connection ends before it could commit."""
-    async with store.write() as connection:
+    async with writing(store) as connection:
         await append_undecided(connection, [case_event()])
         await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
@@ -522,7 +523,7 @@ class TestPostgresql:
             )
             await other.close()
             assert len(cut) == 2
-            async with store.write() as connection:
+            async with writing(store) as connection:
                 await append_undecided(connection, [case_event()])
             async with store.read() as connection:
                 assert (await connection.execute(select(func.count(events.c.id)))).scalar_one() == 1
@@ -532,6 +533,6 @@ class TestPostgresql:
         async with Store(postgresql_url) as store:
             with pytest.raises(StorageUnavailable):
                 await write_and_be_cut(store)
-            async with store.write() as connection:
+            async with writing(store) as connection:
                 results = await append_undecided(connection, [case_event()])
         assert results[0].outcome == "stored"

@@ -10,6 +10,7 @@ from casebell.store.engine import Store
 from casebell.store.event_listing import PAGE, EventFilter, EventPage
 from contracts.case_events import RECEIVED_AT, classified_event
 from contracts.deciding import append_classified
+from contracts.writing import writing
 
 #: A filter, and which of three events it leaves.
 NARROWED: list[tuple[dict[str, Any], list[str]]] = [
@@ -33,7 +34,7 @@ NARROWED: list[tuple[dict[str, Any], list[str]]] = [
 
 async def append(store: Store, *sent: Any) -> list[int]:
     """Store events in one transaction; their row numbers."""
-    async with store.write() as connection:
+    async with writing(store) as connection:
         results = await append_classified(connection, sent)
     return [result.event_id for result in results]
 

@@ -17,6 +17,7 @@ from casebell.store.schema import deliveries, events, journal
 from contracts.case_events import RECEIVED_AT, body_of, case_event, same_json
 from contracts.deciding import undecided
 from contracts.workbench import writer_busy, writes_of
+from contracts.writing import writing
 from waiting import until
 
 
@@ -191,7 +192,7 @@ async def test_failing_commit(bare_url: str) -> None:
         Store(bare_url) as store,
         EventLog(store=store, same_content=same_json, decide=undecided) as log,
     ):
-        async with store.write() as connection:
+        async with writing(store) as connection:
             for statement in _BREAK_COMMITS[store.is_sqlite]:
                 await connection.execute(text(statement))
         waiting = [log.append(case_event(f"evt_{n}")) for n in range(5)]
@@ -199,7 +200,7 @@ async def test_failing_commit(bare_url: str) -> None:
         assert [type(result) for result in results] == [StorageUnavailable] * 5
         assert await count(store, events) == 0
         assert await count(store, journal) == 0
-        async with store.write() as connection:
+        async with writing(store) as connection:
             on = "" if store.is_sqlite else " ON journal"
             await connection.execute(text(f"DROP TRIGGER break_commit{on}"))
         assert (await log.append(case_event())).event_id == 1

@@ -17,6 +17,7 @@ from casebell.store.schema import held as held_table
 from casebell.store.schema import journal
 from contracts.case_events import RECEIVED_AT
 from contracts.store_contract import verified
+from contracts.writing import writing
 
 BODY = b'{"receipt_number": "?", \xff'
 
@@ -37,7 +38,7 @@ async def hold(
         secret_label=one.secret_label,
         flags=flags,
     )
-    async with store.write() as connection:
+    async with writing(store) as connection:
         return await held.hold(
             connection,
             one,
@@ -52,7 +53,7 @@ async def resolve(
     store: Store, held_id: int, state: HeldState, event_id: int | None = None
 ) -> None:
     """Close a held delivery."""
-    async with store.write() as connection:
+    async with writing(store) as connection:
         await held.resolve(
             connection,
             held_id,
@@ -125,7 +126,7 @@ class TestHold:
     async def test_after_discarding(self, store: Store) -> None:
         """A body that comes again after it was discarded is held anew, and told anew."""
         held_id = await hold(store)
-        async with store.write() as connection:
+        async with writing(store) as connection:
             await held.mark_told(
                 connection, source="parley", reason="invalid_json", last=held_id, now=RECEIVED_AT
             )
@@ -189,7 +190,7 @@ async def test_telling(store: Store) -> None:
         group = (await held.untold(connection))[0]
     assert (group.first, group.last) == (ids[0], ids[2])
     await hold(store, b"later")
-    async with store.write() as connection:
+    async with writing(store) as connection:
         await held.mark_told(
             connection,
             source="parley",

@@ -13,6 +13,7 @@ from casebell.json_text import canonical
 from casebell.store import journal
 from casebell.store.engine import Store
 from casebell.store.schema import journal as table
+from contracts.writing import writing
 
 GOLDEN = (
     '[7,1760469723000000,"delivery.stored","source:parley","event:1",'
@@ -77,10 +78,10 @@ def test_digest_takes_any_text() -> None:
 
 async def test_sequence_goes_on(store: Store) -> None:
     """Entries are numbered from 1, each batch after the last; an empty one takes no number."""
-    async with store.write() as connection:
+    async with writing(store) as connection:
         assert await journal.append(connection, []) == 0
         assert await journal.append(connection, [entry(), entry()]) == 2
-    async with store.write() as connection:
+    async with writing(store) as connection:
         assert await journal.append(connection, []) == 2
         assert await journal.append(connection, [entry()]) == 3
 
@@ -90,7 +91,7 @@ async def test_sequence_goes_on(store: Store) -> None:
 )
 async def test_stored_leaf(store: Store, text: str) -> None:
     """What is stored gives the stored leaf again, whatever letters it is made of."""
-    async with store.write() as connection:
+    async with writing(store) as connection:
         await journal.append(connection, [entry(subject=text, data={text: text})])
     async with store.read() as connection:
         row = (await connection.execute(select(table))).one()

@@ -18,6 +18,7 @@ from casebell.store.engine import Store
 from casebell.store.schema import events, metadata
 from contracts.case_events import case_event
 from contracts.deciding import append_undecided
+from contracts.writing import writing
 
 
 def schema_of(connection: Connection) -> Any:
@@ -73,7 +74,7 @@ async def test_partial_indexes(bare_url: str) -> None:
 async def test_again(bare_url: str) -> None:
     """A second start finds everything as it was, rows included."""
     async with Store(bare_url) as store:
-        async with store.write() as connection:
+        async with writing(store) as connection:
             await append_undecided(connection, [case_event()])
         async with store.read() as connection:
             before = await connection.run_sync(schema_of)
@@ -84,7 +85,7 @@ async def test_again(bare_url: str) -> None:
 
 async def test_later_release(bare_url: str) -> None:
     """A database of a later release is refused, by writers and readers, and left as it is."""
-    async with Store(bare_url) as store, store.write() as connection:
+    async with Store(bare_url) as store, writing(store) as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     for attempt in (Store(bare_url).open, Store(bare_url).open_for_reading):
         with pytest.raises(StorageUnavailable, match="version 9999, which this release") as caught:
@@ -133,7 +134,7 @@ def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 async def test_failed_migration(bare_url: str, request: pytest.FixtureRequest) -> None:
     """A migration that fails half-way changes nothing: the earlier release still runs."""
     async with Store(bare_url) as store:
-        async with store.write() as connection:
+        async with writing(store) as connection:
             await append_undecided(connection, [case_event()])
         async with store.read() as connection:
             before = await connection.run_sync(schema_of)

@@ -11,6 +11,7 @@ from casebell.store.engine import Store
 from casebell.store.ops import OpsTargets, known_subjects, subject_of
 from casebell.store.schema import alerts
 from contracts.workbench import rows
+from contracts.writing import writing
 
 HOUR = 3_600_000_000
 NOW = 489_019 * HOUR + 1
@@ -28,7 +29,7 @@ async def notify(
     store: Store, message: OpsMessage, *, now: int = NOW, to: OpsTargets = OPS
 ) -> bool:
     """Tell it in a transaction of its own."""
-    async with store.write() as connection:
+    async with writing(store) as connection:
         return await to.notify(connection, message, now=now)
 
 
@@ -70,7 +71,7 @@ async def test_a_transaction_that_fails_tells_nothing(store: Store) -> None:
     """The message stands or falls with what it tells of."""
 
     async def fail_after_telling() -> None:
-        async with store.write() as connection:
+        async with writing(store) as connection:
             await OPS.notify(connection, EventUndecided(event=3), now=NOW)
             raise ZeroDivisionError
 

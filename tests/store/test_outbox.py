@@ -26,6 +26,7 @@ from casebell.store import journal, leases, outbox
 from casebell.store.engine import Store
 from casebell.store.schema import alerts, attempts
 from casebell.store.schema import journal as journal_table
+from contracts.writing import writing
 
 NOW = 1_760_469_723_000_000
 SECOND = 1_000_000
@@ -53,7 +54,7 @@ def new(subject: str = "change:1", **fields: Any) -> NewAlert:
 
 async def add(store: Store, *added: NewAlert, now: int = NOW) -> None:
     """Put alerts into the outbox."""
-    async with store.write() as connection:
+    async with writing(store) as connection:
         await outbox.add(connection, added, now=now)
 
 
@@ -61,7 +62,7 @@ async def claim(
     store: Store, owner: str = "a", *, now: int = NOW, channel: str = "slack"
 ) -> Alert | None:
     """Claim as a dispatcher does."""
-    async with store.write() as connection:
+    async with writing(store) as connection:
         return await outbox.claim(connection, channel=channel, owner=owner, now=now, lease=LEASE)
 
 
@@ -82,7 +83,7 @@ async def record(
     may_repeat: bool = False,
 ) -> None:
     """Record an attempt that took a second."""
-    async with store.write() as connection:
+    async with writing(store) as connection:
         await outbox.record(
             connection,
             alert=alert,
@@ -167,7 +168,7 @@ class TestAdd:
     async def test_claimed_at_once(self, store: Store) -> None:
         """A test that somebody waits for is taken as it is put in, past everything that waits."""
         await add(store, new("s:waiting", urgent=True))
-        async with store.write() as connection:
+        async with writing(store) as connection:
             test = await outbox.add_claimed(
                 connection, new("test:1", kind=AlertKind.TEST), owner="cli", now=NOW, lease=LEASE
             )
@@ -285,7 +286,7 @@ class TestLeases:
         await add(store, new())
         mine = await claimed(store, "a")
         for owner, keeps in (("a", True), ("b", False)):
-            async with store.write() as connection:
+            async with writing(store) as connection:
                 renewed = await leases.renew(
                     connection, mine, owner=owner, now=NOW + LEASE, lease=LEASE
                 )
@@ -293,7 +294,7 @@ class TestLeases:
         assert await claim(store, "b", now=NOW + 2 * LEASE - 1) is None
         theirs = await claimed(store, "b", now=NOW + 2 * LEASE)
         assert theirs.attempts == 2
-        async with store.write() as connection:
+        async with writing(store) as connection:
             assert not await leases.renew(connection, mine, owner="a", now=NOW, lease=LEASE)
 
     async def test_late_result(self, store: Store) -> None:
@@ -325,7 +326,7 @@ class TestLeases:
         await add(store, new("s:dead"), new("s:alive"))
         await claimed(store, "dead")
         await claimed(store, "alive")
-        async with store.write() as connection:
+        async with writing(store) as connection:
             assert await leases.holders(connection) == {"dead", "alive"}
             assert await leases.release(connection, now=NOW + 9, owners=["dead"]) == 1
             assert await leases.holders(connection) == {"alive"}
@@ -337,7 +338,7 @@ class TestLeases:
         await add(store, new("s:1"), new("s:2"), new("s:3"))
         first = await claimed(store, "before")
         await claimed(store, "before")
-        async with store.write() as connection:
+        async with writing(store) as connection:
             assert await leases.release(connection, now=NOW + 9) == 2
         row = await row_of(store, first)
         assert (row.state, row.not_before, row.reason) == ("retrying", NOW + 9, "interrupted")
@@ -352,7 +353,7 @@ class TestLeases:
             (2, True),
             (2, True),
         ]
-        async with store.write() as connection:
+        async with writing(store) as connection:
             await leases.release(connection, now=NOW + 10)
             assert await leases.release(connection, now=NOW + 10) == 0
 
@@ -426,7 +427,7 @@ class TestRetry:
         await add(store, new())
         alert = await claimed(store)
         await record(store, alert, AlertState.FAILED, REFUSED, may_repeat=True)
-        async with store.write() as connection:
+        async with writing(store) as connection:
             await outbox.retry(connection, alert.id, now=NOW + 99, actor="cli")
         row = await row_of(store, alert)
         assert (row.state, row.not_before, row.reason, row.finished_at) == (
@@ -453,20 +454,20 @@ class TestRetry:
         alert = await claimed(store)
         if state is AlertState.PENDING:
             await record(store, alert, AlertState.FAILED)
-            async with store.write() as connection:
+            async with writing(store) as connection:
                 await outbox.retry(connection, alert.id, now=NOW, actor="cli")
         elif state is not AlertState.SENDING:
             await record(store, alert, state)
         before = len(await rows_of(store, journal_table))
         with pytest.raises(Refusal, match=state):
-            async with store.write() as connection:
+            async with writing(store) as connection:
                 await outbox.retry(connection, alert.id, now=NOW, actor="cli")
         assert len(await rows_of(store, journal_table)) == before
 
     async def test_unknown(self, store: Store) -> None:
         """There must be such an alert."""
         with pytest.raises(NotFound, match="77"):
-            async with store.write() as connection:
+            async with writing(store) as connection:
                 await outbox.retry(connection, 77, now=NOW, actor="cli")
 
 
@@ -493,7 +494,7 @@ async def test_next_due(store: Store) -> None:
     # Its sender may have died: somebody has to look again when its lease is over.
     assert await due() == NOW + 20 + LEASE
     assert (await claimed(store, "b", now=NOW + 20 + LEASE)).attempts == 2
-    async with store.write() as connection:
+    async with writing(store) as connection:
         await leases.release(connection, now=NOW + 20)
     await record(store, await claimed(store, now=NOW + 20), AlertState.FAILED)
     assert await due() is None

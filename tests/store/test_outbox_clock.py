@@ -7,6 +7,7 @@ from casebell.store import outbox
 from casebell.store.engine import Store
 from casebell.store.schema import alerts
 from contracts.workbench import rows
+from contracts.writing import writing
 
 NOW = 1_760_469_723_000_000
 LEASE = 60_000_000
@@ -21,22 +22,22 @@ def new(subject: str) -> NewAlert:
 
 async def claimed(store: Store, *, owner: str, now: int) -> Any:
     """Who is taken up at that time."""
-    async with store.write() as connection:
+    async with writing(store) as connection:
         alert = await outbox.claim(connection, channel="slack", owner=owner, now=now, lease=LEASE)
     return alert and (alert.subject, alert.may_repeat)
 
 
 async def test_what_waits_is_brought_forward(store: Store) -> None:
     """What waits is due, and what is left by a dead server is free, an hour before; in order."""
-    async with store.write() as connection:
+    async with writing(store) as connection:
         await outbox.add(connection, [new("left")], now=NOW - 1)
     assert await claimed(store, owner="dead", now=NOW) == ("left", False)
-    async with store.write() as connection:
+    async with writing(store) as connection:
         await outbox.add(connection, [new("first")], now=NOW)
         await outbox.add(connection, [new("second")], now=NOW + 1)
     then = NOW - HOUR + LEASE
     assert await claimed(store, owner="this", now=then) is None
-    async with store.write() as connection:
+    async with writing(store) as connection:
         assert await outbox.bring_forward(connection, by=HOUR) == 3
         assert await outbox.next_due(connection, channel="slack") == NOW - HOUR
     found = [await claimed(store, owner="this", now=then) for _ in range(4)]
@@ -46,7 +47,7 @@ async def test_what_waits_is_brought_forward(store: Store) -> None:
 
 async def test_what_has_ended_stays_as_it_is(store: Store) -> None:
     """A failed alert keeps its times."""
-    async with store.write() as connection:
+    async with writing(store) as connection:
         await outbox.add(connection, [new("ended")], now=NOW)
         await connection.execute(alerts.update().values(state="failed"))
         assert await outbox.bring_forward(connection, by=HOUR) == 0

@@ -12,6 +12,7 @@ from casebell.store import leases, outbox, presence
 from casebell.store.engine import Store
 from casebell.store.presence import LOOK_EVERY, MISSED_FOR, Presence
 from contracts.workbench import HandClock, LogBook
+from contracts.writing import writing
 from e2e.databases import frozen
 from waiting import until
 
@@ -72,7 +73,7 @@ async def claim(store: Store, owner: str) -> None:
         target="general",
         urgent=False,
     )
-    async with store.write() as connection:
+    async with writing(store) as connection:
         await outbox.add_claimed(connection, alert, owner=owner, now=1, lease=LEASE)
 
 
@@ -115,7 +116,7 @@ async def test_a_session_that_was_cut_is_made_again(postgresql: Store) -> None:
     """After the database was started again a server shows itself anew, and nobody misses it."""
     async with present(postgresql, "other") as other, present(postgresql, "me") as watch:
         await claim(postgresql, "other")
-        async with postgresql.write() as connection:
+        async with writing(postgresql) as connection:
             await connection.execute(
                 text("SELECT pg_terminate_backend(pid, 9999) FROM pg_locks WHERE classid = :space"),
                 {"space": presence.SPACE},

@@ -39,6 +39,7 @@ from contracts.case_events import (
 from contracts.deciding import append_undecided, decide_later
 from contracts.store_contract import verified
 from contracts.workbench import driver_watched
+from contracts.writing import writing
 
 #: contract.md, "An event as JSON".
 EVENT_FIELDS = [
@@ -62,7 +63,7 @@ DECISION = {
 
 async def append(store: Store, *sent: Any) -> list[int]:
     """Store events in one transaction; their row numbers."""
-    async with store.write() as connection:
+    async with writing(store) as connection:
         results = await append_undecided(connection, sent)
     return [result.event_id for result in results]
 
@@ -324,7 +325,7 @@ async def send_one(
     state: AlertState = AlertState.SENT,
 ) -> int:
     """Claim an alert and record an attempt; its id."""
-    async with store.write() as connection:
+    async with writing(store) as connection:
         alert = await outbox.claim(
             connection, channel="slack", owner="a", now=RECEIVED_AT, lease=60
         )
@@ -345,7 +346,7 @@ async def send_one(
 
 async def hold(store: Store, body: bytes) -> int:
     """A held delivery."""
-    async with store.write() as connection:
+    async with writing(store) as connection:
         return await held.hold(
             connection,
             verified(body),
@@ -359,7 +360,7 @@ async def hold(store: Store, body: bytes) -> int:
 async def test_held(store: Store) -> None:
     """Held deliveries come newest first, by state, with bodies that can be shown, UTF-8 or not."""
     ids = [await hold(store, body) for body in (b"a", b"\xff\xc3\xa9", b"c")]
-    async with store.write() as connection:
+    async with writing(store) as connection:
         await held.resolve(
             connection, ids[0], state=HeldState.DISCARDED, now=RECEIVED_AT, actor="cli"
         )
@@ -512,7 +513,7 @@ async def plan_of(sqlite_store: Store, query: Query) -> list[str]:
     await decide(sqlite_store, 1)
     assert sqlite_store._writer is not None
     engine = sqlite_store._writer.sync_engine
-    async with sqlite_store.write() as connection:
+    async with writing(sqlite_store) as connection:
         event.listen(engine, "before_cursor_execute", note)
         with driver_watched(lambda sql, given: statements.append((sql, tuple(given)))):
             await query(connection)
@@ -548,7 +549,7 @@ async def test_status_has_its_index(sqlite_store: Store, name: str) -> None:
 async def test_status_has_its_index_on_postgresql(postgresql_url: str) -> None:
     """PostgreSQL sees that a listing by status needs judged events alone, too."""
     statement = EventFilter(status=Status.DENIED).walk().over(select(events.c.id)).limit(50)
-    async with Store(postgresql_url) as store, store.write() as connection:
+    async with Store(postgresql_url) as store, writing(store) as connection:
         await append_undecided(connection, [case_event()])
         await connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         # Whatever the status is, as for a statement that was prepared long ago.

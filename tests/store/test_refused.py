@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
-from casebell.store import migrations, refused
+from casebell.store import refused
 from casebell.store.engine import Store
 from casebell.store.schema import journal
 from casebell.store.schema import refused as table
 from contracts.case_events import RECEIVED_AT
 from contracts.store_contract import refusal
+from contracts.writing import writing
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
@@ -26,7 +27,7 @@ def kept(size: int = 2, **fields: Any) -> refused.Refused:
 
 async def refuse(store: Store, *batch: refused.Refused, now: int = RECEIVED_AT) -> None:
     """Remember them in one transaction."""
-    async with store.write() as connection:
+    async with writing(store) as connection:
         await refused.refuse(connection, batch, now=now)
 
 
@@ -52,7 +53,7 @@ async def rising(store: Store) -> list[tuple[str, int]]:
 async def tell(store: Store, *, now: int, source: str = "parley") -> None:
     """Operations are told of all there are."""
     last = max(row.id for row in await rows_of(store))
-    async with store.write() as connection:
+    async with writing(store) as connection:
         await refused.mark_told(connection, source=source, last=last, now=now)
 
 
@@ -77,7 +78,7 @@ class TestKept:
         """Secrets are digested under one random key, made once for a database."""
         found = set()
         for _ in range(3):
-            async with store.write() as connection:
+            async with writing(store) as connection:
                 found.add(await refused.digest_key(connection))
         assert [len(key) for key in found] == [32]
 
@@ -130,7 +131,7 @@ class TestBounds:
         await refuse(store, late, now=RECEIVED_AT + 7 * DAY + 1)
         assert [row.request_id for row in await rows_of(store)] == ["new", "late"]
         now = RECEIVED_AT + 8 * DAY + 1
-        async with store.write() as connection:
+        async with writing(store) as connection:
             assert await refused.any_too_old(connection, now=now)
             await refused.forget(connection, now=now)
             assert not await refused.any_too_old(connection, now=now)
@@ -170,7 +171,7 @@ class TestListed:
         """Those with a body that are not readmitted yet, oldest first."""
         await refuse(store, kept(), refusal(), kept(source="torch"), kept())
         first, _, third, fourth = [row.id for row in await rows_of(store)]
-        async with store.write() as connection:
+        async with writing(store) as connection:
             await refused.mark_readmitted(
                 connection, fourth, now=RECEIVED_AT, actor="cli", event_id=7
             )
@@ -213,35 +214,7 @@ class TestRising:
     async def test_what_was_readmitted_is_no_trouble(self, store: Store) -> None:
         """Refusals that were readmitted are not told any more."""
         await refuse(store, *[kept()] * 5)
-        async with store.write() as connection:
+        async with writing(store) as connection:
             (first, *_) = await refused.readmittable(connection, source=None)
             await refused.mark_readmitted(connection, first, now=1, actor="cli", event_id=1)
         assert await rising(store) == []
-
-
-async def test_rows_of_the_first_release(bare_url: str) -> None:
-    """What an earlier release remembered stays listed, and cannot be readmitted."""
-    from alembic import command  # noqa: PLC0415 - only this test looks at the versions between
-
-    def to_the_first(connection: Any) -> None:
-        made = migrations.config()
-        made.attributes["connection"] = connection
-        command.upgrade(made, "0001")
-        old = ("at", "source", "error", "address", "request_id", "body_sha256", "body_size")
-        row = dict(
-            zip(old, (RECEIVED_AT, "parley", "secret_missing", "a", "r", "00", 2), strict=True)
-        )
-        columns = ", ".join(row)
-        values = ", ".join(f":{name}" for name in row)
-        connection.execute(text(f"INSERT INTO refused ({columns}) VALUES ({values})"), row)
-
-    before = Store(bare_url)
-    if before.path is not None:
-        before.path.touch()
-    before._writer = before._engine(pool_size=1, read_only=False)
-    async with before.write() as connection:
-        await connection.run_sync(to_the_first)
-    await before.close()
-    async with Store(bare_url) as store:
-        (one,) = await listed(store)
-        assert (one["error"], one["readmittable"], one["event"]) == ("secret_missing", False, None)

@@ -12,9 +12,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from casebell.errors import StorageUnavailable
-from casebell.store import engine, silence
+from casebell.store import engine, migrations, silence
 from casebell.store.engine import Store
 from casebell.store.silence import Silence
+from contracts.writing import writing
 from e2e.databases import frozen
 from waiting import TIMEOUT, until
 
@@ -125,7 +126,7 @@ def set_limit(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 
 async def write(store: Store) -> None:
     """Write something."""
-    async with store.write() as connection:
+    async with writing(store) as connection:
         await connection.execute(text("SELECT 1"))
 
 
@@ -171,13 +172,18 @@ class TestStore:
             await asyncio.gather(*(read(store) for _ in range(8)))
             assert await sessions(store) <= 5
 
-    async def test_a_migration_takes_as_long_as_it_takes(self, postgresql_url: str) -> None:
-        """What says so has no limit; nor has what a command reads."""
+    async def test_a_migration_takes_as_long_as_it_takes(
+        self, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A migration has no limit; nor has what a command reads."""
+        monkeypatch.setattr(
+            migrations,
+            "upgrade",
+            lambda connection: connection.execute(text(f"SELECT pg_sleep({1.3 * LIMIT})")),
+        )
         async with Store(postgresql_url) as store:
-            async with store.write(takes_long=True) as connection:
-                await connection.execute(text(f"SELECT pg_sleep({1.3 * LIMIT})"))
             with pytest.raises(StorageUnavailable):
-                async with store.write() as connection:
+                async with writing(store) as connection:
                     await connection.execute(text(f"SELECT pg_sleep({1.3 * LIMIT})"))
         reader = await Store(postgresql_url).open_for_reading()
         async with reader.read() as connection:
@@ -227,7 +233,7 @@ async def sessions(store: Store) -> int:
 
 async def test_a_line_that_broke_frees_the_lock(postgresql_url: str) -> None:
     """A writer of whom PostgreSQL hears nothing more does not keep others from writing."""
-    async with Store(postgresql_url) as store, store.write() as connection:
+    async with Store(postgresql_url) as store, writing(store) as connection:
         shown = await connection.execute(text("SHOW idle_in_transaction_session_timeout"))
         assert shown.scalar_one() == "5s"
 

@@ -29,6 +29,7 @@ from contracts.deciding import (
     decided,
 )
 from contracts.workbench import rows, stored
+from contracts.writing import writing
 
 RECEIPT = "IOE0912345678"
 
@@ -197,7 +198,7 @@ class TestCases:
             team="o1",
             confidential=True,
         )
-        async with store.write() as connection:
+        async with writing(store) as connection:
             await connection.execute(
                 cases_table.insert().values(
                     receipt=RECEIPT,

@@ -87,15 +87,14 @@ class StorageAlarm:
         Nothing less shows it: on a full disk a transaction that writes nothing still succeeds.
         """
         try:
-            async with self._store.write() as connection:
-                entry = journal.Entry(
-                    at=self._clock.now(),
-                    kind="storage.recovered",
-                    actor="server",
-                    subject="server",
-                    data={"seconds": lasted},
-                )
-                await journal.append(connection, [entry])
+            entry = journal.Entry(
+                at=self._clock.now(),
+                kind="storage.recovered",
+                actor="server",
+                subject="server",
+                data={"seconds": lasted},
+            )
+            await self._store.transact(journal.append, entries=[entry])
         except StorageUnavailable:
             return False
         return True

@@ -56,8 +56,8 @@ class ClockWatch:
         ahead = self._wall_ahead()
         back = self._ahead - ahead
         if back >= LEAST_STEP:
-            async with self._store.write() as connection:
-                count = await _follow(connection, back=back, now=self._clock.now())
+            now = self._clock.now()
+            count = await self._store.transact(_follow, back=back, now=now)
             self._log.info("clock.set_back", seconds=back // _SECOND, alerts=count)
             self._followed()
         self._ahead = ahead

@@ -83,11 +83,14 @@ class DeliveryWatch:
         if not due:
             return
         ops = self._ops()
-        async with self._store.write() as connection:
+
+        async def tell(connection: Connection) -> None:
             for message, mark_told in due:
                 # Another server may have told it in the meantime, of fewer.
                 if await ops.notify(connection, message, now=now):
                     await mark_told(connection, now=now)
+
+        await self._store.transact(tell)
         self._followed()
 
 

@@ -35,7 +35,7 @@ from casebell.notify.render import (
 from casebell.notify.render_ops import render_ops
 from casebell.notify.retry import next_state
 from casebell.store import cases, leases, outbox
-from casebell.store.engine import Store
+from casebell.store.engine import Connection, Store
 from casebell.telemetry import Log, Metrics
 
 #: Seconds between attempts to write to a storage in trouble.
@@ -90,26 +90,30 @@ class Sender:
         """Claim what is due, or what may have been claimed when the storage broke down."""
         now = self._clock.now()
         alert = self._doubtful.pop(channel, None)
+        claimed: Alert | None = alert
+
+        async def claim(connection: Connection) -> None:
+            nonlocal claimed
+            if alert is None or not await leases.renew(
+                connection, alert, owner=self._owner, now=now, lease=lease
+            ):
+                claimed = await outbox.claim(
+                    connection, channel=channel, owner=self._owner, now=now, lease=lease
+                )
+
         try:
-            async with self._store.write() as connection:
-                if alert is None or not await leases.renew(
-                    connection, alert, owner=self._owner, now=now, lease=lease
-                ):
-                    alert = await outbox.claim(
-                        connection, channel=channel, owner=self._owner, now=now, lease=lease
-                    )
+            await self._store.transact(claim)
         except StorageUnavailable:
-            if alert is not None:
-                self._doubtful[channel] = alert
+            if claimed is not None:
+                self._doubtful[channel] = claimed
             raise
-        return alert
+        return claimed
 
     async def claim_new(self, new: NewAlert, *, lease: Micros) -> Alert:
         """Put an alert into the outbox that somebody waits for, and claim it at once."""
-        async with self._store.write() as connection:
-            return await outbox.add_claimed(
-                connection, new, owner=self._owner, now=self._clock.now(), lease=lease
-            )
+        return await self._store.transact(
+            outbox.add_claimed, new=new, owner=self._owner, now=self._clock.now(), lease=lease
+        )
 
     async def carry_out(
         self, alert: Alert, *, over: Channel, policy: Policy
@@ -186,18 +190,17 @@ class Sender:
             try:
                 if reached.state is AlertState.FAILED:
                     follow = await self._escalate(alert, result, reached, finished_at)
-                async with self._store.write() as connection:
-                    await outbox.record(
-                        connection,
-                        alert=alert,
-                        message=message,
-                        result=result,
-                        reached=replace(reached, not_before=not_before),
-                        started_at=started_at,
-                        finished_at=finished_at,
-                        again=again,
-                    )
-                    await outbox.add(connection, follow, now=finished_at)
+                await self._store.transact(
+                    outbox.record,
+                    alert=alert,
+                    message=message,
+                    result=result,
+                    reached=replace(reached, not_before=not_before),
+                    started_at=started_at,
+                    finished_at=finished_at,
+                    again=again,
+                    follow=follow,
+                )
                 break
             except StorageUnavailable:
                 self._metrics.storage_errors.labels("notify").inc()

@@ -117,14 +117,13 @@ class Receiver:
             raise
 
     async def _hold(self, verified: VerifiedDelivery, why: HeldDelivery) -> Held:
-        async with self._store.write() as connection:
-            row = await held.hold(
-                connection,
-                verified,
-                reason=why.reason,
-                detail=why.message,
-                body_sha256=hashlib.sha256(verified.delivery.body).hexdigest(),
-                idempotency_key=idempotency_key(verified.delivery),
-            )
+        row = await self._store.transact(
+            held.hold,
+            verified=verified,
+            reason=why.reason,
+            detail=why.message,
+            body_sha256=hashlib.sha256(verified.delivery.body).hexdigest(),
+            idempotency_key=idempotency_key(verified.delivery),
+        )
         self._held_back()
         return Held(reason=why.reason, held_id=row)

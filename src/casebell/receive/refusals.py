@@ -8,18 +8,18 @@ import asyncio
 import contextlib
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from casebell.clock import Clock
 from casebell.errors import RefusedDelivery, StorageUnavailable, TooManyRefusals
-from casebell.events import Delivery
+from casebell.events import Delivery, Micros
 from casebell.loops import Loop
 from casebell.receive.shared_secret import keyed_digest
 from casebell.receive.signatures import Presented
 from casebell.receive.understand import idempotency_key
 from casebell.store import refused
-from casebell.store.engine import Store
+from casebell.store.engine import Connection, Store
 from casebell.telemetry import Log
 
 #: Addresses remembered; the one unseen for longest is forgotten first.
@@ -166,8 +166,7 @@ class Refusals:
                 async with self._store.read() as connection:
                     some = await refused.any_too_old(connection, now=now)
                 if some:
-                    async with self._store.write() as connection:
-                        await refused.forget(connection, now=now)
+                    await self._store.transact(refused.forget, now=now)
 
     async def _write(self) -> None:
         async with self._writing:
@@ -178,17 +177,13 @@ class Refusals:
                 return
             # Refusals carry no promise; deliveries that do are answered 503 in the meantime.
             with contextlib.suppress(StorageUnavailable):
-                async with self._store.write() as connection:
-                    key = b""
-                    if any(one.secret is not None for one in batch):
-                        key = await refused.digest_key(connection)
-                    await refused.refuse(
-                        connection,
-                        [_to_keep(one, key) for one in batch],
-                        now=self._clock.now(),
-                        itemised=self._may_itemise(len(batch)),
-                        more=more,
-                    )
+                await self._store.transact(
+                    _refuse,
+                    batch=batch,
+                    now=self._clock.now(),
+                    itemised=self._may_itemise(len(batch)),
+                    more=more,
+                )
                 self._written()
 
     def _may_itemise(self, count: int) -> bool:
@@ -198,6 +193,16 @@ class Refusals:
             self._itemised = _Window(began=now, count=0)
         self._itemised.count += count
         return self._itemised.count <= ITEMISED_PER_MINUTE
+
+
+async def _refuse(
+    connection: Connection, batch: Sequence[_Waiting], *, now: Micros, itemised: bool, more: int
+) -> None:
+    key = b""
+    if any(one.secret is not None for one in batch):
+        key = await refused.digest_key(connection)
+    kept = [_to_keep(one, key) for one in batch]
+    await refused.refuse(connection, kept, now=now, itemised=itemised, more=more)
 
 
 def _to_keep(one: _Waiting, key: bytes) -> refused.Refused:

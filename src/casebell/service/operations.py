@@ -7,7 +7,6 @@ from typing import Any
 
 from casebell.clock import Clock
 from casebell.errors import NotFound
-from casebell.events import HeldState
 from casebell.notify.dispatcher import Dispatcher
 from casebell.receive.readmit import Readmissions, choose
 from casebell.receive.release import release
@@ -58,8 +57,7 @@ class Operations:
 
     async def retry_alert(self, *, alert_id: int, actor: str) -> Mapping[str, Any]:
         """Send a failed alert again."""
-        async with self._store.write() as connection:
-            await outbox.retry(connection, alert_id, now=self._clock.now(), actor=actor)
+        await self._store.transact(outbox.retry, alert_id, now=self._clock.now(), actor=actor)
         self._changed()
         return {"alert": alert_id, "state": "pending"}
 
@@ -69,30 +67,21 @@ class Operations:
         Raises:
             StillHeld: it still cannot be understood; it stays held.
         """
-        async with self._store.write() as connection:
-            appended = await release(
-                connection,
-                held_id,
-                settings=self._settings,
-                event_log=self._event_log,
-                now=self._clock.now(),
-                actor=actor,
-            )
+        appended = await self._store.transact(
+            release,
+            held_id,
+            settings=self._settings,
+            event_log=self._event_log,
+            now=self._clock.now(),
+            actor=actor,
+        )
         self._event_log.committed([appended])
         self._changed()
         return {"held": held_id, "status": appended.outcome, "event": appended.event_id}
 
     async def discard_held(self, *, held_id: int, actor: str) -> Mapping[str, Any]:
         """Close a held delivery without acting on it; its body is kept."""
-        async with self._store.write() as connection:
-            await held.get_held(connection, held_id)
-            await held.resolve(
-                connection,
-                held_id,
-                state=HeldState.DISCARDED,
-                now=self._clock.now(),
-                actor=actor,
-            )
+        await self._store.transact(held.discard, held_id, now=self._clock.now(), actor=actor)
         return {"held": held_id, "status": "discarded"}
 
     async def readmit_refused(

@@ -9,11 +9,11 @@ the journal's sequence without gaps.
 import asyncio
 import os
 import urllib.parse
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar
 
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL
@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from casebell.errors import StorageUnavailable
 from casebell.store import backup, migrations, soundness, where
-from casebell.store.group_commit import GroupCommit, Piece
+from casebell.store.group_commit import GroupCommit
 from casebell.store.lock import take_lock
 from casebell.store.silence import LIMIT, Silence, set_up_postgresql
 from casebell.store.statements import driver_of
@@ -33,6 +33,7 @@ from casebell.telemetry import get_logger
 Connection: TypeAlias = AsyncConnection
 
 Result = TypeVar("Result")
+Given = ParamSpec("Given")
 
 #: Arbitrary, ours, and the same in every release: the advisory lock of writing transactions.
 WRITER_LOCK = 0x43617365_62656C6C & 0x7FFF_FFFF_FFFF_FFFF
@@ -79,7 +80,7 @@ class Store:
             self._reader = self._engine(pool_size=4, read_only=True)
             if self.path is not None:
                 await self._look_before_migrating(self.path)
-            async with self.write(takes_long=True) as connection:
+            async with self._transaction(takes_long=True) as connection:
                 await connection.run_sync(migrations.upgrade)
         except BaseException:
             await self.close()
@@ -127,40 +128,13 @@ class Store:
     ) -> None:
         await self.close()
 
-    @asynccontextmanager
-    async def write(self, *, takes_long: bool = False) -> AsyncIterator[AsyncConnection]:
-        """The writing transaction: committed, and on disk, when the block ends without an error.
-
-        Args:
-            takes_long: on PostgreSQL, where a transaction has a few seconds, this has no limit.
-
-        Raises:
-            StorageUnavailable: nothing is stored; or, where the commit found no answer, perhaps.
-        """
-        with self._counted(), translated():
-            async with self._transaction(takes_long=takes_long) as connection:
-                yield connection
-
-    @asynccontextmanager
-    async def _transaction(self, *, takes_long: bool = False) -> AsyncIterator[AsyncConnection]:
-        if self._writer is None:
-            raise StorageUnavailable("The database is not open for writing.")
-        async with self._limited(writes=True) as limit, self._writer.connect() as connection:
-            if takes_long:
-                limit.reschedule(None)
-            try:
-                async with connection.begin():
-                    if not self.is_sqlite:
-                        await _take_turn(connection, idle_ms=0 if takes_long else IDLE_LIMIT_MS)
-                    yield connection
-            except BaseException:
-                if self.is_sqlite and not connection.invalidated:
-                    # A commit that failed leaves SQLite's transaction open.
-                    await (await driver_of(connection)).rollback()
-                raise
-
-    async def transact(self, piece: Piece[Result]) -> Result:
-        """What a piece of writing returns, once it is on disk.
+    async def transact(
+        self,
+        piece: Callable[Concatenate[AsyncConnection, Given], Awaitable[Result]],
+        *args: Given.args,
+        **kwargs: Given.kwargs,
+    ) -> Result:
+        """What a piece of writing returns, once it is on disk; it gets these arguments, too.
 
         What waits at the same time shares one transaction and one wait for the disk; a piece that
         fails is undone alone.
@@ -170,7 +144,7 @@ class Store:
             Exception: whatever the piece raised; nothing of it is stored.
         """
         with self._counted(), translated():
-            return await self._group.write(piece)
+            return await self._group.write(lambda connection: piece(connection, *args, **kwargs))
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -200,6 +174,26 @@ class Store:
             with suppress(SQLAlchemyError, OSError):
                 await engine.dispose()
 
+    @asynccontextmanager
+    async def _transaction(self, *, takes_long: bool = False) -> AsyncIterator[AsyncConnection]:
+        """The writing transaction; on PostgreSQL it has a few seconds, unless it `takes_long`."""
+        if self._writer is None:
+            raise StorageUnavailable("The database is not open for writing.")
+        with translated():
+            async with self._limited(writes=True) as limit, self._writer.connect() as connection:
+                if takes_long:
+                    limit.reschedule(None)
+                try:
+                    async with connection.begin():
+                        if not self.is_sqlite:
+                            await _take_turn(connection, idle_ms=0 if takes_long else IDLE_LIMIT_MS)
+                        yield connection
+                except BaseException:
+                    if self.is_sqlite and not connection.invalidated:
+                        # A commit that failed leaves SQLite's transaction open.
+                        await (await driver_of(connection)).rollback()
+                    raise
+
     @contextmanager
     def _counted(self) -> Iterator[None]:
         """Count a failure of the storage."""
@@ -228,7 +222,7 @@ class Store:
 
     async def _look_before_migrating(self, path: Path) -> None:
         """See that the file is not damaged; where its tables will change, keep it as it is."""
-        async with self.write() as connection:
+        async with self._transaction() as connection:
             await connection.run_sync(soundness.glance)
             revision = await connection.run_sync(migrations.upgrade_due)
         if revision is not None:

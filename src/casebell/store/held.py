@@ -137,6 +137,12 @@ async def resolve(
     )
 
 
+async def discard(connection: AsyncConnection, held_id: int, *, now: Micros, actor: str) -> None:
+    """Close a held delivery without an event; its body is kept. Raises as `get_held` does."""
+    await get_held(connection, held_id)
+    await resolve(connection, held_id, state=HeldState.DISCARDED, now=now, actor=actor)
+
+
 async def untold(connection: AsyncConnection) -> Sequence[Row[Any]]:
     """Held deliveries that operations have not been told of, counted by source and reason.
 

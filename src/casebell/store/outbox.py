@@ -172,6 +172,7 @@ async def record(
     started_at: Micros,
     finished_at: Micros,
     again: bool = False,
+    follow: Sequence[NewAlert] = (),
 ) -> None:
     """Write what an attempt came to, and where that leaves the alert.
 
@@ -180,6 +181,7 @@ async def record(
 
     Args:
         again: an earlier try to write it failed, perhaps after its commit.
+        follow: alerts that come of it.
     """
     if again and await _is_recorded(connection, alert, started_at, finished_at):
         return
@@ -234,6 +236,7 @@ async def record(
             )
         ],
     )
+    await add(connection, follow, now=finished_at)
 
 
 async def bring_forward(connection: AsyncConnection, *, by: Micros) -> int:

@@ -98,8 +98,7 @@ class Presence:
         dead = [owner for owner, since in self._missed.items() if now - since >= MISSED_FOR]
         if not dead:
             return
-        async with self._store.write() as connection:
-            count = await leases.release(connection, now=self._clock.now(), owners=dead)
+        count = await self._store.transact(leases.release, now=self._clock.now(), owners=dead)
         if count:
             self._log.info("server.took_over", interrupted=count)
             self._released()

@@ -23,11 +23,24 @@ class translated:  # noqa: N801 - reads as a clause: `with translated():`
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if isinstance(error, SQLAlchemyError | sqlite3.Error | OSError):
+        if error is None:
+            return
+        if isinstance(error, SQLAlchemyError | sqlite3.Error | OSError) or _is_asyncpgs(error):
             cause = getattr(error, "orig", None) or error
             if reason := soundness.damage(cause):
                 raise soundness.DatabaseDamaged(reason) from None
             raise StorageUnavailable(f"The storage failed: {_safe_reason(cause)}.") from None
+
+
+def _is_asyncpgs(error: BaseException) -> bool:
+    """Whether asyncpg raised it, past SQLAlchemy, and not for the data that it was given.
+
+    Its errors have no base class of their own, and on SQLite asyncpg is not imported.
+    """
+    module = type(error).__module__
+    return module.startswith("asyncpg.") and not str(getattr(error, "sqlstate", "")).startswith(
+        _DATA_EXCEPTION
+    )
 
 
 def _safe_reason(error: BaseException) -> str:
@@ -48,6 +61,9 @@ def _safe_reason(error: BaseException) -> str:
             return phrase
     return name
 
+
+#: Class of PostgreSQL's states for a value that it does not take (its manual, appendix A).
+_DATA_EXCEPTION = "22"
 
 #: SQLite's own words for what an operator can act on.
 _SQLITE_PHRASES = (
