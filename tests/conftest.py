@@ -4,8 +4,10 @@ Generated examples are the same in every run, so that a red run is red again; to
 `HYPOTHESIS_PROFILE=explore pytest`.
 """
 
+import itertools
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -16,6 +18,18 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 #: How such a skip's reason begins: `pytest.skip("needs buildah")`.
 NEEDS = "Skipped: needs "
+
+#: A number for each test's folder.
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the test's own, with a short name.
+
+    Servers put their socket there, and its path may have no more than 107 bytes.
+    """
+    return tmp_path_factory.mktemp(f"t{next(_NUMBERS)}", numbered=False)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -7,13 +7,10 @@ A failure here names the package that changed and the place of ours that relies 
 import asyncio
 import inspect
 import re
-import sqlite3
-import threading
 import tomllib
 from pathlib import Path
 from typing import Any
 
-import aiosqlite
 import asyncpg
 import httptools
 import pytest
@@ -162,16 +159,6 @@ def test_httptools_skips_the_body_at_an_upgrade_offer(method: str) -> None:
     assert raised.value.args == (len(head),)
     assert parser.should_upgrade()
     assert noted.said == ["head", "end"]
-
-
-async def test_aiosqlite_runs_a_function_in_its_thread() -> None:
-    """With the connection of sqlite3 that it works on."""
-    async with aiosqlite.connect(":memory:") as driver:
-        reached: Any = driver
-        needs("aiosqlite", reached, "_conn", "_execute")
-        assert isinstance(reached._conn, sqlite3.Connection)
-        thread = await reached._execute(threading.get_ident)
-        assert thread != threading.get_ident()
 
 
 def test_asyncpg_has_its_transport() -> None:
