@@ -17,12 +17,12 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 
 # Everything installed is named by version and hash, the build backend too; and no source
 # distributions, because those would run code that fetches what no hash names.
-COPY requirements.lock requirements-build.lock ./
+COPY requirements.lock requirements-build.lock requirements-demo.lock ./
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca.pem,target=/run/secrets/ca.pem \
     python3 -m venv /opt/casebell && python3 -m venv backend \
  && /opt/casebell/bin/pip install --quiet --no-compile --only-binary :all: \
-        --require-hashes --requirement requirements.lock \
+        --require-hashes --requirement requirements.lock --requirement requirements-demo.lock \
  && backend/bin/pip install --quiet --only-binary :all: \
         --require-hashes --requirement requirements-build.lock
 

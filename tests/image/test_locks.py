@@ -17,7 +17,8 @@ EXTRAS = PROJECT["project"]["optional-dependencies"]
 ASKED = {
     "requirements.lock": DEPENDENCIES,
     "requirements-build.lock": PROJECT["build-system"]["requires"],
-    "requirements-test.lock": [*DEPENDENCIES, *EXTRAS["test"], *EXTRAS["lint"]],
+    "requirements-demo.lock": EXTRAS["demo"],
+    "requirements-test.lock": [*DEPENDENCIES, *EXTRAS["demo"], *EXTRAS["test"], *EXTRAS["lint"]],
 }
 
 
@@ -52,7 +53,9 @@ def test_lock_fits_the_project(lock: str) -> None:
         assert locked.get(canonicalize_name(asked.name), "0") in asked.specifier, asked
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-build.lock"])
+@pytest.mark.parametrize(
+    "lock", ["requirements.lock", "requirements-build.lock", "requirements-demo.lock"]
+)
 def test_the_tests_run_on_what_is_locked(lock: str) -> None:
     """Where two locks name a package, they name one version of it."""
     tested = versions("requirements-test.lock")
@@ -62,7 +65,7 @@ def test_the_tests_run_on_what_is_locked(lock: str) -> None:
         if tested.get(name, version) != version
     }
     assert not apart
-    if lock == "requirements.lock":
+    if lock != "requirements-build.lock":
         assert set(versions(lock)) <= set(tested)
 
 

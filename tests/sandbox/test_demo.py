@@ -186,6 +186,35 @@ def test_a_log_line_that_comes_late(place: Path, tmp_path: Path) -> None:
     assert "the server's log\n" not in output
 
 
+class TestWithoutTheExtra:
+    """Without aiosmtpd the demo says what to install; everything else works."""
+
+    @pytest.fixture
+    def modules(self, tmp_path: Path) -> Path:
+        """A folder that hides aiosmtpd from a Python that looks into it first."""
+        modules = tmp_path / "modules"
+        modules.mkdir()
+        (modules / "sitecustomize.py").write_text("import sys; sys.modules['aiosmtpd'] = None")
+        return modules
+
+    def test_the_demo(self, place: Path, modules: Path) -> None:
+        """It names the command that installs the extra, and exits 1."""
+        process = start(place, "-m", "casebell", "demo", "--once", modules=modules)
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert output == (
+            "Error: The mail server of `casebell demo` is not installed.\n"
+            f"  Install it: {sys.executable} -m pip install 'casebell[demo]'\n"
+        )
+
+    def test_what_renders_the_samples(self, place: Path, modules: Path, tmp_path: Path) -> None:
+        """`casebell check` renders every sample."""
+        for words in (["init", str(tmp_path)], ["check", "--config", f"{tmp_path}/config.toml"]):
+            process = start(place, "-m", "casebell", *words, modules=modules)
+            output, _ = process.communicate(timeout=60)
+            assert process.returncode == 0, output
+
+
 def test_a_server_that_does_not_start(place: Path) -> None:
     """Its exit code and its own words are shown."""
     # An address that no machine has.

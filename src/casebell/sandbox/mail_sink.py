@@ -4,18 +4,28 @@ It listens on 127.0.0.1 at a free port for as long as its `async with` block run
 is told to: well, slowly, with a refusal, or by hanging up.
 """
 
+from __future__ import annotations
+
 import asyncio
 import logging
 import ssl
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
-from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
-
+from casebell.errors import Refusal
 from casebell.events import Micros
 from casebell.sandbox.http_sink import HOST, Ending, now, reset_connection, wait_until
+
+try:
+    from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
+except ModuleNotFoundError:
+    # The module can be imported without the extra; a sink cannot be made.
+    _INSTALLED = False
+else:
+    _INSTALLED = True
 
 #: A log level above every record.
 _SILENT = logging.CRITICAL * 100
@@ -61,11 +71,19 @@ class SmtpSink:
     """A mail server that keeps every message.
 
     With `tls` it insists on STARTTLS, with `login` (user, password) on authentication.
+
+    Raises:
+        Refusal: the extra `demo` is not installed.
     """
 
     def __init__(
         self, *, tls: ssl.SSLContext | None = None, login: tuple[str, str] | None = None
     ) -> None:
+        if not _INSTALLED:
+            raise Refusal(
+                "The mail server of `casebell demo` is not installed.",
+                hint=f"Install it: {sys.executable} -m pip install 'casebell[demo]'",
+            )
         self.mails: list[Mail] = []
         self.port = 0
         self.host = HOST
