@@ -206,7 +206,7 @@ class TestSecrets:
         """What authenticated before its source was removed is compared and stored as any other."""
         old = written(tmp_path, source(OLD))
         new = written(tmp_path, source(OLD).replace("parley]", "other]"))
-        runtime = Runtime.wire(old)
+        runtime = Runtime(old)
         async with runtime.running():
             bodies = [
                 encoded(document(id="evt_1", receipt_number="IOE0912345678", sent_at=at))
@@ -218,7 +218,7 @@ class TestSecrets:
             await runtime.receiver.accept(first)
             on_its_way = asyncio.create_task(runtime.receiver.accept(again))
             await asyncio.sleep(0)
-            runtime.prepare(old, new)()
+            runtime.swap(runtime.prepare(new))
             assert not runtime.receiver.knows("parley")
             assert (await on_its_way).status == "duplicate"
 
@@ -474,13 +474,13 @@ class TestChannels:
         )
         old, new = written(tmp_path, first), written(tmp_path, elsewhere)
         last = written(tmp_path, source(OLD) + policy + channel("second", sink, path="2"))
-        runtime = Runtime.wire(old, clock=HandClock())
+        runtime = Runtime(old, clock=HandClock())
         before = runtime.dispatcher.channels.by_name
-        runtime.prepare(old, new)()
+        runtime.swap(runtime.prepare(new))
         between = runtime.dispatcher.channels.by_name
         assert between["team"] is before["team"]
         assert between["second"] is not before["second"]
-        runtime.prepare(new, last)()
+        runtime.swap(runtime.prepare(last))
         assert runtime.dispatcher.channels.by_name == between
 
 

@@ -63,7 +63,7 @@ def delivery() -> Delivery:
 async def test_from_delivery_to_people(tmp_path: Path, sink: HttpSink) -> None:
     """Wired together, a delivery is stored, decided and told, each stage waking the next."""
     within = settings(tmp_path, channel("slack", f"json://127.0.0.1:{sink.port}/"))
-    runtime = Runtime.wire(within, clock=HandClock(NOW))
+    runtime = Runtime(within, clock=HandClock(NOW))
     async with runtime.running():
         assert (await runtime.receiver.accept(delivery())).status == "stored"
         await sink.received(1)
@@ -77,7 +77,7 @@ async def test_the_first_delivery_need_not_wait(tmp_path: Path) -> None:
     """The table of statuses, which takes a while to read, is there before anything can come in."""
     classify._table.cache_clear()
     classify._again.cache_clear()
-    runtime = Runtime.wire(settings(tmp_path), clock=HandClock(NOW))
+    runtime = Runtime(settings(tmp_path), clock=HandClock(NOW))
     assert classify._table.cache_info().currsize == 0
     async with runtime.running():
         assert classify._table.cache_info().currsize == 1
@@ -86,7 +86,7 @@ async def test_the_first_delivery_need_not_wait(tmp_path: Path) -> None:
 async def test_a_start_is_journalled(tmp_path: Path) -> None:
     """Each start is in the journal with the release and the configuration it runs with."""
     for _ in range(2):
-        runtime = Runtime.wire(settings(tmp_path), clock=HandClock(NOW))
+        runtime = Runtime(settings(tmp_path), clock=HandClock(NOW))
         async with runtime.running():
             entries = await rows(runtime.store, journal)
     assert [entry.kind for entry in entries] == ["server.started"] * 2
@@ -98,13 +98,13 @@ async def test_what_was_left_over_is_taken_up(
 ) -> None:
     """An event whose decision failed before the end is decided and told after the next start."""
     within = settings(tmp_path, channel("slack", f"json://127.0.0.1:{sink.port}/"))
-    first = Runtime.wire(within, clock=HandClock(NOW))
+    first = Runtime(within, clock=HandClock(NOW))
     monkeypatch.setattr(Rulebook, "decide", lambda *_, **__: 1 / 0)
     async with first.opened(), first.event_log:
         await first.receiver.accept(delivery())
         assert (await rows(first.store, events))[0].routed_at is None
     monkeypatch.undo()
-    second = Runtime.wire(within, clock=HandClock(NOW))
+    second = Runtime(within, clock=HandClock(NOW))
     async with second.running():
         await sink.received(1)
 

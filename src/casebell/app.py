@@ -21,7 +21,7 @@ from casebell.http.answers import RequestIds, on_defect, on_http_exception
 from casebell.http.event_page import event_page
 from casebell.http.health import StatusPages
 from casebell.http.webhook import WEBHOOKS, WebhookEndpoint
-from casebell.reload import Reloader, Swap
+from casebell.reload import Reloader
 from casebell.runtime import Runtime
 from casebell.service import ACTOR
 from casebell.settings import Settings
@@ -51,10 +51,10 @@ def build(
         read: reads the configuration anew; by default it stays as it is.
         hangup: set to have the configuration read anew.
     """
-    runtime = Runtime.wire(settings, clock=clock, metrics=metrics)
+    runtime = Runtime(settings, clock=clock, metrics=metrics)
     endpoint = WebhookEndpoint(
         receiver=runtime.receiver,
-        limits=lambda: app.in_force.server,
+        limits=lambda: runtime.wiring.settings.server,
         clock=runtime.clock,
         metrics=runtime.metrics,
         log=runtime.log,
@@ -78,24 +78,15 @@ def build(
         store=runtime.store,
         checks={"storage": storage_answers, "loops": loops_run},
         metrics=runtime.metrics,
-        metrics_from=settings.server.metrics_from,
+        metrics_from=lambda: runtime.wiring.settings.server.metrics_from,
         clock=runtime.clock,
     )
 
-    def prepare(old: Settings, new: Settings) -> Swap:
-        swap_runtime = runtime.prepare(old, new)
-
-        def swap() -> None:
-            swap_runtime()
-            pages.use(metrics_from=new.server.metrics_from)
-            app.in_force = new
-
-        return swap
-
     reloader = Reloader(
-        settings=settings,
+        in_force=lambda: runtime.wiring.settings,
         read=read or (lambda: settings),
-        prepare=prepare,
+        prepare=runtime.prepare,
+        swap=runtime.swap,
         store=runtime.store,
         dispatcher=runtime.dispatcher,
         hangup=hangup or asyncio.Event(),
@@ -118,7 +109,7 @@ def build(
             "checks": pages.checks,
             "address": address,
         },
-        timezone=lambda: runtime.reading.timezone,
+        timezone=lambda: runtime.wiring.settings.server.timezone,
         log=runtime.log,
     )
 
@@ -137,7 +128,7 @@ def build(
     ]
     app = Entrance(
         endpoint,
-        settings,
+        runtime=runtime,
         routes=routes,
         middleware=[Middleware(RequestIds)],
         exception_handlers={HTTPException: on_http_exception, Exception: on_defect},
@@ -155,11 +146,10 @@ class Entrance(Starlette):
     for it: its endpoint answers in the contract's shape whatever happens.
     """
 
-    def __init__(self, deliveries: ASGIApp, settings: Settings, **rest: Any) -> None:
+    def __init__(self, deliveries: ASGIApp, *, runtime: Runtime, **rest: Any) -> None:
         super().__init__(**rest)
         self._deliveries = deliveries
-        #: The settings in force.
-        self.in_force = settings
+        self.runtime = runtime
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

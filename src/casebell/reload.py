@@ -20,19 +20,17 @@ from casebell.settings.changes import changes, waiting_for_restart
 from casebell.store import journal
 from casebell.store.engine import Connection, Store
 from casebell.telemetry import Log, Metrics
-
-#: Puts prepared settings to use; neither waits nor fails.
-Swap = Callable[[], None]
+from casebell.wiring import Wiring
 
 
 class Reloader:
     """Reads the configuration anew when it is asked to, once at a time; start it with `async with`.
 
     Args:
-        settings: what the server started with.
+        in_force: the settings in force; at first what the server started with.
         read: reads the file; blocks, raises ConfigError.
-        prepare: loads and checks all that is new, given the settings in force and the new ones;
-            blocks, raises ConfigError.
+        prepare: what follows from new settings; blocks, raises ConfigError.
+        swap: puts that to use; neither waits nor fails.
         dispatcher: its running channels tell operations of a configuration that cannot be used.
         hangup: set by a signal to ask for a reload; several before it begins are one.
     """
@@ -40,9 +38,10 @@ class Reloader:
     def __init__(
         self,
         *,
-        settings: Settings,
+        in_force: Callable[[], Settings],
         read: Callable[[], Settings],
-        prepare: Callable[[Settings, Settings], Swap],
+        prepare: Callable[[Settings], Wiring],
+        swap: Callable[[Wiring], None],
         store: Store,
         dispatcher: Dispatcher,
         hangup: asyncio.Event,
@@ -50,10 +49,11 @@ class Reloader:
         metrics: Metrics,
         log: Log,
     ) -> None:
-        self._started_with = settings
-        self._in_force = settings
+        self._started_with = in_force()
+        self._in_force = in_force
         self._read = read
         self._prepare = prepare
+        self._swap = swap
         self._store = store
         self._dispatcher = dispatcher
         self._clock = clock
@@ -89,8 +89,8 @@ class Reloader:
             if isinstance(found, ConfigError):
                 await self._reject(sha256, found, actor)
                 raise found
-            settings, swap = found
-            changed = changes(self._in_force, settings)
+            settings = found.settings
+            changed = changes(self._in_force(), settings)
             waiting = waiting_for_restart(self._started_with, settings)
             try:
                 await self._write_down(
@@ -101,8 +101,7 @@ class Reloader:
                 self._log.error("config.rejected", config_sha256=sha256, problems=problems)
                 self._metrics.storage_errors.labels("reload").inc()
                 raise
-            swap()
-            self._in_force = settings
+            self._swap(found)
         self._log.info("config.reloaded", config_sha256=sha256, changed=changed)
         if waiting:
             self._log.warning("config.needs_restart", keys=waiting)
@@ -120,12 +119,12 @@ class Reloader:
         with contextlib.suppress(CasebellError):
             await self.reload(actor="signal")
 
-    def _look(self) -> tuple[str, ConfigError | tuple[Settings, Swap]]:
+    def _look(self) -> tuple[str, ConfigError | Wiring]:
         """The file's hash, and what it came to. Blocks."""
-        sha256 = fingerprint(self._in_force.path)
+        sha256 = fingerprint(self._in_force().path)
         try:
             settings = self._read()
-            return settings.sha256, (settings, self._prepare(self._in_force, settings))
+            return settings.sha256, self._prepare(settings)
         except ConfigError as error:
             return sha256, error
 

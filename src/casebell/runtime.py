@@ -8,25 +8,17 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import Self
 
 import casebell
 from casebell.clock import Clock, SystemClock
 from casebell.notify.alarm import StorageAlarm
-from casebell.notify.channel import Channels
 from casebell.notify.clock_watch import follow_journal
 from casebell.notify.delivery_watch import DeliveryWatch
 from casebell.notify.dispatcher import Dispatcher
-from casebell.notify.load import load_channels
-from casebell.receive.accept import Receiver, desks
+from casebell.receive.accept import Receiver
 from casebell.receive.bodies import same_content
 from casebell.receive.refusals import Refusals
-from casebell.reload import Swap
 from casebell.route.router import Router
-from casebell.route.rulebook import Rulebook
-from casebell.route.rules import compile_rules
-from casebell.route.verdict import Meanings
 from casebell.service.operations import Operations
 from casebell.service.reading import Reading
 from casebell.settings import Settings
@@ -34,136 +26,114 @@ from casebell.store import journal, leases, queries
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import Appended, EventLog
 from casebell.store.presence import Presence
-from casebell.telemetry import Log, Metrics, get_logger
+from casebell.telemetry import Metrics, get_logger
 from casebell.uscis.classify import classify
+from casebell.wiring import Wiring
 
 #: Seconds that sends under way are given when the server ends.
 SEND_GRACE = 4.0
 
 
-@dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """Everything behind the HTTP surface, wired and not yet started."""
+    """Everything behind the HTTP surface, wired and not yet started.
 
-    settings: Settings
-    clock: Clock
-    log: Log
-    metrics: Metrics
-    store: Store
-    event_log: EventLog
-    refusals: Refusals
-    receiver: Receiver
-    router: Router
-    delivery_watch: DeliveryWatch
-    dispatcher: Dispatcher
-    operations: Operations
-    reading: Reading
-    alarm: StorageAlarm
-    presence: Presence
-    #: By source, of those that are gone, too: what they delivered may still be on its way.
-    volatile: dict[str, Sequence[str]]
+    Raises:
+        ConfigError: a channel cannot be loaded, or a source cannot authenticate anybody.
+    """
 
-    @classmethod
-    def wire(
-        cls, settings: Settings, *, clock: Clock | None = None, metrics: Metrics | None = None
-    ) -> Self:
-        """Put the parts together.
-
-        Raises:
-            ConfigError: a channel cannot be loaded, or a source cannot authenticate anybody.
-        """
-        clock = clock or SystemClock()
-        log = get_logger()
-        metrics = metrics or Metrics()
-        store = Store(settings.storage.url.get_secret_value())
-        channels = load_channels(settings, clock=clock)
+    def __init__(
+        self, settings: Settings, *, clock: Clock | None = None, metrics: Metrics | None = None
+    ) -> None:
+        self.clock = clock = clock or SystemClock()
+        self.log = log = get_logger()
+        self.metrics = metrics = metrics or Metrics()
+        #: The one in force; see `swap`.
+        self.wiring = Wiring.of(settings, clock=clock)
+        self.store = store = Store(settings.storage.url.get_secret_value())
         owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-        dispatcher = Dispatcher(
+        self.dispatcher = Dispatcher(
             store=store,
-            channels=channels,
+            channels=lambda: self.wiring.channels,
             owner=owner,
             clock=clock,
             metrics=metrics,
             log=log,
         )
-        router = Router(
+        self.delivery_watch = DeliveryWatch(
             store=store,
-            rulebook=_rulebook(settings, channels),
+            ops=lambda: self.wiring.channels.ops,
             clock=clock,
             metrics=metrics,
             log=log,
-            decided=dispatcher.wake,
+            followed=self.dispatcher.wake,
         )
-        volatile = _volatile(settings)
-
-        def same(source: str, first: bytes, other: bytes) -> bool:
-            return same_content(first, other, volatile[source])
-
-        def committed(appended: Sequence[Appended]) -> None:
-            router.committed([one.decided for one in appended if one.decided is not None])
-
-        event_log = EventLog(
-            store=store, same_content=same, decide=router.decide, committed=committed
-        )
-        delivery_watch = DeliveryWatch(
+        self.router = Router(
             store=store,
-            ops=lambda: dispatcher.channels.ops,
+            rulebook=lambda: self.wiring.rulebook,
             clock=clock,
             metrics=metrics,
             log=log,
-            followed=dispatcher.wake,
+            decided=self.dispatcher.wake,
         )
-        refusals = Refusals(
+        self.event_log = EventLog(
+            store=store,
+            same_content=self._same_content,
+            decide=self.router.decide,
+            committed=self._committed,
+        )
+        self.refusals = Refusals(
             store=store,
             clock=clock,
             log=log,
-            per_minute=settings.server.refusals_per_minute,
-            written=delivery_watch.wake,
+            per_minute=lambda: self.wiring.settings.server.refusals_per_minute,
+            written=self.delivery_watch.wake,
         )
-
-        def look_again() -> None:
-            delivery_watch.wake()
-            dispatcher.wake()
-
-        return cls(
-            settings=settings,
-            clock=clock,
-            log=log,
-            metrics=metrics,
+        self.receiver = Receiver(
+            sources=lambda: self.wiring.sources,
             store=store,
-            volatile=volatile,
-            event_log=event_log,
-            refusals=refusals,
-            receiver=Receiver(
-                sources=settings.sources,
-                store=store,
-                event_log=event_log,
-                refusals=refusals,
-                clock=clock,
-                held_back=delivery_watch.wake,
-            ),
-            router=router,
-            delivery_watch=delivery_watch,
-            dispatcher=dispatcher,
-            operations=Operations(
-                store=store,
-                settings=settings,
-                dispatcher=dispatcher,
-                event_log=event_log,
-                clock=clock,
-                changed=look_again,
-            ),
-            reading=Reading(store=store, timezone=settings.server.timezone, clock=clock),
-            alarm=StorageAlarm(
-                store=store,
-                channels=lambda: dispatcher.channels,
-                clock=clock,
-                log=log,
-            ),
-            presence=Presence(
-                store=store, owner=owner, clock=clock, log=log, released=dispatcher.wake
-            ),
+            event_log=self.event_log,
+            refusals=self.refusals,
+            clock=clock,
+            held_back=self.delivery_watch.wake,
         )
+        self.operations = Operations(
+            store=store,
+            settings=lambda: self.wiring.settings,
+            dispatcher=self.dispatcher,
+            event_log=self.event_log,
+            clock=clock,
+            changed=self._changed,
+        )
+        self.reading = Reading(
+            store=store, timezone=lambda: self.wiring.settings.server.timezone, clock=clock
+        )
+        self.alarm = StorageAlarm(
+            store=store, channels=lambda: self.wiring.channels, clock=clock, log=log
+        )
+        self.presence = Presence(
+            store=store, owner=owner, clock=clock, log=log, released=self.dispatcher.wake
+        )
+
+    def prepare(self, settings: Settings) -> Wiring:
+        """What a new configuration comes to, beside the one in force; raises as `Wiring.of`."""
+        return Wiring.of(settings, clock=self.clock, replaces=self.wiring)
+
+    def swap(self, wiring: Wiring) -> None:
+        """Work by this from now on; what is under way ends as it began."""
+        self.wiring = wiring
+        self.dispatcher.channels_changed()
+        # What could not be decided by the old rules may be by the new.
+        self.router.loop.wake()
+
+    def _same_content(self, source: str, first: bytes, other: bytes) -> bool:
+        return same_content(first, other, self.wiring.volatile[source])
+
+    def _committed(self, appended: Sequence[Appended]) -> None:
+        self.router.committed([one.decided for one in appended if one.decided is not None])
+
+    def _changed(self) -> None:
+        self.delivery_watch.wake()
+        self.dispatcher.wake()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -174,35 +144,8 @@ class Runtime:
             yield
 
     async def _close_channels(self) -> None:
-        for channel in self.dispatcher.channels.by_name.values():
+        for channel in self.wiring.channels.by_name.values():
             await channel.close()
-
-    def prepare(self, old: Settings, new: Settings) -> Swap:
-        """Load and check all that is new; what is returned puts it to use (decision E10).
-
-        May run in a thread.
-
-        Args:
-            old: the settings in force.
-
-        Raises:
-            ConfigError: a channel cannot be loaded, or a source cannot authenticate anybody.
-        """
-        channels = load_channels(new, clock=self.clock, running=(old, self.dispatcher.channels))
-        prepared = desks(new.sources)
-        rulebook = _rulebook(new, channels)
-
-        def swap() -> None:
-            # In one go, without an `await`: nothing ever sees a part of it.
-            self.volatile.update(_volatile(new))
-            self.receiver.use(prepared)
-            self.refusals.use(per_minute=new.server.refusals_per_minute)
-            self.router.use(rulebook)
-            self.dispatcher.use(channels)
-            self.operations.use(new)
-            self.reading.timezone = new.server.timezone
-
-        return swap
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -225,7 +168,7 @@ class Runtime:
 
     async def _take_up(self) -> None:
         now = self.clock.now()
-        data = {"version": casebell.__version__, "config_sha256": self.settings.sha256}
+        data = {"version": casebell.__version__, "config_sha256": self.wiring.settings.sha256}
         started = journal.Entry(
             at=now, kind="server.started", actor="server", subject="server", data=data
         )
@@ -239,24 +182,3 @@ class Runtime:
             return {"interrupted": left_over, **await queries.backlog(connection)}
 
         self.log.info("server.took_up", **await self.store.transact(take_up))
-
-
-def _volatile(settings: Settings) -> dict[str, Sequence[str]]:
-    """The fields of each source that may differ between two deliveries of one event."""
-    return {name: source.volatile for name, source in settings.sources.items()}
-
-
-def _rulebook(settings: Settings, channels: Channels) -> Rulebook:
-    """By what events are judged and decided about."""
-    return Rulebook(
-        meanings=Meanings(
-            kinds={name: source.kind for name, source in settings.sources.items()},
-            categories={name: source.categories for name, source in settings.sources.items()},
-            test_receipts=settings.routing.test_receipts,
-        ),
-        rules=compile_rules(settings.rules),
-        targets=channels.escalation.targets,
-        ops=channels.ops,
-        coalesce=settings.routing.coalesce,
-        repeat_within=settings.routing.repeat_within,
-    )

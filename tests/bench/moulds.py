@@ -108,7 +108,7 @@ async def _tell(directory: Path, told: Sequence[Life], rules: str) -> None:
     config.chmod(0o600)
     with (directory / "log").open("w") as log:
         configure_logging(log)
-        runtime = Runtime.wire(load(config))
+        runtime = Runtime(load(config))
         async with runtime.running():
             for place in range(max(len(life.steps) for life in told)):
                 due = [life.steps[place] for life in told if place < len(life.steps)]
@@ -117,7 +117,7 @@ async def _tell(directory: Path, told: Sequence[Life], rules: str) -> None:
 
 
 async def _deliver(runtime: Runtime, step: Step) -> None:
-    source = runtime.settings.sources[step.source]
+    source = runtime.wiring.settings.sources[step.source]
     for _ in range(1 + step.again):
         now = runtime.clock.now()
         headers = headers_for(

@@ -126,7 +126,7 @@ async def test_decisions_are_the_routers(loaded: Path, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text((loaded / "config.toml").read_text())
     (tmp_path / "config.toml").chmod(0o600)
     settings = load(tmp_path / "config.toml")
-    runtime = Runtime.wire(settings)
+    runtime = Runtime(settings)
     async with runtime.opened():
         for chunk in in_chunks(rows(loaded / "casebell.db", "SELECT * FROM events ORDER BY id")):
             events = [understood(row, settings.sources) for row in chunk]

@@ -207,12 +207,12 @@ def json_url(sink: HttpSink) -> str:
 
 
 async def _fill(config: Path) -> None:
-    runtime = Runtime.wire(load(config, environ={}))
+    runtime = Runtime(load(config, environ={}))
     clock = SystemClock()
     async with runtime.running():
         for number, (source, body) in enumerate(RECEIVED):
             headers = headers_for(
-                runtime.settings.sources[source],
+                runtime.wiring.settings.sources[source],
                 body,
                 secret=PARLEY_SECRET if source == "parley" else TORCH_SECRET,
                 at=clock.now() // 1_000_000,

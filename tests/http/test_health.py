@@ -32,7 +32,7 @@ class Pages:
             store=store,
             checks=checks or {},
             metrics=self.metrics,
-            metrics_from=LOOPBACK,
+            metrics_from=lambda: LOOPBACK,
             clock=self.clock,
         )
         self._app = Starlette(

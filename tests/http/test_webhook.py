@@ -11,7 +11,7 @@ import pytest
 from casebell.events import Delivery
 from casebell.http.throttle import LINES_A_MINUTE
 from casebell.http.webhook import WebhookEndpoint
-from casebell.receive.accept import Accepted, Receiver
+from casebell.receive.accept import Accepted, Receiver, source_receivers
 from casebell.receive.refusals import Refusals
 from casebell.settings.models import Server
 from casebell.store.engine import Store
@@ -45,13 +45,15 @@ class Counter:
         self.metrics = Metrics()
         self.limits = Server()
         self.event_log = EventLog(store=store, same_content=same_json, decide=undecided)
-        self.refusals = Refusals(store=store, clock=self.clock, log=self.book.log, per_minute=100)
+        self.refusals = Refusals(
+            store=store, clock=self.clock, log=self.book.log, per_minute=lambda: 100
+        )
         self.endpoint = self.with_receiver(Receiver)
 
     def with_receiver(self, kind: type[Receiver]) -> WebhookEndpoint:
         return WebhookEndpoint(
             receiver=kind(
-                sources={"parley": make_source()},
+                sources=lambda: source_receivers({"parley": make_source()}),
                 store=self.store,
                 event_log=self.event_log,
                 refusals=self.refusals,

@@ -115,7 +115,7 @@ async def test_from_delivery_to_decision(
         # Torch's words are known as well.
         body_of(lumen, "torch", state="Request for Evidence"),
     ]
-    runtime = Runtime.wire(settings)
+    runtime = Runtime(settings)
     async with runtime.running():
         for body in bodies:
             accepted = await runtime.receiver.accept(delivered(settings, body))
@@ -142,7 +142,7 @@ async def test_what_it_did_not_sign_is_refused(lumen: SourceKind, tmp_path: Path
     settings = configured(tmp_path)
     body = body_of(lumen, "moved")
     honest = delivered(settings, body)
-    runtime = Runtime.wire(settings)
+    runtime = Runtime(settings)
     async with runtime.running():
         with pytest.raises(SignatureMismatch):
             await runtime.receiver.accept(delivered(settings, body, secret="a stranger's guess"))

@@ -71,11 +71,12 @@ class Bench:
         self.clock = HandClock()
         self.book = LogBook()
         self.metrics = Metrics()
+        self.channels = channels_of(
+            channels, fallbacks=fallbacks, ops=ops, max_age=max_age, pace=pace
+        )
         self.dispatcher = Dispatcher(
             store=store,
-            channels=channels_of(
-                channels, fallbacks=fallbacks, ops=ops, max_age=max_age, pace=pace
-            ),
+            channels=lambda: self.channels,
             owner=owner,
             clock=self.clock,
             metrics=self.metrics,

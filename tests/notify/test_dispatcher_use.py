@@ -15,7 +15,8 @@ from waiting import TIMEOUT, until
 
 def use(bench: Bench, channels: Mapping[str, Channel]) -> None:
     """Send over these from now on."""
-    bench.dispatcher.use(channels_of(channels))
+    bench.channels = channels_of(channels)
+    bench.dispatcher.channels_changed()
 
 
 async def test_a_pause_goes_on(store: Store, sink: HttpSink, other: HttpSink) -> None:

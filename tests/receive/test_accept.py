@@ -20,7 +20,7 @@ from casebell.errors import (
     UnknownSource,
 )
 from casebell.events import Delivery, Flag, HeldReason, KeyBasis
-from casebell.receive.accept import Held, Receiver
+from casebell.receive.accept import Held, Receiver, source_receivers
 from casebell.receive.refusals import Refusals
 from casebell.settings import Source
 from casebell.store.engine import Store
@@ -59,10 +59,15 @@ class Bench:
         self.store = store
         self.clock = HandClock(NOW)
         self.log = EventLog(store=store, same_content=same_json, decide=undecided)
-        self.refusals = Refusals(store=store, clock=self.clock, log=LogBook().log, per_minute=2)
+        self.refusals = Refusals(
+            store=store, clock=self.clock, log=LogBook().log, per_minute=lambda: 2
+        )
         self.held_back = 0
+        receivers = source_receivers(
+            {source.name: source for source in sources or (make_source(), make_torch())}
+        )
         self.receiver = Receiver(
-            sources={source.name: source for source in sources or (make_source(), make_torch())},
+            sources=lambda: receivers,
             store=store,
             event_log=self.log,
             refusals=self.refusals,

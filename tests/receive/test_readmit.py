@@ -68,7 +68,7 @@ async def refuse(store: Store, source: Source, *received: Delivery) -> None:
     """Let a source's authenticator refuse deliveries, and remember them."""
     authenticator = Authenticator(source)
     async with Refusals(
-        store=store, clock=HandClock(NOW), log=LogBook().log, per_minute=1_000
+        store=store, clock=HandClock(NOW), log=LogBook().log, per_minute=lambda: 1_000
     ) as refusals:
         for one in received:
             with pytest.raises(RefusedDelivery) as caught:

@@ -70,7 +70,7 @@ def clock() -> HandClock:
 @pytest.fixture
 def refusals(store: Store, clock: HandClock) -> Refusals:
     """Not started."""
-    return Refusals(store=store, clock=clock, log=LogBook().log, per_minute=PER_MINUTE)
+    return Refusals(store=store, clock=clock, log=LogBook().log, per_minute=lambda: PER_MINUTE)
 
 
 def refuse(refusals: Refusals, address: str = "192.0.2.7", body: bytes = b"forged") -> None:
@@ -343,7 +343,9 @@ class TestMemory:
         async with refusals:
             refuse(refusals)
         clock.advance(8 * 86_400)
-        async with Refusals(store=store, clock=clock, log=LogBook().log, per_minute=PER_MINUTE):
+        async with Refusals(
+            store=store, clock=clock, log=LogBook().log, per_minute=lambda: PER_MINUTE
+        ):
             await until(lambda: nothing_in(store), "the old refusals to go")
 
 

@@ -78,9 +78,10 @@ class Bench:
         self.book = LogBook()
         self.metrics = Metrics()
         self.rung = 0
+        self.rulebook = rulebook(meanings=meanings, rules=rules, ops=ops)
         self.router = Router(
             store=store,
-            rulebook=rulebook(meanings=meanings, rules=rules, ops=ops),
+            rulebook=lambda: self.rulebook,
             clock=self.clock,
             metrics=self.metrics,
             log=self.book.log,

@@ -30,7 +30,6 @@ from route.routing import (
     RULES,
     Bench,
     received,
-    rulebook,
     snapshot,
 )
 from waiting import until
@@ -293,7 +292,7 @@ class TestLoop:
         async with bench.router.loop:
             await until(lambda: rests(bench.router.loop._wakeup), "the loop to rest")
             await stored(store, received("evt_1"))
-            bench.router.use(rulebook())
+            bench.router.loop.wake()
             await until(lambda: bench.book.named("event.routed"), "the routed event in the log")
         assert bench.rung == 1
 
@@ -309,10 +308,10 @@ class TestLoop:
         with faults(store, fails):
             async with bench.router.loop:
                 await until(lambda: len(errors) < 2, "the first error")
-                bench.router.use(rulebook())
+                bench.router.loop.wake()
                 await until(lambda: bench.book.named("loop.defect"), "the defect in the log")
                 assert bench.router.loop.alive
-                bench.router.use(rulebook())
+                bench.router.loop.wake()
                 await until(lambda: bench.book.named("event.routed"), "the routed event in the log")
         met = bench.metrics.registry.get_sample_value(
             "casebell_storage_errors_total", {"stage": "route"}

@@ -80,7 +80,7 @@ async def test_new_meanings(store: Store) -> None:
             Meanings(test_receipts=("IOE*",)),
         )
     ):
-        bench.router.use(rulebook(meanings=meanings))
+        bench.rulebook = rulebook(meanings=meanings)
         await stored(
             store,
             case_event(
@@ -112,7 +112,7 @@ async def test_a_rule_that_cannot_be_decided_is_told(store: Store) -> None:
     broken = replace(rule, when=((replace(clause, patterns=(Broken(),)),),))
     await stored(store, case_event("evt_1"), case_event("evt_2", receipt="IOE0000000002"))
     bench = Bench(store)
-    bench.router.use(rulebook(compiled=[broken]))
+    bench.rulebook = rulebook(compiled=[broken])
     await bench.route()
     assert await bench.told() == [("slack", "general", True)] * 2
     (first, _) = await rows(store, changes)

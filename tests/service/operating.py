@@ -41,9 +41,10 @@ class Desk:
             base_dir=Path("/"),
             sha256="",
         )
+        channels = load_channels(self.settings, clock=self.clock)
         self.dispatcher = Dispatcher(
             store=store,
-            channels=load_channels(self.settings, clock=self.clock),
+            channels=lambda: channels,
             owner="this-process",
             clock=self.clock,
             metrics=Metrics(),
@@ -51,7 +52,7 @@ class Desk:
         )
         self.operations = Operations(
             store=store,
-            settings=self.settings,
+            settings=lambda: self.settings,
             dispatcher=self.dispatcher,
             event_log=EventLog(
                 store=store,

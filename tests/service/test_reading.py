@@ -25,7 +25,7 @@ def at(text: str) -> int:
 
 def reading(store: Store, *, paged: bool = True) -> Reading:
     """The read models over a store."""
-    return Reading(store=store, timezone=NEW_YORK, clock=HandClock(), paged=paged)
+    return Reading(store=store, timezone=lambda: NEW_YORK, clock=HandClock(), paged=paged)
 
 
 class TestMoment:

@@ -28,7 +28,7 @@ def check(
     try:
         settings = settings_for(context, config)
         see_startable(settings)
-        runtime = Runtime.wire(settings, clock=SystemClock())
+        runtime = Runtime(settings, clock=SystemClock())
     except ConfigError as error:
         if not found_one(error):
             raise

@@ -66,7 +66,7 @@ def _configuration(error: ConfigError) -> Finding:
 def _channels(settings: Settings) -> Finding:
     layer = "channels"
     try:
-        Runtime.wire(settings, clock=SystemClock())
+        Runtime(settings, clock=SystemClock())
     except CasebellError:
         return Finding(layer=layer, wrong="one cannot be loaded", then="casebell check")
     if not settings.channels:

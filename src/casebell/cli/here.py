@@ -54,7 +54,7 @@ def do(settings: Settings, verb: str, arguments: Mapping[str, Any]) -> Any:
         )
     # The command prints what came of it; log lines would stand among its answers.
     configure_logging(io.StringIO())
-    runtime = Runtime.wire(settings, clock=SystemClock())
+    runtime = Runtime(settings, clock=SystemClock())
 
     async def carry_out() -> Any:
         async with runtime.opened():
@@ -78,6 +78,6 @@ async def reading(settings: Settings) -> AsyncIterator[Reading]:
         raise NothingStored from None
     try:
         timezone = settings.server.timezone
-        yield Reading(store=store, timezone=timezone, clock=SystemClock(), paged=False)
+        yield Reading(store=store, timezone=lambda: timezone, clock=SystemClock(), paged=False)
     finally:
         await store.close()

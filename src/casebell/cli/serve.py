@@ -95,7 +95,7 @@ async def run_server(settings: Settings, *, files: int) -> None:
         hangup=hangup,
     )
     gate = Gate(
-        limits=lambda: app.in_force.server,
+        limits=lambda: app.runtime.wiring.settings.server,
         most=places_for(files),
         registry=metrics.registry,
         clock=SystemClock(),

@@ -37,7 +37,7 @@ class StatusPages:
         store: Store,
         checks: Mapping[str, Check],
         metrics: Metrics,
-        metrics_from: Sequence[Network],
+        metrics_from: Callable[[], Sequence[Network]],
         clock: Clock,
     ) -> None:
         self._store = store
@@ -48,10 +48,6 @@ class StatusPages:
         self._turn = asyncio.Lock()
         self._found: dict[str, str] = {}
         self._found_at = -math.inf
-
-    def use(self, *, metrics_from: Sequence[Network]) -> None:
-        """Let these read `/metrics` from now on."""
-        self._metrics_from = metrics_from
 
     async def health(self, _request: Request) -> Response:
         """The process lives."""
@@ -99,7 +95,7 @@ class StatusPages:
         hops = [request.client.host if request.client else ""]
         for value in request.headers.getlist("x-forwarded-for"):
             hops += [hop.strip() for hop in value.split(",")]
-        return all(within(hop, self._metrics_from) for hop in hops)
+        return all(within(hop, self._metrics_from()) for hop in hops)
 
 
 async def _run(check: Check) -> str:

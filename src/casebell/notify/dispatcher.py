@@ -139,7 +139,7 @@ class Dispatcher:
     """Sends the outbox; start it with `async with`.
 
     Args:
-        channels: what it sends over.
+        channels: those in force.
         owner: names this process in leases.
         chance: numbers in [0, 1) that spread retries.
     """
@@ -148,7 +148,7 @@ class Dispatcher:
         self,
         *,
         store: Store,
-        channels: Channels,
+        channels: Callable[[], Channels],
         owner: str,
         clock: Clock,
         metrics: Metrics,
@@ -170,7 +170,8 @@ class Dispatcher:
             followed=self.wake,
         )
         self._clock_watch = ClockWatch(store=store, clock=clock, log=log, followed=self.wake)
-        self._workers = {name: self._worker(name, channels) for name in channels.by_name}
+        self._channels = channels
+        self._workers = {name: self._worker(name) for name in channels().by_name}
         #: Tasks of channels that were replaced or removed, with a send in hand.
         self._retired: set[asyncio.Task[None]] = set()
         self._gone = Loop(
@@ -217,23 +218,23 @@ class Dispatcher:
     @property
     def channels(self) -> Channels:
         """What it sends over."""
-        return self._sender.channels
+        return self._channels()
 
-    def use(self, channels: Channels) -> None:
-        """Send over these from now on.
+    def channels_changed(self) -> None:
+        """Send over the channels that are in force now.
 
         A channel that is the same object goes on, with its pace and its pause. One that was
         replaced or removed ends the send in hand, which is recorded as any other, and is closed;
         what waits for a removed one is failed and told of at once.
         """
         before, self._workers = self._workers, {}
+        channels = self.channels
         for name, channel in channels.by_name.items():
             worker = before.get(name)
             if worker is None or worker.channel is not channel:
-                worker = self._worker(name, channels)
+                worker = self._worker(name)
             worker.policy = channels.policies[name]
             self._workers[name] = worker
-        self._sender.channels = channels
         for name, worker in before.items():
             if self._workers.get(name) is not worker:
                 self._retire(worker)
@@ -274,7 +275,8 @@ class Dispatcher:
         """Every worker's task."""
         return {worker.task for worker in self._workers.values() if worker.task} | self._retired
 
-    def _worker(self, name: str, channels: Channels) -> ChannelWorker:
+    def _worker(self, name: str) -> ChannelWorker:
+        channels = self.channels
         return ChannelWorker(
             name,
             channel=channels.by_name[name],

@@ -57,7 +57,7 @@ class Sender:
         self,
         *,
         store: Store,
-        channels: Channels,
+        channels: Callable[[], Channels],
         owner: str,
         clock: Clock,
         metrics: Metrics,
@@ -65,8 +65,7 @@ class Sender:
         chance: Callable[[], float],
         followed: Callable[[], None],
     ) -> None:
-        #: Replaced as a whole; what follows from a failure follows from those in force by then.
-        self.channels = channels
+        self._channels = channels
         self._store = store
         self._owner = owner
         self._clock = clock
@@ -219,7 +218,8 @@ class Sender:
         if alert.kind is AlertKind.CASE:
             about = (await self._saying(alert)).title
         reason = str(reached.reason or FailureReason.UNKNOWN)
-        policy = self.channels.escalation
+        # By what is in force by then.
+        policy = self._channels().escalation
         return escalate(policy, alert, result=result, reason=reason, about=about, now=now)
 
     async def _facts(self, alert: Alert) -> CaseFacts:

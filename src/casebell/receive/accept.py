@@ -42,54 +42,50 @@ Accepted: TypeAlias = Appended | Held
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class SourceReceiver:
     """One source, ready to receive."""
 
     source: Source
     authenticator: Authenticator
 
 
-def desks(sources: Mapping[str, Source]) -> Mapping[str, Desk]:
+def source_receivers(sources: Mapping[str, Source]) -> Mapping[str, SourceReceiver]:
     """Each source, ready to receive, by name.
 
     Raises:
         ConfigError: a source cannot authenticate anybody.
     """
-    return {name: Desk(source, Authenticator(source)) for name, source in sources.items()}
+    return {name: SourceReceiver(source, Authenticator(source)) for name, source in sources.items()}
 
 
 class Receiver:
     """Accepts the deliveries of all sources.
 
     Args:
-        sources: by name.
+        sources: those in force, by name.
         held_back: called after a delivery was held, so that operations hear of it.
     """
 
     def __init__(
         self,
         *,
-        sources: Mapping[str, Source],
+        sources: Callable[[], Mapping[str, SourceReceiver]],
         store: Store,
         event_log: EventLog,
         refusals: Refusals,
         clock: Clock,
         held_back: Callable[[], None] = lambda: None,
     ) -> None:
-        self._desks = desks(sources)
+        self._sources = sources
         self._store = store
         self._event_log = event_log
         self._refusals = refusals
         self._clock = clock
         self._held_back = held_back
 
-    def use(self, prepared: Mapping[str, Desk]) -> None:
-        """Receive for these from now on; what was authenticated goes on as it was (E10)."""
-        self._desks = prepared
-
     def knows(self, source: str) -> bool:
         """Whether a source has this name."""
-        return source in self._desks
+        return source in self._sources()
 
     async def accept(self, delivery: Delivery) -> Accepted:
         """Take one delivery all the way to the disk.
@@ -99,21 +95,21 @@ class Receiver:
             RefusedDelivery, TooManyRefusals: it did not authenticate.
             Unavailable: it could not be stored now.
         """
-        desk = self._desks.get(delivery.source)
-        if desk is None:
+        receiver = self._sources().get(delivery.source)
+        if receiver is None:
             raise UnknownSource
-        verified = self._authenticate(desk, delivery)
+        verified = self._authenticate(receiver, delivery)
         try:
-            event = understand(verified, desk.source)
+            event = understand(verified, receiver.source)
         except HeldDelivery as why:
             return await self._hold(verified, why)
         return await self._event_log.append(event)
 
-    def _authenticate(self, desk: Desk, delivery: Delivery) -> VerifiedDelivery:
+    def _authenticate(self, receiver: SourceReceiver, delivery: Delivery) -> VerifiedDelivery:
         try:
-            return desk.authenticator.authenticate(delivery, now=self._clock.now())
+            return receiver.authenticator.authenticate(delivery, now=self._clock.now())
         except RefusedDelivery as error:
-            self._refusals.note(delivery, error, presented=desk.authenticator.presented)
+            self._refusals.note(delivery, error, presented=receiver.authenticator.presented)
             raise
 
     async def _hold(self, verified: VerifiedDelivery, why: HeldDelivery) -> Held:

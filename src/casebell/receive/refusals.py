@@ -67,7 +67,7 @@ class Refusals:
         store: Store,
         clock: Clock,
         log: Log,
-        per_minute: int,
+        per_minute: Callable[[], int],
         written: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
@@ -95,10 +95,6 @@ class Refusals:
         async with self._writing:
             await self._loop.__aexit__()
         await self._write()
-
-    def use(self, *, per_minute: int) -> None:
-        """Allow each address this many from now on."""
-        self._per_minute = per_minute
 
     def note(
         self,
@@ -150,7 +146,7 @@ class Refusals:
                 self._windows.popitem(last=False)
         self._windows.move_to_end(address)
         window.count += 1
-        return window.count > self._per_minute
+        return window.count > self._per_minute()
 
     async def _work(self) -> None:
         if self._waiting:

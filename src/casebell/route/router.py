@@ -28,7 +28,7 @@ class Router:
     """Decides about events; its loop decides about those that were left without.
 
     Args:
-        rulebook: by what it decides.
+        rulebook: the one in force.
         decided: called after each commit that may have put alerts into the outbox.
     """
 
@@ -36,7 +36,7 @@ class Router:
         self,
         *,
         store: Store,
-        rulebook: Rulebook,
+        rulebook: Callable[[], Rulebook],
         clock: Clock,
         metrics: Metrics,
         log: Log,
@@ -58,11 +58,6 @@ class Router:
             at_once=True,
             storage_fails=metrics.storage_errors.labels("route").inc,
         )
-
-    def use(self, rulebook: Rulebook) -> None:
-        """Decide by this from the next event on, and about what could not be decided before."""
-        self._rulebook = rulebook
-        self.loop.wake()
 
     def decide(self, unit: UnitOfWork) -> list[Decided]:
         """Decide about the new events of a transaction, as far as that can be done."""
@@ -120,7 +115,7 @@ class Router:
     def _decide(self, unit: UnitOfWork, one: Undecided, *, now: Micros) -> Decided | None:
         receipt = one.event.receipt
         try:
-            decided = self._rulebook.decide(
+            decided = self._rulebook().decide(
                 one,
                 history=unit.history(receipt),
                 case=unit.case(receipt),
@@ -136,5 +131,5 @@ class Router:
     def _set_aside(self, unit: UnitOfWork, event_id: int, error: Exception, *, now: Micros) -> None:
         """Leave an event without a decision; operations are told once."""
         self._log.error("event.defect", row=event_id, error=error)
-        alerts = self._rulebook.ops.alerts_for(EventUndecided(event=event_id), now=now)
+        alerts = self._rulebook().ops.alerts_for(EventUndecided(event=event_id), now=now)
         unit.tell(alerts, now=now)

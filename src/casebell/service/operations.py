@@ -21,6 +21,7 @@ class Operations:
     """The operator's verbs; `actor` is who is named in the journal.
 
     Args:
+        settings: those in force.
         changed: called after something was done that the loops should look at.
     """
 
@@ -28,7 +29,7 @@ class Operations:
         self,
         *,
         store: Store,
-        settings: Settings,
+        settings: Callable[[], Settings],
         dispatcher: Dispatcher,
         event_log: EventLog,
         clock: Clock,
@@ -40,10 +41,6 @@ class Operations:
         self._event_log = event_log
         self._clock = clock
         self._changed = changed
-
-    def use(self, settings: Settings) -> None:
-        """Work with these from now on (E10)."""
-        self._settings = settings
 
     def verbs(self, *, actor: str) -> Mapping[str, Verb]:
         """What may be asked for by name, in somebody's name."""
@@ -70,7 +67,7 @@ class Operations:
         appended = await self._store.transact(
             release,
             held_id,
-            settings=self._settings,
+            settings=self._settings(),
             event_log=self._event_log,
             now=self._clock.now(),
             actor=actor,
@@ -99,7 +96,7 @@ class Operations:
         chosen = await choose(self._store, ids, source=source)
         readmissions = Readmissions(
             store=self._store,
-            settings=self._settings,
+            settings=self._settings(),
             event_log=self._event_log,
             clock=self._clock,
             actor=actor,
@@ -125,7 +122,7 @@ class Operations:
 
     async def test_channel(self, *, name: str) -> Mapping[str, Any]:
         """Send a marked test message by the real path to each target of a channel."""
-        if name not in self._settings.channels:
+        if name not in self._settings().channels:
             raise NotFound(
                 "There is no channel of this name.", hint="`casebell check` lists the channels."
             )

@@ -3,7 +3,7 @@
 Every answer is a value as docs/contract.md has it; whoever asked makes text, a page or JSON of it.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -35,12 +35,13 @@ class Reading:
         paged: whether an answer has at most a page, and says in `next` where it goes on.
     """
 
-    def __init__(self, *, store: Store, timezone: str, clock: Clock, paged: bool = True) -> None:
+    def __init__(
+        self, *, store: Store, timezone: Callable[[], str], clock: Clock, paged: bool = True
+    ) -> None:
         self._store = store
         self._clock = clock
         self._paged = paged
-        #: For people: that of the answers' readers.
-        self.timezone = timezone
+        self._timezone = timezone
 
     def verbs(self) -> Mapping[str, Verb]:
         """What may be asked for by name."""
@@ -192,8 +193,8 @@ class Reading:
             status=_word(Status, status, "status"),
             tag=_word(Tag, tag, "tag"),
             receipt=_receipt(receipt),
-            since=moment(since, timezone=self.timezone, now=now),
-            until=moment(until, timezone=self.timezone, now=now),
+            since=moment(since, timezone=self._timezone(), now=now),
+            until=moment(until, timezone=self._timezone(), now=now),
             text=text,
         )
 

@@ -1,0 +1,67 @@
+"""What follows from one configuration: one value, built and checked beside the one in force.
+
+A reload replaces it by reference, without an `await`: nothing ever sees a part of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from casebell.clock import Clock
+from casebell.notify.channel import Channels
+from casebell.notify.load import load_channels
+from casebell.receive.accept import SourceReceiver, source_receivers
+from casebell.route.rulebook import Rulebook
+from casebell.route.rules import compile_rules
+from casebell.route.verdict import Meanings
+from casebell.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wiring:
+    """Whatever is made of a configuration before it is used."""
+
+    settings: Settings
+    #: By name.
+    sources: Mapping[str, SourceReceiver]
+    channels: Channels
+    rulebook: Rulebook
+    #: By source, the fields that may differ between two deliveries of one event. Sources that an
+    #: earlier configuration had are among them: a delivery of theirs may still be on its way.
+    volatile: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def of(cls, settings: Settings, *, clock: Clock, replaces: Self | None = None) -> Self:
+        """Load and check everything; may run in a thread.
+
+        Args:
+            replaces: the wiring in force. A channel whose service is the same keeps its instance.
+
+        Raises:
+            ConfigError: a channel cannot be loaded, or a source cannot authenticate anybody.
+        """
+        running = (replaces.settings, replaces.channels) if replaces else None
+        channels = load_channels(settings, clock=clock, running=running)
+        known = replaces.volatile if replaces else {}
+        return cls(
+            settings=settings,
+            sources=source_receivers(settings.sources),
+            channels=channels,
+            rulebook=_rulebook(settings, channels),
+            volatile={**known, **{name: one.volatile for name, one in settings.sources.items()}},
+        )
+
+
+def _rulebook(settings: Settings, channels: Channels) -> Rulebook:
+    return Rulebook(
+        meanings=Meanings(
+            kinds={name: source.kind for name, source in settings.sources.items()},
+            categories={name: source.categories for name, source in settings.sources.items()},
+            test_receipts=settings.routing.test_receipts,
+        ),
+        rules=compile_rules(settings.rules),
+        targets=channels.escalation.targets,
+        ops=channels.ops,
+        coalesce=settings.routing.coalesce,
+        repeat_within=settings.routing.repeat_within,
+    )
