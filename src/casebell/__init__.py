@@ -1,3 +1,3 @@
 """Casebell: receives US immigration case-status webhooks and tells the people who must know."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

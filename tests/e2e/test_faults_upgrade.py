@@ -1,35 +1,64 @@
-"""A database that an earlier release left is migrated at the start, and nothing in it changes."""
+"""The database of a release is served as it is, or migrated, and nothing that it held changes."""
 
-import gzip
-import json
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic.script import ScriptDirectory
 
+import casebell
 from casebell.sandbox.http_sink import HttpSink
 from casebell.store import journal, migrations
 from e2e.office import Hook
-from e2e.releases.make import WAITS, config
+from e2e.releases.make import (
+    HERE,
+    LABEL,
+    NEW_TORCH_SECRET,
+    REFUSED,
+    UNDECIDED,
+    WAITS,
+    Listings,
+    config,
+    listings,
+    read,
+)
 from e2e.sender import deliver
 from e2e.server import MakeServer, Server
+from waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-RELEASES = Path(__file__).parent / "releases"
-#: By the version of their tables; `releases/make.py` says how they came about.
-VERSIONS = sorted(path.name.removesuffix(".db.gz") for path in RELEASES.glob("*.db.gz"))
+#: Those that have a database here; `releases/make.py` says how they came about.
+RELEASES = sorted(path.name.removesuffix(".db.gz") for path in HERE.glob("*.db.gz"))
+#: A migration of a release that is still to come.
+NEXT = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "9999", "{head}"
+branch_labels = depends_on = None
 
 
-def exported(text: str) -> list[dict[str, Any]]:
-    """An export's events."""
-    return [json.loads(line) for line in text.splitlines()]
+def upgrade() -> None:
+    op.add_column("cases", sa.Column("language", sa.Text(), server_default="en", nullable=False))
+    op.create_index("ix_cases_language", "cases", ["language"])
+    op.execute("UPDATE cases SET team = 'O-1 and EB-1' WHERE team = 'O-1'")
+"""
 
 
-def of_a_case(message: str) -> bool:
-    """Whether a message is none to operations."""
-    return "Casebell operations" not in message
+def install_next_release(server: Server) -> None:
+    """Have this server run, from its directory, this release's program with one more migration."""
+    package = Path(casebell.__file__).parent
+    copy = shutil.copytree(package, server.directory / "casebell")
+    script = NEXT.format(head=migrations.VERSIONS[-1])
+    (copy / "store" / "migrations" / "versions" / "9999_next.py").write_text(script)
+
+
+def version_of(server: Server) -> str:
+    """The version of its tables."""
+    ((version,),) = server.rows("SELECT version_num FROM alembic_version")
+    return str(version)
 
 
 def check_journal(server: Server) -> list[str]:
@@ -44,60 +73,97 @@ def check_journal(server: Server) -> list[str]:
     return [entry[2] for entry in entries]
 
 
-async def test_each_version_has_a_database() -> None:
-    """A release that changes the tables adds a database of its own to those tried here."""
-    scripts = ScriptDirectory.from_config(migrations.config())
-    assert sorted(one.revision for one in scripts.walk_revisions()) == VERSIONS
+def of_a_case(message: str) -> bool:
+    """Whether a message is none to operations."""
+    return "Casebell operations" not in message
+
+
+def over(said: Listings) -> dict[tuple[str, int], dict[str, Any]]:
+    """By listing and number, what was listed and does not change any more."""
+
+    def waits(row: Mapping[str, Any]) -> bool:
+        return row.get("receipt") == UNDECIDED or row.get("state") == "retrying"
+
+    return {
+        (name, row["event"]["id"] if name == "why" else row["id"]): row
+        for name, rows in said.items()
+        for row in rows
+        if not waits(row)
+    }
+
+
+def as_told_by(old: Any, new: Any) -> Any:
+    """Of what a later release says, what the earlier one told of."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {name: as_told_by(old[name], new.get(name)) for name in old}
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [as_told_by(*pair) for pair in zip(old, new, strict=True)]
+    return new
+
+
+async def test_this_release_has_a_database() -> None:
+    """Each release leaves a database of its own to those that are tried here."""
+    assert casebell.__version__ in RELEASES
 
 
 @pytest.mark.parametrize(
-    "version",
+    "migrates",
     [
-        *(pytest.param(version, marks=pytest.mark.slow) for version in VERSIONS[:-1]),
-        pytest.param(VERSIONS[-1], marks=pytest.mark.soak),
+        pytest.param(False, id="as it is"),
+        pytest.param(True, id="migrated", marks=pytest.mark.slow),
     ],
 )
-async def test_an_earlier_releases_database(make_server: MakeServer, version: str) -> None:
-    """It starts, keeps a copy where it migrates, exports the same events, and goes on."""
-    async with Hook() as room, HttpSink() as mended:
-        server = make_server(config(room.port, mended.port))
-        left = gzip.decompress((RELEASES / f"{version}.db.gz").read_bytes())
+@pytest.mark.parametrize("release", RELEASES)
+async def test_a_releases_database(
+    make_server: MakeServer, release: str, *, migrates: bool
+) -> None:
+    """It starts, keeps a copy where it migrates, lists what was there, sends what waited."""
+    async with Hook() as room, Hook() as mended, HttpSink() as gone:
+        server = make_server(
+            config(room.port, mended.port, gone.port),
+            secrets={"TORCH_WEBHOOK_SECRET": NEW_TORCH_SECRET},
+        )
+        left, said = read(release)
         server.database.write_bytes(left)
-        assert server.rows("SELECT version_num FROM alembic_version") == [(version,)]
-        before = check_journal(server)
+        before, journalled = version_of(server), check_journal(server)
+        if migrates:
+            install_next_release(server)
         await server.start()
-        ((now,),) = server.rows("SELECT version_num FROM alembic_version")
-        assert now == VERSIONS[-1]
-
+        now = version_of(server)
+        assert now == ("9999" if migrates else migrations.VERSIONS[-1])
         kept = server.database.with_name(f"casebell.db.before-{now}")
-        assert kept.exists() is (version != now)
+        assert kept.exists() is (before != now)
         if kept.exists():
             (line,) = server.events("store.backed_up")
             assert line["file"] == kept.name
             copy = make_server()
             copy.database = kept
-            assert copy.rows("SELECT version_num FROM alembic_version") == [(version,)]
-            assert check_journal(copy) == before
+            assert version_of(copy) == before
+            assert check_journal(copy) == journalled
 
-        # Of a later release's export, what the earlier one told of.
-        expected = exported((RELEASES / f"{version}.jsonl").read_text())
-        ran = await server.run("events", "export", "--format", "jsonl")
+        # What waited: an alert, and an event's decision. Nobody hears of anything else again.
+        await server.settled()
+        waited = [alert["event"] for alert in said["alerts"] if alert["state"] == "retrying"]
+        assert len(waited) == len(mended.told(WAITS)) == len(mended.requests) == 2
+        for message in mended.told(WAITS):
+            assert LABEL in message["title"] + message["message"]
+        assert len(room.told(UNDECIDED)) == len(room.about(of_a_case)) == 1
+        assert not gone.requests
+
+        expected, found = over(said), over(await listings(server))
+        assert {one: as_told_by(row, found[one]) for one, row in expected.items()} == expected
+        if migrates:
+            assert server.rows("SELECT team, language FROM cases WHERE receipt = ?", WAITS) == [
+                ("O-1 and EB-1", "en")
+            ]
+
+        # The refusal that the office's new secret proves to be genuine, and a new delivery.
+        ran = await server.run("refused", "readmit", "--all", "--source", "torch")
         assert ran.code == 0, ran.err
-        found = [
-            {name: event[name] for name in old}
-            for event, old in zip(exported(ran.out), expected, strict=True)
-        ]
-        assert found == expected
-
+        await until(lambda: room.told(REFUSED), "the readmitted delivery's alert")
+        await deliver(server)
         await server.settled()
-        assert check_journal(server)[: len(before)] == before
-        # Of cases only what waited is told now.
-        ((waited,),) = server.rows("SELECT id FROM events WHERE receipt = ?", WAITS)
-        (message,) = [json.loads(one.body)["message"] for one in mended.requests]
-        assert f", event {waited}\n" in message
-        assert not room.about(of_a_case)
-        assert (await deliver(server))["row"] == len(expected) + 1
-        await server.settled()
-        assert len(room.about(of_a_case)) == 1
+        assert len(room.about(of_a_case)) == 3
+        assert check_journal(server)[: len(journalled)] == journalled
         assert server.rows("PRAGMA integrity_check") == [("ok",)]
         assert server.rows("PRAGMA foreign_key_check") == []

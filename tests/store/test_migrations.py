@@ -1,5 +1,6 @@
 """The tables, from nothing to this release's."""
 
+import gzip
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from casebell.store.schema import events, metadata
 from contracts.case_events import case_event
 from contracts.deciding import append_undecided
 from contracts.writing import writing
+
+#: The databases that releases left.
+RELEASES = sorted(Path(__file__).parents[1].glob("e2e/releases/*.db.gz"))
 
 
 def schema_of(connection: Connection) -> Any:
@@ -81,6 +85,22 @@ async def test_again(bare_url: str) -> None:
     async with Store(bare_url) as store, store.read() as connection:
         assert await connection.run_sync(schema_of) == before
         assert (await connection.execute(select(events.c.key))).scalars().all() == ["evt_1"]
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.name)
+async def test_a_releases_tables(sqlite_path: Path, tmp_path: Path, release: Path) -> None:
+    """A database that a release left has, once opened, the tables of one that is made now.
+
+    Who changes a migration that is out finds it here.
+    """
+    left = gzip.decompress(release.read_bytes())  # noqa: ASYNC240 - nothing else runs
+    sqlite_path.write_bytes(left)  # noqa: ASYNC240
+    found = []
+    for path in (sqlite_path, tmp_path / "new.db"):
+        async with Store(f"sqlite:///{path}") as store, store.read() as connection:
+            made = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'index')"
+            found.append({tuple(row) for row in await connection.execute(text(made))})
+    assert found[0] == found[1]
 
 
 async def test_later_release(bare_url: str) -> None:

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from sqlalchemy import Column, ColumnElement, Select, and_, func, literal, select, tuple_
+from sqlalchemy import Column, ColumnElement, Select, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.events import Micros, Status, Tag
 from casebell.store.queries import event_columns, event_json
-from casebell.store.schema import JUDGED, changes, events
+from casebell.store.schema import changes, events
 
 #: Rows an export reads at a time.
 PAGE = 500
@@ -43,7 +43,7 @@ class EventFilter:
         """The filter as SQL."""
         return [
             *self._of_case(),
-            *(_is(column, value) for column, value in self._equal()),
+            *(column == value for column, value in self._equal()),
             *self._within(events.c.received_at),
             *self._unindexed(),
         ]
@@ -62,7 +62,7 @@ class EventFilter:
                 others=[_beside(column) == value for column, value in equal] + self._unindexed(),
             )
         else:
-            driving, long = [_is(column, value) for column, value in equal[:1]], True
+            driving, long = [column == value for column, value in equal[:1]], True
             equal = equal[1:]
         return _Walk(
             order=[events.c.id],
@@ -76,7 +76,7 @@ class EventFilter:
         )
 
     def _of_case(self) -> list[ColumnElement[bool]]:
-        """The events of a receipt: those of its changes, and those that have none yet."""
+        """The events of a receipt: those of its changes, and those that are undecided."""
         if self.receipt is None:
             return []
         of_receipt = select(changes.c.id).where(changes.c.receipt == self.receipt)
@@ -203,12 +203,6 @@ async def _end(connection: AsyncConnection, walk: _Walk, *, look: int) -> _Place
     statement = walk.over(select(*walk.order)).offset(look).limit(1)
     beyond = (await connection.execute(statement)).one_or_none()
     return None if beyond is None else tuple(beyond)
-
-
-def _is(column: Column[Any], value: object) -> ColumnElement[bool]:
-    """The column has the value; said so that its index serves, a partial one, too."""
-    same = column == value
-    return and_(same, JUDGED) if column is events.c.status else same
 
 
 def _beside(column: Column[Any]) -> ColumnElement[Any]:

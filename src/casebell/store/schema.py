@@ -2,6 +2,9 @@
 
 Times are UTC microseconds (BIGINT). Sets of tags and flags are words with a space on both sides of
 each (" deadline action "), so that one LIKE finds one word. Bodies are the exact bytes received.
+
+Every index is paid for by each row, most of them before a delivery is acknowledged: each says who
+reads it, and one that nobody reads goes.
 """
 
 from sqlalchemy import (
@@ -38,10 +41,6 @@ def _partial(name: str, *columns: str, where: str) -> Index:
     return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
 
 
-_JUDGED = "status <> ''"
-#: Queries by status repeat this condition, or the partial index below does not serve them.
-JUDGED = text(f"events.{_JUDGED}")
-
 #: One row per (source, key), for ever. Ids are given by the single writer, in order of arrival.
 events = Table(
     "events",
@@ -53,7 +52,7 @@ events = Table(
     Column("type", Text, nullable=False),
     Column("receipt", Text, nullable=False),
     Column("receipt_raw", Text, nullable=False),
-    # Empty until routing has judged the event, as its tags are.
+    # Empty while the event is undecided, as its tags are.
     Column("status", Text, nullable=False),
     Column("delivered_status", Text),
     # Where a status stands beside it; alone it is the delivered status.
@@ -73,20 +72,24 @@ events = Table(
     Column("request_id", Text, nullable=False),
     # The event whose key this conflicting body came under.
     Column("revision_of", BigInteger),
-    # Set by the router; null means that no decision has been taken yet.
+    # When the decision was taken; null means that the event is undecided.
     Column("routed_at", BigInteger),
     Column("change_id", BigInteger),
     Column("fold_reason", Text),
-    # The key first, so that this index also finds a key of any source.
+    # Each delivery finds out by it whether its event is new. The key first: `casebell why KEY` asks
+    # for a key of any source.
     UniqueConstraint("key", "source"),
+    # What was left undecided is looked for once a minute. It is nearly always empty.
     _partial("ix_events_unrouted", "id", where="routed_at IS NULL"),
+    # A page of `casebell events list` walks one of these three: --source, --since and --until, and
+    # --status. An export with a span of time begins and ends by the second.
     Index(None, "source", "id"),
-    # None on the receipt: in a large log it would cost a delivery as much as all the others, and a
-    # case's events are found by its changes (docs/decisions/0011).
     Index(None, "received_at", "id"),
-    # Empty and null before it is routed: the acknowledgement pays for neither.
-    _partial("ix_events_status_id", "status", "id", where=_JUDGED),
-    _partial("ix_events_change_id", "change_id", where="change_id IS NOT NULL"),
+    Index(None, "status", "id"),
+    # The events of a change (`casebell why`) and, by its changes, of a case. An index on the
+    # receipt would cost a delivery to a large log as much as all others (docs/decisions/0011).
+    Index(None, "change_id"),
+    # The conflicting bodies of an event, for `casebell why`. It has them alone.
     _partial("ix_events_revision_of", "revision_of", where="revision_of IS NOT NULL"),
 )
 
@@ -95,6 +98,7 @@ deliveries = Table(
     "deliveries",
     metadata,
     Column("id", Id, primary_key=True),
+    # Each event that is shown counts its deliveries by this index.
     Column("event_id", BigInteger, ForeignKey("events.id"), nullable=False, index=True),
     Column("at", BigInteger, nullable=False),
     Column("outcome", Text, nullable=False),
@@ -131,8 +135,11 @@ held = Table(
     Column("told_at", BigInteger),
     Column("resolved_at", BigInteger),
     Column("event_id", BigInteger),
+    # The same body again is the same held delivery.
     UniqueConstraint("source", "body_sha256"),
+    # `casebell held list`, and the count of what waits.
     Index(None, "state", "id"),
+    # Looked at every ten seconds, nearly always empty.
     _partial("ix_held_untold", "source", "reason", "id", where="told_at IS NULL"),
 )
 
@@ -162,10 +169,12 @@ refused = Table(
     Column("held_id", BigInteger),
     # Last: SQLite reads what stands before it without reading it. Null where there is no proof.
     Column("body", LargeBinary),
+    # What is too old is removed whenever some are added. Refusals alone pay for these three.
     Index(None, "at"),
+    # The bound on bytes is reckoned from it without reading a body.
     _partial("ix_refused_kept", "id", "body_size", where="body IS NOT NULL"),
+    # Counted every ten seconds: whether operations should hear of a source.
     _partial("ix_refused_untold", "source", "id", where="told_at IS NULL AND body IS NOT NULL"),
-    _partial("ix_refused_told", "told_at", "source", where="told_at IS NOT NULL"),
 )
 
 #: Random keys that this database makes for itself.
@@ -192,6 +201,7 @@ changes = Table(
     Column("decided_at", BigInteger, nullable=False),
     # JSON: who, by which rules, which rules did not match and why.
     Column("decision", Text, nullable=False),
+    # The history of a case, which each delivery about it asks for.
     Index(None, "receipt", "at"),
 )
 
@@ -246,10 +256,13 @@ alerts = Table(
     Column("note", Text),
     # The channel that failed, where this alert stands in for another.
     Column("stands_in_for", Text),
+    # No target hears twice of one subject.
     UniqueConstraint("subject", "channel", "target"),
+    # The dispatcher claims by it.
     _partial("ix_alerts_waiting", "channel", "priority", "not_before", "id", where=WAITING.text),
+    # `casebell alerts list --state`, and the count of what failed.
     Index(None, "state", "id"),
-    Index(None, "event_id"),
+    # The alerts of a change, for `casebell why`.
     Index(None, "change_id"),
 )
 
@@ -258,6 +271,7 @@ attempts = Table(
     "attempts",
     metadata,
     Column("id", Id, primary_key=True),
+    # `casebell why` lists the attempts of an alert by this index.
     Column("alert_id", BigInteger, ForeignKey("alerts.id"), nullable=False, index=True),
     Column("number", Integer, nullable=False),
     Column("started_at", BigInteger, nullable=False),

@@ -46,7 +46,6 @@ def upgrade() -> None:
         ),
     )
     op.create_index(op.f("ix_alerts_change_id"), "alerts", ["change_id"], unique=False)
-    op.create_index(op.f("ix_alerts_event_id"), "alerts", ["event_id"], unique=False)
     op.create_index(op.f("ix_alerts_state_id"), "alerts", ["state", "id"], unique=False)
     op.create_index(
         "ix_alerts_waiting",
@@ -82,6 +81,7 @@ def upgrade() -> None:
         sa.Column("receipt_raw", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("delivered_status", sa.Text(), nullable=True),
+        sa.Column("delivered_category", sa.Text(), nullable=True),
         sa.Column("tags", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("occurred_at", sa.BigInteger(), nullable=True),
@@ -103,8 +103,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("key", "source", name=op.f("uq_events_key_source")),
     )
     op.create_index(op.f("ix_events_change_id"), "events", ["change_id"], unique=False)
-    op.create_index(op.f("ix_events_source_id"), "events", ["source", "id"], unique=False)
-    op.create_index(op.f("ix_events_receipt_id"), "events", ["receipt", "id"], unique=False)
     op.create_index(op.f("ix_events_received_at_id"), "events", ["received_at", "id"], unique=False)
     op.create_index(
         "ix_events_revision_of",
@@ -114,6 +112,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("revision_of IS NOT NULL"),
         postgresql_where=sa.text("revision_of IS NOT NULL"),
     )
+    op.create_index(op.f("ix_events_source_id"), "events", ["source", "id"], unique=False)
     op.create_index(op.f("ix_events_status_id"), "events", ["status", "id"], unique=False)
     op.create_index(
         "ix_events_unrouted",
@@ -166,7 +165,12 @@ def upgrade() -> None:
         sa.Column("leaf", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_journal")),
     )
-    op.create_index(op.f("ix_journal_subject_seq"), "journal", ["subject", "seq"], unique=False)
+    op.create_table(
+        "keys",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_keys")),
+    )
     op.create_table(
         "refused",
         sa.Column("id", ID, nullable=False),
@@ -177,7 +181,32 @@ def upgrade() -> None:
         sa.Column("request_id", sa.Text(), nullable=False),
         sa.Column("body_sha256", sa.Text(), nullable=False),
         sa.Column("body_size", sa.Integer(), nullable=False),
+        sa.Column("idempotency_key", sa.Text(), nullable=True),
+        sa.Column("signature", sa.Text(), nullable=True),
+        sa.Column("secret_digest", sa.Text(), nullable=True),
+        sa.Column("told_at", sa.BigInteger(), nullable=True),
+        sa.Column("readmitted_at", sa.BigInteger(), nullable=True),
+        sa.Column("event_id", sa.BigInteger(), nullable=True),
+        sa.Column("held_id", sa.BigInteger(), nullable=True),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_refused")),
+    )
+    op.create_index(op.f("ix_refused_at"), "refused", ["at"], unique=False)
+    op.create_index(
+        "ix_refused_kept",
+        "refused",
+        ["id", "body_size"],
+        unique=False,
+        sqlite_where=sa.text("body IS NOT NULL"),
+        postgresql_where=sa.text("body IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_refused_untold",
+        "refused",
+        ["source", "id"],
+        unique=False,
+        sqlite_where=sa.text("told_at IS NULL AND body IS NOT NULL"),
+        postgresql_where=sa.text("told_at IS NULL AND body IS NOT NULL"),
     )
     op.create_table(
         "attempts",
