@@ -14,7 +14,7 @@ import pytest
 
 from casebell.admin import LARGEST_REQUEST, AdminSocket, listen
 from casebell.errors import ConfigError, NotFound, Problem, Refusal, StorageUnavailable
-from contracts.workbench import LogBook
+from contracts.clock_and_log import RecordingLog
 from raw_admin import ask, say
 from waiting import until
 
@@ -65,7 +65,7 @@ class Admin:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.verbs = Verbs()
-        self.book = LogBook()
+        self.book = RecordingLog()
         self.socket = AdminSocket(
             path=path,
             verbs={

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.clock import SystemClock, iso, new_request_id
-from contracts.workbench import HandClock
+from contracts.clock_and_log import ManualClock
 
 #: What a provider's time may be: 1970 to 2199, see `receive.times`.
 TIMES = st.integers(min_value=0, max_value=7_258_118_399_999_999)
@@ -69,7 +69,7 @@ async def test_the_machines_clock_waits() -> None:
 
 def test_the_tests_own_clock() -> None:
     """Turned by hand, both hands move together; set back, only the one on the wall does."""
-    clock = HandClock(now=1_000_000)
+    clock = ManualClock(now=1_000_000)
     began = clock.monotonic()
     clock.advance(1.5)
     assert (clock.now(), clock.monotonic()) == (2_500_000, began + 1.5)

@@ -7,7 +7,7 @@ import pytest
 
 from casebell.errors import StorageUnavailable
 from casebell.loops import Loop
-from contracts.workbench import HandClock, LogBook
+from contracts.clock_and_log import ManualClock, RecordingLog
 from waiting import until
 
 EVERY = 5.0
@@ -24,8 +24,8 @@ class Bench:
         at_once: bool = False,
         wakeup: asyncio.Event | None = None,
     ) -> None:
-        self.clock = HandClock()
-        self.book = LogBook()
+        self.clock = ManualClock()
+        self.book = RecordingLog()
         self.steps = 0
         self.failures = 0
         self._step = step

@@ -19,7 +19,7 @@ from casebell.app import build
 from casebell.runtime import Runtime
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.settings import Settings, load
-from contracts.workbench import HandClock
+from contracts.clock_and_log import ManualClock
 from e2e.sender import document, encoded, signed
 from raw_admin import ask
 from receive.making import make_delivery
@@ -474,7 +474,7 @@ class TestChannels:
         )
         old, new = written(tmp_path, first), written(tmp_path, elsewhere)
         last = written(tmp_path, source(OLD) + policy + channel("second", sink, path="2"))
-        runtime = Runtime(old, clock=HandClock())
+        runtime = Runtime(old, clock=ManualClock())
         before = runtime.dispatcher.channels.by_name
         runtime.swap(runtime.prepare(new))
         between = runtime.dispatcher.channels.by_name

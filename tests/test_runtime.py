@@ -17,7 +17,8 @@ from casebell.settings import Channel, Rule, Settings
 from casebell.settings.models import Ops, Server, Storage
 from casebell.store.schema import alerts, events, journal
 from casebell.uscis import classify
-from contracts.workbench import HandClock, rows
+from contracts.clock_and_log import ManualClock
+from contracts.stores import read_table
 from receive.making import NOW, authorization, make_delivery, make_source
 from waiting import until
 
@@ -63,7 +64,7 @@ def delivery() -> Delivery:
 async def test_from_delivery_to_people(tmp_path: Path, sink: HttpSink) -> None:
     """Wired together, a delivery is stored, decided and told, each stage waking the next."""
     within = settings(tmp_path, channel("slack", f"json://127.0.0.1:{sink.port}/"))
-    runtime = Runtime(within, clock=HandClock(NOW))
+    runtime = Runtime(within, clock=ManualClock(NOW))
     async with runtime.running():
         assert (await runtime.receiver.accept(delivery())).status == "stored"
         await sink.received(1)
@@ -77,7 +78,7 @@ async def test_the_first_delivery_need_not_wait(tmp_path: Path) -> None:
     """The table of statuses, which takes a while to read, is there before anything can come in."""
     classify._table.cache_clear()
     classify._again.cache_clear()
-    runtime = Runtime(settings(tmp_path), clock=HandClock(NOW))
+    runtime = Runtime(settings(tmp_path), clock=ManualClock(NOW))
     assert classify._table.cache_info().currsize == 0
     async with runtime.running():
         assert classify._table.cache_info().currsize == 1
@@ -86,9 +87,9 @@ async def test_the_first_delivery_need_not_wait(tmp_path: Path) -> None:
 async def test_a_start_is_journalled(tmp_path: Path) -> None:
     """Each start is in the journal with the release and the configuration it runs with."""
     for _ in range(2):
-        runtime = Runtime(settings(tmp_path), clock=HandClock(NOW))
+        runtime = Runtime(settings(tmp_path), clock=ManualClock(NOW))
         async with runtime.running():
-            entries = await rows(runtime.store, journal)
+            entries = await read_table(runtime.store, journal)
     assert [entry.kind for entry in entries] == ["server.started"] * 2
     assert '"config_sha256":"' + "0" * 64 in entries[0].data
 
@@ -98,18 +99,18 @@ async def test_what_was_left_over_is_taken_up(
 ) -> None:
     """An event whose decision failed before the end is decided and told after the next start."""
     within = settings(tmp_path, channel("slack", f"json://127.0.0.1:{sink.port}/"))
-    first = Runtime(within, clock=HandClock(NOW))
+    first = Runtime(within, clock=ManualClock(NOW))
     monkeypatch.setattr(Rulebook, "decide", lambda *_, **__: 1 / 0)
     async with first.opened(), first.event_log:
         await first.receiver.accept(delivery())
-        assert (await rows(first.store, events))[0].routed_at is None
+        assert (await read_table(first.store, events))[0].routed_at is None
     monkeypatch.undo()
-    second = Runtime(within, clock=HandClock(NOW))
+    second = Runtime(within, clock=ManualClock(NOW))
     async with second.running():
         await sink.received(1)
 
         async def sent() -> bool:
-            return [row.state for row in await rows(second.store, alerts)] == ["sent"] * 2
+            return [row.state for row in await read_table(second.store, alerts)] == ["sent"] * 2
 
         await until(sent, "the alert sent")
 
@@ -120,7 +121,7 @@ def test_every_problem_of_every_channel(tmp_path: Path) -> None:
         tmp_path, channel("one", "nosuch://vermilion"), channel("two", "slack://vermilion")
     )
     with pytest.raises(ConfigError) as caught:
-        load_channels(within, clock=HandClock())
+        load_channels(within, clock=ManualClock())
     assert {problem.key.split(".")[1] for problem in caught.value.problems} == {"one", "two"}
     for problem in caught.value.problems:
         assert problem.where == str(tmp_path / "config.toml")

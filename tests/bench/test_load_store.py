@@ -26,7 +26,7 @@ from casebell.store import journal
 from casebell.store.engine import Store
 from casebell.store.rows import event_row, words
 from casebell.store.soundness import inspect_copy
-from contracts.deciding import append_undecided
+from contracts.decisions import append_undecided
 from contracts.writing import writing
 from e2e.sender import deliver
 from e2e.server import PARLEY_SECRET, Server

@@ -18,7 +18,7 @@ from casebell.store.engine import Store
 from cli.office import HOSTILE, Office, casebell, on_terminal
 from cli.test_events import FIELDS
 from contracts.case_events import case_event
-from contracts.deciding import append_undecided
+from contracts.decisions import append_undecided
 from contracts.writing import writing
 from e2e.server import PATIENCE, environment
 

@@ -14,7 +14,7 @@ from casebell.store.event_log import EventLog
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from contracts.case_events import case_event, same_json
-from contracts.deciding import undecided
+from contracts.decisions import decide_nothing
 
 
 def say(word: str) -> None:
@@ -27,7 +27,7 @@ async def main(url: str, prefix: str = "") -> None:
     """Ends by being killed."""
     async with (
         Store(url) as store,
-        EventLog(store=store, same_content=same_json, decide=undecided) as log,
+        EventLog(store=store, same_content=same_json, decide=decide_nothing) as log,
     ):
         if not prefix:
             say("open")

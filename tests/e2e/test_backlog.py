@@ -9,7 +9,7 @@ import pytest
 from casebell.sandbox.http_sink import HttpSink
 from casebell.store.engine import Store
 from contracts.case_events import case_event
-from contracts.deciding import append_undecided
+from contracts.decisions import append_undecided
 from contracts.writing import writing
 from e2e.answers import memory
 from e2e.databases import SqliteFile

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from casebell.store.engine import Store
-from contracts.workbench import store_in
+from contracts.stores import store_in
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from uvicorn.server import ServerState
 
 from casebell.http.guard import LARGEST_HEAD, MOST_WAITING, Gate, Guard
 from casebell.settings.models import Server
-from contracts.workbench import HandClock, LogBook
+from contracts.clock_and_log import ManualClock, RecordingLog
 from waiting import until
 
 #: More than the buffers on both sides hold.
@@ -35,8 +35,8 @@ class House:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.log = LogBook()
-        self.clock = HandClock()
+        self.log = RecordingLog()
+        self.clock = ManualClock()
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=100)
         # What is accepted inherits it.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)

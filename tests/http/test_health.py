@@ -14,7 +14,8 @@ from casebell.http.health import CHECKS_LAST, StatusPages
 from casebell.store.engine import Store
 from casebell.telemetry import Metrics
 from contracts.case_events import case_event
-from contracts.workbench import HandClock, disk_failure, faults, stored
+from contracts.clock_and_log import ManualClock
+from contracts.stores import disk_failure, failing_statements, store_undecided
 from waiting import until
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"), ip_network("10.9.0.0/16"))
@@ -26,7 +27,7 @@ class Pages:
     def __init__(
         self, store: Store, checks: Mapping[str, Callable[[], Awaitable[bool]]] | None = None
     ) -> None:
-        self.clock = HandClock()
+        self.clock = ManualClock()
         self.metrics = Metrics()
         pages = StatusPages(
             store=store,
@@ -134,7 +135,7 @@ class TestMetrics:
 
     async def test_what_waits(self, store: Store) -> None:
         """The gauges say what waits at the moment of asking."""
-        await stored(store, case_event("evt_1"), case_event("evt_2"))
+        await store_undecided(store, case_event("evt_1"), case_event("evt_2"))
         pages = Pages(store)
         answer = await pages.get("/metrics")
         assert answer.headers["content-type"].startswith("text/plain; version=")
@@ -176,7 +177,7 @@ class TestMetrics:
         """When the storage does not answer, the counters are shown all the same."""
         pages = Pages(store)
         pages.metrics.deliveries.labels("parley", "stored").inc()
-        with faults(store, lambda _statement: disk_failure(), writer=False):
+        with failing_statements(store, lambda _statement: disk_failure(), writer=False):
             answer = await pages.get("/metrics")
         assert answer.status_code == 200
         assert 'casebell_deliveries_total{outcome="stored",source="parley"} 1.0' in answer.text

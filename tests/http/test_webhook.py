@@ -19,8 +19,9 @@ from casebell.store.event_log import EventLog
 from casebell.store.schema import events, refused
 from casebell.telemetry import Metrics
 from contracts.case_events import same_json
-from contracts.deciding import undecided
-from contracts.workbench import HandClock, LogBook, rows, store_in
+from contracts.clock_and_log import ManualClock, RecordingLog
+from contracts.decisions import decide_nothing
+from contracts.stores import read_table, store_in
 from contracts.writing import writing
 from receive.making import NOW, authorization, make_source
 from waiting import until
@@ -40,11 +41,11 @@ class Counter:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.clock = HandClock(NOW)
-        self.book = LogBook()
+        self.clock = ManualClock(NOW)
+        self.book = RecordingLog()
         self.metrics = Metrics()
         self.limits = Server()
-        self.event_log = EventLog(store=store, same_content=same_json, decide=undecided)
+        self.event_log = EventLog(store=store, same_content=same_json, decide=decide_nothing)
         self.refusals = Refusals(
             store=store, clock=self.clock, log=self.book.log, per_minute=lambda: 100
         )
@@ -97,7 +98,7 @@ class Request:
         source: str = "parley",
         method: str = "POST",
         ends: bool = True,
-        clock: HandClock | None = None,
+        clock: ManualClock | None = None,
     ) -> None:
         self.scope: dict[str, Any] = {
             "type": "http",
@@ -157,7 +158,7 @@ async def test_a_delivery_is_stored_and_told(counter: Counter, size: int) -> Non
         "event_id": "evt_1",
         "request_id": request.content["request_id"],
     }
-    (row,) = await rows(counter.store, events)
+    (row,) = await read_table(counter.store, events)
     assert row.body == BODY
     assert row.request_id == request.content["request_id"]
 
@@ -167,7 +168,7 @@ async def test_a_line_says_what_became_of_it(counter: Counter) -> None:
     for _ in range(2):
         # The time is counted from its last byte on.
         request = await Request(BODY, clock=counter.clock).to(counter.endpoint)
-    (row,) = await rows(counter.store, events)
+    (row,) = await read_table(counter.store, events)
     assert counter.lines()[-1] == {
         "source": "parley",
         "outcome": "duplicate",
@@ -231,7 +232,7 @@ async def test_a_trusted_proxy_says_for_whom(counter: Counter) -> None:
         assert (await Request(b"{}", headers=headers).to(counter.endpoint)).status == 401
 
     async def addresses() -> list[str]:
-        return [row.address for row in await rows(counter.store, refused)]
+        return [row.address for row in await read_table(counter.store, refused)]
 
     await until(addresses, "the refusals to be kept")
     assert await addresses() == ["192.0.2.7", "198.51.100.9"]

@@ -18,7 +18,7 @@ from casebell.runtime import Runtime
 from casebell.sandbox.deliveries import headers_for
 from casebell.settings import Settings, load
 from casebell.store.schema import events
-from contracts.workbench import rows
+from contracts.stores import read_table
 from docs.pages import blocks
 from waiting import until
 
@@ -122,10 +122,10 @@ async def test_from_delivery_to_decision(
             assert accepted.status == "stored"
 
         async def decided() -> bool:
-            return all(row.routed_at for row in await rows(runtime.store, events))
+            return all(row.routed_at for row in await read_table(runtime.store, events))
 
         await until(decided, "every decision")
-        found = {row.key: row for row in await rows(runtime.store, events)}
+        found = {row.key: row for row in await read_table(runtime.store, events)}
     assert {key: row.status for key, row in found.items()} == {
         "moved": "rfe_issued",
         "told": "approved",

@@ -11,7 +11,7 @@ from casebell.sandbox.http_sink import HttpSink
 from casebell.store.engine import Store
 from contracts.case_events import classified_event
 from contracts.leaks import LeakWatch
-from contracts.workbench import store_in, stored_classified
+from contracts.stores import store_classified, store_in
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +47,7 @@ def leaks(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     """An open store with one event: a request for evidence."""
     async with store_in(tmp_path) as opened:
-        await stored_classified(opened, classified_event())
+        await store_classified(opened, classified_event())
         yield opened
 
 

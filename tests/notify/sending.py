@@ -18,12 +18,8 @@ from casebell.store.ops import OpsTargets
 from casebell.store.schema import alerts, attempts
 from casebell.telemetry import Metrics
 from contracts.channel_contract import load
-from contracts.workbench import (
-    HandClock,
-    LogBook,
-    rests,
-    rows,
-)
+from contracts.clock_and_log import ManualClock, RecordingLog
+from contracts.stores import is_idle, read_table
 from contracts.writing import writing
 from waiting import until
 
@@ -68,8 +64,8 @@ class Bench:
         owner: str = "this-process",
     ) -> None:
         self.store = store
-        self.clock = HandClock()
-        self.book = LogBook()
+        self.clock = ManualClock()
+        self.book = RecordingLog()
         self.metrics = Metrics()
         self.channels = channels_of(
             channels, fallbacks=fallbacks, ops=ops, max_age=max_age, pace=pace
@@ -109,7 +105,9 @@ class Bench:
 
     async def states(self) -> dict[tuple[str, str], str]:
         """The state of each alert, by subject and channel."""
-        return {(row.subject, row.channel): row.state for row in await rows(self.store, alerts)}
+        return {
+            (row.subject, row.channel): row.state for row in await read_table(self.store, alerts)
+        }
 
     async def until(self, **states: str) -> None:
         """Wait until the alerts of Slack with these subjects are in these states."""
@@ -127,7 +125,7 @@ class Bench:
         """
         self.dispatcher.wake()
         workers = self.dispatcher._workers.values()
-        await until(lambda: all(rests(one.wakeup) for one in workers), "the loops to go round")
+        await until(lambda: all(is_idle(one.wakeup) for one in workers), "the loops to go round")
 
     async def pauses(self, seconds: float) -> None:
         """Wait until a loop waits on the clock, for that long still."""
@@ -141,7 +139,7 @@ class Bench:
         """Number, outcome, reason and title of each attempt."""
         return [
             (row.number, row.outcome, row.reason, row.title)
-            for row in await rows(self.store, attempts)
+            for row in await read_table(self.store, attempts)
         ]
 
     def later(self, seconds: float) -> None:

@@ -11,7 +11,8 @@ from casebell.store.engine import Store
 from casebell.store.schema import journal
 from contracts.case_events import case_event
 from contracts.channel_contract import load
-from contracts.workbench import HandClock, LogBook, disk_failure, faults, rows, stored
+from contracts.clock_and_log import ManualClock, RecordingLog
+from contracts.stores import disk_failure, failing_statements, read_table, store_undecided
 from contracts.writing import writing
 from notify.sending import channels_of
 from waiting import until
@@ -21,8 +22,8 @@ class Watch:
     """An alarm over one chat room, and its clock."""
 
     def __init__(self, store: Store, room: HttpSink) -> None:
-        self.clock = HandClock()
-        self.book = LogBook()
+        self.clock = ManualClock()
+        self.book = RecordingLog()
         self.room = room
         channel = load(f"json://127.0.0.1:{room.port}/ops")
         self.alarm = StorageAlarm(
@@ -60,12 +61,12 @@ WORKS = "Casebell operations: Casebell stores deliveries again"
 async def fail_to_store(store: Store) -> None:
     """A delivery that cannot be stored."""
     with pytest.raises(Exception, match="storage failed"):
-        await stored(store, case_event("evt_2"))
+        await store_undecided(store, case_event("evt_2"))
 
 
 async def test_one_message_while_it_lasts(store: Store, watch: Watch) -> None:
     """However long nothing can be stored, operations hear of it once, and once when it is over."""
-    with faults(store, lambda _statement: disk_failure()):
+    with failing_statements(store, lambda _statement: disk_failure()):
         await fail_to_store(store)
         await watch.seconds(TELL_AFTER)
         assert watch.titles() == []
@@ -75,7 +76,7 @@ async def test_one_message_while_it_lasts(store: Store, watch: Watch) -> None:
         assert watch.titles() == [FAILS]
     await watch.seconds(2)
     assert watch.titles() == [FAILS, WORKS]
-    entry = (await rows(store, journal))[-1]
+    entry = (await read_table(store, journal))[-1]
     assert entry.kind == "storage.recovered"
     assert json.loads(entry.data)["seconds"] >= 60
 
@@ -83,7 +84,7 @@ async def test_one_message_while_it_lasts(store: Store, watch: Watch) -> None:
 async def test_each_trouble_is_told(store: Store, watch: Watch) -> None:
     """The next time is another message."""
     for told in ([FAILS, WORKS], [FAILS, WORKS, FAILS, WORKS]):
-        with faults(store, lambda _statement: disk_failure()):
+        with failing_statements(store, lambda _statement: disk_failure()):
             await fail_to_store(store)
             await watch.seconds(TELL_AFTER + 2)
         await watch.seconds(2)
@@ -92,12 +93,12 @@ async def test_each_trouble_is_told(store: Store, watch: Watch) -> None:
 
 async def test_a_moment_is_no_trouble(store: Store, watch: Watch) -> None:
     """What is over before anybody could look at it is on record, and told to nobody."""
-    with faults(store, lambda _statement: disk_failure()):
+    with failing_statements(store, lambda _statement: disk_failure()):
         await fail_to_store(store)
         await watch.seconds(2)
     await watch.seconds(TELL_AFTER * 3)
     assert watch.titles() == []
-    kinds = [entry.kind for entry in await rows(store, journal)]
+    kinds = [entry.kind for entry in await read_table(store, journal)]
     assert kinds == ["delivery.stored", "decision.made", "storage.recovered"]
 
 
@@ -105,12 +106,14 @@ async def test_all_is_well(store: Store, watch: Watch) -> None:
     """Nothing is written and nobody told while nothing fails."""
     await watch.seconds(30)
     assert watch.titles() == []
-    assert len(await rows(store, journal)) == 2
+    assert len(await read_table(store, journal)) == 2
 
 
 async def test_a_transaction_without_a_word_proves_nothing(store: Store, watch: Watch) -> None:
     """On a full disk `/ready` can still begin and end one; operations hear of it all the same."""
-    with faults(store, lambda sql: disk_failure() if sql.startswith("INSERT") else None):
+    with failing_statements(
+        store, lambda sql: disk_failure() if sql.startswith("INSERT") else None
+    ):
         for _ in range(round(TELL_AFTER) + 2):
             await fail_to_store(store)
             async with writing(store):

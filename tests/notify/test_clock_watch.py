@@ -8,7 +8,8 @@ from casebell.notify.clock_watch import LOOK_EVERY, follow_journal
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.store.engine import Store
 from casebell.store.schema import alerts, journal
-from contracts.workbench import HandClock, LogBook, disk_failure, faults, rows
+from contracts.clock_and_log import ManualClock, RecordingLog
+from contracts.stores import disk_failure, failing_statements, read_table
 from contracts.writing import writing
 from notify.sending import Bench, running, titles, to
 from waiting import until
@@ -19,7 +20,7 @@ SECOND = 1_000_000
 
 async def kinds(store: Store) -> list[str]:
     """What the journal tells of."""
-    return [entry.kind for entry in await rows(store, journal)]
+    return [entry.kind for entry in await read_table(store, journal)]
 
 
 @pytest.fixture
@@ -42,7 +43,9 @@ async def test_a_wait_keeps_its_length(store: Store, sink: HttpSink, bench: Benc
         await bench.until(**{"change:1": "sent"})
     (line,) = bench.book.named("clock.set_back")
     assert (line["seconds"], line["alerts"]) == (HOUR, 1)
-    (entry,) = [entry for entry in await rows(store, journal) if entry.kind == "clock.set_back"]
+    (entry,) = [
+        entry for entry in await read_table(store, journal) if entry.kind == "clock.set_back"
+    ]
     assert json.loads(entry.data) == {"alerts": 1, "micros": HOUR * SECOND}
     assert len(titles(sink)) == 2
 
@@ -53,7 +56,7 @@ async def test_other_steps_are_left_alone(store: Store, bench: Bench, step: floa
     async with running(bench):
         await bench.put("change:1")
         await bench.until(**{"change:1": "retrying"})
-        (before,) = await rows(store, alerts)
+        (before,) = await read_table(store, alerts)
         bench.clock.set_back(step)
         for _ in range(3):
             bench.clock.advance(LOOK_EVERY / 3)
@@ -65,7 +68,7 @@ async def test_other_steps_are_left_alone(store: Store, bench: Bench, step: floa
     assert bench.book.named("clock.set_back") == []
     assert "clock.set_back" not in await kinds(store)
     if step > 0:
-        assert await rows(store, alerts) == [before]
+        assert await read_table(store, alerts) == [before]
 
 
 async def test_a_step_while_nothing_can_be_stored(store: Store, bench: Bench) -> None:
@@ -73,7 +76,7 @@ async def test_a_step_while_nothing_can_be_stored(store: Store, bench: Bench) ->
     async with running(bench):
         await bench.put("change:1")
         await bench.until(**{"change:1": "retrying"})
-        with faults(store, lambda sql: disk_failure() if "UPDATE" in sql else None):
+        with failing_statements(store, lambda sql: disk_failure() if "UPDATE" in sql else None):
             failures = store.failures
             bench.clock.set_back(HOUR)
             bench.clock.advance(LOOK_EVERY)
@@ -92,13 +95,13 @@ async def test_a_step_while_nothing_can_be_stored(store: Store, bench: Bench) ->
 @pytest.mark.parametrize(("step", "moved"), [(HOUR, True), (1, False), (-HOUR, False)])
 async def test_a_step_while_no_server_ran(store: Store, step: int, moved: bool) -> None:
     """A journal that ends an hour from now tells of it."""
-    last = (await rows(store, journal))[-1]
-    clock, book = HandClock(last.at - step * SECOND), LogBook()
+    last = (await read_table(store, journal))[-1]
+    clock, book = ManualClock(last.at - step * SECOND), RecordingLog()
     await Bench(store, {}).put("change:1")
-    (before,) = await rows(store, alerts)
+    (before,) = await read_table(store, alerts)
     async with writing(store) as connection:
         await follow_journal(connection, now=clock.now(), log=book.log)
-    (after,) = await rows(store, alerts)
+    (after,) = await read_table(store, alerts)
     assert after.not_before == before.not_before - (step * SECOND if moved else 0)
     assert bool(book.named("clock.set_back")) is moved
     assert ("clock.set_back" in await kinds(store)) is moved

@@ -18,16 +18,15 @@ from casebell.store.schema import alerts
 from casebell.store.schema import held as held_table
 from casebell.telemetry import Metrics
 from contracts.case_events import RECEIVED_AT
+from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.store_contract import refusal
-from contracts.workbench import (
-    HandClock,
-    LogBook,
+from contracts.stores import (
     disk_failure,
-    faults,
-    rests,
-    rows,
+    failing_statements,
+    is_idle,
+    read_table,
+    recorded_transactions,
     store_in,
-    writes_of,
 )
 from contracts.writing import writing
 from receive.making import make_delivery
@@ -48,8 +47,8 @@ class Bench:
 
     def __init__(self, store: Store, *, ops: tuple[str, ...] = ("it@example-firm.com",)) -> None:
         self.store = store
-        self.clock = HandClock()
-        self.book = LogBook()
+        self.clock = ManualClock()
+        self.book = RecordingLog()
         self.metrics = Metrics()
         self.wakeups = 0
         self.targets = OpsTargets(targets=tuple(("ops", target) for target in ops))
@@ -69,7 +68,7 @@ class Bench:
         """The messages to operations, as they will read."""
         return [
             render_ops(ops_messages.from_json(row.note)).body
-            for row in await rows(self.store, alerts)
+            for row in await read_table(self.store, alerts)
             if row.kind == AlertKind.OPS
         ]
 
@@ -97,7 +96,7 @@ async def refuse(store: Store, count: int, *, source: str = "parley") -> None:
 
 async def untold(store: Store) -> int:
     """How many held deliveries operations have not heard of."""
-    return sum(row.told_at is None for row in await rows(store, held_table))
+    return sum(row.told_at is None for row in await read_table(store, held_table))
 
 
 class TestHeld:
@@ -144,7 +143,7 @@ class TestHeld:
         await bench.watch.look()
         for body in (b"two", b"three"):
             await hold(store, body)
-            with writes_of(store) as begun:
+            with recorded_transactions(store) as begun:
                 await bench.watch.look()
             # Waiting costs no transaction either.
             assert begun == []
@@ -222,7 +221,7 @@ class TestHeld:
 
     async def test_nothing_to_tell_costs_no_writing(self, store: Store) -> None:
         """Looking for held deliveries begins no writing transaction."""
-        with writes_of(store) as begun:
+        with recorded_transactions(store) as begun:
             await Bench(store).watch.look()
         assert begun == []
 
@@ -240,7 +239,7 @@ class TestRefused:
         """From the fifth on operations hear which source, how many, and what to do."""
         bench = Bench(store)
         await refuse(store, 4)
-        with writes_of(store) as begun:
+        with recorded_transactions(store) as begun:
             await bench.watch.look()
         assert begun == []
         await refuse(store, 1)
@@ -250,7 +249,7 @@ class TestRefused:
         assert "New ones: 5." in message
         assert "casebell refused list --source parley" in message
         assert "casebell refused readmit --all --source parley" in message
-        (alert,) = await rows(store, alerts)
+        (alert,) = await read_table(store, alerts)
         assert (alert.channel, alert.target, alert.priority) == ("ops", "it@example-firm.com", 1)
         assert bench.wakeups == 1
 
@@ -287,7 +286,7 @@ class TestLoop:
         """What is held while it runs is told as soon as it is woken."""
         bench = Bench(store)
         async with bench.watch:
-            await until(lambda: rests(bench.watch._loop._wakeup), "the loop to rest")
+            await until(lambda: is_idle(bench.watch._loop._wakeup), "the loop to rest")
             assert bench.watch.alive
             await hold(store, b"one")
             bench.watch.wake()
@@ -302,9 +301,9 @@ class TestLoop:
         def broken(statement: str) -> Exception | None:
             return disk_failure() if "INTO alerts" in statement else None
 
-        with faults(store, broken):
+        with failing_statements(store, broken):
             async with bench.watch:
-                await until(lambda: rests(bench.watch._loop._wakeup), "the loop to rest")
+                await until(lambda: is_idle(bench.watch._loop._wakeup), "the loop to rest")
                 assert bench.watch.alive
         assert await bench.messages() == []
         async with bench.watch:

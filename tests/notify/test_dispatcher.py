@@ -15,10 +15,7 @@ from casebell.store import leases, outbox
 from casebell.store.engine import Store
 from casebell.store.schema import alerts, attempts, journal
 from contracts.channel_contract import load
-from contracts.workbench import (
-    rows,
-    writes_of,
-)
+from contracts.stores import read_table, recorded_transactions
 from contracts.writing import writing
 from notify.sending import (
     RETRY_AFTER,
@@ -47,10 +44,12 @@ class TestSending:
         title = "URGENT: Request for Evidence issued · IOE******5678"
         assert titles(sink) == [title]
         assert await bench.attempted() == [(1, "sent", None, title)]
-        (alert,) = await rows(store, alerts)
+        (alert,) = await read_table(store, alerts)
         assert (alert.attempts, alert.lease_owner, alert.may_repeat) == (1, None, False)
         assert alert.sent_at == alert.finished_at == bench.clock.now()
-        (entry,) = [row for row in await rows(store, journal) if row.kind == "alert.attempted"]
+        (entry,) = [
+            row for row in await read_table(store, journal) if row.kind == "alert.attempted"
+        ]
         assert (entry.actor, entry.subject) == ("channel:slack", f"alert:{alert.id}")
         data = json.loads(entry.data)
         assert data["outcome"] == data["state"] == "sent"
@@ -111,7 +110,7 @@ class TestSending:
         async with running(bench):
             await bench.put("change:1")
             await bench.until(**{"change:1": "sent"})
-            with writes_of(store) as begun:
+            with recorded_transactions(store) as begun:
                 for _ in range(5):
                     bench.later(POLL)
                     await bench.go_round()
@@ -207,7 +206,7 @@ class TestTryingAgain:
                 await sink.received(count + 1)
             await bench.until(**{"change:1": "failed"})
             await other.received(1)
-        (row, _) = await rows(store, alerts)
+        (row, _) = await read_table(store, alerts)
         assert row.reason == "gave_up"
         assert titles(other) == ["Casebell operations: URGENT: an alert was not delivered"]
         assert "gave_up" in bodies(other)[0]
@@ -297,7 +296,7 @@ class TestFailure:
         urgent = next(body for body in bodies(sink) if "urgent" in body)
         assert "It spoke of event 1: Request for Evidence issued." in urgent
         # Nothing was sent, so no words are on record as sent.
-        gone = [row for row in await rows(store, attempts) if row.reason == "target_gone"]
+        gone = [row for row in await read_table(store, attempts) if row.reason == "target_gone"]
         assert [(row.title, row.body) for row in gone] == [("", "")] * 2
 
 
@@ -401,7 +400,7 @@ class TestTestMessages:
         answered.set()
         ((_, result),) = await testing
         assert (result.outcome, result.reason) == (outcome, reason)
-        (row,) = await rows(store, alerts)
+        (row,) = await read_table(store, alerts)
         assert (row.kind, row.state, row.reason) == ("test", "failed", reason)
 
     async def test_no_loop_sends_it_as_well(self, store: Store, sink: HttpSink) -> None:
@@ -426,7 +425,7 @@ class TestTestMessages:
         bench = Bench(store, {"slack": Stubborn(defects=1)})
         ((_, result),) = await bench.dispatcher.test("slack", test_id="1")
         assert (result.outcome, result.reason) == (Outcome.AMBIGUOUS, FailureReason.UNKNOWN)
-        (row,) = await rows(store, alerts)
+        (row,) = await read_table(store, alerts)
         assert row.state == "failed"
 
 

@@ -19,11 +19,7 @@ from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.store import engine, outbox
 from casebell.store.engine import Store
 from casebell.store.schema import attempts
-from contracts.workbench import (
-    disk_failure,
-    faults,
-    rows,
-)
+from contracts.stores import disk_failure, failing_statements, read_table
 from contracts.writing import writing
 from notify.sending import (
     TARGET,
@@ -59,7 +55,7 @@ class TestDefects:
             (2, "sent", None, title),
         ]
         assert "May repeat" in channel.sent[1].body
-        (row, _) = await rows(store, attempts)
+        (row, _) = await read_table(store, attempts)
         assert row.detail == "defect: ZeroDivisionError"
 
     async def test_an_event_that_cannot_be_read(self, store: Store, sink: HttpSink) -> None:
@@ -75,7 +71,7 @@ class TestDefects:
         assert "Ask for: casebell why 1" in bodies(sink)[0]
         (line,) = bench.book.named("alert.render_failed")
         assert isinstance(line["error"], ValueError)
-        (row,) = await rows(store, attempts)
+        (row,) = await read_table(store, attempts)
         assert row.detail == "a plain message, for making it failed: ValueError"
 
     async def test_its_failure_is_told_all_the_same(
@@ -119,7 +115,7 @@ class TestDefects:
             return RuntimeError() if broken and "INSERT INTO attempts" in statement else None
 
         bench = Bench(store, {"slack": to(sink)})
-        with faults(store, fails):
+        with failing_statements(store, fails):
             async with running(bench):
                 await bench.put("change:1")
                 await until(lambda: bench.book.named("alert.defect"), "the defect in the log")
@@ -225,7 +221,7 @@ class TestStorageTrouble:
             return disk_failure() if failing and "FROM events" in statement else None
 
         bench = Bench(store, {"slack": to(sink)})
-        with faults(store, fails, writer=False):
+        with failing_statements(store, fails, writer=False):
             async with running(bench):
                 await bench.put("change:1")
                 await bench.until(**{"change:1": "retrying"})
@@ -249,7 +245,7 @@ class TestStorageTrouble:
 
         bench = Bench(store, {"slack": to(sink)})
         await bench.put("change:1")
-        with faults(store, fails, writer=False):
+        with failing_statements(store, fails, writer=False):
             async with running(bench):
                 await until(lambda: self.errors(bench) >= 2, "two storage errors")
                 assert bench.dispatcher.alive

@@ -29,8 +29,9 @@ from casebell.store.rows import event_from_row
 from casebell.store.schema import deliveries, events, journal, refused
 from casebell.store.schema import held as held_table
 from contracts.case_events import same_json
-from contracts.deciding import undecided
-from contracts.workbench import HandClock, LogBook, disk_failure, faults, rows, store_in
+from contracts.clock_and_log import ManualClock, RecordingLog
+from contracts.decisions import decide_nothing
+from contracts.stores import disk_failure, failing_statements, read_table, store_in
 from receive.making import (
     NOW,
     SHARED_SECRET,
@@ -57,10 +58,10 @@ class Bench:
 
     def __init__(self, store: Store, *sources: Source) -> None:
         self.store = store
-        self.clock = HandClock(NOW)
-        self.log = EventLog(store=store, same_content=same_json, decide=undecided)
+        self.clock = ManualClock(NOW)
+        self.log = EventLog(store=store, same_content=same_json, decide=decide_nothing)
         self.refusals = Refusals(
-            store=store, clock=self.clock, log=LogBook().log, per_minute=lambda: 2
+            store=store, clock=self.clock, log=RecordingLog().log, per_minute=lambda: 2
         )
         self.held_back = 0
         receivers = source_receivers(
@@ -99,7 +100,7 @@ class Bench:
             "refused": refused,
             "journal": journal,
         }
-        return {name: len(await rows(self.store, table)) for name, table in tables.items()}
+        return {name: len(await read_table(self.store, table)) for name, table in tables.items()}
 
 
 @asynccontextmanager
@@ -139,12 +140,12 @@ class TestStored:
         """When the answer comes, the event and its journal entry are there."""
         accepted = await bench.append(signed())
         assert (accepted.status, accepted.key, accepted.event_id) == ("stored", "evt_1", 1)
-        (row,) = await rows(bench.store, events)
+        (row,) = await read_table(bench.store, events)
         assert event_from_row(row) == accepted.event
         assert (row.receipt, row.receipt_raw) == ("IOE0912345678", "ioe-091-234-5678")
         assert (row.status, row.address, row.secret_label) == ("", "192.0.2.7", "1")
         assert bytes(row.body) == json.dumps(RFE).encode()
-        (entry,) = await rows(bench.store, journal)
+        (entry,) = await read_table(bench.store, journal)
         assert (entry.kind, entry.subject) == ("delivery.stored", "event:1")
         assert await bench.count() == {
             "events": 1,
@@ -174,7 +175,7 @@ class TestStored:
         await bench.receiver.accept(signed())
         accepted = await bench.append(signed(normalized_status="denied"))
         assert (accepted.status, accepted.key, accepted.event_id) == ("conflict", "evt_1", 2)
-        first, second = await rows(bench.store, events)
+        first, second = await read_table(bench.store, events)
         assert second.key_basis == KeyBasis.REVISION
         assert Flag.CONFLICT in first.flags
         assert Flag.CONFLICT in second.flags
@@ -213,7 +214,7 @@ class TestHeld:
         """The body stays as it came, the reason beside it, and operations are to hear."""
         accepted = await bench.hold(signed(body))
         assert (accepted.status, accepted.reason, accepted.held_id) == ("held", reason, 1)
-        (row,) = await rows(bench.store, held_table)
+        (row,) = await read_table(bench.store, held_table)
         assert bytes(row.body) == body
         assert (row.reason, row.state, row.times, row.secret_label) == (reason, "held", 1, "1")
         assert bench.held_back == 1
@@ -236,12 +237,12 @@ class TestHeld:
         for _ in range(3):
             accepted = await bench.hold(signed(b"not json"))
             assert accepted.held_id == 1
-        (row,) = await rows(bench.store, held_table)
+        (row,) = await read_table(bench.store, held_table)
         assert row.times == 3
 
     async def test_no_answer_without_the_disk(self, bench: Bench) -> None:
         """Where a held delivery cannot be kept, the sender is asked to come again."""
-        trouble = faults(bench.store, lambda _statement: disk_failure())
+        trouble = failing_statements(bench.store, lambda _statement: disk_failure())
         with trouble, pytest.raises(StorageUnavailable):
             await bench.receiver.accept(signed(b"not json"))
         assert bench.held_back == 0
@@ -303,7 +304,7 @@ class TestTrouble:
 
     async def test_no_commit_no_answer(self, bench: Bench) -> None:
         """A commit that fails is an error; the same delivery is stored when the disk is back."""
-        trouble = faults(bench.store, lambda _statement: disk_failure())
+        trouble = failing_statements(bench.store, lambda _statement: disk_failure())
         with trouble, pytest.raises(StorageUnavailable):
             await bench.receiver.accept(signed())
         assert (await bench.count())["events"] == 0

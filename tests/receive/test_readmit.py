@@ -19,8 +19,9 @@ from casebell.store.rows import event_from_row
 from casebell.store.schema import deliveries, events, journal, refused
 from casebell.store.schema import held as held_table
 from contracts.case_events import case_event, same_json
-from contracts.deciding import undecided
-from contracts.workbench import HandClock, LogBook, rows, store_in, stored
+from contracts.clock_and_log import ManualClock, RecordingLog
+from contracts.decisions import decide_nothing
+from contracts.stores import read_table, store_in, store_undecided
 from receive.making import (
     BOTH,
     HMAC_SECRET,
@@ -68,7 +69,7 @@ async def refuse(store: Store, source: Source, *received: Delivery) -> None:
     """Let a source's authenticator refuse deliveries, and remember them."""
     authenticator = Authenticator(source)
     async with Refusals(
-        store=store, clock=HandClock(NOW), log=LogBook().log, per_minute=lambda: 1_000
+        store=store, clock=ManualClock(NOW), log=RecordingLog().log, per_minute=lambda: 1_000
     ) as refusals:
         for one in received:
             with pytest.raises(RefusedDelivery) as caught:
@@ -83,8 +84,8 @@ async def readmit(
     readmissions = Readmissions(
         store=store,
         settings=configured(*sources),
-        event_log=EventLog(store=store, same_content=same_json, decide=undecided),
-        clock=HandClock(NOW + 3_600 * SECOND),
+        event_log=EventLog(store=store, same_content=same_json, decide=decide_nothing),
+        clock=ManualClock(NOW + 3_600 * SECOND),
         actor="cli",
     )
     return await readmissions.readmit(await choose(store, ids, source=of))
@@ -112,7 +113,7 @@ async def test_a_mistyped_secret_loses_nothing(store: Store) -> None:
     assert await readmit(store, source) == [
         Readmission(refused_id=1, source="parley", status="stored", event_id=1)
     ]
-    (row,) = await rows(store, events)
+    (row,) = await read_table(store, events)
     event = event_from_row(row)
     assert (event.receipt, event.body, event.key) == ("IOE0912345678", BODY, "evt_1")
     assert (event.address, event.request_id, event.secret_label) == ("192.0.2.7", "req_1", "1")
@@ -126,19 +127,19 @@ async def test_it_is_journalled_and_closed(store: Store) -> None:
     source = make_source()
     await refuse(store, mistyped(source), signed())
     await readmit(store, source)
-    entries = await rows(store, journal)
+    entries = await read_table(store, journal)
     assert [(one.kind, one.actor, one.subject) for one in entries] == [
         ("delivery.refused", "address:192.0.2.7", "source:parley"),
         ("delivery.stored", "source:parley", "event:1"),
         ("delivery.readmitted", "cli", "refused:1"),
     ]
-    (row,) = await rows(store, refused)
+    (row,) = await read_table(store, refused)
     assert (row.readmitted_at, row.event_id) == (NOW + 3_600 * SECOND, 1)
     assert (row.body, row.signature, row.secret_digest) == (None, None, None)
     # A second time there is nothing to do; asked for by number, it says so.
     assert await readmit(store, source) == []
     assert statuses(await readmit(store, source, ids=[1])) == ["readmitted"]
-    assert len(await rows(store, events)) == 1
+    assert len(await read_table(store, events)) == 1
 
 
 async def test_a_rotated_secret(store: Store) -> None:
@@ -147,7 +148,7 @@ async def test_a_rotated_secret(store: Store) -> None:
     await refuse(store, make_source(), signed(secret=new))
     both = (make_secret(HMAC_SECRET, label="old"), make_secret(new, label="new"))
     assert statuses(await readmit(store, make_source(secrets=both))) == ["stored"]
-    (row,) = await rows(store, events)
+    (row,) = await read_table(store, events)
     assert row.secret_label == "new"
 
 
@@ -191,10 +192,10 @@ async def test_wrong_for_ever(store: Store) -> None:
         (result,) = await readmit(store, make_source())
         assert (result.status, result.error) == ("refused", "signature_mismatch")
         assert not result.is_in
-    assert await rows(store, events) == []
-    (row,) = await rows(store, refused)
+    assert await read_table(store, events) == []
+    (row,) = await read_table(store, refused)
     assert bytes(row.body) == BODY
-    assert len(await rows(store, journal)) == 1
+    assert len(await read_table(store, journal)) == 1
 
 
 async def test_a_body_altered_on_the_way(store: Store) -> None:
@@ -211,7 +212,7 @@ async def test_strictness_as_of_then(store: Store) -> None:
     (result,) = await readmit(store, strict)
     assert (result.status, result.error) == ("refused", "stale_signature")
     assert statuses(await readmit(store, make_source())) == ["stored"]
-    (row,) = await rows(store, events)
+    (row,) = await read_table(store, events)
     assert event_from_row(row).flags == {Flag.STALE_SIGNATURE}
 
 
@@ -232,9 +233,9 @@ async def test_what_cannot_be_understood_is_held(store: Store) -> None:
     await refuse(store, mistyped(source), signed(b"{}"))
     (result,) = await readmit(store, source)
     assert (result.status, result.held_id, result.event_id) == ("held", 1, None)
-    (row,) = await rows(store, held_table)
+    (row,) = await read_table(store, held_table)
     assert (bytes(row.body), row.reason, row.told_at) == (b"{}", "missing_receipt", None)
-    (kept,) = await rows(store, refused)
+    (kept,) = await read_table(store, refused)
     assert (kept.held_id, kept.body) == (1, None)
 
 
@@ -242,12 +243,12 @@ async def test_it_came_again_meanwhile(store: Store) -> None:
     """A redelivery that was stored in good order makes it a duplicate: one event, one decision."""
     source = make_source()
     await refuse(store, mistyped(source), signed(), signed(), signed())
-    await stored(store, case_event("evt_1", body=BODY))
+    await store_undecided(store, case_event("evt_1", body=BODY))
     results = await readmit(store, source)
     assert statuses(results) == ["duplicate"] * 3
     assert {one.event_id for one in results} == {1}
-    assert len(await rows(store, events)) == 1
-    assert len(await rows(store, deliveries)) == 3
+    assert len(await read_table(store, events)) == 1
+    assert len(await read_table(store, deliveries)) == 3
 
 
 async def test_what_brought_nothing(store: Store) -> None:
@@ -277,7 +278,7 @@ async def test_a_number_that_is_not_there(store: Store) -> None:
     await refuse(store, mistyped(make_source()), signed())
     with pytest.raises(NotFound, match="no refused delivery 9,"):
         await readmit(store, make_source(), ids=[1, 9])
-    assert await rows(store, events) == []
+    assert await read_table(store, events) == []
 
 
 async def test_many(store: Store) -> None:
@@ -296,4 +297,6 @@ async def test_many(store: Store) -> None:
     await refuse(store, mistyped(make_source()), *[signed(body) for body in bodies])
     results = await readmit(store, make_source(), ids=[*range(count, 0, -1), 1])
     assert [one.refused_id for one in results] == list(range(1, count + 1))
-    assert [row.key for row in await rows(store, events)] == [f"evt_{n}" for n in range(count)]
+    assert [row.key for row in await read_table(store, events)] == [
+        f"evt_{n}" for n in range(count)
+    ]

@@ -26,16 +26,15 @@ from casebell.settings import Source
 from casebell.store import refused as memory
 from casebell.store.engine import Store
 from casebell.store.schema import journal, keys, refused
-from contracts.workbench import (
-    HandClock,
-    LogBook,
+from contracts.clock_and_log import ManualClock, RecordingLog
+from contracts.stores import (
     disk_failure,
-    faults,
-    rests,
-    rows,
+    failing_statements,
+    has_waiters,
+    is_idle,
+    read_table,
+    recorded_transactions,
     store_in,
-    waited_for,
-    writes_of,
 )
 from contracts.writing import writing
 from receive.making import (
@@ -62,15 +61,15 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-def clock() -> HandClock:
+def clock() -> ManualClock:
     """Turned by hand."""
-    return HandClock(NOW)
+    return ManualClock(NOW)
 
 
 @pytest.fixture
-def refusals(store: Store, clock: HandClock) -> Refusals:
+def refusals(store: Store, clock: ManualClock) -> Refusals:
     """Not started."""
-    return Refusals(store=store, clock=clock, log=LogBook().log, per_minute=lambda: PER_MINUTE)
+    return Refusals(store=store, clock=clock, log=RecordingLog().log, per_minute=lambda: PER_MINUTE)
 
 
 def refuse(refusals: Refusals, address: str = "192.0.2.7", body: bytes = b"forged") -> None:
@@ -99,7 +98,7 @@ class TestLimit:
         assert any(limited(refusals) for _ in range(4))
         assert not limited(refusals, "192.0.2.8")
 
-    def test_the_minute_ends(self, refusals: Refusals, clock: HandClock) -> None:
+    def test_the_minute_ends(self, refusals: Refusals, clock: ManualClock) -> None:
         """After a minute the count begins anew, also for who never stopped."""
         for _ in range(60):
             limited(refusals)
@@ -109,7 +108,7 @@ class TestLimit:
         assert not limited(refusals)
 
     def test_a_clock_that_is_set_back_locks_nobody_out(
-        self, refusals: Refusals, clock: HandClock
+        self, refusals: Refusals, clock: ManualClock
     ) -> None:
         """Minutes are counted on the clock that never jumps."""
         for _ in range(4):
@@ -157,7 +156,7 @@ class TestMemory:
         )
         async with refusals:
             refusals.note(delivery, SecretMismatch())
-        (row,) = await rows(store, refused)
+        (row,) = await read_table(store, refused)
         assert row._asdict() == {
             "id": 1,
             "at": NOW,
@@ -176,7 +175,7 @@ class TestMemory:
             "held_id": None,
             "body": None,
         }
-        (entry,) = await rows(store, journal)
+        (entry,) = await read_table(store, journal)
         assert (entry.kind, entry.actor) == ("delivery.refused", "address:192.0.2.7")
         assert json.loads(entry.data)["error"] == "secret_mismatch"
         assert "vermilion" not in str(entry) + str(row)
@@ -188,13 +187,13 @@ class TestMemory:
         async with refusals:
             for _ in range(10):
                 limited(refusals)
-        assert len(await rows(store, refused)) == PER_MINUTE
+        assert len(await read_table(store, refused)) == PER_MINUTE
 
     async def test_one_small_transaction_a_second(
-        self, store: Store, refusals: Refusals, clock: HandClock
+        self, store: Store, refusals: Refusals, clock: ManualClock
     ) -> None:
         """However many come, the disk is written once, and again a second later."""
-        with writes_of(store) as begun:
+        with recorded_transactions(store) as begun:
             async with refusals:
                 refuse(refusals, "first")
                 await until(lambda: clock.asleep, "a loop that waits")
@@ -202,14 +201,14 @@ class TestMemory:
                 for number in range(QUEUE_LIMIT + 100):
                     refuse(refusals, f"flood-{number}")
                 # It had the time to write: a whole reading went through the database.
-                assert len(await rows(store, refused)) == 1
+                assert len(await read_table(store, refused)) == 1
                 assert len(begun) == 1
                 clock.advance(WRITE_EVERY)
                 await until(lambda: len(begun) == 2, "the second write")
-        assert len(await rows(store, refused)) == 1 + QUEUE_LIMIT
+        assert len(await read_table(store, refused)) == 1 + QUEUE_LIMIT
 
     async def test_a_flood_is_counted_in_the_journal(
-        self, store: Store, refusals: Refusals, clock: HandClock
+        self, store: Store, refusals: Refusals, clock: ManualClock
     ) -> None:
         """Single entries up to a number in a minute, then one entry for all that a write holds."""
         async with refusals:
@@ -219,7 +218,7 @@ class TestMemory:
                 refuse(refusals, f"flood-{number}")
             clock.advance(WRITE_EVERY)
             await until(lambda: not refusals._waiting, "the refusals to be written")
-        single, tally = await rows(store, journal)
+        single, tally = await read_table(store, journal)
         assert (single.kind, single.actor) == ("delivery.refused", "address:first")
         assert (tally.kind, tally.actor, tally.subject) == (
             "deliveries.refused",
@@ -235,7 +234,7 @@ class TestMemory:
         }
 
     async def test_after_a_minute_single_entries_again(
-        self, store: Store, refusals: Refusals, clock: HandClock
+        self, store: Store, refusals: Refusals, clock: ManualClock
     ) -> None:
         """The minute that was flooded is over."""
         async with refusals:
@@ -245,14 +244,14 @@ class TestMemory:
             clock.advance(61)
             refuse(refusals, "later")
             await until(lambda: not refusals._waiting, "the refusals to be written")
-        kinds = [entry.kind for entry in await rows(store, journal)]
+        kinds = [entry.kind for entry in await read_table(store, journal)]
         assert kinds == ["deliveries.refused", "delivery.refused"]
 
     async def test_the_newest_are_kept(
         self,
         store: Store,
         refusals: Refusals,
-        clock: HandClock,
+        clock: ManualClock,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """The table holds so many and no more; the oldest go."""
@@ -265,7 +264,7 @@ class TestMemory:
                     lambda: not refusals._waiting and clock.asleep, "the refusals to be written"
                 )
                 clock.advance(WRITE_EVERY)
-        kept = await rows(store, refused)
+        kept = await read_table(store, refused)
         assert len(kept) == 1_000
         assert kept[-1].address == f"4-{QUEUE_LIMIT - 1}"
 
@@ -275,7 +274,7 @@ class TestMemory:
             refuse(refusals, "first")
             await until(lambda: not refusals._waiting, "the refusals to be written")
             refuse(refusals, "last")
-        assert [row.address for row in await rows(store, refused)] == ["first", "last"]
+        assert [row.address for row in await read_table(store, refused)] == ["first", "last"]
 
     async def test_an_end_in_the_middle_of_a_write(self, store: Store, refusals: Refusals) -> None:
         """What was taken from the queue when the end came is written, once."""
@@ -286,9 +285,9 @@ class TestMemory:
             await until(lambda: not refusals._waiting, "the refusals to be written")
             refuse(refusals, "second")
             ending = asyncio.create_task(refusals.__aexit__())
-            await until(lambda: waited_for(refusals._writing), "the end to begin")
+            await until(lambda: has_waiters(refusals._writing), "the end to begin")
         await ending
-        assert [row.address for row in await rows(store, refused)] == ["first", "second"]
+        assert [row.address for row in await read_table(store, refused)] == ["first", "second"]
 
     @pytest.mark.parametrize("ticks", range(6))
     async def test_an_end_in_the_same_instant(
@@ -297,15 +296,17 @@ class TestMemory:
         """A refusal that comes as the server ends neither keeps it from ending nor is lost."""
         async with asyncio.timeout(TIMEOUT):
             async with refusals:
-                await until(lambda: rests(refusals._loop._wakeup), "the loop to wait for refusals")
+                await until(
+                    lambda: is_idle(refusals._loop._wakeup), "the loop to wait for refusals"
+                )
                 refuse(refusals)
                 # So many turns of the loop: each is another moment to end in.
                 for _ in range(ticks):
                     await asyncio.sleep(0)
-        assert len(await rows(store, refused)) == 1
+        assert len(await read_table(store, refused)) == 1
 
     async def test_a_failing_storage_is_nobody_elses_trouble(
-        self, store: Store, refusals: Refusals, clock: HandClock
+        self, store: Store, refusals: Refusals, clock: ManualClock
     ) -> None:
         """What cannot be written is dropped; the next second is written again."""
         failing = True
@@ -313,7 +314,7 @@ class TestMemory:
         def fails(_statement: str) -> BaseException | None:
             return disk_failure() if failing else None
 
-        with faults(store, fails):
+        with failing_statements(store, fails):
             async with refusals:
                 refuse(refusals, "lost")
                 await until(lambda: clock.asleep, "a loop that waits")
@@ -321,37 +322,39 @@ class TestMemory:
                 refuse(refusals, "kept")
                 clock.advance(WRITE_EVERY)
                 await until(lambda: not refusals._waiting, "the refusals to be written")
-        assert [row.address for row in await rows(store, refused)] == ["kept"]
+        assert [row.address for row in await read_table(store, refused)] == ["kept"]
 
     async def test_a_storage_that_fails_at_the_end(self, store: Store, refusals: Refusals) -> None:
         """A storage that is gone does not keep the server from ending."""
-        with faults(store, lambda _statement: disk_failure()):
+        with failing_statements(store, lambda _statement: disk_failure()):
             async with refusals:
                 refuse(refusals)
 
     async def test_nothing_is_written_for_nothing(self, store: Store, refusals: Refusals) -> None:
         """Without refusals there is no writing transaction."""
-        with writes_of(store) as begun:
+        with recorded_transactions(store) as begun:
             async with refusals:
-                await until(lambda: rests(refusals._loop._wakeup), "the loop to wait for refusals")
+                await until(
+                    lambda: is_idle(refusals._loop._wakeup), "the loop to wait for refusals"
+                )
         assert begun == []
 
     async def test_old_ones_go_by_themselves(
-        self, store: Store, clock: HandClock, refusals: Refusals, tmp_path: Path
+        self, store: Store, clock: ManualClock, refusals: Refusals, tmp_path: Path
     ) -> None:
         """A server that starts forgets what is too old, without waiting for a new refusal."""
         async with refusals:
             refuse(refusals)
         clock.advance(8 * 86_400)
         async with Refusals(
-            store=store, clock=clock, log=LogBook().log, per_minute=lambda: PER_MINUTE
+            store=store, clock=clock, log=RecordingLog().log, per_minute=lambda: PER_MINUTE
         ):
             await until(lambda: nothing_in(store), "the old refusals to go")
 
 
 async def nothing_in(store: Store) -> bool:
     """Whether no refusal is remembered."""
-    return not await rows(store, refused)
+    return not await read_table(store, refused)
 
 
 #: A password of somebody's that came where a signature or a secret was expected.
@@ -375,7 +378,7 @@ class TestProof:
         """The row of a refusal with these headers."""
         async with refusals:
             judged(refusals, source, *headers)
-        return (await rows(store, refused))[-1]
+        return (await read_table(store, refused))[-1]
 
     async def test_a_signature(self, store: Store, refusals: Refusals) -> None:
         """The signature itself in one spelling, the whole body, and the Idempotency-Key."""
@@ -385,7 +388,7 @@ class TestProof:
         assert row.signature == f"t={SIGNED_AT},v1={signature(BODY)}"
         assert (bytes(row.body), row.idempotency_key) == (BODY, "key-1")
         assert row.secret_digest is None
-        assert await rows(store, keys) == []
+        assert await read_table(store, keys) == []
 
     @pytest.mark.parametrize(
         "value",
@@ -422,7 +425,7 @@ class TestProof:
         """Only its digest under this database's key, so that equal secrets can be told."""
         mistyped = (b"x-torch-secret", SHARED_SECRET.encode() + b"-mistyped")
         row = await self.kept(store, refusals, make_torch(), mistyped)
-        (key,) = await rows(store, keys)
+        (key,) = await read_table(store, keys)
         assert row.secret_digest == hmac.new(key.key, mistyped[1], "sha256").hexdigest()
         assert bytes(row.body) == BODY
         assert b"mistyped" not in everything(tmp_path)
@@ -453,7 +456,7 @@ class TestProof:
         assert None not in (row.signature, row.secret_digest, row.body)
 
     async def test_memory_is_bounded_by_bytes(
-        self, store: Store, refusals: Refusals, clock: HandClock
+        self, store: Store, refusals: Refusals, clock: ManualClock
     ) -> None:
         """Bodies that wait to be written are never more; refusals beyond are kept without."""
         source = make_source()
@@ -468,7 +471,7 @@ class TestProof:
         async with refusals:
             await until(lambda: clock.asleep, "a loop that waits")
             flood(make_delivery(big, [authorization(b"")], address="later"))
-        written = await rows(store, refused)
+        written = await read_table(store, refused)
         assert [row.body is not None for row in written] == [True] * 4 + [False] * 2 + [True]
         assert all((row.body is None) == (row.signature is None) for row in written)
 

@@ -19,8 +19,8 @@ from casebell.store.rows import event_from_row
 from casebell.store.schema import events, journal
 from casebell.store.schema import held as held_table
 from contracts.case_events import same_json
-from contracts.deciding import undecided
-from contracts.workbench import rows, store_in
+from contracts.decisions import decide_nothing
+from contracts.stores import read_table, store_in
 from contracts.writing import writing
 from receive.making import NOW, make_delivery, make_source
 
@@ -81,7 +81,7 @@ async def released(
             connection,
             held_id,
             settings=within,
-            event_log=EventLog(store=store, same_content=same_json, decide=undecided),
+            event_log=EventLog(store=store, same_content=same_json, decide=decide_nothing),
             now=NOW + 60 * SECOND,
             actor="cli",
         )
@@ -92,7 +92,7 @@ async def test_an_event_comes_of_it(store: Store) -> None:
     await hold(store, flags=frozenset({Flag.STALE_SIGNATURE}))
     appended = await released(store)
     assert (appended.outcome, appended.event_id, appended.key) == ("stored", 1, "evt_1")
-    (row,) = await rows(store, events)
+    (row,) = await read_table(store, events)
     event = event_from_row(row)
     assert (event.receipt, event.body) == ("IOE0912345678", BODY)
     assert (event.secret_label, event.address, event.request_id) == ("2026", "192.0.2.7", "req_1")
@@ -105,12 +105,12 @@ async def test_it_is_resolved(store: Store) -> None:
     """The held delivery is closed, points to its event, and keeps its body; who did it is known."""
     await hold(store)
     await released(store)
-    (row,) = await rows(store, held_table)
+    (row,) = await read_table(store, held_table)
     assert (row.state, row.event_id, row.resolved_at) == ("released", 1, NOW + 60 * SECOND)
     assert bytes(row.body) == BODY
-    last = (await rows(store, journal))[-1]
+    last = (await read_table(store, journal))[-1]
     assert (last.kind, last.actor, last.subject) == ("delivery.released", "cli", "held:1")
-    kinds = [entry.kind for entry in await rows(store, journal)]
+    kinds = [entry.kind for entry in await read_table(store, journal)]
     assert kinds == ["delivery.held", "delivery.stored", "delivery.released"]
 
 
@@ -124,10 +124,10 @@ async def test_it_stays_held_while_it_cannot_be_understood(store: Store) -> None
     )
     assert "[sources.NAME.fields]" in caught.value.hint
     assert (caught.value.http_status, caught.value.exit_code) == (409, 1)
-    (row,) = await rows(store, held_table)
+    (row,) = await read_table(store, held_table)
     assert row.state == "held"
-    assert await rows(store, events) == []
-    assert len(await rows(store, journal)) == 1
+    assert await read_table(store, events) == []
+    assert len(await read_table(store, journal)) == 1
 
 
 @pytest.mark.parametrize("reason", [HeldReason.SIGNATURE_TOO_OLD, HeldReason.SIGNATURE_IN_FUTURE])
@@ -148,7 +148,7 @@ async def test_it_may_have_come_otherwise_meanwhile(store: Store) -> None:
     assert (await released(store, 1)).outcome is AppendOutcome.STORED
     second = await released(store, 2)
     assert (second.outcome, second.event_id) == (AppendOutcome.DUPLICATE, 1)
-    assert [row.event_id for row in await rows(store, held_table)] == [1, 1]
+    assert [row.event_id for row in await read_table(store, held_table)] == [1, 1]
 
 
 async def test_it_may_contradict_what_came_meanwhile(store: Store) -> None:
@@ -184,4 +184,4 @@ async def test_only_once(store: Store) -> None:
     await released(store)
     with pytest.raises(Refusal, match="has been released already"):
         await released(store)
-    assert len(await rows(store, events)) == 1
+    assert len(await read_table(store, events)) == 1

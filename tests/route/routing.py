@@ -23,11 +23,8 @@ from casebell.store.ops import OpsTargets
 from casebell.store.schema import alerts, cases, changes, events, journal
 from casebell.telemetry import Metrics
 from contracts.case_events import case_event, same_json
-from contracts.workbench import (
-    HandClock,
-    LogBook,
-    rows,
-)
+from contracts.clock_and_log import ManualClock, RecordingLog
+from contracts.stores import read_table
 
 HOUR = 3_600
 DAY = 24 * HOUR
@@ -74,8 +71,8 @@ class Bench:
         meanings: Meanings | None = None,
     ) -> None:
         self.store = store
-        self.clock = HandClock()
-        self.book = LogBook()
+        self.clock = ManualClock()
+        self.book = RecordingLog()
         self.metrics = Metrics()
         self.rung = 0
         self.rulebook = rulebook(meanings=meanings, rules=rules, ops=ops)
@@ -104,13 +101,15 @@ class Bench:
 
     async def outcomes(self) -> list[str]:
         """What the decisions came to, in order."""
-        return [json.loads(row.decision)["outcome"] for row in await rows(self.store, changes)]
+        return [
+            json.loads(row.decision)["outcome"] for row in await read_table(self.store, changes)
+        ]
 
     async def told(self, kind: AlertKind = AlertKind.CASE) -> list[tuple[str, str, bool]]:
         """Channel, target and urgency of each alert."""
         return [
             (row.channel, row.target, row.priority == 0)
-            for row in await rows(self.store, alerts)
+            for row in await read_table(self.store, alerts)
             if row.kind == kind
         ]
 
@@ -118,7 +117,7 @@ class Bench:
         """The messages to operations, as they will read."""
         return [
             render_ops(as_claimed(row).note).body
-            for row in await rows(self.store, alerts)
+            for row in await read_table(self.store, alerts)
             if row.kind == AlertKind.OPS
         ]
 
@@ -142,4 +141,4 @@ def received(key: str, **fields: Any) -> CaseEvent:
 
 async def snapshot(store: Store) -> list[Any]:
     """Everything in the tables that routing writes."""
-    return [[tuple(row) for row in await rows(store, table)] for table in TABLES]
+    return [[tuple(row) for row in await read_table(store, table)] for table in TABLES]

@@ -15,14 +15,14 @@ from casebell.route.router import BATCH
 from casebell.store.engine import Store
 from casebell.store.schema import alerts, cases, changes, events, journal
 from contracts.case_events import OCCURRED_AT, body_of, case_event
-from contracts.workbench import (
+from contracts.stores import (
     disk_failure,
-    faults,
-    rests,
-    rows,
+    failing_statements,
+    is_idle,
+    read_table,
+    recorded_transactions,
     store_in,
-    stored,
-    writes_of,
+    store_undecided,
 )
 from contracts.writing import writing
 from route.routing import (
@@ -40,22 +40,22 @@ class TestDeciding:
 
     async def test_a_change_its_case_and_its_alerts(self, store: Store) -> None:
         """A new change gets its decision, moves its case, and puts its alerts into the outbox."""
-        await stored(store, case_event())
+        await store_undecided(store, case_event())
         bench = Bench(store)
         await bench.route()
-        (event,) = await rows(store, events)
+        (event,) = await read_table(store, events)
         assert (event.routed_at, event.change_id) == (bench.clock.now(), 1)
         assert event.fold_reason == "first change with this status"
-        (change,) = await rows(store, changes)
+        (change,) = await read_table(store, changes)
         assert (change.event_id, change.status, change.at) == (1, "rfe_issued", OCCURRED_AT)
-        (case,) = await rows(store, cases)
+        (case,) = await read_table(store, cases)
         assert (case.receipt, case.status, case.change_id) == ("IOE0912345678", "rfe_issued", 1)
         assert await bench.told() == [
             ("slack", "general", True),
             ("email", "jchan@example-firm.com", True),
             ("email", "rfe-team@example-firm.com", True),
         ]
-        first = (await rows(store, alerts))[0]
+        first = (await read_table(store, alerts))[0]
         assert (first.subject, first.event_id, first.change_id) == ("change:1", 1, 1)
         assert json.loads(first.rules) == ["RFE", "Rest"]
         assert bench.rung == 1
@@ -64,10 +64,10 @@ class TestDeciding:
 
     async def test_the_journal_has_the_decision(self, store: Store) -> None:
         """The decision is in the journal as it is in its row: who, by which rules, and why."""
-        await stored(store, case_event())
+        await store_undecided(store, case_event())
         await Bench(store).route()
-        (entry,) = [row for row in await rows(store, journal) if row.kind == "decision.made"]
-        (change,) = await rows(store, changes)
+        (entry,) = [row for row in await read_table(store, journal) if row.kind == "decision.made"]
+        (change,) = await read_table(store, changes)
         data = json.loads(entry.data)
         decision = json.loads(change.decision)
         assert entry.subject == "change:1"
@@ -78,7 +78,7 @@ class TestDeciding:
 
     async def test_urgency_is_each_recipients_own(self, store: Store) -> None:
         """An urgent rule makes it urgent for whom it names, and a known owner meets its glob."""
-        await stored(store, received("evt_1"))
+        await store_undecided(store, received("evt_1"))
         async with writing(store) as connection:
             await connection.execute(
                 text(
@@ -96,7 +96,7 @@ class TestDeciding:
 
     async def test_nobody_is_recorded(self, store: Store) -> None:
         """A change that no rule wants told has a decision that says so, and no alert."""
-        await stored(store, received("evt_1"))
+        await store_undecided(store, received("evt_1"))
         bench = Bench(store, rules=RULES[:1])
         await bench.route()
         assert await bench.outcomes() == ["nobody"]
@@ -110,31 +110,31 @@ class TestDeciding:
             text="CASE STATUS",
             occurred_at=OCCURRED_AT + 10,
         )
-        await stored(store, received("evt_1"), placeholder)
+        await store_undecided(store, received("evt_1"), placeholder)
         bench = Bench(store)
         await bench.route()
         assert await bench.outcomes() == ["notified", "nobody"]
-        (case,) = await rows(store, cases)
+        (case,) = await read_table(store, cases)
         assert case.status == "received"
 
     async def test_a_test_receipt_is_for_operations(self, store: Store) -> None:
         """A staging receipt reaches operations and nobody else, whatever the rules say."""
-        await stored(store, case_event(receipt="EAC9999103403"))
+        await store_undecided(store, case_event(receipt="EAC9999103403"))
         bench = Bench(store)
         await bench.route()
         assert await bench.told() == [("ops", "it@example-firm.com", False)]
 
     async def test_several_reports_are_one_change(self, store: Store) -> None:
         """The generic and the specific type in one batch are told once; both events point to it."""
-        await stored(
+        await store_undecided(
             store,
             case_event("evt_1", type="case.status.updated"),
             case_event("evt_2", type="case.rfe.issued", occurred_at=OCCURRED_AT + 1),
         )
         bench = Bench(store)
         await bench.route()
-        assert [row.change_id for row in await rows(store, events)] == [1, 1]
-        assert len(await rows(store, changes)) == 1
+        assert [row.change_id for row in await read_table(store, events)] == [1, 1]
+        assert len(await read_table(store, changes)) == 1
         assert [line["outcome"] for line in bench.book.named("event.routed")] == [
             "notified",
             "same_change",
@@ -143,15 +143,15 @@ class TestDeciding:
 
     async def test_a_repeated_observation_is_flagged(self, store: Store) -> None:
         """The same state at a new time of observation is stored with its flag, and not told."""
-        await stored(
+        await store_undecided(
             store,
             received("evt_1", time_basis=TimeBasis.OBSERVED),
             received("evt_2", time_basis=TimeBasis.OBSERVED, occurred_at=OCCURRED_AT + 10**9),
         )
         bench = Bench(store)
         await bench.route()
-        assert [row.flags for row in await rows(store, events)] == ["", " repeat "]
-        (change,) = await rows(store, changes)
+        assert [row.flags for row in await read_table(store, events)] == ["", " repeat "]
+        (change,) = await read_table(store, changes)
         assert change.seen_until == OCCURRED_AT + 10**9
 
     async def test_a_late_change_is_told_and_does_not_turn_the_case_back(
@@ -160,15 +160,15 @@ class TestDeciding:
         """What happened earlier but comes later still alerts; the case keeps its status (C5)."""
         late = OCCURRED_AT + DAY * 10**7
         approved = received("evt_1", delivered_status="approved", text="", occurred_at=late)
-        await stored(store, approved, case_event("evt_2"))
+        await store_undecided(store, approved, case_event("evt_2"))
         bench = Bench(
             store, rules=({"name": "Late", "when": {"flags": ["late"]}, "notify": ["ops"]},)
         )
         await bench.route()
-        assert [row.flags for row in await rows(store, events)] == ["", " late "]
+        assert [row.flags for row in await read_table(store, events)] == ["", " late "]
         # Rules may ask for what folding found out.
         assert await bench.told() == [("ops", "it@example-firm.com", True)]
-        (case,) = await rows(store, cases)
+        (case,) = await read_table(store, cases)
         assert case.status == "approved"
 
     async def test_at_once_or_later(self, tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ class TestDeciding:
             async with store_in(folder) as store:
                 bench = Bench(store)
                 if name == "later":
-                    await stored(store, *story)
+                    await store_undecided(store, *story)
                     await bench.route()
                 for batch in {"together": [story], "one by one": [[one] for one in story]}.get(
                     name, []
@@ -204,7 +204,7 @@ class TestOperations:
 
     async def test_a_conflict_is_told_once(self, store: Store) -> None:
         """Another body under a used key is routed like any event, and operations hear once (C6)."""
-        await stored(store, received("evt_1"))
+        await store_undecided(store, received("evt_1"))
         bench = Bench(store)
         await bench.route()
         other = received(
@@ -213,7 +213,7 @@ class TestOperations:
             text="Case Was Approved",
             body=body_of("evt_1", x=1),
         )
-        await stored(store, other, other)
+        await store_undecided(store, other, other)
         await bench.route()
         assert await bench.notes() == [
             (
@@ -222,7 +222,10 @@ class TestOperations:
                 "Compare them: casebell why 1"
             )
         ]
-        assert [row.flags for row in await rows(store, events)] == [" conflict ", " conflict "]
+        assert [row.flags for row in await read_table(store, events)] == [
+            " conflict ",
+            " conflict ",
+        ]
         assert await bench.outcomes() == ["notified", "notified"]
 
     @pytest.mark.parametrize(
@@ -237,7 +240,7 @@ class TestOperations:
     ) -> None:
         """A source that contradicts itself is told of with what it said (C3, D4)."""
         event = case_event(delivered_status=delivered, text=text, type="case.rfe.issued")
-        await stored(store, event)
+        await store_undecided(store, event)
         bench = Bench(store)
         await bench.route()
         await bench.route()
@@ -249,11 +252,11 @@ class TestOperations:
                 "See what was decided: casebell why 1"
             )
         ]
-        assert [row.flags for row in await rows(store, events)] == [f" {flag} "]
+        assert [row.flags for row in await read_table(store, events)] == [f" {flag} "]
 
     async def test_nobody_for_operations(self, store: Store) -> None:
         """Without a channel for operations, the events are routed all the same."""
-        await stored(store, case_event(text="Case Was Approved"))
+        await store_undecided(store, case_event(text="Case Was Approved"))
         bench = Bench(store, ops=())
         await bench.route()
         assert await bench.notes() == []
@@ -267,9 +270,9 @@ class TestLoop:
         """What is more than one transaction takes is taken in several, in order of arrival."""
         count = BATCH + 3
         many = [received(f"evt_{i}", receipt=f"IOE{i:010d}") for i in range(count)]
-        await stored(store, *many)
+        await store_undecided(store, *many)
         bench = Bench(store)
-        with writes_of(store) as begun:
+        with recorded_transactions(store) as begun:
             await bench.route()
         assert len(begun) == 2
         assert [line["row"] for line in bench.book.named("event.routed")] == list(
@@ -278,34 +281,34 @@ class TestLoop:
 
     async def test_a_start_picks_up_what_is_there(self, store: Store) -> None:
         """Events that were left undecided are decided after the start, once."""
-        await stored(store, received("evt_1"))
+        await store_undecided(store, received("evt_1"))
         for _ in range(2):
             bench = Bench(store)
             async with bench.router.loop:
-                await until(partial(rests, bench.router.loop._wakeup), "the loop to go round")
-        assert len(await rows(store, changes)) == 1
+                await until(partial(is_idle, bench.router.loop._wakeup), "the loop to go round")
+        assert len(await read_table(store, changes)) == 1
         assert len(await bench.told()) == 1
 
     async def test_new_rules_wake_it(self, store: Store) -> None:
         """What could not be decided before is decided when the rules change."""
         bench = Bench(store)
         async with bench.router.loop:
-            await until(lambda: rests(bench.router.loop._wakeup), "the loop to rest")
-            await stored(store, received("evt_1"))
+            await until(lambda: is_idle(bench.router.loop._wakeup), "the loop to rest")
+            await store_undecided(store, received("evt_1"))
             bench.router.loop.wake()
             await until(lambda: bench.book.named("event.routed"), "the routed event in the log")
         assert bench.rung == 1
 
     async def test_it_outlives_trouble(self, store: Store) -> None:
         """Neither a failing storage nor a defect ends the loop; it goes on when they are over."""
-        await stored(store, received("evt_1"))
+        await store_undecided(store, received("evt_1"))
         bench = Bench(store)
         errors: list[BaseException] = [disk_failure(), RuntimeError("a secret")]
 
         def fails(_statement: str) -> BaseException | None:
             return errors.pop(0) if errors else None
 
-        with faults(store, fails):
+        with failing_statements(store, fails):
             async with bench.router.loop:
                 await until(lambda: len(errors) < 2, "the first error")
                 bench.router.loop.wake()
@@ -322,7 +325,7 @@ class TestLoop:
         """Where every event has its decision, nothing is written."""
         bench = Bench(store)
         await bench.stored(received("evt_1"))
-        with writes_of(store) as begun:
+        with recorded_transactions(store) as begun:
             await bench.route()
         assert begun == []
 

@@ -22,13 +22,7 @@ from casebell.route.verdict import Meanings, verdict_on
 from casebell.store.engine import Store
 from casebell.store.schema import changes, events
 from contracts.case_events import OCCURRED_AT, case_event
-from contracts.workbench import (
-    disk_failure,
-    faults,
-    rows,
-    store_in,
-    stored,
-)
+from contracts.stores import disk_failure, failing_statements, read_table, store_in, store_undecided
 from contracts.writing import writing
 from route.routing import (
     DAY,
@@ -56,7 +50,7 @@ class TestAllOrNothing:
             await bench.stored(*self.story())
             return
         if later:
-            await stored(bench.store, *self.story())
+            await store_undecided(bench.store, *self.story())
         await bench.route()
 
     @pytest.mark.parametrize("later", [False, True])
@@ -74,10 +68,10 @@ class TestAllOrNothing:
             folder.mkdir()
             async with store_in(folder) as store:
                 if later:
-                    await stored(store, *self.story())
+                    await store_undecided(store, *self.story())
                 before = await snapshot(store)
                 bench = Bench(store)
-                with faults(store, failing_at(place)):
+                with failing_statements(store, failing_at(place)):
                     try:
                         await self.decide(bench, later=later and None)
                     except StorageUnavailable:
@@ -92,7 +86,7 @@ class TestAllOrNothing:
 
     async def test_a_crash_of_the_process(self, store: Store) -> None:
         """A router that is cancelled while it writes leaves no trace; the next start decides."""
-        await stored(store, *self.story())
+        await store_undecided(store, *self.story())
         before = await snapshot(store)
         bench = Bench(store)
         counted = itertools.count(1)
@@ -100,13 +94,13 @@ class TestAllOrNothing:
         def cancel(_statement: str) -> BaseException | None:
             return asyncio.CancelledError() if next(counted) == 4 else None
 
-        with faults(store, cancel), pytest.raises(asyncio.CancelledError):
+        with failing_statements(store, cancel), pytest.raises(asyncio.CancelledError):
             await bench.route()
         assert await snapshot(store) == before
         again = Bench(store)
         async with again.router.loop:
             await until(lambda: len(again.book.named("event.routed")) == 3, "three routed events")
-        assert len(await rows(store, changes)) == 2
+        assert len(await read_table(store, changes)) == 2
 
 
 def failing_at(place: int) -> Callable[[str], BaseException | None]:
@@ -121,7 +115,7 @@ class TestPoison:
     @pytest.fixture
     async def bench(self, store: Store) -> Bench:
         """Three events; the second has a rule's worth of trouble in it."""
-        await stored(store, *self.story())
+        await store_undecided(store, *self.story())
         return Bench(store)
 
     def story(self) -> list[CaseEvent]:
@@ -148,7 +142,7 @@ class TestPoison:
         async with writing(bench.store) as connection:
             await connection.execute(text("UPDATE events SET flags = ' novel ' WHERE id = 2"))
         await bench.route()
-        routed = [row.routed_at is not None for row in await rows(bench.store, events)]
+        routed = [row.routed_at is not None for row in await read_table(bench.store, events)]
         assert routed == [True, False, True]
         (line,) = bench.book.named("event.defect")
         assert line["row"] == 2
@@ -157,7 +151,7 @@ class TestPoison:
         async with writing(bench.store) as connection:
             await connection.execute(text("UPDATE events SET flags = '' WHERE id = 2"))
         await bench.route()
-        assert all(row.routed_at is not None for row in await rows(bench.store, events))
+        assert all(row.routed_at is not None for row in await read_table(bench.store, events))
         assert len(await bench.told(AlertKind.OPS)) == 1
 
     async def test_a_history_that_cannot_be_read(self, store: Store) -> None:
@@ -176,7 +170,7 @@ class TestPoison:
         async with writing(store) as connection:
             await connection.execute(text("UPDATE changes SET status = 'received'"))
         await bench.route()
-        assert all(row.routed_at is not None for row in await rows(store, events))
+        assert all(row.routed_at is not None for row in await read_table(store, events))
 
     @pytest.mark.parametrize("later", [False, True])
     async def test_it_is_isolated_and_told(
@@ -186,13 +180,13 @@ class TestPoison:
         self.poisoned(monkeypatch)
         bench = Bench(store)
         if later:
-            await stored(store, *self.story())
+            await store_undecided(store, *self.story())
             await bench.route()
         else:
             appended = await bench.stored(*self.story())
             assert [one.outcome for one in appended] == ["stored"] * 3
             assert [one.decided is not None for one in appended] == [True, False, True]
-        routed = [row.routed_at is not None for row in await rows(bench.store, events)]
+        routed = [row.routed_at is not None for row in await read_table(bench.store, events)]
         assert routed == [True, False, True]
         assert await bench.told(AlertKind.OPS) == [("ops", "it@example-firm.com", True)]
         (note,) = await bench.notes()
@@ -213,13 +207,13 @@ class TestPoison:
 
         monkeypatch.setattr(rulebook_module, "verdict_on", fails)
         await bench.route()
-        statuses = [row.status for row in await rows(bench.store, events)]
+        statuses = [row.status for row in await read_table(bench.store, events)]
         assert statuses == ["received", "", "received"]
         (note,) = await bench.notes()
         assert note.startswith("Event 2 is stored, but deciding about it failed.")
         monkeypatch.undo()
         await bench.route()
-        assert (await rows(bench.store, events))[1].status == "rfe_issued"
+        assert (await read_table(bench.store, events))[1].status == "rfe_issued"
 
     async def test_it_is_tried_again(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         """It is tried again, and while it fails nobody is told a second time."""
@@ -230,7 +224,7 @@ class TestPoison:
         assert len(await bench.notes()) == 1
         monkeypatch.undo()
         await bench.route()
-        assert all(row.routed_at for row in await rows(bench.store, events))
+        assert all(row.routed_at for row in await read_table(bench.store, events))
 
     async def test_new_events_are_not_held_up(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
@@ -239,5 +233,5 @@ class TestPoison:
         self.poisoned(monkeypatch)
         await bench.route()
         await bench.stored(received("evt_4", receipt="IOE0000000004"))
-        routed = [row.routed_at is not None for row in await rows(bench.store, events)]
+        routed = [row.routed_at is not None for row in await read_table(bench.store, events)]
         assert routed == [True, False, True, True]

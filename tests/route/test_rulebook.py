@@ -12,7 +12,7 @@ from casebell.settings import Rule, When
 from casebell.store.engine import Store
 from casebell.store.schema import changes, events, journal
 from contracts.case_events import case_event
-from contracts.workbench import rows, stored
+from contracts.stores import read_table, store_undecided
 from contracts.writing import writing
 from route.routing import HOUR, Bench, rulebook
 
@@ -24,13 +24,13 @@ async def test_written_with_the_decision(store: Store) -> None:
         case_event("evt_1", type="case.rfe.issued", delivered_status="approved", text=""),
         case_event("evt_2"),
     )
-    assert [(row.status, row.tags, row.flags) for row in await rows(store, events)] == [
+    assert [(row.status, row.tags, row.flags) for row in await read_table(store, events)] == [
         ("rfe_issued", " deadline ", " status_conflict "),
         ("rfe_issued", " deadline ", ""),
     ]
     told = {
         row.kind: json.loads(row.data)
-        for row in await rows(store, journal)
+        for row in await read_table(store, journal)
         if row.actor == "router"
     }
     assert told["decision.made"]["status"] == "rfe_issued"
@@ -54,7 +54,7 @@ async def test_after_a_restart_it_is_the_same(store: Store) -> None:
     ]
     bench = Bench(store)
     await bench.stored(*told)
-    verdicts = [(row.status, row.tags, row.flags) for row in await rows(store, events)]
+    verdicts = [(row.status, row.tags, row.flags) for row in await read_table(store, events)]
     async with writing(store) as connection:
         await connection.execute(
             text("UPDATE events SET routed_at = NULL, status = '', tags = '', flags = ''")
@@ -66,7 +66,7 @@ async def test_after_a_restart_it_is_the_same(store: Store) -> None:
         ("other", " rejected ", ""),
         ("other", "", ""),
     ]
-    again = [(row.status, row.tags, row.flags) for row in await rows(store, events)]
+    again = [(row.status, row.tags, row.flags) for row in await read_table(store, events)]
     assert again == verdicts
 
 
@@ -81,7 +81,7 @@ async def test_new_meanings(store: Store) -> None:
         )
     ):
         bench.rulebook = rulebook(meanings=meanings)
-        await stored(
+        await store_undecided(
             store,
             case_event(
                 f"evt_{number}",
@@ -91,7 +91,7 @@ async def test_new_meanings(store: Store) -> None:
             ),
         )
         await bench.route()
-    assert [(row.status, row.tags) for row in await rows(store, events)] == [
+    assert [(row.status, row.tags) for row in await read_table(store, events)] == [
         ("other", ""),
         ("denied", " adverse decision "),
         ("other", " test "),
@@ -110,17 +110,17 @@ async def test_a_rule_that_cannot_be_decided_is_told(store: Store) -> None:
     (rule,) = compile_rules([Rule(name="RFE", when=(When(text=("x",)),), notify=("slack",))])
     ((clause,),) = rule.when
     broken = replace(rule, when=((replace(clause, patterns=(Broken(),)),),))
-    await stored(store, case_event("evt_1"), case_event("evt_2", receipt="IOE0000000002"))
+    await store_undecided(store, case_event("evt_1"), case_event("evt_2", receipt="IOE0000000002"))
     bench = Bench(store)
     bench.rulebook = rulebook(compiled=[broken])
     await bench.route()
     assert await bench.told() == [("slack", "general", True)] * 2
-    (first, _) = await rows(store, changes)
+    (first, _) = await read_table(store, changes)
     (result,) = json.loads(first.decision)["rules"]
     assert result["why"] == "it could not be decided, and so counts as matching"
     (note,) = await bench.notes()
     assert note.startswith("Rule “RFE” could not be decided for event 1")
     bench.clock.advance(HOUR)
-    await stored(store, case_event("evt_3", receipt="IOE0000000003"))
+    await store_undecided(store, case_event("evt_3", receipt="IOE0000000003"))
     await bench.route()
     assert len(await bench.notes()) == 2

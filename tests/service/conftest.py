@@ -7,7 +7,7 @@ import pytest
 
 from casebell.sandbox.http_sink import HttpSink
 from casebell.store.engine import Store
-from contracts.workbench import store_in
+from contracts.stores import store_in
 from service.operating import Desk
 
 

@@ -17,8 +17,8 @@ from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 from casebell.telemetry import Metrics
 from contracts.case_events import same_json
-from contracts.deciding import undecided
-from contracts.workbench import HandClock, LogBook
+from contracts.clock_and_log import ManualClock, RecordingLog
+from contracts.decisions import decide_nothing
 from contracts.writing import writing
 from receive.making import make_delivery, make_source
 
@@ -31,7 +31,7 @@ class Desk:
 
     def __init__(self, store: Store, sink: HttpSink) -> None:
         self.store = store
-        self.clock = HandClock()
+        self.clock = ManualClock()
         self.rung = 0
         url = SecretStr(f"json://127.0.0.1:{sink.port}/")
         self.settings = Settings(
@@ -48,7 +48,7 @@ class Desk:
             owner="this-process",
             clock=self.clock,
             metrics=Metrics(),
-            log=LogBook().log,
+            log=RecordingLog().log,
         )
         self.operations = Operations(
             store=store,
@@ -57,7 +57,7 @@ class Desk:
             event_log=EventLog(
                 store=store,
                 same_content=same_json,
-                decide=undecided,
+                decide=decide_nothing,
             ),
             clock=self.clock,
             changed=self._ring,

@@ -11,7 +11,7 @@ from casebell.store import refused
 from casebell.store.schema import alerts, events, journal
 from casebell.store.schema import held as held_table
 from contracts.store_contract import refusal
-from contracts.workbench import rows
+from contracts.stores import read_table
 from contracts.writing import writing
 from receive.making import HMAC_SECRET, NOW, SIGNED_AT, signature
 from service.operating import GOOD, Desk
@@ -31,12 +31,12 @@ class TestRetry:
             "alert": 1,
             "state": "pending",
         }
-        (row,) = await rows(desk.store, alerts)
+        (row,) = await read_table(desk.store, alerts)
         assert (row.state, row.not_before, row.reason) == ("pending", desk.clock.now(), None)
         # When it was made is history; only the age that counts begins anew.
         assert row.created_at == desk.clock.now() - 60_000_000
         assert row.retried_at == desk.clock.now()
-        last = (await rows(desk.store, journal))[-1]
+        last = (await read_table(desk.store, journal))[-1]
         assert (last.kind, last.actor, last.subject) == ("alert.retried", WHO, "alert:1")
         assert desk.rung == 1
 
@@ -65,7 +65,7 @@ class TestHeld:
             "status": "stored",
             "event": 1,
         }
-        (event,) = await rows(desk.store, events)
+        (event,) = await read_table(desk.store, events)
         assert event.key == "evt_1"
         assert desk.rung == 1
 
@@ -74,7 +74,7 @@ class TestHeld:
         await desk.held(b"not json")
         with pytest.raises(StillHeld):
             await desk.operations.release_held(held_id=1, actor=WHO)
-        (row,) = await rows(desk.store, held_table)
+        (row,) = await read_table(desk.store, held_table)
         assert row.state == "held"
         assert desk.rung == 0
 
@@ -85,9 +85,9 @@ class TestHeld:
             "held": 1,
             "status": "discarded",
         }
-        (row,) = await rows(desk.store, held_table)
+        (row,) = await read_table(desk.store, held_table)
         assert (row.state, bytes(row.body), row.event_id) == ("discarded", b"not json", None)
-        last = (await rows(desk.store, journal))[-1]
+        last = (await read_table(desk.store, journal))[-1]
         assert (last.kind, last.actor) == ("delivery.discarded", WHO)
 
     async def test_only_one_of_both(self, desk: Desk) -> None:
@@ -98,7 +98,7 @@ class TestHeld:
             await desk.operations.release_held(held_id=1, actor=WHO)
         with pytest.raises(Refusal, match="has been discarded already"):
             await desk.operations.discard_held(held_id=1, actor=WHO)
-        assert await rows(desk.store, events) == []
+        assert await read_table(desk.store, events) == []
 
     async def test_no_such_delivery(self, desk: Desk) -> None:
         """A number that no held delivery has is told as that."""
@@ -205,4 +205,4 @@ class TestChannels:
         with pytest.raises(NotFound) as caught:
             await desk.operations.test_channel(name="email")
         assert "casebell check" in caught.value.hint
-        assert await rows(desk.store, alerts) == []
+        assert await read_table(desk.store, alerts) == []

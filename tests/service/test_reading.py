@@ -12,7 +12,8 @@ from casebell.errors import BadArgument, NotFound
 from casebell.service.reading import PAGE, Reading, moment
 from casebell.store.engine import Store
 from contracts.case_events import case_event
-from contracts.workbench import HandClock, stored
+from contracts.clock_and_log import ManualClock
+from contracts.stores import store_undecided
 
 NEW_YORK = "America/New_York"
 NOW = 1_760_000_000_000_000
@@ -25,7 +26,7 @@ def at(text: str) -> int:
 
 def reading(store: Store, *, paged: bool = True) -> Reading:
     """The read models over a store."""
-    return Reading(store=store, timezone=lambda: NEW_YORK, clock=HandClock(), paged=paged)
+    return Reading(store=store, timezone=lambda: NEW_YORK, clock=ManualClock(), paged=paged)
 
 
 class TestMoment:
@@ -71,7 +72,7 @@ class TestMoment:
 @pytest.mark.parametrize("paged", [True, False])
 async def test_pages_of_events(store: Store, paged: bool) -> None:
     """A server's answer has at most a page, and says where the next one begins."""
-    await stored(store, *(case_event(f"evt_{number}") for number in range(PAGE + 3)))
+    await store_undecided(store, *(case_event(f"evt_{number}") for number in range(PAGE + 3)))
     models = reading(store, paged=paged)
     first = await models.list_events(limit=PAGE + 2)
     ids = [one["id"] for one in first["rows"]]
@@ -130,7 +131,7 @@ def test_an_export_fails_before_it_begins(tmp_path: Path) -> None:
 
 async def test_every_answer_is_json(store: Store) -> None:
     """Values only: what a socket, a page or an API can say."""
-    await stored(store, case_event("evt_1"), case_event("evt_2"))
+    await store_undecided(store, case_event("evt_1"), case_event("evt_2"))
     models = reading(store)
     for verb, call in models.verbs().items():
         arguments = {"limit": 5} if verb.startswith("list") else {"key": "evt_1"}

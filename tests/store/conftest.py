@@ -14,7 +14,7 @@ from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 from casebell.store.schema import metadata
 from contracts.case_events import same_json
-from contracts.deciding import undecided
+from contracts.decisions import decide_nothing
 
 BACKENDS = ("sqlite", "postgresql")
 
@@ -144,5 +144,5 @@ async def sqlite_store(sqlite_path: Path, migrated_sqlite: Path) -> AsyncIterato
 @pytest.fixture
 async def log(store: Store) -> AsyncIterator[EventLog]:
     """An event log on each backend, by which no event gets a decision."""
-    async with EventLog(store=store, same_content=same_json, decide=undecided) as started:
+    async with EventLog(store=store, same_content=same_json, decide=decide_nothing) as started:
         yield started

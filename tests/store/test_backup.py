@@ -27,7 +27,7 @@ from casebell.store.restore import restore_backup
 from casebell.store.schema import events
 from casebell.store.soundness import DatabaseDamaged, inspect_copy
 from contracts.case_events import case_event, classified_event
-from contracts.deciding import append_classified, append_undecided
+from contracts.decisions import append_classified, append_undecided
 from contracts.writing import writing
 
 #: Events of a database that has many pages, so that a copy takes several steps.

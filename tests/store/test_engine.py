@@ -27,7 +27,7 @@ from casebell.store.event_log import EventLog
 from casebell.store.lock import is_locked, lock_path
 from casebell.store.schema import events, keys
 from contracts.case_events import case_event, same_json
-from contracts.deciding import append_undecided, undecided
+from contracts.decisions import append_undecided, decide_nothing
 from contracts.store_contract import WRITER, JournalSequence, OneEventId, Transactions
 from contracts.writing import writing
 
@@ -269,7 +269,9 @@ class TestLock:
         self, sqlite_store: Store, sqlite_path: Path
     ) -> None:
         """While another program holds SQLite's own lock, appends fail; afterwards they succeed."""
-        async with EventLog(store=sqlite_store, same_content=same_json, decide=undecided) as log:
+        async with EventLog(
+            store=sqlite_store, same_content=same_json, decide=decide_nothing
+        ) as log:
             other = sqlite3.connect(sqlite_path, isolation_level=None)
             try:
                 other.execute("BEGIN EXCLUSIVE")
@@ -494,7 +496,9 @@ class TestPostgresql:
             await asyncio.gather(*(store.open() for store in stores))
 
             async def deliver(store: Store) -> tuple[str, int]:
-                async with EventLog(store=store, same_content=same_json, decide=undecided) as log:
+                async with EventLog(
+                    store=store, same_content=same_json, decide=decide_nothing
+                ) as log:
                     result = await log.append(case_event())
                 return result.outcome, result.event_id
 

@@ -9,7 +9,7 @@ from casebell.store import event_listing
 from casebell.store.engine import Store
 from casebell.store.event_listing import PAGE, EventFilter, EventPage
 from contracts.case_events import RECEIVED_AT, classified_event
-from contracts.deciding import append_classified
+from contracts.decisions import append_classified
 from contracts.writing import writing
 
 #: A filter, and which of three events it leaves.

@@ -15,8 +15,8 @@ from casebell.store.event_log import BATCH_LIMIT, QUEUE_LIMIT, Appended, EventLo
 from casebell.store.rows import event_from_row
 from casebell.store.schema import deliveries, events, journal
 from contracts.case_events import RECEIVED_AT, body_of, case_event, same_json
-from contracts.deciding import undecided
-from contracts.workbench import writer_busy, writes_of
+from contracts.decisions import decide_nothing
+from contracts.stores import recorded_transactions, writer_busy
 from contracts.writing import writing
 from waiting import until
 
@@ -94,7 +94,7 @@ class TestGroupCommit:
 
     async def test_one_transaction(self, store: Store, log: EventLog) -> None:
         """A hundred that arrived while the disk was busy are written in at most two commits."""
-        with writes_of(store) as begun:
+        with recorded_transactions(store) as begun:
             async with writer_busy(store):
                 begun.clear()
                 tasks = [appending(log, case_event(f"evt_{n}")) for n in range(100)]
@@ -109,7 +109,7 @@ class TestGroupCommit:
 
     async def test_alone(self, store: Store, log: EventLog) -> None:
         """Deliveries that come one after another get a commit each, at once."""
-        with writes_of(store) as begun:
+        with recorded_transactions(store) as begun:
             for number in range(3):
                 await log.append(case_event(f"evt_{number}"))
                 assert len(begun) == number + 1
@@ -120,7 +120,7 @@ class TestGroupCommit:
         async with EventLog(
             store=store,
             same_content=same_json,
-            decide=undecided,
+            decide=decide_nothing,
             committed=lambda results: told.extend(one.outcome for one in results),
         ) as log:
             await log.append(case_event())
@@ -173,7 +173,9 @@ class TestGroupCommit:
 
     async def test_closing(self, store: Store) -> None:
         """A log that closes writes what waits, and takes no more."""
-        log = await EventLog(store=store, same_content=same_json, decide=undecided).__aenter__()
+        log = await EventLog(
+            store=store, same_content=same_json, decide=decide_nothing
+        ).__aenter__()
         async with writer_busy(store):
             waiting = [appending(log, case_event(f"evt_{n}")) for n in range(300)]
             await until(lambda: len(log._waiting) == 300, "all of them")
@@ -190,7 +192,7 @@ async def test_failing_commit(bare_url: str) -> None:
     """When the commit itself fails, every waiter hears it, nothing is stored, and it recovers."""
     async with (
         Store(bare_url) as store,
-        EventLog(store=store, same_content=same_json, decide=undecided) as log,
+        EventLog(store=store, same_content=same_json, decide=decide_nothing) as log,
     ):
         async with writing(store) as connection:
             for statement in _BREAK_COMMITS[store.is_sqlite]:

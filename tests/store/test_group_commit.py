@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from casebell.errors import StorageUnavailable
 from casebell.store.engine import Connection, Store
 from casebell.store.schema import keys
-from contracts.workbench import writer_busy, writes_of
+from contracts.stores import recorded_transactions, writer_busy
 from waiting import until
 
 Piece = Callable[[Connection], Awaitable[Any]]
@@ -59,7 +59,7 @@ async def written(store: Store, *pieces: Piece) -> list[Any]:
 
 async def test_one_transaction(store: Store) -> None:
     """What waits together is committed together, in order, and each gets what it returned."""
-    with writes_of(store) as begun:
+    with recorded_transactions(store) as begun:
         results = await written(store, *(adds(f"key-{number}") for number in range(9)))
     assert results == [f"key-{number}" for number in range(9)]
     # One for whoever kept the writer busy.

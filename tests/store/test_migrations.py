@@ -18,7 +18,7 @@ from casebell.store import migrations
 from casebell.store.engine import Store
 from casebell.store.schema import events, metadata
 from contracts.case_events import case_event
-from contracts.deciding import append_undecided
+from contracts.decisions import append_undecided
 from contracts.writing import writing
 
 #: The databases that releases left.

@@ -10,7 +10,7 @@ from casebell.ops_messages import ChannelFailed, EventUndecided, OpsMessage, Rul
 from casebell.store.engine import Store
 from casebell.store.ops import OpsTargets, known_subjects, subject_of
 from casebell.store.schema import alerts
-from contracts.workbench import rows
+from contracts.stores import read_table
 from contracts.writing import writing
 
 HOUR = 3_600_000_000
@@ -22,7 +22,7 @@ OPS = OpsTargets.on(
 
 async def stored(store: Store) -> Sequence[Any]:
     """The alerts there are."""
-    return await rows(store, alerts)
+    return await read_table(store, alerts)
 
 
 async def notify(

@@ -6,7 +6,7 @@ from casebell.events import AlertKind, NewAlert
 from casebell.store import outbox
 from casebell.store.engine import Store
 from casebell.store.schema import alerts
-from contracts.workbench import rows
+from contracts.stores import read_table
 from contracts.writing import writing
 
 NOW = 1_760_469_723_000_000
@@ -42,7 +42,7 @@ async def test_what_waits_is_brought_forward(store: Store) -> None:
         assert await outbox.next_due(connection, channel="slack") == NOW - HOUR
     found = [await claimed(store, owner="this", now=then) for _ in range(4)]
     assert found == [("left", True), ("first", False), ("second", False), None]
-    assert [row.created_at for row in await rows(store, alerts)] == [NOW - 1, NOW, NOW + 1]
+    assert [row.created_at for row in await read_table(store, alerts)] == [NOW - 1, NOW, NOW + 1]
 
 
 async def test_what_has_ended_stays_as_it_is(store: Store) -> None:
@@ -51,5 +51,5 @@ async def test_what_has_ended_stays_as_it_is(store: Store) -> None:
         await outbox.add(connection, [new("ended")], now=NOW)
         await connection.execute(alerts.update().values(state="failed"))
         assert await outbox.bring_forward(connection, by=HOUR) == 0
-    (row,) = await rows(store, alerts)
+    (row,) = await read_table(store, alerts)
     assert row.not_before == NOW

@@ -11,7 +11,7 @@ from casebell.events import AlertKind, NewAlert
 from casebell.store import leases, outbox, presence
 from casebell.store.engine import Store
 from casebell.store.presence import LOOK_EVERY, MISSED_FOR, Presence
-from contracts.workbench import HandClock, LogBook
+from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.writing import writing
 from e2e.databases import frozen
 from waiting import until
@@ -23,11 +23,11 @@ LEASE = 3_600_000_000
 class Watch:
     """One server's presence, with what it said."""
 
-    def __init__(self, store: Store, owner: str, clock: HandClock) -> None:
+    def __init__(self, store: Store, owner: str, clock: ManualClock) -> None:
         self.store = store
         self.owner = owner
         self.clock = clock
-        self.book = LogBook()
+        self.book = RecordingLog()
         self.released = 0
 
         def count() -> None:
@@ -58,7 +58,7 @@ class Watch:
 @asynccontextmanager
 async def present(store: Store, owner: str) -> AsyncIterator[Watch]:
     """A server that is there."""
-    watch = Watch(store, owner, HandClock())
+    watch = Watch(store, owner, ManualClock())
     async with watch.presence:
         await until(watch.is_seen, "the session to be seen")
         yield watch
@@ -151,6 +151,6 @@ async def test_a_silent_session_is_given_up(
 
 async def test_sqlite_needs_none(sqlite_store: Store) -> None:
     """The lock on the file says it already."""
-    watch = Watch(sqlite_store, "me", HandClock())
+    watch = Watch(sqlite_store, "me", ManualClock())
     async with watch.presence:
         assert not watch.presence._loop.alive

@@ -36,9 +36,9 @@ from contracts.case_events import (
     body_of,
     case_event,
 )
-from contracts.deciding import append_undecided, decide_later
+from contracts.decisions import append_undecided, decide_later
 from contracts.store_contract import verified
-from contracts.workbench import driver_watched
+from contracts.stores import watched_driver
 from contracts.writing import writing
 
 #: contract.md, "An event as JSON".
@@ -517,7 +517,7 @@ async def plan_of(sqlite_store: Store, *queries: Query) -> list[str]:
     engine = sqlite_store._writer.sync_engine
     async with writing(sqlite_store) as connection:
         event.listen(engine, "before_cursor_execute", note)
-        with driver_watched(lambda sql, given: statements.append((sql, tuple(given)))):
+        with watched_driver(lambda sql, given: statements.append((sql, tuple(given)))):
             for query in queries:
                 await query(connection)
         event.remove(engine, "before_cursor_execute", note)

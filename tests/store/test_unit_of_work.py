@@ -22,13 +22,13 @@ from contracts.case_events import (
     classified_event,
     same_json,
 )
-from contracts.deciding import (
+from contracts.decisions import (
     DECISION,
-    as_classified,
+    decide_as_classified,
     decide_later,
-    decided,
+    make_decision,
 )
-from contracts.workbench import rows, stored
+from contracts.stores import read_table, store_undecided
 from contracts.writing import writing
 
 RECEIPT = "IOE0912345678"
@@ -38,7 +38,9 @@ async def append(store: Store, *sent: ClassifiedEvent) -> list[Appended]:
     """Store events in one transaction, in which each founds a change."""
 
     async def piece(connection: Connection) -> list[Appended]:
-        return await append_events(connection, sent, same_content=same_json, decide=as_classified)
+        return await append_events(
+            connection, sent, same_content=same_json, decide=decide_as_classified
+        )
 
     return await store.transact(piece)
 
@@ -49,7 +51,7 @@ class TestUndecided:
     async def test_order(self, store: Store) -> None:
         """The oldest come first, a page at a time, whatever times they carry."""
         sent = [case_event(f"evt_{n}", received_at=RECEIVED_AT - n) for n in range(5)]
-        await stored(store, *sent)
+        await store_undecided(store, *sent)
         async with store.read() as connection:
             first, _ = await cases.undecided(connection, after=0, limit=3)
             rest, _ = await cases.undecided(connection, after=3, limit=3)
@@ -58,7 +60,7 @@ class TestUndecided:
 
     async def test_decided_later(self, store: Store) -> None:
         """An event that has its decision is not picked up again; any that is left is seen."""
-        await stored(store, *(case_event(f"evt_{n}") for n in range(2)))
+        await store_undecided(store, *(case_event(f"evt_{n}") for n in range(2)))
         for left in ([2], []):
             await decide_later(store, 2 - len(left))
             async with store.read() as connection:
@@ -68,7 +70,9 @@ class TestUndecided:
 
     async def test_revision(self, store: Store) -> None:
         """A conflicting body waits for its decision like any other, and names its event."""
-        await stored(store, *(case_event(body=body_of("evt_1", text=word)) for word in "ab"))
+        await store_undecided(
+            store, *(case_event(body=body_of("evt_1", text=word)) for word in "ab")
+        )
         async with store.read() as connection:
             found, _ = await cases.undecided(connection, after=0, limit=9)
         assert [(one.id, one.revision_of) for one in found] == [(1, None), (2, 1)]
@@ -76,7 +80,7 @@ class TestUndecided:
 
     async def test_row(self, store: Store) -> None:
         """Its row names its change and why, what it was taken for, and all its flags."""
-        await stored(store, case_event(flags=frozenset({Flag.NAIVE_TIME})))
+        await store_undecided(store, case_event(flags=frozenset({Flag.NAIVE_TIME})))
         await decide_later(
             store,
             1,
@@ -86,7 +90,7 @@ class TestUndecided:
             reason="same status",
             now=RECEIVED_AT + 1,
         )
-        (row,) = await rows(store, events)
+        (row,) = await read_table(store, events)
         assert (row.routed_at, row.change_id, row.fold_reason) == (
             RECEIVED_AT + 1,
             1,
@@ -106,16 +110,16 @@ class TestChanges:
         )
         assert appended.decided is not None
         assert appended.decided.change.id == 1
-        (row,) = await rows(store, changes)
+        (row,) = await read_table(store, changes)
         assert row.tags == " action deadline "
         assert (json.loads(row.decision), row.late, row.decided_at) == (
             DECISION,
             False,
             RECEIVED_AT,
         )
-        (event,) = await rows(store, events)
+        (event,) = await read_table(store, events)
         assert (event.status, event.change_id, event.routed_at) == ("rfe_issued", 1, RECEIVED_AT)
-        entry = (await rows(store, journal))[-1]
+        entry = (await read_table(store, journal))[-1]
         assert (entry.kind, entry.actor, entry.subject) == ("decision.made", "router", "change:1")
         told = json.loads(entry.data)
         assert told == {"event": 1, "receipt": RECEIPT, "status": "rfe_issued", **DECISION}
@@ -126,13 +130,13 @@ class TestChanges:
         sent = [classified_event(f"evt_{n}", receipt=f"IOE091234567{n}") for n in range(3)]
         for batch in [sent] if together else [[one] for one in sent]:
             await append(store, *batch)
-        assert [row.change_id for row in await rows(store, events)] == [1, 2, 3]
-        assert [row.id for row in await rows(store, changes)] == [1, 2, 3]
-        assert [row.seq for row in await rows(store, journal)] == list(range(1, 7))
+        assert [row.change_id for row in await read_table(store, events)] == [1, 2, 3]
+        assert [row.id for row in await read_table(store, changes)] == [1, 2, 3]
+        assert [row.seq for row in await read_table(store, journal)] == list(range(1, 7))
 
     async def test_history(self, store: Store) -> None:
         """A receipt's changes come newest first by provider time; other receipts' do not."""
-        await stored(
+        await store_undecided(
             store,
             *(case_event(f"evt_{n}") for n in range(3)),
             case_event("evt_3", receipt="EAC9999103404"),
@@ -158,15 +162,15 @@ class TestChanges:
 
     async def test_corroborated(self, store: Store) -> None:
         """A further report sets the span of times, of that change only, and is journalled."""
-        await stored(store, *(case_event(f"evt_{n}") for n in range(3)))
+        await store_undecided(store, *(case_event(f"evt_{n}") for n in range(3)))
         await decide_later(store, 1)
         await decide_later(store, 2)
         await decide_later(store, 3, change=1, at=OCCURRED_AT - 2, seen_until=OCCURRED_AT + 7)
         assert [
             (row.at - OCCURRED_AT, row.seen_until - OCCURRED_AT)
-            for row in await rows(store, changes)
+            for row in await read_table(store, changes)
         ] == [(-2, 7), (0, 0)]
-        entry = (await rows(store, journal))[-1]
+        entry = (await read_table(store, journal))[-1]
         assert (entry.kind, entry.subject) == ("change.corroborated", "change:1")
         assert json.loads(entry.data) == {"event": 3, "status": "rfe_issued"}
 
@@ -212,7 +216,9 @@ class TestCases:
             )
         other = "EAC9999103404"
         for number, receipt in enumerate((RECEIPT, other) * 2, start=1):
-            await stored(store, case_event(f"evt_{number}", receipt=receipt, text="The text"))
+            await store_undecided(
+                store, case_event(f"evt_{number}", receipt=receipt, text="The text")
+            )
             status = Status.RFE_ISSUED if number < 3 else Status.APPROVED
             await decide_later(store, number, status=status, current=True)
         async with store.read() as connection:
@@ -238,9 +244,9 @@ class TestCases:
                 {"at": OCCURRED_AT - 5, "seen_until": OCCURRED_AT + 9},
             ]
             made = [
-                decided(first, change=unit.next_change, current=True, **spans[0]),
-                decided(second, change=1, known=True, current=True, **spans[1]),
-                decided(
+                make_decision(first, change=unit.next_change, current=True, **spans[0]),
+                make_decision(second, change=1, known=True, current=True, **spans[1]),
+                make_decision(
                     third, change=1, known=True, current=True, status=Status.APPROVED, **spans[2]
                 ),
             ]
@@ -256,12 +262,12 @@ class TestCases:
             return await append_events(connection, batch, same_content=same_json, decide=decide)
 
         await store.transact(piece)
-        (row,) = await rows(store, changes)
-        (case,) = await rows(store, cases_table)
+        (row,) = await read_table(store, changes)
+        (case,) = await read_table(store, cases_table)
         assert seen == [0, 5, 9]
         assert (row.at, row.seen_until) == (OCCURRED_AT - 5, OCCURRED_AT + 9)
         assert case.status == "approved"
-        assert [one.change_id for one in await rows(store, events)] == [1, 1, 1]
+        assert [one.change_id for one in await read_table(store, events)] == [1, 1, 1]
 
 
 async def test_an_event_is_noted_whole_or_not_at_all(store: Store) -> None:
@@ -271,10 +277,12 @@ async def test_an_event_is_noted_whole_or_not_at_all(store: Store) -> None:
         bad, good = unit.undecided
         with pytest.raises(TypeError):
             unit.decide(
-                decided(bad, change=unit.next_change, current=True, decision={"who": object()}),
+                make_decision(
+                    bad, change=unit.next_change, current=True, decision={"who": object()}
+                ),
                 now=RECEIVED_AT,
             )
-        made = decided(good, change=unit.next_change)
+        made = make_decision(good, change=unit.next_change)
         unit.decide(made, now=RECEIVED_AT)
         return [made]
 
@@ -284,6 +292,6 @@ async def test_an_event_is_noted_whole_or_not_at_all(store: Store) -> None:
 
     first, second = await store.transact(piece)
     assert (first.decided, second.decided is not None) == (None, True)
-    assert [row.change_id for row in await rows(store, events)] == [None, 1]
-    assert [row.event_id for row in await rows(store, changes)] == [2]
-    assert await rows(store, cases_table) == []
+    assert [row.change_id for row in await read_table(store, events)] == [None, 1]
+    assert [row.event_id for row in await read_table(store, changes)] == [2]
+    assert await read_table(store, cases_table) == []

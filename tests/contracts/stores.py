@@ -1,4 +1,4 @@
-"""What tests of the stages work with: a clock turned by hand, a real store, a log that is kept."""
+"""A real store for tests: filled, read, watched, and failing where a test says so."""
 
 import asyncio
 import functools
@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -16,109 +15,10 @@ from sqlalchemy import Table, event, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from casebell.events import CaseEvent, ClassifiedEvent, Micros
+from casebell.events import CaseEvent, ClassifiedEvent
 from casebell.store.engine import Store
 from casebell.store.event_log import Appended
-from casebell.telemetry import Log
-from contracts.case_events import RECEIVED_AT
-from contracts.deciding import append_classified, append_undecided
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Sleeper:
-    """A task that waits for the hands to move."""
-
-    #: Its name.
-    task: str
-    #: Monotonic seconds.
-    until: float
-    waiting: asyncio.Future[None]
-
-
-class HandClock:
-    """Time stands still until a test moves it on."""
-
-    def __init__(self, now: Micros = RECEIVED_AT) -> None:
-        self._now = now
-        self._monotonic = 1_000.0
-        self._sleepers: list[_Sleeper] = []
-
-    def now(self) -> Micros:
-        """UTC microseconds."""
-        return self._now
-
-    def monotonic(self) -> float:
-        """Seconds."""
-        return self._monotonic
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait until the hands have moved that far."""
-        if seconds <= 0:
-            await asyncio.sleep(0)
-            return
-        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        task = asyncio.current_task()
-        name = task.get_name() if task else ""
-        until = self._monotonic + seconds
-        self._sleepers.append(_Sleeper(task=name, until=until, waiting=waiting))
-        await waiting
-
-    def advance(self, seconds: float) -> None:
-        """Move both hands on, and wake whoever slept until then."""
-        self._now += round(seconds * 1_000_000)
-        self._monotonic += seconds
-        for one in self._sleepers:
-            if one.until <= self._monotonic and not one.waiting.done():
-                one.waiting.set_result(None)
-        self._sleepers = [one for one in self._sleepers if not one.waiting.done()]
-
-    def set_back(self, seconds: float) -> None:
-        """Somebody sets the wall clock back; the monotonic hand does not move."""
-        self._now -= round(seconds * 1_000_000)
-
-    def has_sleeper(self, seconds: float, *, fits: Callable[[str], bool]) -> bool:
-        """Whether a task whose name fits still has to wait for that long."""
-        return any(
-            fits(one.task)
-            and not one.waiting.done()
-            and abs(one.until - self._monotonic - seconds) < 1e-6
-            for one in self._sleepers
-        )
-
-    @property
-    def asleep(self) -> list[float]:
-        """How many seconds each sleeper still has to wait."""
-        return sorted(
-            one.until - self._monotonic for one in self._sleepers if not one.waiting.done()
-        )
-
-
-class LogBook:
-    """Keeps every log line as (level, event, fields)."""
-
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, str, dict[str, Any]]] = []
-
-    def info(self, name: str, **fields: Any) -> None:
-        """An ordinary line."""
-        self.lines.append(("info", name, fields))
-
-    def warning(self, name: str, **fields: Any) -> None:
-        """What an operator should look at."""
-        self.lines.append(("warning", name, fields))
-
-    def error(self, name: str, **fields: Any) -> None:
-        """A defect."""
-        self.lines.append(("error", name, fields))
-
-    def named(self, name: str) -> list[dict[str, Any]]:
-        """The fields of every line of that name."""
-        return [fields for _, event_name, fields in self.lines if event_name == name]
-
-    @property
-    def log(self) -> Log:
-        """As the stages take it."""
-        return cast("Log", self)
+from contracts.decisions import append_classified, append_undecided
 
 
 @functools.cache
@@ -144,7 +44,7 @@ def store_in(folder: Path) -> Store:
     return Store(f"sqlite:///{path}")
 
 
-async def stored(store: Store, *events: CaseEvent) -> list[Appended]:
+async def store_undecided(store: Store, *events: CaseEvent) -> list[Appended]:
     """Put events into the store without a decision, each in a transaction of its own."""
     results: list[Appended] = []
     for one in events:
@@ -152,19 +52,19 @@ async def stored(store: Store, *events: CaseEvent) -> list[Appended]:
     return results
 
 
-async def stored_classified(store: Store, *events: ClassifiedEvent) -> list[Appended]:
+async def store_classified(store: Store, *events: ClassifiedEvent) -> list[Appended]:
     """Put events into the store, each with a change that it founds, in one transaction."""
     return await store.transact(partial(append_classified, batch=events))
 
 
-async def rows(store: Store, table: Table) -> Sequence[Any]:
+async def read_table(store: Store, table: Table) -> Sequence[Any]:
     """Every row of a table, in order."""
     async with store.read() as connection:
         return (await connection.execute(select(table).order_by(table.c[0]))).all()
 
 
 @contextmanager
-def writes_of(store: Store) -> Iterator[list[str]]:
+def recorded_transactions(store: Store) -> Iterator[list[str]]:
     """The writing transactions begun meanwhile."""
     begun: list[str] = []
     engine = _engine(store, writer=True)
@@ -180,7 +80,7 @@ def writes_of(store: Store) -> Iterator[list[str]]:
 
 
 @contextmanager
-def faults(
+def failing_statements(
     store: Store, fails: Callable[[str], BaseException | None], *, writer: bool = True
 ) -> Iterator[None]:
     """Ask `fails` before each SQL statement, and raise what it gives, at the driver's place."""
@@ -193,14 +93,14 @@ def faults(
 
     event.listen(engine.sync_engine, "before_cursor_execute", look)
     try:
-        with driver_watched(lambda statement, *_: look(None, None, statement)):
+        with watched_driver(lambda statement, *_: look(None, None, statement)):
             yield
     finally:
         event.remove(engine.sync_engine, "before_cursor_execute", look)
 
 
 @contextmanager
-def driver_watched(look: Callable[..., None]) -> Iterator[None]:
+def watched_driver(look: Callable[..., None]) -> Iterator[None]:
     """Look at each statement that goes past SQLAlchemy, to SQLite's own driver."""
     ways = {name: getattr(aiosqlite.Connection, name) for name in _DRIVER_METHODS}
 
@@ -253,11 +153,11 @@ async def writer_busy(store: Store) -> AsyncIterator[None]:
         await writing
 
 
-def waited_for(what: asyncio.Event | asyncio.Lock) -> bool:
+def has_waiters(what: asyncio.Event | asyncio.Lock) -> bool:
     """Whether a task waits for this, and so has done what it does before."""
     return bool(cast("Any", what)._waiters)
 
 
-def rests(wakeup: asyncio.Event) -> bool:
+def is_idle(wakeup: asyncio.Event) -> bool:
     """Whether the loop that this wakes has heard it, gone round, and waits for it again."""
-    return not wakeup.is_set() and waited_for(wakeup)
+    return not wakeup.is_set() and has_waiters(wakeup)

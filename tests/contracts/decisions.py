@@ -26,12 +26,12 @@ from contracts.case_events import OCCURRED_AT, RECEIVED_AT, same_json
 DECISION = {"outcome": "nobody", "notify": [], "rules": [], "because": "no rule «matched»"}
 
 
-def undecided(_unit: UnitOfWork) -> Sequence[Decided]:
+def decide_nothing(_unit: UnitOfWork) -> Sequence[Decided]:
     """Leave every event without a decision, as where it failed."""
     return []
 
 
-def decided(
+def make_decision(
     one: Undecided,
     *,
     change: int,
@@ -90,7 +90,7 @@ async def decide_later(
         unit = UnitOfWork(await Driver.of(connection))
         await unit.load([one.event for one in found])
         number = unit.next_change if change is None else change
-        one = decided(found[0], change=number, known=change is not None, **fields)
+        one = make_decision(found[0], change=number, known=change is not None, **fields)
         unit.decide(one, now=now)
         await unit.write()
         return number
@@ -100,16 +100,18 @@ async def decide_later(
 
 async def append_undecided(connection: Connection, batch: Sequence[CaseEvent]) -> list[Appended]:
     """Append events inside the caller's transaction, without deciding about them."""
-    return await append_events(connection, batch, same_content=same_json, decide=undecided)
+    return await append_events(connection, batch, same_content=same_json, decide=decide_nothing)
 
 
-def as_classified(unit: UnitOfWork) -> list[Decided]:
+def decide_as_classified(unit: UnitOfWork) -> list[Decided]:
     """Let each event found a change with the status that it brings along."""
     made = []
     for one in unit.undecided:
         assert isinstance(one.event, ClassifiedEvent)
         event = one.event
-        made.append(decided(one, change=unit.next_change, status=event.status, tags=event.tags))
+        made.append(
+            make_decision(one, change=unit.next_change, status=event.status, tags=event.tags)
+        )
         unit.decide(made[-1], now=RECEIVED_AT)
     return made
 
@@ -118,4 +120,6 @@ async def append_classified(
     connection: Connection, batch: Sequence[ClassifiedEvent]
 ) -> list[Appended]:
     """Append events inside the caller's transaction; each founds a change with its status."""
-    return await append_events(connection, batch, same_content=same_json, decide=as_classified)
+    return await append_events(
+        connection, batch, same_content=same_json, decide=decide_as_classified
+    )
