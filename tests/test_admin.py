@@ -65,14 +65,14 @@ class Admin:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.verbs = Verbs()
-        self.book = RecordingLog()
+        self.recording = RecordingLog()
         self.socket = AdminSocket(
             path=path,
             verbs={
                 name: getattr(self.verbs, name) for name in vars(Verbs) if not name.startswith("_")
             },
             timezone=lambda: "America/Chicago",
-            log=self.book.log,
+            log=self.recording.log,
         )
 
     async def ask(self, verb: str, **arguments: object) -> dict[str, Any]:
@@ -238,7 +238,7 @@ class TestAnswers:
         error = (await admin.ask("break_down"))["error"]
         assert (error["code"], error["exit_code"]) == ("error", 3)
         assert "vermilion" not in str(error)
-        (line,) = admin.book.named("admin.defect")
+        (line,) = admin.recording.named("admin.defect")
         assert line["verb"] == "break_down"
         assert isinstance(line["error"], ZeroDivisionError)
         assert (await admin.ask("add", one=1))["value"] == {"sum": 1}
@@ -282,7 +282,7 @@ class TestAnswers:
         admin.verbs.may_end.set()
         await until(lambda: admin.verbs.ended, "the end of the verb")
         assert (await admin.ask("add", one=1))["value"] == {"sum": 1}
-        assert admin.book.lines == []
+        assert admin.recording.lines == []
 
     async def test_an_answer_under_way_is_finished(self, tmp_path: Path) -> None:
         """The server ends after it, and takes nothing new meanwhile."""

@@ -13,7 +13,7 @@ from waiting import until
 EVERY = 5.0
 
 
-class Bench:
+class LoopHarness:
     """A loop that counts its steps, and what it is told."""
 
     def __init__(
@@ -25,7 +25,7 @@ class Bench:
         wakeup: asyncio.Event | None = None,
     ) -> None:
         self.clock = ManualClock()
-        self.book = RecordingLog()
+        self.recording = RecordingLog()
         self.steps = 0
         self.failures = 0
         self._step = step
@@ -33,7 +33,7 @@ class Bench:
             self.step,
             name="watch",
             clock=self.clock,
-            log=self.book.log,
+            log=self.recording.log,
             every=every,
             at_once=at_once,
             wakeup=wakeup,
@@ -58,55 +58,55 @@ class Bench:
 
 async def test_it_rests_before_the_first_step() -> None:
     """A watch has nothing to see at the start; each rest has the same length."""
-    bench = Bench()
-    async with bench.loop:
-        await bench.took(0)
+    harness = LoopHarness()
+    async with harness.loop:
+        await harness.took(0)
         for number in (1, 2):
-            bench.clock.advance(EVERY)
-            await bench.took(number)
+            harness.clock.advance(EVERY)
+            await harness.took(number)
 
 
 async def test_what_was_left_over_is_looked_at_at_once() -> None:
     """The first step is taken at the start where that was asked for."""
-    bench = Bench(at_once=True)
-    async with bench.loop:
-        await bench.took(1)
+    harness = LoopHarness(at_once=True)
+    async with harness.loop:
+        await harness.took(1)
 
 
 async def test_woken_it_takes_a_step_and_rests_anew() -> None:
     """Several calls before the step are one; the rest begins after it."""
-    bench = Bench()
-    async with bench.loop:
-        await bench.took(0)
-        bench.clock.advance(EVERY - 1)
-        bench.loop.wake()
-        bench.loop.wake()
-        await bench.took(1)
+    harness = LoopHarness()
+    async with harness.loop:
+        await harness.took(0)
+        harness.clock.advance(EVERY - 1)
+        harness.loop.wake()
+        harness.loop.wake()
+        await harness.took(1)
 
 
 async def test_woken_in_a_step_it_takes_another() -> None:
     """What came while it looked is not passed over."""
 
     async def step() -> None:
-        if bench.steps == 1:
-            bench.loop.wake()
+        if harness.steps == 1:
+            harness.loop.wake()
 
-    bench = Bench(step)
-    async with bench.loop:
-        bench.loop.wake()
-        await bench.took(2)
+    harness = LoopHarness(step)
+    async with harness.loop:
+        harness.loop.wake()
+        await harness.took(2)
 
 
 async def test_without_a_rest_it_waits_to_be_woken() -> None:
     """By whoever has the event, which may be older than the loop."""
     wakeup = asyncio.Event()
     wakeup.set()
-    bench = Bench(every=None, wakeup=wakeup)
-    async with bench.loop:
-        await until(lambda: bench.steps == 1, "the first step")
-        assert bench.clock.asleep == []
+    harness = LoopHarness(every=None, wakeup=wakeup)
+    async with harness.loop:
+        await until(lambda: harness.steps == 1, "the first step")
+        assert harness.clock.asleep == []
         wakeup.set()
-        await until(lambda: bench.steps == 2, "the second step")
+        await until(lambda: harness.steps == 2, "the second step")
 
 
 async def test_a_defect_is_logged_and_no_end() -> None:
@@ -115,16 +115,16 @@ async def test_a_defect_is_logged_and_no_end() -> None:
     async def step() -> None:
         raise ZeroDivisionError
 
-    bench = Bench(step, at_once=True)
-    async with bench.loop:
-        await bench.took(1)
-        bench.clock.advance(EVERY)
-        await bench.took(2)
-        assert bench.loop.alive
-    lines = bench.book.named("loop.defect")
+    harness = LoopHarness(step, at_once=True)
+    async with harness.loop:
+        await harness.took(1)
+        harness.clock.advance(EVERY)
+        await harness.took(2)
+        assert harness.loop.alive
+    lines = harness.recording.named("loop.defect")
     assert [line["loop"] for line in lines] == ["watch", "watch"]
     assert all(isinstance(line["error"], ZeroDivisionError) for line in lines)
-    assert bench.failures == 0
+    assert harness.failures == 0
 
 
 async def test_a_failing_storage_is_no_defect() -> None:
@@ -133,58 +133,58 @@ async def test_a_failing_storage_is_no_defect() -> None:
     async def step() -> None:
         raise StorageUnavailable
 
-    bench = Bench(step, at_once=True)
-    async with bench.loop:
-        await bench.took(1)
-        bench.clock.advance(EVERY)
-        await bench.took(2)
-        assert bench.loop.alive
-    assert bench.failures == 2
-    assert bench.book.lines == []
+    harness = LoopHarness(step, at_once=True)
+    async with harness.loop:
+        await harness.took(1)
+        harness.clock.advance(EVERY)
+        await harness.took(2)
+        assert harness.loop.alive
+    assert harness.failures == 2
+    assert harness.recording.lines == []
 
 
 async def test_it_ends_in_the_middle_of_a_step() -> None:
     """Nobody waits for a step that hangs."""
-    bench = Bench(asyncio.Event().wait, at_once=True)
-    async with bench.loop:
-        await until(lambda: bench.steps == 1, "the step that hangs")
-    assert not bench.loop.alive
+    harness = LoopHarness(asyncio.Event().wait, at_once=True)
+    async with harness.loop:
+        await until(lambda: harness.steps == 1, "the step that hangs")
+    assert not harness.loop.alive
 
 
 @pytest.mark.parametrize("ticks", range(5))
 async def test_an_end_that_comes_with_a_wake_up(ticks: int) -> None:
     """Neither keeps it from ending."""
-    bench = Bench()
+    harness = LoopHarness()
     async with asyncio.timeout(10):
-        async with bench.loop:
-            await bench.took(0)
-            bench.loop.wake()
+        async with harness.loop:
+            await harness.took(0)
+            harness.loop.wake()
             # So many turns of the event loop: each is another moment to end in.
             for _ in range(ticks):
                 await asyncio.sleep(0)
-    assert not bench.loop.alive
-    assert bench.clock.asleep == []
+    assert not harness.loop.alive
+    assert harness.clock.asleep == []
 
 
 async def test_it_finishes_the_step_in_hand() -> None:
     """And takes no other, though it was woken."""
     go_on = asyncio.Event()
-    bench = Bench(go_on.wait, at_once=True)
-    async with bench.loop:
-        await until(lambda: bench.steps == 1, "the step in hand")
-        finishing = asyncio.create_task(bench.loop.finish())
-        bench.loop.wake()
+    harness = LoopHarness(go_on.wait, at_once=True)
+    async with harness.loop:
+        await until(lambda: harness.steps == 1, "the step in hand")
+        finishing = asyncio.create_task(harness.loop.finish())
+        harness.loop.wake()
         await asyncio.sleep(0)
         assert not finishing.done()
         go_on.set()
         await finishing
-        assert not bench.loop.alive
-    assert bench.steps == 1
+        assert not harness.loop.alive
+    assert harness.steps == 1
 
 
 async def test_one_that_never_began_ends() -> None:
     """A server that fails to start closes what it has not started."""
-    bench = Bench()
-    assert not bench.loop.alive
-    await bench.loop.finish()
-    await bench.loop.__aexit__()
+    harness = LoopHarness()
+    assert not harness.loop.alive
+    await harness.loop.finish()
+    await harness.loop.__aexit__()

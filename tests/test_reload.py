@@ -22,7 +22,7 @@ from casebell.settings import Settings, load
 from contracts.clock_and_log import ManualClock
 from e2e.sender import document, encoded, signed
 from raw_admin import ask
-from receive.making import make_delivery
+from receive.builders import make_delivery
 from waiting import until
 
 OLD, NEW = "the-old-signing-secret", "the-new-signing-secret"

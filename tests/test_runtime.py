@@ -19,7 +19,7 @@ from casebell.store.schema import alerts, events, journal
 from casebell.uscis import classify
 from contracts.clock_and_log import ManualClock
 from contracts.stores import read_table
-from receive.making import NOW, authorization, make_delivery, make_source
+from receive.builders import NOW, authorization_header, make_delivery, make_source
 from waiting import until
 
 BODY = (
@@ -58,7 +58,7 @@ async def sink() -> AsyncIterator[HttpSink]:
 
 def delivery() -> Delivery:
     """An authentic one."""
-    return make_delivery(BODY, [authorization(BODY)])
+    return make_delivery(BODY, [authorization_header(BODY)])
 
 
 async def test_from_delivery_to_people(tmp_path: Path, sink: HttpSink) -> None:

@@ -23,7 +23,7 @@ from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.decisions import decide_nothing
 from contracts.stores import read_table, store_in
 from contracts.writing import writing
-from receive.making import NOW, authorization, make_source
+from receive.builders import NOW, authorization_header, make_source
 from waiting import until
 
 BODY = json.dumps(
@@ -33,7 +33,7 @@ BODY = json.dumps(
         "raw_status_text": "Request for Additional Evidence Was Sent",
     }
 ).encode()
-HEADERS = [authorization(BODY)]
+HEADERS = [authorization_header(BODY)]
 
 
 class Counter:
@@ -42,12 +42,12 @@ class Counter:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.clock = ManualClock(NOW)
-        self.book = RecordingLog()
+        self.recording = RecordingLog()
         self.metrics = Metrics()
         self.limits = Server()
         self.event_log = EventLog(store=store, same_content=same_json, decide=decide_nothing)
         self.refusals = Refusals(
-            store=store, clock=self.clock, log=self.book.log, per_minute=lambda: 100
+            store=store, clock=self.clock, log=self.recording.log, per_minute=lambda: 100
         )
         self.endpoint = self.with_receiver(Receiver)
 
@@ -63,7 +63,7 @@ class Counter:
             limits=lambda: self.limits,
             clock=self.clock,
             metrics=self.metrics,
-            log=self.book.log,
+            log=self.recording.log,
         )
 
     def counted(self, source: str, outcome: str) -> float:
@@ -71,7 +71,7 @@ class Counter:
         return self.metrics.registry.get_sample_value("casebell_deliveries_total", labels) or 0.0
 
     def lines(self) -> list[dict[str, Any]]:
-        return self.book.named("delivery.received")
+        return self.recording.named("delivery.received")
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ async def test_a_line_says_what_became_of_it(counter: Counter) -> None:
 
 async def test_what_is_not_understood_is_held(counter: Counter) -> None:
     """202, with the reason in the answer and in the line."""
-    request = await Request(b"{", headers=[authorization(b"{")]).to(counter.endpoint)
+    request = await Request(b"{", headers=[authorization_header(b"{")]).to(counter.endpoint)
     assert (request.status, request.content["reason"]) == (202, "invalid_json")
     (line,) = counter.lines()
     assert (line["outcome"], line["reason"], line["row"]) == ("held", "invalid_json", 1)
@@ -192,7 +192,7 @@ async def test_a_sender_that_goes_away_is_not_answered(counter: Counter) -> None
     """A line says so; nothing is stored."""
     request = await Request(BODY[:9], None).to(counter.endpoint)
     assert request.sent == []
-    assert counter.book.named("delivery.abandoned") == [{"source": "parley"}]
+    assert counter.recording.named("delivery.abandoned") == [{"source": "parley"}]
     assert counter.lines() == []
 
 
@@ -217,7 +217,7 @@ async def test_what_is_refused_by_its_head_is_answered_before_its_body(
 async def test_a_body_over_the_limit_in_force_is_refused(counter: Counter) -> None:
     """Without a length as well; the limit is asked for anew each time."""
     large = b" " * 1025 + BODY
-    first = await Request(large, headers=[authorization(large)]).to(counter.endpoint)
+    first = await Request(large, headers=[authorization_header(large)]).to(counter.endpoint)
     counter.limits = Server(max_body=1024)
     second = await Request(large[:1000], large[1000:]).to(counter.endpoint)
     assert (first.status, second.status) == (200, 413)
@@ -281,6 +281,6 @@ async def test_a_defect_of_ours_asks_to_try_again(counter: Counter) -> None:
 
     request = await Request(BODY).to(counter.with_receiver(Broken))
     assert (request.status, request.content["error"]) == (503, "unavailable")
-    (line,) = counter.book.named("delivery.defect")
+    (line,) = counter.recording.named("delivery.defect")
     assert isinstance(line["error"], ZeroDivisionError)
     assert line["request_id"] == request.content["request_id"]

@@ -14,7 +14,7 @@ from contracts.channel_contract import load
 from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.stores import disk_failure, failing_statements, read_table, store_undecided
 from contracts.writing import writing
-from notify.sending import channels_of
+from notify.harness import channels_of
 from waiting import until
 
 
@@ -23,14 +23,14 @@ class Watch:
 
     def __init__(self, store: Store, room: HttpSink) -> None:
         self.clock = ManualClock()
-        self.book = RecordingLog()
+        self.recording = RecordingLog()
         self.room = room
         channel = load(f"json://127.0.0.1:{room.port}/ops")
         self.alarm = StorageAlarm(
             store=store,
             channels=lambda: channels_of({"room": channel}, ops=("room",)),
             clock=self.clock,
-            log=self.book.log,
+            log=self.recording.log,
         )
 
     async def seconds(self, count: float) -> None:

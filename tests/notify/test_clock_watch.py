@@ -11,7 +11,7 @@ from casebell.store.schema import alerts, journal
 from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.stores import disk_failure, failing_statements, read_table
 from contracts.writing import writing
-from notify.sending import Bench, running, titles, to
+from notify.harness import DispatcherHarness, channel_to, running, titles
 from waiting import until
 
 HOUR = 3_600
@@ -24,24 +24,26 @@ async def kinds(store: Store) -> list[str]:
 
 
 @pytest.fixture
-async def bench(store: Store, sink: HttpSink) -> Bench:
+async def harness(store: Store, sink: HttpSink) -> DispatcherHarness:
     """A channel whose service is down for one message."""
     sink.answer(HttpAnswer(status=503), HttpAnswer())
-    return Bench(store, {"slack": to(sink)})
+    return DispatcherHarness(store, {"slack": channel_to(sink)})
 
 
-async def test_a_wait_keeps_its_length(store: Store, sink: HttpSink, bench: Bench) -> None:
+async def test_a_wait_keeps_its_length(
+    store: Store, sink: HttpSink, harness: DispatcherHarness
+) -> None:
     """What would have been sent in five seconds is, though the clock says an hour less."""
-    async with running(bench):
-        await bench.put("change:1")
-        await bench.until(**{"change:1": "retrying"})
-        bench.clock.set_back(HOUR)
-        bench.clock.advance(LOOK_EVERY)
-        await until(lambda: bench.book.named("clock.set_back"), "the clock watch to notice")
+    async with running(harness):
+        await harness.put("change:1")
+        await harness.until(**{"change:1": "retrying"})
+        harness.clock.set_back(HOUR)
+        harness.clock.advance(LOOK_EVERY)
+        await until(lambda: harness.recording.named("clock.set_back"), "the clock watch to notice")
         assert len(titles(sink)) == 1
-        bench.later(5.0)
-        await bench.until(**{"change:1": "sent"})
-    (line,) = bench.book.named("clock.set_back")
+        harness.later(5.0)
+        await harness.until(**{"change:1": "sent"})
+    (line,) = harness.recording.named("clock.set_back")
     assert (line["seconds"], line["alerts"]) == (HOUR, 1)
     (entry,) = [
         entry for entry in await read_table(store, journal) if entry.kind == "clock.set_back"
@@ -51,45 +53,47 @@ async def test_a_wait_keeps_its_length(store: Store, sink: HttpSink, bench: Benc
 
 
 @pytest.mark.parametrize("step", [-HOUR, 1.5])
-async def test_other_steps_are_left_alone(store: Store, bench: Bench, step: float) -> None:
+async def test_other_steps_are_left_alone(
+    store: Store, harness: DispatcherHarness, step: float
+) -> None:
     """A clock set forward, or back by a moment, moves nothing."""
-    async with running(bench):
-        await bench.put("change:1")
-        await bench.until(**{"change:1": "retrying"})
+    async with running(harness):
+        await harness.put("change:1")
+        await harness.until(**{"change:1": "retrying"})
         (before,) = await read_table(store, alerts)
-        bench.clock.set_back(step)
+        harness.clock.set_back(step)
         for _ in range(3):
-            bench.clock.advance(LOOK_EVERY / 3)
+            harness.clock.advance(LOOK_EVERY / 3)
         # It has looked, and waits to look again.
         await until(
-            lambda: bench.clock.has_sleeper(LOOK_EVERY, fits=lambda task: task == "clock-watch"),
+            lambda: harness.clock.has_sleeper(LOOK_EVERY, fits=lambda task: task == "clock-watch"),
             "the clock watch to look",
         )
-    assert bench.book.named("clock.set_back") == []
+    assert harness.recording.named("clock.set_back") == []
     assert "clock.set_back" not in await kinds(store)
     if step > 0:
         assert await read_table(store, alerts) == [before]
 
 
-async def test_a_step_while_nothing_can_be_stored(store: Store, bench: Bench) -> None:
+async def test_a_step_while_nothing_can_be_stored(store: Store, harness: DispatcherHarness) -> None:
     """It is followed once the storage is back."""
-    async with running(bench):
-        await bench.put("change:1")
-        await bench.until(**{"change:1": "retrying"})
+    async with running(harness):
+        await harness.put("change:1")
+        await harness.until(**{"change:1": "retrying"})
         with failing_statements(store, lambda sql: disk_failure() if "UPDATE" in sql else None):
             failures = store.failures
-            bench.clock.set_back(HOUR)
-            bench.clock.advance(LOOK_EVERY)
+            harness.clock.set_back(HOUR)
+            harness.clock.advance(LOOK_EVERY)
             await until(lambda: store.failures > failures, "another failure of the storage")
-        assert bench.book.named("clock.set_back") == []
+        assert harness.recording.named("clock.set_back") == []
 
         def followed() -> bool:
-            bench.clock.advance(LOOK_EVERY)
-            return bool(bench.book.named("clock.set_back"))
+            harness.clock.advance(LOOK_EVERY)
+            return bool(harness.recording.named("clock.set_back"))
 
         await until(followed, "the alerts to follow the clock")
-        bench.later(5.0)
-        await bench.until(**{"change:1": "sent"})
+        harness.later(5.0)
+        await harness.until(**{"change:1": "sent"})
 
 
 @pytest.mark.parametrize(("step", "moved"), [(HOUR, True), (1, False), (-HOUR, False)])
@@ -97,7 +101,7 @@ async def test_a_step_while_no_server_ran(store: Store, step: int, moved: bool) 
     """A journal that ends an hour from now tells of it."""
     last = (await read_table(store, journal))[-1]
     clock, book = ManualClock(last.at - step * SECOND), RecordingLog()
-    await Bench(store, {}).put("change:1")
+    await DispatcherHarness(store, {}).put("change:1")
     (before,) = await read_table(store, alerts)
     async with writing(store) as connection:
         await follow_journal(connection, now=clock.now(), log=book.log)

@@ -29,7 +29,7 @@ from contracts.stores import (
     store_in,
 )
 from contracts.writing import writing
-from receive.making import make_delivery
+from receive.builders import make_delivery
 from waiting import until
 
 HOUR = 3_600
@@ -42,13 +42,13 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
         yield opened
 
 
-class Bench:
+class WatchHarness:
     """A watch, and what operations heard of it."""
 
     def __init__(self, store: Store, *, ops: tuple[str, ...] = ("it@example-firm.com",)) -> None:
         self.store = store
         self.clock = ManualClock()
-        self.book = RecordingLog()
+        self.recording = RecordingLog()
         self.metrics = Metrics()
         self.wakeups = 0
         self.targets = OpsTargets(targets=tuple(("ops", target) for target in ops))
@@ -57,7 +57,7 @@ class Bench:
             ops=lambda: self.targets,
             clock=self.clock,
             metrics=self.metrics,
-            log=self.book.log,
+            log=self.recording.log,
             followed=self._wake,
         )
 
@@ -105,9 +105,9 @@ class TestHeld:
     async def test_at_once(self, store: Store) -> None:
         """The first are told together, with how many, why, and what to do."""
         await hold(store, b"one", b"two")
-        bench = Bench(store)
-        await bench.watch.look()
-        assert await bench.messages() == [
+        harness = WatchHarness(store)
+        await harness.watch.look()
+        assert await harness.messages() == [
             (
                 "Source parley sent deliveries that are authentic but could not be understood.\n"
                 "New ones: 2. Reason of the first: invalid_json. The body is not JSON.\n"
@@ -117,78 +117,78 @@ class TestHeld:
             )
         ]
         assert await untold(store) == 0
-        assert bench.wakeups == 1
+        assert harness.wakeups == 1
 
     async def test_each_target_of_operations_hears(self, store: Store) -> None:
         """A second target gets the same message."""
         await hold(store, b"one")
-        bench = Bench(store, ops=("it@example-firm.com", "duty@example-firm.com"))
-        await bench.watch.look()
-        assert len(await bench.messages()) == 2
+        harness = WatchHarness(store, ops=("it@example-firm.com", "duty@example-firm.com"))
+        await harness.watch.look()
+        assert len(await harness.messages()) == 2
 
     async def test_each_reason_by_itself(self, store: Store) -> None:
         """Another reason is told at once, too."""
         await hold(store, b"one")
         await hold(store, b"two", reason=HeldReason.MISSING_RECEIPT)
-        bench = Bench(store)
-        await bench.watch.look()
-        assert len(await bench.messages()) == 2
+        harness = WatchHarness(store)
+        await harness.watch.look()
+        assert len(await harness.messages()) == 2
 
     async def test_what_comes_within_the_hour_waits_and_is_not_passed_over(
         self, store: Store
     ) -> None:
         """More of the same are told when the hour is over: once, all of them, none forgotten."""
-        bench = Bench(store)
+        harness = WatchHarness(store)
         await hold(store, b"one")
-        await bench.watch.look()
+        await harness.watch.look()
         for body in (b"two", b"three"):
             await hold(store, body)
             with recorded_transactions(store) as begun:
-                await bench.watch.look()
+                await harness.watch.look()
             # Waiting costs no transaction either.
             assert begun == []
         assert await untold(store) == 2
-        bench.clock.advance(HOUR)
-        await bench.watch.look()
+        harness.clock.advance(HOUR)
+        await harness.watch.look()
         assert await untold(store) == 0
-        messages = await bench.messages()
+        messages = await harness.messages()
         assert len(messages) == 2
         assert "New ones: 2." in messages[1]
 
     async def test_a_restart_neither_repeats_nor_mutes(self, store: Store) -> None:
         """After a restart within the hour the others wait for the next one, not marked as told."""
         await hold(store, b"one")
-        await Bench(store).watch.look()
+        await WatchHarness(store).watch.look()
         await hold(store, b"two")
-        bench = Bench(store)
-        await bench.watch.look()
-        assert len(await bench.messages()) == 1
+        harness = WatchHarness(store)
+        await harness.watch.look()
+        assert len(await harness.messages()) == 1
         assert await untold(store) == 1
-        bench.clock.advance(HOUR)
-        await bench.watch.look()
-        assert len(await bench.messages()) == 2
+        harness.clock.advance(HOUR)
+        await harness.watch.look()
+        assert len(await harness.messages()) == 2
         assert await untold(store) == 0
 
     async def test_held_again_within_the_hour_of_its_message(self, store: Store) -> None:
         """A discarded delivery that comes again is new, and is told in the next hour."""
         await hold(store, b"one")
-        await Bench(store).watch.look()
+        await WatchHarness(store).watch.look()
         async with writing(store) as connection:
             await held.resolve(
                 connection, 1, state=HeldState.DISCARDED, now=RECEIVED_AT, actor="cli"
             )
         await hold(store, b"one")
-        bench = Bench(store)
-        await bench.watch.look()
-        assert (len(await bench.messages()), await untold(store)) == (1, 1)
-        bench.clock.advance(HOUR)
-        await bench.watch.look()
-        assert (len(await bench.messages()), await untold(store)) == (2, 0)
+        harness = WatchHarness(store)
+        await harness.watch.look()
+        assert (len(await harness.messages()), await untold(store)) == (1, 1)
+        harness.clock.advance(HOUR)
+        await harness.watch.look()
+        assert (len(await harness.messages()), await untold(store)) == (2, 0)
 
     async def test_two_servers_tell_once(self, store: Store) -> None:
         """Two watches that see the same deliveries send one message."""
         await hold(store, b"one")
-        first, second = Bench(store), Bench(store)
+        first, second = WatchHarness(store), WatchHarness(store)
         await asyncio.gather(first.watch.look(), second.watch.look())
         assert len(await first.messages()) == 1
         assert await untold(store) == 0
@@ -196,18 +196,18 @@ class TestHeld:
     async def test_what_another_server_did_not_count_is_not_marked(self, store: Store) -> None:
         """Where another server told fewer between our look and our write, the rest stays untold."""
         await hold(store, b"one", b"two")
-        bench = Bench(store)
+        harness = WatchHarness(store)
         looked = asyncio.Event()
-        ops = bench.targets
+        ops = harness.targets
 
         def targets() -> OpsTargets:
             looked.set()
             return ops
 
-        bench.watch._ops = targets
-        now = bench.clock.now()
+        harness.watch._ops = targets
+        now = harness.clock.now()
         async with writing(store) as connection:
-            look = asyncio.create_task(bench.watch.look())
+            look = asyncio.create_task(harness.watch.look())
             await looked.wait()
             message = DeliveriesHeld(
                 source="parley", reason="invalid_json", detail="", count=1, first_held=1
@@ -217,18 +217,18 @@ class TestHeld:
                 connection, source="parley", reason="invalid_json", last=1, now=now
             )
         await look
-        assert (len(await bench.messages()), await untold(store)) == (1, 1)
+        assert (len(await harness.messages()), await untold(store)) == (1, 1)
 
     async def test_nothing_to_tell_costs_no_writing(self, store: Store) -> None:
         """Looking for held deliveries begins no writing transaction."""
         with recorded_transactions(store) as begun:
-            await Bench(store).watch.look()
+            await WatchHarness(store).watch.look()
         assert begun == []
 
     async def test_without_operations_they_are_not_looked_at_again(self, store: Store) -> None:
         """Where no channel is for operations, nothing waits for one."""
         await hold(store, b"one")
-        await Bench(store, ops=()).watch.look()
+        await WatchHarness(store, ops=()).watch.look()
         assert await untold(store) == 0
 
 
@@ -237,37 +237,37 @@ class TestRefused:
 
     async def test_a_rise(self, store: Store) -> None:
         """From the fifth on operations hear which source, how many, and what to do."""
-        bench = Bench(store)
+        harness = WatchHarness(store)
         await refuse(store, 4)
         with recorded_transactions(store) as begun:
-            await bench.watch.look()
+            await harness.watch.look()
         assert begun == []
         await refuse(store, 1)
-        await bench.watch.look()
-        (message,) = await bench.messages()
+        await harness.watch.look()
+        (message,) = await harness.messages()
         assert "source parley" in message
         assert "New ones: 5." in message
         assert "casebell refused list --source parley" in message
         assert "casebell refused readmit --all --source parley" in message
         (alert,) = await read_table(store, alerts)
         assert (alert.channel, alert.target, alert.priority) == ("ops", "it@example-firm.com", 1)
-        assert bench.wakeups == 1
+        assert harness.wakeups == 1
 
     async def test_once_an_hour_over_restarts(self, store: Store) -> None:
         """However many come and however often it restarts: one in an hour, and none forgotten."""
-        bench = Bench(store)
+        harness = WatchHarness(store)
         for _ in range(3):
             await refuse(store, 6)
-            await Bench(store).watch.look()
-            await bench.watch.look()
-        assert len(await bench.messages()) == 1
+            await WatchHarness(store).watch.look()
+            await harness.watch.look()
+        assert len(await harness.messages()) == 1
         await refuse(store, 5, source="torch")
-        await bench.watch.look()
-        assert len(await bench.messages()) == 2
-        bench.clock.advance(HOUR)
+        await harness.watch.look()
+        assert len(await harness.messages()) == 2
+        harness.clock.advance(HOUR)
         for _ in range(2):
-            await bench.watch.look()
-        messages = await bench.messages()
+            await harness.watch.look()
+        messages = await harness.messages()
         assert len(messages) == 3
         assert "New ones: 12." in messages[2]
 
@@ -278,34 +278,34 @@ class TestLoop:
     async def test_what_is_left_over_is_told_at_the_start(self, store: Store) -> None:
         """A running watch tells what an earlier process did not."""
         await refuse(store, 5)
-        bench = Bench(store)
-        async with bench.watch:
-            await until(bench.messages, "the message to operations")
+        harness = WatchHarness(store)
+        async with harness.watch:
+            await until(harness.messages, "the message to operations")
 
     async def test_woken_it_tells_at_once(self, store: Store) -> None:
         """What is held while it runs is told as soon as it is woken."""
-        bench = Bench(store)
-        async with bench.watch:
-            await until(lambda: is_idle(bench.watch._loop._wakeup), "the loop to rest")
-            assert bench.watch.alive
+        harness = WatchHarness(store)
+        async with harness.watch:
+            await until(lambda: is_idle(harness.watch._loop._wakeup), "the loop to rest")
+            assert harness.watch.alive
             await hold(store, b"one")
-            bench.watch.wake()
-            await until(bench.messages, "the message to operations")
-        assert not bench.watch.alive
+            harness.watch.wake()
+            await until(harness.messages, "the message to operations")
+        assert not harness.watch.alive
 
     async def test_a_storage_in_trouble_does_not_end_it(self, store: Store) -> None:
         """What could not be told while the disk failed is told afterwards."""
         await hold(store, b"one")
-        bench = Bench(store)
+        harness = WatchHarness(store)
 
         def broken(statement: str) -> Exception | None:
             return disk_failure() if "INTO alerts" in statement else None
 
         with failing_statements(store, broken):
-            async with bench.watch:
-                await until(lambda: is_idle(bench.watch._loop._wakeup), "the loop to rest")
-                assert bench.watch.alive
-        assert await bench.messages() == []
-        async with bench.watch:
-            await until(bench.messages, "the message to operations")
+            async with harness.watch:
+                await until(lambda: is_idle(harness.watch._loop._wakeup), "the loop to rest")
+                assert harness.watch.alive
+        assert await harness.messages() == []
+        async with harness.watch:
+            await until(harness.messages, "the message to operations")
         assert await untold(store) == 0

@@ -17,15 +17,15 @@ from casebell.store.schema import alerts, attempts, journal
 from contracts.channel_contract import load
 from contracts.stores import read_table, recorded_transactions
 from contracts.writing import writing
-from notify.sending import (
+from notify.harness import (
     RETRY_AFTER,
     TARGET,
-    Bench,
-    Stubborn,
+    DefectiveChannel,
+    DispatcherHarness,
     bodies,
+    channel_to,
     running,
     titles,
-    to,
 )
 from waiting import TIMEOUT, until
 
@@ -37,90 +37,94 @@ class TestSending:
 
     async def test_an_alert_is_sent_and_recorded(self, store: Store, sink: HttpSink) -> None:
         """The message arrives; the attempt, what was said and the journal entry are on record."""
-        bench = Bench(store, {"slack": to(sink)})
-        async with running(bench):
-            await bench.put("change:1", urgent=True)
-            await bench.until(**{"change:1": "sent"})
+        harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+        async with running(harness):
+            await harness.put("change:1", urgent=True)
+            await harness.until(**{"change:1": "sent"})
         title = "URGENT: Request for Evidence issued · IOE******5678"
         assert titles(sink) == [title]
-        assert await bench.attempted() == [(1, "sent", None, title)]
+        assert await harness.attempted() == [(1, "sent", None, title)]
         (alert,) = await read_table(store, alerts)
         assert (alert.attempts, alert.lease_owner, alert.may_repeat) == (1, None, False)
-        assert alert.sent_at == alert.finished_at == bench.clock.now()
+        assert alert.sent_at == alert.finished_at == harness.clock.now()
         (entry,) = [
             row for row in await read_table(store, journal) if row.kind == "alert.attempted"
         ]
         assert (entry.actor, entry.subject) == ("channel:slack", f"alert:{alert.id}")
         data = json.loads(entry.data)
         assert data["outcome"] == data["state"] == "sent"
-        (line,) = bench.book.named("alert.attempted")
+        (line,) = harness.recording.named("alert.attempted")
         assert (line["state"], line["number"], line["channel"]) == ("sent", 1, "slack")
-        assert "IOE0912345678" not in str(bench.book.lines)
+        assert "IOE0912345678" not in str(harness.recording.lines)
 
     async def test_urgent_alerts_go_first(self, store: Store, sink: HttpSink) -> None:
         """Of what waits, the urgent goes out before what was there earlier."""
-        bench = Bench(store, {"slack": to(sink)})
-        await bench.put("change:1", "change:2")
-        await bench.put("change:3", urgent=True)
-        async with running(bench):
-            await bench.until(**{f"change:{number}": "sent" for number in (1, 2, 3)})
+        harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+        await harness.put("change:1", "change:2")
+        await harness.put("change:3", urgent=True)
+        async with running(harness):
+            await harness.until(**{f"change:{number}": "sent" for number in (1, 2, 3)})
         assert [title.startswith("URGENT") for title in titles(sink)] == [True, False, False]
 
     async def test_urgent_alerts_pass_what_waits_for_its_turn(
         self, store: Store, sink: HttpSink, other: HttpSink
     ) -> None:
         """A channel's pace holds nothing in hand: what becomes urgent meanwhile goes first."""
-        bench = Bench(store, {"slack": to(sink), "email": to(other)}, pace=10.0)
-        async with running(bench):
-            await bench.put("change:1", "change:2")
-            await bench.until(**{"change:1": "sent"})
-            await bench.put("change:3", urgent=True)
-            await bench.pauses(10.0)
+        harness = DispatcherHarness(
+            store, {"slack": channel_to(sink), "email": channel_to(other)}, pace=10.0
+        )
+        async with running(harness):
+            await harness.put("change:1", "change:2")
+            await harness.until(**{"change:1": "sent"})
+            await harness.put("change:3", urgent=True)
+            await harness.pauses(10.0)
             # What comes later goes all its way over another channel meanwhile.
-            await bench.put("change:4", channel="email")
+            await harness.put("change:4", channel="email")
             await other.received(1)
-            states = await bench.states()
+            states = await harness.states()
             assert {subject: states[subject, "slack"] for subject in SUBJECTS} == {
                 "change:1": "sent",
                 "change:2": "pending",
                 "change:3": "pending",
             }
-            bench.later(10.0)
-            await bench.until(**{"change:3": "sent"})
+            harness.later(10.0)
+            await harness.until(**{"change:3": "sent"})
             assert len(sink.requests) == 2
-            bench.later(10.0)
-            await bench.until(**{"change:2": "sent"})
+            harness.later(10.0)
+            await harness.until(**{"change:2": "sent"})
 
     async def test_a_hanging_channel_delays_nobody_else(
         self, store: Store, sink: HttpSink, other: HttpSink
     ) -> None:
         """While one service does not answer, another channel's alerts go out."""
         sink.answer(HttpAnswer(delay=30.0))
-        bench = Bench(store, {"slack": to(sink, timeout=30.0), "email": to(other)})
-        async with running(bench):
-            await bench.put("change:1")
+        harness = DispatcherHarness(
+            store, {"slack": channel_to(sink, timeout=30.0), "email": channel_to(other)}
+        )
+        async with running(harness):
+            await harness.put("change:1")
             await sink.received(1)
-            await bench.put("change:1", "change:2", channel="email")
+            await harness.put("change:1", "change:2", channel="email")
             await other.received(2)
-            assert (await bench.states())["change:1", "slack"] == "sending"
+            assert (await harness.states())["change:1", "slack"] == "sending"
 
     async def test_looking_costs_no_writing(self, store: Store, sink: HttpSink) -> None:
         """A dispatcher with nothing to do reads, and begins no writing transaction."""
-        bench = Bench(store, {"slack": to(sink)})
-        async with running(bench):
-            await bench.put("change:1")
-            await bench.until(**{"change:1": "sent"})
+        harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+        async with running(harness):
+            await harness.put("change:1")
+            await harness.until(**{"change:1": "sent"})
             with recorded_transactions(store) as begun:
                 for _ in range(5):
-                    bench.later(POLL)
-                    await bench.go_round()
+                    harness.later(POLL)
+                    await harness.go_round()
             assert begun == []
 
     async def test_what_others_put_in_is_found(self, store: Store, sink: HttpSink) -> None:
         """Without a bell the outbox is looked at again within a second or so."""
-        bench = Bench(store, {"slack": to(sink)})
-        async with running(bench):
-            await bench.go_round()
+        harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+        async with running(harness):
+            await harness.go_round()
             async with writing(store) as connection:
                 new = NewAlert(
                     kind=AlertKind.OPS,
@@ -130,7 +134,7 @@ class TestSending:
                     urgent=False,
                     note=EventUndecided(event=9),
                 )
-                await outbox.add(connection, [new], now=bench.clock.now())
+                await outbox.add(connection, [new], now=harness.clock.now())
             await sink.received(1)
         assert titles(sink) == ["Casebell operations: An event could not be decided about"]
 
@@ -143,17 +147,17 @@ class TestTryingAgain:
     ) -> None:
         """A service in trouble gets the message again after the wait, and not before."""
         sink.answer(HttpAnswer(status=503), HttpAnswer())
-        bench = Bench(store, {"slack": to(sink)})
-        async with running(bench):
-            await bench.put("change:1")
-            await bench.until(**{"change:1": "retrying"})
-            bench.later(4.9)
-            await bench.go_round()
+        harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+        async with running(harness):
+            await harness.put("change:1")
+            await harness.until(**{"change:1": "retrying"})
+            harness.later(4.9)
+            await harness.go_round()
             assert len(sink.requests) == 1
-            bench.later(0.2)
-            await bench.until(**{"change:1": "sent"})
+            harness.later(0.2)
+            await harness.until(**{"change:1": "sent"})
         title = "Request for Evidence issued · IOE******5678"
-        assert await bench.attempted() == [
+        assert await harness.attempted() == [
             (1, "retryable", "server_error", title),
             (2, "sent", None, title),
         ]
@@ -162,12 +166,12 @@ class TestTryingAgain:
     async def test_doubt_is_told(self, store: Store, sink: HttpSink) -> None:
         """After a connection that was cut off behind the message, the next one says so."""
         sink.answer(HttpAnswer(ending=Ending.RESET), HttpAnswer())
-        bench = Bench(store, {"slack": to(sink)})
-        async with running(bench):
-            await bench.put("change:1")
-            await bench.until(**{"change:1": "retrying"})
-            bench.later(5.0)
-            await bench.until(**{"change:1": "sent"})
+        harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+        async with running(harness):
+            await harness.put("change:1")
+            await harness.until(**{"change:1": "retrying"})
+            harness.later(5.0)
+            await harness.until(**{"change:1": "sent"})
         assert [("May repeat" in body) for body in bodies(sink)] == [False, True]
 
     async def test_a_pause_holds_the_whole_channel(
@@ -175,19 +179,19 @@ class TestTryingAgain:
     ) -> None:
         """Asked to wait, the channel sends nothing to anybody, urgent or not, and then goes on."""
         sink.answer(HttpAnswer(status=429, headers=RETRY_AFTER), HttpAnswer())
-        bench = Bench(store, {"slack": to(sink), "email": to(other)})
-        async with running(bench):
-            await bench.put("change:1")
-            await bench.until(**{"change:1": "deferred"})
-            await bench.pauses(30.0)
-            await bench.put("change:2", urgent=True)
-            bench.later(29.0)
+        harness = DispatcherHarness(store, {"slack": channel_to(sink), "email": channel_to(other)})
+        async with running(harness):
+            await harness.put("change:1")
+            await harness.until(**{"change:1": "deferred"})
+            await harness.pauses(30.0)
+            await harness.put("change:2", urgent=True)
+            harness.later(29.0)
             # What comes later goes all its way over another channel meanwhile.
-            await bench.put("change:3", channel="email")
+            await harness.put("change:3", channel="email")
             await other.received(1)
             assert len(sink.requests) == 1
-            bench.later(1.0)
-            await bench.until(**{"change:1": "sent", "change:2": "sent"})
+            harness.later(1.0)
+            await harness.until(**{"change:1": "sent", "change:2": "sent"})
         assert [title.startswith("URGENT") for title in titles(sink)] == [False, True, False]
 
     async def test_it_is_given_up_when_it_is_too_old(
@@ -195,16 +199,16 @@ class TestTryingAgain:
     ) -> None:
         """Beyond `max_age` an alert fails as given up, and operations hear why."""
         sink.answer(HttpAnswer(status=503))
-        channels = {"slack": to(sink), "ops": to(other)}
-        bench = Bench(store, channels, ops=("ops",), max_age=8.0)
-        async with running(bench):
-            await bench.put("change:1", urgent=True)
+        channels = {"slack": channel_to(sink), "ops": channel_to(other)}
+        harness = DispatcherHarness(store, channels, ops=("ops",), max_age=8.0)
+        async with running(harness):
+            await harness.put("change:1", urgent=True)
             for _ in range(2):
-                await bench.until(**{"change:1": "retrying"})
+                await harness.until(**{"change:1": "retrying"})
                 count = len(sink.requests)
-                bench.later(5.0)
+                harness.later(5.0)
                 await sink.received(count + 1)
-            await bench.until(**{"change:1": "failed"})
+            await harness.until(**{"change:1": "failed"})
             await other.received(1)
         (row, _) = await read_table(store, alerts)
         assert row.reason == "gave_up"
@@ -216,13 +220,13 @@ class TestTryingAgain:
     ) -> None:
         """An alert that was being sent at the end is sent after the next start, with a warning."""
         sink.answer(HttpAnswer(delay=30.0), HttpAnswer())
-        first = Bench(store, {"slack": to(sink, timeout=30.0)}, owner="first")
+        first = DispatcherHarness(store, {"slack": channel_to(sink, timeout=30.0)}, owner="first")
         async with running(first):
             await first.put("change:1")
             await sink.received(1)
         async with writing(store) as connection:
             assert await leases.release(connection, now=first.clock.now()) == 1
-        second = Bench(store, {"slack": to(sink)}, owner="second")
+        second = DispatcherHarness(store, {"slack": channel_to(sink)}, owner="second")
         async with running(second):
             await second.until(**{"change:1": "sent"})
         assert bodies(sink)[1].split("\n")[1].startswith("May repeat")
@@ -241,17 +245,17 @@ class TestFailure:
         """Refused credentials fail at once; the fallback says whose place it takes."""
         sink.answer(HttpAnswer(status=401))
         async with HttpSink() as third:
-            bench = Bench(
+            harness = DispatcherHarness(
                 store,
-                {"slack": to(sink), "email": to(other), "ops": to(third)},
+                {"slack": channel_to(sink), "email": channel_to(other), "ops": channel_to(third)},
                 fallbacks={"slack": "email"},
                 ops=("ops",),
             )
-            async with running(bench):
-                await bench.put("change:1", urgent=True)
+            async with running(harness):
+                await harness.put("change:1", urgent=True)
                 await other.received(1)
                 await third.received(1)
-                await bench.until(**{"change:1": "failed"})
+                await harness.until(**{"change:1": "failed"})
             assert titles(third) == ["Casebell operations: Channel slack fails"]
         assert titles(other) == ["URGENT: Request for Evidence issued · IOE******5678"]
         assert "Sent here because channel slack failed." in bodies(other)[0]
@@ -262,32 +266,36 @@ class TestFailure:
     ) -> None:
         """A fallback's target that has heard of the change already gets no second message."""
         sink.answer(HttpAnswer(status=404))
-        bench = Bench(store, {"slack": to(sink), "email": to(other)}, fallbacks={"slack": "email"})
-        async with running(bench):
-            await bench.put("change:1", channel="email")
+        harness = DispatcherHarness(
+            store,
+            {"slack": channel_to(sink), "email": channel_to(other)},
+            fallbacks={"slack": "email"},
+        )
+        async with running(harness):
+            await harness.put("change:1", channel="email")
             await other.received(1)
-            await bench.put("change:1")
-            await bench.until(**{"change:1": "failed"})
-            await bench.go_round()
+            await harness.put("change:1")
+            await harness.until(**{"change:1": "failed"})
+            await harness.go_round()
         assert len(other.requests) == 1
-        assert (await bench.states())["change:1", "email"] == "sent"
+        assert (await harness.states())["change:1", "email"] == "sent"
 
     async def test_a_target_that_is_gone(self, store: Store, sink: HttpSink) -> None:
         """An alert for a target that the channel no longer has fails, unsent and on record."""
-        bench = Bench(store, {"slack": to(sink)})
-        async with running(bench):
-            await bench.put("change:1", target="random")
-            await bench.until(**{"change:1": "failed"})
-        assert (await bench.attempted())[0][:3] == (1, "permanent", "target_gone")
+        harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+        async with running(harness):
+            await harness.put("change:1", target="random")
+            await harness.until(**{"change:1": "failed"})
+        assert (await harness.attempted())[0][:3] == (1, "permanent", "target_gone")
         assert sink.requests == []
 
     async def test_a_channel_that_is_gone(self, store: Store, sink: HttpSink) -> None:
         """Alerts for a channel outside the configuration are given up; operations hear of it."""
-        bench = Bench(store, {"ops": to(sink)}, ops=("ops",))
-        await bench.put("change:1")
-        await bench.put("change:2", urgent=True)
-        async with running(bench):
-            await bench.until(**{"change:1": "failed", "change:2": "failed"})
+        harness = DispatcherHarness(store, {"ops": channel_to(sink)}, ops=("ops",))
+        await harness.put("change:1")
+        await harness.put("change:2", urgent=True)
+        async with running(harness):
+            await harness.until(**{"change:1": "failed", "change:2": "failed"})
             await sink.received(2)
         assert sorted(titles(sink)) == [
             "Casebell operations: Channel slack is gone",
@@ -307,15 +315,15 @@ class TestEnding:
         """Closing waits for what is being sent, records it, and claims nothing more."""
         answered = asyncio.Event()
         sink.answer(HttpAnswer(after=answered))
-        bench = Bench(store, {"slack": to(sink)})
-        async with running(bench):
-            await bench.put("change:1", "change:2")
+        harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+        async with running(harness):
+            await harness.put("change:1", "change:2")
             await sink.received(1)
-            closing = asyncio.create_task(bench.dispatcher.close(grace=TIMEOUT))
-            await until(bench.dispatcher._closing.is_set, "the end to begin")
+            closing = asyncio.create_task(harness.dispatcher.close(grace=TIMEOUT))
+            await until(harness.dispatcher._closing.is_set, "the end to begin")
             answered.set()
             await closing
-            assert await bench.states() == {
+            assert await harness.states() == {
                 ("change:1", "slack"): "sent",
                 ("change:2", "slack"): "pending",
             }
@@ -324,33 +332,33 @@ class TestEnding:
     async def test_it_is_bounded(self, store: Store, sink: HttpSink) -> None:
         """A service that does not answer holds the end up for the time allowed and no longer."""
         sink.answer(HttpAnswer(delay=3 * TIMEOUT))
-        bench = Bench(store, {"slack": to(sink, timeout=3 * TIMEOUT)})
+        harness = DispatcherHarness(store, {"slack": channel_to(sink, timeout=3 * TIMEOUT)})
         loop = asyncio.get_running_loop()
-        async with running(bench):
-            await bench.put("change:1")
+        async with running(harness):
+            await harness.put("change:1")
             await sink.received(1)
             began = loop.time()
-            await bench.dispatcher.close(grace=0.1)
+            await harness.dispatcher.close(grace=0.1)
         assert 0.1 <= loop.time() - began < TIMEOUT
-        assert (await bench.states())["change:1", "slack"] == "sending"
+        assert (await harness.states())["change:1", "slack"] == "sending"
 
     async def test_a_pause_does_not_hold_it_up(self, store: Store, sink: HttpSink) -> None:
         """A channel that was asked to wait ends at once."""
         sink.answer(HttpAnswer(status=429, headers=RETRY_AFTER))
-        bench = Bench(store, {"slack": to(sink)})
-        async with running(bench):
-            await bench.put("change:1")
-            await bench.until(**{"change:1": "deferred"})
+        harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+        async with running(harness):
+            await harness.put("change:1")
+            await harness.until(**{"change:1": "deferred"})
             async with asyncio.timeout(TIMEOUT):
-                await bench.dispatcher.close(grace=3 * TIMEOUT)
+                await harness.dispatcher.close(grace=3 * TIMEOUT)
 
     async def test_alive(self, store: Store, sink: HttpSink) -> None:
         """It says whether every channel's loop runs: not before the start, not after the end."""
-        bench = Bench(store, {"slack": to(sink)})
-        told = [bench.dispatcher.alive]
-        async with running(bench):
-            told.append(bench.dispatcher.alive)
-        told.append(bench.dispatcher.alive)
+        harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+        told = [harness.dispatcher.alive]
+        async with running(harness):
+            told.append(harness.dispatcher.alive)
+        told.append(harness.dispatcher.alive)
         assert told == [False, True, False]
 
 
@@ -361,12 +369,12 @@ class TestTestMessages:
         """A marked message goes to each target by the real path; no loop need run."""
         urls = [f"json://127.0.0.1:{sink.port}/one", f"json://127.0.0.1:{sink.port}/two"]
         channel = load(*urls)
-        bench = Bench(store, {"slack": channel})
-        results = await bench.dispatcher.test("slack", test_id="1")
+        harness = DispatcherHarness(store, {"slack": channel})
+        results = await harness.dispatcher.test("slack", test_id="1")
         assert [target for target, _ in results] == list(channel.targets)
         assert {result.outcome for _, result in results} == {Outcome.SENT}
         assert titles(sink) == ["TEST: Casebell can reach you"] * 2
-        assert set((await bench.states()).values()) == {"sent"}
+        assert set((await harness.states()).values()) == {"sent"}
 
     @pytest.mark.parametrize(
         ("answer", "outcome", "reason"),
@@ -392,11 +400,13 @@ class TestTestMessages:
         """A failed test is told once to who asked: no retry, no stand-in, no operations message."""
         answered = asyncio.Event()
         sink.answer(dataclasses.replace(answer, after=answered))
-        bench = Bench(store, {"slack": to(sink)}, fallbacks={"slack": "slack"}, ops=("slack",))
-        testing = asyncio.create_task(bench.dispatcher.test("slack", test_id="1"))
+        harness = DispatcherHarness(
+            store, {"slack": channel_to(sink)}, fallbacks={"slack": "slack"}, ops=("slack",)
+        )
+        testing = asyncio.create_task(harness.dispatcher.test("slack", test_id="1"))
         await sink.received(1)
         # Not even where the clock is set back while it runs.
-        bench.clock.set_back(3_600)
+        harness.clock.set_back(3_600)
         answered.set()
         ((_, result),) = await testing
         assert (result.outcome, result.reason) == (outcome, reason)
@@ -407,23 +417,23 @@ class TestTestMessages:
         """A test that takes its time is not taken up by the channel's own loop."""
         answered = asyncio.Event()
         sink.answer(HttpAnswer(after=answered))
-        bench = Bench(store, {"slack": to(sink)})
-        async with running(bench):
-            testing = asyncio.create_task(bench.dispatcher.test("slack", test_id="1"))
+        harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+        async with running(harness):
+            testing = asyncio.create_task(harness.dispatcher.test("slack", test_id="1"))
             await sink.received(1)
-            bench.later(1.0)
-            await bench.go_round()
+            harness.later(1.0)
+            await harness.go_round()
             answered.set()
             ((_, result),) = await testing
-            bench.later(600.0)
-            await bench.go_round()
+            harness.later(600.0)
+            await harness.go_round()
         assert result.delivered
         assert len(sink.requests) == 1
 
     async def test_a_defect_of_the_channel_is_an_answer_too(self, store: Store) -> None:
         """A channel that raises leaves no alert behind that a later start would send."""
-        bench = Bench(store, {"slack": Stubborn(defects=1)})
-        ((_, result),) = await bench.dispatcher.test("slack", test_id="1")
+        harness = DispatcherHarness(store, {"slack": DefectiveChannel(defects=1)})
+        ((_, result),) = await harness.dispatcher.test("slack", test_id="1")
         assert (result.outcome, result.reason) == (Outcome.AMBIGUOUS, FailureReason.UNKNOWN)
         (row,) = await read_table(store, alerts)
         assert row.state == "failed"
@@ -439,8 +449,8 @@ async def test_a_late_alert_names_the_present_status(store: Store, sink: HttpSin
                 "VALUES ('IOE0912345678', 'approved', 1, 0)"
             )
         )
-    bench = Bench(store, {"slack": to(sink)})
-    async with running(bench):
-        await bench.put("change:1")
+    harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+    async with running(harness):
+        await harness.put("change:1")
         await sink.received(1)
     assert "Arrived late: a later status (approved) is already known." in bodies(sink)[0]

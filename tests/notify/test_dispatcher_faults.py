@@ -21,14 +21,14 @@ from casebell.store.engine import Store
 from casebell.store.schema import attempts
 from contracts.stores import disk_failure, failing_statements, read_table
 from contracts.writing import writing
-from notify.sending import (
+from notify.harness import (
     TARGET,
-    Bench,
-    Stubborn,
+    DefectiveChannel,
+    DispatcherHarness,
     bodies,
+    channel_to,
     running,
     titles,
-    to,
 )
 from waiting import until
 
@@ -42,15 +42,15 @@ class TestDefects:
 
     async def test_a_defect_of_a_channel(self, store: Store) -> None:
         """A channel that raises leaves doubt: on record with its message, tried again, told."""
-        channel = Stubborn(defects=1)
-        bench = Bench(store, {"slack": channel})
-        async with running(bench):
-            await bench.put("change:1")
-            await bench.until(**{"change:1": "retrying"})
-            bench.later(5.0)
-            await bench.until(**{"change:1": "sent"})
+        channel = DefectiveChannel(defects=1)
+        harness = DispatcherHarness(store, {"slack": channel})
+        async with running(harness):
+            await harness.put("change:1")
+            await harness.until(**{"change:1": "retrying"})
+            harness.later(5.0)
+            await harness.until(**{"change:1": "sent"})
         title = "Request for Evidence issued · IOE******5678"
-        assert await bench.attempted() == [
+        assert await harness.attempted() == [
             (1, "ambiguous", "unknown", title),
             (2, "sent", None, title),
         ]
@@ -62,14 +62,14 @@ class TestDefects:
         """Where the message cannot be made, a plain one goes out and the log says so."""
         async with writing(store) as connection:
             await connection.execute(text("UPDATE events SET status = 'martian'"))
-        bench = Bench(store, {"slack": to(sink)})
-        async with running(bench):
-            await bench.put("change:1", urgent=True)
-            await bench.until(**{"change:1": "sent"})
+        harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+        async with running(harness):
+            await harness.put("change:1", urgent=True)
+            await harness.until(**{"change:1": "sent"})
         # The tags can still be read.
         assert titles(sink) == ["URGENT: USCIS notice with a deadline"]
         assert "Ask for: casebell why 1" in bodies(sink)[0]
-        (line,) = bench.book.named("alert.render_failed")
+        (line,) = harness.recording.named("alert.render_failed")
         assert isinstance(line["error"], ValueError)
         (row,) = await read_table(store, attempts)
         assert row.detail == "a plain message, for making it failed: ValueError"
@@ -81,30 +81,32 @@ class TestDefects:
         async with writing(store) as connection:
             await connection.execute(text("UPDATE events SET status = 'martian'"))
         sink.answer(HttpAnswer(status=401))
-        bench = Bench(store, {"slack": to(sink), "ops": to(other)}, ops=("ops",))
-        async with running(bench):
-            await bench.put("change:1", urgent=True)
+        harness = DispatcherHarness(
+            store, {"slack": channel_to(sink), "ops": channel_to(other)}, ops=("ops",)
+        )
+        async with running(harness):
+            await harness.put("change:1", urgent=True)
             await other.received(1)
-            assert bench.dispatcher.alive
+            assert harness.dispatcher.alive
         assert "It spoke of event 1: USCIS notice with a deadline." in bodies(other)[0]
 
     async def test_a_topic_of_another_release(self, store: Store, sink: HttpSink) -> None:
         """An operations message whose topic is unknown goes out in plain words, not as a change."""
-        bench = Bench(store, {"slack": to(sink)})
-        async with running(bench):
+        harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+        async with running(harness):
             for number, stored in enumerate(STRANGE_NOTES):
                 async with writing(store) as connection:
                     await outbox.add(
                         connection,
                         [replace(OPS_ALERT, subject=f"x:{number}")],
-                        now=bench.clock.now(),
+                        now=harness.clock.now(),
                     )
                     await connection.execute(
                         text("UPDATE alerts SET note = :note WHERE subject = :subject"),
                         {"note": stored, "subject": f"x:{number}"},
                     )
-            bench.dispatcher.wake()
-            await bench.until(**{f"x:{number}": "sent" for number in range(len(STRANGE_NOTES))})
+            harness.dispatcher.wake()
+            await harness.until(**{f"x:{number}": "sent" for number in range(len(STRANGE_NOTES))})
         assert set(titles(sink)) == {"Casebell operations: a message could not be made"}
 
     async def test_a_defect_between_send_and_record(self, store: Store, sink: HttpSink) -> None:
@@ -114,19 +116,21 @@ class TestDefects:
         def fails(statement: str) -> BaseException | None:
             return RuntimeError() if broken and "INSERT INTO attempts" in statement else None
 
-        bench = Bench(store, {"slack": to(sink)})
+        harness = DispatcherHarness(store, {"slack": channel_to(sink)})
         with failing_statements(store, fails):
-            async with running(bench):
-                await bench.put("change:1")
-                await until(lambda: bench.book.named("alert.defect"), "the defect in the log")
+            async with running(harness):
+                await harness.put("change:1")
+                await until(
+                    lambda: harness.recording.named("alert.defect"), "the defect in the log"
+                )
                 broken = False
-                await bench.pauses(STORAGE_WAIT)
-                bench.later(STORAGE_WAIT)
-                await bench.put("change:2")
-                await bench.until(**{"change:2": "sent"})
-                assert bench.dispatcher.alive
+                await harness.pauses(STORAGE_WAIT)
+                harness.later(STORAGE_WAIT)
+                await harness.put("change:2")
+                await harness.until(**{"change:2": "sent"})
+                assert harness.dispatcher.alive
         # Whether the first arrived is known to nobody here; the next start says "may repeat".
-        assert (await bench.states())["change:1", "slack"] == "sending"
+        assert (await harness.states())["change:1", "slack"] == "sending"
 
 
 class TestStorageTrouble:
@@ -137,9 +141,9 @@ class TestStorageTrouble:
         """SQLite gives up on another process's lock quickly."""
         monkeypatch.setattr(engine, "BUSY_TIMEOUT_MS", 20)
 
-    def errors(self, bench: Bench) -> float:
+    def errors(self, harness: DispatcherHarness) -> float:
         """Storage errors that the dispatcher met."""
-        value = bench.metrics.registry.get_sample_value(
+        value = harness.metrics.registry.get_sample_value(
             "casebell_storage_errors_total", {"stage": "notify"}
         )
         return value or 0.0
@@ -151,25 +155,25 @@ class TestStorageTrouble:
         database = tmp_path / "casebell.db"
         answered = asyncio.Event()
         sink.answer(HttpAnswer(after=answered))
-        bench = Bench(store, {"slack": to(sink)})
-        async with running(bench):
-            await bench.put("change:1")
+        harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+        async with running(harness):
+            await harness.put("change:1")
             await sink.received(1)
             with closing(sqlite3.connect(database, isolation_level=None)) as holder:
                 holder.execute("BEGIN IMMEDIATE")
                 answered.set()
-                await until(lambda: self.errors(bench) >= 1, "a storage error")
-                await bench.pauses(STORAGE_WAIT)
-                bench.clock.advance(STORAGE_WAIT)
-                await until(lambda: self.errors(bench) >= 2, "two storage errors")
+                await until(lambda: self.errors(harness) >= 1, "a storage error")
+                await harness.pauses(STORAGE_WAIT)
+                harness.clock.advance(STORAGE_WAIT)
+                await until(lambda: self.errors(harness) >= 2, "two storage errors")
                 holder.execute("ROLLBACK")
-            await bench.pauses(STORAGE_WAIT)
-            bench.clock.advance(STORAGE_WAIT)
-            await bench.until(**{"change:1": "sent"})
-            bench.later(60.0)
-            await bench.go_round()
+            await harness.pauses(STORAGE_WAIT)
+            harness.clock.advance(STORAGE_WAIT)
+            await harness.until(**{"change:1": "sent"})
+            harness.later(60.0)
+            await harness.go_round()
         assert len(sink.requests) == 1
-        assert len(await bench.attempted()) == 1
+        assert len(await harness.attempted()) == 1
 
     @pytest.mark.parametrize("statement", ["UPDATE alerts", "INSERT INTO attempts"])
     async def test_a_commit_that_got_no_answer(
@@ -198,20 +202,22 @@ class TestStorageTrouble:
                 raise StorageUnavailable
             return result
 
-        bench = Bench(store, {"slack": to(sink)})
-        await bench.put("change:1")
+        harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+        await harness.put("change:1")
         whole = store.transact
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(store, "transact", transact)
-            async with running(bench):
-                await until(lambda: self.errors(bench) >= 1, "a storage error")
-                await bench.pauses(STORAGE_WAIT)
-                bench.later(STORAGE_WAIT)
-                await until(lambda: bench.book.named("alert.attempted"), "the attempt in the log")
+            async with running(harness):
+                await until(lambda: self.errors(harness) >= 1, "a storage error")
+                await harness.pauses(STORAGE_WAIT)
+                harness.later(STORAGE_WAIT)
+                await until(
+                    lambda: harness.recording.named("alert.attempted"), "the attempt in the log"
+                )
         assert silenced == 1
         assert ["May repeat" in body for body in bodies(sink)] == [False]
-        assert [attempt[:3] for attempt in await bench.attempted()] == [(1, "sent", None)]
-        assert await bench.states() == {("change:1", "slack"): "sent"}
+        assert [attempt[:3] for attempt in await harness.attempted()] == [(1, "sent", None)]
+        assert await harness.states() == {("change:1", "slack"): "sent"}
 
     async def test_between_claim_and_send(self, store: Store, sink: HttpSink) -> None:
         """Where the event could not be read nothing was sent, so the next attempt is no repeat."""
@@ -220,21 +226,21 @@ class TestStorageTrouble:
         def fails(statement: str) -> BaseException | None:
             return disk_failure() if failing and "FROM events" in statement else None
 
-        bench = Bench(store, {"slack": to(sink)})
+        harness = DispatcherHarness(store, {"slack": channel_to(sink)})
         with failing_statements(store, fails, writer=False):
-            async with running(bench):
-                await bench.put("change:1")
-                await bench.until(**{"change:1": "retrying"})
+            async with running(harness):
+                await harness.put("change:1")
+                await harness.until(**{"change:1": "retrying"})
                 assert sink.requests == []
                 failing = False
-                bench.later(5.0)
-                await bench.until(**{"change:1": "sent"})
+                harness.later(5.0)
+                await harness.until(**{"change:1": "sent"})
         assert "May repeat" not in bodies(sink)[0]
-        assert [attempt[:3] for attempt in await bench.attempted()] == [
+        assert [attempt[:3] for attempt in await harness.attempted()] == [
             (1, "retryable", "unknown"),
             (2, "sent", None),
         ]
-        assert bench.book.named("alert.defect") == []
+        assert harness.recording.named("alert.defect") == []
 
     async def test_while_looking_for_work(self, store: Store, sink: HttpSink) -> None:
         """A storage that cannot be read is counted and asked again; the loop stays alive."""
@@ -243,13 +249,13 @@ class TestStorageTrouble:
         def fails(_statement: str) -> BaseException | None:
             return disk_failure() if failing else None
 
-        bench = Bench(store, {"slack": to(sink)})
-        await bench.put("change:1")
+        harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+        await harness.put("change:1")
         with failing_statements(store, fails, writer=False):
-            async with running(bench):
-                await until(lambda: self.errors(bench) >= 2, "two storage errors")
-                assert bench.dispatcher.alive
-                await bench.pauses(STORAGE_WAIT)
+            async with running(harness):
+                await until(lambda: self.errors(harness) >= 2, "two storage errors")
+                assert harness.dispatcher.alive
+                await harness.pauses(STORAGE_WAIT)
                 failing = False
-                bench.clock.advance(STORAGE_WAIT)
+                harness.clock.advance(STORAGE_WAIT)
                 await sink.received(1)

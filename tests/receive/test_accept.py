@@ -32,11 +32,11 @@ from contracts.case_events import same_json
 from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.decisions import decide_nothing
 from contracts.stores import disk_failure, failing_statements, read_table, store_in
-from receive.making import (
+from receive.builders import (
     NOW,
     SHARED_SECRET,
     SIGNED_AT,
-    authorization,
+    authorization_header,
     make_delivery,
     make_source,
     make_torch,
@@ -53,7 +53,7 @@ RFE = {
 DAY = 86_400
 
 
-class Bench:
+class ReceiverHarness:
     """A receiver over a store."""
 
     def __init__(self, store: Store, *sources: Source) -> None:
@@ -104,16 +104,16 @@ class Bench:
 
 
 @asynccontextmanager
-async def receiving(bench: Bench) -> AsyncIterator[Bench]:
+async def receiving(harness: ReceiverHarness) -> AsyncIterator[ReceiverHarness]:
     """Everything behind the receiver at work."""
-    async with bench.refusals, bench.log:
-        yield bench
+    async with harness.refusals, harness.log:
+        yield harness
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+async def harness(tmp_path: Path) -> AsyncIterator[ReceiverHarness]:
     """A receiver for both kinds of source."""
-    async with store_in(tmp_path) as store, receiving(Bench(store)) as ready:
+    async with store_in(tmp_path) as store, receiving(ReceiverHarness(store)) as ready:
         yield ready
 
 
@@ -124,7 +124,7 @@ def signed(
     if isinstance(content, dict):
         content = json.dumps({**content, **changed}).encode()
     assert isinstance(content, bytes)
-    return make_delivery(content, [authorization(content, time=at)], address=address)
+    return make_delivery(content, [authorization_header(content, time=at)], address=address)
 
 
 def shared(content: dict[str, Any], secret: str = SHARED_SECRET) -> Delivery:
@@ -136,18 +136,18 @@ def shared(content: dict[str, Any], secret: str = SHARED_SECRET) -> Delivery:
 class TestStored:
     """Authentic and understood."""
 
-    async def test_an_event_is_on_disk(self, bench: Bench) -> None:
+    async def test_an_event_is_on_disk(self, harness: ReceiverHarness) -> None:
         """When the answer comes, the event and its journal entry are there."""
-        accepted = await bench.append(signed())
+        accepted = await harness.append(signed())
         assert (accepted.status, accepted.key, accepted.event_id) == ("stored", "evt_1", 1)
-        (row,) = await read_table(bench.store, events)
+        (row,) = await read_table(harness.store, events)
         assert event_from_row(row) == accepted.event
         assert (row.receipt, row.receipt_raw) == ("IOE0912345678", "ioe-091-234-5678")
         assert (row.status, row.address, row.secret_label) == ("", "192.0.2.7", "1")
         assert bytes(row.body) == json.dumps(RFE).encode()
-        (entry,) = await read_table(bench.store, journal)
+        (entry,) = await read_table(harness.store, journal)
         assert (entry.kind, entry.subject) == ("delivery.stored", "event:1")
-        assert await bench.count() == {
+        assert await harness.count() == {
             "events": 1,
             "deliveries": 0,
             "held": 0,
@@ -155,39 +155,39 @@ class TestStored:
             "journal": 1,
         }
 
-    async def test_a_repeat_is_a_duplicate(self, bench: Bench) -> None:
+    async def test_a_repeat_is_a_duplicate(self, harness: ReceiverHarness) -> None:
         """The same event again is acknowledged with the same row, and on record as a delivery."""
-        await bench.receiver.accept(signed())
-        accepted = await bench.append(signed(at=SIGNED_AT + 20))
+        await harness.receiver.accept(signed())
+        accepted = await harness.append(signed(at=SIGNED_AT + 20))
         assert (accepted.status, accepted.key, accepted.event_id) == ("duplicate", "evt_1", 1)
-        count = await bench.count()
+        count = await harness.count()
         assert (count["events"], count["deliveries"], count["journal"]) == (1, 1, 2)
 
-    async def test_many_at_once_are_one_event(self, bench: Bench) -> None:
+    async def test_many_at_once_are_one_event(self, harness: ReceiverHarness) -> None:
         """However concurrently an event is delivered, it is stored once and one of them did it."""
-        results = await asyncio.gather(*(bench.append(signed()) for _ in range(20)))
+        results = await asyncio.gather(*(harness.append(signed()) for _ in range(20)))
         assert sorted(one.status for one in results) == ["duplicate"] * 19 + ["stored"]
         assert {one.event_id for one in results} == {1}
-        assert (await bench.count())["events"] == 1
+        assert (await harness.count())["events"] == 1
 
-    async def test_another_body_is_a_conflict(self, bench: Bench) -> None:
+    async def test_another_body_is_a_conflict(self, harness: ReceiverHarness) -> None:
         """Other content under a used id is acknowledged by that id, and kept beside the first."""
-        await bench.receiver.accept(signed())
-        accepted = await bench.append(signed(normalized_status="denied"))
+        await harness.receiver.accept(signed())
+        accepted = await harness.append(signed(normalized_status="denied"))
         assert (accepted.status, accepted.key, accepted.event_id) == ("conflict", "evt_1", 2)
-        first, second = await read_table(bench.store, events)
+        first, second = await read_table(harness.store, events)
         assert second.key_basis == KeyBasis.REVISION
         assert Flag.CONFLICT in first.flags
         assert Flag.CONFLICT in second.flags
 
-    async def test_a_stale_signature_is_flagged(self, bench: Bench) -> None:
+    async def test_a_stale_signature_is_flagged(self, harness: ReceiverHarness) -> None:
         """A delivery that an outage held up counts, and carries its flag."""
-        accepted = await bench.append(signed(at=SIGNED_AT - 3_600))
+        accepted = await harness.append(signed(at=SIGNED_AT - 3_600))
         assert accepted.event.flags == {Flag.STALE_SIGNATURE}
 
-    async def test_each_source_by_its_own_secret(self, bench: Bench) -> None:
+    async def test_each_source_by_its_own_secret(self, harness: ReceiverHarness) -> None:
         """A source's deliveries are proven by its own means and stored under its name."""
-        accepted = await bench.append(
+        accepted = await harness.append(
             shared({"receipt_number": "IOE0912345678", "status_text": "Case Was Approved"})
         )
         assert (accepted.event.source, accepted.event.text) == ("torch", "Case Was Approved")
@@ -209,16 +209,16 @@ class TestHeld:
         ],
     )
     async def test_it_is_kept_with_its_reason(
-        self, bench: Bench, body: bytes, reason: HeldReason
+        self, harness: ReceiverHarness, body: bytes, reason: HeldReason
     ) -> None:
         """The body stays as it came, the reason beside it, and operations are to hear."""
-        accepted = await bench.hold(signed(body))
+        accepted = await harness.hold(signed(body))
         assert (accepted.status, accepted.reason, accepted.held_id) == ("held", reason, 1)
-        (row,) = await read_table(bench.store, held_table)
+        (row,) = await read_table(harness.store, held_table)
         assert bytes(row.body) == body
         assert (row.reason, row.state, row.times, row.secret_label) == (reason, "held", 1, "1")
-        assert bench.held_back == 1
-        assert (await bench.count())["events"] == 0
+        assert harness.held_back == 1
+        assert (await harness.count())["events"] == 0
 
     @pytest.mark.parametrize(
         ("age", "reason"),
@@ -227,40 +227,42 @@ class TestHeld:
             (-3_600, HeldReason.SIGNATURE_IN_FUTURE),
         ],
     )
-    async def test_a_time_out_of_bounds(self, bench: Bench, age: int, reason: HeldReason) -> None:
+    async def test_a_time_out_of_bounds(
+        self, harness: ReceiverHarness, age: int, reason: HeldReason
+    ) -> None:
         """What was signed too long ago, or tomorrow, is kept for somebody to look at."""
-        accepted = await bench.hold(signed(at=SIGNED_AT - age))
+        accepted = await harness.hold(signed(at=SIGNED_AT - age))
         assert (accepted.status, accepted.reason) == ("held", reason)
 
-    async def test_the_same_again_is_one_row(self, bench: Bench) -> None:
+    async def test_the_same_again_is_one_row(self, harness: ReceiverHarness) -> None:
         """A sender that repeats what cannot be understood fills no table."""
         for _ in range(3):
-            accepted = await bench.hold(signed(b"not json"))
+            accepted = await harness.hold(signed(b"not json"))
             assert accepted.held_id == 1
-        (row,) = await read_table(bench.store, held_table)
+        (row,) = await read_table(harness.store, held_table)
         assert row.times == 3
 
-    async def test_no_answer_without_the_disk(self, bench: Bench) -> None:
+    async def test_no_answer_without_the_disk(self, harness: ReceiverHarness) -> None:
         """Where a held delivery cannot be kept, the sender is asked to come again."""
-        trouble = failing_statements(bench.store, lambda _statement: disk_failure())
+        trouble = failing_statements(harness.store, lambda _statement: disk_failure())
         with trouble, pytest.raises(StorageUnavailable):
-            await bench.receiver.accept(signed(b"not json"))
-        assert bench.held_back == 0
-        assert (await bench.count())["held"] == 0
+            await harness.receiver.accept(signed(b"not json"))
+        assert harness.held_back == 0
+        assert (await harness.count())["held"] == 0
 
 
 class TestRefused:
     """Not authentic."""
 
-    async def test_forged(self, bench: Bench) -> None:
+    async def test_forged(self, harness: ReceiverHarness) -> None:
         """What does not authenticate is an error and nothing more: no event, nothing held."""
-        forged = make_delivery(json.dumps(RFE).encode(), [authorization(b"other bytes")])
+        forged = make_delivery(json.dumps(RFE).encode(), [authorization_header(b"other bytes")])
         with pytest.raises(SignatureMismatch):
-            await bench.receiver.accept(forged)
+            await harness.receiver.accept(forged)
         with pytest.raises(SignatureMissing):
-            await bench.receiver.accept(make_delivery(b"not json"))
-        await bench.refusals._write()
-        assert await bench.count() == {
+            await harness.receiver.accept(make_delivery(b"not json"))
+        await harness.refusals._write()
+        assert await harness.count() == {
             "events": 0,
             "deliveries": 0,
             "held": 0,
@@ -268,53 +270,53 @@ class TestRefused:
             "journal": 2,
         }
 
-    async def test_another_sources_credentials(self, bench: Bench) -> None:
+    async def test_another_sources_credentials(self, harness: ReceiverHarness) -> None:
         """A secret opens its own source only."""
         with pytest.raises(SecretMismatch):
-            await bench.receiver.accept(shared(RFE, "sample-webhook-secret-parley"))
+            await harness.receiver.accept(shared(RFE, "sample-webhook-secret-parley"))
 
-    async def test_the_authentic_are_never_limited(self, bench: Bench) -> None:
+    async def test_the_authentic_are_never_limited(self, harness: ReceiverHarness) -> None:
         """An address that forges is told to wait; its authentic deliveries are taken."""
-        forged = make_delivery(b"{}", [authorization(b"other bytes")])
+        forged = make_delivery(b"{}", [authorization_header(b"other bytes")])
         answers: list[type[Exception]] = []
         for _ in range(5):
             try:
-                await bench.receiver.accept(forged)
+                await harness.receiver.accept(forged)
             except (RefusedDelivery, TooManyRefusals) as error:
                 answers.append(type(error))
         assert answers == [SignatureMismatch] * 2 + [TooManyRefusals] * 3
-        assert (await bench.receiver.accept(signed())).status == "stored"
-        assert (await bench.receiver.accept(signed(b"not json"))).status == "held"
+        assert (await harness.receiver.accept(signed())).status == "stored"
+        assert (await harness.receiver.accept(signed(b"not json"))).status == "held"
         # And being authentic does not forgive the others.
         with pytest.raises(TooManyRefusals):
-            await bench.receiver.accept(forged)
+            await harness.receiver.accept(forged)
 
-    async def test_an_unknown_source(self, bench: Bench) -> None:
+    async def test_an_unknown_source(self, harness: ReceiverHarness) -> None:
         """A name that no source has leaves no trace at all."""
         stranger = make_delivery(b"{}", source="parley-eu")
-        assert not bench.receiver.knows("parley-eu")
+        assert not harness.receiver.knows("parley-eu")
         with pytest.raises(UnknownSource):
-            await bench.receiver.accept(stranger)
-        await bench.refusals._write()
-        assert set((await bench.count()).values()) == {0}
+            await harness.receiver.accept(stranger)
+        await harness.refusals._write()
+        assert set((await harness.count()).values()) == {0}
 
 
 class TestTrouble:
     """Storage trouble is an answer that brings the sender back."""
 
-    async def test_no_commit_no_answer(self, bench: Bench) -> None:
+    async def test_no_commit_no_answer(self, harness: ReceiverHarness) -> None:
         """A commit that fails is an error; the same delivery is stored when the disk is back."""
-        trouble = failing_statements(bench.store, lambda _statement: disk_failure())
+        trouble = failing_statements(harness.store, lambda _statement: disk_failure())
         with trouble, pytest.raises(StorageUnavailable):
-            await bench.receiver.accept(signed())
-        assert (await bench.count())["events"] == 0
-        assert (await bench.receiver.accept(signed())).status == "stored"
+            await harness.receiver.accept(signed())
+        assert (await harness.count())["events"] == 0
+        assert (await harness.receiver.accept(signed())).status == "stored"
 
     async def test_after_the_end(self, tmp_path: Path) -> None:
         """A receiver whose log has closed takes nothing."""
         async with store_in(tmp_path) as store:
-            bench = Bench(store)
-            async with receiving(bench):
+            harness = ReceiverHarness(store)
+            async with receiving(harness):
                 pass
             with pytest.raises(ShuttingDown):
-                await bench.receiver.accept(signed())
+                await harness.receiver.accept(signed())

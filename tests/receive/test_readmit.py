@@ -22,13 +22,13 @@ from contracts.case_events import case_event, same_json
 from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.decisions import decide_nothing
 from contracts.stores import read_table, store_in, store_undecided
-from receive.making import (
+from receive.builders import (
     BOTH,
     HMAC_SECRET,
     NOW,
     SHARED_SECRET,
     SIGNED_AT,
-    authorization,
+    authorization_header,
     make_delivery,
     make_secret,
     make_source,
@@ -93,7 +93,7 @@ async def readmit(
 
 def signed(body: bytes = BODY, *, at: int = SIGNED_AT, secret: str = HMAC_SECRET) -> Delivery:
     """A delivery as Parley signs it."""
-    return make_delivery(body, [authorization(body, time=at, secret=secret), KEY])
+    return make_delivery(body, [authorization_header(body, time=at, secret=secret), KEY])
 
 
 def shared(value: str = SHARED_SECRET) -> Delivery:
@@ -180,7 +180,9 @@ async def test_both_methods(store: Store, require: str, status: str) -> None:
             ),
         }
     )
-    delivery = make_delivery(BODY, [authorization(BODY), (b"x-torch-secret", b"still-not-right!")])
+    delivery = make_delivery(
+        BODY, [authorization_header(BODY), (b"x-torch-secret", b"still-not-right!")]
+    )
     await refuse(store, before, delivery)
     assert statuses(await readmit(store, make_source(**chosen))) == [status]
 
@@ -200,7 +202,7 @@ async def test_wrong_for_ever(store: Store) -> None:
 
 async def test_a_body_altered_on_the_way(store: Store) -> None:
     """The right secret does not bring in a body that it never signed."""
-    delivery = make_delivery(BODY + b" ", [authorization(BODY)])
+    delivery = make_delivery(BODY + b" ", [authorization_header(BODY)])
     await refuse(store, make_source(), delivery)
     assert statuses(await readmit(store, make_source())) == ["refused"]
 

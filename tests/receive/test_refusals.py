@@ -37,16 +37,16 @@ from contracts.stores import (
     store_in,
 )
 from contracts.writing import writing
-from receive.making import (
+from receive.builders import (
     BOTH,
     NOW,
     SHARED_SECRET,
     SIGNED_AT,
-    authorization,
+    authorization_header,
     make_delivery,
     make_source,
     make_torch,
-    signature,
+    sign,
 )
 from waiting import TIMEOUT, until
 
@@ -383,9 +383,13 @@ class TestProof:
     async def test_a_signature(self, store: Store, refusals: Refusals) -> None:
         """The signature itself in one spelling, the whole body, and the Idempotency-Key."""
         row = await self.kept(
-            store, refusals, make_source(), authorization(BODY), (b"idempotency-key", b"key-1")
+            store,
+            refusals,
+            make_source(),
+            authorization_header(BODY),
+            (b"idempotency-key", b"key-1"),
         )
-        assert row.signature == f"t={SIGNED_AT},v1={signature(BODY)}"
+        assert row.signature == f"t={SIGNED_AT},v1={sign(BODY)}"
         assert (bytes(row.body), row.idempotency_key) == (BODY, "key-1")
         assert row.secret_digest is None
         assert await read_table(store, keys) == []
@@ -413,7 +417,7 @@ class TestProof:
         self, store: Store, refusals: Refusals, tmp_path: Path
     ) -> None:
         """Where a proxy folds both into one header, the signature alone is kept."""
-        name, value = authorization(BODY, secret="another-secret-of-the-same-kind")
+        name, value = authorization_header(BODY, secret="another-secret-of-the-same-kind")
         row = await self.kept(
             store, refusals, make_source(), (name, b"Basic " + PASSWORD + b", " + value)
         )
@@ -452,7 +456,9 @@ class TestProof:
     async def test_both(self, store: Store, refusals: Refusals) -> None:
         """A source that takes both methods has both kept."""
         secret = (b"x-torch-secret", b"another-secret-of-torch")
-        row = await self.kept(store, refusals, make_source(**BOTH), authorization(BODY), secret)
+        row = await self.kept(
+            store, refusals, make_source(**BOTH), authorization_header(BODY), secret
+        )
         assert None not in (row.signature, row.secret_digest, row.body)
 
     async def test_memory_is_bounded_by_bytes(
@@ -466,11 +472,11 @@ class TestProof:
             refusals.note(delivery, SignatureMismatch(), presented=Authenticator(source).presented)
 
         for number in range(6):
-            flood(make_delivery(big, [authorization(b"")], address=f"flood-{number}"))
+            flood(make_delivery(big, [authorization_header(b"")], address=f"flood-{number}"))
         assert refusals._waiting_bytes == QUEUE_BYTES
         async with refusals:
             await until(lambda: clock.asleep, "a loop that waits")
-            flood(make_delivery(big, [authorization(b"")], address="later"))
+            flood(make_delivery(big, [authorization_header(b"")], address="later"))
         written = await read_table(store, refused)
         assert [row.body is not None for row in written] == [True] * 4 + [False] * 2 + [True]
         assert all((row.body is None) == (row.signature is None) for row in written)

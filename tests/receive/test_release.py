@@ -22,7 +22,7 @@ from contracts.case_events import same_json
 from contracts.decisions import decide_nothing
 from contracts.stores import read_table, store_in
 from contracts.writing import writing
-from receive.making import NOW, make_delivery, make_source
+from receive.builders import NOW, make_delivery, make_source
 
 SECOND = 1_000_000
 #: The receipt stands where today's field map does not look.

@@ -28,18 +28,18 @@ from casebell.errors import (
 )
 from casebell.events import Flag, HeldReason, VerifiedDelivery
 from casebell.receive.signatures import Authenticator
-from receive.making import (
+from receive.builders import (
     BOTH,
     HMAC_SECRET,
     NOW,
     SHARED_SECRET,
     SIGNED_AT,
-    authorization,
+    authorization_header,
     make_delivery,
     make_secret,
     make_source,
     make_torch,
-    signature,
+    sign,
 )
 
 BODY = b'{"id":"evt_1","receipt_number":"IOE0912345678"}'
@@ -106,7 +106,7 @@ def test_openssl_still_signs_the_known_answers() -> None:
 )
 def test_one_changed_bit_is_a_mismatch(body: bytes, flip: int, place: str) -> None:
     """Body, time and digest are all covered."""
-    digest = bytearray.fromhex(signature(body))
+    digest = bytearray.fromhex(sign(body))
     time = SIGNED_AT
     if place == "body":
         changed = bytearray(body + b"\0")
@@ -134,14 +134,14 @@ def test_bytes_are_signed_and_not_their_meaning() -> None:
     """The same JSON in other bytes does not match."""
     spaced = json.dumps(json.loads(BODY), indent=1).encode()
     with pytest.raises(SignatureMismatch):
-        authenticate([authorization(BODY)], body=spaced)
+        authenticate([authorization_header(BODY)], body=spaced)
 
 
 def test_a_sender_that_signs_compact_json_is_a_setting() -> None:
     """Whatever spaces travel, JavaScript's compact form was signed."""
     sent = '{ "text" : "Petición", "n" : 1.50, "2" : [ 1 ] }'.encode()
     signed = '{"2":[1],"text":"Petición","n":1.5}'.encode()
-    proven = authenticate([authorization(signed)], body=sent, signed_body="compact-json")
+    proven = authenticate([authorization_header(signed)], body=sent, signed_body="compact-json")
     assert proven.delivery.body == sent
 
 
@@ -149,12 +149,12 @@ def test_a_sender_that_signs_compact_json_is_a_setting() -> None:
 def test_compact_json_never_falls_back_to_the_raw_bytes(body: bytes) -> None:
     """One rule per source: a raw signature does not pass where the compact form is signed."""
     with pytest.raises(SignatureMismatch):
-        authenticate([authorization(body)], body=body, signed_body="compact-json")
+        authenticate([authorization_header(body)], body=body, signed_body="compact-json")
 
 
 def test_the_header_is_a_setting() -> None:
     """Proxies overwrite Authorization; then the signature comes elsewhere."""
-    value = authorization(BODY)[1]
+    value = authorization_header(BODY)[1]
     headers = [(b"authorization", b"Basic dXNlcjpwYXNz"), (b"x-parley-signature", value)]
     assert authenticate(headers, signature_header="X-Parley-Signature").secret_label == "1"
     with pytest.raises(SignatureMissing):
@@ -164,10 +164,10 @@ def test_the_header_is_a_setting() -> None:
 def test_of_two_authorization_headers_the_signature_counts() -> None:
     """A proxy may add its own; two signatures are refused, though both be right."""
     basic = (b"authorization", b"Basic dXNlcjpwYXNz")
-    for headers in ([basic, authorization(BODY)], [authorization(BODY), basic]):
+    for headers in ([basic, authorization_header(BODY)], [authorization_header(BODY), basic]):
         assert authenticate(headers).secret_label == "1"
     with pytest.raises(SignatureMalformed):
-        authenticate([authorization(BODY), authorization(BODY)])
+        authenticate([authorization_header(BODY), authorization_header(BODY)])
 
 
 # --- Rotation ------------------------------------------------------------------------------------
@@ -181,13 +181,13 @@ OLD, NEW = (
 @pytest.mark.parametrize(("secret", "label"), [(OLD, "2025"), (NEW, "2026")])
 def test_names_the_secret_that_matched(secret: Any, label: str) -> None:
     """Both work while a secret rotates, and the log shows which one did."""
-    header = authorization(BODY, secret=secret.value.get_secret_value())
+    header = authorization_header(BODY, secret=secret.value.get_secret_value())
     assert authenticate([header], secrets=(OLD, NEW)).secret_label == label
 
 
 def test_any_digest_may_match_any_secret() -> None:
     """A sender that signs with both is accepted by a receiver that knows only one."""
-    digests = [signature(BODY, secret=secret) for secret in ("unknown-secret-0123", HMAC_SECRET)]
+    digests = [sign(BODY, secret=secret) for secret in ("unknown-secret-0123", HMAC_SECRET)]
     header = (b"authorization", f"t={SIGNED_AT},v1={digests[0]},v1={digests[1]}".encode())
     assert authenticate([header]).secret_label == "1"
 
@@ -203,9 +203,9 @@ def test_every_pair_is_compared_whatever_matches(matching: int | None, wrong_fro
         seen.append((len(expected), len(given)))
         return hmac.compare_digest(expected, given)
 
-    wrong = bytearray.fromhex(signature(BODY, secret=names[0]))
+    wrong = bytearray.fromhex(sign(BODY, secret=names[0]))
     wrong[wrong_from] ^= 1
-    right = wrong.hex() if matching is None else signature(BODY, secret=names[matching])
+    right = wrong.hex() if matching is None else sign(BODY, secret=names[matching])
     header = (b"authorization", f"t={SIGNED_AT},v1={wrong.hex()},v1={right}".encode())
     source = make_source(secrets=tuple(make_secret(name, label=name) for name in names))
     try:
@@ -217,10 +217,10 @@ def test_every_pair_is_compared_whatever_matches(matching: int | None, wrong_fro
 
 def test_a_secret_for_one_method_does_not_serve_the_other() -> None:
     """A shared secret travels in every request and so must not be able to sign."""
-    assert authenticate([authorization(BODY)], **BOTH).secret_label == "key"
+    assert authenticate([authorization_header(BODY)], **BOTH).secret_label == "key"
     assert authenticate([SHARED], **BOTH).secret_label == "word"
     for header in (
-        authorization(BODY, secret=SHARED_SECRET),
+        authorization_header(BODY, secret=SHARED_SECRET),
         (b"x-torch-secret", HMAC_SECRET.encode()),
     ):
         with pytest.raises((SignatureMismatch, SecretMismatch)):
@@ -247,48 +247,52 @@ FIVE_MINUTES, WEEK = 300, 7 * 86400
 def test_age_flags_then_holds(age: int, flags: set[Flag], hold: HeldReason | None) -> None:
     """What arrives after an outage is late and not lost; nothing valid is refused."""
     now = (SIGNED_AT + age) * SECOND
-    proven = authenticate([authorization(BODY)], now=now)
+    proven = authenticate([authorization_header(BODY)], now=now)
     assert proven.flags == flags
     assert proven.hold == hold
     if age > FIVE_MINUTES or age < -FIVE_MINUTES:
         with pytest.raises(StaleSignature):
-            authenticate([authorization(BODY)], now=now, strict=True)
+            authenticate([authorization_header(BODY)], now=now, strict=True)
     else:
-        assert authenticate([authorization(BODY)], now=now, strict=True) == proven
+        assert authenticate([authorization_header(BODY)], now=now, strict=True) == proven
 
 
 def test_a_time_in_milliseconds_is_held_and_not_lost() -> None:
     """Read as seconds it lies in a far year; the signature is right all the same."""
-    header = authorization(BODY, time=SIGNED_AT * 1000)
+    header = authorization_header(BODY, time=SIGNED_AT * 1000)
     assert authenticate([header]).hold == HeldReason.SIGNATURE_IN_FUTURE
 
 
 def test_a_wrong_signature_learns_nothing_of_time() -> None:
     """Whether a time is stale is told only to who can sign."""
-    header = authorization(BODY, secret="another-secret-012345", time=1)
+    header = authorization_header(BODY, secret="another-secret-012345", time=1)
     with pytest.raises(SignatureMismatch):
         authenticate([header], strict=True)
 
 
 # --- Both methods --------------------------------------------------------------------------------
 
-WRONG_KEY = authorization(BODY, secret="another-secret-012345")
+WRONG_KEY = authorization_header(BODY, secret="another-secret-012345")
 WRONG_WORD = (b"x-torch-secret", b"another")
 GARBAGE = (b"authorization", b"garbage")
 
 
 def test_any_takes_the_first_that_succeeds() -> None:
     """One proof is enough, in the order of the setting."""
-    assert authenticate([authorization(BODY), SHARED], **BOTH).secret_label == "key"
+    assert authenticate([authorization_header(BODY), SHARED], **BOTH).secret_label == "key"
     assert authenticate([WRONG_KEY, SHARED], **BOTH).secret_label == "word"
     assert authenticate([GARBAGE, SHARED], **BOTH).secret_label == "word"
 
 
 def test_all_needs_every_one() -> None:
     """Two proofs are recorded as two labels."""
-    proven = authenticate([authorization(BODY), SHARED], require="all", **BOTH)
+    proven = authenticate([authorization_header(BODY), SHARED], require="all", **BOTH)
     assert proven.secret_label == "key+word"
-    for headers in ([authorization(BODY)], [SHARED], [authorization(BODY), WRONG_WORD]):
+    for headers in (
+        [authorization_header(BODY)],
+        [SHARED],
+        [authorization_header(BODY), WRONG_WORD],
+    ):
         with pytest.raises(RefusedDelivery):
             authenticate(headers, require="all", **BOTH)
 
@@ -318,7 +322,7 @@ def test_a_torch_source_needs_its_header() -> None:
     torch = Authenticator(make_torch())
     assert torch.authenticate(make_delivery(BODY, [SHARED]), now=NOW).secret_label == "1"
     with pytest.raises(SecretMissing):
-        torch.authenticate(make_delivery(BODY, [authorization(BODY)]), now=NOW)
+        torch.authenticate(make_delivery(BODY, [authorization_header(BODY)]), now=NOW)
     with pytest.raises(SecretMismatch):
         torch.authenticate(make_delivery(BODY, [WRONG_WORD]), now=NOW)
 
@@ -331,7 +335,7 @@ NETWORKS = (ip_network("198.51.100.0/24"), ip_network("2001:db8::/32"))
 @pytest.mark.parametrize("address", ["198.51.100.9", "::ffff:198.51.100.9", "2001:db8::1"])
 def test_addresses_of_the_list_are_let_in(address: str) -> None:
     """IPv4 as IPv6 sockets write it is IPv4."""
-    proven = authenticate([authorization(BODY)], address=address, allow_from=NETWORKS)
+    proven = authenticate([authorization_header(BODY)], address=address, allow_from=NETWORKS)
     assert proven.delivery.address == address
 
 
@@ -340,7 +344,7 @@ def test_other_addresses_look_like_wrong_credentials(address: str) -> None:
     """From outside, a right secret and a wrong one get the same answer."""
     outside: dict[str, Any] = {"address": address, "allow_from": NETWORKS}
     answers = []
-    for header in (authorization(BODY), WRONG_KEY):
+    for header in (authorization_header(BODY), WRONG_KEY):
         with pytest.raises(SignatureMismatch) as refused:
             authenticate([header], **outside)
         answers.append((refused.value.code, refused.value.message))

@@ -9,17 +9,17 @@ import pytest
 
 from casebell.errors import ConfigError, RefusedDelivery
 from casebell.receive.signatures import Authenticator
-from receive.making import (
+from receive.builders import (
     BOTH,
     HMAC_SECRET,
     NOW,
     SHARED_SECRET,
-    authorization,
+    authorization_header,
     make_delivery,
     make_secret,
     make_source,
     make_torch,
-    signature,
+    sign,
 )
 
 BODY = b'{"id":"evt_1","receipt_number":"IOE0912345678"}'
@@ -58,7 +58,7 @@ def test_secrets_never_show() -> None:
     )
     subject = Authenticator(source)
     shown = [repr(subject), str(subject)]
-    right = [authorization(BODY, secret=canary), (b"x-torch-secret", canary.encode())]
+    right = [authorization_header(BODY, secret=canary), (b"x-torch-secret", canary.encode())]
     for headers in (
         right,
         [],
@@ -104,7 +104,7 @@ def test_survives_a_hundred_thousand_headers_and_bodies() -> None:
         Authenticator(make_source(signed_body="compact-json")),
         Authenticator(make_torch(prefix="Bearer ")),
     ]
-    good = authorization(BODY)[1]
+    good = authorization_header(BODY)[1]
     proven = refused = 0
     for _ in range(100_000):
         value = chance.randbytes(chance.randrange(120)) if chance.random() < 0.1 else good
@@ -121,7 +121,7 @@ def test_survives_a_hundred_thousand_headers_and_bodies() -> None:
             continue
         proven += 1
         by_word = SHARED[1] in b"".join(value for _, value in headers[1:])
-        by_key = any(signature(body).encode() in value.lower() for _, value in headers)
+        by_key = any(sign(body).encode() in value.lower() for _, value in headers)
         assert by_word or by_key, found
     assert proven + refused == 100_000
     assert proven > 5_000

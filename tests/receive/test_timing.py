@@ -16,11 +16,11 @@ from casebell.errors import RefusedDelivery
 from casebell.events import Delivery
 from casebell.receive import shared_secret, signatures
 from casebell.receive.signatures import Authenticator
-from receive.making import (
+from receive.builders import (
     HMAC_SECRET,
     NOW,
     SHARED_SECRET,
-    authorization,
+    authorization_header,
     make_delivery,
     make_secret,
     make_source,
@@ -56,7 +56,9 @@ def test_every_secret_is_compared(kind: str, place: int | None) -> None:
     compare = Counted()
     subject = Authenticator(make(secrets=secrets), compare=compare)
     headers = (
-        [authorization(BODY)] if kind == "signature" else [(b"x-torch-secret", right.encode())]
+        [authorization_header(BODY)]
+        if kind == "signature"
+        else [(b"x-torch-secret", right.encode())]
     )
     try:
         found = subject.authenticate(make_delivery(BODY, headers), now=NOW)
@@ -119,7 +121,7 @@ def medians(subject: Authenticator, deliveries: list[Delivery]) -> list[float]:
 
 def signed_with_wrong(byte: int) -> Delivery:
     """A delivery whose digest is right but for one byte."""
-    name, value = authorization(BODY)
+    name, value = authorization_header(BODY)
     place = value.index(b"v1=") + 3 + 2 * byte
     wrong = b"%02x" % (int(value[place : place + 2], 16) ^ 0xFF)
     return make_delivery(BODY, [(name, value[:place] + wrong + value[place + 2 :])])
@@ -157,7 +159,7 @@ def test_which_secret_matched_takes_no_time(kind: str) -> None:
 
     def delivery(value: str) -> Delivery:
         by_secret = [(b"x-torch-secret", value.encode())]
-        headers = [authorization(BODY, secret=value)] if kind == "signature" else by_secret
+        headers = [authorization_header(BODY, secret=value)] if kind == "signature" else by_secret
         return make_delivery(BODY, headers)
 
     first, again, last = medians(

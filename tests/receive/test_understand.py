@@ -15,7 +15,13 @@ from casebell.events import CaseEvent, Flag, HeldReason, KeyBasis, TimeBasis
 from casebell.receive.signatures import Authenticator
 from casebell.receive.understand import MAX_ID, MAX_TEXT, MAX_WORD, understand
 from casebell.settings import FieldMap
-from receive.making import NOW, authorization, make_delivery, make_source, verified
+from receive.builders import (
+    NOW,
+    authorization_header,
+    make_delivery,
+    make_source,
+    verified_delivery,
+)
 
 RECEIPT = "IOE0912345678"
 EVENT: dict[str, Any] = {
@@ -36,7 +42,7 @@ def encoded(**changes: Any) -> bytes:
 
 def read(source: Any = None, **changes: Any) -> CaseEvent:
     source = source or make_source()
-    return understand(verified(encoded(**changes), source=source), source)
+    return understand(verified_delivery(encoded(**changes), source=source), source)
 
 
 def held(**changes: Any) -> HeldDelivery:
@@ -48,7 +54,7 @@ def held(**changes: Any) -> HeldDelivery:
 def test_an_event_carries_its_delivery() -> None:
     """Exact bytes, their digest, who sent them, when they came, which secret proved it."""
     body = encoded()
-    headers = [authorization(body), (b"idempotency-key", b"4a4d1c6f")]
+    headers = [authorization_header(body), (b"idempotency-key", b"4a4d1c6f")]
     source = make_source()
     delivery = make_delivery(body, headers, address="198.51.100.9")
     event = understand(Authenticator(source).authenticate(delivery, now=NOW), source)
@@ -61,7 +67,9 @@ def test_an_event_carries_its_delivery() -> None:
 
 def test_flags_of_the_signature_stay_with_the_event() -> None:
     """What was noticed while authenticating is stored beside what is noticed here."""
-    proven = replace(verified(encoded(occurred_at="?")), flags=frozenset({Flag.STALE_SIGNATURE}))
+    proven = replace(
+        verified_delivery(encoded(occurred_at="?")), flags=frozenset({Flag.STALE_SIGNATURE})
+    )
     event = understand(proven, make_source())
     assert event.flags == {Flag.STALE_SIGNATURE, Flag.UNPARSED_TIME}
 
@@ -69,7 +77,7 @@ def test_flags_of_the_signature_stay_with_the_event() -> None:
 @pytest.mark.parametrize("reason", [HeldReason.SIGNATURE_TOO_OLD, HeldReason.SIGNATURE_IN_FUTURE])
 def test_a_delivery_to_hold_is_held_and_can_be_released(reason: HeldReason) -> None:
     """Its content is fine: without the hold it becomes the event it would have been."""
-    proven = verified(encoded())
+    proven = verified_delivery(encoded())
     with pytest.raises(HeldDelivery) as caught:
         understand(replace(proven, hold=reason), make_source())
     assert caught.value.reason is reason
@@ -157,7 +165,9 @@ def test_the_idempotency_key_is_never_the_key() -> None:
     authenticator = Authenticator(source)
     events = []
     for given_key in (b"one", b"two"):
-        delivery = make_delivery(body, [authorization(body), (b"idempotency-key", given_key)])
+        delivery = make_delivery(
+            body, [authorization_header(body), (b"idempotency-key", given_key)]
+        )
         events.append(understand(authenticator.authenticate(delivery, now=NOW), source))
     assert [event.idempotency_key for event in events] == ["one", "two"]
     assert replace(events[1], idempotency_key="one") == events[0]
@@ -176,7 +186,7 @@ def test_the_idempotency_key_is_never_the_key() -> None:
 def test_the_idempotency_key_is_recorded_in_bounds(values: list[bytes], kept: str | None) -> None:
     """Whatever a stranger between us and the sender writes there can be stored."""
     body = encoded()
-    headers = [authorization(body), *((b"idempotency-key", value) for value in values)]
+    headers = [authorization_header(body), *((b"idempotency-key", value) for value in values)]
     proven = Authenticator(make_source()).authenticate(make_delivery(body, headers), now=NOW)
     assert understand(proven, make_source()).idempotency_key == kept
 
@@ -310,11 +320,11 @@ def test_a_repeated_identity_field_is_held() -> None:
     for field in ("id", "receipt_number", "occurred_at"):
         body = encoded()[:-1] + f', "{field}": "again"}}'.encode()
         with pytest.raises(HeldDelivery) as caught:
-            understand(verified(body), make_source())
+            understand(verified_delivery(body), make_source())
         assert caught.value.reason is HeldReason.DUPLICATE_KEYS
         assert field in caught.value.message
     body = encoded()[:-1] + b', "normalized_status": "approved"}'
-    assert understand(verified(body), make_source()).delivered_status == "approved"
+    assert understand(verified_delivery(body), make_source()).delivered_status == "approved"
 
 
 @pytest.mark.parametrize(
@@ -365,7 +375,7 @@ def test_any_document_is_an_event_or_held(document: dict[str, object]) -> None:
     """Authentic content of any shape is stored or held, and what is stored can be stored."""
     body = json.dumps(document).encode()
     try:
-        event = understand(verified(body), make_source())
+        event = understand(verified_delivery(body), make_source())
     except HeldDelivery:
         return
     for text in (event.key, event.type, event.text, event.receipt_raw, event.occurred_raw or "",
@@ -379,4 +389,4 @@ def test_any_document_is_an_event_or_held(document: dict[str, object]) -> None:
 def test_any_bytes_are_an_event_or_held(body: bytes) -> None:
     """Nothing but HeldDelivery comes out of authentic nonsense."""
     with pytest.raises(HeldDelivery):
-        understand(verified(body), make_source())
+        understand(verified_delivery(body), make_source())

@@ -14,7 +14,7 @@ from casebell.events import CaseEvent, HeldReason
 from casebell.receive.understand import understand
 from casebell.receive.unmapped import missing_status
 from casebell.settings import FieldMap, Source
-from receive.making import make_source, verified
+from receive.builders import make_source, verified_delivery
 
 RECEIPT = "IOE0910000001"
 RFE = "Request for Additional Evidence Was Sent"
@@ -22,7 +22,7 @@ RFE = "Request for Additional Evidence Was Sent"
 
 def understood(body: bytes, *, source: Source | None = None) -> CaseEvent:
     source = source or make_source()
-    return understand(verified(body, source=source), source)
+    return understand(verified_delivery(body, source=source), source)
 
 
 def proposed(said: str) -> dict[str, list[str]]:

@@ -25,10 +25,10 @@ from contracts.stores import (
     store_undecided,
 )
 from contracts.writing import writing
-from route.routing import (
+from route.harness import (
     DAY,
     RULES,
-    Bench,
+    RouterHarness,
     received,
     snapshot,
 )
@@ -41,16 +41,16 @@ class TestDeciding:
     async def test_a_change_its_case_and_its_alerts(self, store: Store) -> None:
         """A new change gets its decision, moves its case, and puts its alerts into the outbox."""
         await store_undecided(store, case_event())
-        bench = Bench(store)
-        await bench.route()
+        harness = RouterHarness(store)
+        await harness.route()
         (event,) = await read_table(store, events)
-        assert (event.routed_at, event.change_id) == (bench.clock.now(), 1)
+        assert (event.routed_at, event.change_id) == (harness.clock.now(), 1)
         assert event.fold_reason == "first change with this status"
         (change,) = await read_table(store, changes)
         assert (change.event_id, change.status, change.at) == (1, "rfe_issued", OCCURRED_AT)
         (case,) = await read_table(store, cases)
         assert (case.receipt, case.status, case.change_id) == ("IOE0912345678", "rfe_issued", 1)
-        assert await bench.told() == [
+        assert await harness.told() == [
             ("slack", "general", True),
             ("email", "jchan@example-firm.com", True),
             ("email", "rfe-team@example-firm.com", True),
@@ -58,14 +58,14 @@ class TestDeciding:
         first = (await read_table(store, alerts))[0]
         assert (first.subject, first.event_id, first.change_id) == ("change:1", 1, 1)
         assert json.loads(first.rules) == ["RFE", "Rest"]
-        assert bench.rung == 1
-        (line,) = bench.book.named("event.routed")
+        assert harness.wakeups == 1
+        (line,) = harness.recording.named("event.routed")
         assert (line["receipt"], line["outcome"]) == ("IOE******5678", "notified")
 
     async def test_the_journal_has_the_decision(self, store: Store) -> None:
         """The decision is in the journal as it is in its row: who, by which rules, and why."""
         await store_undecided(store, case_event())
-        await Bench(store).route()
+        await RouterHarness(store).route()
         (entry,) = [row for row in await read_table(store, journal) if row.kind == "decision.made"]
         (change,) = await read_table(store, changes)
         data = json.loads(entry.data)
@@ -86,9 +86,9 @@ class TestDeciding:
                     "('IOE0912345678', 'jchan@example-firm.com', 1, 0)"
                 )
             )
-        bench = Bench(store)
-        await bench.route()
-        assert await bench.told() == [
+        harness = RouterHarness(store)
+        await harness.route()
+        assert await harness.told() == [
             ("email", "jchan@example-firm.com", True),
             ("email", "rfe-team@example-firm.com", True),
             ("slack", "general", False),
@@ -97,10 +97,10 @@ class TestDeciding:
     async def test_nobody_is_recorded(self, store: Store) -> None:
         """A change that no rule wants told has a decision that says so, and no alert."""
         await store_undecided(store, received("evt_1"))
-        bench = Bench(store, rules=RULES[:1])
-        await bench.route()
-        assert await bench.outcomes() == ["nobody"]
-        assert await bench.told() == []
+        harness = RouterHarness(store, rules=RULES[:1])
+        await harness.route()
+        assert await harness.outcomes() == ["nobody"]
+        assert await harness.told() == []
 
     async def test_a_placeholder_is_no_news(self, store: Store) -> None:
         """A text without information is decided for nobody and moves no case that is known."""
@@ -111,18 +111,18 @@ class TestDeciding:
             occurred_at=OCCURRED_AT + 10,
         )
         await store_undecided(store, received("evt_1"), placeholder)
-        bench = Bench(store)
-        await bench.route()
-        assert await bench.outcomes() == ["notified", "nobody"]
+        harness = RouterHarness(store)
+        await harness.route()
+        assert await harness.outcomes() == ["notified", "nobody"]
         (case,) = await read_table(store, cases)
         assert case.status == "received"
 
     async def test_a_test_receipt_is_for_operations(self, store: Store) -> None:
         """A staging receipt reaches operations and nobody else, whatever the rules say."""
         await store_undecided(store, case_event(receipt="EAC9999103403"))
-        bench = Bench(store)
-        await bench.route()
-        assert await bench.told() == [("ops", "it@example-firm.com", False)]
+        harness = RouterHarness(store)
+        await harness.route()
+        assert await harness.told() == [("ops", "it@example-firm.com", False)]
 
     async def test_several_reports_are_one_change(self, store: Store) -> None:
         """The generic and the specific type in one batch are told once; both events point to it."""
@@ -131,15 +131,15 @@ class TestDeciding:
             case_event("evt_1", type="case.status.updated"),
             case_event("evt_2", type="case.rfe.issued", occurred_at=OCCURRED_AT + 1),
         )
-        bench = Bench(store)
-        await bench.route()
+        harness = RouterHarness(store)
+        await harness.route()
         assert [row.change_id for row in await read_table(store, events)] == [1, 1]
         assert len(await read_table(store, changes)) == 1
-        assert [line["outcome"] for line in bench.book.named("event.routed")] == [
+        assert [line["outcome"] for line in harness.recording.named("event.routed")] == [
             "notified",
             "same_change",
         ]
-        assert len(await bench.told()) == 3
+        assert len(await harness.told()) == 3
 
     async def test_a_repeated_observation_is_flagged(self, store: Store) -> None:
         """The same state at a new time of observation is stored with its flag, and not told."""
@@ -148,8 +148,8 @@ class TestDeciding:
             received("evt_1", time_basis=TimeBasis.OBSERVED),
             received("evt_2", time_basis=TimeBasis.OBSERVED, occurred_at=OCCURRED_AT + 10**9),
         )
-        bench = Bench(store)
-        await bench.route()
+        harness = RouterHarness(store)
+        await harness.route()
         assert [row.flags for row in await read_table(store, events)] == ["", " repeat "]
         (change,) = await read_table(store, changes)
         assert change.seen_until == OCCURRED_AT + 10**9
@@ -161,13 +161,13 @@ class TestDeciding:
         late = OCCURRED_AT + DAY * 10**7
         approved = received("evt_1", delivered_status="approved", text="", occurred_at=late)
         await store_undecided(store, approved, case_event("evt_2"))
-        bench = Bench(
+        harness = RouterHarness(
             store, rules=({"name": "Late", "when": {"flags": ["late"]}, "notify": ["ops"]},)
         )
-        await bench.route()
+        await harness.route()
         assert [row.flags for row in await read_table(store, events)] == ["", " late "]
         # Rules may ask for what folding found out.
-        assert await bench.told() == [("ops", "it@example-firm.com", True)]
+        assert await harness.told() == [("ops", "it@example-firm.com", True)]
         (case,) = await read_table(store, cases)
         assert case.status == "approved"
 
@@ -185,14 +185,14 @@ class TestDeciding:
             folder = tmp_path / name
             folder.mkdir()
             async with store_in(folder) as store:
-                bench = Bench(store)
+                harness = RouterHarness(store)
                 if name == "later":
                     await store_undecided(store, *story)
-                    await bench.route()
+                    await harness.route()
                 for batch in {"together": [story], "one by one": [[one] for one in story]}.get(
                     name, []
                 ):
-                    await bench.stored(*batch)
+                    await harness.stored(*batch)
                 tables = await snapshot(store)
                 entries = sorted((row[2:6] for row in tables.pop()), key=str)
                 found.append([tables, entries])
@@ -205,8 +205,8 @@ class TestOperations:
     async def test_a_conflict_is_told_once(self, store: Store) -> None:
         """Another body under a used key is routed like any event, and operations hear once (C6)."""
         await store_undecided(store, received("evt_1"))
-        bench = Bench(store)
-        await bench.route()
+        harness = RouterHarness(store)
+        await harness.route()
         other = received(
             "evt_1",
             delivered_status="approved",
@@ -214,8 +214,8 @@ class TestOperations:
             body=body_of("evt_1", x=1),
         )
         await store_undecided(store, other, other)
-        await bench.route()
-        assert await bench.notes() == [
+        await harness.route()
+        assert await harness.notes() == [
             (
                 "Source parley sent other content under a key it had used before.\n"
                 "The first stays as event 1; the other is event 2, routed as well.\n"
@@ -226,7 +226,7 @@ class TestOperations:
             " conflict ",
             " conflict ",
         ]
-        assert await bench.outcomes() == ["notified", "notified"]
+        assert await harness.outcomes() == ["notified", "notified"]
 
     @pytest.mark.parametrize(
         ("delivered", "text", "flag"),
@@ -241,10 +241,10 @@ class TestOperations:
         """A source that contradicts itself is told of with what it said (C3, D4)."""
         event = case_event(delivered_status=delivered, text=text, type="case.rfe.issued")
         await store_undecided(store, event)
-        bench = Bench(store)
-        await bench.route()
-        await bench.route()
-        assert await bench.notes() == [
+        harness = RouterHarness(store)
+        await harness.route()
+        await harness.route()
+        assert await harness.notes() == [
             (
                 "Source parley delivered event 1 with parts that contradict each other.\n"
                 f"Delivered status: “{delivered}”. Event type: “case.rfe.issued”.\n"
@@ -257,10 +257,10 @@ class TestOperations:
     async def test_nobody_for_operations(self, store: Store) -> None:
         """Without a channel for operations, the events are routed all the same."""
         await store_undecided(store, case_event(text="Case Was Approved"))
-        bench = Bench(store, ops=())
-        await bench.route()
-        assert await bench.notes() == []
-        assert await bench.outcomes() == ["notified"]
+        harness = RouterHarness(store, ops=())
+        await harness.route()
+        assert await harness.notes() == []
+        assert await harness.outcomes() == ["notified"]
 
 
 class TestLoop:
@@ -271,11 +271,11 @@ class TestLoop:
         count = BATCH + 3
         many = [received(f"evt_{i}", receipt=f"IOE{i:010d}") for i in range(count)]
         await store_undecided(store, *many)
-        bench = Bench(store)
+        harness = RouterHarness(store)
         with recorded_transactions(store) as begun:
-            await bench.route()
+            await harness.route()
         assert len(begun) == 2
-        assert [line["row"] for line in bench.book.named("event.routed")] == list(
+        assert [line["row"] for line in harness.recording.named("event.routed")] == list(
             range(1, count + 1)
         )
 
@@ -283,57 +283,61 @@ class TestLoop:
         """Events that were left undecided are decided after the start, once."""
         await store_undecided(store, received("evt_1"))
         for _ in range(2):
-            bench = Bench(store)
-            async with bench.router.loop:
-                await until(partial(is_idle, bench.router.loop._wakeup), "the loop to go round")
+            harness = RouterHarness(store)
+            async with harness.router.loop:
+                await until(partial(is_idle, harness.router.loop._wakeup), "the loop to go round")
         assert len(await read_table(store, changes)) == 1
-        assert len(await bench.told()) == 1
+        assert len(await harness.told()) == 1
 
     async def test_new_rules_wake_it(self, store: Store) -> None:
         """What could not be decided before is decided when the rules change."""
-        bench = Bench(store)
-        async with bench.router.loop:
-            await until(lambda: is_idle(bench.router.loop._wakeup), "the loop to rest")
+        harness = RouterHarness(store)
+        async with harness.router.loop:
+            await until(lambda: is_idle(harness.router.loop._wakeup), "the loop to rest")
             await store_undecided(store, received("evt_1"))
-            bench.router.loop.wake()
-            await until(lambda: bench.book.named("event.routed"), "the routed event in the log")
-        assert bench.rung == 1
+            harness.router.loop.wake()
+            await until(
+                lambda: harness.recording.named("event.routed"), "the routed event in the log"
+            )
+        assert harness.wakeups == 1
 
     async def test_it_outlives_trouble(self, store: Store) -> None:
         """Neither a failing storage nor a defect ends the loop; it goes on when they are over."""
         await store_undecided(store, received("evt_1"))
-        bench = Bench(store)
+        harness = RouterHarness(store)
         errors: list[BaseException] = [disk_failure(), RuntimeError("a secret")]
 
         def fails(_statement: str) -> BaseException | None:
             return errors.pop(0) if errors else None
 
         with failing_statements(store, fails):
-            async with bench.router.loop:
+            async with harness.router.loop:
                 await until(lambda: len(errors) < 2, "the first error")
-                bench.router.loop.wake()
-                await until(lambda: bench.book.named("loop.defect"), "the defect in the log")
-                assert bench.router.loop.alive
-                bench.router.loop.wake()
-                await until(lambda: bench.book.named("event.routed"), "the routed event in the log")
-        met = bench.metrics.registry.get_sample_value(
+                harness.router.loop.wake()
+                await until(lambda: harness.recording.named("loop.defect"), "the defect in the log")
+                assert harness.router.loop.alive
+                harness.router.loop.wake()
+                await until(
+                    lambda: harness.recording.named("event.routed"), "the routed event in the log"
+                )
+        met = harness.metrics.registry.get_sample_value(
             "casebell_storage_errors_total", {"stage": "route"}
         )
         assert met == 1.0
 
     async def test_looking_costs_no_writing(self, store: Store) -> None:
         """Where every event has its decision, nothing is written."""
-        bench = Bench(store)
-        await bench.stored(received("evt_1"))
+        harness = RouterHarness(store)
+        await harness.stored(received("evt_1"))
         with recorded_transactions(store) as begun:
-            await bench.route()
+            await harness.route()
         assert begun == []
 
     async def test_alive(self, store: Store) -> None:
         """It says whether its loop runs."""
-        bench = Bench(store)
-        told = [bench.router.loop.alive]
-        async with bench.router.loop:
-            told.append(bench.router.loop.alive)
-        told.append(bench.router.loop.alive)
+        harness = RouterHarness(store)
+        told = [harness.router.loop.alive]
+        async with harness.router.loop:
+            told.append(harness.router.loop.alive)
+        told.append(harness.router.loop.alive)
         assert told == [False, True, False]

@@ -24,9 +24,9 @@ from casebell.store.schema import changes, events
 from contracts.case_events import OCCURRED_AT, case_event
 from contracts.stores import disk_failure, failing_statements, read_table, store_in, store_undecided
 from contracts.writing import writing
-from route.routing import (
+from route.harness import (
     DAY,
-    Bench,
+    RouterHarness,
     received,
     snapshot,
 )
@@ -44,14 +44,14 @@ class TestAllOrNothing:
             case_event("evt_3", type="case.denied"),
         ]
 
-    async def decide(self, bench: Bench, *, later: bool | None) -> None:
+    async def decide(self, harness: RouterHarness, *, later: bool | None) -> None:
         """Decide in the transaction that stores them, or later; None where they are stored."""
         if later is False:
-            await bench.stored(*self.story())
+            await harness.stored(*self.story())
             return
         if later:
-            await store_undecided(bench.store, *self.story())
-        await bench.route()
+            await store_undecided(harness.store, *self.story())
+        await harness.route()
 
     @pytest.mark.parametrize("later", [False, True])
     async def test_at_every_statement(self, tmp_path: Path, *, later: bool) -> None:
@@ -59,7 +59,7 @@ class TestAllOrNothing:
         folder = tmp_path / "whole"
         folder.mkdir()
         async with store_in(folder) as store:
-            await self.decide(Bench(store), later=later)
+            await self.decide(RouterHarness(store), later=later)
             whole = await snapshot(store)
         assert [len(rows_of_table) for rows_of_table in whole[:4]] == [3, 2, 1, 5]
 
@@ -70,17 +70,17 @@ class TestAllOrNothing:
                 if later:
                     await store_undecided(store, *self.story())
                 before = await snapshot(store)
-                bench = Bench(store)
+                harness = RouterHarness(store)
                 with failing_statements(store, failing_at(place)):
                     try:
-                        await self.decide(bench, later=later and None)
+                        await self.decide(harness, later=later and None)
                     except StorageUnavailable:
                         pass
                     else:
                         break
                 assert await snapshot(store) == before
-                assert bench.book.lines == []
-                await self.decide(bench, later=later and None)
+                assert harness.recording.lines == []
+                await self.decide(harness, later=later and None)
                 assert await snapshot(store) == whole
         assert place > 6
 
@@ -88,18 +88,20 @@ class TestAllOrNothing:
         """A router that is cancelled while it writes leaves no trace; the next start decides."""
         await store_undecided(store, *self.story())
         before = await snapshot(store)
-        bench = Bench(store)
+        harness = RouterHarness(store)
         counted = itertools.count(1)
 
         def cancel(_statement: str) -> BaseException | None:
             return asyncio.CancelledError() if next(counted) == 4 else None
 
         with failing_statements(store, cancel), pytest.raises(asyncio.CancelledError):
-            await bench.route()
+            await harness.route()
         assert await snapshot(store) == before
-        again = Bench(store)
+        again = RouterHarness(store)
         async with again.router.loop:
-            await until(lambda: len(again.book.named("event.routed")) == 3, "three routed events")
+            await until(
+                lambda: len(again.recording.named("event.routed")) == 3, "three routed events"
+            )
         assert len(await read_table(store, changes)) == 2
 
 
@@ -113,10 +115,10 @@ class TestPoison:
     """An event that cannot be routed."""
 
     @pytest.fixture
-    async def bench(self, store: Store) -> Bench:
+    async def harness(self, store: Store) -> RouterHarness:
         """Three events; the second has a rule's worth of trouble in it."""
         await store_undecided(store, *self.story())
-        return Bench(store)
+        return RouterHarness(store)
 
     def story(self) -> list[CaseEvent]:
         """Three events, of which the second is the one."""
@@ -137,39 +139,39 @@ class TestPoison:
 
         monkeypatch.setattr(DecisionCache, "on", fails)
 
-    async def test_a_row_that_cannot_be_read(self, bench: Bench) -> None:
+    async def test_a_row_that_cannot_be_read(self, harness: RouterHarness) -> None:
         """A word of a later release keeps one event waiting, told once, and the others not."""
-        async with writing(bench.store) as connection:
+        async with writing(harness.store) as connection:
             await connection.execute(text("UPDATE events SET flags = ' novel ' WHERE id = 2"))
-        await bench.route()
-        routed = [row.routed_at is not None for row in await read_table(bench.store, events)]
+        await harness.route()
+        routed = [row.routed_at is not None for row in await read_table(harness.store, events)]
         assert routed == [True, False, True]
-        (line,) = bench.book.named("event.defect")
+        (line,) = harness.recording.named("event.defect")
         assert line["row"] == 2
-        assert await bench.told(AlertKind.OPS) == [("ops", "it@example-firm.com", True)]
+        assert await harness.told(AlertKind.OPS) == [("ops", "it@example-firm.com", True)]
         # Put right, it is decided at the next try, and operations do not hear of it again.
-        async with writing(bench.store) as connection:
+        async with writing(harness.store) as connection:
             await connection.execute(text("UPDATE events SET flags = '' WHERE id = 2"))
-        await bench.route()
-        assert all(row.routed_at is not None for row in await read_table(bench.store, events))
-        assert len(await bench.told(AlertKind.OPS)) == 1
+        await harness.route()
+        assert all(row.routed_at is not None for row in await read_table(harness.store, events))
+        assert len(await harness.told(AlertKind.OPS)) == 1
 
     async def test_a_history_that_cannot_be_read(self, store: Store) -> None:
         """Where a case's change has a word of a later release, its next event is stored still."""
-        bench = Bench(store)
-        await bench.stored(received("evt_1"), received("evt_2", receipt="IOE0000000002"))
+        harness = RouterHarness(store)
+        await harness.stored(received("evt_1"), received("evt_2", receipt="IOE0000000002"))
         async with writing(store) as connection:
             await connection.execute(text("UPDATE changes SET status = 'novel' WHERE event_id = 1"))
-        appended = await bench.stored(
+        appended = await harness.stored(
             case_event("evt_3"), case_event("evt_4", receipt="IOE0000000002")
         )
         assert [one.outcome for one in appended] == ["stored"] * 2
         assert [one.decided is not None for one in appended] == [False, True]
-        (note,) = await bench.notes()
+        (note,) = await harness.notes()
         assert note.startswith("Event 3 is stored, but deciding about it failed.")
         async with writing(store) as connection:
             await connection.execute(text("UPDATE changes SET status = 'received'"))
-        await bench.route()
+        await harness.route()
         assert all(row.routed_at is not None for row in await read_table(store, events))
 
     @pytest.mark.parametrize("later", [False, True])
@@ -178,25 +180,25 @@ class TestPoison:
     ) -> None:
         """It is stored, the others are decided; operations hear of it, urgently and once."""
         self.poisoned(monkeypatch)
-        bench = Bench(store)
+        harness = RouterHarness(store)
         if later:
             await store_undecided(store, *self.story())
-            await bench.route()
+            await harness.route()
         else:
-            appended = await bench.stored(*self.story())
+            appended = await harness.stored(*self.story())
             assert [one.outcome for one in appended] == ["stored"] * 3
             assert [one.decided is not None for one in appended] == [True, False, True]
-        routed = [row.routed_at is not None for row in await read_table(bench.store, events)]
+        routed = [row.routed_at is not None for row in await read_table(harness.store, events)]
         assert routed == [True, False, True]
-        assert await bench.told(AlertKind.OPS) == [("ops", "it@example-firm.com", True)]
-        (note,) = await bench.notes()
+        assert await harness.told(AlertKind.OPS) == [("ops", "it@example-firm.com", True)]
+        (note,) = await harness.notes()
         assert note.startswith("Event 2 is stored, but deciding about it failed.")
-        (line,) = bench.book.named("event.defect")
+        (line,) = harness.recording.named("event.defect")
         assert line["row"] == 2
-        assert len(bench.book.named("event.routed")) == 2
+        assert len(harness.recording.named("event.routed")) == 2
 
     async def test_a_verdict_that_cannot_be_reached(
-        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+        self, harness: RouterHarness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """An event that cannot be judged waits without a verdict; the others have theirs."""
 
@@ -206,32 +208,34 @@ class TestPoison:
             return verdict_on(event, meanings)
 
         monkeypatch.setattr(rulebook_module, "verdict_on", fails)
-        await bench.route()
-        statuses = [row.status for row in await read_table(bench.store, events)]
+        await harness.route()
+        statuses = [row.status for row in await read_table(harness.store, events)]
         assert statuses == ["received", "", "received"]
-        (note,) = await bench.notes()
+        (note,) = await harness.notes()
         assert note.startswith("Event 2 is stored, but deciding about it failed.")
         monkeypatch.undo()
-        await bench.route()
-        assert (await read_table(bench.store, events))[1].status == "rfe_issued"
+        await harness.route()
+        assert (await read_table(harness.store, events))[1].status == "rfe_issued"
 
-    async def test_it_is_tried_again(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_it_is_tried_again(
+        self, harness: RouterHarness, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """It is tried again, and while it fails nobody is told a second time."""
         self.poisoned(monkeypatch)
-        await bench.route()
-        await bench.route()
-        assert len(bench.book.named("event.defect")) == 2
-        assert len(await bench.notes()) == 1
+        await harness.route()
+        await harness.route()
+        assert len(harness.recording.named("event.defect")) == 2
+        assert len(await harness.notes()) == 1
         monkeypatch.undo()
-        await bench.route()
-        assert all(row.routed_at for row in await read_table(bench.store, events))
+        await harness.route()
+        assert all(row.routed_at for row in await read_table(harness.store, events))
 
     async def test_new_events_are_not_held_up(
-        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+        self, harness: RouterHarness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Beside it, what comes later is decided, however many there are."""
         self.poisoned(monkeypatch)
-        await bench.route()
-        await bench.stored(received("evt_4", receipt="IOE0000000004"))
-        routed = [row.routed_at is not None for row in await read_table(bench.store, events)]
+        await harness.route()
+        await harness.stored(received("evt_4", receipt="IOE0000000004"))
+        routed = [row.routed_at is not None for row in await read_table(harness.store, events)]
         assert routed == [True, False, True, True]

@@ -14,13 +14,13 @@ from casebell.store.schema import changes, events, journal
 from contracts.case_events import case_event
 from contracts.stores import read_table, store_undecided
 from contracts.writing import writing
-from route.routing import HOUR, Bench, rulebook
+from route.harness import HOUR, RouterHarness, rulebook
 
 
 async def test_written_with_the_decision(store: Store) -> None:
     """The event has its status, tags and flags with its decision; the journal has it."""
-    bench = Bench(store)
-    await bench.stored(
+    harness = RouterHarness(store)
+    await harness.stored(
         case_event("evt_1", type="case.rfe.issued", delivered_status="approved", text=""),
         case_event("evt_2"),
     )
@@ -35,7 +35,9 @@ async def test_written_with_the_decision(store: Store) -> None:
     }
     assert told["decision.made"]["status"] == "rfe_issued"
     assert told["change.corroborated"] == {"event": 2, "status": "rfe_issued"}
-    assert [line["status"] for line in bench.book.named("event.routed")] == ["rfe_issued"] * 2
+    assert [line["status"] for line in harness.recording.named("event.routed")] == [
+        "rfe_issued"
+    ] * 2
 
 
 async def test_after_a_restart_it_is_the_same(store: Store) -> None:
@@ -52,15 +54,15 @@ async def test_after_a_restart_it_is_the_same(store: Store) -> None:
             [("received", "Request for Evidence"), ("Rejected", None), (None, None)]
         )
     ]
-    bench = Bench(store)
-    await bench.stored(*told)
+    harness = RouterHarness(store)
+    await harness.stored(*told)
     verdicts = [(row.status, row.tags, row.flags) for row in await read_table(store, events)]
     async with writing(store) as connection:
         await connection.execute(
             text("UPDATE events SET routed_at = NULL, status = '', tags = '', flags = ''")
         )
         await connection.execute(text("DELETE FROM changes"))
-    await Bench(store).route()
+    await RouterHarness(store).route()
     assert verdicts == [
         ("rfe_issued", " deadline ", " status_conflict "),
         ("other", " rejected ", ""),
@@ -72,7 +74,7 @@ async def test_after_a_restart_it_is_the_same(store: Store) -> None:
 
 async def test_new_meanings(store: Store) -> None:
     """What the operator says of words and receipts counts from the next event on (E10)."""
-    bench = Bench(store)
+    harness = RouterHarness(store)
     for number, meanings in enumerate(
         (
             Meanings(),
@@ -80,7 +82,7 @@ async def test_new_meanings(store: Store) -> None:
             Meanings(test_receipts=("IOE*",)),
         )
     ):
-        bench.rulebook = rulebook(meanings=meanings)
+        harness.rulebook = rulebook(meanings=meanings)
         await store_undecided(
             store,
             case_event(
@@ -90,7 +92,7 @@ async def test_new_meanings(store: Store) -> None:
                 text="",
             ),
         )
-        await bench.route()
+        await harness.route()
     assert [(row.status, row.tags) for row in await read_table(store, events)] == [
         ("other", ""),
         ("denied", " adverse decision "),
@@ -111,16 +113,16 @@ async def test_a_rule_that_cannot_be_decided_is_told(store: Store) -> None:
     ((clause,),) = rule.when
     broken = replace(rule, when=((replace(clause, patterns=(Broken(),)),),))
     await store_undecided(store, case_event("evt_1"), case_event("evt_2", receipt="IOE0000000002"))
-    bench = Bench(store)
-    bench.rulebook = rulebook(compiled=[broken])
-    await bench.route()
-    assert await bench.told() == [("slack", "general", True)] * 2
+    harness = RouterHarness(store)
+    harness.rulebook = rulebook(compiled=[broken])
+    await harness.route()
+    assert await harness.told() == [("slack", "general", True)] * 2
     (first, _) = await read_table(store, changes)
     (result,) = json.loads(first.decision)["rules"]
     assert result["why"] == "it could not be decided, and so counts as matching"
-    (note,) = await bench.notes()
+    (note,) = await harness.notes()
     assert note.startswith("Rule “RFE” could not be decided for event 1")
-    bench.clock.advance(HOUR)
+    harness.clock.advance(HOUR)
     await store_undecided(store, case_event("evt_3", receipt="IOE0000000003"))
-    await bench.route()
-    assert len(await bench.notes()) == 2
+    await harness.route()
+    assert len(await harness.notes()) == 2

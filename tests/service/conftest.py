@@ -1,4 +1,4 @@
-"""A desk for the operator."""
+"""A harness for the operator."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from casebell.sandbox.http_sink import HttpSink
 from casebell.store.engine import Store
 from contracts.stores import store_in
-from service.operating import Desk
+from service.harness import OperationsHarness
 
 
 @pytest.fixture
@@ -26,6 +26,6 @@ async def sink() -> AsyncIterator[HttpSink]:
 
 
 @pytest.fixture
-def desk(store: Store, sink: HttpSink) -> Desk:
+def harness(store: Store, sink: HttpSink) -> OperationsHarness:
     """Everything that the verbs need."""
-    return Desk(store, sink)
+    return OperationsHarness(store, sink)

@@ -7,11 +7,11 @@ import pytest
 
 from casebell.errors import ConfigError, Problem
 from casebell.settings import Settings, load
-from settings.written import Problems, Read
+from settings.loading import ReadConfig, ReadProblems
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Read:
+def read(tmp_path: Path) -> ReadConfig:
     """Write a configuration and load it: `read(text, {"NAME": "value"})`."""
 
     def write_and_load(text: str, environ: Mapping[str, str] | None = None) -> Settings:
@@ -23,7 +23,7 @@ def read(tmp_path: Path) -> Read:
 
 
 @pytest.fixture
-def problems(read: Read) -> Problems:
+def problems(read: ReadConfig) -> ReadProblems:
     """Load a wrong configuration; its problems by key."""
 
     def write_and_fail(text: str, environ: Mapping[str, str] | None = None) -> dict[str, Problem]:

@@ -4,14 +4,14 @@ import pytest
 from pydantic import SecretStr
 
 from casebell.settings import Channel
-from settings.written import MINIMAL, Problems, Read
+from settings.loading import MINIMAL, ReadConfig, ReadProblems
 
 
 def channels(text: str) -> str:
     return f"{MINIMAL}\n{text}"
 
 
-def test_url_and_urls(read: Read) -> None:
+def test_url_and_urls(read: ReadConfig) -> None:
     """One URL or several: readers find all of them in `urls`."""
     settings = read(
         channels(
@@ -56,12 +56,12 @@ def test_url_and_urls(read: Read) -> None:
         ('url = "slack://a"\nfallback = "a"', "fallback"),
     ],
 )
-def test_what_a_channel_cannot_be(problems: Problems, text: str, key: str) -> None:
+def test_what_a_channel_cannot_be(problems: ReadProblems, text: str, key: str) -> None:
     """Each of these is one problem, at the key to change."""
     assert list(problems(channels(f"[channels.a]\n{text}"))) == [f"channels.a.{key}"]
 
 
-def test_a_channel_that_may_send_plain_text_gets_a_warning(read: Read) -> None:
+def test_a_channel_that_may_send_plain_text_gets_a_warning(read: ReadConfig) -> None:
     """`insecure = true` is told of wherever warnings are; without it there is nothing to tell."""
     settings = read(channels('[channels.a]\nurl = "json://example.com"\ninsecure = true'))
     assert any("channels.a" in warning for warning in settings.warnings)
@@ -69,7 +69,7 @@ def test_a_channel_that_may_send_plain_text_gets_a_warning(read: Read) -> None:
     assert not any("channels.a" in warning for warning in settings.warnings)
 
 
-def test_a_ring_of_fallbacks_is_told_of_once(problems: Problems) -> None:
+def test_a_ring_of_fallbacks_is_told_of_once(problems: ReadProblems) -> None:
     """At the first channel of the ring; a channel that leads into it is not to blame."""
     found = problems(
         channels(
@@ -82,7 +82,7 @@ def test_a_ring_of_fallbacks_is_told_of_once(problems: Problems) -> None:
     assert list(found) == ["channels.b.fallback"]
 
 
-def test_a_chain_of_fallbacks_is_fine(read: Read) -> None:
+def test_a_chain_of_fallbacks_is_fine(read: ReadConfig) -> None:
     """A fallback may have one itself."""
     settings = read(
         channels(

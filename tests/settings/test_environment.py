@@ -7,7 +7,7 @@ import pytest
 
 from casebell.errors import ConfigError
 from casebell.settings.environment import Environment
-from settings.written import MINIMAL, Problems, Read
+from settings.loading import MINIMAL, ReadConfig, ReadProblems
 
 CHANNEL = """
 [channels.slack-immigration]
@@ -15,7 +15,7 @@ url = "slack://a"
 """
 
 
-def test_an_override_sets_a_key(read: Read) -> None:
+def test_an_override_sets_a_key(read: ReadConfig) -> None:
     """Scalars, lists and tables can be set, in sections that the file has or has not."""
     settings = read(
         MINIMAL + CHANNEL,
@@ -46,13 +46,13 @@ def test_an_override_sets_a_key(read: Read) -> None:
     "name",
     ["CASEBELL_CHANNELS__SLACK_IMMIGRATION__URL", "CASEBELL_channels__Slack-Immigration__url"],
 )
-def test_an_override_finds_names_with_dashes(read: Read, name: str) -> None:
+def test_an_override_finds_names_with_dashes(read: ReadConfig, name: str) -> None:
     """`_` stands for `-`, and case does not count."""
     settings = read(MINIMAL + CHANNEL, {name: "slack://b"})
     assert settings.channels["slack-immigration"].urls[0].get_secret_value() == "slack://b"
 
 
-def test_a_table_is_replaced_before_its_keys(read: Read) -> None:
+def test_a_table_is_replaced_before_its_keys(read: ReadConfig) -> None:
     """A whole table as JSON comes first, a key of it on top."""
     settings = read(
         MINIMAL,
@@ -64,7 +64,7 @@ def test_a_table_is_replaced_before_its_keys(read: Read) -> None:
     assert settings.sources["parley"].secret_header == "X-Torch"
 
 
-def test_a_whole_table_replaces_that_of_the_file(read: Read) -> None:
+def test_a_whole_table_replaces_that_of_the_file(read: ReadConfig) -> None:
     """What the file says in that table does not count; the tables beside it do."""
     settings = read(
         MINIMAL + 'strict = true\ncategories = { "Closed" = "denied" }\n' + CHANNEL,
@@ -78,13 +78,13 @@ def test_a_whole_table_replaces_that_of_the_file(read: Read) -> None:
     assert settings.channels["slack-immigration"].url is None
 
 
-def test_a_reference_that_is_overridden_need_not_lead_anywhere(read: Read) -> None:
+def test_a_reference_that_is_overridden_need_not_lead_anywhere(read: ReadConfig) -> None:
     """What the environment replaces is not looked at."""
     text = MINIMAL + '[storage]\nurl = "${NOT_SET}"\n'
     assert read(text, {"CASEBELL_STORAGE__URL": "sqlite:///a.db"}).storage.kind == "sqlite"
 
 
-def test_an_override_is_filled_in(read: Read) -> None:
+def test_an_override_is_filled_in(read: ReadConfig) -> None:
     """References work in overrides as they do in the file."""
     settings = read(MINIMAL, {"CASEBELL_SERVER__HOST": "${HOST_IP}", "HOST_IP": "10.0.0.1"})
     assert settings.server.host == "10.0.0.1"
@@ -105,7 +105,7 @@ def test_an_override_is_filled_in(read: Read) -> None:
     ],
 )
 def test_an_override_of_an_unknown_key_is_an_error(
-    problems: Problems, name: str, hint: str
+    problems: ReadProblems, name: str, hint: str
 ) -> None:
     """A mistyped variable is told of with the nearest known part, never ignored."""
     found = problems(MINIMAL + CHANNEL, {name: "value"})
@@ -114,26 +114,26 @@ def test_an_override_of_an_unknown_key_is_an_error(
     assert hint in found[name].hint
 
 
-def test_other_variables_are_left_alone(read: Read) -> None:
+def test_other_variables_are_left_alone(read: ReadConfig) -> None:
     """What Kubernetes sets for a service named casebell, and CASEBELL_CONFIG, are no overrides."""
     environ = {"CASEBELL_PORT_8080_TCP": "tcp://10.0.0.1:8080", "CASEBELL_CONFIG": "x", "X__Y": "z"}
     assert read(MINIMAL, environ).server.port == 8080
 
 
-def test_a_variable_that_means_two_names_is_an_error(problems: Problems) -> None:
+def test_a_variable_that_means_two_names_is_an_error(problems: ReadProblems) -> None:
     """Where `a-b` and `a_b` both exist, neither is chosen."""
     text = MINIMAL + '[channels.a-b]\nurl = "slack://a"\n[channels.a_b]\nurl = "slack://a"\n'
     found = problems(text, {"CASEBELL_CHANNELS__A_B__PACE": "2s"})
     assert "channels.a-b.pace, channels.a_b.pace" in found["CASEBELL_CHANNELS__A_B__PACE"].hint
 
 
-def test_json_that_is_not_json_is_an_error(problems: Problems) -> None:
+def test_json_that_is_not_json_is_an_error(problems: ReadProblems) -> None:
     """A list that was cut off is not taken for a text."""
     name = "CASEBELL_SOURCES__PARLEY__SECRETS"
     assert "JSON" in problems(MINIMAL, {name: '["aaaaaaaaaaaaaaaa",'})[name].message
 
 
-def test_json_that_is_no_unicode_is_an_error(problems: Problems) -> None:
+def test_json_that_is_no_unicode_is_an_error(problems: ReadProblems) -> None:
     """Half a character can be spelled in JSON, and written nowhere else."""
     name = "CASEBELL_SOURCES__PARLEY__CATEGORIES"
     assert list(problems(MINIMAL, {name: '{"\\ud800": "other"}'})) == [name]
@@ -142,7 +142,7 @@ def test_json_that_is_no_unicode_is_an_error(problems: Problems) -> None:
 @pytest.mark.parametrize("depth", [100, 600, 900, 5000])
 @pytest.mark.parametrize(("begin", "end"), [('{"a":', "}"), ("[", "]")])
 def test_json_that_is_nested_too_deeply_is_an_error(
-    problems: Problems, begin: str, end: str, depth: int
+    problems: ReadProblems, begin: str, end: str, depth: int
 ) -> None:
     """However deep it is, it is told of as a problem of that source."""
     value = begin * depth + "1" + end * depth
@@ -151,28 +151,28 @@ def test_json_that_is_nested_too_deeply_is_an_error(
     assert all("parley" in key.lower() for key in found)
 
 
-def test_a_text_may_look_like_json(read: Read) -> None:
+def test_a_text_may_look_like_json(read: ReadConfig) -> None:
     """Where only text can stand, brackets are part of it."""
     assert (
         read(MINIMAL, {"CASEBELL_SOURCES__PARLEY__PREFIX": "[x"}).sources["parley"].prefix == "[x"
     )
 
 
-def test_a_wrong_override_names_its_variable(problems: Problems) -> None:
+def test_a_wrong_override_names_its_variable(problems: ReadProblems) -> None:
     """The reader is sent to the variable, not to the file."""
     problem = problems(MINIMAL, {"CASEBELL_SERVER__PORT": "many"})["server.port"]
     assert problem.where == "environment"
     assert "CASEBELL_SERVER__PORT" in problem.hint
 
 
-def test_an_override_into_what_is_no_table(problems: Problems) -> None:
+def test_an_override_into_what_is_no_table(problems: ReadProblems) -> None:
     """The wrong section is told of once, whatever keys variables name in it."""
     environ = {"CASEBELL_SERVER__PORT": "1", "CASEBELL_CHANNELS__A__URL": "slack://a"}
     found = problems("server = 5\nchannels = 4\n" + MINIMAL, environ)
     assert list(found) == ["server", "channels"]
 
 
-def test_env_file_gives_way_to_the_environment(tmp_path: Path, read: Read) -> None:
+def test_env_file_gives_way_to_the_environment(tmp_path: Path, read: ReadConfig) -> None:
     """`.env` is read without expansion; the process's own variables win."""
     (tmp_path / ".env").write_text(
         '\ufeffA=from-file\nexport B="with ${A} in it"\nC=from-file\nD\n', encoding="utf-8"
@@ -185,7 +185,7 @@ def test_env_file_gives_way_to_the_environment(tmp_path: Path, read: Read) -> No
     assert settings.server.host == "from-file"
 
 
-def test_overrides_may_stand_in_the_env_file(tmp_path: Path, read: Read) -> None:
+def test_overrides_may_stand_in_the_env_file(tmp_path: Path, read: ReadConfig) -> None:
     """An override in `.env` counts, and is told of as standing there."""
     (tmp_path / ".env").write_text("CASEBELL_SERVER__PORT=9000\n")
     assert read(MINIMAL).server.port == 9000
@@ -200,7 +200,7 @@ def test_overrides_may_stand_in_the_env_file(tmp_path: Path, read: Read) -> None
     [(b"A=1\nB='unclosed\n", "Line 2 cannot be read."), (b"A=\xff\n", "not UTF-8")],
 )
 def test_an_env_file_that_cannot_be_read(
-    tmp_path: Path, problems: Problems, content: bytes, message: str
+    tmp_path: Path, problems: ReadProblems, content: bytes, message: str
 ) -> None:
     """A line that would silently be lost is an error that gives its number."""
     (tmp_path / ".env").write_bytes(content)
@@ -209,7 +209,7 @@ def test_an_env_file_that_cannot_be_read(
     assert problem.where == str(tmp_path / ".env")
 
 
-def test_an_env_file_that_is_a_directory(tmp_path: Path, problems: Problems) -> None:
+def test_an_env_file_that_is_a_directory(tmp_path: Path, problems: ReadProblems) -> None:
     """What is there but cannot be read is an error, not an absence."""
     (tmp_path / ".env").mkdir()
     assert "cannot be read" in problems(MINIMAL)[""].message

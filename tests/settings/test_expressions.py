@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
 from casebell.settings.expressions import compiled, differences_from_python, inside
+from settings.loading import ReadConfig, ReadProblems
 from settings.test_rules import rules
-from settings.written import Problems, Read
 
 
 def told(expression: str) -> tuple[str, str]:
@@ -173,7 +173,7 @@ def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_rule_with_such_an_expression(problems: Problems, read: Read) -> None:
+def test_a_rule_with_such_an_expression(problems: ReadProblems, read: ReadConfig) -> None:
     """An error stands at its value; a warning names the rule; both are told by `check`."""
     found = problems(rules('name = "a"\nnotify = []\nwhen = { text = ["x", \'/a(?=b)/\'] }'))
     assert list(found) == ["rules[1].when.text[2]"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.settings.interpolation import Interpolation
-from settings.written import MINIMAL, Problems, Read
+from settings.loading import MINIMAL, ReadConfig, ReadProblems
 
 
 def fill(text: str, variables: dict[str, str], base_dir: Path = Path()) -> str:
@@ -54,7 +54,7 @@ def test_any_text_is_filled_in_or_found(text: str) -> None:
         assert not interpolation.findings
 
 
-def test_nested_texts_are_filled_in(read: Read) -> None:
+def test_nested_texts_are_filled_in(read: ReadConfig) -> None:
     """Lists, tables in lists and tables of tables are reached."""
     settings = read(
         MINIMAL
@@ -91,7 +91,7 @@ def test_a_files_content_loses_one_newline(tmp_path: Path, content: bytes, value
     assert fill(f"${{file:{tmp_path / 'secret'}}}", {}, Path("/elsewhere")) == value
 
 
-def test_what_is_missing_names_key_and_variable(problems: Problems) -> None:
+def test_what_is_missing_names_key_and_variable(problems: ReadProblems) -> None:
     """A variable that is not set and a file that is not there are told of where they are used."""
     found = problems(
         """

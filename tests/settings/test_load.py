@@ -12,7 +12,7 @@ import pytest
 from casebell.config_file import find
 from casebell.errors import ConfigError, Problem
 from casebell.settings import fingerprint, load, load_rest
-from settings.written import MINIMAL, Read
+from settings.loading import MINIMAL, ReadConfig
 
 
 def only_problem(caught: pytest.ExceptionInfo[ConfigError]) -> Problem:
@@ -71,7 +71,7 @@ def test_no_file_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert "`casebell init`" in only_problem(caught).hint
 
 
-def test_settings_say_where_they_come_from(read: Read, tmp_path: Path) -> None:
+def test_settings_say_where_they_come_from(read: ReadConfig, tmp_path: Path) -> None:
     """The absolute file, its directory, and a hash of its bytes."""
     settings = read(MINIMAL)
     assert settings.path == tmp_path / "config.toml"
@@ -161,7 +161,7 @@ def test_the_rest_of_a_wrong_file(tmp_path: Path) -> None:
             load_rest(file, environ={})
 
 
-def test_the_fingerprint(read: Read, tmp_path: Path) -> None:
+def test_the_fingerprint(read: ReadConfig, tmp_path: Path) -> None:
     """It is that of the loaded settings; a file that is not there has none."""
     settings = read(MINIMAL)
     assert fingerprint(settings.path) == settings.sha256

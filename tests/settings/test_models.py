@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from casebell.settings import Server, Storage
-from settings.written import MINIMAL, Problems, Read
+from settings.loading import MINIMAL, ReadConfig, ReadProblems
 
 
-def test_defaults(read: Read, tmp_path: Path) -> None:
+def test_defaults(read: ReadConfig, tmp_path: Path) -> None:
     """What holds when nothing is written."""
     settings = read(MINIMAL)
     server = settings.server
@@ -58,13 +58,15 @@ def test_defaults(read: Read, tmp_path: Path) -> None:
         (f'tls_key = "{"x" * 5000}"', "tls_key"),
     ],
 )
-def test_what_a_server_cannot_be(problems: Problems, tmp_path: Path, text: str, key: str) -> None:
+def test_what_a_server_cannot_be(
+    problems: ReadProblems, tmp_path: Path, text: str, key: str
+) -> None:
     """Each of these is one problem, at the key to change."""
     (tmp_path / "there.pem").touch()
     assert list(problems(f"{MINIMAL}\n[server]\n{text}")) == [f"server.{key}"]
 
 
-def test_what_a_server_can_be(read: Read, tmp_path: Path) -> None:
+def test_what_a_server_can_be(read: ReadConfig, tmp_path: Path) -> None:
     """Addresses, sizes and files as people write them."""
     (tmp_path / "there.pem").touch()
     server = read(
@@ -88,7 +90,7 @@ def test_what_a_server_can_be(read: Read, tmp_path: Path) -> None:
     assert server.tls_cert == server.tls_key == tmp_path / "there.pem"
 
 
-def test_a_relative_database_stands_beside_the_file(read: Read, tmp_path: Path) -> None:
+def test_a_relative_database_stands_beside_the_file(read: ReadConfig, tmp_path: Path) -> None:
     """Three slashes and a name are relative to the configuration; four are absolute."""
     storage = read(MINIMAL + '[storage]\nurl = "sqlite:///data/my.db"').storage
     assert storage.sqlite_path == tmp_path / "data/my.db"
@@ -103,7 +105,7 @@ def test_a_relative_database_stands_beside_the_file(read: Read, tmp_path: Path) 
     "url",
     ["postgresql://u:p@h/d", "postgres://u:p@h/d", "postgresql://u:p%40@h:5432/d?sslmode=require"],
 )
-def test_postgresql(read: Read, url: str) -> None:
+def test_postgresql(read: ReadConfig, url: str) -> None:
     """Both spellings are kept as the one that drivers know."""
     storage = read(MINIMAL + f'[storage]\nurl = "{url}"').storage
     assert storage.kind == "postgresql"
@@ -128,19 +130,19 @@ def test_postgresql(read: Read, url: str) -> None:
         "postgresql://u:pa/ss@h/d",
     ],
 )
-def test_other_storage_is_refused(problems: Problems, url: str) -> None:
+def test_other_storage_is_refused(problems: ReadProblems, url: str) -> None:
     """Memory does not outlive a crash, and what cannot be read is not guessed at."""
     assert list(problems(MINIMAL + f'[storage]\nurl = "{url}"')) == ["storage.url"]
 
 
-def test_test_receipts_are_globs(read: Read, problems: Problems) -> None:
+def test_test_receipts_are_globs(read: ReadConfig, problems: ReadProblems) -> None:
     """In upper case, like the receipts they are compared with."""
     settings = read(MINIMAL + '[routing]\ntest_receipts = ["abc[0-9]*", "XYZ?"]')
     assert settings.routing.test_receipts == ("ABC[0-9]*", "XYZ?")
     assert list(problems(MINIMAL + '[routing]\ntest_receipts = "a b"')) == ["routing.test_receipts"]
 
 
-def test_settings_do_not_change(read: Read) -> None:
+def test_settings_do_not_change(read: ReadConfig) -> None:
     """Models are frozen."""
     server = read(MINIMAL).server
     with pytest.raises(ValueError, match="frozen"):

@@ -4,7 +4,7 @@ import pytest
 
 from casebell.events import Flag, Status, Tag
 from casebell.settings import Rule, When
-from settings.written import MINIMAL, Problems, Read
+from settings.loading import MINIMAL, ReadConfig, ReadProblems
 
 CHANNELS = """
 [channels.slack-immigration]
@@ -18,7 +18,7 @@ def rules(text: str) -> str:
     return f"{MINIMAL}\n{CHANNELS}\n[[rules]]\n{text}"
 
 
-def test_a_condition_takes_one_value_or_several(read: Read) -> None:
+def test_a_condition_takes_one_value_or_several(read: ReadConfig) -> None:
     """A scalar is a list of one, a table a list of one condition."""
     settings = read(
         rules(
@@ -77,7 +77,7 @@ def test_a_condition_takes_one_value_or_several(read: Read) -> None:
         ("when = 5", "when", ""),
     ],
 )
-def test_what_a_condition_cannot_be(problems: Problems, text: str, key: str, hint: str) -> None:
+def test_what_a_condition_cannot_be(problems: ReadProblems, text: str, key: str, hint: str) -> None:
     """Each of these is one problem with the nearest known word, at the key to change."""
     found = problems(rules(f'name = "a"\nnotify = []\n{text}'))
     assert list(found) == [f"rules[1].{key}"]
@@ -85,13 +85,13 @@ def test_what_a_condition_cannot_be(problems: Problems, text: str, key: str, hin
 
 
 @pytest.mark.parametrize("text", ["/", "/a", "a/", "/[[a]/", "/(?i)x/"])
-def test_texts_that_are_fine(read: Read, text: str) -> None:
+def test_texts_that_are_fine(read: ReadConfig, text: str) -> None:
     """Only a text between two slashes is a regular expression; an odd one may still be valid."""
     settings = read(rules(f'name = "a"\nnotify = []\nwhen = {{ text = "{text}" }}'))
     assert settings.rules[0].when[0].text == (text,)
 
 
-def test_a_rule_names_known_channels(problems: Problems) -> None:
+def test_a_rule_names_known_channels(problems: ReadProblems) -> None:
     """A channel that does not exist would be silence."""
     found = problems(
         rules('name = "a"\nwhen = {}\nnotify = ["email-team", "slack-imigration"]')
@@ -102,7 +102,7 @@ def test_a_rule_names_known_channels(problems: Problems) -> None:
     assert len(found) == 2
 
 
-def test_rules_need_names_of_their_own_and_a_written_notify(problems: Problems) -> None:
+def test_rules_need_names_of_their_own_and_a_written_notify(problems: ReadProblems) -> None:
     """Silence is written as `notify = []`, and every rule can be spoken of."""
     found = problems(
         rules(
@@ -130,13 +130,13 @@ def test_rules_need_names_of_their_own_and_a_written_notify(problems: Problems) 
         ('when = { tags = "card" }\nnotify = ["email-team"]', True),
     ],
 )
-def test_no_rule_that_catches_all_is_a_warning(read: Read, text: str, warned: bool) -> None:
+def test_no_rule_that_catches_all_is_a_warning(read: ReadConfig, text: str, warned: bool) -> None:
     """A change that meets no rule reaches nobody."""
     settings = read(rules(f'name = "a"\n{text}'))
     assert any("`when = {}`" in warning for warning in settings.warnings) is warned
 
 
-def test_nobody_in_operations_is_a_warning(read: Read) -> None:
+def test_nobody_in_operations_is_a_warning(read: ReadConfig) -> None:
     """Held deliveries would go unnoticed."""
     assert any("ops.notify" in warning for warning in read(rules(ALL)).warnings)
     told = rules(ALL) + '\n[ops]\nnotify = "email-team"'

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from casebell.errors import ConfigError
 from casebell.settings import Settings, load
-from settings.written import MINIMAL
+from settings.loading import MINIMAL
 
 CANARY = "c4nary"
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"

@@ -5,12 +5,12 @@ from pydantic import SecretStr, ValidationError
 
 from casebell.events import Status
 from casebell.settings import Secret, Source
-from settings.written import MINIMAL, Problems, Read
+from settings.loading import MINIMAL, ReadConfig, ReadProblems
 
 SECRET = 'secrets = ["0123456789abcdef"]'
 
 
-def source(read: Read, text: str) -> Source:
+def source(read: ReadConfig, text: str) -> Source:
     """The source `s` with these keys."""
     return read(f"[sources.s]\n{text}").sources["s"]
 
@@ -33,7 +33,7 @@ def source(read: Read, text: str) -> Source:
     ],
 )
 def test_each_method_in_use_has_its_header(
-    read: Read,
+    read: ReadConfig,
     text: str,
     auth: tuple[str, ...],
     signature_header: str | None,
@@ -71,7 +71,7 @@ def test_each_method_in_use_has_its_header(
         ("", "kind"),
     ],
 )
-def test_what_a_source_cannot_be(problems: Problems, text: str, key: str) -> None:
+def test_what_a_source_cannot_be(problems: ReadProblems, text: str, key: str) -> None:
     """Each of these is one problem, at the key to change."""
     found = problems(f"[sources.s]\n{text}\n{SECRET}")
     assert list(found) == [f"sources.s.{key}"]
@@ -96,19 +96,19 @@ def test_what_a_source_cannot_be(problems: Problems, text: str, key: str) -> Non
     ],
 )
 def test_a_secret_that_protects_nothing_is_refused(
-    problems: Problems, secrets: str, key: str
+    problems: ReadProblems, secrets: str, key: str
 ) -> None:
     """Empty, missing, short, unused and indistinguishable secrets do not pass."""
     found = problems(f'[sources.s]\nkind = "parley"\n{secrets}')
     assert f"sources.s.{key}" in found
 
 
-def test_length_counts_bytes(read: Read) -> None:
+def test_length_counts_bytes(read: ReadConfig) -> None:
     """Eight letters of two bytes are sixteen bytes of UTF-8."""
     assert source(read, 'kind = "parley"\nsecrets = ["éééééééé"]').secrets
 
 
-def test_the_least_length_can_be_lowered_with_a_warning(read: Read) -> None:
+def test_the_least_length_can_be_lowered_with_a_warning(read: ReadConfig) -> None:
     """A setting per source, and a warning that says so."""
     settings = read('[sources.s]\nkind = "parley"\nsecrets = ["short"]\nmin_secret_bytes = 5')
     assert settings.sources["s"].secrets[0].value.get_secret_value() == "short"
@@ -116,7 +116,7 @@ def test_the_least_length_can_be_lowered_with_a_warning(read: Read) -> None:
     assert not any("min_secret" in warning for warning in read(MINIMAL).warnings)
 
 
-def test_secrets_without_a_label_are_called_after_their_place(read: Read) -> None:
+def test_secrets_without_a_label_are_called_after_their_place(read: ReadConfig) -> None:
     """Texts and tables can be mixed; a single one needs no list."""
     text = """kind = "parley"
     secrets = ["aaaaaaaaaaaaaaaa", { label = "2026", value = "bbbbbbbbbbbbbbbb", use = "hmac" },
@@ -127,7 +127,7 @@ def test_secrets_without_a_label_are_called_after_their_place(read: Read) -> Non
     assert source(read, 'kind = "parley"\nsecrets = "aaaaaaaaaaaaaaaa"').secrets[0].label
 
 
-def test_every_method_needs_a_secret(problems: Problems) -> None:
+def test_every_method_needs_a_secret(problems: ReadProblems) -> None:
     """With both methods, a secret that serves only one leaves the other open."""
     found = problems(
         """[sources.s]
@@ -139,20 +139,20 @@ def test_every_method_needs_a_secret(problems: Problems) -> None:
     assert "shared-secret" in found["sources.s.secrets"].message
 
 
-def test_categories_lose_their_case(read: Read) -> None:
+def test_categories_lose_their_case(read: ReadConfig) -> None:
     """They are compared without regard to case, so they are kept in lower case."""
     text = f'kind = "parley"\n{SECRET}\ncategories = {{ " Case Closed" = "denied" }}'
     assert source(read, text).categories == {"case closed": Status.DENIED}
 
 
 @pytest.mark.parametrize("name", ["a", "0", "parley-eu", "a_b", "a" * 63])
-def test_names_of_sources(read: Read, name: str) -> None:
+def test_names_of_sources(read: ReadConfig, name: str) -> None:
     """Lower-case letters, digits, dashes and underscores, at most 63."""
     assert list(read(MINIMAL.replace("parley]", f"{name}]")).sources) == [name]
 
 
 @pytest.mark.parametrize("name", ["A", "-a", "_a", "a" * 64, '"a b"', '"é"', '""', '"a/b"'])
-def test_other_names_are_refused(problems: Problems, name: str) -> None:
+def test_other_names_are_refused(problems: ReadProblems, name: str) -> None:
     """A name is part of a path and of a variable's name."""
     (problem,) = problems(MINIMAL.replace("parley]", f"{name}]")).values()
     assert problem.message == "This name cannot be used."

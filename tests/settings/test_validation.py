@@ -3,10 +3,10 @@
 import pytest
 
 from casebell.kinds import KINDS
-from settings.written import MINIMAL, Problems
+from settings.loading import MINIMAL, ReadProblems
 
 
-def test_all_problems_at_once(problems: Problems) -> None:
+def test_all_problems_at_once(problems: ReadProblems) -> None:
     """Mistakes of every kind, in wrong tables and in tables that lack something, come together."""
     found = problems(
         """
@@ -70,7 +70,7 @@ def test_all_problems_at_once(problems: Problems) -> None:
     ]
 
 
-def test_unknown_keys_are_told_everywhere(problems: Problems) -> None:
+def test_unknown_keys_are_told_everywhere(problems: ReadProblems) -> None:
     """At every depth, with the nearest known key or the list of them."""
     found = problems(
         """
@@ -116,14 +116,14 @@ def test_unknown_keys_are_told_everywhere(problems: Problems) -> None:
     ],
 )
 def test_a_problem_says_what_must_be(
-    problems: Problems, key: str, value: str, message: str
+    problems: ReadProblems, key: str, value: str, message: str
 ) -> None:
     """In a sentence, with the bounds that the models name."""
     found = problems(f"{MINIMAL}[server]\n{key} = {value}\n")
     assert found[f"server.{key}"].message == message
 
 
-def test_a_choice_says_what_may_stand(problems: Problems) -> None:
+def test_a_choice_says_what_may_stand(problems: ReadProblems) -> None:
     """The words that the models know, and how many entries there may be."""
     found = problems(
         """
@@ -144,13 +144,13 @@ def test_a_choice_says_what_may_stand(problems: Problems) -> None:
     }
 
 
-def test_no_source_is_a_problem(problems: Problems) -> None:
+def test_no_source_is_a_problem(problems: ReadProblems) -> None:
     """Nobody could deliver anything; a source with mistakes is one all the same."""
     assert list(problems("")) == ["sources"]
     assert list(problems("[sources.parley]\n")) == ["sources.parley.kind"]
 
 
-def test_a_wrong_section_hides_nothing_else(problems: Problems) -> None:
+def test_a_wrong_section_hides_nothing_else(problems: ReadProblems) -> None:
     """A section that is no table at all is one problem; the others are still read."""
     found = problems(
         """
@@ -165,7 +165,7 @@ def test_a_wrong_section_hides_nothing_else(problems: Problems) -> None:
     assert list(found) == ["server", "sources", "channels", "rules", "ops.notify[1]"]
 
 
-def test_a_wrong_channel_is_still_a_channel(problems: Problems) -> None:
+def test_a_wrong_channel_is_still_a_channel(problems: ReadProblems) -> None:
     """Rules that name a channel with a mistake in it are not wrong."""
     found = problems(
         MINIMAL

@@ -27,14 +27,14 @@ class Watch:
         self.store = store
         self.owner = owner
         self.clock = clock
-        self.book = RecordingLog()
+        self.recording = RecordingLog()
         self.released = 0
 
         def count() -> None:
             self.released += 1
 
         self.presence = Presence(
-            store=store, owner=owner, clock=clock, log=self.book.log, released=count
+            store=store, owner=owner, clock=clock, log=self.recording.log, released=count
         )
 
     async def is_seen(self) -> bool:
@@ -100,7 +100,7 @@ async def test_the_dead_lose_their_leases(postgresql: Store) -> None:
         await watch.looks(3 * LOOK_EVERY)
         assert await held(postgresql) == {"alive", "me"}
         assert watch.released == 1
-        (line,) = watch.book.named("server.took_over")
+        (line,) = watch.recording.named("server.took_over")
         assert line["interrupted"] == 1
 
 
@@ -127,7 +127,7 @@ async def test_a_session_that_was_cut_is_made_again(postgresql: Store) -> None:
             await until(one.is_seen, "the session to be seen")
         await watch.looks(2 * MISSED_FOR)
         assert await held(postgresql) == {"other"}
-        assert other.book.named("loop.defect") == []
+        assert other.recording.named("loop.defect") == []
 
 
 async def test_a_silent_session_is_given_up(
@@ -146,7 +146,7 @@ async def test_a_silent_session_is_given_up(
             await until(one.is_seen, "the session to be seen")
         await watch.looks(2 * MISSED_FOR)
         assert await held(postgresql) == {"other"}
-        assert other.book.named("loop.defect") == []
+        assert other.recording.named("loop.defect") == []
 
 
 async def test_sqlite_needs_none(sqlite_store: Store) -> None:

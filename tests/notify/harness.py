@@ -49,7 +49,7 @@ def channels_of(
     )
 
 
-class Bench:
+class DispatcherHarness:
     """A dispatcher over some channels, and what came of its work."""
 
     def __init__(
@@ -65,7 +65,7 @@ class Bench:
     ) -> None:
         self.store = store
         self.clock = ManualClock()
-        self.book = RecordingLog()
+        self.recording = RecordingLog()
         self.metrics = Metrics()
         self.channels = channels_of(
             channels, fallbacks=fallbacks, ops=ops, max_age=max_age, pace=pace
@@ -76,13 +76,13 @@ class Bench:
             owner=owner,
             clock=self.clock,
             metrics=self.metrics,
-            log=self.book.log,
+            log=self.recording.log,
             # Waits have their full length.
             chance=lambda: 1.0,
         )
 
     async def put(self, *subjects: str, **fields: Any) -> None:
-        """Put alerts of event 1 into the outbox, and ring."""
+        """Put alerts of event 1 into the outbox, and wake the dispatcher."""
         new = [
             NewAlert(
                 **{
@@ -158,12 +158,12 @@ def bodies(sink: HttpSink) -> list[str]:
     return [json.loads(request.body)["message"] for request in sink.requests]
 
 
-def to(sink: HttpSink, *, timeout: float = 5.0) -> Channel:
+def channel_to(sink: HttpSink, *, timeout: float = 5.0) -> Channel:
     """A real channel to a sink."""
     return load(f"json://127.0.0.1:{sink.port}/", timeout=timeout)
 
 
-class Stubborn:
+class DefectiveChannel:
     """A channel with a defect: it raises instead of answering, for the first so many sends."""
 
     name = "slack"
@@ -185,7 +185,7 @@ class Stubborn:
 
 
 @asynccontextmanager
-async def running(bench: Bench) -> AsyncIterator[Bench]:
+async def running(harness: DispatcherHarness) -> AsyncIterator[DispatcherHarness]:
     """Its dispatcher at work; ends at once."""
-    async with bench.dispatcher:
-        yield bench
+    async with harness.dispatcher:
+        yield harness

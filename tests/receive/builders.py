@@ -86,21 +86,21 @@ def make_delivery(
     )
 
 
-def signature(body: bytes, *, secret: str = HMAC_SECRET, time: int | str = SIGNED_AT) -> str:
+def sign(body: bytes, *, secret: str = HMAC_SECRET, time: int | str = SIGNED_AT) -> str:
     """64 hexadecimal digits."""
     return hmac.new(secret.encode(), str(time).encode() + b"." + body, "sha256").hexdigest()
 
 
-def authorization(
+def authorization_header(
     body: bytes, *, secret: str = HMAC_SECRET, time: int | str = SIGNED_AT
 ) -> tuple[bytes, bytes]:
     """The header of the API page's sample."""
-    digest = signature(body, secret=secret, time=time)
+    digest = sign(body, secret=secret, time=time)
     return b"authorization", f"Parley-Signature=t={time},v1={digest}".encode()
 
 
-def verified(body: bytes, *, source: Source | None = None) -> VerifiedDelivery:
+def verified_delivery(body: bytes, *, source: Source | None = None) -> VerifiedDelivery:
     """`body` as a delivery whose signature was checked."""
     source = source or make_source()
-    delivery = make_delivery(body, [authorization(body)], source=source.name)
+    delivery = make_delivery(body, [authorization_header(body)], source=source.name)
     return Authenticator(make_source(name=source.name)).authenticate(delivery, now=NOW)

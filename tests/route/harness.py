@@ -59,7 +59,7 @@ def rulebook(
     )
 
 
-class Bench:
+class RouterHarness:
     """A router, and what came of its work."""
 
     def __init__(
@@ -72,21 +72,21 @@ class Bench:
     ) -> None:
         self.store = store
         self.clock = ManualClock()
-        self.book = RecordingLog()
+        self.recording = RecordingLog()
         self.metrics = Metrics()
-        self.rung = 0
+        self.wakeups = 0
         self.rulebook = rulebook(meanings=meanings, rules=rules, ops=ops)
         self.router = Router(
             store=store,
             rulebook=lambda: self.rulebook,
             clock=self.clock,
             metrics=self.metrics,
-            log=self.book.log,
-            decided=self._ring,
+            log=self.recording.log,
+            decided=self._wake,
         )
 
-    def _ring(self) -> None:
-        self.rung += 1
+    def _wake(self) -> None:
+        self.wakeups += 1
 
     async def route(self) -> None:
         """Decide about everything that waits."""

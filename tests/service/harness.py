@@ -20,19 +20,19 @@ from contracts.case_events import same_json
 from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.decisions import decide_nothing
 from contracts.writing import writing
-from receive.making import make_delivery, make_source
+from receive.builders import make_delivery, make_source
 
 #: Understood as it is: only its signature's time made it wait.
 GOOD = b'{"id": "evt_1", "receipt_number": "IOE0912345678", "normalized_status": "other"}'
 
 
-class Desk:
+class OperationsHarness:
     """Operations with everything behind them; no loop runs."""
 
     def __init__(self, store: Store, sink: HttpSink) -> None:
         self.store = store
         self.clock = ManualClock()
-        self.rung = 0
+        self.wakeups = 0
         url = SecretStr(f"json://127.0.0.1:{sink.port}/")
         self.settings = Settings(
             sources={"parley": make_source()},
@@ -60,11 +60,11 @@ class Desk:
                 decide=decide_nothing,
             ),
             clock=self.clock,
-            changed=self._ring,
+            changed=self._wake,
         )
 
-    def _ring(self) -> None:
-        self.rung += 1
+    def _wake(self) -> None:
+        self.wakeups += 1
 
     async def failed_alert(self) -> None:
         """Put an alert into the outbox that has failed: number 1."""

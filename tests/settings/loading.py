@@ -7,9 +7,9 @@ from casebell.errors import Problem
 from casebell.settings import Settings
 
 #: Text of a configuration, and the environment.
-Read: TypeAlias = Callable[..., Settings]
+ReadConfig: TypeAlias = Callable[..., Settings]
 #: The same; the problems by key.
-Problems: TypeAlias = Callable[..., dict[str, Problem]]
+ReadProblems: TypeAlias = Callable[..., dict[str, Problem]]
 
 #: The least that is accepted; texts of tests are added to it.
 MINIMAL = """
