@@ -1,4 +1,4 @@
-"""Offices to run commands in; what costs a second is made once."""
+"""Installations to run commands in; what costs a second is made once."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from casebell.sandbox.http_sink import HttpSink
-from cli.office import CONFIG, Office, ThreadedSink, copied, filled, json_url, serving
+from cli.installation import (
+    CONFIG,
+    Installation,
+    ThreadedSink,
+    copy_installation,
+    fill_installation,
+    json_url,
+    serving,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -19,10 +27,10 @@ def no_configuration_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 @pytest.fixture(scope="session")
-def filled_office(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of an office that has received everything in `RECEIVED`."""
+def filled_installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of an installation that has received everything in `RECEIVED`."""
     directory = tmp_path_factory.mktemp("filled")
-    filled(directory)
+    fill_installation(directory)
     return directory
 
 
@@ -34,22 +42,24 @@ def sink() -> Iterator[HttpSink]:
 
 
 @pytest.fixture
-def bare(tmp_path: Path, sink: HttpSink, capsys: pytest.CaptureFixture[str]) -> Office:
-    """An office that is configured, and has received nothing."""
-    office = Office(tmp_path / "bare", capsys)
-    office.directory.mkdir()
-    office.config.write_text(CONFIG.format(sink=json_url(sink)))
-    return office
+def bare(tmp_path: Path, sink: HttpSink, capsys: pytest.CaptureFixture[str]) -> Installation:
+    """An installation that is configured, and has received nothing."""
+    installation = Installation(tmp_path / "bare", capsys)
+    installation.directory.mkdir()
+    installation.config.write_text(CONFIG.format(sink=json_url(sink)))
+    return installation
 
 
 @pytest.fixture
-def office(filled_office: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Office:
-    """An office that has received everything in `RECEIVED`; no server runs."""
-    return Office(copied(filled_office, tmp_path / "office"), capsys)
+def installation(
+    filled_installation: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Installation:
+    """An installation that has received everything in `RECEIVED`; no server runs."""
+    return Installation(copy_installation(filled_installation, tmp_path / "installation"), capsys)
 
 
 @pytest.fixture
-def served(bare: Office) -> Iterator[Office]:
-    """An office that has received nothing yet, and its server runs."""
+def served(bare: Installation) -> Iterator[Installation]:
+    """An installation that has received nothing yet, and its server runs."""
     with serving(bare):
         yield bare

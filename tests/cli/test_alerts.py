@@ -3,7 +3,7 @@
 import pytest
 
 from casebell.events import AlertState
-from cli.office import Office, serving
+from cli.installation import Installation, serving
 from waiting import until_sync
 
 #: The fields of an alert in docs/contract.md.
@@ -13,9 +13,9 @@ FIELDS = {
 }  # fmt: skip
 
 
-def test_the_contracts_fields(office: Office) -> None:
+def test_the_contracts_fields(installation: Installation) -> None:
     """`--json` prints one object a line, newest first; a target is a label and never a URL."""
-    listed = office("alerts", "list", "--json").lines()
+    listed = installation("alerts", "list", "--json").lines()
     assert [alert["id"] for alert in listed] == sorted((a["id"] for a in listed), reverse=True)
     for alert in listed:
         assert set(alert) >= FIELDS
@@ -28,52 +28,52 @@ def test_the_contracts_fields(office: Office) -> None:
 
 
 @pytest.mark.parametrize("state", AlertState)
-def test_by_state(office: Office, state: AlertState) -> None:
+def test_by_state(installation: Installation, state: AlertState) -> None:
     """`--state` shows those in one state."""
-    everything = office("alerts", "list", "--json").lines()
-    found = office("alerts", "list", "--json", "--state", state).lines()
+    everything = installation("alerts", "list", "--json").lines()
+    found = installation("alerts", "list", "--json", "--state", state).lines()
     assert found == [alert for alert in everything if alert["state"] == state]
 
 
-def test_limited(office: Office) -> None:
+def test_limited(installation: Installation) -> None:
     """`--limit` takes the newest."""
-    everything = office("alerts", "list", "--json").lines()
-    assert office("alerts", "list", "--json", "--limit", "2").lines() == everything[:2]
+    everything = installation("alerts", "list", "--json").lines()
+    assert installation("alerts", "list", "--json", "--limit", "2").lines() == everything[:2]
 
 
-def test_a_list_for_people(office: Office) -> None:
+def test_a_list_for_people(installation: Installation) -> None:
     """What IT looks for when somebody heard nothing: channel, state, tries and the reason."""
-    heading, *listed = office("alerts", "list").out.splitlines()
+    heading, *listed = installation("alerts", "list").out.splitlines()
     assert heading.split() == [
         "ID", "CREATED", "EVENT", "CHANNEL", "TARGET", "STATE", "TRIES", "REASON", "SENT",
     ]  # fmt: skip
     assert any("evt_rfe" in row and "failed" in row and "gave_up" in row for row in listed)
-    assert office("alerts", "list", "--state", "pending").out == "No alert matches.\n"
+    assert installation("alerts", "list", "--state", "pending").out == "No alert matches.\n"
 
 
-def test_only_what_failed_is_sent_again(office: Office) -> None:
+def test_only_what_failed_is_sent_again(installation: Installation) -> None:
     """A failed alert waits to be sent; one that was sent, or is not there, is refused."""
-    (failed,) = office("alerts", "list", "--json", "--state", "failed").lines()
+    (failed,) = installation("alerts", "list", "--json", "--state", "failed").lines()
     number = str(failed["id"])
-    ran = office("alerts", "retry", number)
+    ran = installation("alerts", "retry", number)
     assert (ran.code, ran.err) == (0, "")
     assert ran.out == f"Alert {number} waits to be sent again.\n"
-    (waiting,) = office("alerts", "list", "--json", "--state", "pending").lines()
+    (waiting,) = installation("alerts", "list", "--json", "--state", "pending").lines()
     assert waiting["id"] == failed["id"]
     for other in ("1", "77"):
-        ran = office("alerts", "retry", other)
+        ran = installation("alerts", "retry", other)
         assert (ran.code, ran.out) == (1, "")
         assert ran.err.startswith("Error: ")
 
 
-def test_a_running_server_sends_it_at_once(office: Office) -> None:
+def test_a_running_server_sends_it_at_once(installation: Installation) -> None:
     """Through the server the alert is tried again without waiting for anything."""
-    (failed,) = office("alerts", "list", "--json", "--state", "failed").lines()
-    with serving(office):
-        ran = office("alerts", "retry", str(failed["id"]), "--json")
+    (failed,) = installation("alerts", "list", "--json", "--state", "failed").lines()
+    with serving(installation):
+        ran = installation("alerts", "retry", str(failed["id"]), "--json")
         assert ran.lines() == [{"alert": failed["id"], "state": "pending"}]
         more = "SELECT attempts FROM alerts WHERE id = ? AND attempts > ?"
         found = until_sync(
-            lambda: office.rows(more, failed["id"], failed["attempts"]), "another attempt"
+            lambda: installation.rows(more, failed["id"], failed["attempts"]), "another attempt"
         )
     assert found == [(failed["attempts"] + 1,)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from casebell.service.reading import HELD_PAGE
-from cli.office import Office, casebell, serving
+from cli.installation import Installation, casebell, serving
 from e2e.server import environment
 
 READING = [
@@ -50,17 +50,17 @@ ALIKE = [
 ]
 
 
-def test_the_same_answers_with_and_without_a_server(office: Office) -> None:
+def test_the_same_answers_with_and_without_a_server(installation: Installation) -> None:
     """The same words and the same exit code, to the byte."""
     # Its loops would send what waits meanwhile: nothing does.
-    without = {arguments: office(*arguments) for arguments in ALIKE}
-    with serving(office):
-        through = {arguments: office(*arguments) for arguments in ALIKE}
+    without = {arguments: installation(*arguments) for arguments in ALIKE}
+    with serving(installation):
+        through = {arguments: installation(*arguments) for arguments in ALIKE}
     assert without == through
     assert {ran.code for ran in without.values()} == {0, 1, 2}
 
 
-def test_a_server_is_asked_where_one_runs(served: Office) -> None:
+def test_a_server_is_asked_where_one_runs(served: Installation) -> None:
     """The command does not open the database: it may be a file that this command cannot read."""
     served("send", "--sample", "parley-rfe")
     hidden = served.database.rename(served.directory / "hidden.db")
@@ -69,7 +69,7 @@ def test_a_server_is_asked_where_one_runs(served: Office) -> None:
     assert (ran.code, len(ran.lines())) == (0, 1)
 
 
-def test_a_list_longer_than_a_page(bare: Office, tmp_path: Path) -> None:
+def test_a_list_longer_than_a_page(bare: Installation, tmp_path: Path) -> None:
     """What a server gives in pages is one list, as it is without a server."""
     body = tmp_path / "body"
     with serving(bare):
@@ -83,33 +83,33 @@ def test_a_list_longer_than_a_page(bare: Office, tmp_path: Path) -> None:
     assert bare("held", "list", "--json").lines() == paged
 
 
-def test_the_log_of_a_verb_is_not_its_answer(office: Office) -> None:
+def test_the_log_of_a_verb_is_not_its_answer(installation: Installation) -> None:
     """Without a server the command does the work itself; no log line stands in what it prints."""
-    ran = office("channels", "test", "broken", "--json")
+    ran = installation("channels", "test", "broken", "--json")
     assert ran.err == ""
     (answer,) = ran.lines()
     assert answer["channel"] == "broken"
-    assert len(office("channels", "test", "broken").out.splitlines()) == 1
+    assert len(installation("channels", "test", "broken").out.splitlines()) == 1
 
 
-def test_both_ways_are_journalled(office: Office) -> None:
+def test_both_ways_are_journalled(installation: Installation) -> None:
     """Who did it stands in the journal, either way."""
-    assert office("held", "discard", "1").code == 0
-    with serving(office):
-        assert office("held", "discard", "2").code == 0
-    told = office.rows("SELECT subject, actor FROM journal WHERE kind = 'delivery.discarded'")
+    assert installation("held", "discard", "1").code == 0
+    with serving(installation):
+        assert installation("held", "discard", "2").code == 0
+    told = installation.rows("SELECT subject, actor FROM journal WHERE kind = 'delivery.discarded'")
     assert told == [("held:1", "cli"), ("held:2", "cli")]
 
 
-def test_a_socket_left_behind_misleads_nobody(office: Office) -> None:
+def test_a_socket_left_behind_misleads_nobody(installation: Installation) -> None:
     """After a crash the socket file is still there: without its server the command works alone."""
     with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(str(office.directory / "casebell.db.sock"))
-    assert office("events", "list").code == 0
-    assert office("held", "discard", "1").code == 0
+        dead.bind(str(installation.directory / "casebell.db.sock"))
+    assert installation("events", "list").code == 0
+    assert installation("held", "discard", "1").code == 0
 
 
-def test_a_server_without_its_socket(served: Office) -> None:
+def test_a_server_without_its_socket(served: Installation) -> None:
     """What only reads is read all the same; nothing is written behind a server's back."""
     (served.directory / "casebell.db.sock").unlink()
     assert served("events", "list").code == 0
@@ -127,11 +127,11 @@ def test_a_server_without_its_socket(served: Office) -> None:
     ],
 )
 def test_a_server_that_dies_before_it_answers(
-    office: Office, answer: Callable[[socket.socket], None]
+    installation: Installation, answer: Callable[[socket.socket], None]
 ) -> None:
     """Whether it was done cannot be told: exit code 3. What only reads is read without it."""
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(office.directory / "casebell.db.sock"))
+        listener.bind(str(installation.directory / "casebell.db.sock"))
         listener.listen()
 
         def serve() -> None:
@@ -143,25 +143,25 @@ def test_a_server_that_dies_before_it_answers(
 
         thread = threading.Thread(target=serve)
         thread.start()
-        ran = office("held", "discard", "1")
-        read = office("events", "list", "--json")
+        ran = installation("held", "discard", "1")
+        read = installation("events", "list", "--json")
         thread.join()
     assert (ran.code, ran.out) == (3, "")
     assert "before it answered" in ran.err
     assert (read.code, len(read.lines())) == (0, 5)
 
 
-def test_a_wrong_configuration_is_told_where_no_server_runs(office: Office) -> None:
+def test_a_wrong_configuration_is_told_where_no_server_runs(installation: Installation) -> None:
     """A running server answers with the configuration that it has."""
-    with serving(office):
-        office.config.write_text(office.config.read_text().replace("kind =", "knid ="))
-        assert office("events", "list").code == 0
-    ran = office("events", "list")
+    with serving(installation):
+        installation.config.write_text(installation.config.read_text().replace("kind =", "knid ="))
+        assert installation("events", "list").code == 0
+    ran = installation("events", "list")
     assert ran.code == 2
     assert "sources.parley.knid" in ran.err
 
 
-def test_a_folder_that_cannot_be_written(bare: Office) -> None:
+def test_a_folder_that_cannot_be_written(bare: Installation) -> None:
     """Where the database cannot be opened the answer is "could not tell"."""
     Path(bare.directory / "file").write_text("")
     bare.config.write_text(
@@ -172,7 +172,7 @@ def test_a_folder_that_cannot_be_written(bare: Office) -> None:
 
 
 @pytest.mark.parametrize("arguments", READING)
-def test_where_nothing_was_received_yet(bare: Office, arguments: tuple[str, ...]) -> None:
+def test_where_nothing_was_received_yet(bare: Installation, arguments: tuple[str, ...]) -> None:
     """Nothing can be told of a database that is not there, and none is made by asking."""
     before = bare.files()
     ran = bare(*arguments)
@@ -185,7 +185,7 @@ def test_where_nothing_was_received_yet(bare: Office, arguments: tuple[str, ...]
 
 
 @pytest.mark.parametrize("arguments", READING)
-def test_a_file_that_is_no_database(bare: Office, arguments: tuple[str, ...]) -> None:
+def test_a_file_that_is_no_database(bare: Installation, arguments: tuple[str, ...]) -> None:
     """The storage's trouble is told in a sentence: exit code 3, could not tell."""
     bare.database.write_bytes(b"This is no database." * 500)
     ran = bare(*arguments)
@@ -194,26 +194,26 @@ def test_a_file_that_is_no_database(bare: Office, arguments: tuple[str, ...]) ->
 
 
 @pytest.mark.parametrize("arguments", READING)
-def test_reading_changes_nothing(office: Office, arguments: tuple[str, ...]) -> None:
+def test_reading_changes_nothing(installation: Installation, arguments: tuple[str, ...]) -> None:
     """Database, lock and configuration keep their bytes; SQLite's side files are private."""
-    before = office.files()
-    assert office(*arguments).code == 0
-    assert office.files() == before
-    for path in office.directory.glob("casebell.db-*"):
+    before = installation.files()
+    assert installation(*arguments).code == 0
+    assert installation.files() == before
+    for path in installation.directory.glob("casebell.db-*"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_database_in_another_directory(office: Office) -> None:
+def test_a_database_in_another_directory(installation: Installation) -> None:
     """It belongs to the configuration, wherever the command is run."""
-    text = office.config.read_text()
-    office.config.write_text(f'{text}\n[storage]\nurl = "sqlite:///data/casebell.db"\n')
-    assert office("events", "list").code == 3
-    (office.directory / "data").mkdir()
-    office.database.rename(office.directory / "data" / "casebell.db")
-    assert office("events", "list").code == 0
+    text = installation.config.read_text()
+    installation.config.write_text(f'{text}\n[storage]\nurl = "sqlite:///data/casebell.db"\n')
+    assert installation("events", "list").code == 3
+    (installation.directory / "data").mkdir()
+    installation.database.rename(installation.directory / "data" / "casebell.db")
+    assert installation("events", "list").code == 0
 
 
-def test_what_a_command_imports_where_a_server_runs(served: Office) -> None:
+def test_what_a_command_imports_where_a_server_runs(served: Installation) -> None:
     """Next to nothing: what these packages cost, every command would pay."""
     heavy = (
         "casebell.settings",

@@ -7,21 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from cli.office import Office, casebell, on_terminal, serving
+from cli.installation import Installation, casebell, run_on_terminal, serving
 
 EVENTS = ["evt_received", "evt_rfe", "obs_rfe", "evt_hostile", "evt_formula"]
 
 
-def listed(office: Office) -> list[str]:
+def listed(installation: Installation) -> list[str]:
     """The keys of the events, as the command line tells them, oldest first."""
-    return [one["key"] for one in reversed(office("events", "list", "--json").lines())]
+    return [one["key"] for one in reversed(installation("events", "list", "--json").lines())]
 
 
-def move_away(office: Office) -> None:
+def move_away(installation: Installation) -> None:
     """What the hint asks for."""
-    away = office.directory / "away"
+    away = installation.directory / "away"
     away.mkdir()
-    for path in office.directory.glob("casebell.db*"):
+    for path in installation.directory.glob("casebell.db*"):
         if path.suffix != ".lock":
             path.rename(away / path.name)
 
@@ -32,29 +32,29 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path / "night.db"
 
 
-def test_there_and_back(office: Office, copy: Path) -> None:
+def test_there_and_back(installation: Installation, copy: Path) -> None:
     """A backup, a lost database, a restore: the same events, and the server goes on with them."""
-    entries = office.rows("SELECT count(*) FROM journal")[0][0]
-    made = office("backup", str(copy))
+    entries = installation.rows("SELECT count(*) FROM journal")[0][0]
+    made = installation("backup", str(copy))
     assert (made.code, made.err) == (0, "")
     assert made.out.startswith(f"Wrote {copy}: 5 events, {entries} journal entries, the last of 20")
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
-    before = listed(office)
-    move_away(office)
-    assert office("events", "list").code == 3
+    before = listed(installation)
+    move_away(installation)
+    assert installation("events", "list").code == 3
 
-    restored = office("restore", str(copy))
+    restored = installation("restore", str(copy))
     assert (restored.code, restored.err) == (0, "")
     told = made.out.partition(": ")[2]
-    assert restored.out == f"Restored {office.database}: {told}"
-    assert listed(office) == before == EVENTS
-    with serving(office):
-        assert office("send", "--sample", "parley-rfe").code == 0
-    assert listed(office)[:5] == EVENTS
-    assert len(listed(office)) == 6
+    assert restored.out == f"Restored {installation.database}: {told}"
+    assert listed(installation) == before == EVENTS
+    with serving(installation):
+        assert installation("send", "--sample", "parley-rfe").code == 0
+    assert listed(installation)[:5] == EVENTS
+    assert len(listed(installation)) == 6
 
 
-def test_beside_a_server(served: Office, copy: Path) -> None:
+def test_beside_a_server(served: Installation, copy: Path) -> None:
     """While it runs a backup is made, and a restore is refused."""
     assert served("send", "--sample", "parley-rfe").code == 0
     ran = served("backup", str(copy))
@@ -72,7 +72,7 @@ def test_beside_a_server(served: Office, copy: Path) -> None:
     assert served("send", "--sample", "parley-rfe").code == 0
 
 
-def test_a_server_whose_files_are_gone(served: Office, copy: Path) -> None:
+def test_a_server_whose_files_are_gone(served: Installation, copy: Path) -> None:
     """It still holds the lock: what it writes next must not meet the restored file."""
     assert served("backup", str(copy)).code == 0
     move_away(served)
@@ -82,32 +82,32 @@ def test_a_server_whose_files_are_gone(served: Office, copy: Path) -> None:
     assert not served.database.exists()
 
 
-def test_alerts_that_waited(office: Office, copy: Path) -> None:
+def test_alerts_that_waited(installation: Installation, copy: Path) -> None:
     """Whoever restores learns that alerts which were sent since are sent again."""
-    number = office.rows("SELECT id FROM alerts WHERE state = 'failed' LIMIT 1")[0][0]
-    assert office("alerts", "retry", str(number)).code == 0
-    assert office("backup", str(copy)).code == 0
-    move_away(office)
-    told = office("restore", str(copy)).out.splitlines()
+    number = installation.rows("SELECT id FROM alerts WHERE state = 'failed' LIMIT 1")[0][0]
+    assert installation("alerts", "retry", str(number)).code == 0
+    assert installation("backup", str(copy)).code == 0
+    move_away(installation)
+    told = installation("restore", str(copy)).out.splitlines()
     assert told[1].startswith("1 alert waited then; `casebell serve` sends what waits")
 
 
-def test_it_never_overwrites(office: Office, copy: Path) -> None:
+def test_it_never_overwrites(installation: Installation, copy: Path) -> None:
     """Neither another backup nor the database itself."""
     copy.write_text("mine")
-    before = office.files()
-    for file in (copy, office.database):
-        ran = office("backup", str(file))
+    before = installation.files()
+    for file in (copy, installation.database):
+        ran = installation("backup", str(file))
         assert (ran.code, ran.out) == (1, "")
         assert ran.err.splitlines() == [
             f"Error: {file} exists already; nothing was written.",
             "  Name a new file.",
         ]
     assert copy.read_text() == "mine"
-    assert office.files() == before
+    assert installation.files() == before
 
 
-def test_nothing_to_copy(bare: Office, copy: Path) -> None:
+def test_nothing_to_copy(bare: Installation, copy: Path) -> None:
     """Without a database there is nothing to tell: exit code 3, and none is made."""
     ran = bare("backup", str(copy))
     assert (ran.code, ran.out) == (3, "")
@@ -116,27 +116,27 @@ def test_nothing_to_copy(bare: Office, copy: Path) -> None:
     assert not bare.database.exists()
 
 
-def test_a_damaged_backup(office: Office, copy: Path) -> None:
+def test_a_damaged_backup(installation: Installation, copy: Path) -> None:
     """It is not restored, and the sentence names it."""
-    assert office("backup", str(copy)).code == 0
+    assert installation("backup", str(copy)).code == 0
     copy.write_bytes(copy.read_bytes()[:40_000])
-    move_away(office)
-    ran = office("restore", str(copy))
+    move_away(installation)
+    ran = installation("restore", str(copy))
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.splitlines() == [
         f"Error: {copy} is damaged: database disk image is malformed. Nothing was restored.",
         "  Take another backup.",
     ]
-    assert not office.database.exists()
-    assert office("restore", str(copy.with_name("none.db"))).code == 1
+    assert not installation.database.exists()
+    assert installation("restore", str(copy.with_name("none.db"))).code == 1
 
 
-def test_a_damaged_database(office: Office) -> None:
+def test_a_damaged_database(installation: Installation) -> None:
     """The server refuses to start on it: exit code 3, a sentence, and the way back."""
-    for path in office.directory.glob("casebell.db-*"):
+    for path in installation.directory.glob("casebell.db-*"):
         path.unlink()
-    office.database.write_bytes(office.database.read_bytes()[:40_000])
-    ran = casebell("serve", "--config", str(office.config))
+    installation.database.write_bytes(installation.database.read_bytes()[:40_000])
+    ran = casebell("serve", "--config", str(installation.config))
     assert ran.returncode == 3
     assert ran.stderr.decode().splitlines() == [
         "Error: The database file is damaged: database disk image is malformed.",
@@ -147,7 +147,7 @@ def test_a_damaged_database(office: Office) -> None:
     ]
 
 
-def test_postgresql(bare: Office, copy: Path) -> None:
+def test_postgresql(bare: Installation, copy: Path) -> None:
     """It has its own programs, and they are named; no password is shown."""
     configured = bare.config.read_text()
     url = "postgresql://casebell:hunter2-and-more@db.example-firm.com/casebell"
@@ -162,41 +162,45 @@ def test_postgresql(bare: Office, copy: Path) -> None:
     assert not copy.exists()
 
 
-def test_usage(office: Office) -> None:
+def test_usage(installation: Installation) -> None:
     """Without FILE it is a misuse."""
     for verb in ("backup", "restore"):
-        ran = office(verb)
+        ran = installation(verb)
         assert (ran.code, ran.out) == (2, "")
         assert "FILE" in ran.err
 
 
-def test_progress_is_for_who_watches(office: Office, copy: Path) -> None:
+def test_progress_is_for_who_watches(installation: Installation, copy: Path) -> None:
     """On a terminal both say how far they are, and clear it; elsewhere there is nothing of it."""
-    seen = on_terminal("backup", str(copy), "--config", str(office.config))
+    seen = run_on_terminal("backup", str(copy), "--config", str(installation.config))
     assert "Copying … 100%" in seen
     assert "Checking …" in seen
     assert seen.rpartition("\r")[2].startswith(f"Wrote {copy}: 5 events, ")
-    move_away(office)
-    seen = on_terminal("restore", str(copy), "--config", str(office.config))
+    move_away(installation)
+    seen = run_on_terminal("restore", str(copy), "--config", str(installation.config))
     assert "Copying … 100%" in seen
     assert seen.rpartition("\r")[2].startswith("Restored ")
 
 
-def test_a_full_disk(office: Office, copy: Path) -> None:
+def test_a_full_disk(installation: Installation, copy: Path) -> None:
     """What could not be written is not left lying about."""
 
     def small_files() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 
-    ran = casebell("backup", str(copy), "--config", str(office.config), preexec_fn=small_files)
+    ran = casebell(
+        "backup", str(copy), "--config", str(installation.config), preexec_fn=small_files
+    )
     assert (ran.returncode, ran.stdout) == (3, b"")
     assert ran.stderr.startswith(b"Error: The storage failed: ")
     assert list(copy.parent.glob("night.db*")) == []
-    assert office("backup", str(copy)).code == 0
-    move_away(office)
-    ran = casebell("restore", str(copy), "--config", str(office.config), preexec_fn=small_files)
+    assert installation("backup", str(copy)).code == 0
+    move_away(installation)
+    ran = casebell(
+        "restore", str(copy), "--config", str(installation.config), preexec_fn=small_files
+    )
     assert (ran.returncode, ran.stdout) == (3, b"")
     assert ran.stderr.startswith(b"Error: The copy cannot be written: File too large.")
-    assert not office.database.exists()
-    assert list(office.directory.glob("*.part")) == []
+    assert not installation.database.exists()
+    assert list(installation.directory.glob("*.part")) == []

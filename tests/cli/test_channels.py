@@ -3,10 +3,10 @@
 import json
 
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
-from cli.office import Office
+from cli.installation import Installation
 
 
-def test_a_channel_that_works(bare: Office, sink: HttpSink) -> None:
+def test_a_channel_that_works(bare: Installation, sink: HttpSink) -> None:
     """A marked test message arrives; exit code 0, with the outcome for each target."""
     ran = bare("channels", "test", "team")
     assert (ran.code, ran.out, ran.err) == (0, "team → json: delivered (sent)\n", "")
@@ -15,7 +15,7 @@ def test_a_channel_that_works(bare: Office, sink: HttpSink) -> None:
     assert "test" in json.loads(request.body)["title"].lower()
 
 
-def test_a_channel_that_does_not(bare: Office, sink: HttpSink) -> None:
+def test_a_channel_that_does_not(bare: Installation, sink: HttpSink) -> None:
     """Exit code 1, and the reason; a refusal and a closed port read differently."""
     ran = bare("channels", "test", "broken")
     assert ran.code == 1
@@ -31,21 +31,21 @@ def test_a_channel_that_does_not(bare: Office, sink: HttpSink) -> None:
     assert len(sink.requests) == 1
 
 
-def test_it_is_kept_as_any_alert(bare: Office) -> None:
+def test_it_is_kept_as_any_alert(bare: Installation) -> None:
     """A test is an alert of its own kind with its attempt: the audit sees it too."""
     bare("channels", "test", "team")
     (alert,) = bare("alerts", "list", "--json").lines()
     assert (alert["kind"], alert["channel"], alert["state"]) == ("test", "team", "sent")
 
 
-def test_a_channel_nobody_configured(bare: Office) -> None:
+def test_a_channel_nobody_configured(bare: Installation) -> None:
     """The answer is no, with what lists the channels."""
     ran = bare("channels", "test", "a/b?c\x1b")
     assert (ran.code, ran.out) == (1, "")
     assert "casebell check" in ran.err
 
 
-def test_through_the_running_server(served: Office, sink: HttpSink) -> None:
+def test_through_the_running_server(served: Installation, sink: HttpSink) -> None:
     """With a server running it is the server that sends."""
     ran = served("channels", "test", "team")
     assert (ran.code, ran.out) == (0, "team → json: delivered (sent)\n")

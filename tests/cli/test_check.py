@@ -4,11 +4,11 @@ import pytest
 
 from casebell.events import Status, Tag
 from casebell.sandbox.deliveries import SAMPLES
-from cli.office import Office
+from cli.installation import Installation
 from e2e.server import PARLEY_SECRET
 
 
-def test_a_good_configuration(bare: Office) -> None:
+def test_a_good_configuration(bare: Installation) -> None:
     """Exit code 0, and a page that names sources, channels and operations."""
     ran = bare("check")
     assert (ran.code, ran.err) == (0, "")
@@ -20,7 +20,7 @@ def test_a_good_configuration(bare: Office) -> None:
     assert ran.out.endswith(f"{rendered}\nThe configuration is good.\n")
 
 
-def test_who_hears_of_what(bare: Office) -> None:
+def test_who_hears_of_what(bare: Installation) -> None:
     """A line for each status and tag, with the channels and the rules; nothing is cut."""
     lines = bare("check").out.splitlines()
     told = {tuple(line.split()[:2]): line for line in lines if line.startswith(("status", "tag"))}
@@ -31,7 +31,7 @@ def test_who_hears_of_what(bare: Office) -> None:
     assert told["tag", "no_info"].endswith("a placeholder says nothing of the case")
 
 
-def test_as_json(bare: Office) -> None:
+def test_as_json(bare: Installation) -> None:
     """The same for a program: one object a line, and nothing else."""
     ran = bare("check", "--json")
     assert ran.code == 0
@@ -42,7 +42,7 @@ def test_as_json(bare: Office) -> None:
     assert set(told["tag", "card"]) == {"kind", "value", "channels", "rules", "note"}
 
 
-def test_every_problem_at_once(bare: Office) -> None:
+def test_every_problem_at_once(bare: Installation) -> None:
     """Exit code 1, and each problem with its file and key; no value is shown."""
     text = bare.config.read_text()
     text = text.replace("port = 0", 'port = "many"').replace(PARLEY_SECRET, "short")
@@ -64,10 +64,10 @@ def test_every_problem_at_once(bare: Office) -> None:
         "json://hunter2.example.com/",
         "nosuchservice://hunter2",
         "jsons://hunter2.example.com/?optional=yes",
-        "https://example.webhook.office.com/webhookb2/hunter2",
+        "https://example.webhook.installation.com/webhookb2/hunter2",
     ],
 )
-def test_a_channel_that_would_not_do(bare: Office, url: str) -> None:
+def test_a_channel_that_would_not_do(bare: Installation, url: str) -> None:
     """What apprise warns of when it loads a URL is a problem; the URL is not shown."""
     text = bare.config.read_text()
     bare.config.write_text(text.replace('"json://127.0.0.1:9/"', f'"{url}"'))
@@ -77,7 +77,7 @@ def test_a_channel_that_would_not_do(bare: Office, url: str) -> None:
     assert "hunter2" not in ran.err
 
 
-def test_mistyped_recipients_are_all_named(bare: Office) -> None:
+def test_mistyped_recipients_are_all_named(bare: Installation) -> None:
     """Apprise drops them without a word; here each is a problem."""
     text = bare.config.read_text()
     bare.config.write_text(
@@ -94,7 +94,7 @@ def test_mistyped_recipients_are_all_named(bare: Office) -> None:
 
 
 @pytest.mark.parametrize("content", [b"[server\n", b"\xff\xfe", b""])
-def test_a_file_that_is_no_configuration(bare: Office, content: bytes) -> None:
+def test_a_file_that_is_no_configuration(bare: Installation, content: bytes) -> None:
     """There is a file, and something is wrong with it: the answer is no."""
     bare.config.write_bytes(content)
     ran = bare("check")
@@ -102,7 +102,7 @@ def test_a_file_that_is_no_configuration(bare: Office, content: bytes) -> None:
     assert str(bare.config) in ran.err
 
 
-def test_no_file_at_all(bare: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_file_at_all(bare: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing to check is a usage error, however the file was named."""
     assert bare.run("check", "--config", "missing.toml").code == 2
     assert bare.run("check").code == 2
@@ -112,14 +112,14 @@ def test_no_file_at_all(bare: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "CASEBELL_CONFIG" in ran.err
 
 
-def test_it_only_looks(bare: Office) -> None:
+def test_it_only_looks(bare: Installation) -> None:
     """No database, no lock, no socket: nothing is made."""
     before = bare.files()
     assert bare("check").code == 0
     assert bare.files() == before
 
 
-def test_warnings_are_told_and_do_not_fail(bare: Office) -> None:
+def test_warnings_are_told_and_do_not_fail(bare: Installation) -> None:
     """What works but may not be meant: exit code 0."""
     bare.config.write_text(bare.config.read_text().replace('[ops]\nnotify = ["team"]', ""))
     ran = bare("check")

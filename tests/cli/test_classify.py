@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cli.office import Office, casebell
+from cli.installation import Installation, casebell
 from e2e.server import PATIENCE, environment
 
 
@@ -47,14 +47,14 @@ def test_every_line_has_its_answer() -> None:
     assert [one["status"] for one in told] == ["approved", "other", "other", "other", "denied"]
 
 
-def test_nothing_in_nothing_out(monkeypatch: pytest.MonkeyPatch, bare: Office) -> None:
+def test_nothing_in_nothing_out(monkeypatch: pytest.MonkeyPatch, bare: Installation) -> None:
     """An empty input is no error."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
     assert bare.run("classify").out == ""
 
 
 def test_what_it_prints_does_nothing_to_a_terminal(
-    monkeypatch: pytest.MonkeyPatch, bare: Office
+    monkeypatch: pytest.MonkeyPatch, bare: Installation
 ) -> None:
     """Control and direction characters of the input are escaped in the output."""
     content = "\x1b]0;owned\x07 \u202efdp.exe\x9b".encode()

@@ -3,7 +3,7 @@
 import socket
 import threading
 
-from cli.office import Office, serving
+from cli.installation import Installation, serving
 
 LAYERS = ["configuration", "channels", "storage", "server", "alerts", "held"]
 
@@ -13,17 +13,17 @@ def findings(text: str) -> dict[str, str]:
     return {line.partition(":")[0]: line.partition(":")[2].strip() for line in text.splitlines()}
 
 
-def test_all_is_well(served: Office) -> None:
+def test_all_is_well(served: Installation) -> None:
     """Exit code 0, and every layer is OK."""
     ran = served("doctor")
     assert (ran.code, ran.err) == (0, "")
     assert findings(ran.out) == dict.fromkeys(LAYERS, "OK")
 
 
-def test_what_needs_attention(office: Office) -> None:
+def test_what_needs_attention(installation: Installation) -> None:
     """Each layer names the command that shows more; what waits alone is exit code 1."""
-    with serving(office):
-        ran = office("doctor")
+    with serving(installation):
+        ran = installation("doctor")
     assert ran.code == 1
     found = findings(ran.out)
     assert list(found) == LAYERS
@@ -31,17 +31,17 @@ def test_what_needs_attention(office: Office) -> None:
     assert found["held"] == "2 could not be understood → casebell held list"
 
 
-def test_no_server_runs(office: Office) -> None:
+def test_no_server_runs(installation: Installation) -> None:
     """It cannot be told whether deliveries would be taken: exit code 3."""
-    ran = office("doctor")
+    ran = installation("doctor")
     assert ran.code == 3
     assert findings(ran.out)["server"] == "it does not run → casebell serve"
 
 
-def test_something_else_answers(office: Office) -> None:
+def test_something_else_answers(installation: Installation) -> None:
     """A socket that takes connections and says nothing sensible is no server of ours."""
     with socket.socket(socket.AF_UNIX) as other:
-        other.bind(str(office.directory / "casebell.db.sock"))
+        other.bind(str(installation.directory / "casebell.db.sock"))
         other.listen()
         other.settimeout(10)
 
@@ -54,7 +54,7 @@ def test_something_else_answers(office: Office) -> None:
 
         thread = threading.Thread(target=hang_up)
         thread.start()
-        ran = office("doctor")
+        ran = installation("doctor")
         thread.join()
     assert ran.code == 3
     found = findings(ran.out)
@@ -62,7 +62,7 @@ def test_something_else_answers(office: Office) -> None:
     assert found["server"].startswith("it does not answer → ")
 
 
-def test_before_the_first_start(bare: Office) -> None:
+def test_before_the_first_start(bare: Installation) -> None:
     """Nothing is made by looking: no database, no lock."""
     before = bare.files()
     ran = bare("doctor")
@@ -71,14 +71,14 @@ def test_before_the_first_start(bare: Office) -> None:
     assert bare.files() == before
 
 
-def test_it_only_looks(office: Office) -> None:
+def test_it_only_looks(installation: Installation) -> None:
     """With a database there, nothing of ours changes, and a server can start meanwhile."""
-    before = office.files()
-    office("doctor")
-    assert office.files() == before
+    before = installation.files()
+    installation("doctor")
+    assert installation.files() == before
 
 
-def test_a_configuration_that_is_wrong(bare: Office) -> None:
+def test_a_configuration_that_is_wrong(bare: Installation) -> None:
     """The layers below it cannot be looked at: one line, exit code 2."""
     bare.config.write_text(bare.config.read_text().replace("port = 0", "prot = 0\nhots = 1"))
     ran = bare("doctor")
@@ -91,7 +91,7 @@ def test_a_configuration_that_is_wrong(bare: Office) -> None:
     assert ran.out.endswith(" → casebell init\n")
 
 
-def test_a_channel_that_cannot_be_loaded(bare: Office) -> None:
+def test_a_channel_that_cannot_be_loaded(bare: Installation) -> None:
     """It says so without the URL; `check` says what is wrong."""
     text = bare.config.read_text()
     bare.config.write_text(text.replace("json://127.0.0.1:9/", "slack://hunter2"))
@@ -100,14 +100,14 @@ def test_a_channel_that_cannot_be_loaded(bare: Office) -> None:
     assert "hunter2" not in ran.out
 
 
-def test_no_channel(bare: Office) -> None:
+def test_no_channel(bare: Installation) -> None:
     """Nobody would be alerted: that is not OK."""
     bare.config.write_text('[sources.parley]\nkind = "parley"\nsecrets = ["0123456789abcdef"]\n')
     ran = bare("doctor")
     assert findings(ran.out)["channels"].startswith("there is none, so nobody is alerted → add one")
 
 
-def test_a_damaged_database(bare: Office) -> None:
+def test_a_damaged_database(bare: Installation) -> None:
     """The storage's own words, and what to look at."""
     bare.database.write_bytes(b"This is no database." * 500)
     ran = bare("doctor")

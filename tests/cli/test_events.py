@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 
 from casebell.store import event_listing
-from cli.office import HOSTILE, RECEIVED, Office
+from cli.installation import HOSTILE, RECEIVED, Installation
 
 #: The fields of an event in docs/contract.md, in its order.
 FIELDS = [
@@ -16,14 +16,14 @@ FIELDS = [
 ]  # fmt: skip
 
 
-def keys(office: Office, *options: str) -> list[str]:
+def keys(installation: Installation, *options: str) -> list[str]:
     """Keys of the events listed with these options."""
-    return [event["key"] for event in office("events", "list", "--json", *options).lines()]
+    return [event["key"] for event in installation("events", "list", "--json", *options).lines()]
 
 
-def test_the_contracts_fields(office: Office) -> None:
+def test_the_contracts_fields(installation: Installation) -> None:
     """`--json` prints one object a line with exactly the fields of docs/contract.md."""
-    listed = office("events", "list", "--json")
+    listed = installation("events", "list", "--json")
     assert (listed.code, listed.err) == (0, "")
     for event in listed.lines():
         assert list(event) == FIELDS
@@ -35,12 +35,12 @@ def test_the_contracts_fields(office: Office) -> None:
     assert listed.lines()[-1]["deliveries"] == 2
 
 
-def test_newest_first_and_limited(office: Office) -> None:
+def test_newest_first_and_limited(installation: Installation) -> None:
     """Fifty unless told otherwise; `--limit` takes the newest."""
     everything = ["evt_formula", "evt_hostile", "obs_rfe", "evt_rfe", "evt_received"]
-    assert keys(office) == everything
-    assert keys(office, "--limit", "2") == everything[:2]
-    assert keys(office, "--limit", "1000000") == everything
+    assert keys(installation) == everything
+    assert keys(installation, "--limit", "2") == everything[:2]
+    assert keys(installation, "--limit", "1000000") == everything
 
 
 @pytest.mark.parametrize(
@@ -58,14 +58,14 @@ def test_newest_first_and_limited(office: Office) -> None:
         (("--since", "2001-01-01", "--until", "2002-01-01"), []),
     ],
 )
-def test_filters(office: Office, options: tuple[str, ...], found: list[str]) -> None:
+def test_filters(installation: Installation, options: tuple[str, ...], found: list[str]) -> None:
     """Filters narrow and combine; receipts are understood in any spelling, text in any case."""
-    assert keys(office, *options) == found
+    assert keys(installation, *options) == found
 
 
-def test_a_list_for_people(office: Office) -> None:
+def test_a_list_for_people(installation: Installation) -> None:
     """A heading and a row for each event, in the firm's time; hostile text stays in its cell."""
-    ran = office("events", "list")
+    ran = installation("events", "list")
     heading, *listed = ran.out.splitlines()
     assert heading.split() == [
         "ID", "RECEIVED", "SOURCE", "RECEIPT", "STATUS", "TAGS", "DECISION", "TEXT",
@@ -76,12 +76,12 @@ def test_a_list_for_people(office: Office) -> None:
     assert "notified" in listed[3]
     assert " EST  " in listed[0] or " EDT  " in listed[0]
     assert "[2J]0;ownedeviltxt.exe Told Nothing to see here <b>@all" in listed[1]
-    assert office("events", "list", "--source", "nobody").out == "No event matches.\n"
+    assert installation("events", "list", "--source", "nobody").out == "No event matches.\n"
 
 
-def test_one_event(office: Office) -> None:
+def test_one_event(installation: Installation) -> None:
     """`show` prints every field, every delivery and the body; nothing acts on the terminal."""
-    ran = office("events", "show", "evt_hostile")
+    ran = installation("events", "show", "evt_hostile")
     assert ran.code == 0
     lines = ran.out.splitlines()
     for field in FIELDS:
@@ -93,59 +93,61 @@ def test_one_event(office: Office) -> None:
     assert '"receipt_number": "WAC2190054321"' in ran.out
 
 
-def test_one_event_as_json(office: Office) -> None:
+def test_one_event_as_json(installation: Installation) -> None:
     """The same for a program: the stored text verbatim, each delivery, the body."""
-    (event,) = office("events", "show", "evt_hostile", "--json").lines()
+    (event,) = installation("events", "show", "evt_hostile", "--json").lines()
     assert list(event) == [*FIELDS, "delivered", "body"]
     assert event["text"] == HOSTILE
     assert event["body"].encode() == RECEIVED[3][1]
-    (twice,) = office("events", "show", "evt_received", "--json").lines()
+    (twice,) = installation("events", "show", "evt_received", "--json").lines()
     assert [one["outcome"] for one in twice["delivered"]] == ["stored", "duplicate"]
     assert [one["idempotency_key"] for one in twice["delivered"]] == ["key-0", "key-5"]
 
 
-def test_an_event_by_its_number(office: Office) -> None:
+def test_an_event_by_its_number(installation: Installation) -> None:
     """The number of a listing's first column does as well as the key."""
-    by_key = office("events", "show", "evt_rfe").out
-    assert office("events", "show", "2").out == by_key
+    by_key = installation("events", "show", "evt_rfe").out
+    assert installation("events", "show", "2").out == by_key
 
 
-def test_an_event_that_waits_to_be_routed(office: Office) -> None:
+def test_an_event_that_waits_to_be_routed(installation: Installation) -> None:
     """It has no status and no tags yet, which people are told in words; no filter takes it."""
-    office.unroute(2)
-    (listed,) = [one for one in office("events", "list", "--json").lines() if one["id"] == 2]
+    installation.undecide(2)
+    (listed,) = [one for one in installation("events", "list", "--json").lines() if one["id"] == 2]
     assert (listed["status"], listed["tags"], listed["decision"]) == (None, [], None)
     assert listed["delivered_status"] == "rfe_issued"
-    (row,) = [line for line in office("events", "list").out.splitlines() if line[:2] == "2 "]
+    (row,) = [line for line in installation("events", "list").out.splitlines() if line[:2] == "2 "]
     assert "  not decided yet  " in row
-    shown = office("events", "show", "2").out.splitlines()
+    shown = installation("events", "show", "2").out.splitlines()
     assert "status:           not decided yet" in shown
     assert "decision:         waits to be routed" in shown
-    (event,) = office("events", "show", "2", "--json").lines()
+    (event,) = installation("events", "show", "2", "--json").lines()
     assert (event["status"], event["tags"]) == (None, [])
-    assert keys(office, "--status", "rfe_issued") == ["obs_rfe"]
+    assert keys(installation, "--status", "rfe_issued") == ["obs_rfe"]
 
 
 @pytest.mark.parametrize("key", ["evt_nobody", "0", "77", "9" * 40, "٢", "%", ""])
-def test_an_event_that_is_not_there(office: Office, key: str) -> None:
+def test_an_event_that_is_not_there(installation: Installation, key: str) -> None:
     """The answer is no, with what shows those there are."""
-    ran = office("events", "show", key)
+    ran = installation("events", "show", key)
     assert (ran.code, ran.out) == (1, "")
     assert "casebell events list" in ran.err
 
 
-def test_says_how_far_it_looked(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_says_how_far_it_looked(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where a page stopped looking, standard error has the command that goes on from there."""
     monkeypatch.setattr(event_listing, "LOOK", 1)
     monkeypatch.setattr(event_listing, "LOOK_FOR_EACH", 0)
-    listed = office("events", "list", "--text", "rfe")
+    listed = installation("events", "list", "--text", "rfe")
     assert (listed.code, listed.out) == (0, "None of these matches.\n")
     assert listed.err.startswith("Looked back to ")
     found: list[str] = []
     for _ in range(5):
         if not (said := re.search(r"--until (\S+)`", listed.err)):
             break
-        listed = office("events", "list", "--json", "--text", "rfe", "--until", said[1])
+        listed = installation("events", "list", "--json", "--text", "rfe", "--until", said[1])
         found += [event["key"] for event in listed.lines()]
     assert list(dict.fromkeys(found)) == ["obs_rfe", "evt_rfe"]
     assert listed.err == ""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from casebell.store.engine import Store
-from cli.office import HOSTILE, Office, casebell, on_terminal
+from cli.installation import HOSTILE, Installation, casebell, run_on_terminal
 from cli.test_events import FIELDS
 from contracts.case_events import case_event
 from contracts.decisions import append_undecided
@@ -26,11 +26,14 @@ from e2e.server import PATIENCE, environment
 MANY = 1_203
 
 
-def add_many(office: Office) -> None:
+def add_many(installation: Installation) -> None:
     """Events beside those that were received."""
 
     async def add() -> None:
-        async with Store(f"sqlite:///{office.database}") as store, writing(store) as connection:
+        async with (
+            Store(f"sqlite:///{installation.database}") as store,
+            writing(store) as connection,
+        ):
             for start in range(0, MANY, 100):
                 numbers = range(start, min(start + 100, MANY))
                 events = [case_event(f"evt_many_{number}") for number in numbers]
@@ -39,21 +42,21 @@ def add_many(office: Office) -> None:
     asyncio.run(add())
 
 
-def test_json_lines(office: Office) -> None:
+def test_json_lines(installation: Installation) -> None:
     """The default: an object a line, with the fields of docs/contract.md, oldest first."""
-    ran = office("events", "export")
+    ran = installation("events", "export")
     assert (ran.code, ran.err) == (0, "")
     assert [list(event) for event in ran.lines()] == [FIELDS] * 5
-    assert ran.lines() == list(reversed(office("events", "list", "--json").lines()))
+    assert ran.lines() == list(reversed(installation("events", "list", "--json").lines()))
     assert ran.out.replace("\n", "").isprintable()
     assert "Año, “sí”" in ran.out
 
 
-def test_everything(office: Office) -> None:
+def test_everything(installation: Installation) -> None:
     """It is no listing: there is no limit, and nothing is skipped or told twice."""
-    add_many(office)
-    out = office.directory / "all.jsonl"
-    assert office("events", "export", "--out", str(out)).code == 0
+    add_many(installation)
+    out = installation.directory / "all.jsonl"
+    assert installation("events", "export", "--out", str(out)).code == 0
     with out.open(encoding="utf-8") as lines:
         numbers = [json.loads(line)["id"] for line in lines]
     assert numbers == sorted(set(numbers))
@@ -65,10 +68,10 @@ def read_csv(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-def test_csv(office: Office) -> None:
+def test_csv(installation: Installation) -> None:
     """The same fields as columns; text comes back as it was, line ends included."""
-    out = office.directory / "all.csv"
-    assert office("events", "export", "--format", "csv", "--out", str(out)).code == 0
+    out = installation.directory / "all.csv"
+    assert installation("events", "export", "--format", "csv", "--out", str(out)).code == 0
     rows = read_csv(out.read_bytes().decode("utf-8"))
     assert list(rows[0]) == FIELDS
     assert [row["key"] for row in rows] == [
@@ -80,21 +83,24 @@ def test_csv(office: Office) -> None:
     assert rows[0]["deliveries"] == "2"
 
 
-def test_an_event_that_waits_to_be_routed(office: Office) -> None:
+def test_an_event_that_waits_to_be_routed(installation: Installation) -> None:
     """Its status is null, and an empty cell: no word that a reader could take for a status."""
-    office.unroute(2)
-    exported = office("events", "export").lines()[1]
+    installation.undecide(2)
+    exported = installation("events", "export").lines()[1]
     assert (exported["id"], exported["status"], exported["tags"]) == (2, None, [])
-    row = read_csv(office("events", "export", "--format", "csv").out)[1]
+    row = read_csv(installation("events", "export", "--format", "csv").out)[1]
     assert (row["id"], row["status"], row["tags"], row["decision"]) == ("2", "", "", "")
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff20"])
-def test_a_spreadsheet_runs_nothing(office: Office, start: str) -> None:
+def test_a_spreadsheet_runs_nothing(installation: Installation, start: str) -> None:
     """A cell that a spreadsheet would take for a formula begins with an apostrophe."""
 
     async def add() -> None:
-        async with Store(f"sqlite:///{office.database}") as store, writing(store) as connection:
+        async with (
+            Store(f"sqlite:///{installation.database}") as store,
+            writing(store) as connection,
+        ):
             dangerous = f"{start}cmd|' /C calc'!A0"
             event = case_event(
                 dangerous, text=dangerous, type=dangerous, delivered_status=dangerous
@@ -102,13 +108,13 @@ def test_a_spreadsheet_runs_nothing(office: Office, start: str) -> None:
             await append_undecided(connection, [event])
 
     asyncio.run(add())
-    row = read_csv(office("events", "export", "--format", "csv").out)[-1]
+    row = read_csv(installation("events", "export", "--format", "csv").out)[-1]
     for field in ("key", "type", "delivered_status", "text"):
         assert row[field].startswith(f"'{start}cmd"), field
     assert all(not value.startswith(("=", "+", "-", "@")) for value in row.values())
 
 
-def test_filters_are_those_of_the_list(office: Office) -> None:
+def test_filters_are_those_of_the_list(installation: Installation) -> None:
     """The same options find the same events."""
     for options in (
         ("--tag", "deadline"),
@@ -116,53 +122,53 @@ def test_filters_are_those_of_the_list(office: Office) -> None:
         ("--since", "1h"),
         ("--text", "x"),
     ):
-        listed = office("events", "list", "--json", *options).lines()
-        assert office("events", "export", *options).lines() == list(reversed(listed))
+        listed = installation("events", "list", "--json", *options).lines()
+        assert installation("events", "export", *options).lines() == list(reversed(listed))
 
 
-def test_it_never_overwrites(office: Office) -> None:
+def test_it_never_overwrites(installation: Installation) -> None:
     """A file that is there stays as it is, and so does what a link names."""
-    there, link = office.directory / "there", office.directory / "link"
+    there, link = installation.directory / "there", installation.directory / "link"
     there.write_text("mine")
-    link.symlink_to(office.directory / "nowhere")
-    for out in (there, link, office.directory):
-        ran = office("events", "export", "--out", str(out))
+    link.symlink_to(installation.directory / "nowhere")
+    for out in (there, link, installation.directory):
+        ran = installation("events", "export", "--out", str(out))
         assert (ran.code, ran.out) == (1, "")
         assert f"{out} exists already; nothing was written." in ran.err
     assert there.read_text() == "mine"
-    assert not (office.directory / "nowhere").exists()
+    assert not (installation.directory / "nowhere").exists()
 
 
-def test_a_file_that_cannot_be_made(office: Office) -> None:
+def test_a_file_that_cannot_be_made(installation: Installation) -> None:
     """Told in a sentence."""
-    ran = office("events", "export", "--out", str(office.directory / "no" / "file"))
+    ran = installation("events", "export", "--out", str(installation.directory / "no" / "file"))
     assert (ran.code, ran.out) == (1, "")
     assert "No such file or directory" in ran.err
 
 
-def test_what_is_exported_is_the_owners(office: Office) -> None:
+def test_what_is_exported_is_the_owners(installation: Installation) -> None:
     """As private as the database it comes from."""
-    out = office.directory / "private"
+    out = installation.directory / "private"
     before = os.umask(0)
     try:
-        office("events", "export", "--out", str(out))
+        installation("events", "export", "--out", str(out))
     finally:
         os.umask(before)
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
 
 
-def test_nothing_half_is_left(office: Office, bare: Office) -> None:
+def test_nothing_half_is_left(installation: Installation, bare: Installation) -> None:
     """Without a database no file is made; on a full disk what was written goes; exit code 3."""
-    out = office.directory / "out"
+    out = installation.directory / "out"
     assert bare("events", "export", "--out", str(out)).code == 3
     assert not out.exists()
-    add_many(office)
+    add_many(installation)
 
     def small_files() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
     ran = casebell(
-        "events", "export", "--out", str(out), "--config", str(office.config),
+        "events", "export", "--out", str(out), "--config", str(installation.config),
         preexec_fn=small_files,
     )  # fmt: skip
     assert (ran.returncode, ran.stdout) == (3, b"")
@@ -170,22 +176,30 @@ def test_nothing_half_is_left(office: Office, bare: Office) -> None:
     assert not out.exists()
 
 
-def test_standard_output_that_is_full(office: Office) -> None:
+def test_standard_output_that_is_full(installation: Installation) -> None:
     """The output's trouble is not told as the storage's."""
     with Path("/dev/full").open("wb") as full:
         ran = casebell(
-            "events", "export", "--config", str(office.config),
+            "events", "export", "--config", str(installation.config),
             stdout=full, stderr=subprocess.PIPE, capture_output=False,
         )  # fmt: skip
     assert ran.returncode == 3
     assert ran.stderr == b"Error: Standard output cannot be written: No space left on device.\n"
 
 
-def test_a_reader_that_has_enough(office: Office) -> None:
+def test_a_reader_that_has_enough(installation: Installation) -> None:
     """`| head` ends it without a word."""
-    add_many(office)
+    add_many(installation)
     process = subprocess.Popen(
-        [sys.executable, "-m", "casebell", "events", "export", "--config", str(office.config)],
+        [
+            sys.executable,
+            "-m",
+            "casebell",
+            "events",
+            "export",
+            "--config",
+            str(installation.config),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(),
@@ -200,26 +214,30 @@ def test_a_reader_that_has_enough(office: Office) -> None:
     assert process.wait(PATIENCE) == 141
 
 
-def test_progress_is_for_who_watches(office: Office) -> None:
+def test_progress_is_for_who_watches(installation: Installation) -> None:
     """On a terminal it counts, and says at the end how much was written; elsewhere not a byte."""
-    add_many(office)
-    out = office.directory / "watched"
-    seen = on_terminal("events", "export", "--out", str(out), "--config", str(office.config))
+    add_many(installation)
+    out = installation.directory / "watched"
+    seen = run_on_terminal(
+        "events", "export", "--out", str(out), "--config", str(installation.config)
+    )
     assert f"1,000 of {5 + MANY:,} events" in seen
     assert seen.rstrip().endswith(f"Wrote {5 + MANY:,} events.")
     assert out.stat().st_size > 0
     # Counting by a text first would take as long as the export.
-    more = ["--text", "", "--out", str(office.directory / "by-text")]
-    assert "\r1,000 events" in on_terminal(
-        "events", "export", *more, "--config", str(office.config)
+    more = ["--text", "", "--out", str(installation.directory / "by-text")]
+    assert "\r1,000 events" in run_on_terminal(
+        "events", "export", *more, "--config", str(installation.config)
     )
-    ran = office("events", "export", "--out", str(office.directory / "unwatched"))
+    ran = installation("events", "export", "--out", str(installation.directory / "unwatched"))
     assert (ran.out, ran.err) == ("", "")
 
 
-def test_on_a_terminal_nothing_acts(office: Office) -> None:
+def test_on_a_terminal_nothing_acts(installation: Installation) -> None:
     """Printed to a terminal, the CSV has no control characters and no progress between its rows."""
-    seen = on_terminal("events", "export", "--format", "csv", "--config", str(office.config))
+    seen = run_on_terminal(
+        "events", "export", "--format", "csv", "--config", str(installation.config)
+    )
     assert "[2J]0;ownedeviltxt.exe" in seen
     assert "\x1b" not in seen
     assert "Wrote" not in seen

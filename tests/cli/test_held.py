@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from cli.office import RECEIVED, Office, serving
+from cli.installation import RECEIVED, Installation, serving
 
 MAPPED = """
 [sources.parley.fields]
@@ -10,75 +10,75 @@ receipt = ["receipt_number", "note"]
 """
 
 
-def numbers(office: Office, *options: str) -> list[int]:
+def numbers(installation: Installation, *options: str) -> list[int]:
     """Numbers of the held deliveries listed with these options."""
-    return [one["id"] for one in office("held", "list", "--json", *options).lines()]
+    return [one["id"] for one in installation("held", "list", "--json", *options).lines()]
 
 
-def test_what_waits(office: Office) -> None:
+def test_what_waits(installation: Installation) -> None:
     """Newest first, each with its reason and its body; a program reads every byte it can."""
-    newest, oldest = office("held", "list", "--json").lines()
+    newest, oldest = installation("held", "list", "--json").lines()
     assert (newest["reason"], oldest["reason"]) == ("invalid_encoding", "missing_receipt")
     assert oldest["body"].encode() == RECEIVED[6][1]
     assert newest["body"] == "\\xff\\xfe\x1b]0;owned\x07 no JSON"
     assert {one["state"] for one in (newest, oldest)} == {"held"}
-    assert numbers(office, "--limit", "1") == [newest["id"]]
+    assert numbers(installation, "--limit", "1") == [newest["id"]]
 
 
-def test_a_list_for_people(office: Office) -> None:
+def test_a_list_for_people(installation: Installation) -> None:
     """A row for each; neither body nor detail acts on the terminal."""
-    ran = office("held", "list")
+    ran = installation("held", "list")
     heading, *listed = ran.out.splitlines()
     assert heading.split() == ["ID", "RECEIVED", "SOURCE", "REASON", "TIMES", "DETAIL", "BODY"]
     assert len(listed) == 2
     assert not {unicodedata.category(c) for c in ran.out if c != "\n"} & {"Cc", "Cf"}
     assert "No field of the field map has a receipt." in listed[1]
-    assert office("held", "list", "--state", "released").out == "Nothing is held.\n"
+    assert installation("held", "list", "--state", "released").out == "Nothing is held.\n"
 
 
-def test_what_cannot_be_understood_yet_stays(office: Office) -> None:
+def test_what_cannot_be_understood_yet_stays(installation: Installation) -> None:
     """`release` reads it with today's configuration; where that does not help, it stays held."""
-    ran = office("held", "release", "1")
+    ran = installation("held", "release", "1")
     assert (ran.code, ran.out) == (1, "")
     assert "still cannot be understood" in ran.err
     assert "sources.NAME.fields" in ran.err
-    assert numbers(office) == [2, 1]
+    assert numbers(installation) == [2, 1]
 
 
-def test_released_after_a_fix(office: Office) -> None:
+def test_released_after_a_fix(installation: Installation) -> None:
     """Once the field map fits it becomes an event, and a running server routes it."""
     body = RECEIVED[6][1].replace(b"\\u001b[2J\\nfake", b"IOE0977777777")
     assert b"IOE0977777777" in body
-    office.config.write_text(
-        office.config.read_text().replace("[sources.torch]", f"{MAPPED}\n[sources.torch]")
+    installation.config.write_text(
+        installation.config.read_text().replace("[sources.torch]", f"{MAPPED}\n[sources.torch]")
     )
-    with serving(office):
-        lost = office.directory / "lost.json"
+    with serving(installation):
+        lost = installation.directory / "lost.json"
         lost.write_bytes(body.replace(b'"note"', b'"normalized_status": "other", "notes"'))
-        assert office("send", "--body", str(lost)).out[:3] == "202"
-        assert numbers(office)[0] == 3
-        office_text = office.config.read_text()
-    office.config.write_text(office_text.replace('"note"]', '"note", "notes"]'))
-    ran = office("held", "release", "3", "--json")
+        assert installation("send", "--body", str(lost)).out[:3] == "202"
+        assert numbers(installation)[0] == 3
+        office_text = installation.config.read_text()
+    installation.config.write_text(office_text.replace('"note"]', '"note", "notes"]'))
+    ran = installation("held", "release", "3", "--json")
     (answer,) = ran.lines()
     assert (ran.code, answer["held"], answer["status"]) == (0, 3, "stored")
-    assert office("events", "show", "evt_lost").code == 0
-    assert numbers(office) == [2, 1]
-    assert numbers(office, "--state", "released") == [3]
-    again = office("held", "release", "3")
+    assert installation("events", "show", "evt_lost").code == 0
+    assert numbers(installation) == [2, 1]
+    assert numbers(installation, "--state", "released") == [3]
+    again = installation("held", "release", "3")
     assert (again.code, again.out) == (1, "")
     assert "released already" in again.err
 
 
-def test_discarded(office: Office) -> None:
+def test_discarded(installation: Installation) -> None:
     """`discard` closes it without acting on it; its body is kept."""
-    ran = office("held", "discard", "2")
+    ran = installation("held", "discard", "2")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out == "Held delivery 2 is discarded; its body is kept.\n"
-    assert numbers(office) == [1]
-    (kept,) = office("held", "list", "--state", "discarded", "--json").lines()
+    assert numbers(installation) == [1]
+    (kept,) = installation("held", "list", "--state", "discarded", "--json").lines()
     assert kept["body"].startswith("\\xff\\xfe")
     for verb in ("discard", "release"):
-        ran = office("held", verb, "2")
+        ran = installation("held", verb, "2")
         assert (ran.code, ran.out) == (1, "")
         assert "discarded already" in ran.err

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from casebell.settings import load
-from cli.office import Office
+from cli.installation import Installation
 
 
 def secrets_in(directory: Path) -> dict[str, str]:
@@ -16,7 +16,7 @@ def secrets_in(directory: Path) -> dict[str, str]:
     return dict(re.findall(r"^(\w+_SECRET)=(.*)$", (directory / ".env").read_text(), re.MULTILINE))
 
 
-def test_what_it_writes_is_good_at_once(bare: Office, tmp_path: Path) -> None:
+def test_what_it_writes_is_good_at_once(bare: Installation, tmp_path: Path) -> None:
     """`casebell check` accepts it, and it says what to do next with its own path."""
     directory = tmp_path / "new firm" / "casebell"
     ran = bare.run("init", str(directory))
@@ -31,7 +31,7 @@ def test_what_it_writes_is_good_at_once(bare: Office, tmp_path: Path) -> None:
     assert set(settings.sources) == {"parley", "torch"}
 
 
-def test_here(bare: Office) -> None:
+def test_here(bare: Installation) -> None:
     """Without a directory it writes into this one, and the next commands need no option."""
     ran = bare.run("init")
     assert Path("config.toml").exists()
@@ -39,7 +39,7 @@ def test_here(bare: Office) -> None:
     assert bare.run("check").code == 0
 
 
-def test_only_the_owner_may_read(bare: Office, tmp_path: Path) -> None:
+def test_only_the_owner_may_read(bare: Installation, tmp_path: Path) -> None:
     """Both files have mode 0600, whatever the umask is."""
     before = os.umask(0)
     try:
@@ -50,7 +50,7 @@ def test_only_the_owner_may_read(bare: Office, tmp_path: Path) -> None:
         assert stat.S_IMODE((tmp_path / "new" / name).stat().st_mode) == 0o600
 
 
-def test_secrets_are_long_and_never_the_same(bare: Office, tmp_path: Path) -> None:
+def test_secrets_are_long_and_never_the_same(bare: Installation, tmp_path: Path) -> None:
     """Each is 32 random bytes, none is used twice, and none is printed or in config.toml."""
     seen: set[str] = set()
     for name in ("one", "two", "three"):
@@ -66,7 +66,7 @@ def test_secrets_are_long_and_never_the_same(bare: Office, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["config.toml", ".env"])
 @pytest.mark.parametrize("kind", ["file", "dangling link", "directory"])
-def test_it_never_overwrites(bare: Office, tmp_path: Path, name: str, kind: str) -> None:
+def test_it_never_overwrites(bare: Installation, tmp_path: Path, name: str, kind: str) -> None:
     """One of the two is enough to write neither: nothing in the directory changes."""
     there, elsewhere = tmp_path / "there" / name, tmp_path / "elsewhere"
     there.parent.mkdir()
@@ -84,7 +84,7 @@ def test_it_never_overwrites(bare: Office, tmp_path: Path, name: str, kind: str)
     assert kind != "file" or there.read_text() == "mine"
 
 
-def test_where_nothing_can_be_written(bare: Office, tmp_path: Path) -> None:
+def test_where_nothing_can_be_written(bare: Installation, tmp_path: Path) -> None:
     """A directory that is a file, or lies below one, is told in a sentence."""
     (tmp_path / "file").write_text("mine")
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
@@ -94,7 +94,7 @@ def test_where_nothing_can_be_written(bare: Office, tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_configuration_option_changes_nothing(bare: Office, tmp_path: Path) -> None:
+def test_a_configuration_option_changes_nothing(bare: Installation, tmp_path: Path) -> None:
     """`--config` is taken as by every command; it names no place to write to."""
     ran = bare.run("init", str(tmp_path / "new"), "--config", str(tmp_path / "other.toml"))
     assert ran.code == 0

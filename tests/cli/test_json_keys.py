@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from cli.office import Office, serving
+from cli.installation import Installation, serving
 from docs.pages import code_in, section
 from waiting import until_sync
 
@@ -23,7 +23,7 @@ def documented() -> dict[str, list[str]]:
 
 KEYS = documented()
 KEYS["events show"] = KEYS["events list"] + KEYS["events show"]
-#: What the office that is filled has something of.
+#: What the installation that is filled has something of.
 SHOWN = {
     "events list": ["events", "list", "--json"],
     "events export": ["events", "export"],
@@ -40,16 +40,16 @@ def test_the_page_has_every_command() -> None:
 
 
 @pytest.mark.parametrize("command", SHOWN)
-def test_each_line_has_the_keys_of_the_contract(office: Office, command: str) -> None:
+def test_each_line_has_the_keys_of_the_contract(installation: Installation, command: str) -> None:
     """All of them, in this order, and no other."""
-    lines = [json.loads(one) for one in office(*SHOWN[command]).out.splitlines()]
+    lines = [json.loads(one) for one in installation(*SHOWN[command]).out.splitlines()]
     assert lines
     for one in lines:
         assert list(one) == KEYS[command]
 
 
-def test_a_refusal_has_the_keys_of_the_contract(bare: Office) -> None:
-    """Of which an office has none before somebody sends with a wrong secret."""
+def test_a_refusal_has_the_keys_of_the_contract(bare: Installation) -> None:
+    """Of which an installation has none before somebody sends with a wrong secret."""
     body = bare.directory / "body.json"
     body.write_bytes(b"{}")
     with serving(bare):

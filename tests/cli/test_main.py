@@ -17,7 +17,7 @@ import typer
 from casebell import __version__
 from casebell.cli import classify
 from casebell.cli.main import COMMANDS, app
-from cli.office import Office, casebell
+from cli.installation import Installation, casebell
 from e2e.server import PATIENCE, environment
 
 
@@ -34,7 +34,7 @@ def commands() -> Iterator[tuple[str, Any]]:
             yield from ((f"{name} {verb}", verbs[verb]) for verb in verbs)
 
 
-def test_alone_it_shows_help(bare: Office) -> None:
+def test_alone_it_shows_help(bare: Installation) -> None:
     """`casebell` lists every command with what it does; a noun alone lists its verbs."""
     ran = bare.run()
     assert ran.err == ""
@@ -55,7 +55,7 @@ each_command = pytest.mark.parametrize(
 
 
 @each_command
-def test_every_command_explains_itself(bare: Office, words: str, command: Any) -> None:
+def test_every_command_explains_itself(bare: Installation, words: str, command: Any) -> None:
     """It can be loaded, says in a sentence what it does, and describes each of its options."""
     ran = bare.run(*words.split(), "--help")
     assert (ran.code, ran.err) == (0, "")
@@ -77,7 +77,7 @@ def test_every_command_takes_a_configuration(words: str, command: Any) -> None:
         assert {"--json", "--limit"} <= options
 
 
-def test_the_version(bare: Office) -> None:
+def test_the_version(bare: Installation) -> None:
     """`--version` tells it and does nothing else."""
     ran = bare.run("--version")
     assert (ran.code, ran.out, ran.err) == (0, f"casebell {__version__}\n", "")
@@ -97,7 +97,7 @@ def test_the_version(bare: Office) -> None:
         (("check", "surplus"), "surplus"),
     ],
 )
-def test_misuse(bare: Office, arguments: tuple[str, ...], said: str) -> None:
+def test_misuse(bare: Installation, arguments: tuple[str, ...], said: str) -> None:
     """A usage error is one sentence and a hint on standard error, and exit code 2."""
     ran = bare.run(*arguments)
     assert (ran.code, ran.out) == (2, "")
@@ -108,7 +108,7 @@ def test_misuse(bare: Office, arguments: tuple[str, ...], said: str) -> None:
     assert hint.endswith("--help` shows what it takes.")
 
 
-def test_a_traceback_is_for_who_asks_for_one(bare: Office) -> None:
+def test_a_traceback_is_for_who_asks_for_one(bare: Installation) -> None:
     """An error is a sentence; `--debug`, before or after the verb, adds where it came from."""
     plain = bare("why", "evt_1")
     assert (plain.code, plain.out) == (3, "")
@@ -121,7 +121,9 @@ def test_a_traceback_is_for_who_asks_for_one(bare: Office) -> None:
     assert bare.run("why", "--config", str(bare.config), "--", "--debug").err == plain.err
 
 
-def test_a_defect_is_told_without_its_text(bare: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_defect_is_told_without_its_text(
+    bare: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What nobody foresaw is named by its class: its text may hold anything; exit code 3."""
 
     def fail(text: str) -> None:
@@ -224,10 +226,10 @@ def test_no_standard_output() -> None:
     assert (ran.returncode, ran.stderr) == (0, b"")
 
 
-def test_any_locale(office: Office) -> None:
+def test_any_locale(installation: Installation) -> None:
     """Where the environment knows ASCII only, arrows, quotes and accents are written in UTF-8."""
     ran = casebell(
-        "why", "evt_formula", "--config", str(office.config),
+        "why", "evt_formula", "--config", str(installation.config),
         env={**environment(), "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"},
     )  # fmt: skip
     assert (ran.returncode, ran.stderr) == (0, b"")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from casebell.cli.options import utf8
-from cli.office import Office
+from cli.installation import Installation
 
 
 def test_none_is_none() -> None:
@@ -15,9 +15,9 @@ def test_none_is_none() -> None:
 
 
 @pytest.mark.parametrize("text", ["yesterday", "24", "-1h", "2025-13-01", ""])
-def test_what_is_no_time(office: Office, text: str) -> None:
+def test_what_is_no_time(installation: Installation, text: str) -> None:
     """It is told how times are written, as a usage error."""
-    ran = office("events", "list", f"--since={text}")
+    ran = installation("events", "list", f"--since={text}")
     assert (ran.code, ran.out) == (2, "")
     assert "2026-11-21T09:30:00Z" in ran.err
 
@@ -44,53 +44,61 @@ def test_what_is_no_time(office: Office, text: str) -> None:
         ("held", "release", "x"),
     ],
 )
-def test_values_nothing_can_be_done_with(office: Office, arguments: tuple[str, ...]) -> None:
+def test_values_nothing_can_be_done_with(
+    installation: Installation, arguments: tuple[str, ...]
+) -> None:
     """Bytes that are no text, numbers no row has, words nobody knows: usage errors, all of them."""
-    ran = office(*arguments)
+    ran = installation(*arguments)
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith("Error: Invalid value")
     assert len(ran.err.splitlines()) == 2
 
 
-def test_the_configuration_before_and_after_the_verb(office: Office, bare: Office) -> None:
+def test_the_configuration_before_and_after_the_verb(
+    installation: Installation, bare: Installation
+) -> None:
     """`--config` is taken on either side; the one after the verb wins."""
-    before = office.run("--config", str(office.config), "events", "list", "--json")
-    after = office.run("events", "list", "--json", "--config", str(office.config))
+    before = installation.run("--config", str(installation.config), "events", "list", "--json")
+    after = installation.run("events", "list", "--json", "--config", str(installation.config))
     assert before.lines() == after.lines() != []
-    both = office.run("--config", str(office.config), "events", "list", f"--config={bare.config}")
+    both = installation.run(
+        "--config", str(installation.config), "events", "list", f"--config={bare.config}"
+    )
     assert both.code == 3
     assert "no database yet" in both.err
 
 
 def test_the_configuration_from_the_environment_or_here(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the option: CASEBELL_CONFIG, and without that ./config.toml."""
-    nowhere = office.run("events", "list")
+    nowhere = installation.run("events", "list")
     assert nowhere.code == 2
     assert "casebell init" in nowhere.err
-    monkeypatch.setenv("CASEBELL_CONFIG", str(office.config))
-    assert len(office.run("events", "list", "--json").lines()) == 5
+    monkeypatch.setenv("CASEBELL_CONFIG", str(installation.config))
+    assert len(installation.run("events", "list", "--json").lines()) == 5
     monkeypatch.delenv("CASEBELL_CONFIG")
-    monkeypatch.chdir(office.directory)
-    assert len(office.run("events", "list", "--json").lines()) == 5
+    monkeypatch.chdir(installation.directory)
+    assert len(installation.run("events", "list", "--json").lines()) == 5
 
 
-def test_a_named_configuration_that_is_missing(office: Office, tmp_path: Path) -> None:
+def test_a_named_configuration_that_is_missing(installation: Installation, tmp_path: Path) -> None:
     """A name that leads nowhere is never replaced by a file that happens to be here."""
     missing = tmp_path / "missing.toml"
-    ran = office.run("events", "list", "--config", str(missing))
+    ran = installation.run("events", "list", "--config", str(missing))
     assert (ran.code, ran.out) == (2, "")
     assert str(missing) in ran.err
 
 
-def test_since_and_until(office: Office) -> None:
+def test_since_and_until(installation: Installation) -> None:
     """`--since` begins at a moment, `--until` ends before it."""
-    stamp = office("events", "list", "--json").lines()[2]["received_at"]
+    stamp = installation("events", "list", "--json").lines()[2]["received_at"]
     just_after = (datetime.fromisoformat(stamp) + timedelta(microseconds=1)).astimezone(UTC)
 
     def keys(*options: str) -> list[str]:
-        return [event["key"] for event in office("events", "list", "--json", *options).lines()]
+        return [
+            event["key"] for event in installation("events", "list", "--json", *options).lines()
+        ]
 
     everything = keys()
     assert keys("--since", stamp) == everything[:3]

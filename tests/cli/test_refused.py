@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from casebell.sandbox.http_sink import HttpSink
-from cli.office import CONFIG, Office, parley, serving
+from cli.installation import CONFIG, Installation, parley_body, serving
 from e2e.server import PARLEY_SECRET, TORCH_SECRET, Ran
 from waiting import until_sync
 
@@ -16,47 +16,49 @@ from waiting import until_sync
 RIGHT = "the-secret-of-the-provider-2026"
 
 
-def send(office: Office, body: bytes, *, secret: str = RIGHT, source: str = "parley") -> Ran:
-    """Post a delivery as the provider would, with a secret that the office may not have."""
-    file = office.directory / "body.json"
+def send(
+    installation: Installation, body: bytes, *, secret: str = RIGHT, source: str = "parley"
+) -> Ran:
+    """Post a delivery as the provider would, with a secret that the installation may not have."""
+    file = installation.directory / "body.json"
     file.write_bytes(body)
-    return office("send", "--source", source, "--body", str(file), "--secret", secret)
+    return installation("send", "--source", source, "--body", str(file), "--secret", secret)
 
 
-def refusals_of(office: Office) -> int:
+def refusals_of(installation: Installation) -> int:
     """How many the database has."""
-    return int(office.rows("SELECT count(*) FROM refused")[0][0])
+    return int(installation.rows("SELECT count(*) FROM refused")[0][0])
 
 
-def mend(office: Office, secret: str = RIGHT) -> None:
+def mend(installation: Installation, secret: str = RIGHT) -> None:
     """Write the provider's secret into the configuration."""
-    office.config.write_text(
-        office.config.read_text().replace(PARLEY_SECRET, secret).replace(TORCH_SECRET, secret)
+    installation.config.write_text(
+        installation.config.read_text().replace(PARLEY_SECRET, secret).replace(TORCH_SECRET, secret)
     )
 
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of an office that refused two deliveries with a mistyped secret, and one of a stranger's."""
-    office = Office(tmp_path_factory.mktemp("refusing"), capture=None)
-    office.config.write_text(CONFIG.format(sink="json://127.0.0.1:9"))
-    with serving(office):
-        rfe = parley("evt_rfe", normalized_status="rfe_issued", raw_status_text="RFE was sent")
-        for body, source in ((rfe, "parley"), (parley("evt_torch"), "torch")):
-            assert send(office, body, source=source).code == 1
-        assert send(office, b"{}", secret="a-forgers-own-secret-3").code == 1
-        until_sync(lambda: refusals_of(office) == 3, "the refusals to be remembered")
-    return office.database
+    """Of an installation that refused two deliveries with a mistyped secret, and a stranger's."""
+    installation = Installation(tmp_path_factory.mktemp("refusing"), capture=None)
+    installation.config.write_text(CONFIG.format(sink="json://127.0.0.1:9"))
+    with serving(installation):
+        rfe = parley_body("evt_rfe", normalized_status="rfe_issued", raw_status_text="RFE was sent")
+        for body, source in ((rfe, "parley"), (parley_body("evt_torch"), "torch")):
+            assert send(installation, body, source=source).code == 1
+        assert send(installation, b"{}", secret="a-forgers-own-secret-3").code == 1
+        until_sync(lambda: refusals_of(installation) == 3, "the refusals to be remembered")
+    return installation.database
 
 
 @pytest.fixture
-def refused(bare: Office, database: Path) -> Office:
-    """That office, with a chat service; no server runs."""
+def refused(bare: Installation, database: Path) -> Installation:
+    """That installation, with a chat service; no server runs."""
     shutil.copy(database, bare.database)
     return bare
 
 
-def test_a_list_for_people(refused: Office) -> None:
+def test_a_list_for_people(refused: Installation) -> None:
     """A row for each, newest first, without a body or anything of a secret."""
     heading, *listed = refused("refused", "list").out.splitlines()
     assert heading.split() == [
@@ -76,7 +78,7 @@ def test_a_list_for_people(refused: Office) -> None:
     assert not {unicodedata.category(c) for c in text} & {"Cc", "Cf"}
 
 
-def test_a_list_for_programs(refused: Office) -> None:
+def test_a_list_for_programs(refused: Installation) -> None:
     """One object a line; narrowed by source and error."""
     newest, second, _ = refused("refused", "list", "--json").lines()
     assert (newest["id"], newest["size"], newest["readmittable"]) == (3, 2, True)
@@ -92,7 +94,7 @@ def test_a_list_for_programs(refused: Office) -> None:
     assert refused("refused", "list", "--source", "nobody").out == "No refusal matches.\n"
 
 
-def test_nothing_secret_is_in_the_database(refused: Office) -> None:
+def test_nothing_secret_is_in_the_database(refused: Installation) -> None:
     """Neither our secrets nor what was presented instead stands in any of its files."""
     files = [path.read_bytes() for path in refused.directory.glob("casebell.db*")]
     for secret in (RIGHT, PARLEY_SECRET, TORCH_SECRET, "a-forgers-own-secret-3"):
@@ -100,7 +102,7 @@ def test_nothing_secret_is_in_the_database(refused: Office) -> None:
     assert any(b"evt_rfe" in content for content in files)
 
 
-def test_while_the_secret_is_wrong_all_stay(refused: Office) -> None:
+def test_while_the_secret_is_wrong_all_stay(refused: Installation) -> None:
     """Exit code 1, a sentence for each, and nothing is changed."""
     ran = refused("refused", "readmit", "--all")
     assert ran.code == 1
@@ -112,7 +114,7 @@ def test_while_the_secret_is_wrong_all_stay(refused: Office) -> None:
     assert refused.rows("SELECT count(*) FROM events") == [(0,)]
 
 
-def test_without_a_server(refused: Office) -> None:
+def test_without_a_server(refused: Installation) -> None:
     """With the right secret the genuine ones are events; the forged one stays."""
     mend(refused)
     ran = refused("refused", "readmit", "--all", "--json")
@@ -131,7 +133,7 @@ def test_without_a_server(refused: Office) -> None:
     assert refused("events", "show", "evt_rfe").code == 0
 
 
-def test_through_the_server_alerted_once(refused: Office, sink: HttpSink) -> None:
+def test_through_the_server_alerted_once(refused: Installation, sink: HttpSink) -> None:
     """The running server takes it in, routes and alerts; a redelivery after it changes nothing."""
 
     def heard() -> int:
@@ -144,7 +146,7 @@ def test_through_the_server_alerted_once(refused: Office, sink: HttpSink) -> Non
         ran = refused("refused", "readmit", "1")
         assert (ran.code, ran.out) == (0, "Refused delivery 1 is event 1 now.\n")
         until_sync(lambda: heard() == 1, "the alert")
-    rfe = parley("evt_rfe", normalized_status="rfe_issued", raw_status_text="RFE was sent")
+    rfe = parley_body("evt_rfe", normalized_status="rfe_issued", raw_status_text="RFE was sent")
     with serving(refused):
         assert '"duplicate"' in send(refused, rfe).out
         again = refused("refused", "readmit", "1")
@@ -157,10 +159,10 @@ def test_through_the_server_alerted_once(refused: Office, sink: HttpSink) -> Non
     assert heard() == 1
 
 
-def test_a_redelivery_came_first(refused: Office, sink: HttpSink) -> None:
+def test_a_redelivery_came_first(refused: Installation, sink: HttpSink) -> None:
     """The provider delivered it again meanwhile: readmitting finds a duplicate, alerted once."""
     mend(refused)
-    rfe = parley("evt_rfe", normalized_status="rfe_issued", raw_status_text="RFE was sent")
+    rfe = parley_body("evt_rfe", normalized_status="rfe_issued", raw_status_text="RFE was sent")
     with serving(refused):
         assert '"stored"' in send(refused, rfe).out
         ran = refused("refused", "readmit", "--all", "--source", "parley")
@@ -176,13 +178,13 @@ def test_a_redelivery_came_first(refused: Office, sink: HttpSink) -> None:
     "arguments",
     [(), ("1", "--all"), ("1", "--source", "parley"), ("--source", "parley"), ("0",), ("x",)],
 )
-def test_misused(bare: Office, arguments: tuple[str, ...]) -> None:
+def test_misused(bare: Installation, arguments: tuple[str, ...]) -> None:
     """Either numbers or --all, and --source with --all alone."""
     ran = bare("refused", "readmit", *arguments)
     assert (ran.code, ran.out) == (2, "")
 
 
-def test_nothing_to_do(bare: Office) -> None:
+def test_nothing_to_do(bare: Installation) -> None:
     """With nothing refused there is nothing to complain of; an unknown number is one."""
     with serving(bare):
         through = bare("refused", "readmit", "--all"), bare("refused", "readmit", "7")
@@ -193,7 +195,7 @@ def test_nothing_to_do(bare: Office) -> None:
     assert "There is no refused delivery 7" in without[1].err
 
 
-def test_operations_hear_of_it(bare: Office, sink: HttpSink) -> None:
+def test_operations_hear_of_it(bare: Installation, sink: HttpSink) -> None:
     """After the fifth refusal that carried a signature operations are told, once."""
 
     def told() -> list[str]:
@@ -202,7 +204,7 @@ def test_operations_hear_of_it(bare: Office, sink: HttpSink) -> None:
 
     with serving(bare):
         for number in range(7):
-            send(bare, parley(f"evt_{number}"))
+            send(bare, parley_body(f"evt_{number}"))
         until_sync(told, "the alert")
         until_sync(lambda: refusals_of(bare) == 7, "the refusals to be remembered")
     assert len(told()) == 1

@@ -12,7 +12,7 @@ import pytest
 
 from casebell.sandbox.deliveries import SAMPLES
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
-from cli.office import Office, parley
+from cli.installation import Installation, parley_body
 from e2e.server import PARLEY_SECRET, TORCH_SECRET
 
 #: Bytes that no JSON library would write: their digest must not come from a copy.
@@ -27,7 +27,9 @@ def body(tmp_path: Path) -> Path:
     return file
 
 
-def test_the_exact_bytes_signed_as_the_page_says(bare: Office, sink: HttpSink, body: Path) -> None:
+def test_the_exact_bytes_signed_as_the_page_says(
+    bare: Installation, sink: HttpSink, body: Path
+) -> None:
     """`t=…,v1=…`: the digest of `t`, "." and the file's bytes, as openssl makes it."""
     ran = bare("send", "--body", str(body), "--to", sink.url)
     assert (ran.code, ran.out) == (0, "200 ok\n")
@@ -53,7 +55,7 @@ def test_the_exact_bytes_signed_as_the_page_says(bare: Office, sink: HttpSink, b
     assert openssl.stdout.decode().split()[0] == digest
 
 
-def test_a_shared_secret_in_its_header(bare: Office, sink: HttpSink, body: Path) -> None:
+def test_a_shared_secret_in_its_header(bare: Installation, sink: HttpSink, body: Path) -> None:
     """As Torch does it: the secret alone, in the configured header, after the prefix."""
     text = bare.config.read_text()
     bare.config.write_text(text.replace('header = "X-', 'prefix = "Bearer "\nheader = "X-'))
@@ -64,7 +66,7 @@ def test_a_shared_secret_in_its_header(bare: Office, sink: HttpSink, body: Path)
     assert "authorization" not in request.headers
 
 
-def test_without_a_configuration(bare: Office, sink: HttpSink) -> None:
+def test_without_a_configuration(bare: Installation, sink: HttpSink) -> None:
     """With an address and a secret nothing else is needed; the secret signs."""
     for sample, header in (("parley-rfe", "authorization"), ("torch-rfe", "x-torch-secret")):
         ran = bare.run("send", "--sample", sample, "--to", sink.url, "--secret", "s3cret")
@@ -77,7 +79,7 @@ def test_without_a_configuration(bare: Office, sink: HttpSink) -> None:
     assert hmac.new(b"s3cret", signed, hashlib.sha256).hexdigest() == digest
 
 
-def test_a_secret_of_any_characters(bare: Office, sink: HttpSink) -> None:
+def test_a_secret_of_any_characters(bare: Installation, sink: HttpSink) -> None:
     """Secrets are UTF-8 on the wire, and an empty one is an empty one."""
     bare("send", "--sample", "torch-rfe", "--to", sink.url, "--secret", "Schlüssel-€")
     assert sink.requests[-1].headers["x-torch-secret"].encode("latin-1") == "Schlüssel-€".encode()
@@ -85,13 +87,13 @@ def test_a_secret_of_any_characters(bare: Office, sink: HttpSink) -> None:
     assert sink.requests[-1].headers["x-torch-secret"] == ""
 
 
-def test_a_whole_url_is_left_alone(bare: Office, sink: HttpSink, body: Path) -> None:
+def test_a_whole_url_is_left_alone(bare: Installation, sink: HttpSink, body: Path) -> None:
     """`--to` with a path of webhooks is where it goes, whatever the source's name is."""
     bare("send", "--body", str(body), "--to", f"{sink.url}/prefix/webhooks/other?x=1")
     assert sink.requests[-1].path == "/prefix/webhooks/other?x=1"
 
 
-def test_both_methods_and_compact_json(bare: Office, sink: HttpSink, tmp_path: Path) -> None:
+def test_both_methods_and_compact_json(bare: Installation, sink: HttpSink, tmp_path: Path) -> None:
     """Each method gets a secret that serves it, and the signature covers what the source signs."""
     bare.config.write_text(
         bare.config.read_text().replace(
@@ -121,7 +123,7 @@ def test_both_methods_and_compact_json(bare: Office, sink: HttpSink, tmp_path: P
     ("status", "code"),
     [(200, 0), (202, 0), (302, 1), (401, 1), (404, 1), (413, 1), (429, 1), (500, 3), (503, 3)],
 )
-def test_exit_codes(bare: Office, sink: HttpSink, status: int, code: int) -> None:
+def test_exit_codes(bare: Installation, sink: HttpSink, status: int, code: int) -> None:
     """0 it was taken, 1 it was not, 3 the server could not tell; the answer is printed."""
     sink.answer(HttpAnswer(status=status, body=b'{"error": "\x1b[2J\nno"}'))
     ran = bare("send", "--sample", "parley-rfe", "--to", sink.url)
@@ -129,7 +131,7 @@ def test_exit_codes(bare: Office, sink: HttpSink, status: int, code: int) -> Non
     assert ran.out == f'{status} {{"error": "[2J no"}}\n'
 
 
-def test_nobody_answers(bare: Office) -> None:
+def test_nobody_answers(bare: Installation) -> None:
     """Exit code 3; an address that was typed is not repeated, for it may hold a password."""
     for target in ("http://127.0.0.1:9", "http://user:hunter2@127.0.0.1:9"):
         ran = bare("send", "--sample", "parley-rfe", "--to", target)
@@ -142,7 +144,7 @@ def test_nobody_answers(bare: Office) -> None:
 
 
 @pytest.mark.parametrize("target", ["nonsense", "ftp://127.0.0.1", "http://", "http://[::1"])
-def test_an_address_that_is_none(bare: Office, target: str) -> None:
+def test_an_address_that_is_none(bare: Installation, target: str) -> None:
     """A URL that cannot be posted to is a usage error."""
     ran = bare("send", "--sample", "parley-rfe", "--to", target)
     assert (ran.code, ran.out) == (2, "")
@@ -159,7 +161,7 @@ def test_an_address_that_is_none(bare: Office, target: str) -> None:
     ],
 )
 def test_what_cannot_be_sent(
-    bare: Office, arguments: tuple[str, ...], code: int, said: str
+    bare: Installation, arguments: tuple[str, ...], code: int, said: str
 ) -> None:
     """Each is told in a sentence, before anything is sent."""
     ran = bare("send", *arguments)
@@ -167,7 +169,7 @@ def test_what_cannot_be_sent(
     assert said in ran.err
 
 
-def test_every_sample_is_taken(served: Office, tmp_path: Path) -> None:
+def test_every_sample_is_taken(served: Installation, tmp_path: Path) -> None:
     """A running server finds itself, verifies each sample, and stores it."""
     names = [name for name, (kind, _) in SAMPLES.items() if kind.name in ("parley", "torch")]
     for name in names:
@@ -175,7 +177,7 @@ def test_every_sample_is_taken(served: Office, tmp_path: Path) -> None:
         assert (ran.code, ran.err) == (0, ""), name
         assert json.loads(ran.out.removeprefix("200 "))["status"] == "stored"
     file = tmp_path / "again.json"
-    file.write_bytes(parley("evt_again"))
+    file.write_bytes(parley_body("evt_again"))
     outcomes = [served("send", "--body", str(file)).out for _ in range(2)]
     assert ['"stored"' in outcomes[0], '"duplicate"' in outcomes[1]] == [True, True]
     file.write_bytes(b"{}")

@@ -3,10 +3,10 @@
 import json
 import socket
 
-from cli.office import Office, casebell, serving
+from cli.installation import Installation, casebell, serving
 
 
-def test_it_starts_and_stops(bare: Office) -> None:
+def test_it_starts_and_stops(bare: Installation) -> None:
     """It makes the database, logs one line with its address, and ends with 0 at SIGTERM."""
     with serving(bare) as url:
         assert url.startswith("http://127.0.0.1:")
@@ -17,7 +17,7 @@ def test_it_starts_and_stops(bare: Office) -> None:
     assert bare.rows("SELECT count(*) FROM events") == [(0,)]
 
 
-def test_a_second_server_on_the_same_database(bare: Office) -> None:
+def test_a_second_server_on_the_same_database(bare: Installation) -> None:
     """It ends at once with 3, and the first one can still be asked."""
     with serving(bare):
         ran = casebell("serve", "--config", str(bare.config))
@@ -27,7 +27,7 @@ def test_a_second_server_on_the_same_database(bare: Office) -> None:
         assert bare("channels", "test", "team").code == 0
 
 
-def test_an_address_that_is_taken(bare: Office) -> None:
+def test_an_address_that_is_taken(bare: Installation) -> None:
     """One sentence that names the address, and the settings to change; nothing is made."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -39,7 +39,7 @@ def test_an_address_that_is_taken(bare: Office) -> None:
     assert not bare.database.exists()
 
 
-def test_a_configuration_that_is_wrong(bare: Office) -> None:
+def test_a_configuration_that_is_wrong(bare: Installation) -> None:
     """It does not start: exit code 2, with the key."""
     bare.config.write_text(bare.config.read_text().replace("port = 0", "prot = 0"))
     ran = bare("serve")

@@ -13,14 +13,14 @@ from cryptography.hazmat.primitives.serialization import (
 
 from casebell.cli.send import trust
 from casebell.cli.startable import LONGEST_PATH
-from cli.office import Office, serving
+from cli.installation import Installation, serving
 
 PAIR = 'port = 0\ntls_cert = "cert.pem"\ntls_key = "key.pem"'
 
 
 @pytest.fixture
-def secure(bare: Office) -> Office:
-    """An office with a certificate for the name people use, not for 127.0.0.1."""
+def secure(bare: Installation) -> Installation:
+    """An installation with a certificate for the name people use, not for 127.0.0.1."""
     made = trustme.CA().issue_cert("casebell.example-firm.com")
     (bare.directory / "cert.pem").write_bytes(made.cert_chain_pems[0].bytes())
     (bare.directory / "key.pem").write_bytes(made.private_key_pem.bytes())
@@ -28,7 +28,7 @@ def secure(bare: Office) -> Office:
     return bare
 
 
-def test_a_server_with_a_certificate(secure: Office) -> None:
+def test_a_server_with_a_certificate(secure: Installation) -> None:
     """Commands on the same machine reach it: its certificate is trusted for what it is."""
     assert secure("check").code == 0
     with serving(secure) as url:
@@ -39,7 +39,7 @@ def test_a_server_with_a_certificate(secure: Office) -> None:
         assert secure("channels", "test", "team").code == 0
 
 
-def test_another_certificate_is_not_trusted(secure: Office) -> None:
+def test_another_certificate_is_not_trusted(secure: Installation) -> None:
     """Who sends to an address trusts the usual authorities; the server's own pair is not one."""
     with serving(secure) as url:
         ran = secure("send", "--sample", "parley-rfe", "--to", url)
@@ -47,7 +47,7 @@ def test_another_certificate_is_not_trusted(secure: Office) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["cert.pem", "key.pem"])
-def test_a_pair_that_cannot_be_used(secure: Office, wrong: str) -> None:
+def test_a_pair_that_cannot_be_used(secure: Installation, wrong: str) -> None:
     """`check` finds it, and `serve` does not start: a sentence with the key, no traceback."""
     (secure.directory / wrong).write_text("garbage")
     checked, served, seen = secure("check"), secure("serve"), secure("doctor")
@@ -60,14 +60,14 @@ def test_a_pair_that_cannot_be_used(secure: Office, wrong: str) -> None:
     assert not secure.database.exists()
 
 
-def test_a_key_of_another_certificate(secure: Office) -> None:
+def test_a_key_of_another_certificate(secure: Installation) -> None:
     """A pair that does not belong together is no pair."""
     other = trustme.CA().issue_cert("casebell.example-firm.com")
     (secure.directory / "key.pem").write_bytes(other.private_key_pem.bytes())
     assert secure("check").code == 1
 
 
-def test_a_key_with_a_pass_phrase(secure: Office) -> None:
+def test_a_key_with_a_pass_phrase(secure: Installation) -> None:
     """Nobody is there to type it: it is refused, and not asked for."""
     key = load_pem_private_key((secure.directory / "key.pem").read_bytes(), None)
     (secure.directory / "key.pem").write_bytes(
@@ -78,14 +78,14 @@ def test_a_key_with_a_pass_phrase(secure: Office) -> None:
     assert "pass phrase" in ran.err
 
 
-def test_trust_is_for_one_certificate(secure: Office) -> None:
+def test_trust_is_for_one_certificate(secure: Installation) -> None:
     """No authority of this machine is trusted beside it."""
     context = trust((secure.directory / "cert.pem").read_text())
     assert len(context.get_ca_certs(binary_form=True)) <= 1
     assert context.verify_mode is ssl.CERT_REQUIRED
 
 
-def test_a_path_that_no_socket_can_have(bare: Office) -> None:
+def test_a_path_that_no_socket_can_have(bare: Installation) -> None:
     """`check` finds it, and `serve` does not start: how long it is, how long it may be."""
     folder = bare.directory / ("x" * LONGEST_PATH)
     folder.mkdir()

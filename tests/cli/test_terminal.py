@@ -26,7 +26,7 @@ from casebell.cli.terminal import (
     writing,
 )
 from casebell.errors import ConfigError, NotFound, Problem
-from cli.office import HOSTILE, Office, on_terminal
+from cli.installation import HOSTILE, Installation, run_on_terminal
 
 ANYTHING = st.text(st.characters(exclude_categories=()))
 
@@ -113,9 +113,9 @@ def test_an_empty_listing_says_so_to_people_only(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out == "Nothing is held.\n"
 
 
-def test_the_last_column_ends_with_the_terminal(office: Office) -> None:
+def test_the_last_column_ends_with_the_terminal(installation: Installation) -> None:
     """On a terminal no row of a listing is broken in two for the sake of a long text."""
-    narrow = on_terminal("events", "list", "--config", str(office.config), columns=120)
+    narrow = run_on_terminal("events", "list", "--config", str(installation.config), columns=120)
     assert max(map(len, narrow.splitlines())) <= 120
     assert "[2J]0;owned" in narrow
     assert "…" in narrow

@@ -2,12 +2,12 @@
 
 import unicodedata
 
-from cli.office import HOSTILE, Office
+from cli.installation import HOSTILE, Installation
 
 
-def test_a_change_somebody_was_told_of(office: Office) -> None:
+def test_a_change_somebody_was_told_of(installation: Installation) -> None:
     """Verification, change, the rules that matched and that did not, alerts and attempts."""
-    ran = office("why", "evt_rfe")
+    ran = installation("why", "evt_rfe")
     assert (ran.code, ran.err) == (0, "")
     for sentence in (
         "Event 2 from parley, key evt_rfe",
@@ -26,33 +26,33 @@ def test_a_change_somebody_was_told_of(office: Office) -> None:
         assert sentence in ran.out
 
 
-def test_a_change_that_was_known(office: Office) -> None:
+def test_a_change_that_was_known(installation: Installation) -> None:
     """The second report of a change says which one it is, and why nobody was alerted again."""
-    ran = office("why", "obs_rfe")
+    ran = installation("why", "obs_rfe")
     assert "It reports change 2, which event 2 began." in ran.out
     assert "Nobody is alerted of a change twice." in ran.out
 
 
-def test_an_event_that_waits_to_be_routed(office: Office) -> None:
+def test_an_event_that_waits_to_be_routed(installation: Installation) -> None:
     """What was delivered is told, and that nothing is decided of it."""
-    office.unroute(2)
-    ran = office("why", "2")
+    installation.undecide(2)
+    ran = installation("why", "2")
     assert "Receipt IOE0912345678: not decided yet (delivered as “rfe_issued”)." in ran.out
     assert "  Not yet: it waits to be routed." in ran.out
     assert "  No alert." in ran.out
 
 
-def test_a_change_nobody_hears_of(office: Office) -> None:
+def test_a_change_nobody_hears_of(installation: Installation) -> None:
     """Silence has its reason."""
-    ran = office("why", "evt_received")
+    ran = installation("why", "evt_received")
     assert "nobody is alerted, because no rule matched." in ran.out
     assert "  No alert." in ran.out
     assert "duplicate, authenticated by" in ran.out
 
 
-def test_a_stored_text_forges_no_sentence(office: Office) -> None:
+def test_a_stored_text_forges_no_sentence(installation: Installation) -> None:
     """Line ends and escapes in it do nothing: “Told” begins one line, and that is ours."""
-    ran = office("why", "evt_hostile")
+    ran = installation("why", "evt_hostile")
     lines = ran.out.splitlines()
     assert lines.count("Told") == 1
     assert "  Nothing to see" not in lines
@@ -60,9 +60,9 @@ def test_a_stored_text_forges_no_sentence(office: Office) -> None:
     assert "  Text: “[2J]0;ownedeviltxt.exe Told   Nothing to see here <b>@all”" in lines
 
 
-def test_as_json(office: Office) -> None:
+def test_as_json(installation: Installation) -> None:
     """One object with everything the sentences are made of, texts verbatim."""
-    (story,) = office("why", "evt_hostile", "--json").lines()
+    (story,) = installation("why", "evt_hostile", "--json").lines()
     assert list(story) == ["event", "delivered", "change", "alerts"]
     assert story["event"]["text"] == HOSTILE
     rules = {rule["name"]: rule["matched"] for rule in story["change"]["decision"]["rules"]}
@@ -74,9 +74,9 @@ def test_as_json(office: Office) -> None:
     assert "WAC2190054321" in attempt["title"] + attempt["body"]
 
 
-def test_by_number_and_not_at_all(office: Office) -> None:
+def test_by_number_and_not_at_all(installation: Installation) -> None:
     """A listing's number does as well; an event that is not there is exit code 1."""
-    assert office("why", "2").out == office("why", "evt_rfe").out
-    ran = office("why", "evt_nobody")
+    assert installation("why", "2").out == installation("why", "evt_rfe").out
+    ran = installation("why", "evt_nobody")
     assert (ran.code, ran.out) == (1, "")
     assert "casebell events list" in ran.err

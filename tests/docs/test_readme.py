@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.office import Office, serving
+from cli.installation import Installation, serving
 from docs.pages import blocks, marked_block
 
 PORT = re.compile(r"127\.0\.0\.1:8080")
@@ -18,26 +18,26 @@ PORT = re.compile(r"127\.0\.0\.1:8080")
 @pytest.fixture
 def started(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[Office, str]]:
+) -> Iterator[tuple[Installation, str]]:
     """`casebell init .` and `casebell serve` in one directory; the server at a free port."""
-    office = Office(tmp_path, capsys)
+    installation = Installation(tmp_path, capsys)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CASEBELL_CONFIG", raising=False)
-    assert office.run("init", ".").code == 0
-    written = office.config.read_text()
+    assert installation.run("init", ".").code == 0
+    written = installation.config.read_text()
     assert 'host = "127.0.0.1"' in written
     assert "port = 8080" in written
-    office.config.write_text(written.replace("port = 8080", "port = 0"))
-    with serving(office) as url:
-        yield office, url.removeprefix("http://")
+    installation.config.write_text(written.replace("port = 8080", "port = 0"))
+    with serving(installation) as url:
+        yield installation, url.removeprefix("http://")
 
 
-def test_a_delivery_by_hand(started: tuple[Office, str], tmp_path: Path) -> None:
+def test_a_delivery_by_hand(started: tuple[Installation, str], tmp_path: Path) -> None:
     """With openssl and curl alone: stored the first time, a duplicate the second."""
     for tool in ("bash", "curl", "openssl"):
         if shutil.which(tool) is None:
             pytest.skip(f"needs {tool}")
-    office, address = started
+    installation, address = started
     block = marked_block("curl")
     assert PORT.search(block)
     answers = [
@@ -53,9 +53,9 @@ def test_a_delivery_by_hand(started: tuple[Office, str], tmp_path: Path) -> None
     told = [json.loads(answer) for answer in answers]
     assert [one["status"] for one in told] == ["stored", "duplicate"]
     assert {one["event_id"] for one in told} == {"evt_by_hand_1"}
-    assert "evt_by_hand_1" in office.run("events", "list", "--json").out
-    assert "Rule “Answer owed to USCIS” matched" in office.run("why", "evt_by_hand_1").out
-    assert office.run("send", "--sample", "parley-rfe").code == 0
+    assert "evt_by_hand_1" in installation.run("events", "list", "--json").out
+    assert "Rule “Answer owed to USCIS” matched" in installation.run("why", "evt_by_hand_1").out
+    assert installation.run("send", "--sample", "parley-rfe").code == 0
 
 
 def test_the_proxies_pass_on_what_is_signed() -> None:

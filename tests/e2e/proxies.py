@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from e2e.office import free_port
 from e2e.proxy_kinds import Place, ProxyKind
+from e2e.recipients import free_port
 from waiting import until
 
 #: Debian has its servers where only root's PATH leads.

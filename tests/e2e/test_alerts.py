@@ -14,7 +14,7 @@ import pytest_asyncio
 from casebell.sandbox.http_sink import Ending, HttpAnswer
 from casebell.sandbox.mail_sink import SmtpSink
 from casebell.uscis.receipts import mask
-from e2e.office import Hook, Office, free_port, text_of
+from e2e.recipients import RecordingSink, ServerWithRecipients, free_port, text_of
 from e2e.sender import deliver, document, encoded, post, signed
 from e2e.server import SOURCES, Server
 from waiting import until
@@ -71,7 +71,7 @@ notify = ["ops"]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office]:
+async def setup(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerWithRecipients]:
     """One server, a sink for each channel, and a case of which the firm told us the label."""
     options = {
         "ops": "",
@@ -86,7 +86,7 @@ async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Offi
         "vague": "",
     }
     async with contextlib.AsyncExitStack() as stack:
-        hooks = {name: await stack.enter_async_context(Hook()) for name in options}
+        hooks = {name: await stack.enter_async_context(RecordingSink()) for name in options}
         mail = await stack.enter_async_context(SmtpSink())
         channels = "".join(
             f'[channels.{name}]\nurl = "json://127.0.0.1:{hooks[name].port}/"\npace = "0s"\n'
@@ -110,61 +110,61 @@ async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Offi
             f"('{LABELLED}', 'Acme-O1A', 0, 0), ('{CONFIDENTIAL}', 'Acme-O1A', 1, 0)"
         )
         await server.start()
-        yield Office(server=server, hooks=hooks, mail=mail)
+        yield ServerWithRecipients(server=server, hooks=hooks, mail=mail)
         await server.gone()
 
 
 # ── One change, one alert ────────────────────────────────────────────────────────────────────────
 
 
-async def test_generic_and_specific_events_are_one_alert(office: Office) -> None:
+async def test_generic_and_specific_events_are_one_alert(setup: ServerWithRecipients) -> None:
     """Parley may tell of one RFE twice, under two types and two ids: people hear of it once."""
     receipt = "TEA0000000001"
-    await deliver(office.server, receipt_number=receipt, type="case.status.updated")
-    await deliver(office.server, receipt_number=receipt, type="case.rfe.issued")
-    assert await office.ended(receipt) == [("team", "sent")]
-    (message,) = office.hooks["team"].told(receipt)
+    await deliver(setup.server, receipt_number=receipt, type="case.status.updated")
+    await deliver(setup.server, receipt_number=receipt, type="case.rfe.issued")
+    assert await setup.alerts_ended(receipt) == [("team", "sent")]
+    (message,) = setup.hooks["team"].messages_of(receipt)
     # Both rules asked for the same target: one message, which names them, as urgent as either.
     assert "Rule: Requests for evidence; All of the team's" in message["message"]
     assert message["title"] == f"URGENT: Request for Evidence issued · {mask(receipt)}"
 
 
-async def test_a_duplicate_alerts_nobody(office: Office) -> None:
+async def test_a_duplicate_alerts_nobody(setup: ServerWithRecipients) -> None:
     """A delivery that the source repeats is told once."""
     receipt = "TEA0000000002"
     body = encoded(document(receipt_number=receipt))
     for _ in range(3):
-        assert (await post(office.server, body, signed(body))).status_code == 200
-    assert await office.ended(receipt) == [("team", "sent")]
-    assert len(office.hooks["team"].told(receipt)) == 1
+        assert (await post(setup.server, body, signed(body))).status_code == 200
+    assert await setup.alerts_ended(receipt) == [("team", "sent")]
+    assert len(setup.hooks["team"].messages_of(receipt)) == 1
 
 
-async def test_a_late_arrival_says_so(office: Office) -> None:
+async def test_a_late_arrival_says_so(setup: ServerWithRecipients) -> None:
     """An RFE that arrives after a later approval is told, with the later status beside it."""
     receipt = "TEA0000000003"
     await deliver(
-        office.server,
+        setup.server,
         receipt_number=receipt,
         normalized_status="approved",
         raw_status_text="Case Was Approved",
         occurred_at="2025-11-02T16:01:17Z",
     )
-    await office.ended(receipt)
-    await deliver(office.server, receipt_number=receipt)
-    await office.ended(receipt)
-    approved, late = office.hooks["team"].told(receipt)
+    await setup.alerts_ended(receipt)
+    await deliver(setup.server, receipt_number=receipt)
+    await setup.alerts_ended(receipt)
+    approved, late = setup.hooks["team"].messages_of(receipt)
     assert "Arrived late" not in approved["message"]
     assert "Arrived late: a later status (approved) is already known." in late["message"]
 
 
-async def test_urgent_alerts_go_first(office: Office) -> None:
+async def test_urgent_alerts_go_first(setup: ServerWithRecipients) -> None:
     """What waits for a slow channel is sent by urgency, then in order."""
-    hook = office.hooks["queue"]
+    hook = setup.hooks["queue"]
     hook.answer(HttpAnswer(delay=1.0), HttpAnswer())
     ordinary = [f"QUE000000000{number}" for number in range(4)]
     for receipt in ordinary:
         await deliver(
-            office.server,
+            setup.server,
             receipt_number=receipt,
             normalized_status="received",
             raw_status_text="Case Was Received",
@@ -172,9 +172,9 @@ async def test_urgent_alerts_go_first(office: Office) -> None:
         if receipt == ordinary[0]:
             await hook.received(1)
     urgent = "QUE0000000009"
-    await deliver(office.server, receipt_number=urgent)
-    await office.ended(urgent)
-    await asyncio.gather(*(office.ended(receipt) for receipt in ordinary))
+    await deliver(setup.server, receipt_number=urgent)
+    await setup.alerts_ended(urgent)
+    await asyncio.gather(*(setup.alerts_ended(receipt) for receipt in ordinary))
     order = [json.loads(one.body)["title"].rpartition(" ")[2] for one in hook.requests]
     assert order == [mask(one) for one in (ordinary[0], urgent, *ordinary[1:])]
 
@@ -182,34 +182,34 @@ async def test_urgent_alerts_go_first(office: Office) -> None:
 # ── What operations hear ─────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_test_receipt_goes_to_operations_only(office: Office) -> None:
+async def test_a_test_receipt_goes_to_operations_only(setup: ServerWithRecipients) -> None:
     """A staging receipt disturbs no attorney."""
     receipt = "EAC9999103402"
-    await deliver(office.server, receipt_number=receipt)
-    assert await office.ended(receipt) == [("ops", "sent")]
-    (message,) = office.hooks["ops"].told(receipt)
+    await deliver(setup.server, receipt_number=receipt)
+    assert await setup.alerts_ended(receipt) == [("ops", "sent")]
+    (message,) = setup.hooks["ops"].messages_of(receipt)
     assert message["title"].startswith("TEST")
 
 
-async def test_operations_hear_of_held_deliveries(office: Office) -> None:
+async def test_operations_hear_of_held_deliveries(setup: ServerWithRecipients) -> None:
     """What could not be understood is told, with the commands that show and release it."""
     body = encoded({"id": "evt_held", "receipt_number": "A123456789"})
-    assert (await post(office.server, body)).status_code == 202
+    assert (await post(setup.server, body)).status_code == 202
     await until(
-        lambda: office.hooks["ops"].about(lambda text: "Deliveries held: parley" in text),
+        lambda: setup.hooks["ops"].messages_with(lambda text: "Deliveries held: parley" in text),
         "the message to operations",
     )
-    (message,) = office.hooks["ops"].about(lambda text: "Deliveries held: parley" in text)
-    ((number,),) = office.server.rows("SELECT id FROM held WHERE body = ?", body)
+    (message,) = setup.hooks["ops"].messages_with(lambda text: "Deliveries held: parley" in text)
+    ((number,),) = setup.server.rows("SELECT id FROM held WHERE body = ?", body)
     assert "invalid_receipt" in message["message"]
     assert f"casebell held release {number}" in message["message"]
     assert "A123456789" not in message["message"]
 
 
-async def test_operations_hear_of_conflicts(office: Office) -> None:
+async def test_operations_hear_of_conflicts(setup: ServerWithRecipients) -> None:
     """An id that comes with two bodies: both are kept and told, and operations compare them."""
     receipt = "TEA0000000004"
-    first = await deliver(office.server, receipt_number=receipt, id="evt_conflict")
+    first = await deliver(setup.server, receipt_number=receipt, id="evt_conflict")
     other = encoded(
         document(
             receipt_number=receipt,
@@ -218,33 +218,35 @@ async def test_operations_hear_of_conflicts(office: Office) -> None:
             raw_status_text="Case Was Denied",
         )
     )
-    assert (await post(office.server, other)).json()["status"] == "conflict"
-    assert await office.ended(receipt) == [("team", "sent"), ("team", "sent")]
-    rfe, denied = office.hooks["team"].told(receipt)
+    assert (await post(setup.server, other)).json()["status"] == "conflict"
+    assert await setup.alerts_ended(receipt) == [("team", "sent"), ("team", "sent")]
+    rfe, denied = setup.hooks["team"].messages_of(receipt)
     assert "The source sent differing content for the same event" in denied["message"]
     assert "Case denied" in denied["title"]
     assert "Request for Evidence" in rfe["title"]
     why = f"casebell why {first['row']}"
     (ops,) = await until(
-        lambda: office.hooks["ops"].about(lambda text: why in text), "the message to operations"
+        lambda: setup.hooks["ops"].messages_with(lambda text: why in text),
+        "the message to operations",
     )
     assert "Conflicting delivery from parley" in ops["title"]
 
 
-async def test_operations_hear_of_contradictions(office: Office) -> None:
+async def test_operations_hear_of_contradictions(setup: ServerWithRecipients) -> None:
     """Where type and status disagree the more urgent one is told, and operations hear of both."""
     receipt = "TEA0000000005"
     sent = await deliver(
-        office.server, receipt_number=receipt, type="case.rfe.issued", normalized_status="approved"
+        setup.server, receipt_number=receipt, type="case.rfe.issued", normalized_status="approved"
     )
-    await office.ended(receipt)
-    (message,) = office.hooks["team"].told(receipt)
+    await setup.alerts_ended(receipt)
+    (message,) = setup.hooks["team"].messages_of(receipt)
     assert "Request for Evidence issued" in message["title"]
     assert "The source contradicts itself" in message["message"]
     assert "approved" in message["message"]
     why = f"casebell why {sent['row']}"
     (ops,) = await until(
-        lambda: office.hooks["ops"].about(lambda text: why in text), "the message to operations"
+        lambda: setup.hooks["ops"].messages_with(lambda text: why in text),
+        "the message to operations",
     )
     assert "approved" in ops["message"]
     assert "case.rfe.issued" in ops["message"]
@@ -253,12 +255,12 @@ async def test_operations_hear_of_contradictions(office: Office) -> None:
 # ── What a message says ──────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_mail_says_what_an_attorney_needs(office: Office) -> None:
+async def test_a_mail_says_what_an_attorney_needs(setup: ServerWithRecipients) -> None:
     """The whole mail, word for word, to each of the channel's recipients by itself."""
     receipt = "MAI0912345678"
-    sent = await deliver(office.server, receipt_number=receipt)
-    assert await office.ended(receipt) == [("mail", "sent"), ("mail", "sent")]
-    mails = [text_of(mail) for mail in office.mail.mails if mask(receipt) in str(text_of(mail))]
+    sent = await deliver(setup.server, receipt_number=receipt)
+    assert await setup.alerts_ended(receipt) == [("mail", "sent"), ("mail", "sent")]
+    mails = [text_of(mail) for mail in setup.mail.mails if mask(receipt) in str(text_of(mail))]
     assert {recipient for recipient, _, _ in mails} == {"rfe-team@example.com", "jchan@example.com"}
     received = re.compile(r"Received: [A-Z][a-z]{2} \d{1,2}, \d{4}, \d{1,2}:\d{2} [AP]M E[DS]T\n")
     for _, subject, text in mails:
@@ -267,15 +269,17 @@ async def test_a_mail_says_what_an_attorney_needs(office: Office) -> None:
         assert f"{subject}\n\n{said}" == (GOLDEN / "rfe-mail.txt").read_text()
 
 
-async def test_each_channel_discloses_what_it_may(office: Office) -> None:
+async def test_each_channel_discloses_what_it_may(setup: ServerWithRecipients) -> None:
     """Minimal masks the receipt and leaves the label out; standard names it; full shows both."""
     sent = await deliver(
-        office.server,
+        setup.server,
         receipt_number=LABELLED,
         raw_status_text=f"We sent a request for evidence for {LABELLED}.",
     )
-    await office.ended(LABELLED)
-    by_channel = {name: office.hooks[name].told(LABELLED) for name in ("team", "standard", "full")}
+    await setup.alerts_ended(LABELLED)
+    by_channel = {
+        name: setup.hooks[name].messages_of(LABELLED) for name in ("team", "standard", "full")
+    }
     shown = {name: f"{one['title']}\n{one['message']}" for name, (one,) in by_channel.items()}
     assert {name: LABELLED in text for name, text in shown.items()} == {
         "team": False,
@@ -292,12 +296,12 @@ async def test_each_channel_discloses_what_it_may(office: Office) -> None:
         assert "not legal notice" in text
 
 
-async def test_a_confidential_case_is_told_in_few_words(office: Office) -> None:
+async def test_a_confidential_case_is_told_in_few_words(setup: ServerWithRecipients) -> None:
     """Where the firm marked a case confidential no channel's setting widens what is shown."""
-    await deliver(office.server, receipt_number=CONFIDENTIAL)
-    await office.ended(CONFIDENTIAL)
+    await deliver(setup.server, receipt_number=CONFIDENTIAL)
+    await setup.alerts_ended(CONFIDENTIAL)
     for name in ("team", "standard", "full"):
-        (message,) = office.hooks[name].told(CONFIDENTIAL)
+        (message,) = setup.hooks[name].messages_of(CONFIDENTIAL)
         assert CONFIDENTIAL not in f"{message['title']}{message['message']}"
         assert "Acme-O1A" not in message["message"]
 
@@ -315,20 +319,20 @@ class Trouble:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def trouble(office: Office) -> Trouble:
+async def trouble(setup: ServerWithRecipients) -> Trouble:
     """All of it at once: it takes as long as the slowest retry."""
-    hooks = office.hooks
+    hooks = setup.hooks
     hooks["down"].answer(HttpAnswer(status=503), HttpAnswer())
     hooks["limited"].answer(HttpAnswer(status=429, headers=(("Retry-After", "6"),)), HttpAnswer())
     hooks["denied"].answer(HttpAnswer(status=401))
     hooks["vague"].answer(HttpAnswer(ending=Ending.CLOSE), HttpAnswer())
     receipt = "BAD0000000001"
-    sent = await deliver(office.server, receipt_number=receipt)
-    ended = dict(await office.ended(receipt))
+    sent = await deliver(setup.server, receipt_number=receipt)
+    ended = dict(await setup.alerts_ended(receipt))
     return Trouble(receipt=receipt, row=sent["row"], ended=ended)
 
 
-async def test_every_alert_ends(office: Office, trouble: Trouble) -> None:
+async def test_every_alert_ends(setup: ServerWithRecipients, trouble: Trouble) -> None:
     """Sent where a retry helped, failed where it could not, and nothing in between for ever."""
     assert trouble.ended == {
         "down": "sent",
@@ -342,11 +346,11 @@ async def test_every_alert_ends(office: Office, trouble: Trouble) -> None:
 
 
 async def test_a_good_channel_does_not_wait_for_the_others(
-    office: Office, trouble: Trouble
+    setup: ServerWithRecipients, trouble: Trouble
 ) -> None:
     """Among five channels that fail the sixth is told within a second of the delivery."""
-    (message,) = office.hooks["team"].told(trouble.receipt)
-    ((received_at,),) = office.server.rows(
+    (message,) = setup.hooks["team"].messages_of(trouble.receipt)
+    ((received_at,),) = setup.server.rows(
         "SELECT received_at FROM events WHERE id = ?", trouble.row
     )
     took = (message["at"] - received_at) / 1000
@@ -354,44 +358,54 @@ async def test_a_good_channel_does_not_wait_for_the_others(
     assert took < 1000
 
 
-async def test_a_service_that_is_down_is_tried_again(office: Office, trouble: Trouble) -> None:
+async def test_a_service_that_is_down_is_tried_again(
+    setup: ServerWithRecipients, trouble: Trouble
+) -> None:
     """A 503 said that nothing was taken: the same message again, without "may repeat"."""
-    first, second = office.hooks["down"].told(trouble.receipt)
+    first, second = setup.hooks["down"].messages_of(trouble.receipt)
     assert second["message"] == first["message"]
     assert "May repeat" not in second["message"]
 
 
-async def test_a_service_that_asks_for_time_gets_it(office: Office, trouble: Trouble) -> None:
+async def test_a_service_that_asks_for_time_gets_it(
+    setup: ServerWithRecipients, trouble: Trouble
+) -> None:
     """A 429 with Retry-After is not bothered again before that."""
-    first, second = office.hooks["limited"].told(trouble.receipt)
+    first, second = setup.hooks["limited"].messages_of(trouble.receipt)
     assert second["at"] - first["at"] >= 6_000_000
 
 
-async def test_refused_credentials_go_to_the_fallback(office: Office, trouble: Trouble) -> None:
+async def test_refused_credentials_go_to_the_fallback(
+    setup: ServerWithRecipients, trouble: Trouble
+) -> None:
     """A 401 is not tried again: the fallback is told why it hears of it, and operations too."""
-    assert len(office.hooks["denied"].told(trouble.receipt)) == 1
-    (message,) = office.hooks["deputy"].told(trouble.receipt)
+    assert len(setup.hooks["denied"].messages_of(trouble.receipt)) == 1
+    (message,) = setup.hooks["deputy"].messages_of(trouble.receipt)
     assert message["title"].startswith("URGENT: Request for Evidence issued")
     assert "Sent here because channel denied failed." in message["message"]
     assert "May repeat" not in message["message"]
     ops = await until(
-        lambda: office.hooks["ops"].about(lambda text: "Channel denied fails" in text),
+        lambda: setup.hooks["ops"].messages_with(lambda text: "Channel denied fails" in text),
         "the message to operations",
     )
     assert "auth_failed" in ops[0]["message"]
     assert "casebell channels test denied" in ops[0]["message"]
 
 
-async def test_doubt_is_admitted(office: Office, trouble: Trouble) -> None:
+async def test_doubt_is_admitted(setup: ServerWithRecipients, trouble: Trouble) -> None:
     """Where a service went away without a word, the second attempt says that it may repeat."""
-    first, second = office.hooks["vague"].told(trouble.receipt)
+    first, second = setup.hooks["vague"].messages_of(trouble.receipt)
     assert "May repeat" not in first["message"]
     assert "May repeat: an earlier attempt" in second["message"]
 
 
-async def test_an_urgent_alert_that_nobody_got_is_told(office: Office, trouble: Trouble) -> None:
+async def test_an_urgent_alert_that_nobody_got_is_told(
+    setup: ServerWithRecipients, trouble: Trouble
+) -> None:
     """Without a fallback operations are asked, urgently, to tell people themselves."""
     fits: Callable[[str], bool] = lambda text: "URGENT: an alert was not delivered" in text  # noqa: E731
-    (message,) = await until(lambda: office.hooks["ops"].about(fits), "the message to operations")
+    (message,) = await until(
+        lambda: setup.hooks["ops"].messages_with(fits), "the message to operations"
+    )
     assert "channel closed: gave_up" in message["message"]
     assert f"event {trouble.row}: Request for Evidence issued" in message["message"]

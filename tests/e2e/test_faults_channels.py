@@ -6,7 +6,7 @@ import json
 import pytest
 
 from casebell.sandbox.http_sink import Ending, HttpAnswer
-from e2e.office import Hook
+from e2e.recipients import RecordingSink
 from e2e.sender import deliver
 from e2e.server import SOURCES, MakeServer
 from waiting import until
@@ -29,7 +29,7 @@ async def test_a_good_channel_beside_bad_ones(make_server: MakeServer) -> None:
     """While two channels hang the good one is told of a second change; then all find their end."""
     async with contextlib.AsyncExitStack() as stack:
         names = (*TROUBLES, "good", "ops")
-        hooks = {name: await stack.enter_async_context(Hook()) for name in names}
+        hooks = {name: await stack.enter_async_context(RecordingSink()) for name in names}
         for name, trouble in TROUBLES.items():
             hooks[name].answer(trouble, trouble if name == "missing" else HttpAnswer())
         channels = "".join(
@@ -46,7 +46,7 @@ async def test_a_good_channel_beside_bad_ones(make_server: MakeServer) -> None:
             await hooks[name].received(1)
         second = await deliver(server, receipt_number=SECOND)
         ((at,),) = server.rows("SELECT received_at FROM events WHERE id = ?", second["row"])
-        (message,) = await until(lambda: hooks["good"].told(SECOND), "the second message")
+        (message,) = await until(lambda: hooks["good"].messages_of(SECOND), "the second message")
         attempted = "SELECT 1 FROM attempts JOIN alerts ON alerts.id = alert_id WHERE channel = ?"
         assert [server.rows(attempted, name) for name in ("hangs", "drips")] == [[], []]
         took = (message["at"] - at) / 1000
@@ -76,7 +76,7 @@ async def test_a_good_channel_beside_bad_ones(make_server: MakeServer) -> None:
             again = [
                 "May repeat" in one["message"]
                 for receipt in (FIRST, SECOND)
-                for one in hooks[name].told(receipt)
+                for one in hooks[name].messages_of(receipt)
             ]
             assert again == [False, True, False]
         assert [len(hooks[name].requests) for name in ("missing", "good")] == [2, 2]

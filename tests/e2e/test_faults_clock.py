@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from casebell.sandbox.http_sink import HttpAnswer
 from e2e.answers import checked
-from e2e.office import Hook
+from e2e.recipients import RecordingSink
 from e2e.sender import deliver, document, encoded, post
 from e2e.server import SOURCES, MakeServer, Server
 from e2e.wallclock import WallClock
@@ -33,17 +33,20 @@ class Machine:
     server: Server
     clock: WallClock
     #: Down for its first message.
-    down: Hook
+    down: RecordingSink
     #: Hangs for three seconds over its first message.
-    slow: Hook
-    ops: Hook
+    slow: RecordingSink
+    ops: RecordingSink
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def machine(make_server: MakeServer, tmp_path: Path) -> AsyncIterator[Machine]:
     """Running, the clock right."""
     async with contextlib.AsyncExitStack() as stack:
-        hooks = {name: await stack.enter_async_context(Hook()) for name in ("down", "slow", "ops")}
+        hooks = {
+            name: await stack.enter_async_context(RecordingSink())
+            for name in ("down", "slow", "ops")
+        }
         hooks["down"].answer(DOWN, HttpAnswer())
         hooks["slow"].answer(HttpAnswer(delay=3), HttpAnswer())
         channels = "".join(
@@ -57,7 +60,7 @@ async def machine(make_server: MakeServer, tmp_path: Path) -> AsyncIterator[Mach
         yield Machine(server=server, clock=clock, **hooks)
 
 
-def texts(hook: Hook) -> list[str]:
+def texts(hook: RecordingSink) -> list[str]:
     """What a hook was told."""
     return [json.loads(one.body)["message"] for one in hook.requests]
 
@@ -145,7 +148,7 @@ async def test_deliveries_beside_a_wrong_clock(machine: Machine) -> None:
     answer = checked(await post(server, encoded(early)), 202)
     assert answer["reason"] == "signature_in_future"
     held = await until(
-        lambda: machine.ops.about(lambda text: "signature_in_future" in text),
+        lambda: machine.ops.messages_with(lambda text: "signature_in_future" in text),
         "the message to operations",
     )
     assert len(held) == 1
@@ -157,6 +160,9 @@ async def test_deliveries_beside_a_wrong_clock(machine: Machine) -> None:
     await soon_settled(server)
     ((_, approved),) = server.rows(kept, early["id"])
     assert approved != change
-    assert [len(machine.down.told(receipt)), len(machine.slow.told(receipt))] == [2, 2]
-    assert len(machine.ops.about(lambda text: "signature_in_future" in text)) == 1
+    assert [len(machine.down.messages_of(receipt)), len(machine.slow.messages_of(receipt))] == [
+        2,
+        2,
+    ]
+    assert len(machine.ops.messages_with(lambda text: "signature_in_future" in text)) == 1
     in_order(server)

@@ -17,7 +17,7 @@ import pytest
 from casebell.sandbox.http_sink import HttpAnswer
 from e2e.answers import checked, refused
 from e2e.disks import BrokenDisk, SmallDisk, small_disk
-from e2e.office import Hook
+from e2e.recipients import RecordingSink
 from e2e.sender import deliver, document, encoded, post
 from e2e.server import SOURCES, MakeServer, Server
 from waiting import until
@@ -149,7 +149,7 @@ class Senders:
             self.answers[answer.json()["status"]] += 1
 
 
-def watched(team: Hook, ops: Hook) -> str:
+def watched(team: RecordingSink, ops: RecordingSink) -> str:
     """A configuration with one channel for all changes and one for operations."""
     return f"""{SOURCES}
 [channels.team]
@@ -196,7 +196,7 @@ async def test_a_full_disk_is_told_and_outlived(
 
 
 async def _outlives(server: Server, disk: BrokenDisk | SmallDisk, fill: Callable[[], None]) -> None:
-    async with Hook() as team, Hook() as ops:
+    async with RecordingSink() as team, RecordingSink() as ops:
         team.answer(HttpAnswer(delay=2), HttpAnswer())
         server.configure(watched(team, ops))
         await server.start()

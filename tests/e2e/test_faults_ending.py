@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from e2e.office import Hook
+from e2e.recipients import RecordingSink
 from e2e.sender import Answer, Wire, document, encoded, request
 from e2e.server import SOURCES, MakeServer, Server
 from waiting import until
@@ -59,7 +59,7 @@ class Load:
 
 async def test_sigterm_under_load(make_server: MakeServer) -> None:
     """Every request in hand is answered, the server ends with 0 in time, and all is there after."""
-    async with Hook() as room:
+    async with RecordingSink() as room:
         channel = f'[channels.room]\nurl = "json://127.0.0.1:{room.port}/"\npace = "0s"\n'
         rule = '[[rules]]\nname = "All"\nwhen = {}\nnotify = ["room"]\n'
         server = await make_server(f"{SOURCES}{channel}{rule}").start()

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from e2e.office import Hook
+from e2e.recipients import RecordingSink
 from e2e.sender import deliver
 from e2e.server import SOURCES, MakeServer
 from waiting import until
@@ -26,7 +26,7 @@ async def test_alerts_and_events_that_cannot_be_read(make_server: MakeServer) ->
 
     An event that cannot be read is told to operations, and holds up no other.
     """
-    async with Hook() as room, Hook() as ops:
+    async with RecordingSink() as room, RecordingSink() as ops:
         channels = "".join(
             f'[channels.{name}]\nurl = "json://127.0.0.1:{hook.port}/"\npace = "0s"\n'
             for name, hook in (("room", room), ("ops", ops))

@@ -10,7 +10,7 @@ import pytest
 import casebell
 from casebell.sandbox.http_sink import HttpSink
 from casebell.store import journal, migrations
-from e2e.office import Hook
+from e2e.recipients import RecordingSink
 from e2e.releases.make import (
     HERE,
     LABEL,
@@ -118,7 +118,7 @@ async def test_a_releases_database(
     make_server: MakeServer, release: str, *, migrates: bool
 ) -> None:
     """It starts, keeps a copy where it migrates, lists what was there, sends what waited."""
-    async with Hook() as room, Hook() as mended, HttpSink() as gone:
+    async with RecordingSink() as room, RecordingSink() as mended, HttpSink() as gone:
         server = make_server(
             config(room.port, mended.port, gone.port),
             secrets={"TORCH_WEBHOOK_SECRET": NEW_TORCH_SECRET},
@@ -144,10 +144,10 @@ async def test_a_releases_database(
         # What waited: an alert, and an event's decision. Nobody hears of anything else again.
         await server.settled()
         waited = [alert["event"] for alert in said["alerts"] if alert["state"] == "retrying"]
-        assert len(waited) == len(mended.told(WAITS)) == len(mended.requests) == 2
-        for message in mended.told(WAITS):
+        assert len(waited) == len(mended.messages_of(WAITS)) == len(mended.requests) == 2
+        for message in mended.messages_of(WAITS):
             assert LABEL in message["title"] + message["message"]
-        assert len(room.told(UNDECIDED)) == len(room.about(of_a_case)) == 1
+        assert len(room.messages_of(UNDECIDED)) == len(room.messages_with(of_a_case)) == 1
         assert not gone.requests
 
         expected, found = over(said), over(await listings(server))
@@ -160,10 +160,10 @@ async def test_a_releases_database(
         # The refusal that the office's new secret proves to be genuine, and a new delivery.
         ran = await server.run("refused", "readmit", "--all", "--source", "torch")
         assert ran.code == 0, ran.err
-        await until(lambda: room.told(REFUSED), "the readmitted delivery's alert")
+        await until(lambda: room.messages_of(REFUSED), "the readmitted delivery's alert")
         await deliver(server)
         await server.settled()
-        assert len(room.about(of_a_case)) == 3
+        assert len(room.messages_with(of_a_case)) == 3
         assert check_journal(server)[: len(journalled)] == journalled
         assert server.rows("PRAGMA integrity_check") == [("ok",)]
         assert server.rows("PRAGMA foreign_key_check") == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from e2e.office import Hook
+from e2e.recipients import RecordingSink
 from e2e.sender import document, encoded, post, signed
 from e2e.server import SOURCES, MakeServer, Server
 
@@ -34,7 +34,7 @@ async def replay(server: Server, body: bytes, headers: dict[str, str], *, key: s
 
 async def test_a_replay_mutes_nothing(make_server: MakeServer) -> None:
     """Whatever its age and key, it is a duplicate; what the source tells afterwards is alerted."""
-    async with Hook() as team:
+    async with RecordingSink() as team:
         server = await make_server(SOURCES + RULES.format(port=team.port)).start()
         receipt = "IOE7000000001"
         first = encoded(document(receipt_number=receipt))
@@ -52,21 +52,21 @@ async def test_a_replay_mutes_nothing(make_server: MakeServer) -> None:
             for name in (headers["Idempotency-Key"], "another", coming["id"], key, ""):
                 assert await replay(server, first, headers, key=str(name)) == "duplicate"
         await server.settled()
-        assert len(team.told(receipt)) == 1
+        assert len(team.messages_of(receipt)) == 1
 
         answer = await post(
             server, encoded(coming), signed(encoded(coming)) | {"Idempotency-Key": key}
         )
         assert answer.json()["status"] == "stored"
         await server.settled()
-        told = team.told(receipt)
+        told = team.messages_of(receipt)
         assert len(told) == 2
         assert "another request for evidence" in told[1]["message"]
 
 
 async def test_a_replay_before_its_original_mutes_nothing(make_server: MakeServer) -> None:
     """A copy that overtakes its original is alerted once, and the original is its duplicate."""
-    async with Hook() as team:
+    async with RecordingSink() as team:
         server = await make_server(SOURCES + RULES.format(port=team.port)).start()
         receipt = "IOE7000000002"
         body = encoded(document(receipt_number=receipt))
@@ -74,7 +74,7 @@ async def test_a_replay_before_its_original_mutes_nothing(make_server: MakeServe
         assert await replay(server, body, headers, key="a stranger's") == "stored"
         assert (await post(server, body)).json()["status"] == "duplicate"
         await server.settled()
-        assert len(team.told(receipt)) == 1
+        assert len(team.messages_of(receipt)) == 1
         (event,) = (await server.run("events", "list", "--json")).lines()
         assert "stale_signature" in event["flags"]
 

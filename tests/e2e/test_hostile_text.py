@@ -11,9 +11,9 @@ import pytest
 
 from casebell.kinds.parley import HOSTILE as MARKUP
 from casebell.sandbox.mail_sink import SmtpSink
-from cli.office import HOSTILE as CONTROLS
-from cli.office import on_terminal
-from e2e.office import Hook, text_of
+from cli.installation import HOSTILE as CONTROLS
+from cli.installation import run_on_terminal
+from e2e.recipients import RecordingSink, text_of
 from e2e.sender import document, encoded, post
 from e2e.server import SOURCES, MakeServer, Server
 
@@ -54,7 +54,7 @@ def acting(text: str) -> set[str]:
 async def test_hostile_text_is_inert_from_end_to_end(make_server: MakeServer) -> None:
     """Kept to the byte; short and harmless in messages, commands on a terminal and logs."""
     assert 200_000 < len(encoded(TEXT)) < 250_000
-    async with Hook() as hook, SmtpSink() as mail:
+    async with RecordingSink() as hook, SmtpSink() as mail:
         server = await make_server(
             SOURCES + CHANNELS.format(hook=hook.port, mail=mail.port)
         ).start()
@@ -65,7 +65,7 @@ async def test_hostile_text_is_inert_from_end_to_end(make_server: MakeServer) ->
         assert server.rows("SELECT state FROM alerts") == [("sent",), ("sent",)]
         ((stored,),) = server.rows("SELECT body FROM events")
         assert stored == body
-        (told,) = hook.told(RECEIPT)
+        (told,) = hook.messages_of(RECEIPT)
         _, subject, text = text_of(mail.mails[0])
     for shown in (f"{told['title']}\n{told['message']}", f"{subject}\n{text}"):
         assert acting(shown) == set()
@@ -93,7 +93,7 @@ async def shown_on_terminals(server: Server) -> None:
         ("events", "export", "--out", str(exported)),
     )
     seen = await asyncio.gather(
-        *(asyncio.to_thread(on_terminal, *command, *config) for command in commands)
+        *(asyncio.to_thread(run_on_terminal, *command, *config) for command in commands)
     )
     for command, shown in zip(commands, seen, strict=True):
         # Progress is drawn by us: it returns to its line's beginning and clears it.

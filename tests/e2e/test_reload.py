@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from casebell.sandbox.http_sink import HttpAnswer
 from casebell.sandbox.mail_sink import SmtpSink
-from e2e.office import Hook, text_of
+from e2e.recipients import RecordingSink, text_of
 from e2e.sender import deliver, document, encoded, post, signed
 from e2e.server import PARLEY_SECRET, MakeServer, Server
 from waiting import until
@@ -30,7 +30,7 @@ def source(*secrets: str) -> str:
     return f'[sources.parley]\nkind = "parley"\nsecrets = {json.dumps(secrets)}\n'
 
 
-def told_by(hook: Hook, *, name: str = "team") -> str:
+def told_by(hook: RecordingSink, *, name: str = "team") -> str:
     """A channel to a sink, and a rule that names it for everything."""
     return (
         f'[channels.{name}]\nurl = "json://127.0.0.1:{hook.port}/"\npace = "0s"\n'
@@ -63,9 +63,9 @@ def sha256_of(server: Server) -> str:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def hook() -> AsyncIterator[Hook]:
+async def hook() -> AsyncIterator[RecordingSink]:
     """Where messages go."""
-    async with Hook() as sink:
+    async with RecordingSink() as sink:
         yield sink
 
 
@@ -132,7 +132,7 @@ async def test_a_secret_is_rotated_under_load(make_server: MakeServer) -> None:
     assert ran.out.splitlines()[0] == "Sources   changed: parley"
 
 
-async def test_a_wrong_file_changes_nothing(make_server: MakeServer, hook: Hook) -> None:
+async def test_a_wrong_file_changes_nothing(make_server: MakeServer, hook: RecordingSink) -> None:
     """The log, the journal and one mail to operations say why; deliveries go on as before."""
     async with SmtpSink() as mail:
         good = source(PARLEY_SECRET) + told_by(hook) + by_mail(mail)
@@ -162,7 +162,9 @@ async def test_a_wrong_file_changes_nothing(make_server: MakeServer, hook: Hook)
         assert journalled(server, "config.reloaded") == []
 
 
-async def test_renamed_fields_are_told_and_mended(make_server: MakeServer, hook: Hook) -> None:
+async def test_renamed_fields_are_told_and_mended(
+    make_server: MakeServer, hook: RecordingSink
+) -> None:
     """Held, and told with the line to try; after a reload with that line it is an alert."""
     receipt = "IOE0910000001"
     body = encoded(
@@ -192,7 +194,7 @@ async def test_renamed_fields_are_told_and_mended(make_server: MakeServer, hook:
         released = await server.run(*command.split())
         assert (released.code, released.err) == (0, "")
         await hook.received(1)
-        (alert,) = hook.told(receipt)
+        (alert,) = hook.messages_of(receipt)
         assert "Request for Evidence issued" in alert["title"]
         assert (await server.run("held", "list")).out == "Nothing is held.\n"
 
@@ -248,9 +250,11 @@ async def test_without_a_server(make_server: MakeServer) -> None:
     assert "casebell init" in ran.err
 
 
-async def test_a_channel_that_goes_while_it_sends(make_server: MakeServer, hook: Hook) -> None:
+async def test_a_channel_that_goes_while_it_sends(
+    make_server: MakeServer, hook: RecordingSink
+) -> None:
     """What is on its way arrives once; the next goes to the channel that took its place."""
-    async with Hook() as other:
+    async with RecordingSink() as other:
         answered = asyncio.Event()
         hook.answer(HttpAnswer(after=answered))
         server = await make_server(source(PARLEY_SECRET) + told_by(hook)).start()
@@ -272,7 +276,7 @@ async def test_a_channel_that_goes_while_it_sends(make_server: MakeServer, hook:
         assert await server.stop() == 0
 
 
-async def test_a_storm_of_signals(make_server: MakeServer, hook: Hook) -> None:
+async def test_a_storm_of_signals(make_server: MakeServer, hook: RecordingSink) -> None:
     """However many signals: few reloads, every delivery stored, the last file in force."""
     server = await make_server(source(PARLEY_SECRET) + told_by(hook)).start()
     upstream = Upstream(server, PARLEY_SECRET)

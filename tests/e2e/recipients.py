@@ -1,4 +1,4 @@
-"""A server and everybody it can reach, with what they were told."""
+"""A server with its recipients: sinks for its channels, and the messages that they got."""
 
 import email
 import email.policy
@@ -15,28 +15,28 @@ from e2e.server import Server
 from waiting import until
 
 
-class Hook(HttpSink):
-    """A sink for json:// channels, with what it was told."""
+class RecordingSink(HttpSink):
+    """A sink for json:// channels, with its messages."""
 
-    def told(self, receipt: str) -> list[dict[str, Any]]:
+    def messages_of(self, receipt: str) -> list[dict[str, Any]]:
         """Messages of one case, in order of arrival."""
-        return self.about(lambda message: receipt in message or mask(receipt) in message)
+        return self.messages_with(lambda message: receipt in message or mask(receipt) in message)
 
-    def about(self, fits: Callable[[str], bool]) -> list[dict[str, Any]]:
+    def messages_with(self, fits: Callable[[str], bool]) -> list[dict[str, Any]]:
         """Messages whose text fits, in order of arrival."""
         messages = [{**json.loads(one.body), "at": one.at} for one in self.requests]
         return [one for one in messages if fits(f"{one['title']}\n{one['message']}")]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Office:
-    """The server and everybody it can reach."""
+class ServerWithRecipients:
+    """The server, the sinks of its channels and its mail server."""
 
     server: Server
-    hooks: dict[str, Hook]
+    hooks: dict[str, RecordingSink]
     mail: SmtpSink
 
-    async def ended(self, receipt: str) -> list[tuple[str, str]]:
+    async def alerts_ended(self, receipt: str) -> list[tuple[str, str]]:
         """Wait until the case's events are decided and its alerts have ended: channel and state."""
         of_case = "event_id IN (SELECT id FROM events WHERE receipt = ?)"
         # In one statement: a decision and its alerts come in one transaction.

@@ -1,4 +1,4 @@
-"""A firm's directory: its configuration, a database the real stages filled, and its commands."""
+"""An installation: its configuration, a database that real deliveries filled, and its commands."""
 
 import asyncio
 import contextlib
@@ -75,7 +75,7 @@ HOSTILE = (
 )
 
 
-def parley(key: str, **fields: Any) -> bytes:
+def parley_body(key: str, **fields: Any) -> bytes:
     """A Parley body."""
     return json.dumps(
         {
@@ -90,10 +90,13 @@ def parley(key: str, **fields: Any) -> bytes:
     ).encode()
 
 
-#: What the office has received, in order: source and body.
+#: What the installation has received, in order: source and body.
 RECEIVED: Sequence[tuple[str, bytes]] = (
-    ("parley", parley("evt_received")),
-    ("parley", parley("evt_rfe", normalized_status="rfe_issued", raw_status_text="RFE was sent")),
+    ("parley", parley_body("evt_received")),
+    (
+        "parley",
+        parley_body("evt_rfe", normalized_status="rfe_issued", raw_status_text="RFE was sent"),
+    ),
     (
         "torch",
         json.dumps(
@@ -111,7 +114,7 @@ RECEIVED: Sequence[tuple[str, bytes]] = (
     ),
     (
         "parley",
-        parley(
+        parley_body(
             "evt_hostile",
             receipt_number="WAC2190054321",
             normalized_status="denied",
@@ -120,15 +123,17 @@ RECEIVED: Sequence[tuple[str, bytes]] = (
     ),
     (
         "parley",
-        parley("evt_formula", receipt_number="LIN2290054321", raw_status_text="=1+1; Año, “sí”"),
+        parley_body(
+            "evt_formula", receipt_number="LIN2290054321", raw_status_text="=1+1; Año, “sí”"
+        ),
     ),
-    ("parley", parley("evt_received")),
+    ("parley", parley_body("evt_received")),
     ("parley", b'{"id": "evt_lost", "note": "\\u001b[2J\\nfake"}'),
     ("parley", b"\xff\xfe\x1b]0;owned\x07 no JSON"),
 )
 
 
-class Office:
+class Installation:
     """A directory with a configuration, in which commands are run."""
 
     def __init__(self, directory: Path, capture: pytest.CaptureFixture[str] | None) -> None:
@@ -140,7 +145,7 @@ class Office:
     def run(self, *arguments: str) -> Ran:
         """A command in this process, exactly from its arguments to its exit code.
 
-        In an office that several tests share nobody can read what it prints.
+        Without `capture`, as for several tests at once, its output is not kept.
         """
         if self._capture is None:
             return Ran(code=run(arguments), out="", err="")
@@ -150,7 +155,7 @@ class Office:
         return Ran(code=code, out=out, err=err)
 
     def __call__(self, *arguments: str) -> Ran:
-        """A command with this office's configuration."""
+        """A command with this installation's configuration."""
         return self.run(*arguments, "--config", str(self.config))
 
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
@@ -158,8 +163,8 @@ class Office:
         with closing(connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
             return connection.execute(statement, values).fetchall()
 
-    def unroute(self, number: int) -> None:
-        """Have an event as it is between its acknowledgement and its routing."""
+    def undecide(self, number: int) -> None:
+        """Have an event as it is when its decision has failed."""
         with closing(connect(self.database)) as connection, connection:
             connection.execute(
                 "UPDATE events SET status = '', tags = '', routed_at = NULL, change_id = NULL, "
@@ -194,8 +199,8 @@ class ThreadedSink:
         self._loop.close()
 
 
-def filled(directory: Path) -> None:
-    """Receive, route and send everything in `RECEIVED` with the real stages."""
+def fill_installation(directory: Path) -> None:
+    """Receive, route and send everything in `RECEIVED` by the real runtime."""
     with ThreadedSink() as sink:
         (directory / "config.toml").write_text(CONFIG.format(sink=json_url(sink)))
         asyncio.run(_fill(directory / "config.toml"))
@@ -245,8 +250,8 @@ async def _settled(database: Path) -> None:
     await until(over, "every decision, alert and message to operations")
 
 
-def copied(origin: Path, directory: Path) -> Path:
-    """The same office once more."""
+def copy_installation(origin: Path, directory: Path) -> Path:
+    """The same installation once more."""
     shutil.copytree(origin, directory, dirs_exist_ok=True)
     return directory
 
@@ -267,12 +272,12 @@ def casebell(*arguments: str, **options: Any) -> subprocess.CompletedProcess[byt
 
 
 @contextlib.contextmanager
-def serving(office: Office) -> Iterator[str]:
-    """`casebell serve` in this office, until the block ends; gives its address."""
-    log = office.directory / "serve.log"
+def serving(installation: Installation) -> Iterator[str]:
+    """`casebell serve` in this installation, until the block ends; gives its address."""
+    log = installation.directory / "serve.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "casebell", "serve", "--config", str(office.config)],
+            [sys.executable, "-m", "casebell", "serve", "--config", str(installation.config)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -298,7 +303,7 @@ def _started(process: subprocess.Popen[bytes], log: Path) -> str:
     return str(until_sync(url, f"server.started in {log}"))
 
 
-def on_terminal(*arguments: str, columns: int = 200) -> str:
+def run_on_terminal(*arguments: str, columns: int = 200) -> str:
     """What a person sees of a command: standard output and standard error on one terminal."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (50, columns))
