@@ -1,15 +1,18 @@
 """Both backends, for real: an SQLite file, and a PostgreSQL server started once for the session."""
 
 import asyncio
+import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
+from alembic.script import ScriptDirectory
 
+from casebell.store import migrations
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 from casebell.store.schema import metadata
@@ -146,3 +149,27 @@ async def log(store: Store) -> AsyncIterator[EventLog]:
     """An event log on each backend, by which no event gets a decision."""
     async with EventLog(store=store, same_content=same_json, decide=decide_nothing) as started:
         yield started
+
+
+@pytest.fixture
+def add_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Adds the migration of a release that is still to come: these statements."""
+
+    def add(*statements: str) -> None:
+        made = migrations.config()
+        scripts = ScriptDirectory.from_config(made)
+        folder = tmp_path / "versions"
+        folder.mkdir()
+        (folder / "next.py").write_text(
+            "from alembic import op\n"
+            f"revision, down_revision = 'next', {scripts.get_current_head()!r}\n"
+            "branch_labels = depends_on = None\n"
+            "def upgrade():\n"
+            f"    for statement in {statements!r}:\n"
+            "        op.execute(statement)\n"
+        )
+        made.set_main_option("version_locations", os.pathsep.join((scripts.versions, str(folder))))
+        monkeypatch.setattr(migrations, "config", lambda: made)
+        monkeypatch.setattr(migrations, "VERSIONS", [*migrations.VERSIONS, "next"])
+
+    return add

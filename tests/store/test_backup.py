@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 import structlog
-from alembic.script import ScriptDirectory
 from sqlalchemy import select
 
 from casebell.errors import NotFound, Refusal, StorageUnavailable, StoreLocked
@@ -435,49 +434,33 @@ class TestRestore:
         assert not (tmp_path / "restored.db").exists()
 
 
-@pytest.fixture
-def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """This release's migrations and one more; gives its version."""
-    made = migrations.config()
-    scripts = ScriptDirectory.from_config(made)
-    folder = tmp_path / "versions"
-    folder.mkdir()
-    (folder / "next.py").write_text(
-        "from alembic import op\n"
-        f"revision, down_revision = 'next', {scripts.get_current_head()!r}\n"
-        "branch_labels = depends_on = None\n"
-        "def upgrade():\n"
-        "    op.execute(\"UPDATE events SET key = 'changed'\")\n"
-    )
-    made.set_main_option("version_locations", os.pathsep.join((scripts.versions, str(folder))))
-    monkeypatch.setattr(migrations, "config", lambda: made)
-    monkeypatch.setattr(migrations, "VERSIONS", [*migrations.VERSIONS, "next"])
-    return "next"
+#: What the migration does.
+CHANGES = "UPDATE events SET key = 'changed'"
 
 
 class TestMigration:
     """What is kept before tables change."""
 
-    async def test_kept(self, sqlite_path: Path, request: pytest.FixtureRequest) -> None:
+    async def test_kept(self, sqlite_path: Path, add_migration: Callable[..., None]) -> None:
         """What the earlier release left lies beside it, private, and the log says so."""
         await fill(sqlite_path, ["evt_1"])
-        revision = request.getfixturevalue("next_release")
+        add_migration(CHANGES)
         with structlog.testing.capture_logs() as lines:
             async with Store(f"sqlite:///{sqlite_path}"):
                 pass
-        kept = sqlite_path.with_name(f"casebell.db.before-{revision}")
+        kept = sqlite_path.with_name("casebell.db.before-next")
         told = {"event": "store.backed_up", "file": kept.name, "new": True, "log_level": "info"}
         assert lines == [told]
         assert keys_in(kept) == ["evt_1"]
         assert keys_in(sqlite_path) == ["changed"]
         assert kept.stat().st_mode & 0o777 == 0o600
-        assert inspect_copy(kept).revision != revision
+        assert inspect_copy(kept).revision == migrations.VERSIONS[-2]
 
-    async def test_kept_once(self, sqlite_path: Path, request: pytest.FixtureRequest) -> None:
+    async def test_kept_once(self, sqlite_path: Path, add_migration: Callable[..., None]) -> None:
         """One that is there stays, and a start that changes no table makes none."""
         await fill(sqlite_path, ["evt_1"])
-        revision = request.getfixturevalue("next_release")
-        kept = sqlite_path.with_name(f"casebell.db.before-{revision}")
+        add_migration(CHANGES)
+        kept = sqlite_path.with_name("casebell.db.before-next")
         kept.write_text("an earlier try's")
         for expected in ([False], []):
             with structlog.testing.capture_logs() as lines:
@@ -486,17 +469,21 @@ class TestMigration:
             assert [line["new"] for line in lines] == expected
         assert kept.read_text() == "an earlier try's"
 
-    async def test_nothing_to_keep(self, sqlite_path: Path, request: pytest.FixtureRequest) -> None:
+    async def test_nothing_to_keep(
+        self, sqlite_path: Path, add_migration: Callable[..., None]
+    ) -> None:
         """A database that is made now has no past."""
-        request.getfixturevalue("next_release")
+        add_migration(CHANGES)
         async with Store(f"sqlite:///{sqlite_path}"):
             assert list(sqlite_path.parent.glob("*.before-*")) == []
 
-    async def test_cannot_be_kept(self, sqlite_path: Path, request: pytest.FixtureRequest) -> None:
+    async def test_cannot_be_kept(
+        self, sqlite_path: Path, add_migration: Callable[..., None]
+    ) -> None:
         """Without a backup the tables stay as they are: the earlier release still runs."""
         await fill(sqlite_path, ["evt_1"])
         change(sqlite_path, "DELETE FROM journal")
-        request.getfixturevalue("next_release")
+        add_migration(CHANGES)
         with pytest.raises(DatabaseDamaged, match="journal does not tell of"):
             await Store(f"sqlite:///{sqlite_path}").open()
         assert keys_in(sqlite_path) == ["evt_1"]

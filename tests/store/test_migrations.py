@@ -1,9 +1,8 @@
 """The tables, from nothing to this release's."""
 
 import gzip
-import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -130,28 +129,7 @@ def test_files_are_named_by_their_versions() -> None:
     assert scripts.get_current_head() == migrations.VERSIONS[-1]
 
 
-@pytest.fixture
-def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """This release's migrations, and one more that fails after it changed something."""
-    made = migrations.config()
-    scripts = ScriptDirectory.from_config(made)
-    (tmp_path / "failing.py").write_text(
-        "from alembic import op\n"
-        f"revision, down_revision = 'failing', {scripts.get_current_head()!r}\n"
-        "branch_labels = depends_on = None\n"
-        "def upgrade():\n"
-        "    op.execute('ALTER TABLE events ADD COLUMN half INTEGER')\n"
-        "    op.execute(\"UPDATE events SET text = 'lost'\")\n"
-        "    op.execute('SELECT * FROM no_such_table')\n"
-    )
-    made.set_main_option("version_locations", os.pathsep.join((scripts.versions, str(tmp_path))))
-    with monkeypatch.context() as patched:
-        patched.setattr(migrations, "config", lambda: made)
-        patched.setattr(migrations, "VERSIONS", [*migrations.VERSIONS, "failing"])
-        yield
-
-
-async def test_failed_migration(bare_url: str, request: pytest.FixtureRequest) -> None:
+async def test_failed_migration(bare_url: str, add_migration: Callable[..., None]) -> None:
     """A migration that fails half-way changes nothing: the earlier release still runs."""
     async with Store(bare_url) as store:
         async with writing(store) as connection:
@@ -159,7 +137,11 @@ async def test_failed_migration(bare_url: str, request: pytest.FixtureRequest) -
         async with store.read() as connection:
             before = await connection.run_sync(schema_of)
             version = await connection.run_sync(revision_of)
-    request.getfixturevalue("next_release")
+    add_migration(
+        "ALTER TABLE events ADD COLUMN half INTEGER",
+        "UPDATE events SET text = 'lost'",
+        "SELECT * FROM no_such_table",
+    )
     with pytest.raises(StorageUnavailable, match="The storage failed"):
         await Store(bare_url).open()
     after = Store(bare_url)
