@@ -25,7 +25,7 @@ from casebell.settings import Settings
 from casebell.store import journal, leases, queries
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import Appended, EventLog
-from casebell.store.presence import Presence
+from casebell.store.liveness import Liveness
 from casebell.telemetry import Metrics, get_logger
 from casebell.uscis.classify import classify
 from casebell.wiring import Wiring
@@ -110,7 +110,7 @@ class Runtime:
         self.alarm = StorageAlarm(
             store=store, channels=lambda: self.wiring.channels, clock=clock, log=log
         )
-        self.presence = Presence(
+        self.liveness = Liveness(
             store=store, owner=owner, clock=clock, log=log, released=self.dispatcher.wake
         )
 
@@ -156,7 +156,7 @@ class Runtime:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.opened())
             await self._take_up()
-            await stack.enter_async_context(self.presence)
+            await stack.enter_async_context(self.liveness)
             await stack.enter_async_context(self.refusals)
             await stack.enter_async_context(self.dispatcher)
             stack.push_async_callback(self.dispatcher.close, grace=SEND_GRACE)
@@ -176,7 +176,7 @@ class Runtime:
         async def take_up(connection: Connection) -> dict[str, int]:
             # Before anything is written with a time of today.
             await follow_journal(connection, now=now, log=self.log)
-            # On SQLite the lock proves that no other sender lives; on PostgreSQL `presence` looks.
+            # On SQLite the lock proves that no other sender lives; on PostgreSQL `liveness` looks.
             left_over = await leases.release(connection, now=now) if self.store.is_sqlite else 0
             await journal.append(connection, [started])
             return {"interrupted": left_over, **await queries.backlog(connection)}

@@ -24,8 +24,8 @@ from casebell.runtime import Runtime
 from casebell.settings import Source, load
 from casebell.store import journal
 from casebell.store.engine import Store
-from casebell.store.rows import event_row, words
-from casebell.store.soundness import inspect_copy
+from casebell.store.integrity import inspect_copy
+from casebell.store.rows import encode_set, event_row
 from contracts.decisions import append_undecided
 from contracts.writing import writing
 from e2e.sender import deliver
@@ -112,7 +112,7 @@ def test_events_are_what_is_understood(loaded: Path) -> None:
         event = understood(row, sources)
         taken_for = verdict_on(event, Meanings())
         made = structs.asdict(event_row(event, id=row["id"], revision_of=row["revision_of"]))
-        made |= {"status": taken_for.status, "tags": words(taken_for.tags)}
+        made |= {"status": taken_for.status, "tags": encode_set(taken_for.tags)}
         # Folding adds flags.
         flags = set(made.pop("flags").split()) | {str(flag) for flag in taken_for.flags}
         assert flags <= set(row["flags"].split())

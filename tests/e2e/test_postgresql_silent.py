@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from casebell.sandbox.http_sink import HttpSink
-from casebell.store.silence import LIMIT
+from casebell.store.circuit_breaker import USE_TIMEOUT
 from e2e.cutting import CuttingLine
 from e2e.databases import Postgres, frozen
 from e2e.kills import Rig
@@ -32,7 +32,7 @@ async def refused(server: Server) -> float:
     took = time.monotonic() - began
     assert (answer.status_code, answer.json()["error"]) == (503, "storage_unavailable")
     assert int(answer.headers["retry-after"]) >= 1
-    assert took < LIMIT + ROOM
+    assert took < USE_TIMEOUT + ROOM
     return took
 
 

@@ -21,10 +21,10 @@ from casebell.errors import NotFound, Refusal, StorageUnavailable, StoreLocked
 from casebell.store import migrations
 from casebell.store.backup import make_backup
 from casebell.store.engine import Store
+from casebell.store.integrity import DatabaseDamaged, inspect_copy
 from casebell.store.lock import is_locked
 from casebell.store.restore import restore_backup
 from casebell.store.schema import events
-from casebell.store.soundness import DatabaseDamaged, inspect_copy
 from contracts.case_events import case_event, classified_event
 from contracts.decisions import append_classified, append_undecided
 from contracts.writing import writing

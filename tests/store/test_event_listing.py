@@ -7,7 +7,7 @@ import pytest
 from casebell.events import Status, Tag
 from casebell.store import event_listing
 from casebell.store.engine import Store
-from casebell.store.event_listing import PAGE, EventFilter, EventPage
+from casebell.store.event_listing import EXPORT_PAGE, EventFilter, EventPage
 from contracts.case_events import RECEIVED_AT, classified_event
 from contracts.decisions import append_classified
 from contracts.writing import writing
@@ -149,7 +149,7 @@ class TestPages:
 
     async def test_export(self, store: Store) -> None:
         """An export gives everything once, oldest first, over any number of pages."""
-        number = 2 * PAGE + 1
+        number = 2 * EXPORT_PAGE + 1
         sent = [
             classified_event(f"evt_{n}", source="parley" if n % 2 else "torch", body=b"{}")
             for n in range(number)
@@ -166,7 +166,7 @@ class TestPages:
         assert [one["key"] for one in exported] == [f"evt_{n}" for n in range(number)]
         assert torch == [f"evt_{n}" for n in range(0, number, 2)]
 
-    @pytest.mark.parametrize("number", [0, 1, PAGE])
+    @pytest.mark.parametrize("number", [0, 1, EXPORT_PAGE])
     async def test_export_ends(self, store: Store, number: int) -> None:
         """An export of nothing, or of whole pages, ends."""
         await append(store, *[classified_event(str(n), body=b"{}") for n in range(number)])
@@ -195,8 +195,8 @@ class TestBound:
 
     @pytest.fixture(autouse=True)
     async def _many(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(event_listing, "LOOK", 7)
-        monkeypatch.setattr(event_listing, "LOOK_FOR_EACH", 1)
+        monkeypatch.setattr(event_listing, "SCAN_LIMIT", 7)
+        monkeypatch.setattr(event_listing, "SCAN_PER_RESULT", 1)
         rare = {0, 1, 3, 40}
         await append(
             store,

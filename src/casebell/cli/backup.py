@@ -15,8 +15,8 @@ from casebell.clock import iso
 from casebell.errors import NotFound, Refusal
 from casebell.settings import Settings
 from casebell.store.backup import Progress, make_backup
+from casebell.store.integrity import Contents
 from casebell.store.restore import restore_backup
-from casebell.store.soundness import Contents
 
 
 def backup(

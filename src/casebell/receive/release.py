@@ -7,7 +7,7 @@ from casebell.settings import Settings
 from casebell.store import held
 from casebell.store.engine import Connection
 from casebell.store.event_log import Appended, EventLog
-from casebell.store.rows import delivery_from_row, parse_words
+from casebell.store.rows import decode_set, delivery_from_row
 
 
 async def release(
@@ -39,7 +39,7 @@ async def release(
     verified = VerifiedDelivery(
         delivery=delivery,
         secret_label=row.secret_label,
-        flags=parse_words(Flag, row.flags),
+        flags=decode_set(Flag, row.flags),
     )
     try:
         event = understand(verified, source)

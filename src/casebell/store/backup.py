@@ -1,4 +1,4 @@
-"""A copy of an SQLite database, made while a server writes it, and checked before it has a name."""
+"""Backups of an SQLite database, also while a server writes it; checked before they get a name."""
 
 import os
 from collections.abc import Callable
@@ -7,41 +7,41 @@ from pathlib import Path
 from typing import TypeAlias
 
 from casebell.store import migrations
-from casebell.store.new_file import new_file
-from casebell.store.soundness import (
+from casebell.store.integrity import (
     Contents,
     DatabaseDamaged,
     inspect_copy,
     opened,
     read_contents,
-    told,
+    sqlite_errors,
 )
+from casebell.store.new_file import new_file
 
-#: Told what is being done, "Copying" or "Checking", and the share that is done, from 0 to 1.
+#: Called with the step, "Copying" or "Checking", and the finished share of it, from 0 to 1.
 Progress: TypeAlias = Callable[[str, float], None]
 
-#: Pages of a step: four megabytes at SQLite's usual size.
-_PAGES = 1_000
+#: Pages copied at a time: four megabytes at SQLite's usual page size.
+_PAGES_PER_STEP = 1_000
 
 
-def nobody(_doing: str, _share: float) -> None:
-    """Progress that nobody watches."""
+def no_progress(_doing: str, _share: float) -> None:
+    """The progress is not shown."""
 
 
-def make_backup(database: Path, target: Path, *, progress: Progress = nobody) -> Contents:
+def make_backup(database: Path, target: Path, *, progress: Progress = no_progress) -> Contents:
     """Copy a database as it is at this moment, check the copy, and only then give it its name.
 
-    Blocks for as long as that takes: an event loop runs it in a thread. It only reads the database,
-    and a server that writes does not wait for it.
+    This blocks: an event loop runs it in a thread. It only reads the database, and a server that
+    writes does not wait for it.
 
     Returns:
-        What is in the copy.
+        The figures of the copy.
 
     Raises:
         Refusal: `target` exists, or cannot be written.
-        DatabaseDamaged: the database is not whole.
+        DatabaseDamaged: the database is damaged.
         StorageUnavailable: it cannot be read or copied, or a later release wrote it.
-        NotFound: there is nothing in it.
+        NotFound: it does not exist, or holds no tables of ours.
     """
     if not database.exists():
         raise migrations.nothing_there()
@@ -76,24 +76,24 @@ def keep_before(database: Path, revision: str) -> tuple[Path, bool]:
 
 
 def _copy(database: Path, part: Path, progress: Progress) -> Contents:
-    """Copy the pages; tell what the original held at that moment."""
+    """Copy the pages; return the figures of the original at that moment."""
 
     def step(_status: int, remaining: int, total: int) -> None:
         progress("Copying", (total - remaining) / total if total else 1)
 
     with (
-        told(),
+        sqlite_errors(),
         closing(opened(database, "mode=ro")) as source,
         closing(opened(part, "mode=rw")) as copy,
     ):
-        # One view for the whole copy. Without it SQLite would begin again at each commit of the
-        # server, and beside a busy one never end.
+        # One snapshot for the whole copy. Without it SQLite would start again at each commit of
+        # the server, and beside a busy server never end.
         source.execute("BEGIN")
         contents = read_contents(source)
-        # Until it has its name, the copy needs no protection against a crash.
+        # The copy needs no protection against a crash until it has its name.
         copy.execute("PRAGMA journal_mode = MEMORY")
         copy.execute("PRAGMA synchronous = OFF")
-        source.backup(copy, pages=_PAGES, progress=step)
-        # One file that is complete by itself, and can be read where nothing can be written.
+        source.backup(copy, pages=_PAGES_PER_STEP, progress=step)
+        # A single complete file, which can be read on a read-only disk.
         copy.execute("PRAGMA journal_mode = DELETE")
     return contents

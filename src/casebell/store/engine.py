@@ -1,9 +1,9 @@
-"""Connections: one that writes, several that read.
+"""The open database: one writing connection, several reading ones.
 
 SQLite runs in WAL mode with `synchronous=FULL`, so a commit is on disk when it returns. Exactly one
 connection writes and checkpoints: SQLite before 3.51.3 can corrupt a WAL when two do so at once.
-On PostgreSQL several servers may write; an advisory lock taken by each writing transaction keeps
-the journal's sequence without gaps.
+On PostgreSQL several servers may write. Each writing transaction takes an advisory lock, so that
+the journal's sequence has no gaps.
 """
 
 import asyncio
@@ -21,26 +21,26 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from casebell.errors import StorageUnavailable
-from casebell.store import backup, migrations, soundness, where
+from casebell.store import backup, database_url, integrity, migrations
+from casebell.store.circuit_breaker import USE_TIMEOUT, CircuitBreaker, set_up_postgresql
 from casebell.store.group_commit import GroupCommit
 from casebell.store.lock import take_lock
-from casebell.store.silence import LIMIT, Silence, set_up_postgresql
 from casebell.store.statements import driver_of
 from casebell.store.translation import translated
 from casebell.telemetry import get_logger
 
-#: What `write` and `read` give: other packages pass it on and never say SQL with it.
+#: What `transact` and `read` give: other packages pass it on and never say SQL with it.
 Connection: TypeAlias = AsyncConnection
 
 Result = TypeVar("Result")
 Given = ParamSpec("Given")
 
-#: Arbitrary, ours, and the same in every release: the advisory lock of writing transactions.
+#: The advisory lock of writing transactions: an arbitrary number, the same in every release.
 WRITER_LOCK = 0x43617365_62656C6C & 0x7FFF_FFFF_FFFF_FFFF
-#: How long PostgreSQL keeps a writing transaction of which it hears nothing, in milliseconds: for
-#: longer than any of them is given.
-IDLE_LIMIT_MS = round(LIMIT * 1000) + 1_000
-#: How long SQLite waits for another process's lock before it answers "busy", in milliseconds.
+#: Milliseconds between two statements after which PostgreSQL ends a writing transaction: longer
+#: than the time-out of any.
+IDLE_TIMEOUT_MS = round(USE_TIMEOUT * 1000) + 1_000
+#: Milliseconds that SQLite waits for another process's lock before it answers "busy".
 BUSY_TIMEOUT_MS = 2_000
 
 
@@ -52,14 +52,14 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = where.parse(url)
+        self._url = database_url.parse(url)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         self.path = Path(self._url.database or "") if self.is_sqlite else None
         self._lock: int | None = None
         self._writer: AsyncEngine | None = None
         self._reader: AsyncEngine | None = None
         self._group = GroupCommit(self._transaction)
-        self._silence = Silence(knock=self._knock, failed=self._count)
+        self._breaker = CircuitBreaker(probe=self._probe, failed=self._count)
         #: Writing transactions that failed, ever.
         self.failures = 0
 
@@ -68,7 +68,7 @@ class Store:
 
         Raises:
             StoreLocked: another server holds this SQLite file.
-            DatabaseDamaged: the SQLite file is not whole.
+            DatabaseDamaged: the SQLite file is damaged.
             StorageUnavailable: the database cannot be reached, read or written.
         """
         if self.path is not None:
@@ -79,7 +79,7 @@ class Store:
             self._writer = self._engine(pool_size=1, read_only=False)
             self._reader = self._engine(pool_size=4, read_only=True)
             if self.path is not None:
-                await self._look_before_migrating(self.path)
+                await self._prepare_migration(self.path)
             async with self._transaction(takes_long=True) as connection:
                 await connection.run_sync(migrations.upgrade)
         except BaseException:
@@ -107,7 +107,7 @@ class Store:
 
     async def close(self) -> None:
         """Close every connection and release the lock."""
-        await self._silence.close()
+        await self._breaker.close()
         await self._group.close()
         for engine in (self._reader, self._writer):
             if engine is not None:
@@ -130,45 +130,45 @@ class Store:
 
     async def transact(
         self,
-        piece: Callable[Concatenate[AsyncConnection, Given], Awaitable[Result]],
+        write: Callable[Concatenate[AsyncConnection, Given], Awaitable[Result]],
         *args: Given.args,
         **kwargs: Given.kwargs,
     ) -> Result:
-        """What a piece of writing returns, once it is on disk; it gets these arguments, too.
+        """Run a write with these arguments; return its result once it is on disk.
 
-        What waits at the same time shares one transaction and one wait for the disk; a piece that
-        fails is undone alone.
+        Writes that wait at the same time share one transaction and one wait for the disk. A write
+        that fails is undone alone.
 
         Raises:
-            StorageUnavailable: nothing is stored; or, where the commit found no answer, perhaps.
-            Exception: whatever the piece raised; nothing of it is stored.
+            StorageUnavailable: nothing is stored; after a commit without an answer, perhaps all.
+            Exception: the write's own error; nothing of it is stored.
         """
         with self._counted(), translated():
-            return await self._group.write(lambda connection: piece(connection, *args, **kwargs))
+            return await self._group.write(lambda connection: write(connection, *args, **kwargs))
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A reading connection with one consistent view of the data."""
+        """A reading connection with one consistent snapshot of the data."""
         if self._reader is None:
             raise StorageUnavailable("The database is not open.")
         with translated():
-            async with self._limited(writes=False) as limit, self._reader.begin() as connection:
+            async with self._limited(writes=False) as timeout, self._reader.begin() as connection:
                 if self._writer is None:
-                    # A command may read for as long as it takes.
-                    limit.reschedule(None)
+                    # A command that reads has no time-out.
+                    timeout.reschedule(None)
                 yield connection
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncConnection]:
-        """A PostgreSQL session beside the others, for a lock that lasts as long as it does.
+        """A PostgreSQL session of its own, for a lock that lasts as long as the session.
 
-        Each statement is a transaction of its own, and has no limit.
+        Each statement is a transaction of its own, without a time-out.
         """
         engine = self._engine(pool_size=1, read_only=False)
         try:
             with translated():
-                async with self._limited(writes=False) as limit, engine.connect() as connection:
-                    limit.reschedule(None)
+                async with self._limited(writes=False) as timeout, engine.connect() as connection:
+                    timeout.reschedule(None)
                     yield await connection.execution_options(isolation_level="AUTOCOMMIT")
         finally:
             with suppress(SQLAlchemyError, OSError):
@@ -176,21 +176,22 @@ class Store:
 
     @asynccontextmanager
     async def _transaction(self, *, takes_long: bool = False) -> AsyncIterator[AsyncConnection]:
-        """The writing transaction; on PostgreSQL it has a few seconds, unless it `takes_long`."""
+        """The writing transaction; `takes_long`: without the time-out of PostgreSQL."""
         if self._writer is None:
             raise StorageUnavailable("The database is not open for writing.")
         with translated():
-            async with self._limited(writes=True) as limit, self._writer.connect() as connection:
+            async with self._limited(writes=True) as timeout, self._writer.connect() as connection:
                 if takes_long:
-                    limit.reschedule(None)
+                    timeout.reschedule(None)
                 try:
                     async with connection.begin():
                         if not self.is_sqlite:
-                            await _take_turn(connection, idle_ms=0 if takes_long else IDLE_LIMIT_MS)
+                            idle_ms = 0 if takes_long else IDLE_TIMEOUT_MS
+                            await _take_writer_lock(connection, idle_ms=idle_ms)
                         yield connection
                 except BaseException:
                     if self.is_sqlite and not connection.invalidated:
-                        # A commit that failed leaves SQLite's transaction open.
+                        # SQLite's transaction stays open after a failed commit.
                         await (await driver_of(connection)).rollback()
                     raise
 
@@ -207,23 +208,23 @@ class Store:
         self.failures += 1
 
     def _limited(self, *, writes: bool) -> AbstractAsyncContextManager[asyncio.Timeout]:
-        """What a use of PostgreSQL may take; a file answers, or the system says why not."""
+        """The time-out of one use; SQLite has none, since a file always answers or fails."""
         if self.is_sqlite:
             return asyncio.timeout(None)
         if self._writer is None:
-            return asyncio.timeout(LIMIT)
-        return self._silence.limited(writes=writes)
+            return asyncio.timeout(USE_TIMEOUT)
+        return self._breaker.limited(writes=writes)
 
-    async def _knock(self) -> None:
-        """Begin to write on PostgreSQL, and no more."""
+    async def _probe(self) -> None:
+        """Take the lock of writing transactions, and no more."""
         if self._writer is not None:
             async with self._writer.begin() as connection:
-                await _take_turn(connection, idle_ms=IDLE_LIMIT_MS)
+                await _take_writer_lock(connection, idle_ms=IDLE_TIMEOUT_MS)
 
-    async def _look_before_migrating(self, path: Path) -> None:
-        """See that the file is not damaged; where its tables will change, keep it as it is."""
+    async def _prepare_migration(self, path: Path) -> None:
+        """Check that the file is undamaged; back it up if a migration is due."""
         async with self._transaction() as connection:
-            await connection.run_sync(soundness.glance)
+            await connection.run_sync(integrity.quick_check)
             revision = await connection.run_sync(migrations.upgrade_due)
         if revision is not None:
             kept, new = await asyncio.to_thread(backup.keep_before, path, revision)
@@ -233,8 +234,8 @@ class Store:
     def _engine(self, *, pool_size: int, read_only: bool) -> AsyncEngine:
         if self.path is not None:
             mode = "ro" if read_only else "rw"
-            # Built from its parts: a parsed URL would cut a path at "?" or "#", and so open another
-            # file than the one that is locked and private.
+            # Built from parts: a parsed URL would cut the path at "?" or "#", and so open another
+            # file than the locked, private one.
             url = URL.create(
                 "sqlite+aiosqlite",
                 database=f"file:{urllib.parse.quote(str(self.path.absolute()))}",
@@ -248,11 +249,11 @@ class Store:
             url,
             pool_size=pool_size,
             max_overflow=0,
-            # Elsewhere the limit of each use holds for its turn, too; and on Python 3.11 waiting
-            # with a time-out can swallow the cancellation by which that limit is kept.
+            # On PostgreSQL the time-out of each use includes this wait; and on Python 3.11 a wait
+            # with a time-out of its own can swallow the cancellation by which the outer one ends.
             pool_timeout=30 if self.is_sqlite else None,
             hide_parameters=True,
-            # Every use ends its transaction itself; another rollback is another switch of threads.
+            # Every use ends its transaction itself; a second rollback costs a switch of threads.
             pool_reset_on_return=None if self.is_sqlite else "rollback",
         )
         if self.is_sqlite:
@@ -267,13 +268,13 @@ class Store:
         return engine
 
 
-async def _take_turn(connection: AsyncConnection, *, idle_ms: int) -> None:
-    """Wait until nobody else writes, on PostgreSQL.
+async def _take_writer_lock(connection: AsyncConnection, *, idle_ms: int) -> None:
+    """Take PostgreSQL's lock of writing transactions, waiting until no other server holds it.
 
-    Where the line to us breaks without a word, PostgreSQL would hold the lock for us for hours.
+    If the network drops our connection silently, PostgreSQL would hold our lock for hours.
 
     Args:
-        idle_ms: for how long it bears with us between two statements; 0 is for ever.
+        idle_ms: milliseconds between two statements after which it ends the transaction; 0: never.
     """
     await connection.execute(
         text(
@@ -287,7 +288,7 @@ async def _take_turn(connection: AsyncConnection, *, idle_ms: int) -> None:
 def _set_up_sqlite(engine: AsyncEngine, *, begin: str, read_only: bool) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
-        # The driver must not begin transactions by itself; "begin" below says which kind.
+        # The driver must not begin transactions by itself: "begin" below does.
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
@@ -307,9 +308,9 @@ def _set_up_sqlite(engine: AsyncEngine, *, begin: str, read_only: bool) -> None:
 
 
 def _make_private(path: Path) -> None:
-    """Let only its owner read the file, new or old, and side files that a crash left behind.
+    """Create the file if necessary; let only its owner read it and side files left by a crash.
 
-    SQLite gives the side files that it creates the mode of the file.
+    New side files get the mode of the file from SQLite.
     """
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))

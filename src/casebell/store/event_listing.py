@@ -17,12 +17,12 @@ from casebell.store.queries import event_columns, event_json
 from casebell.store.schema import changes, events
 
 #: Rows an export reads at a time.
-PAGE = 500
+EXPORT_PAGE = 500
 #: Events that a page looks through at least where no index has the whole answer. A tenth of a
 #: second is what a person takes for "at once"; on an ordinary machine this is half of it.
-LOOK = 10_000
+SCAN_LIMIT = 10_000
 #: The same for each event that is asked for, where that is more.
-LOOK_FOR_EACH = 200
+SCAN_PER_RESULT = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,7 +178,7 @@ async def list_events(
         walk = walk.begun(tuple(at.one_or_none() or (before,) * len(walk.order)))
     end = None
     if walk.others and walk.long:
-        end = await _end(connection, walk, look=max(LOOK, LOOK_FOR_EACH * limit))
+        end = await _end(connection, walk, look=max(SCAN_LIMIT, SCAN_PER_RESULT * limit))
     if end is not None:
         walk = replace(walk, oldest=end)
     most = limit if most is None else most
@@ -220,12 +220,12 @@ async def export_events(
             event_columns()
             .where(events.c.id > after, events.c.id <= last, *where.conditions())
             .order_by(events.c.id)
-            .limit(PAGE)
+            .limit(EXPORT_PAGE)
         )
         rows = (await connection.execute(statement)).all()
         for row in rows:
             yield event_json(row)
-        if len(rows) < PAGE:
+        if len(rows) < EXPORT_PAGE:
             return
         after = rows[-1].id
 

@@ -1,8 +1,8 @@
-"""Where deliveries become durable: events once for ever, every delivery in the journal.
+"""Makes deliveries durable: each event once for ever, every delivery in the journal.
 
-Events are decided about in the transaction that stores them. Deliveries that wait together share
-one, and one fsync: one task takes everything that waits, writes it, then answers every waiter. In a
-crowd it first lets in those who are at the door; one that comes alone waits for its commit only.
+An event is stored and decided in one transaction. Deliveries that wait at the same time share a
+transaction and an fsync: one task takes all of them, writes them, then answers each. When several
+wait, the task first lingers for more; a single delivery waits only for its commit.
 """
 
 import asyncio
@@ -18,28 +18,28 @@ from casebell.store.engine import Store
 from casebell.store.statements import Driver
 from casebell.store.unit_of_work import StoredEvent, UnitOfWork
 
-#: Most deliveries that wait for the disk at once; beyond it the answer is 503.
+#: Deliveries that may wait for the disk at once; beyond it the answer is 503.
 QUEUE_LIMIT = 2_048
 #: Most deliveries in one transaction.
 BATCH_LIMIT = 256
-#: Turns of the loop without another delivery after which a crowd is complete.
-QUIET_TURNS = 2
+#: Consecutive turns of the event loop without a new delivery after which lingering ends.
+LINGER_TURNS = 2
 
-#: (source, body, other body) -> whether both say the same.
+#: (source, body, other body) -> whether both have the same content.
 SameContent: TypeAlias = Callable[[str, bytes, bytes], bool]
-#: Decides about the new events of a unit of work, as far as it can; never raises.
+#: Decides the new events of a unit of work, except those that fail; never raises.
 Decide: TypeAlias = Callable[[UnitOfWork], Sequence[Decided]]
 
 
 class Appended(NamedTuple):
-    """What became of a delivery."""
+    """The outcome of a delivery."""
 
     outcome: AppendOutcome
     #: Id of the event's row (for a conflict, of the revision that was kept).
     event_id: int
-    #: As it was delivered.
+    #: The event as this delivery had it.
     event: CaseEvent
-    #: Where the event is new, and its decision did not fail.
+    #: The decision, if the event is new and its decision did not fail.
     decided: Decided | None = None
 
     @property
@@ -49,11 +49,11 @@ class Appended(NamedTuple):
 
     @property
     def status(self) -> str:
-        """What its sender is told."""
+        """The outcome as the answer names it."""
         return self.outcome._value_
 
 
-#: A delivery and whoever waits for it.
+#: A delivery and the future that its caller awaits.
 _Waiting: TypeAlias = tuple[CaseEvent, "asyncio.Future[Appended]"]
 
 
@@ -62,9 +62,9 @@ class EventLog:
 
     Args:
         store: the open store.
-        same_content: tells a repeat with other bytes from a conflict.
-        decide: decides about new events, in the transaction that stores them.
-        committed: called after each commit, with what became of its deliveries.
+        same_content: distinguishes a repeat with other bytes from a conflict.
+        decide: decides new events, in the transaction that stores them.
+        committed: called after each commit, with the outcomes of its deliveries.
     """
 
     def __init__(
@@ -78,11 +78,10 @@ class EventLog:
         self._store = store
         self._same_content = same_content
         self._decide = decide
-        #: Called with what became of deliveries once they are on disk.
+        #: Called with the outcomes of deliveries once they are on disk.
         self.committed = committed
         self._waiting: list[_Waiting] = []
-        #: Deliveries in the last batch.
-        self._crowd = 1
+        self._last_batch_size = 1
         self._wakeup = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
@@ -92,7 +91,7 @@ class EventLog:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Write what still waits, then end."""
+        """Write the deliveries that still wait, then end."""
         self._closing = True
         self._wakeup.set()
         if self._task is not None:
@@ -107,7 +106,7 @@ class EventLog:
         """Make an event durable, with its decision; returns after the commit.
 
         Raises:
-            QueueFull: more deliveries wait than can be stored in time.
+            QueueFull: `QUEUE_LIMIT` deliveries wait already.
             ShuttingDown: the log is closing.
             StorageUnavailable: the commit failed; nothing of this delivery is stored.
         """
@@ -136,41 +135,41 @@ class EventLog:
             await self._wakeup.wait()
             self._wakeup.clear()
             while self._waiting:
-                await self._let_in()
+                await self._linger()
                 await self._write()
             if self._closing:
                 return
 
-    async def _let_in(self) -> None:
-        """In a crowd, wait for as long as each turn of the loop brings more.
+    async def _linger(self) -> None:
+        """When several deliveries wait, wait until turns of the event loop bring no more.
 
-        A commit costs as much as several deliveries, whatever it holds. The turns cost nothing:
-        they are spent on reading what arrived.
+        A commit costs as much as several deliveries, whatever its size. The turns cost nothing:
+        they read what arrived.
         """
-        if self._crowd == len(self._waiting) == 1:
+        if self._last_batch_size == len(self._waiting) == 1:
             return
         quiet = 0
-        while quiet < QUIET_TURNS and len(self._waiting) < BATCH_LIMIT:
+        while quiet < LINGER_TURNS and len(self._waiting) < BATCH_LIMIT:
             before = len(self._waiting)
             await asyncio.sleep(0)
             quiet = 0 if len(self._waiting) > before else quiet + 1
 
     async def _write(self, *, at_most: int = BATCH_LIMIT) -> None:
-        """Write what waits, and answer those who wait for it."""
+        """Write deliveries that wait, and resolve their futures."""
         batch: list[_Waiting] = []
 
-        async def piece(connection: AsyncConnection) -> list[Appended]:
-            # Only now: whatever came while others wrote is written as well.
+        async def write(connection: AsyncConnection) -> list[Appended]:
+            # Taken only now, to include deliveries that came during the previous transaction.
             batch[:], self._waiting = self._waiting[:at_most], self._waiting[at_most:]
-            self._crowd = len(batch)
+            self._last_batch_size = len(batch)
             return await self.append_now(connection, [event for event, _ in batch])
 
         try:
-            results = await self._store.transact(piece)
+            results = await self._store.transact(write)
         except StorageUnavailable as error:
-            # Where no transaction could begin, nothing was taken.
+            # The batch is empty if no transaction could begin.
             _fail(batch or self._take_all(), error)
-        except Exception:  # noqa: BLE001 - whatever it was, nothing is stored and nobody may wait for ever
+        except Exception:  # noqa: BLE001 - of any kind: nothing is stored, and each caller needs an answer
             if len(batch) <= 1:
                 _fail(batch, StorageUnavailable())
                 return
@@ -180,7 +179,7 @@ class EventLog:
                 await self._write(at_most=1)
         else:
             for (_, future), result in zip(batch, results, strict=True):
-                # A client that went away has cancelled its future; its event is stored.
+                # The future of a client that disconnected is cancelled; its event is stored.
                 if not future.done():
                     future.set_result(result)
             self.committed(results)
@@ -210,12 +209,12 @@ async def append_events(
     appended = [_append(unit, event, same_content=same_content) for event in batch]
     decided = {one.id: one for one in decide(unit)}
     await unit.write()
-    # The first of several deliveries of a new event is the one that had it decided.
+    # Of several deliveries of a new event the first one has the decision.
     return [one._replace(decided=decided.pop(one.event_id, None)) for one in appended]
 
 
 async def _look_up_revisions(unit: UnitOfWork, batch: Sequence[CaseEvent]) -> None:
-    """Read the revisions that bodies of this batch may be repeats of: other bytes, known key."""
+    """Read the revisions that this batch may repeat: those of known keys with other bytes."""
     firsts = {name: stored.body_sha256 for name, stored in unit.known.items()}
     doubtful = [
         event
@@ -227,7 +226,7 @@ async def _look_up_revisions(unit: UnitOfWork, batch: Sequence[CaseEvent]) -> No
 
 
 def _append(unit: UnitOfWork, event: CaseEvent, *, same_content: SameContent) -> Appended:
-    """Note what an event is: new, a repeat of a known one, or in conflict with it."""
+    """Add an event as new, as a repeat of a known one, or as in conflict with it."""
     first = unit.known.get((event.source, event.key))
     if first is None:
         event_id, outcome = unit.add_event(event), AppendOutcome.STORED
@@ -254,7 +253,7 @@ def _same(event: CaseEvent, first: StoredEvent, same_content: SameContent) -> bo
 
 
 def _revision(event: CaseEvent) -> CaseEvent:
-    """The conflicting body as an event of its own: kept, routed and shown like any other."""
+    """The conflicting body as an event of its own, routed and shown like any other."""
     return replace(
         event,
         key=_revision_key(event),
@@ -264,5 +263,5 @@ def _revision(event: CaseEvent) -> CaseEvent:
 
 
 def _revision_key(event: CaseEvent) -> str:
-    """Names the first event and this body, so that the same conflict is kept once."""
+    """A key of the first event's key and this body, so that the same conflict is kept once."""
     return f"{event.key}#{event.body_sha256[:16]}"

@@ -1,7 +1,7 @@
-"""Pieces of writing that wait at the same time share one transaction, and so one wait for the disk.
+"""Writes that wait at the same time share one transaction, and so one wait for the disk.
 
-Deliveries, the dispatcher and others each write for themselves, and do not know of one another.
-What one of them gets wrong does not touch the others: its piece alone is undone.
+Deliveries, the dispatcher and others write independently of each other. A write that fails is
+undone alone, by its savepoint.
 """
 
 import asyncio
@@ -13,37 +13,37 @@ from typing import Any, TypeAlias, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 Result = TypeVar("Result")
-#: Writes something inside the transaction, and returns what its caller wants to know.
-Piece: TypeAlias = Callable[[AsyncConnection], Awaitable[Result]]
+#: One write: it runs inside the transaction and returns a result for its caller.
+WriteFunction: TypeAlias = Callable[[AsyncConnection], Awaitable[Result]]
 
 
 class GroupCommit:
-    """The one writer: takes the pieces that wait, runs them in order, commits once.
+    """The one writer: runs all writes that wait, in order, and commits once.
 
     Args:
-        transaction: opens the writing transaction; committed where its block ends without an error.
+        transaction: opens the writing transaction, which commits when its block ends without error.
     """
 
     def __init__(
         self, transaction: Callable[[], AbstractAsyncContextManager[AsyncConnection]]
     ) -> None:
         self._transaction = transaction
-        self._waiting: list[tuple[Piece[Any], asyncio.Future[Any]]] = []
+        self._waiting: list[tuple[WriteFunction[Any], asyncio.Future[Any]]] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def write(self, piece: Piece[Result]) -> Result:
-        """What a piece returns, once it is on disk; or what it, or the transaction, raised.
+    async def write(self, write: WriteFunction[Result]) -> Result:
+        """Run a write; return its result once it is on disk, or raise its or the commit's error.
 
-        A piece whose caller is cancelled is written all the same.
+        A write whose caller is cancelled is committed nevertheless.
         """
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((piece, future))
+        self._waiting.append((write, future))
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="store-writer")
         return await future
 
     async def close(self) -> None:
-        """Wait for what is being written."""
+        """Wait until every write is finished."""
         while self._task is not None:
             with contextlib.suppress(Exception):
                 await asyncio.shield(self._task)
@@ -51,25 +51,27 @@ class GroupCommit:
     async def _run(self) -> None:
         try:
             while self._waiting:
-                pieces, self._waiting = self._waiting, []
-                await self._write(pieces)
+                batch, self._waiting = self._waiting, []
+                await self._commit(batch)
         finally:
             self._task = None
 
-    async def _write(self, pieces: Sequence[tuple[Piece[Any], asyncio.Future[Any]]]) -> None:
+    async def _commit(
+        self, batch: Sequence[tuple[WriteFunction[Any], asyncio.Future[Any]]]
+    ) -> None:
         results: list[Any] = []
         try:
             async with self._transaction() as connection:
-                for piece, _ in pieces:
-                    results.append(await _undone_alone(piece, connection, of=len(pieces)))
+                for write, _ in batch:
+                    results.append(await _run_alone(write, connection, of=len(batch)))
         except BaseException as error:
-            for _, future in pieces:
+            for _, future in batch:
                 if not future.done():
                     future.set_exception(error)
             if not isinstance(error, Exception):
                 raise
             return
-        for (_, future), result in zip(pieces, results, strict=True):
+        for (_, future), result in zip(batch, results, strict=True):
             if future.done():
                 continue
             if isinstance(result, _Failed):
@@ -79,21 +81,21 @@ class GroupCommit:
 
 
 class _Failed:
-    """What a piece raised, once all it wrote was undone."""
+    """The error of a write, after its savepoint was rolled back."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
 
 
-async def _undone_alone(piece: Piece[Any], connection: AsyncConnection, *, of: int) -> Any:
-    """What a piece returns; the first of several that fails undoes nothing of the others."""
+async def _run_alone(write: WriteFunction[Any], connection: AsyncConnection, *, of: int) -> Any:
+    """Run a write; one of several runs in a savepoint, so that its failure undoes only itself."""
     if of == 1:
-        return await piece(connection)
+        return await write(connection)
     savepoint = await connection.begin_nested()
     try:
-        result = await piece(connection)
-    except Exception as error:  # noqa: BLE001 - whoever handed it in is told
-        # Raises where the database gave up the whole transaction, as it does on a full disk.
+        result = await write(connection)
+    except Exception as error:  # noqa: BLE001 - raised to the caller of this write
+        # Raises when the database gave up the whole transaction, as it does on a full disk.
         await savepoint.rollback()
         return _Failed(error)
     await savepoint.commit()

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.errors import NotFound, Refusal
 from casebell.events import HeldReason, HeldState, Micros, VerifiedDelivery
 from casebell.store import journal
-from casebell.store.rows import words
+from casebell.store.rows import encode_set
 from casebell.store.schema import held
 
 
@@ -62,7 +62,7 @@ async def hold(
                 "times": 1,
                 "body": delivery.body,
                 "body_sha256": body_sha256,
-                "flags": words(verified.flags),
+                "flags": encode_set(verified.flags),
                 "secret_label": verified.secret_label,
                 "address": delivery.address,
                 "idempotency_key": idempotency_key,

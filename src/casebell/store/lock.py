@@ -38,13 +38,13 @@ def take_lock(path: Path) -> int:
 
 def _lock(descriptor: int) -> bool:
     """Take the lock; whether it could be had. A command that only looks holds it for an instant."""
-    for patience in (0.02, 0.05, 0.1, None):
+    for backoff in (0.02, 0.05, 0.1, None):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if patience is None:
+            if backoff is None:
                 return False
-            time.sleep(patience)
+            time.sleep(backoff)
         else:
             return True
     return False
@@ -52,7 +52,7 @@ def _lock(descriptor: int) -> bool:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """The lock of an SQLite database, for who replaces its file: no server can start meanwhile.
+    """Hold the lock of an SQLite database while its file is replaced: no server can start then.
 
     Raises:
         StoreLocked: a server holds it.
@@ -66,7 +66,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def lock_path(path: Path) -> Path:
-    """Where the lock of an SQLite database stands: beside the file itself, not a link to it."""
+    """The lock's path: beside the SQLite file itself, also where `path` is a link to it."""
     real = path.resolve()
     return real.with_name(real.name + ".lock")
 

@@ -24,7 +24,7 @@ from casebell.events import (
 )
 from casebell.ops_messages import from_json, to_json
 from casebell.store import journal, leases
-from casebell.store.rows import word_list
+from casebell.store.rows import decode_list
 from casebell.store.schema import WAITING, alerts, attempts
 from casebell.store.statements import Driver, TableRow, insert_new
 
@@ -344,7 +344,7 @@ def _alert(row: Row[Any], *, attempts: int | None = None, may_repeat: bool | Non
         subject=row.subject,
         channel=row.channel,
         target=row.target,
-        rules=word_list(row.rules),
+        rules=decode_list(row.rules),
         urgent=row.priority == 0,
         attempts=row.attempts if attempts is None else attempts,
         created_at=row.created_at,

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.clock import iso
 from casebell.events import AlertState, AppendOutcome, Micros
-from casebell.store.rows import word_list
+from casebell.store.rows import decode_list
 from casebell.store.schema import alerts, attempts, changes, deliveries, events, held, journal
 
 
@@ -119,7 +119,7 @@ async def list_alerts(
             "change": row.change_id,
             "channel": row.channel,
             "target": row.target,
-            "rule": ", ".join(word_list(row.rules)),
+            "rule": ", ".join(decode_list(row.rules)),
             "urgent": row.priority == 0,
             "state": row.state,
             "attempts": row.attempts,

@@ -1,4 +1,4 @@
-"""A backup in the place of a database that is gone."""
+"""Puts a backup in the place of a lost database."""
 
 import os
 import stat
@@ -6,36 +6,36 @@ from pathlib import Path
 from typing import BinaryIO
 
 from casebell.errors import NotFound, Refusal, StorageUnavailable
-from casebell.store.backup import Progress, nobody
+from casebell.store.backup import Progress, no_progress
+from casebell.store.integrity import Contents, DatabaseDamaged, inspect_copy
 from casebell.store.lock import locked
 from casebell.store.new_file import new_file
-from casebell.store.soundness import Contents, DatabaseDamaged, inspect_copy
 
 _CHUNK = 4 * 1024 * 1024
-#: What SQLite keeps beside a database. Left over from another one, it would write that one's pages
-#: into the backup.
+#: Files that SQLite keeps beside a database. Left over from another database, they would write that
+#: one's pages into the restored one.
 _SIDE_FILES = ("-wal", "-shm", "-journal")
 
 
-def restore_backup(backup: Path, database: Path, *, progress: Progress = nobody) -> Contents:
-    """Put a checked copy of a backup where there is no database; the backup stays as it is.
+def restore_backup(backup: Path, database: Path, *, progress: Progress = no_progress) -> Contents:
+    """Copy a backup to the path of a missing database, and check the copy.
 
-    What is checked is the copy: the very bytes that become the database.
+    Checked are the very bytes that become the database. The backup stays as it is.
 
     Returns:
-        What is in it.
+        The figures of the copy.
 
     Raises:
-        Refusal: there is a database, or something left of one; or the backup is not whole, of a
-            later release, or no backup of ours.
-        NotFound: there is no such backup.
+        Refusal: a database, or a side file of one, exists; or the backup is damaged, of a later
+            release, or not a backup of Casebell.
+        NotFound: the backup does not exist.
         StoreLocked: a server holds the database.
         StorageUnavailable: the copy cannot be written.
     """
     _see_room(database)
     _see_finished(backup)
     with _open(backup) as source, locked(database):
-        # Again: until now a server could start and make one.
+        # Again: until the lock was taken a server could start and create one.
         _see_room(database)
         with new_file(database) as part:
             _copy(source, part, backup, progress)
@@ -103,7 +103,7 @@ def _copy(source: BinaryIO, part: Path, backup: Path, progress: Progress) -> Non
 
 
 def _inspect(part: Path, backup: Path) -> Contents:
-    """Check the copy; tell what is wrong as the backup's."""
+    """Check the copy; report its defects as the backup's."""
     try:
         return inspect_copy(part)
     except DatabaseDamaged as error:

@@ -21,17 +21,17 @@ from casebell.events import (
 )
 from casebell.store.statements import TableRow
 
-Word = TypeVar("Word", bound=StrEnum)
+Member = TypeVar("Member", bound=StrEnum)
 
 
 @lru_cache(maxsize=4096)
-def words(values: frozenset[Any]) -> str:
+def encode_set(values: frozenset[Any]) -> str:
     """A set of words as stored: sorted, with a space on both sides of each; "" when empty."""
     ordered = sorted(values)
     return f" {' '.join(ordered)} " if ordered else ""
 
 
-def parse_words(kind: type[Word], stored: str) -> frozenset[Word]:
+def decode_set(kind: type[Member], stored: str) -> frozenset[Member]:
     """The set that `words` stored."""
     return frozenset(kind(word) for word in stored.split())
 
@@ -43,7 +43,7 @@ def known_state(row: Any) -> tuple[Status, frozenset[Tag]]:
     return status, frozenset(tag for tag in Tag if tag in tags)
 
 
-def word_list(stored: object) -> tuple[str, ...]:
+def decode_list(stored: object) -> tuple[str, ...]:
     """A JSON list of words; none where it is no such thing, for an alert goes out without them."""
     try:
         found = json.loads(str(stored))
@@ -116,7 +116,7 @@ def event_row(event: CaseEvent, *, id: int, revision_of: int | None = None) -> E
         occurred_raw=event.occurred_raw,
         time_basis=event.time_basis._value_ if event.time_basis else None,
         received_at=event.received_at,
-        flags=words(event.flags),
+        flags=encode_set(event.flags),
         body=event.body,
         body_sha256=event.body_sha256,
         secret_label=event.secret_label,
@@ -146,7 +146,7 @@ def event_from_row(row: Any) -> CaseEvent:
         occurred_raw=row.occurred_raw,
         time_basis=TimeBasis(row.time_basis) if row.time_basis else None,
         received_at=row.received_at,
-        flags=parse_words(Flag, row.flags),
+        flags=decode_set(Flag, row.flags),
         body=bytes(row.body),
         body_sha256=row.body_sha256,
         secret_label=row.secret_label,
@@ -163,7 +163,7 @@ def classified_from_row(row: Any) -> ClassifiedEvent:
         ValueError: it has none, or one of a later release.
     """
     return event_from_row(row).classified(
-        Classification(status=Status(row.status), tags=parse_words(Tag, row.tags))
+        Classification(status=Status(row.status), tags=decode_set(Tag, row.tags))
     )
 
 
@@ -185,7 +185,7 @@ def change_from_row(row: Any) -> Change:
         id=row.id,
         receipt=row.receipt,
         status=Status(row.status),
-        tags=parse_words(Tag, row.tags),
+        tags=decode_set(Tag, row.tags),
         text_key=row.text_key,
         at=row.at,
         seen_until=row.seen_until,

@@ -1,4 +1,4 @@
-"""A database's errors in our words: without parameters, URLs or anything else that it met."""
+"""Translates a database's errors: their texts hold no parameters and no URLs."""
 
 import os
 import socket
@@ -8,11 +8,11 @@ from types import TracebackType
 from sqlalchemy.exc import SQLAlchemyError
 
 from casebell.errors import StorageUnavailable
-from casebell.store import soundness
+from casebell.store import integrity
 
 
 class translated:  # noqa: N801 - reads as a clause: `with translated():`
-    """Turns a database's errors into ours, without parameters or URLs in the text."""
+    """Raises StorageUnavailable in place of a database's error."""
 
     def __enter__(self) -> None:
         """Nothing to prepare."""
@@ -27,8 +27,8 @@ class translated:  # noqa: N801 - reads as a clause: `with translated():`
             return
         if isinstance(error, SQLAlchemyError | sqlite3.Error | OSError) or _is_asyncpgs(error):
             cause = getattr(error, "orig", None) or error
-            if reason := soundness.damage(cause):
-                raise soundness.DatabaseDamaged(reason) from None
+            if reason := integrity.damage(cause):
+                raise integrity.DatabaseDamaged(reason) from None
             raise StorageUnavailable(f"The storage failed: {_safe_reason(cause)}.") from None
 
 
@@ -44,7 +44,7 @@ def _is_asyncpgs(error: BaseException) -> bool:
 
 
 def _safe_reason(error: BaseException) -> str:
-    """The driver's error in a few words: those that hold no data; else the class."""
+    """A short text for the driver's error that holds no data; else the name of its class."""
     name = type(error).__name__
     if isinstance(error, socket.gaierror):
         return "the database's host has no known address"
@@ -65,7 +65,7 @@ def _safe_reason(error: BaseException) -> str:
 #: Class of PostgreSQL's states for a value that it does not take (its manual, appendix A).
 _DATA_EXCEPTION = "22"
 
-#: SQLite's own words for what an operator can act on.
+#: SQLite's texts for errors that an operator can act on.
 _SQLITE_PHRASES = (
     "database is locked",
     "database or disk is full",

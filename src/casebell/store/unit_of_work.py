@@ -28,9 +28,9 @@ from casebell.store.rows import (
     EventRow,
     case_from_row,
     change_from_row,
+    decode_set,
+    encode_set,
     event_row,
-    parse_words,
-    words,
 )
 from casebell.store.schema import cases, changes, deliveries, events
 from casebell.store.schema import journal as journal_table
@@ -278,7 +278,7 @@ class UnitOfWork:
             id=event_id,
             source=event.source,
             key=event.key,
-            flags=words(event.flags),
+            flags=encode_set(event.flags),
             body=event.body,
             body_sha256=event.body_sha256,
         )
@@ -295,7 +295,7 @@ class UnitOfWork:
                 address=event.address,
                 secret_label=event.secret_label,
                 request_id=event.request_id,
-                flags=words(event.flags),
+                flags=encode_set(event.flags),
                 body_sha256=event.body_sha256,
                 body=None if event.body_sha256 == of.body_sha256 else event.body,
             )
@@ -303,9 +303,9 @@ class UnitOfWork:
 
     def mark_conflict(self, stored: StoredEvent) -> None:
         """Note that other content came under an event's key."""
-        flags = parse_words(Flag, stored.flags) | {Flag.CONFLICT}
+        flags = decode_set(Flag, stored.flags) | {Flag.CONFLICT}
         if (new := self._new_events.get(stored.id)) is None:
-            self._flags[stored.id] = _FlagsRow(of_event=stored.id, flags=words(flags))
+            self._flags[stored.id] = _FlagsRow(of_event=stored.id, flags=encode_set(flags))
         else:
             self._new_events[stored.id] = replace(new, event=replace(new.event, flags=flags))
 
@@ -356,8 +356,8 @@ class UnitOfWork:
         self._decided[decided.id] = _DecidedRow(
             of_event=decided.id,
             status=event.status._value_,
-            tags=words(event.tags),
-            flags=words(event.flags),
+            tags=encode_set(event.tags),
+            flags=encode_set(event.flags),
             routed_at=now,
             change_id=change.id,
             fold_reason=decided.reason,
@@ -406,7 +406,7 @@ def _new_change(decided: Decided, *, now: Micros) -> _ChangeRow:
         id=change.id,
         receipt=change.receipt,
         status=change.status._value_,
-        tags=words(change.tags),
+        tags=encode_set(change.tags),
         text_key=change.text_key,
         at=change.at,
         seen_until=change.seen_until,

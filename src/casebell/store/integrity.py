@@ -1,8 +1,8 @@
-"""Whether an SQLite file is whole: a glance at each start, everything for each copy.
+"""Checks that an SQLite file is undamaged: a quick one at each start, a full one for each copy.
 
-SQLite keeps no checksums. What can be known without them: that its structure is whole (its own
-check of every page), that this release knows the tables, and that the journal, which numbers its
-entries from 1 without gaps, has lost none.
+SQLite keeps no checksums. The full check is: SQLite's own check of every page's
+structure; this release knows the tables; the journal, whose entries are numbered from 1 without
+gaps, has lost none.
 """
 
 import sqlite3
@@ -20,14 +20,14 @@ from casebell.events import Micros
 from casebell.store import migrations
 from casebell.store.schema import WAITING, metadata
 
-#: What SQLite reports of a damaged file (its result codes), in its own words.
+#: SQLite's result codes for a damaged file, each with SQLite's own text.
 _DAMAGE = MappingProxyType(
     {
         sqlite3.SQLITE_CORRUPT: "database disk image is malformed",
         sqlite3.SQLITE_NOTADB: "file is not a database",
     }
 )
-#: Steps of SQLite's machine between two looks at whether the check should end.
+#: Instructions of SQLite's virtual machine after which Python can react to Ctrl-C.
 _STEPS = 1_000_000
 
 
@@ -47,30 +47,30 @@ class DatabaseDamaged(StorageUnavailable):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contents:
-    """What a database holds, as far as two copies of it can be compared by it."""
+    """Figures by which a database and its copy are compared."""
 
     #: Version of the tables.
     revision: str
     events: int
     #: Entries of the journal.
     entries: int
-    #: When the last of them was made; None where there is none.
+    #: When the last entry was made; None without entries.
     last_at: Micros | None
     #: Alerts that were neither sent nor failed.
     waiting: int
 
 
 def damage(error: BaseException) -> str:
-    """How SQLite calls the damage that it met; "" where the error is another."""
+    """SQLite's text for the damage that an error reports; "" for any other error."""
     code = getattr(error, "sqlite_errorcode", None)
     return "" if code is None else _DAMAGE.get(code & 0xFF, "")
 
 
-def glance(connection: sqlalchemy.Connection) -> None:
-    """Look at both ends of every table, where SQLite reports a file that was cut or overwritten.
+def quick_check(connection: sqlalchemy.Connection) -> None:
+    """Read the first and last row of every table: that finds a truncated or overwritten file.
 
-    Takes as long for ten gigabytes as for one page; a whole check would keep the server from
-    starting for minutes.
+    It takes as long for ten gigabytes as for one page; a full check would delay the start of the
+    server by minutes.
     """
     for name in sqlalchemy.inspect(connection).get_table_names():
         if name in metadata.tables:
@@ -80,16 +80,16 @@ def glance(connection: sqlalchemy.Connection) -> None:
 
 
 def inspect_copy(path: Path) -> Contents:
-    """Open a file that nobody writes, check all of it, and tell what it holds.
+    """Check the whole of a file that no process writes; return its figures.
 
     Raises:
-        DatabaseDamaged: it is not whole.
+        DatabaseDamaged: a check failed.
         StorageUnavailable: it cannot be read, or a later release wrote it.
         NotFound: it holds no tables of ours.
     """
     # Immutable: no side files are made beside a backup, and one on a read-only disk can be read.
-    with told(), closing(opened(path, "mode=ro&immutable=1")) as connection:
-        # Between two of SQLite's steps Python sees Ctrl-C, and SQLite then ends the check.
+    with sqlite_errors(), closing(opened(path, "mode=ro&immutable=1")) as connection:
+        # The handler does nothing: Python can react to Ctrl-C in it, and SQLite then stops.
         connection.set_progress_handler(lambda: 0, _STEPS)
         if connection.execute("PRAGMA integrity_check(1)").fetchall() != [("ok",)]:
             raise DatabaseDamaged("it failed SQLite's integrity check")
@@ -97,7 +97,7 @@ def inspect_copy(path: Path) -> Contents:
 
 
 def read_contents(connection: sqlite3.Connection) -> Contents:
-    """What an open database holds.
+    """The figures of an open database.
 
     Raises:
         DatabaseDamaged: the journal lost entries.
@@ -136,14 +136,14 @@ def read_contents(connection: sqlite3.Connection) -> Contents:
 
 
 def opened(path: Path, parameters: str) -> sqlite3.Connection:
-    """A connection of the standard library's, which begins no transaction by itself."""
+    """A connection of the standard library's sqlite3, without automatic transactions."""
     name = urllib.parse.quote(str(path.absolute()))
     return sqlite3.connect(f"file:{name}?{parameters}", uri=True, isolation_level=None)
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Turns SQLite's errors into ours. Its texts hold no data: no statement here has a value."""
+def sqlite_errors() -> Iterator[None]:
+    """Translate SQLite's errors. Their texts hold no data: no statement here has parameters."""
     try:
         yield
     except sqlite3.Error as error:

@@ -1,8 +1,8 @@
-"""Who is alive: on PostgreSQL, where several servers may share a database.
+"""Which servers are alive, on PostgreSQL, where several may share a database.
 
-A server holds a session of its own, with an advisory lock named after it. PostgreSQL ends the lock
-with the session, so a server that was killed is seen to be dead within seconds, and what it was
-sending need not wait until its lease runs out. On SQLite the lock on the file says the same.
+Each server holds a session of its own, with an advisory lock named after the server. PostgreSQL
+releases the lock with the session. So the others see within seconds that a server was killed, and
+its alerts are sent before their leases run out. On SQLite the lock on the file serves instead.
 """
 
 import asyncio
@@ -14,25 +14,25 @@ from sqlalchemy import text
 from casebell.clock import Clock
 from casebell.loops import Loop
 from casebell.store import leases
+from casebell.store.circuit_breaker import USE_TIMEOUT
 from casebell.store.engine import Connection, Store
-from casebell.store.silence import LIMIT
 from casebell.telemetry import Log
 
-#: Seconds between two looks; each also keeps the session in use.
-LOOK_EVERY = 1.0
-#: Seconds for which an owner must be missed. A database that was started again has cut off the
-#: living, too, and they need a moment to come back.
+#: Seconds between two checks; each also keeps the session in use.
+CHECK_EVERY = 1.0
+#: Seconds that an owner must be without a session. After a restart of the database the living
+#: servers need a moment to reconnect.
 MISSED_FOR = 5.0
-#: Ours among a database's advisory locks: the first of the two numbers that name each.
+#: The first of the two numbers of each advisory lock of ours.
 SPACE = 0x4342_6C76
 
 
-class Presence:
-    """Shows that this server lives and gives up the leases of those that do not: `async with`.
+class Liveness:
+    """Shows that this server lives, and releases the leases of dead ones: `async with`.
 
     Args:
-        owner: how the leases of this server are named.
-        released: called after leases were given up.
+        owner: the owner of this server's leases.
+        released: called after leases were released.
     """
 
     def __init__(
@@ -53,15 +53,15 @@ class Presence:
         self._missed: dict[str, float] = {}
         self._loop = Loop(
             self._watch,
-            name="presence",
-            every=LOOK_EVERY,
+            name="liveness",
+            every=CHECK_EVERY,
             at_once=True,
             clock=clock,
             log=log,
-            storage_fails=self._miss_nobody,
+            storage_fails=self._forget_missed,
         )
 
-    async def __aenter__(self) -> "Presence":
+    async def __aenter__(self) -> "Liveness":
         if not self._store.is_sqlite:
             await self._loop.__aenter__()
         return self
@@ -72,22 +72,22 @@ class Presence:
 
     async def _watch(self) -> None:
         async with self._store.session() as session:
-            async with asyncio.timeout(LIMIT):
-                # Shared, so that two names with one number do not wait for each other.
+            async with asyncio.timeout(USE_TIMEOUT):
+                # Shared, so that two owners with the same number do not block each other.
                 await session.execute(
                     text("SELECT pg_advisory_lock_shared(:space, :name)"),
                     {"space": SPACE, "name": number(self._owner)},
                 )
             while True:
-                await self._look(session)
-                await self._clock.sleep(LOOK_EVERY)
+                await self._check(session)
+                await self._clock.sleep(CHECK_EVERY)
 
-    def _miss_nobody(self) -> None:
-        # While nothing answers.
+    def _forget_missed(self) -> None:
+        # Nothing is known of the others while the database does not answer.
         self._missed = {}
 
-    async def _look(self, session: Connection) -> None:
-        async with asyncio.timeout(LIMIT):
+    async def _check(self, session: Connection) -> None:
+        async with asyncio.timeout(USE_TIMEOUT):
             present = set((await session.execute(_PRESENT, {"space": SPACE})).scalars())
             holders = await leases.holders(session)
         absent = {

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from casebell.events import AlertKind, NewAlert
-from casebell.store import leases, outbox, presence
+from casebell.store import leases, liveness, outbox
 from casebell.store.engine import Store
-from casebell.store.presence import LOOK_EVERY, MISSED_FOR, Presence
+from casebell.store.liveness import CHECK_EVERY, MISSED_FOR, Liveness
 from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.writing import writing
 from e2e.databases import frozen
@@ -21,7 +21,7 @@ LEASE = 3_600_000_000
 
 
 class Watch:
-    """One server's presence, with what it said."""
+    """One server's liveness, with what it said."""
 
     def __init__(self, store: Store, owner: str, clock: ManualClock) -> None:
         self.store = store
@@ -33,15 +33,15 @@ class Watch:
         def count() -> None:
             self.released += 1
 
-        self.presence = Presence(
+        self.liveness = Liveness(
             store=store, owner=owner, clock=clock, log=self.recording.log, released=count
         )
 
     async def is_seen(self) -> bool:
         """Whether its lock is held."""
         async with self.store.read() as connection:
-            found = await connection.execute(presence._PRESENT, {"space": presence.SPACE})
-        return presence.number(self.owner) in set(found.scalars())
+            found = await connection.execute(liveness._PRESENT, {"space": liveness.SPACE})
+        return liveness.number(self.owner) in set(found.scalars())
 
     async def is_missed(self) -> bool:
         """Whether it is not."""
@@ -49,9 +49,9 @@ class Watch:
 
     async def looks(self, seconds: float) -> None:
         """Let that much time pass, with its looks."""
-        for _ in range(round(seconds / LOOK_EVERY)):
+        for _ in range(round(seconds / CHECK_EVERY)):
             await until(lambda: self.clock.asleep, "a loop that waits")
-            self.clock.advance(LOOK_EVERY)
+            self.clock.advance(CHECK_EVERY)
         await until(lambda: self.clock.asleep, "a loop that waits")
 
 
@@ -59,7 +59,7 @@ class Watch:
 async def present(store: Store, owner: str) -> AsyncIterator[Watch]:
     """A server that is there."""
     watch = Watch(store, owner, ManualClock())
-    async with watch.presence:
+    async with watch.liveness:
         await until(watch.is_seen, "the session to be seen")
         yield watch
 
@@ -95,9 +95,9 @@ async def test_the_dead_lose_their_leases(postgresql: Store) -> None:
     async with present(postgresql, "alive"), present(postgresql, "me") as watch:
         for owner in ("dead", "alive", "me"):
             await claim(postgresql, owner)
-        await watch.looks(MISSED_FOR - LOOK_EVERY)
+        await watch.looks(MISSED_FOR - CHECK_EVERY)
         assert await held(postgresql) == {"dead", "alive", "me"}
-        await watch.looks(3 * LOOK_EVERY)
+        await watch.looks(3 * CHECK_EVERY)
         assert await held(postgresql) == {"alive", "me"}
         assert watch.released == 1
         (line,) = watch.recording.named("server.took_over")
@@ -119,11 +119,11 @@ async def test_a_session_that_was_cut_is_made_again(postgresql: Store) -> None:
         async with writing(postgresql) as connection:
             await connection.execute(
                 text("SELECT pg_terminate_backend(pid, 9999) FROM pg_locks WHERE classid = :space"),
-                {"space": presence.SPACE},
+                {"space": liveness.SPACE},
             )
         assert not await other.is_seen()
         for one in (other, watch):
-            await one.looks(2 * LOOK_EVERY)
+            await one.looks(2 * CHECK_EVERY)
             await until(one.is_seen, "the session to be seen")
         await watch.looks(2 * MISSED_FOR)
         assert await held(postgresql) == {"other"}
@@ -136,13 +136,13 @@ async def test_a_silent_session_is_given_up(
     """A server whose session says nothing makes another; nobody was missed meanwhile."""
     async with present(postgresql, "other") as other, present(postgresql, "me") as watch:
         await claim(postgresql, "other")
-        monkeypatch.setattr(presence, "LIMIT", 0.3)
+        monkeypatch.setattr(liveness, "USE_TIMEOUT", 0.3)
         with frozen(postgresql_folder):
             for one in (other, watch):
-                await one.looks(LOOK_EVERY)
+                await one.looks(CHECK_EVERY)
         monkeypatch.undo()
         for one in (other, watch):
-            await one.looks(2 * LOOK_EVERY)
+            await one.looks(2 * CHECK_EVERY)
             await until(one.is_seen, "the session to be seen")
         await watch.looks(2 * MISSED_FOR)
         assert await held(postgresql) == {"other"}
@@ -152,5 +152,5 @@ async def test_a_silent_session_is_given_up(
 async def test_sqlite_needs_none(sqlite_store: Store) -> None:
     """The lock on the file says it already."""
     watch = Watch(sqlite_store, "me", ManualClock())
-    async with watch.presence:
-        assert not watch.presence._loop.alive
+    async with watch.liveness:
+        assert not watch.liveness._loop.alive

@@ -1,23 +1,23 @@
-"""Where the database is: `storage.url`, taken apart."""
+"""Parses `storage.url`."""
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from casebell.errors import StorageUnavailable
 
-#: Options of a PostgreSQL URL that reach the driver.
+#: Options of a PostgreSQL URL that are passed to the driver.
 _POSTGRESQL_OPTIONS = {"host", "port", "ssl", "sslmode"}
 
 
 def parse(url: str) -> URL:
-    """The URL's parts. It may hold a password: no part of it is ever quoted in an error.
+    """Parse the URL. It may hold a password: an error never quotes a part of it.
 
     Raises:
-        StorageUnavailable: it names no database that we know how to use.
+        StorageUnavailable: it is not the URL of a supported database.
     """
     hint = "Use sqlite:///casebell.db or postgresql://user:password@host/database."
     if url.startswith("sqlite:"):
-        # A path stands as it is written: "%" is an ordinary character.
+        # A path is taken literally: "%" is an ordinary character.
         path = url.removeprefix("sqlite:///")
         if path in ("", ":memory:", url):
             raise StorageUnavailable("storage.url names no file.", hint=hint)
@@ -33,6 +33,6 @@ def parse(url: str) -> URL:
             "storage.url has an option that is not supported.",
             hint=f"Supported after the question mark: {', '.join(sorted(_POSTGRESQL_OPTIONS))}.",
         )
-    # The driver's word for what everybody else's URLs call sslmode.
+    # The driver's name for the option that others call sslmode.
     options = {"ssl" if name == "sslmode" else name: value for name, value in parsed.query.items()}
     return parsed.set(query=options)

@@ -1,4 +1,4 @@
-"""A database that neither answers nor refuses: each use has its limit, and one of them knocks."""
+"""A silent database: each use has a time-out, and all together a circuit breaker."""
 
 import asyncio
 import socket
@@ -12,116 +12,116 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from casebell.errors import StorageUnavailable
-from casebell.store import engine, migrations, silence
+from casebell.store import circuit_breaker, engine, migrations
+from casebell.store.circuit_breaker import CircuitBreaker
 from casebell.store.engine import Store
-from casebell.store.silence import Silence
 from contracts.writing import writing
 from e2e.databases import frozen
 from waiting import TIMEOUT, until
 
 #: Seconds: short, and still long enough for a busy machine to answer in.
-LIMIT = 1.0
+USE_TIMEOUT = 1.0
 
 
-class Door:
-    """What is knocked at: silent until it is opened."""
+class SilentDatabase:
+    """Answers no probe until it is told to."""
 
     def __init__(self) -> None:
-        self.knocks = self.failures = 0
-        self.opened = asyncio.Event()
-        #: What it says when it is open.
+        self.probes = self.failures = 0
+        self.answers = asyncio.Event()
+        #: Its answer, if it is an error.
         self.refuses: Exception | None = None
-        self.silence = Silence(knock=self.knock, failed=self.fail, limit=0.01)
+        self.breaker = CircuitBreaker(probe=self.probe, failed=self.fail, timeout=0.01)
 
-    async def knock(self) -> None:
-        """Nobody answers before it is open."""
-        self.knocks += 1
-        await self.opened.wait()
+    async def probe(self) -> None:
+        """Wait until it answers."""
+        self.probes += 1
+        await self.answers.wait()
         if self.refuses:
             raise self.refuses
 
     def fail(self) -> None:
-        """Counted."""
+        """Count a failed probe."""
         self.failures += 1
 
     async def use(self, *, writes: bool) -> None:
         """Use the database, which does not answer."""
-        async with self.silence.limited(writes=writes):
+        async with self.breaker.limited(writes=writes):
             await asyncio.Event().wait()
 
-    async def is_open(self) -> bool:
+    async def is_usable(self) -> bool:
         """Whether a use gets as far as the database."""
         try:
-            async with self.silence.limited(writes=True):
+            async with self.breaker.limited(writes=True):
                 return True
         except TimeoutError:
             return False
 
 
 @pytest.fixture(autouse=True)
-def _knock_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(silence, "KNOCK_EVERY", 0.01)
+def _probe_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(circuit_breaker, "PROBE_EVERY", 0.01)
 
 
-class TestSilence:
+class TestCircuitBreaker:
     """Who waits, who does not, and how it ends."""
 
     async def test_nobody_waits_after_the_first(self) -> None:
-        """One writer that waited in vain is enough; others fail at once, until a knock is heard."""
-        door = Door()
+        """After one writer's time-out all others fail at once, until a probe is answered."""
+        database = SilentDatabase()
         with pytest.raises(TimeoutError):
-            await door.use(writes=True)
-        assert not await door.is_open()
-        await until(lambda: door.failures > 2, "three failures")
-        door.opened.set()
-        await until(door.is_open, "the database to be asked again")
-        # And nobody knocks any more.
-        assert "store-knocks" not in {task.get_name() for task in asyncio.all_tasks()}
+            await database.use(writes=True)
+        assert not await database.is_usable()
+        await until(lambda: database.failures > 2, "three failures")
+        database.answers.set()
+        await until(database.is_usable, "the database to be asked again")
+        # And the probe has ended.
+        assert "store-probe" not in {task.get_name() for task in asyncio.all_tasks()}
 
     async def test_a_refusal_is_an_answer(self) -> None:
         """A database that refuses is not silent: each use finds out by itself."""
-        door = Door()
-        door.refuses = OperationalError("", None, Exception())
+        database = SilentDatabase()
+        database.refuses = OperationalError("", None, Exception())
         with pytest.raises(TimeoutError):
-            await door.use(writes=True)
-        door.opened.set()
-        await until(door.is_open, "the database to be asked again")
+            await database.use(writes=True)
+        database.answers.set()
+        await until(database.is_usable, "the database to be asked again")
 
     async def test_a_slow_reader_closes_nothing(self) -> None:
-        """A statement may be slow: only a knock that is not answered shuts the others out."""
-        door = Door()
-        door.opened.set()
+        """A statement may be slow: only a probe that is not answered shuts the others out."""
+        database = SilentDatabase()
+        database.answers.set()
         with pytest.raises(TimeoutError):
-            await door.use(writes=False)
-        assert await door.is_open()
-        await until(lambda: door.knocks == 1, "the knock")
-        door.opened.clear()
+            await database.use(writes=False)
+        assert await database.is_usable()
+        await until(lambda: database.probes == 1, "the probe")
+        database.answers.clear()
         with pytest.raises(TimeoutError):
-            await door.use(writes=False)
-        await until(lambda: door.failures, "a failure")
-        assert not await door.is_open()
-        await door.silence.close()
+            await database.use(writes=False)
+        await until(lambda: database.failures, "a failure")
+        assert not await database.is_usable()
+        await database.breaker.close()
 
     async def test_somebody_elses_time_out(self) -> None:
         """A limit inside of ours says nothing of the database."""
-        door = Door()
+        database = SilentDatabase()
         with pytest.raises(TimeoutError):
-            async with door.silence.limited(writes=True):
+            async with database.breaker.limited(writes=True):
                 raise TimeoutError
-        assert await door.is_open()
-        assert door.knocks == 0
+        assert await database.is_usable()
+        assert database.probes == 0
 
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit that a test can wait for."""
-    set_limit(monkeypatch, LIMIT)
+    set_limit(monkeypatch, USE_TIMEOUT)
 
 
 def set_limit(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Have each use of a store opened from now on end after so long."""
-    monkeypatch.setattr(engine, "LIMIT", seconds)
-    monkeypatch.setattr(Silence.__init__, "__kwdefaults__", {"limit": seconds})
+    monkeypatch.setattr(engine, "USE_TIMEOUT", seconds)
+    monkeypatch.setattr(CircuitBreaker.__init__, "__kwdefaults__", {"timeout": seconds})
 
 
 async def write(store: Store) -> None:
@@ -160,7 +160,7 @@ class TestStore:
                     *(read(store) for _ in range(20)),
                     return_exceptions=True,
                 )
-                assert time.monotonic() - began < LIMIT + 5
+                assert time.monotonic() - began < USE_TIMEOUT + 5
                 assert {type(one) for one in told} == {StorageUnavailable}
                 assert {str(one) for one in told} == {
                     "The storage failed: the database does not answer."
@@ -179,15 +179,15 @@ class TestStore:
         monkeypatch.setattr(
             migrations,
             "upgrade",
-            lambda connection: connection.execute(text(f"SELECT pg_sleep({1.3 * LIMIT})")),
+            lambda connection: connection.execute(text(f"SELECT pg_sleep({1.3 * USE_TIMEOUT})")),
         )
         async with Store(postgresql_url) as store:
             with pytest.raises(StorageUnavailable):
                 async with writing(store) as connection:
-                    await connection.execute(text(f"SELECT pg_sleep({1.3 * LIMIT})"))
+                    await connection.execute(text(f"SELECT pg_sleep({1.3 * USE_TIMEOUT})"))
         reader = await Store(postgresql_url).open_for_reading()
         async with reader.read() as connection:
-            await connection.execute(text(f"SELECT pg_sleep({1.3 * LIMIT})"))
+            await connection.execute(text(f"SELECT pg_sleep({1.3 * USE_TIMEOUT})"))
         await reader.close()
 
     async def test_open_and_close(self, postgresql_url: str, postgresql_folder: Path) -> None:
@@ -200,7 +200,7 @@ class TestStore:
             for opening in (Store(postgresql_url).open, Store(postgresql_url).open_for_reading):
                 with pytest.raises(StorageUnavailable, match="does not answer"):
                     await opening()
-            assert time.monotonic() - began < 2 * LIMIT + 5
+            assert time.monotonic() - began < 2 * USE_TIMEOUT + 5
 
     async def test_an_ending_is_not_held_up(
         self, postgresql_url: str, postgresql_folder: Path, monkeypatch: pytest.MonkeyPatch
