@@ -1,6 +1,6 @@
 """What every kind of channel must do, whatever service is behind it.
 
-A kind gives a `rig`: a real loopback server and how to load a channel that speaks to it.
+A kind gives a `setup`: a real loopback server and how to load a channel that speaks to it.
 """
 
 import asyncio
@@ -100,14 +100,14 @@ class Shown:
 
 
 class Load(Protocol):
-    """How a rig makes a channel that speaks to an address."""
+    """How a setup makes a channel that speaks to an address."""
 
     def __call__(self, host: str, port: int, *, timeout: float = 5.0) -> AppriseChannel:
         """`timeout` in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rig:
+class ChannelSetup:
     """One kind of channel and the server behind it."""
 
     load: Load
@@ -129,28 +129,28 @@ class Rig:
         return self.load(self.host, self.port, timeout=timeout)
 
 
-def told(result: SendResult) -> tuple[Outcome, FailureReason | None]:
+def outcome_and_reason(result: SendResult) -> tuple[Outcome, FailureReason | None]:
     """What the dispatcher acts on."""
     return result.outcome, result.reason
 
 
 class ChannelContract:
-    """The suite; a subclass gives the fixture `rig`."""
+    """The suite; a subclass gives the fixture `setup`."""
 
-    async def test_a_message_arrives(self, rig: Rig) -> None:
+    async def test_a_message_arrives(self, setup: ChannelSetup) -> None:
         """Title and lines arrive as they are, and the link stands alone on its line."""
-        result = await rig.channel().send(target=rig.target, message=MESSAGE)
-        assert told(result) == (rig.success, None)
-        (shown,) = await rig.shown(1)
+        result = await setup.channel().send(target=setup.target, message=MESSAGE)
+        assert outcome_and_reason(result) == (setup.success, None)
+        (shown,) = await setup.shown(1)
         assert shown.title == MESSAGE.title
         assert shown.body.split("\n") == MESSAGE.body.split("\n")
 
-    async def test_hostile_text_is_only_text(self, rig: Rig) -> None:
+    async def test_hostile_text_is_only_text(self, setup: ChannelSetup) -> None:
         """Markup, mentions, templates and invisible characters reach the reader as dead letters."""
         message = Message(title=HOSTILE_TITLE, body=HOSTILE_BODY)
-        result = await rig.channel().send(target=rig.target, message=message)
-        assert result.outcome is rig.success
-        (shown,) = await rig.shown(1)
+        result = await setup.channel().send(target=setup.target, message=message)
+        assert result.outcome is setup.success
+        (shown,) = await setup.shown(1)
         assert shown.title == "RFE Bcc: thief@example.com issued gnp. [x] (https://evil.example)"
         lines = [line.strip() for line in shown.body.split("\n")]
         assert lines == [line.strip() for line in inert(HOSTILE_BODY, limit=8000).split("\n")]
@@ -158,70 +158,72 @@ class ChannelContract:
         assert not unseen
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", shown.title + shown.body)
 
-    async def test_a_huge_body_is_cut(self, rig: Rig) -> None:
+    async def test_a_huge_body_is_cut(self, setup: ChannelSetup) -> None:
         """A body of 200 KB arrives as one message, cut and marked as such."""
         message = Message(title="t", body="long words " * 20_000)
-        assert (await rig.channel().send(target=rig.target, message=message)).delivered
-        (shown,) = await rig.shown(1)
+        assert (await setup.channel().send(target=setup.target, message=message)).delivered
+        (shown,) = await setup.shown(1)
         assert shown.body.endswith("[…]")
         assert len(shown.body) <= 8000
 
-    async def test_a_refused_connection_is_retried(self, rig: Rig) -> None:
+    async def test_a_refused_connection_is_retried(self, setup: ChannelSetup) -> None:
         """Nothing listens: nothing was sent, and another try is safe."""
-        result = await rig.load(rig.host, 1).send(target=rig.target, message=MESSAGE)
-        assert told(result) == (Outcome.RETRYABLE, FailureReason.CONNECTION_REFUSED)
+        result = await setup.load(setup.host, 1).send(target=setup.target, message=MESSAGE)
+        assert outcome_and_reason(result) == (Outcome.RETRYABLE, FailureReason.CONNECTION_REFUSED)
 
-    async def test_an_unknown_name_is_retried(self, rig: Rig) -> None:
+    async def test_an_unknown_name_is_retried(self, setup: ChannelSetup) -> None:
         """The name does not resolve: nothing was sent."""
-        result = await rig.load(NO_SUCH_HOST, rig.port).send(target=rig.target, message=MESSAGE)
-        assert told(result) == (Outcome.RETRYABLE, FailureReason.NAME_NOT_RESOLVED)
-
-    async def test_silence_after_the_message_is_doubt(self, rig: Rig) -> None:
-        """The server has the message and does not answer in time: it may have been taken."""
-        rig.delay(30.0)
-        result = await rig.channel(timeout=SILENCE).send(target=rig.target, message=MESSAGE)
-        assert told(result) == (Outcome.AMBIGUOUS, FailureReason.TIMEOUT)
-
-    async def test_a_reset_after_the_message_is_doubt(self, rig: Rig) -> None:
-        """The server has the message and cuts the connection: it may have been taken."""
-        rig.cut_off()
-        result = await rig.channel().send(target=rig.target, message=MESSAGE)
-        assert told(result) == (Outcome.AMBIGUOUS, FailureReason.CONNECTION_LOST)
-
-    async def test_one_send_is_in_flight(self, rig: Rig) -> None:
-        """Sends asked for at once reach the service one after the other."""
-        rig.delay(0.1)
-        channel = rig.channel()
-        results = await asyncio.gather(
-            *(channel.send(target=rig.target, message=MESSAGE) for _ in range(3))
+        result = await setup.load(NO_SUCH_HOST, setup.port).send(
+            target=setup.target, message=MESSAGE
         )
-        assert [result.outcome for result in results] == [rig.success] * 3
-        times = [shown.at for shown in await rig.shown(3)]
+        assert outcome_and_reason(result) == (Outcome.RETRYABLE, FailureReason.NAME_NOT_RESOLVED)
+
+    async def test_silence_after_the_message_is_doubt(self, setup: ChannelSetup) -> None:
+        """The server has the message and does not answer in time: it may have been taken."""
+        setup.delay(30.0)
+        result = await setup.channel(timeout=SILENCE).send(target=setup.target, message=MESSAGE)
+        assert outcome_and_reason(result) == (Outcome.AMBIGUOUS, FailureReason.TIMEOUT)
+
+    async def test_a_reset_after_the_message_is_doubt(self, setup: ChannelSetup) -> None:
+        """The server has the message and cuts the connection: it may have been taken."""
+        setup.cut_off()
+        result = await setup.channel().send(target=setup.target, message=MESSAGE)
+        assert outcome_and_reason(result) == (Outcome.AMBIGUOUS, FailureReason.CONNECTION_LOST)
+
+    async def test_one_send_is_in_flight(self, setup: ChannelSetup) -> None:
+        """Sends asked for at once reach the service one after the other."""
+        setup.delay(0.1)
+        channel = setup.channel()
+        results = await asyncio.gather(
+            *(channel.send(target=setup.target, message=MESSAGE) for _ in range(3))
+        )
+        assert [result.outcome for result in results] == [setup.success] * 3
+        times = [shown.at for shown in await setup.shown(3)]
         assert all(later - earlier >= 95_000 for earlier, later in pairwise(times))
 
-    async def test_an_unknown_target_is_gone(self, rig: Rig) -> None:
+    async def test_an_unknown_target_is_gone(self, setup: ChannelSetup) -> None:
         """A label the configuration no longer has fails for good, and sends nothing."""
-        result = await rig.channel().send(target="another", message=MESSAGE)
-        assert told(result) == (Outcome.PERMANENT, FailureReason.TARGET_GONE)
+        result = await setup.channel().send(target="another", message=MESSAGE)
+        assert outcome_and_reason(result) == (Outcome.PERMANENT, FailureReason.TARGET_GONE)
 
-    async def test_a_closed_channel_sends_no_more(self, rig: Rig) -> None:
+    async def test_a_closed_channel_sends_no_more(self, setup: ChannelSetup) -> None:
         """After close() a message is left for whoever comes next."""
-        channel = rig.channel()
+        channel = setup.channel()
         await channel.close()
-        result = await channel.send(target=rig.target, message=MESSAGE)
-        assert told(result) == (Outcome.RETRYABLE, FailureReason.INTERRUPTED)
+        result = await channel.send(target=setup.target, message=MESSAGE)
+        assert outcome_and_reason(result) == (Outcome.RETRYABLE, FailureReason.INTERRUPTED)
 
     @pytest.mark.parametrize("trouble", ["none", "refused", "unknown", "silent", "cut off"])
-    async def test_nothing_leaks(self, rig: Rig, leaks: LeakWatch, trouble: str) -> None:
+    async def test_nothing_leaks(self, setup: ChannelSetup, leaks: LeakWatch, trouble: str) -> None:
         """No URL, token, password or word of the message is logged, printed or returned."""
-        host = NO_SUCH_HOST if trouble == "unknown" else rig.host
-        port = 1 if trouble == "refused" else rig.port
+        host = NO_SUCH_HOST if trouble == "unknown" else setup.host
+        port = 1 if trouble == "refused" else setup.port
         if trouble == "silent":
-            rig.delay(30.0)
+            setup.delay(30.0)
         if trouble == "cut off":
-            rig.cut_off()
-        channel = rig.load(host, port, timeout=SILENCE)
-        result = await channel.send(target=rig.target, message=MESSAGE)
+            setup.cut_off()
+        channel = setup.load(host, port, timeout=SILENCE)
+        result = await channel.send(target=setup.target, message=MESSAGE)
         assert result.delivered == (trouble == "none")
         shown = (channel, channel.targets, result)
-        leaks.assert_none((*rig.secrets, *MESSAGE_WORDS, "://"), shown=shown)
+        leaks.assert_none((*setup.secrets, *MESSAGE_WORDS, "://"), shown=shown)

@@ -15,16 +15,16 @@ from contracts.channel_contract import (
     MESSAGE_WORDS,
     SILENCE,
     ChannelContract,
+    ChannelSetup,
     Load,
-    Rig,
     Shown,
-    told,
+    outcome_and_reason,
 )
 from contracts.leaks import LeakWatch
 
 
 class HttpChannelContract(ChannelContract):
-    """The suite for services behind an HTTP sink; a subclass gives `sink` and `rig`."""
+    """The suite for services behind an HTTP sink; a subclass gives `sink` and `setup`."""
 
     @pytest.mark.parametrize(
         ("status", "outcome", "reason"),
@@ -46,13 +46,18 @@ class HttpChannelContract(ChannelContract):
         ],
     )
     async def test_statuses(
-        self, rig: Rig, sink: HttpSink, status: int, outcome: Outcome, reason: FailureReason
+        self,
+        setup: ChannelSetup,
+        sink: HttpSink,
+        status: int,
+        outcome: Outcome,
+        reason: FailureReason,
     ) -> None:
         """Each status of an answer leads to one outcome, and its number is in the detail."""
         location = (("Location", f"{sink.url}/elsewhere"),)
         sink.answer(HttpAnswer(status=status, headers=location, body=b"<h1>no</h1>"))
-        result = await rig.channel().send(target=rig.target, message=MESSAGE)
-        assert told(result) == (outcome, reason)
+        result = await setup.channel().send(target=setup.target, message=MESSAGE)
+        assert outcome_and_reason(result) == (outcome, reason)
         assert result.detail.startswith(f"HTTP {status}")
         assert result.retry_after is None
         # A redirect would carry the message and the credentials elsewhere.
@@ -60,15 +65,15 @@ class HttpChannelContract(ChannelContract):
 
     @pytest.mark.parametrize(("value", "seconds"), [("30", 30.0), ("99999", 3600.0), ("x", None)])
     async def test_retry_after(
-        self, rig: Rig, sink: HttpSink, value: str, seconds: float | None
+        self, setup: ChannelSetup, sink: HttpSink, value: str, seconds: float | None
     ) -> None:
         """A 429 hands on the seconds the service asked for, at most an hour."""
         sink.answer(HttpAnswer(status=429, headers=(("Retry-After", value),)))
-        result = await rig.channel().send(target=rig.target, message=MESSAGE)
+        result = await setup.channel().send(target=setup.target, message=MESSAGE)
         assert result.outcome is Outcome.RATE_LIMITED
         assert result.retry_after == seconds
 
-    async def test_retry_after_as_a_date(self, rig: Rig, sink: HttpSink) -> None:
+    async def test_retry_after_as_a_date(self, setup: ChannelSetup, sink: HttpSink) -> None:
         """A date is read against the service's own clock, which may be wrong."""
         date = datetime(2020, 1, 1, tzinfo=UTC)
         headers = (
@@ -76,33 +81,35 @@ class HttpChannelContract(ChannelContract):
             ("Retry-After", format_datetime(date + timedelta(seconds=90), usegmt=True)),
         )
         sink.answer(HttpAnswer(status=429, headers=headers))
-        result = await rig.channel().send(target=rig.target, message=MESSAGE)
+        result = await setup.channel().send(target=setup.target, message=MESSAGE)
         assert result.retry_after == 90.0
 
-    async def test_a_dripping_answer_is_doubt(self, rig: Rig, sink: HttpSink) -> None:
+    async def test_a_dripping_answer_is_doubt(self, setup: ChannelSetup, sink: HttpSink) -> None:
         """An answer that trickles in never trips a socket's limit; the channel's own one does."""
         sink.answer(HttpAnswer(drip=0.1))
-        result = await rig.channel(timeout=SILENCE).send(target=rig.target, message=MESSAGE)
-        assert told(result) == (Outcome.AMBIGUOUS, FailureReason.TIMEOUT)
+        result = await setup.channel(timeout=SILENCE).send(target=setup.target, message=MESSAGE)
+        assert outcome_and_reason(result) == (Outcome.AMBIGUOUS, FailureReason.TIMEOUT)
 
-    async def test_a_close_without_an_answer_is_doubt(self, rig: Rig, sink: HttpSink) -> None:
+    async def test_a_close_without_an_answer_is_doubt(
+        self, setup: ChannelSetup, sink: HttpSink
+    ) -> None:
         """The server took the request and closed: the message may have been taken."""
         sink.answer(HttpAnswer(ending=Ending.CLOSE))
-        result = await rig.channel().send(target=rig.target, message=MESSAGE)
-        assert told(result) == (Outcome.AMBIGUOUS, FailureReason.CONNECTION_LOST)
+        result = await setup.channel().send(target=setup.target, message=MESSAGE)
+        assert outcome_and_reason(result) == (Outcome.AMBIGUOUS, FailureReason.CONNECTION_LOST)
 
     async def test_a_refusal_that_quotes_us_does_not_leak(
         self,
-        rig: Rig,
+        setup: ChannelSetup,
         sink: HttpSink,
         leaks: LeakWatch,
     ) -> None:
         """A service that repeats the message and our token in its error does not make us do so."""
-        quoted = f"{MESSAGE.title} {MESSAGE.body} {rig.secrets}".encode()
+        quoted = f"{MESSAGE.title} {MESSAGE.body} {setup.secrets}".encode()
         sink.answer(HttpAnswer(status=400, headers=(("Broken", "x"),), body=quoted))
-        result = await rig.channel().send(target=rig.target, message=MESSAGE)
-        assert told(result) == (Outcome.PERMANENT, FailureReason.REJECTED)
-        leaks.assert_none((*rig.secrets, *MESSAGE_WORDS), shown=(result,))
+        result = await setup.channel().send(target=setup.target, message=MESSAGE)
+        assert outcome_and_reason(result) == (Outcome.PERMANENT, FailureReason.REJECTED)
+        leaks.assert_none((*setup.secrets, *MESSAGE_WORDS), shown=(result,))
 
 
 def http_rig(
@@ -114,8 +121,8 @@ def http_rig(
     secrets: Sequence[str],
     good: HttpAnswer | None = None,
     success: Outcome = Outcome.SENT,
-) -> Rig:
-    """A rig over an HTTP sink that answers `good` to what it likes."""
+) -> ChannelSetup:
+    """A setup over an HTTP sink that answers `good` to what it likes."""
     good = good or HttpAnswer()
     sink.answer(good)
 
@@ -127,7 +134,7 @@ def http_rig(
             for title, body in [show(json.loads(request.body))]
         ]
 
-    return Rig(
+    return ChannelSetup(
         load=load,
         host="127.0.0.1",
         port=sink.port,

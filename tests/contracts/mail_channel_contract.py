@@ -16,10 +16,10 @@ from contracts.channel_contract import (
     MESSAGE_WORDS,
     SILENCE,
     ChannelContract,
-    Rig,
+    ChannelSetup,
     Shown,
     load,
-    told,
+    outcome_and_reason,
 )
 from contracts.leaks import LeakWatch
 
@@ -43,7 +43,7 @@ def shown_mail(mail: Mail) -> Shown:
     return Shown(title=parsed["Subject"], body=lines, at=mail.at)
 
 
-def mail_rig(sink: SmtpSink, url: str) -> Rig:
+def mail_rig(sink: SmtpSink, url: str) -> ChannelSetup:
     def load_at(host: str, port: int, *, timeout: float = 5.0) -> AppriseChannel:
         # An unknown name is another machine, where mail goes encrypted or not at all.
         schema = "mailtos" if host != "127.0.0.1" else url.partition("://")[0]
@@ -53,7 +53,7 @@ def mail_rig(sink: SmtpSink, url: str) -> Rig:
     async def shown(count: int) -> list[Shown]:
         return [shown_mail(mail) for mail in await sink.received(count)]
 
-    return Rig(
+    return ChannelSetup(
         load=load_at,
         host=sink.host,
         port=sink.port,
@@ -66,7 +66,7 @@ def mail_rig(sink: SmtpSink, url: str) -> Rig:
 
 
 class MailContract(ChannelContract):
-    """The suite for mail; a subclass gives `mail_sink` and `rig`."""
+    """The suite for mail; a subclass gives `mail_sink` and `setup`."""
 
     @pytest.mark.parametrize(
         ("step", "reply", "expected"),
@@ -83,49 +83,49 @@ class MailContract(ChannelContract):
         ],
     )
     async def test_replies(
-        self, rig: Rig, mail_sink: SmtpSink, step: str, reply: str, expected: object
+        self, setup: ChannelSetup, mail_sink: SmtpSink, step: str, reply: str, expected: object
     ) -> None:
         """Each refusal at each step leads to one outcome, and its codes are in the detail."""
         mail_sink.answer(SmtpStep(step), SmtpAnswer(reply=reply))
-        result = await rig.channel().send(target=rig.target, message=MESSAGE)
-        assert told(result) == expected
+        result = await setup.channel().send(target=setup.target, message=MESSAGE)
+        assert outcome_and_reason(result) == expected
         assert result.detail.startswith(f"SMTP {reply.rpartition(' ')[0]} while ")
 
-    async def test_codes_get_our_words(self, rig: Rig, mail_sink: SmtpSink) -> None:
+    async def test_codes_get_our_words(self, setup: ChannelSetup, mail_sink: SmtpSink) -> None:
         """A code with a usual cause is explained, without the server's own words."""
         mail_sink.answer(SmtpStep.RECIPIENT, SmtpAnswer(reply="550 5.1.1 <b@x> go away"))
-        result = await rig.channel().send(target=rig.target, message=MESSAGE)
+        result = await setup.channel().send(target=setup.target, message=MESSAGE)
         words = "SMTP 550 5.1.1 while naming sender and recipient: no such mailbox"
         assert result.detail == words
 
     @pytest.mark.parametrize("step", ["hello", "sender", "recipient"])
     @pytest.mark.parametrize("ending", [Ending.CLOSE, Ending.RESET])
     async def test_a_connection_lost_before_the_message_is_retried(
-        self, rig: Rig, mail_sink: SmtpSink, step: str, ending: Ending
+        self, setup: ChannelSetup, mail_sink: SmtpSink, step: str, ending: Ending
     ) -> None:
         """Cut off before the text was handed over: it cannot have arrived."""
         mail_sink.answer(SmtpStep(step), SmtpAnswer(ending=ending))
-        result = await rig.channel().send(target=rig.target, message=MESSAGE)
-        assert told(result) == (Outcome.RETRYABLE, FailureReason.CONNECTION_LOST)
+        result = await setup.channel().send(target=setup.target, message=MESSAGE)
+        assert outcome_and_reason(result) == (Outcome.RETRYABLE, FailureReason.CONNECTION_LOST)
 
     @pytest.mark.parametrize("step", ["hello", "sender", "recipient"])
     async def test_silence_before_the_message_is_retried(
-        self, rig: Rig, mail_sink: SmtpSink, step: str
+        self, setup: ChannelSetup, mail_sink: SmtpSink, step: str
     ) -> None:
         """Silence before the text was handed over: it cannot have arrived."""
         mail_sink.answer(SmtpStep(step), SmtpAnswer(delay=30.0))
-        result = await rig.channel(timeout=SILENCE).send(target=rig.target, message=MESSAGE)
-        assert told(result) == (Outcome.RETRYABLE, FailureReason.TIMEOUT)
+        result = await setup.channel(timeout=SILENCE).send(target=setup.target, message=MESSAGE)
+        assert outcome_and_reason(result) == (Outcome.RETRYABLE, FailureReason.TIMEOUT)
 
     async def test_a_refusal_that_quotes_us_does_not_leak(
         self,
-        rig: Rig,
+        setup: ChannelSetup,
         mail_sink: SmtpSink,
         leaks: LeakWatch,
     ) -> None:
         """A server that repeats the subject and our password does not make us do so."""
         reply = f"554 5.6.0 {MESSAGE.title} {PASSWORD} {LINK}".encode("ascii", "replace").decode()
         mail_sink.answer(SmtpStep.DATA, SmtpAnswer(reply=reply))
-        result = await rig.channel().send(target=rig.target, message=MESSAGE)
+        result = await setup.channel().send(target=setup.target, message=MESSAGE)
         assert result.detail == "SMTP 554 5.6.0 while handing over the message"
-        leaks.assert_none((*rig.secrets, *MESSAGE_WORDS), shown=(result,))
+        leaks.assert_none((*setup.secrets, *MESSAGE_WORDS), shown=(result,))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from e2e.preload import compile_library
 from e2e.server import Server
-from e2e.shims import compiled
 
 
 class BrokenDisk:
@@ -18,7 +18,7 @@ class BrokenDisk:
 
     def __init__(self, directory: Path) -> None:
         self._orders = directory / "orders"
-        self._library = compiled("brokendisk", directory)
+        self._library = compile_library("brokendisk", directory)
 
     def under(self, server: Server) -> Server:
         """Lie under its database from the next start on."""

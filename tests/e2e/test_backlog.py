@@ -12,9 +12,9 @@ from contracts.case_events import case_event
 from contracts.decisions import append_undecided
 from contracts.writing import writing
 from e2e.answers import memory
+from e2e.consistency import configuration
 from e2e.databases import SqliteFile
-from e2e.kills import Rig
-from e2e.ledger import configuration
+from e2e.kill_run import KillRun
 from e2e.sender import Wire, document, encoded, request
 from e2e.server import SOURCES, MakeServer, Server
 from waiting import until
@@ -89,7 +89,7 @@ async def test_a_backlog_without_decisions(make_server: MakeServer, count: int) 
         caught_up = time.monotonic() - began - started
         done.set()
         took = sorted(await delivering)
-        await Rig(server, database, first, second).settled(seconds=60)
+        await KillRun(server, database, first, second).settled(seconds=60)
         figures = {
             "started after s": round(started, 1),
             "caught up after s": round(caught_up, 1),

@@ -16,7 +16,7 @@ import trustme
 from casebell.cli.serve import KEEP_ALIVE, MOST_CONNECTIONS, OWN_FILES, places_for
 from casebell.http.guard import MOST_HEADERS
 from e2e.answers import refused
-from e2e.figures import MB, forget_peak, open_files, peak
+from e2e.process_stats import MB, open_files, peak, reset_peak
 from e2e.sender import Wire, document, encoded, post, request
 from e2e.server import Server
 from waiting import until
@@ -185,7 +185,7 @@ async def test_handshakes_that_never_end(tmp_path: Path) -> None:
 async def test_requests_behind_each_other_cost_no_memory(server: Server, flood: bytes) -> None:
     """32 clients pour small requests into their connections and read no answer."""
     await post(server, encoded(document()))
-    before = forget_peak(server)
+    before = reset_peak(server)
 
     async def pour(number: int) -> None:
         async with Wire(server, address=f"127.0.3.{number}") as wire:

@@ -18,10 +18,10 @@ import pytest_asyncio
 from bench.corpus import write_corpus
 from casebell.store.refused import BYTES_LIMIT, COUNT_LIMIT
 from e2e.answers import events
-from e2e.figures import MB, forget_peak, peak, processor_seconds
+from e2e.paced_sender import send_paced
+from e2e.process_stats import MB, peak, processor_seconds, reset_peak
 from e2e.sender import document, encoded, post
 from e2e.server import SOURCES, Server
-from e2e.steady import send_steadily
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -78,7 +78,7 @@ async def test_forged_deliveries_shut_nobody_out(
     server: Server, loadgen: Path, seconds: int
 ) -> None:
     """From elsewhere and from the flood's own address the authentic are all stored meanwhile."""
-    memory, cpu, stored = forget_peak(server), processor_seconds(server), events(server)
+    memory, cpu, stored = reset_peak(server), processor_seconds(server), events(server)
     log, database = server.log.stat().st_size, files(server)
     entries = (
         "SELECT count(*) FROM journal WHERE kind IN ('delivery.refused', 'deliveries.refused')"
@@ -86,8 +86,8 @@ async def test_forged_deliveries_shut_nobody_out(
     ((journalled,),) = server.rows(entries)
     report, elsewhere, beside = await asyncio.gather(
         flood(server, loadgen, seconds=seconds),
-        send_steadily(server, seconds=seconds - 1, gap=0.05),
-        send_steadily(server, seconds=seconds - 1, gap=0.05, address=STRANGER),
+        send_paced(server, seconds=seconds - 1, gap=0.05),
+        send_paced(server, seconds=seconds - 1, gap=0.05, address=STRANGER),
     )
     cpu = processor_seconds(server) - cpu
     grown, database = peak(server) - memory, files(server) - database

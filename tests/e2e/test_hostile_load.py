@@ -13,10 +13,10 @@ import pytest
 import pytest_asyncio
 
 from e2e.answers import events
-from e2e.figures import MB, forget_peak, peak
+from e2e.paced_sender import send_paced
+from e2e.process_stats import MB, peak, reset_peak
 from e2e.sender import Wire, document, encoded, post, request, signed
 from e2e.server import SOURCES, Server
-from e2e.steady import send_steadily
 from waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
@@ -44,7 +44,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def bar(server: Server) -> float:
     """The bar, with room for what the machine is busy with besides."""
-    alone = await send_steadily(server, seconds=2)
+    alone = await send_paced(server, seconds=2)
     print(f"alone: {alone}")  # noqa: T201 - a figure
     return BAR + 4 * alone.p99
 
@@ -83,7 +83,7 @@ ANSWERS = {
 @pytest.mark.parametrize("kind", ANSWERS)
 async def test_huge_bodies_take_no_memory(server: Server, bar: float, kind: str) -> None:
     """16 bodies of 200 MB at once: 413, 415 or the end, under 32 MB, and deliveries go on."""
-    before, stored = forget_peak(server), events(server)
+    before, stored = reset_peak(server), events(server)
     answers: Counter[int] = Counter()
     head, again = huge(kind)
     taken = 0
@@ -111,7 +111,7 @@ async def test_huge_bodies_take_no_memory(server: Server, bar: float, kind: str)
             except (ConnectionError, EOFError):
                 answers[0] += 1
 
-    sending = asyncio.create_task(send_steadily(server, seconds=2.5))
+    sending = asyncio.create_task(send_paced(server, seconds=2.5))
     await until(lambda: events(server) > stored, "the first of the steady deliveries")
     # Not in the order of the addresses: all at once.
     await asyncio.gather(*(pour(number) for number in range(1, AT_ONCE + 1)))
@@ -133,7 +133,7 @@ ADDRESSES = 10
 
 async def test_a_thousand_drips_keep_nobody_waiting(server: Server, bar: float) -> None:
     """1,000 connections, a byte now and then: all end within 15 s, and deliveries stay fast."""
-    before = forget_peak(server)
+    before = reset_peak(server)
     body = encoded(document())
     starts = (request(body)[: -len(body)], b"POST /webhooks/parley HTTP/1.1\r\nX-Slow: ")
 
@@ -156,7 +156,7 @@ async def test_a_thousand_drips_keep_nobody_waiting(server: Server, bar: float) 
     # After they are connected, which costs the machine more than the server.
     dripping = [asyncio.create_task(drip(number)) for number in range(SLOW)]
     await until(lambda: connected == SLOW, "all of them to be connected")
-    met = await send_steadily(server, seconds=6)
+    met = await send_paced(server, seconds=6)
     ends = await asyncio.gather(*dripping)
     grown = peak(server) - before
     span = f"ended after {min(ends):.1f} to {max(ends):.1f} s"

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from casebell.sandbox.http_sink import HttpSink
+from e2e.consistency import configuration
 from e2e.databases import Database, Postgres, SqliteFile
-from e2e.kills import Rig
-from e2e.ledger import configuration
+from e2e.forked_server import ForkedServer
+from e2e.kill_run import KillRun
 from e2e.server import SOURCES, MakeServer, Server
-from e2e.warm import WarmServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -21,15 +21,15 @@ async def killed(
     server: Server, database: Database, *hooks: HttpSink, kills: int, longest: float = 0.6
 ) -> None:
     """Kill a server that often, and look at everything it left; the figures are printed."""
-    rig = Rig(server, database, *hooks, seed=kills, longest=longest)
+    run = KillRun(server, database, *hooks, seed=kills, longest=longest)
     for _ in range(kills):
-        await rig.kill_once()
-    print(type(database).__name__, await rig.finish())  # noqa: T201 - figures
-    assert rig.load.acknowledged > kills
+        await run.kill_once()
+    print(type(database).__name__, await run.finish())  # noqa: T201 - figures
+    assert run.load.acknowledged > kills
 
 
 async def test_killed_again_and_again(make_server: MakeServer) -> None:
-    """Each acknowledged key is stored once, each change decided and told."""
+    """Each acknowledged key is stored once, each change decided and its alerts sent."""
     async with HttpSink() as first, HttpSink() as second:
         server = make_server(SOURCES + configuration(first, second))
         await killed(server, SqliteFile(server.database), first, second, kills=4)
@@ -69,25 +69,25 @@ async def test_a_thousand_kills(
     async with (
         HttpSink() as first,
         HttpSink() as second,
-        WarmServer(
+        ForkedServer(
             tmp_path / "server", SOURCES + configuration(first, second), storage=database.url
         ) as server,
     ):
-        rig = Rig(server, database, first, second)
+        run = KillRun(server, database, first, second)
 
         def say(line: str) -> None:
             with log.open("a") as file:
                 file.write(f"{backend} {time.monotonic() - began:6.0f} s  {line}\n")
 
         for count in range(1, kills + 1):
-            await rig.kill_once()
+            await run.kill_once()
             if count % 50 == 0:
-                keys = len(rig.load.stored) + len(rig.load.conflicts)
-                told = sum(map(len, rig.told.about.values()))
+                keys = len(run.load.stored) + len(run.load.conflicts)
+                told = sum(map(len, run.received.about.values()))
                 say(
-                    f"kills={count} acknowledged={rig.load.acknowledged} keys={keys} "
+                    f"kills={count} acknowledged={run.load.acknowledged} keys={keys} "
                     f"messages={told} lost=0"
                 )
-        line = await rig.finish(seconds=600)
+        line = await run.finish(seconds=600)
         say(line)
-        print(line, dict(rig.kills))  # noqa: T201 - figures
+        print(line, dict(run.kills))  # noqa: T201 - figures

@@ -8,10 +8,10 @@ import uuid
 import pytest
 
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
-from e2e.cutting import CuttingLine
+from e2e.consistency import configuration
+from e2e.cutting_line import CuttingLine
 from e2e.databases import Postgres, PostgresDatabase
-from e2e.kills import Rig
-from e2e.ledger import configuration
+from e2e.kill_run import KillRun
 from e2e.sender import Wire, document, encoded, post, request
 from e2e.server import SOURCES, MakeServer, Server
 from waiting import until
@@ -32,10 +32,10 @@ async def ready(server: Server) -> tuple[int, dict[str, str]]:
     return answer.status, answer.json()["checks"]
 
 
-async def acknowledged(rig: Rig) -> float:
+async def acknowledged(run: KillRun) -> float:
     """Wait until one more delivery is acknowledged; the seconds it took."""
-    began, before = time.monotonic(), rig.load.acknowledged
-    await until(lambda: rig.load.acknowledged > before, "another acknowledgement", within=30)
+    began, before = time.monotonic(), run.load.acknowledged
+    await until(lambda: run.load.acknowledged > before, "another acknowledgement", within=30)
     return time.monotonic() - began
 
 
@@ -49,19 +49,19 @@ async def test_it_works(make_server: MakeServer, postgres: Postgres) -> None:
     database = await new_database(postgres)
     async with HttpSink() as first, HttpSink() as second:
         server = make_server(SOURCES + configuration(first, second), storage=database.url)
-        rig = Rig(server, database, first, second)
+        run = KillRun(server, database, first, second)
         await server.start()
         assert await ready(server) == (200, {"storage": "ok", "loops": "ok"})
         sent = encoded(document())
         assert (await post(server, sent)).json()["status"] == "stored"
-        await rig.settled(seconds=20)
+        await run.settled(seconds=20)
         assert [len(hook.requests) for hook in (first, second)] == [1, 1]
         assert await server.stop() == 0
         await server.start()
         assert (await post(server, sent)).json()["status"] == "duplicate"
         ran = await server.run("events", "list", "--json")
         assert [line["deliveries"] for line in ran.lines()] == [2]
-        await rig.ledger.journal()
+        await run.check.journal()
         assert "Traceback" not in server.text()
 
 
@@ -77,19 +77,19 @@ async def test_commits_are_cut_off(make_server: MakeServer, postgres: Postgres) 
         server = make_server(
             SOURCES + configuration(first, second), storage=line.url(database.name)
         )
-        rig = Rig(server, database, first, second)
+        run = KillRun(server, database, first, second)
         await server.start()
         line.share = 0.15
-        rig.send()
+        run.send()
         await until(
-            lambda: min(line.lost, line.untold) >= 10 and rig.load.acknowledged > 100,
+            lambda: min(line.lost, line.untold) >= 10 and run.load.acknowledged > 100,
             "ten cuts of each kind",
         )
         line.share = 0.0
-        await acknowledged(rig)
-        await rig.sent(cancel=True)
-        await rig.settled(seconds=30)
-        figures = await rig.ledger.everything(rig.load, rig.told)
+        await acknowledged(run)
+        await run.sent(cancel=True)
+        await run.settled(seconds=30)
+        figures = await run.check.everything(run.load, run.received)
         print(f"lost={line.lost} untold={line.untold} {figures}")  # noqa: T201 - figures
         # Nobody died, so nothing is in doubt.
         assert (figures["in_flight"], figures["repeated"]) == (0, 0)
@@ -102,16 +102,16 @@ async def test_the_database_dies(make_server: MakeServer, postgres: Postgres) ->
     database = await new_database(postgres)
     async with HttpSink() as first, HttpSink() as second:
         server = make_server(SOURCES + configuration(first, second), storage=database.url)
-        rig = Rig(server, database, first, second)
+        run = KillRun(server, database, first, second)
         await server.start()
-        rig.send()
-        await acknowledged(rig)
+        run.send()
+        await acknowledged(run)
         for _ in range(3):
             # A moment like any other, from kill to kill another one.
-            await asyncio.sleep(rig.chance.uniform(0.1, 0.5))
+            await asyncio.sleep(run.chance.uniform(0.1, 0.5))
             await postgres.kill()
             await postgres.start()
-            print(f"recovered after {await acknowledged(rig):.1f} s")  # noqa: T201 - a figure
+            print(f"recovered after {await acknowledged(run):.1f} s")  # noqa: T201 - a figure
         # On a busy machine one of these may have lasted long enough to be told, too.
         await until(
             lambda: told(server, "storage_works") == told(server, "storage_fails"),
@@ -119,22 +119,22 @@ async def test_the_database_dies(make_server: MakeServer, postgres: Postgres) ->
         )
         outages = told(server, "storage_fails") + 1
         await postgres.stop()
-        before = rig.load.acknowledged
+        before = run.load.acknowledged
         assert (await ready(server))[0] == 503
-        refused = rig.load.answers["503"]
+        refused = run.load.answers["503"]
         await until(lambda: told(server, "storage_fails") == outages, "the outage to be told")
-        assert rig.load.answers["503"] > refused
-        assert rig.load.acknowledged == before
+        assert run.load.answers["503"] > refused
+        assert run.load.acknowledged == before
         await postgres.start()
-        print(f"recovered after {await acknowledged(rig):.1f} s")  # noqa: T201 - a figure
+        print(f"recovered after {await acknowledged(run):.1f} s")  # noqa: T201 - a figure
         await until(lambda: told(server, "storage_works") == outages, "its end to be told")
-        await rig.sent(cancel=True)
-        await rig.settled(seconds=30)
-        figures = await rig.ledger.everything(rig.load, rig.told)
-        print({**rig.load.answers, **figures})  # noqa: T201 - figures
+        await run.sent(cancel=True)
+        await run.settled(seconds=30)
+        figures = await run.check.everything(run.load, run.received)
+        print({**run.load.answers, **figures})  # noqa: T201 - figures
         # The server lives, so nothing is in doubt.
         assert (figures["in_flight"], figures["repeated"]) == (0, 0)
-        assert rig.told.other == {
+        assert run.received.other == {
             "Casebell operations: Casebell cannot store deliveries": outages,
             "Casebell operations: Casebell stores deliveries again": outages,
         }
@@ -166,7 +166,7 @@ async def test_killed_between_two_steps(make_server: MakeServer, postgres: Postg
             await server.kill()
             await database.write("DROP FUNCTION fault CASCADE")
             server = await make_server(config, storage=database.url).start()
-            await Rig(server, database, hook).settled(seconds=30)
+            await KillRun(server, database, hook).settled(seconds=30)
             says = [b"May repeat" in one.body for one in hook.requests]
             assert says == ([False, True] if before else [False])
 
@@ -188,7 +188,7 @@ async def test_another_server_takes_over(make_server: MakeServer, postgres: Post
         print(f"taken over after {time.monotonic() - began:.1f} s")  # noqa: T201 - a figure
         # It takes longer than a server may be missed, and nobody takes it from one that lives.
         await make_server(config, storage=database.url).start()
-        await Rig(other, database, hook).settled(seconds=30)
+        await KillRun(other, database, hook).settled(seconds=30)
         assert ["May repeat" in str(one.body) for one in hook.requests] == [False, True]
         (line,) = await other.logged("server.took_over")
         assert line["interrupted"] == 1

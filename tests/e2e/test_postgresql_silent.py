@@ -9,10 +9,10 @@ import pytest
 
 from casebell.sandbox.http_sink import HttpSink
 from casebell.store.circuit_breaker import USE_TIMEOUT
-from e2e.cutting import CuttingLine
+from e2e.consistency import configuration
+from e2e.cutting_line import CuttingLine
 from e2e.databases import Postgres, frozen
-from e2e.kills import Rig
-from e2e.ledger import configuration
+from e2e.kill_run import KillRun
 from e2e.sender import Wire, document, encoded, post, request
 from e2e.server import SOURCES, MakeServer, Server
 from waiting import until
@@ -43,28 +43,28 @@ async def ready(server: Server) -> int:
         return (await wire.hear()).status
 
 
-async def recovered(rig: Rig) -> float:
+async def recovered(run: KillRun) -> float:
     """Wait until a delivery is acknowledged and the server says it is ready; the seconds."""
-    began, before = time.monotonic(), rig.load.acknowledged
-    await until(lambda: rig.load.acknowledged > before, "another acknowledgement")
+    began, before = time.monotonic(), run.load.acknowledged
+    await until(lambda: run.load.acknowledged > before, "another acknowledgement")
     seconds = time.monotonic() - began
 
     async def is_ready() -> bool:
-        return await ready(rig.server) == 200
+        return await ready(run.server) == 200
 
     await until(is_ready, "200 from /ready")
     return seconds
 
 
-async def whole(rig: Rig) -> dict[str, int]:
+async def whole(run: KillRun) -> dict[str, int]:
     """See that the silence cost and doubled nothing."""
-    await until(lambda: rig.server.events("storage.works"), "storage.works in the log")
-    await rig.sent(cancel=True)
-    await rig.settled(seconds=30)
-    figures = await rig.ledger.everything(rig.load, rig.told)
+    await until(lambda: run.server.events("storage.works"), "storage.works in the log")
+    await run.sent(cancel=True)
+    await run.settled(seconds=30)
+    figures = await run.check.everything(run.load, run.received)
     # The server lives, so nothing is in doubt.
     assert (figures["in_flight"], figures["repeated"]) == (0, 0)
-    assert "Traceback" not in rig.server.text()
+    assert "Traceback" not in run.server.text()
     return figures
 
 
@@ -78,21 +78,21 @@ async def test_frozen(make_server: MakeServer, postgres: Postgres) -> None:
     async with HttpSink() as first, HttpSink() as second:
         config = SOURCES + configuration(first, second)
         server = make_server(config, storage=database.url)
-        rig = Rig(server, database, first, second)
+        run = KillRun(server, database, first, second)
         await server.start()
-        rig.send()
-        await until(lambda: rig.load.acknowledged > 50, "fifty acknowledgements")
+        run.send()
+        await until(lambda: run.load.acknowledged > 50, "fifty acknowledgements")
         with frozen(postgres.folder):
             longest = await refused(server)
-            before = rig.load.acknowledged
+            before = run.load.acknowledged
             later = max([await refused(server) for _ in range(20)])
             assert await ready(server) == 503
             await server.logged("storage.told")
-            assert (rig.load.acknowledged, rig.load.answers["503"] > 0) == (before, True)
-        back = await recovered(rig)
+            assert (run.load.acknowledged, run.load.answers["503"] > 0) == (before, True)
+        back = await recovered(run)
         print(f"503 after {longest:.1f}, then {later:.3f} s; back after {back:.1f} s")  # noqa: T201
-        print({**rig.load.answers, **await whole(rig)})  # noqa: T201 - figures
-        assert rig.told.other == {
+        print({**run.load.answers, **await whole(run)})  # noqa: T201 - figures
+        assert run.received.other == {
             "Casebell operations: Casebell cannot store deliveries": 1,
             "Casebell operations: Casebell stores deliveries again": 1,
         }
@@ -101,16 +101,16 @@ async def test_frozen(make_server: MakeServer, postgres: Postgres) -> None:
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         assert await database.rows(sessions) <= [(CONNECTIONS,)]
-        before = rig.load.acknowledged
-        rig.send()
-        await until(lambda: rig.load.acknowledged > before, "another acknowledgement")
+        before = run.load.acknowledged
+        run.send()
+        await until(lambda: run.load.acknowledged > before, "another acknowledgement")
         with frozen(postgres.folder):
             other = make_server(config, storage=database.url)
             await other.launch()
             began = time.monotonic()
             assert await server.stop() == 0
             ended = time.monotonic() - began
-            await rig.sent()
+            await run.sent()
             assert await other.ended() == 3
         assert ended < 10
         assert "the database does not answer" in other.text()
@@ -129,15 +129,15 @@ async def test_swallowed(make_server: MakeServer, postgres: Postgres) -> None:
         server = make_server(
             SOURCES + configuration(first, second), storage=line.url(database.name)
         )
-        rig = Rig(server, database, first, second)
+        run = KillRun(server, database, first, second)
         await server.start()
-        rig.send()
-        await until(lambda: rig.load.acknowledged > 50, "fifty acknowledgements")
+        run.send()
+        await until(lambda: run.load.acknowledged > 50, "fifty acknowledgements")
         with line.swallowing():
             longest = await refused(server)
-        back = await recovered(rig)
+        back = await recovered(run)
         print(f"503 after {longest:.1f} s; back after {back:.1f} s")  # noqa: T201 - figures
-        print({**rig.load.answers, **await whole(rig)})  # noqa: T201 - figures
+        print({**run.load.answers, **await whole(run)})  # noqa: T201 - figures
         connections = psutil.Process(server.process.pid).net_connections("tcp")
         to_database = [one for one in connections if one.raddr and one.raddr.port == line.port]
         assert len(to_database) <= CONNECTIONS

@@ -4,15 +4,15 @@ import os
 import struct
 from pathlib import Path
 
+from e2e.preload import compile_library
 from e2e.server import Server
-from e2e.shims import compiled
 
 
 class WallClock:
     """The wall clock of one server, by a shim under that process."""
 
     def __init__(self, directory: Path) -> None:
-        self._library = compiled("wrongclock", directory)
+        self._library = compile_library("wrongclock", directory)
         self._offset = directory / "clock-offset"
         self._offset.write_bytes(bytes(8))
 

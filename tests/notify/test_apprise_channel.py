@@ -21,7 +21,15 @@ from casebell.events import FailureReason, Micros, Outcome
 from casebell.notify.apprise_channel import MOST_ABANDONED, AppriseChannel, load_channel
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.sandbox.mail_sink import SmtpSink
-from contracts.channel_contract import LINK, MESSAGE, Rig, Secret, Settings, load, told
+from contracts.channel_contract import (
+    LINK,
+    MESSAGE,
+    ChannelSetup,
+    Secret,
+    Settings,
+    load,
+    outcome_and_reason,
+)
 from contracts.http_channel_contract import HttpChannelContract, http_rig
 from waiting import TIMEOUT
 
@@ -43,7 +51,7 @@ class TestJson(HttpChannelContract):
     """A JSON service, for firms that feed their own systems."""
 
     @pytest.fixture
-    def rig(self, sink: HttpSink) -> Rig:
+    def setup(self, sink: HttpSink) -> ChannelSetup:
         secret = "hook-4711-token"
 
         def load_at(host: str, port: int, *, timeout: float = 5.0) -> AppriseChannel:
@@ -59,11 +67,11 @@ class TestJson(HttpChannelContract):
             secrets=(secret, PASSWORD),
         )
 
-    async def test_queued_is_not_sent(self, rig: Rig, sink: HttpSink) -> None:
+    async def test_queued_is_not_sent(self, setup: ChannelSetup, sink: HttpSink) -> None:
         """A 202 means that the service queued the message and will not say more."""
         sink.answer(HttpAnswer(status=202))
-        result = await rig.channel().send(target=rig.target, message=MESSAGE)
-        assert told(result) == (Outcome.ACCEPTED, None)
+        result = await setup.channel().send(target=setup.target, message=MESSAGE)
+        assert outcome_and_reason(result) == (Outcome.ACCEPTED, None)
 
 
 def slack_text(sent: dict[str, Any]) -> tuple[str, str]:
@@ -81,7 +89,7 @@ class TestSlackWebhook(HttpChannelContract):
     """Slack by an incoming webhook."""
 
     @pytest.fixture
-    def rig(self, sink: HttpSink, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    def setup(self, sink: HttpSink, monkeypatch: pytest.MonkeyPatch) -> ChannelSetup:
         def load_at(host: str, port: int, *, timeout: float = 5.0) -> AppriseChannel:
             url = f"http://{host}:{port}/services"
             monkeypatch.setattr(apprise.plugins.slack.NotifySlack, "webhook_url", url)
@@ -103,12 +111,12 @@ class TestSlackWebhook(HttpChannelContract):
         ],
     )
     async def test_words(
-        self, rig: Rig, sink: HttpSink, status: int, word: str, expected: object
+        self, setup: ChannelSetup, sink: HttpSink, status: int, word: str, expected: object
     ) -> None:
         """Slack's word for the error decides, and is told."""
         sink.answer(HttpAnswer(status=status, body=word.encode()))
-        result = await rig.channel().send(target=rig.target, message=MESSAGE)
-        assert told(result) == expected
+        result = await setup.channel().send(target=setup.target, message=MESSAGE)
+        assert outcome_and_reason(result) == expected
         assert result.detail == f"HTTP {status} {word}"
 
 
@@ -116,7 +124,7 @@ class TestSlackBot(HttpChannelContract):
     """Slack by a bot's token, which answers 200 to everything."""
 
     @pytest.fixture
-    def rig(self, sink: HttpSink, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    def setup(self, sink: HttpSink, monkeypatch: pytest.MonkeyPatch) -> ChannelSetup:
         def load_at(host: str, port: int, *, timeout: float = 5.0) -> AppriseChannel:
             url = f"http://{host}:{port}/api/{{}}"
             monkeypatch.setattr(apprise.plugins.slack.NotifySlack, "api_url", url)
@@ -150,33 +158,40 @@ class TestSlackBot(HttpChannelContract):
         ],
     )
     async def test_words(
-        self, rig: Rig, sink: HttpSink, word: str, outcome: Outcome, reason: FailureReason
+        self,
+        setup: ChannelSetup,
+        sink: HttpSink,
+        word: str,
+        outcome: Outcome,
+        reason: FailureReason,
     ) -> None:
         """`ok: false` is a failure although the status is 200, and the word says which."""
         sink.answer(HttpAnswer(body=json.dumps({"ok": False, "error": word}).encode()))
-        result = await rig.channel().send(target=rig.target, message=MESSAGE)
-        assert told(result) == (outcome, reason)
+        result = await setup.channel().send(target=setup.target, message=MESSAGE)
+        assert outcome_and_reason(result) == (outcome, reason)
         assert result.detail == f"HTTP 200 {word}"
 
     @pytest.mark.parametrize(
         "body",
         [b'{"ok":false}', b'{"ok":false,"error":{"a":1}}', b"[]", b'{"a":' + b"[" * 1900, b"\xff"],
     )
-    async def test_answers_that_make_no_sense(self, rig: Rig, sink: HttpSink, body: bytes) -> None:
+    async def test_answers_that_make_no_sense(
+        self, setup: ChannelSetup, sink: HttpSink, body: bytes
+    ) -> None:
         """A 200 without "ok" is a rejection, whatever stands in it."""
         sink.answer(HttpAnswer(body=body))
-        result = await rig.channel().send(target=rig.target, message=MESSAGE)
-        assert told(result) == (Outcome.PERMANENT, FailureReason.REJECTED)
+        result = await setup.channel().send(target=setup.target, message=MESSAGE)
+        assert outcome_and_reason(result) == (Outcome.PERMANENT, FailureReason.REJECTED)
         assert result.detail == "HTTP 200"
 
     async def test_a_recipient_of_the_wrong_shape_is_not_retried(
-        self, sink: HttpSink, rig: Rig
+        self, sink: HttpSink, setup: ChannelSetup
     ) -> None:
         """What the plug-in refuses before it sends would be refused every time."""
-        rig.channel()
+        setup.channel()
         channel = load(f"slack://{BOT_TOKEN}", to=("#no.such.shape!",))
         result = await channel.send(target="#no.such.shape!", message=MESSAGE)
-        assert told(result) == (Outcome.PERMANENT, FailureReason.REJECTED)
+        assert outcome_and_reason(result) == (Outcome.PERMANENT, FailureReason.REJECTED)
         assert not sink.requests
 
 
@@ -217,7 +232,7 @@ class TestWorkflows(HttpChannelContract):
             yield sink
 
     @pytest.fixture
-    def rig(self, sink: HttpSink) -> Rig:
+    def setup(self, sink: HttpSink) -> ChannelSetup:
         def load_at(host: str, port: int, *, timeout: float = 5.0) -> AppriseChannel:
             return load(f"workflows://{host}:{port}/{WORKFLOW}/{SIGNATURE}", timeout=timeout)
 
@@ -231,19 +246,19 @@ class TestWorkflows(HttpChannelContract):
             success=Outcome.ACCEPTED,
         )
 
-    async def test_the_link_can_be_followed(self, rig: Rig, sink: HttpSink) -> None:
+    async def test_the_link_can_be_followed(self, setup: ChannelSetup, sink: HttpSink) -> None:
         """A link alone on its line is a live link in the card, with its address as its words."""
-        await rig.channel().send(target=rig.target, message=MESSAGE)
+        await setup.channel().send(target=setup.target, message=MESSAGE)
         card = json.loads(sink.requests[0].body)["attachments"][0]["content"]
         assert f"]({LINK})" in card["body"][1]["text"]
 
     async def test_an_untrusted_certificate(
-        self, rig: Rig, sink: HttpSink, monkeypatch: pytest.MonkeyPatch
+        self, setup: ChannelSetup, sink: HttpSink, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Nothing goes to a server of an unknown authority; certificates get mended, so retry."""
         monkeypatch.delenv("REQUESTS_CA_BUNDLE")
-        result = await rig.channel().send(target=rig.target, message=MESSAGE)
-        assert told(result) == (Outcome.RETRYABLE, FailureReason.TLS_FAILED)
+        result = await setup.channel().send(target=setup.target, message=MESSAGE)
+        assert outcome_and_reason(result) == (Outcome.RETRYABLE, FailureReason.TLS_FAILED)
         assert not sink.requests
 
 
@@ -252,7 +267,7 @@ async def test_plain_text_where_tls_is_expected_is_a_tls_failure() -> None:
     async with SmtpSink() as greeting:
         channel = load(f"jsons://127.0.0.1:{greeting.port}/x")
         result = await channel.send(target="json", message=MESSAGE)
-    assert told(result) == (Outcome.RETRYABLE, FailureReason.TLS_FAILED)
+    assert outcome_and_reason(result) == (Outcome.RETRYABLE, FailureReason.TLS_FAILED)
 
 
 async def test_a_hanging_channel_comes_back(sink: HttpSink) -> None:
@@ -261,9 +276,9 @@ async def test_a_hanging_channel_comes_back(sink: HttpSink) -> None:
     sink.answer(HttpAnswer(drip=0.1))
     for _ in range(MOST_ABANDONED):
         result = await channel.send(target="json", message=MESSAGE)
-        assert told(result) == (Outcome.AMBIGUOUS, FailureReason.TIMEOUT)
+        assert outcome_and_reason(result) == (Outcome.AMBIGUOUS, FailureReason.TIMEOUT)
     result = await channel.send(target="json", message=MESSAGE)
-    assert told(result) == (Outcome.RETRYABLE, FailureReason.TIMEOUT)
+    assert outcome_and_reason(result) == (Outcome.RETRYABLE, FailureReason.TIMEOUT)
     assert result.detail == "still waiting for earlier sends to end"
     assert len(sink.requests) == MOST_ABANDONED
 
@@ -273,7 +288,7 @@ async def test_a_hanging_channel_comes_back(sink: HttpSink) -> None:
         await asyncio.to_thread(thread.join, 5)
     async with HttpSink() as mended:
         result = await _moved(channel, mended.port).send(target="json", message=MESSAGE)
-        assert told(result) == (Outcome.SENT, None)
+        assert outcome_and_reason(result) == (Outcome.SENT, None)
 
 
 def _moved(channel: AppriseChannel, port: int) -> AppriseChannel:

@@ -7,7 +7,7 @@ import pytest
 
 from casebell.events import FailureReason, Outcome
 from casebell.sandbox.mail_sink import SmtpAnswer, SmtpSink, SmtpStep
-from contracts.channel_contract import MESSAGE, Rig, load, told
+from contracts.channel_contract import MESSAGE, ChannelSetup, load, outcome_and_reason
 from contracts.mail_channel_contract import PASSWORD, TO, USER, MailContract, mail_rig
 
 
@@ -20,13 +20,15 @@ class TestMailWithStartTlsAndLogin(MailContract):
             yield sink
 
     @pytest.fixture
-    def rig(self, mail_sink: SmtpSink) -> Rig:
+    def setup(self, mail_sink: SmtpSink) -> ChannelSetup:
         url = f"mailtos://{USER}:{PASSWORD}@{{host}}:{{port}}?from=casebell@example.com"
         return mail_rig(mail_sink, url)
 
-    async def test_it_is_encrypted_and_logged_in(self, rig: Rig, mail_sink: SmtpSink) -> None:
+    async def test_it_is_encrypted_and_logged_in(
+        self, setup: ChannelSetup, mail_sink: SmtpSink
+    ) -> None:
         """The message goes over TLS and under the user's name."""
-        await rig.channel().send(target=rig.target, message=MESSAGE)
+        await setup.channel().send(target=setup.target, message=MESSAGE)
         (mail,) = mail_sink.mails
         assert (mail.encrypted, mail.user) == (True, USER)
 
@@ -34,31 +36,33 @@ class TestMailWithStartTlsAndLogin(MailContract):
         """A wrong password fails at once: trying it again could lock the account."""
         url = f"mailtos://{USER}:wrong@127.0.0.1:{mail_sink.port}?from=casebell@example.com"
         result = await load(url, to=(TO,)).send(target=TO, message=MESSAGE)
-        assert told(result) == (Outcome.AUTH, FailureReason.AUTH_FAILED)
+        assert outcome_and_reason(result) == (Outcome.AUTH, FailureReason.AUTH_FAILED)
         assert result.detail.startswith("SMTP 535 5.7.8 while logging in")
 
-    async def test_a_login_that_is_turned_off(self, rig: Rig, mail_sink: SmtpSink) -> None:
+    async def test_a_login_that_is_turned_off(
+        self, setup: ChannelSetup, mail_sink: SmtpSink
+    ) -> None:
         """Microsoft's refusal of basic authentication is told in words."""
         reply = "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled"
         mail_sink.answer(SmtpStep.LOGIN, SmtpAnswer(reply=reply))
-        result = await rig.channel().send(target=rig.target, message=MESSAGE)
-        assert told(result) == (Outcome.AUTH, FailureReason.AUTH_FAILED)
+        result = await setup.channel().send(target=setup.target, message=MESSAGE)
+        assert outcome_and_reason(result) == (Outcome.AUTH, FailureReason.AUTH_FAILED)
         assert "basic authentication is turned off" in result.detail
 
-    async def test_a_login_refused_for_now(self, rig: Rig, mail_sink: SmtpSink) -> None:
+    async def test_a_login_refused_for_now(self, setup: ChannelSetup, mail_sink: SmtpSink) -> None:
         """A server that cannot check the password now is tried again."""
         mail_sink.answer(SmtpStep.LOGIN, SmtpAnswer(reply="454 4.7.0 later"))
-        result = await rig.channel().send(target=rig.target, message=MESSAGE)
-        assert told(result) == (Outcome.RETRYABLE, FailureReason.SERVER_ERROR)
+        result = await setup.channel().send(target=setup.target, message=MESSAGE)
+        assert outcome_and_reason(result) == (Outcome.RETRYABLE, FailureReason.SERVER_ERROR)
         assert result.detail == "SMTP 454 4.7.0 while logging in"
 
     async def test_an_untrusted_certificate(
-        self, rig: Rig, mail_sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
+        self, setup: ChannelSetup, mail_sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Neither login nor message goes to a server whose certificate is not trusted."""
         monkeypatch.delenv("SSL_CERT_FILE")
-        result = await rig.channel().send(target=rig.target, message=MESSAGE)
-        assert told(result) == (Outcome.RETRYABLE, FailureReason.TLS_FAILED)
+        result = await setup.channel().send(target=setup.target, message=MESSAGE)
+        assert outcome_and_reason(result) == (Outcome.RETRYABLE, FailureReason.TLS_FAILED)
         assert not mail_sink.mails
 
 
@@ -71,7 +75,7 @@ class TestPlainMail(MailContract):
             yield sink
 
     @pytest.fixture
-    def rig(self, mail_sink: SmtpSink) -> Rig:
+    def setup(self, mail_sink: SmtpSink) -> ChannelSetup:
         return mail_rig(mail_sink, "mailto://{host}:{port}?from=casebell@example.com")
 
     @pytest.mark.parametrize(
@@ -82,22 +86,27 @@ class TestPlainMail(MailContract):
         ],
     )
     async def test_replies_to_the_greeting(
-        self, rig: Rig, mail_sink: SmtpSink, reply: str, outcome: Outcome, reason: FailureReason
+        self,
+        setup: ChannelSetup,
+        mail_sink: SmtpSink,
+        reply: str,
+        outcome: Outcome,
+        reason: FailureReason,
     ) -> None:
         """A server that will not talk now and one that will not talk to us are told apart."""
         mail_sink.answer(SmtpStep.HELLO, SmtpAnswer(reply=reply))
-        result = await rig.channel().send(target=rig.target, message=MESSAGE)
-        assert told(result) == (outcome, reason)
+        result = await setup.channel().send(target=setup.target, message=MESSAGE)
+        assert outcome_and_reason(result) == (outcome, reason)
 
     async def test_a_server_without_tls_gets_nothing(self, mail_sink: SmtpSink) -> None:
         """mailtos:// never falls back to plain text."""
         url = f"mailtos://127.0.0.1:{mail_sink.port}?from=casebell@example.com"
         result = await load(url, to=(TO,)).send(target=TO, message=MESSAGE)
-        assert told(result) == (Outcome.RETRYABLE, FailureReason.TLS_FAILED)
+        assert outcome_and_reason(result) == (Outcome.RETRYABLE, FailureReason.TLS_FAILED)
         assert not mail_sink.mails
 
     async def test_a_server_without_logins_is_told_as_such(self, mail_sink: SmtpSink) -> None:
         """A login that the server does not offer fails as a login."""
         url = f"mailto://{USER}:{PASSWORD}@127.0.0.1:{mail_sink.port}?from=casebell@example.com"
         result = await load(url, to=(TO,)).send(target=TO, message=MESSAGE)
-        assert told(result) == (Outcome.AUTH, FailureReason.AUTH_FAILED)
+        assert outcome_and_reason(result) == (Outcome.AUTH, FailureReason.AUTH_FAILED)

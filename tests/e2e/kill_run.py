@@ -1,4 +1,4 @@
-"""The rig: a server under load, killed at random moments, and looked at after each restart."""
+"""A server under load is killed at random moments, and its data checked after each restart."""
 
 import asyncio
 import random
@@ -6,8 +6,8 @@ import time
 from collections import Counter
 
 from casebell.sandbox.http_sink import HttpSink
+from e2e.consistency import ConsistencyCheck, ReceivedMessages
 from e2e.databases import Database
-from e2e.ledger import Ledger, Told
 from e2e.load import Load
 from e2e.server import Server
 from waiting import until
@@ -18,16 +18,16 @@ CONNECTIONS = 4
 PAUSE = 0.02
 #: Of the kills, how many come before the server is ready.
 DURING_START = 0.15
-#: Looks at the database's own soundness: after each of that many kills, and in the end.
-SOUND_EVERY = 50
+#: The database's own integrity check runs after each of that many kills, and at the end.
+INTEGRITY_EVERY = 50
 
 
-class Rig:
+class KillRun:
     """Kills `server` again and again.
 
     Args:
         database: where the server stores.
-        hooks: the sinks of its channels, as `ledger.configuration` has them.
+        hooks: the sinks of its channels, as `consistency.configuration` has them.
         seed: of every choice there is.
         longest: seconds for which a server lives under load at most.
     """
@@ -44,8 +44,8 @@ class Rig:
         self.database = database
         self.chance = random.Random(seed)
         self.load = Load(chance=random.Random(seed + 1))
-        self.ledger = Ledger(database=database)
-        self.told = Told(*hooks)
+        self.check = ConsistencyCheck(database=database)
+        self.received = ReceivedMessages(*hooks)
         self.kills: Counter[str] = Counter()
         self._longest = longest
         #: Seconds.
@@ -63,7 +63,7 @@ class Rig:
             await self.server.start_up()
             self._start_took = time.monotonic() - began
             async with asyncio.TaskGroup() as both:
-                both.create_task(self.look())
+                both.create_task(self.check_data())
                 self.send()
                 await asyncio.sleep(self.chance.uniform(0.02, self._longest))
             self.kills["under load"] += 1
@@ -85,13 +85,13 @@ class Rig:
         self._senders = []
         assert not [one for one in ended if isinstance(one, Exception)], ended
 
-    async def look(self) -> None:
+    async def check_data(self) -> None:
         """See that what was acknowledged is there, and the journal goes on where it was."""
-        await self.ledger.acknowledged(self.load)
-        await self.ledger.journal()
-        if sum(self.kills.values()) % SOUND_EVERY == SOUND_EVERY - 1:
+        await self.check.acknowledged(self.load)
+        await self.check.journal()
+        if sum(self.kills.values()) % INTEGRITY_EVERY == INTEGRITY_EVERY - 1:
             assert await self.database.sound()
-        self.told.collect()
+        self.received.collect()
 
     async def settled(self, *, seconds: float) -> None:
         """Wait until every event has its decision and every alert has ended."""
@@ -109,9 +109,9 @@ class Rig:
         """Start once more, let everything end, look at all of it; the figures as one line."""
         await self.server.start()
         await self.settled(seconds=seconds)
-        figures = await self.ledger.everything(self.load, self.told)
+        figures = await self.check.everything(self.load, self.received)
         kills = sum(self.kills.values())
         # Each channel has at most one alert in flight.
         assert figures["in_flight"] <= 2 * kills
-        told = " ".join(f"{name}={figure}" for name, figure in figures.items())
-        return f"kills={kills} {told} lost=0"
+        summary = " ".join(f"{name}={figure}" for name, figure in figures.items())
+        return f"kills={kills} {summary} lost=0"

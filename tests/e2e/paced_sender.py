@@ -1,9 +1,9 @@
-"""A well-behaved sender in a process of its own: what a test does beside it costs it nothing.
+"""A sender at an even pace, in a process of its own: a test that is busy does not slow it down.
 
-    python -m e2e.steady PORT ADDRESS SECONDS GAP
+    python -m e2e.paced_sender PORT ADDRESS SECONDS GAP
 
 It posts a new signed delivery every GAP seconds over one connection, makes a new one where that
-ends, and prints what it met as one line of JSON.
+ends, and prints its report as one line of JSON.
 """
 
 import asyncio
@@ -27,8 +27,8 @@ LONGEST = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Met:
-    """What a well-behaved sender met; times in milliseconds."""
+class SenderReport:
+    """The answers that a well-behaved sender got; times in milliseconds."""
 
     #: How many of its deliveries were answered with each status; "none" is no answer.
     statuses: dict[str, int]
@@ -48,12 +48,12 @@ class Met:
         )
 
 
-async def send_steadily(
+async def send_paced(
     server: Server, *, seconds: float, address: str = "127.0.0.99", gap: float = 0.02
-) -> Met:
+) -> SenderReport:
     """Run it to its end."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "e2e.steady"),
+        *(sys.executable, "-m", "e2e.paced_sender"),
         *(str(server.port), address, str(seconds), str(gap)),
         env={**os.environ, "PYTHONPATH": str(TESTS)},
         stdout=asyncio.subprocess.PIPE,
@@ -64,10 +64,10 @@ async def send_steadily(
         with suppress(ProcessLookupError):
             process.kill()
     assert process.returncode == 0
-    return Met(**json.loads(out))
+    return SenderReport(**json.loads(out))
 
 
-def hear(wire: socket.socket) -> tuple[str, bool]:
+def read_answer(wire: socket.socket) -> tuple[str, bool]:
     """Read one answer: its status, "none" where the connection ended, and whether it ends."""
     said = b""
     while True:
@@ -82,7 +82,7 @@ def hear(wire: socket.socket) -> tuple[str, bool]:
 
 
 def main() -> None:
-    """Send, and print what was met."""
+    """Send, and print the report."""
     port, address, seconds, gap = sys.argv[1:]
     statuses: Counter[str] = Counter()
     took: list[float] = []
@@ -96,7 +96,7 @@ def main() -> None:
                 ("127.0.0.1", int(port)), timeout=LONGEST, source_address=(address, 0)
             )
             wire.sendall(sent)
-            status, closing = hear(wire)
+            status, closing = read_answer(wire)
             statuses[status] += 1
             wire = None if closing else wire
         except OSError:
@@ -105,13 +105,13 @@ def main() -> None:
         took.append((time.perf_counter() - began) * 1000)
         time.sleep(float(gap))
     took.sort()
-    met = {
+    report = {
         "statuses": statuses,
         "p50": took[len(took) // 2],
         "p99": took[len(took) * 99 // 100],
         "longest": took[-1],
     }
-    sys.stdout.write(json.dumps(met))
+    sys.stdout.write(json.dumps(report))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 HERE = Path(__file__).parent
 
 
-def compiled(name: str, directory: Path) -> Path:
+def compile_library(name: str, directory: Path) -> Path:
     """The library of `NAME.c`, for LD_PRELOAD; skips where there is no compiler."""
     if shutil.which("gcc") is None:
         pytest.skip("needs gcc")

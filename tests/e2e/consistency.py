@@ -1,4 +1,4 @@
-"""What must hold of everything that is stored and told, however often the server was killed."""
+"""What must hold of all that is stored and sent, however often the server was killed."""
 
 import json
 import re
@@ -32,8 +32,8 @@ def configuration(*hooks: HttpSink) -> str:
     )
 
 
-class Told:
-    """What the sinks heard: for each channel and alert, whether each message said "May repeat"."""
+class ReceivedMessages:
+    """The sinks' messages: for each channel and alert, whether each message said "May repeat"."""
 
     def __init__(self, *hooks: HttpSink) -> None:
         self._hooks = hooks
@@ -59,8 +59,8 @@ class Told:
 
 
 @dataclass(kw_only=True)
-class Ledger:
-    """Looks at a database after each restart, at what is new; and in the end at everything."""
+class ConsistencyCheck:
+    """Checks what is new in a database after each restart, and everything at the end."""
 
     database: Database
     #: Journal entries that were found right, and the leaf of the last.
@@ -106,7 +106,7 @@ class Ledger:
         assert not lost, f"acknowledged, and not there once: {sorted(lost)[:5]}"
         self._looked_up |= new
 
-    async def everything(self, load: Load, told: Told) -> dict[str, int]:
+    async def everything(self, load: Load, received: ReceivedMessages) -> dict[str, int]:
         """See that all of it holds together; the figures."""
         self._looked_up.clear()
         await self.acknowledged(load)
@@ -131,7 +131,7 @@ class Ledger:
         assert {change for *_, change, _ in events} == decided
         # One receipt, one change, however many events report it.
         assert len({receipt for _, receipt, *_ in changes}) == len(changes)
-        figures = await self._alerts(changes, events, told)
+        figures = await self._alerts(changes, events, received)
         assert await self.database.sound()
         return {
             "acknowledged": load.acknowledged,
@@ -142,7 +142,10 @@ class Ledger:
         }
 
     async def _alerts(
-        self, changes: list[tuple[int, str, str, int]], events: list[tuple[object, ...]], told: Told
+        self,
+        changes: list[tuple[int, str, str, int]],
+        events: list[tuple[object, ...]],
+        received: ReceivedMessages,
     ) -> dict[str, int]:
         """Each change has its alerts, each alert was told, again only where it was in flight."""
         due = {
@@ -170,16 +173,16 @@ class Ledger:
         # Retryable is what never went out, because the storage could not be read.
         nothing_sent = sum(outcome == "retryable" for _, outcome, _ in tries)
         assert sum(interrupted.values()) + sum(sent.values()) + nothing_sent == len(tries)
-        told.collect()
-        assert set(told.about) == due, (set(told.about) - due, due - set(told.about))
+        received.collect()
+        assert set(received.about) == due, (set(received.about) - due, due - set(received.about))
         for row, name in named.items():
-            said = told.about[name]
+            said = received.about[name]
             assert sent[row] == 1, name
             assert all(said[1:]), f"{name} was repeated and did not say so"
             assert sum(said) <= interrupted[row], f"{name} was not in flight: {said}"
         return {
             "alerts": len(alerts),
             "in_flight": sum(interrupted.values()),
-            "messages": sum(map(len, told.about.values())),
-            "repeated": sum(len(said) - 1 for said in told.about.values()),
+            "messages": sum(map(len, received.about.values())),
+            "repeated": sum(len(said) - 1 for said in received.about.values()),
         }

@@ -21,7 +21,7 @@ from e2e.server import Server, environment
 _TESTS = Path(__file__).parents[1]
 
 
-class Forked:
+class ForkedProcess:
     """A server's process, as far as `Server` asks for it; its parent is not this process."""
 
     def __init__(self, pid: int) -> None:
@@ -53,14 +53,14 @@ class Forked:
         return self.returncode or 0
 
 
-class WarmServer(Server):
-    """Casebell in a directory, started from a process that is warm: use with `async with`."""
+class ForkedServer(Server):
+    """Casebell in a directory, forked from a process that has imported it; for `async with`."""
 
-    async def __aenter__(self) -> "WarmServer":
-        self._warm = await asyncio.create_subprocess_exec(
+    async def __aenter__(self) -> "ForkedServer":
+        self._parent = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "e2e.warm",
+            "e2e.forked_server",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             cwd=_TESTS,
@@ -70,19 +70,19 @@ class WarmServer(Server):
 
     async def __aexit__(self, *_: object) -> None:
         await self.gone()
-        self._warm.kill()
-        await self._warm.wait()
+        self._parent.kill()
+        await self._parent.wait()
 
     async def launch(self) -> None:
         """Start without waiting for anything."""
         self.log.touch(mode=0o600)
         self._read_from = self.log.stat().st_size
-        assert self._warm.stdin is not None
-        assert self._warm.stdout is not None
+        assert self._parent.stdin is not None
+        assert self._parent.stdout is not None
         wanted = [str(self.directory), str(self.log), *self.command("serve")[3:]]
-        self._warm.stdin.write(json.dumps(wanted).encode() + b"\n")
-        pid = int(await self._warm.stdout.readline())
-        self._process = cast(Any, Forked(pid))
+        self._parent.stdin.write(json.dumps(wanted).encode() + b"\n")
+        pid = int(await self._parent.stdout.readline())
+        self._process = cast(Any, ForkedProcess(pid))
 
 
 def _serve(directory: str, log: str, *arguments: str) -> None:

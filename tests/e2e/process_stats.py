@@ -8,8 +8,8 @@ from e2e.server import Server
 MB = 2**20
 
 
-def forget_peak(server: Server) -> int:
-    """Begin to watch its memory anew; returns the bytes it holds now."""
+def reset_peak(server: Server) -> int:
+    """Begin a new measurement of its peak memory; returns the bytes that it holds now."""
     Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")
     return peak(server)
 
