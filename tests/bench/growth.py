@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.case_histories import receipt_number
 from bench.corpus import write_corpus
-from bench.lives import receipt_number
 from bench.load_store import load_store
 from bench.serving import (
     ACKNOWLEDGING,

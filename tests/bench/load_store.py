@@ -5,7 +5,7 @@
 
 The directory gets `casebell.db` and a `config.toml` that fits it. The tables are made by the
 migrations; the rows are cast after those that deliveries through the real server left (see
-`moulds.py`), by several processes; indexes are dropped and made again word for word. Held and
+`templates.py`), by several processes; indexes are dropped and made again word for word. Held and
 refused deliveries are stored by the store's own functions at the end.
 """
 
@@ -24,9 +24,9 @@ from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from bench.castings import TABLES, write_chunk
-from bench.moulds import RULES, make_moulds
+from bench.generated_rows import TABLES, write_chunk
 from bench.schedule import Schedule
+from bench.templates import RULES, make_templates
 from casebell.clock import SystemClock
 from casebell.events import Delivery, HeldReason, HeldState, Micros, VerifiedDelivery
 from casebell.store import held, refused
@@ -60,9 +60,9 @@ def load_store(directory: Path, *, events: int) -> None:
     config.chmod(0o600)
     database = directory / "casebell.db"
     end = SystemClock().now() - 60_000_000
-    moulds = asyncio.run(make_moulds())
+    templates = asyncio.run(make_templates())
     chunk = min(100_000, max(1, events // 4))
-    schedule = Schedule(moulds, count=events, chunk=chunk, end=end)
+    schedule = Schedule(templates, count=events, chunk=chunk, end=end)
     _say("scheduled")
     asyncio.run(_migrate(database))
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:

@@ -1,6 +1,6 @@
 """Which case each event of a large store belongs to, and which numbers its rows get.
 
-Everything is settled before the first row is written, in plain arrays, so that any stretch of the
+Everything is settled before the first row is written, in plain arrays, so that any part of the
 store can be written by itself.
 """
 
@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.moulds import Mould
+from bench.templates import Template
 from casebell.events import Micros
 
 #: The time over which the events came in: three years.
@@ -33,37 +33,41 @@ class Schedule:
     """The events of a store, in order of arrival; the n-th has the id n + 1.
 
     Args:
-        moulds: of each life, step by step.
+        templates: of each history, step by step.
         count: how many events there are.
         chunk: how many events are written at a time.
         end: when the last one came.
     """
 
     def __init__(
-        self, moulds: Sequence[Sequence[Mould]], *, count: int, chunk: int, end: Micros
+        self, templates: Sequence[Sequence[Template]], *, count: int, chunk: int, end: Micros
     ) -> None:
-        self.moulds = moulds
+        self.templates = templates
         self.count = count
         self.chunk = chunk
         self._begin = end - SPAN
         chance = random.Random(5)
-        #: The life of each case.
-        self.life = array("B")
+        #: The history of each case.
+        self.history = array("B")
         #: Where a case's steps begin in `change_of`.
         self.base = array("I")
         planned = 0
-        shortest = min(range(len(moulds)), key=lambda life: len(moulds[life]))
+        shortest = min(range(len(templates)), key=lambda history: len(templates[history]))
         while planned < count:
-            life = chance.randrange(len(moulds))
-            life = life if planned + len(moulds[life]) <= count else shortest
-            self.life.append(life)
+            history = chance.randrange(len(templates))
+            history = history if planned + len(templates[history]) <= count else shortest
+            self.history.append(history)
             self.base.append(planned)
-            planned += len(moulds[life])
-        order = [case for case, life in enumerate(self.life) for _ in range(len(moulds[life]))]
+            planned += len(templates[history])
+        order = [
+            case
+            for case, history in enumerate(self.history)
+            for _ in range(len(templates[history]))
+        ]
         chance.shuffle(order)
         #: The case of each event.
         self.case = array("I", order)
-        #: The step of its life that each event is.
+        #: The step of its history that each event is.
         self.step = array("B", bytes(count))
         #: The change that each step of each case began; 0 where it began none.
         self.change_of = array("I", bytes(4 * count))
@@ -80,9 +84,9 @@ class Schedule:
         """The events of a chunk."""
         return range(chunk * self.chunk, min((chunk + 1) * self.chunk, self.count))
 
-    def mould(self, event: int) -> Mould:
-        """What an event is made after."""
-        return self.moulds[self.life[self.case[event]]][self.step[event]]
+    def template(self, event: int) -> Template:
+        """The template of an event."""
+        return self.templates[self.history[self.case[event]]][self.step[event]]
 
     def received_at(self, event: int) -> Micros:
         """When it came."""
@@ -90,8 +94,8 @@ class Schedule:
 
     def _number(self) -> None:
         # Sums by hand: this runs ten million times.
-        sizes = [[_size(mould) for mould in life] for life in self.moulds]
-        done = bytearray(len(self.life))
+        sizes = [[_size(template) for template in history] for history in self.templates]
+        done = bytearray(len(self.history))
         changes = alerts = attempts = deliveries = journal = 0
         for event, case in zip(itertools.count(), self.case, strict=False):
             if event % self.chunk == 0:
@@ -108,7 +112,7 @@ class Schedule:
             step = done[case]
             done[case] = step + 1
             self.step[event] = step
-            began, told, tried, again, entries = sizes[self.life[case]][step]
+            began, told, tried, again, entries = sizes[self.history[case]][step]
             if began:
                 changes += 1
                 self.change_of[self.base[case] + step] = changes
@@ -128,11 +132,11 @@ class Schedule:
         )
 
 
-def _size(mould: Mould) -> tuple[bool, int, int, int, int]:
+def _size(template: Template) -> tuple[bool, int, int, int, int]:
     return (
-        mould.change is not None,
-        len(mould.alerts),
-        sum(len(tried) for _, tried in mould.alerts),
-        len(mould.repeats),
-        len(mould.entries),
+        template.change is not None,
+        len(template.alerts),
+        sum(len(tried) for _, tried in template.alerts),
+        len(template.repeats),
+        len(template.entries),
     )

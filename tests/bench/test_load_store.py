@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from bench.moulds import RULES, SECRET
+from bench.templates import RULES, SECRET
 from casebell.cli.main import run
 from casebell.events import AlertState, CaseEvent, Delivery, VerifiedDelivery
 from casebell.receive.understand import understand

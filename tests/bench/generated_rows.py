@@ -1,4 +1,4 @@
-"""The rows of a stretch of a store: each event's mould with its own numbers, names and times."""
+"""The rows of a part of a store: each event's template with its own numbers, names and times."""
 
 import dataclasses
 import hashlib
@@ -12,9 +12,9 @@ from typing import Any
 
 from msgspec import structs
 
-from bench.lives import event_id, receipt_number
-from bench.moulds import Columns, Entry, Mould
+from bench.case_histories import event_id, receipt_number
 from bench.schedule import Numbers, Schedule
+from bench.templates import Columns, Entry, Template
 from casebell.store import journal
 from casebell.uscis.receipts import mask
 
@@ -35,14 +35,14 @@ def write_chunk(schedule: Schedule, chunk: int, directory: Path) -> Path:
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
         events = schedule.events(chunk)
-        casting = _Casting(schedule, schedule.before[chunk])
+        generator = _RowGenerator(schedule, schedule.before[chunk])
         for first in events[::_BATCH]:
-            rows = casting.rows(range(first, min(first + _BATCH, events.stop)))
+            rows = generator.rows(range(first, min(first + _BATCH, events.stop)))
             connection.execute("BEGIN")
             for table, of_table in rows.items():
                 _insert(connection, table, of_table)
             connection.execute("COMMIT")
-    assert casting.last == schedule.before[chunk + 1], "the schedule counted other rows"
+    assert generator.last == schedule.before[chunk + 1], "the schedule counted other rows"
     return path
 
 
@@ -55,7 +55,7 @@ def _insert(connection: sqlite3.Connection, table: str, rows: list[Columns]) -> 
     )
 
 
-class _Casting:
+class _RowGenerator:
     """Makes rows, one event after the other."""
 
     def __init__(self, schedule: Schedule, last: Numbers) -> None:
@@ -69,20 +69,20 @@ class _Casting:
         changes, alerts, attempts = self.last.changes, self.last.alerts, self.last.attempts
         deliveries = self.last.deliveries
         for event in events:
-            mould = self._schedule.mould(event)
-            here = _Here(self._schedule, event, mould)
+            template = self._schedule.template(event)
+            here = _EventRows(self._schedule, event, template)
             made["events"].append(here.event())
-            for repeat in mould.repeats:
+            for repeat in template.repeats:
                 deliveries += 1
                 made["deliveries"].append(here.repeat(repeat, deliveries))
-            if mould.change is not None:
+            if template.change is not None:
                 changes += 1
-                made["changes"].append(here.change(mould.change, changes))
-            if mould.case is not None:
-                made["cases"].append(here.case(*mould.case))
+                made["changes"].append(here.change(template.change, changes))
+            if template.case is not None:
+                made["cases"].append(here.case(*template.case))
             digests = []
             first_alert = alerts + 1
-            for alert, tried in mould.alerts:
+            for alert, tried in template.alerts:
                 alerts += 1
                 made["alerts"].append(here.alert(alert, alerts))
                 for attempt in tried:
@@ -106,12 +106,12 @@ class _Casting:
         return made
 
 
-class _Here:
-    """What is this event's own."""
+class _EventRows:
+    """The rows of one event: its template with its own values."""
 
-    def __init__(self, schedule: Schedule, event: int, mould: Mould) -> None:
-        self._mould = mould
-        self._row = mould.event
+    def __init__(self, schedule: Schedule, event: int, template: Template) -> None:
+        self._template = template
+        self._row = template.event
         self._id = event + 1
         case = schedule.case[event]
         self._changes = schedule.change_of
@@ -142,7 +142,7 @@ class _Here:
             "idempotency_key": f"{self._id:032x}",
             "request_id": self._request_id,
             "routed_at": self._at + _DECIDED,
-            "change_id": self._change(self._mould.founder),
+            "change_id": self._change(self._template.founder),
             "fold_reason": _CHANGE.sub(self._named, self._row["fold_reason"]),
         }
 
@@ -175,7 +175,7 @@ class _Here:
         }
 
     def alert(self, row: Columns, number: int) -> Columns:
-        change = self._change(self._mould.founder)
+        change = self._change(self._template.founder)
         ended = self._at + _TRIED
         return {
             **row,
@@ -210,11 +210,11 @@ class _Here:
             digests: of what its attempts said.
         """
         tried = iter(digests)
-        for entry in self._mould.entries:
+        for entry in self._template.entries:
             if entry.about == "event":
                 yield self._entry(entry, self._at, f"event:{self._id}")
             elif entry.about == "change":
-                subject = f"change:{self._change(self._mould.founder)}"
+                subject = f"change:{self._change(self._template.founder)}"
                 yield self._entry(entry, self._at + _DECIDED, subject)
             else:
                 said = {"message_sha256": next(tried)}
@@ -239,4 +239,4 @@ class _Here:
         return self._changes[self._base + step]
 
     def _named(self, found: re.Match[str]) -> str:
-        return str(self._change(self._mould.named[int(found[0])]))
+        return str(self._change(self._template.named[int(found[0])]))

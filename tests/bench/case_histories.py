@@ -1,4 +1,4 @@
-"""What cases live through: a few dozen made-up lives of 1 to 30 events, the same in every run."""
+"""A few dozen made-up case histories of 1 to 30 events, the same in every run."""
 
 import json
 import random
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-#: Where every life begins.
+#: When every history begins.
 _FIRST = datetime(2023, 1, 2, tzinfo=UTC)
 #: How many of each length; together they make about five events a case.
 _LENGTHS = (1,) * 10 + (2, 3, 4) * 5 + (5, 6, 7) * 4 + (8, 10, 12, 15, 20, 30)
@@ -38,7 +38,7 @@ _STAGES = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """One delivery of a life, and how often it comes again."""
+    """One delivery of a history, and how often it comes again."""
 
     source: str
     body: bytes
@@ -47,17 +47,17 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Life:
+class CaseHistory:
     """A case from its first delivery to its last."""
 
     receipt: str
     steps: tuple[Step, ...]
 
 
-def lives() -> tuple[Life, ...]:
-    """All of them; any case of a store lives one."""
+def case_histories() -> tuple[CaseHistory, ...]:
+    """All of them; any case of a store has one."""
     chance = random.Random(11)
-    return tuple(_life(number, length, chance) for number, length in enumerate(_LENGTHS))
+    return tuple(_history(number, length, chance) for number, length in enumerate(_LENGTHS))
 
 
 def event_id(number: int) -> str:
@@ -70,18 +70,18 @@ def receipt_number(case: int) -> str:
     return f"IOE{case * 7_919_817_203 % 10**10:010d}"
 
 
-def _life(number: int, length: int, chance: random.Random) -> Life:
+def _history(number: int, length: int, chance: random.Random) -> CaseHistory:
     receipt = f"XYZ{number:010d}"
     chosen = sorted(chance.sample(range(1, len(_STAGES)), chance.randint(2, 6)))
     path = [_STAGES[place] for place in (0, *chosen)]
     steps = [step for stage in _reports(path, chance) for step in _step(receipt, stage, chance)]
-    return Life(receipt=receipt, steps=tuple(steps[:length]))
+    return CaseHistory(receipt=receipt, steps=tuple(steps[:length]))
 
 
 def _reports(
     path: list[tuple[str, str, str, str]], chance: random.Random
 ) -> Iterator[tuple[str, tuple[str, str, str, str], int]]:
-    """Who tells what at which minute: each stage once, then perhaps again in other words."""
+    """Source, stage and minute of each report; a stage may be reported again in other words."""
     minute = 0
     for lap in range(10):
         for stage in path:

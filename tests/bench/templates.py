@@ -1,4 +1,4 @@
-"""Each life told once to Casebell itself: what that leaves in the tables is the mould of the rest.
+"""Templates of rows: what Casebell itself writes when each case history is delivered once.
 
 Deliveries go through the receiver, the router and the dispatcher, alerts to servers on the
 loopback. Then the tables are read, and all rows that one delivery brought are put together.
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.lives import Life, Step, lives
+from bench.case_histories import CaseHistory, Step, case_histories
 from casebell.events import Delivery
 from casebell.runtime import Runtime
 from casebell.sandbox.deliveries import headers_for
@@ -73,11 +73,11 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Mould:
-    """Everything that one delivery of a life brought, with its repeats."""
+class Template:
+    """Everything that one delivery of a history brought, with its repeats."""
 
     event: Columns
-    #: The step of this life that began the event's change: often this one.
+    #: The step of this history that began the event's change: often this one.
     founder: int
     #: Change ids in the event's reason -> the step that began that change.
     named: Mapping[int, int]
@@ -86,32 +86,34 @@ class Mould:
     change: Columns | None
     alerts: Sequence[tuple[Columns, Sequence[Columns]]]
     entries: Sequence[Entry]
-    #: Where it is the last of its life: where the case stands, and the step whose change that is.
+    #: With the last of its history: the row of the case, and the step whose change it names.
     case: tuple[Columns, int] | None
 
 
-async def make_moulds() -> list[list[Mould]]:
-    """The moulds of each life, step by step."""
-    told = lives()
-    with tempfile.TemporaryDirectory(prefix="casebell-moulds-") as name:
+async def make_templates() -> list[list[Template]]:
+    """The templates of each history, step by step."""
+    histories = case_histories()
+    with tempfile.TemporaryDirectory(prefix="casebell-templates-") as name:
         directory = Path(name)
         async with HttpSink() as office, HttpSink() as gone:
             gone.answer(HttpAnswer(status=404))
-            await _tell(directory, told, RULES.format(office=office.port, gone=gone.port))
-        with closing(sqlite3.connect(directory / "moulds.db")) as connection:
-            return _read(connection, told)
+            await _deliver_all(
+                directory, histories, RULES.format(office=office.port, gone=gone.port)
+            )
+        with closing(sqlite3.connect(directory / "templates.db")) as connection:
+            return _read(connection, histories)
 
 
-async def _tell(directory: Path, told: Sequence[Life], rules: str) -> None:
+async def _deliver_all(directory: Path, histories: Sequence[CaseHistory], rules: str) -> None:
     config = directory / "config.toml"
-    config.write_text(f'[storage]\nurl = "sqlite:///moulds.db"\n{rules}')
+    config.write_text(f'[storage]\nurl = "sqlite:///templates.db"\n{rules}')
     config.chmod(0o600)
     with (directory / "log").open("w") as log:
         configure_logging(log)
         runtime = Runtime(load(config))
         async with runtime.running():
-            for place in range(max(len(life.steps) for life in told)):
-                due = [life.steps[place] for life in told if place < len(life.steps)]
+            for place in range(max(len(history.steps) for history in histories)):
+                due = [history.steps[place] for history in histories if place < len(history.steps)]
                 await asyncio.gather(*(_deliver(runtime, step) for step in due))
                 await _settled(runtime)
 
@@ -121,7 +123,7 @@ async def _deliver(runtime: Runtime, step: Step) -> None:
     for _ in range(1 + step.again):
         now = runtime.clock.now()
         headers = headers_for(
-            source, step.body, secret=SECRET, at=now // 1_000_000, idempotency_key="mould"
+            source, step.body, secret=SECRET, at=now // 1_000_000, idempotency_key="template"
         )
         accepted = await runtime.receiver.accept(
             Delivery(
@@ -130,7 +132,7 @@ async def _deliver(runtime: Runtime, step: Step) -> None:
                 headers=tuple((k.lower().encode(), v.encode()) for k, v in headers.items()),
                 address="203.0.113.7",
                 received_at=now,
-                request_id="mould",
+                request_id="template",
             )
         )
         assert accepted.status in ("stored", "duplicate"), accepted
@@ -145,7 +147,7 @@ async def _settled(runtime: Runtime) -> None:
         await asyncio.sleep(0.002)
 
 
-def _read(connection: sqlite3.Connection, told: Sequence[Life]) -> list[list[Mould]]:
+def _read(connection: sqlite3.Connection, histories: Sequence[CaseHistory]) -> list[list[Template]]:
     connection.row_factory = sqlite3.Row
 
     def table(name: str) -> list[Columns]:
@@ -163,7 +165,7 @@ def _read(connection: sqlite3.Connection, told: Sequence[Life]) -> list[list[Mou
     repeats, alerts = by("event_id", table("deliveries")), by("event_id", table("alerts"))
     attempts, journal = by("alert_id", table("attempts")), by("subject", table("journal"))
 
-    def mould(rows: list[Columns], place: int) -> Mould:
+    def template(rows: list[Columns], place: int) -> Template:
         event = rows[place]
         step_of = {
             changes[row["id"]]["id"]: at for at, row in enumerate(rows) if row["id"] in changes
@@ -178,7 +180,7 @@ def _read(connection: sqlite3.Connection, told: Sequence[Life]) -> list[list[Mou
         for alert in alerts[event["id"]]:
             entries += _entries(journal[f"alert:{alert['id']}"], "alert")
         case = cases[event["receipt"]]
-        return Mould(
+        return Template(
             event=event,
             founder=step_of[event["change_id"]],
             named=step_of,
@@ -189,9 +191,9 @@ def _read(connection: sqlite3.Connection, told: Sequence[Life]) -> list[list[Mou
             case=(case, step_of[case["change_id"]]) if place == len(rows) - 1 else None,
         )
 
-    made = [of_receipt[life.receipt] for life in told]
-    assert [len(rows) for rows in made] == [len(life.steps) for life in told]
-    return [[mould(rows, place) for place in range(len(rows))] for rows in made]
+    made = [of_receipt[history.receipt] for history in histories]
+    assert [len(rows) for rows in made] == [len(history.steps) for history in histories]
+    return [[template(rows, place) for place in range(len(rows))] for rows in made]
 
 
 def _entries(rows: list[Columns], about: str) -> list[Entry]:
