@@ -77,7 +77,7 @@ async def test_from_delivery_to_people(tmp_path: Path, sink: HttpSink) -> None:
 async def test_the_first_delivery_need_not_wait(tmp_path: Path) -> None:
     """The table of statuses, which takes a while to read, is there before anything can come in."""
     classify._table.cache_clear()
-    classify._again.cache_clear()
+    classify._cached.cache_clear()
     runtime = Runtime(settings(tmp_path), clock=ManualClock(NOW))
     assert classify._table.cache_info().currsize == 0
     async with runtime.running():

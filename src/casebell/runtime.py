@@ -27,7 +27,7 @@ from casebell.store.engine import Connection, Store
 from casebell.store.event_log import Appended, EventLog
 from casebell.store.liveness import Liveness
 from casebell.telemetry import Metrics, get_logger
-from casebell.uscis.classify import classify
+from casebell.uscis.classify import classify_text
 from casebell.wiring import Wiring
 
 #: Seconds that sends under way are given when the server ends.
@@ -152,7 +152,7 @@ class Runtime:
         """The store open and every loop running; what an earlier process left over is taken up."""
         # The table is read at its first use, which takes a few hundred milliseconds: not while a
         # sender waits for its answer, though routing reads texts only after that.
-        classify("")
+        classify_text("")
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.opened())
             await self._take_up()

@@ -11,9 +11,9 @@ from casebell.clock import Clock
 from casebell.notify.channel import Channels
 from casebell.notify.load import load_channels
 from casebell.receive.accept import SourceReceiver, source_receivers
+from casebell.route.classification import Meanings
 from casebell.route.rulebook import Rulebook
 from casebell.route.rules import compile_rules
-from casebell.route.verdict import Meanings
 from casebell.settings import Settings
 
 

@@ -19,7 +19,7 @@ from bench.templates import RULES, SECRET
 from casebell.cli.main import run
 from casebell.events import AlertState, CaseEvent, Delivery, VerifiedDelivery
 from casebell.receive.understand import understand
-from casebell.route.verdict import Meanings, verdict_on
+from casebell.route.classification import Meanings, classify_event
 from casebell.runtime import Runtime
 from casebell.settings import Source, load
 from casebell.store import journal
@@ -106,11 +106,11 @@ def test_journal(loaded: Path) -> None:
 
 
 def test_events_are_what_is_understood(loaded: Path) -> None:
-    """Each event is what its body is understood to be, and judged as it would be today."""
+    """Each event is what its body is understood to be, and classified as it would be today."""
     sources = load(loaded / "config.toml").sources
     for row in rows(loaded / "casebell.db", "SELECT * FROM events"):
         event = understood(row, sources)
-        taken_for = verdict_on(event, Meanings())
+        taken_for = classify_event(event, Meanings())
         made = structs.asdict(event_row(event, id=row["id"], revision_of=row["revision_of"]))
         made |= {"status": taken_for.status, "tags": encode_set(taken_for.tags)}
         # Folding adds flags.

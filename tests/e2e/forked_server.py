@@ -103,10 +103,10 @@ def _warm_up() -> None:
 
     import casebell.cli.serve  # noqa: F401, PLC0415
     from casebell.notify.apprise_load import _plugins  # noqa: PLC0415
-    from casebell.uscis.classify import classify  # noqa: PLC0415
+    from casebell.uscis.classify import classify_text  # noqa: PLC0415
 
     _plugins()
-    classify("")
+    classify_text("")
     gc.collect()
     gc.freeze()
 

@@ -24,7 +24,7 @@ from casebell.kinds import KINDS, Fields, word_key
 from casebell.receive.bodies import same_content
 from casebell.receive.signatures import Authenticator
 from casebell.receive.understand import MAX_ID, MAX_TEXT, MAX_WORD, understand
-from casebell.route.verdict import Meanings, verdict_on
+from casebell.route.classification import Meanings, classify_event
 from casebell.sandbox.deliveries import SAMPLES, document_of, headers_for
 from casebell.settings import Source
 
@@ -107,12 +107,12 @@ def delivery(kind: str, body: bytes, headers: Headers) -> Delivery:
 
 
 def receive(kind: str, body: bytes, headers: Headers | None = None) -> ClassifiedEvent:
-    """Authenticate and understand, and judge as the router will."""
+    """Authenticate, understand and classify, as the server does."""
     source = source_of(kind)
     headers = credentials(kind, body) if headers is None else headers
     sent = delivery(kind, body, headers)
     event = understand(Authenticator(source).authenticate(sent, now=RECEIVED_AT), source)
-    return event.classified(verdict_on(event, Meanings(kinds={kind: kind})))
+    return event.classified(classify_event(event, Meanings(kinds={kind: kind})))
 
 
 def event_or_reason(
@@ -289,7 +289,7 @@ def test_a_mangled_body_is_an_event_or_held(kind: str) -> None:
             held += 1
             continue
         events += 1
-        _assert_storable(event.classified(verdict_on(event, Meanings(kinds={kind: kind}))))
+        _assert_storable(event.classified(classify_event(event, Meanings(kinds={kind: kind}))))
     assert events > 500
     assert held > 500
 

@@ -11,10 +11,10 @@ from casebell.events import (
     CaseEvent,
 )
 from casebell.notify.render_ops import render_ops
+from casebell.route.classification import Meanings
 from casebell.route.router import Router
 from casebell.route.rulebook import Rulebook
 from casebell.route.rules import CompiledRule, compile_rules
-from casebell.route.verdict import Meanings
 from casebell.settings import Rule
 from casebell.store import outbox
 from casebell.store.engine import Store

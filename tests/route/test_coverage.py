@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from casebell.events import Status, Tag
+from casebell.route.classification import classify_fields
 from casebell.route.coverage import CoverageRow, coverage
 from casebell.route.rules import compile_rules
-from casebell.route.verdict import judge
 from casebell.settings import Rule
 from casebell.uscis.implied import IMPLIED_TAGS
 
@@ -107,5 +107,7 @@ def test_what_rules_have_no_say_in(tag: Tag, note: str) -> None:
 @pytest.mark.parametrize("status", Status)
 def test_implied_tags_are_those_that_events_carry(status: Status) -> None:
     """A status delivered without text gets the very tags that the table counts with."""
-    verdict = judge(event_type="case.status.updated", words=[status], text="", categories={})
-    assert verdict.tags - {Tag.NO_INFO} == IMPLIED_TAGS.get(status, frozenset())
+    found = classify_fields(
+        event_type="case.status.updated", words=[status], text="", categories={}
+    )
+    assert found.tags - {Tag.NO_INFO} == IMPLIED_TAGS.get(status, frozenset())

@@ -11,7 +11,7 @@ from casebell.events import (
     Flag,
     TimeBasis,
 )
-from casebell.route.router import BATCH
+from casebell.route.router import UNDECIDED_BATCH
 from casebell.store.engine import Store
 from casebell.store.schema import alerts, cases, changes, events, journal
 from contracts.case_events import OCCURRED_AT, body_of, case_event
@@ -268,7 +268,7 @@ class TestLoop:
 
     async def test_more_than_a_batch(self, store: Store) -> None:
         """What is more than one transaction takes is taken in several, in order of arrival."""
-        count = BATCH + 3
+        count = UNDECIDED_BATCH + 3
         many = [received(f"evt_{i}", receipt=f"IOE{i:010d}") for i in range(count)]
         await store_undecided(store, *many)
         harness = RouterHarness(store)

@@ -17,8 +17,8 @@ from casebell.events import (
     ClassifiedEvent,
 )
 from casebell.route import rulebook as rulebook_module
-from casebell.route.decisions import DecisionCache, Recorded
-from casebell.route.verdict import Meanings, verdict_on
+from casebell.route.classification import Meanings, classify_event
+from casebell.route.decision_cache import CachedDecision, DecisionCache
 from casebell.store.engine import Store
 from casebell.store.schema import changes, events
 from contracts.case_events import OCCURRED_AT, case_event
@@ -130,14 +130,14 @@ class TestPoison:
 
     def poisoned(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Make whatever decides about that receipt raise."""
-        real = DecisionCache.on
+        real = DecisionCache.decide
 
-        def fails(book: DecisionCache, event: ClassifiedEvent, case: Case) -> Recorded:
+        def fails(cache: DecisionCache, event: ClassifiedEvent, case: Case) -> CachedDecision:
             if event.receipt.startswith("POI"):
                 raise ZeroDivisionError("IOE0912345678")
-            return real(book, event, case)
+            return real(cache, event, case)
 
-        monkeypatch.setattr(DecisionCache, "on", fails)
+        monkeypatch.setattr(DecisionCache, "decide", fails)
 
     async def test_a_row_that_cannot_be_read(self, harness: RouterHarness) -> None:
         """A word of a later release keeps one event waiting, told once, and the others not."""
@@ -197,17 +197,17 @@ class TestPoison:
         assert line["row"] == 2
         assert len(harness.recording.named("event.routed")) == 2
 
-    async def test_a_verdict_that_cannot_be_reached(
+    async def test_an_event_that_cannot_be_classified(
         self, harness: RouterHarness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """An event that cannot be judged waits without a verdict; the others have theirs."""
+        """An event that cannot be classified stays undecided; the others are decided."""
 
         def fails(event: CaseEvent, meanings: Meanings) -> Classification:
             if event.receipt.startswith("POI"):
                 raise ZeroDivisionError
-            return verdict_on(event, meanings)
+            return classify_event(event, meanings)
 
-        monkeypatch.setattr(rulebook_module, "verdict_on", fails)
+        monkeypatch.setattr(rulebook_module, "classify_event", fails)
         await harness.route()
         statuses = [row.status for row in await read_table(harness.store, events)]
         assert statuses == ["received", "", "received"]

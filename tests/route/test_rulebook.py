@@ -6,8 +6,8 @@ from dataclasses import replace
 from sqlalchemy import text
 
 from casebell.events import Status
+from casebell.route.classification import Meanings
 from casebell.route.rules import compile_rules
-from casebell.route.verdict import Meanings
 from casebell.settings import Rule, When
 from casebell.store.engine import Store
 from casebell.store.schema import changes, events, journal
@@ -56,20 +56,20 @@ async def test_after_a_restart_it_is_the_same(store: Store) -> None:
     ]
     harness = RouterHarness(store)
     await harness.stored(*told)
-    verdicts = [(row.status, row.tags, row.flags) for row in await read_table(store, events)]
+    outcomes = [(row.status, row.tags, row.flags) for row in await read_table(store, events)]
     async with writing(store) as connection:
         await connection.execute(
             text("UPDATE events SET routed_at = NULL, status = '', tags = '', flags = ''")
         )
         await connection.execute(text("DELETE FROM changes"))
     await RouterHarness(store).route()
-    assert verdicts == [
+    assert outcomes == [
         ("rfe_issued", " deadline ", " status_conflict "),
         ("other", " rejected ", ""),
         ("other", "", ""),
     ]
     again = [(row.status, row.tags, row.flags) for row in await read_table(store, events)]
-    assert again == verdicts
+    assert again == outcomes
 
 
 async def test_new_meanings(store: Store) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.events import Status, Tag
-from casebell.uscis.classify import Reading, classify, text_key
+from casebell.uscis.classify import Reading, classify_text, text_key
 from casebell.uscis.statements import READ_LIMIT
 
 HERE = Path(__file__).parent
@@ -68,14 +68,14 @@ def descriptions() -> Iterator[tuple[str, str]]:
 
 def said(text: str) -> tuple[Status, frozenset[Tag]]:
     """Status and tags alone."""
-    reading = classify(text)
+    reading = classify_text(text)
     return reading.status, reading.tags
 
 
 @pytest.mark.parametrize("row", SAMPLE, ids=lambda row: row["title"])
 def test_every_sample_title_gets_its_preferred_status(row: dict[str, str]) -> None:
     """The recorded titles read as the sample says, and carry the tags its notes ask for."""
-    reading = classify(row["title"])
+    reading = classify_text(row["title"])
     assert reading.status == row["status"]
     for word, tag in {
         "DEADLINE": Tag.DEADLINE,
@@ -93,7 +93,7 @@ def test_every_sample_title_gets_its_preferred_status(row: dict[str, str]) -> No
 def test_every_known_title_reads_exactly(title: str) -> None:
     """Status and the whole set of tags are as written down for each title."""
     row = TITLES[title]
-    reading = classify(title)
+    reading = classify_text(title)
     assert (reading.status, reading.tags) == (Status(row["status"]), tags(row["tags"]))
     assert reading.row != "unknown"
 
@@ -127,7 +127,7 @@ def test_a_title_with_its_description_reads_as_the_title() -> None:
 @pytest.mark.parametrize("row", rows("misleading.tsv"), ids=lambda row: row["text"][:80])
 def test_misleading_texts_do_not_mislead(row: dict[str, str]) -> None:
     """Negations, conditions, cancelled and answered requests, side requests, histories."""
-    reading = classify(row["text"])
+    reading = classify_text(row["text"])
     assert reading.status in row["statuses"].split(",")
     assert tags(row["required"]) <= reading.tags
     assert not tags(row["forbidden"]) & reading.tags
@@ -149,21 +149,23 @@ def spelled(title: str) -> Iterator[str]:
     yield f"Estatus del caso: {title}"
 
 
-@pytest.mark.parametrize("title", [t for t in ALL_TITLES if Tag.NO_INFO not in classify(t).tags])
+@pytest.mark.parametrize(
+    "title", [t for t in ALL_TITLES if Tag.NO_INFO not in classify_text(t).tags]
+)
 def test_spelling_does_not_matter(title: str) -> None:
     """Case, entities, apostrophes, white space, tags and a label change nothing."""
     for variant in spelled(title):
         assert said(variant) == said(title), variant
 
 
-@pytest.mark.parametrize("title", [t for t in ALL_TITLES if Tag.DEADLINE in classify(t).tags])
+@pytest.mark.parametrize("title", [t for t in ALL_TITLES if Tag.DEADLINE in classify_text(t).tags])
 def test_conditions_announce_nothing(title: str) -> None:
     """What may come, or comes on a condition, carries no deadline."""
     for text in (
         f"If {title.lower()}, please follow the instructions.",
         f"We received your case. Unless {title.lower()}, you need to do nothing.",
     ):
-        assert Tag.DEADLINE not in classify(text).tags
+        assert Tag.DEADLINE not in classify_text(text).tags
 
 
 @pytest.mark.parametrize("verdict", ["approved", "denied"])
@@ -190,7 +192,7 @@ def test_conditions_announce_nothing(title: str) -> None:
 )
 def test_only_a_verdict_on_the_case_itself_is_one(frame: str, verdict: str) -> None:
     """Negated, possible, conditional verdicts, and verdicts on something else, are `other`."""
-    assert classify(frame.format(verdict)).status is Status.OTHER
+    assert classify_text(frame.format(verdict)).status is Status.OTHER
 
 
 @pytest.mark.parametrize(
@@ -210,16 +212,16 @@ def test_only_a_verdict_on_the_case_itself_is_one(frame: str, verdict: str) -> N
 )
 def test_an_approval_undone_is_never_approved(subject: str, undoing: str) -> None:
     """A revoked, rescinded or reversed approval is adverse, whatever else the text says."""
-    reading = classify(f"{subject} was {undoing}.")
+    reading = classify_text(f"{subject} was {undoing}.")
     assert reading.status is Status.OTHER
     assert Tag.ADVERSE in reading.tags
-    history = classify(f"We approved your Form I-130. {subject} was {undoing}.")
+    history = classify_text(f"We approved your Form I-130. {subject} was {undoing}.")
     assert history.status is Status.OTHER
 
 
 def test_approval_beside_denial_is_neither() -> None:
     """Two outcomes in one text leave the case's own open, and say so."""
-    reading = classify("We approved your Form I-130. We denied your Form I-485.")
+    reading = classify_text("We approved your Form I-130. We denied your Form I-485.")
     assert reading == Reading(
         status=Status.OTHER,
         tags=frozenset({Tag.DECISION, Tag.ADVERSE}),
@@ -231,7 +233,7 @@ def test_approval_beside_denial_is_neither() -> None:
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row["id"])
 def test_every_row_of_the_table_decides_its_example(row: dict[str, str]) -> None:
     """No row is dead: each has a text that no earlier row takes."""
-    assert classify(row["example"]).row == row["id"]
+    assert classify_text(row["example"]).row == row["id"]
 
 
 def test_row_names_are_unique() -> None:
@@ -245,7 +247,7 @@ def test_row_names_are_unique() -> None:
 )
 def test_an_unknown_text_is_other_and_uncertain(text: str) -> None:
     """The table guesses nothing."""
-    assert classify(text) == Reading(
+    assert classify_text(text) == Reading(
         status=Status.OTHER, tags=frozenset(), certain=False, row="unknown"
     )
 
@@ -255,14 +257,14 @@ def test_an_unknown_text_is_other_and_uncertain(text: str) -> None:
 )
 def test_wording_that_leaves_the_outcome_open_is_uncertain(title: str) -> None:
     """The delivered status stays where USCIS does not say the outcome."""
-    assert not classify(title).certain
-    assert classify("Case Was Denied").certain
+    assert not classify_text(title).certain
+    assert classify_text("Case Was Denied").certain
 
 
 @given(st.text(st.characters(), max_size=400))
 def test_any_text_reads(text: str) -> None:
     """No text raises, and the reading is made of the vocabulary."""
-    reading = classify(text)
+    reading = classify_text(text)
     assert reading.status in Status
     assert reading.tags <= set(Tag)
     assert text_key(text) == text_key(text_key(text))
@@ -278,8 +280,8 @@ def test_any_text_reads(text: str) -> None:
 )
 def test_any_mixture_of_titles_reads(parts: list[str]) -> None:
     """Texts glued together read as something, and never as approved beside a denial."""
-    reading = classify(". ".join(parts))
-    whole = {classify(part).status for part in parts}
+    reading = classify_text(". ".join(parts))
+    whole = {classify_text(part).status for part in parts}
     if {Status.APPROVED, Status.DENIED} <= whole:
         assert reading.status is not Status.APPROVED
 
@@ -324,13 +326,13 @@ def test_hostile_texts_of_200_kb_cost_little() -> None:
     """Work is linear and capped: all of them together take seconds, not minutes."""
     start = time.process_time()
     for text in LONG:
-        classify(text)
+        classify_text(text)
     assert time.process_time() - start < 20
 
 
 def test_what_stands_beyond_the_limit_is_not_read_and_makes_it_uncertain() -> None:
     """A text longer than the limit is read up to it and never called certain."""
-    reading = classify("Case Was Approved. " + "x " * READ_LIMIT + "Case Was Denied.")
+    reading = classify_text("Case Was Approved. " + "x " * READ_LIMIT + "Case Was Denied.")
     assert reading.status is Status.APPROVED
     assert not reading.certain
 
@@ -338,7 +340,7 @@ def test_what_stands_beyond_the_limit_is_not_read_and_makes_it_uncertain() -> No
 def test_leading_blanks_do_not_push_a_request_beyond_the_limit() -> None:
     """White space, tags and invisible characters do not count towards the limit."""
     for filler in (" ", "\u200b", "<i></i>", "&nbsp;"):
-        assert Tag.DEADLINE in classify(filler * 20_000 + "Request for Evidence Was Sent").tags
+        assert Tag.DEADLINE in classify_text(filler * 20_000 + "Request for Evidence Was Sent").tags
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from casebell.cli.terminal import json_line
-from casebell.uscis.classify import classify as read_status
+from casebell.uscis.classify import classify_text as read_status
 
 
 def classify(

@@ -56,7 +56,7 @@ _OCCURRED, _OBSERVED = TimeBasis.OCCURRED, TimeBasis.OBSERVED
 
 
 def understand(verified: VerifiedDelivery, source: Source) -> CaseEvent:
-    """Read a delivery of `source`, as an event that is not judged yet.
+    """Read a delivery of `source` as an event, not classified yet.
 
     Raises HeldDelivery; its message never quotes the body. A delivery that came with a `hold` is
     held: to release it, pass it again without.

@@ -14,7 +14,7 @@ from typing import Final
 from casebell.events import Status
 from casebell.kinds import meaning_of, word_key
 from casebell.settings import FieldMap, Source
-from casebell.uscis.classify import UNKNOWN, classify
+from casebell.uscis.classify import UNKNOWN, classify_text
 
 #: Fields that are looked at, and how deep in the body; real ones have a dozen at two levels.
 MAX_FIELDS: Final = 200
@@ -108,7 +108,7 @@ def _role(path: str, value: str) -> str:
 
 
 def _is_read(value: str) -> bool:
-    return word_key(value) in _STATUSES or classify(value).row != UNKNOWN
+    return word_key(value) in _STATUSES or classify_text(value).row != UNKNOWN
 
 
 def _name(path: str) -> str:

@@ -1,8 +1,8 @@
-"""From a stored event to a recorded decision: judge, fold, match, decide.
+"""From a stored event to a recorded decision: classify, fold, match, decide.
 
-`verdict` weighs what an event says of a status, by the senders' `words`; `fold` asks whether it is
-a new change of its case; `rules` compiles the configured rules once; `match` asks each of them and
-says why; `decide` turns what matched into recipients; `rulebook` takes an event through all of
-them; `coverage` says beforehand who would hear of what. These are functions of values. Only
-`router` waits and writes.
+`classification` gives an event one status and its tags; `fold` finds out whether it is a new change
+of its case; `rules` compiles the configured rules once; `match` evaluates each of them, with a
+reason; `decide` turns the rules that matched into recipients; `rulebook` runs these four steps;
+`decision_cache` remembers decisions; `coverage` lists beforehand the channels of each status and
+tag. All of these are pure functions. Only `router` waits and writes.
 """

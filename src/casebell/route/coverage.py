@@ -1,4 +1,4 @@
-"""Who would hear of each status and each tag: a rule that misses is silence."""
+"""Lists the channels that would be alerted of each status and tag, to find gaps in the rules."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from casebell.events import Status, Tag
 from casebell.route.rules import CompiledRule, Condition
 from casebell.uscis.implied import IMPLIED_TAGS
 
-#: What the rules have no say in.
+#: Tags that are not subject to the rules.
 _NOT_BY_RULES: Mapping[Tag, str] = MappingProxyType(
     {
         Tag.TEST: "operations only",
@@ -20,23 +20,23 @@ _NOT_BY_RULES: Mapping[Tag, str] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CoverageRow:
-    """Who hears of one status or one tag."""
+    """The channels of one status or one tag."""
 
     kind: Literal["status", "tag"]
     value: str
-    #: Channels that hear of it in every case.
+    #: Channels that are alerted in every case.
     channels: tuple[str, ...]
     #: Rules that match it in every case.
     rules: tuple[str, ...]
-    #: What else a reader should know; "" where there is nothing.
+    #: A remark for the reader, or "".
     note: str
 
 
 def coverage(rules: Sequence[CompiledRule]) -> list[CoverageRow]:
     """A row for each status with the tags it implies, then one for each tag with status `other`.
 
-    Only what `status` and `tags` ask for is decided here. A rule that asks for more (a receipt, a
-    team, a text) reaches some of these changes only, and is named in the note.
+    Only conditions on `status` and `tags` are evaluated here. A rule with others (a receipt, a
+    team, a text) matches only some of these changes, and is named in the note.
     """
     rows = [
         _row("status", status, rules, {"status": (status,), "tags": _implied(status)})
@@ -87,7 +87,7 @@ def _row(
 
 
 def _open(condition: Condition, facts: Mapping[str, Sequence[str]]) -> tuple[str, ...] | None:
-    """The keys on which a condition still depends; None where status or tags rule it out."""
+    """The other keys that a condition asks for; None if status or tags rule it out."""
     if any(clause.key in facts and not clause.holds(facts[clause.key]) for clause in condition):
         return None
     return tuple(clause.key for clause in condition if clause.key not in facts)

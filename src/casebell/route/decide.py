@@ -1,4 +1,4 @@
-"""Whom a change is told to, and why; "nobody" is a decision too. Pure."""
+"""Turns matched rules into a decision: the recipients of a change, or none, and why."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ Targets = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipient:
-    """One target that must hear of a change."""
+    """One target to alert of a change."""
 
     channel: str
     target: str
-    #: Names of the rules that asked.
+    #: Names of the rules that name its channel.
     rules: tuple[str, ...]
     urgent: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
-    """What the rules said about a change."""
+    """The decision about a change."""
 
     outcome: DecisionOutcome
     #: One sentence.
@@ -54,7 +54,7 @@ class Decision:
 def decide(
     event: ClassifiedEvent, matching: Matching, *, targets: Targets, ops: Sequence[str]
 ) -> Decision:
-    """Turn what matched into recipients, each target once however many rules name it."""
+    """Turn a matching into recipients: each target once, however many rules name it."""
     if is_placeholder(event.status, event.tags):
         return _nobody(
             matching, "USCIS shows no information for the case; a placeholder is no news"

@@ -1,10 +1,10 @@
-"""Whether an event is a new change of its case or one known already.
+"""Finds out whether an event is a new change of its case or reports a known one.
 
 Several events may report one change: the generic and the specific type, two sources, a polled
-state whose "last observed" time moves. An event reports a known change when it tells the same
-state, close enough in provider time, with no other state between. Order of arrival plays no part
-but for three things: which event founds a change, which of two states of one instant is current,
-and that a founded change is never split or joined when something from between arrives later.
+state whose "last observed" time moves. An event reports a known change if it has the same state, is
+close enough in provider time, and no other state lies between. The order of arrival matters for
+three things only: which event founds a change, which of two states of one instant is current, and
+that a founded change is never split or joined by an event that arrives later.
 
 The reasons: docs/decisions/0004-one-change.md, and docs/decisions/upstream.md, C1 to C6.
 """
@@ -18,13 +18,13 @@ from casebell.uscis import classify
 
 _MICROS = 1_000_000
 
-#: What makes two reports tell the same: the status, and for `other` the normalised text as well.
+#: Two reports with equal states tell the same: the status, and for `other` the normalised text.
 _State: TypeAlias = tuple[str, ...]
 
 #: The state of every placeholder, whatever its wording.
 _NO_INFO: _State = (Tag.NO_INFO,)
 
-#: How reasons name two reports of one state, and the first report of one, by kind of state.
+#: Phrases of reasons for a second report of a state, and for its first one, by kind of state.
 _AGAIN: dict[str, str] = {Status.OTHER: "same text", Tag.NO_INFO: "again no information"}
 _FIRST: dict[str, str] = {
     Status.OTHER: "first change with this text",
@@ -33,41 +33,41 @@ _FIRST: dict[str, str] = {
 
 
 class Fold(NamedTuple):
-    """What an event means for its case."""
+    """The result of folding an event into the history of its case."""
 
     #: The known change this event reports; None for a new one.
     change_id: int | None
-    #: Provider time of the event, or its time of receipt where the provider gave none.
+    #: Provider time of the event, or its time of receipt without one.
     at: Micros
     #: Normalised official text of the event.
     text_key: str
-    #: The latest provider time the change has now been reported for; it never moves back.
+    #: The latest provider time of the reports of the change; it never moves back.
     seen_until: Micros
     #: The same state with a new time of observation: stored, no alert.
     repeat: bool
-    #: A later status was already known; a new change still gets its own decision.
+    #: A later status was already known. A new change is decided nevertheless.
     late: bool
-    #: The case's current status is this event's from now on. Never true for an event older than
-    #: one for which it was true before, nor for a placeholder once a status is known.
+    #: This event's status becomes the case's current status. False for an event older than an
+    #: earlier current one, and for a placeholder once a status is known.
     current: bool
     #: Why, as a sentence in our own words.
     reason: str
 
 
 class _Report(NamedTuple):
-    """An event, reduced to what folding compares."""
+    """The parts of an event that folding compares."""
 
     state: _State
     text_key: str
     at: Micros
-    #: Its time may move with every poll.
+    #: The time is a time of observation, which moves with every poll.
     observed: bool
 
 
 def is_placeholder(status: Status, tags: Set[Tag]) -> bool:
-    """Whether a state says nothing of its case.
+    """Whether a state is a placeholder, which says nothing of its case.
 
-    A status that was told counts, whatever the text beside it: no RFE is lost for want of words.
+    A delivered status counts whatever its text, so that no RFE is lost for lack of a text.
     """
     return status is Status.OTHER and Tag.NO_INFO in tags
 
@@ -77,10 +77,13 @@ def fold(
 ) -> Fold:
     """Compare an event with the known changes of its receipt, in provider time.
 
-    `history` may come in any order. `coalesce` and `repeat_within` are seconds, both inclusive:
-    how far apart two reports of one change may lie, and how far apart when the later is the same
-    text at a new time of observation. Both are measured from the span for which the change
-    has been reported, so that a state that is polled for months stays one change.
+    Args:
+        event: classified.
+        history: in any order.
+        coalesce: seconds that two reports of one change may lie apart, inclusive.
+        repeat_within: the same, if the later report has the same text at a new time of
+            observation. Both are measured from the nearest end of the span in which the change was
+            reported, so that a state that is polled for months stays one change.
     """
     text_key = classify.text_key(event.text)
     report = _Report(
@@ -112,12 +115,12 @@ def fold(
 def _find(
     report: _Report, known: Sequence[Change], *, coalesce: float, repeat_within: float
 ) -> tuple[Change | None, str]:
-    """The known change that is reported, and the sentence that says why or why not."""
+    """The known change that the event reports, or None; and the reason."""
     kind = report.state[0]
     if not known:
         return None, _first(kind)
     why_not = ""
-    # Of two equally near ones the later, so that all reports of one instant go the same way.
+    # Of two equally near changes the later one, so that all reports of one instant fold alike.
     for change in sorted(
         (change for change in known if _state_of(change) == report.state),
         key=lambda change: (_gap(report, change), -change.seen_until, change.id),
@@ -140,7 +143,7 @@ def _first(kind: str) -> str:
 
 
 def _state(status: Status, tags: Set[Tag], text_key: str) -> _State:
-    """What must be equal for two reports to tell the same."""
+    """The state of a report; equal states tell the same."""
     if is_placeholder(status, tags):
         return _NO_INFO
     return (status, text_key) if status is Status.OTHER else (status,)
@@ -155,17 +158,17 @@ def _placeholder(change: Change) -> bool:
 
 
 def _gap(report: _Report, change: Change) -> Micros:
-    """How far the report lies outside the span of the change; 0 inside it."""
+    """The distance of the report from the span of the change; 0 inside it."""
     return max(change.at - report.at, report.at - change.seen_until, 0)
 
 
 def _observed_again(report: _Report, change: Change) -> bool:
-    """Whether this may be the same polled state at a new time."""
+    """Whether the report may be the same polled state at a new time of observation."""
     return report.observed and report.text_key == change.text_key
 
 
 def _between(report: _Report, change: Change, known: Iterable[Change]) -> Change | None:
-    """A change to another state that was seen strictly between the report and the change."""
+    """A change to another state that lies strictly between the report and the change."""
     low, high = sorted((report.at, min(max(report.at, change.at), change.seen_until)))
     return next(
         (
@@ -180,10 +183,10 @@ def _between(report: _Report, change: Change, known: Iterable[Change]) -> Change
 
 
 def _leads(report: _Report, found: Change | None, rivals: Sequence[Change]) -> bool:
-    """Whether nothing that is known speaks of a later time.
+    """Whether no known change is later than the report.
 
-    At one instant the change recorded last counts: nothing else tells the order of two texts
-    that share it, and a further report of the earlier one does not bring it back.
+    Of several changes at one instant the one recorded last is the latest. A second report of an
+    earlier one does not make that current again.
     """
     placeholder = report.state == _NO_INFO
     if placeholder and not all(_placeholder(rival) for rival in rivals):
@@ -199,7 +202,7 @@ def _leads(report: _Report, found: Change | None, rivals: Sequence[Change]) -> b
 
 
 def _duration(seconds: float) -> str:
-    """`24 h`, `7 d`, `90 s`: in the largest unit of which there are at least two."""
+    """`24 h`, `7 d`, `90 s`: in the largest unit that gives at least two."""
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:g} {unit}"

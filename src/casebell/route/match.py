@@ -1,7 +1,7 @@
-"""Who must hear of an event, and why: every rule in turn, with its reason.
+"""Evaluates every rule for an event, each with a reason.
 
-A reason may be stored and shown to whoever may see the decision, so it holds our own words,
-configured names and the taxonomy; never the official text, a label, a matter or a whole receipt.
+A reason is stored, and shown to everybody who may see the decision. So it holds only our own words,
+configured names, statuses and tags; never the official text, a label, a matter or a whole receipt.
 """
 
 import re
@@ -13,33 +13,33 @@ from casebell.events import Case, ClassifiedEvent, Status, Tag
 from casebell.route.rules import Clause, CompiledRule, Condition, readable
 from casebell.uscis.receipts import mask
 
-#: A list longer than this is not read.
-_MOST_LISTED = 5
-_MOST_CHARACTERS = 60
+#: Items of a list that a reason names; it counts the others.
+_MAX_LISTED = 5
+_MAX_CHARACTERS = 60
 
 _UNDECIDED = "it could not be decided, and so counts as matching"
-_SHOWABLE = re.compile(rf"[\w .,:;@/*?+'&()-]{{1,{_MOST_CHARACTERS}}}")
+_SHOWABLE = re.compile(rf"[\w .,:;@/*?+'&()-]{{1,{_MAX_CHARACTERS}}}")
 _RECEIPT = re.compile(r"[A-Z]{3}[0-9]{10}", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RuleResult:
-    """What one rule said."""
+    """The result of one rule."""
 
     name: str
     matched: bool
-    #: The keys that held; or the first that failed, with both sides.
+    #: The keys that held; or the first that failed, with the value and what the rule asks for.
     why: str
-    #: It could not be decided, and counts as matching: a rule that fails must not be silence.
+    #: The rule could not be evaluated, and counts as matching: an error must not cost an alert.
     undecided: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Notify:
-    """One channel that must hear of it."""
+    """One channel to notify."""
 
     channel: str
-    #: The rules that asked for it, in their order.
+    #: Names of the rules that name the channel, in their order.
     rules: tuple[str, ...]
     #: One of those rules is urgent, or the event itself is.
     urgent: bool
@@ -47,22 +47,22 @@ class Notify:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Matching:
-    """What the rules said of an event."""
+    """The results of all rules for an event."""
 
     #: Every rule, in the order of the configuration.
     results: tuple[RuleResult, ...]
-    #: Each channel once, in the order in which they were first asked for.
+    #: Each channel once, in the order in which the rules first name it.
     notify: tuple[Notify, ...]
-    #: The event is urgent, or a rule that matched is: also where nobody is notified.
+    #: The event is urgent, or a rule that matched is; also without a channel to notify.
     urgent: bool
 
     @property
     def undecided(self) -> tuple[str, ...]:
-        """Rules that could not be decided, by name."""
+        """The names of the rules that could not be evaluated."""
         return tuple(result.name for result in self.results if result.undecided)
 
     def as_record(self) -> dict[str, Any]:
-        """The same as JSON values, for the recorded decision."""
+        """As JSON values, for the stored decision."""
         return {
             "rules": [
                 {"name": result.name, "matched": result.matched, "why": result.why}
@@ -77,7 +77,7 @@ class Matching:
 
 
 def match(rules: Sequence[CompiledRule], event: ClassifiedEvent, case: Case) -> Matching:
-    """Ask every rule; all that match count."""
+    """Evaluate every rule; all that match count."""
     text_counts = any("text" in rule.reads for rule in rules)
     facts = facts_of(event, case, text_counts=text_counts)
     results = tuple(_ask(rule, facts) for rule in rules)
@@ -102,7 +102,7 @@ def match(rules: Sequence[CompiledRule], event: ClassifiedEvent, case: Case) -> 
 def facts_of(
     event: ClassifiedEvent, case: Case, *, text_counts: bool = False
 ) -> Mapping[str, tuple[str, ...]]:
-    """What each key of a condition is compared with; the text only where a rule looks into it."""
+    """The values of each key of a condition; the text only if `text_counts`."""
     text = event.text if text_counts else ""
     return {
         "source": (event.source,),
@@ -140,20 +140,20 @@ def _ask(rule: CompiledRule, facts: Mapping[str, tuple[str, ...]]) -> RuleResult
 
 
 class _Undecided(Exception):
-    """No clause of a condition fails, and one of them cannot be decided."""
+    """No clause of a condition fails, and one of them cannot be evaluated."""
 
 
 def _failed(condition: Condition, facts: Mapping[str, tuple[str, ...]]) -> Clause | None:
     """The first clause that does not hold.
 
     Raises:
-        _Undecided: that cannot be told.
+        _Undecided: no clause fails, and one of them cannot be evaluated.
     """
     undecided = False
     for clause in condition:
         try:
             holds = clause.holds(facts[clause.key])
-        except Exception:  # noqa: BLE001 - whatever it is, a rule that fails must not be silence
+        except Exception:  # noqa: BLE001 - of any kind: an error must not cost an alert
             undecided = True
         else:
             if not holds:
@@ -164,7 +164,7 @@ def _failed(condition: Condition, facts: Mapping[str, tuple[str, ...]]) -> Claus
 
 
 def _holding(clause: Clause, values: Sequence[str]) -> str:
-    """A clause that holds, in words."""
+    """The reason of a clause that holds."""
     match clause.key:
         case "text":
             return "the text says what the rule asks for"
@@ -175,7 +175,7 @@ def _holding(clause: Clause, values: Sequence[str]) -> str:
 
 
 def _failing(clause: Clause, values: Sequence[str]) -> str:
-    """A clause that does not hold, in words: what is, and what is asked for."""
+    """The reason of a clause that fails: the value, and what the rule asks for."""
     match clause.key:
         case "text":
             return "the text does not say what the rule asks for"
@@ -197,16 +197,16 @@ def _stating(key: str, values: Sequence[str]) -> str:
 
 
 def _shown(value: str) -> str:
-    """A value in a reason: types come from outside, and anything might hold a receipt."""
+    """A value as a reason shows it: types come from senders, and any value may hold a receipt."""
     if _SHOWABLE.fullmatch(value) is None:
         return "something that is not shown here"
     return _RECEIPT.sub(lambda found: mask(found[0].upper()), value)
 
 
 def _few(items: Iterable[str], between: str) -> str:
-    """The first few, and how many more there are."""
+    """The first items, and the number of the others."""
     every = list(items)
-    few = every[:_MOST_LISTED]
+    few = every[:_MAX_LISTED]
     if more := len(every) - len(few):
         few.append(f"{more} more")
     return between.join(few)

@@ -1,7 +1,7 @@
-"""Gives every event its decision: in the transaction that stores it, or later where that failed.
+"""Decides every event in the transaction that stores it, or later if that failed.
 
-A bad rule can never cost a delivery: an event whose decision fails is stored without one, told to
-operations, and decided by the same code at the next start, at each reload and once a minute.
+A bad rule can never cost a delivery. An event whose decision fails is stored undecided, and
+operations are told. The same code decides it at the next start, at each reload and once a minute.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,17 +18,17 @@ from casebell.store.unit_of_work import UnitOfWork
 from casebell.telemetry import Log, Metrics
 from casebell.uscis.receipts import mask
 
-#: Events decided later in one transaction.
-BATCH = 256
-#: Seconds between two tries to decide about what could not be decided.
+#: Undecided events that one transaction of the loop decides.
+UNDECIDED_BATCH = 256
+#: Seconds between two attempts to decide undecided events.
 RETRY_EVERY = 60.0
 
 
 class Router:
-    """Decides about events; its loop decides about those that were left without.
+    """Decides events; its loop decides those that are stored undecided.
 
     Args:
-        rulebook: the one in force.
+        rulebook: returns the rulebook in force.
         decided: called after each commit that may have put alerts into the outbox.
     """
 
@@ -48,7 +48,7 @@ class Router:
         self._metrics = metrics
         self._log = log
         self._decided = decided
-        #: Decides about what has no decision.
+        #: Decides undecided events.
         self.loop = Loop(
             self.decide_again,
             name="router",
@@ -60,13 +60,13 @@ class Router:
         )
 
     def decide(self, unit: UnitOfWork) -> list[Decided]:
-        """Decide about the new events of a transaction, as far as that can be done."""
+        """Decide the new events of a transaction; those that fail stay undecided."""
         now = self._clock.now()
         found = (self._decide(unit, one, now=now) for one in unit.undecided)
         return [one for one in found if one is not None]
 
     def committed(self, decided: Sequence[Decided]) -> None:
-        """Count and log decisions that are on disk, and have their alerts sent."""
+        """Count and log decisions that are on disk, and wake the dispatcher."""
         for one in decided:
             self._metrics.decisions.labels(one.outcome._value_).inc()
             self._log.info(
@@ -81,26 +81,26 @@ class Router:
         self._decided()
 
     async def decide_again(self) -> None:
-        """Decide about what has no decision, oldest first."""
+        """Decide undecided events, oldest first."""
         async with self._store.read() as connection:
             if not await cases.any_undecided(connection):
                 return
         after = 0
-        while looked_at := await self._decide_some(after=after):
-            after = looked_at[-1]
-            if len(looked_at) < BATCH:
+        while ids := await self._decide_batch(after=after):
+            after = ids[-1]
+            if len(ids) < UNDECIDED_BATCH:
                 return
 
-    async def _decide_some(self, *, after: int) -> list[int]:
-        """Decide about a batch of what has no decision; the ids of its events, in order."""
+    async def _decide_batch(self, *, after: int) -> list[int]:
+        """Decide a batch of undecided events; return their ids, in order."""
 
-        async def piece(connection: Connection) -> tuple[list[int], list[Decided]]:
-            found, broken = await cases.undecided(connection, after=after, limit=BATCH)
+        async def write(connection: Connection) -> tuple[list[int], list[Decided]]:
+            found, broken = await cases.undecided(connection, after=after, limit=UNDECIDED_BATCH)
             unit = UnitOfWork(await Driver.of(connection))
             await unit.load([one.event for one in found])
             now = self._clock.now()
             for event_id, error in broken.items():
-                self._set_aside(unit, event_id, error, now=now)
+                self._leave_undecided(unit, event_id, error, now=now)
             decided = [self._decide(unit, one, now=now) for one in found]
             await unit.write()
             return (
@@ -108,9 +108,9 @@ class Router:
                 [one for one in decided if one is not None],
             )
 
-        looked_at, decided = await self._store.transact(piece)
+        ids, decided = await self._store.transact(write)
         self.committed(decided)
-        return looked_at
+        return ids
 
     def _decide(self, unit: UnitOfWork, one: Undecided, *, now: Micros) -> Decided | None:
         receipt = one.event.receipt
@@ -123,13 +123,15 @@ class Router:
                 now=now,
             )
             unit.decide(decided, now=now)
-        except Exception as error:  # noqa: BLE001 - kept, told, and tried again
-            self._set_aside(unit, one.id, error, now=now)
+        except Exception as error:  # noqa: BLE001 - the event stays undecided
+            self._leave_undecided(unit, one.id, error, now=now)
             return None
         return decided
 
-    def _set_aside(self, unit: UnitOfWork, event_id: int, error: Exception, *, now: Micros) -> None:
-        """Leave an event without a decision; operations are told once."""
+    def _leave_undecided(
+        self, unit: UnitOfWork, event_id: int, error: Exception, *, now: Micros
+    ) -> None:
+        """Log the error; operations are told once for each event."""
         self._log.error("event.defect", row=event_id, error=error)
         alerts = self._rulebook().ops.alerts_for(EventUndecided(event=event_id), now=now)
-        unit.tell(alerts, now=now)
+        unit.add_alerts(alerts, now=now)

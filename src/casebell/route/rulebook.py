@@ -1,4 +1,4 @@
-"""What comes of one event by the configuration in force: classify → fold → match → decide."""
+"""Decides one event by the configuration in force: classify → fold → match → decide."""
 
 from collections.abc import Iterable, Sequence
 
@@ -22,24 +22,24 @@ from casebell.ops_messages import (
     OpsMessage,
     RuleUndecided,
 )
+from casebell.route.classification import Meanings, classify_event
 from casebell.route.decide import Recipient, Targets
-from casebell.route.decisions import DecisionCache
+from casebell.route.decision_cache import DecisionCache
 from casebell.route.fold import Fold, fold
 from casebell.route.rules import CompiledRule
-from casebell.route.verdict import Meanings, verdict_on
 from casebell.store.ops import OpsTargets
 
 _CONTRADICTIONS = frozenset({Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT})
 
 
 class Rulebook:
-    """By what events are classified and decided about.
+    """Everything of the configuration by which events are decided.
 
     Args:
-        meanings: what the operator says of words and receipts.
+        meanings: the configuration of classification.
         rules: compiled, in the order of the configuration.
         targets: every channel's targets.
-        ops: where operations read.
+        ops: the targets of operations.
         coalesce, repeat_within: seconds, see `fold`.
     """
 
@@ -68,15 +68,15 @@ class Rulebook:
         next_change: int,
         now: Micros,
     ) -> Decided:
-        """Decide about one event.
+        """Decide one event.
 
         Args:
-            history: the changes known of its receipt, in any order.
-            next_change: the number of the change, should it found one.
+            history: the known changes of its receipt, in any order.
+            next_change: the id of its change, if it is a new one.
         """
-        event = one.event.classified(verdict_on(one.event, self._meanings))
+        event = one.event.classified(classify_event(one.event, self._meanings))
         folded = fold(event, history, coalesce=self._coalesce, repeat_within=self._repeat_within)
-        # Rules may ask for what folding found out.
+        # Rules may ask for the flags that folding adds.
         event = _with_flags(event, folded)
         contradictions = _contradictions(one, event)
         if folded.change_id is not None:
@@ -95,9 +95,9 @@ class Rulebook:
                 late=folded.late,
                 current=folded.current,
                 reason=folded.reason,
-                alerts=self._tell(contradictions, now=now),
+                alerts=self._alerts(contradictions, now=now),
             )
-        decision, record = self._decisions.on(event, case)
+        decision, record = self._decisions.decide(event, case)
         undecided = [RuleUndecided(rule=name, event=one.id) for name in decision.matching.undecided]
         return Decided(
             id=one.id,
@@ -119,18 +119,18 @@ class Rulebook:
             reason=folded.reason,
             alerts=(
                 *(_case_alert(one, next_change, to) for to in decision.recipients),
-                *self._tell([*undecided, *contradictions], now=now),
+                *self._alerts([*undecided, *contradictions], now=now),
             ),
         )
 
-    def _tell(self, messages: Iterable[OpsMessage], *, now: Micros) -> tuple[NewAlert, ...]:
+    def _alerts(self, messages: Iterable[OpsMessage], *, now: Micros) -> tuple[NewAlert, ...]:
         return tuple(
             alert for message in messages for alert in self.ops.alerts_for(message, now=now)
         )
 
 
 def _contradictions(one: Undecided, event: ClassifiedEvent) -> list[OpsMessage]:
-    """A source's mistakes, of which operations hear: nobody else can have them corrected."""
+    """Messages on a source's mistakes to operations, who can have the source correct them."""
     found: list[OpsMessage] = []
     if Flag.CONFLICT in event.flags and one.revision_of is not None:
         found.append(

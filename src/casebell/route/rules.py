@@ -1,18 +1,17 @@
 """The configured rules, compiled once at start and at every reload.
 
-What a value asks for, by key of `when`:
+How a value is matched, by key of `when`:
 
-- `source`, `status`, `tags`, `flags`: exactly that word. Several tags ask for any one of them.
+- `source`, `status`, `tags`, `flags`: exactly that word. Of several tags any one suffices.
 - `type`, `owner`, `team`, `matter`, `label`: the whole value, where `*` stands for anything and `?`
   for one character: `case.rfe.*`, `Acme-*`. Brackets are ordinary characters.
-- `receipt`: the same over the canonical number, and `[0-4]` stands for one of these: `IOE09*`.
+- `receipt`: likewise, by the canonical number; `[0-4]` stands for one of these digits: `IOE09*`.
 - `text`: a part of the official text; HTML entities, kinds of apostrophe and white space make no
   difference. Between slashes it is a regular expression: `/biometric.*rescheduled/`, read by RE2.
 
-Upper and lower case never matter. What is not known (no owner, no type) meets no value, not even
-`*`.
+Case never matters. An unknown value (no owner, no type) matches nothing, not even `*`.
 
-Every pattern takes time that is linear in what it searches.
+Every pattern takes time linear in the length of the text it searches.
 """
 
 import fnmatch
@@ -31,7 +30,7 @@ _WHITE_SPACE = re.compile(r"\s+")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Clause:
-    """One key of a condition: any of its values must be met."""
+    """One key of a condition: any of its values suffices."""
 
     key: str
     #: The values as configured.
@@ -39,10 +38,10 @@ class Clause:
     patterns: tuple[Expression, ...]
 
     def holds(self, values: Iterable[str]) -> bool:
-        """Whether one of the values is one that is asked for.
+        """Whether one of the values matches.
 
         Raises:
-            ValueError: that cannot be decided.
+            ValueError: a pattern cannot be evaluated.
         """
         return any(
             pattern.search(value) is not None
@@ -52,7 +51,7 @@ class Clause:
         )
 
 
-#: All clauses must hold; an empty condition is met by every change.
+#: All clauses must hold; an empty condition holds for every change.
 Condition: TypeAlias = tuple[Clause, ...]
 
 
@@ -61,9 +60,9 @@ class CompiledRule:
     """A rule, ready to be matched."""
 
     name: str
-    #: Any of these must be met.
+    #: Any of these must hold.
     when: tuple[Condition, ...]
-    #: Names of channels; () tells nobody, on purpose.
+    #: Names of channels; () alerts nobody, on purpose.
     notify: tuple[str, ...]
     urgent: bool
     #: The keys that its conditions ask for.
@@ -71,7 +70,7 @@ class CompiledRule:
 
 
 def compile_rules(rules: Iterable[Rule]) -> tuple[CompiledRule, ...]:
-    """The rules of the configuration, in its order. The settings have checked every value."""
+    """Compile the configured rules, in order. The settings have checked every value."""
     return tuple(_compiled(rule) for rule in rules)
 
 
@@ -87,7 +86,7 @@ def _compiled(rule: Rule) -> CompiledRule:
 
 
 def readable(text: str) -> str:
-    """A text as it is searched: entities decoded, apostrophes and white space in one spelling."""
+    """The text that is searched: entities decoded, apostrophes and white space normalised."""
     return _WHITE_SPACE.sub(" ", decoded(text).translate(_APOSTROPHES)).strip()
 
 
@@ -120,7 +119,7 @@ def _glob(value: str) -> re.Pattern[str]:
 
 
 def _receipt_glob(value: str) -> re.Pattern[str]:
-    # The library's translation takes linear time, however many stars there are.
+    # The library's translation matches in linear time, whatever the number of stars.
     return re.compile(rf"\A{fnmatch.translate(value)}", re.IGNORECASE)
 
 

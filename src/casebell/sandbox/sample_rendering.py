@@ -7,7 +7,7 @@ from casebell.events import Alert, AlertKind, Case, Delivery, VerifiedDelivery
 from casebell.notify.channel import Policy
 from casebell.notify.render import CaseFacts, render_case
 from casebell.receive.understand import understand
-from casebell.route.verdict import Meanings, verdict_on
+from casebell.route.classification import Meanings, classify_event
 from casebell.sandbox.deliveries import SAMPLES, body_of
 from casebell.settings import Source
 
@@ -28,7 +28,7 @@ def render_samples(policies: Mapping[str, Policy]) -> int:
         )
         verified = VerifiedDelivery(delivery=delivery, secret_label=kind.name)
         event = understand(verified, source)
-        classified = event.classified(verdict_on(event, Meanings(kinds={kind.name: kind.name})))
+        classified = event.classified(classify_event(event, Meanings(kinds={kind.name: kind.name})))
         for name, policy in policies.items():
             alert = Alert(
                 id=0,

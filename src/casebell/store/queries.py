@@ -236,7 +236,7 @@ def event_columns() -> Select[Any]:
 
 
 def event_json(row: Row[Any]) -> dict[str, Any]:
-    """An event as docs/contract.md has it; without a status and tags where it is not judged yet."""
+    """An event as docs/contract.md has it; without status and tags while undecided."""
     return {
         "id": row.id,
         "source": row.source,

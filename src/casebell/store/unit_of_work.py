@@ -365,7 +365,7 @@ class UnitOfWork:
         self._alerts += told
         self._entries.append(entry)
 
-    def tell(self, new: Sequence[NewAlert], *, now: Micros) -> None:
+    def add_alerts(self, new: Sequence[NewAlert], *, now: Micros) -> None:
         """Put alerts into the outbox; those already there stay as they are."""
         self._alerts += [outbox.row_of(alert, now=now) for alert in new]
 

@@ -1,9 +1,9 @@
-"""What a USCIS status text says: text in, status and tags out.
+"""Reads a USCIS status text: text in, status and tags out.
 
-A text is a title ("Case Was Approved") or a whole official description of two to five sentences.
-`statements` finds what it states, leaving out conditions, possibilities and plans; each statement
-is read by the table in `statuses.toml`, whose first matching row counts; `_settle` weighs the rows
-against each other. What it must not miss: docs/decisions/upstream.md, D1, D2, D11 and D12.
+A text is a title ("Case Was Approved") or an official description of two to five sentences.
+`statements` extracts its statements, without conditions, possibilities and plans. For each
+statement the first matching row of the table in `statuses.toml` counts; `_settle` combines these
+rows. What it must not miss: docs/decisions/upstream.md, D1, D2, D11 and D12.
 """
 
 import re
@@ -22,11 +22,11 @@ _PLACEHOLDER_LIMIT = 100
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """What a text says."""
+    """The status and tags of a text."""
 
     status: Status
     tags: frozenset[Tag]
-    #: False where the table guessed, or where USCIS's own wording leaves the outcome open.
+    #: False if the table guessed, or if USCIS's own wording leaves the outcome open.
     certain: bool
     #: The table row that decided, for explanations.
     row: str
@@ -39,11 +39,11 @@ class _Row:
     reading: Reading
     says: re.Pattern[str]
     unless: re.Pattern[str] | None
-    #: It replaces what an earlier sentence said.
+    #: It replaces the row of an earlier sentence.
     decisive: bool
 
     def matches(self, padded: str) -> bool:
-        """Whether it reads a statement, given with a blank at either end."""
+        """Whether it matches a statement, given with a blank at either end."""
         return self.says.search(padded) is not None and (
             self.unless is None or self.unless.search(padded) is None
         )
@@ -51,13 +51,13 @@ class _Row:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Table:
-    """The rows in reading order; `whole` ones read only the entire text."""
+    """The rows in order; a row of `whole` must match the entire text."""
 
     whole: tuple[_Row, ...]
     rows: tuple[_Row, ...]
 
 
-#: The row of a text that no row of the table reads.
+#: The row of a text that no row of the table matches.
 UNKNOWN = "unknown"
 _UNKNOWN = Reading(status=Status.OTHER, tags=frozenset(), certain=False, row=UNKNOWN)
 _MIXED = Reading(
@@ -68,17 +68,17 @@ _MIXED = Reading(
 )
 
 
-def classify(text: str) -> Reading:
+def classify_text(text: str) -> Reading:
     """Read a title or a description. Never raises; work is linear in the text's length."""
-    return _again(text) if len(text) <= _REMEMBERED else _classify(text)
+    return _cached(text) if len(text) <= _MAX_CACHED_CHARACTERS else _classify(text)
 
 
-#: Titles and short descriptions come again and again; longer texts carry dates and receipts.
-_REMEMBERED = 200
+#: Characters of a text that is cached. Shorter texts recur; longer ones have dates and receipts.
+_MAX_CACHED_CHARACTERS = 200
 
 
 @lru_cache(maxsize=1024)
-def _again(text: str) -> Reading:
+def _cached(text: str) -> Reading:
     return _classify(text)
 
 
@@ -96,7 +96,7 @@ def _classify(text: str) -> Reading:
 
 
 def text_key(text: str) -> str:
-    """The text in one spelling: two texts with one key say the same.
+    """The text in one spelling: texts with equal keys say the same.
 
     Entities decoded, tags stripped, apostrophes, accents and invisible characters dropped, case,
     punctuation and white space folded.
@@ -110,7 +110,7 @@ _CARRIES_ON = r"(?!(?:not|no|never|nor|nothing|none|neither|without|which|that|w
 
 @lru_cache(maxsize=1024)
 def _read(sentence: str) -> tuple[tuple[_Row, bool], ...]:
-    """The rows that a sentence's statements match, in order, each with whether in an aside."""
+    """The rows that a sentence's statements match, in order; each with whether it is an aside."""
     found = []
     for statement, aside in statements(sentence):
         padded = f" {statement} "
@@ -143,7 +143,7 @@ def _settle(found: Iterable[tuple[_Row, bool]]) -> Reading:
             current = new
     if current is None:
         return _UNKNOWN
-    # However far apart in the text, and whatever stood between.
+    # However far apart in the text, and whatever is between them.
     if verdicts >= _BOTH and current.status in _BOTH:
         return _MIXED
     return current
@@ -153,7 +153,7 @@ _BOTH = frozenset({Status.APPROVED, Status.DENIED})
 
 
 def _overturns(old: Reading, new: Reading) -> bool:
-    """Whether an approval is told after what speaks against it."""
+    """Whether an approval follows a statement that contradicts it."""
     return new.status is Status.APPROVED and bool({Tag.ADVERSE, Tag.REJECTED} & old.tags)
 
 

@@ -1,4 +1,4 @@
-"""What a status says of itself, whatever the text beside it says."""
+"""The tags that a status implies, whatever its text."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -34,14 +34,14 @@ def canonical(raw: str) -> str:
     """The receipt as three ASCII letters and ten digits.
 
     Case, full-width letters, white space, dashes of any kind and asterisks do not matter. Letter O
-    and digit 0 are never swapped, and what the decision does not name (zero-width and control
-    characters, letters and digits of other scripts) is refused rather than dropped.
+    and digit 0 are never swapped. Other characters (zero-width and control characters, letters and
+    digits of other scripts) are refused, not dropped.
 
     Raises:
-        ReceiptError: it is anything else.
+        ReceiptError: `raw` is not a receipt number.
     """
     if _CANONICAL.fullmatch(raw):
-        # Nearly all of them; the rest is ten times the work.
+        # Nearly all receipts; the general way takes ten times as long.
         return raw
     if len(raw) > MAX_RAW:
         msg = "too long for a receipt number"

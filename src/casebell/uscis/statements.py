@@ -1,8 +1,8 @@
-"""From a status text to what it states, before anybody asks what that means.
+"""Extracts the statements of a status text; `classify` reads them.
 
-Three steps: `plain_text` decodes and folds; `sentences` drops what never decides (dates, receipts,
-form names, addresses) and splits; `statements` keeps what a sentence states: conditions,
-possibilities and plans are cut off, reasons and relative clauses set apart.
+Three steps: `plain_text` decodes and folds; `sentences` drops particulars (dates, receipts, form
+names, addresses) and splits; `statements` cuts conditions, possibilities and plans off a sentence,
+and sets reasons and relative clauses apart.
 """
 
 import re
@@ -20,7 +20,7 @@ _BLOCK_TAG = re.compile(r"</?(?:p|div|h[1-6]|[uo]l|li|table|t[drh])\b[^<>]*>", r
 _BREAK_TAG = re.compile(r"<[bh]r\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"<[/!a-z][^<>]*>", re.IGNORECASE)
 _APOSTROPHES = re.compile("[\u0027\u0060\u00b4\u2018\u2019\u201b\u02bc\u02b9\u2032\uff07]")
-#: Combining marks (after decomposition) and characters that show nothing.
+#: Combining marks (after decomposition) and invisible characters.
 _INVISIBLE = re.compile(
     "[\u0300-\u036f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
 )
@@ -135,7 +135,7 @@ _SEGMENT = re.compile(
     r"[,;:]| and (?=(?:you|we|it|this|they|may|might|can|could|would|will)\b)"
     r"| (?:but|however|pero|y (?=(?:le|su|se|puede|usted)\b)) ?"
 )
-#: What may be is not stated; but "could not" and "cannot" are.
+#: A possibility is not a statement; but "could not" and "cannot" are.
 _POSSIBLE = re.compile(
     r"\b(?:may|might|would|could(?! not\b)|can(?! not\b)|pueden?|podrian?|podran?)\b"
 )
@@ -143,7 +143,7 @@ _PLANNED = re.compile(r"\b(?:will|shall|sera|seran|enviaremos|notificaremos|info
 
 
 def statements(sentence: str) -> Iterator[tuple[str, bool]]:
-    """The statements of a sentence as words, each with whether it is only an aside."""
+    """The statements of a sentence as words, each with whether it is an aside."""
     said = _CONDITION.split(sentence, maxsplit=1)[0]
     asides: list[str] = []
     if leading := _LEADING_ASIDE.match(said):

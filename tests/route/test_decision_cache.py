@@ -1,4 +1,4 @@
-"""Decisions that are remembered are those that would be taken anew."""
+"""A cached decision is the one that the rules would give again."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from casebell.events import Case, ClassifiedEvent, Flag, Status, Tag
 from casebell.route.decide import decide
-from casebell.route.decisions import MAX_DECISIONS, DecisionCache
+from casebell.route.decision_cache import MAX_CACHED, DecisionCache
 from casebell.route.match import match
 from casebell.route.rules import compile_rules
 from casebell.settings import Rule
@@ -58,11 +58,11 @@ cases = st.builds(
 @given(st.lists(st.tuples(events, cases), min_size=2, max_size=12))
 def test_they_are_what_the_rules_say(told: list[tuple[ClassifiedEvent, Case]]) -> None:
     """Whatever was decided before, an event gets the decision that its own facts ask for."""
-    book = decisions()
+    cache = decisions()
     rules = compile_rules(Rule.model_validate(rule) for rule in RULES)
     for event, case in told * 2:
         fresh = decide(event, match(rules, event, case), targets=TARGETS, ops=("ops",))
-        decided = book.on(event, case)
+        decided = cache.decide(event, case)
         assert decided.decision == fresh
         assert decided.record == fresh.as_record()
 
@@ -70,10 +70,10 @@ def test_they_are_what_the_rules_say(told: list[tuple[ClassifiedEvent, Case]]) -
 @pytest.mark.parametrize("when", [{"text": ["interview"]}, {"receipt": ["IOE*"]}])
 def test_what_is_particular_is_asked_each_time(when: dict[str, Any]) -> None:
     """A rule that reads the text or the receipt is asked for every event."""
-    book = decisions([*RULES, {"name": "Particular", "when": when, "notify": ["slack"]}])
+    cache = decisions([*RULES, {"name": "Particular", "when": when, "notify": ["slack"]}])
     case = Case(receipt="IOE0912345678")
     told = [
-        book.on(classified_event(text=text, receipt=receipt), case)
+        cache.decide(classified_event(text=text, receipt=receipt), case)
         .decision.matching.results[-1]
         .matched
         for text, receipt in (
@@ -86,8 +86,8 @@ def test_what_is_particular_is_asked_each_time(when: dict[str, Any]) -> None:
 
 def test_strangers_words_do_not_fill_the_memory() -> None:
     """A source that invents types is forgotten in time."""
-    book = decisions()
+    cache = decisions()
     case = Case(receipt="IOE0912345678")
-    for number in range(2 * MAX_DECISIONS):
-        book.on(classified_event(type=f"case.{number}"), case)
-    assert len(book._remembered) <= MAX_DECISIONS
+    for number in range(2 * MAX_CACHED):
+        cache.decide(classified_event(type=f"case.{number}"), case)
+    assert len(cache._cache) <= MAX_CACHED

@@ -1,6 +1,6 @@
-"""One status out of three voices: event type, delivered word, official text.
+"""Classifies an event: one status from its type, its delivered words and its official text.
 
-How they are weighed: docs/decisions/upstream.md, B10, C3, D2 and D4.
+How these three are weighed: docs/decisions/upstream.md, B10, C3, D2 and D4.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from casebell.events import CaseEvent, Classification, Flag, Status, Tag
 from casebell.kinds import Word, meaning_of, status_of_type, word_key
-from casebell.uscis.classify import Reading, classify
+from casebell.uscis.classify import Reading, classify_text
 from casebell.uscis.implied import IMPLIED_TAGS
 from casebell.uscis.receipts import is_staging
 
@@ -30,21 +30,21 @@ _URGENCY = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Meanings:
-    """What the words of each source and its receipts mean."""
+    """The configuration of classification."""
 
-    #: By source: its kind, whose vocabulary goes before that of the others.
+    #: By source: its kind, whose vocabulary is looked up before the others'.
     kinds: Mapping[str, str] = field(default_factory=dict)
-    #: By source: its own meanings of delivered words, keys in lower case. A source that is gone
-    #: from the configuration has none.
+    #: By source: the operator's meanings of delivered words, keys in lower case. A source that was
+    #: removed from the configuration has none.
     categories: Mapping[str, Mapping[str, Status]] = field(default_factory=dict)
-    #: Globs over canonical receipts that are only tests, beside the official staging ones.
+    #: Globs over canonical receipts that are tests, beside the official staging receipts.
     test_receipts: Sequence[str] = ()
 
 
-def verdict_on(event: CaseEvent, meanings: Meanings) -> Classification:
-    """Weigh a stored event; test receipts get the tag `test`."""
+def classify_event(event: CaseEvent, meanings: Meanings) -> Classification:
+    """Classify an event; test receipts get the tag `test`."""
     words = tuple(filter(None, (event.delivered_status, event.delivered_category)))
-    verdict = judge(
+    found = classify_fields(
         event_type=event.type,
         words=words,
         text=event.text,
@@ -52,15 +52,15 @@ def verdict_on(event: CaseEvent, meanings: Meanings) -> Classification:
         categories=meanings.categories.get(event.source, {}),
     )
     if is_staging(event.receipt) or _among(event.receipt, meanings.test_receipts):
-        return replace(verdict, tags=verdict.tags | {Tag.TEST})
-    return verdict
+        return replace(found, tags=found.tags | {Tag.TEST})
+    return found
 
 
 def _among(receipt: str, globs: Sequence[str]) -> bool:
     return bool(globs) and any(fnmatchcase(receipt, glob) for glob in globs)
 
 
-def judge(
+def classify_fields(
     *,
     event_type: str,
     words: Sequence[str],
@@ -68,40 +68,43 @@ def judge(
     categories: Mapping[str, Status],
     kind: str | None = None,
 ) -> Classification:
-    """Weigh what an event says of a status.
+    """Classify by the fields that tell of a status. Unknown types and words assert nothing.
 
-    `words` are the delivered status and category, those that are there; `kind` is the source's;
-    `categories` the operator's own meanings of such words, keys in lower case, which go before
-    ours. Unknown types and words assert nothing.
+    Args:
+        event_type: the event's type, or "".
+        words: the delivered status and category, without empty ones.
+        text: the official text, or "".
+        categories: the operator's meanings of words, keys in lower case; they override ours.
+        kind: the source's kind.
     """
-    reading = classify(text) if text.strip() else None
+    reading = classify_text(text) if text.strip() else None
     own = tuple(categories.get(word.strip().casefold()) for word in words) if categories else ()
-    weigh = _weigh if sum(map(len, words)) <= _REMEMBERED else _weigh.__wrapped__
-    return weigh(event_type, tuple(words), own, reading, kind)
+    combine = _combine if sum(map(len, words)) <= _MAX_CACHED_CHARACTERS else _combine.__wrapped__
+    return combine(event_type, tuple(words), own, reading, kind)
 
 
-#: Characters of words that are remembered; any real ones are shorter.
-_REMEMBERED = 200
+#: Words with more characters together are not cached; real ones are shorter.
+_MAX_CACHED_CHARACTERS = 200
 
 
 @lru_cache(maxsize=2048)
-def _weigh(
+def _combine(
     event_type: str,
     words: tuple[str, ...],
     own: tuple[Status | None, ...],
     reading: Reading | None,
     kind: str | None,
 ) -> Classification:
-    """The same few voices speak again and again, whatever dates and names the text has."""
+    """Combine the three. Cached: few combinations recur, since a reading has no dates or names."""
     certain = _certain_status(reading)
-    said = zip(words, own or (None,) * len(words), strict=True)
+    overrides = zip(words, own or (None,) * len(words), strict=True)
     meanings = [
         known
-        for word, ours in said
-        if (known := Word(status=ours) if ours else meaning_of(word, kind=kind)) is not None
+        for word, override in overrides
+        if (known := Word(status=override) if override else meaning_of(word, kind=kind)) is not None
     ]
 
-    asserted = [_settled(meaning, certain) for meaning in meanings]
+    asserted = [_status_of(meaning, certain) for meaning in meanings]
     by_type = status_of_type(event_type, kind=kind)
     if by_type is not None:
         asserted.append(by_type)
@@ -127,17 +130,17 @@ def _weigh(
 
 
 def _certain_status(reading: Reading | None) -> Status | None:
-    """A placeholder is certain only of saying nothing: it must not mute what a word says."""
+    """The text's status, if it is certain; a placeholder has none, and so overrides no word."""
     if reading is None or not reading.certain or Tag.NO_INFO in reading.tags:
         return None
     return reading.status
 
 
-def _settled(word: Word, certain: Status | None) -> Status:
-    """For a word that hides other statuses, a certain text decides.
+def _status_of(word: Word, certain: Status | None) -> Status:
+    """A word's status; a certain text overrides a word that may hide other statuses.
 
-    A text of status `other` decides only where the word may hide that: an intent to deny under
-    "Request for Evidence" stays what was delivered, and its tags say the rest.
+    A text of status `other` overrides only a word that may hide `other`: an intent to deny under
+    "Request for Evidence" keeps the delivered status, and its tags tell the difference.
     """
     if not word.hides or certain is None:
         return word.status
@@ -146,18 +149,18 @@ def _settled(word: Word, certain: Status | None) -> Status:
 
 
 def _contradicts(word: Word, certain: Status | None) -> bool:
-    """Whether the text decided for a status that the word cannot stand for."""
+    """Whether the text's status is one that the word cannot hide."""
     return bool(word.hides) and certain not in (None, word.status, *word.hides)
 
 
 def _says_nothing(reading: Reading | None, words: Sequence[str]) -> bool:
-    """Whether text and words are placeholders all of them.
+    """Whether text and words are all placeholders.
 
-    A word says something unless it reads like a placeholder itself: nothing may be muted because we
-    have not met it yet. `other` beside a placeholder only repeats that nothing is known.
+    An unknown word is not a placeholder, so that it cannot suppress an alert. `other` beside a
+    placeholder only repeats that nothing is known.
     """
-    said = [word for word in words if Tag.NO_INFO not in classify(word).tags]
+    said = [word for word in words if Tag.NO_INFO not in classify_text(word).tags]
     if reading is None:
-        # Nothing at all is no placeholder: what came without a status is held, not muted.
+        # Without text and words there is no placeholder: such a delivery is held.
         return bool(words) and not said
     return Tag.NO_INFO in reading.tags and all(word_key(word) == Status.OTHER for word in said)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from casebell.events import CaseEvent, Classification, Flag, Status, Tag
 from casebell.kinds import KINDS
-from casebell.route.verdict import Meanings, judge, verdict_on
+from casebell.route.classification import Meanings, classify_event, classify_fields
 from contracts.case_events import case_event
 
 GENERIC = "case.status.updated"
@@ -19,8 +19,10 @@ RESPONSE = "Response To USCIS' Request For Evidence Was Received"
 UNKNOWN = "A text that nobody ever saw"
 
 
-def verdict(*words: str, text: str = "", event_type: str = GENERIC, **more: Any) -> Classification:
-    return judge(
+def classification_of(
+    *words: str, text: str = "", event_type: str = GENERIC, **more: Any
+) -> Classification:
+    return classify_fields(
         event_type=event_type, words=words, text=text, categories=more.get("categories", {})
     )
 
@@ -42,7 +44,7 @@ ORDER = [
 def test_the_more_urgent_of_type_and_status_counts(event_type: str, delivered: Status) -> None:
     """And where they differ, a reader is told."""
     by_type = KINDS["parley"].event_types[event_type]
-    found = verdict(delivered, event_type=event_type)
+    found = classification_of(delivered, event_type=event_type)
     assert found.status is ORDER[min(ORDER.index(by_type), ORDER.index(delivered))]
     assert (Flag.STATUS_CONFLICT in found.flags) == (by_type is not delivered)
 
@@ -51,18 +53,18 @@ def test_the_more_urgent_of_type_and_status_counts(event_type: str, delivered: S
 @pytest.mark.parametrize("event_type", ["", GENERIC, "case.reopened", "CASE.DENIED", "denied"])
 def test_other_types_assert_nothing(event_type: str, delivered: Status) -> None:
     """The generic type and unknown ones leave the status as delivered."""
-    assert verdict(delivered, event_type=event_type).status is delivered
-    assert verdict(delivered, event_type=event_type).flags == frozenset()
+    assert classification_of(delivered, event_type=event_type).status is delivered
+    assert classification_of(delivered, event_type=event_type).flags == frozenset()
 
 
 @pytest.mark.parametrize("delivered", [status for status in Status if status is not Status.OTHER])
 @pytest.mark.parametrize("text", [APPROVED, DENIED, RFE, RESPONSE])
 def test_a_delivered_status_stays_and_a_contradiction_shows(delivered: Status, text: str) -> None:
     """The text does not overrule it, but its tags count all the same."""
-    alone, found = verdict(text=text), verdict(delivered, text=text)
+    alone, found = classification_of(text=text), classification_of(delivered, text=text)
     assert found.status is delivered
     assert (Flag.TEXT_CONFLICT in found.flags) == (alone.status is not delivered)
-    assert found.tags == alone.tags | verdict(delivered, text=UNKNOWN).tags
+    assert found.tags == alone.tags | classification_of(delivered, text=UNKNOWN).tags
 
 
 @pytest.mark.parametrize("words", [(), ("other",), ("a category we never met",)])
@@ -80,7 +82,7 @@ def test_a_certain_text_fills_what_was_left_open(
     words: tuple[str, ...], text: str, status: Status
 ) -> None:
     """Absent, `other` and unknown words leave the status to the text, without a conflict."""
-    found = verdict(*words, text=text)
+    found = classification_of(*words, text=text)
     assert found.status is status
     assert found.flags == frozenset()
     assert Tag.NO_INFO not in found.tags
@@ -110,14 +112,14 @@ def test_torch_categories(
     word: str, text: str, status: Status, tags: set[Tag], flags: set[Flag]
 ) -> None:
     """Where a category may mean two things the text decides; without one the safe reading."""
-    found = verdict(word, text=text)
+    found = classification_of(word, text=text)
     assert found == Classification(status=status, tags=frozenset(tags), flags=frozenset(flags))
 
 
 def test_rejected_is_never_denied_by_itself() -> None:
     """Only a text that says so makes a denial of a rejection."""
     for text in ("", UNKNOWN, "Case Was Rejected Because I Did Not Sign My Form"):
-        found = verdict("Rejected", text=text)
+        found = classification_of("Rejected", text=text)
         assert found.status is Status.OTHER
         assert Tag.REJECTED in found.tags
         assert Tag.ADVERSE not in found.tags
@@ -126,14 +128,16 @@ def test_rejected_is_never_denied_by_itself() -> None:
 def test_the_operators_map_goes_first() -> None:
     """A category the onboarding pack explains is taken at its word, in any case."""
     categories = {"rejected": Status.DENIED, "quantum review": Status.RECEIVED}
-    assert verdict("Rejected", text=UNKNOWN, categories=categories).status is Status.DENIED
-    assert verdict(" QUANTUM Review ", categories=categories).status is Status.RECEIVED
+    assert (
+        classification_of("Rejected", text=UNKNOWN, categories=categories).status is Status.DENIED
+    )
+    assert classification_of(" QUANTUM Review ", categories=categories).status is Status.RECEIVED
 
 
 def test_status_and_category_are_weighed_too() -> None:
     """A source that sends both is read like one that sends type and status."""
-    assert verdict("received", "Case Received") == verdict("received")
-    found = verdict("received", "Request for Evidence")
+    assert classification_of("received", "Case Received") == classification_of("received")
+    found = classification_of("received", "Request for Evidence")
     assert found.status is Status.RFE_ISSUED
     assert found.flags == {Flag.STATUS_CONFLICT}
 
@@ -158,8 +162,8 @@ def test_status_and_category_are_weighed_too() -> None:
 )
 def test_no_info_is_where_nothing_is_said(words: tuple[str, ...], text: str, no_info: bool) -> None:
     """Only a placeholder that came; it mutes no word that says something."""
-    assert (Tag.NO_INFO in verdict(*words, text=text).tags) == no_info
-    assert Tag.NO_INFO not in verdict(*words, text=text, event_type="case.denied").tags
+    assert (Tag.NO_INFO in classification_of(*words, text=text).tags) == no_info
+    assert Tag.NO_INFO not in classification_of(*words, text=text, event_type="case.denied").tags
 
 
 @given(
@@ -172,7 +176,7 @@ def test_no_info_is_where_nothing_is_said(words: tuple[str, ...], text: str, no_
 )
 def test_an_asserted_rfe_is_never_read_away(event_type: str, words: list[str], text: str) -> None:
     """Whatever else is said: type or status `rfe_issued` means an alert about a deadline."""
-    found = verdict(*words, text=text, event_type=event_type)
+    found = classification_of(*words, text=text, event_type=event_type)
     if event_type == "case.rfe.issued" or "rfe_issued" in words:
         assert found.status is Status.RFE_ISSUED
         assert Tag.DEADLINE in found.tags
@@ -184,7 +188,7 @@ class TestOnAnEvent:
 
     def test_both_words_are_weighed(self) -> None:
         """A status and a category that disagree are a conflict, whichever stands first."""
-        found = verdict_on(
+        found = classify_event(
             case_event(delivered_status="received", delivered_category="Request for Evidence"),
             Meanings(),
         )
@@ -195,7 +199,7 @@ class TestOnAnEvent:
         """What one source means by a word is nothing to another, nor to one that is gone."""
         meanings = Meanings(categories={"torch": {"closed": Status.DENIED}, "parley": {}})
         told = {
-            source: verdict_on(
+            source: classify_event(
                 case_event(source=source, delivered_status="Closed", text=""), meanings
             ).status
             for source in ("torch", "parley", "gone")
@@ -215,20 +219,25 @@ class TestOnAnEvent:
     def test_test_receipts_are_tagged(
         self, receipt: str, globs: tuple[str, ...], is_test: bool
     ) -> None:
-        """They go to operations only; the rest of the verdict is as for any case."""
+        """They go to operations only; the rest of the classification is as for any case."""
         event = case_event(receipt=receipt)
-        found = verdict_on(event, Meanings(test_receipts=globs))
+        found = classify_event(event, Meanings(test_receipts=globs))
         assert (Tag.TEST in found.tags) == is_test
         assert found.tags - {Tag.TEST} == {Tag.DEADLINE}
         # The same voices speak for other receipts, which are no tests.
-        assert Tag.TEST not in verdict_on(case_event(), Meanings(test_receipts=globs)).tags
+        assert Tag.TEST not in classify_event(case_event(), Meanings(test_receipts=globs)).tags
 
     def test_the_event_gets_it(self) -> None:
         """Its classification's flags join its own; everything else stays as it was received."""
         event = case_event(type="case.denied", flags=frozenset({Flag.NAIVE_TIME}))
-        judged = event.classified(verdict_on(event, Meanings()))
-        assert (judged.status, judged.tags) == (Status.RFE_ISSUED, frozenset({Tag.DEADLINE}))
-        assert judged.flags == {Flag.NAIVE_TIME, Flag.STATUS_CONFLICT}
+        classified = event.classified(classify_event(event, Meanings()))
+        assert (classified.status, classified.tags) == (
+            Status.RFE_ISSUED,
+            frozenset({Tag.DEADLINE}),
+        )
+        assert classified.flags == {Flag.NAIVE_TIME, Flag.STATUS_CONFLICT}
         assert {
-            name: getattr(judged, name) for name in CaseEvent.__struct_fields__ if name != "flags"
+            name: getattr(classified, name)
+            for name in CaseEvent.__struct_fields__
+            if name != "flags"
         } == {name: getattr(event, name) for name in CaseEvent.__struct_fields__ if name != "flags"}
