@@ -120,7 +120,7 @@ def test_an_event_that_waits_to_be_routed(installation: Installation) -> None:
     assert "  not decided yet  " in row
     shown = installation("events", "show", "2").out.splitlines()
     assert "status:           not decided yet" in shown
-    assert "decision:         waits to be routed" in shown
+    assert "decision:         waits for its decision" in shown
     (event,) = installation("events", "show", "2", "--json").lines()
     assert (event["status"], event["tags"]) == (None, [])
     assert keys(installation, "--status", "rfe_issued") == ["obs_rfe"]

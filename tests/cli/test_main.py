@@ -41,7 +41,7 @@ def test_alone_it_shows_help(bare: Installation) -> None:
     assert ran.out.startswith("Usage: casebell ")
     for name, listed in COMMANDS.items():
         assert f"  {name}" in ran.out
-        assert listed.does in ran.out
+        assert listed.summary in ran.out
     assert bare.run("--help").out == ran.out
     assert bare.run("--help").code == 0
     for noun, verb in (("events", "export"), ("alerts", "retry"), ("held", "discard")):

@@ -12,18 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.cli.terminal import (
-    CELL,
+    MAX_CELL,
     OutputFailed,
     ReaderGone,
-    complain,
-    fail,
-    json_line,
     json_text,
-    line,
     local_time,
+    output_errors,
     plain,
-    rows,
-    writing,
+    print_error,
+    print_json,
+    print_line,
+    print_rows,
+    print_to_stderr,
 )
 from casebell.errors import ConfigError, NotFound, Problem
 from cli.installation import HOSTILE, Installation, run_on_terminal
@@ -66,9 +66,9 @@ def test_json_keeps_what_people_read() -> None:
 
 def test_a_line_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Stored text cannot begin a line of its own, and has an end."""
-    line("text: " + HOSTILE)
+    print_line("text: " + HOSTILE)
     assert capsys.readouterr().out.count("\n") == 1
-    line("x" * 300_000)
+    print_line("x" * 300_000)
     assert len(capsys.readouterr().out) == 200_001
 
 
@@ -85,13 +85,13 @@ def test_a_table(capsys: pytest.CaptureFixture[str]) -> None:
         {"id": 9, "text": None},
         {"id": 8, "text": ""},
     ]
-    rows(items, COLUMNS, as_json=False, empty="Nothing.")
+    print_rows(items, COLUMNS, as_json=False, empty="Nothing.")
     assert capsys.readouterr().out.splitlines() == ["ID  TEXT", "10  a b", "9   -", "8   -"]
 
 
 def test_a_hostile_cell_stays_in_its_row(capsys: pytest.CaptureFixture[str]) -> None:
     """Line ends, escapes and direction marks of a stored text stay out of the table."""
-    rows([{"id": 1, "text": HOSTILE}], COLUMNS, as_json=False, empty="")
+    print_rows([{"id": 1, "text": HOSTILE}], COLUMNS, as_json=False, empty="")
     heading, row = capsys.readouterr().out.splitlines()
     assert heading == "ID  TEXT"
     assert row == "1   [2J]0;ownedeviltxt.exe Told Nothing to see here <b>@all"
@@ -100,16 +100,16 @@ def test_a_hostile_cell_stays_in_its_row(capsys: pytest.CaptureFixture[str]) -> 
 def test_a_long_cell_is_cut_where_no_terminal_is(capsys: pytest.CaptureFixture[str]) -> None:
     """A text of megabytes does not fill a mail or a log; `whole` shows it."""
     items = [{"id": 1, "text": "x" * 1000}]
-    rows(items, COLUMNS, as_json=False, empty="")
-    assert capsys.readouterr().out.splitlines()[1] == "1   " + "x" * (CELL - 1) + "…"
-    rows(items, COLUMNS, as_json=False, empty="", whole=True)
+    print_rows(items, COLUMNS, as_json=False, empty="")
+    assert capsys.readouterr().out.splitlines()[1] == "1   " + "x" * (MAX_CELL - 1) + "…"
+    print_rows(items, COLUMNS, as_json=False, empty="", whole=True)
     assert capsys.readouterr().out.splitlines()[1] == "1   " + "x" * 1000
 
 
 def test_an_empty_listing_says_so_to_people_only(capsys: pytest.CaptureFixture[str]) -> None:
     """People read a sentence; a program reads no line at all."""
-    rows([], COLUMNS, as_json=False, empty="Nothing is held.")
-    rows([], COLUMNS, as_json=True, empty="Nothing is held.")
+    print_rows([], COLUMNS, as_json=False, empty="Nothing is held.")
+    print_rows([], COLUMNS, as_json=True, empty="Nothing is held.")
     assert capsys.readouterr().out == "Nothing is held.\n"
 
 
@@ -136,10 +136,10 @@ def test_times_are_the_firms() -> None:
 
 def test_an_error_is_a_sentence_and_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
     """On standard error, made harmless; the exit code is the error's own."""
-    assert fail(NotFound("There is no\x1b[2J such thing.", hint="Look\nelsewhere.")) == 1
+    assert print_error(NotFound("There is no\x1b[2J such thing.", hint="Look\nelsewhere.")) == 1
     out, err = capsys.readouterr()
     assert (out, err) == ("", "Error: There is no[2J such thing.\n  Look elsewhere.\n")
-    complain("Alone.")
+    print_to_stderr("Alone.")
     assert capsys.readouterr().err == "Alone.\n"
 
 
@@ -149,7 +149,7 @@ def test_every_problem_of_a_configuration(capsys: pytest.CaptureFixture[str]) ->
         Problem(key="a.b", message="This is wrong.", hint="Mend it.", where="/etc/c.toml"),
         Problem(key="", message="That is missing."),
     ]
-    assert fail(ConfigError(problems)) == 2
+    assert print_error(ConfigError(problems)) == 2
     lines = capsys.readouterr().err.splitlines()
     assert lines[:3] == ["/etc/c.toml: a.b: This is wrong.", "  Mend it.", "That is missing."]
     assert lines[3].startswith("2 problems. ")
@@ -158,12 +158,12 @@ def test_every_problem_of_a_configuration(capsys: pytest.CaptureFixture[str]) ->
 def test_output_that_cannot_be_written_is_not_the_storages_fault() -> None:
     """A full disk and a reader that went away are told as what they are."""
     full = os.open("/dev/full", os.O_WRONLY)
-    with pytest.raises(OutputFailed, match="cannot be written: No space left"), writing():
+    with pytest.raises(OutputFailed, match="cannot be written: No space left"), output_errors():
         os.write(full, b"x")
     os.close(full)
     reads, writes = os.pipe()
     os.close(reads)
-    with pytest.raises(ReaderGone), writing():
+    with pytest.raises(ReaderGone), output_errors():
         os.write(writes, b"x")
     os.close(writes)
 
@@ -171,5 +171,5 @@ def test_output_that_cannot_be_written_is_not_the_storages_fault() -> None:
 def test_standard_output_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """After `>&-` there is no standard output: what is printed is lost, and nothing breaks."""
     monkeypatch.setattr(sys, "stdout", None)
-    line("lost")
-    json_line({"lost": True})
+    print_line("lost")
+    print_json({"lost": True})

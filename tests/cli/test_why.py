@@ -38,7 +38,7 @@ def test_an_event_that_waits_to_be_routed(installation: Installation) -> None:
     installation.undecide(2)
     ran = installation("why", "2")
     assert "Receipt IOE0912345678: not decided yet (delivered as “rfe_issued”)." in ran.out
-    assert "  Not yet: it waits to be routed." in ran.out
+    assert "  Not yet: it waits for its decision." in ran.out
     assert "  No alert." in ran.out
 
 

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 import trustme
 
-from casebell.cli.serve import KEEP_ALIVE, MOST_CONNECTIONS, OWN_FILES, places_for
+from casebell.cli.serve import KEEP_ALIVE, MAX_CONNECTIONS, OWN_FILES, max_connections
 from casebell.http.guard import MOST_HEADERS
 from e2e.answers import refused
 from e2e.process_stats import MB, open_files, peak, reset_peak
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 #: Files that the server under test may have open.
 FILES = 400
-PLACES = places_for(FILES)
+PLACES = max_connections(FILES)
 #: Lowers the limit for good, then becomes the server.
 LIMITED = (
     "import os, resource, sys\n"
@@ -83,9 +83,9 @@ async def hold(
 
 async def test_places_follow_from_the_files() -> None:
     """A server that may have many files open has 2,000 places; one with few keeps some back."""
-    assert places_for(resource.RLIM_INFINITY) == places_for(1 << 20) == MOST_CONNECTIONS
-    assert places_for(1024) == 1024 - OWN_FILES
-    assert places_for(256) == 128
+    assert max_connections(resource.RLIM_INFINITY) == max_connections(1 << 20) == MAX_CONNECTIONS
+    assert max_connections(1024) == 1024 - OWN_FILES
+    assert max_connections(256) == 128
     assert 60 < KEEP_ALIVE < 120
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from casebell.cli.serve import MOST_FILES
+from casebell.cli.serve import MAX_FILES
 from e2e.answers import events, memory, refused
 from e2e.sender import Wire, document, encoded, post, request, signed
 from e2e.server import PARLEY_SECRET, SOURCES, STRICT, MakeServer, Server
@@ -193,7 +193,7 @@ async def test_idle_strangers_keep_nobody_out(make_server: MakeServer) -> None:
         # The strangers would hold on for thirty seconds.
         assert time.monotonic() - began < TIMEOUT
     most, _ = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
-    assert 200 < most <= MOST_FILES
+    assert 200 < most <= MAX_FILES
 
 
 # ── Fuzzing ──────────────────────────────────────────────────────────────────────────────────────

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from casebell.cli.asking import Asking
-from casebell.cli.options import AsJson, Config, Limit, Number, noun
-from casebell.cli.terminal import json_line, line, local_time, rows
+from casebell.cli.options import AsJson, Config, Limit, Number, command_group
+from casebell.cli.service_client import ServiceClient
+from casebell.cli.terminal import local_time, print_json, print_line, print_rows
 from casebell.events import AlertState
 
-app = noun("Who was told: list, retry.")
+app = command_group("Who was told: list, retry.")
 
 
 @app.command("list")
@@ -21,10 +21,10 @@ def list_alerts(
     config: Config = None,
 ) -> None:
     """Alerts, newest first."""
-    asking = Asking(context, config)
-    found, _ = asking.listing("list_alerts", state=state, limit=limit)
-    zone = asking.timezone
-    rows(
+    client = ServiceClient(context, config)
+    found, _ = client.listing("list_alerts", state=state, limit=limit)
+    zone = client.timezone
+    print_rows(
         found,
         [
             ("ID", lambda alert: alert["id"]),
@@ -50,8 +50,8 @@ def retry(
     config: Config = None,
 ) -> None:
     """Send a failed alert again."""
-    answer = Asking(context, config).do("retry_alert", alert_id=number)
+    answer = ServiceClient(context, config).do("retry_alert", alert_id=number)
     if as_json:
-        json_line(answer)
+        print_json(answer)
     else:
-        line(f"Alert {number} waits to be sent again.")
+        print_line(f"Alert {number} waits to be sent again.")

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from casebell.cli.here import NothingStored
+from casebell.cli.local_service import NothingStored
 from casebell.cli.options import Config, settings_for
-from casebell.cli.terminal import line, local_time
+from casebell.cli.terminal import local_time, print_line
 from casebell.clock import iso
 from casebell.errors import NotFound, Refusal
 from casebell.settings import Settings
@@ -32,7 +32,7 @@ def backup(
             contents = make_backup(database, file, progress=progress)
     except NotFound:
         raise NothingStored from None
-    line(f"Wrote {file}: {_told(contents, settings)}")
+    print_line(f"Wrote {file}: {_summary(contents, settings)}")
 
 
 def restore(
@@ -45,10 +45,12 @@ def restore(
     database = _database(settings, hint="Use pg_restore, or psql, with what pg_dump wrote.")
     with _progress() as progress:
         contents = restore_backup(file, database, progress=progress)
-    line(f"Restored {database}: {_told(contents, settings)}")
+    print_line(f"Restored {database}: {_summary(contents, settings)}")
     if contents.waiting:
         alerts = _count(contents.waiting, "alert", "alerts")
-        line(f"{alerts} waited then; `casebell serve` sends what waits, even if it was sent since.")
+        print_line(
+            f"{alerts} waited then; `casebell serve` sends what waits, even if it was sent since."
+        )
 
 
 def _database(settings: Settings, *, hint: str) -> Path:
@@ -62,7 +64,7 @@ def _database(settings: Settings, *, hint: str) -> Path:
     return settings.storage.sqlite_path
 
 
-def _told(contents: Contents, settings: Settings) -> str:
+def _summary(contents: Contents, settings: Settings) -> str:
     held = (
         f"{_count(contents.events, 'event', 'events')}, "
         f"{_count(contents.entries, 'journal entry', 'journal entries')}"
@@ -78,7 +80,7 @@ def _count(number: int, one: str, many: str) -> str:
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Progress]:
-    """How far it is, on standard error, for a person who watches; cleared at the end."""
+    """Show the progress on standard error where that is a terminal; cleared at the end."""
     if not sys.stderr.isatty():
         yield lambda _doing, _share: None
         return
@@ -90,12 +92,12 @@ def _progress() -> Iterator[Progress]:
             typer.echo(f"\r{text:<{len(shown)}}", err=True, nl=False)
             shown = text
 
-    def tell(doing: str, share: float) -> None:
-        # How far SQLite's check is nobody knows.
+    def show_progress(doing: str, share: float) -> None:
+        # SQLite does not say how far its check is.
         show(f"{doing} … {share:.0%}" if doing == "Copying" else f"{doing} …")
 
     try:
-        yield tell
+        yield show_progress
     finally:
         if shown:
             typer.echo(f"\r{' ' * len(shown)}\r", err=True, nl=False)

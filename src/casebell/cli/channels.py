@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from casebell.cli.asking import Asking
-from casebell.cli.options import AsJson, Config, noun, utf8
-from casebell.cli.terminal import json_line, line
+from casebell.cli.options import AsJson, Config, command_group, utf8
+from casebell.cli.service_client import ServiceClient
+from casebell.cli.terminal import print_json, print_line
 
-app = noun("Ways to reach people: test.")
+app = command_group("Ways to reach people: test.")
 
 
 @app.callback()
@@ -26,13 +26,13 @@ def test(
     config: Config = None,
 ) -> None:
     """Send a marked test message to each target of a channel, and say what came of it."""
-    answer = Asking(context, config).do("test_channel", name=name)
+    answer = ServiceClient(context, config).do("test_channel", name=name)
     if as_json:
-        json_line(answer)
+        print_json(answer)
     else:
         for one in answer["targets"]:
             became = "delivered" if one["delivered"] else "not delivered"
             why = ", ".join(filter(None, (one["outcome"], one["reason"], one["detail"])))
-            line(f"{name} → {one['target']}: {became} ({why})")
+            print_line(f"{name} → {one['target']}: {became} ({why})")
     if not all(one["delivered"] for one in answer["targets"]):
         raise typer.Exit(1)

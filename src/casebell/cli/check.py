@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from casebell.cli.options import Config, found_one, settings_for
-from casebell.cli.startable import see_startable
-from casebell.cli.terminal import fail, json_line, line, rows
+from casebell.cli.options import Config, file_was_found, settings_for
+from casebell.cli.preflight import preflight
+from casebell.cli.terminal import print_error, print_json, print_line, print_rows
 from casebell.clock import SystemClock
 from casebell.errors import ConfigError
 from casebell.notify.load import policies
@@ -27,17 +27,17 @@ def check(
     """Check configuration, channels and messages; print who hears of each status and tag."""
     try:
         settings = settings_for(context, config)
-        see_startable(settings)
+        preflight(settings)
         runtime = Runtime(settings, clock=SystemClock())
     except ConfigError as error:
-        if not found_one(error):
+        if not file_was_found(error):
             raise
-        fail(error)
+        print_error(error)
         raise typer.Exit(1) from None
     covered = coverage(compile_rules(settings.rules))
     if as_json:
         for row in covered:
-            json_line(
+            print_json(
                 {
                     "kind": row.kind,
                     "value": row.value,
@@ -51,26 +51,28 @@ def check(
     _print_settings(settings, runtime)
     _print_coverage(covered)
     for warning in settings.warnings:
-        line(f"Warning: {warning}")
-    line(f"{count} sample messages rendered." if count else "No channel: nobody is alerted.")
-    line("The configuration is good.")
+        print_line(f"Warning: {warning}")
+    print_line(f"{count} sample messages rendered." if count else "No channel: nobody is alerted.")
+    print_line("The configuration is good.")
 
 
 def _print_settings(settings: Settings, runtime: Runtime) -> None:
-    line(f"Configuration {settings.path}")
-    line(f"Storage       {settings.storage.sqlite_path or settings.storage.kind}")
+    print_line(f"Configuration {settings.path}")
+    print_line(f"Storage       {settings.storage.sqlite_path or settings.storage.kind}")
     for name, source in settings.sources.items():
         count = len(source.secrets)
         secrets = f"{count} secret" + ("s" if count != 1 else "")
-        line(f"Source        {name}: {' and '.join(source.auth)}, {secrets}, /webhooks/{name}")
+        print_line(
+            f"Source        {name}: {' and '.join(source.auth)}, {secrets}, /webhooks/{name}"
+        )
     for name, channel in runtime.dispatcher.channels.by_name.items():
-        line(f"Channel       {name}: {', '.join(channel.targets)}")
-    line(f"Operations    {', '.join(settings.ops.notify) or 'nobody'}")
-    line()
+        print_line(f"Channel       {name}: {', '.join(channel.targets)}")
+    print_line(f"Operations    {', '.join(settings.ops.notify) or 'nobody'}")
+    print_line()
 
 
 def _print_coverage(covered: list[CoverageRow]) -> None:
-    rows(
+    print_rows(
         [{"row": row} for row in covered],
         [
             ("OF", lambda item: f"{item['row'].kind} {item['row'].value}"),
@@ -83,4 +85,4 @@ def _print_coverage(covered: list[CoverageRow]) -> None:
         empty="There are no rules.",
         whole=True,
     )
-    line()
+    print_line()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from casebell.cli.terminal import json_line
+from casebell.cli.terminal import print_json
 from casebell.uscis.classify import classify_text as read_status
 
 
@@ -19,4 +19,4 @@ def classify(
         # Editors on Windows begin a file with a byte order mark.
         text = raw.decode("utf-8-sig" if number == 0 else "utf-8", "replace").rstrip("\r\n")
         reading = read_status(text)
-        json_line({"text": text, "status": reading.status, "tags": sorted(reading.tags)})
+        print_json({"text": text, "status": reading.status, "tags": sorted(reading.tags)})

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from casebell.cli.terminal import line
+from casebell.cli.terminal import print_line
 from casebell.clock import SystemClock
 from casebell.errors import CasebellError, ServerUnreachable
 from casebell.notify.render import one_line
@@ -71,26 +71,26 @@ def run_demo(
         with asyncio.Runner() as runner:
             return runner.run(play())
     except asyncio.CancelledError:
-        line()
-        line("Ended before the last step. Nothing is left of it.")
+        print_line()
+        print_line("Ended before the last step. Nothing is left of it.")
         return 128 + ended_by[0] if ended_by else 1
 
 
 async def _demo(scenario: Sequence[Step], *, once: bool, configuration: str | None) -> int:
     async with set_up_demo(configuration=configuration) as environment:
-        line("Casebell demo: a real server, a simulated upstream, real chat and mail sinks.")
+        print_line("Casebell demo: a real server, a simulated upstream, real chat and mail sinks.")
         directory = environment.directory
-        line(f"All of it runs on this machine, in {directory}, which is removed at the end.")
-        line(
+        print_line(f"All of it runs on this machine, in {directory}, which is removed at the end.")
+        print_line(
             "Alerts go to chat (an HTTP sink) and to the mail of rfe-team and jchan (an SMTP sink);"
         )
-        line("it-desk gets mail about what operations must know.")
+        print_line("it-desk gets mail about what operations must know.")
         began = time.monotonic()
         if not await _play(scenario, environment):
             return 1
         seconds = time.monotonic() - began
-        line()
-        line(f"{len(scenario)} steps in {seconds:.0f} s, all as promised.")
+        print_line()
+        print_line(f"{len(scenario)} steps in {seconds:.0f} s, all as promised.")
         return 0 if once else await _keep_running(environment)
 
 
@@ -98,26 +98,26 @@ async def _play(scenario: Sequence[Step], environment: DemoEnvironment) -> bool:
     """Play the steps and print their lines; whether every step came out as promised."""
     try:
         took = await environment.server.start()
-        line(f"The server is ready after {took:.1f} s: {environment.server.url}")
+        print_line(f"The server is ready after {took:.1f} s: {environment.server.url}")
     except CasebellError as error:
         await _print_failure_and_log(error, environment)
         return False
     for number, step in enumerate(scenario, start=1):
-        line()
+        print_line()
         _styled(f"{number:>2}  {step.title}", bold=True)
         try:
             await _play_step(step, environment)
         except CasebellError as error:
             await _print_failure_and_log(error, environment)
-            line()
-            line(f"Step {number} of {len(scenario)} did not come out as promised.")
+            print_line()
+            print_line(f"Step {number} of {len(scenario)} did not come out as promised.")
             return False
     return True
 
 
 async def _play_step(step: Step, environment: DemoEnvironment) -> None:
     async for about, text in step.play(environment):
-        line(f"    {about:<9} {text}")
+        print_line(f"    {about:<9} {text}")
     surplus = [f"{arrival.recipient}: {arrival.title}" for arrival in environment.inbox.read()]
     expect("messages beyond those", expected="none", got="; ".join(surplus) or "none")
 
@@ -129,9 +129,9 @@ async def _print_failure_and_log(error: CasebellError, environment: DemoEnvironm
         await _wait_for_log_of_last_answer(environment)
     except StepFailed as missing:
         _print_failure(missing)
-    line("    The last lines of the server's log:")
+    print_line("    The last lines of the server's log:")
     for logged in environment.server.tail(_TAIL):
-        line(f"      {logged}")
+        print_line(f"      {logged}")
 
 
 async def _wait_for_log_of_last_answer(environment: DemoEnvironment) -> None:
@@ -145,8 +145,8 @@ async def _wait_for_log_of_last_answer(environment: DemoEnvironment) -> None:
 def _print_failure(error: CasebellError) -> None:
     if isinstance(error, StepFailed):
         _styled(f"    NOT AS EXPECTED: {error.what}", fg="red")
-        line(f"      expected  {one_line(error.expected, limit=_MAX_CHARS)}")
-        line(f"      got       {one_line(error.got, limit=_MAX_CHARS)}")
+        print_line(f"      expected  {one_line(error.expected, limit=_MAX_CHARS)}")
+        print_line(f"      got       {one_line(error.got, limit=_MAX_CHARS)}")
     else:
         _styled(f"    NOT AS EXPECTED: {error.message}", fg="red")
 
@@ -176,16 +176,16 @@ async def _keep_running(environment: DemoEnvironment) -> int:
         "Ctrl-C ends the demo and removes everything.",
         "",
     ):
-        line(text)
+        print_line(text)
     try:
         await _deliver_samples(environment)
     except asyncio.CancelledError:
-        line()
-        line("Ended. Nothing is left of the demo.")
+        print_line()
+        print_line("Ended. Nothing is left of the demo.")
         return 0
-    line("The server has ended by itself. The last lines of its log:")
+    print_line("The server has ended by itself. The last lines of its log:")
     for logged in environment.server.tail(_TAIL):
-        line(f"  {logged}")
+        print_line(f"  {logged}")
     return 1
 
 
@@ -210,7 +210,7 @@ async def _deliver_samples(environment: DemoEnvironment) -> None:
 
 
 def _print_event(who: str, what: str) -> None:
-    line(f"{datetime.now().astimezone():%H:%M:%S}  {who:<26} {what}")
+    print_line(f"{datetime.now().astimezone():%H:%M:%S}  {who:<26} {what}")
 
 
 def _styled(text: str, *, bold: bool = False, fg: str | None = None) -> None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import typer
 
-from casebell.cli.asking import READ_TIMEOUT, Asking
-from casebell.cli.here import NothingStored
+from casebell.cli.local_service import NothingStored
 from casebell.cli.options import Config, settings_for
-from casebell.cli.startable import see_startable
-from casebell.cli.terminal import line
+from casebell.cli.preflight import preflight
+from casebell.cli.service_client import READ_TIMEOUT, ServiceClient
+from casebell.cli.terminal import print_line
 from casebell.clock import SystemClock
 from casebell.errors import CasebellError, ConfigError
 from casebell.runtime import Runtime
@@ -20,8 +20,8 @@ from casebell.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """What is known of one layer."""
+class LayerState:
+    """The state of one layer."""
 
     layer: str
     #: "" where all is well.
@@ -36,25 +36,25 @@ def doctor(context: typer.Context, config: Config = None) -> None:
     """Look at every layer from the configuration to what waits."""
     try:
         settings = settings_for(context, config)
-        see_startable(settings)
+        preflight(settings)
     except ConfigError as error:
         found = [_configuration(error)]
     else:
-        found = [Finding(layer="configuration"), _channels(settings)]
-        found += _running(Asking(context, config))
+        found = [LayerState(layer="configuration"), _channels(settings)]
+        found += _running(ServiceClient(context, config))
     for one in found:
         verdict = f"{one.wrong} → {one.then}" if one.wrong else "OK"
-        line(f"{one.layer + ':':<15}{verdict}")
+        print_line(f"{one.layer + ':':<15}{verdict}")
     worst = max((one.code for one in found if one.wrong), default=0)
     if worst:
         raise typer.Exit(worst)
 
 
-def _configuration(error: ConfigError) -> Finding:
+def _configuration(error: ConfigError) -> LayerState:
     first, *others = error.problems
     key = f"{first.key}: " if first.key else ""
     more = f" (and {len(others)} more)" if others else ""
-    return Finding(
+    return LayerState(
         layer="configuration",
         wrong=f"{key}{first.message.rstrip('.')}{more}",
         # Where no file was found there is nothing to check.
@@ -63,55 +63,55 @@ def _configuration(error: ConfigError) -> Finding:
     )
 
 
-def _channels(settings: Settings) -> Finding:
+def _channels(settings: Settings) -> LayerState:
     layer = "channels"
     try:
         Runtime(settings, clock=SystemClock())
     except CasebellError:
-        return Finding(layer=layer, wrong="one cannot be loaded", then="casebell check")
+        return LayerState(layer=layer, wrong="one cannot be loaded", then="casebell check")
     if not settings.channels:
         wrong = "there is none, so nobody is alerted"
-        return Finding(layer=layer, wrong=wrong, then=f"add one to {settings.path}")
-    return Finding(layer=layer)
+        return LayerState(layer=layer, wrong=wrong, then=f"add one to {settings.path}")
+    return LayerState(layer=layer)
 
 
-def _running(asking: Asking) -> list[Finding]:
+def _running(client: ServiceClient) -> list[LayerState]:
     try:
-        waiting = asking.read("waiting")
+        waiting = client.read("waiting")
     except NothingStored:
         wrong = "there is no database yet"
-        return [Finding(layer="storage", wrong=wrong, then="casebell serve", code=3)]
+        return [LayerState(layer="storage", wrong=wrong, then="casebell serve", code=3)]
     except CasebellError as error:
         then = error.hint or "see that storage.url is right and may be read by this user"
-        return [Finding(layer="storage", wrong=error.message.rstrip("."), then=then, code=3)]
-    return [Finding(layer="storage"), _server(asking), *_waiting(waiting)]
+        return [LayerState(layer="storage", wrong=error.message.rstrip("."), then=then, code=3)]
+    return [LayerState(layer="storage"), _server(client), *_waiting(waiting)]
 
 
-def _server(asking: Asking) -> Finding:
+def _server(client: ServiceClient) -> LayerState:
     layer = "server"
     try:
-        checks = asking.server("checks", timeout=READ_TIMEOUT)
+        checks = client.ask_server("checks", timeout=READ_TIMEOUT)
     except CasebellError:
         wrong = "it does not answer"
-        return Finding(layer=layer, wrong=wrong, then="look at its log, restart it", code=3)
+        return LayerState(layer=layer, wrong=wrong, then="look at its log, restart it", code=3)
     if checks is None:
-        return Finding(layer=layer, wrong="it does not run", then="casebell serve", code=3)
+        return LayerState(layer=layer, wrong="it does not run", then="casebell serve", code=3)
     failing = [name for name, state in checks.items() if state != "ok"]
     if failing:
         wrong = f"not ready: {', '.join(failing)}"
-        return Finding(layer=layer, wrong=wrong, then="look at its log")
-    return Finding(layer=layer)
+        return LayerState(layer=layer, wrong=wrong, then="look at its log")
+    return LayerState(layer=layer)
 
 
-def _waiting(waiting: Mapping[str, int]) -> list[Finding]:
+def _waiting(waiting: Mapping[str, int]) -> list[LayerState]:
     failed, held = waiting["failed"], waiting["held"]
     return [
-        Finding(
+        LayerState(
             layer="alerts",
             wrong=f"{failed} failed" if failed else "",
             then="casebell alerts list --state failed",
         ),
-        Finding(
+        LayerState(
             layer="held",
             wrong=f"{held} could not be understood" if held else "",
             then="casebell held list",

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from casebell.cli.asking import Asking
-from casebell.cli.options import AsJson, Config, Key, Limit, noun, settings_for, utf8
-from casebell.cli.terminal import complain, json_line, line, local_time, rows
+from casebell.cli.options import AsJson, Config, Key, Limit, command_group, settings_for, utf8
+from casebell.cli.service_client import ServiceClient
+from casebell.cli.terminal import local_time, print_json, print_line, print_rows, print_to_stderr
 from casebell.events import Status, Tag
 
-app = noun("What was received: list, show, export.")
+app = command_group("What was received: list, show, export.")
 
 
 class Format(StrEnum):
@@ -67,8 +67,8 @@ def list_events(
     config: Config = None,
 ) -> None:
     """Events, newest first."""
-    asking = Asking(context, config)
-    found, last = asking.listing(
+    client = ServiceClient(context, config)
+    found, last = client.listing(
         "list_events",
         source=source,
         status=status,
@@ -81,10 +81,10 @@ def list_events(
     )
     back = last["looked_back_to"]
     empty = "No event matches." if back is None else "None of these matches."
-    rows(found, _columns(asking.timezone), as_json=as_json, empty=empty)
+    print_rows(found, _columns(client.timezone), as_json=as_json, empty=empty)
     if back is not None:
-        complain(
-            f"Looked back to {local_time(back, asking.timezone)}; older ones may match.",
+        print_to_stderr(
+            f"Looked back to {local_time(back, client.timezone)}; older ones may match.",
             f"Go on with `--until {back}`; `casebell events export` looks through everything.",
         )
 
@@ -97,12 +97,12 @@ def show(
     config: Config = None,
 ) -> None:
     """One event with every delivery of it."""
-    asking = Asking(context, config)
-    for event in asking.read("show_event", key=key):
+    client = ServiceClient(context, config)
+    for event in client.read("show_event", key=key):
         if as_json:
-            json_line(event)
+            print_json(event)
         else:
-            _print_event(event, asking.timezone)
+            _print_event(event, client.timezone)
 
 
 @app.command("export")
@@ -139,7 +139,7 @@ def export(
     )
 
 
-#: Of an event without a status, which routing gives it.
+#: The status of an event that is stored without its decision.
 NOT_DECIDED = "not decided yet"
 
 Columns = list[tuple[str, Callable[[Mapping[str, Any]], object]]]
@@ -164,7 +164,7 @@ def _print_event(event: Mapping[str, Any], zone: str) -> None:
             continue
         shown = value
         if name == "decision":
-            shown = (value or {}).get("because", "waits to be routed")
+            shown = (value or {}).get("because", "waits for its decision")
         elif name == "status":
             shown = value or NOT_DECIDED
         elif name in ("occurred_at", "received_at") and value:
@@ -172,11 +172,11 @@ def _print_event(event: Mapping[str, Any], zone: str) -> None:
             shown = value if local == value else f"{value} ({local})"
         elif isinstance(value, list):
             shown = " ".join(map(str, value))
-        line(f"{name + ':':<18}{'-' if shown in (None, '') else shown}")
+        print_line(f"{name + ':':<18}{'-' if shown in (None, '') else shown}")
     for one in event["delivered"]:
-        line(
+        print_line(
             f"{'delivered:':<18}{local_time(one['at'], zone)}, {one['outcome']}, secret "
             f"{one['secret']}, from {one['address'] or 'unknown'}"
         )
-    line(f"{'body:':<18}{event['body']}")
-    line()
+    print_line(f"{'body:':<18}{event['body']}")
+    print_line()

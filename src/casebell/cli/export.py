@@ -12,8 +12,8 @@ from typing import Any, TextIO
 import typer
 
 from casebell.cli.events import Format
-from casebell.cli.here import reading
-from casebell.cli.terminal import json_text, plain, writing
+from casebell.cli.local_service import open_reading
+from casebell.cli.terminal import json_text, output_errors, plain
 from casebell.errors import BadArgument, Refusal
 from casebell.json_text import encode
 from casebell.service.reading import Reading
@@ -60,7 +60,7 @@ def export_to(
     """
 
     async def export() -> None:
-        async with reading(settings) as found:
+        async with open_reading(settings) as found:
             await _write(found, written=written, out=out, filters=filters)
 
     try:
@@ -97,11 +97,11 @@ class _Output:
         return self._file.isatty()
 
     def write(self, text: str) -> None:
-        with writing(self._name):
+        with output_errors(self._name):
             self._file.write(text)
 
     def finish(self) -> None:
-        with writing(self._name):
+        with output_errors(self._name):
             self._file.flush()
 
 
@@ -166,7 +166,7 @@ def _new_file(out: Path) -> TextIO:
 
 @contextlib.contextmanager
 def _progress(total: int | None, *, shown: bool) -> Iterator[Callable[[], None]]:
-    """How far it is, on standard error, for a person who watches."""
+    """Show the progress on standard error where that is a terminal."""
     done = 0
 
     def step() -> None:

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from casebell.cli.asking import Asking
-from casebell.cli.options import AsJson, Config, Limit, Number, noun
-from casebell.cli.terminal import json_line, line, local_time, rows
+from casebell.cli.options import AsJson, Config, Limit, Number, command_group
+from casebell.cli.service_client import ServiceClient
+from casebell.cli.terminal import local_time, print_json, print_line, print_rows
 from casebell.events import HeldState
 
-app = noun("What could not be understood: list, release, discard.")
+app = command_group("What could not be understood: list, release, discard.")
 
 
 @app.command("list")
@@ -23,10 +23,10 @@ def list_held(
     config: Config = None,
 ) -> None:
     """Held deliveries, newest first."""
-    asking = Asking(context, config)
-    found, _ = asking.listing("list_held", state=state, limit=limit)
-    zone = asking.timezone
-    rows(
+    client = ServiceClient(context, config)
+    found, _ = client.listing("list_held", state=state, limit=limit)
+    zone = client.timezone
+    print_rows(
         found,
         [
             ("ID", lambda one: one["id"]),
@@ -47,11 +47,11 @@ def release(
     context: typer.Context, number: Number, as_json: AsJson = False, config: Config = None
 ) -> None:
     """Try again to understand a held delivery, with today's configuration."""
-    answer = Asking(context, config).do("release_held", held_id=number)
+    answer = ServiceClient(context, config).do("release_held", held_id=number)
     if as_json:
-        json_line(answer)
+        print_json(answer)
     else:
-        line(f"Held delivery {number} is event {answer['event']} now ({answer['status']}).")
+        print_line(f"Held delivery {number} is event {answer['event']} now ({answer['status']}).")
 
 
 @app.command("discard")
@@ -59,8 +59,8 @@ def discard(
     context: typer.Context, number: Number, as_json: AsJson = False, config: Config = None
 ) -> None:
     """Close a held delivery without acting on it; its body is kept."""
-    answer = Asking(context, config).do("discard_held", held_id=number)
+    answer = ServiceClient(context, config).do("discard_held", held_id=number)
     if as_json:
-        json_line(answer)
+        print_json(answer)
     else:
-        line(f"Held delivery {number} is discarded; its body is kept.")
+        print_line(f"Held delivery {number} is discarded; its body is kept.")

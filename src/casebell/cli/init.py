@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from casebell.cli.terminal import line
+from casebell.cli.terminal import print_line
 from casebell.errors import Refusal
 
 #: Bytes of a generated secret; 32 are as many as HMAC-SHA256 can use.
@@ -35,13 +35,15 @@ def init(
     }
     _write_all(directory, contents)
     for path in contents:
-        line(f"Wrote {path}")
+        print_line(f"Wrote {path}")
     named = "" if directory == Path() else f" --config {shlex.quote(str(settings))}"
-    line()
-    line("Next:")
-    line("  1. Put a channel into config.toml, where it says STEP 1: until then nobody is alerted.")
-    line(f"  2. casebell check{named}")
-    line(f"  3. casebell serve{named}")
+    print_line()
+    print_line("Next:")
+    print_line(
+        "  1. Put a channel into config.toml, where it says STEP 1: until then nobody is alerted."
+    )
+    print_line(f"  2. casebell check{named}")
+    print_line(f"  3. casebell serve{named}")
 
 
 def _write_all(directory: Path, contents: dict[Path, str]) -> None:

@@ -20,7 +20,13 @@ import typer
 from typer.core import TyperGroup
 
 import casebell
-from casebell.cli.terminal import OutputFailed, ReaderGone, complain, fail, writing
+from casebell.cli.terminal import (
+    OutputFailed,
+    ReaderGone,
+    output_errors,
+    print_error,
+    print_to_stderr,
+)
 from casebell.errors import CasebellError
 
 INTERRUPTED = 130
@@ -29,38 +35,46 @@ DEFECT = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Listed:
+class Command:
     """A command as the table below has it."""
 
     #: Module in `casebell.cli`, and the function or the group in it.
-    where: str
+    target: str
     #: For the list of commands.
-    does: str
+    summary: str
 
 
 #: Every command, in the order in which help shows them.
-COMMANDS: Mapping[str, Listed] = MappingProxyType(
+COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
-        "init": Listed(where="init:init", does="Write a first config.toml and .env."),
-        "check": Listed(where="check:check", does="Check the configuration; tell who hears what."),
-        "serve": Listed(where="serve:serve", does="Receive deliveries and send alerts."),
-        "reload": Listed(
-            where="reload:reload", does="Have the server read its configuration anew."
+        "init": Command(target="init:init", summary="Write a first config.toml and .env."),
+        "check": Command(
+            target="check:check", summary="Check the configuration; tell who hears what."
         ),
-        "demo": Listed(where="demo:demo", does="See a complete run on this machine."),
-        "send": Listed(where="send:send", does="Post a delivery as a source would."),
-        "classify": Listed(where="classify:classify", does="Tell what official texts mean."),
-        "events": Listed(where="events:app", does="What was received: list, show, export."),
-        "why": Listed(where="why:why", does="What became of an event, as sentences."),
-        "alerts": Listed(where="alerts:app", does="Who was told: list, retry."),
-        "held": Listed(
-            where="held:app", does="What could not be understood: list, release, discard."
+        "serve": Command(target="serve:serve", summary="Receive deliveries and send alerts."),
+        "reload": Command(
+            target="reload:reload", summary="Have the server read its configuration again."
         ),
-        "refused": Listed(where="refused:app", does="What did not authenticate: list, readmit."),
-        "channels": Listed(where="channels:app", does="Ways to reach people: test."),
-        "backup": Listed(where="backup:backup", does="Copy the database, also while it is in use."),
-        "restore": Listed(where="backup:restore", does="Put a backup where no database is."),
-        "doctor": Listed(where="doctor:doctor", does="One line for each layer: OK, or what to do."),
+        "demo": Command(target="demo:demo", summary="See a complete run on this machine."),
+        "send": Command(target="send:send", summary="Post a delivery as a source would."),
+        "classify": Command(target="classify:classify", summary="Tell what official texts mean."),
+        "events": Command(target="events:app", summary="What was received: list, show, export."),
+        "why": Command(target="why:why", summary="What became of an event, as sentences."),
+        "alerts": Command(target="alerts:app", summary="Who was told: list, retry."),
+        "held": Command(
+            target="held:app", summary="What could not be understood: list, release, discard."
+        ),
+        "refused": Command(
+            target="refused:app", summary="What did not authenticate: list, readmit."
+        ),
+        "channels": Command(target="channels:app", summary="Ways to reach people: test."),
+        "backup": Command(
+            target="backup:backup", summary="Copy the database, also while it is in use."
+        ),
+        "restore": Command(target="backup:restore", summary="Put a backup where no database is."),
+        "doctor": Command(
+            target="doctor:doctor", summary="One line for each layer: OK, or what to do."
+        ),
     }
 )
 
@@ -82,7 +96,7 @@ class Commands(TyperGroup):
             near = difflib.get_close_matches(cmd_name, COMMANDS, n=1)
             meant = "".join(f" Did you mean {name!r}?" for name in near)
             ctx.fail(f"There is no command {cmd_name!r}.{meant}")
-        module, _, name = COMMANDS[cmd_name].where.partition(":")
+        module, _, name = COMMANDS[cmd_name].target.partition(":")
         part = getattr(importlib.import_module(f"casebell.cli.{module}"), name)
         if not isinstance(part, typer.Typer):
             alone = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -93,7 +107,7 @@ class Commands(TyperGroup):
     def format_commands(self, _ctx: Any, formatter: Any) -> None:
         """Their list in the help, for which none is imported."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, listed.does) for name, listed in COMMANDS.items()])
+            formatter.write_dl([(name, command.summary) for name, command in COMMANDS.items()])
 
 
 app = typer.Typer(
@@ -146,25 +160,25 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = _run([*given, *arguments[end:]])
         if sys.stdout is not None:  # as it is after `>&-`
-            with writing():
+            with output_errors():
                 sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
     except (ReaderGone, BrokenPipeError):
-        _forget_output()
+        _discard_output()
         return READER_GONE
     except typer.TyperException as error:
-        return _misused(error)
+        return _print_usage_error(error)
     except CasebellError as error:
         if debug:
             traceback.print_exc()
         if isinstance(error, OutputFailed):
-            _forget_output()
-        return fail(error)
+            _discard_output()
+        return print_error(error)
     except Exception as error:  # noqa: BLE001 - a traceback is for who asks for one
         if debug:
             traceback.print_exc()
-        complain(
+        print_to_stderr(
             f"Error: Something unforeseen went wrong ({type(error).__name__}).",
             "Run the same with --debug added, and report what it prints.",
         )
@@ -182,7 +196,7 @@ def _run(arguments: list[str]) -> int:
     return 0
 
 
-def _misused(error: typer.TyperException) -> int:
+def _print_usage_error(error: typer.TyperException) -> int:
     message = error.format_message()
     if message.startswith("Usage:"):
         # Nothing was asked for: the message is the whole help.
@@ -190,7 +204,7 @@ def _misused(error: typer.TyperException) -> int:
         return error.exit_code
     context = getattr(error, "ctx", None)
     hint = f"`{context.command_path} --help` shows what it takes." if context else ""
-    complain(f"Error: {message.replace('Value error, ', '')}", hint)
+    print_to_stderr(f"Error: {message.replace('Value error, ', '')}", hint)
     return error.exit_code
 
 
@@ -201,7 +215,7 @@ def _write_utf8() -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
-def _forget_output() -> None:
+def _discard_output() -> None:
     """Python would try to write it once more when it ends, and fail again."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)

@@ -1,4 +1,4 @@
-"""What commands share: their options, and the configuration they work with."""
+"""The options that commands share, and their configuration."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -39,7 +39,7 @@ Key = Annotated[
 Number = Annotated[int, typer.Argument(metavar="ID", min=1, max=10**18 - 1)]
 
 
-def noun(verbs: str) -> typer.Typer:
+def command_group(verbs: str) -> typer.Typer:
     """A group of commands."""
     return typer.Typer(
         help=verbs, no_args_is_help=True, add_completion=False, rich_markup_mode=None
@@ -54,7 +54,7 @@ def settings_for(context: typer.Context, config: Path | None) -> "Settings":
     return load(Path(named) if named else None)
 
 
-def found_one(error: ConfigError) -> bool:
-    """Whether there is a configuration, with something wrong in it."""
+def file_was_found(error: ConfigError) -> bool:
+    """Whether a configuration file was found: the error is of its content."""
     # Where no file was found, the problem stands in none: "", "--config", "CASEBELL_CONFIG".
     return any(problem.key or "/" in problem.where for problem in error.problems)

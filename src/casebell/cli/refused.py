@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
-from casebell.cli.asking import Asking
-from casebell.cli.options import AsJson, Config, Limit, noun, utf8
-from casebell.cli.terminal import json_line, line, local_time, rows
+from casebell.cli.options import AsJson, Config, Limit, command_group, utf8
+from casebell.cli.service_client import ServiceClient
+from casebell.cli.terminal import local_time, print_json, print_line, print_rows
 
-app = noun("What did not authenticate: list, readmit.")
+app = command_group("What did not authenticate: list, readmit.")
 
 OfSource = Annotated[
     str | None,
@@ -29,10 +29,10 @@ def list_refused(
     config: Config = None,
 ) -> None:
     """Refused deliveries, newest first."""
-    asking = Asking(context, config)
-    found, _ = asking.listing("list_refused", source=source, error=error, limit=limit)
-    zone = asking.timezone
-    rows(
+    client = ServiceClient(context, config)
+    found, _ = client.listing("list_refused", source=source, error=error, limit=limit)
+    zone = client.timezone
+    print_rows(
         found,
         [
             ("ID", lambda one: one["id"]),
@@ -68,15 +68,15 @@ def readmit(
         raise typer.BadParameter("Name the deliveries by ID, or write --all.")
     if chosen and source is not None:
         raise typer.BadParameter("--source narrows --all; it does not go with IDs.")
-    answer = Asking(context, config).do("readmit_refused", ids=chosen, source=source)
+    answer = ServiceClient(context, config).do("readmit_refused", ids=chosen, source=source)
     if as_json:
         for one in answer["refused"]:
-            json_line(one)
+            print_json(one)
     else:
         for one in answer["refused"]:
-            line(_told(one))
+            print_line(_sentence(one))
         if not answer["refused"]:
-            line("Nothing that was refused can be checked again.")
+            print_line("Nothing that was refused can be checked again.")
     if answer["refused"] and not answer["readmitted"]:
         raise typer.Exit(1)
 
@@ -87,7 +87,7 @@ def _readmittable(one: dict[str, Any] | Any) -> str:
     return "yes" if one["readmittable"] else "no"
 
 
-def _told(one: dict[str, Any]) -> str:
+def _sentence(one: dict[str, Any]) -> str:
     """What became of one, as a sentence."""
     number, event = one["refused"], one["event"]
     sentences = {

@@ -2,26 +2,26 @@
 
 import typer
 
-from casebell.cli.asking import AnsweredNo, Asking
-from casebell.cli.options import AsJson, Config, found_one
-from casebell.cli.terminal import fail, json_line, line
+from casebell.cli.options import AsJson, Config, file_was_found
+from casebell.cli.service_client import ServerRefused, ServiceClient
+from casebell.cli.terminal import print_error, print_json, print_line
 from casebell.errors import ConfigError, ServerUnreachable
 
 
 def reload(context: typer.Context, as_json: AsJson = False, config: Config = None) -> None:
     """Have the running server use its configuration as it is now, or say why it cannot."""
     try:
-        answer = Asking(context, config).server("reload")
-    except AnsweredNo as error:
+        answer = ServiceClient(context, config).ask_server("reload")
+    except ServerRefused as error:
         if not error.problems:
             raise
-        fail(ConfigError(error.problems))
+        print_error(ConfigError(error.problems))
         raise typer.Exit(1) from None
     except ConfigError as error:
-        # Not even where the server is can be told of it. Nothing was asked, nothing changed.
-        if not found_one(error):
+        # The file cannot be read so far as to find the server's socket; nothing was changed.
+        if not file_was_found(error):
             raise
-        fail(error)
+        print_error(error)
         raise typer.Exit(1) from None
     if answer is None:
         raise ServerUnreachable(
@@ -29,13 +29,15 @@ def reload(context: typer.Context, as_json: AsJson = False, config: Config = Non
             hint="Run this where the server runs; the next `casebell serve` reads the file anyway.",
         )
     if as_json:
-        json_line(answer)
+        print_json(answer)
         return
     for kind, names in answer["changed"].items():
-        told = "; ".join(f"{what}: {', '.join(which)}" for what, which in names.items())
-        line(f"{kind.capitalize():<10}{told}")
+        changes = "; ".join(f"{what}: {', '.join(which)}" for what, which in names.items())
+        print_line(f"{kind.capitalize():<10}{changes}")
     for key in answer["needs_restart"]:
-        line(f"Warning: {key} is as it was: it changes with the next start.")
+        print_line(f"Warning: {key} is as it was: it changes with the next start.")
     for warning in answer["warnings"]:
-        line(f"Warning: {warning}")
-    line("The server uses the new configuration." if answer["changed"] else "Nothing changed.")
+        print_line(f"Warning: {warning}")
+    print_line(
+        "The server uses the new configuration." if answer["changed"] else "Nothing changed."
+    )

@@ -8,9 +8,9 @@ from typing import Annotated
 import httpx2
 import typer
 
-from casebell.cli.asking import Asking
 from casebell.cli.options import Config, settings_for, utf8
-from casebell.cli.terminal import line
+from casebell.cli.service_client import ServiceClient
+from casebell.cli.terminal import print_line
 from casebell.clock import SystemClock
 from casebell.errors import ConfigError, NotFound, ServerUnreachable
 from casebell.kinds import KINDS
@@ -18,7 +18,7 @@ from casebell.sandbox.deliveries import SAMPLES, body_of, headers_for
 from casebell.settings import Settings, Source
 
 #: Seconds for an answer.
-PATIENCE = 30
+TIMEOUT = 30
 
 
 def send(
@@ -51,14 +51,22 @@ def send(
     settings = _settings(context, config, needed=to is None or secret is None)
     sender = _source(settings, source, kind)
     content = _read(body) if body else body_of(*SAMPLES[sample or ""], now=clock.now())
-    server = _server(context, config) if to is None else Server(url=to.rstrip("/"), verify=True)
-    url = server.url if "/webhooks/" in server.url else f"{server.url}/webhooks/{sender.name}"
+    destination = (
+        _running_server(context, config)
+        if to is None
+        else Destination(url=to.rstrip("/"), verify=True)
+    )
+    url = (
+        destination.url
+        if "/webhooks/" in destination.url
+        else f"{destination.url}/webhooks/{sender.name}"
+    )
     made = headers_for(sender, content, secret=secret, at=clock.now() // 1_000_000)
     # A secret may hold any character; the wire carries bytes.
     headers = {name.encode(): value.encode() for name, value in made.items()}
 
     try:
-        with httpx2.Client(timeout=PATIENCE, trust_env=False, verify=server.verify) as client:
+        with httpx2.Client(timeout=TIMEOUT, trust_env=False, verify=destination.verify) as client:
             response = client.post(url, content=content, headers=headers)
     except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
         raise typer.BadParameter(
@@ -71,7 +79,7 @@ def send(
             f"Nothing answers at {where}.",
             hint="Is `casebell serve` running? --to URL names another address.",
         ) from None
-    line(f"{response.status_code} {response.text}")
+    print_line(f"{response.status_code} {response.text}")
     if response.status_code >= 500:
         raise typer.Exit(3)
     if response.status_code >= 300:
@@ -116,23 +124,23 @@ def _read(file: Path) -> bytes:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Server:
+class Destination:
     """Where to send, and whose certificate to trust there."""
 
     url: str
     verify: ssl.SSLContext | bool
 
 
-def _server(context: typer.Context, config: Path | None) -> Server:
+def _running_server(context: typer.Context, config: Path | None) -> Destination:
     """The running server, as it says itself."""
-    told = Asking(context, config).server("address")
-    if told is None:
+    answer = ServiceClient(context, config).ask_server("address")
+    if answer is None:
         raise ServerUnreachable(
             "No server of this configuration runs here.",
             hint="Start `casebell serve`, or name an address with --to URL.",
         )
-    verify = True if told["certificate"] is None else trust(told["certificate"])
-    return Server(url=told["url"], verify=verify)
+    verify = True if answer["certificate"] is None else trust(answer["certificate"])
+    return Destination(url=answer["url"], verify=verify)
 
 
 def trust(certificate: str) -> ssl.SSLContext:

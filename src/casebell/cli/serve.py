@@ -18,7 +18,7 @@ import uvloop
 import casebell
 from casebell.app import REQUEST_GRACE, build
 from casebell.cli.options import Config, settings_for
-from casebell.cli.startable import see_startable
+from casebell.cli.preflight import preflight
 from casebell.clock import SystemClock
 from casebell.errors import Refusal
 from casebell.http.guard import Gate, Guard
@@ -28,23 +28,23 @@ from casebell.telemetry import Metrics, configure_logging, get_logger
 #: How long a thread may keep the interpreter while another one waits for it.
 SWITCH_SECONDS = 0.0005
 #: Seconds an idle connection is kept. Longer than proxies and senders keep theirs (most 60): if we
-#: closed first, a delivery that is on its way just then would find nobody.
+#: closed first, a delivery that is on its way just then would find no connection.
 KEEP_ALIVE = 75
 #: Open connections; a firm's sources, proxy and people hold a few dozen.
-MOST_CONNECTIONS = 2_000
+MAX_CONNECTIONS = 2_000
 #: Connections that the system holds until the server takes them.
 BACKLOG = 2_048
 #: Files that the database, the channels and the command line's requests are left.
 OWN_FILES = 256
 #: Files in all. A TLS handshake that does not end is no connection yet and takes 55 KB: as many of
 #: them as connections may be open, and then the system takes no more.
-MOST_FILES = 2 * MOST_CONNECTIONS + OWN_FILES
+MAX_FILES = 2 * MAX_CONNECTIONS + OWN_FILES
 
 
 def serve(context: typer.Context, config: Config = None) -> None:
     """Migrate the database, receive deliveries and send alerts until told to stop."""
     settings = settings_for(context, config)
-    see_startable(settings)
+    preflight(settings)
     configure_logging(sys.stdout)
     files = _allow_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -68,7 +68,7 @@ async def run_server(settings: Settings, *, files: int) -> None:
         log.warning("config.warning", message=warning)
 
     def started() -> None:
-        _settle_in()
+        _tune_interpreter()
         log.info(
             "server.started",
             version=casebell.__version__,
@@ -82,7 +82,7 @@ async def run_server(settings: Settings, *, files: int) -> None:
 
     def read() -> Settings:
         found = load(settings.path)
-        see_startable(found)
+        preflight(found)
         return found
 
     hangup = asyncio.Event()
@@ -96,12 +96,12 @@ async def run_server(settings: Settings, *, files: int) -> None:
     )
     gate = Gate(
         limits=lambda: app.runtime.wiring.settings.server,
-        most=places_for(files),
+        most=max_connections(files),
         registry=metrics.registry,
         clock=SystemClock(),
         log=log,
     )
-    server = _Server(_uvicorn_config(app, settings), gate)
+    server = _GuardedServer(_uvicorn_config(app, settings), gate)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
@@ -112,7 +112,7 @@ async def run_server(settings: Settings, *, files: int) -> None:
     log.info("server.stopped")
 
 
-class _Server(uvicorn.Server):
+class _GuardedServer(uvicorn.Server):
     """uvicorn's server, with a guard on each connection and without its signals.
 
     It would end the process by the signal. Reaches into uvicorn: what a start has to set, and what
@@ -130,10 +130,10 @@ class _Server(uvicorn.Server):
             return Guard(self.config, self.server_state, self.lifespan.state, gate=self._gate)
 
         loop, tls = asyncio.get_running_loop(), self.config.ssl
-        patience = self._gate.limits().body_timeout if tls else None
+        handshake_timeout = self._gate.limits().body_timeout if tls else None
         self.servers = [
             await loop.create_server(
-                guarded, sock=one, ssl=tls, backlog=BACKLOG, ssl_handshake_timeout=patience
+                guarded, sock=one, ssl=tls, backlog=BACKLOG, ssl_handshake_timeout=handshake_timeout
             )
             for one in sockets or ()
         ]
@@ -169,7 +169,7 @@ def _uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:
     )
 
 
-def _settle_in() -> None:
+def _tune_interpreter() -> None:
     """Tune the interpreter for a long run; docs/decisions/0010 has the figures.
 
     What was loaded at start stays for good, so the collector need not walk it again and again; and
@@ -184,17 +184,17 @@ def _settle_in() -> None:
 def _allow_files() -> int:
     """As many open files as we use; the usual 1024 are for old programs."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    limit = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
     with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-def places_for(files: int) -> int:
+def max_connections(files: int) -> int:
     """Connections that may be open where the process may have so many files open."""
     if files == resource.RLIM_INFINITY:
-        return MOST_CONNECTIONS
-    return min(MOST_CONNECTIONS, max(files - OWN_FILES, files // 2))
+        return MAX_CONNECTIONS
+    return min(MAX_CONNECTIONS, max(files - OWN_FILES, files // 2))
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -216,7 +216,7 @@ def _listen(settings: Settings) -> socket.socket:
 
 def local_url(settings: Settings, host: str, port: int) -> str:
     """Where this machine reaches a server that listens there."""
-    # An address to listen on everywhere is none to connect to.
+    # An address that means every interface cannot be connected to.
     here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     scheme = "https" if settings.server.tls_cert else "http"
     return f"{scheme}://[{here}]:{port}" if ":" in here else f"{scheme}://{here}:{port}"

@@ -1,4 +1,4 @@
-"""What a person at a terminal sees: rows, sentences, errors; and the exit codes.
+"""What commands print: lines, tables, JSON and errors.
 
 Nothing from outside reaches a terminal as it came: control characters could move its cursor,
 rename its window or hide a line. Everything else is shown as it is.
@@ -20,12 +20,12 @@ from casebell.errors import CasebellError, ConfigError
 from casebell.json_text import ascii_line, encode
 
 #: Characters of one line, and of a cell of a listing where no terminal limits it.
-LONGEST = 200_000
-CELL = 200
+MAX_LINE = 200_000
+MAX_CELL = 200
 #: Characters that the last column keeps on however narrow a terminal.
-LEAST = 16
+MIN_LAST_COLUMN = 16
 #: Ends what was cut.
-CUT = "…"
+ELLIPSIS = "…"
 
 #: Unicode categories of characters that show nothing and change how others are read: control,
 #: format (right-to-left overrides, zero-width, tags), lone surrogates.
@@ -34,7 +34,7 @@ _LINE_ENDS_AND_TABS = dict.fromkeys(map(ord, "\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u
 
 
 class ReaderGone(Exception):
-    """Whoever read standard output has closed it, as `head` does."""
+    """The reader of standard output has closed it, as `head` does."""
 
 
 class OutputFailed(CasebellError):
@@ -45,7 +45,7 @@ class OutputFailed(CasebellError):
 
 
 @contextlib.contextmanager
-def writing(name: str = "Standard output") -> Iterator[None]:
+def output_errors(name: str = "Standard output") -> Iterator[None]:
     """Tells an error of the output as its own, and not as that of whatever was being read.
 
     Raises:
@@ -68,12 +68,12 @@ def plain(text: str) -> str:
     return "".join(c for c in flat if unicodedata.category(c) not in _UNSEEN)
 
 
-def line(text: str = "") -> None:
+def print_line(text: str = "") -> None:
     """Print one line; what would act on a terminal, or begin another line, is left out."""
-    _print(_cut(plain(text[: LONGEST + 1]), LONGEST))
+    _print(_cut(plain(text[: MAX_LINE + 1]), MAX_LINE))
 
 
-def rows(
+def print_rows(
     items: Iterable[Mapping[str, Any]],
     columns: Sequence[tuple[str, Callable[[Mapping[str, Any]], object]]],
     *,
@@ -88,29 +88,29 @@ def rows(
     listed = list(items)
     if as_json:
         for item in listed:
-            json_line(item)
+            print_json(item)
         return
     if not listed:
-        line(empty)
+        print_line(empty)
         return
     table = [[heading for heading, _ in columns]]
-    limit = LONGEST if whole else CELL
+    limit = MAX_LINE if whole else MAX_CELL
     table += [[_cell(read(item), limit) for _, read in columns] for item in listed]
     widths = [max(len(row[place]) for row in table) for place in range(len(columns) - 1)]
     room = limit if whole else _room(sum(widths) + 2 * len(widths))
     for *cells, last in table:
         padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
-        line("  ".join([*padded, _cut(last, room)]).rstrip())
+        print_line("  ".join([*padded, _cut(last, room)]).rstrip())
 
 
 def _room(used: int) -> int:
     """Characters for the last column."""
     if not sys.stdout.isatty():
-        return CELL
-    return max(shutil.get_terminal_size().columns - used, LEAST)
+        return MAX_CELL
+    return max(shutil.get_terminal_size().columns - used, MIN_LAST_COLUMN)
 
 
-def json_line(item: Mapping[str, Any]) -> None:
+def print_json(item: Mapping[str, Any]) -> None:
     """Print one object as one line of JSON."""
     _print(json_text(item))
 
@@ -135,29 +135,29 @@ def local_time(stamp: str | None, zone: str) -> str:
     return moment.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
-def fail(error: CasebellError) -> int:
+def print_error(error: CasebellError) -> int:
     """Print an error as one sentence and a hint; return the exit code."""
     if isinstance(error, ConfigError):
         for problem in error.problems:
             place = f"{problem.where}: " if problem.where else ""
             key = f"{problem.key}: " if problem.key else ""
-            complain(f"{place}{key}{problem.message}", problem.hint)
+            print_to_stderr(f"{place}{key}{problem.message}", problem.hint)
         if len(error.problems) > 1:
-            complain(f"{len(error.problems)} problems. {error.hint}")
+            print_to_stderr(f"{len(error.problems)} problems. {error.hint}")
         return error.exit_code
-    complain(f"Error: {error.message}", error.hint)
+    print_to_stderr(f"Error: {error.message}", error.hint)
     return error.exit_code
 
 
-def complain(sentence: str, hint: str = "") -> None:
+def print_to_stderr(sentence: str, hint: str = "") -> None:
     """Print what went wrong, and what to do next, on standard error."""
-    typer.echo(_cut(plain(sentence), LONGEST), err=True)
+    typer.echo(_cut(plain(sentence), MAX_LINE), err=True)
     if hint:
         typer.echo(f"  {plain(hint)}", err=True)
 
 
 def _print(text: str) -> None:
-    with writing():
+    with output_errors():
         typer.echo(text)
 
 
@@ -170,4 +170,4 @@ def _cell(value: object, limit: int) -> str:
 
 
 def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - len(CUT)] + CUT
+    return text if len(text) <= limit else text[: limit - len(ELLIPSIS)] + ELLIPSIS

@@ -5,9 +5,9 @@ from typing import Any
 
 import typer
 
-from casebell.cli.asking import Asking
 from casebell.cli.options import AsJson, Config, Key
-from casebell.cli.terminal import json_line, line, local_time
+from casebell.cli.service_client import ServiceClient
+from casebell.cli.terminal import local_time, print_json, print_line
 from casebell.events import Flag, KeyBasis
 
 _BASIS = {
@@ -38,15 +38,15 @@ def why(
     config: Config = None,
 ) -> None:
     """What became of an event: verification, change, rules, alerts and attempts."""
-    asking = Asking(context, config)
-    stories = asking.read("why", key=key)
+    client = ServiceClient(context, config)
+    stories = client.read("why", key=key)
     for story in stories:
         if as_json:
-            json_line(story)
+            print_json(story)
             continue
-        for sentence in _sentences(story, asking.timezone):
-            line(sentence)
-        line()
+        for sentence in _sentences(story, client.timezone):
+            print_line(sentence)
+        print_line()
 
 
 def _sentences(story: Mapping[str, Any], zone: str) -> Iterator[str]:
@@ -71,14 +71,14 @@ def _sentences(story: Mapping[str, Any], zone: str) -> Iterator[str]:
     for flag in event["flags"]:
         yield f"  Note: {_FLAGS.get(flag, f'“{flag}”, {_UNKNOWN}')}."
     yield from _decision(story, zone)
-    yield from _told(story, zone)
+    yield from _alerts(story, zone)
 
 
 def _decision(story: Mapping[str, Any], zone: str) -> Iterator[str]:
     event, change = story["event"], story["change"]
     yield "Decided"
     if change is None:
-        yield "  Not yet: it waits to be routed."
+        yield "  Not yet: it waits for its decision."
         return
     decision = change["decision"]
     if change["event"] == event["id"]:
@@ -102,7 +102,7 @@ def _whom(decision: Mapping[str, Any]) -> str:
     return f"alert {whom} ({decision['because']})"
 
 
-def _told(story: Mapping[str, Any], zone: str) -> Iterator[str]:
+def _alerts(story: Mapping[str, Any], zone: str) -> Iterator[str]:
     yield "Told"
     if not story["alerts"]:
         yield "  No alert."

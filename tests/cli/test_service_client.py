@@ -235,5 +235,5 @@ def test_what_a_command_imports_where_a_server_runs(served: Installation) -> Non
         ran = casebell(*command, "--config", str(served.config), env=told)
         assert ran.returncode == code
         imported = {line.rpartition("|")[2].strip() for line in ran.stderr.decode().splitlines()}
-        assert "casebell.cli.asking" in imported
+        assert "casebell.cli.service_client" in imported
         assert imported.isdisjoint(heavy), command

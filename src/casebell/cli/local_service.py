@@ -1,4 +1,4 @@
-"""Without a server: a command opens the store itself."""
+"""The service without a server: a command opens the store itself."""
 
 import asyncio
 import io
@@ -22,22 +22,22 @@ class NothingStored(StorageUnavailable):
     hint = "`casebell serve` creates it on its first start."
 
 
-def read(settings: Settings, verb: str, arguments: Mapping[str, Any]) -> Any:
-    """What a verb that only reads finds in the store.
+def read_store(settings: Settings, verb: str, arguments: Mapping[str, Any]) -> Any:
+    """Run a verb that only reads; its value.
 
     Raises:
-        CasebellError: as the verb says, or as `reading` does.
+        CasebellError: as the verb says, or as `open_reading` does.
     """
 
     async def ask() -> Any:
-        async with reading(settings) as found:
+        async with open_reading(settings) as found:
             return await found.verbs()[verb](**arguments)
 
     return asyncio.run(ask())
 
 
-def do(settings: Settings, verb: str, arguments: Mapping[str, Any]) -> Any:
-    """What came of a verb that writes, done without a server.
+def run_verb(settings: Settings, verb: str, arguments: Mapping[str, Any]) -> Any:
+    """Run a verb that writes; its value.
 
     Raises:
         ServerUnreachable: a server holds the database.
@@ -64,7 +64,7 @@ def do(settings: Settings, verb: str, arguments: Mapping[str, Any]) -> Any:
 
 
 @asynccontextmanager
-async def reading(settings: Settings) -> AsyncIterator[Reading]:
+async def open_reading(settings: Settings) -> AsyncIterator[Reading]:
     """The read models over a store that is opened for reading only.
 
     Raises:

@@ -1,7 +1,7 @@
-"""How a command reaches what it asks for: the running server, or the store where none runs.
+"""How a command reaches the service: over the running server's socket, or on the store itself.
 
 With a server a command imports next to nothing: settings and storage alone take three times as long
-as all the rest of it. So what stands here is the standard library, and `here` comes late.
+as all the rest of it. So this module needs the standard library, and imports `local_service` late.
 """
 
 import json
@@ -23,8 +23,8 @@ READ_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 660.0
 
 
-class AnsweredNo(CasebellError):
-    """The running server refused."""
+class ServerRefused(CasebellError):
+    """The running server refused the request."""
 
     code = "answered_no"
 
@@ -36,14 +36,14 @@ class AnsweredNo(CasebellError):
         super().__init__(content["message"], hint=content["hint"])
 
 
-class Asking:
-    """What a command asks for by name, with the configuration that it was given."""
+class ServiceClient:
+    """The verbs of the service by name, for a command with its configuration."""
 
     def __init__(self, context: typer.Context, config: Path | None) -> None:
         named = config or context.find_root().params.get("config")
         self._file = find(Path(named) if named else None, os.environ, Path.cwd())
-        self._socket = socket_in(self._file, os.environ) or _told_by_settings(self._file)
-        #: In which a person reads times; known with the first answer.
+        self._socket = socket_in(self._file, os.environ) or _socket_by_settings(self._file)
+        #: The time zone of what is printed; known with the first answer.
         self.timezone = "UTC"
 
     def read(self, verb: str, **arguments: object) -> Any:
@@ -58,7 +58,7 @@ class Asking:
         except NoAnswer:
             # What a server that hangs has stored can still be read.
             answer = None
-        return self._found(answer) if answer else self._here("read", verb, arguments)
+        return self._value_of(answer) if answer else self._locally("read", verb, arguments)
 
     def do(self, verb: str, **arguments: object) -> Any:
         """Have the server do something; where none runs, do it here.
@@ -67,16 +67,16 @@ class Asking:
             CasebellError: it was not done, or could not be told.
         """
         answer = self._ask(verb, arguments, timeout=COMMAND_TIMEOUT)
-        return self._found(answer) if answer else self._here("do", verb, arguments)
+        return self._value_of(answer) if answer else self._locally("do", verb, arguments)
 
-    def server(self, verb: str, *, timeout: float = COMMAND_TIMEOUT) -> Any:
+    def ask_server(self, verb: str, *, timeout: float = COMMAND_TIMEOUT) -> Any:
         """Ask what only a running server can tell or do; None where none runs.
 
         Raises:
             CasebellError: the answer is no, or could not be told.
         """
         answer = self._ask(verb, {}, timeout=timeout)
-        return self._found(answer) if answer else None
+        return self._value_of(answer) if answer else None
 
     def listing(
         self, verb: str, *, limit: int, **filters: object
@@ -125,23 +125,23 @@ class Asking:
         except (ValueError, TypeError):
             raise NoAnswer(f"What answers at {self._socket} is no Casebell server.") from None
 
-    def _found(self, answer: Mapping[str, Any]) -> Any:
+    def _value_of(self, answer: Mapping[str, Any]) -> Any:
         error = answer.get("error")
         if error is None:
             self.timezone = answer["timezone"]
             return answer["value"]
         if error["code"] == BadArgument.code:
             raise typer.BadParameter(error["message"])
-        raise AnsweredNo(error)
+        raise ServerRefused(error)
 
-    def _here(self, way: str, verb: str, arguments: Mapping[str, object]) -> Any:
-        from casebell.cli import here
+    def _locally(self, way: str, verb: str, arguments: Mapping[str, object]) -> Any:
+        from casebell.cli.local_service import read_store, run_verb
         from casebell.settings import load
 
         settings = load(self._file)
         self.timezone = settings.server.timezone
         try:
-            return (here.read if way == "read" else here.do)(settings, verb, arguments)
+            return (read_store if way == "read" else run_verb)(settings, verb, arguments)
         except BadArgument as error:
             raise typer.BadParameter(error.message) from None
 
@@ -150,7 +150,7 @@ class NoAnswer(ServerUnreachable):
     """The running server does not answer."""
 
 
-def _told_by_settings(file: Path) -> Path:
+def _socket_by_settings(file: Path) -> Path:
     from casebell.settings import load_rest
 
     return load_rest(file).socket

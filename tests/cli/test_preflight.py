@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from casebell.cli.preflight import MAX_SOCKET_PATH
 from casebell.cli.send import trust
-from casebell.cli.startable import LONGEST_PATH
 from cli.installation import Installation, serving
 
 PAIR = 'port = 0\ntls_cert = "cert.pem"\ntls_key = "key.pem"'
@@ -87,7 +87,7 @@ def test_trust_is_for_one_certificate(secure: Installation) -> None:
 
 def test_a_path_that_no_socket_can_have(bare: Installation) -> None:
     """`check` finds it, and `serve` does not start: how long it is, how long it may be."""
-    folder = bare.directory / ("x" * LONGEST_PATH)
+    folder = bare.directory / ("x" * MAX_SOCKET_PATH)
     folder.mkdir()
     text = bare.config.read_text()
     bare.config.write_text(f'{text}\n[storage]\nurl = "sqlite:///{folder.name}/casebell.db"\n')
@@ -95,7 +95,7 @@ def test_a_path_that_no_socket_can_have(bare: Installation) -> None:
     assert (checked.code, served.code) == (1, 2)
     for ran in (checked, served):
         assert "server.socket: The path of the socket has " in ran.err
-        assert f"at most {LONGEST_PATH}: {folder}/casebell.db.sock" in ran.err
+        assert f"at most {MAX_SOCKET_PATH}: {folder}/casebell.db.sock" in ran.err
     assert list(folder.iterdir()) == []
     bare.config.write_text(bare.config.read_text().replace("port = 0", 'port = 0\nsocket = "s"'))
     with serving(bare):

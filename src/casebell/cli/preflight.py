@@ -1,4 +1,4 @@
-"""What `serve` needs beside the configuration, seen before anything is begun: a pair, a place."""
+"""What `serve` needs beside the configuration, checked first: certificate, key and socket."""
 
 import os
 import ssl
@@ -7,11 +7,11 @@ from casebell.errors import ConfigError, Problem
 from casebell.settings import Settings
 
 #: Bytes of a Unix socket's path: the system's structure ends it with one more.
-LONGEST_PATH = 107
+MAX_SOCKET_PATH = 107
 
 
-def see_startable(settings: Settings) -> None:
-    """See that certificate, key and socket can be used.
+def preflight(settings: Settings) -> None:
+    """Check that certificate, key and socket can be used.
 
     Raises:
         ConfigError: one of them cannot.
@@ -45,13 +45,13 @@ def _certificate(settings: Settings) -> list[Problem]:
 
 def _socket(settings: Settings) -> list[Problem]:
     length = len(os.fsencode(settings.socket))
-    if length <= LONGEST_PATH:
+    if length <= MAX_SOCKET_PATH:
         return []
     return [
         Problem(
             key="server.socket",
             message=f"The path of the socket has {length} bytes, and a Unix socket's at most "
-            f"{LONGEST_PATH}: {settings.socket}",
+            f"{MAX_SOCKET_PATH}: {settings.socket}",
             hint="Name a shorter one, in a folder where this user can write.",
             where=str(settings.path),
         )
