@@ -27,6 +27,7 @@ from casebell.sandbox.deliveries import headers_for
 from casebell.sandbox.http_sink import HttpSink
 from casebell.settings import load
 from e2e.server import PARLEY_SECRET, PATIENCE, TORCH_SECRET, Ran, environment
+from processes import Forked
 from waiting import until, until_sync
 
 #: `{sink}` is the address of an HTTP sink; nothing listens at port 9.
@@ -275,26 +276,25 @@ def casebell(*arguments: str, **options: Any) -> subprocess.CompletedProcess[byt
 def serving(installation: Installation) -> Iterator[str]:
     """`casebell serve` in this installation, until the block ends; gives its address."""
     log = installation.directory / "serve.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "casebell", "serve", "--config", str(installation.config)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=environment(),
-        )
+    log.unlink(missing_ok=True)
+    process = Forked(
+        ["serve", "--config", str(installation.config)],
+        directory=Path.cwd(),
+        environ=environment(),
+        output=log,
+    )
     try:
         yield _started(process, log)
         process.terminate()
-        assert process.wait(PATIENCE) == 0, log.read_text()
+        assert process.wait_sync(PATIENCE) == 0, log.read_text()
     finally:
         process.kill()
-        process.wait()
+        process.wait_sync()
 
 
-def _started(process: subprocess.Popen[bytes], log: Path) -> str:
+def _started(process: Forked, log: Path) -> str:
     def url() -> str:
-        assert process.poll() is None, f"the server did not start:\n{log.read_text()}"
+        assert process.returncode is None, f"the server did not start:\n{log.read_text()}"
         for text in log.read_text().splitlines(keepends=True):
             if '"server.started"' in text and text.endswith("\n"):
                 return str(json.loads(text)["url"])

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import httpx2
 
+from processes import Forked, run_here
 from waiting import TIMEOUT, until
 
 #: Seconds; far more than anything here needs, for a machine that is busy with other things.
@@ -62,6 +63,9 @@ class Server:
     `storage` is `storage.url`.
     """
 
+    #: Whether its processes begin as Python does, and not forked from one with all imports.
+    apart = False
+
     def __init__(
         self,
         directory: Path,
@@ -81,7 +85,7 @@ class Server:
         #: Variables it is started with beside this process's own.
         self.variables: dict[str, str] = {}
         self.url = ""
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | Forked | None = None
         self._read_from = 0
         directory.mkdir(parents=True, exist_ok=True)
         values = {
@@ -118,6 +122,13 @@ class Server:
     async def launch(self) -> None:
         """Start without waiting for anything."""
         self._read_from = self.log.stat().st_size if self.log.exists() else 0
+        if not (self.variables or self.apart):
+            arguments = [*self.options, "serve", "--config", str(self.config)]
+            self._process = Forked(
+                arguments, directory=self.directory, environ=environment(), output=self.log
+            )
+            return
+        # What lies under a process has to be there from its beginning.
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self.command("serve", options=self.options),
@@ -141,7 +152,13 @@ class Server:
         ]
 
     async def run(self, *arguments: str) -> Ran:
-        """Run a command to its end."""
+        """Run a command to its end, in this process."""
+        given = (*arguments, "--config", str(self.config))
+        code, out, err = await asyncio.to_thread(run_here, *given, directory=self.directory)
+        return Ran(code=code, out=out, err=err)
+
+    async def run_apart(self, *arguments: str) -> Ran:
+        """Run a command to its end as a process of its own, where that makes a difference."""
         process = await asyncio.create_subprocess_exec(
             *self.command(*arguments),
             stdin=asyncio.subprocess.DEVNULL,
@@ -156,7 +173,7 @@ class Server:
         return Ran(code=process.returncode, out=out.decode(), err=err.decode())
 
     @property
-    def process(self) -> asyncio.subprocess.Process:
+    def process(self) -> asyncio.subprocess.Process | Forked:
         """The running process, or the last one."""
         assert self._process is not None, "not started"
         return self._process

@@ -38,6 +38,8 @@ HALF_A_HEAD = b"POST /webhooks/parley HTTP/1.1\r\nX-Slow: "
 class LimitedServer(Server):
     """One that may have few files open."""
 
+    apart = True
+
     def command(self, *arguments: str, options: Sequence[str] = ()) -> list[str]:
         """As always, with the limit before it."""
         program, *rest = super().command(*arguments, options=options)

@@ -10,7 +10,6 @@ import pytest
 from casebell.sandbox.http_sink import HttpSink
 from e2e.consistency import configuration
 from e2e.databases import Database, Postgres, SqliteFile
-from e2e.forked_server import ForkedServer
 from e2e.kill_run import KillRun
 from e2e.server import SOURCES, MakeServer, Server
 
@@ -53,7 +52,7 @@ async def test_killed_on_both_backends(make_server: MakeServer, postgres: Postgr
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
 async def test_a_thousand_kills(
-    backend: str, tmp_path: Path, request: pytest.FixtureRequest
+    backend: str, make_server: MakeServer, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """The same for as long as it takes.
 
@@ -66,13 +65,8 @@ async def test_a_thousand_kills(
         postgres: Postgres = request.getfixturevalue("postgres")
         database = await postgres.database("a_thousand_kills")
     began = time.monotonic()
-    async with (
-        HttpSink() as first,
-        HttpSink() as second,
-        ForkedServer(
-            tmp_path / "server", SOURCES + configuration(first, second), storage=database.url
-        ) as server,
-    ):
+    async with HttpSink() as first, HttpSink() as second:
+        server = make_server(SOURCES + configuration(first, second), storage=database.url)
         run = KillRun(server, database, first, second)
 
         def say(line: str) -> None:

@@ -110,7 +110,7 @@ async def test_storage_that_cannot_be_made_is_named(make_server: MakeServer) -> 
     server = make_server()
     config = server.config.read_text()
     server.config.write_text(config.replace("casebell.db", "config.toml/casebell.db"))
-    ran = await server.run("serve")
+    ran = await server.run_apart("serve")
     assert ran.code == 3
     assert "The folder of the database cannot be used: " in ran.err
     assert "Traceback" not in ran.err + ran.out
@@ -118,7 +118,7 @@ async def test_storage_that_cannot_be_made_is_named(make_server: MakeServer) -> 
 
 async def test_a_wrong_configuration_is_named(make_server: MakeServer) -> None:
     """A configuration that is wrong is exit code 2, and names the key."""
-    ran = await make_server('[sources.parley]\nkind = "parley"\nsecretz = []\n').run("serve")
+    ran = await make_server('[sources.parley]\nkind = "parley"\nsecretz = []\n').run_apart("serve")
     assert ran.code == 2
     assert "sources.parley.secretz" in ran.err
     assert "Traceback" not in ran.err + ran.out
