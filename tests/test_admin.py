@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from casebell.admin import LARGEST_REQUEST, AdminSocket, listen
+from casebell.admin import MAX_REQUEST_BYTES, AdminSocket, listen
 from casebell.errors import ConfigError, NotFound, Problem, Refusal, StorageUnavailable
 from contracts.clock_and_log import RecordingLog
 from raw_admin import ask, say
@@ -270,7 +270,7 @@ class TestAnswers:
 
     async def test_a_request_without_an_end(self, admin: Admin) -> None:
         """A line that is too long is read no further, and other requests are answered."""
-        assert await say(admin.path, b"x" * (LARGEST_REQUEST + 1)) == b""
+        assert await say(admin.path, b"x" * (MAX_REQUEST_BYTES + 1)) == b""
         assert (await admin.ask("add", one=1))["value"] == {"sum": 1}
 
     async def test_who_goes_away_is_not_waited_for(self, admin: Admin) -> None:

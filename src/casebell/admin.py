@@ -1,4 +1,4 @@
-"""The Unix socket of the command line: the file's mode says who may ask, and nothing else does.
+"""The Unix socket of the command line: the file's mode alone decides who may connect.
 
 One request to a connection: a line of JSON in, a line of JSON out.
 
@@ -26,17 +26,17 @@ from casebell.service import Verb
 from casebell.telemetry import Log
 
 #: Bytes of a request.
-LARGEST_REQUEST = 1024 * 1024
+MAX_REQUEST_BYTES = 1024 * 1024
 #: Seconds that a request may take to arrive, and that answers are given when the server ends.
-PATIENCE = 4.0
+REQUEST_TIMEOUT = 4.0
 
 
 class AdminSocket:
-    """Answers the command line; start it with `async with`, once the database is ours.
+    """Answers the command line; enter it with `async with` once the database is locked.
 
     Args:
-        verbs: by name, what may be asked for.
-        timezone: in which a person at the command line reads times.
+        verbs: what a request may name.
+        timezone: the time zone of the times that a command prints.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class AdminSocket:
         listener = listen(self._path)
         self._made = self._path.stat().st_ino
         self._server = await asyncio.start_unix_server(
-            self._connected, sock=listener, limit=LARGEST_REQUEST
+            self._connected, sock=listener, limit=MAX_REQUEST_BYTES
         )
         return self
 
@@ -60,7 +60,7 @@ class AdminSocket:
         """Take no more requests, and give those under way a moment."""
         self._server.close()
         if self._requests:
-            await asyncio.wait(self._requests, timeout=PATIENCE)
+            await asyncio.wait(self._requests, timeout=REQUEST_TIMEOUT)
         for request in self._requests:
             request.cancel()
         with suppress(OSError):
@@ -74,12 +74,12 @@ class AdminSocket:
             self._requests.add(task)
             task.add_done_callback(self._requests.discard)
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(REQUEST_TIMEOUT):
                 line = await reader.readline()
             writer.write((await self._answer(line)).encode() + b"\n")
             await writer.drain()
         except (TimeoutError, ValueError, ConnectionError):
-            # It said too little, too much, or went away.
+            # The request was too short or too long, or its sender went away.
             return
         finally:
             writer.close()
@@ -90,7 +90,7 @@ class AdminSocket:
             verb, arguments = self._verbs[request["verb"]], dict(request["arguments"])
             inspect.signature(verb).bind(**arguments)
         except (ValueError, KeyError, TypeError, RecursionError):
-            return _told(
+            return _error_json(
                 Refusal(
                     "The running server does not know this command.",
                     hint="It is of another release: restart it.",
@@ -99,10 +99,10 @@ class AdminSocket:
         try:
             return encode({"value": await verb(**arguments), "timezone": self._timezone()})
         except CasebellError as error:
-            return _told(error)
-        except Exception as error:  # noqa: BLE001 - who asked is told, and the next one is answered
+            return _error_json(error)
+        except Exception as error:  # noqa: BLE001 - this request gets an error, and the next one its answer
             self._log.error("admin.defect", verb=request["verb"], error=error)
-            return _told(Defect())
+            return _error_json(Defect())
 
 
 class Defect(CasebellError):
@@ -112,14 +112,14 @@ class Defect(CasebellError):
     exit_code = 3
 
 
-def _told(error: CasebellError) -> str:
-    """An error in full: who may ask may know."""
+def _error_json(error: CasebellError) -> str:
+    """An error in full: everybody who may connect may know it."""
     problems = error.problems if isinstance(error, ConfigError) else ()
     content = {
         "code": error.code,
         "message": error.message,
         "hint": error.hint,
-        # A configuration that cannot be loaded changes nothing: to who asked, the answer is no.
+        # A configuration that cannot be loaded changes nothing: for the command the answer is no.
         "exit_code": 1 if problems else error.exit_code,
         "problems": [asdict(one) for one in problems],
     }
@@ -174,7 +174,7 @@ def _remove_dead(path: Path) -> None:
             path.unlink()
             return
         except BlockingIOError:
-            pass  # So many wait that no more may: it lives.
+            pass  # Its queue is full: a server runs there.
     raise Refusal(
         f"Another Casebell server answers at {path}.",
         hint="Stop it, or give this one its own server.socket.",

@@ -32,7 +32,7 @@ from bench.serving import (
 )
 from casebell.clock import iso
 from casebell.events import AlertState, Status, Tag
-from casebell.service.reading import _story
+from casebell.service.reading import _explanation
 from casebell.store import event_listing, queries, refused
 from casebell.store.engine import Connection, Store
 from casebell.store.event_listing import EventFilter
@@ -230,7 +230,10 @@ def _looks(count: int) -> list[Look]:
 
 
 async def _stories(connection: Connection, key: str) -> list[Mapping[str, Any]]:
-    return [await _story(connection, event) for event in await queries.find_events(connection, key)]
+    return [
+        await _explanation(connection, event)
+        for event in await queries.find_events(connection, key)
+    ]
 
 
 def _events(name: str, *, limit: int = 50, **given: Any) -> Look:

@@ -26,7 +26,7 @@ from casebell.runtime import Runtime
 from casebell.sandbox.deliveries import headers_for
 from casebell.sandbox.http_sink import HttpSink
 from casebell.settings import load
-from e2e.server import PARLEY_SECRET, PATIENCE, TORCH_SECRET, Ran, environment
+from e2e.server import PARLEY_SECRET, PROCESS_TIMEOUT, TORCH_SECRET, CommandResult, environment
 from processes import Forked
 from waiting import until, until_sync
 
@@ -143,19 +143,19 @@ class Installation:
         self.database = directory / "casebell.db"
         self._capture = capture
 
-    def run(self, *arguments: str) -> Ran:
+    def run(self, *arguments: str) -> CommandResult:
         """A command in this process, exactly from its arguments to its exit code.
 
         Without `capture`, as for several tests at once, its output is not kept.
         """
         if self._capture is None:
-            return Ran(code=run(arguments), out="", err="")
+            return CommandResult(code=run(arguments), out="", err="")
         self._capture.readouterr()
         code = run(arguments)
         out, err = self._capture.readouterr()
-        return Ran(code=code, out=out, err=err)
+        return CommandResult(code=code, out=out, err=err)
 
-    def __call__(self, *arguments: str) -> Ran:
+    def __call__(self, *arguments: str) -> CommandResult:
         """A command with this installation's configuration."""
         return self.run(*arguments, "--config", str(self.config))
 
@@ -265,7 +265,7 @@ def casebell(*arguments: str, **options: Any) -> subprocess.CompletedProcess[byt
         **{
             "stdin": subprocess.DEVNULL if "input" not in options else None,
             "capture_output": True,
-            "timeout": PATIENCE,
+            "timeout": PROCESS_TIMEOUT,
             "env": environment(),
             **options,
         },
@@ -286,7 +286,7 @@ def serving(installation: Installation) -> Iterator[str]:
     try:
         yield _started(process, log)
         process.terminate()
-        assert process.wait_sync(PATIENCE) == 0, log.read_text()
+        assert process.wait_sync(PROCESS_TIMEOUT) == 0, log.read_text()
     finally:
         process.kill()
         process.wait_sync()
@@ -321,5 +321,5 @@ def run_on_terminal(*arguments: str, columns: int = 200) -> str:
         while chunk := os.read(ours, 65536):
             seen += chunk
     os.close(ours)
-    process.wait(PATIENCE)
+    process.wait(PROCESS_TIMEOUT)
     return seen.decode().replace("\r\n", "\n")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cli.installation import Installation, casebell
-from e2e.server import PATIENCE, environment
+from e2e.server import PROCESS_TIMEOUT, environment
 
 
 def classified(content: bytes) -> list[dict[str, Any]]:
@@ -77,7 +77,7 @@ def test_each_answer_comes_at_once_and_all_of_them() -> None:
     process.stdin.write(b"Case Was Received\n")
     process.stdin.flush()
     assert json.loads(process.stdout.readline())["status"] == "received"
-    out, _ = process.communicate(b"Case Was Denied\n" * 10_000, timeout=PATIENCE)
+    out, _ = process.communicate(b"Case Was Denied\n" * 10_000, timeout=PROCESS_TIMEOUT)
     assert process.returncode == 0
     lines = out.splitlines()
     assert len(lines) == 10_000

@@ -20,7 +20,7 @@ from cli.test_events import FIELDS
 from contracts.case_events import case_event
 from contracts.decisions import append_undecided
 from contracts.writing import writing
-from e2e.server import PATIENCE, environment
+from e2e.server import PROCESS_TIMEOUT, environment
 
 #: More than one page of the database, and more than a pipe holds.
 MANY = 1_203
@@ -211,7 +211,7 @@ def test_a_reader_that_has_enough(installation: Installation) -> None:
     assert first["key"] == "evt_received"
     with process.stderr as err:
         assert err.read() == b""
-    assert process.wait(PATIENCE) == 141
+    assert process.wait(PROCESS_TIMEOUT) == 141
 
 
 def test_progress_is_for_who_watches(installation: Installation) -> None:

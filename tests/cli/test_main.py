@@ -18,7 +18,7 @@ from casebell import __version__
 from casebell.cli import classify
 from casebell.cli.main import COMMANDS, app
 from cli.installation import Installation, casebell
-from e2e.server import PATIENCE, environment
+from e2e.server import PROCESS_TIMEOUT, environment
 
 
 def commands() -> Iterator[tuple[str, Any]]:
@@ -174,7 +174,7 @@ def test_ctrl_c() -> None:
     process.stdin.flush()
     assert b"approved" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=PATIENCE)
+    out, err = process.communicate(timeout=PROCESS_TIMEOUT)
     assert (process.returncode, out, err) == (130, b"", b"")
 
 
@@ -200,7 +200,7 @@ def test_a_reader_that_has_enough() -> None:
     assert process.stderr is not None
     with process.stderr as stderr:
         assert stderr.read() == b""
-    assert process.wait(PATIENCE) == 141
+    assert process.wait(PROCESS_TIMEOUT) == 141
 
 
 def test_a_full_disk() -> None:
@@ -220,7 +220,7 @@ def test_no_standard_output() -> None:
         ["sh", "-c", '"$0" -m casebell --version >&-', sys.executable],
         capture_output=True,
         check=False,
-        timeout=PATIENCE,
+        timeout=PROCESS_TIMEOUT,
         env=environment(),
     )
     assert (ran.returncode, ran.stderr) == (0, b"")

@@ -9,7 +9,7 @@ import pytest
 
 from casebell.sandbox.http_sink import HttpSink
 from cli.installation import CONFIG, Installation, parley_body, serving
-from e2e.server import PARLEY_SECRET, TORCH_SECRET, Ran
+from e2e.server import PARLEY_SECRET, TORCH_SECRET, CommandResult
 from waiting import until_sync
 
 #: What the provider really signs with.
@@ -18,7 +18,7 @@ RIGHT = "the-secret-of-the-provider-2026"
 
 def send(
     installation: Installation, body: bytes, *, secret: str = RIGHT, source: str = "parley"
-) -> Ran:
+) -> CommandResult:
     """Post a delivery as the provider would, with a secret that the installation may not have."""
     file = installation.directory / "body.json"
     file.write_bytes(body)

@@ -112,7 +112,7 @@ class HttpChannelContract(ChannelContract):
         leaks.assert_none((*setup.secrets, *MESSAGE_WORDS), shown=(result,))
 
 
-def http_rig(
+def http_channel_setup(
     sink: HttpSink,
     *,
     load: Load,

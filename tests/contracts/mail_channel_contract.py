@@ -43,7 +43,7 @@ def shown_mail(mail: Mail) -> Shown:
     return Shown(title=parsed["Subject"], body=lines, at=mail.at)
 
 
-def mail_rig(sink: SmtpSink, url: str) -> ChannelSetup:
+def mail_channel_setup(sink: SmtpSink, url: str) -> ChannelSetup:
     def load_at(host: str, port: int, *, timeout: float = 5.0) -> AppriseChannel:
         # An unknown name is another machine, where mail goes encrypted or not at all.
         schema = "mailtos" if host != "127.0.0.1" else url.partition("://")[0]

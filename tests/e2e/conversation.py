@@ -6,7 +6,7 @@ import re
 import socket
 
 from e2e.sender import Answer
-from e2e.server import PATIENCE
+from e2e.server import PROCESS_TIMEOUT
 
 #: Seconds between two segments, so that the receiver reads the first one alone. This is a part of
 #: what is sent, and nothing waits for it.
@@ -113,7 +113,9 @@ class Conversation:
         came = asyncio.create_task(self._come(count))
         try:
             await asyncio.wait(
-                (came, self._listening), timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED
+                (came, self._listening),
+                timeout=PROCESS_TIMEOUT,
+                return_when=asyncio.FIRST_COMPLETED,
             )
         finally:
             came.cancel()
@@ -122,7 +124,7 @@ class Conversation:
 
     async def all_answers(self) -> list[Answer]:
         """All answers that come until the other side ends the connection."""
-        await asyncio.wait((self._listening,), timeout=PATIENCE)
+        await asyncio.wait((self._listening,), timeout=PROCESS_TIMEOUT)
         return answers_in(self._heard)
 
     async def _come(self, count: int) -> None:

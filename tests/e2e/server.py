@@ -17,8 +17,8 @@ import httpx2
 from processes import Forked, run_here
 from waiting import TIMEOUT, until
 
-#: Seconds; far more than anything here needs, for a machine that is busy with other things.
-PATIENCE = 20.0
+#: Seconds for a process to end; far more than any needs, for a machine that is busy.
+PROCESS_TIMEOUT = 20.0
 #: Two secrets no test has to hide.
 PARLEY_SECRET = "parley-signing-secret-for-tests"
 TORCH_SECRET = "torch-shared-secret-for-tests"
@@ -44,8 +44,8 @@ secrets = ["${PARLEY_WEBHOOK_SECRET}"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ran:
-    """What a command came to."""
+class CommandResult:
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -151,13 +151,13 @@ class Server:
             str(self.config),
         ]
 
-    async def run(self, *arguments: str) -> Ran:
+    async def run(self, *arguments: str) -> CommandResult:
         """Run a command to its end, in this process."""
         given = (*arguments, "--config", str(self.config))
         code, out, err = await asyncio.to_thread(run_here, *given, directory=self.directory)
-        return Ran(code=code, out=out, err=err)
+        return CommandResult(code=code, out=out, err=err)
 
-    async def run_apart(self, *arguments: str) -> Ran:
+    async def run_apart(self, *arguments: str) -> CommandResult:
         """Run a command to its end as a process of its own, where that makes a difference."""
         process = await asyncio.create_subprocess_exec(
             *self.command(*arguments),
@@ -167,10 +167,10 @@ class Server:
             cwd=self.directory,
             env=environment(),
         )
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PROCESS_TIMEOUT):
             out, err = await process.communicate()
         assert process.returncode is not None
-        return Ran(code=process.returncode, out=out.decode(), err=err.decode())
+        return CommandResult(code=process.returncode, out=out.decode(), err=err.decode())
 
     @property
     def process(self) -> asyncio.subprocess.Process | Forked:
@@ -197,7 +197,7 @@ class Server:
 
     async def ended(self) -> int:
         """Wait for its end; returns the exit code."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PROCESS_TIMEOUT):
             return await self.process.wait()
 
     async def gone(self) -> None:
@@ -249,7 +249,7 @@ class Server:
                 connection.execute(statement)
             connection.commit()
 
-    async def stumbled(self, stage: str) -> None:
+    async def storage_failed(self, stage: str) -> None:
         """Wait until a stage (`route`, `notify`) has met a storage failure, as /metrics counts."""
         counted = f'casebell_storage_errors_total{{stage="{stage}"}}'
 

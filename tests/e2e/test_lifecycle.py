@@ -255,7 +255,7 @@ async def test_killed_between_two_steps(
         server = make_server(told_by(hook))
         await start_with(server, fault("broken", step), blank=blank)
         await deliver(server)
-        await server.stumbled(stage)
+        await server.storage_failed(stage)
         assert len(messages(hook)) == sent
         await server.kill()
         await start_with(server, "DROP TRIGGER broken")

@@ -161,7 +161,7 @@ async def test_killed_between_two_steps(make_server: MakeServer, postgres: Postg
                 f"CREATE TRIGGER broken BEFORE {step} EXECUTE FUNCTION fault()",
             )
             assert (await post(server, encoded(document()))).json()["status"] == "stored"
-            await server.stumbled(stage)
+            await server.storage_failed(stage)
             assert len(hook.requests) == before
             await server.kill()
             await database.write("DROP FUNCTION fault CASCADE")

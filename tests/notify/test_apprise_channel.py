@@ -30,7 +30,7 @@ from contracts.channel_contract import (
     load,
     outcome_and_reason,
 )
-from contracts.http_channel_contract import HttpChannelContract, http_rig
+from contracts.http_channel_contract import HttpChannelContract, http_channel_setup
 from waiting import TIMEOUT
 
 SLACK_TOKENS = ("T1JJ3T3L2", "A1BRTD4JD", "TIiajkdnlazkcOXrIdevi7")
@@ -59,7 +59,7 @@ class TestJson(HttpChannelContract):
             schema = "json" if host == "127.0.0.1" else "jsons"
             return load(f"{schema}://{USER}:{PASSWORD}@{host}:{port}/{secret}", timeout=timeout)
 
-        return http_rig(
+        return http_channel_setup(
             sink,
             load=load_at,
             show=lambda sent: (sent["title"], sent["message"]),
@@ -95,7 +95,9 @@ class TestSlackWebhook(HttpChannelContract):
             monkeypatch.setattr(apprise.plugins.slack.NotifySlack, "webhook_url", url)
             return load(SLACK, timeout=timeout)
 
-        return http_rig(sink, load=load_at, show=slack_text, target="slack", secrets=SLACK_TOKENS)
+        return http_channel_setup(
+            sink, load=load_at, show=slack_text, target="slack", secrets=SLACK_TOKENS
+        )
 
     @pytest.mark.parametrize(
         ("status", "word", "expected"),
@@ -130,7 +132,7 @@ class TestSlackBot(HttpChannelContract):
             monkeypatch.setattr(apprise.plugins.slack.NotifySlack, "api_url", url)
             return load(f"slack://{BOT_TOKEN}", to=("#rfe-alerts",), timeout=timeout)
 
-        return http_rig(
+        return http_channel_setup(
             sink,
             load=load_at,
             show=self.show,
@@ -236,7 +238,7 @@ class TestWorkflows(HttpChannelContract):
         def load_at(host: str, port: int, *, timeout: float = 5.0) -> AppriseChannel:
             return load(f"workflows://{host}:{port}/{WORKFLOW}/{SIGNATURE}", timeout=timeout)
 
-        return http_rig(
+        return http_channel_setup(
             sink,
             load=load_at,
             show=card_text,

@@ -8,7 +8,7 @@ import pytest
 from casebell.events import FailureReason, Outcome
 from casebell.sandbox.mail_sink import SmtpAnswer, SmtpSink, SmtpStep
 from contracts.channel_contract import MESSAGE, ChannelSetup, load, outcome_and_reason
-from contracts.mail_channel_contract import PASSWORD, TO, USER, MailContract, mail_rig
+from contracts.mail_channel_contract import PASSWORD, TO, USER, MailContract, mail_channel_setup
 
 
 class TestMailWithStartTlsAndLogin(MailContract):
@@ -22,7 +22,7 @@ class TestMailWithStartTlsAndLogin(MailContract):
     @pytest.fixture
     def setup(self, mail_sink: SmtpSink) -> ChannelSetup:
         url = f"mailtos://{USER}:{PASSWORD}@{{host}}:{{port}}?from=casebell@example.com"
-        return mail_rig(mail_sink, url)
+        return mail_channel_setup(mail_sink, url)
 
     async def test_it_is_encrypted_and_logged_in(
         self, setup: ChannelSetup, mail_sink: SmtpSink
@@ -76,7 +76,7 @@ class TestPlainMail(MailContract):
 
     @pytest.fixture
     def setup(self, mail_sink: SmtpSink) -> ChannelSetup:
-        return mail_rig(mail_sink, "mailto://{host}:{port}?from=casebell@example.com")
+        return mail_channel_setup(mail_sink, "mailto://{host}:{port}?from=casebell@example.com")
 
     @pytest.mark.parametrize(
         ("reply", "outcome", "reason"),

@@ -1,4 +1,4 @@
-"""Which events are news: stories, and what holds of every story."""
+"""Which events are news: a table of scenarios, and what holds of all."""
 
 import hashlib
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ TITLES = {
 }
 
 
-def told(
+def report(
     status: Status,
     *,
     hour: float = 0,
@@ -79,28 +79,28 @@ def told(
 
 def polled(status: Status, *, hour: float, text: str | None = None) -> ClassifiedEvent:
     """A state with its time of last observation, as Torch tells it."""
-    return told(status, hour=hour, text=text, basis=OBSERVED, source="torch")
+    return report(status, hour=hour, text=text, basis=OBSERVED, source="torch")
 
 
 def untimed(status: Status, *, hour: float) -> ClassifiedEvent:
     """A state whose time is missing or unreadable, received at that hour."""
-    return told(status, hour=hour, basis=OBSERVED, timed=False, source="torch")
+    return report(status, hour=hour, basis=OBSERVED, timed=False, source="torch")
 
 
 def nothing_shown(*, hour: float, text: str = "CASE STATUS") -> ClassifiedEvent:
     """A placeholder."""
-    return told(OTHER, hour=hour, text=text, tags=frozenset({Tag.NO_INFO}))
+    return report(OTHER, hour=hour, text=text, tags=frozenset({Tag.NO_INFO}))
 
 
-class Telling:
-    """A case as it is told: keeps the changes as the store would."""
+class FoldedCase:
+    """A case whose events are folded one by one; keeps the changes as the store would."""
 
     def __init__(self) -> None:
         self.changes: list[Change] = []
         #: Status of the latest event that was called current, with the time it carried.
         self.current: tuple[Status, int] | None = None
 
-    def hear(self, event: ClassifiedEvent) -> Fold:
+    def fold(self, event: ClassifiedEvent) -> Fold:
         """Fold the event and record what it means."""
         folded = fold(event, self.changes, coalesce=COALESCE, repeat_within=REPEAT_WITHIN)
         if folded.change_id is None:
@@ -133,53 +133,53 @@ def outcome(event: ClassifiedEvent, folded: Fold) -> str:
 
 
 @dataclass(frozen=True)
-class Story:
+class Scenario:
     name: str
     events: Sequence[tuple[str, ClassifiedEvent]]
     ends_as: Status
 
 
-STORIES = [
-    Story(
+SCENARIOS = [
+    Scenario(
         "the generic and the specific type of one change",
         [
-            ("alert", told(RFE, kind="case.status.updated")),
-            ("same", told(RFE, kind="case.rfe.issued")),
+            ("alert", report(RFE, kind="case.status.updated")),
+            ("same", report(RFE, kind="case.rfe.issued")),
         ],
         RFE,
     ),
-    Story(
+    Scenario(
         "the specific type words it differently, two hours later",
         [
-            ("alert", told(RFE, text="We sent you a request for evidence for your Form I-129.")),
-            ("same", told(RFE, hour=2, kind="case.rfe.issued")),
+            ("alert", report(RFE, text="We sent you a request for evidence for your Form I-129.")),
+            ("same", report(RFE, hour=2, kind="case.rfe.issued")),
         ],
         RFE,
     ),
-    Story(
+    Scenario(
         "both sources tell of one change",
         [
-            ("alert", told(APPROVED, hour=0)),
+            ("alert", report(APPROVED, hour=0)),
             ("same", polled(APPROVED, hour=3, text="Your case was approved.")),
         ],
         APPROVED,
     ),
-    Story(
+    Scenario(
         "exactly the coalescing window apart",
-        [("alert", told(RFE, hour=0)), ("same", told(RFE, hour=24))],
+        [("alert", report(RFE, hour=0)), ("same", report(RFE, hour=24))],
         RFE,
     ),
-    Story(
+    Scenario(
         "one second more than the coalescing window apart",
-        [("alert", told(RFE, hour=0)), ("alert", told(RFE, hour=24 + 1 / 3600))],
+        [("alert", report(RFE, hour=0)), ("alert", report(RFE, hour=24 + 1 / 3600))],
         RFE,
     ),
-    Story(
+    Scenario(
         "one second more than the coalescing window apart, told backwards",
-        [("alert", told(RFE, hour=24 + 1 / 3600)), ("late alert", told(RFE, hour=0))],
+        [("alert", report(RFE, hour=24 + 1 / 3600)), ("late alert", report(RFE, hour=0))],
         RFE,
     ),
-    Story(
+    Scenario(
         "a poll every hour for two days",
         [
             ("alert", polled(RFE, hour=0)),
@@ -187,7 +187,7 @@ STORIES = [
         ],
         RFE,
     ),
-    Story(
+    Scenario(
         "a poll every day, give or take",
         [
             ("alert", polled(RFE, hour=0)),
@@ -195,7 +195,7 @@ STORIES = [
         ],
         RFE,
     ),
-    Story(
+    Scenario(
         "a poll every three days for a month",
         [
             ("alert", polled(RFE, hour=0)),
@@ -203,7 +203,7 @@ STORIES = [
         ],
         RFE,
     ),
-    Story(
+    Scenario(
         "a poll after exactly seven days, then after a little more",
         [
             ("alert", polled(RFE, hour=0)),
@@ -212,12 +212,12 @@ STORIES = [
         ],
         RFE,
     ),
-    Story(
+    Scenario(
         "a poll with the same observation time under another id",
         [("alert", polled(RFE, hour=0)), ("same", polled(RFE, hour=0))],
         RFE,
     ),
-    Story(
+    Scenario(
         "polls of one text of status other, which then changes",
         [
             ("alert", polled(OTHER, hour=0)),
@@ -227,12 +227,12 @@ STORIES = [
         ],
         OTHER,
     ),
-    Story(
+    Scenario(
         "three days apart, by the time it occurred: not a poll",
-        [("alert", told(RFE, hour=0)), ("alert", told(RFE, hour=72))],
+        [("alert", report(RFE, hour=0)), ("alert", report(RFE, hour=72))],
         RFE,
     ),
-    Story(
+    Scenario(
         "polled three days later in other words: not the same observation",
         [
             ("alert", polled(RFE, hour=0)),
@@ -240,21 +240,21 @@ STORIES = [
         ],
         RFE,
     ),
-    Story(
+    Scenario(
         "a second RFE after 40 days",
-        [("alert", told(RFE, hour=0)), ("alert", told(RFE, hour=40 * 24))],
+        [("alert", report(RFE, hour=0)), ("alert", report(RFE, hour=40 * 24))],
         RFE,
     ),
-    Story(
+    Scenario(
         "RFE, response and RFE again on one day",
         [
-            ("alert", told(RFE, hour=0)),
-            ("alert", told(RESPONSE, hour=5)),
-            ("alert", told(RFE, hour=10)),
+            ("alert", report(RFE, hour=0)),
+            ("alert", report(RESPONSE, hour=5)),
+            ("alert", report(RFE, hour=10)),
         ],
         RFE,
     ),
-    Story(
+    Scenario(
         "a poll goes back to a state after another was seen",
         [
             ("alert", polled(RFE, hour=0)),
@@ -264,116 +264,116 @@ STORIES = [
         ],
         RFE,
     ),
-    Story(
+    Scenario(
         "the RFE arrives after the approval",
-        [("alert", told(APPROVED, hour=48)), ("late alert", told(RFE, hour=0))],
+        [("alert", report(APPROVED, hour=48)), ("late alert", report(RFE, hour=0))],
         APPROVED,
     ),
-    Story(
+    Scenario(
         "a late arrival between two known changes",
         [
-            ("alert", told(RFE, hour=0)),
-            ("alert", told(APPROVED, hour=60)),
-            ("late alert", told(RESPONSE, hour=30)),
+            ("alert", report(RFE, hour=0)),
+            ("alert", report(APPROVED, hour=60)),
+            ("late alert", report(RESPONSE, hour=30)),
         ],
         APPROVED,
     ),
-    Story(
+    Scenario(
         "a late report of a change that another has followed",
         [
-            ("alert", told(RFE, hour=0)),
-            ("alert", told(RESPONSE, hour=10)),
-            ("same", told(RFE, hour=0, kind="case.rfe.issued")),
+            ("alert", report(RFE, hour=0)),
+            ("alert", report(RESPONSE, hour=10)),
+            ("same", report(RFE, hour=0, kind="case.rfe.issued")),
         ],
         RESPONSE,
     ),
-    Story(
+    Scenario(
         "a pair out of order, then the generic type of both",
         [
-            ("alert", told(RESPONSE, hour=10)),
-            ("late alert", told(RFE, hour=0)),
-            ("same", told(RESPONSE, hour=10, kind="case.rfe.received")),
-            ("same", told(RFE, hour=0, kind="case.rfe.issued")),
+            ("alert", report(RESPONSE, hour=10)),
+            ("late alert", report(RFE, hour=0)),
+            ("same", report(RESPONSE, hour=10, kind="case.rfe.received")),
+            ("same", report(RFE, hour=0, kind="case.rfe.issued")),
         ],
         RESPONSE,
     ),
-    Story(
+    Scenario(
         "the nearer report is cut off by another status, the farther is not",
         [
-            ("alert", told(RFE, hour=0)),
-            ("alert", told(RESPONSE, hour=5)),
-            ("alert", told(RFE, hour=20)),
-            ("same", told(RFE, hour=7)),
+            ("alert", report(RFE, hour=0)),
+            ("alert", report(RESPONSE, hour=5)),
+            ("alert", report(RFE, hour=20)),
+            ("same", report(RFE, hour=7)),
         ],
         RFE,
     ),
-    Story(
+    Scenario(
         "a polled state goes on around a late arrival, which is then told again",
         [
             ("alert", polled(RFE, hour=0)),
             ("repeat", polled(RFE, hour=10)),
-            ("late alert", told(RESPONSE, hour=5)),
-            ("alert", told(RESPONSE, hour=12)),
+            ("late alert", report(RESPONSE, hour=5)),
+            ("alert", report(RESPONSE, hour=12)),
         ],
         RESPONSE,
     ),
-    Story(
+    Scenario(
         "a placeholder says nothing of the case",
-        [("alert", told(RECEIVED, hour=0)), ("quiet", nothing_shown(hour=50))],
+        [("alert", report(RECEIVED, hour=0)), ("quiet", nothing_shown(hour=50))],
         RECEIVED,
     ),
-    Story(
+    Scenario(
         "a placeholder between two reports does not make the second one news",
         [
-            ("alert", told(APPROVED, hour=0)),
+            ("alert", report(APPROVED, hour=0)),
             ("quiet", nothing_shown(hour=1)),
-            ("same", told(APPROVED, hour=2)),
+            ("same", report(APPROVED, hour=2)),
         ],
         APPROVED,
     ),
-    Story(
+    Scenario(
         "approved, a placeholder and approved at the same time",
         [
-            ("alert", told(APPROVED, hour=0)),
+            ("alert", report(APPROVED, hour=0)),
             ("quiet", nothing_shown(hour=0)),
-            ("same", told(APPROVED, hour=0, kind="case.approved")),
+            ("same", report(APPROVED, hour=0, kind="case.approved")),
         ],
         APPROVED,
     ),
-    Story(
+    Scenario(
         "placeholders of any wording are one until a status comes between",
         [
             ("quiet", nothing_shown(hour=0)),
             ("same", nothing_shown(hour=1, text="Unknown")),
-            ("alert", told(RECEIVED, hour=2)),
+            ("alert", report(RECEIVED, hour=2)),
             ("quiet", nothing_shown(hour=3)),
         ],
         RECEIVED,
     ),
-    Story(
+    Scenario(
         "a first placeholder gives way to an older status",
-        [("quiet", nothing_shown(hour=9)), ("alert", told(RECEIVED, hour=0))],
+        [("quiet", nothing_shown(hour=9)), ("alert", report(RECEIVED, hour=0))],
         RECEIVED,
     ),
-    Story(
+    Scenario(
         "a delivered RFE without words is an RFE",
         [
-            ("alert", told(RECEIVED, hour=0)),
-            ("alert", told(RFE, hour=1, text="", tags=frozenset({Tag.NO_INFO, Tag.DEADLINE}))),
-            ("same", told(RFE, hour=2)),
+            ("alert", report(RECEIVED, hour=0)),
+            ("alert", report(RFE, hour=1, text="", tags=frozenset({Tag.NO_INFO, Tag.DEADLINE}))),
+            ("same", report(RFE, hour=2)),
         ],
         RFE,
     ),
-    Story(
+    Scenario(
         "two statuses share an instant: the later arrival counts, and stays",
         [
             ("alert", polled(RFE, hour=0)),
             ("alert", polled(RESPONSE, hour=0)),
-            ("same", told(RFE, hour=0)),
+            ("same", report(RFE, hour=0)),
         ],
         RESPONSE,
     ),
-    Story(
+    Scenario(
         "two texts of status other share an instant",
         [
             ("alert", polled(OTHER, hour=0)),
@@ -382,16 +382,16 @@ STORIES = [
         ],
         OTHER,
     ),
-    Story(
+    Scenario(
         "a text of status other that comes back after another",
         [
-            ("alert", told(OTHER, hour=0)),
-            ("alert", told(OTHER, hour=1, text="Card Was Mailed To Me")),
-            ("alert", told(OTHER, hour=2)),
+            ("alert", report(OTHER, hour=0)),
+            ("alert", report(OTHER, hour=1, text="Card Was Mailed To Me")),
+            ("alert", report(OTHER, hour=2)),
         ],
         OTHER,
     ),
-    Story(
+    Scenario(
         "no time at all: the time of receipt stands in",
         [
             ("alert", untimed(RFE, hour=0)),
@@ -401,30 +401,30 @@ STORIES = [
         ],
         RFE,
     ),
-    Story(
+    Scenario(
         "another receipt",
-        [("alert", told(RFE)), ("alert", told(RFE, receipt="IOE0987654321"))],
+        [("alert", report(RFE)), ("alert", report(RFE, receipt="IOE0987654321"))],
         RFE,
     ),
 ]
 
 
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
-def test_story(story: Story) -> None:
-    """Each event of the story is news, or not, as the table says, and the case ends as it says."""
-    case = Telling()
-    heard = [outcome(event, case.hear(event)) for _, event in story.events]
-    assert heard == [expected for expected, _ in story.events]
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_scenario(scenario: Scenario) -> None:
+    """Each event is news, or not, as the scenario says, and the case ends with its status."""
+    case = FoldedCase()
+    heard = [outcome(event, case.fold(event)) for _, event in scenario.events]
+    assert heard == [expected for expected, _ in scenario.events]
     assert case.current is not None
-    assert case.current[0] is story.ends_as
+    assert case.current[0] is scenario.ends_as
 
 
 def test_history_in_any_order() -> None:
     """The order in which the known changes are handed over does not matter."""
-    case = Telling()
+    case = FoldedCase()
     for hour, status in enumerate((RFE, RESPONSE, RFE, APPROVED)):
-        case.hear(told(status, hour=hour))
-    for event in (told(RFE, hour=2), told(RESPONSE, hour=2.5), told(Status.DENIED, hour=1)):
+        case.fold(report(status, hour=hour))
+    for event in (report(RFE, hour=2), report(RESPONSE, hour=2.5), report(Status.DENIED, hour=1)):
         forwards, backwards = (
             fold(event, history, coalesce=COALESCE, repeat_within=REPEAT_WITHIN)
             for history in (case.changes, case.changes[::-1])
@@ -434,39 +434,39 @@ def test_history_in_any_order() -> None:
 
 def test_the_nearest_change_is_the_one_reported() -> None:
     """Of two changes that both fit, an event reports the nearer one."""
-    case = Telling()
+    case = FoldedCase()
     for hour in (0, 30):
-        case.hear(told(RFE, hour=hour))
-    assert case.hear(told(RFE, hour=10)).change_id == 1
-    assert case.hear(told(RFE, hour=20)).change_id == 2
+        case.fold(report(RFE, hour=hour))
+    assert case.fold(report(RFE, hour=10)).change_id == 1
+    assert case.fold(report(RFE, hour=20)).change_id == 2
 
 
 def test_span_moves_on_and_never_back() -> None:
     """A report from before the latest one leaves `seen_until` where it was."""
-    case = Telling()
-    case.hear(polled(RFE, hour=0))
-    assert case.hear(polled(RFE, hour=30)).seen_until == START + 30 * HOUR
-    assert case.hear(polled(RFE, hour=10)).seen_until == START + 30 * HOUR
+    case = FoldedCase()
+    case.fold(polled(RFE, hour=0))
+    assert case.fold(polled(RFE, hour=30)).seen_until == START + 30 * HOUR
+    assert case.fold(polled(RFE, hour=10)).seen_until == START + 30 * HOUR
 
 
 def test_status_seen_amid_a_polled_span_is_late() -> None:
     """A status older than the latest observation of another is late and not current."""
-    case = Telling()
-    case.hear(polled(RFE, hour=0))
-    case.hear(polled(RFE, hour=10))
-    folded = case.hear(told(RESPONSE, hour=5))
+    case = FoldedCase()
+    case.fold(polled(RFE, hour=0))
+    case.fold(polled(RFE, hour=10))
+    folded = case.fold(report(RESPONSE, hour=5))
     assert (folded.change_id, folded.late, folded.current) == (None, True, False)
 
 
 @pytest.mark.parametrize(
     ("told_before", "event", "reason"),
     [
-        ([], told(RFE), "first change with this status"),
-        ([], told(OTHER), "first change with this text"),
+        ([], report(RFE), "first change with this status"),
+        ([], report(OTHER), "first change with this text"),
         ([], nothing_shown(hour=0), "first placeholder of this case"),
         (
-            [told(RFE)],
-            told(RFE, hour=1),
+            [report(RFE)],
+            report(RFE, hour=1),
             "same status as change 1, within 24 h, no other status between",
         ),
         (
@@ -474,25 +474,25 @@ def test_status_seen_amid_a_polled_span_is_late() -> None:
             polled(OTHER, hour=100),
             "same text as change 1, within 7 d, no other status between",
         ),
-        ([told(RFE)], told(RFE, hour=25), "same status as change 1, but more than 24 h apart"),
+        ([report(RFE)], report(RFE, hour=25), "same status as change 1, but more than 24 h apart"),
         (
-            [told(RFE), told(RESPONSE, hour=1)],
-            told(RFE, hour=2),
+            [report(RFE), report(RESPONSE, hour=1)],
+            report(RFE, hour=2),
             "same status as change 1, but change 2 lies between",
         ),
         (
-            [told(APPROVED, hour=1)],
-            told(RFE, hour=0),
+            [report(APPROVED, hour=1)],
+            report(RFE, hour=0),
             "first change with this status; a later status was already known",
         ),
     ],
 )
 def test_reason(told_before: list[ClassifiedEvent], event: ClassifiedEvent, reason: str) -> None:
     """The reason is a sentence of our own words that names the change compared with."""
-    case = Telling()
+    case = FoldedCase()
     for earlier in told_before:
-        case.hear(earlier)
-    assert case.hear(event).reason == reason
+        case.fold(earlier)
+    assert case.fold(event).reason == reason
 
 
 @pytest.mark.parametrize(
@@ -500,22 +500,24 @@ def test_reason(told_before: list[ClassifiedEvent], event: ClassifiedEvent, reas
 )
 def test_reason_names_the_window_as_set(window: float, words: str) -> None:
     """The window in a reason is the configured one, in the unit a reader would use."""
-    case = Telling()
-    case.hear(told(RFE))
-    folded = fold(told(RFE, hour=1_000), case.changes, coalesce=window, repeat_within=REPEAT_WITHIN)
+    case = FoldedCase()
+    case.fold(report(RFE))
+    folded = fold(
+        report(RFE, hour=1_000), case.changes, coalesce=window, repeat_within=REPEAT_WITHIN
+    )
     assert folded.reason == f"same status as change 1, but more than {words} apart"
 
 
 def test_repeat_window_never_narrows_the_other() -> None:
     """A `repeat_within` below `coalesce` leaves the coalescing window in force."""
-    case = Telling()
-    case.hear(polled(RFE, hour=0))
+    case = FoldedCase()
+    case.fold(polled(RFE, hour=0))
     folded = fold(polled(RFE, hour=20), case.changes, coalesce=COALESCE, repeat_within=0)
     assert (folded.change_id, folded.repeat) == (1, True)
 
 
 EVENTS = st.builds(
-    told,
+    report,
     st.sampled_from([RECEIVED, RFE, RESPONSE, APPROVED, OTHER]),
     hour=st.integers(0, 400),
     text=st.sampled_from([None, "Card Was Mailed To Me"]),
@@ -528,11 +530,11 @@ EVENTS = st.builds(
 @given(st.lists(EVENTS, max_size=25))
 def test_an_event_is_never_news_twice(events: list[ClassifiedEvent]) -> None:
     """Folded a second time at once, an event reports the very change it made or joined."""
-    case = Telling()
+    case = FoldedCase()
     for event in events:
-        first = case.hear(event)
+        first = case.fold(event)
         made = first.change_id or len(case.changes)
-        again = case.hear(event)
+        again = case.fold(event)
         assert again.change_id == made
         assert again.current is first.current
 
@@ -540,10 +542,10 @@ def test_an_event_is_never_news_twice(events: list[ClassifiedEvent]) -> None:
 @given(st.lists(EVENTS, max_size=25))
 def test_current_status_never_regresses(events: list[ClassifiedEvent]) -> None:
     """The current status is always that of the latest provider time told so far."""
-    case = Telling()
+    case = FoldedCase()
     known: list[int] = []
     for event in events:
-        folded = case.hear(event)
+        folded = case.fold(event)
         placeholder = is_placeholder(event.status, event.tags)
         if folded.current and known:
             assert not placeholder
@@ -555,26 +557,26 @@ def test_current_status_never_regresses(events: list[ClassifiedEvent]) -> None:
 
 
 @st.composite
-def duplicated_stories(draw: st.DrawFn) -> tuple[list[Status], list[ClassifiedEvent]]:
+def duplicated_reports(draw: st.DrawFn) -> tuple[list[Status], list[ClassifiedEvent]]:
     """Movements at least three windows apart, each told several times within one, shuffled."""
     movements = draw(st.lists(st.sampled_from([RECEIVED, RFE, RESPONSE, OTHER]), max_size=6))
     reports = [
-        told(status, hour=72 * number + draw(st.integers(0, 24)), source=source)
+        report(status, hour=72 * number + draw(st.integers(0, 24)), source=source)
         for number, status in enumerate(movements)
         for source in draw(st.lists(st.sampled_from(["parley", "torch"]), min_size=1, max_size=4))
     ]
     return movements, draw(st.permutations(reports))
 
 
-@given(duplicated_stories())
+@given(duplicated_reports())
 def test_duplicates_in_any_order_are_one_change_each(
-    story: tuple[list[Status], list[ClassifiedEvent]],
+    scenario: tuple[list[Status], list[ClassifiedEvent]],
 ) -> None:
     """However often and in whatever order movements are told, each is one change."""
-    movements, reports = story
-    case = Telling()
+    movements, reports = scenario
+    case = FoldedCase()
     for report in reports:
-        case.hear(report)
+        case.fold(report)
     by_time = sorted(case.changes, key=lambda change: change.at)
     assert [change.status for change in by_time] == movements
     if movements:

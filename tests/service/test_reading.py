@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.errors import BadArgument, NotFound
-from casebell.service.reading import PAGE, Reading, moment
+from casebell.service.reading import MAX_PAGE, Reading, moment
 from casebell.store.engine import Store
 from contracts.case_events import case_event
 from contracts.clock_and_log import ManualClock
@@ -72,18 +72,18 @@ class TestMoment:
 @pytest.mark.parametrize("paged", [True, False])
 async def test_pages_of_events(store: Store, paged: bool) -> None:
     """A server's answer has at most a page, and says where the next one begins."""
-    await store_undecided(store, *(case_event(f"evt_{number}") for number in range(PAGE + 3)))
+    await store_undecided(store, *(case_event(f"evt_{number}") for number in range(MAX_PAGE + 3)))
     models = reading(store, paged=paged)
-    first = await models.list_events(limit=PAGE + 2)
+    first = await models.list_events(limit=MAX_PAGE + 2)
     ids = [one["id"] for one in first["rows"]]
     if not paged:
-        assert (ids, first["next"]) == ([*range(PAGE + 3, 1, -1)], None)
+        assert (ids, first["next"]) == ([*range(MAX_PAGE + 3, 1, -1)], None)
         return
-    assert (ids, first["next"]) == ([*range(PAGE + 3, 3, -1)], 4)
+    assert (ids, first["next"]) == ([*range(MAX_PAGE + 3, 3, -1)], 4)
     last = await models.list_events(limit=2, before=first["next"])
     assert ([one["id"] for one in last["rows"]], last["next"]) == ([3, 2], None)
-    whole = await models.list_events(limit=PAGE)
-    assert (len(whole["rows"]), whole["next"]) == (PAGE, None)
+    whole = await models.list_events(limit=MAX_PAGE)
+    assert (len(whole["rows"]), whole["next"]) == (MAX_PAGE, None)
 
 
 async def test_where_nothing_is(store: Store) -> None:

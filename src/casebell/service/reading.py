@@ -22,7 +22,7 @@ from casebell.uscis.receipts import ReceiptError, canonical
 Word = TypeVar("Word", bound=StrEnum)
 
 #: Rows of one answer of a server: making JSON of more would keep deliveries waiting.
-PAGE = 500
+MAX_PAGE = 500
 #: The same of held deliveries, which come with their bodies.
 HELD_PAGE = 20
 
@@ -78,7 +78,7 @@ class Reading:
             until=until,
             text=text,
         )
-        most = self._most(limit, PAGE)
+        most = self._most(limit, MAX_PAGE)
         async with self._store.read() as connection:
             page = await event_listing.list_events(
                 connection, where, limit=limit, most=most, before=before
@@ -112,13 +112,15 @@ class Reading:
             NotFound: there is none.
         """
         async with self._store.read() as connection:
-            return [await _story(connection, event) for event in await _events(connection, key)]
+            return [
+                await _explanation(connection, event) for event in await _events(connection, key)
+            ]
 
     async def list_alerts(
         self, *, state: str | None = None, limit: int, before: int | None = None
     ) -> Mapping[str, Any]:
         """Alerts, newest first."""
-        most = self._most(limit, PAGE)
+        most = self._most(limit, MAX_PAGE)
         found = _word(AlertState, state, "state")
         async with self._store.read() as connection:
             rows = await queries.list_alerts(connection, state=found, limit=most, before=before)
@@ -143,7 +145,7 @@ class Reading:
         before: int | None = None,
     ) -> Mapping[str, Any]:
         """Refused deliveries, newest first."""
-        most = self._most(limit, PAGE)
+        most = self._most(limit, MAX_PAGE)
         async with self._store.read() as connection:
             rows = await refused.list_refused(
                 connection, source=source, error=error, limit=most, before=before
@@ -261,7 +263,7 @@ async def _body(connection: Connection, event_id: int) -> str:
     return "" if row is None else bytes(row.body).decode("utf-8", "backslashreplace")
 
 
-async def _story(connection: Connection, event: Mapping[str, Any]) -> Mapping[str, Any]:
+async def _explanation(connection: Connection, event: Mapping[str, Any]) -> Mapping[str, Any]:
     """Everything that became of an event."""
     change = None
     alerts: list[dict[str, Any]] = []
