@@ -73,7 +73,7 @@ class Runtime:
             clock=clock,
             metrics=metrics,
             log=log,
-            decided=self.dispatcher.wake,
+            alerts_added=self.dispatcher.wake,
         )
         self.event_log = EventLog(
             store=store,

@@ -65,7 +65,7 @@ async def test_a_delivery_is_one_line_of_the_log(server: Server) -> None:
     (line,) = await server.logged(
         "delivery.received", where=lambda line: line["request_id"] == request_id
     )
-    ((row,),) = server.rows("SELECT id FROM events WHERE key = ?", sent["id"])
+    ((row, change),) = server.rows("SELECT id, change_id FROM events WHERE key = ?", sent["id"])
     ms = line.pop("ms")
     assert isinstance(ms, float)
     assert 0 < ms < took
@@ -78,6 +78,9 @@ async def test_a_delivery_is_one_line_of_the_log(server: Server) -> None:
         "request_id": request_id,
         "row": row,
         "receipt": mask(sent["receipt_number"]),
+        "status": "rfe_issued",
+        "decision": "nobody",
+        "change": change,
     }
 
 

@@ -1,7 +1,7 @@
 """A router over a real store, for its tests."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -82,10 +82,11 @@ class RouterHarness:
             clock=self.clock,
             metrics=self.metrics,
             log=self.recording.log,
-            decided=self._wake,
+            alerts_added=self._wake,
         )
 
-    def _wake(self) -> None:
+    def _wake(self, channels: Collection[str]) -> None:
+        assert channels
         self.wakeups += 1
 
     async def route(self) -> None:

@@ -59,8 +59,8 @@ class TestDeciding:
         assert (first.subject, first.event_id, first.change_id) == ("change:1", 1, 1)
         assert json.loads(first.rules) == ["RFE", "Rest"]
         assert harness.wakeups == 1
-        (line,) = harness.recording.named("event.routed")
-        assert (line["receipt"], line["outcome"]) == ("IOE******5678", "notified")
+        (line,) = harness.recording.named("event.decided")
+        assert (line["receipt"], line["decision"]) == ("IOE******5678", "notified")
 
     async def test_the_journal_has_the_decision(self, store: Store) -> None:
         """The decision is in the journal as it is in its row: who, by which rules, and why."""
@@ -135,7 +135,7 @@ class TestDeciding:
         await harness.route()
         assert [row.change_id for row in await read_table(store, events)] == [1, 1]
         assert len(await read_table(store, changes)) == 1
-        assert [line["outcome"] for line in harness.recording.named("event.routed")] == [
+        assert [line["decision"] for line in harness.recording.named("event.decided")] == [
             "notified",
             "same_change",
         ]
@@ -275,7 +275,7 @@ class TestLoop:
         with recorded_transactions(store) as begun:
             await harness.route()
         assert len(begun) == 2
-        assert [line["row"] for line in harness.recording.named("event.routed")] == list(
+        assert [line["row"] for line in harness.recording.named("event.decided")] == list(
             range(1, count + 1)
         )
 
@@ -297,7 +297,7 @@ class TestLoop:
             await store_undecided(store, received("evt_1"))
             harness.router.loop.wake()
             await until(
-                lambda: harness.recording.named("event.routed"), "the routed event in the log"
+                lambda: harness.recording.named("event.decided"), "the routed event in the log"
             )
         assert harness.wakeups == 1
 
@@ -318,7 +318,7 @@ class TestLoop:
                 assert harness.router.loop.alive
                 harness.router.loop.wake()
                 await until(
-                    lambda: harness.recording.named("event.routed"), "the routed event in the log"
+                    lambda: harness.recording.named("event.decided"), "the routed event in the log"
                 )
         met = harness.metrics.registry.get_sample_value(
             "casebell_storage_errors_total", {"stage": "route"}

@@ -136,6 +136,10 @@ class WebhookEndpoint:
             which = {"row": accepted.held_id, "reason": accepted.reason.value}
         else:
             which = {"row": accepted.event_id, "receipt": mask(accepted.event.receipt)}
+            if (decided := accepted.decided) is not None:
+                which["status"] = decided.event.status.value
+                which["decision"] = decided.outcome.value
+                which["change"] = decided.change.id
         self._log.info(
             "delivery.received",
             source=source,

@@ -7,7 +7,7 @@ claimed when the process died is claimed again and says that it may repeat.
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
@@ -244,10 +244,11 @@ class Dispatcher:
         self._gone.wake()
         self.wake()
 
-    def wake(self) -> None:
-        """Say that there may be something to send."""
-        for worker in self._workers.values():
-            worker.wakeup.set()
+    def wake(self, channels: Collection[str] | None = None) -> None:
+        """Say that there may be something to send, over these channels or over any."""
+        for name, worker in self._workers.items():
+            if channels is None or name in channels:
+                worker.wakeup.set()
 
     async def test(self, name: str, *, test_id: str) -> list[tuple[str, SendResult]]:
         """Send a marked test message to each target of a channel, by the real path, and wait.

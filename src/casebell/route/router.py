@@ -4,7 +4,8 @@ A bad rule can never cost a delivery. An event whose decision fails is stored un
 operations are told. The same code decides it at the next start, at each reload and once a minute.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import cache
 
 from casebell.clock import Clock
 from casebell.events import Decided, Micros, Undecided
@@ -29,7 +30,7 @@ class Router:
 
     Args:
         rulebook: returns the rulebook in force.
-        decided: called after each commit that may have put alerts into the outbox.
+        alerts_added: called after a commit that put alerts into the outbox, with their channels.
     """
 
     def __init__(
@@ -40,14 +41,17 @@ class Router:
         clock: Clock,
         metrics: Metrics,
         log: Log,
-        decided: Callable[[], None] = lambda: None,
+        alerts_added: Callable[[Collection[str]], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._rulebook = rulebook
         self._clock = clock
         self._metrics = metrics
         self._log = log
-        self._decided = decided
+        self._alerts_added = alerts_added
+        self._decisions = cache(metrics.decisions.labels)
+        #: Channels of alerts that the next commit puts into the outbox.
+        self._channels: set[str] = set()
         #: Decides undecided events.
         self.loop = Loop(
             self.decide_again,
@@ -66,19 +70,12 @@ class Router:
         return [one for one in found if one is not None]
 
     def committed(self, decided: Sequence[Decided]) -> None:
-        """Count and log decisions that are on disk, and wake the dispatcher."""
+        """Count decisions that are on disk, and wake the channels of their alerts."""
         for one in decided:
-            self._metrics.decisions.labels(one.outcome._value_).inc()
-            self._log.info(
-                "event.routed",
-                row=one.id,
-                source=one.event.source,
-                receipt=mask(one.event.receipt),
-                status=one.event.status._value_,
-                outcome=one.outcome._value_,
-                change=one.change.id,
-            )
-        self._decided()
+            self._decisions(one.outcome._value_).inc()
+        channels, self._channels = self._channels, set()
+        if channels:
+            self._alerts_added(channels)
 
     async def decide_again(self) -> None:
         """Decide undecided events, oldest first."""
@@ -110,6 +107,16 @@ class Router:
 
         ids, decided = await self._store.transact(write)
         self.committed(decided)
+        for one in decided:
+            self._log.info(
+                "event.decided",
+                row=one.id,
+                source=one.event.source,
+                receipt=mask(one.event.receipt),
+                status=one.event.status.value,
+                decision=one.outcome.value,
+                change=one.change.id,
+            )
         return ids
 
     def _decide(self, unit: UnitOfWork, one: Undecided, *, now: Micros) -> Decided | None:
@@ -123,6 +130,7 @@ class Router:
                 now=now,
             )
             unit.decide(decided, now=now)
+            self._channels.update(alert.channel for alert in decided.alerts)
         except Exception as error:  # noqa: BLE001 - the event stays undecided
             self._leave_undecided(unit, one.id, error, now=now)
             return None
@@ -135,3 +143,4 @@ class Router:
         self._log.error("event.defect", row=event_id, error=error)
         alerts = self._rulebook().ops.alerts_for(EventUndecided(event=event_id), now=now)
         unit.add_alerts(alerts, now=now)
+        self._channels.update(alert.channel for alert in alerts)
