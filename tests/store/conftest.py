@@ -18,6 +18,7 @@ from casebell.store.event_log import EventLog
 from casebell.store.schema import metadata
 from contracts.case_events import same_json
 from contracts.decisions import decide_nothing
+from store.database_files import fill
 
 BACKENDS = ("sqlite", "postgresql")
 
@@ -173,3 +174,19 @@ def add_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[.
         monkeypatch.setattr(migrations, "VERSIONS", [*migrations.VERSIONS, "next"])
 
     return add
+
+
+@pytest.fixture
+def database(sqlite_path: Path, migrated_sqlite: Path) -> Path:
+    """A database of this release with three events."""
+    shutil.copyfile(migrated_sqlite, sqlite_path)
+    asyncio.run(fill(sqlite_path, ["evt_1", "evt_2", "evt_3"]))
+    return sqlite_path
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """Where a backup goes: a folder of its own."""
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    return folder / "casebell.db"

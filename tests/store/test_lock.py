@@ -1,0 +1,46 @@
+"""The lock beside an SQLite file: one server, and others who only look."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from casebell.errors import StorageUnavailable, StoreLocked
+from casebell.store.lock import is_locked, lock_path, locked, take_lock
+
+
+def test_one_at_a_time(sqlite_path: Path) -> None:
+    """The second is told who is there; once the first has gone, it may."""
+    with locked(sqlite_path):
+        assert is_locked(sqlite_path)
+        with pytest.raises(StoreLocked, match=str(sqlite_path)):
+            take_lock(sqlite_path)
+        assert lock_path(sqlite_path).read_text() == f"{os.getpid()}\n"
+        assert lock_path(sqlite_path).stat().st_mode & 0o777 == 0o600
+    assert not is_locked(sqlite_path)
+    os.close(take_lock(sqlite_path))
+
+
+def test_by_another_name(sqlite_path: Path, tmp_path: Path) -> None:
+    """A link to the database leads to the same lock."""
+    sqlite_path.touch()
+    link = tmp_path / "link.db"
+    link.symlink_to(sqlite_path)
+    with locked(sqlite_path):
+        assert is_locked(link)
+        with pytest.raises(StoreLocked):
+            take_lock(link)
+
+
+def test_looking_makes_nothing(sqlite_path: Path) -> None:
+    """Where no server ever ran there is no lock file afterwards, either."""
+    assert not is_locked(sqlite_path)
+    assert list(sqlite_path.parent.iterdir()) == []
+
+
+def test_no_place_for_it(tmp_path: Path) -> None:
+    """A file where the folder should be is told, with what to do."""
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageUnavailable, match="folder of the database") as caught:
+        take_lock(tmp_path / "file" / "casebell.db")
+    assert "writable" in caught.value.hint
