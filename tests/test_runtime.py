@@ -13,8 +13,8 @@ from casebell.notify.load import load_channels, policies
 from casebell.route.rulebook import Rulebook
 from casebell.runtime import Runtime
 from casebell.sandbox.http_sink import HttpSink
-from casebell.settings import Channel, Rule, Settings
-from casebell.settings.models import Ops, Server, Storage
+from casebell.settings import ChannelSettings, Rule, Settings
+from casebell.settings.models import Ops, ServerSettings, Storage
 from casebell.store.schema import alerts, events, journal
 from casebell.uscis import classify
 from contracts.clock_and_log import ManualClock
@@ -28,11 +28,11 @@ BODY = (
 )
 
 
-def settings(folder: Path, *channels: Channel) -> Settings:
+def settings(folder: Path, *channels: ChannelSettings) -> Settings:
     """A configuration that tells everybody of everything."""
     names = tuple(channel.name for channel in channels)
     return Settings(
-        server=Server(timezone="Europe/Berlin", public_url="https://casebell.example"),
+        server=ServerSettings(timezone="Europe/Berlin", public_url="https://casebell.example"),
         storage=Storage(url=SecretStr(f"sqlite:///{folder / 'casebell.db'}")),
         sources={"parley": make_source()},
         channels={channel.name: channel for channel in channels},
@@ -44,9 +44,11 @@ def settings(folder: Path, *channels: Channel) -> Settings:
     )
 
 
-def channel(name: str, url: str, **fields: object) -> Channel:
+def channel(name: str, url: str, **fields: object) -> ChannelSettings:
     """A channel of the configuration."""
-    return Channel.model_validate({"name": name, "url": SecretStr(url), "pace": 0.0, **fields})
+    return ChannelSettings.model_validate(
+        {"name": name, "url": SecretStr(url), "pace": 0.0, **fields}
+    )
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from casebell.events import AlertState, CaseEvent, Delivery, VerifiedDelivery
 from casebell.receive.understand import understand
 from casebell.route.classification import Meanings, classify_event
 from casebell.runtime import Runtime
-from casebell.settings import Source, load
+from casebell.settings import SourceSettings, load
 from casebell.store import journal
 from casebell.store.engine import Store
 from casebell.store.integrity import inspect_copy
@@ -145,7 +145,7 @@ async def test_decisions_are_the_routers(loaded: Path, tmp_path: Path) -> None:
         assert rows(loaded / "casebell.db", statement) == routed, table
 
 
-def understood(row: dict[str, Any], sources: Mapping[str, Source]) -> CaseEvent:
+def understood(row: dict[str, Any], sources: Mapping[str, SourceSettings]) -> CaseEvent:
     """What is made of an event's body today."""
     delivery = Delivery(
         source=row["source"],

@@ -15,7 +15,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from casebell.http.guard import LARGEST_HEAD, MOST_WAITING, Gate, Guard
-from casebell.settings.models import Server
+from casebell.settings.models import ServerSettings
 from contracts.clock_and_log import ManualClock, RecordingLog
 from waiting import until
 
@@ -40,7 +40,7 @@ class House:
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=100)
         # What is accepted inherits it.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        self.limits = Server(body_timeout=PATIENCE)
+        self.limits = ServerSettings(body_timeout=PATIENCE)
         self.gate = Gate(
             limits=lambda: self.limits,
             most=MOST,
@@ -329,7 +329,7 @@ async def test_a_body_has_its_time_from_its_own_head(house: House) -> None:
 
 async def test_the_patience_is_that_of_the_settings_in_force(house: House) -> None:
     """A connection made after a reload waits for as long as the new settings say."""
-    house.limits = Server(body_timeout=0.2)
+    house.limits = ServerSettings(body_timeout=0.2)
     reader, writer = await asyncio.open_connection(*house.socket.getsockname())
     async with asyncio.timeout(PATIENCE):
         assert await reader.read() == b""

@@ -13,7 +13,7 @@ from casebell.http.throttle import LINES_A_MINUTE
 from casebell.http.webhook import WebhookEndpoint
 from casebell.receive.accept import Accepted, Receiver, source_receivers
 from casebell.receive.refusals import Refusals
-from casebell.settings.models import Server
+from casebell.settings.models import ServerSettings
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 from casebell.store.schema import events, refused
@@ -44,7 +44,7 @@ class Counter:
         self.clock = ManualClock(NOW)
         self.recording = RecordingLog()
         self.metrics = Metrics()
-        self.limits = Server()
+        self.limits = ServerSettings()
         self.event_log = EventLog(store=store, same_content=same_json, decide=decide_nothing)
         self.refusals = Refusals(
             store=store, clock=self.clock, log=self.recording.log, per_minute=lambda: 100
@@ -204,7 +204,7 @@ async def test_what_is_refused_by_its_head_is_answered_before_its_body(
     counter: Counter, headers: list[tuple[bytes, bytes]], status: int
 ) -> None:
     """The rest may come in for a moment, so that the sender reads the answer."""
-    counter.limits = Server(max_body=1024)
+    counter.limits = ServerSettings(max_body=1024)
     request = Request(b"x" * 2000, headers=headers, ends=False)
     answering = asyncio.create_task(request.to(counter.endpoint))
     await until(lambda: request.sent, "the answer")
@@ -218,7 +218,7 @@ async def test_a_body_over_the_limit_in_force_is_refused(counter: Counter) -> No
     """Without a length as well; the limit is asked for anew each time."""
     large = b" " * 1025 + BODY
     first = await Request(large, headers=[authorization_header(large)]).to(counter.endpoint)
-    counter.limits = Server(max_body=1024)
+    counter.limits = ServerSettings(max_body=1024)
     second = await Request(large[:1000], large[1000:]).to(counter.endpoint)
     assert (first.status, second.status) == (200, 413)
 
@@ -227,7 +227,7 @@ async def test_a_trusted_proxy_says_for_whom(counter: Counter) -> None:
     """X-Forwarded-For names the address only where the settings in force trust the peer."""
     forged = (b"authorization", b"Parley-Signature=t=1,v1=" + b"f" * 64)
     for trusted in ([], ["192.0.2.0/24"]):
-        counter.limits = Server.model_validate({"trusted_proxies": trusted})
+        counter.limits = ServerSettings.model_validate({"trusted_proxies": trusted})
         headers = [forged, (b"x-forwarded-for", b"198.51.100.9")]
         assert (await Request(b"{}", headers=headers).to(counter.endpoint)).status == 401
 

@@ -26,7 +26,7 @@ from casebell.receive.signatures import Authenticator
 from casebell.receive.understand import MAX_ID, MAX_TEXT, MAX_WORD, understand
 from casebell.route.classification import Meanings, classify_event
 from casebell.sandbox.deliveries import SAMPLES, document_of, headers_for
-from casebell.settings import Source
+from casebell.settings import SourceSettings
 
 RECORDED = Path(__file__).parent.parent / "samples"
 #: When all samples were received.
@@ -79,9 +79,9 @@ def about(kind: str) -> dict[str, Any]:
     return content
 
 
-def source_of(kind: str) -> Source:
+def source_of(kind: str) -> SourceSettings:
     """A source of this kind with the kind's defaults."""
-    return Source.model_validate({"name": kind, "kind": kind, **about(kind)["source"]})
+    return SourceSettings.model_validate({"name": kind, "kind": kind, **about(kind)["source"]})
 
 
 def credentials(kind: str, body: bytes, *, secret: str | None = None) -> Headers:

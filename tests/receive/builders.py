@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from casebell.events import Delivery, Micros, VerifiedDelivery
 from casebell.receive.signatures import Authenticator
-from casebell.settings import FieldMap, Secret, Source
+from casebell.settings import FieldMap, SourceSecret, SourceSettings
 
 #: The time in the API page's sample header, and half a minute later.
 SIGNED_AT = 1_734_020_000
@@ -18,8 +18,8 @@ HMAC_SECRET = "sample-webhook-secret-parley"
 SHARED_SECRET = "sample-shared-secret-torch"
 
 
-def make_secret(value: str, *, label: str = "1", use: Any = None) -> Secret:
-    return Secret(label=label, value=SecretStr(value), use=use)
+def make_secret(value: str, *, label: str = "1", use: Any = None) -> SourceSecret:
+    return SourceSecret(label=label, value=SecretStr(value), use=use)
 
 
 #: Settings of a source that takes signature and shared secret, each with its own secret.
@@ -33,7 +33,7 @@ BOTH: dict[str, Any] = {
 }
 
 
-def make_source(**chosen: Any) -> Source:
+def make_source(**chosen: Any) -> SourceSettings:
     """A source that takes Parley's signature, unless told otherwise."""
     given: dict[str, Any] = {
         "name": "parley",
@@ -53,10 +53,10 @@ def make_source(**chosen: Any) -> Source:
         "categories": {},
         "volatile": ("sent_at",),
     }
-    return Source(**(given | chosen))
+    return SourceSettings(**(given | chosen))
 
 
-def make_torch(**chosen: Any) -> Source:
+def make_torch(**chosen: Any) -> SourceSettings:
     """A source that takes Torch's shared secret, unless told otherwise."""
     given: dict[str, Any] = {
         "name": "torch",
@@ -99,7 +99,7 @@ def authorization_header(
     return b"authorization", f"Parley-Signature=t={time},v1={digest}".encode()
 
 
-def verified_delivery(body: bytes, *, source: Source | None = None) -> VerifiedDelivery:
+def verified_delivery(body: bytes, *, source: SourceSettings | None = None) -> VerifiedDelivery:
     """`body` as a delivery whose signature was checked."""
     source = source or make_source()
     delivery = make_delivery(body, [authorization_header(body)], source=source.name)

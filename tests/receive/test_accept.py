@@ -22,7 +22,7 @@ from casebell.errors import (
 from casebell.events import Delivery, Flag, HeldReason, KeyBasis
 from casebell.receive.accept import Held, Receiver, source_receivers
 from casebell.receive.refusals import Refusals
-from casebell.settings import Source
+from casebell.settings import SourceSettings
 from casebell.store.engine import Store
 from casebell.store.event_log import Appended, EventLog
 from casebell.store.rows import event_from_row
@@ -56,7 +56,7 @@ DAY = 86_400
 class ReceiverHarness:
     """A receiver over a store."""
 
-    def __init__(self, store: Store, *sources: Source) -> None:
+    def __init__(self, store: Store, *sources: SourceSettings) -> None:
         self.store = store
         self.clock = ManualClock(NOW)
         self.log = EventLog(store=store, same_content=same_json, decide=decide_nothing)

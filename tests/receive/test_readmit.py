@@ -9,10 +9,10 @@ import pytest
 
 from casebell.errors import NotFound, RefusedDelivery
 from casebell.events import Delivery, Flag
-from casebell.receive.readmit import PAGE, Readmission, Readmissions, choose
+from casebell.receive.readmit import READMIT_BATCH, Readmission, Readmissions, choose
 from casebell.receive.refusals import Refusals
 from casebell.receive.signatures import Authenticator
-from casebell.settings import Settings, Source
+from casebell.settings import Settings, SourceSettings
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 from casebell.store.rows import event_from_row
@@ -50,12 +50,12 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
         yield opened
 
 
-def mistyped(source: Source, **more: Any) -> Source:
+def mistyped(source: SourceSettings, **more: Any) -> SourceSettings:
     """The same source as it is configured at first: with a wrong secret."""
     return source.model_copy(update={"secrets": (make_secret(WRONG),), **more})
 
 
-def configured(*sources: Source) -> Settings:
+def configured(*sources: SourceSettings) -> Settings:
     """A configuration with these sources."""
     return Settings(
         sources={source.name: source for source in sources},
@@ -65,7 +65,7 @@ def configured(*sources: Source) -> Settings:
     )
 
 
-async def refuse(store: Store, source: Source, *received: Delivery) -> None:
+async def refuse(store: Store, source: SourceSettings, *received: Delivery) -> None:
     """Let a source's authenticator refuse deliveries, and remember them."""
     authenticator = Authenticator(source)
     async with Refusals(
@@ -78,7 +78,7 @@ async def refuse(store: Store, source: Source, *received: Delivery) -> None:
 
 
 async def readmit(
-    store: Store, *sources: Source, ids: Sequence[int] = (), of: str | None = None
+    store: Store, *sources: SourceSettings, ids: Sequence[int] = (), of: str | None = None
 ) -> list[Readmission]:
     """Check again with these sources, an hour later."""
     readmissions = Readmissions(
@@ -220,7 +220,7 @@ async def test_strictness_as_of_then(store: Store) -> None:
 
 async def test_an_address_that_is_allowed_now(store: Store) -> None:
     """The allow-list is today's, too."""
-    elsewhere = Source.model_validate(
+    elsewhere = SourceSettings.model_validate(
         {**mistyped(make_source()).model_dump(), "allow_from": ["198.51.100.0/24"]}
     )
     await refuse(store, elsewhere, signed())
@@ -284,8 +284,8 @@ async def test_a_number_that_is_not_there(store: Store) -> None:
 
 
 async def test_many(store: Store) -> None:
-    """More than a page at a time: every one is checked, oldest first, once."""
-    count = 2 * PAGE + 3
+    """More than a batch at a time: every one is checked, oldest first, once."""
+    count = 2 * READMIT_BATCH + 3
     bodies = [
         json.dumps(
             {

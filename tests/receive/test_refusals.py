@@ -16,13 +16,13 @@ from casebell.events import Delivery
 from casebell.receive import refusals as module
 from casebell.receive.refusals import (
     ITEMISED_PER_MINUTE,
-    QUEUE_BYTES,
-    QUEUE_LIMIT,
+    MAX_WAITING_BYTES,
+    MAX_WAITING_REFUSALS,
     WRITE_EVERY,
     Refusals,
 )
 from casebell.receive.signatures import Authenticator
-from casebell.settings import Source
+from casebell.settings import SourceSettings
 from casebell.store import refused as memory
 from casebell.store.engine import Store
 from casebell.store.schema import journal, keys, refused
@@ -119,7 +119,7 @@ class TestLimit:
 
     def test_memory_is_bounded(self, refusals: Refusals, monkeypatch: pytest.MonkeyPatch) -> None:
         """More addresses than are remembered push out the one unseen for longest."""
-        monkeypatch.setattr(module, "ADDRESS_LIMIT", 3)
+        monkeypatch.setattr(module, "MAX_ADDRESSES", 3)
         for _ in range(3):
             refuse(refusals, "a")
         for address in ("b", "c"):
@@ -141,8 +141,8 @@ class TestLimit:
             refuse(refusals, f"2001:db8::{number:x}")
         after, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert len(refusals._windows) == module.ADDRESS_LIMIT
-        assert len(refusals._waiting) == QUEUE_LIMIT
+        assert len(refusals._windows) == module.MAX_ADDRESSES
+        assert len(refusals._waiting) == MAX_WAITING_REFUSALS
         assert after - before < 500_000
 
 
@@ -198,14 +198,14 @@ class TestMemory:
                 refuse(refusals, "first")
                 await until(lambda: clock.asleep, "a loop that waits")
                 assert clock.asleep == [WRITE_EVERY]
-                for number in range(QUEUE_LIMIT + 100):
+                for number in range(MAX_WAITING_REFUSALS + 100):
                     refuse(refusals, f"flood-{number}")
                 # It had the time to write: a whole reading went through the database.
                 assert len(await read_table(store, refused)) == 1
                 assert len(begun) == 1
                 clock.advance(WRITE_EVERY)
                 await until(lambda: len(begun) == 2, "the second write")
-        assert len(await read_table(store, refused)) == 1 + QUEUE_LIMIT
+        assert len(await read_table(store, refused)) == 1 + MAX_WAITING_REFUSALS
 
     async def test_a_flood_is_counted_in_the_journal(
         self, store: Store, refusals: Refusals, clock: ManualClock
@@ -214,7 +214,7 @@ class TestMemory:
         async with refusals:
             refuse(refusals, "first")
             await until(lambda: clock.asleep, "a loop that waits")
-            for number in range(QUEUE_LIMIT + 100):
+            for number in range(MAX_WAITING_REFUSALS + 100):
                 refuse(refusals, f"flood-{number}")
             clock.advance(WRITE_EVERY)
             await until(lambda: not refusals._waiting, "the refusals to be written")
@@ -226,10 +226,10 @@ class TestMemory:
             "sources",
         )
         assert json.loads(tally.data) == {
-            "count": QUEUE_LIMIT + 100,
-            "addresses": QUEUE_LIMIT,
-            "sources": {"parley": QUEUE_LIMIT},
-            "errors": {"signature_missing": QUEUE_LIMIT},
+            "count": MAX_WAITING_REFUSALS + 100,
+            "addresses": MAX_WAITING_REFUSALS,
+            "sources": {"parley": MAX_WAITING_REFUSALS},
+            "errors": {"signature_missing": MAX_WAITING_REFUSALS},
             "since": NOW,
         }
 
@@ -258,7 +258,7 @@ class TestMemory:
         monkeypatch.setattr(memory, "COUNT_LIMIT", 1_000)
         async with refusals:
             for batch in range(5):
-                for number in range(QUEUE_LIMIT):
+                for number in range(MAX_WAITING_REFUSALS):
                     refuse(refusals, f"{batch}-{number}")
                 await until(
                     lambda: not refusals._waiting and clock.asleep, "the refusals to be written"
@@ -266,7 +266,7 @@ class TestMemory:
                 clock.advance(WRITE_EVERY)
         kept = await read_table(store, refused)
         assert len(kept) == 1_000
-        assert kept[-1].address == f"4-{QUEUE_LIMIT - 1}"
+        assert kept[-1].address == f"4-{MAX_WAITING_REFUSALS - 1}"
 
     async def test_the_end_writes_what_waits(self, store: Store, refusals: Refusals) -> None:
         """Refusals that came within the last second are written at the end."""
@@ -362,7 +362,7 @@ PASSWORD = b"cm9iaW46dmVybWlsaW9uLXBhc3N3b3JkLW9mLWEtcGVyc29u"
 BODY = b'{"id": "evt_1"}'
 
 
-def judged(refusals: Refusals, source: Source, *headers: tuple[bytes, bytes]) -> None:
+def judged(refusals: Refusals, source: SourceSettings, *headers: tuple[bytes, bytes]) -> None:
     """A refusal with what the source's authenticator makes of its headers."""
     delivery = make_delivery(BODY, headers, source=source.name)
     error = SignatureMismatch()
@@ -373,7 +373,11 @@ class TestProof:
     """What is kept of credentials, so that they can be checked again."""
 
     async def kept(
-        self, store: Store, refusals: Refusals, source: Source, *headers: tuple[bytes, bytes]
+        self,
+        store: Store,
+        refusals: Refusals,
+        source: SourceSettings,
+        *headers: tuple[bytes, bytes],
     ) -> Any:
         """The row of a refusal with these headers."""
         async with refusals:
@@ -466,14 +470,14 @@ class TestProof:
     ) -> None:
         """Bodies that wait to be written are never more; refusals beyond are kept without."""
         source = make_source()
-        big = bytes(QUEUE_BYTES // 4)
+        big = bytes(MAX_WAITING_BYTES // 4)
 
         def flood(delivery: Delivery) -> None:
             refusals.note(delivery, SignatureMismatch(), presented=Authenticator(source).presented)
 
         for number in range(6):
             flood(make_delivery(big, [authorization_header(b"")], address=f"flood-{number}"))
-        assert refusals._waiting_bytes == QUEUE_BYTES
+        assert refusals._waiting_bytes == MAX_WAITING_BYTES
         async with refusals:
             await until(lambda: clock.asleep, "a loop that waits")
             flood(make_delivery(big, [authorization_header(b"")], address="later"))

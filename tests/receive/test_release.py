@@ -11,7 +11,7 @@ import pytest
 from casebell.errors import NotFound, Refusal
 from casebell.events import AppendOutcome, Flag, HeldReason, VerifiedDelivery
 from casebell.receive.release import StillHeld, release
-from casebell.settings import FieldMap, Settings, Source
+from casebell.settings import FieldMap, Settings, SourceSettings
 from casebell.store import held
 from casebell.store.engine import Store
 from casebell.store.event_log import Appended, EventLog
@@ -38,7 +38,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
         yield opened
 
 
-def settings(*sources: Source) -> Settings:
+def settings(*sources: SourceSettings) -> Settings:
     """A configuration with these sources."""
     return Settings(
         sources={source.name: source for source in sources},

@@ -13,14 +13,14 @@ from casebell.errors import HeldDelivery
 from casebell.events import CaseEvent, HeldReason
 from casebell.receive.understand import understand
 from casebell.receive.unmapped import missing_status
-from casebell.settings import FieldMap, Source
+from casebell.settings import FieldMap, SourceSettings
 from receive.builders import make_source, verified_delivery
 
 RECEIPT = "IOE0910000001"
 RFE = "Request for Additional Evidence Was Sent"
 
 
-def understood(body: bytes, *, source: Source | None = None) -> CaseEvent:
+def understood(body: bytes, *, source: SourceSettings | None = None) -> CaseEvent:
     source = source or make_source()
     return understand(verified_delivery(body, source=source), source)
 

@@ -22,16 +22,16 @@ from casebell.events import Delivery, Micros
 from casebell.receive.signatures import Authenticator
 from casebell.sandbox.http_sink import Ending, HttpAnswer, HttpRequest, HttpSink
 from casebell.sandbox.upstream import LONGEST_WAIT, Flaw, Outgoing, Upstream
-from casebell.settings import Secret, Source
+from casebell.settings import SourceSecret, SourceSettings
 
 SECRETS = {"parley": "parley-secret-of-the-tests", "torch": "torch-secret-of-the-tests"}
 SOURCES = {
-    name: Source.model_validate(
+    name: SourceSettings.model_validate(
         {
             "name": name,
             "kind": name,
             "header": {"torch": "X-Torch-Secret"}.get(name),
-            "secrets": [Secret(label="only", value=SecretStr(secret))],
+            "secrets": [SourceSecret(label="only", value=SecretStr(secret))],
         }
     )
     for name, secret in SECRETS.items()

@@ -11,7 +11,7 @@ from casebell.notify.load import load_channels
 from casebell.ops_messages import EventUndecided
 from casebell.sandbox.http_sink import HttpSink
 from casebell.service.operations import Operations
-from casebell.settings import Channel, Settings
+from casebell.settings import ChannelSettings, Settings
 from casebell.store import held, outbox
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
@@ -36,7 +36,7 @@ class OperationsHarness:
         url = SecretStr(f"json://127.0.0.1:{sink.port}/")
         self.settings = Settings(
             sources={"parley": make_source()},
-            channels={"slack": Channel(name="slack", url=url, pace=0.0, timeout=5.0)},
+            channels={"slack": ChannelSettings(name="slack", url=url, pace=0.0, timeout=5.0)},
             path=Path("/config.toml"),
             base_dir=Path("/"),
             sha256="",

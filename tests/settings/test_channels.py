@@ -3,7 +3,7 @@
 import pytest
 from pydantic import SecretStr
 
-from casebell.settings import Channel
+from casebell.settings import ChannelSettings
 from settings.loading import MINIMAL, ReadConfig, ReadProblems
 
 
@@ -102,6 +102,6 @@ def test_a_chain_of_fallbacks_is_fine(read: ReadConfig) -> None:
 
 def test_a_channel_can_be_made_by_code() -> None:
     """With `urls` or `url`; the defaults are those of docs/configuration.md."""
-    made = Channel(name="a", urls=(SecretStr("slack://a"),), pace=0.0)
+    made = ChannelSettings(name="a", urls=(SecretStr("slack://a"),), pace=0.0)
     assert (made.disclose, made.timeout, made.max_age, made.pace) == ("minimal", 30, 86_400, 0)
-    assert Channel(name="a", url=SecretStr("slack://a")).urls == (SecretStr("slack://a"),)
+    assert ChannelSettings(name="a", url=SecretStr("slack://a")).urls == (SecretStr("slack://a"),)

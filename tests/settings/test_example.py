@@ -11,15 +11,15 @@ import pytest
 from casebell.events import Flag, Status, Tag
 from casebell.settings import (
     Alerts,
-    Channel,
+    ChannelSettings,
     FieldMap,
     Ops,
     Routing,
     Rule,
-    Secret,
-    Server,
+    ServerSettings,
     Settings,
-    Source,
+    SourceSecret,
+    SourceSettings,
     Storage,
     When,
     load,
@@ -41,12 +41,12 @@ ENVIRON = {
 
 #: A heading of the reference, and the model whose keys stand under it.
 SECTIONS: dict[str, type[Part]] = {
-    "## `[server]`": Server,
+    "## `[server]`": ServerSettings,
     "## `[storage]`": Storage,
-    "## `[sources.<name>]`": Source,
-    "### Entries of `secrets`": Secret,
+    "## `[sources.<name>]`": SourceSettings,
+    "### Entries of `secrets`": SourceSecret,
     "### `[sources.<name>.fields]`": FieldMap,
-    "## `[channels.<name>]`": Channel,
+    "## `[channels.<name>]`": ChannelSettings,
     "## `[[rules]]`": Rule,
     "### Conditions: `when`": When,
     "## `[ops]`": Ops,
@@ -121,7 +121,7 @@ def test_every_key_is_in_the_example() -> None:
     }
     known = {(model, key) for model in SECTIONS.values() for key in keys_of(model)}
     parts = {(Document, key) for key in keys_of(Document)}
-    assert shown == known | parts | {(Source, "fields"), (Rule, "when")}
+    assert shown == known | parts | {(SourceSettings, "fields"), (Rule, "when")}
 
 
 def rows(heading: str) -> dict[str, str]:

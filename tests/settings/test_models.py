@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from casebell.settings import Server, Storage
+from casebell.settings import ServerSettings, Storage
 from settings.loading import MINIMAL, ReadConfig, ReadProblems
 
 
@@ -151,5 +151,5 @@ def test_settings_do_not_change(read: ReadConfig) -> None:
 
 def test_sections_can_be_made_by_code() -> None:
     """Code may name a database as it stands, and gives seconds."""
-    assert Server(body_timeout=0.5).body_timeout == 0.5
+    assert ServerSettings(body_timeout=0.5).body_timeout == 0.5
     assert Storage().sqlite_path == Path("casebell.db")

@@ -51,7 +51,7 @@ def test_a_condition_takes_one_value_or_several(read: ReadConfig) -> None:
         ),
     )
     assert (first.notify, first.urgent) == (("slack-immigration",), True)
-    assert [when.asks_nothing for when in second.when] == [False, False]
+    assert [when.is_empty for when in second.when] == [False, False]
     assert second.notify == ()
 
 
@@ -149,5 +149,5 @@ ALL = 'name = "a"\nwhen = {}\nnotify = "email-team"'
 def test_a_rule_can_be_made_by_code() -> None:
     """An empty condition asks nothing."""
     rule = Rule(name="a", when=(When(),), notify=())
-    assert rule.when[0].asks_nothing
+    assert rule.when[0].is_empty
     assert Rule(name="a", when=When(type=("x",)), notify=()).when == (When(type=("x",)),)  # type: ignore[arg-type]

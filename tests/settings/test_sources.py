@@ -4,13 +4,13 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from casebell.events import Status
-from casebell.settings import Secret, Source
+from casebell.settings import SourceSecret, SourceSettings
 from settings.loading import MINIMAL, ReadConfig, ReadProblems
 
 SECRET = 'secrets = ["0123456789abcdef"]'
 
 
-def source(read: ReadConfig, text: str) -> Source:
+def source(read: ReadConfig, text: str) -> SourceSettings:
     """The source `s` with these keys."""
     return read(f"[sources.s]\n{text}").sources["s"]
 
@@ -160,11 +160,14 @@ def test_other_names_are_refused(problems: ReadProblems, name: str) -> None:
 
 def test_a_source_can_be_made_by_code() -> None:
     """Code speaks in seconds and values; an error of it shows no value either."""
-    made = Source(
-        name="s", kind="parley", tolerance=1.5, secrets=(Secret(label="a", value=SecretStr("x")),)
+    made = SourceSettings(
+        name="s",
+        kind="parley",
+        tolerance=1.5,
+        secrets=(SourceSecret(label="a", value=SecretStr("x")),),
     )
     assert made.tolerance == 1.5
     assert made.signature_header == "Authorization"
     with pytest.raises(ValidationError) as caught:
-        Source(name="s", kind="parley", prefix=["canary"])  # type: ignore[arg-type]
+        SourceSettings(name="s", kind="parley", prefix=["canary"])  # type: ignore[arg-type]
     assert "canary" not in str(caught.value)

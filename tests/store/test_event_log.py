@@ -11,7 +11,12 @@ from sqlalchemy import func, select, text
 from casebell.errors import QueueFull, ShuttingDown, StorageUnavailable
 from casebell.events import AppendOutcome, CaseEvent, Flag, KeyBasis
 from casebell.store.engine import Store
-from casebell.store.event_log import BATCH_LIMIT, QUEUE_LIMIT, Appended, EventLog
+from casebell.store.event_log import (
+    MAX_BATCH_DELIVERIES,
+    MAX_WAITING_DELIVERIES,
+    Appended,
+    EventLog,
+)
 from casebell.store.rows import event_from_row
 from casebell.store.schema import deliveries, events, journal
 from contracts.case_events import RECEIVED_AT, body_of, case_event, same_json
@@ -145,13 +150,13 @@ class TestGroupCommit:
     async def test_queue_is_bounded(self, store: Store, log: EventLog) -> None:
         """When too many wait, the next is told so at once; those that wait are all stored."""
         async with writer_busy(store):
-            first = [appending(log, case_event(f"evt_{n}")) for n in range(QUEUE_LIMIT)]
-            await until(lambda: len(log._waiting) == QUEUE_LIMIT, "all of them")
+            first = [appending(log, case_event(f"evt_{n}")) for n in range(MAX_WAITING_DELIVERIES)]
+            await until(lambda: len(log._waiting) == MAX_WAITING_DELIVERIES, "all of them")
             with pytest.raises(QueueFull):
                 await log.append(case_event("too many"))
         results = await asyncio.gather(*first)
         assert {result.outcome for result in results} == {AppendOutcome.STORED}
-        assert await count(store, events) == QUEUE_LIMIT > BATCH_LIMIT
+        assert await count(store, events) == MAX_WAITING_DELIVERIES > MAX_BATCH_DELIVERIES
         assert (await log.append(case_event("later"))).outcome is AppendOutcome.STORED
 
     async def test_cancelled_waiter(self, store: Store, log: EventLog) -> None:

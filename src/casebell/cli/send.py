@@ -15,7 +15,7 @@ from casebell.clock import SystemClock
 from casebell.errors import ConfigError, NotFound, ServerUnreachable
 from casebell.kinds import KINDS
 from casebell.sandbox.deliveries import SAMPLES, body_of, headers_for
-from casebell.settings import Settings, Source
+from casebell.settings import Settings, SourceSettings
 
 #: Seconds for an answer.
 TIMEOUT = 30
@@ -96,12 +96,12 @@ def _settings(context: typer.Context, config: Path | None, *, needed: bool) -> S
         return None
 
 
-def _source(settings: Settings | None, name: str | None, kind: str | None) -> Source:
+def _source(settings: Settings | None, name: str | None, kind: str | None) -> SourceSettings:
     if settings is None:
         name = name or kind or "parley"
         kind = kind or next((one for one in KINDS if name.startswith(one)), "parley")
         header = f"X-{kind.title()}-Secret" if KINDS[kind].auth == "shared-secret" else None
-        return Source(name=name, kind=kind, header=header)
+        return SourceSettings(name=name, kind=kind, header=header)
     if name is None:
         fitting = [one for one in settings.sources.values() if kind in (None, one.kind)]
         if not fitting:

@@ -20,7 +20,7 @@ from casebell.clock import Clock, new_request_id
 from casebell.errors import BodyTooSlow, CasebellError, RequestError, Unavailable, WrongMethod
 from casebell.http.answers import error_answer, respond
 from casebell.http.throttle import LogThrottle
-from casebell.settings.models import Server
+from casebell.settings.models import ServerSettings
 from casebell.telemetry import Log
 
 #: Bytes of a head, a trailer or a chunk's extension that may come without completing it.
@@ -53,7 +53,7 @@ class Gate:
     def __init__(
         self,
         *,
-        limits: Callable[[], Server],
+        limits: Callable[[], ServerSettings],
         most: int,
         registry: CollectorRegistry,
         clock: Clock,

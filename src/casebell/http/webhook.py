@@ -33,7 +33,7 @@ from casebell.http.answers import Headers, accepted_answer, error_answer, respon
 from casebell.http.throttle import LogThrottle
 from casebell.receive.accept import Accepted, Held, Receiver
 from casebell.receive.address import client_address
-from casebell.settings.models import Server
+from casebell.settings.models import ServerSettings
 from casebell.telemetry import Log, Metrics
 from casebell.uscis.receipts import mask
 
@@ -61,7 +61,7 @@ class WebhookEndpoint:
         self,
         *,
         receiver: Receiver,
-        limits: Callable[[], Server],
+        limits: Callable[[], ServerSettings],
         clock: Clock,
         metrics: Metrics,
         log: Log,

@@ -18,7 +18,7 @@ from casebell.events import Delivery, HeldReason, VerifiedDelivery
 from casebell.receive.refusals import Refusals
 from casebell.receive.signatures import Authenticator
 from casebell.receive.understand import idempotency_key, understand
-from casebell.settings import Source
+from casebell.settings import SourceSettings
 from casebell.store import held
 from casebell.store.engine import Store
 from casebell.store.event_log import Appended, EventLog
@@ -45,11 +45,11 @@ Accepted: TypeAlias = Appended | Held
 class SourceReceiver:
     """One source, ready to receive."""
 
-    source: Source
+    source: SourceSettings
     authenticator: Authenticator
 
 
-def source_receivers(sources: Mapping[str, Source]) -> Mapping[str, SourceReceiver]:
+def source_receivers(sources: Mapping[str, SourceSettings]) -> Mapping[str, SourceReceiver]:
     """Each source, ready to receive, by name.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Whose address is it? The peer's, or what a trusted proxy says it forwarded for."""
+"""Finds the client's address: the peer's, or the one that a trusted proxy forwards for."""
 
 import re
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ _WITH_PORT = re.compile(r"(?:\[([^\]]*)\]|([0-9.]+))(?::[0-9]{1,5})?")
 
 
 def client_address(peer: str, forwarded_for: Sequence[bytes], trusted: Sequence[Network]) -> str:
-    """The address a delivery came from.
+    """The address that a delivery came from.
 
-    `X-Forwarded-For` is read from its right end, where our own proxies write, and only as far as
-    every hop is a trusted proxy; what stands further left was written by a stranger.
+    `X-Forwarded-For` is read from its right end, where our own proxies write, as long as every hop
+    is a trusted proxy. Anybody may have written the entries further left.
 
     Args:
         peer: the address at the other end of the connection.
@@ -34,7 +34,7 @@ def client_address(peer: str, forwarded_for: Sequence[bytes], trusted: Sequence[
 
 
 def within(address: str, networks: Sequence[Network]) -> bool:
-    """Whether an address lies in one of the networks; text that is no address does not."""
+    """Whether a text is an address in one of the networks."""
     parsed = _parse(address)
     return parsed is not None and any(parsed in network for network in networks)
 
@@ -43,7 +43,7 @@ def _parse(text: str) -> IPv4Address | IPv6Address | None:
     if found := _WITH_PORT.fullmatch(text):
         text = found[1] or found[2] or ""
     try:
-        # An interface ("fe80::1%eth0") says nothing to us, and could be any text.
+        # The interface in "fe80::1%eth0" is of no use here, and could be any text.
         parsed = ip_address(text.partition("%")[0])
     except ValueError:
         return None

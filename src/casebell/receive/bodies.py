@@ -1,4 +1,4 @@
-"""Bodies as JSON: read strictly, with repeated keys remembered; and compared."""
+"""Reads bodies as strict JSON, with a record of repeated keys; compares bodies."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,13 +16,13 @@ class JsonBody:
     """A body that is a JSON object."""
 
     document: dict[str, object]
-    #: Whether any string in it may hold what no database stores: only an escape can bring that in.
+    #: Whether a string may hold characters that a database cannot store; only escapes can.
     escapes: bool = True
-    #: Objects in which keys came twice, and those keys. In `document` the last one stands.
+    #: Objects with repeated keys, and those keys. `document` has the last value of each.
     _repeated: Sequence[tuple[object, frozenset[str]]] = field(default=(), repr=False)
 
     def repeated(self, paths: Iterable[str]) -> list[str]:
-        """Those of `paths` on the way to which a key came twice in its object."""
+        """Those of `paths` in which a key is repeated in its object."""
         return [path for path in paths if self._repeats(path)] if self._repeated else []
 
     def _repeats(self, path: str) -> bool:
@@ -37,8 +37,9 @@ class JsonBody:
 def read_body(body: bytes) -> JsonBody:
     """Read the bytes of a delivery.
 
-    Raises HeldDelivery: invalid_encoding (no UTF-8, a byte order mark), invalid_json (also NaN and
-    Infinity, numbers too long to convert, nesting too deep to follow), not_an_object.
+    Raises:
+        HeldDelivery: invalid_encoding (not UTF-8, or a byte order mark), invalid_json (also NaN and
+            Infinity, a number too long to convert, nesting too deep to follow), not_an_object.
     """
     if body.startswith(_BYTE_ORDER_MARK):
         raise HeldDelivery(HeldReason.INVALID_ENCODING, "The body begins with a byte order mark.")
@@ -59,7 +60,7 @@ def read_body(body: bytes) -> JsonBody:
 
 
 def find(document: Mapping[str, object], paths: Sequence[str]) -> tuple[str, object] | None:
-    """The first of `paths` that holds something, and what it holds; None where none does.
+    """The first of `paths` with a value, and the value; None without one.
 
     A path names keys of nested objects: `data.receipt_number`. Null, an empty string and one of
     blanks count as absent.
@@ -82,11 +83,11 @@ def _follow(document: Mapping[str, object], path: str) -> object:
 
 
 def same_content(body_a: bytes, body_b: bytes, volatile: Sequence[str]) -> bool:
-    """Whether two bodies under one key say the same.
+    """Whether two bodies under one key have the same content.
 
-    Compared as JSON, in any order of keys, without the fields named in `volatile` at top level and
-    in `data` (a time of sending says nothing of the case). Numbers are compared as written: 1 and
-    1.0 differ. Bodies that are not both JSON objects are compared as bytes.
+    They are compared as JSON, in any order of keys, without the fields of `volatile` at top level
+    and in `data`, such as a time of sending. Numbers are compared as written: 1 and 1.0 differ.
+    Bodies that are not both JSON objects are compared as bytes.
     """
     if body_a == body_b:
         return True
@@ -112,7 +113,7 @@ def _parse(text: str, decoder: json.JSONDecoder) -> object:
     try:
         return decoder.decode(text)
     except json.JSONDecodeError as error:
-        # The decoder's own message names the place, and never quotes the text.
+        # The decoder's own message names the position, and never quotes the text.
         message = f"The body is not JSON: {error.msg} at character {error.pos}."
     except RecursionError:
         message = "The body is nested too deeply."
@@ -126,7 +127,7 @@ def _refuse_constant(constant: str) -> NoReturn:
 
 
 class _KeyTwice(Exception):
-    """A key came twice in one object."""
+    """A key is repeated in one object."""
 
 
 def _build_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -136,12 +137,12 @@ def _build_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return built
 
 
-#: Nearly no body has a key twice; one decoder for all of them costs half of one for each.
+#: Shared by all bodies without a repeated key, nearly all: a decoder for each would cost twice.
 _ONCE = json.JSONDecoder(object_pairs_hook=_build_once, parse_constant=_refuse_constant)
 
 
 def _decoder(repeated: list[tuple[object, frozenset[str]]]) -> json.JSONDecoder:
-    """Notes the objects in which a key comes twice."""
+    """A decoder that records the objects with repeated keys."""
 
     def build(pairs: list[tuple[str, object]]) -> dict[str, object]:
         built = dict(pairs)

@@ -1,8 +1,8 @@
-"""JSON as `JSON.stringify(JSON.parse(text))` writes it (ECMA-262).
+"""Writes JSON as `JSON.stringify(JSON.parse(text))` does (ECMA-262).
 
-Some senders sign this and not the bytes they send. What differs from Python's own compact form:
-numbers are doubles with JavaScript's spelling, keys that are array indices come first in rising
-order, lone surrogates are escaped. A repeated key keeps its first place and its last value.
+Some senders sign this text instead of the bytes they send. It differs from Python's compact form:
+numbers are doubles in JavaScript's spelling, keys that are array indices come first in rising
+order, lone surrogates are escaped. A repeated key keeps its first position and its last value.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import NoReturn
 from casebell.json_text import encode
 
 _ARRAY_INDEX = re.compile("0|[1-9][0-9]{0,9}")
-_LARGEST_INDEX = 2**32 - 2
+_MAX_ARRAY_INDEX = 2**32 - 2
 #: Below this every whole double is written without an exponent and without rounding.
 _EXACT = 2.0**53
 
@@ -22,8 +22,9 @@ _EXACT = 2.0**53
 def compact_json(body: bytes) -> bytes:
     """The body, written again.
 
-    Raises ValueError for what JavaScript would not parse, or would parse only after replacing
-    bytes: no UTF-8, a byte order mark, NaN, nesting too deep to follow.
+    Raises:
+        ValueError: JavaScript would not parse the body, or only after replacing bytes: not UTF-8, a
+            byte order mark, NaN, nesting too deep to follow.
     """
     try:
         value = json.loads(
@@ -70,7 +71,7 @@ def _write(value: object, put: Callable[[str], None]) -> None:
 
 def _ordered(mapping: dict[str, object]) -> list[str]:
     """OrdinaryOwnPropertyKeys: array indices by value, then the rest as they came."""
-    indices = [k for k in mapping if _ARRAY_INDEX.fullmatch(k) and int(k) <= _LARGEST_INDEX]
+    indices = [k for k in mapping if _ARRAY_INDEX.fullmatch(k) and int(k) <= _MAX_ARRAY_INDEX]
     if not indices:
         return list(mapping)
     indices.sort(key=int)

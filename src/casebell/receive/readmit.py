@@ -1,7 +1,7 @@
-"""Refused deliveries, checked again with today's secrets; those that authenticate go the usual way.
+"""Checks refused deliveries again with today's secrets; accepts those that authenticate.
 
-refused → readmit → understand → append, or hold
-    └ does not authenticate: stays as it is
+refused → authenticate → understand → append, or hold
+               └ fails: stays refused
 """
 
 import hashlib
@@ -20,37 +20,37 @@ from casebell.store.engine import Connection, Store
 from casebell.store.event_log import Appended, EventLog
 from casebell.store.rows import delivery_from_row
 
-#: Refusals read and written at a time: their bodies are in memory together.
-PAGE = 32
+#: Refusals read and written in one transaction: their bodies are in memory together.
+READMIT_BATCH = 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Readmission:
-    """What came of one refusal."""
+    """The result of checking one refusal again."""
 
     refused_id: int
     source: str
-    #: `stored`, `duplicate`, `conflict`, `held`: it is in. `refused`: it stays. `readmitted`:
-    #: it was in already. `not_kept`: it brought nothing that could be checked again.
+    #: `stored`, `duplicate`, `conflict`, `held`: it is accepted now. `refused`: it still does not
+    #: authenticate. `readmitted`: it was accepted earlier. `not_kept`: it had nothing to check.
     status: str
-    #: The code of the error, where it stays refused.
+    #: The code of the error, if it stays refused.
     error: str | None = None
-    #: Our row.
+    #: Ids of rows.
     event_id: int | None = None
     held_id: int | None = None
     appended: Appended | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_in(self) -> bool:
-        """Whether this very check let it in."""
+        """Whether this check accepted it."""
         return self.event_id is not None or self.held_id is not None
 
 
 async def choose(store: Store, ids: Sequence[int], *, source: str | None) -> list[int]:
-    """The refusals that are meant: those named, or all that can be checked again.
+    """The ids given, or those of all refusals that can be checked again, oldest first.
 
     Raises:
-        NotFound: one of `ids` is not there, or no longer.
+        NotFound: one of `ids` does not exist, or not any longer.
     """
     async with store.read() as connection:
         if not ids:
@@ -70,7 +70,7 @@ class Readmissions:
 
     Args:
         settings: with today's secrets.
-        actor: who is named in the journal.
+        actor: recorded in the journal.
     """
 
     def __init__(
@@ -92,22 +92,22 @@ class Readmissions:
         self._actor = actor
 
     async def readmit(self, ids: Sequence[int]) -> list[Readmission]:
-        """Check each again, oldest first, a page to a transaction."""
+        """Check each again, oldest first, a batch in one transaction."""
         results: list[Readmission] = []
-        for first in range(0, len(ids), PAGE):
-            page = await self._readmit_page(ids[first : first + PAGE])
-            if appended := [one.appended for one in page if one.appended is not None]:
+        for first in range(0, len(ids), READMIT_BATCH):
+            batch = await self._readmit_batch(ids[first : first + READMIT_BATCH])
+            if appended := [one.appended for one in batch if one.appended is not None]:
                 self._event_log.committed(appended)
-            results += page
+            results += batch
         return results
 
-    async def _readmit_page(self, ids: Sequence[int]) -> list[Readmission]:
-        async def piece(connection: Connection) -> list[Readmission]:
+    async def _readmit_batch(self, ids: Sequence[int]) -> list[Readmission]:
+        async def write(connection: Connection) -> list[Readmission]:
             key = await refused.digest_key(connection)
             rows = await refused.read_some(connection, ids)
             return [await self._readmit(connection, row, key) for row in rows]
 
-        return await self._store.transact(piece)
+        return await self._store.transact(write)
 
     async def _readmit(self, connection: Connection, row: Any, key: bytes) -> Readmission:
         if row.readmitted_at is not None:

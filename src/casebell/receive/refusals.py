@@ -1,7 +1,7 @@
-"""Deliveries that did not authenticate: a bounded memory of them, and a limit for each address.
+"""Remembers refused deliveries within bounds, and limits them for each address.
 
-An authentic delivery is never limited: the signature is checked first, and only a refusal counts.
-So a flood from an address, or through a proxy that hides many, cannot shut out the real source.
+An authentic delivery is never limited: it is authenticated first, and only refusals count. So a
+flood from an address, or through a proxy that hides many, cannot shut out the real source.
 """
 
 import asyncio
@@ -22,23 +22,23 @@ from casebell.store import refused
 from casebell.store.engine import Connection, Store
 from casebell.telemetry import Log
 
-#: Addresses remembered; the one unseen for longest is forgotten first.
-ADDRESS_LIMIT = 10_000
+#: Addresses that are counted; the one unseen for longest is dropped first.
+MAX_ADDRESSES = 10_000
 #: Refusals that wait to be written; beyond it they are only counted.
-QUEUE_LIMIT = 256
-#: Bytes of the bodies that wait; beyond it a refusal is remembered without its body.
-QUEUE_BYTES = 8 * 1024**2
-#: Journal entries for single refusals in a minute; beyond it an entry counts what a write holds.
+MAX_WAITING_REFUSALS = 256
+#: Bytes of all bodies that wait; beyond it a refusal is kept without its body.
+MAX_WAITING_BYTES = 8 * 1024**2
+#: Journal entries for single refusals in a minute; beyond it one entry counts those of a write.
 ITEMISED_PER_MINUTE = 60
 #: Seconds between two writes: a flood costs the disk one small transaction a second.
 WRITE_EVERY = 1.0
-#: Seconds between two looks for what is too old, where no refusal comes.
+#: Seconds between two removals of old refusals while no new ones arrive.
 FORGET_EVERY = 3_600.0
 
 
 @dataclass(slots=True)
 class _Window:
-    """What happened in the running minute."""
+    """The count of the current minute."""
 
     began: float
     count: int
@@ -49,16 +49,16 @@ class _Waiting:
     """A refusal that waits for the next write."""
 
     kept: refused.Refused
-    #: Never written: only its digest is, whose key the database has.
+    #: Only its digest is written; the key of the digest is in the database.
     secret: bytes | None
 
 
 class Refusals:
-    """Notes refusals; start it with `async with`.
+    """Records refusals; start it with `async with`.
 
     Args:
-        per_minute: refusals from one address before it is told to wait (429).
-        written: called after refusals were written, so that operations hear of them.
+        per_minute: refusals of one address in a minute before it is answered 429.
+        written: called after refusals were written, so that operations are told.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Refusals:
         self._windows: OrderedDict[str, _Window] = OrderedDict()
         self._waiting: list[_Waiting] = []
         self._waiting_bytes = 0
-        #: Refusals since the last write of which nothing is kept.
+        #: Refusals since the last write that are only counted.
         self._dropped = 0
         self._itemised = _Window(began=clock.monotonic(), count=0)
         self._writing = asyncio.Lock()
@@ -90,8 +90,8 @@ class Refusals:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Write what waits, then end."""
-        # Not in the middle of a write: what it took from the queue would be lost.
+        """Write the refusals that wait, then end."""
+        # Not during a write: the refusals that it took from the queue would be lost.
         async with self._writing:
             await self._loop.__aexit__()
         await self._write()
@@ -103,23 +103,23 @@ class Refusals:
         *,
         presented: Callable[[Delivery], Presented] = lambda _: Presented(),
     ) -> None:
-        """Remember one refusal.
+        """Record one refusal.
 
         Args:
-            presented: gives what the delivery brought that can be checked again. Without any, its
-                body is not kept: nothing could ever be made of it.
+            presented: returns the credentials of the delivery that can be checked again. Without
+                any, its body is not kept, since it could never be readmitted.
 
         Raises:
-            TooManyRefusals: this address has had its share for the minute; it is not remembered.
+            TooManyRefusals: the address is over its limit for the minute; nothing is recorded.
         """
         if self._over_limit(delivery.address):
             raise TooManyRefusals from None
-        if len(self._waiting) >= QUEUE_LIMIT:
+        if len(self._waiting) >= MAX_WAITING_REFUSALS:
             self._dropped += 1
             return
         brought = presented(delivery)
         provable = brought.signature is not None or brought.secret is not None
-        if provable and self._waiting_bytes + len(delivery.body) > QUEUE_BYTES:
+        if provable and self._waiting_bytes + len(delivery.body) > MAX_WAITING_BYTES:
             brought, provable = Presented(), False
         kept = refused.Refused(
             at=delivery.received_at,
@@ -142,7 +142,7 @@ class Refusals:
         window = self._windows.get(address)
         if window is None or now - window.began >= 60:
             window = self._windows[address] = _Window(began=now, count=0)
-            if len(self._windows) > ADDRESS_LIMIT:
+            if len(self._windows) > MAX_ADDRESSES:
                 self._windows.popitem(last=False)
         self._windows.move_to_end(address)
         window.count += 1
@@ -155,7 +155,7 @@ class Refusals:
         await self._forget()
 
     async def _forget(self) -> None:
-        """Remove what is too old; the disk is written only where there is any."""
+        """Remove old refusals; write to the disk only if there are any."""
         async with self._writing:
             now = self._clock.now()
             with contextlib.suppress(StorageUnavailable):
@@ -171,7 +171,7 @@ class Refusals:
             self._waiting_bytes = 0
             if not batch:
                 return
-            # Refusals carry no promise; deliveries that do are answered 503 in the meantime.
+            # A refusal may be lost; an authentic delivery is answered 503 in the meantime.
             with contextlib.suppress(StorageUnavailable):
                 await self._store.transact(
                     _refuse,
@@ -183,7 +183,7 @@ class Refusals:
                 self._written()
 
     def _may_itemise(self, count: int) -> bool:
-        """Whether each of so many may have a journal entry of its own."""
+        """Whether each of `count` refusals may have a journal entry of its own."""
         now = self._clock.monotonic()
         if now - self._itemised.began >= 60:
             self._itemised = _Window(began=now, count=0)

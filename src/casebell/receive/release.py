@@ -1,4 +1,4 @@
-"""A held delivery, tried again with today's configuration."""
+"""Releases a held delivery with today's configuration."""
 
 from casebell.errors import HeldDelivery, Refusal
 from casebell.events import Flag, HeldState, Micros, VerifiedDelivery
@@ -21,11 +21,11 @@ async def release(
 ) -> Appended:
     """Turn a held delivery into an event, inside the caller's transaction.
 
-    Its origin was verified when it came, and the operator vouches for its age: a delivery held for
-    its signature's time is released as it is.
+    Its origin was verified when it was received, and the operator vouches for its age: a delivery
+    that is held for the time of its signature is released.
 
     Raises:
-        NotFound, Refusal: no such delivery waits, or its source is gone.
+        NotFound, Refusal: there is no such held delivery, or its source is not configured.
         StillHeld: it still cannot be understood; nothing changes.
     """
     row = await held.get_held(connection, held_id)

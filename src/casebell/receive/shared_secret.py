@@ -1,4 +1,4 @@
-"""Proof by a header whose value is the secret itself.
+"""Authenticates by a header whose value is the secret itself.
 
 The reasons: docs/decisions/upstream.md, B1 to B4.
 """
@@ -9,14 +9,15 @@ from collections.abc import Callable, Sequence
 
 from casebell.errors import SecretMismatch, SecretMissing
 
-#: Bytes of a secret header that are looked at.
+#: Bytes of a secret header; a longer one is refused.
 MAX_HEADER = 4096
 
 
 class SharedSecrets:
-    """The secrets of one source, kept only as digests under a key made for this object.
+    """The secrets of one source, kept only as digests under a random key of this object.
 
-    Digests have one length, so a comparison tells nothing of a secret's length either.
+    All digests have the same length, so that the time of a comparison does not depend on a
+    secret's.
     """
 
     def __init__(
@@ -26,9 +27,12 @@ class SharedSecrets:
         prefix: str,
         compare: Callable[[bytes, bytes], bool],
     ) -> None:
-        """`labelled` are label and secret; `prefix` may stand before the secret, such as "Bearer".
+        """Digest the secrets.
 
-        `compare` must take the same time wherever its arguments differ.
+        Args:
+            labelled: pairs of label and secret.
+            prefix: text that may precede the secret in the header, such as "Bearer".
+            compare: takes the same time wherever its arguments differ.
         """
         self._key = secrets.token_bytes(32)
         self._prefix = prefix.strip().lower().encode()
@@ -36,9 +40,11 @@ class SharedSecrets:
         self._expected = tuple((label, self._digest(secret)) for label, secret in labelled)
 
     def match(self, values: Sequence[bytes]) -> str:
-        """The label of the secret that the header's values carry.
+        """The label of the secret that the header's values hold.
 
-        Raises SecretMissing, or SecretMismatch: also for two different values.
+        Raises:
+            SecretMissing: there is no value.
+            SecretMismatch: no secret matches, or there are two different values.
         """
         values = [stripped for value in values if (stripped := value.strip())]
         if not values:
@@ -51,17 +57,17 @@ class SharedSecrets:
         return match_digest(given.pop(), self._expected, compare=self._compare)
 
     def presented(self, values: Sequence[bytes]) -> bytes | None:
-        """The one value that could be somebody's secret, its prefix taken off; else None."""
+        """The value without its prefix, if it is the only one and may be a secret; else None."""
         given = {self._without_prefix(stripped) for value in values if (stripped := value.strip())}
         if len(given) != 1 or sum(map(len, values)) > MAX_HEADER:
             return None
         value = given.pop()
-        # Another scheme's credentials: a person's name and password, which are not for us to keep.
+        # A person's name and password, for another scheme: they are not ours to keep.
         return None if value[:6].lower() == b"basic " else value
 
     def _without_prefix(self, value: bytes) -> bytes:
-        # The prefix is an authentication scheme in all but name: case-insensitive (RFC 9110, 11.1).
-        # Where a sender leaves it out, what remains must still be the secret.
+        # The prefix is case-insensitive, like an authentication scheme (RFC 9110, 11.1). A sender
+        # may leave it out: the rest must equal the secret in any case.
         size = len(self._prefix)
         if size and value[:size].lower() == self._prefix:
             return value[size:].strip()
@@ -72,7 +78,7 @@ class SharedSecrets:
 
 
 def keyed_digest(value: bytes, *, key: bytes) -> bytes:
-    """HMAC-SHA256: tells two values apart, and without the key nothing of either."""
+    """HMAC-SHA256: without the key, digests say nothing of the values."""
     return hmac.digest(key, value, "sha256")
 
 
@@ -82,13 +88,14 @@ def match_digest(
     *,
     compare: Callable[[bytes, bytes], bool],
 ) -> str:
-    """The label of the digest that is the same; `labelled` are label and digest.
+    """The label of the equal digest; `labelled` are pairs of label and digest.
 
-    Raises SecretMismatch.
+    Raises:
+        SecretMismatch: none is equal.
     """
     matched: str | None = None
     for label, expected in labelled:
-        # Every secret is compared, also after a match: the time tells nothing of which it was.
+        # Every secret is compared, also after a match: the time must not tell which one matched.
         equal = compare(expected, digest)
         matched = label if equal and matched is None else matched
     if matched is None:

@@ -1,8 +1,8 @@
-"""Who sent this? The only module that turns a Delivery into a VerifiedDelivery.
+"""Authenticates deliveries: the only module that turns a Delivery into a VerifiedDelivery.
 
-`Authenticator` is prepared once per source and then asked for every delivery. It takes a signature
-(HMAC-SHA256 over time and body, in the form of the source's kind), a shared secret
-(`shared_secret`), either or both. It raises nothing but RefusedDelivery.
+Each source has an `Authenticator`. It accepts a signature (HMAC-SHA256 over time and body, in the
+form of the source's kind), a shared secret (`shared_secret`), either of them or both. It raises
+nothing but RefusedDelivery.
 """
 
 import contextlib
@@ -28,13 +28,13 @@ from casebell.kinds import KINDS
 from casebell.kinds.signature import Signature, read_signature
 from casebell.receive.compact_json import compact_json
 from casebell.receive.shared_secret import SharedSecrets, keyed_digest, match_digest
-from casebell.settings import Source
+from casebell.settings import SourceSettings
 
 #: Takes the same time wherever its arguments differ.
 Compare = Callable[[bytes, bytes], bool]
 
-#: What tells most about why nothing matched comes last.
-_TELLING: tuple[tuple[type[RefusedDelivery], ...], ...] = (
+#: Errors in rising order of how much they help an honest sender.
+_BY_HELPFULNESS: tuple[tuple[type[RefusedDelivery], ...], ...] = (
     (SignatureMissing, SecretMissing),
     (SignatureMalformed,),
     (SignatureMismatch, SecretMismatch),
@@ -43,30 +43,30 @@ _TELLING: tuple[tuple[type[RefusedDelivery], ...], ...] = (
 
 
 class _Proof(NamedTuple):
-    """What one method found."""
+    """The result of one method."""
 
     label: str
     flags: frozenset[Flag] = frozenset()
     hold: HeldReason | None = None
 
 
-#: One method, asked about a delivery at a time; raises RefusedDelivery.
-_Check = Callable[[Delivery, Micros], _Proof]
+#: One method: authenticates a delivery at a time; raises RefusedDelivery.
+_Method = Callable[[Delivery, Micros], _Proof]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Presented:
-    """What a refused delivery brought that can be checked again, with secrets mended since."""
+    """The credentials of a refused delivery that can be checked again with corrected secrets."""
 
     #: The signature alone, `t=…,v1=…`: a proxy may have folded a password into the same header.
     signature: str | None = None
-    #: The shared secret itself: for a moment only, until there is a digest of it.
+    #: The shared secret itself, until its digest is made.
     secret: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kept:
-    """What is kept of `Presented`."""
+    """The stored form of `Presented`."""
 
     signature: str | None = None
     #: HMAC-SHA256 of the shared secret under `key`.
@@ -75,10 +75,10 @@ class Kept:
 
 
 class Authenticator:
-    """Knows one source's secrets and headers, and how they must be used."""
+    """Authenticates the deliveries of one source."""
 
-    def __init__(self, source: Source, *, compare: Compare = hmac.compare_digest) -> None:
-        """Raises ConfigError where a method of `source.auth` has no usable secret: never open."""
+    def __init__(self, source: SourceSettings, *, compare: Compare = hmac.compare_digest) -> None:
+        """Raises ConfigError if a method of `source.auth` has no usable secret: never open."""
         self._source = source
         self._compare = compare
         self._format = KINDS[source.kind].signature
@@ -87,7 +87,7 @@ class Authenticator:
         self._hmac_keys = _secrets_for(source, "hmac")
         shared = _secrets_for(source, "shared-secret")
         self._shared = SharedSecrets(shared, prefix=source.prefix, compare=compare)
-        known: dict[str, tuple[_Check, bool]] = {
+        known: dict[str, tuple[_Method, bool]] = {
             "hmac": (self._by_signature, bool(self._hmac_keys)),
             "shared-secret": (self._by_secret, bool(shared and self._secret_header)),
         }
@@ -102,25 +102,25 @@ class Authenticator:
                     for method in unusable or ("any method",)
                 ]
             )
-        self._methods: tuple[_Check, ...] = tuple(known[method][0] for method in source.auth)
+        self._methods: tuple[_Method, ...] = tuple(known[method][0] for method in source.auth)
 
     def __repr__(self) -> str:
         """The source's name and methods; never a secret."""
         return f"<Authenticator {self._source.name}: {self._source.require} {self._source.auth}>"
 
     def authenticate(self, delivery: Delivery, *, now: Micros) -> VerifiedDelivery:
-        """Prove where `delivery` comes from, or raise a RefusedDelivery.
+        """Authenticate a delivery, or raise a RefusedDelivery.
 
-        `require = "any"` takes the first method that succeeds, "all" needs every one. Where that
-        fails, the error is the one that tells an honest sender most.
+        With `require = "any"` the first method that succeeds suffices, with "all" every method must
+        succeed. Of several errors the one is raised that helps an honest sender most.
         """
-        return self._judge(delivery, self._methods, now)
+        return self._check(delivery, self._methods, now)
 
     def presented(self, delivery: Delivery) -> Presented:
-        """What of a refused delivery's credentials is worth keeping; nothing of another scheme's.
+        """The credentials of a refused delivery that are worth keeping.
 
-        A value shorter than any secret may be is left out: no secret will ever match it, and a
-        short one could be guessed from its digest.
+        A value shorter than `min_secret_bytes` is left out: no secret can match it, and it could be
+        guessed from its digest.
         """
         signature: str | None = None
         secret: bytes | None = None
@@ -134,12 +134,12 @@ class Authenticator:
         return Presented(signature=signature, secret=secret)
 
     def readmit(self, delivery: Delivery, kept: Kept) -> VerifiedDelivery:
-        """Prove a delivery that was refused, by what was kept of it, with today's secrets.
+        """Authenticate a refused delivery by its kept credentials, with today's secrets.
 
-        Its age is judged as of the moment it was received. Raises RefusedDelivery.
+        Its age counts as of its time of receipt. Raises RefusedDelivery.
         """
 
-        def by_secret(_delivery: Delivery, _now: Micros) -> _Proof:
+        def kept_secret(_delivery: Delivery, _now: Micros) -> _Proof:
             if kept.secret_digest is None:
                 raise SecretMissing
             labelled = [
@@ -149,18 +149,18 @@ class Authenticator:
             matched = match_digest(kept.secret_digest, labelled, compare=self._compare)
             return _Proof(label=matched)
 
-        def by_signature(delivery: Delivery, now: Micros) -> _Proof:
+        def kept_signature(delivery: Delivery, now: Micros) -> _Proof:
             if kept.signature is None:
                 raise SignatureMissing
-            # It is kept in one spelling, whatever the form of the source's kind.
+            # It is kept in one spelling for all kinds of source.
             return self._proof_of(read_signature((kept.signature.encode("ascii"),)), delivery, now)
 
-        known: dict[str, _Check] = {"hmac": by_signature, "shared-secret": by_secret}
+        known: dict[str, _Method] = {"hmac": kept_signature, "shared-secret": kept_secret}
         methods = [known[method] for method in self._source.auth]
-        return self._judge(delivery, methods, delivery.received_at)
+        return self._check(delivery, methods, delivery.received_at)
 
-    def _judge(
-        self, delivery: Delivery, methods: Sequence[_Check], now: Micros
+    def _check(
+        self, delivery: Delivery, methods: Sequence[_Method], now: Micros
     ) -> VerifiedDelivery:
         if len(methods) == 1:
             return self._verified(delivery, (methods[0](delivery, now),))
@@ -174,12 +174,12 @@ class Authenticator:
             if proofs and self._source.require == "any":
                 break
         if not proofs or (refusals and self._source.require == "all"):
-            raise max(refusals, key=_how_telling)
+            raise max(refusals, key=_helpfulness)
         return self._verified(delivery, proofs)
 
     def _verified(self, delivery: Delivery, proofs: Sequence[_Proof]) -> VerifiedDelivery:
         if self._source.allow_from and not self._address_allowed(delivery.address):
-            raise self._elsewhere()
+            raise self._wrong_address()
         first = proofs[0]
         if len(proofs) == 1:
             return VerifiedDelivery(
@@ -198,14 +198,14 @@ class Authenticator:
 
     def _proof_of(self, signature: Signature, delivery: Delivery, now: Micros) -> _Proof:
         label = self._matching_key(signature, self._signed_bytes(signature, delivery.body))
-        return self._judge_age(label, seconds=(now - int(signature.time) * 1_000_000) / 1e6)
+        return self._check_age(label, seconds=(now - int(signature.time) * 1_000_000) / 1e6)
 
     def _signed_bytes(self, signature: Signature, body: bytes) -> bytes:
         if self._source.signed_body == "compact-json":
             try:
                 body = compact_json(body)
             except ValueError:
-                # The raw bytes are not tried instead: what is signed is one setting, not a guess.
+                # The raw bytes are not tried instead: the setting says which bytes are signed.
                 raise SignatureMismatch from None
         return self._format.covered(signature.time, body)
 
@@ -215,16 +215,16 @@ class Authenticator:
         for label, key in self._hmac_keys:
             expected = hmac.digest(key, signed, "sha256")
             for digest in signature.digests:
-                # Every pair is compared, also after a match, so that the time a delivery takes
-                # depends on how many keys there are and not on which of them matched.
+                # Every pair is compared, also after a match, so that the time depends on the
+                # number of keys and not on which of them matched.
                 equal = self._compare(expected, digest)
                 matched = label if equal and matched is None else matched
         if matched is None:
             raise SignatureMismatch
         return matched
 
-    def _judge_age(self, label: str, *, seconds: float) -> _Proof:
-        """Stale is flagged, far out of bounds is held, `strict` refuses both."""
+    def _check_age(self, label: str, *, seconds: float) -> _Proof:
+        """Flag a stale signature, hold one far out of bounds; with `strict` refuse both."""
         source = self._source
         if -source.tolerance <= seconds <= source.tolerance:
             return _Proof(label=label)
@@ -248,10 +248,10 @@ class Authenticator:
             peer = peer.ipv4_mapped
         return any(peer in network for network in self._source.allow_from)
 
-    def _elsewhere(self) -> RefusedDelivery:
-        """Right credentials from a wrong address look like wrong credentials to the sender.
+    def _wrong_address(self) -> RefusedDelivery:
+        """The error for a wrong address: the same as for wrong credentials.
 
-        Tested last for the same reason: the answer must not tell whether a guess was right.
+        The answer must not tell whether a guessed credential was right.
         """
         kind = SecretMismatch if "shared-secret" in self._source.auth else SignatureMismatch
         return kind(hint=f"The address is not in sources.{self._source.name}.allow_from.")
@@ -261,8 +261,8 @@ def _header_name(name: str) -> bytes:
     return name.strip().lower().encode("ascii", "replace")
 
 
-def _secrets_for(source: Source, method: str) -> tuple[tuple[str, bytes], ...]:
-    """Label and bytes of the secrets that serve `method`; an empty one serves none."""
+def _secrets_for(source: SourceSettings, method: str) -> tuple[tuple[str, bytes], ...]:
+    """Label and bytes of the secrets for `method`, without empty ones."""
     return tuple(
         (secret.label, value.encode())
         for secret in source.secrets
@@ -274,5 +274,5 @@ def _values(delivery: Delivery, name: bytes) -> Sequence[bytes]:
     return [value for header, value in delivery.headers if header == name]
 
 
-def _how_telling(refusal: RefusedDelivery) -> int:
-    return next(rank for rank, kinds in enumerate(_TELLING) if isinstance(refusal, kinds))
+def _helpfulness(refusal: RefusedDelivery) -> int:
+    return next(rank for rank, kinds in enumerate(_BY_HELPFULNESS) if isinstance(refusal, kinds))

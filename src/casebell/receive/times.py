@@ -1,9 +1,9 @@
-"""A provider's time, in any of its spellings, as UTC microseconds.
+"""Reads a provider's time, in any of its spellings, as UTC microseconds.
 
-Read are RFC 3339 and its looser cousins (a space or lower-case letters, offsets without a colon,
-any number of fraction digits, no zone, a date alone), `MM-DD-YYYY` with or without a time of day,
-and seconds or milliseconds since 1970. One instant gives one number however it is spelled, because
-that number becomes part of an event's key.
+Spellings: RFC 3339 and looser ones (a space or lower-case letters, offsets without a colon, any
+number of fraction digits, no zone, a date alone), `MM-DD-YYYY` with or without a time of day, and
+seconds or milliseconds since 1970. Every spelling of an instant gives the same number, because that
+number becomes part of an event's key.
 """
 
 import re
@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from casebell.events import Flag, Micros
 
-#: Longer than any spelling; what is longer is not looked at.
+#: Characters; no spelling is longer.
 _MAX_LENGTH = 64
-#: A year outside is a placeholder ("0001-01-01") or a mistake, and must not become a key.
+#: Another year is a placeholder ("0001-01-01") or a mistake, and must not become part of a key.
 _FIRST_YEAR, _LAST_YEAR = 1970, 2199
 
 _DATES = (
@@ -25,7 +25,7 @@ _TIME_OF_DAY = (
     r"(?:(?:T| +)(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
     r" *(?P<zone>Z|UTC|(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)?)?)?"
 )
-#: What nearly every provider writes; the standard library reads it at once.
+#: The spelling of nearly every provider; the standard library reads it directly.
 _USUAL = re.compile(
     r"(?:19|20|21)\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3}|\.\d{6})?(?:Z|[+-]\d\d:[0-5]\d)", re.ASCII
 )
@@ -39,9 +39,9 @@ _NO_FLAGS = frozenset[Flag]()
 
 
 class ProviderTime(NamedTuple):
-    """What was delivered as a time, and what it means."""
+    """A delivered time, as read."""
 
-    #: UTC microseconds, fractions beyond that cut off; None where unreadable.
+    #: UTC microseconds, further digits cut off; None if unreadable.
     at: Micros | None
     #: NAIVE_TIME or UNPARSED_TIME, where they apply.
     flags: frozenset[Flag]
@@ -51,10 +51,10 @@ _UNREADABLE = ProviderTime(at=None, flags=frozenset({Flag.UNPARSED_TIME}))
 
 
 def read_time(value: object) -> ProviderTime:
-    """Read a JSON value as a time. Never raises: what cannot be read is flagged.
+    """Read a JSON value as a time. Never raises: an unreadable value is flagged.
 
-    No zone means UTC and a flag; a date alone is its midnight. A leap second (":60") is the second
-    that follows it, as on clocks that know none.
+    Without a zone it is UTC, and flagged; a date alone is midnight. A leap second (":60") is read
+    as the second after it.
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return _UNREADABLE
@@ -88,7 +88,7 @@ def _since_1970(parts: re.Match[str]) -> datetime:
 
 
 def _instant(parts: re.Match[str]) -> datetime | None:
-    """The moment in UTC; None where a part is out of range, as in a thirteenth month."""
+    """The time in UTC; None if a part is out of range, such as a thirteenth month."""
     second = int(parts["second"] or 0)
     hours, minutes = int(parts["hours"] or 0), int(parts["minutes"] or 0)
     if second > 60 or hours > 23 or minutes > 59:

@@ -1,9 +1,10 @@
-"""What does it tell us? A verified delivery becomes a CaseEvent, or is held with the reason.
+"""Understands a delivery: it becomes a CaseEvent, or is held with the reason.
 
-Held is only what has no identity, says nothing, or would need guessing: no JSON object, no valid
-receipt, an identity field given twice, a field of the wrong type, no status, category or text under
-a known name and a type that implies none. Unknown words and unreadable times are data. What its
-words mean for the case is routing's to say. The reasons: docs/decisions/upstream.md, B6 to B9, D7.
+A delivery is held if it has no identity or no content, or would need guessing: the body is not a
+JSON object, the receipt is not valid, an identity field is given twice, a field has the wrong type,
+or there is no status, category or text under a known name and the type implies none. Unknown words
+and unreadable times are data: routing classifies them. The reasons: docs/decisions/upstream.md, B6
+to B9, D7.
 """
 
 import hashlib
@@ -28,14 +29,14 @@ from casebell.kinds import status_of_type
 from casebell.receive.bodies import JsonBody, find, read_body
 from casebell.receive.times import read_time
 from casebell.receive.unmapped import missing_status
-from casebell.settings import FieldMap, Source
+from casebell.settings import FieldMap, SourceSettings
 from casebell.uscis.receipts import ReceiptError, canonical
 
-#: Characters kept of the official text; the whole of it stays in the body.
+#: Characters kept of the official text; the body has the whole text.
 MAX_TEXT = 20_000
 #: Characters kept of a type, a word, a raw time or receipt, an Idempotency-Key.
 MAX_WORD = 200
-#: Characters of an event id; a longer one is held, for a cut one might be another event's.
+#: Characters of an event id. A longer one is held: cut, it might equal another event's id.
 MAX_ID = 200
 
 #: PostgreSQL's text holds no NUL and UTF-8 no lone surrogate; JSON can escape both.
@@ -55,11 +56,13 @@ _NEVER = _When(None, None, None, frozenset())
 _OCCURRED, _OBSERVED = TimeBasis.OCCURRED, TimeBasis.OBSERVED
 
 
-def understand(verified: VerifiedDelivery, source: Source) -> CaseEvent:
+def understand(verified: VerifiedDelivery, source: SourceSettings) -> CaseEvent:
     """Read a delivery of `source` as an event, not classified yet.
 
-    Raises HeldDelivery; its message never quotes the body. A delivery that came with a `hold` is
-    held: to release it, pass it again without.
+    A delivery whose verification says `hold` is held; to release it, pass it again without.
+
+    Raises:
+        HeldDelivery: its message never quotes the body.
     """
     if verified.hold is not None:
         raise HeldDelivery(verified.hold, "Validly signed, but at a time out of bounds.")
@@ -112,14 +115,14 @@ def idempotency_key(delivery: Delivery) -> str | None:
 
 
 def _require_single_identity(body: JsonBody, fields: FieldMap) -> None:
-    """Two ids, receipts or times in one object: readers would differ in which one counts."""
+    """Hold a body with two ids, receipts or times in one object: it is ambiguous which counts."""
     paths = (*fields.id, *fields.receipt, *fields.occurred_at, *fields.observed_at)
     if repeated := body.repeated(paths):
         raise HeldDelivery(HeldReason.DUPLICATE_KEYS, f"A key of {repeated[0]} comes twice.")
 
 
 def _receipt(body: JsonBody, fields: FieldMap) -> tuple[str, str]:
-    """The receipt as delivered, and canonical."""
+    """The receipt as delivered, and in canonical form."""
     found = find(body.document, fields.receipt)
     if found is None:
         raise HeldDelivery(HeldReason.MISSING_RECEIPT, "No field of the field map has a receipt.")
@@ -134,7 +137,7 @@ def _receipt(body: JsonBody, fields: FieldMap) -> tuple[str, str]:
 
 
 def _id(body: JsonBody, fields: FieldMap) -> str | None:
-    """The source's own id. A whole number is its decimal text; an id is never altered."""
+    """The source's own id, unaltered; a whole number as decimal text."""
     found = find(body.document, fields.id)
     if found is None:
         return None
@@ -153,7 +156,7 @@ def _id(body: JsonBody, fields: FieldMap) -> str | None:
 
 
 def _text(body: JsonBody, paths: Sequence[str]) -> str:
-    """A field that is text, as delivered but storable; "" where it is absent."""
+    """The text of a field, with characters that cannot be stored replaced; "" if absent."""
     found = find(body.document, paths)
     if found is None:
         return ""
@@ -177,7 +180,7 @@ def _when(body: JsonBody, fields: FieldMap) -> _When:
 
 
 def _raw(value: object, body: JsonBody) -> str | None:
-    """A scalar as it stood in the body; an object or list stays there."""
+    """A scalar as it is in the body; None for an object or a list."""
     if isinstance(value, str):
         return _capped(_storable(value, body), MAX_WORD)
     if isinstance(value, bool | int | float):
@@ -188,12 +191,12 @@ def _raw(value: object, body: JsonBody) -> str | None:
 def _key(
     event_id: str | None, delivery: Delivery, *, receipt: str, at: Micros | None, text: str
 ) -> tuple[str, KeyBasis]:
-    """What makes this the same event when it comes again."""
+    """The key: the source's id, else receipt and time, else a digest of the delivery."""
     if event_id is not None:
         return event_id, KeyBasis.ID
     if at is not None:
         return f"{receipt}@{iso(at)}", KeyBasis.RECEIPT_TIME
-    # NUL stands in none of the first three, so no two deliveries run together.
+    # The first three hold no NUL, so that different deliveries have different input.
     parts = (delivery.source.encode(), receipt.encode(), text.encode(), delivery.body)
     digest = hashlib.sha256(b"\0".join(parts)).hexdigest()
     return f"sha256:{digest}", KeyBasis.DIGEST

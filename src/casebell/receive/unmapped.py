@@ -1,8 +1,8 @@
-"""What a body has where the field map finds no status: its fields, and the line that may map them.
+"""Describes a body in which the field map finds no status, and suggests a map.
 
-Only names of fields are told, never a value: a value may be a client's. A name that is no plain
-word, or that holds a number such as a receipt's, might be one as well, and is only counted. A key
-that is a person's name looks like any other; no provider's page shows such keys.
+Only names of fields are shown. A value may be a client's data, and so may a name that is not a
+plain word or holds a long number: such names are only counted. A key that is a person's name cannot
+be recognised; no provider documents such keys.
 """
 
 import json
@@ -13,19 +13,19 @@ from typing import Final
 
 from casebell.events import Status
 from casebell.kinds import meaning_of, word_key
-from casebell.settings import FieldMap, Source
+from casebell.settings import FieldMap, SourceSettings
 from casebell.uscis.classify import UNKNOWN, classify_text
 
-#: Fields that are looked at, and how deep in the body; real ones have a dozen at two levels.
+#: Fields that are examined, and levels of the body; real bodies have a dozen fields at two levels.
 MAX_FIELDS: Final = 200
 MAX_DEPTH: Final = 4
-#: Names that are told.
-MAX_TOLD: Final = 12
-#: Characters of a value that are read.
-MAX_READ: Final = 2_000
+#: Names that are shown.
+MAX_NAMES_SHOWN: Final = 12
+#: Characters of a value that are examined.
+MAX_VALUE_CHARACTERS: Final = 2_000
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}", re.ASCII)
-#: Digits of which a name may hold a few: `line_2`, `iso8601`.
+#: A name may hold a few digits: `line_2`, `iso8601`.
 _DIGIT = re.compile("[0-9]")
 MAX_DIGITS: Final = 4
 _TEXT_NAMES = re.compile("text|message|desc|title|detail|notice", re.IGNORECASE)
@@ -34,25 +34,25 @@ _STATUSES: Final = frozenset(map(word_key, Status))
 _STATUS_NAMES = re.compile("status|state", re.IGNORECASE)
 
 
-def missing_status(document: Mapping[str, object], source: Source) -> str:
-    """A sentence on what came instead of a status, and the `fields` line to try, if one is likely.
+def missing_status(document: Mapping[str, object], source: SourceSettings) -> str:
+    """A sentence that names the fields of a body, with the likely `fields` line if there is one.
 
     Args:
-        document: the body, in which the source's map finds neither status nor category nor text.
+        document: a body in which the source's map finds neither status nor category nor text.
     """
     found = dict(_fields(document))
     plain = {".".join(path): value for path, value in found.items() if all(map(_is_plain, path))}
-    told = list(plain)[:MAX_TOLD]
+    shown = list(plain)[:MAX_NAMES_SHOWN]
     at_least = "at least " if len(found) == MAX_FIELDS else ""
-    more = len(found) - len(told)
-    names = ", ".join([*told, *([f"{at_least}{more} more"] if more else [])])
+    more = len(found) - len(shown)
+    names = ", ".join([*shown, *([f"{at_least}{more} more"] if more else [])])
     said = f"No status, category or text under a known name. Fields that came: {names}."
     line = _line(plain, source.fields)
     return f"{said} Try under [sources.{source.name}]: {line}" if line else said
 
 
 def _fields(document: Mapping[str, object]) -> Iterator[tuple[tuple[str, ...], object]]:
-    """Each field that is no object, by the names that lead to it, in the order of the body."""
+    """Each field that is not an object, with its path, in the order of the body."""
     waiting: list[tuple[tuple[str, ...], object]] = [((), document)]
     given = 0
     while waiting and given < MAX_FIELDS:
@@ -70,22 +70,22 @@ def _is_plain(name: str) -> bool:
 
 
 def _line(found: Mapping[str, object], fields: FieldMap) -> str:
-    """A `fields` line that maps what is likely to tell the status; "" where nothing is."""
+    """A `fields` line that maps the likely status, category and text; "" without any."""
     known = {*fields.id, *fields.type, *fields.receipt, *fields.occurred_at, *fields.observed_at}
     texts = {
-        path: value[:MAX_READ]
+        path: value[:MAX_VALUE_CHARACTERS]
         for path, value in found.items()
         if isinstance(value, str) and value.strip() and path not in known
     }
     likely: dict[str, str] = {}
-    # What can be read says more than a name.
+    # Values that the classifier can read come before names.
     for path in sorted(texts, key=lambda path: not _is_read(texts[path])):
         if role := _role(path, texts[path]):
             likely.setdefault(role, path)
     if not likely:
         unknown = [path for path in texts if _STATUS_NAMES.search(_name(path))]
         likely = {"status": unknown[0]} if unknown else {}
-    # The paths there were stay: what is on its way may still carry them.
+    # The present paths stay: deliveries under way may still use them.
     maps = {
         role: json.dumps(list(dict.fromkeys([path, *getattr(fields, role)])))
         for role, path in sorted(likely.items())
@@ -95,7 +95,7 @@ def _line(found: Mapping[str, object], fields: FieldMap) -> str:
 
 
 def _role(path: str, value: str) -> str:
-    """What a field is likely to be in the map; "" where it is nothing we look for."""
+    """The likely role of a field in the map, or ""."""
     if word_key(value) in _STATUSES:
         return "status"
     if _CATEGORY_NAMES.search(_name(path)):

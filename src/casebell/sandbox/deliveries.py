@@ -10,7 +10,7 @@ from casebell.clock import iso
 from casebell.events import Micros
 from casebell.kinds import KINDS, Method, Sample, SourceKind
 from casebell.receive.compact_json import compact_json
-from casebell.settings import Source
+from casebell.settings import SourceSettings
 
 #: By the kind's name and the sample's: `parley-rfe`.
 SAMPLES: Final[dict[str, tuple[SourceKind, Sample]]] = {
@@ -48,7 +48,7 @@ def body_of(kind: SourceKind, sample: Sample, *, now: Micros) -> bytes:
 
 
 def headers_for(
-    source: Source,
+    source: SourceSettings,
     body: bytes,
     *,
     at: int,
@@ -86,7 +86,7 @@ def headers_for(
     return headers
 
 
-def _own_secret(source: Source, method: Method) -> str | None:
+def _own_secret(source: SourceSettings, method: Method) -> str | None:
     fitting = (one.value for one in source.secrets if one.use in (None, method))
     first = next(fitting, None)
     return None if first is None else first.get_secret_value()

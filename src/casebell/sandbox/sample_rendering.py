@@ -9,7 +9,7 @@ from casebell.notify.render import CaseFacts, render_case
 from casebell.receive.understand import understand
 from casebell.route.classification import Meanings, classify_event
 from casebell.sandbox.deliveries import SAMPLES, body_of
-from casebell.settings import Source
+from casebell.settings import SourceSettings
 
 
 def render_samples(policies: Mapping[str, Policy]) -> int:
@@ -17,7 +17,7 @@ def render_samples(policies: Mapping[str, Policy]) -> int:
     count = 0
     now = SystemClock().now()
     for kind, sample in SAMPLES.values():
-        source = Source(name=kind.name, kind=kind.name, header="X-Sample")
+        source = SourceSettings(name=kind.name, kind=kind.name, header="X-Sample")
         delivery = Delivery(
             source=kind.name,
             body=body_of(kind, sample, now=now),

@@ -15,7 +15,7 @@ from casebell.clock import Clock
 from casebell.errors import ServerUnreachable
 from casebell.events import Micros
 from casebell.sandbox.deliveries import headers_for
-from casebell.settings import Source
+from casebell.settings import SourceSettings
 
 #: Seconds before the second try; doubled for each one after it.
 FIRST_WAIT = 0.1
@@ -88,7 +88,7 @@ class Upstream:
         self,
         *,
         url: Callable[[], str],
-        sources: Mapping[str, Source],
+        sources: Mapping[str, SourceSettings],
         secrets: Mapping[str, str],
         clock: Clock,
         chance: random.Random,

@@ -7,29 +7,29 @@ configuration file or the environment.
 from casebell.settings.load import fingerprint, load, load_rest
 from casebell.settings.models import (
     Alerts,
-    Channel,
+    ChannelSettings,
     Ops,
     Routing,
     Rule,
-    Server,
+    ServerSettings,
     Settings,
     Storage,
     When,
 )
-from casebell.settings.sources import FieldMap, Secret, Source
+from casebell.settings.sources import FieldMap, SourceSecret, SourceSettings
 from casebell.settings.values import parse_duration, parse_size
 
 __all__ = [
     "Alerts",
-    "Channel",
+    "ChannelSettings",
     "FieldMap",
     "Ops",
     "Routing",
     "Rule",
-    "Secret",
-    "Server",
+    "ServerSettings",
     "Settings",
-    "Source",
+    "SourceSecret",
+    "SourceSettings",
     "Storage",
     "When",
     "fingerprint",

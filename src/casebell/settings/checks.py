@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterator
 import msgspec
 
 from casebell.settings import expressions
-from casebell.settings.models import Channel, Document, Rule, Server
+from casebell.settings.models import ChannelSettings, Document, Rule, ServerSettings
 from casebell.settings.places import Finding
-from casebell.settings.sources import Source
+from casebell.settings.sources import SourceSettings
 from casebell.settings.values import nearest
 
 #: Shortest secret that gets no warning, in bytes.
@@ -44,7 +44,7 @@ def check(document: Document, names: Names) -> Iterator[Finding]:
             yield _no_channel(("ops", "notify", place), channel_name, names)
 
 
-def _server(server: Server) -> Iterator[Finding]:
+def _server(server: ServerSettings) -> Iterator[Finding]:
     if (server.tls_cert is None) != (server.tls_key is None):
         missing = "tls_cert" if server.tls_cert is None else "tls_key"
         yield Finding(
@@ -54,7 +54,7 @@ def _server(server: Server) -> Iterator[Finding]:
         )
 
 
-def _source(source: Source) -> Iterator[Finding]:
+def _source(source: SourceSettings) -> Iterator[Finding]:
     loc = ("sources", source.name)
     if source.max_age < source.tolerance:
         yield Finding(loc=(*loc, "max_age"), message="This is shorter than `tolerance`.")
@@ -62,7 +62,7 @@ def _source(source: Source) -> Iterator[Finding]:
     yield from _secrets(source)
 
 
-def _headers(source: Source) -> Iterator[Finding]:
+def _headers(source: SourceSettings) -> Iterator[Finding]:
     loc = ("sources", source.name)
     given = source.model_fields_set
     both = len(set(source.auth)) > 1
@@ -88,7 +88,7 @@ def _headers(source: Source) -> Iterator[Finding]:
             )
 
 
-def _secrets(source: Source) -> Iterator[Finding]:
+def _secrets(source: SourceSettings) -> Iterator[Finding]:
     loc = ("sources", source.name, "secrets")
     served = {secret.use for secret in source.secrets}
     bare = [method for method in dict.fromkeys(source.auth) if not served & {None, method}]
@@ -121,7 +121,7 @@ def _secrets(source: Source) -> Iterator[Finding]:
         labels.add(secret.label)
 
 
-def _channel(channel: Channel, document: Document, names: Names) -> Iterator[Finding]:
+def _channel(channel: ChannelSettings, document: Document, names: Names) -> Iterator[Finding]:
     loc = ("channels", channel.name)
     if {"url", "urls"} <= channel.model_fields_set:
         yield Finding(loc=(*loc, "urls"), message="Write either `url` or `urls`, not both.")
@@ -145,7 +145,7 @@ def _channel(channel: Channel, document: Document, names: Names) -> Iterator[Fin
     yield from _fallback(channel, document, names)
 
 
-def _fallback(channel: Channel, document: Document, names: Names) -> Iterator[Finding]:
+def _fallback(channel: ChannelSettings, document: Document, names: Names) -> Iterator[Finding]:
     loc = ("channels", channel.name, "fallback")
     if channel.fallback is None:
         return
@@ -202,7 +202,7 @@ def warnings(document: Document) -> Iterator[str]:
     """What works, but may not be what was meant."""
     if not document.ops.notify:
         yield "ops.notify is empty: nobody hears of held deliveries or failing channels."
-    if not any(rule.notify and any(w.asks_nothing for w in rule.when) for rule in document.rules):
+    if not any(rule.notify and any(w.is_empty for w in rule.when) for rule in document.rules):
         yield (
             "No rule with `when = {}` notifies a channel: a change that meets no other rule "
             "reaches nobody."

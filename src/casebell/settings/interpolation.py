@@ -12,10 +12,10 @@ _REFERENCE = re.compile(r"(?P<escaped>\$\$\{)|\$\{(?P<name>[^{}]*)\}|(?P<open>\$
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 #: A secret or URL is far smaller; this keeps a wrong path from filling memory.
-LARGEST_FILE = 64 * 1024
+MAX_FILE_BYTES = 64 * 1024
 
 #: Tables and lists around a value, at most. No key needs half of it, and Python's stack has an end.
-DEEPEST = 16
+MAX_DEPTH = 16
 
 
 class Interpolation:
@@ -29,7 +29,7 @@ class Interpolation:
 
     def fill(self, node: Any, loc: Loc = ()) -> Any:
         """A copy of the data with every text filled in; keys stay as they are."""
-        if len(loc) > DEEPEST:
+        if len(loc) > MAX_DEPTH:
             return self._miss(
                 loc, "This is nested too deeply.", "docs/configuration.md has the keys."
             )
@@ -73,8 +73,8 @@ class Interpolation:
                 reason = "it is no regular file"
             else:
                 with path.open("rb") as file:
-                    content = file.read(LARGEST_FILE + 1)
-                if len(content) <= LARGEST_FILE:
+                    content = file.read(MAX_FILE_BYTES + 1)
+                if len(content) <= MAX_FILE_BYTES:
                     return re.sub(r"\r?\n\Z", "", content.decode("utf-8"))
                 reason = "it is larger than 64 KiB"
         except UnicodeDecodeError:

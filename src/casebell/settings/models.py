@@ -19,7 +19,7 @@ from pydantic import (
 
 from casebell.config_file import DEFAULT_STORAGE, SQLITE, socket_path
 from casebell.settings import expressions
-from casebell.settings.sources import Source
+from casebell.settings.sources import SourceSettings
 from casebell.settings.values import (
     Duration,
     ExistingFile,
@@ -74,7 +74,7 @@ def _timezone(value: str) -> str:
     )
 
 
-class Server(Part):
+class ServerSettings(Part):
     """Where Casebell listens, and what it bears from strangers."""
 
     host: Annotated[Text, NeedsRestart] = "127.0.0.1"
@@ -168,7 +168,7 @@ def _one_url(fields: dict[str, Any]) -> tuple[SecretStr, ...]:
     return () if fields["url"] is None else (fields["url"],)
 
 
-class Channel(Part):
+class ChannelSettings(Part):
     """A named way to reach people, with one or more targets."""
 
     filled_in: ClassVar[frozenset[str]] = frozenset({"name"})
@@ -222,7 +222,7 @@ class When(Part):
     flags: Annotated[tuple[KnownFlag, ...], as_list] = ()
 
     @property
-    def asks_nothing(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether every change meets it."""
         return not any(getattr(self, key) for key in type(self).model_fields)
 
@@ -270,10 +270,10 @@ class Alerts(Part):
 class Document(Part):
     """The file: everything an operator can write."""
 
-    server: Server = Server()
+    server: ServerSettings = ServerSettings()
     storage: Storage = Storage()
-    sources: dict[Name, Source] = Field(default_factory=dict[str, Source])
-    channels: dict[Name, Channel] = Field(default_factory=dict[str, Channel])
+    sources: dict[Name, SourceSettings] = Field(default_factory=dict[str, SourceSettings])
+    channels: dict[Name, ChannelSettings] = Field(default_factory=dict[str, ChannelSettings])
     rules: tuple[Rule, ...] = ()
     ops: Ops = Ops()
     routing: Routing = Routing()

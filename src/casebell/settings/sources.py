@@ -24,7 +24,7 @@ from casebell.settings.values import (
 DAY = 86_400.0
 
 
-class Secret(Part):
+class SourceSecret(Part):
     """One of a source's secrets; several make rotation possible."""
 
     #: What the log shows of it: recorded with each delivery, so that IT knows when it can go.
@@ -80,7 +80,7 @@ def _secret_header(fields: dict[str, Any]) -> str | None:
     return fields["header"] if fields["auth"] == ("shared-secret",) else None
 
 
-class Source(Part):
+class SourceSettings(Part):
     """A configured sender of deliveries."""
 
     filled_in: ClassVar[frozenset[str]] = frozenset({"name"})
@@ -95,7 +95,7 @@ class Source(Part):
     require: Literal["any", "all"] = "any"
     #: Shortest secret in bytes of UTF-8.
     min_secret_bytes: int = Field(default=16, ge=1, le=4096)
-    secrets: tuple[Secret, ...] = ()
+    secrets: tuple[SourceSecret, ...] = ()
     #: The header of the only method; with two methods name both headers instead.
     header: HeaderName | None = None
     #: Filled in after loading wherever `hmac` is in use.

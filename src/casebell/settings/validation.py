@@ -52,10 +52,10 @@ NAMED = ("sources", "channels")
 
 #: Required keys of a rule that get these values when they are wrong or missing, and have been told
 #: of, so that the rule's other keys are still checked.
-STAND_INS: dict[str, Any] = {"name": "?", "when": {}, "notify": []}
+PLACEHOLDERS: dict[str, Any] = {"name": "?", "when": {}, "notify": []}
 
 #: Pydantic's word for a default that depends on a key which is wrong itself.
-NOT_ASKED = "default_factory_not_called"
+DEPENDENT_DEFAULT = "default_factory_not_called"
 
 
 def validate(
@@ -81,7 +81,7 @@ def validate(
                 sources=tuple(_tables(data, "sources")), channels=tuple(_tables(data, "channels"))
             )
             return document, findings + _news(checks.check(document, names), findings, rest)
-        found = [understood(detail) for detail in details if detail["type"] != NOT_ASKED]
+        found = [understood(detail) for detail in details if detail["type"] != DEPENDENT_DEFAULT]
         news = _news(found, findings, rest)
         findings += news
         places = [rest.origin(finding.loc) for finding in found]
@@ -89,12 +89,12 @@ def validate(
             return None, findings
 
 
-def _news(found: Iterable[Finding], told: list[Finding], rest: "Rest") -> list[Finding]:
+def _news(found: Iterable[Finding], earlier: list[Finding], rest: "Rest") -> list[Finding]:
     """What was found, at its place in the file, without what earlier findings explain."""
     news: dict[Loc, Finding] = {}
     for finding in found:
         loc = rest.origin(finding.loc)
-        if loc not in news and not any(old.concerns(loc) for old in told):
+        if loc not in news and not any(old.concerns(loc) for old in earlier):
             news[loc] = msgspec.structs.replace(finding, loc=loc)
     return list(news.values())
 
@@ -121,14 +121,14 @@ class Rest:
         """Starts as everything; never changes `whole`."""
         self._whole = whole
         self._out: set[Loc] = set()
-        self._stand_ins: set[Loc] = set()
+        self._placeholders: set[Loc] = set()
         self._kept: dict[Loc, list[int]] = {}
 
     def take_out(self, loc: Loc) -> bool:
         """Leave out this place, or what cannot be without it; False when nothing would be left."""
         while loc and (loc in self._out or not self._has(loc)):
-            if loc[-1] in STAND_INS and loc not in self._stand_ins:
-                self._stand_ins.add(loc)
+            if loc[-1] in PLACEHOLDERS and loc not in self._placeholders:
+                self._placeholders.add(loc)
                 return True
             loc = loc[:-1]
         self._out.add(loc)
@@ -159,8 +159,8 @@ class Rest:
                 for key, value in node.items()
                 if (*loc, key) not in self._out
             }
-            filled = {key for key in STAND_INS if (*loc, key) in self._stand_ins}
-            return left | {key: STAND_INS[key] for key in filled}
+            filled = {key for key in PLACEHOLDERS if (*loc, key) in self._placeholders}
+            return left | {key: PLACEHOLDERS[key] for key in filled}
         if isinstance(node, list):
             kept = [place for place in range(len(node)) if (*loc, place) not in self._out]
             self._kept[loc] = kept

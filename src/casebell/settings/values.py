@@ -31,7 +31,7 @@ Marks = TypeVar("Marks", bound=StrEnum)
 COMPLAINT = "casebell"
 
 #: A hint that lists more words than this is not read.
-MOST_LISTED = 24
+MAX_LISTED = 24
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}")
@@ -47,7 +47,7 @@ UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 SIZES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 #: Longer than any retry or window here makes sense; keeps microseconds far inside 64 bits.
-LONGEST = 10 * 366 * UNITS["d"]
+MAX_DURATION_MS = 10 * 366 * UNITS["d"]
 
 _DURATION = re.compile("".join(rf"(?:([0-9]{{1,18}}){unit})?" for unit in UNITS))
 _SIZE = re.compile(r"([0-9]{1,18}) ?(B|KiB|MiB|GiB)?")
@@ -67,7 +67,7 @@ def parse_duration(text: str) -> float:
         raise ValueError("This is not a duration.")
     counts = zip(match.groups(), UNITS.values(), strict=True)
     milliseconds = sum(int(count) * unit for count, unit in counts if count is not None)
-    if milliseconds > LONGEST:
+    if milliseconds > MAX_DURATION_MS:
         raise ValueError("This is longer than ten years.")
     return milliseconds / 1000
 
@@ -95,7 +95,7 @@ def nearest(given: object, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(given).lower(), words, n=1, cutoff=0.5)
     if close:
         return f"Did you mean `{words[close[0]]}`?"
-    return f"Known: {', '.join(words.values())}." if 0 < len(words) <= MOST_LISTED else ""
+    return f"Known: {', '.join(words.values())}." if 0 < len(words) <= MAX_LISTED else ""
 
 
 class Part(BaseModel):

@@ -19,9 +19,9 @@ from casebell.store.statements import Driver
 from casebell.store.unit_of_work import StoredEvent, UnitOfWork
 
 #: Deliveries that may wait for the disk at once; beyond it the answer is 503.
-QUEUE_LIMIT = 2_048
+MAX_WAITING_DELIVERIES = 2_048
 #: Most deliveries in one transaction.
-BATCH_LIMIT = 256
+MAX_BATCH_DELIVERIES = 256
 #: Consecutive turns of the event loop without a new delivery after which lingering ends.
 LINGER_TURNS = 2
 
@@ -106,13 +106,13 @@ class EventLog:
         """Make an event durable, with its decision; returns after the commit.
 
         Raises:
-            QueueFull: `QUEUE_LIMIT` deliveries wait already.
+            QueueFull: `MAX_WAITING_DELIVERIES` deliveries wait already.
             ShuttingDown: the log is closing.
             StorageUnavailable: the commit failed; nothing of this delivery is stored.
         """
         if self._closing:
             raise ShuttingDown
-        if len(self._waiting) >= QUEUE_LIMIT:
+        if len(self._waiting) >= MAX_WAITING_DELIVERIES:
             raise QueueFull
         future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
         self._waiting.append((event, future))
@@ -149,12 +149,12 @@ class EventLog:
         if self._last_batch_size == len(self._waiting) == 1:
             return
         quiet = 0
-        while quiet < LINGER_TURNS and len(self._waiting) < BATCH_LIMIT:
+        while quiet < LINGER_TURNS and len(self._waiting) < MAX_BATCH_DELIVERIES:
             before = len(self._waiting)
             await asyncio.sleep(0)
             quiet = 0 if len(self._waiting) > before else quiet + 1
 
-    async def _write(self, *, at_most: int = BATCH_LIMIT) -> None:
+    async def _write(self, *, at_most: int = MAX_BATCH_DELIVERIES) -> None:
         """Write deliveries that wait, and resolve their futures."""
         batch: list[_Waiting] = []
 
