@@ -1,4 +1,4 @@
-"""The admin socket as the wire has it: a line in, a line out."""
+"""Requests to the admin socket without a client: one line in, one line out."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ from typing import Any
 
 
 async def say(path: Path, line: bytes) -> bytes:
-    """Say these bytes, and nothing more; what came back before the connection ended."""
+    """Send these bytes only; return what came back before the connection ended."""
     reader, writer = await asyncio.open_unix_connection(path)
     try:
         writer.write(line)

@@ -1,4 +1,4 @@
-"""How a test waits: until something holds, and not for a time in which it should come about."""
+"""How a test waits: until a condition holds, never for a fixed time."""
 
 import asyncio
 import inspect

@@ -1,4 +1,4 @@
-"""Decisions for tests of the store: about an event that is there, or in the transaction of it."""
+"""Decisions for tests of the store: later than the event, or in its transaction."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,7 +27,7 @@ DECISION = {"outcome": "nobody", "notify": [], "rules": [], "because": "no rule 
 
 
 def decide_nothing(_unit: UnitOfWork) -> Sequence[Decided]:
-    """Leave every event without a decision, as where it failed."""
+    """Leave every event without a decision, as if deciding had failed."""
     return []
 
 
@@ -104,7 +104,7 @@ async def append_undecided(connection: Connection, batch: Sequence[CaseEvent]) -
 
 
 def decide_as_classified(unit: UnitOfWork) -> list[Decided]:
-    """Let each event found a change with the status that it brings along."""
+    """Let each event begin a change with the status that it was made with."""
     made = []
     for one in unit.undecided:
         assert isinstance(one.event, ClassifiedEvent)

@@ -65,7 +65,7 @@ async def read_table(store: Store, table: Table) -> Sequence[Any]:
 
 @contextmanager
 def recorded_transactions(store: Store) -> Iterator[list[str]]:
-    """The writing transactions begun meanwhile."""
+    """The writing transactions that are begun inside the block."""
     begun: list[str] = []
     engine = _engine(store, writer=True)
 
@@ -83,7 +83,7 @@ def recorded_transactions(store: Store) -> Iterator[list[str]]:
 def failing_statements(
     store: Store, fails: Callable[[str], BaseException | None], *, writer: bool = True
 ) -> Iterator[None]:
-    """Ask `fails` before each SQL statement, and raise what it gives, at the driver's place."""
+    """Call `fails` before each SQL statement; raise the error that it returns as a driver would."""
     engine = _engine(store, writer=writer)
 
     def look(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -101,7 +101,7 @@ def failing_statements(
 
 @contextmanager
 def watched_driver(look: Callable[..., None]) -> Iterator[None]:
-    """Look at each statement that goes past SQLAlchemy, to SQLite's own driver."""
+    """Call `look` with each statement that goes to SQLite's driver directly, past SQLAlchemy."""
     ways = {name: getattr(aiosqlite.Connection, name) for name in _DRIVER_METHODS}
 
     def watched(name: str) -> Callable[..., Any]:
@@ -137,7 +137,7 @@ def _engine(store: Store, *, writer: bool) -> AsyncEngine:
 
 @asynccontextmanager
 async def writer_busy(store: Store) -> AsyncIterator[None]:
-    """Somebody else writes: what is appended meanwhile has to wait."""
+    """Another write is under way until the block ends; appends wait for it."""
     ended, begun = asyncio.Event(), asyncio.Event()
 
     async def piece(_connection: Any) -> None:
@@ -154,10 +154,10 @@ async def writer_busy(store: Store) -> AsyncIterator[None]:
 
 
 def has_waiters(what: asyncio.Event | asyncio.Lock) -> bool:
-    """Whether a task waits for this, and so has done what it does before."""
+    """Whether a task waits for it."""
     return bool(cast("Any", what)._waiters)
 
 
 def is_idle(wakeup: asyncio.Event) -> bool:
-    """Whether the loop that this wakes has heard it, gone round, and waits for it again."""
+    """Whether the loop has handled its last wake-up and waits for the next."""
     return not wakeup.is_set() and has_waiters(wakeup)

@@ -11,9 +11,9 @@ from typing import Self
 class CuttingLine:
     """A TCP address that leads to PostgreSQL's socket; some commits are cut off.
 
-    Half of these never arrive. The other half are carried out, and nobody is told. Where it
-    swallows, nothing passes either way, not even that the other end has gone; who was connected
-    meanwhile stays so for ever.
+    Half of these never arrive. The other half are carried out, but their answer is lost. While it
+    swallows, nothing passes either way, not even the end of a connection; the connections of
+    that time stay dead.
 
     Args:
         folder: where PostgreSQL's socket is.

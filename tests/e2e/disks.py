@@ -1,4 +1,4 @@
-"""Disks that fail under a real server when told to, in the ways in which the kernel tells of it."""
+"""Disks that fail under a real server on command, with the kernel's own errors."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.preload import compile_library
+from e2e.ld_preload import compile_library
 from e2e.server import Server
 
 
@@ -21,7 +21,7 @@ class BrokenDisk:
         self._library = compile_library("brokendisk", directory)
 
     def under(self, server: Server) -> Server:
-        """Lie under its database from the next start on."""
+        """Use this disk for its database from the next start on."""
         server.variables |= {
             "LD_PRELOAD": str(self._library),
             "BROKENDISK_FILES": server.database.name,

@@ -1,4 +1,4 @@
-"""What a running server costs, read from /proc: memory at its highest, processor time, files."""
+"""The resources of a running server, from /proc: peak memory, processor time, open files."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ def reset_peak(server: Server) -> int:
 
 
 def peak(server: Server) -> int:
-    """The most memory it held since then, in bytes."""
+    """The most memory it held since `reset_peak`, in bytes."""
     status = Path(f"/proc/{server.process.pid}/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024

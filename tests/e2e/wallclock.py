@@ -1,10 +1,10 @@
-"""A machine whose wall clock somebody sets while the server runs; its monotonic clock is left."""
+"""Sets the wall clock of a running server; its monotonic clock stays."""
 
 import os
 import struct
 from pathlib import Path
 
-from e2e.preload import compile_library
+from e2e.ld_preload import compile_library
 from e2e.server import Server
 
 
@@ -17,7 +17,7 @@ class WallClock:
         self._offset.write_bytes(bytes(8))
 
     def of(self, server: Server) -> Server:
-        """Be the clock of this server from its next start on."""
+        """Make this the server's clock from its next start on."""
         server.variables |= {
             "LD_PRELOAD": str(self._library),
             "WRONGCLOCK_FILE": str(self._offset),
@@ -25,7 +25,7 @@ class WallClock:
         return server
 
     def set(self, hours: int) -> None:
-        """Be wrong by so many hours from now on; 0 is right again."""
+        """Set the clock wrong by this number of hours; 0 sets it right."""
         # In place, for the file is mapped.
         file = os.open(self._offset, os.O_WRONLY)
         os.pwrite(file, struct.pack("=q", hours * 3600), 0)

@@ -1,4 +1,4 @@
-"""Sources and deliveries to test with. Signed here only where a vector or sample will not do."""
+"""Sources and deliveries for tests, signed here where no vector or sample fits."""
 
 import hmac
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What tests of the configuration write, and what reads it back."""
+"""The smallest configuration, and the types of the fixtures that load one."""
 
 from collections.abc import Callable
 from typing import TypeAlias

@@ -1,4 +1,4 @@
-"""`casebell demo`: everything at once in a temporary directory, as a proof and to play with."""
+"""`casebell demo`: a whole run in a temporary directory."""
 
 import asyncio
 import os
@@ -23,14 +23,14 @@ from casebell.sandbox.scenario import SCENARIO
 from casebell.sandbox.scenario_step import Step
 from casebell.sandbox.upstream import Outgoing
 
-#: What ends the demo early; Ctrl-C is SIGINT, a closed window SIGHUP.
+#: Signals that end the demo early; Ctrl-C is SIGINT, a closed window SIGHUP.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: Seconds between two of the upstream's deliveries once the scenario is over.
 _EVERY = 4.0
 _LOOK = 0.1
 #: Lines of the server's log shown where a step failed.
 _TAIL = 15
-#: Characters of what was expected and of what came.
+#: Characters that are printed of an expected and of an actual value.
 _MAX_CHARS = 2_000
 
 

@@ -66,7 +66,7 @@ def headers_for(
     """
     signed = body
     if source.signed_body == "compact-json":
-        # What is no JSON has no other form: let the server say what it makes of it.
+        # A body that is not JSON is signed as it is; the server says what is wrong with it.
         with contextlib.suppress(ValueError):
             signed = compact_json(body)
     headers = {

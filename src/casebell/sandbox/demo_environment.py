@@ -23,7 +23,7 @@ from casebell.sandbox.server_process import ServerProcess
 from casebell.sandbox.upstream import Upstream
 from casebell.settings import load
 
-#: What the HTTP sink stands for, and who reads the mail sink's messages.
+#: The recipients: the chat room of the HTTP sink, and the addresses of the mail sink.
 CHAT = "chat"
 TEAM = "rfe-team@example-firm.com"
 ATTORNEY = "jchan@example-firm.com"
@@ -49,7 +49,7 @@ class DemoEnvironment:
     inbox: Inbox
     #: The chat room, which can be made to fail.
     chat: HttpSink
-    #: What the upstream proves itself with, by source.
+    #: The upstream's secret for each source.
     secrets: Mapping[str, str] = field(repr=False)
 
     @property
@@ -61,7 +61,7 @@ class DemoEnvironment:
         """The messages that came in since the last call, once nothing waits any more.
 
         Args:
-            at_least: wait for so many. What becomes of a held delivery is not counted as waiting.
+            at_least: wait for this number; those about held deliveries do not count as waiting.
 
         Raises:
             StepFailed: something still waits after `TIMEOUT`.
@@ -81,7 +81,7 @@ class DemoEnvironment:
             await asyncio.sleep(_POLL)
 
     async def _waiting(self) -> dict[str, float]:
-        """What has not come to its end, as the server itself counts it."""
+        """The server's own counts of events and alerts that are not finished, without zeros."""
         metrics = await self.server.metrics()
         counts = {what: float(count) for what, count in _WAITING.findall(metrics)}
         expect("counts in /metrics", expected=["alerts", "unrouted"], got=sorted(counts))

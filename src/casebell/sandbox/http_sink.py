@@ -46,13 +46,13 @@ class HttpRequest:
     body: bytes
     #: When its last byte had arrived.
     at: Micros
-    #: What it is answered.
+    #: The sink's answer to it.
     answer: "HttpAnswer | None" = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HttpAnswer:
-    """What the sink says to one request."""
+    """The sink's answer to one request."""
 
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()

@@ -27,7 +27,7 @@ class Inbox:
     """All messages of a chat room and a mail server, in order of arrival.
 
     Args:
-        room: what the HTTP sink stands for.
+        room: the recipient of the HTTP sink's messages.
     """
 
     def __init__(self, *, room: str, http: HttpSink, mail: SmtpSink) -> None:
@@ -55,7 +55,7 @@ class Inbox:
 
     def _posts(self) -> Iterator[Arrival]:
         for request in self._http.requests:
-            # What the room refused was not read by anybody.
+            # A message that the room refused did not reach its readers.
             if request.answer is not None and request.answer.status < 300:
                 yield _from_post(self._room, request)
 

@@ -43,7 +43,7 @@ class SmtpStep(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SmtpAnswer:
-    """What the sink does at one step."""
+    """The sink's behaviour at one step."""
 
     #: The reply line: `550 5.1.1 no such mailbox`; "" goes on as usual.
     reply: str = ""

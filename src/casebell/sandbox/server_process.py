@@ -32,7 +32,7 @@ class ServerProcess:
 
     Args:
         config: its configuration.
-        log: where its output goes, of every start one after the other.
+        log: the file of its output; each start appends to it.
     """
 
     def __init__(self, *, config: Path, log: Path) -> None:
@@ -152,7 +152,7 @@ class ServerProcess:
 
 
 async def run_json(*words: str, config: Path) -> list[dict[str, Any]]:
-    """What a command that reads says, as JSON.
+    """The rows that a reading command prints, from its JSON.
 
     Raises:
         StepFailed: it failed, or did not end.
@@ -184,7 +184,7 @@ async def run_json(*words: str, config: Path) -> list[dict[str, Any]]:
 async def _run(*words: str, stdout: Any, stderr: Any) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
-        # The folder a newcomer stands in must not be looked into for modules.
+        # No module may be imported from the folder in which the demo is started.
         "-P",
         "-m",
         "casebell",

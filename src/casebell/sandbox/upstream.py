@@ -32,7 +32,7 @@ class Flaw(StrEnum):
 
     #: Without signature and secret.
     UNSIGNED = "unsigned"
-    #: Made by somebody who does not know the secret.
+    #: Signed with another secret.
     FORGED = "forged"
     #: The body lost its second half after it was signed.
     CUT_SHORT = "cut_short"
@@ -40,7 +40,7 @@ class Flaw(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outgoing:
-    """Something the upstream has to say; it may deliver it any number of times."""
+    """A body for one source; the upstream may deliver it any number of times."""
 
     source: str
     body: bytes
@@ -55,7 +55,7 @@ class Outgoing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeliveryAnswer:
-    """What the receiver said to one delivery."""
+    """The receiver's answer to one delivery."""
 
     status: int
     content: Mapping[str, Any]
@@ -78,10 +78,10 @@ class Upstream:
     """Delivers for several sources; use it with `async with`.
 
     Args:
-        url: asked before each post, for a receiver may move.
-        sources: how each source proves itself, by name.
-        secrets: what it proves itself with, by name.
-        chance: decides about order.
+        url: called before each post, since a restarted server may have another port.
+        sources: the settings of each source, by name.
+        secrets: the secret of each source, by name.
+        chance: shuffles the deliveries of a storm.
     """
 
     def __init__(

@@ -2,9 +2,9 @@
 
     PYTHONPATH=tests .venv/bin/python -m e2e.releases.make
 
-writes `VERSION.db.gz` and `VERSION.json.gz` beside this file: the real server takes in a story over
+writes `VERSION.db.gz` and `VERSION.json.gz` beside this file: the real server gets a scenario over
 HTTP, alerts a room, is stopped, and its own commands list what there is. Run it before a release,
-when its version is set; while the version is not out, run it again whenever the tables or the story
+when its version is set; while the version is not out, run it again whenever tables or scenario
 change. A released version's files stay as they are: the upgrade test starts from them.
 """
 
@@ -62,7 +62,7 @@ Listings: TypeAlias = dict[str, list[dict[str, Any]]]
 
 
 def config(room: int, broken: int, gone: int) -> str:
-    """The story's sources, channels and rules."""
+    """The scenario's sources, channels and rules."""
     channels = "".join(
         f'[channels.{name}]\nurl = "json://127.0.0.1:{port}/"\npace = "0s"\ndisclose = "standard"\n'
         for name, port in (("room", room), ("broken", broken), ("gone", gone))
@@ -92,7 +92,7 @@ notify = ["room"]
 
 
 async def play(server: Server) -> None:
-    """Deliver the story: every status, repeats, conflicts, a late one, held and refused ones."""
+    """Deliver the scenario: every status, repeats, conflicts, a late one, held and refused ones."""
     await server.start()
     for number, (status, text) in enumerate(STATES):
         for month in range(3):

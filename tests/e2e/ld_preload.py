@@ -1,4 +1,4 @@
-"""Libraries that stand between a server and its machine, compiled from the sources beside this."""
+"""Libraries that change a server's system calls, compiled from the C sources in this folder."""
 
 import shutil
 import subprocess
