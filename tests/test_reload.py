@@ -57,7 +57,7 @@ def written(folder: Path, text: str) -> Settings:
     return load(file, environ={})
 
 
-class House:
+class RunningApplication:
     """A running application and the file it was started from."""
 
     def __init__(self, folder: Path, text: str) -> None:
@@ -85,7 +85,7 @@ class House:
         return hashlib.sha256(content).hexdigest()
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["House"]:
+    async def running(self) -> AsyncIterator["RunningApplication"]:
         """Everything runs."""
         with capture_logs() as self.log:
             async with self._app.router.lifespan_context(self._app):
@@ -175,29 +175,29 @@ class TestSecrets:
 
     async def test_a_secret_is_rotated(self, tmp_path: Path) -> None:
         """Both secrets are taken while both are configured; then the old one is refused."""
-        house = House(tmp_path, source(OLD))
-        async with house.running():
-            assert (await house.post(secret=NEW)).status_code == 401
-            answer = await house.reload(source(NEW, OLD))
+        application = RunningApplication(tmp_path, source(OLD))
+        async with application.running():
+            assert (await application.post(secret=NEW)).status_code == 401
+            answer = await application.reload(source(NEW, OLD))
             assert answer["changed"] == {"sources": {"changed": ["parley"]}}
-            await house.deliver(secret=OLD)
-            await house.deliver(secret=NEW)
-            await house.reload(source(NEW))
-            assert (await house.post(secret=OLD)).status_code == 401
-            await house.deliver(secret=NEW)
-        assert OLD not in str(house.log)
-        assert NEW not in str(house.log)
-        assert NEW not in str(house.journalled("config.reloaded"))
+            await application.deliver(secret=OLD)
+            await application.deliver(secret=NEW)
+            await application.reload(source(NEW))
+            assert (await application.post(secret=OLD)).status_code == 401
+            await application.deliver(secret=NEW)
+        assert OLD not in str(application.log)
+        assert NEW not in str(application.log)
+        assert NEW not in str(application.journalled("config.reloaded"))
 
     async def test_sources_come_and_go(self, tmp_path: Path) -> None:
         """A new one is known at once; one that is gone answers as an address nobody knew."""
-        house = House(tmp_path, source(OLD))
-        async with house.running():
-            answer = await house.reload(source(OLD).replace("parley]", "second]"))
+        application = RunningApplication(tmp_path, source(OLD))
+        async with application.running():
+            answer = await application.reload(source(OLD).replace("parley]", "second]"))
             assert answer["changed"] == {"sources": {"added": ["second"], "removed": ["parley"]}}
-            assert (await house.post()).status_code == 404
+            assert (await application.post()).status_code == 404
             body = encoded(document())
-            taken = await house.client.post(
+            taken = await application.client.post(
                 "/webhooks/second", content=body, headers=signed(body, secret=OLD)
             )
             assert taken.status_code == 200
@@ -225,15 +225,15 @@ class TestSecrets:
 
 async def test_times_are_read_in_the_new_zone(tmp_path: Path) -> None:
     """What a person types and sees at the command line has the zone of the new file."""
-    house = House(tmp_path, source(OLD))
-    socket_file = house.file.with_name("casebell.db.sock")
-    async with house.running():
+    application = RunningApplication(tmp_path, source(OLD))
+    socket_file = application.file.with_name("casebell.db.sock")
+    async with application.running():
         assert (await ask(socket_file, "waiting"))["timezone"] == "America/New_York"
-        await house.post()
+        await application.post()
         received = (await ask(socket_file, "list_events", limit=1))["value"]["rows"][0]
         tokyo = datetime.fromisoformat(received["received_at"]).astimezone(ZoneInfo("Asia/Tokyo"))
         typed = tokyo.replace(tzinfo=None).isoformat()
-        await house.reload(source(OLD) + '[server]\ntimezone = "Asia/Tokyo"\n')
+        await application.reload(source(OLD) + '[server]\ntimezone = "Asia/Tokyo"\n')
         answer = await ask(socket_file, "list_events", since=typed, limit=5)
         assert answer["timezone"] == "Asia/Tokyo"
         assert [one["id"] for one in answer["value"]["rows"]] == [received["id"]]
@@ -246,33 +246,33 @@ class TestLimits:
 
     async def test_they_change(self, tmp_path: Path) -> None:
         """Body size, refusals and who reads the metrics are those of the new file."""
-        house = House(tmp_path, source(OLD))
-        async with house.running():
-            assert (await house.client.get("/metrics")).status_code == 200
-            answer = await house.reload(
+        application = RunningApplication(tmp_path, source(OLD))
+        async with application.running():
+            assert (await application.client.get("/metrics")).status_code == 200
+            answer = await application.reload(
                 source(OLD)
                 + '[server]\nmax_body = "1KiB"\nmetrics_from = "10.0.0.1"\n'
                 + "refusals_per_minute = 1\n"
             )
             keys = ["server.metrics_from", "server.max_body", "server.refusals_per_minute"]
             assert answer["changed"] == {"settings": {"changed": keys}}
-            assert (await house.client.get("/metrics")).status_code == 404
-            assert (await house.post(raw_status_text="x" * 2048)).status_code == 413
-            found = [(await house.post(secret=NEW)).status_code for _ in range(2)]
+            assert (await application.client.get("/metrics")).status_code == 404
+            assert (await application.post(raw_status_text="x" * 2048)).status_code == 413
+            found = [(await application.post(secret=NEW)).status_code for _ in range(2)]
             assert found == [401, 429]
 
     async def test_what_needs_a_restart_is_told(self, tmp_path: Path) -> None:
         """The rest is used, and each reload says again what is not, until it is taken back."""
-        house = House(tmp_path, source(OLD))
-        async with house.running():
+        application = RunningApplication(tmp_path, source(OLD))
+        async with application.running():
             for _ in range(2):
-                answer = await house.reload(source(NEW) + "[server]\nport = 9\n")
+                answer = await application.reload(source(NEW) + "[server]\nport = 9\n")
                 assert answer["needs_restart"] == ["server.port"]
-            assert [line["keys"] for line in house.logged("config.needs_restart")] == [
+            assert [line["keys"] for line in application.logged("config.needs_restart")] == [
                 ["server.port"]
             ] * 2
-            await house.deliver(secret=NEW)
-            assert (await house.reload(source(NEW)))["needs_restart"] == []
+            await application.deliver(secret=NEW)
+            assert (await application.reload(source(NEW)))["needs_restart"] == []
 
 
 class TestWrongFiles:
@@ -281,13 +281,13 @@ class TestWrongFiles:
     async def test_nothing_changes(self, tmp_path: Path, sink: HttpSink) -> None:
         """The old secrets and rules stay; log, journal and operations say why, the latter once."""
         good = source(OLD) + channel("team", sink) + rule("team") + ops("team")
-        house = House(tmp_path, good)
-        async with house.running():
-            sha256 = house.write(
+        application = RunningApplication(tmp_path, good)
+        async with application.running():
+            sha256 = application.write(
                 source(NEW) + channel("team", sink) + rule("tame") + "[server]\nprot = 1\n"
             )
             for _ in range(2):
-                error = (await house.ask())["error"]
+                error = (await application.ask())["error"]
                 assert (error["code"], error["exit_code"]) == ("config_invalid", 1)
                 assert {one["key"] for one in error["problems"]} == {
                     "rules[1].notify[1]",
@@ -295,40 +295,42 @@ class TestWrongFiles:
                 }
             await sink.received(1)
             assert titles(sink) == ["Casebell operations: A new configuration cannot be used"]
-            await house.deliver()
+            await application.deliver()
             await sink.received(2)
-            assert (await house.post(secret=NEW)).status_code == 401
+            assert (await application.post(secret=NEW)).status_code == 401
         assert len(sink.requests) == 2
         text = json.loads(sink.requests[0].body)["message"]
         assert "casebell check" in text
         assert sha256[:12] in text
-        entries = house.journalled("config.rejected")
+        entries = application.journalled("config.rejected")
         assert [entry["config_sha256"] for entry in entries] == [sha256] * 2
-        assert house.journalled("config.reloaded") == []
-        assert NEW not in str(house.log) + str(entries) + text
-        for line in house.logged("config.rejected"):
+        assert application.journalled("config.reloaded") == []
+        assert NEW not in str(application.log) + str(entries) + text
+        for line in application.logged("config.rejected"):
             assert line["config_sha256"] == sha256
             assert {"server.prot"} < {one["key"] for one in line["problems"]}
 
     async def test_a_channel_that_cannot_be_loaded(self, tmp_path: Path, sink: HttpSink) -> None:
         """What only loading finds out is found before anything changes."""
         good = source(OLD) + channel("team", sink) + rule("team")
-        house = House(tmp_path, good)
-        async with house.running():
-            house.write(source(NEW) + channel("team", sink).replace("json://", "nosuch://"))
-            error = (await house.ask())["error"]
+        application = RunningApplication(tmp_path, good)
+        async with application.running():
+            application.write(source(NEW) + channel("team", sink).replace("json://", "nosuch://"))
+            error = (await application.ask())["error"]
             assert [one["key"] for one in error["problems"]] == ["channels.team.url"]
-            await house.deliver()
+            await application.deliver()
             await sink.received(1)
 
     async def test_a_file_that_is_gone(self, tmp_path: Path) -> None:
         """It is told like any other problem, without a hash."""
-        house = House(tmp_path, source(OLD))
-        async with house.running():
-            house.file.unlink()
-            assert "error" in await house.ask()
-            await house.deliver()
-        assert [entry["config_sha256"] for entry in house.journalled("config.rejected")] == [""]
+        application = RunningApplication(tmp_path, source(OLD))
+        async with application.running():
+            application.file.unlink()
+            assert "error" in await application.ask()
+            await application.deliver()
+        assert [entry["config_sha256"] for entry in application.journalled("config.rejected")] == [
+            ""
+        ]
 
 
 class TestRules:
@@ -339,31 +341,33 @@ class TestRules:
     ) -> None:
         """A rule that names another channel sends there from the next event on."""
         channels = source(OLD) + channel("team", sink) + channel("second", other)
-        house = House(tmp_path, channels + rule("team"))
-        async with house.running():
-            await house.deliver()
+        application = RunningApplication(tmp_path, channels + rule("team"))
+        async with application.running():
+            await application.deliver()
             await sink.received(1)
-            answer = await house.reload(channels + rule("second") + rule("team", name="More"))
+            answer = await application.reload(channels + rule("second") + rule("team", name="More"))
             assert answer["changed"] == {"rules": {"added": ["More"], "changed": ["All"]}}
-            await house.deliver()
+            await application.deliver()
             await sink.received(2)
             await other.received(1)
         assert len(sink.requests) == 2
 
     async def test_the_next_event_meets_the_new_meanings(self, tmp_path: Path) -> None:
         """What a source means by a word, and which receipts are tests, is routing's to know."""
-        house = House(tmp_path, source(OLD) + rule())
+        application = RunningApplication(tmp_path, source(OLD) + rule())
         closed = {"normalized_status": "Closed", "raw_status_text": ""}
-        async with house.running():
-            await house.deliver(id="evt_1", receipt_number="IOE0000000001", **closed)
-            await house.routed()
-            await house.reload(source(OLD, more='categories = { Closed = "denied" }') + rule())
-            await house.deliver(id="evt_2", receipt_number="IOE0000000002", **closed)
-            await house.routed()
-            await house.reload(source(OLD) + '[routing]\ntest_receipts = ["IOE*"]\n' + rule())
-            await house.deliver(id="evt_3", receipt_number="IOE0000000003", **closed)
-            await house.routed()
-        assert house.rows("SELECT status, tags FROM events ORDER BY id") == [
+        async with application.running():
+            await application.deliver(id="evt_1", receipt_number="IOE0000000001", **closed)
+            await application.routed()
+            await application.reload(
+                source(OLD, more='categories = { Closed = "denied" }') + rule()
+            )
+            await application.deliver(id="evt_2", receipt_number="IOE0000000002", **closed)
+            await application.routed()
+            await application.reload(source(OLD) + '[routing]\ntest_receipts = ["IOE*"]\n' + rule())
+            await application.deliver(id="evt_3", receipt_number="IOE0000000003", **closed)
+            await application.routed()
+        assert application.rows("SELECT status, tags FROM events ORDER BY id") == [
             ("other", ""),
             ("denied", " adverse decision "),
             ("other", " test "),
@@ -377,17 +381,19 @@ class TestChannels:
         self, tmp_path: Path, sink: HttpSink, other: HttpSink
     ) -> None:
         """Its worker starts with it."""
-        house = House(tmp_path, source(OLD) + channel("team", sink) + rule("team"))
-        async with house.running():
-            await house.reload(
+        application = RunningApplication(
+            tmp_path, source(OLD) + channel("team", sink) + rule("team")
+        )
+        async with application.running():
+            await application.reload(
                 source(OLD)
                 + channel("team", sink)
                 + channel("second", other)
                 + rule("team", "second")
             )
-            await house.deliver()
+            await application.deliver()
             await asyncio.gather(sink.received(1), other.received(1))
-            assert (await house.client.get("/ready")).status_code == 200
+            assert (await application.client.get("/ready")).status_code == 200
 
     async def test_a_changed_channel_ends_its_send(
         self, tmp_path: Path, sink: HttpSink, other: HttpSink
@@ -395,15 +401,19 @@ class TestChannels:
         """What is being sent ends where it began, once; the next goes the new way at once."""
         answered = asyncio.Event()
         sink.answer(HttpAnswer(after=answered), HttpAnswer())
-        house = House(tmp_path, source(OLD) + channel("team", sink) + rule("team"))
-        async with house.running():
-            await house.deliver()
+        application = RunningApplication(
+            tmp_path, source(OLD) + channel("team", sink) + rule("team")
+        )
+        async with application.running():
+            await application.deliver()
             await sink.received(1)
-            await house.reload(source(OLD) + channel("team", other) + rule("team"))
-            await house.deliver()
+            await application.reload(source(OLD) + channel("team", other) + rule("team"))
+            await application.deliver()
             await other.received(1)
             answered.set()
-            await until(lambda: house.states() == [("team", "sent", 1)] * 2, "two alerts sent")
+            await until(
+                lambda: application.states() == [("team", "sent", 1)] * 2, "two alerts sent"
+            )
         assert (len(sink.requests), len(other.requests)) == (1, 1)
 
     async def test_a_removed_channel_ends_its_send(
@@ -413,21 +423,25 @@ class TestChannels:
         answered = asyncio.Event()
         sink.answer(HttpAnswer(after=answered), HttpAnswer())
         both = source(OLD) + channel("team", sink) + channel("duty", other) + ops("duty")
-        house = House(tmp_path, both + rule("team"))
-        async with house.running():
-            await house.deliver()
+        application = RunningApplication(tmp_path, both + rule("team"))
+        async with application.running():
+            await application.deliver()
             await sink.received(1)
-            await house.deliver()
-            await until(lambda: len(house.states()) == 2, "two alerts")
-            await house.reload(source(OLD) + channel("duty", other) + ops("duty") + rule("duty"))
+            await application.deliver()
+            await until(lambda: len(application.states()) == 2, "two alerts")
+            await application.reload(
+                source(OLD) + channel("duty", other) + ops("duty") + rule("duty")
+            )
             await other.received(1)
             assert titles(other) == ["Casebell operations: Channel team is gone"]
-            assert house.states()[1][:2] == ("team", "failed")
+            assert application.states()[1][:2] == ("team", "failed")
             answered.set()
-            await until(lambda: house.states()[0] == ("team", "sent", 1), "the first alert sent")
-            assert (await house.client.get("/ready")).status_code == 200
+            await until(
+                lambda: application.states()[0] == ("team", "sent", 1), "the first alert sent"
+            )
+            assert (await application.client.get("/ready")).status_code == 200
         assert len(sink.requests) == 1
-        assert len(house.rows("SELECT 1 FROM attempts WHERE alert_id = 1")) == 1
+        assert len(application.rows("SELECT 1 FROM attempts WHERE alert_id = 1")) == 1
 
     async def test_a_removed_channel_whose_last_send_fails(
         self, tmp_path: Path, sink: HttpSink, other: HttpSink
@@ -438,28 +452,32 @@ class TestChannels:
         sink.answer(HttpAnswer(delay=0.5, after=answered, status=500))
         duty = channel("duty", other) + ops("duty")
         team = channel("team", sink, more='max_age = "100ms"')
-        house = House(tmp_path, source(OLD) + team + duty + rule("team"))
-        async with house.running():
-            await house.deliver()
+        application = RunningApplication(tmp_path, source(OLD) + team + duty + rule("team"))
+        async with application.running():
+            await application.deliver()
             await sink.received(1)
-            await house.reload(source(OLD) + duty + rule("duty"))
+            await application.reload(source(OLD) + duty + rule("duty"))
             answered.set()
             await other.received(1)
             assert titles(other) == ["Casebell operations: Channel team is gone"]
-            assert house.states() == [("team", "failed", 1)]
+            assert application.states() == [("team", "failed", 1)]
 
     async def test_nothing_is_lost_in_a_storm(
         self, tmp_path: Path, sink: HttpSink, other: HttpSink
     ) -> None:
         """Reloads without end, a channel that changes with each: every alert arrives once."""
-        house = House(tmp_path, source(OLD) + channel("team", sink) + rule("team"))
-        async with house.running():
+        application = RunningApplication(
+            tmp_path, source(OLD) + channel("team", sink) + rule("team")
+        )
+        async with application.running():
             for number in range(12):
-                await house.deliver()
+                await application.deliver()
                 where = (sink, other)[number % 2]
                 changed = channel("team", where, path=str(number))
-                await house.reload(source(OLD) + changed + rule("team"))
-            await until(lambda: house.states() == [("team", "sent", 1)] * 12, "twelve alerts sent")
+                await application.reload(source(OLD) + changed + rule("team"))
+            await until(
+                lambda: application.states() == [("team", "sent", 1)] * 12, "twelve alerts sent"
+            )
         received = titles(sink) + titles(other)
         assert len(received) == 12
 
@@ -489,67 +507,67 @@ class TestSignals:
 
     async def test_many_are_few(self, tmp_path: Path) -> None:
         """What comes before a reload begins is one; what comes during it is one more."""
-        house = House(tmp_path, source(OLD))
-        async with house.running():
-            sha256 = house.write(source(NEW))
+        application = RunningApplication(tmp_path, source(OLD))
+        async with application.running():
+            sha256 = application.write(source(NEW))
             for _ in range(50):
-                house.hangup.set()
-            await until(lambda: house.logged("config.reloaded"), "the reload in the log")
-            await house.deliver(secret=NEW)
+                application.hangup.set()
+            await until(lambda: application.logged("config.reloaded"), "the reload in the log")
+            await application.deliver(secret=NEW)
             # One more shows that nothing of the fifty was left.
-            later = house.write(source(NEW) + "# later\n")
-            house.hangup.set()
+            later = application.write(source(NEW) + "# later\n")
+            application.hangup.set()
             await until(
-                lambda: house.logged("config.reloaded")[-1]["config_sha256"] == later,
+                lambda: application.logged("config.reloaded")[-1]["config_sha256"] == later,
                 "the later reload in the log",
             )
-            assert len(house.logged("config.reloaded")) == 2
-        entries = house.journalled("config.reloaded")
+            assert len(application.logged("config.reloaded")) == 2
+        entries = application.journalled("config.reloaded")
         assert [entry["config_sha256"] for entry in entries] == [sha256, later]
 
     async def test_a_wrong_file_is_no_end(self, tmp_path: Path) -> None:
         """After a file that cannot be used the next signal is heard."""
-        house = House(tmp_path, source(OLD))
-        async with house.running():
-            house.write("nonsense")
-            house.hangup.set()
-            await until(lambda: house.logged("config.rejected"), "the rejection in the log")
-            house.write(source(NEW))
-            house.hangup.set()
-            await until(lambda: house.logged("config.reloaded"), "the reload in the log")
+        application = RunningApplication(tmp_path, source(OLD))
+        async with application.running():
+            application.write("nonsense")
+            application.hangup.set()
+            await until(lambda: application.logged("config.rejected"), "the rejection in the log")
+            application.write(source(NEW))
+            application.hangup.set()
+            await until(lambda: application.logged("config.reloaded"), "the reload in the log")
 
     async def test_a_defect_is_no_end(self, tmp_path: Path) -> None:
         """Nor after one that nobody foresaw."""
-        house = House(tmp_path, source(OLD))
+        application = RunningApplication(tmp_path, source(OLD))
         reads = iter([ZeroDivisionError(OLD), None])
 
         def read() -> Any:
             if error := next(reads):
                 raise error
-            return load(house.file, environ={})
+            return load(application.file, environ={})
 
-        house.read = read
-        async with house.running():
-            house.hangup.set()
-            await until(lambda: house.logged("loop.defect"), "the defect in the log")
-            house.hangup.set()
-            await until(lambda: house.logged("config.reloaded"), "the reload in the log")
+        application.read = read
+        async with application.running():
+            application.hangup.set()
+            await until(lambda: application.logged("loop.defect"), "the defect in the log")
+            application.hangup.set()
+            await until(lambda: application.logged("config.reloaded"), "the reload in the log")
 
 
 async def test_a_journal_that_cannot_be_written(tmp_path: Path) -> None:
     """A change that cannot be recorded is not made; who asked hears that the storage fails."""
-    house = House(tmp_path, source(OLD))
-    async with house.running():
-        database = house.file.with_name("casebell.db")
-        house.write(source(NEW))
+    application = RunningApplication(tmp_path, source(OLD))
+    async with application.running():
+        database = application.file.with_name("casebell.db")
+        application.write(source(NEW))
         with closing(sqlite3.connect(database, isolation_level=None)) as beside:
             beside.execute("BEGIN IMMEDIATE")
-            error = (await house.ask())["error"]
+            error = (await application.ask())["error"]
             assert (error["code"], error["exit_code"]) == ("storage_unavailable", 3)
             beside.execute("ROLLBACK")
-        assert [line["problems"][0]["message"] for line in house.logged("config.rejected")] == [
-            error["message"]
-        ]
-        await house.deliver(secret=OLD)
-        assert "error" not in await house.ask()
-        await house.deliver(secret=NEW)
+        assert [
+            line["problems"][0]["message"] for line in application.logged("config.rejected")
+        ] == [error["message"]]
+        await application.deliver(secret=OLD)
+        assert "error" not in await application.ask()
+        await application.deliver(secret=NEW)

@@ -26,11 +26,11 @@ MEDIUM = b"y" * 48 * 2**10
 
 
 #: Connections that may be open.
-MOST = 10
-PATIENCE = 1.5
+MAX_CONNECTIONS = 10
+BODY_TIMEOUT = 1.5
 
 
-class House:
+class GuardedServer:
     """A server of guarded connections that waits for a moment only."""
 
     def __init__(self) -> None:
@@ -40,10 +40,10 @@ class House:
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=100)
         # What is accepted inherits it.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        self.limits = ServerSettings(body_timeout=PATIENCE)
+        self.limits = ServerSettings(body_timeout=BODY_TIMEOUT)
         self.gate = Gate(
             limits=lambda: self.limits,
-            most=MOST,
+            most=MAX_CONNECTIONS,
             registry=self.registry,
             clock=self.clock,
             log=self.log.log,
@@ -78,7 +78,7 @@ class House:
 async def answer(scope: Any, receive: Any, send: Any) -> None:
     """A long answer, in the pieces that back-pressure knows; at once a short one; or the body."""
     if scope["path"] == "/slow":
-        await asyncio.sleep(2 * PATIENCE)
+        await asyncio.sleep(2 * BODY_TIMEOUT)
     if scope["path"] in {"/echo", "/slow"}:
         body = b""
         while True:
@@ -106,54 +106,54 @@ async def answer(scope: Any, receive: Any, send: Any) -> None:
 
 
 @pytest_asyncio.fixture
-async def house() -> AsyncIterator[House]:
-    made = House()
+async def server() -> AsyncIterator[GuardedServer]:
+    made = GuardedServer()
     await made.open()
     yield made
     await made.close()
 
 
 async def ask(
-    house: House, said: bytes = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    server: GuardedServer, said: bytes = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(client, house.socket.getsockname())
+    await asyncio.get_running_loop().sock_connect(client, server.socket.getsockname())
     reader, writer = await asyncio.open_connection(sock=client, limit=4096)
     writer.write(said)
     return reader, writer
 
 
-async def test_an_answer_that_nobody_reads_ends_the_connection(house: House) -> None:
+async def test_an_answer_that_nobody_reads_ends_the_connection(server: GuardedServer) -> None:
     """Else a stranger could keep its place, and what we would tell it, for ever."""
-    _, writer = await ask(house)
-    await until(lambda: house.connected, "the connection")
-    await until(lambda: not house.connected, "the end of the connection")
+    _, writer = await ask(server)
+    await until(lambda: server.connected, "the connection")
+    await until(lambda: not server.connected, "the end of the connection")
     writer.transport.abort()
 
 
-async def test_an_answer_that_is_read_arrives(house: House) -> None:
+async def test_an_answer_that_is_read_arrives(server: GuardedServer) -> None:
     """A client that only reads slowly gets all of it."""
-    reader, writer = await ask(house)
+    reader, writer = await ask(server)
     seen = b""
     while not seen.endswith(b"0\r\n\r\n"):
         piece = await reader.read(65536)
         assert piece, "ended before its end"
         seen += piece
     assert seen.count(b"x") >= len(ANSWER)
-    assert house.connected
+    assert server.connected
     writer.close()
     await writer.wait_closed()
-    await until(lambda: not house.connected, "the end of the connection")
+    await until(lambda: not server.connected, "the end of the connection")
 
 
 @pytest.mark.parametrize("offer", [b"", b"Connection: Upgrade\r\nUpgrade: x\r\n"])
 async def test_a_body_that_comes_after_its_answer_does_not_keep_the_connection(
-    house: House, offer: bytes
+    server: GuardedServer, offer: bytes
 ) -> None:
     """It ends when no other request comes, as after any answer."""
-    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+    reader, writer = await asyncio.open_connection(*server.socket.getsockname())
     writer.write(b"POST /short HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n" + offer + b"\r\n")
     assert await reader.readuntil(b"\r\n\r\n")
     writer.write(b"abc")
@@ -161,18 +161,20 @@ async def test_a_body_that_comes_after_its_answer_does_not_keep_the_connection(
     writer.close()
 
 
-async def test_a_last_answer_that_nobody_reads_ends_the_connection(house: House) -> None:
+async def test_a_last_answer_that_nobody_reads_ends_the_connection(server: GuardedServer) -> None:
     """Also where it is so short that the server does not pause."""
     said = b"GET /medium HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    _, writer = await ask(house, said)
-    await until(lambda: house.connected, "the connection")
-    await until(lambda: not house.connected, "the end of the connection")
+    _, writer = await ask(server, said)
+    await until(lambda: server.connected, "the connection")
+    await until(lambda: not server.connected, "the end of the connection")
     writer.transport.abort()
 
 
-async def test_a_broken_body_has_one_answer_while_an_earlier_one_is_unread(house: House) -> None:
+async def test_a_broken_body_has_one_answer_while_an_earlier_one_is_unread(
+    server: GuardedServer,
+) -> None:
     """The application that answers without its body does not answer after us."""
-    reader, writer = await ask(house, b"GET /medium HTTP/1.1\r\nHost: x\r\n\r\n")
+    reader, writer = await ask(server, b"GET /medium HTTP/1.1\r\nHost: x\r\n\r\n")
     # Its whole answer is written, and most of it waits.
     head = await reader.readuntil(b"\r\n\r\n")
     writer.write(b"POST /short HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
@@ -199,9 +201,9 @@ def data_segments(writer: asyncio.StreamWriter) -> int:
     return int(count)
 
 
-async def test_an_answer_is_one_write(house: House) -> None:
+async def test_an_answer_is_one_write(server: GuardedServer) -> None:
     """Head and body go out together, on a connection that is kept."""
-    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+    reader, writer = await asyncio.open_connection(*server.socket.getsockname())
     for number in range(1, 4):
         writer.write(echo(b"abc"))
         assert await reader.readuntil(b"abc")
@@ -209,11 +211,11 @@ async def test_an_answer_is_one_write(house: House) -> None:
     writer.close()
 
 
-async def test_beyond_the_most_the_next_one_hears_503(house: House) -> None:
+async def test_beyond_the_most_the_next_one_hears_503(server: GuardedServer) -> None:
     """At once and with the usual body; those that came before stay, and one line says so."""
-    address = house.socket.getsockname()
-    kept = [await asyncio.open_connection(*address) for _ in range(MOST)]
-    await until(lambda: house.shown("casebell_connections ") == MOST, "them to be open")
+    address = server.socket.getsockname()
+    kept = [await asyncio.open_connection(*address) for _ in range(MAX_CONNECTIONS)]
+    await until(lambda: server.shown("casebell_connections ") == MAX_CONNECTIONS, "them to be open")
     for _ in range(3):
         reader, writer = await asyncio.open_connection(*address)
         told = await reader.read()
@@ -222,24 +224,24 @@ async def test_beyond_the_most_the_next_one_hears_503(house: House) -> None:
         assert b"connection: close\r\n" in told
         assert told.endswith(b"}")
         writer.close()
-        await until(lambda: house.shown("casebell_connections ") == MOST, "its end")
-    assert house.shown("casebell_connections_refused_total") == 3
-    assert house.log.named("connections.full") == [{"open": MOST + 1, "left_out": 0}]
-    house.clock.advance(60)
+        await until(lambda: server.shown("casebell_connections ") == MAX_CONNECTIONS, "its end")
+    assert server.shown("casebell_connections_refused_total") == 3
+    assert server.log.named("connections.full") == [{"open": MAX_CONNECTIONS + 1, "left_out": 0}]
+    server.clock.advance(60)
     for reader, writer in kept:
         writer.write(echo(b"abc"))
         assert await reader.readuntil(b"abc")
         writer.close()
-    await until(lambda: not house.connected, "the places to be free")
+    await until(lambda: not server.connected, "the places to be free")
     reader, writer = await asyncio.open_connection(*address)
     writer.write(echo(b"abc"))
     assert await reader.readuntil(b"abc")
     writer.close()
 
 
-async def test_who_says_no_more_gets_an_answer(house: House) -> None:
+async def test_who_says_no_more_gets_an_answer(server: GuardedServer) -> None:
     """A client may close its side once it has asked; all that it asked is answered, then ended."""
-    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+    reader, writer = await asyncio.open_connection(*server.socket.getsockname())
     writer.write(echo(b"abc") + echo(b"def"))
     writer.write_eof()
     told = await reader.read()
@@ -249,9 +251,9 @@ async def test_who_says_no_more_gets_an_answer(house: House) -> None:
 
 
 @pytest.mark.parametrize("before", [0, 1, 2])
-async def test_who_says_no_more_in_a_body_is_told(house: House, before: int) -> None:
+async def test_who_says_no_more_in_a_body_is_told(server: GuardedServer, before: int) -> None:
     """Nothing of the body reaches anybody; what was whole before it is answered."""
-    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+    reader, writer = await asyncio.open_connection(*server.socket.getsockname())
     writer.write(echo(b"abc") * before + echo(b"def", length=9))
     writer.write_eof()
     told = await reader.read()
@@ -262,19 +264,21 @@ async def test_who_says_no_more_in_a_body_is_told(house: House, before: int) -> 
 
 
 @pytest.mark.parametrize("said", [b"", b"GET / HT"])
-async def test_who_asked_nothing_and_says_no_more_has_left(house: House, said: bytes) -> None:
+async def test_who_asked_nothing_and_says_no_more_has_left(
+    server: GuardedServer, said: bytes
+) -> None:
     """There is nothing to answer."""
-    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+    reader, writer = await asyncio.open_connection(*server.socket.getsockname())
     writer.write(said)
     writer.write_eof()
     assert await reader.read() == b""
     writer.close()
 
 
-async def test_a_head_must_come_in_time(house: House) -> None:
+async def test_a_head_must_come_in_time(server: GuardedServer) -> None:
     """On a new connection and behind an answer; bytes that come slowly gain nothing."""
     for before in (b"", echo(b"abc")):
-        reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+        reader, writer = await asyncio.open_connection(*server.socket.getsockname())
         writer.write(before)
         if before:
             assert await reader.readuntil(b"abc")
@@ -283,15 +287,15 @@ async def test_a_head_must_come_in_time(house: House) -> None:
         while not reading.done():
             writer.write(b"P" if asyncio.get_running_loop().time() == began else b"O")
             await asyncio.wait({reading}, timeout=0.1)
-        assert asyncio.get_running_loop().time() - began < 4 * PATIENCE
+        assert asyncio.get_running_loop().time() - began < 4 * BODY_TIMEOUT
         writer.transport.abort()
 
 
 @pytest.mark.parametrize("before", [0, 2])
 @pytest.mark.parametrize("drips", [False, True])
-async def test_a_body_must_come_in_time(house: House, before: int, *, drips: bool) -> None:
+async def test_a_body_must_come_in_time(server: GuardedServer, before: int, *, drips: bool) -> None:
     """However its bytes are spread: 408 and the end, behind the answers to what was whole."""
-    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+    reader, writer = await asyncio.open_connection(*server.socket.getsockname())
     began = asyncio.get_running_loop().time()
     writer.write(echo(b"abc") * before + echo(b"", length=1000))
     told = b""
@@ -308,7 +312,7 @@ async def test_a_body_must_come_in_time(house: House, before: int, *, drips: boo
         if drips:
             writer.write(b"x")
         await asyncio.wait({reading}, timeout=0.05)
-    assert PATIENCE * 0.9 < asyncio.get_running_loop().time() - began < 4 * PATIENCE
+    assert BODY_TIMEOUT * 0.9 < asyncio.get_running_loop().time() - began < 4 * BODY_TIMEOUT
     assert told.count(b"HTTP/1.1 200") == before
     assert told.count(b"HTTP/1.1 408") == 1
     assert b"body_too_slow" in told
@@ -316,29 +320,29 @@ async def test_a_body_must_come_in_time(house: House, before: int, *, drips: boo
     writer.transport.abort()
 
 
-async def test_a_body_has_its_time_from_its_own_head(house: House) -> None:
+async def test_a_body_has_its_time_from_its_own_head(server: GuardedServer) -> None:
     """Several on one connection may take longer together."""
-    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+    reader, writer = await asyncio.open_connection(*server.socket.getsockname())
     for _ in range(3):
         writer.write(echo(b"", length=3))
-        await asyncio.sleep(PATIENCE / 2)
+        await asyncio.sleep(BODY_TIMEOUT / 2)
         writer.write(b"abc")
         assert await reader.readuntil(b"abc")
     writer.close()
 
 
-async def test_the_patience_is_that_of_the_settings_in_force(house: House) -> None:
+async def test_the_timeout_is_that_of_the_settings_in_force(server: GuardedServer) -> None:
     """A connection made after a reload waits for as long as the new settings say."""
-    house.limits = ServerSettings(body_timeout=0.2)
-    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
-    async with asyncio.timeout(PATIENCE):
+    server.limits = ServerSettings(body_timeout=0.2)
+    reader, writer = await asyncio.open_connection(*server.socket.getsockname())
+    async with asyncio.timeout(BODY_TIMEOUT):
         assert await reader.read() == b""
     writer.close()
 
 
-async def test_so_many_requests_may_wait_and_no_more(house: House) -> None:
+async def test_so_many_requests_may_wait_and_no_more(server: GuardedServer) -> None:
     """Those that were taken are answered, then comes a 400 and the end."""
-    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+    reader, writer = await asyncio.open_connection(*server.socket.getsockname())
     writer.write(echo(b"abc") * (MOST_WAITING + 100))
     told = await reader.read()
     assert told.count(b"HTTP/1.1 200") == 1 + MOST_WAITING
@@ -346,9 +350,9 @@ async def test_so_many_requests_may_wait_and_no_more(house: House) -> None:
     writer.close()
 
 
-async def test_nonsense_behind_a_head_request_has_a_body(house: House) -> None:
+async def test_nonsense_behind_a_head_request_has_a_body(server: GuardedServer) -> None:
     """What is no request has no method, whatever the one before it had."""
-    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+    reader, writer = await asyncio.open_connection(*server.socket.getsockname())
     writer.write(b"HEAD /medium HTTP/1.1\r\nHost: x\r\n\r\n\x00")
     told = await reader.read()
     assert told.count(b"HTTP/1.1 200") == 1
@@ -356,9 +360,9 @@ async def test_nonsense_behind_a_head_request_has_a_body(house: House) -> None:
     writer.close()
 
 
-async def test_a_broken_body_waits_for_those_before_it(house: House) -> None:
+async def test_a_broken_body_waits_for_those_before_it(server: GuardedServer) -> None:
     """Three whole requests are answered, then the broken one is, and nothing else."""
-    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+    reader, writer = await asyncio.open_connection(*server.socket.getsockname())
     writer.write(echo(b"abc") * 3 + echo(b"zz", "Transfer-Encoding: chunked") + echo(b"def"))
     told = await reader.read()
     assert re.findall(rb"HTTP/1.1 (\d+)", told) == [b"200"] * 3 + [b"400"]
@@ -366,9 +370,9 @@ async def test_a_broken_body_waits_for_those_before_it(house: House) -> None:
     writer.close()
 
 
-async def test_a_head_without_end_is_no_request(house: House) -> None:
+async def test_a_head_without_end_is_no_request(server: GuardedServer) -> None:
     """So much of it is taken, however many pieces it comes in."""
-    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+    reader, writer = await asyncio.open_connection(*server.socket.getsockname())
     writer.write(b"GET / HTTP/1.1\r\nX-Long: ")
     reading = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
     sent = 0
@@ -381,9 +385,9 @@ async def test_a_head_without_end_is_no_request(house: House) -> None:
     writer.transport.abort()
 
 
-async def test_a_body_behind_a_slow_answer_keeps_its_time(house: House) -> None:
+async def test_a_body_behind_a_slow_answer_keeps_its_time(server: GuardedServer) -> None:
     """Nothing is read while an earlier request waits for us, so the sender is not to blame."""
-    reader, writer = await asyncio.open_connection(*house.socket.getsockname())
+    reader, writer = await asyncio.open_connection(*server.socket.getsockname())
     slow = echo(b"abc").replace(b"/echo", b"/slow")
     writer.write(slow + echo(b"", length=3))
     await asyncio.sleep(0.1)

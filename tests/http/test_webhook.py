@@ -36,8 +36,8 @@ BODY = json.dumps(
 HEADERS = [authorization_header(BODY)]
 
 
-class Counter:
-    """The endpoint, and everything it is made of."""
+class WebhookHarness:
+    """The endpoint with its receiver, store and metrics."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -75,9 +75,9 @@ class Counter:
 
 
 @pytest.fixture
-async def counter(tmp_path: Path) -> AsyncIterator[Counter]:
+async def harness(tmp_path: Path) -> AsyncIterator[WebhookHarness]:
     async with store_in(tmp_path) as store:
-        made = Counter(store)
+        made = WebhookHarness(store)
         async with made.refusals, made.event_log:
             yield made
 
@@ -148,28 +148,28 @@ class Request:
 
 
 @pytest.mark.parametrize("size", [len(BODY), 40, 1])
-async def test_a_delivery_is_stored_and_told(counter: Counter, size: int) -> None:
+async def test_a_delivery_is_stored_and_told(harness: WebhookHarness, size: int) -> None:
     """Whole or in pieces: 200 with the source's key, and the bytes are on disk by then."""
     pieces = [BODY[at : at + size] for at in range(0, len(BODY), size)]
-    request = await Request(*pieces).to(counter.endpoint)
+    request = await Request(*pieces).to(harness.endpoint)
     assert request.status == 200
     assert request.content == {
         "status": "stored",
         "event_id": "evt_1",
         "request_id": request.content["request_id"],
     }
-    (row,) = await read_table(counter.store, events)
+    (row,) = await read_table(harness.store, events)
     assert row.body == BODY
     assert row.request_id == request.content["request_id"]
 
 
-async def test_a_line_says_what_became_of_it(counter: Counter) -> None:
+async def test_a_line_says_what_became_of_it(harness: WebhookHarness) -> None:
     """Each value under its own name, and the counters as well."""
     for _ in range(2):
         # The time is counted from its last byte on.
-        request = await Request(BODY, clock=counter.clock).to(counter.endpoint)
-    (row,) = await read_table(counter.store, events)
-    assert counter.lines()[-1] == {
+        request = await Request(BODY, clock=harness.clock).to(harness.endpoint)
+    (row,) = await read_table(harness.store, events)
+    assert harness.lines()[-1] == {
         "source": "parley",
         "outcome": "duplicate",
         "request_id": request.content["request_id"],
@@ -177,23 +177,23 @@ async def test_a_line_says_what_became_of_it(counter: Counter) -> None:
         "row": row.id,
         "receipt": "IOE******5678",
     }
-    assert counter.counted("parley", "stored") == counter.counted("parley", "duplicate") == 1
+    assert harness.counted("parley", "stored") == harness.counted("parley", "duplicate") == 1
 
 
-async def test_what_is_not_understood_is_held(counter: Counter) -> None:
+async def test_what_is_not_understood_is_held(harness: WebhookHarness) -> None:
     """202, with the reason in the answer and in the line."""
-    request = await Request(b"{", headers=[authorization_header(b"{")]).to(counter.endpoint)
+    request = await Request(b"{", headers=[authorization_header(b"{")]).to(harness.endpoint)
     assert (request.status, request.content["reason"]) == (202, "invalid_json")
-    (line,) = counter.lines()
+    (line,) = harness.lines()
     assert (line["outcome"], line["reason"], line["row"]) == ("held", "invalid_json", 1)
 
 
-async def test_a_sender_that_goes_away_is_not_answered(counter: Counter) -> None:
+async def test_a_sender_that_goes_away_is_not_answered(harness: WebhookHarness) -> None:
     """A line says so; nothing is stored."""
-    request = await Request(BODY[:9], None).to(counter.endpoint)
+    request = await Request(BODY[:9], None).to(harness.endpoint)
     assert request.sent == []
-    assert counter.recording.named("delivery.abandoned") == [{"source": "parley"}]
-    assert counter.lines() == []
+    assert harness.recording.named("delivery.abandoned") == [{"source": "parley"}]
+    assert harness.lines() == []
 
 
 @pytest.mark.parametrize(
@@ -201,12 +201,12 @@ async def test_a_sender_that_goes_away_is_not_answered(counter: Counter) -> None
     [([(b"content-length", b"2000")], 413), ([(b"content-encoding", b"gzip")], 415)],
 )
 async def test_what_is_refused_by_its_head_is_answered_before_its_body(
-    counter: Counter, headers: list[tuple[bytes, bytes]], status: int
+    harness: WebhookHarness, headers: list[tuple[bytes, bytes]], status: int
 ) -> None:
     """The rest may come in for a moment, so that the sender reads the answer."""
-    counter.limits = ServerSettings(max_body=1024)
+    harness.limits = ServerSettings(max_body=1024)
     request = Request(b"x" * 2000, headers=headers, ends=False)
-    answering = asyncio.create_task(request.to(counter.endpoint))
+    answering = asyncio.create_task(request.to(harness.endpoint))
     await until(lambda: request.sent, "the answer")
     assert not answering.done()
     assert (request.status, request.headers[b"connection"]) == (status, b"close")
@@ -214,73 +214,73 @@ async def test_what_is_refused_by_its_head_is_answered_before_its_body(
     assert not request.sent[-1].get("more_body", False)
 
 
-async def test_a_body_over_the_limit_in_force_is_refused(counter: Counter) -> None:
+async def test_a_body_over_the_limit_in_force_is_refused(harness: WebhookHarness) -> None:
     """Without a length as well; the limit is asked for anew each time."""
     large = b" " * 1025 + BODY
-    first = await Request(large, headers=[authorization_header(large)]).to(counter.endpoint)
-    counter.limits = ServerSettings(max_body=1024)
-    second = await Request(large[:1000], large[1000:]).to(counter.endpoint)
+    first = await Request(large, headers=[authorization_header(large)]).to(harness.endpoint)
+    harness.limits = ServerSettings(max_body=1024)
+    second = await Request(large[:1000], large[1000:]).to(harness.endpoint)
     assert (first.status, second.status) == (200, 413)
 
 
-async def test_a_trusted_proxy_says_for_whom(counter: Counter) -> None:
+async def test_a_trusted_proxy_says_for_whom(harness: WebhookHarness) -> None:
     """X-Forwarded-For names the address only where the settings in force trust the peer."""
     forged = (b"authorization", b"Parley-Signature=t=1,v1=" + b"f" * 64)
     for trusted in ([], ["192.0.2.0/24"]):
-        counter.limits = ServerSettings.model_validate({"trusted_proxies": trusted})
+        harness.limits = ServerSettings.model_validate({"trusted_proxies": trusted})
         headers = [forged, (b"x-forwarded-for", b"198.51.100.9")]
-        assert (await Request(b"{}", headers=headers).to(counter.endpoint)).status == 401
+        assert (await Request(b"{}", headers=headers).to(harness.endpoint)).status == 401
 
     async def addresses() -> list[str]:
-        return [row.address for row in await read_table(counter.store, refused)]
+        return [row.address for row in await read_table(harness.store, refused)]
 
     await until(addresses, "the refusals to be kept")
     assert await addresses() == ["192.0.2.7", "198.51.100.9"]
 
 
-async def test_a_name_of_a_stranger_is_no_label(counter: Counter) -> None:
+async def test_a_name_of_a_stranger_is_no_label(harness: WebhookHarness) -> None:
     """An unknown source is counted and logged as that, and of many few are logged."""
     for _ in range(LINES_A_MINUTE + 5):
-        request = await Request(BODY, source="nobody").to(counter.endpoint)
+        request = await Request(BODY, source="nobody").to(harness.endpoint)
         assert (request.status, request.content["error"]) == (404, "unknown_source")
-    assert counter.counted("unknown", "unknown_source") == LINES_A_MINUTE + 5
-    assert counter.counted("nobody", "unknown_source") == 0
-    assert len(counter.lines()) == LINES_A_MINUTE
-    assert {line["source"] for line in counter.lines()} == {"unknown"}
-    counter.clock.advance(60)
-    await Request(BODY, source="nobody").to(counter.endpoint)
-    assert counter.lines()[-1]["left_out"] == 5
+    assert harness.counted("unknown", "unknown_source") == LINES_A_MINUTE + 5
+    assert harness.counted("nobody", "unknown_source") == 0
+    assert len(harness.lines()) == LINES_A_MINUTE
+    assert {line["source"] for line in harness.lines()} == {"unknown"}
+    harness.clock.advance(60)
+    await Request(BODY, source="nobody").to(harness.endpoint)
+    assert harness.lines()[-1]["left_out"] == 5
 
 
-async def test_another_method_is_not_taken(counter: Counter) -> None:
+async def test_another_method_is_not_taken(harness: WebhookHarness) -> None:
     """405, and it says which one is."""
-    request = await Request(BODY, method="PUT").to(counter.endpoint)
+    request = await Request(BODY, method="PUT").to(harness.endpoint)
     assert (request.status, request.headers[b"allow"]) == (405, b"POST")
 
 
-async def test_the_end_of_the_server_asks_to_try_again(counter: Counter) -> None:
+async def test_the_end_of_the_server_asks_to_try_again(harness: WebhookHarness) -> None:
     """A request that is cancelled while it waits for the disk hears 503, and is not stored."""
-    async with writing(counter.store):
+    async with writing(harness.store):
         request = Request(BODY)
-        answering = asyncio.create_task(request.to(counter.endpoint))
+        answering = asyncio.create_task(request.to(harness.endpoint))
         await asyncio.sleep(0.05)
         assert not answering.done()
         answering.cancel()
         await answering
     assert (request.status, request.content["error"]) == (503, "shutting_down")
     assert request.headers[b"retry-after"] == b"5"
-    assert counter.lines()[-1]["outcome"] == "shutting_down"
+    assert harness.lines()[-1]["outcome"] == "shutting_down"
 
 
-async def test_a_defect_of_ours_asks_to_try_again(counter: Counter) -> None:
+async def test_a_defect_of_ours_asks_to_try_again(harness: WebhookHarness) -> None:
     """503 and no word of it to the sender; the log names it."""
 
     class Broken(Receiver):
         async def accept(self, delivery: Delivery) -> Accepted:
             raise ZeroDivisionError("vermilion")
 
-    request = await Request(BODY).to(counter.with_receiver(Broken))
+    request = await Request(BODY).to(harness.with_receiver(Broken))
     assert (request.status, request.content["error"]) == (503, "unavailable")
-    (line,) = counter.recording.named("delivery.defect")
+    (line,) = harness.recording.named("delivery.defect")
     assert isinstance(line["error"], ZeroDivisionError)
     assert line["request_id"] == request.content["request_id"]

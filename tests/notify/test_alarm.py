@@ -18,7 +18,7 @@ from notify.harness import channels_of
 from waiting import until
 
 
-class Watch:
+class AlarmHarness:
     """An alarm over one chat room, and its clock."""
 
     def __init__(self, store: Store, room: HttpSink) -> None:
@@ -46,10 +46,10 @@ class Watch:
 
 
 @pytest.fixture
-async def watch(store: Store) -> AsyncIterator[Watch]:
+async def watch(store: Store) -> AsyncIterator[AlarmHarness]:
     """An alarm that runs."""
     async with HttpSink() as room:
-        one = Watch(store, room)
+        one = AlarmHarness(store, room)
         async with one.alarm:
             yield one
 
@@ -64,7 +64,7 @@ async def fail_to_store(store: Store) -> None:
         await store_undecided(store, case_event("evt_2"))
 
 
-async def test_one_message_while_it_lasts(store: Store, watch: Watch) -> None:
+async def test_one_message_while_it_lasts(store: Store, watch: AlarmHarness) -> None:
     """However long nothing can be stored, operations hear of it once, and once when it is over."""
     with failing_statements(store, lambda _statement: disk_failure()):
         await fail_to_store(store)
@@ -81,7 +81,7 @@ async def test_one_message_while_it_lasts(store: Store, watch: Watch) -> None:
     assert json.loads(entry.data)["seconds"] >= 60
 
 
-async def test_each_trouble_is_told(store: Store, watch: Watch) -> None:
+async def test_each_trouble_is_told(store: Store, watch: AlarmHarness) -> None:
     """The next time is another message."""
     for told in ([FAILS, WORKS], [FAILS, WORKS, FAILS, WORKS]):
         with failing_statements(store, lambda _statement: disk_failure()):
@@ -91,7 +91,7 @@ async def test_each_trouble_is_told(store: Store, watch: Watch) -> None:
         assert watch.titles() == told
 
 
-async def test_a_moment_is_no_trouble(store: Store, watch: Watch) -> None:
+async def test_a_moment_is_no_trouble(store: Store, watch: AlarmHarness) -> None:
     """What is over before anybody could look at it is on record, and told to nobody."""
     with failing_statements(store, lambda _statement: disk_failure()):
         await fail_to_store(store)
@@ -102,14 +102,16 @@ async def test_a_moment_is_no_trouble(store: Store, watch: Watch) -> None:
     assert kinds == ["delivery.stored", "decision.made", "storage.recovered"]
 
 
-async def test_all_is_well(store: Store, watch: Watch) -> None:
+async def test_all_is_well(store: Store, watch: AlarmHarness) -> None:
     """Nothing is written and nobody told while nothing fails."""
     await watch.seconds(30)
     assert watch.titles() == []
     assert len(await read_table(store, journal)) == 2
 
 
-async def test_a_transaction_without_a_word_proves_nothing(store: Store, watch: Watch) -> None:
+async def test_a_transaction_without_a_word_proves_nothing(
+    store: Store, watch: AlarmHarness
+) -> None:
     """On a full disk `/ready` can still begin and end one; operations hear of it all the same."""
     with failing_statements(
         store, lambda sql: disk_failure() if sql.startswith("INSERT") else None

@@ -21,7 +21,7 @@ from casebell.errors import (
 from casebell.events import Delivery, Micros
 from casebell.receive.signatures import Authenticator
 from casebell.sandbox.http_sink import Ending, HttpAnswer, HttpRequest, HttpSink
-from casebell.sandbox.upstream import LONGEST_WAIT, Flaw, Outgoing, Upstream
+from casebell.sandbox.upstream import MAX_RETRY_WAIT, Flaw, Outgoing, Upstream
 from casebell.settings import SourceSecret, SourceSettings
 
 SECRETS = {"parley": "parley-secret-of-the-tests", "torch": "torch-secret-of-the-tests"}
@@ -168,19 +168,19 @@ async def test_a_refusal_is_final(upstream: Upstream, receiver: HttpSink, clock:
     assert (len(receiver.requests), clock.waits) == (1, [])
 
 
-async def test_its_patience_ends(upstream: Upstream, receiver: HttpSink, clock: FastClock) -> None:
+async def test_its_retries_end(upstream: Upstream, receiver: HttpSink, clock: FastClock) -> None:
     """When the time is over it settles for the last answer; the waits grow up to a limit."""
     receiver.answer(BUSY)
     answer = await upstream.deliver_with_retries(RFE, retry_for=5)
     assert str(answer) == "503 storage_unavailable"
-    assert clock.waits[:4] == [0.1, 0.2, 0.4, LONGEST_WAIT]
-    assert set(clock.waits[4:]) == {LONGEST_WAIT}
+    assert clock.waits[:4] == [0.1, 0.2, 0.4, MAX_RETRY_WAIT]
+    assert set(clock.waits[4:]) == {MAX_RETRY_WAIT}
     assert 4 < clock.monotonic() <= 5
     assert answer.tries == len(receiver.requests) == len(clock.waits) + 1
 
 
 async def test_nobody_there(upstream: Upstream, receiver: HttpSink) -> None:
-    """A receiver that never answers is an error that says so, after its patience."""
+    """A receiver that never answers is an error that says so, after `retry_for`."""
     receiver.answer(GONE)
     with pytest.raises(ServerUnreachable):
         await upstream.deliver_with_retries(RFE, retry_for=1)

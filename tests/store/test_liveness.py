@@ -20,7 +20,7 @@ from waiting import until
 LEASE = 3_600_000_000
 
 
-class Watch:
+class LivenessHarness:
     """One server's liveness, with what it said."""
 
     def __init__(self, store: Store, owner: str, clock: ManualClock) -> None:
@@ -56,9 +56,9 @@ class Watch:
 
 
 @asynccontextmanager
-async def present(store: Store, owner: str) -> AsyncIterator[Watch]:
+async def present(store: Store, owner: str) -> AsyncIterator[LivenessHarness]:
     """A server that is there."""
-    watch = Watch(store, owner, ManualClock())
+    watch = LivenessHarness(store, owner, ManualClock())
     async with watch.liveness:
         await until(watch.is_seen, "the session to be seen")
         yield watch
@@ -151,6 +151,6 @@ async def test_a_silent_session_is_given_up(
 
 async def test_sqlite_needs_none(sqlite_store: Store) -> None:
     """The lock on the file says it already."""
-    watch = Watch(sqlite_store, "me", ManualClock())
+    watch = LivenessHarness(sqlite_store, "me", ManualClock())
     async with watch.liveness:
         assert not watch.liveness._loop.alive

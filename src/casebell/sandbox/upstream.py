@@ -18,8 +18,8 @@ from casebell.sandbox.deliveries import headers_for
 from casebell.settings import SourceSettings
 
 #: Seconds before the second try; doubled for each one after it.
-FIRST_WAIT = 0.1
-LONGEST_WAIT = 0.8
+FIRST_RETRY_WAIT = 0.1
+MAX_RETRY_WAIT = 0.8
 #: Posts under way at once in a storm.
 AT_ONCE = 8
 #: Seconds a connection is kept for the next post; any server keeps it for longer.
@@ -129,7 +129,7 @@ class Upstream:
             ServerUnreachable: the last try had no answer.
         """
         last_moment = self._clock.monotonic() + retry_for
-        wait, tries = FIRST_WAIT, 0
+        wait, tries = FIRST_RETRY_WAIT, 0
         while True:
             tries += 1
             over = self._clock.monotonic() + wait > last_moment
@@ -142,7 +142,7 @@ class Upstream:
                 if over or not (answer.status >= 500 or answer.status == 429):
                     return answer
             await self._clock.sleep(wait)
-            wait = min(2 * wait, LONGEST_WAIT)
+            wait = min(2 * wait, MAX_RETRY_WAIT)
 
     async def storm(
         self, outgoings: Sequence[Outgoing], *, copies: int, flaws: Sequence[Flaw] = ()
