@@ -62,7 +62,7 @@ def build(
 
     async def storage_answers() -> bool:
         # On a full disk a transaction that writes nothing still succeeds.
-        if runtime.alarm.troubled:
+        if runtime.alarm.failing:
             return False
         async with runtime.store.read() as connection:
             await queries.latest_sequence(connection)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from casebell.notify.alarm import LOOK_EVERY, TELL_AFTER, StorageAlarm
+from casebell.notify.alarm import CHECK_EVERY, NOTIFY_AFTER, StorageAlarm
 from casebell.sandbox.http_sink import HttpSink
 from casebell.store.engine import Store
 from casebell.store.schema import journal
@@ -35,9 +35,9 @@ class AlarmHarness:
 
     async def seconds(self, count: float) -> None:
         """Let time pass, a look at a time."""
-        for _ in range(round(count / LOOK_EVERY)):
+        for _ in range(round(count / CHECK_EVERY)):
             await until(lambda: self.clock.asleep, "a loop that waits")
-            self.clock.advance(LOOK_EVERY)
+            self.clock.advance(CHECK_EVERY)
         await until(lambda: self.clock.asleep, "a loop that waits")
 
     def titles(self) -> list[str]:
@@ -68,7 +68,7 @@ async def test_one_message_while_it_lasts(store: Store, watch: AlarmHarness) -> 
     """However long nothing can be stored, operations hear of it once, and once when it is over."""
     with failing_statements(store, lambda _statement: disk_failure()):
         await fail_to_store(store)
-        await watch.seconds(TELL_AFTER)
+        await watch.seconds(NOTIFY_AFTER)
         assert watch.titles() == []
         await watch.seconds(2)
         assert watch.titles() == [FAILS]
@@ -86,7 +86,7 @@ async def test_each_trouble_is_told(store: Store, watch: AlarmHarness) -> None:
     for told in ([FAILS, WORKS], [FAILS, WORKS, FAILS, WORKS]):
         with failing_statements(store, lambda _statement: disk_failure()):
             await fail_to_store(store)
-            await watch.seconds(TELL_AFTER + 2)
+            await watch.seconds(NOTIFY_AFTER + 2)
         await watch.seconds(2)
         assert watch.titles() == told
 
@@ -96,7 +96,7 @@ async def test_a_moment_is_no_trouble(store: Store, watch: AlarmHarness) -> None
     with failing_statements(store, lambda _statement: disk_failure()):
         await fail_to_store(store)
         await watch.seconds(2)
-    await watch.seconds(TELL_AFTER * 3)
+    await watch.seconds(NOTIFY_AFTER * 3)
     assert watch.titles() == []
     kinds = [entry.kind for entry in await read_table(store, journal)]
     assert kinds == ["delivery.stored", "decision.made", "storage.recovered"]
@@ -116,7 +116,7 @@ async def test_a_transaction_without_a_word_proves_nothing(
     with failing_statements(
         store, lambda sql: disk_failure() if sql.startswith("INSERT") else None
     ):
-        for _ in range(round(TELL_AFTER) + 2):
+        for _ in range(round(NOTIFY_AFTER) + 2):
             await fail_to_store(store)
             async with writing(store):
                 pass

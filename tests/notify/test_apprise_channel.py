@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from casebell.events import FailureReason, Micros, Outcome
-from casebell.notify.apprise_channel import MOST_ABANDONED, AppriseChannel, load_channel
+from casebell.notify.apprise_channel import MAX_ABANDONED_SENDS, AppriseChannel, load_channel
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.sandbox.mail_sink import SmtpSink
 from contracts.channel_contract import (
@@ -276,13 +276,13 @@ async def test_a_hanging_channel_comes_back(sink: HttpSink) -> None:
     """Abandoned threads are few: beyond them the channel waits, and goes on when one has ended."""
     channel = load(f"json://127.0.0.1:{sink.port}/x", timeout=1.0)
     sink.answer(HttpAnswer(drip=0.1))
-    for _ in range(MOST_ABANDONED):
+    for _ in range(MAX_ABANDONED_SENDS):
         result = await channel.send(target="json", message=MESSAGE)
         assert outcome_and_reason(result) == (Outcome.AMBIGUOUS, FailureReason.TIMEOUT)
     result = await channel.send(target="json", message=MESSAGE)
     assert outcome_and_reason(result) == (Outcome.RETRYABLE, FailureReason.TIMEOUT)
     assert result.detail == "still waiting for earlier sends to end"
-    assert len(sink.requests) == MOST_ABANDONED
+    assert len(sink.requests) == MAX_ABANDONED_SENDS
 
     # The service goes away, and with its connections the threads; then it is back.
     await sink.__aexit__()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from casebell.notify.clock_watch import LOOK_EVERY, follow_journal
+from casebell.notify.clock_watch import CHECK_EVERY, follow_journal
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.store.engine import Store
 from casebell.store.schema import alerts, journal
@@ -38,7 +38,7 @@ async def test_a_wait_keeps_its_length(
         await harness.put("change:1")
         await harness.until(**{"change:1": "retrying"})
         harness.clock.set_back(HOUR)
-        harness.clock.advance(LOOK_EVERY)
+        harness.clock.advance(CHECK_EVERY)
         await until(lambda: harness.recording.named("clock.set_back"), "the clock watch to notice")
         assert len(titles(sink)) == 1
         harness.later(5.0)
@@ -63,10 +63,10 @@ async def test_other_steps_are_left_alone(
         (before,) = await read_table(store, alerts)
         harness.clock.set_back(step)
         for _ in range(3):
-            harness.clock.advance(LOOK_EVERY / 3)
+            harness.clock.advance(CHECK_EVERY / 3)
         # It has looked, and waits to look again.
         await until(
-            lambda: harness.clock.has_sleeper(LOOK_EVERY, fits=lambda task: task == "clock-watch"),
+            lambda: harness.clock.has_sleeper(CHECK_EVERY, fits=lambda task: task == "clock-watch"),
             "the clock watch to look",
         )
     assert harness.recording.named("clock.set_back") == []
@@ -83,12 +83,12 @@ async def test_a_step_while_nothing_can_be_stored(store: Store, harness: Dispatc
         with failing_statements(store, lambda sql: disk_failure() if "UPDATE" in sql else None):
             failures = store.failures
             harness.clock.set_back(HOUR)
-            harness.clock.advance(LOOK_EVERY)
+            harness.clock.advance(CHECK_EVERY)
             await until(lambda: store.failures > failures, "another failure of the storage")
         assert harness.recording.named("clock.set_back") == []
 
         def followed() -> bool:
-            harness.clock.advance(LOOK_EVERY)
+            harness.clock.advance(CHECK_EVERY)
             return bool(harness.recording.named("clock.set_back"))
 
         await until(followed, "the alerts to follow the clock")

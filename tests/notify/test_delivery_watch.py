@@ -106,7 +106,7 @@ class TestHeld:
         """The first are told together, with how many, why, and what to do."""
         await hold(store, b"one", b"two")
         harness = WatchHarness(store)
-        await harness.watch.look()
+        await harness.watch.check()
         assert await harness.messages() == [
             (
                 "Source parley sent deliveries that are authentic but could not be understood.\n"
@@ -123,7 +123,7 @@ class TestHeld:
         """A second target gets the same message."""
         await hold(store, b"one")
         harness = WatchHarness(store, ops=("it@example-firm.com", "duty@example-firm.com"))
-        await harness.watch.look()
+        await harness.watch.check()
         assert len(await harness.messages()) == 2
 
     async def test_each_reason_by_itself(self, store: Store) -> None:
@@ -131,7 +131,7 @@ class TestHeld:
         await hold(store, b"one")
         await hold(store, b"two", reason=HeldReason.MISSING_RECEIPT)
         harness = WatchHarness(store)
-        await harness.watch.look()
+        await harness.watch.check()
         assert len(await harness.messages()) == 2
 
     async def test_what_comes_within_the_hour_waits_and_is_not_passed_over(
@@ -140,16 +140,16 @@ class TestHeld:
         """More of the same are told when the hour is over: once, all of them, none forgotten."""
         harness = WatchHarness(store)
         await hold(store, b"one")
-        await harness.watch.look()
+        await harness.watch.check()
         for body in (b"two", b"three"):
             await hold(store, body)
             with recorded_transactions(store) as begun:
-                await harness.watch.look()
+                await harness.watch.check()
             # Waiting costs no transaction either.
             assert begun == []
         assert await untold(store) == 2
         harness.clock.advance(HOUR)
-        await harness.watch.look()
+        await harness.watch.check()
         assert await untold(store) == 0
         messages = await harness.messages()
         assert len(messages) == 2
@@ -158,38 +158,38 @@ class TestHeld:
     async def test_a_restart_neither_repeats_nor_mutes(self, store: Store) -> None:
         """After a restart within the hour the others wait for the next one, not marked as told."""
         await hold(store, b"one")
-        await WatchHarness(store).watch.look()
+        await WatchHarness(store).watch.check()
         await hold(store, b"two")
         harness = WatchHarness(store)
-        await harness.watch.look()
+        await harness.watch.check()
         assert len(await harness.messages()) == 1
         assert await untold(store) == 1
         harness.clock.advance(HOUR)
-        await harness.watch.look()
+        await harness.watch.check()
         assert len(await harness.messages()) == 2
         assert await untold(store) == 0
 
     async def test_held_again_within_the_hour_of_its_message(self, store: Store) -> None:
         """A discarded delivery that comes again is new, and is told in the next hour."""
         await hold(store, b"one")
-        await WatchHarness(store).watch.look()
+        await WatchHarness(store).watch.check()
         async with writing(store) as connection:
             await held.resolve(
                 connection, 1, state=HeldState.DISCARDED, now=RECEIVED_AT, actor="cli"
             )
         await hold(store, b"one")
         harness = WatchHarness(store)
-        await harness.watch.look()
+        await harness.watch.check()
         assert (len(await harness.messages()), await untold(store)) == (1, 1)
         harness.clock.advance(HOUR)
-        await harness.watch.look()
+        await harness.watch.check()
         assert (len(await harness.messages()), await untold(store)) == (2, 0)
 
     async def test_two_servers_tell_once(self, store: Store) -> None:
         """Two watches that see the same deliveries send one message."""
         await hold(store, b"one")
         first, second = WatchHarness(store), WatchHarness(store)
-        await asyncio.gather(first.watch.look(), second.watch.look())
+        await asyncio.gather(first.watch.check(), second.watch.check())
         assert len(await first.messages()) == 1
         assert await untold(store) == 0
 
@@ -207,7 +207,7 @@ class TestHeld:
         harness.watch._ops = targets
         now = harness.clock.now()
         async with writing(store) as connection:
-            look = asyncio.create_task(harness.watch.look())
+            check = asyncio.create_task(harness.watch.check())
             await looked.wait()
             message = DeliveriesHeld(
                 source="parley", reason="invalid_json", detail="", count=1, first_held=1
@@ -216,19 +216,19 @@ class TestHeld:
             await held.mark_told(
                 connection, source="parley", reason="invalid_json", last=1, now=now
             )
-        await look
+        await check
         assert (len(await harness.messages()), await untold(store)) == (1, 1)
 
     async def test_nothing_to_tell_costs_no_writing(self, store: Store) -> None:
         """Looking for held deliveries begins no writing transaction."""
         with recorded_transactions(store) as begun:
-            await WatchHarness(store).watch.look()
+            await WatchHarness(store).watch.check()
         assert begun == []
 
     async def test_without_operations_they_are_not_looked_at_again(self, store: Store) -> None:
         """Where no channel is for operations, nothing waits for one."""
         await hold(store, b"one")
-        await WatchHarness(store, ops=()).watch.look()
+        await WatchHarness(store, ops=()).watch.check()
         assert await untold(store) == 0
 
 
@@ -240,10 +240,10 @@ class TestRefused:
         harness = WatchHarness(store)
         await refuse(store, 4)
         with recorded_transactions(store) as begun:
-            await harness.watch.look()
+            await harness.watch.check()
         assert begun == []
         await refuse(store, 1)
-        await harness.watch.look()
+        await harness.watch.check()
         (message,) = await harness.messages()
         assert "source parley" in message
         assert "New ones: 5." in message
@@ -258,15 +258,15 @@ class TestRefused:
         harness = WatchHarness(store)
         for _ in range(3):
             await refuse(store, 6)
-            await WatchHarness(store).watch.look()
-            await harness.watch.look()
+            await WatchHarness(store).watch.check()
+            await harness.watch.check()
         assert len(await harness.messages()) == 1
         await refuse(store, 5, source="torch")
-        await harness.watch.look()
+        await harness.watch.check()
         assert len(await harness.messages()) == 2
         harness.clock.advance(HOUR)
         for _ in range(2):
-            await harness.watch.look()
+            await harness.watch.check()
         messages = await harness.messages()
         assert len(messages) == 3
         assert "New ones: 12." in messages[2]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.notify.render import CUT, inert, one_line
+from casebell.notify.render import TRUNCATION_MARK, inert, one_line
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ def test_one_line() -> None:
 def test_a_long_text_is_cut_and_says_so(length: int, limit: int) -> None:
     """A text over the limit ends in the mark, at the limit."""
     cut = inert("x" * length, limit=limit)
-    assert cut == "x" * (limit - len(CUT)) + CUT
+    assert cut == "x" * (limit - len(TRUNCATION_MARK)) + TRUNCATION_MARK
 
 
 def test_a_text_of_nothing_but_the_invisible_is_marked_where_it_was_cut() -> None:
     """What was left out for its length is marked although little is shown."""
-    assert inert("\u200b" * 100 + "x", limit=10) == CUT
+    assert inert("\u200b" * 100 + "x", limit=10) == TRUNCATION_MARK
 
 
 @given(st.text(), st.integers(4, 50))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.events import FailureReason, Outcome, SendResult
-from casebell.notify.reasons import LONGEST_RETRY_AFTER, result_of, retry_after
+from casebell.notify.reasons import MAX_RETRY_AFTER, result_of, retry_after
 from casebell.notify.wire import Exchange, HttpExchange, SmtpFailure
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -39,8 +39,8 @@ def at(moment: datetime) -> str:
         ("0", "", 0.0),
         ("120", "", 120.0),
         (" 120 ", "", 120.0),
-        ("3601", "", LONGEST_RETRY_AFTER),
-        ("9" * 5000, "", LONGEST_RETRY_AFTER),
+        ("3601", "", MAX_RETRY_AFTER),
+        ("9" * 5000, "", MAX_RETRY_AFTER),
         ("-5", "", None),
         ("1.5", "", None),
         ("٣", "", None),
@@ -48,7 +48,7 @@ def at(moment: datetime) -> str:
         ("soon", "", None),
         (at(NOW + timedelta(seconds=45)), "", 45.0),
         (at(NOW - timedelta(days=1)), "", 0.0),
-        (at(NOW + timedelta(days=9)), "", LONGEST_RETRY_AFTER),
+        (at(NOW + timedelta(days=9)), "", MAX_RETRY_AFTER),
         # The service's clock is an hour ahead of ours; its own Date tells.
         (at(NOW + timedelta(hours=1, seconds=9)), at(NOW + timedelta(hours=1)), 9.0),
         (at(NOW + timedelta(seconds=45)), "nonsense", 45.0),
@@ -64,7 +64,7 @@ def test_retry_after(value: str, date: str, seconds: float | None) -> None:
 def test_retry_after_never_raises(value: str, date: str) -> None:
     """Any header yields None or seconds within bounds."""
     seconds = retry_after(value, date=date, now=NOW_MICROS)
-    assert seconds is None or 0 <= seconds <= LONGEST_RETRY_AFTER
+    assert seconds is None or 0 <= seconds <= MAX_RETRY_AFTER
 
 
 def test_the_last_exchange_decides() -> None:

@@ -360,7 +360,7 @@ class TestDisclosure:
             assert not re.search(r"IOE[0-9]", line)
 
     def test_the_footer_is_always_there(self) -> None:
-        """Each alert ends by saying what it is not, however long the rest is."""
+        """Each alert ends by headline what it is not, however long the rest is."""
         for disclose in ("minimal", "standard", "full"):
             long = "<&\u2028" * 10_000
             message = rendered(

@@ -5,7 +5,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from casebell.notify.render_ops import OPS_WORDS, render_ops
+from casebell.notify.render_ops import OPS_TEXTS, render_ops
 from casebell.ops_messages import (
     TOPICS,
     ChannelFailed,
@@ -32,13 +32,13 @@ def contradiction(**fields: Any) -> ContradictoryStatus:
 
 def test_every_topic_has_words() -> None:
     """Each topic of operations messages has a title and lines, and nothing else has."""
-    assert set(OPS_WORDS) == set(TOPICS)
+    assert set(OPS_TEXTS) == set(TOPICS)
 
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_words_name_fields_of_their_topic(topic: type[OpsMessage]) -> None:
     """What stands in braces is a field; a title is one line."""
-    title, lines = OPS_WORDS[topic]
+    title, lines = OPS_TEXTS[topic]
     named = {name for _, name, _, _ in string.Formatter().parse("".join((title, *lines))) if name}
     assert named <= set(topic.__struct_fields__)
     assert "\n" not in title
@@ -55,7 +55,7 @@ class TestOps:
             for number, (name, kind) in enumerate(get_type_hints(topic).items(), start=9_000)
             if name in topic.__struct_fields__
         }
-        title, lines = OPS_WORDS[topic]
+        title, lines = OPS_TEXTS[topic]
         message = render_ops(topic(**values))
         if topic is not ChannelTest:
             assert message.title.startswith("Casebell operations: ")

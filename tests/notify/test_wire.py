@@ -1,4 +1,4 @@
-"""What is noted of real exchanges, and what is not."""
+"""What is recorded of real exchanges, and what is not."""
 
 import asyncio
 import smtplib
@@ -7,16 +7,16 @@ from threading import Thread
 import pytest
 import requests
 
-from casebell.notify.wire import Exchange, HttpExchange, SmtpFailure, watching
+from casebell.notify.wire import Exchange, HttpExchange, SmtpFailure, recorded_exchanges
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.sandbox.mail_sink import SmtpAnswer, SmtpSink, SmtpStep
 
 
 def get(url: str, *, stream: bool = False) -> list[Exchange]:
-    """One request, and what was noted of it."""
-    with watching() as noted:
+    """One request, and what was recorded of it."""
+    with recorded_exchanges() as recorded:
         requests.get(url, timeout=5, stream=stream).close()
-    return noted
+    return recorded
 
 
 async def test_an_answer_is_noted() -> None:
@@ -24,8 +24,8 @@ async def test_an_answer_is_noted() -> None:
     async with HttpSink() as sink:
         headers = (("Retry-After", "7"), ("Date", "Sun, 01 Mar 2026 12:00:00 GMT"))
         sink.answer(HttpAnswer(status=429, headers=headers, body=b'{"error": "ratelimited"}'))
-        noted = await asyncio.to_thread(get, sink.url)
-    (exchange,) = noted
+        recorded = await asyncio.to_thread(get, sink.url)
+    (exchange,) = recorded
     assert exchange == HttpExchange(
         status=429, retry_after="7", date="Sun, 01 Mar 2026 12:00:00 GMT", word="ratelimited"
     )
@@ -61,7 +61,7 @@ async def test_a_streamed_answer_is_not_consumed() -> None:
     async with HttpSink() as sink:
 
         def read() -> bytes:
-            with watching(), requests.get(sink.url, timeout=5, stream=True) as response:
+            with recorded_exchanges(), requests.get(sink.url, timeout=5, stream=True) as response:
                 return response.raw.read()
 
         assert await asyncio.to_thread(read) == b"ok"
@@ -75,9 +75,9 @@ async def test_sends_at_once_do_not_mix() -> None:
         gets = [asyncio.create_task(asyncio.to_thread(get, sink.url)) for _ in range(3)]
         await sink.received(3)
         all_there.set()
-        noted = await asyncio.gather(*gets)
-    assert [len(each) for each in noted] == [1, 1, 1]
-    statuses = {each.status for (each,) in noted if isinstance(each, HttpExchange)}
+        recorded = await asyncio.gather(*gets)
+    assert [len(each) for each in recorded] == [1, 1, 1]
+    statuses = {each.status for (each,) in recorded if isinstance(each, HttpExchange)}
     assert statuses == {401, 404, 503}
 
 
@@ -85,11 +85,11 @@ async def test_nothing_is_noted_outside() -> None:
     """Another user of the library in this process goes unnoticed."""
     async with HttpSink() as sink:
         other = Thread(target=requests.get, args=(sink.url,), kwargs={"timeout": 5})
-        with watching() as noted:
+        with recorded_exchanges() as recorded:
             other.start()
             await asyncio.to_thread(other.join)
         assert len(sink.requests) == 1
-    assert noted == []
+    assert recorded == []
 
 
 async def test_the_step_of_a_mail_failure_is_noted_once() -> None:
@@ -99,12 +99,12 @@ async def test_the_step_of_a_mail_failure_is_noted_once() -> None:
 
         def send() -> list[Exchange]:
             with (
-                watching() as noted,
+                recorded_exchanges() as recorded,
                 smtplib.SMTP(sink.host, sink.port) as client,
                 pytest.raises(smtplib.SMTPRecipientsRefused),
             ):
                 client.sendmail("a@example.com", ["b@example.com"], "text")
-            return noted
+            return recorded
 
         (failure,) = await asyncio.to_thread(send)
     assert isinstance(failure, SmtpFailure)
@@ -123,10 +123,10 @@ def test_watching_in_a_new_thread_starts_empty() -> None:
     seen: list[bool] = []
 
     def look(outer: list[Exchange]) -> None:
-        with watching() as inner:
+        with recorded_exchanges() as inner:
             seen.append(inner is outer)
 
-    with watching() as outer:
+    with recorded_exchanges() as outer:
         thread = Thread(target=look, args=(outer,))
         thread.start()
         thread.join()

@@ -1,1 +1,1 @@
-"""Telling people: what an alert says, how it is sent, and whether it is tried again."""
+"""Alerting people: how alerts are rendered, sent and tried again."""

@@ -1,7 +1,7 @@
-"""Tells operations that nothing can be stored: over the channels, past the outbox.
+"""Tells operations that nothing can be stored: over the channels directly, without the outbox.
 
-One message when the trouble has lasted, one when it is over. The record of it is made when it can
-be: the entry that ends the trouble is also what shows that it has ended.
+One message is sent when the failure has lasted five seconds, one when it is over. Storing a journal
+entry tests whether it is over; the entry is also the record of the failure.
 """
 
 import asyncio
@@ -17,17 +17,17 @@ from casebell.store import journal
 from casebell.store.engine import Store
 from casebell.telemetry import Log
 
-#: Seconds between two looks.
-LOOK_EVERY = 1.0
-#: Seconds that trouble must last before anybody is told: a lock held for a moment is none.
-TELL_AFTER = 5.0
+#: Seconds between two checks.
+CHECK_EVERY = 1.0
+#: Seconds that a failure must last before operations are told: a lock may be held for a moment.
+NOTIFY_AFTER = 5.0
 
 
 class StorageAlarm:
     """Watches the store; start it with `async with`.
 
     Args:
-        channels: those in force; they may change while it runs.
+        channels: returns the channels in force.
     """
 
     def __init__(
@@ -42,12 +42,14 @@ class StorageAlarm:
         self._channels = channels
         self._clock = clock
         self._log = log
-        #: Failures of the store that are over.
-        self._over = store.failures
-        #: Since when writing fails (monotonic seconds), and whether operations know.
+        #: The store's count of failures when writing last worked.
+        self._seen_failures = store.failures
+        #: When the failure began (monotonic seconds), and whether operations were told.
         self._since: float | None = None
-        self._ops_know = False
-        self._loop = Loop(self._look, name="storage-alarm", every=LOOK_EVERY, clock=clock, log=log)
+        self._ops_notified = False
+        self._loop = Loop(
+            self._check, name="storage-alarm", every=CHECK_EVERY, clock=clock, log=log
+        )
 
     async def __aenter__(self) -> "StorageAlarm":
         await self._loop.__aenter__()
@@ -58,33 +60,33 @@ class StorageAlarm:
         await self._loop.__aexit__()
 
     @property
-    def troubled(self) -> bool:
+    def failing(self) -> bool:
         """Whether writing failed and nothing was stored since."""
-        return self._store.failures != self._over
+        return self._store.failures != self._seen_failures
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         now = self._clock.monotonic()
         if self._since is None:
-            if self.troubled:
+            if self.failing:
                 self._since = now
             return
         lasted = round(now - self._since)
         if await self._works(lasted):
             self._since = None
-            self._over = self._store.failures
+            self._seen_failures = self._store.failures
             self._log.info("storage.works", seconds=lasted)
-            if self._ops_know:
-                self._ops_know = False
-                await self._tell(StorageWorks(seconds=lasted))
-        elif not self._ops_know and lasted >= TELL_AFTER:
-            self._ops_know = True
+            if self._ops_notified:
+                self._ops_notified = False
+                await self._notify_ops(StorageWorks(seconds=lasted))
+        elif not self._ops_notified and lasted >= NOTIFY_AFTER:
+            self._ops_notified = True
             self._log.error("storage.fails", seconds=lasted)
-            await self._tell(StorageFails(seconds=lasted))
+            await self._notify_ops(StorageFails(seconds=lasted))
 
     async def _works(self, lasted: int) -> bool:
-        """Whether something can be stored: the entry that says so.
+        """Whether a journal entry can be stored.
 
-        Nothing less shows it: on a full disk a transaction that writes nothing still succeeds.
+        A smaller test does not do: on a full disk a transaction that writes nothing succeeds.
         """
         try:
             entry = journal.Entry(
@@ -99,8 +101,8 @@ class StorageAlarm:
             return False
         return True
 
-    async def _tell(self, message: OpsMessage) -> None:
-        """Send to every target that operations have, side by side."""
+    async def _notify_ops(self, message: OpsMessage) -> None:
+        """Send to every target of operations, concurrently."""
         channels = self._channels()
         await asyncio.gather(
             *(

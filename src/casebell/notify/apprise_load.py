@@ -1,11 +1,11 @@
-"""From a channel's URLs to loaded services, or to a list of what is wrong with them.
+"""Loads the services of a channel's URLs, or lists their problems.
 
-Apprise forgives much at load: it drops a mistyped address, takes options that turn a failure into a
-success, and would run a program on this machine. Here each of these is a `Problem`. No problem
-repeats a URL or a part of one.
+Apprise is lenient when it loads a URL: it drops a mistyped address, accepts options that turn a
+failure into a success, and would run a program on this machine. Here each of these is a `Problem`.
+A problem never repeats a URL or a part of one.
 
-Reaches into apprise: its table of plug-ins, and what a plug-in says of itself, by class (schemas,
-templates, recipients) and by instance (host, secured mail, format, decorations, time-outs).
+Reaches into apprise: its table of plug-ins, and attributes of plug-ins, of the class (schemas,
+templates, recipients) and of the instance (host, secured mail, format, decorations, time-outs).
 """
 
 import hashlib
@@ -27,14 +27,14 @@ from apprise.plugins.base import NotifyBase
 
 from casebell.errors import Problem
 from casebell.notify.apprise_warnings import kept_warnings, without_url
-from casebell.notify.channel import ChannelSettings
+from casebell.notify.channel import ServiceSettings
 from casebell.notify.wire import mute_loggers
 
-#: Seconds of the channel's timeout that one wait on a socket may take. Less than all of it, so that
-#: a service that does not answer is told as what it is and not as a thread given up.
+#: Share of the channel's timeout that one wait on a socket may take. Less than 1, so that a service
+#: that does not answer is reported as such, and not as an abandoned thread.
 _SOCKET_SHARE = 0.9
 
-#: URL parameters we refuse, and why.
+#: URL parameters that are refused, and why.
 _REFUSED_PARAMETERS: Mapping[str, str] = MappingProxyType(
     {
         "optional": "it would report a failure as a success",
@@ -54,10 +54,9 @@ _TEAMS_HINT = (
     "Microsoft has retired these connectors: make a Workflow (Power Automate) with the trigger "
     '"When a Teams webhook request is received" and use its URL.'
 )
-#: How a mail plug-in calls a conversation without TLS. The name it has for the word stands in a
-#: module whose import brings PGP with it.
+#: A mail plug-in's mode without TLS. Its constant is in a module whose import imports PGP.
 _INSECURE_MAIL = "insecure"
-#: Schemas that plug-ins call secure while they open a bare socket, as their source shows.
+#: Schemas that plug-ins call secure, although they open a bare socket.
 _NEVER_ENCRYPTED = frozenset({"aprs", "smpps"})
 #: Between recipients in one string.
 _SEPARATORS = re.compile(r"[,;\s]")
@@ -69,16 +68,16 @@ class Service:
 
     #: Its schema, without the mark for TLS: "slack", "mailto".
     kind: str
-    #: What to call `notify` on.
+    #: Its `notify` sends.
     apprise: Apprise = field(repr=False)
-    #: The format it wants text in.
+    #: The format of its texts.
     format: NotifyFormat
     #: Whether its exchanges are seen by `casebell.notify.wire`.
     watched: bool
 
 
 class _NotUsable(Exception):
-    """One thing wrong with one URL or recipient."""
+    """A problem of one URL or recipient."""
 
     def __init__(self, message: str, hint: str = "", *, key: str = "") -> None:
         self.message, self.hint, self.key = message, hint, key
@@ -86,11 +85,11 @@ class _NotUsable(Exception):
 
 
 def load_services(
-    settings: ChannelSettings, *, schemas: Sequence[str]
+    settings: ServiceSettings, *, schemas: Sequence[str]
 ) -> tuple[dict[str, Service], list[Problem]]:
-    """The services by safe label, and every problem found on the way.
+    """The services by safe label, and every problem.
 
-    `schemas` are those an operator allows; empty allows all that do not act on this machine.
+    `schemas` are those that the operator allows; empty allows all that do not act on this machine.
     """
     mute_loggers()
     _plugins()
@@ -126,7 +125,7 @@ class _Target:
     mark: str = ""
 
 
-def _targets(settings: ChannelSettings) -> Iterator[_Target]:
+def _targets(settings: ServiceSettings) -> Iterator[_Target]:
     several = len(settings.urls) > 1
     for place, secret in enumerate(settings.urls, start=1):
         url = secret.get_secret_value().strip()
@@ -139,7 +138,7 @@ def _targets(settings: ChannelSettings) -> Iterator[_Target]:
 
 
 def _load(
-    url: str, recipient: str | None, *, settings: ChannelSettings, schemas: Sequence[str]
+    url: str, recipient: str | None, *, settings: ServiceSettings, schemas: Sequence[str]
 ) -> Service:
     parts = _parse(url)
     plugin = _plugins()[parts["schema"]]
@@ -191,7 +190,7 @@ def _plugins() -> Mapping[str, type[NotifyBase]]:
     manager: Any = NotificationManager
     plugins = manager()
     with warnings.catch_warnings():
-        # What they import that Python will drop one day is not ours to mend.
+        # Warnings about their imports are not ours to correct.
         warnings.simplefilter("ignore", DeprecationWarning)
         plugins.load_modules()
     found: Mapping[str, type[NotifyBase]] = plugins
@@ -264,20 +263,20 @@ def _instantiate(parts: dict[str, Any], url: str, recipient: str | None) -> Noti
 
 
 def _travels_in_plain_text(instance: NotifyBase, *, schema: str) -> bool:
-    """Whether messages would cross a network unencrypted, by what the plug-in says of itself.
+    """Whether messages would cross a network unencrypted, by the plug-in's attributes.
 
-    Errs towards True where the host is not known.
+    True if the host is not known.
     """
     if _is_mail(instance):
         mail: Any = instance
-        # The domain of an address need not be the machine that takes its mail.
+        # The domain of an address need not be the host that accepts its mail.
         return mail.secure_mode == _INSECURE_MAIL and not _is_loopback(mail.smtp_host)
     plain, secure = _schemas_of(type(instance))
     address = str(getattr(instance, "notify_url", ""))
     if address.startswith("http:") or schema in _NEVER_ENCRYPTED:
         return True
     if not secure and address.startswith("https:"):
-        # A service of one schema and one address, which is encrypted all the same.
+        # A service with one schema and one address, which is encrypted.
         return False
     return schema in plain and not _is_loopback(instance.host or "")
 
@@ -317,8 +316,8 @@ def _is_whole(instance: NotifyBase, recipient: str) -> bool:
 
 
 def _settle(instance: NotifyBase, *, timeout: float) -> None:
-    """What must hold for every service, whatever its URL or its class say."""
-    # Casebell paces a channel; apprise's own pause would sleep inside the send.
+    """Set what must hold for every service, whatever its URL or class says."""
+    # Casebell paces channels; apprise would sleep inside the send.
     instance.request_rate_per_sec = 0
     instance.socket_connect_timeout = instance.socket_read_timeout = timeout * _SOCKET_SHARE
     for decoration in ("include_image", "include_footer", "include_timestamp"):
@@ -328,7 +327,7 @@ def _settle(instance: NotifyBase, *, timeout: float) -> None:
 
 @cache
 def _asset() -> AppriseAsset:
-    """How Casebell presents itself, and what apprise may do: no pictures, nothing on disk."""
+    """Casebell's name, and limits for apprise: no pictures, no files."""
     return AppriseAsset(
         app_id="Casebell",
         app_desc="Casebell",
@@ -345,7 +344,7 @@ def _asset() -> AppriseAsset:
         pgp_autogen=False,
         pem_autogen=False,
         storage_mode="memory",
-        # A limit of apprise's own would move the send to its shared pool of threads.
+        # With a limit of its own, apprise would send in its shared pool of threads.
         service_timeout=0,
     )
 

@@ -1,4 +1,4 @@
-"""What apprise complains of while a URL is loaded, in words that are safe to show."""
+"""Apprise's complaints about a URL that it loads, made safe to show."""
 
 import logging
 import re
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import unquote
 
-#: Shortest run of characters that counts as a part of the URL.
-_TELLING = 4
+#: Characters in a row that a word must share with the URL to be hidden.
+_MIN_MATCH = 4
 #: Characters of a complaint that are shown.
-_LONGEST = 200
+_MAX_SHOWN = 200
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def kept_warnings() -> Iterator[list[str]]:
     thread = threading.get_ident()
 
     def keep(record: logging.LogRecord) -> bool:
-        # Other channels may be sending meanwhile.
+        # Other channels may send at the same time.
         if record.thread == thread:
             kept.append(record.getMessage())
         # No handler is to see it.
@@ -29,7 +29,7 @@ def kept_warnings() -> Iterator[list[str]]:
 
     level = logger.level
     logger.addFilter(keep)
-    # Whatever the root logger says; and not below, where URLs are written out in full.
+    # Whatever the root logger's level; not lower, where whole URLs are logged.
     logger.setLevel(logging.WARNING)
     try:
         yield kept
@@ -39,14 +39,14 @@ def kept_warnings() -> Iterator[list[str]]:
 
 
 def without_url(complaint: str, url: str) -> str:
-    """The complaint with "…" for each word that has anything in common with the URL."""
+    """The complaint with "…" for each word that shares characters with the URL."""
     rest = url.partition("://")[2]
     secret = f"{rest}\n{unquote(rest)}".casefold()
-    pieces = set(re.split(r"\W+", secret)) - {""}
+    parts = set(re.split(r"\W+", secret)) - {""}
 
-    def is_telling(word: str) -> bool:
+    def is_of_url(word: str) -> bool:
         folded = word.casefold()
-        runs = (folded[at : at + _TELLING] for at in range(len(folded) - _TELLING + 1))
-        return any(run in secret for run in runs) or not pieces.isdisjoint(re.split(r"\W+", folded))
+        runs = (folded[at : at + _MIN_MATCH] for at in range(len(folded) - _MIN_MATCH + 1))
+        return any(run in secret for run in runs) or not parts.isdisjoint(re.split(r"\W+", folded))
 
-    return " ".join("…" if is_telling(word) else word for word in complaint.split())[:_LONGEST]
+    return " ".join("…" if is_of_url(word) else word for word in complaint.split())[:_MAX_SHOWN]

@@ -1,4 +1,4 @@
-"""What every way of reaching people looks like: to the configuration, and to the dispatcher."""
+"""The interfaces of a channel: its settings, and its use by the dispatcher."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from casebell.notify.render import Style
 from casebell.store.ops import OpsTargets
 
 
-class Secret(Protocol):
-    """A string that hides itself."""
+class HiddenText(Protocol):
+    """A string whose repr does not show it."""
 
     def get_secret_value(self) -> str:
         """The string."""
         ...
 
 
-class ChannelSettings(Protocol):
-    """What the configuration says of a channel."""
+class ServiceSettings(Protocol):
+    """The settings that a channel's services are loaded from."""
 
     @property
     def name(self) -> str:
@@ -27,18 +27,18 @@ class ChannelSettings(Protocol):
         ...
 
     @property
-    def urls(self) -> Sequence[Secret]:
+    def urls(self) -> Sequence[HiddenText]:
         """Service URLs, at least one."""
         ...
 
     @property
     def to(self) -> Sequence[str]:
-        """Recipients, one target each; empty for services that take none."""
+        """Recipients, each a target; empty for services without recipients."""
         ...
 
     @property
     def insecure(self) -> bool:
-        """Whether it may speak plain text to another machine."""
+        """Whether it may send plain text to another machine."""
         ...
 
     @property
@@ -66,22 +66,22 @@ class Channel(Protocol):
         ...
 
     async def send(self, *, target: str, message: Message) -> SendResult:
-        """Send one message to one target, and say what came of it; never raises for a failure."""
+        """Send one message to one target; never raises for a failure."""
         ...
 
     async def close(self) -> None:
-        """Take no more messages. A send under way is left to end by itself."""
+        """Start no more sends; one under way ends by itself."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
-    """How one channel is treated."""
+    """How the dispatcher uses one channel."""
 
     style: Style
     #: Seconds for one send.
     timeout: float
-    #: Seconds after which an alert is given up.
+    #: Seconds after which an alert fails.
     max_age: float
     #: Least seconds between the starts of two sends.
     pace: float = 0.0
@@ -89,7 +89,7 @@ class Policy:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Channels:
-    """Every channel of one configuration: what is sent over, and how. Replaced as a whole."""
+    """Every channel of one configuration with its policy; replaced as a whole."""
 
     by_name: Mapping[str, Channel]
     #: Of the same names.
@@ -98,5 +98,5 @@ class Channels:
 
     @property
     def ops(self) -> OpsTargets:
-        """Where operations read."""
+        """The targets of operations."""
         return self.escalation.ops

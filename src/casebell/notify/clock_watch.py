@@ -1,8 +1,8 @@
-"""Follows a wall clock that is set back, so that no alert waits for the hour to come round again.
+"""Moves the due times of alerts when the wall clock is set back.
 
-When an alert is due is kept as a time of day, for it must outlive the process. Where the clock is
-set back, what waited five seconds would wait an hour and five seconds; so the outbox is set back by
-as much. A clock that is set forward only ends waits early, which does no harm.
+An alert is due at a time of the wall clock, because it must outlive the process. If the clock is
+set back an hour, an alert that waits five seconds would wait an hour and five seconds; so all due
+times are moved back as well. A clock that is set forward only ends waits early, without harm.
 """
 
 from collections.abc import Callable
@@ -14,10 +14,10 @@ from casebell.store import journal, outbox, queries
 from casebell.store.engine import Connection, Store
 from casebell.telemetry import Log
 
-#: Seconds between two looks.
-LOOK_EVERY = 1.0
-#: Least step that is followed: less delays an alert by no more than its length.
-LEAST_STEP: Micros = 2_000_000
+#: Seconds between two checks.
+CHECK_EVERY = 1.0
+#: Shortest step that is followed; a shorter one delays an alert only by its own length.
+MIN_STEP: Micros = 2_000_000
 _SECOND: Micros = 1_000_000
 
 
@@ -25,7 +25,7 @@ class ClockWatch:
     """Compares the wall clock with the monotonic one; start it with `async with`.
 
     Args:
-        followed: called after the outbox was set back.
+        followed: called after due times were moved.
     """
 
     def __init__(
@@ -36,8 +36,8 @@ class ClockWatch:
         self._log = log
         self._followed = followed
         self._ahead = self._wall_ahead()
-        # Nothing is claimed either while the storage fails, and the step can be seen later on.
-        self._loop = Loop(self._look, name="clock-watch", every=LOOK_EVERY, clock=clock, log=log)
+        # While the storage fails nothing is claimed either, and the step is found afterwards.
+        self._loop = Loop(self._check, name="clock-watch", every=CHECK_EVERY, clock=clock, log=log)
 
     async def __aenter__(self) -> "ClockWatch":
         self._ahead = self._wall_ahead()
@@ -52,10 +52,10 @@ class ClockWatch:
         """How far the wall clock is ahead of the monotonic one."""
         return self._clock.now() - round(self._clock.monotonic() * _SECOND)
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         ahead = self._wall_ahead()
         back = self._ahead - ahead
-        if back >= LEAST_STEP:
+        if back >= MIN_STEP:
             now = self._clock.now()
             count = await self._store.transact(_follow, back=back, now=now)
             self._log.info("clock.set_back", seconds=back // _SECOND, alerts=count)
@@ -66,10 +66,10 @@ class ClockWatch:
 async def follow_journal(connection: Connection, *, now: Micros, log: Log) -> None:
     """Follow a clock that was set back while no server ran: the journal ends with a later time.
 
-    By how much is not known, but nothing is due later after that than it was when the server ended.
+    The step is at least the difference, by which due times are moved.
     """
     last_at = await queries.latest_time(connection)
-    if last_at is not None and last_at - now >= LEAST_STEP:
+    if last_at is not None and last_at - now >= MIN_STEP:
         back = last_at - now
         count = await _follow(connection, back=back, now=now)
         log.info("clock.set_back", seconds=back // _SECOND, alerts=count)

@@ -1,6 +1,6 @@
 """Tells operations of deliveries that were held or refused: at once, then hourly.
 
-Everything that decides about it is in the tables, so a restart neither repeats nor mutes it.
+Its state is in the tables, so a restart neither repeats nor drops a message.
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,15 +14,15 @@ from casebell.store.engine import Connection, Store
 from casebell.store.ops import OpsTargets, known_subjects, subject_of
 from casebell.telemetry import Log, Metrics
 
-#: Seconds between looks when nothing woke it: for what waits for the next hour.
-POLL = 10.0
+#: Seconds between two checks if nothing wakes it: a message may wait for the next hour.
+CHECK_EVERY = 10.0
 
 
 class DeliveryWatch:
-    """Looks for what operations have not heard of; start it with `async with`.
+    """Finds deliveries that operations were not told of; start it with `async with`.
 
     Args:
-        ops: where operations read now; it may change while this runs.
+        ops: returns the targets of operations in force.
         followed: called after messages were put into the outbox.
     """
 
@@ -43,9 +43,9 @@ class DeliveryWatch:
         self._log = log
         self._followed = followed
         self._loop = Loop(
-            self.look,
+            self.check,
             name="delivery-watch",
-            every=POLL,
+            every=CHECK_EVERY,
             at_once=True,
             clock=clock,
             log=log,
@@ -57,7 +57,7 @@ class DeliveryWatch:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """End; what was not told is told after the next start."""
+        """End; messages that are due are sent after the next start."""
         await self._loop.__aexit__()
 
     @property
@@ -66,13 +66,13 @@ class DeliveryWatch:
         return self._loop.alive
 
     def wake(self) -> None:
-        """Say that a delivery was held or refused."""
+        """Check soon: a delivery was held or refused."""
         self._loop.wake()
 
-    async def look(self) -> None:
-        """Tell what is due: once an hour for each source and reason.
+    async def check(self) -> None:
+        """Send the messages that are due: one an hour for each source and reason.
 
-        What came since operations were told waits for the next hour; it is not passed over.
+        Deliveries since the last message are counted in the next one.
         """
         now = self._clock.now()
         async with self._store.read() as connection:
@@ -84,18 +84,18 @@ class DeliveryWatch:
             return
         ops = self._ops()
 
-        async def tell(connection: Connection) -> None:
+        async def write(connection: Connection) -> None:
             for message, mark_told in due:
-                # Another server may have told it in the meantime, of fewer.
+                # Another server may have sent it in the meantime, with fewer deliveries.
                 if await ops.notify(connection, message, now=now):
                     await mark_told(connection, now=now)
 
-        await self._store.transact(tell)
+        await self._store.transact(write)
         self._followed()
 
 
 async def _found(connection: Connection) -> list[tuple[OpsMessage, Callable[..., Awaitable[None]]]]:
-    """What operations have not heard of, each with the way to note that they have."""
+    """The messages to send, each with the function that marks its deliveries as told."""
     found: list[tuple[OpsMessage, Callable[..., Awaitable[None]]]] = []
     for row in await held.untold(connection):
         message = DeliveriesHeld(

@@ -1,7 +1,7 @@
-"""The loops that send: one worker for each channel claims what is due and has it carried out.
+"""Sends the outbox: one worker for each channel claims alerts that are due and sends them.
 
-A channel that hangs holds only its own worker. Urgent alerts are claimed before others. What was
-claimed when the process died is claimed again and says that it may repeat.
+A channel that hangs delays only its own worker. Urgent alerts are claimed before others. An alert
+that was claimed when the process died is claimed again, and its message says that it may repeat.
 """
 
 import asyncio
@@ -22,20 +22,20 @@ from casebell.store.engine import Store
 from casebell.store.ops import subject_of
 from casebell.telemetry import Log, Metrics
 
-#: Seconds between looks at the outbox when nobody woke it: another server may have put alerts in.
+#: Seconds between two checks of the outbox if nothing wakes it: another server may add alerts.
 POLL = 1.0
-#: Seconds a lease outlasts the longest possible send: time for the record to be written.
+#: Seconds by which a lease exceeds the longest possible send: time to write the record.
 LEASE_MARGIN = 60.0
-#: Seconds between looks for alerts whose channel is gone.
+#: Seconds between two checks for alerts whose channel was removed.
 GONE_EVERY = 60.0
 _SECOND = 1_000_000
 
 
 class ChannelWorker:
-    """Sends what is due on one channel, from the configuration that brought it to its end.
+    """Sends the due alerts of one channel, until a new configuration replaces or removes it.
 
     Args:
-        replacement: the worker that now sends over this one's channel; itself until it is replaced.
+        replacement: returns the worker of the channel of this name in force.
     """
 
     def __init__(
@@ -60,25 +60,25 @@ class ChannelWorker:
         self._clock = clock
         self._metrics = metrics
         self._log = log
-        #: It claims no more.
+        #: Set: no more claims.
         self._ended = asyncio.Event()
-        #: Monotonic seconds until which nothing is claimed: a pause that a channel asked for, or
-        #: its pace. An alert that waits unclaimed lets urgent ones pass, and is in no doubt.
+        #: Monotonic seconds until which nothing is claimed: a pause that the channel asked for, or
+        #: its pace. Urgent alerts can overtake an alert that waits unclaimed.
         self._paused_until = 0.0
 
     @property
     def lease(self) -> Micros:
-        """How long a claim lasts at most."""
+        """How long a claim lasts."""
         seconds = 2 * self.policy.timeout + self.policy.pace + LEASE_MARGIN
         return round(seconds * _SECOND)
 
     def end(self) -> None:
-        """Claim nothing more; what is in hand is carried out."""
+        """Claim nothing more; an alert that is claimed is sent."""
         self._ended.set()
         self.wakeup.set()
 
     async def run(self) -> None:
-        """Send what is due, until the end."""
+        """Send due alerts, until `end`."""
         while not self._ended.is_set():
             self.wakeup.clear()
             try:
@@ -98,12 +98,12 @@ class ChannelWorker:
         alert = await self._sender.claim_due(self.name, lease=self.lease)
         if alert is None:
             return False
-        # A new configuration may have come while it was claimed.
+        # The configuration may have changed during the claim.
         await self._replacement(self).carry_out(alert)
         return True
 
     async def carry_out(self, alert: Alert) -> SendResult:
-        """Make one attempt; the next waits for the channel's pace, or a pause that it asked for."""
+        """Make one attempt; the next waits for the pace, or a pause that the channel asks for."""
         began = self._clock.monotonic()
         result, pause = await self._sender.carry_out(alert, over=self.channel, policy=self.policy)
         free_at = max(began + self.policy.pace, self._clock.monotonic() + pause)
@@ -111,19 +111,19 @@ class ChannelWorker:
         return result
 
     async def _rest(self) -> None:
-        """Wait until it is woken, the channel is free again, or it is time to look again."""
+        """Wait until the pause is over; without a pause, until it is woken or `POLL` is over."""
         pause = self._paused_until - self._clock.monotonic()
         if pause > 0:
-            # Waking does not shorten what the service asked for, but an ending does.
+            # A wake-up does not shorten the pause, but the end does.
             await self._sleep(pause)
             return
-        # Not wait_for: on Python 3.11 it can swallow a cancellation that comes with the wake-up.
+        # Not wait_for: on Python 3.11 it can swallow a cancellation at the moment of the wake-up.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(POLL):
                 await self.wakeup.wait()
 
     async def _sleep(self, seconds: float) -> None:
-        """Wait so long, but not longer than until the end."""
+        """Wait, at most until `end`."""
         waits = [
             asyncio.ensure_future(self._clock.sleep(seconds)),
             asyncio.ensure_future(self._ended.wait()),
@@ -139,9 +139,9 @@ class Dispatcher:
     """Sends the outbox; start it with `async with`.
 
     Args:
-        channels: those in force.
-        owner: names this process in leases.
-        chance: numbers in [0, 1) that spread retries.
+        channels: returns the channels in force.
+        owner: the owner of this process's leases.
+        chance: returns a number in [0, 1) that spreads retries.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class Dispatcher:
         self._clock_watch = ClockWatch(store=store, clock=clock, log=log, followed=self.wake)
         self._channels = channels
         self._workers = {name: self._worker(name) for name in channels().by_name}
-        #: Tasks of channels that were replaced or removed, with a send in hand.
+        #: Tasks of replaced or removed channels that still send.
         self._retired: set[asyncio.Task[None]] = set()
         self._gone = Loop(
             self._fail_gone,
@@ -193,7 +193,7 @@ class Dispatcher:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """End at once; `close` first to let sends under way finish."""
+        """End at once; call `close` first to let sends under way finish."""
         await self._clock_watch.__aexit__()
         await self._gone.__aexit__()
         tasks = self._tasks()
@@ -202,7 +202,7 @@ class Dispatcher:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def close(self, *, grace: float) -> None:
-        """Claim nothing more; give sends under way `grace` seconds to end and be recorded."""
+        """Claim nothing more; wait up to `grace` seconds until sends under way are recorded."""
         self._closing.set()
         for worker in self._workers.values():
             worker.end()
@@ -217,15 +217,15 @@ class Dispatcher:
 
     @property
     def channels(self) -> Channels:
-        """What it sends over."""
+        """The channels in force."""
         return self._channels()
 
     def channels_changed(self) -> None:
         """Send over the channels that are in force now.
 
-        A channel that is the same object goes on, with its pace and its pause. One that was
-        replaced or removed ends the send in hand, which is recorded as any other, and is closed;
-        what waits for a removed one is failed and told of at once.
+        A channel that is the same object keeps its worker, with its pace and its pause. A replaced
+        or removed one finishes and records its current send, and is closed. Alerts that wait for a
+        removed one fail, and operations are told.
         """
         before, self._workers = self._workers, {}
         channels = self.channels
@@ -245,7 +245,7 @@ class Dispatcher:
         self.wake()
 
     def wake(self, channels: Collection[str] | None = None) -> None:
-        """Say that there may be something to send, over these channels or over any."""
+        """Check the outbox soon, for these channels or for all."""
         for name, worker in self._workers.items():
             if channels is None or name in channels:
                 worker.wakeup.set()
@@ -254,7 +254,7 @@ class Dispatcher:
         """Send a marked test message to each target of a channel, by the real path, and wait.
 
         Args:
-            test_id: what makes this test one of its own.
+            test_id: unique to this test.
         """
         results = []
         worker = self._workers[name]
@@ -297,7 +297,7 @@ class Dispatcher:
         await worker.run()
         if self._workers.get(worker.name) is not worker:
             await worker.channel.close()
-            # What it had in hand may have to be sent again, and nobody else will.
+            # If its last alert must be sent again and the channel was removed, no worker will.
             self._gone.wake()
 
     def _retire(self, worker: ChannelWorker) -> None:
@@ -307,14 +307,14 @@ class Dispatcher:
             worker.task.add_done_callback(self._retired.discard)
 
     async def _fail_gone(self) -> None:
-        """Fail what waits for channels that a new configuration no longer has."""
+        """Fail the alerts of channels that are not in the configuration."""
         async with self._store.read() as connection:
             gone = await outbox.channels_waiting(connection, self._workers)
         for name in gone:
             await self._fail_all(name)
 
     async def _fail_all(self, name: str) -> None:
-        # Until the channel is back, which a new configuration may bring at any time.
+        # A new configuration may bring the channel back at any time.
         while name not in self._workers and not self._closing.is_set():
             alert = await self._sender.claim(name, lease=60 * _SECOND)
             if alert is None:

@@ -1,4 +1,4 @@
-"""Whom to tell when an alert could not be delivered: the fallback channel, and operations. Pure."""
+"""The alerts that follow from a failed one: to its fallback channel, and to operations. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from casebell.store.ops import OpsTargets
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EscalationPolicy:
-    """Who stands in for whom."""
+    """The fallbacks of channels, and the targets of operations."""
 
     #: Every channel's targets, by its name.
     targets: Mapping[str, Sequence[str]]
-    #: The channel that takes over what a channel cannot deliver.
+    #: By channel, the one that gets the alerts it cannot deliver.
     fallbacks: Mapping[str, str]
     ops: OpsTargets
 
@@ -31,9 +31,9 @@ def escalate(
     """The alerts that follow from a failed one; a failure is never silent.
 
     Args:
-        result: what the last attempt came to.
+        result: of the last attempt.
         reason: why the alert failed.
-        about: what the alert was about, in words that may go to operations.
+        about: the subject of the alert, without data of a case.
     """
     if alert.kind is AlertKind.TEST:
         return []
@@ -52,7 +52,7 @@ def _fallback_alerts(policy: EscalationPolicy, alert: Alert) -> list[NewAlert]:
     return [
         NewAlert(
             kind=AlertKind.CASE,
-            # The same subject: a target that was told of the change already is not told again.
+            # The same subject: a target that has an alert of the change does not get a second one.
             subject=alert.subject,
             channel=fallback,
             target=target,
@@ -75,7 +75,7 @@ def _message(
     about: str,
     unheard: bool,
 ) -> OpsMessage:
-    """What operations hear of it."""
+    """The message to operations."""
     if alert.urgent and alert.kind is AlertKind.CASE and unheard:
         return UrgentAlertFailed(
             channel=alert.channel,

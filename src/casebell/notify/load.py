@@ -1,4 +1,4 @@
-"""From the configuration of channels to channels that are ready to send."""
+"""Loads the configured channels."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,21 +13,21 @@ from casebell.notify.render import Style
 from casebell.settings import Settings
 from casebell.store.ops import OpsTargets
 
-#: Keys that do not concern the service itself.
+#: Keys of the policy; the others concern the service itself.
 _OF_POLICY = frozenset({"disclose", "max_age", "fallback"})
 
 
 def load_channels(
     settings: Settings, *, clock: Clock, running: tuple[Settings, Channels] | None = None
 ) -> Channels:
-    """Every configured channel with its policy. May run in a thread; nothing is sent.
+    """Load every configured channel. May run in a thread; nothing is sent.
 
     Args:
-        running: the settings in force and their channels. A channel whose service is the same
-            keeps its instance, and with it its pace and its threads.
+        running: the settings in force and their channels. A channel with the same service keeps
+            its instance, and with it its pace and its threads.
 
     Raises:
-        ConfigError: with the problems of all of them.
+        ConfigError: with the problems of all channels.
     """
     by_name: dict[str, Channel] = {}
     problems: list[Problem] = []
@@ -51,7 +51,7 @@ def load_channels(
 
 
 def policies(settings: Settings) -> dict[str, Policy]:
-    """How each configured channel is treated."""
+    """The policy of each configured channel."""
     return {
         name: Policy(
             style=Style(
@@ -68,7 +68,7 @@ def policies(settings: Settings) -> dict[str, Policy]:
 
 
 def _escalation(settings: Settings, channels: Mapping[str, Channel]) -> EscalationPolicy:
-    """Who hears of an alert that a channel could not deliver."""
+    """The escalation policy of the configuration."""
     targets = {name: channel.targets for name, channel in channels.items()}
     return EscalationPolicy(
         targets=targets,
@@ -82,7 +82,7 @@ def _escalation(settings: Settings, channels: Mapping[str, Channel]) -> Escalati
 
 
 def _same_service(name: str, old: Settings, new: Settings) -> bool:
-    """Whether a channel sends exactly as it did; how its alerts are treated is its policy."""
+    """Whether a channel's service is configured as before, whatever its policy."""
     before, after = old.channels.get(name), new.channels[name]
     return before is not None and all(
         getattr(before, key) == getattr(after, key)

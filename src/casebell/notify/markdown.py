@@ -1,19 +1,19 @@
-"""Plain text for services that read Markdown and nothing else (Teams cards among them)."""
+"""Escapes plain text for services that accept only Markdown, such as Teams cards."""
 
 import re
 
-#: What acts anywhere in a line, and what acts at the start of one. `]` covers `](` and `]:`.
+#: Active characters anywhere in a line, and at the start of one. `]` covers `](` and `]:`.
 _ACTS = re.compile(r"[\\`*_\[\]<>&~|]")
 _ACTS_FIRST = re.compile(r"^(?:[#+=-]|\d+(?=[.)]))")
-#: A line that is a link and nothing else. No character in it ends a Markdown link.
+#: A line that is only a link. No character in it ends a Markdown link.
 _LINK = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&'*+,;=%-]+")
 
 
 def as_markdown(text: str) -> str:
     """Markdown that shows exactly this text; a link alone on its line can be followed.
 
-    Each line becomes a paragraph, for a single line end is no line end in Markdown; empty lines and
-    blanks around a line go.
+    Each line becomes a paragraph, since Markdown ignores a single line end. Empty lines, and blanks
+    around a line, are dropped.
     """
     lines = (line.strip() for line in text.split("\n"))
     return "\n\n".join(_paragraph(line) for line in lines if line)

@@ -1,6 +1,6 @@
-"""From what happened on the wire to what the dispatcher acts on. Tables and pure functions.
+"""Classifies the exchanges of a send as a SendResult: tables and pure functions.
 
-Nothing a server said is repeated: it may quote the message, an address or a token. An operator
+A server's text is never repeated: it may quote the message, an address or a token. An operator
 reads the status code, and our own words for it.
 """
 
@@ -19,8 +19,8 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from casebell.events import FailureReason, Micros, Outcome, SendResult
 from casebell.notify.wire import Exchange, HttpExchange, SmtpFailure
 
-#: Seconds; a service that asks for more is tried again after this.
-LONGEST_RETRY_AFTER = 3600.0
+#: Seconds; a service that asks for a longer wait is tried after this one.
+MAX_RETRY_AFTER = 3600.0
 
 _FailureClass: TypeAlias = tuple[Outcome, FailureReason]
 
@@ -30,14 +30,14 @@ _RECIPIENT: _FailureClass = (Outcome.PERMANENT, FailureReason.RECIPIENT_REFUSED)
 _AUTH: _FailureClass = (Outcome.AUTH, FailureReason.AUTH_FAILED)
 _LIMITED: _FailureClass = (Outcome.RATE_LIMITED, FailureReason.RATE_LIMITED)
 _SERVER: _FailureClass = (Outcome.RETRYABLE, FailureReason.SERVER_ERROR)
-#: Certificates are renewed, so a failure of TLS is worth another try.
+#: Retried, since certificates are renewed.
 _TLS: _FailureClass = (Outcome.RETRYABLE, FailureReason.TLS_FAILED)
 _REFUSED: _FailureClass = (Outcome.RETRYABLE, FailureReason.CONNECTION_REFUSED)
 _NO_NAME: _FailureClass = (Outcome.RETRYABLE, FailureReason.NAME_NOT_RESOLVED)
 _NO_CONNECTION: _FailureClass = (Outcome.RETRYABLE, FailureReason.CONNECT_TIMEOUT)
 _NO_ANSWER: _FailureClass = (Outcome.AMBIGUOUS, FailureReason.TIMEOUT)
 _LOST: _FailureClass = (Outcome.AMBIGUOUS, FailureReason.CONNECTION_LOST)
-#: The same before the message was handed over.
+#: The same two before the message was sent.
 _NO_ANSWER_BEFORE: _FailureClass = (Outcome.RETRYABLE, FailureReason.TIMEOUT)
 _LOST_BEFORE: _FailureClass = (Outcome.RETRYABLE, FailureReason.CONNECTION_LOST)
 _UNKNOWN: _FailureClass = (Outcome.AMBIGUOUS, FailureReason.UNKNOWN)
@@ -46,17 +46,17 @@ _STATUSES: dict[int, _FailureClass] = {
     401: _AUTH,
     403: _AUTH,
     404: _NOT_FOUND,
-    # The server gave up waiting for the request, so it did not take it.
+    # The server timed out waiting for the request, so it did not process it.
     408: _NO_ANSWER_BEFORE,
     410: _NOT_FOUND,
     425: _SERVER,
     429: _LIMITED,
-    # A gateway gave up on the server behind it, which may have taken the message.
+    # A gateway timed out; the server behind it may have accepted the message.
     504: _NO_ANSWER,
 }
 
-#: Slack's words, from the error tables of chat.postMessage and incoming webhooks. A word that is
-#: not here leaves the class to the status.
+#: Slack's words, from the error tables of chat.postMessage and incoming webhooks. Another word
+#: leaves the class to the status.
 _SLACK_WORDS: dict[str, _FailureClass] = {
     **dict.fromkeys(
         (
@@ -89,7 +89,7 @@ _MAIL_NOTES = {
 }
 _ENHANCED_CODE = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}")
 
-#: What silence means at a step of a mail conversation; elsewhere nothing was handed over yet.
+#: Time-outs by step of a mail conversation; at other steps the message was not sent yet.
 _MAIL_TIMEOUTS = {"__init__": _NO_CONNECTION, "data": _NO_ANSWER}
 
 _STEP_WORDS = {
@@ -104,10 +104,14 @@ _STEP_WORDS = {
 def result_of(
     *, delivered: bool, exchanges: Sequence[Exchange], service: str, watched: bool, now: Micros
 ) -> SendResult:
-    """What one send came to.
+    """The result of one send.
 
-    `delivered` is the library's own word for it, `service` a schema ("slack"), and `watched` says
-    that the service speaks through a library whose exchanges are noted.
+    Args:
+        delivered: whether apprise reports success.
+        exchanges: as recorded.
+        service: its schema, such as "slack".
+        watched: whether the service uses a library whose exchanges are recorded.
+        now: for a Retry-After without a Date header.
     """
     last = exchanges[-1] if exchanges else None
     if delivered:
@@ -118,25 +122,25 @@ def result_of(
     if isinstance(last, HttpExchange):
         return _http_result(last, service=service, now=now)
     if watched:
-        # Nothing left this machine, nor will it the next time: a recipient of the wrong shape.
+        # Nothing was sent, and a retry would not send either: the recipient has a wrong form.
         return _result(_REJECTED, detail="not sent: the service's address or recipient is invalid")
     return _result(_UNKNOWN, detail="the service gave no reason")
 
 
 def retry_after(value: str, *, date: str, now: Micros) -> float | None:
-    """Seconds asked for by a Retry-After header (RFC 9110, 10.2.3), at most an hour.
+    """The seconds of a Retry-After header (RFC 9110, 10.2.3), at most an hour; None if unreadable.
 
-    A date is read against the answer's own Date header, else against `now`. None if unreadable.
+    A date counts from the answer's own Date header, else from `now`.
     """
     value = value.strip()
     if value.isascii() and value.isdigit():
         # int() refuses thousands of digits.
-        return min(float(value[:9]), LONGEST_RETRY_AFTER)
+        return min(float(value[:9]), MAX_RETRY_AFTER)
     until = _http_date(value)
     if until is None:
         return None
     since = _http_date(date) or datetime.fromtimestamp(now // 1_000_000, UTC)
-    return min(max((until - since).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
+    return min(max((until - since).total_seconds(), 0.0), MAX_RETRY_AFTER)
 
 
 def _http_date(value: str) -> datetime | None:
@@ -166,7 +170,7 @@ def _http_result(exchange: HttpExchange, *, service: str, now: Micros) -> SendRe
 def _http_status(status: int) -> _FailureClass:
     if 500 <= status < 600:
         return _STATUSES.get(status, _SERVER)
-    # A failure with a 2xx status is a service that says no in its body.
+    # A failure with status 2xx: the service refuses in its body.
     return _STATUSES.get(status, _REJECTED)
 
 
@@ -197,7 +201,7 @@ def _http_error(error: Exception) -> _FailureClass:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, what it wraps as an argument or a reason, and what it was raised from."""
+    """The error, the errors in its arguments and reason, and those it was raised from."""
     waiting, seen = [error], set[int]()
     while waiting:
         cause = waiting.pop()
@@ -210,14 +214,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _mail_result(failure: SmtpFailure) -> SendResult:
-    error, where = failure.error, _STEP_WORDS[failure.step]
+    error, step = failure.error, _STEP_WORDS[failure.step]
     code, reply = _mail_reply(error)
     if code is None:
-        return _result(_mail_error(failure), detail=f"{type(error).__name__} while {where}")
+        return _result(_mail_error(failure), detail=f"{type(error).__name__} while {step}")
     enhanced = _ENHANCED_CODE.match(reply.lstrip())
     fine_code = enhanced.group().decode() if enhanced else ""
     note = _MAIL_NOTES.get(fine_code, "")
-    words = f"SMTP {code} {fine_code}".rstrip() + f" while {where}" + (f": {note}" if note else "")
+    words = f"SMTP {code} {fine_code}".rstrip() + f" while {step}" + (f": {note}" if note else "")
     return _result(_mail_code(error, code), detail=words)
 
 
@@ -248,7 +252,7 @@ def _mail_error(failure: SmtpFailure) -> _FailureClass:
         return _REFUSED
     if isinstance(error, ssl.SSLError):
         return _TLS
-    # smtplib turns a reply that does not come into a server that disconnected.
+    # smtplib reports a time-out of a reply as a disconnected server.
     if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
         return _MAIL_TIMEOUTS.get(step, _NO_ANSWER_BEFORE)
     lost = isinstance(error, smtplib.SMTPServerDisconnected) or (
@@ -256,5 +260,5 @@ def _mail_error(failure: SmtpFailure) -> _FailureClass:
     )
     if lost:
         return _LOST if step == "data" else _LOST_BEFORE
-    # What is left are extensions and mechanisms the server lacks, and addresses it cannot take.
+    # The other errors are missing extensions or mechanisms, and addresses of a wrong form.
     return {"starttls": _TLS, "login": _AUTH}.get(step, _REJECTED)

@@ -1,9 +1,9 @@
-"""What an alert says: pure functions from what is stored to a title and lines of plain text.
+"""Renders an alert as a title and lines of plain text: pure functions.
 
-A title is shown on a locked phone; it is made of our own words only. Nothing here is markup. Text
-from outside is made inert, capped and quoted: lines and spaces stay, characters that nobody sees or
-that reorder others go, and the few sequences that some chat service acts on even in plain text are
-broken by a blank. Links stand alone on their lines; each channel escapes for its own service.
+A title is shown on a locked phone, so it holds only our own words. Text from outside is made inert,
+capped and quoted: lines and spaces stay; invisible characters and those that reorder others are
+dropped; sequences on which some chat service acts even in plain text are broken by a blank. Links
+stand alone on their lines; each channel escapes the text for its own service.
 """
 
 import re
@@ -27,29 +27,29 @@ from casebell.events import (
 from casebell.uscis.entities import decoded
 from casebell.uscis.receipts import mask
 
-#: How much of a case a channel may show: labels identify clients, and chats have many readers.
+#: How much of a case a channel shows: labels identify clients, and chats have many readers.
 Disclose = Literal["minimal", "standard", "full"]
 
 #: Characters of official text shown, by `disclose`.
 TEXT_LIMIT: dict[Disclose, int] = {"minimal": 300, "standard": 1_000, "full": 3_000}
 
-#: No due date is ever computed, and each alert says what it is not.
+#: In every alert. No due date is ever computed.
 FOOTER = (
     "This is a prompt to look, not legal notice. Only the notice that USCIS sends says what is due "
     "and when."
 )
-#: Where anyone can look a receipt up.
+#: The public page on which a receipt can be looked up.
 USCIS_STATUS_PAGE = "https://egov.uscis.gov/"
 
-#: Mark-up as USCIS pages carry it; a lone "<" is text.
+#: A tag of HTML; a lone "<" is text.
 _TAG = re.compile(r"<[/!A-Za-z][^<>]{0,400}>")
 
 _LETTER = "[A-Za-z\uff21-\uff3a\uff41-\uff5a]"
 _DIGIT = "[0-9\uff10-\uff19]"
-#: What people put between the parts of a receipt: blanks, dashes of any kind, asterisks.
+#: Separators between the parts of a receipt: blanks, dashes of any kind, asterisks.
 _BETWEEN = r"[\s*_\-\u02d7\u2010-\u2015\u2043\u207b\u208b\u2212\ufe58\ufe63\uff0a\uff0d]{0,8}"
-#: A receipt number in whatever spelling: set solid anywhere, or in parts where no word runs into
-#: it. A short word before a telephone number is no receipt.
+#: A receipt number in any spelling: without separators anywhere, or with separators if no word
+#: touches it. A short word before a telephone number is not a receipt.
 _RECEIPT = re.compile(
     rf"{_LETTER}{{3}}{_DIGIT}{{10}}"
     rf"|(?<![^\W_])(?!(?i:and|fax|for|our|tdd|tel|the|tty|via)\b){_LETTER}{{3}}"
@@ -59,103 +59,103 @@ MAY_REPEAT = "May repeat: an earlier attempt to send this may have arrived."
 _TEST = "This is a test receipt: no real case is concerned, nothing needs doing."
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-#: Ends a text that was cut.
-CUT = " […]"
+#: The end of a text that was cut.
+TRUNCATION_MARK = " […]"
 
 _LINE_ENDS = re.compile("\r\n|[\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
 _BLANKS = re.compile(r"\s+")
-#: Unicode categories of characters that show nothing and change how others are read: control,
+#: Unicode categories of invisible characters, which can change how others are read: control,
 #: format (right-to-left overrides, zero-width, tags), lone surrogates.
-_UNSEEN = frozenset({"Cc", "Cf", "Cs"})
-#: Where a blank goes: `@everyone` but not `jane@firm`; `<!channel>`, `<url|words>`, `<at>`,
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs"})
+#: Broken by a blank: `@everyone` but not `jane@firm`; `<!channel>`, `<url|words>`, `<at>`,
 #: `<script>`; `[words](url)`.
-_LIVE = re.compile(r"(?<!\w)@(?=\w)|<(?=\S)|\](?=\()")
+_ACTIVE = re.compile(r"(?<!\w)@(?=\w)|<(?=\S)|\](?=\()")
 
 
 @dataclass(frozen=True, slots=True)
-class Saying:
-    """One row: what must hold, and the words for it."""
+class Headline:
+    """The title and sentence of changes with a status or tag."""
 
     when: Status | Tag
     title: str
     sentence: str
 
 
-#: Most pressing first. A tag may say more than the status: a notice of intent to deny is `other`.
-SAYINGS: tuple[Saying, ...] = (
-    Saying(
+#: Most urgent first. A tag may say more than the status: a notice of intent to deny is `other`.
+HEADLINES: tuple[Headline, ...] = (
+    Headline(
         Status.RFE_ISSUED,
         "Request for Evidence issued",
         "USCIS issued a Request for Evidence. A response is owed within the time its notice sets.",
     ),
-    Saying(
+    Headline(
         Tag.DEADLINE,
         "USCIS notice with a deadline",
         "USCIS sent a notice that must be answered in time, such as an intent to deny or revoke.",
     ),
-    Saying(Status.DENIED, "Case denied", "USCIS denied the case."),
-    Saying(
+    Headline(Status.DENIED, "Case denied", "USCIS denied the case."),
+    Headline(
         Tag.REJECTED,
         "Filing rejected",
         "USCIS sent the filing back without deciding it. This is not a denial.",
     ),
-    Saying(
+    Headline(
         Tag.ADVERSE,
         "Case took an adverse turn",
         "USCIS reports a step against the case, such as a revocation, termination or dismissal.",
     ),
-    Saying(Status.INTERVIEW_SCHEDULED, "Interview scheduled", "USCIS scheduled an interview."),
-    Saying(Status.APPROVED, "Case approved", "USCIS approved the case."),
-    Saying(
+    Headline(Status.INTERVIEW_SCHEDULED, "Interview scheduled", "USCIS scheduled an interview."),
+    Headline(Status.APPROVED, "Case approved", "USCIS approved the case."),
+    Headline(
         Status.RFE_RECEIVED,
         "RFE response received",
         "USCIS confirmed that it received the response to its Request for Evidence.",
     ),
     # Before appointments: a missed or cancelled one carries both tags.
-    Saying(Tag.ACTION, "Action needed", "USCIS reports something that somebody must act upon."),
-    Saying(
+    Headline(Tag.ACTION, "Action needed", "USCIS reports something that somebody must act upon."),
+    Headline(
         Tag.APPOINTMENT,
         "USCIS appointment",
         "USCIS reports on an appointment: biometrics, an interview or an oath ceremony.",
     ),
-    Saying(
+    Headline(
         Tag.DECISION,
         "USCIS decision reported",
         "USCIS reports a decision. Only its notice says for certain which way it went.",
     ),
-    Saying(Tag.CARD, "Card or document update", "USCIS reports on a card or document."),
-    Saying(Status.RECEIVED, "Case received", "USCIS confirmed receipt of the case."),
-    Saying(Status.OTHER, "Case status changed", "USCIS changed the status text of the case."),
+    Headline(Tag.CARD, "Card or document update", "USCIS reports on a card or document."),
+    Headline(Status.RECEIVED, "Case received", "USCIS confirmed receipt of the case."),
+    Headline(Status.OTHER, "Case status changed", "USCIS changed the status text of the case."),
 )
 
 
-def say(status: Status, tags: frozenset[Tag]) -> Saying:
-    """The first row that fits."""
-    return next(row for row in SAYINGS if row.when is status or row.when in tags)
+def headline_of(status: Status, tags: frozenset[Tag]) -> Headline:
+    """The first headline whose status or tag the change has."""
+    return next(row for row in HEADLINES if row.when is status or row.when in tags)
 
 
-#: What can be said of any change.
-ANY_CHANGE = SAYINGS[-1]
+#: The headline of an unknown change.
+ANY_CHANGE = HEADLINES[-1]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Style:
-    """What the configuration says about messages on one channel."""
+    """The settings of messages on one channel."""
 
     disclose: Disclose
     timezone: ZoneInfo
-    #: Where the console answers, without a slash at its end; None leaves the link out.
+    #: The address for links, without a slash at its end; None leaves links out.
     public_url: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CaseFacts:
-    """Everything a case alert may speak of."""
+    """The data of a case alert."""
 
     event_id: int
     event: ClassifiedEvent
     case: Case
-    #: The case's status now, where a later one was already known.
+    #: The case's current status.
     current_status: str | None = None
 
 
@@ -164,10 +164,10 @@ def render_case(alert: Alert, facts: CaseFacts, style: Style) -> Message:
     event = facts.event
     disclose: Disclose = "minimal" if facts.case.confidential else style.disclose
     whole = disclose == "full"
-    saying = say(event.status, event.tags)
+    headline = headline_of(event.status, event.tags)
     receipt = event.receipt if whole else mask(event.receipt)
     marks = ("TEST: " if Tag.TEST in event.tags else "") + ("URGENT: " if alert.urgent else "")
-    lines = [saying.sentence, *_warnings(alert, facts, whole=whole), "", f"Receipt: {receipt}"]
+    lines = [headline.sentence, *_warnings(alert, facts, whole=whole), "", f"Receipt: {receipt}"]
     if disclose != "minimal":
         named = {"Case": facts.case.label, "Matter": facts.case.matter, "Owner": facts.case.owner}
         shown = {name: quoted(text, limit=120, whole=whole) for name, text in named.items()}
@@ -186,14 +186,14 @@ def render_case(alert: Alert, facts: CaseFacts, style: Style) -> Message:
     if style.public_url:
         lines += ["Open in Casebell:", f"{style.public_url}/events/{facts.event_id}"]
     lines += ["Look the receipt up at USCIS:", USCIS_STATUS_PAGE, "", FOOTER]
-    return Message(title=f"{marks}{saying.title} · {receipt}", body="\n".join(lines))
+    return Message(title=f"{marks}{headline.title} · {receipt}", body="\n".join(lines))
 
 
-def render_plain(alert: Alert, saying: Saying, style: Style) -> Message:
-    """The built-in message for when rendering failed: it must go out all the same.
+def render_plain(alert: Alert, headline: Headline, style: Style) -> Message:
+    """The built-in message, for an alert whose rendering failed.
 
     Args:
-        saying: what is known of a case alert's change; the others have none.
+        headline: of the change of a case alert; other kinds ignore it.
     """
     repeat = [MAY_REPEAT] if alert.may_repeat else []
     if alert.kind is not AlertKind.CASE:
@@ -206,7 +206,7 @@ def render_plain(alert: Alert, saying: Saying, style: Style) -> Message:
         title = "Casebell operations: a message could not be made"
         return Message(title=title, body="\n".join(lines))
     lines = [
-        saying.sentence,
+        headline.sentence,
         *repeat,
         f"This is event {alert.event_id}; the full message could not be made.",
         f"Ask for: casebell why {alert.event_id}",
@@ -214,23 +214,23 @@ def render_plain(alert: Alert, saying: Saying, style: Style) -> Message:
     if style.public_url:
         lines += ["Open in Casebell:", f"{style.public_url}/events/{alert.event_id}"]
     urgent = "URGENT: " if alert.urgent else ""
-    return Message(title=f"{urgent}{saying.title}", body="\n".join([*lines, "", FOOTER]))
+    return Message(title=f"{urgent}{headline.title}", body="\n".join([*lines, "", FOOTER]))
 
 
 def inert(text: str, *, limit: int) -> str:
     r"""The text without control, format or surrogate characters, in at most `limit` characters.
 
     Every kind of line end becomes `\n`, a tab a blank. Mentions, tags and named links are broken.
-    A text that was cut ends in `CUT`.
+    A cut text ends in `TRUNCATION_MARK`.
     """
-    # Cut before the work as well as after it, so that the work is bounded whatever comes in.
+    # Cut before the work as well as after it, so that the work is bounded.
     start = text[: 2 * limit]
     lines = _LINE_ENDS.sub("\n", start).replace("\t", " ")
-    seen = "".join(c for c in lines if c == "\n" or unicodedata.category(c) not in _UNSEEN)
-    still = _LIVE.sub(r"\g<0> ", seen)
+    seen = "".join(c for c in lines if c == "\n" or unicodedata.category(c) not in _INVISIBLE)
+    still = _ACTIVE.sub(r"\g<0> ", seen)
     if len(still) <= limit and len(start) == len(text):
         return still
-    return still[: max(limit - len(CUT), 0)] + CUT
+    return still[: max(limit - len(TRUNCATION_MARK), 0)] + TRUNCATION_MARK
 
 
 def one_line(text: str, *, limit: int) -> str:
@@ -240,7 +240,7 @@ def one_line(text: str, *, limit: int) -> str:
 
 def quoted(text: str, *, limit: int, whole: bool = False) -> str:
     """Text from outside on one line, inert and capped; receipt numbers masked unless `whole`."""
-    # Masked before it is cut: half a receipt is none that could be recognised.
+    # Masked before it is cut: half a receipt would not be recognised.
     seen = one_line(text, limit=2 * len(text) + limit)
     return one_line(seen if whole else _RECEIPT.sub(_masked, seen), limit=limit)
 
@@ -256,28 +256,28 @@ def for_people(at: Micros, zone: ZoneInfo) -> str:
 
 
 def without_markup(text: str) -> str:
-    """What a source sent, entities decoded and tags stripped."""
+    """The text with entities decoded and tags stripped."""
     return _TAG.sub(" ", decoded(text))
 
 
 def _masked(found: re.Match[str]) -> str:
-    """As `mask` shows a receipt, whatever its spelling was."""
+    """The receipt as `mask` shows it, whatever its spelling."""
     plain = unicodedata.normalize("NFKC", found[0])
     solid = "".join(char for char in plain if char.isalnum())
     return mask(solid.upper())
 
 
 def _warnings(alert: Alert, facts: CaseFacts, *, whole: bool) -> list[str]:
-    """What the reader must know before acting on the rest."""
+    """Lines that the reader must know before acting on the others."""
     event = facts.event
     status = quoted(without_markup(event.delivered_status or "none"), limit=60, whole=whole)
     kind = quoted(without_markup(event.type or "none"), limit=60, whole=whole)
     later = f" ({facts.current_status})" if facts.current_status else ""
-    stands_in = f"Sent here because channel {alert.stands_in_for} failed."
+    fallback = f"Sent here because channel {alert.stands_in_for} failed."
     given = [
         (Tag.TEST in event.tags, _TEST),
         (alert.may_repeat, MAY_REPEAT),
-        (bool(alert.stands_in_for), stands_in),
+        (bool(alert.stands_in_for), fallback),
         (Flag.LATE in event.flags, f"Arrived late: a later status{later} is already known."),
         (Flag.STALE_SIGNATURE in event.flags, "Delivered late: signed some time before it came."),
         (

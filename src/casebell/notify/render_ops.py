@@ -1,4 +1,4 @@
-"""What a message to operations says: a title and lines for each topic, and a test's."""
+"""Renders messages to operations and tests of channels: a title and lines for each topic."""
 
 from casebell.events import Message
 from casebell.notify.render import MAY_REPEAT, quoted, without_markup
@@ -20,11 +20,11 @@ from casebell.ops_messages import (
 )
 
 #: Characters of a field in an operations message.
-_LONGEST_FIELD = 800
+_MAX_FIELD = 800
 
-#: Operations messages: a title and lines, with the message's fields by name. Fields are configured
-#: names, our own words and numbers; they are made inert all the same.
-OPS_WORDS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
+#: By topic: a title and lines, with the message's fields by name. Fields are configured names, our
+#: own words and numbers; they are made inert nevertheless.
+OPS_TEXTS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
     DeliveriesHeld: (
         "Deliveries held: {source}",
         (
@@ -150,13 +150,13 @@ def render_ops(message: OpsMessage | None, *, may_repeat: bool = False) -> Messa
     """The message of an operations or test alert.
 
     Raises:
-        LookupError: what was stored could not be read.
+        LookupError: the stored message could not be read.
     """
     if message is None:
         raise LookupError
-    title, lines = OPS_WORDS[type(message)]
+    title, lines = OPS_TEXTS[type(message)]
     safe = {
-        name: quoted(without_markup(str(getattr(message, name))), limit=_LONGEST_FIELD)
+        name: quoted(without_markup(str(getattr(message, name))), limit=_MAX_FIELD)
         for name in message.__struct_fields__
     }
     body = [MAY_REPEAT] if may_repeat else []

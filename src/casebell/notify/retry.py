@@ -1,4 +1,4 @@
-"""Again or never: where one attempt leaves its alert. Pure."""
+"""The next state of an alert after an attempt: sent, failed, or when to try again. Pure."""
 
 from casebell.events import (
     Alert,
@@ -11,27 +11,27 @@ from casebell.events import (
     SendResult,
 )
 
-#: Seconds before the second attempt; doubled for each one after it.
+#: Seconds before the second attempt; doubled for each further one.
 FIRST_WAIT = 5.0
-#: Seconds between attempts at most.
-LONGEST_WAIT = 15 * 60.0
+#: Most seconds between two attempts.
+MAX_WAIT = 15 * 60.0
 #: The same for an urgent alert.
-LONGEST_URGENT_WAIT = 2 * 60.0
-#: Doubling further than this changes nothing, and would overflow in the end.
-_MOST_DOUBLINGS = 20
+MAX_URGENT_WAIT = 2 * 60.0
+#: Further doubling does not change the wait, and would overflow in the end.
+_MAX_DOUBLINGS = 20
 _SECOND = 1_000_000
 
 
 def next_state(
     alert: Alert, result: SendResult, *, max_age: float, now: Micros, random: float
 ) -> NextState:
-    """What follows from the attempt that gave `result`.
+    """The alert's state after the attempt that gave `result`.
 
     Args:
-        alert: as it was claimed: its attempts count this one in.
-        max_age: seconds since the alert was made, or an operator asked for it again. A wait that
-            would pass it is shortened to a last attempt at that moment, unless the service itself
-            asked for the wait.
+        alert: as claimed; its attempts include this one.
+        max_age: seconds after which the alert fails, since it was made or an operator retried it.
+            A wait beyond it is shortened to a last attempt at that moment, unless the service
+            itself asked for the wait.
         random: in [0, 1); spreads the waits between half and the whole of their length.
     """
     if result.delivered:
@@ -41,7 +41,7 @@ def next_state(
     last_moment = (alert.retried_at or alert.created_at) + round(max_age * _SECOND)
     asked = now + round((result.retry_after or 0.0) * _SECOND)
     never = result.outcome in (Outcome.AUTH, Outcome.PERMANENT)
-    # Somebody waits for a test: it is answered at once, whatever the answer is.
+    # A test is not tried again: an operator waits for its result.
     if never or alert.kind is AlertKind.TEST:
         return _failed(alert, result.reason or FailureReason.UNKNOWN, now=now)
     if now >= last_moment or asked > last_moment:
@@ -65,6 +65,6 @@ def _failed(alert: Alert, reason: FailureReason, *, now: Micros) -> NextState:
 
 
 def _backoff(*, attempts: int, urgent: bool) -> float:
-    """Seconds, before they are spread."""
-    doublings = min(max(attempts - 1, 0), _MOST_DOUBLINGS)
-    return min(FIRST_WAIT * (1 << doublings), LONGEST_URGENT_WAIT if urgent else LONGEST_WAIT)
+    """Seconds of the wait, before it is spread."""
+    doublings = min(max(attempts - 1, 0), _MAX_DOUBLINGS)
+    return min(FIRST_WAIT * (1 << doublings), MAX_URGENT_WAIT if urgent else MAX_WAIT)

@@ -1,7 +1,7 @@
-"""One alert after the other: claim → render → send → record.
+"""Sends an alert: claim → render → send → record.
 
-A send that was claimed is recorded whatever happens; when it was the last attempt, who must hear of
-that is told in the same transaction.
+Every claimed send is recorded. After the last attempt, the alerts that follow from the failure are
+added in the same transaction.
 """
 
 from collections.abc import Callable
@@ -26,11 +26,11 @@ from casebell.notify.escalate import escalate
 from casebell.notify.render import (
     ANY_CHANGE,
     CaseFacts,
-    Saying,
+    Headline,
     Style,
+    headline_of,
     render_case,
     render_plain,
-    say,
 )
 from casebell.notify.render_ops import render_ops
 from casebell.notify.retry import next_state
@@ -38,7 +38,7 @@ from casebell.store import cases, leases, outbox
 from casebell.store.engine import Connection, Store
 from casebell.telemetry import Log, Metrics
 
-#: Seconds between attempts to write to a storage in trouble.
+#: Seconds between attempts to write to a failing storage.
 STORAGE_WAIT = 1.0
 _SECOND = 1_000_000
 
@@ -47,10 +47,10 @@ class Sender:
     """Claims alerts and carries them out.
 
     Args:
-        channels: those in force.
-        owner: names this process in leases.
-        chance: numbers in [0, 1) that spread retries.
-        followed: called after an alert put others into the outbox.
+        channels: returns the channels in force.
+        owner: the owner of this process's leases.
+        chance: returns a number in [0, 1) that spreads retries.
+        followed: called after the failure of an alert added others to the outbox.
     """
 
     def __init__(
@@ -73,12 +73,12 @@ class Sender:
         self._log = log
         self._chance = chance
         self._followed = followed
-        #: By channel, a claim that failed, perhaps after its commit: nobody else will carry it out.
-        self._doubtful: dict[str, Alert] = {}
+        #: By channel, a claim that failed, perhaps after its commit: then it is ours to send.
+        self._uncertain_claims: dict[str, Alert] = {}
 
     async def claim_due(self, channel: str, *, lease: Micros) -> Alert | None:
-        """Claim the channel's next alert, if one is due; only then is something written."""
-        if channel not in self._doubtful:
+        """Claim the channel's next alert, if one is due; otherwise write nothing."""
+        if channel not in self._uncertain_claims:
             async with self._store.read() as connection:
                 due = await outbox.next_due(connection, channel=channel)
             if due is None or due > self._clock.now():
@@ -86,9 +86,9 @@ class Sender:
         return await self.claim(channel, lease=lease)
 
     async def claim(self, channel: str, *, lease: Micros) -> Alert | None:
-        """Claim what is due, or what may have been claimed when the storage broke down."""
+        """Claim the next alert that is due, or keep one whose claim failed after its commit."""
         now = self._clock.now()
-        alert = self._doubtful.pop(channel, None)
+        alert = self._uncertain_claims.pop(channel, None)
         claimed: Alert | None = alert
 
         async def claim(connection: Connection) -> None:
@@ -104,12 +104,12 @@ class Sender:
             await self._store.transact(claim)
         except StorageUnavailable:
             if claimed is not None:
-                self._doubtful[channel] = claimed
+                self._uncertain_claims[channel] = claimed
             raise
         return claimed
 
     async def claim_new(self, new: NewAlert, *, lease: Micros) -> Alert:
-        """Put an alert into the outbox that somebody waits for, and claim it at once."""
+        """Put an alert into the outbox and claim it at once."""
         return await self._store.transact(
             outbox.add_claimed, new=new, owner=self._owner, now=self._clock.now(), lease=lease
         )
@@ -117,10 +117,10 @@ class Sender:
     async def carry_out(
         self, alert: Alert, *, over: Channel, policy: Policy
     ) -> tuple[SendResult, float]:
-        """One attempt, from the claimed alert to its record.
+        """Make one attempt and record it.
 
         Returns:
-            What it came to, and the seconds for which the channel wants to be left alone.
+            The result, and the seconds for which the channel asks for a pause.
         """
         started_at = self._clock.now()
         try:
@@ -129,38 +129,38 @@ class Sender:
             if flaw:
                 result = replace(result, detail=f"{flaw}; {result.detail}".rstrip("; "))
         except StorageUnavailable:
-            # Nothing was sent, so the next attempt is no repeat.
+            # Nothing was sent, so the next attempt cannot repeat a message.
             self._metrics.storage_errors.labels("notify").inc()
-            message, result = _NOTHING, _UNREAD
+            message, result = _NO_MESSAGE, _STORAGE_FAILED
         pause = await self._record(
             alert, message=message, result=result, started_at=started_at, max_age=policy.max_age
         )
         return result, pause
 
     async def give_up(self, alert: Alert) -> None:
-        """End a claimed alert whose channel the configuration no longer has."""
+        """Fail a claimed alert whose channel is not in the configuration."""
         now = self._clock.now()
-        await self._record(alert, message=_NOTHING, result=_GONE, started_at=now, max_age=0.0)
+        await self._record(alert, message=_NO_MESSAGE, result=_GONE, started_at=now, max_age=0.0)
 
     async def _render(self, alert: Alert, style: Style) -> tuple[Message, str]:
-        """The message, and for the record what was wrong where it is the plain one."""
+        """The message; and if it is the plain one, the error for the record."""
         try:
             if alert.kind is not AlertKind.CASE:
                 return render_ops(alert.note, may_repeat=alert.may_repeat), ""
             return render_case(alert, await self._facts(alert), style), ""
         except StorageUnavailable:
             raise
-        except Exception as error:  # noqa: BLE001 - the alert must go out whatever rendering does
+        except Exception as error:  # noqa: BLE001 - of any kind: the alert must be sent
             self._log.error("alert.render_failed", alert=alert.id, error=error)
             flaw = f"a plain message, for making it failed: {type(error).__name__}"
-            return render_plain(alert, await self._saying(alert), style), flaw
+            return render_plain(alert, await self._headline(alert), style), flaw
 
     async def _send(self, channel: Channel, alert: Alert, message: Message) -> SendResult:
         if alert.target not in channel.targets:
             return _GONE
         try:
             return await channel.send(target=alert.target, message=message)
-        except Exception as error:  # noqa: BLE001 - it may have arrived all the same
+        except Exception as error:  # noqa: BLE001 - of any kind: the message may have arrived
             self._log.error("alert.defect", alert=alert.id, channel=alert.channel, error=error)
             return SendResult(
                 outcome=Outcome.AMBIGUOUS,
@@ -177,14 +177,14 @@ class Sender:
         started_at: Micros,
         max_age: float,
     ) -> float:
-        """Record what an attempt came to; insist, because it has happened."""
+        """Record an attempt; try until it works, because the attempt has happened."""
         finished_at = self._clock.now()
         reached = next_state(alert, result, max_age=max_age, now=finished_at, random=self._chance())
         wait = reached.not_before - finished_at
         follow: list[NewAlert] = []
         again = False
         while True:
-            # The clock may have been set back while the storage was away.
+            # The clock may have been set back while the storage failed.
             not_before = min(reached.not_before, self._clock.now() + wait)
             try:
                 if reached.state is AlertState.FAILED:
@@ -204,7 +204,7 @@ class Sender:
             except StorageUnavailable:
                 self._metrics.storage_errors.labels("notify").inc()
                 again = True
-                # Not cut short by an ending: until then it may be the only record there is.
+                # The end does not cut this short: this may be the only record of the attempt.
                 await self._clock.sleep(STORAGE_WAIT)
         if follow:
             self._followed()
@@ -216,9 +216,9 @@ class Sender:
     ) -> list[NewAlert]:
         about = "a message to operations"
         if alert.kind is AlertKind.CASE:
-            about = (await self._saying(alert)).title
+            about = (await self._headline(alert)).title
         reason = str(reached.reason or FailureReason.UNKNOWN)
-        # By what is in force by then.
+        # The policy in force now, not at the start of the attempt.
         policy = self._channels().escalation
         return escalate(policy, alert, result=result, reason=reason, about=about, now=now)
 
@@ -228,11 +228,11 @@ class Sender:
             event, case, current = await cases.event_with_case(connection, event_id)
         return CaseFacts(event_id=event_id, event=event, case=case, current_status=current)
 
-    async def _saying(self, alert: Alert) -> Saying:
-        """What a case alert is about, in our own words, as far as its event can be read."""
+    async def _headline(self, alert: Alert) -> Headline:
+        """The headline of a case alert; of any change if its event cannot be read."""
         async with self._store.read() as connection:
             state = await cases.known_state_of(connection, alert.event_id or 0)
-        return ANY_CHANGE if state is None else say(*state)
+        return ANY_CHANGE if state is None else headline_of(*state)
 
     def _log_attempt(
         self,
@@ -245,7 +245,7 @@ class Sender:
         reason = str(result.reason or "")
         self._metrics.attempts.labels(alert.channel, str(result.outcome), reason).inc()
         if reached.state is AlertState.SENT:
-            # Not below nothing, where the clock was set back meanwhile.
+            # Not negative, if the clock was set back meanwhile.
             taken = max(0, finished_at - alert.created_at)
             self._metrics.alert_seconds.observe(taken / _SECOND)
         self._log.info(
@@ -268,10 +268,10 @@ _GONE = SendResult(
     reason=FailureReason.TARGET_GONE,
     detail="the configuration no longer has this target",
 )
-_UNREAD = SendResult(
+_STORAGE_FAILED = SendResult(
     outcome=Outcome.RETRYABLE,
     reason=FailureReason.UNKNOWN,
     detail="the storage could not be read; nothing was sent",
 )
-#: What is on record where no message went out.
-_NOTHING = Message(title="", body="")
+#: The recorded message of an attempt that sent none.
+_NO_MESSAGE = Message(title="", body="")

@@ -1,10 +1,9 @@
-"""What a send really did: the answers and errors that the sending library keeps to itself.
+"""Records the answers and errors of a send, which apprise does not return.
 
-Apprise reports a refused login, an unknown name and a bad certificate in the same words, and tells
-the difference only in debug records that carry message text and tokens as well. So the two
-libraries through which nearly every one of its services speaks are wrapped once per process, and
-each exchange made inside `watching()` is noted. Elsewhere the wrapped functions do what they
-always did.
+Apprise reports a refused login, an unknown name and a bad certificate in the same words. Only its
+debug records tell them apart, and those hold message text and tokens. So the two libraries that
+nearly all of its services use are wrapped once per process. The wrappers record each exchange
+inside `recorded_exchanges()`; elsewhere they change nothing.
 """
 
 import functools
@@ -21,7 +20,7 @@ from typing import Any, TypeAlias
 import requests
 
 #: Loggers that write URLs with tokens, or message text.
-_TALKATIVE = ("apprise", "requests", "urllib3")
+_MUTED = ("apprise", "requests", "urllib3")
 #: A level above every record.
 SILENT = logging.CRITICAL * 100
 #: The calls of a mail conversation, from connecting to handing over the text.
@@ -31,11 +30,11 @@ _ERROR_WORD = re.compile(r"[a-z][a-z0-9_]{2,39}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HttpExchange:
-    """One HTTP request and what came of it: an answer or an error."""
+    """One HTTP request, with its answer or error."""
 
     #: Status of the answer; None without one.
     status: int | None = None
-    #: The headers of that name, as sent; "" when absent.
+    #: The headers of these names, as sent; "" without one.
     retry_after: str = ""
     date: str = ""
     #: The single word by which some services name an error: `invalid_token`.
@@ -54,58 +53,58 @@ class SmtpFailure:
 
 Exchange: TypeAlias = HttpExchange | SmtpFailure
 
-#: Where the exchanges of this context are noted; None outside `watching()`.
-_noted: ContextVar[list[Exchange] | None] = ContextVar("casebell_wire", default=None)
+#: The exchanges of this context; None outside `recorded_exchanges()`.
+_recorded: ContextVar[list[Exchange] | None] = ContextVar("casebell_wire", default=None)
 
 
 @contextmanager
-def watching() -> Iterator[list[Exchange]]:
-    """Note every exchange made inside the block by this thread."""
-    _wrap_once()
-    noted: list[Exchange] = []
-    token = _noted.set(noted)
+def recorded_exchanges() -> Iterator[list[Exchange]]:
+    """Record every exchange that this thread makes inside the block."""
+    _wrap_libraries()
+    recorded: list[Exchange] = []
+    token = _recorded.set(recorded)
     try:
-        yield noted
+        yield recorded
     finally:
-        _noted.reset(token)
+        _recorded.reset(token)
 
 
 @functools.cache
 def mute_loggers() -> None:
-    """Keep the libraries from logging anything at all, for the life of the process.
+    """Turn the libraries' logging off, for the life of the process.
 
-    At debug level their records hold the message and tokens, and urllib3 warns with the whole URL
-    of an answer that it cannot read. What matters of it comes back as a result.
+    At debug level their records hold the message and tokens, and a warning of urllib3 holds the
+    whole URL of an answer that it cannot read. The result of a send has the same facts.
     """
-    for name in _TALKATIVE:
+    for name in _MUTED:
         logger = logging.getLogger(name)
         logger.setLevel(SILENT)
         logger.propagate = False
 
 
 @functools.cache
-def _wrap_once() -> None:
+def _wrap_libraries() -> None:
     mute_loggers()
-    wrapped = _noting_http(requests.Session.send)
+    wrapped = _recording_http(requests.Session.send)
     requests.Session.send = wrapped  # type: ignore[method-assign]
     for step in _SMTP_STEPS:
-        setattr(smtplib.SMTP, step, _noting_smtp(step, getattr(smtplib.SMTP, step)))
+        setattr(smtplib.SMTP, step, _recording_smtp(step, getattr(smtplib.SMTP, step)))
 
 
-def _noting_http(send: Callable[..., requests.Response]) -> Callable[..., requests.Response]:
+def _recording_http(send: Callable[..., requests.Response]) -> Callable[..., requests.Response]:
     @functools.wraps(send)
-    def noting(*args: Any, **options: Any) -> requests.Response:
-        noted = _noted.get()
-        if noted is None:
+    def recording(*args: Any, **options: Any) -> requests.Response:
+        recorded = _recorded.get()
+        if recorded is None:
             return send(*args, **options)
         try:
             response = send(*args, **options)
         except Exception as error:
-            noted.append(HttpExchange(error=error))
+            recorded.append(HttpExchange(error=error))
             raise
-        # The body of a streamed answer is not ours to consume.
+        # The caller reads the body of a streamed answer.
         body = b"" if options.get("stream") else response.content
-        noted.append(
+        recorded.append(
             HttpExchange(
                 status=response.status_code,
                 retry_after=response.headers.get("Retry-After", ""),
@@ -115,24 +114,24 @@ def _noting_http(send: Callable[..., requests.Response]) -> Callable[..., reques
         )
         return response
 
-    return noting
+    return recording
 
 
-def _noting_smtp(step: str, call: Callable[..., Any]) -> Callable[..., Any]:
+def _recording_smtp(step: str, call: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(call)
-    def noting(*args: Any, **options: Any) -> Any:
+    def recording(*args: Any, **options: Any) -> Any:
         try:
             return call(*args, **options)
         except Exception as error:
-            noted = _noted.get()
-            # An error on its way out of `sendmail` was noted at the call inside that raised it.
-            if noted is not None and not any(seen.error is error for seen in noted):
-                # `sendmail` itself raises what the server said to the text.
+            recorded = _recorded.get()
+            # `sendmail` passes on errors of inner calls, which are recorded already.
+            if recorded is not None and not any(seen.error is error for seen in recorded):
+                # `sendmail` itself raises the server's refusal of the text.
                 refused_text = isinstance(error, smtplib.SMTPDataError)
-                noted.append(SmtpFailure(step="data" if refused_text else step, error=error))
+                recorded.append(SmtpFailure(step="data" if refused_text else step, error=error))
             raise
 
-    return noting
+    return recording
 
 
 def _error_word(body: bytes) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from casebell.events import Status, Tag
-from casebell.notify.render import SAYINGS, Saying, say
+from casebell.notify.render import HEADLINES, Headline, headline_of
 
 
 def every_combination() -> Iterator[tuple[Status, frozenset[Tag]]]:
@@ -18,29 +18,29 @@ def every_combination() -> Iterator[tuple[Status, frozenset[Tag]]]:
                 yield status, frozenset(tags)
 
 
-def row(when: Status | Tag) -> Saying:
+def row(when: Status | Tag) -> Headline:
     """The words for a status or a tag."""
-    (found,) = [saying for saying in SAYINGS if saying.when is when]
+    (found,) = [headline for headline in HEADLINES if headline.when is when]
     return found
 
 
 def test_everything_has_a_saying() -> None:
     """Whatever the status and however many tags, there are words for one of them."""
     for status, tags in every_combination():
-        assert say(status, tags).when in {status, *tags}
+        assert headline_of(status, tags).when in {status, *tags}
 
 
 def test_the_most_pressing_speaks() -> None:
     """Of status and tags the row that stands highest in the table speaks."""
-    order: list[object] = [saying.when for saying in SAYINGS]
+    order: list[object] = [headline.when for headline in HEADLINES]
     for status, tags in every_combination():
-        spoken = order.index(say(status, tags).when)
+        spoken = order.index(headline_of(status, tags).when)
         assert all(spoken <= order.index(other) for other in {status, *tags} if other in order)
 
 
 def test_every_status_and_telling_tag_has_one_row() -> None:
     """Each status has a row of its own, and each tag but those that change no words."""
-    told = [saying.when for saying in SAYINGS]
+    told = [headline.when for headline in HEADLINES]
     assert len(told) == len(set(told))
     assert set(told) == {*Status, *Tag} - {Tag.NO_INFO, Tag.TEST}
 
@@ -72,15 +72,15 @@ def test_every_status_and_telling_tag_has_one_row() -> None:
 )
 def test_what_is_said(status: Status, tags: set[Tag], title: str) -> None:
     """Combinations that the classifier and the sources really give."""
-    assert say(status, frozenset(tags)).title == title
+    assert headline_of(status, frozenset(tags)).title == title
 
 
 def test_no_row_claims_another_outcome() -> None:
     """Only a denial says denied and only an approval approved; a rejection is neither."""
-    for saying in SAYINGS:
-        words = f"{saying.title} {saying.sentence}".lower()
-        assert ("denied" in words) == (saying.when is Status.DENIED)
-        assert ("approved" in words) == (saying.when is Status.APPROVED)
+    for headline in HEADLINES:
+        words = f"{headline.title} {headline.sentence}".lower()
+        assert ("denied" in words) == (headline.when is Status.DENIED)
+        assert ("approved" in words) == (headline.when is Status.APPROVED)
     assert "This is not a denial." in row(Tag.REJECTED).sentence
 
 
@@ -93,16 +93,16 @@ def test_an_unknown_decision_stays_unknown() -> None:
 
 def test_no_due_date_is_computed() -> None:
     """Where an answer is owed the words point to the notice; no row counts days."""
-    for saying in SAYINGS:
-        words = f"{saying.title} {saying.sentence}"
+    for headline in HEADLINES:
+        words = f"{headline.title} {headline.sentence}"
         assert not re.search(r"\d|\bdays?\b|\bweeks?\b|\bdue\b|\bby\b", words)
     assert "within the time its notice sets" in row(Status.RFE_ISSUED).sentence
 
 
 def test_titles_are_short_and_sentences_are_sentences() -> None:
     """A title fits a locked phone beside its marks; a sentence begins and ends as one."""
-    for saying in SAYINGS:
-        assert len(saying.title) <= 30
-        assert not saying.title.endswith(".")
-        assert saying.sentence.startswith("USCIS ")
-        assert saying.sentence.endswith(".")
+    for headline in HEADLINES:
+        assert len(headline.title) <= 30
+        assert not headline.title.endswith(".")
+        assert headline.sentence.startswith("USCIS ")
+        assert headline.sentence.endswith(".")
