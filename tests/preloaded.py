@@ -11,6 +11,7 @@ for module in (
     "alembic.command",
     "alembic.context",
     "asyncpg",
+    "casebell.cli.demo",
     "casebell.cli.reload",
     "casebell.cli.serve",
     "structlog",

@@ -11,8 +11,9 @@ import io
 import os
 import signal
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing import forkserver, get_context
 from pathlib import Path
 
@@ -27,16 +28,23 @@ class Forked:
 
     Args:
         output: the file that its standard output and standard error are added to.
+        entry: the program's main function; by default that of `casebell`.
     """
 
     def __init__(
-        self, arguments: Sequence[str], *, directory: Path, environ: Mapping[str, str], output: Path
+        self,
+        arguments: Sequence[str],
+        *,
+        directory: Path,
+        environ: Mapping[str, str],
+        output: Path,
+        entry: Callable[[], None] = main,
     ) -> None:
         _have_forkserver()
         output.touch(mode=0o600)
         self._process = _CONTEXT.Process(
             target=_become,
-            args=(list(arguments), directory, dict(environ), output),
+            args=(entry, list(arguments), directory, dict(environ), output),
             # Nothing that a test starts outlives it.
             daemon=True,
         )
@@ -104,7 +112,13 @@ def _have_forkserver() -> None:
             os.environ["PYTHONPATH"] = before
 
 
-def _become(arguments: list[str], directory: Path, environ: dict[str, str], output: Path) -> None:
+def _become(
+    entry: Callable[[], None],
+    arguments: list[str],
+    directory: Path,
+    environ: dict[str, str],
+    output: Path,
+) -> None:
     """Be that command."""
     file = os.open(output, os.O_WRONLY | os.O_APPEND)
     for number in (1, 2):
@@ -114,8 +128,10 @@ def _become(arguments: list[str], directory: Path, environ: dict[str, str], outp
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(directory)
+    # Where the variables say.
+    tempfile.tempdir = None
     sys.argv = ["casebell", *arguments]
-    main()
+    entry()
 
 
 def run_here(*arguments: str, directory: Path) -> tuple[int, str, str]:

@@ -13,17 +13,9 @@ import pytest
 from casebell.sandbox.demo_environment import demo_configuration
 from casebell.sandbox.scenario import SCENARIO
 from casebell.sandbox.server_process import clean_environment
-
-#: Only the first steps, and a configuration of the test's own.
-SHORTENED = """
-import sys
-from casebell.cli.demo import run_demo
-from casebell.sandbox.scenario import SCENARIO
-
-once, steps, *configuration = sys.argv[1:]
-text = open(configuration[0]).read() if configuration else None
-sys.exit(run_demo(once=once == "once", configuration=text, scenario=SCENARIO[: int(steps)]))
-"""
+from processes import Forked, run_here
+from sandbox import first_steps
+from waiting import until_sync
 
 #: A server that writes the line of a delivery a second after it has answered it.
 LATE_LINES = """
@@ -67,54 +59,91 @@ def running_on(place: Path) -> list[str]:
     return found
 
 
-def start(place: Path, *words: str, modules: Path | None = None) -> subprocess.Popen[str]:
-    """A process with the environment of a newcomer who has configured something else.
+def newcomers_environment(place: Path, *, modules: Path | None = None) -> dict[str, str]:
+    """That of somebody who has configured something else.
 
     Args:
-        modules: a folder that its Python, and that of what it starts, looks into first.
+        modules: a folder that Python looks into first.
     """
-    return subprocess.Popen(
-        [sys.executable, *words],
+    return {
+        **clean_environment(),
+        "TMPDIR": str(place),
+        "CASEBELL_SERVER__PORT": "1",
+        "CASEBELL_CONFIG": "/nowhere/config.toml",
+        **({"PYTHONPATH": str(modules)} if modules else {}),
+    }
+
+
+def ran(place: Path, *words: str, modules: Path | None = None) -> tuple[int, str]:
+    """A command as a process from its very beginning: exit code and output."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "casebell", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={
-            **clean_environment(),
-            "TMPDIR": str(place),
-            "CASEBELL_SERVER__PORT": "1",
-            "CASEBELL_CONFIG": "/nowhere/config.toml",
-            **({"PYTHONPATH": str(modules)} if modules else {}),
-        },
+        env=newcomers_environment(place, modules=modules),
+        timeout=110,
+        check=False,
     )
+    return ended.returncode, ended.stdout
 
 
-def shortened(place: Path, *, once: bool, steps: int, configuration: str = "") -> list[str]:
-    """The command line of a scenario that ends early."""
-    words = ["-c", SHORTENED, "once" if once else "stay", str(steps)]
-    if configuration:
-        file = place.parent / "other.toml"
-        file.write_text(configuration)
-        words.append(str(file))
-    return words
+class Demo:
+    """The first steps of the demo, in a process of their own.
 
+    Args:
+        modules: a folder that the Python of its server looks into first.
+    """
 
-def read_until(process: subprocess.Popen[str], pattern: str) -> str:
-    """Its output so far, once a line of it has this; the end of the output fails the test."""
-    assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if re.search(pattern, line):
-            return "".join(lines)
-    pytest.fail(f"ended without {pattern!r}:\n{''.join(lines)}")
+    def __init__(
+        self,
+        place: Path,
+        *,
+        once: bool,
+        steps: int,
+        configuration: str = "",
+        modules: Path | None = None,
+    ) -> None:
+        words = ["once" if once else "stay", str(steps)]
+        if configuration:
+            file = place.parent / "other.toml"
+            file.write_text(configuration)
+            words.append(str(file))
+        self._output = place.parent / "output"
+        self._process = Forked(
+            words,
+            directory=place.parent,
+            environ=newcomers_environment(place, modules=modules),
+            output=self._output,
+            entry=first_steps.main,
+        )
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """A signal, as by a terminal or a service manager."""
+        self._process.send_signal(number)
+
+    def read_until(self, pattern: str) -> str:
+        """Its output so far, once a line of it has this; its end before that fails the test."""
+
+        def found() -> str:
+            ended = self._process.returncode is not None
+            output = self._output.read_text()
+            seen = re.search(pattern, output, re.MULTILINE)
+            assert seen or not ended, f"ended without {pattern!r}:\n{output}"
+            return output if seen else ""
+
+        return str(until_sync(found, f"{pattern!r} in its output"))
+
+    def ended(self) -> tuple[int, str]:
+        """Its exit code and all of its output."""
+        return self._process.wait_sync(60), self._output.read_text()
 
 
 @pytest.mark.slow
 def test_the_whole_scenario(place: Path) -> None:
     """`casebell demo --once` tells every step, finds each as promised, and exits 0."""
-    process = start(place, "-m", "casebell", "demo", "--once")
-    output, _ = process.communicate(timeout=110)
-    assert process.returncode == 0, output
+    code, output = ran(place, "demo", "--once")
+    assert code == 0, output
     titles = re.findall(r"^ ?(\d+)  (.+)$", output, re.MULTILINE)
     assert titles == [(str(number), step.title) for number, step in enumerate(SCENARIO, start=1)]
     last = output.splitlines()[-1]
@@ -161,10 +190,8 @@ def test_it_can_fail(place: Path, mistake: tuple[str, str], step: int, says: str
     right, wrong = mistake
     assert right in demo_configuration()
     configuration = demo_configuration().replace(right, wrong)
-    words = shortened(place, once=True, steps=6, configuration=configuration)
-    process = start(place, *words)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 1
+    code, output = Demo(place, once=True, steps=6, configuration=configuration).ended()
+    assert code == 1
     assert says in output
     assert "The last lines of the server's log:" in output
     assert re.search(r'^      \{.*"event":"delivery.received"', output, re.MULTILINE)
@@ -179,8 +206,8 @@ def test_a_log_line_that_comes_late(place: Path, tmp_path: Path) -> None:
     (modules / "sitecustomize.py").write_text(LATE_LINES)
     right = 'secrets = ["${CASEBELL_DEMO_PARLEY_SECRET}"]'
     configuration = demo_configuration().replace(right, 'secrets = ["somebody else\'s one"]')
-    words = shortened(place, once=True, steps=1, configuration=configuration)
-    output, _ = start(place, *words, modules=modules).communicate(timeout=60)
+    demo = Demo(place, once=True, steps=1, configuration=configuration, modules=modules)
+    _, output = demo.ended()
     shown = output.partition("The last lines of the server's log:")[2]
     assert re.search(r'^      \{.*"outcome":"signature_mismatch"', shown, re.MULTILINE), output
     assert "the server's log\n" not in output
@@ -199,9 +226,8 @@ class TestWithoutTheExtra:
 
     def test_the_demo(self, place: Path, modules: Path) -> None:
         """It names the command that installs the extra, and exits 1."""
-        process = start(place, "-m", "casebell", "demo", "--once", modules=modules)
-        output, _ = process.communicate(timeout=60)
-        assert process.returncode == 1
+        code, output = ran(place, "demo", "--once", modules=modules)
+        assert code == 1
         assert output == (
             "Error: The mail server of `casebell demo` is not installed.\n"
             f"  Install it: {sys.executable} -m pip install 'casebell[demo]'\n"
@@ -210,69 +236,66 @@ class TestWithoutTheExtra:
     def test_what_renders_the_samples(self, place: Path, modules: Path, tmp_path: Path) -> None:
         """`casebell check` renders every sample."""
         for words in (["init", str(tmp_path)], ["check", "--config", f"{tmp_path}/config.toml"]):
-            process = start(place, "-m", "casebell", *words, modules=modules)
-            output, _ = process.communicate(timeout=60)
-            assert process.returncode == 0, output
+            code, output = ran(place, *words, modules=modules)
+            assert code == 0, output
 
 
 def test_a_server_that_does_not_start(place: Path) -> None:
     """Its exit code and its own words are shown."""
     # An address that no machine has.
     configuration = demo_configuration().replace('host = "127.0.0.1"', 'host = "192.0.2.1"')
-    words = shortened(place, once=True, steps=6, configuration=configuration)
-    process = start(place, *words)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 1
+    code, output = Demo(place, once=True, steps=6, configuration=configuration).ended()
+    assert code == 1
     assert "NOT AS EXPECTED: casebell serve" in output
     assert "got       exit code 1\n" in output
     assert "      Error: Cannot listen on 192.0.2.1" in output
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+    ],
+)
 def test_ended_in_the_middle(place: Path, number: signal.Signals) -> None:
     """A signal during the scenario ends it; the exit code says that it did not end by itself."""
-    process = start(place, *shortened(place, once=True, steps=6))
-    read_until(process, "^ 1  ")
-    process.send_signal(number)
-    output, _ = process.communicate(timeout=30)
-    assert process.returncode == 128 + number
+    demo = Demo(place, once=True, steps=6)
+    demo.read_until("^ 1  ")
+    demo.send_signal(number)
+    code, output = demo.ended()
+    assert code == 128 + number
     assert output.endswith("Ended before the last step. Nothing is left of it.\n")
 
 
 def test_it_runs_on_until_ctrl_c(place: Path) -> None:
     """Without --once it names what there is to try, shows what happens, and Ctrl-C is its end."""
-    process = start(place, *shortened(place, once=False, steps=1))
-    output = read_until(process, r"^\d\d:\d\d:\d\d  upstream +[a-z-]+ → \d+ ")
+    demo = Demo(place, once=False, steps=1)
+    output = demo.read_until(r"^\d\d:\d\d:\d\d  upstream +[a-z-]+ → \d+ ")
     config = re.search(r"casebell send --config (\S+) --sample parley-rfe\n", output)
     assert config is not None
-    sent = subprocess.run(
-        [
-            *(sys.executable, "-m", "casebell", "send"),
-            *("--config", config[1], "--sample", "parley-denied"),
-        ],
-        capture_output=True,
-        text=True,
-        env=clean_environment(),
-        timeout=30,
-        check=True,
+    code, sent, _ = run_here(
+        "send", "--config", config[1], "--sample", "parley-denied", directory=place.parent
     )
-    assert sent.stdout.startswith("200 ")
-    read_until(process, r"^\d\d:\d\d:\d\d  rfe-team@example-firm.com +URGENT: Case denied")
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=30)
-    assert process.returncode == 0
+    assert code == 0
+    assert sent.startswith("200 ")
+    demo.read_until(r"^\d\d:\d\d:\d\d  rfe-team@example-firm.com +URGENT: Case denied")
+    demo.send_signal(signal.SIGINT)
+    code, output = demo.ended()
+    assert code == 0
     assert output.endswith("Ended. Nothing is left of the demo.\n")
 
 
 def test_it_notices_that_the_server_is_gone(place: Path) -> None:
     """A server that ends by itself is told, with exit code 1."""
-    process = start(place, *shortened(place, once=False, steps=1))
-    read_until(process, "Ctrl-C ends the demo")
+    demo = Demo(place, once=False, steps=1)
+    demo.read_until("Ctrl-C ends the demo")
     for entry in Path("/proc").glob("[0-9]*"):
         if is_server_on(place, entry):
             os.kill(int(entry.name), signal.SIGKILL)
-    output, _ = process.communicate(timeout=30)
-    assert process.returncode == 1
+    code, output = demo.ended()
+    assert code == 1
     assert "The server has ended by itself." in output
 
 
