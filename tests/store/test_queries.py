@@ -513,14 +513,12 @@ async def plan_of(sqlite_store: Store, *queries: Query) -> list[str]:
 
     await append(sqlite_store, case_event())
     await decide(sqlite_store, 1)
-    assert sqlite_store._writer is not None
-    engine = sqlite_store._writer.sync_engine
     async with writing(sqlite_store) as connection:
-        event.listen(engine, "before_cursor_execute", note)
+        event.listen(connection.sync_connection, "before_cursor_execute", note)
         with watched_driver(lambda sql, given: statements.append((sql, tuple(given)))):
             for query in queries:
                 await query(connection)
-        event.remove(engine, "before_cursor_execute", note)
+        event.remove(connection.sync_connection, "before_cursor_execute", note)
         return [
             str(row.detail)
             for statement, parameters in statements
