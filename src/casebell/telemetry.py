@@ -18,40 +18,39 @@ from typing import Any, Protocol, TextIO, TypeAlias, cast
 from casebell.clock import iso
 from casebell.json_text import ascii_line
 
-#: Where a library's message may go over from its own words to values that it met.
+#: In a library's message, the first character that may begin a value.
 _VALUES = re.compile(r"[<({\['\":%\n]")
 
 _Fields: TypeAlias = MutableMapping[str, Any]
-#: As structlog calls it, with the logger, the level and the line so far.
+#: A function that structlog calls with the logger, the level and the line.
 _Processor: TypeAlias = Callable[[Any, str, _Fields], Any]
 
 
 class Log(Protocol):
-    """A logger as the stages use it: `log.info("delivery.received", source=…)`.
+    """The logger of all rooms: `log.info("delivery.received", source=…)`.
 
     Values are given by name only.
     """
 
     def info(self, event: str, **fields: Any) -> None:
-        """Say what was done."""
+        """Log an action."""
         ...
 
     def warning(self, event: str, **fields: Any) -> None:
-        """Say what an operator should look at some day."""
+        """Log a condition that an operator should examine some day."""
         ...
 
     def error(self, event: str, **fields: Any) -> None:
-        """Say what an operator should look at; an exception is passed as `error`."""
+        """Log a condition that an operator should examine; pass an exception as `error`."""
         ...
 
 
 def configure_logging(stream: TextIO = sys.stdout) -> None:
-    """JSON lines on `stream`; readable text where it is a terminal.
+    """Log JSON lines to `stream`; readable text if it is a terminal.
 
-    Our own events pass through structlog; of other libraries' warnings only the first words, the
-    logger and the exception's class go through the same processors, for they quote what they
-    choked on. A line that cannot be written is lost: a full disk behind the log must not stop the
-    work.
+    Our own events pass through structlog. The warnings of libraries may quote data, so only their
+    first words, logger and exception class go through the same processors. A line that cannot be
+    written is lost: a full disk behind the log must not stop the server.
     """
     import structlog  # noqa: PLC0415 - imports rich, a quarter of a second; most commands log nothing
 
@@ -71,10 +70,10 @@ def configure_logging(stream: TextIO = sys.stdout) -> None:
     root = logging.getLogger()
     root.handlers[:] = [_Foreign(lines, processors)]
     root.setLevel(logging.WARNING)
-    # Else a record that cannot be written is printed with its arguments.
+    # Otherwise a record that cannot be written is printed with its arguments.
     logging.raiseExceptions = False
-    # Below it asyncio tells of slow callbacks; what apprise and its libraries say is turned off
-    # where they are loaded.
+    # At a lower level asyncio logs slow callbacks. The logging of apprise and its libraries is
+    # turned off when they are loaded.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 
@@ -82,22 +81,22 @@ def get_logger() -> Log:
     """The log of the running process."""
     import structlog  # noqa: PLC0415 - as above
 
-    # Bound at once, to the configuration in force: else every line would look for it again.
+    # Bound at once to the configuration in force: otherwise each line would look it up.
     return cast("Log", structlog.get_logger().bind())
 
 
 class _Lines:
-    """Prints lines, where that is possible: what one turn of an event loop says, in one write."""
+    """Prints lines: those of one turn of an event loop in one write."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
         self._lock = threading.Lock()
         self._waiting: list[str] = []
-        #: The loop that will print what waits.
+        #: The loop that will print the lines that wait.
         self._printer: asyncio.AbstractEventLoop | None = None
 
     def info(self, line: str) -> None:
-        """Print one line: at the end of the loop's turn, or at once where no loop runs."""
+        """Print one line: at the end of the loop's turn, or at once without a loop."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -110,11 +109,11 @@ class _Lines:
         elif not scheduled:
             loop.call_soon(self.print)
 
-    # structlog calls the method that is named like the level.
+    # structlog calls the method with the level's name.
     warning = error = info
 
     def print(self) -> None:
-        """Print what waits."""
+        """Print the lines that wait."""
         with contextlib.suppress(OSError, ValueError), self._lock:
             lines, self._waiting, self._printer = self._waiting, [], None
             if lines:
@@ -123,7 +122,7 @@ class _Lines:
 
 
 class _Foreign(logging.Handler):
-    """Writes what libraries log in the shape of our own lines, at once."""
+    """Writes the records of libraries as lines of ours, at once."""
 
     def __init__(self, lines: _Lines, processors: Sequence[_Processor]) -> None:
         super().__init__()
@@ -131,7 +130,7 @@ class _Foreign(logging.Handler):
         self._processors = processors
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record, reduced to what cannot hold a value: a message is its template."""
+        """Write a record without values: of its message only the template's first words."""
         try:
             words = _VALUES.split(str(record.msg), maxsplit=1)[0].strip()
             line: Any = {"event": words, "logger": record.name}
@@ -146,9 +145,9 @@ class _Foreign(logging.Handler):
 
 
 def _stamp(_logger: object, level: str, line: _Fields) -> _Fields:
-    """Level and time; an exception passed as `error=` becomes its class and where it arose.
+    """Add level and time; replace an exception passed as `error=` by its class and place.
 
-    Its text never stays: foreign exceptions quote what they choked on, a URL, a body, a secret.
+    Its text is dropped: exceptions of libraries may quote a URL, a body or a secret.
     """
     line["level"] = level
     line["at"] = iso(time.time_ns() // 1000)
@@ -162,12 +161,12 @@ def _stamp(_logger: object, level: str, line: _Fields) -> _Fields:
 def _as_json(_logger: object, _level: str, line: _Fields) -> str:
     try:
         return ascii_line(line)
-    except Exception:  # noqa: BLE001 - a value that cannot show itself costs its line's fields only
+    except Exception:  # noqa: BLE001 - a value that cannot be encoded costs only the fields of its line
         return ascii_line({name: line[name] for name in ("event", "level", "at")})
 
 
 def _writable(encoding: str) -> _Processor:
-    """A line of text without what the stream's encoding has no bytes for."""
+    """Escapes the characters that the stream's encoding cannot write."""
     return lambda _logger, _level, line: (
         str(line).encode(encoding, "backslashreplace").decode(encoding)
     )
@@ -184,10 +183,10 @@ def _place(trace: TracebackType | None) -> str:
 
 
 class Metrics:
-    """What `/metrics` shows."""
+    """The metrics of `/metrics`."""
 
     def __init__(self) -> None:
-        # Only a server counts.
+        # Imported here: only a server has metrics.
         from prometheus_client import (  # noqa: PLC0415
             CollectorRegistry,
             Counter,

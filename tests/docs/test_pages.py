@@ -10,7 +10,7 @@ import casebell.errors
 from casebell.clock import SystemClock
 from casebell.errors import CasebellError, HeldDelivery
 from casebell.events import FailureReason, HeldReason
-from casebell.http.guard import Gate
+from casebell.http.guard import ConnectionLimiter
 from casebell.notify.load import load_channels
 from casebell.sandbox.deliveries import SAMPLES
 from casebell.settings import load
@@ -147,7 +147,13 @@ def test_every_answer_is_documented() -> None:
 def test_every_metric_is_in_the_contract() -> None:
     """Whoever watches the server finds each name, and none that is not shown."""
     metrics, clock = Metrics(), SystemClock()
-    Gate(limits=ServerSettings, most=1, registry=metrics.registry, clock=clock, log=get_logger())
+    ConnectionLimiter(
+        limits=ServerSettings,
+        max_connections=1,
+        registry=metrics.registry,
+        clock=clock,
+        log=get_logger(),
+    )
     shown = {
         family.name + ("_total" if family.type == "counter" else "")
         for family in metrics.registry.collect()

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from casebell.http.guard import LARGEST_HEAD, MOST_WAITING, Gate, Guard
+from casebell.http.guard import MAX_HEAD_BYTES, MAX_PIPELINED, ConnectionLimiter, Guard
 from casebell.settings.models import ServerSettings
 from contracts.clock_and_log import ManualClock, RecordingLog
 from waiting import until
@@ -41,9 +41,9 @@ class GuardedServer:
         # What is accepted inherits it.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         self.limits = ServerSettings(body_timeout=BODY_TIMEOUT)
-        self.gate = Gate(
+        self.limiter = ConnectionLimiter(
             limits=lambda: self.limits,
-            most=MAX_CONNECTIONS,
+            max_connections=MAX_CONNECTIONS,
             registry=self.registry,
             clock=self.clock,
             log=self.log.log,
@@ -56,7 +56,7 @@ class GuardedServer:
 
     async def open(self) -> None:
         def guarded() -> Guard:
-            return Guard(self.config, self.state, {}, gate=self.gate)
+            return Guard(self.config, self.state, {}, limiter=self.limiter)
 
         self.server = await asyncio.get_running_loop().create_server(guarded, sock=self.socket)
 
@@ -343,9 +343,9 @@ async def test_the_timeout_is_that_of_the_settings_in_force(server: GuardedServe
 async def test_so_many_requests_may_wait_and_no_more(server: GuardedServer) -> None:
     """Those that were taken are answered, then comes a 400 and the end."""
     reader, writer = await asyncio.open_connection(*server.socket.getsockname())
-    writer.write(echo(b"abc") * (MOST_WAITING + 100))
+    writer.write(echo(b"abc") * (MAX_PIPELINED + 100))
     told = await reader.read()
-    assert told.count(b"HTTP/1.1 200") == 1 + MOST_WAITING
+    assert told.count(b"HTTP/1.1 200") == 1 + MAX_PIPELINED
     assert told.count(b"HTTP/1.1 400") == 1
     writer.close()
 
@@ -381,7 +381,7 @@ async def test_a_head_without_end_is_no_request(server: GuardedServer) -> None:
         sent += 1024
         await asyncio.wait({reading}, timeout=0.001)
     assert (await reading).startswith(b"HTTP/1.1 400 ")
-    assert LARGEST_HEAD - 1024 <= sent < 2 * LARGEST_HEAD
+    assert MAX_HEAD_BYTES - 1024 <= sent < 2 * MAX_HEAD_BYTES
     writer.transport.abort()
 
 

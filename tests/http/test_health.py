@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from casebell.errors import StorageUnavailable
-from casebell.http.health import CHECKS_LAST, StatusPages
+from casebell.http.health import CHECKS_CACHED, StatusPages
 from casebell.store.engine import Store
 from casebell.telemetry import Metrics
 from contracts.case_events import case_event
@@ -125,7 +125,7 @@ class TestReady:
         answers = await asyncio.gather(*(ask() for _ in range(10)))
         assert {answer.status_code for answer in answers} == {200}
         assert looked == 1
-        pages.clock.advance(CHECKS_LAST)
+        pages.clock.advance(CHECKS_CACHED)
         assert (await pages.get("/ready")).status_code == 503
         assert looked == 2
 

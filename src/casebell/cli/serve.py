@@ -21,7 +21,7 @@ from casebell.cli.options import Config, settings_for
 from casebell.cli.preflight import preflight
 from casebell.clock import SystemClock
 from casebell.errors import Refusal
-from casebell.http.guard import Gate, Guard
+from casebell.http.guard import ConnectionLimiter, Guard
 from casebell.settings import Settings, load
 from casebell.telemetry import Metrics, configure_logging, get_logger
 
@@ -94,14 +94,14 @@ async def run_server(settings: Settings, *, files: int) -> None:
         read=read,
         hangup=hangup,
     )
-    gate = Gate(
+    limiter = ConnectionLimiter(
         limits=lambda: app.runtime.wiring.settings.server,
-        most=max_connections(files),
+        max_connections=max_connections(files),
         registry=metrics.registry,
         clock=SystemClock(),
         log=log,
     )
-    server = _GuardedServer(_uvicorn_config(app, settings), gate)
+    server = _GuardedServer(_uvicorn_config(app, settings), limiter)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
@@ -119,18 +119,18 @@ class _GuardedServer(uvicorn.Server):
     its main loop and its end ask for.
     """
 
-    def __init__(self, config: uvicorn.Config, gate: Gate) -> None:
+    def __init__(self, config: uvicorn.Config, limiter: ConnectionLimiter) -> None:
         super().__init__(config)
-        self._gate = gate
+        self._limiter = limiter
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self.lifespan.startup()
 
         def guarded() -> Guard:
-            return Guard(self.config, self.server_state, self.lifespan.state, gate=self._gate)
+            return Guard(self.config, self.server_state, self.lifespan.state, limiter=self._limiter)
 
         loop, tls = asyncio.get_running_loop(), self.config.ssl
-        handshake_timeout = self._gate.limits().body_timeout if tls else None
+        handshake_timeout = self._limiter.limits().body_timeout if tls else None
         self.servers = [
             await loop.create_server(
                 guarded, sock=one, ssl=tls, backlog=BACKLOG, ssl_handshake_timeout=handshake_timeout

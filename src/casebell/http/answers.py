@@ -1,4 +1,4 @@
-"""What a sender is told, and one JSON body for every error: docs/contract.md."""
+"""The answers to senders, and one JSON body for every error: docs/contract.md."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, NamedTuple, TypeAlias
@@ -24,11 +24,11 @@ from casebell.receive.accept import Accepted, Held
 
 #: Seconds a sender is asked to wait after a 503; senders back off further by themselves.
 RETRY_AFTER_UNAVAILABLE = 5
-#: Seconds until an address's refusals are forgotten.
+#: Seconds until the count of an address's refusals begins again.
 RETRY_AFTER_REFUSALS = 60
 
 Handler = Callable[[Request], Awaitable[Response]]
-#: Names in lower case, in the order in which they are sent or came.
+#: Names in lower case, in the order of the message.
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 
@@ -41,18 +41,18 @@ class Answer(NamedTuple):
 
 
 def accepted_answer(accepted: Accepted, request_id: str) -> Answer:
-    """What the sender of an authentic delivery is told once it is on disk."""
+    """The answer to an authentic delivery, once it is on disk."""
     if isinstance(accepted, Held):
-        status, told = 202, {"status": "held", "reason": accepted.reason}
+        status, content = 202, {"status": "held", "reason": accepted.reason}
     else:
-        status, told = 200, {"status": accepted.status, "event_id": accepted.key}
-    return _answer(status, told, request_id)
+        status, content = 200, {"status": accepted.status, "event_id": accepted.key}
+    return _answer(status, content, request_id)
 
 
 def error_answer(error: CasebellError, request_id: str) -> Answer:
-    """An error in Parley's Error schema: a stranger reads its class's own sentence and no more."""
-    told = {"error": error.code, "message": (type(error).__doc__ or "").strip()}
-    answer = _answer(error.http_status, told, request_id)
+    """An error in Parley's Error schema, with no text but the docstring of its class."""
+    content = {"error": error.code, "message": (type(error).__doc__ or "").strip()}
+    answer = _answer(error.http_status, content, request_id)
     if isinstance(error, Unavailable):
         answer.headers.append((b"retry-after", b"%d" % RETRY_AFTER_UNAVAILABLE))
     if isinstance(error, TooManyRefusals):
@@ -66,14 +66,14 @@ def error_answer(error: CasebellError, request_id: str) -> Answer:
 
 
 async def respond(send: Send, answer: Answer, *, last: bool = True) -> None:
-    """Send a whole answer; unless it is the `last` message, the connection stays as it is."""
+    """Send a whole answer; unless `last`, the caller ends it with an empty message."""
     status, headers, body = answer
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": not last})
 
 
-def _answer(status: int, told: dict[str, Any], request_id: str) -> Answer:
-    body = encode(told | {"request_id": request_id}).encode()
+def _answer(status: int, content: dict[str, Any], request_id: str) -> Answer:
+    body = encode(content | {"request_id": request_id}).encode()
     headers = [
         (b"content-type", b"application/json"),
         (b"x-request-id", request_id.encode()),
@@ -89,7 +89,7 @@ def error_response(error: CasebellError) -> Response:
 
 
 async def on_http_exception(_request: Request, error: Exception) -> Response:
-    """The framework's own 404 and 405 in our shape."""
+    """The framework's 404 and 405, with our body."""
     if isinstance(error, HTTPException) and error.status_code == 405:
         response = error_response(WrongMethod())
         response.headers["Allow"] = (error.headers or {}).get("Allow", "GET")
@@ -98,7 +98,7 @@ async def on_http_exception(_request: Request, error: Exception) -> Response:
 
 
 async def on_defect(_request: Request, _error: Exception) -> Response:
-    """Something we did not expect; the log has it."""
+    """An unexpected error; it is in the log."""
     return error_response(CasebellError())
 
 
@@ -106,10 +106,10 @@ def row_number(request: Request) -> int:
     """The number of a row in the address.
 
     Raises:
-        HTTPException: 404; it is no number that a row can have.
+        HTTPException: 404; no row can have this number.
     """
     text: str = request.path_params["id"]
-    # int() would take other scripts' digits, and refuse thousands of them with an error of its own.
+    # int() accepts digits of other scripts, and raises another error for thousands of digits.
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise HTTPException(404)
     return int(text)

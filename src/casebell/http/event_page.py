@@ -7,7 +7,7 @@ from casebell.http.answers import row_number
 
 
 async def event_page(request: Request) -> Response:
-    """Where the link of an alert leads while there is no console: no data, only where to look."""
+    """The page: without data of the case, only the command that shows them."""
     number = row_number(request)
     return HTMLResponse(
         "<!doctype html><html lang=en><meta charset=utf-8><title>Casebell</title>"

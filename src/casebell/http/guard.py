@@ -1,8 +1,8 @@
-"""The web server's protocol for one connection, bounded before a request is a request.
+"""The web server's protocol for one connection, with limits on size and time.
 
-uvicorn reads heads without end and waits for them for ever, and takes what stands behind an upgrade
-offer for a request of its own. How large a body may be is the endpoint's affair, and how many
-connections one address may hold a proxy's (docs/decisions/0016-one-http-path.md).
+uvicorn reads endless heads and waits for them for ever, and it parses the body behind an upgrade
+offer as another request. The endpoint limits the size of a body, and a proxy the connections of one
+address (docs/decisions/0016-one-http-path.md).
 """
 
 import asyncio
@@ -23,30 +23,30 @@ from casebell.http.throttle import LogThrottle
 from casebell.settings.models import ServerSettings
 from casebell.telemetry import Log
 
-#: Bytes of a head, a trailer or a chunk's extension that may come without completing it.
-LARGEST_HEAD = 64 * 1024
-#: Bytes of a piece of an answer that does not wait for others.
-LARGE = 16 * 1024
-#: Headers of one request: each costs memory, however short it is.
-MOST_HEADERS = 100
-#: Requests that one connection may have waiting behind one that is being answered.
-MOST_WAITING = 64
-#: Pieces of one body that are shorter than SHORT bytes. A body in chunks of one byte costs the
-#: server seconds of its time, and its sender nothing.
-MOST_SHORT = 4_096
-SHORT = 64
+#: Bytes of an incomplete head, trailer or chunk extension.
+MAX_HEAD_BYTES = 64 * 1024
+#: Bytes of a part of an answer from which it is sent at once.
+FLUSH_BYTES = 16 * 1024
+#: Headers of one request: each costs memory, however short.
+MAX_HEADERS = 100
+#: Requests of one connection that may wait behind the one that is being answered.
+MAX_PIPELINED = 64
+#: Chunks of one body that may be shorter than SMALL_CHUNK_BYTES. A body in chunks of one byte costs
+#: the server seconds, and its sender nothing.
+MAX_SMALL_CHUNKS = 4_096
+SMALL_CHUNK_BYTES = 64
 
 
-class TooMuch(Exception):
-    """More than a request or a connection may hold; the parser makes a 400 of it."""
+class OverLimit(Exception):
+    """A request or a connection is over a limit; the parser turns this into a 400."""
 
 
-class Gate:
-    """What all connections share: the bounds for them, and how many were sent away.
+class ConnectionLimiter:
+    """Limits the number of connections, and counts those that it refuses. All of them share it.
 
     Args:
-        limits: the settings in force. `body_timeout` is the patience for a head, too.
-        most: connections that may be open.
+        limits: returns the settings in force. `body_timeout` limits a head as well.
+        max_connections: connections that may be open.
         registry: where the metrics are shown.
     """
 
@@ -54,13 +54,13 @@ class Gate:
         self,
         *,
         limits: Callable[[], ServerSettings],
-        most: int,
+        max_connections: int,
         registry: CollectorRegistry,
         clock: Clock,
         log: Log,
     ) -> None:
         self.limits = limits
-        self._most = most
+        self._max_connections = max_connections
         self._open = Gauge("casebell_connections", "Open connections.", registry=registry)
         self._refused = Counter(
             "casebell_connections_refused",
@@ -70,10 +70,10 @@ class Gate:
         self._throttle = LogThrottle(clock, lines_a_minute=1)
         self._log = log
 
-    def has_place(self, connections: int) -> bool:
-        """Whether the newest of so many connections may stay; says where it may not."""
+    def admits(self, connections: int) -> bool:
+        """Whether the newest of so many connections may stay; logs a refusal."""
         self._open.set(connections)
-        if connections <= self._most:
+        if connections <= self._max_connections:
             return True
         self._refused.inc()
         left_out = self._throttle.line("connections.full")
@@ -81,15 +81,15 @@ class Gate:
             self._log.warning("connections.full", open=connections, left_out=left_out)
         return False
 
-    def left(self, connections: int) -> None:
-        """Note how many are still open."""
+    def closed(self, connections: int) -> None:
+        """Note how many connections are still open."""
         self._open.set(connections)
 
 
 class OneWrite(asyncio.Transport):
-    """A transport that sends together what is written in one turn of the loop: head and body.
+    """A transport that sends the writes of one turn of the loop together: head and body.
 
-    It has what the protocol asks of a transport, and no more.
+    It has only the methods that the protocol uses.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -103,15 +103,15 @@ class OneWrite(asyncio.Transport):
         return self._transport.get_extra_info(name, default)
 
     def is_closing(self) -> bool:
-        """Whether nothing more is sent."""
+        """Whether the transport is closing or closed."""
         return self._transport.is_closing()
 
     def pause_reading(self) -> None:
-        """Take nothing for now."""
+        """Stop reading."""
         self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Take what comes again."""
+        """Read again."""
         self._transport.resume_reading()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -119,8 +119,8 @@ class OneWrite(asyncio.Transport):
         if not self._parts:
             self._loop.call_soon(self._flush)
         self._parts.append(data)
-        if len(data) > LARGE:
-            # Else who streams would not hear that nobody reads.
+        if len(data) > FLUSH_BYTES:
+            # Otherwise a streaming answer would not get back-pressure.
             self._flush()
 
     def close(self) -> None:
@@ -140,25 +140,25 @@ class OneWrite(asyncio.Transport):
 
 
 class Guard(HttpToolsProtocol):
-    """One connection, as strangers hold it.
+    """One connection with its limits.
 
     Reaches into uvicorn and httptools: it overrides the protocol's callbacks, reads its state, and
-    knows what the parser does at an upgrade offer.
+    depends on the parser's behaviour at an upgrade offer.
     """
 
-    #: Until when what is waited for must have come: a head, a body, any request.
-    _until: float | None = None
-    #: Looks at that now and then: a timer for each request would cost as much as reading its head.
-    _watch: asyncio.TimerHandle | None = None
-    #: Until when a client that does not read its answers must have begun to.
-    _unread_until: asyncio.TimerHandle | None = None
-    #: Bytes since the last one that was of use.
+    #: When the head, the body or the next request that is awaited must be complete.
+    _deadline: float | None = None
+    #: Checks that now and then: a timer for each request would cost as much as parsing its head.
+    _timer: asyncio.TimerHandle | None = None
+    #: Ends the connection of a client that does not read its answers.
+    _write_timer: asyncio.TimerHandle | None = None
+    #: Bytes since the last complete head or part of a body.
     _unfinished = 0
-    #: Short pieces of the running body.
-    _short = 0
-    #: The request to which the running body belongs.
+    #: Small chunks of the current body.
+    _small_chunks = 0
+    #: The request whose body is being read.
     _body_of: RequestResponseCycle | None = None
-    #: Whether nothing more is read: the connection ends with the answers under way.
+    #: Whether reading has ended: the connection ends with the answers under way.
     _ending = False
 
     def __init__(
@@ -168,22 +168,22 @@ class Guard(HttpToolsProtocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
-        gate: Gate,
+        limiter: ConnectionLimiter,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._gate = gate
+        self._limiter = limiter
 
     # ── The connection ───────────────────────────────────────────────────────────────────────────
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request, if there is a place for one more."""
+        """Wait for a request; refuse the connection if too many are open."""
         super().connection_made(OneWrite(transport, self.loop))
-        self._wait(self._patience)
-        if not self._gate.has_place(len(self.connections)):
+        self._set_deadline(self._timeout)
+        if not self._limiter.admits(len(self.connections)):
             self._refuse(Unavailable())
 
     def data_received(self, data: bytes) -> None:
-        """Take what came, unless too much of it leads nowhere."""
+        """Parse the data; refuse a request that stays incomplete for too many bytes."""
         if self._ending or self.transport.is_closing():
             return
         self._unfinished += len(data)
@@ -191,15 +191,15 @@ class Guard(HttpToolsProtocol):
             self._feed(data)
         except httptools.HttpParserError:
             self._refuse(RequestError())
-        if self._unfinished > LARGEST_HEAD and not self._ending:
+        if self._unfinished > MAX_HEAD_BYTES and not self._ending:
             self._refuse(RequestError())
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """The client says no more; what it asked before is answered all the same."""
+        """The client sends no more; its complete requests are answered."""
         if self._body_of is not None:
             self._refuse(RequestError())
         elif self.idle:
-            # The last answer may still wait for the end of this turn.
+            # Not at once: the last answer may wait for the end of this turn.
             self.transport.close()
         else:
             self.cycle.keep_alive = False
@@ -207,106 +207,106 @@ class Guard(HttpToolsProtocol):
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing to wait for any more."""
-        self._until = None
-        if self._watch is not None:
-            self._watch.cancel()
+        """Cancel the timers."""
+        self._deadline = None
+        if self._timer is not None:
+            self._timer.cancel()
         self.resume_writing()
         super().connection_lost(exc)
-        self._gate.left(len(self.connections))
+        self._limiter.closed(len(self.connections))
 
     def pause_writing(self) -> None:
-        """The client does not read its answers: for so long, then it has had its time."""
+        """The client does not read its answers: end the connection after the time-out."""
         super().pause_writing()
-        self._unread_until = self.loop.call_later(self._patience, self.transport.abort)
+        self._write_timer = self.loop.call_later(self._timeout, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """It reads."""
+        """The client reads again."""
         super().resume_writing()
-        if self._unread_until is not None:
-            self._unread_until.cancel()
-            self._unread_until = None
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
 
     # ── A request ────────────────────────────────────────────────────────────────────────────────
 
     def on_message_begin(self) -> None:
-        """A head begins, and must end in time; not behind the last answer."""
+        """A head begins, and must end in time. Behind the last answer it is refused."""
         if self.transport.is_closing():
-            raise TooMuch
+            raise OverLimit
         super().on_message_begin()
-        self._until = None
-        self._wait(self._patience)
+        self._deadline = None
+        self._set_deadline(self._timeout)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; trailers come late for everybody and are dropped."""
+        """Keep a header; drop a trailer."""
         if self._body_of is None:
-            if len(self.headers) >= MOST_HEADERS:
-                raise TooMuch
+            if len(self.headers) >= MAX_HEADERS:
+                raise OverLimit
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """A head is complete, and its body must be in time."""
         if self.parser.should_upgrade():
-            # It comes again, without the offer.
+            # The head is parsed again, without the offer.
             return
-        if len(self.pipeline) >= MOST_WAITING:
-            # A few hundred kilobytes hold ten thousand requests, and each of them takes memory.
-            raise TooMuch
-        self._unfinished = self._short = 0
+        if len(self.pipeline) >= MAX_PIPELINED:
+            # A few hundred kilobytes can hold ten thousand requests, and each takes memory.
+            raise OverLimit
+        self._unfinished = self._small_chunks = 0
         super().on_headers_complete()
         self._body_of = self.cycle
-        self._until = None
-        self._wait(self._patience)
+        self._deadline = None
+        self._set_deadline(self._timeout)
 
     def on_body(self, body: bytes) -> None:
         """A part of a body."""
         self._unfinished = 0
-        if len(body) < SHORT:
-            self._short += 1
-            if self._short > MOST_SHORT:
-                raise TooMuch
+        if len(body) < SMALL_CHUNK_BYTES:
+            self._small_chunks += 1
+            if self._small_chunks > MAX_SMALL_CHUNKS:
+                raise OverLimit
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """A request is complete: from here on the application has the time in hand."""
+        """A request is complete: it has no deadline any more."""
         if self.parser.should_upgrade():
             return
         self._unfinished = 0
-        self._until = None
+        self._deadline = None
         self._body_of = None
         super().on_message_complete()
         if not self.parser.should_keep_alive():
-            # A trailer can say so, too; the parser then reads nothing more.
+            # Also by a trailer; the parser then reads nothing more.
             self.cycle.keep_alive = False
         if self.idle:
-            # It was answered before its end.
-            self._settle()
+            # It was answered before its body was complete.
+            self._await_next()
 
     def on_response_complete(self) -> None:
-        """An answer is complete; its request need not be, and the next one may be there."""
+        """An answer is complete; its request may be incomplete, and the next one may wait."""
         if self.pipeline:
             super().on_response_complete()
             return
-        # As the web server does it, but for its timer for each answer.
+        # As in the web server, without its timer for each answer.
         self.server_state.total_requests += 1
         if not self.transport.is_closing():
             self.flow.resume_reading()
-        self._settle()
+        self._await_next()
 
     @property
     def idle(self) -> bool:
-        """Whether no request is under way: none came yet, or the last one is answered."""
+        """Whether no request is under way."""
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is None or cycle.response_complete
 
     # ── An upgrade offer ─────────────────────────────────────────────────────────────────────────
 
     def _feed(self, data: bytes) -> None:
-        """Feed the parser, as if nothing offered an upgrade.
+        """Feed the parser, ignoring offers of an upgrade.
 
-        RFC 9110 7.8 lets a server ignore an offer, and this parser does not: it skips the body and
-        takes what follows for another protocol. So the same head goes to a fresh parser, without
-        the offer, and the body behind it is read as one.
+        RFC 9110 7.8 lets a server ignore an offer, but this parser skips the body and expects
+        another protocol. So the same head goes to a new parser, without the offer, and the body is
+        read.
         """
         rest = memoryview(data)
         while rest:
@@ -321,8 +321,8 @@ class Guard(HttpToolsProtocol):
                 return
             head = self._head_without_offer()
             self.parser = httptools.HttpRequestParser(self)
-            # As the web server's own: what stands behind the last request of a connection is no
-            # reason not to answer that request.
+            # As in the web server: data behind the last request of a connection must not prevent
+            # its answer.
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
             self.parser.feed_data(head)
             rest = rest[end_of_head:]
@@ -337,73 +337,73 @@ class Guard(HttpToolsProtocol):
     # ── The end ──────────────────────────────────────────────────────────────────────────────────
 
     def _refuse(self, error: CasebellError) -> None:
-        """Read nothing more; the error is the last answer, in its turn. A request has only one."""
+        """Read nothing more; the error is the last answer, after those of earlier requests."""
         self._ending = True
         broken, refusal = self._body_of, _refusal(error)
         if self.transport.is_closing():
             return
         if broken is None:
-            self._ask(refusal)
+            self._answer_last(refusal)
         elif broken.response_started:
             broken.keep_alive = False
             if broken.response_complete:
-                self._settle()
+                self._await_next()
         elif self.pipeline:
-            # The newest one waits at the left.
+            # The newest request is at the left.
             self.pipeline[0] = (broken, refusal)
             broken.keep_alive = False
         else:
-            # Its application hears that the client has gone, and writes no answer.
+            # Its application is told that the client disconnected, and writes no answer.
             broken.disconnected = True
             broken.message_event.set()
             self.cycle = None  # type: ignore[assignment]
-            self._ask(refusal)
+            self._answer_last(refusal)
 
-    def _ask(self, app: Any) -> None:
-        """Have something answered that is no request, behind those that are, as the last."""
+    def _answer_last(self, app: Any) -> None:
+        """Answer with `app` after all requests, as the last answer."""
         super().on_message_begin()
         self.url, self.app = b"/", app
         super().on_headers_complete()
-        # The parser may still know the method of an earlier one, and HEAD would have no body.
+        # The parser may still have the method of an earlier request; HEAD would have no body.
         self.scope["method"] = "GET"
         self.cycle.keep_alive = False
 
-    def _settle(self) -> None:
+    def _await_next(self) -> None:
         """Wait for the next request, the rest of a body, or the end of the connection."""
         if not self.cycle.keep_alive:
             self.transport.close()
         if self.transport.is_closing():
-            # What was written must be read in time.
-            self._until = None
-            self._wait(self._patience)
+            # The client must read the answer in time.
+            self._deadline = None
+            self._set_deadline(self._timeout)
         else:
-            self._wait(self._patience if self._body_of else self.timeout_keep_alive)
+            self._set_deadline(self._timeout if self._body_of else self.timeout_keep_alive)
 
     @property
-    def _patience(self) -> float:
-        return self._gate.limits().body_timeout
+    def _timeout(self) -> float:
+        return self._limiter.limits().body_timeout
 
-    def _wait(self, seconds: float) -> None:
-        if self._until is None:
-            self._until = self.loop.time() + seconds
-            if self._watch is None:
-                self._watch = self.loop.call_later(self._patience, self._look)
+    def _set_deadline(self, seconds: float) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.time() + seconds
+            if self._timer is None:
+                self._timer = self.loop.call_later(self._timeout, self._check_deadline)
 
-    def _look(self) -> None:
-        self._watch = None
-        if self._until is None:
+    def _check_deadline(self) -> None:
+        self._timer = None
+        if self._deadline is None:
             return
-        left, late = self._until - self.loop.time(), self._body_of
+        left, late = self._deadline - self.loop.time(), self._body_of
         if left > 0:
-            # What is waited for may have to come sooner next time.
-            self._watch = self.loop.call_later(min(left, self._patience), self._look)
+            # The next deadline may be earlier.
+            self._timer = self.loop.call_later(min(left, self._timeout), self._check_deadline)
         elif self.idle or self.transport.is_closing():
             self.transport.abort()
         elif late is not None and not late.response_started and not self.pipeline:
             self._refuse(BodyTooSlow())
         else:
-            # An earlier request is being answered, and nothing is read meanwhile.
-            self._watch = self.loop.call_later(self._patience, self._look)
+            # An earlier request is being answered; reading waits for it.
+            self._timer = self.loop.call_later(self._timeout, self._check_deadline)
 
 
 def _refusal(error: CasebellError) -> Any:

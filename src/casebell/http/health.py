@@ -1,4 +1,4 @@
-"""Is it alive, is it ready, how is it doing: `/health`, `/ready` and `/metrics`."""
+"""The status pages: `/health`, `/ready` and `/metrics`."""
 
 import asyncio
 import math
@@ -16,10 +16,10 @@ from casebell.store import queries
 from casebell.store.engine import Store
 from casebell.telemetry import Metrics
 
-#: Seconds for which what the checks found is told again: anybody may ask, and looking costs.
-CHECKS_LAST = 1.0
+#: Seconds for which results of checks are reused: anybody may ask, and a check costs.
+CHECKS_CACHED = 1.0
 
-#: A named check: raises or returns False when the part is not ready.
+#: A check: raises StorageUnavailable or returns False while its part is not ready.
 Check = Callable[[], Awaitable[bool]]
 
 
@@ -27,7 +27,7 @@ class StatusPages:
     """The three pages.
 
     Args:
-        checks: by name, what `/ready` asks.
+        checks: of `/ready`, by name.
         metrics_from: networks that may read `/metrics`; to others it does not exist.
     """
 
@@ -45,16 +45,16 @@ class StatusPages:
         self._metrics = metrics
         self._metrics_from = metrics_from
         self._clock = clock
-        self._turn = asyncio.Lock()
-        self._found: dict[str, str] = {}
-        self._found_at = -math.inf
+        self._lock = asyncio.Lock()
+        self._results: dict[str, str] = {}
+        self._checked_at = -math.inf
 
     async def health(self, _request: Request) -> Response:
         """The process lives."""
         return JSONResponse({"status": "ok"})
 
     async def ready(self, _request: Request) -> Response:
-        """Whether a delivery sent now would be taken: 200 or 503, with named checks and no data."""
+        """Whether a delivery would be accepted now: 200 or 503, with the results of checks."""
         results = await self.checks()
         ready = all(result == "ok" for result in results.values())
         return JSONResponse(
@@ -73,24 +73,24 @@ class StatusPages:
             for what, count in waiting.items():
                 self._metrics.waiting.labels(what).set(count)
         except StorageUnavailable:
-            # The counters are worth showing all the more; only the gauges stay as they were.
+            # The counters matter even more now; only the gauges keep their values.
             self._metrics.storage_errors.labels("metrics").inc()
         return Response(
             generate_latest(self._metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
 
     async def checks(self) -> Mapping[str, str]:
-        """What each check found, at most a second ago: "ok" or "failing"."""
-        async with self._turn:
-            if self._clock.monotonic() - self._found_at >= CHECKS_LAST:
-                self._found = {name: await _run(check) for name, check in self._checks.items()}
-                self._found_at = self._clock.monotonic()
-            return self._found
+        """The result of each check, at most a second old: "ok" or "failing"."""
+        async with self._lock:
+            if self._clock.monotonic() - self._checked_at >= CHECKS_CACHED:
+                self._results = {name: await _run(check) for name, check in self._checks.items()}
+                self._checked_at = self._clock.monotonic()
+            return self._results
 
     def _may_read(self, request: Request) -> bool:
-        """Whether the peer, and everybody a proxy says it forwards for, is in `metrics_from`.
+        """Whether the peer, and each address that a proxy forwards for, is in `metrics_from`.
 
-        A proxy on this machine must not open the page to the whole world.
+        A proxy on this machine must not open the page to everybody.
         """
         hops = [request.client.host if request.client else ""]
         for value in request.headers.getlist("x-forwarded-for"):

@@ -1,12 +1,12 @@
-"""`POST /webhooks/{source}`: read a delivery, have it accepted, say so.
+"""`POST /webhooks/{source}`: reads a delivery, accepts it, answers.
 
-    request → read → accept → note → answer
-                │       └ cannot, did not authenticate  → its error
-                └ too large, encoded, unknown source    → its error
+    request → read → accept → count, log → answer
+                │       └ refused, storage fails     → its error
+                └ too large, encoded, unknown source → its error
 
-The connection's guard answers a body that is too slow; here its sender went away.
+The connection's guard answers a body that is too slow; the endpoint sees a disconnected client.
 
-A plain ASGI application; `receive/accept.py` goes on from here.
+This is a plain ASGI application; `receive/accept.py` has the next steps.
 """
 
 import asyncio
@@ -37,13 +37,13 @@ from casebell.settings.models import ServerSettings
 from casebell.telemetry import Log, Metrics
 from casebell.uscis.receipts import mask
 
-#: Where sources post to, each under its name.
+#: The path to which sources post, each with its name behind it.
 WEBHOOKS = "/webhooks/"
-#: How long, and how much of, a body that is refused unread may still come in.
-LINGER_SECONDS = 1.0
-LINGER_BYTES = 4 * 1024 * 1024
-#: What costs a stranger nothing to repeat: the log names some of them.
-_CHEAP = (TooManyRefusals, UnknownSource, WrongMethod)
+#: Limits of reading on after a body was refused.
+DISCARD_SECONDS = 1.0
+DISCARD_BYTES = 4 * 1024 * 1024
+#: Errors that strangers can cause at no cost: only some of them are logged.
+_THROTTLED = (TooManyRefusals, UnknownSource, WrongMethod)
 
 
 class SenderWentAway(Exception):
@@ -51,10 +51,10 @@ class SenderWentAway(Exception):
 
 
 class WebhookEndpoint:
-    """Answers each delivery as docs/contract.md says, counts it and logs what became of it.
+    """Answers each delivery as docs/contract.md says, counts and logs it.
 
     Args:
-        limits: the settings in force, asked for each request.
+        limits: returns the settings in force.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class WebhookEndpoint:
         self._limits = limits
         self._clock = clock
         self._metrics = metrics
-        #: Looked up once for each source and outcome.
+        #: Cached by source and outcome.
         self._counter = cache(metrics.deliveries.labels)
         self._log = log
         self._throttle = LogThrottle(clock)
@@ -85,28 +85,28 @@ class WebhookEndpoint:
             accepted = await self._receiver.accept(delivery)
         except SenderWentAway:
             self._log.info("delivery.abandoned", source=source)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - told apart there
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see _failure
             failure = self._failure(error, source, request_id)
             self._note_failure(failure, source, request_id, since)
-            # The server may be ending: the sender must hear all the same that it may try again.
+            # Also while the server ends: the sender must know that it should try again.
             unread = isinstance(failure, BodyTooLarge | EncodedBody)
             await respond(send, error_answer(failure, request_id), last=not unread)
             if unread:
-                await _linger(receive)
+                await _discard(receive)
                 await send({"type": "http.response.body"})
         else:
             self._note(accepted, source, request_id, since)
             await respond(send, accepted_answer(accepted, request_id))
 
     async def _read(self, scope: Scope, receive: Receive, source: str, request_id: str) -> Delivery:
-        """The whole delivery; what can be refused without its body is refused first."""
+        """Read the whole delivery; refuse it before its body where that is possible."""
         if not self._receiver.knows(source):
             raise UnknownSource
         if scope["method"] != "POST":
             raise WrongMethod
         limits = self._limits()
         headers, peer = scope["headers"], scope.get("client")
-        forwarded = _see_head(headers, max_body=limits.max_body)
+        forwarded = _check_headers(headers, max_body=limits.max_body)
         body = await _read_body(receive, max_body=limits.max_body)
         return Delivery(
             source=source,
@@ -121,9 +121,9 @@ class WebhookEndpoint:
         if isinstance(error, CasebellError):
             return error
         if isinstance(error, asyncio.CancelledError):
-            # The server ends and waited long enough.
+            # The server ends, and its time for open requests is over.
             return ShuttingDown()
-        # A defect of ours must make the sender try again.
+        # After a defect of ours the sender must try again.
         self._log.error("delivery.defect", source=source, request_id=request_id, error=error)
         return Unavailable()
 
@@ -152,10 +152,10 @@ class WebhookEndpoint:
     def _note_failure(
         self, failure: CasebellError, source: str, request_id: str, since: float
     ) -> None:
-        # A stranger's path must not make up label values.
+        # A label must not be a value that a stranger chose.
         known = source if self._receiver.knows(source) else "unknown"
         self._counter(known, failure.code).inc()
-        left_out = self._throttle.line(failure.code) if isinstance(failure, _CHEAP) else 0
+        left_out = self._throttle.line(failure.code) if isinstance(failure, _THROTTLED) else 0
         if left_out is not None:
             self._log.info(
                 "delivery.received",
@@ -167,10 +167,14 @@ class WebhookEndpoint:
             )
 
 
-def _see_head(headers: Headers, *, max_body: int) -> list[bytes]:
-    """Look at a delivery's headers before its body; return the values of X-Forwarded-For.
+def _check_headers(headers: Headers, *, max_body: int) -> list[bytes]:
+    """Check a delivery's headers before its body is read.
 
-    Raises EncodedBody, BodyTooLarge.
+    Returns:
+        The values of X-Forwarded-For.
+
+    Raises:
+        EncodedBody, BodyTooLarge: the body must not be read.
     """
     forwarded: list[bytes] = []
     for name, value in headers:
@@ -184,12 +188,12 @@ def _see_head(headers: Headers, *, max_body: int) -> list[bytes]:
 
 
 def _too_long(value: bytes, limit: int) -> bool:
-    """Whether a Content-Length is over the limit; what is no number is the server's to refuse."""
+    """Whether a Content-Length is over the limit; the server refuses one that is not a number."""
     return value.isdigit() and (len(value) > 15 or int(value) > limit)
 
 
 async def _read_body(receive: Receive, *, max_body: int) -> bytes:
-    """The whole body, read once and bounded."""
+    """Read the whole body, up to `max_body`."""
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -205,16 +209,16 @@ async def _read_body(receive: Receive, *, max_body: int) -> bytes:
             return b"".join(chunks)
 
 
-async def _linger(receive: Receive) -> None:
-    """Take some more of a body that was answered already, and throw it away.
+async def _discard(receive: Receive) -> None:
+    """Read and discard more of a body that was answered already.
 
-    Closing while the sender still writes would reset the connection, and the sender would see that
-    instead of the answer.
+    Closing the connection while the sender writes would reset it, and the sender would see the
+    reset instead of the answer.
     """
     size = 0
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(LINGER_SECONDS):
-            while size < LINGER_BYTES:
+        async with asyncio.timeout(DISCARD_SECONDS):
+            while size < DISCARD_BYTES:
                 message = await receive()
                 size += len(message.get("body", b""))
                 if not message.get("more_body", False):
