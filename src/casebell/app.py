@@ -143,7 +143,7 @@ class Entrance(Starlette):
     """The application, with a way of its own for deliveries.
 
     Middleware and routing cost a delivery much of what a bare server needs for it, and do nothing
-    for it: its endpoint answers in the contract's shape whatever happens.
+    for it: its endpoint answers as docs/contract.md says whatever happens.
     """
 
     def __init__(self, deliveries: ASGIApp, *, runtime: Runtime, **rest: Any) -> None:

@@ -16,7 +16,13 @@ SOURCE = ROOT / "src/casebell"
 UPSTREAM = "docs/decisions/upstream.md"
 #: The decisions of that page, by number.
 HEADINGS = re.findall(r"^### ([A-E]\d{1,2}|R)\. \S", PAGES[UPSTREAM], re.MULTILINE)
-_NUMBER = re.compile(r"\b[A-E]\d{1,2}\b")
+_NUMBER = re.compile(r"\b(?:[A-E]\d{1,2}|R)\b")
+#: One that leads nowhere where it stands alone. "R" alone may be anything.
+_ALONE = re.compile(r"\b[A-E]\d{1,2}\b|\bdecisions? R\b")
+#: Numbers after the page's name; what stands between two of them may be the end of a line.
+_NUMBERS = re.compile(rf"{re.escape(UPSTREAM)}((?:,?\s+(?:and |to )?{_NUMBER.pattern})+)")
+#: Words that once led to papers outside this repository.
+_LEADS_OUT = re.compile(r"\bthe contract\b|\bboth seeds\b", re.IGNORECASE)
 _PATH = re.compile(r"(?<![\w/.])(?:src|tests|docs|\.ci)/[\w./*-]*\w")
 #: The rooms of the source; a comment may leave out what stands before them.
 ROOMS = sorted(path.name for path in SOURCE.iterdir() if (path / "__init__.py").exists())
@@ -63,6 +69,23 @@ OTHERS = {
 }
 
 
+@functools.cache
+def messages() -> dict[str, str]:
+    """What the program says to people: the texts in each module of the source."""
+    return {
+        f"{path.relative_to(ROOT)}, a text": "\n".join(
+            node.value
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        )
+        for path in sorted(SOURCE.rglob("*.py"))
+    }
+
+
+#: All pages but the one that has the numbers as its headings.
+_OTHER_PAGES = {name: text for name, text in PAGES.items() if name != UPSTREAM}
+
+
 def test_decisions_have_one_heading_each() -> None:
     """In order, so that a reader finds a number by eye."""
     order = [(number[0], int(number[1:])) for number in HEADINGS if number != "R"]
@@ -70,17 +93,32 @@ def test_decisions_have_one_heading_each() -> None:
     assert HEADINGS.count("R") == 1
 
 
+def test_a_number_stands_beside_its_page() -> None:
+    """Neither a comment, a message nor a page has such a number without the page's name."""
+    assert {
+        name: found
+        for name, said in (modules() | messages() | _OTHER_PAGES).items()
+        if (found := _ALONE.findall(_NUMBERS.sub("", said)))
+    } == {}
+
+
 def test_a_number_leads_to_a_decision() -> None:
-    """What looks like "A5" in a comment is a heading of the page about the upstream."""
-    lost = {name: set(_NUMBER.findall(said)) - set(HEADINGS) for name, said in modules().items()}
-    assert {name: numbers for name, numbers in lost.items() if numbers} == {}
+    """Each number beside the page's name is a heading of that page."""
+    named = {
+        name: set(_NUMBER.findall(" ".join(_NUMBERS.findall(said))))
+        for name, said in (modules() | messages() | _OTHER_PAGES).items()
+    }
+    assert any(named.values())
+    assert {name: lost for name, found in named.items() if (lost := found - set(HEADINGS))} == {}
 
 
-def test_a_decision_that_a_page_names_is_there() -> None:
-    """By its number on the upstream's page; the others are links."""
-    for page, text in PAGES.items():
-        named = re.findall(r"\b[Dd]ecisions? ([A-E]\d{1,2})\b", text)
-        assert set(named) <= set(HEADINGS), page
+def test_no_word_leads_out() -> None:
+    """What programs may rely on is a page of this repository, which a comment or message names."""
+    assert {
+        name: found
+        for name, said in (modules() | messages()).items()
+        if (found := _LEADS_OUT.findall(said))
+    } == {}
 
 
 def test_a_path_that_a_comment_names_is_there() -> None:

@@ -157,7 +157,7 @@ class TestDeciding:
     async def test_a_late_change_is_told_and_does_not_turn_the_case_back(
         self, store: Store
     ) -> None:
-        """What happened earlier but comes later still alerts; the case keeps its status (C5)."""
+        """What happened earlier but comes later still alerts; the case keeps its status."""
         late = OCCURRED_AT + DAY * 10**7
         approved = received("evt_1", delivered_status="approved", text="", occurred_at=late)
         await store_undecided(store, approved, case_event("evt_2"))
@@ -203,7 +203,7 @@ class TestOperations:
     """What operations hear."""
 
     async def test_a_conflict_is_told_once(self, store: Store) -> None:
-        """Another body under a used key is routed like any event, and operations hear once (C6)."""
+        """Another body under a used key is routed like any event, and operations hear once."""
         await store_undecided(store, received("evt_1"))
         harness = RouterHarness(store)
         await harness.route()
@@ -238,7 +238,7 @@ class TestOperations:
     async def test_a_contradiction_is_told_once(
         self, store: Store, delivered: str, text: str, flag: Flag
     ) -> None:
-        """A source that contradicts itself is told of with what it said (C3, D4)."""
+        """A source that contradicts itself is told of with what it said."""
         event = case_event(delivered_status=delivered, text=text, type="case.rfe.issued")
         await store_undecided(store, event)
         harness = RouterHarness(store)

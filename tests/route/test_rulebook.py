@@ -70,7 +70,7 @@ async def test_after_a_restart_it_is_the_same(store: Store) -> None:
 
 
 async def test_new_meanings(store: Store) -> None:
-    """What the operator says of words and receipts counts from the next event on (E10)."""
+    """What the operator says of words and receipts counts from the next event on."""
     harness = RouterHarness(store)
     for number, meanings in enumerate(
         (

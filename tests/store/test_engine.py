@@ -1,4 +1,4 @@
-"""Connections, locks and errors; and the contract that every backend keeps."""
+"""Connections, locks and errors; and the suite that every backend passes."""
 
 # Files are small here and nothing else runs on the loop:
 # ruff: noqa: ASYNC220, ASYNC240

@@ -295,7 +295,7 @@ class TestRepeats:
 
 
 class TestConflicts:
-    """The same key with other content (decisions B7, C6)."""
+    """The same key with other content: docs/decisions/upstream.md, B7 and C6."""
 
     async def test_both_are_kept(self, store: Store, log: EventLog) -> None:
         """The first stays, the other becomes a revision; both are flagged, all is journalled."""

@@ -1,4 +1,4 @@
-"""Read models: the contract's JSON, filters, pages; and that an index serves each of them."""
+"""Read models: their JSON, filters and pages; and that an index serves each of them."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -87,7 +87,7 @@ async def decide(store: Store, event_id: int) -> int:
 
 
 class TestEventJson:
-    """An event as the contract has it."""
+    """An event as docs/contract.md has it."""
 
     async def test_without_a_verdict(self, store: Store) -> None:
         """An event that waits to be routed has no status and no tags, and no filter takes it."""
@@ -104,7 +104,7 @@ class TestEventJson:
         assert not any(filtered)
 
     async def test_without_a_decision(self, store: Store) -> None:
-        """The fields are the contract's, in its order, and the values those that were stored."""
+        """The fields are those of docs/contract.md, and the values those that were stored."""
         sent = case_event(flags=frozenset({Flag.NAIVE_TIME}))
         await append(store, sent, sent)
         async with store.read() as connection:
@@ -264,7 +264,7 @@ class TestWhy:
             }
 
     async def test_alerts(self, store: Store) -> None:
-        """Alerts have the contract's fields; filters and cursor narrow them, newest first."""
+        """With the fields of docs/contract.md, newest first; filters and cursor narrow them."""
         ids = await append(store, *[case_event(f"evt_{n}") for n in range(3)])
         changes = [await decide(store, event_id) for event_id in ids]
         await send_one(store)
