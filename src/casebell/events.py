@@ -157,16 +157,6 @@ class VerifiedDelivery(Value):
     hold: HeldReason | None = None
 
 
-class Classification(Value):
-    """The status that counts, and what a reader should know of how it came about."""
-
-    #: Effective status: delivered, or read from the text.
-    status: Status
-    tags: frozenset[Tag]
-    #: STATUS_CONFLICT and TEXT_CONFLICT, where they apply.
-    flags: frozenset[Flag] = frozenset()
-
-
 class CaseEvent(Value):
     """One distinct thing a source told us, unique per (source, key) for ever."""
 
@@ -199,33 +189,6 @@ class CaseEvent(Value):
     address: str
     idempotency_key: str | None
     request_id: str
-
-    def classified(self, by: Classification) -> "ClassifiedEvent":
-        """The same event with its classification, whose flags join its own."""
-        return ClassifiedEvent(
-            source=self.source,
-            key=self.key,
-            key_basis=self.key_basis,
-            type=self.type,
-            receipt=self.receipt,
-            receipt_raw=self.receipt_raw,
-            delivered_status=self.delivered_status,
-            delivered_category=self.delivered_category,
-            text=self.text,
-            occurred_at=self.occurred_at,
-            occurred_raw=self.occurred_raw,
-            time_basis=self.time_basis,
-            received_at=self.received_at,
-            flags=self.flags | by.flags,
-            body=self.body,
-            body_sha256=self.body_sha256,
-            secret_label=self.secret_label,
-            address=self.address,
-            idempotency_key=self.idempotency_key,
-            request_id=self.request_id,
-            status=by.status,
-            tags=by.tags,
-        )
 
 
 class ClassifiedEvent(CaseEvent):

@@ -4,9 +4,10 @@ import hashlib
 import json
 from typing import Any
 
+from msgspec.structs import asdict
+
 from casebell.events import (
     CaseEvent,
-    Classification,
     ClassifiedEvent,
     KeyBasis,
     Status,
@@ -68,4 +69,9 @@ def classified_event(
     **fields: Any,
 ) -> ClassifiedEvent:
     """The same with the status that counts."""
-    return case_event(key, **fields).classified(Classification(status=status, tags=tags))
+    return classified(case_event(key, **fields), status=status, tags=tags)
+
+
+def classified(event: CaseEvent, *, status: Status, tags: frozenset[Tag]) -> ClassifiedEvent:
+    """The event with the status that counts."""
+    return ClassifiedEvent(**asdict(event) | {"status": status, "tags": tags})

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from casebell.events import (
     CaseEvent,
     Change,
-    Classification,
     ClassifiedEvent,
     Decided,
     DecisionOutcome,
@@ -21,7 +22,7 @@ from casebell.store.engine import Connection, Store
 from casebell.store.event_log import Appended, append_events
 from casebell.store.statements import Driver
 from casebell.store.unit_of_work import UnitOfWork
-from contracts.case_events import OCCURRED_AT, RECEIVED_AT, same_json
+from contracts.case_events import OCCURRED_AT, RECEIVED_AT, classified, same_json
 
 DECISION = {"outcome": "nobody", "notify": [], "rules": [], "because": "no rule «matched»"}
 
@@ -42,9 +43,8 @@ def make_decision(
     **fields: Any,
 ) -> Decided:
     """A decision that founds a change, or reports a known one."""
-    event = one.event.classified(
-        Classification(status=status, tags=tags, flags=fields.pop("flags", frozenset()))
-    )
+    flags = one.event.flags | fields.pop("flags", frozenset())
+    event = classified(replace(one.event, flags=flags), status=status, tags=tags)
     at, seen_until = fields.pop("at", OCCURRED_AT), fields.pop("seen_until", OCCURRED_AT)
     return Decided(
         **{

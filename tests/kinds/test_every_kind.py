@@ -112,7 +112,7 @@ def receive(kind: str, body: bytes, headers: Headers | None = None) -> Classifie
     headers = credentials(kind, body) if headers is None else headers
     sent = delivery(kind, body, headers)
     event = understand(Authenticator(source).authenticate(sent, now=RECEIVED_AT), source)
-    return event.classified(classify_event(event, Meanings(kinds={kind: kind})))
+    return classify_event(event, Meanings(kinds={kind: kind}))
 
 
 def event_or_reason(
@@ -289,7 +289,7 @@ def test_a_mangled_body_is_an_event_or_held(kind: str) -> None:
             held += 1
             continue
         events += 1
-        _assert_storable(event.classified(classify_event(event, Meanings(kinds={kind: kind}))))
+        _assert_storable(classify_event(event, Meanings(kinds={kind: kind})))
     assert events > 500
     assert held > 500
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.events import CaseEvent, Classification, Flag, Status, Tag
+from casebell.events import CaseEvent, Flag, Status, Tag
 from casebell.kinds import KINDS
-from casebell.route.classification import Meanings, classify_event, classify_fields
+from casebell.route.classification import Classification, Meanings, classify_event, classify_fields
 from contracts.case_events import case_event
 
 GENERIC = "case.status.updated"
@@ -230,7 +230,7 @@ class TestOnAnEvent:
     def test_the_event_gets_it(self) -> None:
         """Its classification's flags join its own; everything else stays as it was received."""
         event = case_event(type="case.denied", flags=frozenset({Flag.NAIVE_TIME}))
-        classified = event.classified(classify_event(event, Meanings()))
+        classified = classify_event(event, Meanings())
         assert (classified.status, classified.tags) == (
             Status.RFE_ISSUED,
             frozenset({Tag.DEADLINE}),

@@ -5,11 +5,10 @@ from typing import Any
 import pytest
 
 from casebell.events import Status, Tag
-from casebell.route.classification import classify_fields
+from casebell.route.classification import IMPLIED_TAGS, classify_fields
 from casebell.route.coverage import CoverageRow, coverage
 from casebell.route.rules import compile_rules
 from casebell.settings import Rule
-from casebell.uscis.implied import IMPLIED_TAGS
 
 
 def table(*rules: tuple[str, Any, list[str]]) -> dict[tuple[str, str], CoverageRow]:

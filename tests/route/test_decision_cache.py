@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from casebell.events import Case, ClassifiedEvent, Flag, Status, Tag
 from casebell.route.decide import decide
-from casebell.route.decision_cache import MAX_CACHED, DecisionCache
 from casebell.route.match import match
+from casebell.route.rulebook import MAX_CACHED, DecisionCache
 from casebell.route.rules import compile_rules
 from casebell.settings import Rule
 from contracts.case_events import classified_event

@@ -13,12 +13,11 @@ from casebell.events import (
     AlertKind,
     Case,
     CaseEvent,
-    Classification,
     ClassifiedEvent,
 )
 from casebell.route import rulebook as rulebook_module
 from casebell.route.classification import Meanings, classify_event
-from casebell.route.decision_cache import CachedDecision, DecisionCache
+from casebell.route.rulebook import CachedDecision, DecisionCache
 from casebell.store.engine import Store
 from casebell.store.schema import changes, events
 from contracts.case_events import OCCURRED_AT, case_event
@@ -202,7 +201,7 @@ class TestPoison:
     ) -> None:
         """An event that cannot be classified stays undecided; the others are decided."""
 
-        def fails(event: CaseEvent, meanings: Meanings) -> Classification:
+        def fails(event: CaseEvent, meanings: Meanings) -> ClassifiedEvent:
             if event.receipt.startswith("POI"):
                 raise ZeroDivisionError
             return classify_event(event, meanings)

@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.events import Status, Tag
-from casebell.uscis.classify import Reading, classify_text, text_key
-from casebell.uscis.statements import READ_LIMIT
+from casebell.uscis.classify import READ_LIMIT, Reading, classify_text, text_key
 
 HERE = Path(__file__).parent
 

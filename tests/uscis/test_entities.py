@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.uscis.entities import decoded
+from casebell.uscis.classify import decoded
 
 
 @pytest.mark.parametrize(

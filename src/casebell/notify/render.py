@@ -24,7 +24,7 @@ from casebell.events import (
     Status,
     Tag,
 )
-from casebell.uscis.entities import decoded
+from casebell.uscis.classify import decoded
 from casebell.uscis.receipts import mask
 
 #: How much of a case a channel shows: labels identify clients, and chats have many readers.

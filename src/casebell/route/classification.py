@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from types import MappingProxyType
 
-from msgspec.structs import replace
+from msgspec.structs import asdict
 
-from casebell.events import CaseEvent, Classification, Flag, Status, Tag
+from casebell.events import CaseEvent, ClassifiedEvent, Flag, Status, Tag
 from casebell.kinds import Word, meaning_of, status_of_type, word_key
 from casebell.uscis.classify import Reading, classify_text
-from casebell.uscis.implied import IMPLIED_TAGS
 from casebell.uscis.receipts import is_staging
 
 #: The most urgent first: what a firm must not miss, then what changes a client's life.
@@ -25,6 +25,16 @@ _URGENCY = (
     Status.RFE_RECEIVED,
     Status.RECEIVED,
     Status.OTHER,
+)
+
+#: The tags that every event of a status carries, whatever its text.
+IMPLIED_TAGS: Mapping[Status, frozenset[Tag]] = MappingProxyType(
+    {
+        Status.RFE_ISSUED: frozenset({Tag.DEADLINE}),
+        Status.APPROVED: frozenset({Tag.DECISION}),
+        Status.DENIED: frozenset({Tag.DECISION, Tag.ADVERSE}),
+        Status.INTERVIEW_SCHEDULED: frozenset({Tag.APPOINTMENT}),
+    }
 )
 
 
@@ -41,8 +51,18 @@ class Meanings:
     test_receipts: Sequence[str] = ()
 
 
-def classify_event(event: CaseEvent, meanings: Meanings) -> Classification:
-    """Classify an event; test receipts get the tag `test`."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Classification:
+    """The status that counts, and what a reader should know of how it came about."""
+
+    status: Status
+    tags: frozenset[Tag]
+    #: STATUS_CONFLICT and TEXT_CONFLICT, where they apply.
+    flags: frozenset[Flag]
+
+
+def classify_event(event: CaseEvent, meanings: Meanings) -> ClassifiedEvent:
+    """The event with its status and tags; test receipts get the tag `test`."""
     words = tuple(filter(None, (event.delivered_status, event.delivered_category)))
     found = classify_fields(
         event_type=event.type,
@@ -51,9 +71,12 @@ def classify_event(event: CaseEvent, meanings: Meanings) -> Classification:
         kind=meanings.kinds.get(event.source),
         categories=meanings.categories.get(event.source, {}),
     )
-    if is_staging(event.receipt) or _among(event.receipt, meanings.test_receipts):
-        return replace(found, tags=found.tags | {Tag.TEST})
-    return found
+    is_test = is_staging(event.receipt) or _among(event.receipt, meanings.test_receipts)
+    return ClassifiedEvent(
+        **asdict(event) | {"flags": event.flags | found.flags},
+        status=found.status,
+        tags=found.tags | {Tag.TEST} if is_test else found.tags,
+    )
 
 
 def _among(receipt: str, globs: Sequence[str]) -> bool:

@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import Literal
 
 from casebell.events import Status, Tag
+from casebell.route.classification import IMPLIED_TAGS
 from casebell.route.rules import CompiledRule, Condition
-from casebell.uscis.implied import IMPLIED_TAGS
 
 #: Tags that are not subject to the rules.
 _NOT_BY_RULES: Mapping[Tag, str] = MappingProxyType(

@@ -1,6 +1,7 @@
 """Decides one event by the configuration in force: classify → fold → match → decide."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -23,12 +24,16 @@ from casebell.ops_messages import (
     RuleUndecided,
 )
 from casebell.route.classification import Meanings, classify_event
-from casebell.route.decide import Recipient, Targets
-from casebell.route.decision_cache import DecisionCache
+from casebell.route.decide import Decision, Recipient, Targets, decide
 from casebell.route.fold import Fold, fold
+from casebell.route.match import facts_of, match
 from casebell.route.rules import CompiledRule
 from casebell.store.ops import OpsTargets
 
+#: Decisions in the cache; more than the combinations of facts that a firm meets.
+MAX_CACHED = 1_024
+#: Facts that hardly ever recur: if a rule reads one of them, nothing is cached.
+_PARTICULAR = frozenset({"text", "receipt"})
 _CONTRADICTIONS = frozenset({Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT})
 
 
@@ -74,7 +79,7 @@ class Rulebook:
             history: the known changes of its receipt, in any order.
             next_change: the id of its change, if it is a new one.
         """
-        event = one.event.classified(classify_event(one.event, self._meanings))
+        event = classify_event(one.event, self._meanings)
         folded = fold(event, history, coalesce=self._coalesce, repeat_within=self._repeat_within)
         # Rules may ask for the flags that folding adds.
         event = _with_flags(event, folded)
@@ -97,8 +102,8 @@ class Rulebook:
                 reason=folded.reason,
                 alerts=self._alerts(contradictions, now=now),
             )
-        decision, record = self._decisions.decide(event, case)
-        undecided = [RuleUndecided(rule=name, event=one.id) for name in decision.matching.undecided]
+        decision, record, rules = self._decisions.decide(event, case)
+        undecided = [RuleUndecided(rule=name, event=one.id) for name in rules]
         return Decided(
             id=one.id,
             event=event,
@@ -167,3 +172,57 @@ def _with_flags(event: ClassifiedEvent, folded: Fold) -> ClassifiedEvent:
         return event
     given = {Flag.REPEAT: folded.repeat, Flag.LATE: folded.late}
     return replace(event, flags=event.flags | {flag for flag, holds in given.items() if holds})
+
+
+class CachedDecision(NamedTuple):
+    """A decision, and its JSON values as they are stored and shown."""
+
+    decision: Decision
+    record: Mapping[str, Any]
+    #: Names of the rules that could not be evaluated.
+    undecided: Sequence[str]
+
+
+class DecisionCache:
+    """Decides by one set of rules, and caches its decisions by the few facts that the rules read.
+
+    The same facts recur. Without the cache, matching and its reasons would be a large part of the
+    cost of a decision (docs/decisions/0010).
+
+    Args:
+        rules: compiled, in the order of the configuration.
+        targets: every channel's targets.
+        ops: channels that operations read.
+    """
+
+    def __init__(
+        self, rules: Sequence[CompiledRule], *, targets: Targets, ops: Sequence[str]
+    ) -> None:
+        self._rules = rules
+        self._targets = targets
+        self._ops = ops
+        reads = frozenset[str]().union(*(rule.reads for rule in rules))
+        #: Facts that a decision depends on beside status and tags; None: nothing is cached.
+        self._reads = None if reads & _PARTICULAR else tuple(reads - {"status", "tags"})
+        self._cache: dict[object, CachedDecision] = {}
+
+    def decide(self, event: ClassifiedEvent, case: Case) -> CachedDecision:
+        """The decision about an event of this case."""
+        if self._reads is None:
+            return self._decide(event, case)
+        facts = facts_of(event, case) if self._reads else {}
+        kind = (event.status, event.tags, *[facts[name] for name in self._reads])
+        known = self._cache.get(kind)
+        if known is None:
+            known = self._decide(event, case)
+            if len(self._cache) >= MAX_CACHED:
+                self._cache.clear()
+            self._cache[kind] = known
+        return known
+
+    def _decide(self, event: ClassifiedEvent, case: Case) -> CachedDecision:
+        matching = match(self._rules, event, case)
+        decision = decide(event, matching, targets=self._targets, ops=self._ops)
+        return CachedDecision(
+            decision=decision, record=decision.as_record(), undecided=matching.undecided
+        )

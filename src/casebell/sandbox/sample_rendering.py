@@ -28,7 +28,7 @@ def render_samples(policies: Mapping[str, Policy]) -> int:
         )
         verified = VerifiedDelivery(delivery=delivery, secret_label=kind.name)
         event = understand(verified, source)
-        classified = event.classified(classify_event(event, Meanings(kinds={kind.name: kind.name})))
+        classified = classify_event(event, Meanings(kinds={kind.name: kind.name}))
         for name, policy in policies.items():
             alert = Alert(
                 id=0,

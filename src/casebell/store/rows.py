@@ -5,11 +5,12 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from msgspec.structs import asdict
+
 from casebell.events import (
     Case,
     CaseEvent,
     Change,
-    Classification,
     ClassifiedEvent,
     Delivery,
     Flag,
@@ -162,8 +163,10 @@ def classified_from_row(row: Any) -> ClassifiedEvent:
     Raises:
         ValueError: it has none, or one of a later release.
     """
-    return event_from_row(row).classified(
-        Classification(status=Status(row.status), tags=decode_set(Tag, row.tags))
+    return ClassifiedEvent(
+        **asdict(event_from_row(row)),
+        status=Status(row.status),
+        tags=decode_set(Tag, row.tags),
     )
 
 
