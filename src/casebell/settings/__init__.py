@@ -1,7 +1,7 @@
 """The configuration: one TOML file, `.env` beside it, the environment.
 
-`load` is the way in; the models say what every key means. Nothing else in Casebell reads a
-configuration file or the environment.
+`load` reads them; the models define every key. No other room reads the configuration file or the
+environment.
 """
 
 from casebell.settings.load import fingerprint, load, load_rest

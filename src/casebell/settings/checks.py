@@ -1,7 +1,7 @@
-"""What only shows when keys are seen together: names that lead nowhere, methods without secrets.
+"""Checks across keys: names that do not exist, methods without secrets.
 
-Each check yields findings; the configuration may be a part of what the file says, the rest being
-wrong already. `names` are therefore taken from the file itself.
+The configuration that is checked may lack the parts of the file in which errors were found already.
+Therefore `names` are taken from the file itself.
 """
 
 from collections.abc import Collection, Iterator
@@ -19,14 +19,14 @@ SAFE_SECRET_BYTES = 16
 
 
 class Names(msgspec.Struct, frozen=True, kw_only=True):
-    """What the file calls its sources and channels, the ones with mistakes included."""
+    """The names of the file's sources and channels, including those with errors."""
 
     sources: Collection[str]
     channels: Collection[str]
 
 
 def check(document: Document, names: Names) -> Iterator[Finding]:
-    """Everything wrong between keys that are right by themselves."""
+    """The errors between keys that are valid by themselves."""
     yield from _server(document.server)
     if not names.sources:
         yield Finding(
@@ -158,7 +158,7 @@ def _fallback(channel: ChannelSettings, document: Document, names: Names) -> Ite
         passed.append(following)
         next_channel = document.channels.get(following)
         following = None if next_channel is None else next_channel.fallback
-    # Of a longer ring, only its first channel in the file tells.
+    # A longer ring is reported once: at its first channel in the file.
     order = list(document.channels)
     if following == channel.name and channel.name == min(passed, key=order.index):
         ring = "itself" if len(passed) == 1 else "itself in a ring"
@@ -199,7 +199,7 @@ def _no_channel(loc: tuple[str | int, ...], given: str, names: Names) -> Finding
 
 
 def warnings(document: Document) -> Iterator[str]:
-    """What works, but may not be what was meant."""
+    """Sentences on settings that work, but may be mistakes."""
     if not document.ops.notify:
         yield "ops.notify is empty: nobody hears of held deliveries or failing channels."
     if not any(rule.notify and any(w.is_empty for w in rule.when) for rule in document.rules):

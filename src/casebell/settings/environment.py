@@ -1,4 +1,4 @@
-"""`.env` beside the configuration and `CASEBELL_SECTION__KEY`, as a source of pydantic-settings."""
+"""Reads `.env` and variables `CASEBELL_SECTION__KEY`, as a source of pydantic-settings."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ PREFIX = "CASEBELL_"
 SEPARATOR = "__"
 ENVIRONMENT = "environment"
 
-#: Keys whose value is a list or table are given as JSON.
+#: Lists and tables are given as JSON.
 JSON_HINT = """Write JSON: '["first", "second"]' or '{"key": "value"}'."""
 
 # With PYDANTIC_SETTINGS_DEBUG set it would log every value, secrets included.
@@ -37,17 +37,17 @@ class _Key(msgspec.Struct, frozen=True, kw_only=True):
 
     loc: tuple[str, ...]
     annotation: object
-    #: The file's table that holds it; empty where the file has none.
+    #: The table of the file that has it; empty without one.
     table: dict[str, Any]
 
     @property
     def is_blocked(self) -> bool:
-        """Whether the file has something else where a table belongs; validation tells of that."""
+        """Whether the file has another value in place of a table, which validation reports."""
         return is_table(self.annotation) and not isinstance(self.table.get(self.loc[-1], {}), dict)
 
 
 def _keys(annotation: object, table: dict[str, Any], loc: tuple[str, ...] = ()) -> Iterator[_Key]:
-    """Every key in a table; where the models leave its keys free, those that the file has."""
+    """Every key of a table; if its keys are free, those that the file has."""
     for name in keys_of(annotation) or table:
         key = _Key(loc=(*loc, name), annotation=inside(annotation, name), table=table)
         yield key
@@ -56,9 +56,9 @@ def _keys(annotation: object, table: dict[str, Any], loc: tuple[str, ...] = ()) 
 
 
 class Merged(BaseSettings, Document):
-    """All keys, for sources of pydantic-settings to fill.
+    """All keys, for sources of pydantic-settings.
 
-    Never made: what its sources say is checked piece by piece, so that every problem is told.
+    There is never an instance: validation works in steps, so that it reports every problem.
     """
 
     model_config = SettingsConfigDict(
@@ -67,30 +67,30 @@ class Merged(BaseSettings, Document):
 
     @classmethod
     def values(cls, environment: "Environment", data: dict[str, Any]) -> dict[str, Any]:
-        """What the environment says over what the file says, in the order of the file.
+        """The values of the environment merged over those of the file, in the order of the file.
 
-        `data` is read by us: the TOML source of pydantic-settings passes over a file that is not
-        there, and its errors quote the file.
+        The TOML source of pydantic-settings is not used: it ignores a missing file, and its errors
+        quote the file.
         """
         sources = (environment, InitSettingsSource(cls, data))
-        # Reaches into pydantic-settings: there is no public way to merge without validating.
+        # Reaches into pydantic-settings: it has no public way to merge without validation.
         values = cls._settings_build_values(sources, {})
         return {key: values[key] for key in (*data, *values)}
 
 
 class Environment(EnvSettingsSource):
-    """Every variable there is, and the keys that some of them set.
+    """All variables, and the keys that they set.
 
-    pydantic-settings nests the names and lays them over the file. It would drop a name that leads
-    to no key, miss `slack-immigration` under `SLACK_IMMIGRATION`, expand `${NAME}` in `.env`, and
-    pass over a line there that it cannot read. So this class reads `.env`, gives each name the
-    spelling of the key, and collects what is wrong in `problems`, by variable and never by value.
+    pydantic-settings nests the names and merges them over the file. It would ignore a name without
+    a key, miss `slack-immigration` under `SLACK_IMMIGRATION`, expand `${NAME}` in `.env`, and skip
+    a line of it that it cannot read. So this class reads `.env`, gives each name the spelling of
+    its key, and collects errors in `problems`, by variable and never by value.
 
     Args:
-        environ: the variables of the process; they win over `.env`.
-        env_file: need not exist.
-        data: what the file says. Its sources and channels have names that no model knows. A table
-            that a variable gives whole takes the place of the one in `data`.
+        environ: the variables of the process; they override `.env`.
+        env_file: may be missing.
+        data: of the file, which names sources and channels. A table that a variable sets as a whole
+            replaces the one in `data`.
     """
 
     def __init__(self, *, environ: Mapping[str, str], env_file: Path, data: dict[str, Any]) -> None:
@@ -103,20 +103,20 @@ class Environment(EnvSettingsSource):
         self.env_vars = self._overrides(data)
 
     def variable_at(self, loc: Loc) -> str | None:
-        """The variable that set this place or a table around it."""
+        """The variable that sets this place or a table around it."""
         places = (loc[:length] for length in range(len(loc), 0, -1))
         return next((self._variable_at[at] for at in places if at in self._variable_at), None)
 
     def where(self, name: str) -> str:
-        """Where a variable was set: a file, or "environment"."""
+        """The origin of a variable: a file, or "environment"."""
         return str(self._env_file) if name in self._from_file else ENVIRONMENT
 
     def decode_complex_value(self, field_name: str, field: object, value: Any) -> Any:  # noqa: ARG002
-        """The value as it is: JSON was read where the variable's name was at hand."""
+        """The value unchanged: `_value` has decoded its JSON already."""
         return value
 
     def _overrides(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Values by names that are spelled as the keys are: `CASEBELL_channels__slack-hr__url`."""
+        """Values by names with the spelling of the keys: `CASEBELL_channels__slack-hr__url`."""
         known: dict[tuple[str, ...], list[_Key]] = {}
         for key in _keys(Document, data):
             known.setdefault(tuple(map(_as_variable, key.loc)), []).append(key)
@@ -135,7 +135,7 @@ class Environment(EnvSettingsSource):
         return overrides
 
     def _find(self, name: str, known: Mapping[tuple[str, ...], list[_Key]]) -> _Key | None:
-        """The only key that a variable can mean; None, and a problem, where there is none."""
+        """The only key that a variable can mean; otherwise None, and a problem."""
         written = name.removeprefix(PREFIX).split(SEPARATOR)
         segments = tuple(map(_as_variable, written))
         keys = known.get(segments, [])
@@ -158,13 +158,13 @@ class Environment(EnvSettingsSource):
         return None
 
     def _value(self, name: str, annotation: object) -> Any:
-        """Text, or what its JSON says where a list or table may stand; None where that is wrong."""
+        """The text, or the value of its JSON for a list or table; None if that is invalid."""
         text = self.variables[name]
         if not (is_table(annotation) or is_list(annotation)) or text.lstrip()[:1] not in ("[", "{"):
             return text
         try:
             value = json.loads(text)
-            # JSON can spell halves of characters, which no text we write later may hold.
+            # JSON can escape lone surrogates, which cannot be written later.
             json.dumps(value, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             self._complain(name, "This begins like JSON, but is not.", JSON_HINT)

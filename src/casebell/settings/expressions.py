@@ -1,9 +1,10 @@
-"""Regular expressions of rules: read by RE2, whose work is linear in the text it searches.
+"""Compiles the regular expressions of rules by RE2, which takes time linear in the text.
 
-Python's own can take for ever over an ordinary text, and cannot be stopped
-(docs/decisions/0015-linear-expressions.md). RE2 knows no look-around and no back-references. What
-it cannot say is an error with the reason; what it reads otherwise than Python is a warning. No
-message quotes an expression, which may come from a secret: only an operator of a few characters.
+Python's `re` can take for ever over an ordinary text, and cannot be stopped
+(docs/decisions/0015-linear-expressions.md). RE2 has no look-around and no back-references. An
+expression that it cannot compile is an error with the reason; a notation with another meaning than
+in Python is a warning. No message quotes an expression, which may come from a secret: only an
+operator of a few characters.
 """
 
 import re
@@ -17,22 +18,22 @@ from casebell.settings.values import complaint
 
 
 class _Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that RE2 cannot read."""
+    """A notation that RE2 does not support."""
 
-    #: The beginning of what it says; a group is the notation at fault.
+    #: The beginning of its error message; the group is the notation.
     says: str
-    #: Why that is; `{}` is the notation.
+    #: The reason; `{}` is the notation.
     because: str
     hint: str = ""
 
 
 class _Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """A notation that stands for something else than in Python's expressions."""
+    """A notation with another meaning than in Python's expressions."""
 
     notation: str
     #: The rest of a sentence that begins with the notation.
     means: str
-    #: Whether it is itself only outside brackets.
+    #: Whether it has its meaning only outside brackets.
     outside_brackets: bool = False
 
 
@@ -138,7 +139,7 @@ class Expression(Protocol):
     """A compiled expression."""
 
     def search(self, text: str) -> object | None:
-        """Where it is found; None where it is not.
+        """The first match; None without one.
 
         Raises:
             UnicodeEncodeError: the text holds a lone surrogate.
@@ -155,17 +156,17 @@ def compiled(expression: str) -> Expression:
     """An expression that ignores case.
 
     Raises:
-        PydanticCustomError: it cannot be used; says why.
+        PydanticCustomError: it cannot be compiled; with the reason.
     """
     if not expression:
         raise complaint("This regular expression is empty.")
-    # RE2 would take such a number for a text in braces.
+    # RE2 would read such a repetition as literal text.
     if re.match(_TOO_OFTEN.says, _ESCAPED_OR_IN_BRACKETS.sub("", expression), re.DOTALL):
         raise _unusable(_TOO_OFTEN)
     options: Any = re2.Options()
     options.case_sensitive = False
     options.never_capture = True
-    # It would print the expression.
+    # Otherwise it prints the expression.
     options.log_errors = False
     try:
         return cast("Expression", re2.compile(expression, options))
@@ -179,7 +180,7 @@ def compiled(expression: str) -> Expression:
 
 
 def differences_from_python(expression: str) -> Iterator[str]:
-    """What of an expression stands for something else than in Python's, in a sentence each."""
+    """A sentence for each notation of an expression with another meaning than in Python."""
     outside = _ESCAPED_OR_IN_BRACKETS.sub("", expression)
     whole = _ESCAPED_BACKSLASH.sub("", expression)
     for one in _DIFFERENCES:

@@ -1,4 +1,4 @@
-"""`${NAME}` and `${file:path}` in any text of the configuration."""
+"""Replaces `${NAME}` and `${file:path}` in every text of the configuration."""
 
 import re
 from collections.abc import Mapping
@@ -7,28 +7,28 @@ from typing import Any
 
 from casebell.settings.places import Finding, Loc
 
-#: `$${` writes `${`; then a complete reference; then one that does not end.
+#: `$${`, which stands for `${`; a complete reference; an incomplete one.
 _REFERENCE = re.compile(r"(?P<escaped>\$\$\{)|\$\{(?P<name>[^{}]*)\}|(?P<open>\$\{)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-#: A secret or URL is far smaller; this keeps a wrong path from filling memory.
+#: More than any secret or URL; protects the memory from a wrong path.
 MAX_FILE_BYTES = 64 * 1024
 
-#: Tables and lists around a value, at most. No key needs half of it, and Python's stack has an end.
+#: Most tables and lists around a value: twice what any key needs, and safe for Python's stack.
 MAX_DEPTH = 16
 
 
 class Interpolation:
-    """Fills in references, and finds those that lead nowhere."""
+    """Replaces references, and finds those that cannot be replaced."""
 
     def __init__(self, *, variables: Mapping[str, str], base_dir: Path) -> None:
-        """Files are relative to `base_dir`."""
+        """Paths of files are relative to `base_dir`."""
         self.findings: list[Finding] = []
         self._variables = variables
         self._base_dir = base_dir
 
     def fill(self, node: Any, loc: Loc = ()) -> Any:
-        """A copy of the data with every text filled in; keys stay as they are."""
+        """A copy of the data with the references of every text replaced; keys are unchanged."""
         if len(loc) > MAX_DEPTH:
             return self._miss(
                 loc, "This is nested too deeply.", "docs/configuration.md has the keys."
@@ -38,12 +38,12 @@ class Interpolation:
         if isinstance(node, list):
             return [self.fill(value, (*loc, place)) for place, value in enumerate(node)]
         if isinstance(node, str):
-            # One pass: what a reference brings in is not searched for further references.
+            # In one pass: the value of a reference is not searched for further references.
             return self._unicode(_REFERENCE.sub(lambda match: self._value(match, loc), node), loc)
         return node
 
     def _unicode(self, text: str, loc: Loc) -> str:
-        """Python keeps bytes of the environment that are not UTF-8; nothing else takes them."""
+        """The text, if it is valid Unicode: a variable may hold bytes that are not UTF-8."""
         try:
             text.encode()
         except UnicodeEncodeError:
@@ -68,7 +68,7 @@ class Interpolation:
     def _file(self, name: str, loc: Loc) -> str:
         path = self._base_dir / name
         try:
-            # A pipe or device could block for ever.
+            # Reading a pipe or device could block for ever.
             if path.exists() and not path.is_file():
                 reason = "it is no regular file"
             else:

@@ -1,4 +1,4 @@
-"""From a file and the environment to settings: the only reader of either for configuration."""
+"""Loads the settings from the file and the environment."""
 
 import hashlib
 import os
@@ -26,11 +26,11 @@ def load(
     Args:
         path: The file named on the command line.
         environ: The process's environment by default.
-        cwd: What relative paths on the command line start from; the working directory by default.
+        cwd: The directory to which `path` is relative; the working directory by default.
 
     Raises:
-        ConfigError: with every problem there is. No value of the configuration or the environment
-            appears in it, nor in its traceback: foreign errors end before it begins.
+        ConfigError: with every problem. No value of the configuration or the environment is in it
+            or in its traceback: the errors of libraries are not chained to it.
     """
     settings, problems = _look(path, environ, cwd)
     if problems or settings is None:
@@ -44,10 +44,10 @@ def load_rest(
     environ: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> Settings:
-    """What is right in a configuration, whatever else is wrong: enough to find a running server.
+    """The valid part of a configuration, which suffices to find a running server.
 
     Raises:
-        ConfigError: nothing can be told of it, or not where its database is.
+        ConfigError: there is none, or `storage` is wrong.
     """
     settings, problems = _look(path, environ, cwd)
     astray = any(problem.key.startswith("storage") for problem in problems)
@@ -57,7 +57,7 @@ def load_rest(
 
 
 def fingerprint(file: Path) -> str:
-    """The lower-case hex SHA-256 of a configuration file's bytes; "" where it cannot be read."""
+    """The SHA-256 of a configuration file's bytes in lower-case hex; "" if it cannot be read."""
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError:
@@ -67,7 +67,7 @@ def fingerprint(file: Path) -> str:
 def _look(
     path: Path | None, environ: Mapping[str, str] | None, cwd: Path | None
 ) -> tuple[Settings | None, list[Problem]]:
-    """The settings without what is wrong, and what is."""
+    """The valid part of the settings, and the problems."""
     environ = os.environ if environ is None else environ
     file = find(path, environ, Path.cwd() if cwd is None else cwd)
     content = read_file(file)

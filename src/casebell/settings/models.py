@@ -1,4 +1,4 @@
-"""The configuration as the rest of Casebell sees it."""
+"""The models of the configuration."""
 
 import re
 from collections.abc import Mapping
@@ -75,33 +75,33 @@ def _timezone(value: str) -> str:
 
 
 class ServerSettings(Part):
-    """Where Casebell listens, and what it bears from strangers."""
+    """The addresses on which Casebell listens, and its limits."""
 
     host: Annotated[Text, NeedsRestart] = "127.0.0.1"
-    #: 0 lets the system choose a free one.
+    #: 0: the system chooses a free port.
     port: Annotated[int, NeedsRestart] = Field(default=8080, ge=0, le=65535)
-    #: Used in links; None leaves links out.
+    #: For links; None leaves links out.
     public_url: Annotated[str, AfterValidator(_web_address)] | None = None
-    #: For people; storage is UTC.
+    #: For times in messages; the database has UTC.
     timezone: Annotated[str, AfterValidator(_timezone)] = "America/New_York"
     #: Addresses that may read /metrics.
     metrics_from: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
-    #: Proxies whose forwarded headers are believed.
+    #: Proxies whose X-Forwarded-For is trusted.
     trusted_proxies: Networks = ()
-    #: Bytes of the largest body taken.
+    #: Most bytes of a body.
     max_body: Size = Field(default=256 * 1024, ge=1024, le=64 * 1024**2)
-    #: Seconds a body may take to arrive.
+    #: Seconds in which a body must arrive.
     body_timeout: Duration = Field(default=10.0, gt=0, le=600)
-    #: Refusals per address before it is answered with 429.
+    #: Refusals of an address in a minute before it is answered 429.
     refusals_per_minute: int = Field(default=300, ge=1)
     tls_cert: Annotated[ExistingFile | None, NeedsRestart] = None
     tls_key: Annotated[ExistingFile | None, NeedsRestart] = None
-    #: Unix socket on which the command line asks this server; "" is the usual place.
+    #: Unix socket for the command line; "" is the default path.
     socket: Annotated[str, NeedsRestart] = ""
 
 
 class Storage(Part):
-    """Where everything is kept."""
+    """The database."""
 
     #: `sqlite:///…` with an absolute path once loaded, or `postgresql://…`, password and all.
     url: Annotated[SecretStr, NeedsRestart] = Field(
@@ -115,7 +115,7 @@ class Storage(Part):
         if url.startswith((POSTGRESQL, "postgres://")):
             return SecretStr(_postgresql(url))
         path = url.removeprefix(SQLITE)
-        # A query would be read as part of the name, and memory does not outlive a crash.
+        # A query would become part of the name, and a database in memory is lost in a crash.
         if path != url and path and not path.startswith(":") and not set(path) & set("?#\0"):
             return SecretStr(f"{SQLITE}{base_dir(info) / path}")
         raise complaint(
@@ -125,7 +125,7 @@ class Storage(Part):
 
     @property
     def kind(self) -> StorageKind:
-        """Which database it is."""
+        """The kind of database."""
         return "sqlite" if self.url.get_secret_value().startswith(SQLITE) else "postgresql"
 
     @property
@@ -169,28 +169,28 @@ def _one_url(fields: dict[str, Any]) -> tuple[SecretStr, ...]:
 
 
 class ChannelSettings(Part):
-    """A named way to reach people, with one or more targets."""
+    """A channel: a named way to reach people, with one or more targets."""
 
     filled_in: ClassVar[frozenset[str]] = frozenset({"name"})
 
     name: str
-    #: As written; readers want `urls`, which holds it.
+    #: As written; `urls` has it as well.
     url: Url | None = None
     #: Every apprise URL of the channel; without `to` each is a target.
     urls: Annotated[tuple[Url, ...], as_list] = Field(default_factory=_one_url)
-    #: Recipients, each its own target; only with a single URL.
+    #: Recipients, each a target; only with a single URL.
     to: Texts = ()
     #: The operator accepts plain text to a host that is not this machine.
     insecure: bool = False
-    #: How much of a case its alerts show.
+    #: How much of a case the alerts show.
     disclose: Literal["minimal", "standard", "full"] = "minimal"
-    #: Seconds one attempt may take.
+    #: Seconds for one attempt.
     timeout: Duration = Field(default=30.0, gt=0, le=600)
-    #: Seconds after which an alert is given up.
+    #: Seconds after which an alert fails.
     max_age: Duration = Field(default=86_400.0, gt=0)
     #: Least seconds between two sends.
     pace: Duration = Field(default=1.0, ge=0, le=3600)
-    #: Channel that hears of an alert this one could not deliver.
+    #: The channel that gets the alerts which this one cannot deliver.
     fallback: str | None = None
 
 
@@ -205,7 +205,7 @@ Patterns = Annotated[tuple[Annotated[Text, AfterValidator(_text_pattern)], ...],
 
 
 class When(Part):
-    """One condition: keys are and-ed, the values of a key or-ed; an empty key is not asked."""
+    """One condition: keys are and-ed, the values of a key or-ed; an empty key is ignored."""
 
     source: Texts = ()
     type: Texts = ()
@@ -223,7 +223,7 @@ class When(Part):
 
     @property
     def is_empty(self) -> bool:
-        """Whether every change meets it."""
+        """Whether it holds for every change."""
         return not any(getattr(self, key) for key in type(self).model_fields)
 
 
@@ -232,43 +232,43 @@ def _as_conditions(value: object) -> object:
 
 
 class Rule(Part):
-    """A named condition and whom it notifies."""
+    """A named condition, with the channels that it notifies."""
 
     name: Text
-    #: Met when any of these is. Must be written: `when = {}` is every change.
+    #: Any of these must hold. Required: `when = {}` holds for every change.
     when: Annotated[tuple[When, ...], BeforeValidator(_as_conditions), Field(min_length=1)]
-    #: Channels. Must be written: `notify = []` is nobody, on purpose.
+    #: Channels. Required: `notify = []` alerts nobody, on purpose.
     notify: Texts
-    #: Its alerts go before others and are told to someone else when they fail.
+    #: Its alerts are sent before others, and a failed one is reported as urgent.
     urgent: bool = False
 
 
 class Ops(Part):
-    """Who hears of held deliveries, failing channels, silence and conflicts."""
+    """The channels of operations: held deliveries, failing channels, conflicts."""
 
     notify: Texts = ()
 
 
 class Routing(Part):
-    """What counts as one change, and as a test."""
+    """When reports are one change, and which receipts are tests."""
 
-    #: Seconds within which two reports of one status are one change.
+    #: Seconds that two reports of one change may lie apart.
     coalesce: Duration = Field(default=86_400.0, ge=0)
-    #: Seconds an observed time may move on without being news.
+    #: The same, for a report with the same text at a new time of observation.
     repeat_within: Duration = Field(default=7 * 86_400.0, ge=0)
     #: Globs of receipts that are tagged `test`, besides the official staging ones.
     test_receipts: ReceiptGlobs = ()
 
 
 class Alerts(Part):
-    """What apprise may be used for."""
+    """Limits for apprise."""
 
-    #: The only schemas channels may use; () is all but those that run programs here.
+    #: The only schemas of channels; () allows all but those that act on this machine.
     schemas: Texts = ()
 
 
 class Document(Part):
-    """The file: everything an operator can write."""
+    """The keys of the file."""
 
     server: ServerSettings = ServerSettings()
     storage: Storage = Storage()
@@ -282,7 +282,7 @@ class Document(Part):
     @field_validator("sources", "channels", mode="before")
     @classmethod
     def _tell_names(cls, value: object) -> object:
-        """Each entry knows the name it is listed under."""
+        """Give each entry its name."""
         if not isinstance(value, dict):
             return value
         return {
@@ -292,19 +292,19 @@ class Document(Part):
 
 
 class Settings(Document):
-    """The configuration in force, and where it came from."""
+    """The loaded configuration, with its file."""
 
     #: The file, absolute.
     path: Path
-    #: Its directory: relative paths start here.
+    #: Its directory, to which relative paths are relative.
     base_dir: Path
-    #: Lower-case hex over the file's bytes.
+    #: SHA-256 of the file's bytes, in lower-case hex.
     sha256: str
-    #: What works but may not be meant, as sentences.
+    #: Sentences on settings that work, but may be mistakes.
     warnings: tuple[str, ...] = ()
 
     @property
     def socket(self) -> Path:
-        """Where the running server answers the command line."""
+        """The path of the socket for the command line."""
         url = self.storage.url.get_secret_value()
         return socket_path(socket=self.server.socket, storage=url, base_dir=self.base_dir)

@@ -1,4 +1,4 @@
-"""Places in the configuration: which keys the models allow there, and what is wrong there."""
+"""Places in the configuration: the keys that the models allow there, and findings."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, TypeAlias, get_args, get_origin
@@ -12,7 +12,7 @@ Loc: TypeAlias = tuple[str | int, ...]
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """Something wrong at a place of the configuration."""
+    """An error at a place of the configuration."""
 
     loc: Loc
     #: A sentence; never the value.
@@ -20,13 +20,13 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
 
     def concerns(self, loc: Loc) -> bool:
-        """Whether it stands at this place, around it or in it."""
+        """Whether its place is this one, around it or in it."""
         shorter = min(len(loc), len(self.loc))
         return loc[:shorter] == self.loc[:shorter]
 
 
 def keys_of(annotation: object) -> tuple[str, ...]:
-    """The keys a table of this type may have; () where its keys are free, or it is no table."""
+    """The keys of a table of this type; () if its keys are free, or it is not a table."""
     model = _model(annotation)
     if model is None:
         return ()
@@ -34,7 +34,7 @@ def keys_of(annotation: object) -> tuple[str, ...]:
 
 
 def inside(annotation: object, step: str | int) -> object:
-    """The type one step further down: a table's value or a list's entry; None for a dead end."""
+    """The type one step down: of a table's value or a list's entry; None without one."""
     annotation = _plain(annotation)
     if model := _model(annotation):
         return model.model_fields[step].annotation if step in keys_of(model) else None
@@ -43,7 +43,7 @@ def inside(annotation: object, step: str | int) -> object:
         return _plain(arguments[1])
     if origin is tuple:
         entry = _plain(arguments[0])
-        # A list of tables may be written as the only one of them.
+        # A list with a single table may be written as that table.
         return entry if isinstance(step, int) else inside(entry, step)
     return None
 
@@ -59,17 +59,16 @@ def is_list(annotation: object) -> bool:
 
 
 def at(annotation: object, loc: Loc) -> object:
-    """The type at a place; None where the models know no such place."""
+    """The type at a place; None if the models have no such place."""
     for step in loc:
         annotation = inside(annotation, step)
     return annotation
 
 
 def way(data: Any, loc: Loc) -> Iterator[tuple[Any, str | int]]:
-    """The tables and lists on the way to a place, and the step in each; the last may lack its key.
+    """The tables and lists on the path to a place, and the step in each; the last may lack it.
 
-    Validation counts entries where the file has a single value for a list of one. Such a position
-    is left out.
+    Validation gives a single value that stands for a list a position. Such a position is left out.
     """
     for step in loc:
         if isinstance(data, dict) and isinstance(step, str):
@@ -86,7 +85,7 @@ def way(data: Any, loc: Loc) -> Iterator[tuple[Any, str | int]]:
 
 
 def in_order(data: Any, loc: Loc) -> tuple[int, ...]:
-    """Sorts places in the order of the file; what is missing comes last in its table."""
+    """A sort key: the order of the file, with missing keys last in their table."""
     return tuple(
         step if isinstance(step, int) else [*table, step].index(step)
         for table, step in way(data, loc)
@@ -94,7 +93,7 @@ def in_order(data: Any, loc: Loc) -> tuple[int, ...]:
 
 
 def spelled(loc: Loc) -> str:
-    """A place as people write it: `rules[2].notify[1]`; entries of lists count from 1."""
+    """A place in writing: `rules[2].notify[1]`; entries of lists count from 1."""
     text = ""
     for step in loc:
         if isinstance(step, int):

@@ -1,4 +1,4 @@
-"""Senders of deliveries: how each proves itself and where its fields stand."""
+"""The models of sources: authentication and field maps."""
 
 import dataclasses
 from typing import Annotated, Any, ClassVar, Literal
@@ -25,21 +25,21 @@ DAY = 86_400.0
 
 
 class SourceSecret(Part):
-    """One of a source's secrets; several make rotation possible."""
+    """One secret of a source; several allow rotation."""
 
-    #: What the log shows of it: recorded with each delivery, so that IT knows when it can go.
+    #: Its name in logs. Recorded with each delivery, so that IT knows when it is no longer in use.
     label: Label
     value: SecretStr
-    #: The only method it serves; None serves every method of the source.
+    #: The only method that it is for; None: for every method of the source.
     use: Method | None = None
 
 
-#: The names of both published pages.
+#: The field names of both providers' documentation.
 _USUAL = Fields()
 
 
 class FieldMap(Part):
-    """Where a body keeps each thing, as `casebell.kinds.Fields` describes it."""
+    """The paths of fields in a body; see `casebell.kinds.Fields`."""
 
     id: FieldPaths = _USUAL.id
     type: FieldPaths = _USUAL.type
@@ -67,7 +67,7 @@ def _usual_fields(fields: dict[str, Any]) -> FieldMap:
 
 
 def _signature_header(fields: dict[str, Any]) -> str | None:
-    """`header` where the signature is all there is, else the kind's usual one."""
+    """`header` if the signature is the only method, else the kind's default."""
     if "hmac" not in fields["auth"]:
         return None
     if fields["auth"] == ("hmac",) and fields["header"]:
@@ -76,7 +76,7 @@ def _signature_header(fields: dict[str, Any]) -> str | None:
 
 
 def _secret_header(fields: dict[str, Any]) -> str | None:
-    """`header` where the shared secret is all there is; there is no usual name."""
+    """`header` if the shared secret is the only method; there is no default."""
     return fields["header"] if fields["auth"] == ("shared-secret",) else None
 
 
@@ -87,13 +87,13 @@ class SourceSettings(Part):
 
     name: str
     kind: Annotated[str, AfterValidator(_known_kind)]
-    #: The kind's own unless given. Any kind may use either method, or both.
+    #: By default the kind's method. Any kind may use either method, or both.
     auth: Annotated[tuple[Method, ...], as_list] = Field(
         default_factory=_usual_auth, min_length=1, max_length=2
     )
-    #: With both methods: is one enough?
+    #: With both methods: whether one suffices.
     require: Literal["any", "all"] = "any"
-    #: Shortest secret in bytes of UTF-8.
+    #: Least bytes of a secret, in UTF-8.
     min_secret_bytes: int = Field(default=16, ge=1, le=4096)
     secrets: tuple[SourceSecret, ...] = ()
     #: The header of the only method; with two methods name both headers instead.
@@ -102,9 +102,9 @@ class SourceSettings(Part):
     signature_header: HeaderName | None = Field(default_factory=_signature_header)
     #: Filled in after loading wherever `shared-secret` is in use.
     secret_header: HeaderName | None = Field(default_factory=_secret_header)
-    #: Stands before the shared secret in its header: "Bearer ".
+    #: Text before the shared secret in its header, such as "Bearer ".
     prefix: str = ""
-    #: What the signature covers: the bytes received, or their JSON without spaces.
+    #: The text that is signed: the bytes received, or their JSON without spaces.
     signed_body: Literal["raw", "compact-json"] = "raw"
     #: Age in seconds from which a signature is flagged as stale.
     tolerance: Duration = Field(default=300.0, gt=0)
@@ -116,7 +116,7 @@ class SourceSettings(Part):
     allow_from: Networks = ()
     #: Each field that is not given is the kind's own.
     fields: FieldMap = Field(default_factory=_usual_fields)
-    #: Delivered category, in lower case, to status; goes before the vocabulary of the kinds.
+    #: Delivered category, in lower case, to status; overrides the vocabulary of the kinds.
     categories: dict[str, KnownStatus] = Field(default_factory=dict[str, Status])
     #: Top-level fields that may differ between two deliveries of one event.
     volatile: Texts = ("sent_at", "last_checked_at", "delivered_at", "attempt")
@@ -132,7 +132,7 @@ class SourceSettings(Part):
     @field_validator("secrets", mode="before")
     @classmethod
     def _label_by_position(cls, value: object) -> object:
-        """A secret without a label is called after its place: `secret-1`."""
+        """A secret without a label is labelled by its position: `secret-1`."""
         entries = value if isinstance(value, list | tuple) else [value]
         return [
             {"label": f"secret-{place}", **entry}
@@ -146,7 +146,7 @@ class SourceSettings(Part):
     @field_validator("categories")
     @classmethod
     def _fold_categories(cls, value: dict[str, Status]) -> dict[str, Status]:
-        """Categories are compared without regard to case."""
+        """Categories are compared case-insensitively."""
         folded = {category.strip().casefold(): status for category, status in value.items()}
         if len(folded) < len(value):
             raise complaint("Two of these categories are the same but for upper and lower case.")

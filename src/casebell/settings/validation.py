@@ -1,4 +1,4 @@
-"""From data to models, telling everything that is wrong in one go."""
+"""Validates the data against the models, and reports all errors at once."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +15,7 @@ from casebell.settings.models import Document
 from casebell.settings.places import Finding, Loc, at, keys_of, way
 from casebell.settings.values import COMPLAINT, nearest
 
-#: Sentences per pydantic error type. What they quote of its context is written in our models.
+#: By pydantic error type: a sentence. It quotes only values of our own models.
 MESSAGES = {
     "missing": "This key is required.",
     "string_type": "This must be text, in quotes.",
@@ -36,7 +36,7 @@ MESSAGES = {
     "too_long": "This may have {max_length} entries at most.",
 }
 
-#: What to write where a required key is missing.
+#: Hints by required key that is missing.
 MISSING = {
     "kind": "Write "
     + " or ".join(f'kind = "{kind}"' for kind in KINDS)
@@ -47,25 +47,25 @@ MISSING = {
     "notify": "Write `notify = []` for a rule that tells nobody on purpose.",
 }
 
-#: Sections whose tables have names of the operator's choice.
+#: Sections whose tables have names that the operator chooses.
 NAMED = ("sources", "channels")
 
-#: Required keys of a rule that get these values when they are wrong or missing, and have been told
-#: of, so that the rule's other keys are still checked.
+#: Values for required keys of a rule that are wrong or missing and were reported, so that the
+#: rule's other keys are still checked.
 PLACEHOLDERS: dict[str, Any] = {"name": "?", "when": {}, "notify": []}
 
-#: Pydantic's word for a default that depends on a key which is wrong itself.
+#: Pydantic's error type for a default that depends on a wrong key.
 DEPENDENT_DEFAULT = "default_factory_not_called"
 
 
 def validate(
     data: dict[str, Any], *, base_dir: Path, known: list[Finding]
 ) -> tuple[Document | None, list[Finding]]:
-    """The configuration, and all that is wrong with it, `known` findings included.
+    """The configuration without its errors, and all findings, `known` ones included.
 
-    Pydantic stops short: a table with one wrong key is never compared with the others. So what is
-    wrong is taken out and the rest validated again, until the rest is right and can be checked as a
-    whole. What follows from an earlier finding is not told twice.
+    Pydantic does not compare a table with a wrong key with the other tables. So wrong parts are
+    removed and the rest is validated again, until it is valid and can be checked as a whole. A
+    consequence of an earlier finding is not reported.
     """
     findings = [*known, *_names_given(data)]
     rest = Rest(data)
@@ -90,7 +90,7 @@ def validate(
 
 
 def _news(found: Iterable[Finding], earlier: list[Finding], rest: "Rest") -> list[Finding]:
-    """What was found, at its place in the file, without what earlier findings explain."""
+    """The findings at their places in the file, without consequences of earlier ones."""
     news: dict[Loc, Finding] = {}
     for finding in found:
         loc = rest.origin(finding.loc)
@@ -105,7 +105,7 @@ def _tables(data: dict[str, Any], section: str) -> dict[str, Any]:
 
 
 def _names_given(data: dict[str, Any]) -> list[Finding]:
-    """`name` is no key where the table's own name is meant."""
+    """The findings for keys `name` in tables that have a name of their own."""
     return [
         unknown_key((section, name, "name"))
         for section in NAMED
@@ -115,17 +115,17 @@ def _names_given(data: dict[str, Any]) -> list[Finding]:
 
 
 class Rest:
-    """The data without the places that are wrong, and where each of its entries stood before."""
+    """The data without wrong places, and the original position of each of its entries."""
 
     def __init__(self, whole: dict[str, Any]) -> None:
-        """Starts as everything; never changes `whole`."""
+        """Begins with all of `whole`, which is never changed."""
         self._whole = whole
         self._out: set[Loc] = set()
         self._placeholders: set[Loc] = set()
         self._kept: dict[Loc, list[int]] = {}
 
     def take_out(self, loc: Loc) -> bool:
-        """Leave out this place, or what cannot be without it; False when nothing would be left."""
+        """Remove this place, or the part that requires it; False if nothing would be left."""
         while loc and (loc in self._out or not self._has(loc)):
             if loc[-1] in PLACEHOLDERS and loc not in self._placeholders:
                 self._placeholders.add(loc)
@@ -135,12 +135,12 @@ class Rest:
         return bool(loc)
 
     def data(self) -> dict[str, Any]:
-        """What is left."""
-        # The default URL, too, is relative to the file, which only validation knows.
+        """The remaining data."""
+        # The default URL is relative to the file as well, which validation makes absolute.
         return {"storage": {}, **self._copy(self._whole, ())}
 
     def origin(self, loc: Loc) -> Loc:
-        """Where a place of the rest stands in the whole."""
+        """The place in the whole of a place in the rest."""
         found: Loc = ()
         for step in loc:
             kept = self._kept.get(found)
@@ -178,14 +178,14 @@ def understood(error: ErrorDetails) -> Finding:
         return Finding(loc=loc, message=context["message"], hint=context["hint"])
     if kind == "extra_forbidden":
         return unknown_key(loc)
-    # Nothing of an error we have not met is shown: its message may quote the value.
+    # The message of an unknown error is not shown: it may quote the value.
     message = MESSAGES.get(kind, "This value cannot be used.").format_map(context)
     hint = MISSING.get(str(loc[-1]), "") if kind == "missing" else ""
     return Finding(loc=loc, message=message, hint=hint)
 
 
 def unknown_key(loc: Loc) -> Finding:
-    """A key that no table of its kind has."""
+    """The finding for a key that its table cannot have."""
     return Finding(
         loc=loc,
         message="There is no such key.",

@@ -1,6 +1,6 @@
-"""The kinds of value a key can hold, and what each refuses.
+"""The types of values, with their checks.
 
-Messages never quote the value: it may be a secret in the wrong place.
+Messages never quote a value: it may be a secret in the wrong place.
 """
 
 import difflib
@@ -27,10 +27,10 @@ from casebell.events import Flag, Status, Tag
 Network: TypeAlias = IPv4Network | IPv6Network
 Marks = TypeVar("Marks", bound=StrEnum)
 
-#: Error type of the complaints below; their context holds our own words only.
+#: The type of our own errors; their context holds only our own words.
 COMPLAINT = "casebell"
 
-#: A hint that lists more words than this is not read.
+#: Most words that a hint lists.
 MAX_LISTED = 24
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -40,13 +40,13 @@ _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _RECEIPT_GLOB = re.compile(r"(?:[A-Z0-9*?]|\[!?[A-Z0-9-]+\])+")
 _DOTTED = re.compile(r"[^.]+(?:\.[^.]+)*")
 
-#: Milliseconds of each unit, longest first: a duration names its units in this order.
+#: Milliseconds of each unit, in the order in which a duration must name them.
 UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 
 #: Bytes of each unit.
 SIZES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
-#: Longer than any retry or window here makes sense; keeps microseconds far inside 64 bits.
+#: Ten years: longer than any useful duration, and far below 64 bits of microseconds.
 MAX_DURATION_MS = 10 * 366 * UNITS["d"]
 
 _DURATION = re.compile("".join(rf"(?:([0-9]{{1,18}}){unit})?" for unit in UNITS))
@@ -56,11 +56,11 @@ _SIZE = re.compile(r"([0-9]{1,18}) ?(B|KiB|MiB|GiB)?")
 def parse_duration(text: str) -> float:
     """Seconds in a text like "500ms", "90s", "5m", "24h", "7d" or "1h30m".
 
-    Whole numbers only, units from the longest to the shortest, each at most once. A bare number is
-    refused: nobody should have to guess its unit.
+    Whole numbers only, units from the longest to the shortest, each at most once. A number without
+    a unit is refused.
 
     Raises:
-        ValueError: the text is no duration, or one longer than ten years. Never quotes the text.
+        ValueError: the text is not a duration, or longer than ten years. Never quotes the text.
     """
     match = _DURATION.fullmatch(text)
     if match is None or not text:
@@ -76,7 +76,7 @@ def parse_size(text: str) -> int:
     """Bytes in a text like "262144", "256KiB" or "1 MiB".
 
     Raises:
-        ValueError: the text is no size. Never quotes the text.
+        ValueError: the text is not a size. Never quotes the text.
     """
     match = _SIZE.fullmatch(text)
     if match is None:
@@ -90,7 +90,7 @@ def complaint(message: str, hint: str = "") -> PydanticCustomError:
 
 
 def nearest(given: object, known: Iterable[str]) -> str:
-    """A hint that names the known word nearest to what was given, or else lists a few."""
+    """A hint that names the known word nearest to the given one, or lists the known words."""
     words = {word.lower(): word for word in known}
     close = difflib.get_close_matches(str(given).lower(), words, n=1, cutoff=0.5)
     if close:
@@ -99,15 +99,15 @@ def nearest(given: object, known: Iterable[str]) -> str:
 
 
 class Part(BaseModel):
-    """One table of the configuration: frozen, without unknown keys, silent about its texts."""
+    """One table of the configuration: frozen, without unknown keys; its repr shows no text."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    #: Fields that Casebell fills in itself: they are no keys of the file.
+    #: Fields that Casebell fills in; they are not keys of the file.
     filled_in: ClassVar[frozenset[str]] = frozenset()
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """Show numbers and nested tables only: any text may be a secret or name a client."""
+        """Show only numbers and nested tables: a text may be a secret or name a client."""
         for name, value in super().__repr_args__():
             parts = value.values() if isinstance(value, dict) else value
             shown = value is None or isinstance(value, int | float | Part)
@@ -117,7 +117,7 @@ class Part(BaseModel):
 
 
 def _as_list(value: object) -> object:
-    """Take one value where a list of them may stand; leave lists, and what is neither, alone."""
+    """Make a list of a single value; leave a list as it is."""
     return value if isinstance(value, list | tuple | set | frozenset) else [value]
 
 
@@ -128,7 +128,7 @@ def _duration(value: object, info: ValidationInfo) -> object:
         except ValueError as error:
             message = str(error)
     elif info.context is None and isinstance(value, int | float):
-        return value  # Made by code, which speaks in seconds; a file must name its unit.
+        return value  # Code gives seconds; a file must name the unit.
     else:
         message = "A duration is text with a unit."
     raise complaint(message, 'Write it like "500ms", "90s", "5m", "1h30m", "24h" or "7d".')
@@ -199,7 +199,7 @@ def _existing_file(value: Path, info: ValidationInfo) -> Path:
     path = base_dir(info) / value
     try:
         there = path.is_file()
-    except OSError:  # A directory on the way may not be entered, or the name is too long.
+    except OSError:  # No right to enter a directory on the path, or a name that is too long.
         there = False
     if not there:
         raise complaint("There is no such file.", "Relative paths start at the configuration.")
@@ -209,7 +209,7 @@ def _existing_file(value: Path, info: ValidationInfo) -> Path:
 
 
 def base_dir(info: ValidationInfo) -> Path:
-    """The directory relative paths start from; an empty path where code makes the model."""
+    """The directory to which paths are relative; empty if code makes the model."""
     return Path((info.context or {}).get("base_dir", ""))
 
 
@@ -217,9 +217,9 @@ as_list = BeforeValidator(_as_list)
 
 
 class NeedsRestart:
-    """Marks a key whose new value waits for a restart: the server has bound or opened it already.
+    """Marks a key whose new value takes effect at a restart, such as an address or a database.
 
-    A key without this mark is in force after `casebell reload`.
+    Other keys take effect with `casebell reload`.
     """
 
 
