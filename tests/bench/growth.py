@@ -1,4 +1,4 @@
-"""A large store beside an empty one: what acknowledging, looking and starting cost then.
+"""A large store beside an empty one: what delivering, looking and starting cost then.
 
 The store is kept where it was made, and grows by what each run delivers.
 """
@@ -20,12 +20,10 @@ from bench.case_histories import receipt_number
 from bench.corpus import write_corpus
 from bench.load_store import load_store
 from bench.serving import (
-    ACKNOWLEDGING,
     CONFIG,
     SECRET,
     Bench,
     Row,
-    drained,
     free_port,
     page,
     resident,
@@ -41,10 +39,7 @@ _DAY = 86_400 * 1_000_000
 #: Deliveries one run may use.
 _SHARE = 60_000
 _CONFIG = CONFIG.replace("bench.db", "casebell.db")
-_ROUTING = Row(name="routing behind", config=_CONFIG)
-_ACKNOWLEDGING = Row(
-    name="acknowledgement only", config=_CONFIG, command=ACKNOWLEDGING, routes=False
-)
+_ROW = Row(name="Casebell", config=_CONFIG)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +53,7 @@ class Look:
 
 def measure(bench: Bench, large: Path, *, rounds: int) -> None:
     """Print the tables of growth for the store in a directory."""
-    _acknowledging(bench, large, rounds=rounds)
+    _delivering(bench, large, rounds=rounds)
     asyncio.run(_looking(large))
     _starting(bench, large)
 
@@ -71,7 +66,7 @@ def store_of(where: str, scratch: Path) -> Path:
     return scratch / "large"
 
 
-def _acknowledging(bench: Bench, large: Path, *, rounds: int) -> None:
+def _delivering(bench: Bench, large: Path, *, rounds: int) -> None:
     cases = asyncio.run(_count(large)) // 5
 
     def receipt(chance: random.Random) -> str:
@@ -82,22 +77,17 @@ def _acknowledging(bench: Bench, large: Path, *, rounds: int) -> None:
         "| 64 connections | accepted/s | ratio | processor us each | p50 ms | p99 ms | memory MB "
         "| drained s |\n|---|---|---|---|---|---|---|---|"
     )
-    for row in (_ACKNOWLEDGING, _ROUTING):
-        empty: list[dict[str, Any]] = []
-        grown: list[dict[str, Any]] = []
-        for number in range(rounds):
-            corpus = bench.directory / f"growth-{number}.tsv"
-            write_corpus(corpus, secret=SECRET, count=_SHARE, seed=time.time(), receipt=receipt)
-            empty.append(bench.measure(row, corpus))
-            _warm(large)
-            grown.append(bench.measure(row, corpus, work=large))
-            corpus.unlink()
-        _print_line(f"{row.name}, an empty store", empty, empty)
-        _print_line(f"{row.name}, the large store", grown, empty)
-        # What was only acknowledged is decided before anything else is measured.
-        port = free_port()
-        with bench.serving(_ROUTING, large, port=port):
-            drained(port)
+    empty: list[dict[str, Any]] = []
+    grown: list[dict[str, Any]] = []
+    for number in range(rounds):
+        corpus = bench.directory / f"growth-{number}.tsv"
+        write_corpus(corpus, secret=SECRET, count=_SHARE, seed=time.time(), receipt=receipt)
+        empty.append(bench.measure(_ROW, corpus))
+        _warm(large)
+        grown.append(bench.measure(_ROW, corpus, work=large))
+        corpus.unlink()
+    _print_line("an empty store", empty, empty)
+    _print_line("the large store", grown, empty)
 
 
 def _warm(large: Path) -> None:
@@ -252,7 +242,7 @@ def _events(name: str, *, limit: int = 50, **given: Any) -> Look:
 def _starting(bench: Bench, large: Path) -> None:
     port = free_port()
     began = time.perf_counter()
-    with bench.serving(_ROUTING, large, port=port) as process:
+    with bench.serving(_ROW, large, port=port) as process:
         started = time.perf_counter() - began
         memory = resident(process.pid)
         print(f"\nStart-up {started:.2f} s, memory then {memory:.0f} MB.")

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench import growth, sending
 from bench.corpus import write_corpus
 from bench.peers.rows import installed
-from bench.serving import ACKNOWLEDGING, BARE, SECRET, Bench, Row
+from bench.serving import BARE, SECRET, Bench, Row
 
 #: Requests one run may use.
 _SHARE = 120_000
@@ -32,26 +32,15 @@ _SHARE = 120_000
 REFERENCE = Row(
     name="bare Starlette, 64 connections",
     command=BARE,
-    routes=False,
+    decides=False,
     wrap=True,
 )
 ROWS = (
     REFERENCE,
-    Row(
-        name="Casebell, 64 connections, acknowledgement only",
-        command=ACKNOWLEDGING,
-        routes=False,
-    ),
-    Row(name="Casebell, 64 connections, routing behind"),
+    Row(name="Casebell, 64 connections"),
     Row(name="Casebell, one delivery at a time", connections=1),
     Row(
-        name="Casebell, 64 connections, 5 ms added to each fsync, acknowledgement only",
-        command=ACKNOWLEDGING,
-        environment={"SLOWSYNC_US": "5000"},
-        routes=False,
-    ),
-    Row(
-        name="Casebell, 64 connections, 5 ms added to each fsync, routing behind",
+        name="Casebell, 64 connections, 5 ms added to each fsync",
         environment={"SLOWSYNC_US": "5000"},
     ),
 )

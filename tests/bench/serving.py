@@ -10,7 +10,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,6 @@ BARE = [
     *("--port", "{port}"),
 ]
 CASEBELL = [sys.executable, "-m", "casebell", "serve"]
-#: The same without its router, so that an acknowledgement is all it does.
-ACKNOWLEDGING = [sys.executable, str(HERE / "acknowledging.py")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +56,8 @@ class Row:
     environment: Mapping[str, str] = field(default_factory=dict)
     path: str = "/webhooks/parley"
     headers: Sequence[str] = PARLEY
-    #: Whether it tells on /metrics what is not decided yet.
-    routes: bool = True
+    #: Whether it tells on /metrics what has no decision.
+    decides: bool = True
     #: Whether deliveries may come twice, where nothing is remembered.
     wrap: bool = False
 
@@ -88,8 +86,8 @@ class Bench:
         port = free_port()
         with self.serving(row, work, port=port) as process:
             before = processor_seconds(process.pid)
-            report = self._load(row, port, corpus, offset)
-            report["drained_s"] = drained(port) if row.routes else 0.0
+            report = self.load_row(row, port, corpus, offset)
+            report["drained_s"] = drained(port) if row.decides else 0.0
             used = processor_seconds(process.pid) - before
             report["cpu_us"] = used / max(1, report["acked_total"]) * 1e6
             report["rss_mb"] = resident(process.pid)
@@ -127,14 +125,54 @@ class Bench:
         report: dict[str, Any] = json.loads(done.stdout)
         return report
 
-    def _load(self, row: Row, port: int, corpus: Path, offset: int) -> dict[str, Any]:
-        arguments = ["-c", str(row.connections), "-d", str(self.seconds), "--warmup", "1"]
+    def load_row(
+        self, row: Row, port: int, corpus: Path, offset: int, *, warmup: float = 1
+    ) -> dict[str, Any]:
+        arguments = ["-c", str(row.connections), "-d", str(self.seconds), "--warmup", str(warmup)]
         arguments += ["--path", row.path, "--offset", str(offset)]
         if row.wrap:
             arguments.append("--wrap")
         for header in row.headers:
             arguments += ["--header", header]
         return self.load(port, corpus, *arguments)
+
+
+class Running:
+    """A row's server that stays up, loaded in slices."""
+
+    def __init__(
+        self, bench: Bench, row: Row, corpus: Path, *, process: "subprocess.Popen[bytes]", port: int
+    ) -> None:
+        self._bench = bench
+        self._row = row
+        self._corpus = corpus
+        self._process = process
+        self._port = port
+        #: Requests of the corpus that were used.
+        self._used = 0
+
+    @classmethod
+    @contextmanager
+    def of(cls, bench: Bench, row: Row, corpus: Path) -> Iterator["Running"]:
+        """Start it on a fresh database, and end it with the block."""
+        work, port = Path(tempfile.mkdtemp(dir=bench.directory)), free_port()
+        with bench.serving(row, work, port=port) as process:
+            yield cls(bench, row, corpus, process=process, port=port)
+
+    def slice(self, *, connections: int) -> dict[str, Any]:
+        """Load it for as long as the benchmark has a slice last; as `Bench.measure`."""
+        pid = self._process.pid
+        row = replace(self._row, connections=connections)
+        before = processor_seconds(pid)
+        report = self._bench.load_row(row, self._port, self._corpus, self._used, warmup=0)
+        if row.decides:
+            drained(self._port)
+        self._used += report["used"]
+        used = processor_seconds(pid) - before
+        return report | {
+            "cpu_us": used / max(1, report["acked_total"]) * 1e6,
+            "rss_mb": resident(pid),
+        }
 
 
 def free_port() -> int:

@@ -33,7 +33,7 @@ def installed() -> Iterator[Row]:
             health="/",
             path="/hooks/parley",
             headers=["X-Hub-Signature-256: sha256={bodysig}"],
-            routes=False,
+            decides=False,
         )
     node, express, sqlite = shutil.which("node"), _module("express"), _module("better-sqlite3")
     if _here("node, express and better-sqlite3", node, express, sqlite):
@@ -41,14 +41,14 @@ def installed() -> Iterator[Row]:
             name="Express and better-sqlite3, 64 connections",
             command=["node", f"{HERE}/express.js"],
             headers=PARLEY,
-            routes=False,
+            decides=False,
         )
     node_red = _module("node-red")
     if _here("node and node-red", node, node_red):
         yield Row(
             name="Node-RED to a file, 64 connections",
             command=["node", f"{node_red}/red.js", "--settings", f"{HERE}/node-red.js"],
-            routes=False,
+            decides=False,
         )
 
 
