@@ -1,1 +1,1 @@
-"""Everything that is kept: the only package that says SQL."""
+"""The database: the only room that says SQL."""

@@ -1,4 +1,4 @@
-"""Cases, and the events that still have no decision."""
+"""Cases, and undecided events."""
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,9 +16,9 @@ from casebell.store.schema import cases, events
 async def undecided(
     connection: AsyncConnection, *, after: int, limit: int
 ) -> tuple[list[Undecided], dict[int, Exception]]:
-    """The oldest events without a decision whose id is higher than `after`.
+    """The oldest undecided events whose id is higher than `after`.
 
-    Beside them those that cannot be read, and why: a word of a later release, a damaged row.
+    Also the ids of rows that cannot be read (a word of a later release, damage), with the errors.
     """
     statement = (
         select(events)
@@ -31,7 +31,7 @@ async def undecided(
     for row in await connection.execute(statement):
         try:
             event = event_from_row(row)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+        except Exception as error:  # noqa: BLE001 - of any kind: operations are told
             broken[row.id] = error
         else:
             found.append(Undecided(id=row.id, event=event, revision_of=row.revision_of))
@@ -39,7 +39,7 @@ async def undecided(
 
 
 async def any_undecided(connection: AsyncConnection) -> bool:
-    """Whether an event has no decision."""
+    """Whether an event is undecided."""
     statement = select(events.c.id).where(events.c.routed_at.is_(None)).limit(1)
     return (await connection.execute(statement)).first() is not None
 
@@ -47,9 +47,9 @@ async def any_undecided(connection: AsyncConnection) -> bool:
 async def event_with_case(
     connection: AsyncConnection, event_id: int
 ) -> tuple[ClassifiedEvent, Case, str | None]:
-    """An event, what the firm told us of its receipt, and the case's current status.
+    """An event, the firm's data of its receipt, and the case's current status.
 
-    The case is empty where the firm told us nothing, the status None where nothing is known.
+    Without data the case is empty; without a known status that is None.
 
     Raises:
         LookupError: no event has this id.
@@ -69,7 +69,7 @@ async def event_with_case(
 async def known_state_of(
     connection: AsyncConnection, event_id: int
 ) -> tuple[Status, frozenset[Tag]] | None:
-    """Status and tags of an event, as far as this release knows the words; None without one."""
+    """Status and tags of an event, without unknown words; None if the event does not exist."""
     statement = select(events.c.status, events.c.tags).where(events.c.id == event_id)
     row = (await connection.execute(statement)).one_or_none()
     return None if row is None else known_state(row)

@@ -1,8 +1,8 @@
-"""Events, narrowed and in order: a page of them, newest first, or all of them, oldest first.
+"""Lists events by a filter: a page, newest first, or an export of all, oldest first.
 
-A page costs the same however many events there are. It walks one index, newest first; whatever else
-the filter asks for is looked up in each event that the walk meets, and so the walk has an end: a
-page says how far it looked. An export looks at everything and may take minutes.
+The cost of a page does not depend on the number of events. It scans one index, newest first, and
+checks the other conditions of the filter in each event. The scan has a limit, and the page says how
+far back it went. An export scans everything and may take minutes.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -16,18 +16,18 @@ from casebell.events import Micros, Status, Tag
 from casebell.store.queries import event_columns, event_json
 from casebell.store.schema import changes, events
 
-#: Rows an export reads at a time.
+#: Rows that an export reads at a time.
 EXPORT_PAGE = 500
-#: Events that a page looks through at least where no index has the whole answer. A tenth of a
-#: second is what a person takes for "at once"; on an ordinary machine this is half of it.
+#: Events that a page scans if no index covers the filter: about 0.05 s on an ordinary machine, half
+#: of what a person perceives as immediate.
 SCAN_LIMIT = 10_000
-#: The same for each event that is asked for, where that is more.
+#: Scanned events for each event of the page, if that is more.
 SCAN_PER_RESULT = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EventFilter:
-    """What a listing of events is narrowed to; None does not narrow."""
+    """The conditions of a listing of events; None is no condition."""
 
     source: str | None = None
     status: Status | None = None
@@ -49,10 +49,10 @@ class EventFilter:
         ]
 
     def walk(self) -> "_Walk":
-        """The way that a page goes: where a receipt is given, its few events; then by time."""
+        """The scan for a page: of a receipt's few events, else by time, else by id."""
         equal = list(self._equal())
         if self.receipt is not None:
-            # A case has a few dozen events, a few thousand where it is polled for years.
+            # A case has a few dozen events; a few thousand if it is polled for years.
             driving, long = self._of_case(), False
         elif self.since is not None or self.until is not None:
             return _Walk(
@@ -87,7 +87,7 @@ class EventFilter:
         return [events.c.id.in_(decided.union_all(waiting))]
 
     def _equal(self) -> Iterator[tuple[Column[Any], object]]:
-        """Columns with one value; first the one that is likely to leave the fewest events."""
+        """Columns with one value; first the one that likely has the fewest events."""
         if self.status is not None:
             yield events.c.status, self.status
         if self.source is not None:
@@ -108,28 +108,28 @@ class EventFilter:
         return given
 
 
-#: A place on the way: values of the columns in whose order it goes.
+#: A position of the scan: the values of its order columns.
 _Place: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Walk:
-    """A way along one index, from the newest event to the oldest."""
+    """A scan of one index, from the newest event to the oldest."""
 
-    #: The columns in whose order it goes; the last is the id.
+    #: The order columns; the last is the id.
     order: list[ColumnElement[Any]]
-    #: What the index has in front of them.
+    #: Conditions on the columns that precede them in the index.
     driving: list[ColumnElement[bool]] = field(default_factory=list)
-    #: It begins before this place, and ends with this one.
+    #: The scan begins before the first position, and ends with the second.
     newest: _Place | None = None
     oldest: _Place | None = None
-    #: What is looked up in each event.
+    #: Conditions that are checked in each event.
     others: list[ColumnElement[bool]] = field(default_factory=list)
-    #: Whether it may have more events than can be looked through at once.
+    #: Whether it may have more events than the limit of a scan.
     long: bool = True
 
     def over(self, statement: Select[Any]) -> Select[Any]:
-        """The statement for what lies on the way, whatever the others ask."""
+        """The statement for the events of the scan, without the other conditions."""
         here: ColumnElement[Any] = self.order[0] if len(self.order) == 1 else tuple_(*self.order)
         bounds = list(self.driving)
         if self.newest is not None:
@@ -139,7 +139,7 @@ class _Walk:
         return statement.where(*bounds).order_by(*(column.desc() for column in self.order))
 
     def begun(self, place: _Place) -> "_Walk":
-        """The rest of the way, once it has come to a place."""
+        """The rest of the scan, behind a position."""
         return replace(self, newest=min(place, self.newest or place))
 
 
@@ -152,7 +152,7 @@ class EventPage:
     """A page of events as docs/contract.md has them, newest first."""
 
     events: list[dict[str, Any]]
-    #: Where older events were not looked at: what came before this time may match as well.
+    #: If older events were not scanned: events before this time may match as well.
     looked_back_to: Micros | None = None
 
 
@@ -164,17 +164,21 @@ async def list_events(
     most: int | None = None,
     before: int | None = None,
 ) -> EventPage:
-    """A page of events; `before` is the id of the last one of the page before.
+    """A page of events, newest first: by arrival, or by time of receipt if the filter has a span.
 
-    At most `most` of the `limit` that are asked for, which says how far to look.
+    The two orders differ if a clock was set back.
 
-    Newest first is by order of arrival, and by time of receipt where the filter has a span of time:
-    where a clock was set back the two differ.
+    Args:
+        connection: for reading.
+        where: the filter.
+        limit: events that are asked for, which determines the length of the scan.
+        most: most events of this page; `limit` by default.
+        before: the id of the last event of the previous page.
     """
     walk = where.walk()
     if before is not None:
         at = await connection.execute(select(*walk.order).where(events.c.id == before))
-        # An id that is none: everything below it, where that means something.
+        # An unknown id: the events with lower ids.
         walk = walk.begun(tuple(at.one_or_none() or (before,) * len(walk.order)))
     end = None
     if walk.others and walk.long:
@@ -187,14 +191,14 @@ async def list_events(
     if end is None or len(found) == most:
         return EventPage(events=found)
     last = await connection.execute(select(events.c.received_at).where(events.c.id == end[-1]))
-    # One microsecond more: others may have come with it.
+    # One microsecond later: others may have the same time.
     return EventPage(events=found, looked_back_to=int(last.scalar_one()) + 1)
 
 
 async def _end(connection: AsyncConnection, walk: _Walk, *, look: int) -> _Place | None:
-    """The place of the last event that is looked at; None where fewer are left.
+    """The position of the last event to scan; None if fewer are left.
 
-    Counted along the index alone; along the ids, which have no gaps, computed.
+    It is counted by the index alone, or computed from ids, which have no gaps.
     """
     if walk.order == [events.c.id] and not walk.driving:
         newest = await connection.execute(select(func.coalesce(func.max(events.c.id), 0)))
@@ -206,7 +210,7 @@ async def _end(connection: AsyncConnection, walk: _Walk, *, look: int) -> _Place
 
 
 def _beside(column: Column[Any]) -> ColumnElement[Any]:
-    """The same text, for which no index is used: the walk has one already."""
+    """The same text, without its index: the scan uses another one."""
     return column.concat("")
 
 
@@ -231,9 +235,9 @@ async def export_events(
 
 
 async def _bounds(connection: AsyncConnection, where: EventFilter) -> tuple[int, int]:
-    """The ids between which all events of the filter's span lie; the first one is left out.
+    """The ids that enclose all events of the filter's span; the first one is excluded.
 
-    Looked up and not computed, for times do not rise with ids where the clock was set back.
+    They are looked up: times do not rise with ids if the clock was set back.
     """
     span = EventFilter(since=where.since, until=where.until)
     first, last = func.coalesce(func.min(events.c.id), 1), func.coalesce(func.max(events.c.id), 0)

@@ -1,4 +1,4 @@
-"""Deliveries that are authentic but were not understood, until somebody decides about them."""
+"""Held deliveries: authentic, not understood, until a person releases or discards them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +24,7 @@ async def hold(
 ) -> int:
     """Keep a delivery that could not be understood; return its id.
 
-    The same body again counts up; if it had been discarded, it is held anew.
+    A repeat of the same body is counted; a discarded one is held again.
     """
     delivery = verified.delivery
     row = (
@@ -36,7 +36,7 @@ async def hold(
     ).one_or_none()
     if row is not None:
         held_id = int(row.id)
-        anew = {
+        held_again = {
             "state": HeldState.HELD,
             "reason": reason,
             "detail": detail,
@@ -47,7 +47,7 @@ async def hold(
             held.update()
             .where(held.c.id == held_id)
             .values(times=row.times + 1, last_at=delivery.received_at)
-            .values(anew if row.state == HeldState.DISCARDED else {})
+            .values(held_again if row.state == HeldState.DISCARDED else {})
         )
     else:
         inserted = await connection.execute(
@@ -91,7 +91,7 @@ async def hold(
 
 
 async def get_held(connection: AsyncConnection, held_id: int) -> Row[Any]:
-    """A delivery that still waits to be released or discarded.
+    """A held delivery that was neither released nor discarded.
 
     Raises:
         NotFound: none has this id.
@@ -117,7 +117,7 @@ async def resolve(
     actor: str,
     event_id: int | None = None,
 ) -> None:
-    """Close a held delivery as released (into `event_id`) or discarded. Its body is kept."""
+    """Close a held delivery as released (as event `event_id`) or discarded; its body is kept."""
     await connection.execute(
         held.update()
         .where(held.c.id == held_id)
@@ -144,9 +144,9 @@ async def discard(connection: AsyncConnection, held_id: int, *, now: Micros, act
 
 
 async def untold(connection: AsyncConnection) -> Sequence[Row[Any]]:
-    """Held deliveries that operations have not been told of, counted by source and reason.
+    """Held deliveries of which operations were not told, counted by source and reason.
 
-    Each with the detail of the first of them.
+    Each count has the detail of its first delivery.
     """
     groups = (
         select(
@@ -167,7 +167,7 @@ async def untold(connection: AsyncConnection) -> Sequence[Row[Any]]:
 async def mark_told(
     connection: AsyncConnection, *, source: str, reason: str, last: int, now: Micros
 ) -> None:
-    """Note that operations were told of these."""
+    """Record that operations were told of these."""
     await connection.execute(
         held.update()
         .where(

@@ -24,9 +24,9 @@ class Entry:
     at: Micros
     #: `delivery.stored`, `decision.made`, `alert.attempted`, …
     kind: str
-    #: Who did it: `source:parley`, `router`, `channel:email`, `cli`.
+    #: The actor: `source:parley`, `router`, `channel:email`, `cli`.
     actor: str
-    #: What it was done to: `event:12`, `change:3`, `alert:7`, `held:1`.
+    #: The subject: `event:12`, `change:3`, `alert:7`, `held:1`.
     subject: str
     data: Mapping[str, Any] = field(default_factory=dict)
 
@@ -67,14 +67,14 @@ def leaf_hash(entry: bytes) -> bytes:
 
 
 def digest(content: str) -> str:
-    """SHA-256 of a text, in hex: names content in an entry without holding it."""
+    """SHA-256 of a text, in hex: identifies content in an entry that does not hold it."""
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 async def append(connection: AsyncConnection, entries: Sequence[Entry]) -> int:
     """Write entries at the end of the journal; return the last sequence number.
 
-    The caller holds the writing transaction, so nobody else can take the numbers in between.
+    The caller holds the writing transaction, so these numbers cannot be used by another writer.
     """
     driver = await Driver.of(connection)
     (last,) = await driver.fetch(_LAST)

@@ -1,4 +1,4 @@
-"""Who holds an alert that is being sent, and what becomes of it when the holder dies."""
+"""Leases: the owners of alerts that are being sent, and the release of those of dead owners."""
 
 from collections.abc import Collection
 from typing import Any
@@ -14,9 +14,10 @@ from casebell.store.schema import alerts, attempts
 async def renew(
     connection: AsyncConnection, alert: Alert, *, owner: str, now: Micros, lease: Micros
 ) -> bool:
-    """Keep an alert whose claim may or may not have been committed; whether it had been.
+    """Renew the lease of an alert whose claim failed, perhaps after its commit.
 
-    The database may commit and break down before it can say so.
+    Returns:
+        Whether the claim was committed.
     """
     renewed = await connection.execute(
         alerts.update()
@@ -34,9 +35,12 @@ async def renew(
 async def release(
     connection: AsyncConnection, *, now: Micros, owners: Collection[str] | None = None
 ) -> int:
-    """Give up the leases of owners that are dead; None means all there are. Returns how many.
+    """Release the leases of dead owners; returns their number.
 
-    All: for the only server of a database, at its start.
+    Args:
+        connection: the writing transaction.
+        now: when the alerts are due again.
+        owners: the dead ones; None: all, for the only server of a database at its start.
     """
     of_the_dead = alerts.c.state == AlertState.SENDING
     if owners is not None:
@@ -61,13 +65,13 @@ async def release(
 
 
 async def holders(connection: AsyncConnection) -> set[str]:
-    """Who sends something now, or died over it."""
+    """The owners of leases, living and dead."""
     statement = select(alerts.c.lease_owner).where(alerts.c.state == AlertState.SENDING).distinct()
     return {owner for owner in (await connection.execute(statement)).scalars() if owner}
 
 
 async def record_interrupted(connection: AsyncConnection, row: Row[Any], *, now: Micros) -> None:
-    """The attempt of a sender that died: nobody knows whether it arrived."""
+    """Record the attempt of a sender that died: the message may have arrived."""
     await connection.execute(
         attempts.insert().values(
             alert_id=row.id,

@@ -1,4 +1,4 @@
-"""A file that is there whole or not at all, readable by its owner alone, and never over another."""
+"""Creates a file atomically: whole or not at all, private, and never over another one."""
 
 import errno
 import os
@@ -9,18 +9,18 @@ from pathlib import Path
 
 from casebell.errors import Refusal
 
-#: What a file system answers that has no second names for one file, as many network shares.
+#: Errors of a file system without hard links, as many network shares are.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
 @contextmanager
 def new_file(target: Path) -> Iterator[Path]:
-    """An empty private file beside `target` to fill; it gets the name when the block ends well.
+    """An empty private file beside `target`; it gets the name when the block ends without error.
 
-    It and its name are on disk then. After an error nothing is left of it.
+    The file and its name are then on disk. After an error the file is removed.
 
     Raises:
-        Refusal: something has the name already, or got it meanwhile; or it cannot be written.
+        Refusal: the name exists, also if it was created meanwhile; or the file cannot be written.
     """
     refuse_existing(target)
     part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
@@ -38,17 +38,17 @@ def new_file(target: Path) -> Iterator[Path]:
 
 
 def refuse_existing(target: Path) -> None:
-    """See that nothing has this name; a link that leads nowhere is somebody's file as well.
+    """Refuse a name that exists, also as a broken link.
 
     Raises:
-        Refusal: something has it.
+        Refusal: it exists.
     """
     if os.path.lexists(target):
         raise _exists(target)
 
 
 def sync(path: Path) -> None:
-    """Wait until a file's bytes, or a folder's names, are on disk."""
+    """Write a file's bytes, or a folder's names, to the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -57,13 +57,13 @@ def sync(path: Path) -> None:
 
 
 def _name(part: Path, target: Path) -> None:
-    """Give the file its name, unless something has it: a plain rename would replace that."""
+    """Give the file its name, unless it exists: a rename would replace an existing file."""
     try:
         os.link(part, target, follow_symlinks=False)
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        # An empty file that is certainly ours takes the name first; replacing that is harmless.
+        # An empty file of ours takes the name first; replacing it is harmless.
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         part.replace(target)
 

@@ -1,4 +1,4 @@
-"""Tells operations something, as often as its topic may be told, wherever they read."""
+"""Sends messages to operations: to each of their targets, as often as the topic allows."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from casebell.store.schema import alerts
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OpsTargets:
-    """Where operations read, as pairs of a channel and one of its targets."""
+    """The targets of operations, as pairs of a channel and one of its targets."""
 
     targets: tuple[tuple[str, str], ...]
 
@@ -37,7 +37,7 @@ class OpsTargets:
         """A new alert for each target.
 
         Args:
-            failed: a channel and target that could not be reached, and is not asked to tell of it.
+            failed: a channel and target that could not be reached; it gets no alert.
         """
         return [
             NewAlert(
@@ -55,9 +55,9 @@ class OpsTargets:
     async def notify(
         self, connection: AsyncConnection, message: OpsMessage, *, now: Micros
     ) -> bool:
-        """Put a message into the outbox; False where it was told as often as its topic may be.
+        """Put a message into the outbox; False if it is there already.
 
-        With no targets every message counts as told: there is nothing to wait for.
+        Without targets every message counts as sent.
         """
         known = await known_subjects(connection, [subject_of(message, now=now)])
         await outbox.add(connection, self.alerts_for(message, now=now), now=now)
@@ -65,12 +65,12 @@ class OpsTargets:
 
 
 def subject_of(message: OpsMessage, *, now: Micros) -> str:
-    """What no two alerts to one target share: an hourly message has another in the next hour."""
+    """The subject, unique among the alerts of a target; that of an hourly message has the hour."""
     subject = f"{message.topic}:{message.key}"
     return subject if message.frequency is Frequency.ONCE else f"{subject}:{now // HOUR}"
 
 
 async def known_subjects(connection: AsyncConnection, subjects: Iterable[str]) -> set[str]:
-    """Those of the subjects that operations have been told of."""
+    """Those of the subjects that are in the outbox, sent or not."""
     statement = select(alerts.c.subject).distinct().where(alerts.c.subject.in_(list(subjects)))
     return set((await connection.execute(statement)).scalars())

@@ -1,7 +1,8 @@
-"""The alerts that wait to be sent, and what came of each attempt.
+"""The outbox: alerts that wait to be sent, and the record of each attempt.
 
-An alert is claimed under a lease, sent, and recorded; each step is a transaction of its own, so a
-crash leaves either a waiting alert or a lease that somebody else takes over and marks "may repeat".
+An alert is claimed under a lease, sent, and recorded. Each step is a transaction of its own, so a
+crash leaves either a waiting alert, or a lease that another sender takes over and marks "may
+repeat".
 """
 
 import json
@@ -56,7 +57,7 @@ NEW_ALERTS = insert_new(alerts, AlertRow)
 
 
 async def add(connection: AsyncConnection, new: Sequence[NewAlert], *, now: Micros) -> None:
-    """Put alerts into the outbox; those already there stay as they are."""
+    """Put alerts into the outbox; ones that are in it already are unchanged."""
     driver = await Driver.of(connection)
     await driver.run(NEW_ALERTS, [row_of(alert, now=now) for alert in new])
 
@@ -85,7 +86,7 @@ def row_of(alert: NewAlert, *, now: Micros) -> AlertRow:
 async def add_claimed(
     connection: AsyncConnection, new: NewAlert, *, owner: str, now: Micros, lease: Micros
 ) -> Alert:
-    """Put an alert into the outbox and take it at once: for a test that somebody waits for."""
+    """Put an alert into the outbox and claim it at once, for a test of a channel."""
     await add(connection, [new], now=now)
     row = (
         await connection.execute(
@@ -107,10 +108,10 @@ async def add_claimed(
 async def claim(
     connection: AsyncConnection, *, channel: str, owner: str, now: Micros, lease: Micros
 ) -> Alert | None:
-    """Take the most urgent alert of a channel that is due, until `now + lease`.
+    """Claim the most urgent due alert of a channel, until `now + lease`.
 
-    An alert whose sender died (its lease ran out, or was left by an earlier process, see
-    `leases.release`) is taken again and marked "may repeat".
+    An alert whose sender died (its lease ran out, or was released, see `leases.release`) is claimed
+    again and marked "may repeat".
     """
     row = await _first_due(connection, channel=channel, owner=owner, now=now)
     if row is None:
@@ -124,7 +125,7 @@ async def claim(
         .values(
             state=AlertState.SENDING,
             attempts=row.attempts + 1,
-            # From here on it is when the attempt began, should nobody live to record it.
+            # From now on the start of the attempt, for the case that its sender dies.
             not_before=now,
             lease_owner=owner,
             lease_until=now + lease,
@@ -137,8 +138,8 @@ async def claim(
 async def _first_due(
     connection: AsyncConnection, *, channel: str, owner: str, now: Micros
 ) -> Row[Any] | None:
-    # One look for each priority: each begins at its place in `ix_alerts_waiting` and ends at
-    # `now`, so that neither a long backlog nor one that waits for later is read through.
+    # A query for each priority scans `ix_alerts_waiting` from its own start up to `now`, so that it
+    # passes neither a long backlog nor alerts that are due later.
     for priority in _PRIORITIES:
         row = (
             await connection.execute(
@@ -180,7 +181,7 @@ async def record(
     written: the alert is theirs.
 
     Args:
-        again: an earlier try to write it failed, perhaps after its commit.
+        again: an earlier attempt to record it failed, perhaps after its commit.
         follow: alerts that come of it.
     """
     if again and await _is_recorded(connection, alert, started_at, finished_at):
@@ -240,11 +241,11 @@ async def record(
 
 
 async def bring_forward(connection: AsyncConnection, *, by: Micros) -> int:
-    """Make everything that waits due earlier, and every lease end earlier; returns how many.
+    """Move the due times of all waiting alerts, and the ends of leases; returns their number.
 
-    For a clock that was set back: all by the same, so that their order stays.
+    For a clock that was set back. All move by the same, so that their order is kept.
     """
-    # Of one on its way both: when its attempt began must not lie ahead of its next one.
+    # Both, of an alert under way: the start of its attempt must not be later than the next one.
     moved = await connection.execute(
         alerts.update()
         .where(WAITING)
@@ -266,9 +267,9 @@ async def _is_recorded(
 
 
 async def next_due(connection: AsyncConnection, *, channel: str) -> Micros | None:
-    """When the next alert of a channel may be due; None when there is none.
+    """The time at which the next alert of a channel may be due; None without one.
 
-    For one on its way that is when its lease runs out: its sender may have died.
+    For an alert under way it is the end of its lease: its sender may have died.
     """
     left = select(func.min(alerts.c.lease_until)).where(
         alerts.c.state == AlertState.SENDING, alerts.c.channel == channel
@@ -291,11 +292,11 @@ async def next_due(connection: AsyncConnection, *, channel: str) -> Micros | Non
 
 
 async def retry(connection: AsyncConnection, alert_id: int, *, now: Micros, actor: str) -> None:
-    """Send a failed alert once more, as soon as its channel is free.
+    """Put a failed alert into the outbox again.
 
     Raises:
         NotFound: no alert has this id.
-        Refusal: it has been sent, or is on its way already.
+        Refusal: it is not failed.
     """
     row = (await connection.execute(select(alerts).where(alerts.c.id == alert_id))).one_or_none()
     if row is None:
@@ -325,7 +326,7 @@ async def retry(connection: AsyncConnection, alert_id: int, *, now: Micros, acto
 
 
 async def channels_waiting(connection: AsyncConnection, known: Iterable[str]) -> set[str]:
-    """Channels outside `known` for which alerts still wait: their configuration is gone."""
+    """Channels outside `known` with waiting alerts: they were removed from the configuration."""
     statement = (
         select(alerts.c.channel).where(WAITING, alerts.c.channel.not_in(list(known))).distinct()
     )
@@ -333,9 +334,9 @@ async def channels_waiting(connection: AsyncConnection, known: Iterable[str]) ->
 
 
 def _alert(row: Row[Any], *, attempts: int | None = None, may_repeat: bool | None = None) -> Alert:
-    """The alert that a row holds, as it is after a claim changed it.
+    """The alert of a row, with the changes of a claim.
 
-    Never an error: one row that cannot be read would hold up all of its channel.
+    Never raises: an unreadable row would block its channel.
     """
     kind = AlertKind.OPS if row.event_id is None else AlertKind.CASE
     return Alert(

@@ -1,4 +1,4 @@
-"""Read models: what the command line, and later the console, shows; `event_listing` has events.
+"""Read models for the command line; `event_listing` has those of events.
 
 Every listing goes newest first by id and takes a cursor (`before`), never an offset.
 """
@@ -17,9 +17,9 @@ from casebell.store.schema import alerts, attempts, changes, deliveries, events,
 
 
 async def find_events(connection: AsyncConnection, key: str) -> list[dict[str, Any]]:
-    """The events that a reader may mean by `key`: a source's key, or our row number.
+    """The events with a source's key, or with `key` as their id.
 
-    Conflicting bodies kept under the same key follow their event.
+    Conflicting bodies under the same key follow their event.
     """
     statement = select(events.c.id).where(events.c.key == key)
     ids = list((await connection.execute(statement)).scalars())
@@ -46,11 +46,11 @@ async def deliveries_of(connection: AsyncConnection, event_id: int) -> list[dict
             select(deliveries).where(deliveries.c.event_id == event_id).order_by(deliveries.c.id)
         )
     ).all()
-    told = []
+    records = []
     if first is not None:
         outcome = AppendOutcome.CONFLICT if first.revision_of else AppendOutcome.STORED
-        told.append((outcome, first.received_at, first))
-    told += [(row.outcome, row.at, row) for row in rows]
+        records.append((outcome, first.received_at, first))
+    records += [(row.outcome, row.at, row) for row in rows]
     return [
         {
             "at": iso(at),
@@ -62,7 +62,7 @@ async def deliveries_of(connection: AsyncConnection, event_id: int) -> list[dict
             "body_sha256": row.body_sha256,
             "flags": row.flags.split(),
         }
-        for outcome, at, row in told
+        for outcome, at, row in records
     ]
 
 
@@ -180,7 +180,7 @@ async def list_held(
 
 
 async def backlog(connection: AsyncConnection) -> Mapping[str, int]:
-    """What waits: events without a decision, alerts unsent, deliveries held."""
+    """Counts: undecided events, unsent alerts, failed alerts, held deliveries."""
     waiting = ("pending", "retrying", "deferred", "sending")
     counts = {
         "unrouted": select(func.count()).select_from(events).where(events.c.routed_at.is_(None)),
@@ -201,7 +201,7 @@ async def latest_sequence(connection: AsyncConnection) -> int:
 
 
 async def latest_time(connection: AsyncConnection) -> Micros | None:
-    """When the journal's last entry was made; None when it is empty."""
+    """The time of the journal's last entry; None without entries."""
     at: Micros | None = (
         await connection.execute(select(journal.c.at).order_by(journal.c.seq.desc()).limit(1))
     ).scalar_one_or_none()
@@ -259,7 +259,7 @@ def event_json(row: Row[Any]) -> dict[str, Any]:
 
 
 def _decision_json(row: Row[Any]) -> dict[str, Any] | None:
-    """The decision in short: the change's, or that another event had it taken already."""
+    """The decision in short; for an event of a known change, that it is the same change."""
     if row.routed_at is None or row.decision is None:
         return None
     full = json.loads(row.decision)

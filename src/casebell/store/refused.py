@@ -1,6 +1,6 @@
-"""Deliveries that did not authenticate: a bounded memory, from which a mended secret can readmit.
+"""Refused deliveries, kept within bounds, so that they can be readmitted with a corrected secret.
 
-A body is kept only beside something that can be checked again: a signature, or the digest of a
+A body is kept only with a credential that can be checked again: a signature, or the digest of a
 shared secret. So `body IS NOT NULL` means "can be readmitted", here and in the indexes.
 """
 
@@ -19,18 +19,18 @@ from casebell.store import journal
 from casebell.store.schema import keys, refused
 from casebell.store.statements import Driver, TableRow, insert_new
 
-#: Refusals that are remembered; of each bound, the oldest go first.
+#: Refusals that are kept. Over a bound the oldest are removed first.
 COUNT_LIMIT = 10_000
 #: Bytes of all bodies that are kept.
 BYTES_LIMIT = 64 * 1024**2
-#: How long one is remembered: 7 days.
+#: For how long one is kept: 7 days.
 AGE_LIMIT: Micros = 7 * 86_400 * 1_000_000
-#: Refusals of one source with something to check again that operations are told of.
+#: Refusals of one source, with a credential to check again, at which operations are told.
 RISE = 5
 #: The key's name in `keys`.
 _KEY = "refused"
 
-#: Written as the partial indexes have it, so that they serve.
+#: The condition of the partial indexes, literally, so that they are used.
 _KEPT = refused.c.body.is_not(None)
 
 
@@ -44,11 +44,11 @@ _NEW_KEYS = insert_new(keys, _KeyRow)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Refused:
-    """What is kept of a delivery that did not authenticate: never a header as it came."""
+    """The kept data of a refused delivery: never a whole header."""
 
     at: Micros
     source: str
-    #: The error's code, as the sender was told.
+    #: The error's code, as in the answer.
     error: str
     address: str
     request_id: str
@@ -59,15 +59,15 @@ class Refused:
     signature: str | None = None
     #: Hex, under `digest_key`.
     secret_digest: str | None = None
-    #: None where neither of both is there.
+    #: None without a signature and a digest.
     body: bytes | None = field(default=None, repr=False)
 
 
 async def digest_key(connection: AsyncConnection) -> bytes:
     """The key of this database's secret digests; made at its first use, in a writing transaction.
 
-    In the database and not in a file beside it: PostgreSQL has no "beside", all servers on one
-    database need the same, and a backup without its key would hold digests that match nothing.
+    It is in the database, not in a file: all servers on one database need the same key, and a
+    backup without it would hold digests that match nothing.
     """
     new = _KeyRow(name=_KEY, key=secrets.token_bytes(32))
     await (await Driver.of(connection)).run(_NEW_KEYS, [new])
@@ -83,15 +83,15 @@ async def refuse(
     itemised: bool = True,
     more: int = 0,
 ) -> None:
-    """Remember refusals within the bounds, and journal them.
+    """Keep refusals within the bounds, and journal them.
 
     Args:
         connection: the writing transaction.
-        batch: what is kept of each.
-        now: what the age is counted from.
-        itemised: an entry for each; otherwise one that counts them, so that a flood of strangers
-            cannot fill the journal.
-        more: further ones, of which nothing is kept; they are counted.
+        batch: the refusals.
+        now: for their age.
+        itemised: a journal entry for each; otherwise one that counts them, so that a flood cannot
+            fill the journal.
+        more: further refusals, which are only counted.
     """
     if not batch:
         return
@@ -123,7 +123,7 @@ async def refuse(
 
 
 async def _first_too_much(connection: AsyncConnection) -> int:
-    """The newest refusal whose body, with those of all newer ones, is more than is kept; or 0."""
+    """The newest refusal that is over the bound of bytes, counted from the newest; 0 if none."""
     total = func.sum(refused.c.body_size).over(order_by=refused.c.id.desc())
     newer = select(refused.c.id, total.label("total")).where(_KEPT).subquery()
     statement = select(func.max(newer.c.id)).where(newer.c.total > BYTES_LIMIT)
@@ -131,13 +131,13 @@ async def _first_too_much(connection: AsyncConnection) -> int:
 
 
 async def any_too_old(connection: AsyncConnection, *, now: Micros) -> bool:
-    """Whether `forget` would find something."""
+    """Whether `forget` would remove a refusal."""
     oldest = (await connection.execute(select(func.min(refused.c.at)))).scalar_one()
     return oldest is not None and oldest < now - AGE_LIMIT
 
 
 async def forget(connection: AsyncConnection, *, now: Micros) -> None:
-    """Remove what is too old."""
+    """Remove refusals that are too old."""
     await connection.execute(refused.delete().where(refused.c.at < now - AGE_LIMIT))
 
 
@@ -149,7 +149,7 @@ async def list_refused(
     limit: int,
     before: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Refusals, newest first; without bodies and proofs."""
+    """Refusals, newest first; without bodies and credentials."""
     columns = [c for c in refused.c if c.name not in ("body", "signature", "secret_digest")]
     statement = (
         select(*columns, _KEPT.label("readmittable")).order_by(refused.c.id.desc()).limit(limit)
@@ -180,19 +180,19 @@ async def list_refused(
 
 
 async def known(connection: AsyncConnection, ids: Sequence[int]) -> set[int]:
-    """Those of `ids` that are still remembered."""
+    """Those of `ids` that are still kept."""
     statement = select(refused.c.id).where(refused.c.id.in_(ids))
     return set((await connection.execute(statement)).scalars())
 
 
 async def read_some(connection: AsyncConnection, ids: Sequence[int]) -> Sequence[Row[Any]]:
-    """Those of `ids` that are still remembered, whole, oldest first."""
+    """The whole rows of those of `ids` that are still kept, oldest first."""
     statement = select(refused).where(refused.c.id.in_(ids)).order_by(refused.c.id)
     return (await connection.execute(statement)).all()
 
 
 async def readmittable(connection: AsyncConnection, *, source: str | None) -> list[int]:
-    """The ids of all that can be checked again, oldest first."""
+    """The ids of all refusals that can be checked again, oldest first."""
     statement = select(refused.c.id).where(_KEPT).order_by(refused.c.id)
     if source is not None:
         statement = statement.where(refused.c.source == source)
@@ -208,7 +208,7 @@ async def mark_readmitted(
     event_id: int | None = None,
     held_id: int | None = None,
 ) -> None:
-    """Close a refusal whose delivery is an event or held now; what had its body is that."""
+    """Close a refusal whose delivery is an event or held now, and remove its body here."""
     await connection.execute(
         refused.update()
         .where(refused.c.id == refused_id)
@@ -236,10 +236,10 @@ async def mark_readmitted(
 
 
 async def rising(connection: AsyncConnection) -> Sequence[Row[Any]]:
-    """Sources of which operations should hear: `source`, `number`, `last` (an id).
+    """Sources with refusals to tell operations of: `source`, `number`, `last` (an id).
 
-    Counted are refusals that carried a signature or a secret and that operations were not told of,
-    however slowly they came: a source with few deliveries may have a wrong secret, too.
+    Counted are refusals with a signature or a secret of which operations were not told, whatever
+    their rate: a source with few deliveries may have a wrong secret as well.
     """
     statement = (
         select(refused.c.source, func.count().label("number"), func.max(refused.c.id).label("last"))
@@ -251,7 +251,7 @@ async def rising(connection: AsyncConnection) -> Sequence[Row[Any]]:
 
 
 async def mark_told(connection: AsyncConnection, *, source: str, last: int, now: Micros) -> None:
-    """Note that operations were told of these."""
+    """Record that operations were told of these."""
     await connection.execute(
         refused.update()
         .where(refused.c.told_at.is_(None), _KEPT, refused.c.source == source, refused.c.id <= last)

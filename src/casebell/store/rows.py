@@ -1,4 +1,4 @@
-"""Between rows and the vocabulary."""
+"""Converts between rows and the values of the vocabulary."""
 
 import json
 from enum import StrEnum
@@ -27,25 +27,25 @@ Member = TypeVar("Member", bound=StrEnum)
 
 @lru_cache(maxsize=4096)
 def encode_set(values: frozenset[Any]) -> str:
-    """A set of words as stored: sorted, with a space on both sides of each; "" when empty."""
+    """A set as stored: its words sorted, with a space on both sides of each; "" if empty."""
     ordered = sorted(values)
     return f" {' '.join(ordered)} " if ordered else ""
 
 
 def decode_set(kind: type[Member], stored: str) -> frozenset[Member]:
-    """The set that `words` stored."""
+    """The set that `encode_set` wrote."""
     return frozenset(kind(word) for word in stored.split())
 
 
 def known_state(row: Any) -> tuple[Status, frozenset[Tag]]:
-    """Status and tags of a row, as far as this release knows the words: never an error."""
+    """Status and tags of a row, without words that this release does not know. Never raises."""
     status = Status(row.status) if row.status in set(Status) else Status.OTHER
     tags = set(str(row.tags).split())
     return status, frozenset(tag for tag in Tag if tag in tags)
 
 
 def decode_list(stored: object) -> tuple[str, ...]:
-    """A JSON list of words; none where it is no such thing, for an alert goes out without them."""
+    """The words of a JSON list; () for anything else, since an alert can be sent without them."""
     try:
         found = json.loads(str(stored))
     except ValueError:
@@ -54,7 +54,7 @@ def decode_list(stored: object) -> tuple[str, ...]:
 
 
 def delivery_from_row(row: Any, *, received_at: Micros) -> Delivery:
-    """The delivery that a row of `held` or `refused` holds, with what is kept of its headers."""
+    """The delivery of a row of `held` or `refused`, with the kept Idempotency-Key."""
     idempotency = row.idempotency_key
     return Delivery(
         source=row.source,
@@ -132,7 +132,7 @@ def event_row(event: CaseEvent, *, id: int, revision_of: int | None = None) -> E
 
 
 def event_from_row(row: Any) -> CaseEvent:
-    """The event that a row of `events` holds, as it was received."""
+    """The event of a row of `events`, as received."""
     return CaseEvent(
         source=row.source,
         key=row.key,
@@ -158,10 +158,10 @@ def event_from_row(row: Any) -> CaseEvent:
 
 
 def classified_from_row(row: Any) -> ClassifiedEvent:
-    """The event that a row of `events` holds, with the status that was decided.
+    """The event of a row of `events`, with its classification.
 
     Raises:
-        ValueError: it has none, or one of a later release.
+        ValueError: it has none, or a status of a later release.
     """
     return ClassifiedEvent(
         **asdict(event_from_row(row)),
@@ -171,7 +171,7 @@ def classified_from_row(row: Any) -> ClassifiedEvent:
 
 
 def case_from_row(row: Any) -> Case:
-    """What the firm told us of a receipt, as a row of `cases` holds it."""
+    """The firm's data of a receipt, from a row of `cases`."""
     return Case(
         receipt=row.receipt,
         label=row.label,
@@ -183,7 +183,7 @@ def case_from_row(row: Any) -> Case:
 
 
 def change_from_row(row: Any) -> Change:
-    """The change that a row of `changes` holds."""
+    """The change of a row of `changes`."""
     return Change(
         id=row.id,
         receipt=row.receipt,

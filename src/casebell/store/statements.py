@@ -1,10 +1,10 @@
-"""Statements of SQLAlchemy Core that every delivery pays for: compiled once, run by the driver.
+"""Statements that every delivery runs: SQLAlchemy Core, compiled once, run by the driver.
 
 SQLAlchemy's own execution costs two to five times as much as the driver's public `executemany`,
-which aiosqlite and asyncpg both have (docs/decisions/0010-where-the-microseconds-go.md). Everything
-else that reads or writes uses SQLAlchemy as documented, inside the same transaction.
+which aiosqlite and asyncpg both have (docs/decisions/0010-where-the-microseconds-go.md). All other
+statements are run by SQLAlchemy as documented, inside the same transaction.
 
-A row is a Struct whose fields are columns, so no order of columns is written down anywhere.
+A row is a Struct whose fields are columns, so the order of columns is not repeated anywhere.
 """
 
 import json
@@ -32,12 +32,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 @dataclass_transform(frozen_default=True)
 class TableRow(msgspec.Struct, frozen=True, gc=False):
-    """A row of a table, or a part of it: its fields are columns."""
+    """A row of a table, or some columns of it: its fields are columns."""
 
 
 R = TypeVar("R", bound=TableRow)
 
-#: By SQLAlchemy's name of the backend: the dialect with its driver's kind of placeholders.
+#: By backend: the dialect with its driver's placeholders.
 _DIALECTS: dict[str, Any] = {
     "sqlite": sqlite.dialect(paramstyle="qmark"),
     "postgresql": registry.load("postgresql.asyncpg")(),
@@ -46,7 +46,7 @@ _INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.in
 
 
 class Driver:
-    """A transaction's connection, for statements of this module."""
+    """Runs statements of this module on a transaction's connection."""
 
     def __init__(self, *, backend: str, connection: Any) -> None:
         self._backend = backend
@@ -61,7 +61,7 @@ class Driver:
         """The rows that a query finds.
 
         Args:
-            among: the values that its `among` column may have.
+            among: the values that the column of its `among` condition may have.
         """
         given = () if among is None else (json.dumps(list(among)),)
         sql = query.sql(self._backend)
@@ -84,11 +84,11 @@ async def driver_of(connection: AsyncConnection) -> Any:
 
 
 class Query(Generic[R]):
-    """A SELECT for rows of one kind.
+    """A SELECT of rows of one type.
 
     Args:
-        row: their Struct.
-        build: the statement, for a backend.
+        row: their type.
+        build: returns the statement for a backend.
     """
 
     def __init__(self, row: type[R], build: Callable[[str], Select[Any]]) -> None:
@@ -108,11 +108,11 @@ class Query(Generic[R]):
 
 
 class Write(Generic[R]):
-    """An INSERT or UPDATE that is run once for each row of one kind.
+    """An INSERT or UPDATE that is run once for each row.
 
     Args:
-        row: the Struct of its parameters.
-        build: the statement, for a backend.
+        row: the type of its parameters.
+        build: returns the statement for a backend.
     """
 
     def __init__(self, row: type[R], build: Callable[[str], Insert | Update]) -> None:
@@ -135,19 +135,19 @@ class Write(Generic[R]):
 
 
 def columns_of(table: Table, row: type[TableRow]) -> list[ColumnElement[Any]]:
-    """The columns of a table that a row has."""
+    """The columns of a table that are fields of a row type."""
     return [table.c[name] for name in row.__struct_fields__]
 
 
 def highest(column: ColumnElement[int]) -> ColumnElement[int]:
-    """The highest value of a column; 0 where there is none."""
+    """The highest value of a column; 0 without rows."""
     return func.coalesce(func.max(column), literal_column("0"))
 
 
 def among(column: ColumnElement[str], backend: str) -> ColumnElement[bool]:
-    """Whether a text column has one of the values that `Driver.fetch` is given.
+    """Whether a text column has one of the values of `Driver.fetch`.
 
-    They come as one JSON array, so that one statement serves any number of them.
+    They are passed as one JSON array, so that one statement serves any number of them.
     """
     if backend == "sqlite":
         given = func.json_each(bindparam("among")).table_valued("value")
@@ -157,17 +157,17 @@ def among(column: ColumnElement[str], backend: str) -> ColumnElement[bool]:
 
 
 def insert(table: Table, row: type[R]) -> Write[R]:
-    """Adds rows."""
+    """A statement that inserts rows."""
     return Write(row, lambda _: table.insert())
 
 
 def insert_new(table: Table, row: type[R]) -> Write[R]:
-    """Adds those rows whose unique key is free; passes over the others."""
+    """A statement that inserts the rows whose unique key is new, and ignores the others."""
     return Write(row, lambda backend: _INSERTS[backend](table).on_conflict_do_nothing())
 
 
 def upsert(table: Table, row: type[R]) -> Write[R]:
-    """Adds rows; where the primary key is there, sets the other columns."""
+    """A statement that inserts rows, and updates those whose primary key exists."""
 
     def build(backend: str) -> Insert:
         made = _INSERTS[backend](table)

@@ -1,7 +1,7 @@
-"""What one writing transaction knows of its events and their cases, and what it will write.
+"""The unit of work of one writing transaction: what it read, and what it will write.
 
-`load` reads with four statements, whatever the number of events; then everything is worked out in
-memory; `write` writes with one statement for each table.
+`load` reads with four statements, whatever the number of events. Everything is decided in memory.
+`write` writes with one statement for each table.
 """
 
 from collections import defaultdict
@@ -46,7 +46,7 @@ from casebell.store.statements import (
     upsert,
 )
 
-#: Changes of one receipt that are looked at; a case has a few dozen in its life.
+#: Changes of one receipt that are compared; a case has a few dozen in its life.
 HISTORY_LIMIT = 500
 
 #: A source and its key.
@@ -54,7 +54,7 @@ Name: TypeAlias = tuple[str, str]
 
 
 class StoredEvent(TableRow):
-    """An event of the log: what is needed to tell a repeat from a conflict."""
+    """A stored event: the columns that distinguish a repeat from a conflict."""
 
     id: int
     source: str
@@ -65,7 +65,7 @@ class StoredEvent(TableRow):
 
 
 class _Ends(TableRow):
-    """The highest numbers given; 0 where there is none."""
+    """The highest ids; 0 for an empty table."""
 
     event: int
     entry: int
@@ -198,16 +198,16 @@ _DECIDED = Write(
         )
     ),
 )
-#: What a delivery's journal entry is called.
+#: Kinds of journal entries of deliveries.
 _KINDS = {outcome: f"delivery.{outcome}" for outcome in AppendOutcome}
 
 
 class UnitOfWork:
-    """The events of one transaction. `load`, work it out, `write`."""
+    """The events of one transaction: `load`, decide, `write`."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
-        #: By source and key; those that are new here included.
+        #: By source and key; including the new events of this transaction.
         self.known: dict[Name, StoredEvent] = {}
         self._unread: dict[str, list[_KnownChange]] = defaultdict(list)
         self._histories: dict[str, dict[int, Change]] = defaultdict(dict)
@@ -224,7 +224,7 @@ class UnitOfWork:
         self._entries: list[journal.Entry] = []
 
     async def load(self, batch: Sequence[CaseEvent]) -> None:
-        """Read what is known of these events and their cases."""
+        """Read the stored events with these keys, and the histories of their cases."""
         receipts = {event.receipt for event in batch}
         await self.look_up((event.source, event.key) for event in batch)
         (self._ends,) = await self._driver.fetch(_ENDS)
@@ -236,7 +236,7 @@ class UnitOfWork:
         }
 
     async def look_up(self, names: Iterable[Name]) -> None:
-        """Read those of these events that are in the log."""
+        """Read those of these events that are stored."""
         asked = set(names)
         for event in await self._driver.fetch(_KNOWN, among=sorted({key for _, key in asked})):
             # Another source may use the same key.
@@ -257,12 +257,12 @@ class UnitOfWork:
         return known[:HISTORY_LIMIT]
 
     def case(self, receipt: str) -> Case:
-        """What the firm told us of a receipt; an empty case when nothing."""
+        """The firm's data of a receipt; an empty case without any."""
         return self._cases.get(receipt) or Case(receipt=receipt)
 
     @property
     def next_change(self) -> int:
-        """The number that a new change gets."""
+        """The id of the next new change."""
         return self._ends.change + len(self._new_changes) + 1
 
     @property
@@ -302,7 +302,7 @@ class UnitOfWork:
         )
 
     def mark_conflict(self, stored: StoredEvent) -> None:
-        """Note that other content came under an event's key."""
+        """Flag an event whose key came with other content."""
         flags = decode_set(Flag, stored.flags) | {Flag.CONFLICT}
         if (new := self._new_events.get(stored.id)) is None:
             self._flags[stored.id] = _FlagsRow(of_event=stored.id, flags=encode_set(flags))
@@ -328,12 +328,12 @@ class UnitOfWork:
         )
 
     def decide(self, decided: Decided, *, now: Micros) -> None:
-        """Note what was decided about an event, new here or stored before, and what follows.
+        """Add the decision about an event, a new or a stored one, and its alerts.
 
-        Whatever may fail comes first: an event is noted whole or not at all.
+        The steps that may fail come first, so that a decision is added whole or not at all.
         """
         event, change = decided.event, decided.change
-        told = [outbox.row_of(alert, now=now) for alert in decided.alerts]
+        alerts = [outbox.row_of(alert, now=now) for alert in decided.alerts]
         entry = _entry(decided, now=now)
         if decided.decision is not None:
             self._new_changes[change.id] = _new_change(decided, now=now)
@@ -362,7 +362,7 @@ class UnitOfWork:
             change_id=change.id,
             fold_reason=decided.reason,
         )
-        self._alerts += told
+        self._alerts += alerts
         self._entries.append(entry)
 
     def add_alerts(self, new: Sequence[NewAlert], *, now: Micros) -> None:
@@ -379,7 +379,7 @@ class UnitOfWork:
         await run(_NEW_CHANGES, list(self._new_changes.values()))
         await run(_SPANS, list(self._spans.values()))
         await run(_MOVED_CASES, list(self._moved.values()))
-        # Events that were stored before: each new one has its decision in its row.
+        # Only of events that were stored before: a new event has its decision in its row.
         await run(_DECIDED, list(self._decided.values()))
         await run(outbox.NEW_ALERTS, self._alerts)
         await run(journal.NEW_ENTRIES, journal.rows(self._entries, after=self._ends.entry))
