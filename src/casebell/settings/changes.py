@@ -1,7 +1,7 @@
-"""What differs between two configurations, by name: read from the models, never a value.
+"""The differences between two configurations, by name and never by value.
 
-A new key, section or kind of table is told of without a line here. A key that a running server
-cannot change carries the mark `NeedsRestart` in its model.
+They are derived from the models, so a new key, section or kind of table needs no line here. A key
+that a running server cannot change is marked `NeedsRestart` in its model.
 """
 
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from typing import Any
 from casebell.settings.models import Document, Settings
 from casebell.settings.values import NeedsRestart, Part
 
-#: Kind of thing → `added`, `removed` or `changed` → names; what is empty is left out.
+#: Kind → `added`, `removed` or `changed` → names, without empty ones.
 Changes = Mapping[str, Mapping[str, list[str]]]
 
 
 def changes(old: Settings, new: Settings) -> Changes:
-    """What a server that turns from `old` to `new` does differently; without what needs a restart.
+    """The differences that take effect with a reload.
 
-    Tables with names, such as sources, are told by name; the keys of the sections one by one.
+    Named tables, such as sources, are listed by name; sections by their keys.
     """
     found = {
         kind: _differing(_named(old, kind), _named(new, kind)) for kind in Document.model_fields
@@ -27,7 +27,7 @@ def changes(old: Settings, new: Settings) -> Changes:
 
 
 def waiting_for_restart(started_with: Settings, new: Settings) -> list[str]:
-    """The keys that need a restart and say something else than when the server started."""
+    """The keys that need a restart and differ from those with which the server started."""
     before, after = _keys(started_with, need_restart=True), _keys(new, need_restart=True)
     return [key for key in after if before[key] != after[key]]
 
@@ -42,7 +42,7 @@ def _differing(old: Mapping[str, object], new: Mapping[str, object]) -> dict[str
 
 
 def _named(settings: Settings, kind: str) -> Mapping[str, Any]:
-    """The tables of one kind by their names; none where the kind is a section."""
+    """The tables of one kind by their names; none if the kind is a section."""
     tables = getattr(settings, kind)
     if isinstance(tables, tuple):
         return {table.name: table for table in tables}
@@ -50,10 +50,7 @@ def _named(settings: Settings, kind: str) -> Mapping[str, Any]:
 
 
 def _keys(settings: Settings, *, need_restart: bool = False) -> Mapping[str, object]:
-    """Every key of the sections and its value.
-
-    A section is compared field by field: secrets by their value, which is never written out.
-    """
+    """Every key of the sections with its value; the values of secrets are only compared."""
     return {
         f"{section}.{key}": value
         for section in Document.model_fields

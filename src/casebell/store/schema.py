@@ -3,8 +3,8 @@
 Times are UTC microseconds (BIGINT). Sets of tags and flags are words with a space on both sides of
 each (" deadline action "), so that one LIKE finds one word. Bodies are the exact bytes received.
 
-Every index is paid for by each row, most of them before a delivery is acknowledged: each says who
-reads it, and one that nobody reads goes.
+Each row pays for every index, mostly before its delivery is acknowledged. So each index has a
+comment with its readers, and an index without one is removed.
 """
 
 from sqlalchemy import (
@@ -143,8 +143,8 @@ held = Table(
     _partial("ix_held_untold", "source", "reason", "id", where="told_at IS NULL"),
 )
 
-#: Deliveries that did not authenticate: the newest, without trust. Those that came with something
-#: to check again have their body, until they are readmitted.
+#: The newest deliveries that did not authenticate. One with a credential that can be checked again
+#: has its body, until it is readmitted.
 refused = Table(
     "refused",
     metadata,
@@ -157,21 +157,21 @@ refused = Table(
     Column("body_sha256", Text, nullable=False),
     Column("body_size", Integer, nullable=False),
     Column("idempotency_key", Text),
-    # "t=…,v1=…" as it was read from the signature header, and nothing else of that header.
+    # "t=…,v1=…" from the signature header, and nothing else of that header.
     Column("signature", Text),
-    # Hex: HMAC-SHA256 of the shared secret presented, under the key in `keys`.
+    # Hex: HMAC-SHA256 of the presented secret, under the key in `keys`.
     Column("secret_digest", Text),
     # When operations were told; null means not yet.
     Column("told_at", BigInteger),
     Column("readmitted_at", BigInteger),
-    # What became of it then: one of both.
+    # The result of readmission: one of both.
     Column("event_id", BigInteger),
     Column("held_id", BigInteger),
-    # Last: SQLite reads what stands before it without reading it. Null where there is no proof.
+    # Last: SQLite reads earlier columns without it. Null without a credential to check.
     Column("body", LargeBinary),
-    # What is too old is removed whenever some are added. Refusals alone pay for these three.
+    # Old rows are removed whenever rows are added. Only refusals pay for these three.
     Index(None, "at"),
-    # The bound on bytes is reckoned from it without reading a body.
+    # The bound on bytes is computed by it, without reading a body.
     _partial("ix_refused_kept", "id", "body_size", where="body IS NOT NULL"),
     # Counted every ten seconds: whether operations should hear of a source.
     _partial("ix_refused_untold", "source", "id", where="told_at IS NULL AND body IS NOT NULL"),
