@@ -7,20 +7,18 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from casebell.admin import AdminSocket
 from casebell.clock import Clock
 from casebell.http.answers import RequestIds, on_defect, on_http_exception
 from casebell.http.event_page import event_page
 from casebell.http.health import StatusPages
-from casebell.http.webhook import WEBHOOKS, WebhookEndpoint
+from casebell.http.webhook import WEBHOOKS, Entrance, WebhookEndpoint
 from casebell.reload import Reloader
 from casebell.runtime import Runtime
 from casebell.service import ACTOR
@@ -41,7 +39,7 @@ def build(
     started: Callable[[], None] = lambda: None,
     read: Callable[[], Settings] | None = None,
     hangup: asyncio.Event | None = None,
-) -> "Entrance":
+) -> Entrance:
     """The server as an ASGI application; its lifespan opens and closes everything.
 
     Args:
@@ -52,9 +50,10 @@ def build(
         hangup: set to have the configuration read anew.
     """
     runtime = Runtime(settings, clock=clock, metrics=metrics)
+    in_force = runtime.in_force
     endpoint = WebhookEndpoint(
         receiver=runtime.receiver,
-        limits=lambda: runtime.wiring.settings.server,
+        limits=in_force.server,
         clock=runtime.clock,
         metrics=runtime.metrics,
         log=runtime.log,
@@ -78,12 +77,12 @@ def build(
         store=runtime.store,
         checks={"storage": storage_answers, "loops": loops_run},
         metrics=runtime.metrics,
-        metrics_from=lambda: runtime.wiring.settings.server.metrics_from,
+        metrics_from=lambda: in_force.server().metrics_from,
         clock=runtime.clock,
     )
 
     reloader = Reloader(
-        in_force=lambda: runtime.wiring.settings,
+        in_force=in_force.settings,
         read=read or (lambda: settings),
         prepare=runtime.prepare,
         swap=runtime.swap,
@@ -109,7 +108,7 @@ def build(
             "checks": pages.checks,
             "address": address,
         },
-        timezone=lambda: runtime.wiring.settings.server.timezone,
+        timezone=in_force.timezone,
         log=runtime.log,
     )
 
@@ -128,7 +127,6 @@ def build(
     ]
     app = Entrance(
         endpoint,
-        runtime=runtime,
         routes=routes,
         middleware=[Middleware(RequestIds)],
         exception_handlers={HTTPException: on_http_exception, Exception: on_defect},
@@ -137,26 +135,3 @@ def build(
     # A redirect to the address without its slash would tell a stranger what is there.
     app.router.redirect_slashes = False
     return app
-
-
-class Entrance(Starlette):
-    """The application, with a way of its own for deliveries.
-
-    Middleware and routing cost a delivery much of what a bare server needs for it, and do nothing
-    for it: its endpoint answers as docs/contract.md says whatever happens.
-    """
-
-    def __init__(self, deliveries: ASGIApp, *, runtime: Runtime, **rest: Any) -> None:
-        super().__init__(**rest)
-        self._deliveries = deliveries
-        self.runtime = runtime
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] == "http" and scope["path"].startswith(WEBHOOKS):
-            source = scope["path"][len(WEBHOOKS) :]
-            if source and "/" not in source:
-                scope["path_params"] = {"source": source}
-                await self._deliveries(scope, receive, send)
-                return
-        await super().__call__(scope, receive, send)

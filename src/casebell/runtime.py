@@ -6,7 +6,7 @@ Wiring knows every part; the command line uses it without a server, `app` behind
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import casebell
@@ -16,7 +16,6 @@ from casebell.notify.clock_watch import follow_journal
 from casebell.notify.delivery_watch import DeliveryWatch
 from casebell.notify.dispatcher import Dispatcher
 from casebell.receive.accept import Receiver
-from casebell.receive.bodies import same_content
 from casebell.receive.refusals import Refusals
 from casebell.route.router import Router
 from casebell.service.operations import Operations
@@ -24,11 +23,11 @@ from casebell.service.reading import Reading
 from casebell.settings import Settings
 from casebell.store import journal, leases, queries
 from casebell.store.engine import Connection, Store
-from casebell.store.event_log import Appended, EventLog
+from casebell.store.event_log import EventLog
 from casebell.store.liveness import Liveness
 from casebell.telemetry import Metrics, get_logger
 from casebell.uscis.classify import classify_text
-from casebell.wiring import Wiring
+from casebell.wiring import InForce, Wiring
 
 #: Seconds that sends under way are given when the server ends.
 SEND_GRACE = 4.0
@@ -47,13 +46,12 @@ class Runtime:
         self.clock = clock = clock or SystemClock()
         self.log = log = get_logger()
         self.metrics = metrics = metrics or Metrics()
-        #: The one in force; see `swap`.
-        self.wiring = Wiring.of(settings, clock=clock)
+        self.in_force = in_force = InForce(Wiring.of(settings, clock=clock))
         self.store = store = Store(settings.storage.url.get_secret_value())
         owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self.dispatcher = Dispatcher(
             store=store,
-            channels=lambda: self.wiring.channels,
+            channels=in_force.channels,
             owner=owner,
             clock=clock,
             metrics=metrics,
@@ -61,7 +59,7 @@ class Runtime:
         )
         self.delivery_watch = DeliveryWatch(
             store=store,
-            ops=lambda: self.wiring.channels.ops,
+            ops=in_force.ops,
             clock=clock,
             metrics=metrics,
             log=log,
@@ -69,7 +67,7 @@ class Runtime:
         )
         self.router = Router(
             store=store,
-            rulebook=lambda: self.wiring.rulebook,
+            rulebook=in_force.rulebook,
             clock=clock,
             metrics=metrics,
             log=log,
@@ -77,19 +75,19 @@ class Runtime:
         )
         self.event_log = EventLog(
             store=store,
-            same_content=self._same_content,
+            same_content=in_force.same_content,
             decide=self.router.decide,
-            committed=self._committed,
+            committed=self.router.committed,
         )
         self.refusals = Refusals(
             store=store,
             clock=clock,
             log=log,
-            per_minute=lambda: self.wiring.settings.server.refusals_per_minute,
+            per_minute=lambda: in_force.server().refusals_per_minute,
             written=self.delivery_watch.wake,
         )
         self.receiver = Receiver(
-            sources=lambda: self.wiring.sources,
+            sources=in_force.sources,
             store=store,
             event_log=self.event_log,
             refusals=self.refusals,
@@ -98,38 +96,28 @@ class Runtime:
         )
         self.operations = Operations(
             store=store,
-            settings=lambda: self.wiring.settings,
+            settings=in_force.settings,
             dispatcher=self.dispatcher,
             event_log=self.event_log,
             clock=clock,
             changed=self._changed,
         )
-        self.reading = Reading(
-            store=store, timezone=lambda: self.wiring.settings.server.timezone, clock=clock
-        )
-        self.alarm = StorageAlarm(
-            store=store, channels=lambda: self.wiring.channels, clock=clock, log=log
-        )
+        self.reading = Reading(store=store, timezone=in_force.timezone, clock=clock)
+        self.alarm = StorageAlarm(store=store, channels=in_force.channels, clock=clock, log=log)
         self.liveness = Liveness(
             store=store, owner=owner, clock=clock, log=log, released=self.dispatcher.wake
         )
 
     def prepare(self, settings: Settings) -> Wiring:
         """What a new configuration comes to, beside the one in force; raises as `Wiring.of`."""
-        return Wiring.of(settings, clock=self.clock, replaces=self.wiring)
+        return Wiring.of(settings, clock=self.clock, replaces=self.in_force.wiring)
 
     def swap(self, wiring: Wiring) -> None:
         """Work by this from now on; what is under way ends as it began."""
-        self.wiring = wiring
+        self.in_force.wiring = wiring
         self.dispatcher.channels_changed()
         # What could not be decided by the old rules may be by the new.
         self.router.loop.wake()
-
-    def _same_content(self, source: str, first: bytes, other: bytes) -> bool:
-        return same_content(first, other, self.wiring.volatile[source])
-
-    def _committed(self, appended: Sequence[Appended]) -> None:
-        self.router.committed([one.decided for one in appended if one.decided is not None])
 
     def _changed(self) -> None:
         self.delivery_watch.wake()
@@ -144,7 +132,7 @@ class Runtime:
             yield
 
     async def _close_channels(self) -> None:
-        for channel in self.wiring.channels.by_name.values():
+        for channel in self.in_force.channels().by_name.values():
             await channel.close()
 
     @asynccontextmanager
@@ -168,7 +156,7 @@ class Runtime:
 
     async def _take_up(self) -> None:
         now = self.clock.now()
-        data = {"version": casebell.__version__, "config_sha256": self.wiring.settings.sha256}
+        data = {"version": casebell.__version__, "config_sha256": self.in_force.settings().sha256}
         started = journal.Entry(
             at=now, kind="server.started", actor="server", subject="server", data=data
         )

@@ -11,10 +11,13 @@ from casebell.clock import Clock
 from casebell.notify.channel import Channels
 from casebell.notify.load import load_channels
 from casebell.receive.accept import SourceReceiver, source_receivers
+from casebell.receive.bodies import same_content
 from casebell.route.classification import Meanings
 from casebell.route.rulebook import Rulebook
 from casebell.route.rules import compile_rules
 from casebell.settings import Settings
+from casebell.settings.models import ServerSettings
+from casebell.store.ops import OpsTargets
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +53,45 @@ class Wiring:
             rulebook=_rulebook(settings, channels),
             volatile={**known, **{name: one.volatile for name, one in settings.sources.items()}},
         )
+
+
+class InForce:
+    """The wiring in force, which a reload replaces; every part asks here for what it works by."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self.wiring = wiring
+
+    def settings(self) -> Settings:
+        """The settings."""
+        return self.wiring.settings
+
+    def server(self) -> ServerSettings:
+        """The settings of the server: its bounds among them."""
+        return self.wiring.settings.server
+
+    def timezone(self) -> str:
+        """The time zone for people."""
+        return self.wiring.settings.server.timezone
+
+    def sources(self) -> Mapping[str, SourceReceiver]:
+        """The sources, by name."""
+        return self.wiring.sources
+
+    def channels(self) -> Channels:
+        """The channels."""
+        return self.wiring.channels
+
+    def ops(self) -> OpsTargets:
+        """The targets of operations."""
+        return self.wiring.channels.ops
+
+    def rulebook(self) -> Rulebook:
+        """The rules, with what they need to decide."""
+        return self.wiring.rulebook
+
+    def same_content(self, source: str, first: bytes, other: bytes) -> bool:
+        """Whether two bodies of a source differ in its volatile fields at most."""
+        return same_content(first, other, self.wiring.volatile[source])
 
 
 def _rulebook(settings: Settings, channels: Channels) -> Rulebook:

@@ -119,7 +119,7 @@ async def _deliver_all(directory: Path, histories: Sequence[CaseHistory], rules:
 
 
 async def _deliver(runtime: Runtime, step: Step) -> None:
-    source = runtime.wiring.settings.sources[step.source]
+    source = runtime.in_force.settings().sources[step.source]
     for _ in range(1 + step.again):
         now = runtime.clock.now()
         headers = headers_for(

@@ -218,7 +218,7 @@ async def _fill(config: Path) -> None:
     async with runtime.running():
         for number, (source, body) in enumerate(RECEIVED):
             headers = headers_for(
-                runtime.wiring.settings.sources[source],
+                runtime.in_force.settings().sources[source],
                 body,
                 secret=PARLEY_SECRET if source == "parley" else TORCH_SECRET,
                 at=clock.now() // 1_000_000,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.events import Flag
-from casebell.receive.times import read_time
+from casebell.receive.understand import read_time
 
 #: 2025-10-14T19:22:03Z.
 INSTANT = 1_760_469_723_000_000

@@ -97,7 +97,7 @@ class RouterHarness:
         """Have events stored and decided about in one transaction, as deliveries are."""
         log = EventLog(store=self.store, same_content=same_json, decide=self.router.decide)
         appended = await self.store.transact(partial(log.append_now, batch=events))
-        self.router.committed([one.decided for one in appended if one.decided is not None])
+        self.router.committed(appended)
         return appended
 
     async def outcomes(self) -> list[str]:

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import typer
@@ -95,7 +96,7 @@ async def run_server(settings: Settings, *, files: int) -> None:
         hangup=hangup,
     )
     limiter = ConnectionLimiter(
-        limits=lambda: app.runtime.wiring.settings.server,
+        limits=app.deliveries.limits,
         max_connections=max_connections(files),
         registry=metrics.registry,
         clock=SystemClock(),
@@ -126,9 +127,9 @@ class _GuardedServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self.lifespan.startup()
 
-        def guarded() -> Guard:
-            return Guard(self.config, self.server_state, self.lifespan.state, limiter=self._limiter)
-
+        guarded = partial(
+            Guard, self.config, self.server_state, self.lifespan.state, limiter=self._limiter
+        )
         loop, tls = asyncio.get_running_loop(), self.config.ssl
         handshake_timeout = self._limiter.limits().body_timeout if tls else None
         self.servers = [

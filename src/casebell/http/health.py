@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from casebell.clock import Clock
 from casebell.errors import NotThere, StorageUnavailable
 from casebell.http.answers import error_response
-from casebell.receive.address import Network, within
+from casebell.http.webhook import Network, within
 from casebell.store import queries
 from casebell.store.engine import Store
 from casebell.telemetry import Metrics

@@ -11,10 +11,13 @@ This is a plain ASGI application; `receive/accept.py` has the next steps.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any, TypeAlias
 
+from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from casebell.clock import Clock, new_request_id
@@ -32,7 +35,6 @@ from casebell.events import Delivery
 from casebell.http.answers import Headers, accepted_answer, error_answer, respond
 from casebell.http.throttle import LogThrottle
 from casebell.receive.accept import Accepted, Held, Receiver
-from casebell.receive.address import client_address
 from casebell.settings.models import ServerSettings
 from casebell.telemetry import Log, Metrics
 from casebell.uscis.receipts import mask
@@ -44,6 +46,11 @@ DISCARD_SECONDS = 1.0
 DISCARD_BYTES = 4 * 1024 * 1024
 #: Errors that strangers can cause at no cost: only some of them are logged.
 _THROTTLED = (TooManyRefusals, UnknownSource, WrongMethod)
+
+Network: TypeAlias = IPv4Network | IPv6Network
+
+#: Some proxies forward the port as well: `192.0.2.7:4711`, `[2001:db8::7]:4711`.
+_WITH_PORT = re.compile(r"(?:\[([^\]]*)\]|([0-9.]+))(?::[0-9]{1,5})?")
 
 
 class SenderWentAway(Exception):
@@ -67,7 +74,7 @@ class WebhookEndpoint:
         log: Log,
     ) -> None:
         self._receiver = receiver
-        self._limits = limits
+        self.limits = limits
         self._clock = clock
         self._metrics = metrics
         #: Cached by source and outcome.
@@ -104,7 +111,7 @@ class WebhookEndpoint:
             raise UnknownSource
         if scope["method"] != "POST":
             raise WrongMethod
-        limits = self._limits()
+        limits = self.limits()
         headers, peer = scope["headers"], scope.get("client")
         forwarded = _check_headers(headers, max_body=limits.max_body)
         body = await _read_body(receive, max_body=limits.max_body)
@@ -167,6 +174,28 @@ class WebhookEndpoint:
             )
 
 
+class Entrance(Starlette):
+    """The application, with a way of its own for deliveries.
+
+    Middleware and routing cost a delivery much of what a bare server needs for it, and do nothing
+    for it: its endpoint answers as docs/contract.md says whatever happens.
+    """
+
+    def __init__(self, deliveries: WebhookEndpoint, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.deliveries = deliveries
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and scope["path"].startswith(WEBHOOKS):
+            source = scope["path"][len(WEBHOOKS) :]
+            if source and "/" not in source:
+                scope["path_params"] = {"source": source}
+                await self.deliveries(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
+
+
 def _check_headers(headers: Headers, *, max_body: int) -> list[bytes]:
     """Check a delivery's headers before its body is read.
 
@@ -223,3 +252,44 @@ async def _discard(receive: Receive) -> None:
                 size += len(message.get("body", b""))
                 if not message.get("more_body", False):
                     return
+
+
+def client_address(peer: str, forwarded_for: Sequence[bytes], trusted: Sequence[Network]) -> str:
+    """The address that a delivery came from.
+
+    `X-Forwarded-For` is read from its right end, where our own proxies write, as long as every hop
+    is a trusted proxy. Anybody may have written the entries further left.
+
+    Args:
+        peer: the address at the other end of the connection.
+        forwarded_for: the values of X-Forwarded-For in order.
+        trusted: networks of our proxies.
+    """
+    hops = [hop.strip() for value in forwarded_for for hop in value.decode("latin-1").split(",")]
+    # An IPv6 peer has many spellings, and may be an IPv4 one.
+    address = str(_parse(peer) or peer) if ":" in peer else peer
+    while hops and within(address, trusted):
+        candidate = _parse(hops.pop())
+        if candidate is None:
+            break
+        address = str(candidate)
+    return address
+
+
+def within(address: str, networks: Sequence[Network]) -> bool:
+    """Whether a text is an address in one of the networks."""
+    parsed = _parse(address)
+    return parsed is not None and any(parsed in network for network in networks)
+
+
+def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    if found := _WITH_PORT.fullmatch(text):
+        text = found[1] or found[2] or ""
+    try:
+        # The interface in "fe80::1%eth0" is of no use here, and could be any text.
+        parsed = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    # A dual-stack socket reports IPv4 peers as ::ffff:192.0.2.1.
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return mapped or parsed

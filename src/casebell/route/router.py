@@ -14,6 +14,7 @@ from casebell.ops_messages import EventUndecided
 from casebell.route.rulebook import Rulebook
 from casebell.store import cases
 from casebell.store.engine import Connection, Store
+from casebell.store.event_log import Appended
 from casebell.store.statements import Driver
 from casebell.store.unit_of_work import UnitOfWork
 from casebell.telemetry import Log, Metrics
@@ -69,8 +70,11 @@ class Router:
         found = (self._decide(unit, one, now=now) for one in unit.undecided)
         return [one for one in found if one is not None]
 
-    def committed(self, decided: Sequence[Decided]) -> None:
+    def committed(self, appended: Sequence[Appended]) -> None:
         """Count decisions that are on disk, and wake the channels of their alerts."""
+        self._committed([one.decided for one in appended if one.decided is not None])
+
+    def _committed(self, decided: Sequence[Decided]) -> None:
         for one in decided:
             self._decisions(one.outcome._value_).inc()
         channels, self._channels = self._channels, set()
@@ -106,7 +110,7 @@ class Router:
             )
 
         ids, decided = await self._store.transact(write)
-        self.committed(decided)
+        self._committed(decided)
         for one in decided:
             self._log.info(
                 "event.decided",
