@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.errors import QueueFull, ShuttingDown, StorageUnavailable
 from casebell.events import AppendOutcome, CaseEvent, Decided, Flag, KeyBasis
 from casebell.store.engine import Store
+from casebell.store.rows import StoredEvent
 from casebell.store.statements import Driver
-from casebell.store.unit_of_work import StoredEvent, UnitOfWork
+from casebell.store.unit_of_work import UnitOfWork
 
 #: Deliveries that may wait for the disk at once; beyond it the answer is 503.
 MAX_WAITING_DELIVERIES = 2_048

@@ -5,7 +5,6 @@ crash leaves either a waiting alert, or a lease that another sender takes over a
 repeat".
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -23,34 +22,14 @@ from casebell.events import (
     NextState,
     SendResult,
 )
-from casebell.ops_messages import from_json, to_json
+from casebell.ops_messages import from_json
 from casebell.store import journal, leases
-from casebell.store.rows import decode_list
+from casebell.store.rows import AlertRow, alert_row, decode_list
 from casebell.store.schema import WAITING, alerts, attempts
-from casebell.store.statements import Driver, TableRow, insert_new
+from casebell.store.statements import Driver, insert_new
 
 #: Urgent, then ordinary.
 _PRIORITIES = (0, 1)
-
-
-class AlertRow(TableRow):
-    """A new row of `alerts`."""
-
-    kind: str
-    subject: str
-    change_id: int | None
-    event_id: int | None
-    channel: str
-    target: str
-    rules: str
-    priority: int
-    state: str
-    attempts: int
-    created_at: Micros
-    not_before: Micros
-    may_repeat: bool
-    note: str | None
-    stands_in_for: str | None
 
 
 NEW_ALERTS = insert_new(alerts, AlertRow)
@@ -59,28 +38,7 @@ NEW_ALERTS = insert_new(alerts, AlertRow)
 async def add(connection: AsyncConnection, new: Sequence[NewAlert], *, now: Micros) -> None:
     """Put alerts into the outbox; ones that are in it already are unchanged."""
     driver = await Driver.of(connection)
-    await driver.run(NEW_ALERTS, [row_of(alert, now=now) for alert in new])
-
-
-def row_of(alert: NewAlert, *, now: Micros) -> AlertRow:
-    """A new alert as a row."""
-    return AlertRow(
-        kind=alert.kind._value_,
-        subject=alert.subject,
-        change_id=alert.change_id,
-        event_id=alert.event_id,
-        channel=alert.channel,
-        target=alert.target,
-        rules=json.dumps(alert.rules),
-        priority=0 if alert.urgent else 1,
-        state=AlertState.PENDING._value_,
-        attempts=0,
-        created_at=now,
-        not_before=now,
-        may_repeat=False,
-        note=None if alert.note is None else to_json(alert.note),
-        stands_in_for=alert.stands_in_for,
-    )
+    await driver.run(NEW_ALERTS, [alert_row(alert, now=now) for alert in new])
 
 
 async def add_claimed(

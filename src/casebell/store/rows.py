@@ -1,25 +1,30 @@
-"""Converts between rows and the values of the vocabulary."""
+"""Rows as Structs whose fields are columns, and the way between them and the vocabulary."""
 
 import json
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from casebell.events import (
+    AlertState,
     Case,
     CaseEvent,
     Change,
     ClassifiedEvent,
+    Decided,
     Delivery,
     Flag,
     KeyBasis,
     Micros,
+    NewAlert,
     Status,
     Tag,
     TimeBasis,
 )
+from casebell.json_text import canonical
+from casebell.ops_messages import to_json
 from casebell.store.statements import TableRow
 
 Member = TypeVar("Member", bound=StrEnum)
@@ -98,9 +103,146 @@ class EventRow(TableRow):
     fold_reason: str | None
 
 
-def event_row(event: CaseEvent, *, id: int, revision_of: int | None = None) -> EventRow:  # noqa: A002
-    """A new event's row, without a decision."""
-    return EventRow(
+class StoredEvent(TableRow):
+    """A stored event: the columns that distinguish a repeat from a conflict."""
+
+    id: int
+    source: str
+    key: str
+    flags: str
+    body: bytes
+    body_sha256: str
+
+
+class Ends(TableRow):
+    """The highest ids; 0 for an empty table."""
+
+    event: int
+    entry: int
+    change: int
+
+
+class KnownChange(TableRow):
+    """What is read of a row of `changes`."""
+
+    id: int
+    receipt: str
+    status: str
+    tags: str
+    text_key: str
+    at: Micros
+    seen_until: Micros
+
+
+class KnownCase(TableRow):
+    """What is read of a row of `cases`."""
+
+    receipt: str
+    label: str
+    matter: str
+    owner: str
+    team: str
+    confidential: bool
+
+
+class DeliveryRow(TableRow):
+    """A row of `deliveries`."""
+
+    event_id: int
+    at: Micros
+    outcome: str
+    idempotency_key: str | None
+    address: str
+    secret_label: str
+    request_id: str
+    flags: str
+    body_sha256: str
+    body: bytes | None
+
+
+class ChangeRow(TableRow):
+    """A row of `changes`."""
+
+    id: int
+    receipt: str
+    status: str
+    tags: str
+    text_key: str
+    at: Micros
+    seen_until: Micros
+    event_id: int
+    late: bool
+    decided_at: Micros
+    decision: str
+
+
+class SpanRow(TableRow):
+    """The times of a known change, after one more report."""
+
+    of_change: int
+    at: Micros
+    seen_until: Micros
+
+
+class CaseRow(TableRow):
+    """What is written of a row of `cases`."""
+
+    receipt: str
+    status: str
+    text: str
+    at: Micros
+    change_id: int
+    updated_at: Micros
+
+
+class FlagsRow(TableRow):
+    """The flags of a stored event."""
+
+    of_event: int
+    flags: str
+
+
+class DecidedRow(TableRow):
+    """What is decided about a stored event."""
+
+    of_event: int
+    status: str
+    tags: str
+    flags: str
+    routed_at: Micros
+    change_id: int
+    fold_reason: str
+
+
+class AlertRow(TableRow):
+    """A new row of `alerts`."""
+
+    kind: str
+    subject: str
+    change_id: int | None
+    event_id: int | None
+    channel: str
+    target: str
+    rules: str
+    priority: int
+    state: str
+    attempts: int
+    created_at: Micros
+    not_before: Micros
+    may_repeat: bool
+    note: str | None
+    stands_in_for: str | None
+
+
+def event_row(
+    event: CaseEvent,
+    *,
+    id: int,  # noqa: A002
+    revision_of: int | None = None,
+    decided: DecidedRow | None = None,
+) -> EventRow:
+    """A new event's row, with its decision if it has one."""
+    row = EventRow(
         id=id,
         source=event.source,
         key=event.key,
@@ -128,6 +270,56 @@ def event_row(event: CaseEvent, *, id: int, revision_of: int | None = None) -> E
         routed_at=None,
         change_id=None,
         fold_reason=None,
+    )
+    if decided is None:
+        return row
+    return replace(
+        row,
+        status=decided.status,
+        tags=decided.tags,
+        flags=decided.flags,
+        routed_at=decided.routed_at,
+        change_id=decided.change_id,
+        fold_reason=decided.fold_reason,
+    )
+
+
+def change_row(decided: Decided, *, now: Micros) -> ChangeRow:
+    """The change that a decision begins, as a row."""
+    change = decided.change
+    return ChangeRow(
+        id=change.id,
+        receipt=change.receipt,
+        status=change.status._value_,
+        tags=encode_set(change.tags),
+        text_key=change.text_key,
+        at=change.at,
+        seen_until=change.seen_until,
+        event_id=decided.id,
+        late=decided.late,
+        decided_at=now,
+        decision=canonical(decided.decision),
+    )
+
+
+def alert_row(alert: NewAlert, *, now: Micros) -> AlertRow:
+    """A new alert as a row."""
+    return AlertRow(
+        kind=alert.kind._value_,
+        subject=alert.subject,
+        change_id=alert.change_id,
+        event_id=alert.event_id,
+        channel=alert.channel,
+        target=alert.target,
+        rules=json.dumps(alert.rules),
+        priority=0 if alert.urgent else 1,
+        state=AlertState.PENDING._value_,
+        attempts=0,
+        created_at=now,
+        not_before=now,
+        may_repeat=False,
+        note=None if alert.note is None else to_json(alert.note),
+        stands_in_for=alert.stands_in_for,
     )
 
 

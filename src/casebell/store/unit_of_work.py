@@ -22,12 +22,24 @@ from casebell.events import (
     NewAlert,
     Undecided,
 )
-from casebell.json_text import canonical
 from casebell.store import journal, outbox
 from casebell.store.rows import (
+    AlertRow,
+    CaseRow,
+    ChangeRow,
+    DecidedRow,
+    DeliveryRow,
+    Ends,
     EventRow,
+    FlagsRow,
+    KnownCase,
+    KnownChange,
+    SpanRow,
+    StoredEvent,
+    alert_row,
     case_from_row,
     change_from_row,
+    change_row,
     decode_set,
     encode_set,
     event_row,
@@ -37,7 +49,6 @@ from casebell.store.schema import journal as journal_table
 from casebell.store.statements import (
     Driver,
     Query,
-    TableRow,
     Write,
     among,
     columns_of,
@@ -53,101 +64,6 @@ HISTORY_LIMIT = 500
 Name: TypeAlias = tuple[str, str]
 
 
-class StoredEvent(TableRow):
-    """A stored event: the columns that distinguish a repeat from a conflict."""
-
-    id: int
-    source: str
-    key: str
-    flags: str
-    body: bytes
-    body_sha256: str
-
-
-class _Ends(TableRow):
-    """The highest ids; 0 for an empty table."""
-
-    event: int
-    entry: int
-    change: int
-
-
-class _KnownChange(TableRow):
-    id: int
-    receipt: str
-    status: str
-    tags: str
-    text_key: str
-    at: Micros
-    seen_until: Micros
-
-
-class _KnownCase(TableRow):
-    receipt: str
-    label: str
-    matter: str
-    owner: str
-    team: str
-    confidential: bool
-
-
-class _DeliveryRow(TableRow):
-    event_id: int
-    at: Micros
-    outcome: str
-    idempotency_key: str | None
-    address: str
-    secret_label: str
-    request_id: str
-    flags: str
-    body_sha256: str
-    body: bytes | None
-
-
-class _ChangeRow(TableRow):
-    id: int
-    receipt: str
-    status: str
-    tags: str
-    text_key: str
-    at: Micros
-    seen_until: Micros
-    event_id: int
-    late: bool
-    decided_at: Micros
-    decision: str
-
-
-class _SpanRow(TableRow):
-    of_change: int
-    at: Micros
-    seen_until: Micros
-
-
-class _CaseRow(TableRow):
-    receipt: str
-    status: str
-    text: str
-    at: Micros
-    change_id: int
-    updated_at: Micros
-
-
-class _FlagsRow(TableRow):
-    of_event: int
-    flags: str
-
-
-class _DecidedRow(TableRow):
-    of_event: int
-    status: str
-    tags: str
-    flags: str
-    routed_at: Micros
-    change_id: int
-    fold_reason: str
-
-
 def _ends(_backend: str) -> Select[tuple[int, int, int]]:
     numbers = {"event": events.c.id, "entry": journal_table.c.seq, "change": changes.c.id}
     return select(
@@ -159,23 +75,23 @@ _KNOWN = Query(
     StoredEvent,
     lambda backend: select(*columns_of(events, StoredEvent)).where(among(events.c.key, backend)),
 )
-_ENDS = Query(_Ends, _ends)
+_ENDS = Query(Ends, _ends)
 _HISTORY = Query(
-    _KnownChange,
-    lambda backend: select(*columns_of(changes, _KnownChange)).where(
+    KnownChange,
+    lambda backend: select(*columns_of(changes, KnownChange)).where(
         among(changes.c.receipt, backend)
     ),
 )
 _CASES = Query(
-    _KnownCase,
-    lambda backend: select(*columns_of(cases, _KnownCase)).where(among(cases.c.receipt, backend)),
+    KnownCase,
+    lambda backend: select(*columns_of(cases, KnownCase)).where(among(cases.c.receipt, backend)),
 )
 _NEW_EVENTS = insert(events, EventRow)
-_NEW_DELIVERIES = insert(deliveries, _DeliveryRow)
-_NEW_CHANGES = insert(changes, _ChangeRow)
-_MOVED_CASES = upsert(cases, _CaseRow)
+_NEW_DELIVERIES = insert(deliveries, DeliveryRow)
+_NEW_CHANGES = insert(changes, ChangeRow)
+_MOVED_CASES = upsert(cases, CaseRow)
 _SPANS = Write(
-    _SpanRow,
+    SpanRow,
     lambda _: (
         changes.update()
         .where(changes.c.id == bindparam("of_change"))
@@ -183,18 +99,18 @@ _SPANS = Write(
     ),
 )
 _FLAGS = Write(
-    _FlagsRow,
+    FlagsRow,
     lambda _: (
         events.update().where(events.c.id == bindparam("of_event")).values(flags=bindparam("flags"))
     ),
 )
 _DECIDED = Write(
-    _DecidedRow,
+    DecidedRow,
     lambda _: (
         events.update()
         .where(events.c.id == bindparam("of_event"))
         .values(
-            {name: bindparam(name) for name in _DecidedRow.__struct_fields__ if name != "of_event"}
+            {name: bindparam(name) for name in DecidedRow.__struct_fields__ if name != "of_event"}
         )
     ),
 )
@@ -209,18 +125,18 @@ class UnitOfWork:
         self._driver = driver
         #: By source and key; including the new events of this transaction.
         self.known: dict[Name, StoredEvent] = {}
-        self._unread: dict[str, list[_KnownChange]] = defaultdict(list)
+        self._unread: dict[str, list[KnownChange]] = defaultdict(list)
         self._histories: dict[str, dict[int, Change]] = defaultdict(dict)
         self._cases: dict[str, Case] = {}
-        self._ends = _Ends(event=0, entry=0, change=0)
+        self._ends = Ends(event=0, entry=0, change=0)
         self._new_events: dict[int, Undecided] = {}
-        self._decided: dict[int, _DecidedRow] = {}
-        self._deliveries: list[_DeliveryRow] = []
-        self._flags: dict[int, _FlagsRow] = {}
-        self._new_changes: dict[int, _ChangeRow] = {}
-        self._spans: dict[int, _SpanRow] = {}
-        self._moved: dict[str, _CaseRow] = {}
-        self._alerts: list[outbox.AlertRow] = []
+        self._decided: dict[int, DecidedRow] = {}
+        self._deliveries: list[DeliveryRow] = []
+        self._flags: dict[int, FlagsRow] = {}
+        self._new_changes: dict[int, ChangeRow] = {}
+        self._spans: dict[int, SpanRow] = {}
+        self._moved: dict[str, CaseRow] = {}
+        self._alerts: list[AlertRow] = []
         self._entries: list[journal.Entry] = []
 
     async def load(self, batch: Sequence[CaseEvent]) -> None:
@@ -287,7 +203,7 @@ class UnitOfWork:
     def add_delivery(self, event: CaseEvent, *, of: StoredEvent, outcome: AppendOutcome) -> None:
         """Add a delivery after the first of its event."""
         self._deliveries.append(
-            _DeliveryRow(
+            DeliveryRow(
                 event_id=of.id,
                 at=event.received_at,
                 outcome=outcome._value_,
@@ -305,7 +221,7 @@ class UnitOfWork:
         """Flag an event whose key came with other content."""
         flags = decode_set(Flag, stored.flags) | {Flag.CONFLICT}
         if (new := self._new_events.get(stored.id)) is None:
-            self._flags[stored.id] = _FlagsRow(of_event=stored.id, flags=encode_set(flags))
+            self._flags[stored.id] = FlagsRow(of_event=stored.id, flags=encode_set(flags))
         else:
             self._new_events[stored.id] = replace(new, event=replace(new.event, flags=flags))
 
@@ -333,19 +249,19 @@ class UnitOfWork:
         The steps that may fail come first, so that a decision is added whole or not at all.
         """
         event, change = decided.event, decided.change
-        alerts = [outbox.row_of(alert, now=now) for alert in decided.alerts]
+        alerts = [alert_row(alert, now=now) for alert in decided.alerts]
         entry = _entry(decided, now=now)
         if decided.decision is not None:
-            self._new_changes[change.id] = _new_change(decided, now=now)
+            self._new_changes[change.id] = change_row(decided, now=now)
         elif (new := self._new_changes.get(change.id)) is not None:
             self._new_changes[change.id] = replace(new, at=change.at, seen_until=change.seen_until)
         else:
-            self._spans[change.id] = _SpanRow(
+            self._spans[change.id] = SpanRow(
                 of_change=change.id, at=change.at, seen_until=change.seen_until
             )
         self._histories[event.receipt][change.id] = change
         if decided.current:
-            self._moved[event.receipt] = _CaseRow(
+            self._moved[event.receipt] = CaseRow(
                 receipt=event.receipt,
                 status=event.status._value_,
                 text=event.text,
@@ -353,7 +269,7 @@ class UnitOfWork:
                 change_id=change.id,
                 updated_at=now,
             )
-        self._decided[decided.id] = _DecidedRow(
+        self._decided[decided.id] = DecidedRow(
             of_event=decided.id,
             status=event.status._value_,
             tags=encode_set(event.tags),
@@ -367,12 +283,20 @@ class UnitOfWork:
 
     def add_alerts(self, new: Sequence[NewAlert], *, now: Micros) -> None:
         """Put alerts into the outbox; those already there stay as they are."""
-        self._alerts += [outbox.row_of(alert, now=now) for alert in new]
+        self._alerts += [alert_row(alert, now=now) for alert in new]
 
     async def write(self) -> None:
         """Write all of it."""
         run = self._driver.run
-        new = [_event_row(one, self._decided.pop(one.id, None)) for one in self.undecided]
+        new = [
+            event_row(
+                one.event,
+                id=one.id,
+                revision_of=one.revision_of,
+                decided=self._decided.pop(one.id, None),
+            )
+            for one in self.undecided
+        ]
         await run(_NEW_EVENTS, new)
         await run(_NEW_DELIVERIES, self._deliveries)
         await run(_FLAGS, list(self._flags.values()))
@@ -383,38 +307,6 @@ class UnitOfWork:
         await run(_DECIDED, list(self._decided.values()))
         await run(outbox.NEW_ALERTS, self._alerts)
         await run(journal.NEW_ENTRIES, journal.rows(self._entries, after=self._ends.entry))
-
-
-def _event_row(new: Undecided, decided: _DecidedRow | None) -> EventRow:
-    row = event_row(new.event, id=new.id, revision_of=new.revision_of)
-    if decided is None:
-        return row
-    return replace(
-        row,
-        status=decided.status,
-        tags=decided.tags,
-        flags=decided.flags,
-        routed_at=decided.routed_at,
-        change_id=decided.change_id,
-        fold_reason=decided.fold_reason,
-    )
-
-
-def _new_change(decided: Decided, *, now: Micros) -> _ChangeRow:
-    change = decided.change
-    return _ChangeRow(
-        id=change.id,
-        receipt=change.receipt,
-        status=change.status._value_,
-        tags=encode_set(change.tags),
-        text_key=change.text_key,
-        at=change.at,
-        seen_until=change.seen_until,
-        event_id=decided.id,
-        late=decided.late,
-        decided_at=now,
-        decision=canonical(decided.decision),
-    )
 
 
 def _entry(decided: Decided, *, now: Micros) -> journal.Entry:
