@@ -16,7 +16,7 @@ from casebell.errors import StorageUnavailable
 from casebell.events import AlertKind, NewAlert
 from casebell.notify.sender import STORAGE_WAIT
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
-from casebell.store import engine, outbox
+from casebell.store import connections, outbox
 from casebell.store.engine import Store
 from casebell.store.schema import attempts
 from contracts.stores import disk_failure, failing_statements, read_table
@@ -139,7 +139,7 @@ class TestStorageTrouble:
     @pytest.fixture(autouse=True)
     def _impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """SQLite gives up on another process's lock quickly."""
-        monkeypatch.setattr(engine, "BUSY_TIMEOUT_MS", 20)
+        monkeypatch.setattr(connections, "BUSY_TIMEOUT_MS", 20)
 
     def errors(self, harness: DispatcherHarness) -> float:
         """Storage errors that the dispatcher met."""

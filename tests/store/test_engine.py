@@ -21,7 +21,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError
 
 from casebell.errors import CasebellError, NotFound, StorageUnavailable, StoreLocked
-from casebell.store import engine
+from casebell.store import connections
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import EventLog
 from casebell.store.lock import is_locked, lock_path
@@ -314,7 +314,7 @@ class TestTransact:
         self, sqlite_store: Store, sqlite_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """While another process writes, everything else goes on; then it is written."""
-        monkeypatch.setattr(engine, "BUSY_TIMEOUT_MS", 30_000)
+        monkeypatch.setattr(connections, "BUSY_TIMEOUT_MS", 30_000)
         with closing(sqlite3.connect(sqlite_path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             waiting = asyncio.create_task(sqlite_store.transact(_add_key("a")))

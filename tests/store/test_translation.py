@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from casebell.errors import StorageUnavailable
+from casebell.store.engine import translated
 from casebell.store.integrity import DatabaseDamaged
-from casebell.store.translation import translated
 
 SECRET = "hunter2"
 

@@ -12,14 +12,10 @@ circuit.
 """
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
-from sqlalchemy import event
-from sqlalchemy.exc import InvalidatePoolError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.exc import SQLAlchemyError
 
 #: Seconds for one use of the database. Transactions take milliseconds here; a checkpoint on a slow
 #: disk, or a second server that writes, may cost a second or two. Senders commonly wait for an
@@ -28,19 +24,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 USE_TIMEOUT = 4.0
 #: Seconds between two probes.
 PROBE_EVERY = 0.5
-#: Each end sends a keep-alive after 30 seconds without traffic, which also keeps firewalls from
-#: dropping the connection, and gives the connection up after 60. This serves uses without a
-#: time-out: an export on our side, the session of a dead server, with its locks, on theirs.
-_OUR_END = {
-    "TCP_KEEPIDLE": 30,
-    "TCP_KEEPINTVL": 10,
-    "TCP_KEEPCNT": 3,
-    "TCP_USER_TIMEOUT": 60_000,
-}
-_THEIR_END = (
-    "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; "
-    "SET tcp_keepalives_count = 3; SET tcp_user_timeout = 60000"
-)
 
 
 class CircuitBreaker:
@@ -117,40 +100,3 @@ class CircuitBreaker:
             # A refusal is an answer, too: each use gets it at once.
             return True
         return True
-
-
-def set_up_postgresql(engine: AsyncEngine) -> None:
-    """Test an engine's connections before each use, keep them alive, and close them abruptly.
-
-    An orderly close costs seconds with a silent database: the driver first requests cancellation
-    of the statement, or says goodbye and waits for the answer. PostgreSQL ends the session, with
-    its locks, when the connection is gone.
-    """
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def keep_alive(connection: Any, _record: Any) -> None:
-        # Reaches into asyncpg: it has no public way to its socket.
-        transport = connection.driver_connection._transport  # noqa: SLF001
-        plug = transport.get_extra_info("socket")
-        if plug is None or plug.family == socket.AF_UNIX:
-            return
-        connection.run_async(lambda driver: driver.execute(_THEIR_END))
-        plug.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in _OUR_END.items():
-            # Not every system has all of them.
-            if (option := getattr(socket, name, None)) is not None:
-                plug.setsockopt(socket.IPPROTO_TCP, option, value)
-
-    @event.listens_for(engine.sync_engine, "checkout")
-    def try_out(connection: Any, _record: Any, _proxy: Any) -> None:
-        # Not by the pool's own ping: when a time-out cancels that, it waits again, for its
-        # rollback, and reports an ordinary failure.
-        try:
-            connection.run_async(lambda driver: driver.execute("SELECT 1"))
-        except Exception as error:
-            # Of any kind: the pool then opens a new connection.
-            raise InvalidatePoolError from error
-
-    @event.listens_for(engine.sync_engine, "close")
-    def end(connection: Any, _record: Any) -> None:
-        connection.driver_connection.terminate()

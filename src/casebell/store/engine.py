@@ -8,31 +8,31 @@ the journal's sequence has no gaps.
 
 import asyncio
 import os
-import urllib.parse
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar
 
-from sqlalchemy import event, text
-from sqlalchemy.engine import URL
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from casebell.errors import StorageUnavailable
 from casebell.store import backup, database_url, integrity, migrations
-from casebell.store.circuit_breaker import USE_TIMEOUT, CircuitBreaker, set_up_postgresql
-from casebell.store.group_commit import GroupCommit
+from casebell.store.circuit_breaker import USE_TIMEOUT, CircuitBreaker
+from casebell.store.connections import make_private, postgresql_engine, sqlite_engine
 from casebell.store.lock import take_lock
 from casebell.store.statements import driver_of
-from casebell.store.translation import translated
+from casebell.store.translation import translate
 from casebell.telemetry import get_logger
 
 #: What `transact` and `read` give: other packages pass it on and never say SQL with it.
 Connection: TypeAlias = AsyncConnection
 
 Result = TypeVar("Result")
+#: One write: it runs inside the transaction and returns a result for its caller.
+WriteFunction: TypeAlias = Callable[[AsyncConnection], Awaitable[Result]]
 Given = ParamSpec("Given")
 
 #: The advisory lock of writing transactions: an arbitrary number, the same in every release.
@@ -40,8 +40,6 @@ WRITER_LOCK = 0x43617365_62656C6C & 0x7FFF_FFFF_FFFF_FFFF
 #: Milliseconds between two statements after which PostgreSQL ends a writing transaction: longer
 #: than the time-out of any.
 IDLE_TIMEOUT_MS = round(USE_TIMEOUT * 1000) + 1_000
-#: Milliseconds that SQLite waits for another process's lock before it answers "busy".
-BUSY_TIMEOUT_MS = 2_000
 
 
 class Store:
@@ -75,7 +73,7 @@ class Store:
             self._lock = take_lock(self.path)
         try:
             if self.path is not None:
-                _make_private(self.path)
+                make_private(self.path)
             self._writer = self._engine(pool_size=1, read_only=False)
             self._reader = self._engine(pool_size=4, read_only=True)
             if self.path is not None:
@@ -156,6 +154,8 @@ class Store:
                 if self._writer is None:
                     # A command that reads has no time-out.
                     timeout.reschedule(None)
+                if self.is_sqlite:
+                    await _begin_sqlite(connection, "BEGIN")
                 yield connection
 
     @asynccontextmanager
@@ -185,7 +185,9 @@ class Store:
                     timeout.reschedule(None)
                 try:
                     async with connection.begin():
-                        if not self.is_sqlite:
+                        if self.is_sqlite:
+                            await _begin_sqlite(connection, "BEGIN IMMEDIATE")
+                        else:
                             idle_ms = 0 if takes_long else IDLE_TIMEOUT_MS
                             await _take_writer_lock(connection, idle_ms=idle_ms)
                         yield connection
@@ -233,39 +235,16 @@ class Store:
 
     def _engine(self, *, pool_size: int, read_only: bool) -> AsyncEngine:
         if self.path is not None:
-            mode = "ro" if read_only else "rw"
-            # Built from parts: a parsed URL would cut the path at "?" or "#", and so open another
-            # file than the locked, private one.
-            url = URL.create(
-                "sqlite+aiosqlite",
-                database=f"file:{urllib.parse.quote(str(self.path.absolute()))}",
-                query={"mode": mode, "uri": "true"},
-            )
-            begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
-        else:
-            url = self._url.set(drivername="postgresql+asyncpg")
-            begin = ""
-        engine = create_async_engine(
-            url,
-            pool_size=pool_size,
-            max_overflow=0,
-            # On PostgreSQL the time-out of each use includes this wait; and on Python 3.11 a wait
-            # with a time-out of its own can swallow the cancellation by which the outer one ends.
-            pool_timeout=30 if self.is_sqlite else None,
-            hide_parameters=True,
-            # Every use ends its transaction itself; a second rollback costs a switch of threads.
-            pool_reset_on_return=None if self.is_sqlite else "rollback",
-        )
-        if self.is_sqlite:
-            _set_up_sqlite(engine, begin=begin, read_only=read_only)
-            return engine
-        set_up_postgresql(engine)
-        if read_only:
-            # One snapshot for all statements of a transaction, as SQLite's readers have.
-            engine = engine.execution_options(
-                isolation_level="REPEATABLE READ", postgresql_readonly=True
-            )
-        return engine
+            return sqlite_engine(self.path, pool_size=pool_size, read_only=read_only)
+        return postgresql_engine(self._url, pool_size=pool_size, read_only=read_only)
+
+
+async def _begin_sqlite(connection: AsyncConnection, begin: str) -> None:
+    """Begin SQLite's transaction inside SQLAlchemy's, which leaves that to us.
+
+    Past SQLAlchemy's cursors, which are three turns of the driver's thread instead of one.
+    """
+    await (await driver_of(connection)).execute(begin)
 
 
 async def _take_writer_lock(connection: AsyncConnection, *, idle_ms: int) -> None:
@@ -285,41 +264,100 @@ async def _take_writer_lock(connection: AsyncConnection, *, idle_ms: int) -> Non
     )
 
 
-def _set_up_sqlite(engine: AsyncEngine, *, begin: str, read_only: bool) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
-    def configure(connection: Any, _record: Any) -> None:
-        # The driver must not begin transactions by itself: "begin" below does.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        if read_only:
-            cursor.execute("PRAGMA query_only = ON")
-        else:
-            cursor.execute("PRAGMA journal_mode = WAL")
-            cursor.execute("PRAGMA synchronous = FULL")
-            # A checkpoint syncs twice more; the default of 1,000 pages is a few dozen batches.
-            cursor.execute("PRAGMA wal_autocheckpoint = 8000")
-            cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.close()
+class GroupCommit:
+    """The one writer: runs all writes that wait, in order, and commits once.
 
-    @event.listens_for(engine.sync_engine, "begin")
-    def start(connection: Any) -> None:
-        # Past SQLAlchemy's cursors, which are three turns of the driver's thread instead of one.
-        connection.connection.dbapi_connection.run_async(lambda driver: driver.execute(begin))
+    So they share one wait for the disk. Deliveries, the dispatcher and others write independently
+    of each other: a write that fails is undone alone, by its savepoint.
 
-
-def _make_private(path: Path) -> None:
-    """Create the file if necessary; let only its owner read it and side files left by a crash.
-
-    New side files get the mode of the file from SQLite.
+    Args:
+        transaction: opens the writing transaction, which commits when its block ends without error.
     """
+
+    def __init__(
+        self, transaction: Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+    ) -> None:
+        self._transaction = transaction
+        self._waiting: list[tuple[WriteFunction[Any], asyncio.Future[Any]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def write(self, write: WriteFunction[Result]) -> Result:
+        """Run a write; return its result once it is on disk, or raise its or the commit's error.
+
+        A write whose caller is cancelled is committed nevertheless.
+        """
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((write, future))
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="store-writer")
+        return await future
+
+    async def close(self) -> None:
+        """Wait until every write is finished."""
+        while self._task is not None:
+            with suppress(Exception):
+                await asyncio.shield(self._task)
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                await self._commit(batch)
+        finally:
+            self._task = None
+
+    async def _commit(
+        self, batch: Sequence[tuple[WriteFunction[Any], asyncio.Future[Any]]]
+    ) -> None:
+        results: list[Any] = []
+        try:
+            async with self._transaction() as connection:
+                for write, _ in batch:
+                    results.append(await _run_alone(write, connection, of=len(batch)))
+        except BaseException as error:
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for (_, future), result in zip(batch, results, strict=True):
+            if future.done():
+                continue
+            if isinstance(result, _Failed):
+                future.set_exception(result.error)
+            else:
+                future.set_result(result)
+
+
+class _Failed:
+    """The error of a write, after its savepoint was rolled back."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+async def _run_alone(write: WriteFunction[Any], connection: AsyncConnection, *, of: int) -> Any:
+    """Run a write; one of several runs in a savepoint, so that its failure undoes only itself."""
+    if of == 1:
+        return await write(connection)
+    savepoint = await connection.begin_nested()
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        for suffix in ("", "-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                path.with_name(path.name + suffix).chmod(0o600)
-    except OSError as error:
-        raise StorageUnavailable(
-            f"The database file cannot be written: {os.strerror(error.errno or 0)}.",
-            hint=f"Make {path} writable for this user.",
-        ) from None
+        result = await write(connection)
+    except Exception as error:  # noqa: BLE001 - raised to the caller of this write
+        # Raises when the database gave up the whole transaction, as it does on a full disk.
+        await savepoint.rollback()
+        return _Failed(error)
+    await savepoint.commit()
+    return result
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise StorageUnavailable in place of a database's error."""
+    try:
+        yield
+    except Exception as error:
+        if (ours := translate(error)) is None:
+            raise
+        raise ours from None

@@ -3,7 +3,6 @@
 import os
 import socket
 import sqlite3
-from types import TracebackType
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -11,25 +10,14 @@ from casebell.errors import StorageUnavailable
 from casebell.store import integrity
 
 
-class translated:  # noqa: N801 - reads as a clause: `with translated():`
-    """Raises StorageUnavailable in place of a database's error."""
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
-            return
-        if isinstance(error, SQLAlchemyError | sqlite3.Error | OSError) or _is_asyncpgs(error):
-            cause = getattr(error, "orig", None) or error
-            if reason := integrity.damage(cause):
-                raise integrity.DatabaseDamaged(reason) from None
-            raise StorageUnavailable(f"The storage failed: {_safe_reason(cause)}.") from None
+def translate(error: Exception) -> StorageUnavailable | None:
+    """What is raised in place of a database's error; None if it is no such error."""
+    if isinstance(error, SQLAlchemyError | sqlite3.Error | OSError) or _is_asyncpgs(error):
+        cause = getattr(error, "orig", None) or error
+        if reason := integrity.damage(cause):
+            return integrity.DatabaseDamaged(reason)
+        return StorageUnavailable(f"The storage failed: {_safe_reason(cause)}.")
+    return None
 
 
 def _is_asyncpgs(error: BaseException) -> bool:
