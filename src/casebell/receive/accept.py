@@ -4,7 +4,7 @@
                     │              └ cannot → hold  → held (202)
                     └ does not → refuse             → an error (401)
 
-Nothing of routing happens here: a bad rule can never cost a delivery.
+An event is decided in the transaction that appends it; a decision that fails costs no delivery.
 """
 
 import hashlib
