@@ -97,7 +97,7 @@ def test_a_number_stands_beside_its_page() -> None:
     """Neither a comment, a message nor a page has such a number without the page's name."""
     assert {
         name: found
-        for name, said in (modules() | messages() | OTHERS | _OTHER_PAGES).items()
+        for name, said in (modules() | messages() | _OTHER_PAGES).items()
         if (found := _ALONE.findall(_NUMBERS.sub("", said)))
     } == {}
 
@@ -106,7 +106,7 @@ def test_a_number_leads_to_a_decision() -> None:
     """Each number beside the page's name is a heading of that page."""
     named = {
         name: set(_NUMBER.findall(" ".join(_NUMBERS.findall(said))))
-        for name, said in (modules() | messages() | OTHERS | _OTHER_PAGES).items()
+        for name, said in (modules() | messages() | _OTHER_PAGES).items()
     }
     assert any(named.values())
     assert {name: lost for name, found in named.items() if (lost := found - set(HEADINGS))} == {}
