@@ -17,11 +17,10 @@ from casebell.events import (
     Tag,
     Undecided,
 )
-from casebell.store import cases
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import Appended, append_events
 from casebell.store.statements import Driver
-from casebell.store.unit_of_work import UnitOfWork
+from casebell.store.unit_of_work import UnitOfWork, read_undecided
 from contracts.case_events import OCCURRED_AT, RECEIVED_AT, classified, same_json
 
 DECISION = {"outcome": "nobody", "notify": [], "rules": [], "because": "no rule «matched»"}
@@ -86,7 +85,7 @@ async def decide_later(
     """
 
     async def piece(connection: Connection) -> int:
-        found, _ = await cases.undecided(connection, after=event_id - 1, limit=1)
+        found, _ = await read_undecided(connection, after=event_id - 1, limit=1)
         unit = UnitOfWork(await Driver.of(connection))
         await unit.load([one.event for one in found])
         number = unit.next_change if change is None else change

@@ -25,7 +25,16 @@ from casebell.events import (
     Status,
     Tag,
 )
-from casebell.store import cases, event_listing, held, leases, ops, outbox, queries, refused
+from casebell.store import (
+    event_listing,
+    held,
+    leases,
+    ops,
+    outbox,
+    queries,
+    refused,
+    unit_of_work,
+)
 from casebell.store.engine import Store
 from casebell.store.event_listing import EventFilter
 from casebell.store.event_log import EventLog
@@ -442,8 +451,8 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "channels_waiting": (lambda c: outbox.channels_waiting(c, ["slack"]), True),
     "release leases": (lambda c: leases.release(c, now=1), False),
     "renew a lease": (lambda c: leases.renew(c, _CLAIMED, owner="a", now=1, lease=1), False),
-    "any undecided": (cases.any_undecided, False),
-    "undecided": (lambda c: cases.undecided(c, after=5, limit=50), False),
+    "any undecided": (unit_of_work.any_undecided, False),
+    "undecided": (lambda c: unit_of_work.read_undecided(c, after=5, limit=50), False),
     # Few are being sent at any time.
     "holders": (leases.holders, True),
     "untold": (held.untold, True),

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from casebell.events import Case, Change, ClassifiedEvent, Decided, Flag, Status, Tag
-from casebell.store import cases
+from casebell.store import outbox, unit_of_work
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import Appended, append_events
 from casebell.store.schema import cases as cases_table
@@ -28,7 +28,7 @@ from contracts.decisions import (
     decide_later,
     make_decision,
 )
-from contracts.stores import read_table, store_undecided
+from contracts.stores import read_table, store_classified, store_undecided
 from contracts.writing import writing
 
 RECEIPT = "IOE0912345678"
@@ -53,8 +53,8 @@ class TestUndecided:
         sent = [case_event(f"evt_{n}", received_at=RECEIVED_AT - n) for n in range(5)]
         await store_undecided(store, *sent)
         async with store.read() as connection:
-            first, _ = await cases.undecided(connection, after=0, limit=3)
-            rest, _ = await cases.undecided(connection, after=3, limit=3)
+            first, _ = await unit_of_work.read_undecided(connection, after=0, limit=3)
+            rest, _ = await unit_of_work.read_undecided(connection, after=3, limit=3)
         assert [one.event for one in first + rest] == sent
         assert [one.id for one in first + rest] == [1, 2, 3, 4, 5]
 
@@ -64,8 +64,8 @@ class TestUndecided:
         for left in ([2], []):
             await decide_later(store, 2 - len(left))
             async with store.read() as connection:
-                found, _ = await cases.undecided(connection, after=0, limit=9)
-                assert await cases.any_undecided(connection) is bool(left)
+                found, _ = await unit_of_work.read_undecided(connection, after=0, limit=9)
+                assert await unit_of_work.any_undecided(connection) is bool(left)
             assert [one.id for one in found] == left
 
     async def test_revision(self, store: Store) -> None:
@@ -74,7 +74,7 @@ class TestUndecided:
             store, *(case_event(body=body_of("evt_1", text=word)) for word in "ab")
         )
         async with store.read() as connection:
-            found, _ = await cases.undecided(connection, after=0, limit=9)
+            found, _ = await unit_of_work.read_undecided(connection, after=0, limit=9)
         assert [(one.id, one.revision_of) for one in found] == [(1, None), (2, 1)]
         assert all(Flag.CONFLICT in one.event.flags for one in found)
 
@@ -182,15 +182,15 @@ class TestCases:
         """Of a receipt the firm told us nothing of, there is an empty case."""
         await append(store, classified_event())
         async with store.read() as connection:
-            found = await cases.event_with_case(connection, 1)
+            found = await outbox.event_with_case(connection, 1)
         assert found == (classified_event(), Case(receipt=RECEIPT), None)
 
     async def test_no_such_event(self, store: Store) -> None:
         """There is nothing to say of an event that is not there."""
         async with store.read() as connection:
             with pytest.raises(LookupError):
-                await cases.event_with_case(connection, 9)
-            assert await cases.known_state_of(connection, 9) is None
+                await outbox.event_with_case(connection, 9)
+            assert await outbox.known_state_of(connection, 9) is None
 
     async def test_moved(self, store: Store) -> None:
         """A case's status is set and set again, and what the firm told us stays."""
@@ -222,8 +222,8 @@ class TestCases:
             status = Status.RFE_ISSUED if number < 3 else Status.APPROVED
             await decide_later(store, number, status=status, current=True)
         async with store.read() as connection:
-            _, case, current = await cases.event_with_case(connection, 3)
-            _, unnamed, _ = await cases.event_with_case(connection, 4)
+            _, case, current = await outbox.event_with_case(connection, 3)
+            _, unnamed, _ = await outbox.event_with_case(connection, 4)
             found = (await connection.execute(select(cases_table))).all()
         assert case == known
         assert (unnamed, current) == (Case(receipt=other), "approved")
@@ -295,3 +295,25 @@ async def test_an_event_is_noted_whole_or_not_at_all(store: Store) -> None:
     assert [row.change_id for row in await read_table(store, events)] == [None, 1]
     assert [row.event_id for row in await read_table(store, changes)] == [2]
     assert await read_table(store, cases_table) == []
+
+
+async def test_none_is_undecided(store: Store) -> None:
+    """Where each has its decision."""
+    await store_classified(store, classified_event())
+    async with store.read() as connection:
+        assert not await unit_of_work.any_undecided(connection)
+        assert await unit_of_work.read_undecided(connection, after=0, limit=9) == ([], {})
+
+
+async def test_what_cannot_be_read_stands_beside(store: Store) -> None:
+    """A row of a later release keeps nobody from deciding about the others."""
+    await store_undecided(store, *(case_event(f"evt_{number}") for number in (1, 2, 3)))
+    async with writing(store) as connection:
+        later = events.update().where(events.c.id == 2).values(key_basis="moon_phase")
+        await connection.execute(later)
+    async with store.read() as connection:
+        assert await unit_of_work.any_undecided(connection)
+        found, broken = await unit_of_work.read_undecided(connection, after=0, limit=9)
+    assert [one.event.key for one in found] == ["evt_1", "evt_3"]
+    assert list(broken) == [2]
+    assert "moon_phase" in str(broken[2])

@@ -34,7 +34,7 @@ from casebell.notify.render import (
 )
 from casebell.notify.render_ops import render_ops
 from casebell.notify.retry import next_state
-from casebell.store import cases, leases, outbox
+from casebell.store import leases, outbox
 from casebell.store.engine import Connection, Store
 from casebell.telemetry import Log, Metrics
 
@@ -225,13 +225,13 @@ class Sender:
     async def _facts(self, alert: Alert) -> CaseFacts:
         event_id = alert.event_id or 0
         async with self._store.read() as connection:
-            event, case, current = await cases.event_with_case(connection, event_id)
+            event, case, current = await outbox.event_with_case(connection, event_id)
         return CaseFacts(event_id=event_id, event=event, case=case, current_status=current)
 
     async def _headline(self, alert: Alert) -> Headline:
         """The headline of a case alert; of any change if its event cannot be read."""
         async with self._store.read() as connection:
-            state = await cases.known_state_of(connection, alert.event_id or 0)
+            state = await outbox.known_state_of(connection, alert.event_id or 0)
         return ANY_CHANGE if state is None else headline_of(*state)
 
     def _log_attempt(

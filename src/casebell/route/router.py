@@ -12,11 +12,10 @@ from casebell.events import Decided, Micros, Undecided
 from casebell.loops import Loop
 from casebell.ops_messages import EventUndecided
 from casebell.route.rulebook import Rulebook
-from casebell.store import cases
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import Appended
 from casebell.store.statements import Driver
-from casebell.store.unit_of_work import UnitOfWork
+from casebell.store.unit_of_work import UnitOfWork, any_undecided, read_undecided
 from casebell.telemetry import Log, Metrics
 from casebell.uscis.receipts import mask
 
@@ -84,7 +83,7 @@ class Router:
     async def decide_again(self) -> None:
         """Decide undecided events, oldest first."""
         async with self._store.read() as connection:
-            if not await cases.any_undecided(connection):
+            if not await any_undecided(connection):
                 return
         after = 0
         while ids := await self._decide_batch(after=after):
@@ -96,7 +95,7 @@ class Router:
         """Decide a batch of undecided events; return their ids, in order."""
 
         async def write(connection: Connection) -> tuple[list[int], list[Decided]]:
-            found, broken = await cases.undecided(connection, after=after, limit=UNDECIDED_BATCH)
+            found, broken = await read_undecided(connection, after=after, limit=UNDECIDED_BATCH)
             unit = UnitOfWork(await Driver.of(connection))
             await unit.load([one.event for one in found])
             now = self._clock.now()

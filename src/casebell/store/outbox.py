@@ -16,16 +16,27 @@ from casebell.events import (
     Alert,
     AlertKind,
     AlertState,
+    Case,
+    ClassifiedEvent,
     Message,
     Micros,
     NewAlert,
     NextState,
     SendResult,
+    Status,
+    Tag,
 )
 from casebell.ops_messages import from_json
 from casebell.store import journal, leases
-from casebell.store.rows import AlertRow, alert_row, decode_list
-from casebell.store.schema import WAITING, alerts, attempts
+from casebell.store.rows import (
+    AlertRow,
+    alert_row,
+    case_from_row,
+    classified_from_row,
+    decode_list,
+    known_state,
+)
+from casebell.store.schema import WAITING, alerts, attempts, cases, events
 from casebell.store.statements import Driver, insert_new
 
 #: Urgent, then ordinary.
@@ -247,6 +258,37 @@ async def next_due(connection: AsyncConnection, *, channel: str) -> Micros | Non
         )
         due += (await connection.execute(first)).scalars()
     return min(due, default=None)
+
+
+async def event_with_case(
+    connection: AsyncConnection, event_id: int
+) -> tuple[ClassifiedEvent, Case, str | None]:
+    """An event, the firm's data of its receipt, and the case's current status.
+
+    Without data the case is empty; without a known status that is None.
+
+    Raises:
+        LookupError: no event has this id.
+    """
+    row = (await connection.execute(select(events).where(events.c.id == event_id))).one_or_none()
+    if row is None:
+        raise LookupError
+    event = classified_from_row(row)
+    case = (
+        await connection.execute(select(cases).where(cases.c.receipt == event.receipt))
+    ).one_or_none()
+    if case is None:
+        return event, Case(receipt=event.receipt), None
+    return event, case_from_row(case), case.status
+
+
+async def known_state_of(
+    connection: AsyncConnection, event_id: int
+) -> tuple[Status, frozenset[Tag]] | None:
+    """Status and tags of an event, without unknown words; None if the event does not exist."""
+    statement = select(events.c.status, events.c.tags).where(events.c.id == event_id)
+    row = (await connection.execute(statement)).one_or_none()
+    return None if row is None else known_state(row)
 
 
 async def retry(connection: AsyncConnection, alert_id: int, *, now: Micros, actor: str) -> None:

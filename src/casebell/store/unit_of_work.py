@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 from sqlalchemy import Select, bindparam, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.events import (
     AppendOutcome,
@@ -42,6 +43,7 @@ from casebell.store.rows import (
     change_row,
     decode_set,
     encode_set,
+    event_from_row,
     event_row,
 )
 from casebell.store.schema import cases, changes, deliveries, events
@@ -325,3 +327,34 @@ def _entry(decided: Decided, *, now: Micros) -> journal.Entry:
     return journal.Entry(
         at=now, kind=kind, actor="router", subject=f"change:{decided.change.id}", data=data
     )
+
+
+async def read_undecided(
+    connection: AsyncConnection, *, after: int, limit: int
+) -> tuple[list[Undecided], dict[int, Exception]]:
+    """The oldest undecided events whose id is higher than `after`.
+
+    Also the ids of rows that cannot be read (a word of a later release, damage), with the errors.
+    """
+    statement = (
+        select(events)
+        .where(events.c.routed_at.is_(None), events.c.id > after)
+        .order_by(events.c.id)
+        .limit(limit)
+    )
+    found: list[Undecided] = []
+    broken: dict[int, Exception] = {}
+    for row in await connection.execute(statement):
+        try:
+            event = event_from_row(row)
+        except Exception as error:  # noqa: BLE001 - of any kind: operations are told
+            broken[row.id] = error
+        else:
+            found.append(Undecided(id=row.id, event=event, revision_of=row.revision_of))
+    return found, broken
+
+
+async def any_undecided(connection: AsyncConnection) -> bool:
+    """Whether an event is undecided."""
+    statement = select(events.c.id).where(events.c.routed_at.is_(None)).limit(1)
+    return (await connection.execute(statement)).first() is not None
