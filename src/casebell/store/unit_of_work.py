@@ -144,14 +144,15 @@ class UnitOfWork:
     async def load(self, batch: Sequence[CaseEvent]) -> None:
         """Read the stored events with these keys, and the histories of their cases."""
         receipts = {event.receipt for event in batch}
-        await self.look_up((event.source, event.key) for event in batch)
-        (self._ends,) = await self._driver.fetch(_ENDS)
-        for change in await self._driver.fetch(_HISTORY, among=receipts):
+        _, (self._ends,), history, known_cases = await self._driver.all(
+            self.look_up((event.source, event.key) for event in batch),
+            self._driver.fetch(_ENDS),
+            self._driver.fetch(_HISTORY, among=receipts),
+            self._driver.fetch(_CASES, among=receipts),
+        )
+        for change in history:
             self._unread[change.receipt].append(change)
-        self._cases = {
-            case.receipt: case_from_row(case)
-            for case in await self._driver.fetch(_CASES, among=receipts)
-        }
+        self._cases = {case.receipt: case_from_row(case) for case in known_cases}
 
     async def look_up(self, names: Iterable[Name]) -> None:
         """Read those of these events that are stored."""
@@ -299,16 +300,18 @@ class UnitOfWork:
             )
             for one in self.undecided
         ]
-        await run(_NEW_EVENTS, new)
-        await run(_NEW_DELIVERIES, self._deliveries)
-        await run(_FLAGS, list(self._flags.values()))
-        await run(_NEW_CHANGES, list(self._new_changes.values()))
-        await run(_SPANS, list(self._spans.values()))
-        await run(_MOVED_CASES, list(self._moved.values()))
-        # Only of events that were stored before: a new event has its decision in its row.
-        await run(_DECIDED, list(self._decided.values()))
-        await run(outbox.NEW_ALERTS, self._alerts)
-        await run(journal.NEW_ENTRIES, journal.rows(self._entries, after=self._ends.entry))
+        await self._driver.all(
+            run(_NEW_EVENTS, new),
+            run(_NEW_DELIVERIES, self._deliveries),
+            run(_FLAGS, list(self._flags.values())),
+            run(_NEW_CHANGES, list(self._new_changes.values())),
+            run(_SPANS, list(self._spans.values())),
+            run(_MOVED_CASES, list(self._moved.values())),
+            # Only of events that were stored before: a new event has its decision in its row.
+            run(_DECIDED, list(self._decided.values())),
+            run(outbox.NEW_ALERTS, self._alerts),
+            run(journal.NEW_ENTRIES, journal.rows(self._entries, after=self._ends.entry)),
+        )
 
 
 def _entry(decided: Decided, *, now: Micros) -> journal.Entry:
