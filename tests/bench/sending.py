@@ -18,7 +18,7 @@ from waiting import until
 
 #: Everything goes to one channel, as fast as it can.
 _TELLING = CONFIG.replace(
-    "[[rules]]", '[channels.hook]\nurl = "json://127.0.0.1:{sink}/"\npace = "0s"\n[[rules]]'
+    "[[rules]]", '[channels.hook]\nurl = "json://127.0.0.1:{sink}/"\npace = "0s"\n[[rules]]', 1
 ).replace("notify = []", 'notify = ["hook"]')
 
 

@@ -27,6 +27,13 @@ url = "sqlite:///bench.db"
 [sources.parley]
 kind = "parley"
 secrets = ["benchmark-secret-of-thirty-two-b"]
+# As a firm has one; no delivery of the benchmark is told.
+[channels.unused]
+url = "json://127.0.0.1:9/"
+[[rules]]
+name = "Denied"
+when = { status = "denied" }
+notify = ["unused"]
 [[rules]]
 name = "Everything"
 when = {}
@@ -167,7 +174,8 @@ class Running:
         report = self._bench.load_row(row, self._port, self._corpus, self._used, warmup=0)
         if row.decides:
             drained(self._port)
-        self._used += report["used"]
+        if not row.wrap:
+            self._used += report["used"]
         used = processor_seconds(pid) - before
         return report | {
             "cpu_us": used / max(1, report["acked_total"]) * 1e6,
