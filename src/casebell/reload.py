@@ -19,6 +19,7 @@ from casebell.settings import Settings, fingerprint
 from casebell.settings.changes import changes, waiting_for_restart
 from casebell.store import journal
 from casebell.store.engine import Connection, Store
+from casebell.store.ops import notify
 from casebell.telemetry import Log, Metrics
 from casebell.wiring import Wiring
 
@@ -150,7 +151,7 @@ class Reloader:
             await journal.append(connection, [entry])
             if message is not None:
                 # Through the channels that run.
-                await self._dispatcher.channels.ops.notify(connection, message, now=now)
+                await notify(connection, message, to=self._dispatcher.channels.ops, now=now)
 
         await self._store.transact(write)
 

@@ -10,6 +10,7 @@ from typing import Self
 from casebell.clock import Clock
 from casebell.notify.channel import Channels
 from casebell.notify.load import load_channels
+from casebell.ops_targets import OpsTargets
 from casebell.receive.accept import SourceReceiver, source_receivers
 from casebell.receive.bodies import same_content
 from casebell.route.classification import Meanings
@@ -17,7 +18,6 @@ from casebell.route.rulebook import Rulebook
 from casebell.route.rules import compile_rules
 from casebell.settings import Settings
 from casebell.settings.models import ServerSettings
-from casebell.store.ops import OpsTargets
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

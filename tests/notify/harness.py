@@ -11,10 +11,10 @@ from casebell.notify.channel import Channel, Channels, Policy
 from casebell.notify.dispatcher import Dispatcher
 from casebell.notify.escalate import EscalationPolicy
 from casebell.notify.render import Style
+from casebell.ops_targets import OpsTargets
 from casebell.sandbox.http_sink import HttpSink
 from casebell.store import outbox
 from casebell.store.engine import Store
-from casebell.store.ops import OpsTargets
 from casebell.store.schema import alerts, attempts
 from casebell.telemetry import Metrics
 from contracts.channel_contract import load

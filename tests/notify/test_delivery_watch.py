@@ -11,9 +11,10 @@ from casebell.events import AlertKind, HeldReason, HeldState, VerifiedDelivery
 from casebell.notify.delivery_watch import DeliveryWatch
 from casebell.notify.render_ops import render_ops
 from casebell.ops_messages import DeliveriesHeld
+from casebell.ops_targets import OpsTargets
 from casebell.store import held, refused
 from casebell.store.engine import Store
-from casebell.store.ops import OpsTargets
+from casebell.store.ops import notify
 from casebell.store.schema import alerts
 from casebell.store.schema import held as held_table
 from casebell.telemetry import Metrics
@@ -212,7 +213,7 @@ class TestHeld:
             message = DeliveriesHeld(
                 source="parley", reason="invalid_json", detail="", count=1, first_held=1
             )
-            assert await ops.notify(connection, message, now=now)
+            assert await notify(connection, message, to=ops, now=now)
             await held.mark_told(
                 connection, source="parley", reason="invalid_json", last=1, now=now
             )

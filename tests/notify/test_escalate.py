@@ -6,7 +6,7 @@ from casebell.events import Alert, AlertKind, FailureReason, Message, NewAlert, 
 from casebell.notify.escalate import EscalationPolicy, escalate
 from casebell.notify.render_ops import render_ops
 from casebell.ops_messages import ChannelFailed, UrgentAlertFailed
-from casebell.store.ops import OpsTargets
+from casebell.ops_targets import OpsTargets
 
 HOUR = 3_600_000_000
 NOW = 489_019 * HOUR + 1

@@ -11,6 +11,7 @@ from casebell.events import (
     CaseEvent,
 )
 from casebell.notify.render_ops import render_ops
+from casebell.ops_targets import OpsTargets
 from casebell.route.classification import Meanings
 from casebell.route.router import Router
 from casebell.route.rulebook import Rulebook
@@ -19,7 +20,6 @@ from casebell.settings import Rule
 from casebell.store import outbox
 from casebell.store.engine import Store
 from casebell.store.event_log import Appended, EventLog
-from casebell.store.ops import OpsTargets
 from casebell.store.schema import alerts, cases, changes, events, journal
 from casebell.telemetry import Metrics
 from contracts.case_events import case_event, same_json

@@ -7,8 +7,10 @@ import pytest
 
 from casebell.events import AlertKind
 from casebell.ops_messages import ChannelFailed, EventUndecided, OpsMessage, RuleUndecided
+from casebell.ops_targets import OpsTargets, subject_of
+from casebell.store import ops
 from casebell.store.engine import Store
-from casebell.store.ops import OpsTargets, known_subjects, subject_of
+from casebell.store.ops import known_subjects
 from casebell.store.schema import alerts
 from contracts.stores import read_table
 from contracts.writing import writing
@@ -30,7 +32,7 @@ async def notify(
 ) -> bool:
     """Tell it in a transaction of its own."""
     async with writing(store) as connection:
-        return await to.notify(connection, message, now=now)
+        return await ops.notify(connection, message, to=to, now=now)
 
 
 def test_every_target_once() -> None:
@@ -72,7 +74,7 @@ async def test_a_transaction_that_fails_tells_nothing(store: Store) -> None:
 
     async def fail_after_telling() -> None:
         async with writing(store) as connection:
-            await OPS.notify(connection, EventUndecided(event=3), now=NOW)
+            await ops.notify(connection, EventUndecided(event=3), to=OPS, now=NOW)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

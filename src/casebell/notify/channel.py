@@ -7,7 +7,7 @@ from typing import Protocol
 from casebell.events import Message, SendResult
 from casebell.notify.escalate import EscalationPolicy
 from casebell.notify.render import Style
-from casebell.store.ops import OpsTargets
+from casebell.ops_targets import OpsTargets
 
 
 class HiddenText(Protocol):

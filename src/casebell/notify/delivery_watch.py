@@ -9,9 +9,10 @@ from functools import partial
 from casebell.clock import Clock
 from casebell.loops import Loop
 from casebell.ops_messages import DeliveriesHeld, DeliveriesRefused, OpsMessage
+from casebell.ops_targets import OpsTargets, subject_of
 from casebell.store import held, refused
 from casebell.store.engine import Connection, Store
-from casebell.store.ops import OpsTargets, known_subjects, subject_of
+from casebell.store.ops import known_subjects, notify
 from casebell.telemetry import Log, Metrics
 
 #: Seconds between two checks if nothing wakes it: a message may wait for the next hour.
@@ -87,7 +88,7 @@ class DeliveryWatch:
         async def write(connection: Connection) -> None:
             for message, mark_told in due:
                 # Another server may have sent it in the meantime, with fewer deliveries.
-                if await ops.notify(connection, message, now=now):
+                if await notify(connection, message, to=ops, now=now):
                     await mark_told(connection, now=now)
 
         await self._store.transact(write)

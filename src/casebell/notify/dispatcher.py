@@ -17,9 +17,9 @@ from casebell.notify.channel import Channel, Channels, Policy
 from casebell.notify.clock_watch import ClockWatch
 from casebell.notify.sender import STORAGE_WAIT, Sender
 from casebell.ops_messages import ChannelTest
+from casebell.ops_targets import subject_of
 from casebell.store import outbox
 from casebell.store.engine import Store
-from casebell.store.ops import subject_of
 from casebell.telemetry import Log, Metrics
 
 #: Seconds between two checks of the outbox if nothing wakes it: another server may add alerts.

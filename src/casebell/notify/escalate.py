@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from casebell.events import Alert, AlertKind, Micros, NewAlert, SendResult
 from casebell.ops_messages import ChannelFailed, ChannelGone, OpsMessage, UrgentAlertFailed
-from casebell.store.ops import OpsTargets
+from casebell.ops_targets import OpsTargets
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,8 +10,8 @@ from casebell.notify.apprise_channel import load_channel
 from casebell.notify.channel import Channel, Channels, Policy
 from casebell.notify.escalate import EscalationPolicy
 from casebell.notify.render import Style
+from casebell.ops_targets import OpsTargets
 from casebell.settings import Settings
-from casebell.store.ops import OpsTargets
 
 #: Keys of the policy; the others concern the service itself.
 _OF_POLICY = frozenset({"disclose", "max_age", "fallback"})

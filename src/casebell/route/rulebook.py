@@ -23,12 +23,12 @@ from casebell.ops_messages import (
     OpsMessage,
     RuleUndecided,
 )
+from casebell.ops_targets import OpsTargets
 from casebell.route.classification import Meanings, classify_event
 from casebell.route.decide import Decision, Recipient, Targets, decide
 from casebell.route.fold import Fold, fold
 from casebell.route.match import facts_of, match
 from casebell.route.rules import CompiledRule
-from casebell.store.ops import OpsTargets
 
 #: Decisions in the cache; more than the combinations of facts that a firm meets.
 MAX_CACHED = 1_024

@@ -1,73 +1,27 @@
-"""Sends messages to operations: to each of their targets, as often as the topic allows."""
+"""Puts messages to operations into the outbox, as often as the topic allows."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Iterable
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from casebell.clock import HOUR
-from casebell.events import AlertKind, Micros, NewAlert
-from casebell.ops_messages import Frequency, OpsMessage
+from casebell.events import Micros
+from casebell.ops_messages import OpsMessage
+from casebell.ops_targets import OpsTargets, subject_of
 from casebell.store import outbox
 from casebell.store.schema import alerts
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OpsTargets:
-    """The targets of operations, as pairs of a channel and one of its targets."""
+async def notify(
+    connection: AsyncConnection, message: OpsMessage, *, to: OpsTargets, now: Micros
+) -> bool:
+    """Put a message into the outbox; False if it is there already.
 
-    targets: tuple[tuple[str, str], ...]
-
-    @classmethod
-    def on(cls, channels: Iterable[str], *, targets: Mapping[str, Sequence[str]]) -> Self:
-        """Every target of these channels."""
-        names = dict.fromkeys(channels)
-        return cls(targets=tuple((name, target) for name in names for target in targets[name]))
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """The names of the channels."""
-        return tuple(dict.fromkeys(channel for channel, _ in self.targets))
-
-    def alerts_for(
-        self, message: OpsMessage, *, now: Micros, failed: tuple[str, str] | None = None
-    ) -> list[NewAlert]:
-        """A new alert for each target.
-
-        Args:
-            failed: a channel and target that could not be reached; it gets no alert.
-        """
-        return [
-            NewAlert(
-                kind=AlertKind.OPS,
-                subject=subject_of(message, now=now),
-                channel=channel,
-                target=target,
-                urgent=message.urgent,
-                note=message,
-            )
-            for channel, target in self.targets
-            if (channel, target) != failed
-        ]
-
-    async def notify(
-        self, connection: AsyncConnection, message: OpsMessage, *, now: Micros
-    ) -> bool:
-        """Put a message into the outbox; False if it is there already.
-
-        Without targets every message counts as sent.
-        """
-        known = await known_subjects(connection, [subject_of(message, now=now)])
-        await outbox.add(connection, self.alerts_for(message, now=now), now=now)
-        return not known
-
-
-def subject_of(message: OpsMessage, *, now: Micros) -> str:
-    """The subject, unique among the alerts of a target; that of an hourly message has the hour."""
-    subject = f"{message.topic}:{message.key}"
-    return subject if message.frequency is Frequency.ONCE else f"{subject}:{now // HOUR}"
+    Without targets every message counts as sent.
+    """
+    known = await known_subjects(connection, [subject_of(message, now=now)])
+    await outbox.add(connection, to.alerts_for(message, now=now), now=now)
+    return not known
 
 
 async def known_subjects(connection: AsyncConnection, subjects: Iterable[str]) -> set[str]:
