@@ -152,7 +152,9 @@ class Server:
         ]
 
     async def run(self, *arguments: str) -> CommandResult:
-        """Run a command to its end, in this process."""
+        """Run a command to its end, in this process unless the server's are apart."""
+        if self.apart:
+            return await self.run_apart(*arguments)
         given = (*arguments, "--config", str(self.config))
         code, out, err = await asyncio.to_thread(run_here, *given, directory=self.directory)
         return CommandResult(code=code, out=out, err=err)

@@ -128,6 +128,7 @@ async def test_a_releases_database(
         before, journalled = version_of(server), check_journal(server)
         if migrates:
             install_next_release(server)
+            server.apart = True
         await server.start()
         now = version_of(server)
         assert now == ("9999" if migrates else migrations.VERSIONS[-1])

@@ -150,7 +150,6 @@ async def test_killed_between_two_steps(make_server: MakeServer, postgres: Postg
         config = SOURCES + configuration(hook, hook).replace('"hook-0", "hook-1"', '"hook-0"')
         server = await make_server(config, storage=database.url).start()
         for step, stage, before in (
-            ("INSERT ON changes FOR EACH ROW", "route", 0),
             ("UPDATE OF state ON alerts FOR EACH ROW WHEN (NEW.state = 'sending')", "notify", 0),
             ("INSERT ON attempts FOR EACH ROW", "notify", 1),
         ):
