@@ -9,18 +9,27 @@ import pytest
 from sqlalchemy import func, select, text
 
 from casebell.errors import QueueFull, ShuttingDown, StorageUnavailable
-from casebell.events import AppendOutcome, CaseEvent, Flag, KeyBasis
-from casebell.store.engine import Store
+from casebell.events import (
+    AlertKind,
+    AppendOutcome,
+    CaseEvent,
+    Decided,
+    Flag,
+    KeyBasis,
+    NewAlert,
+)
+from casebell.store.engine import Connection, Store
 from casebell.store.event_log import (
     MAX_BATCH_DELIVERIES,
     MAX_WAITING_DELIVERIES,
     Appended,
     EventLog,
 )
-from casebell.store.rows import event_from_row
-from casebell.store.schema import deliveries, events, journal
+from casebell.store.rows import decode_list, event_from_row
+from casebell.store.schema import alerts, cases, changes, deliveries, events, journal
+from casebell.store.unit_of_work import UnitOfWork
 from contracts.case_events import RECEIVED_AT, body_of, case_event, same_json
-from contracts.decisions import decide_nothing
+from contracts.decisions import decide_nothing, make_decision
 from contracts.stores import recorded_transactions, writer_busy
 from contracts.writing import writing
 
@@ -353,3 +362,44 @@ class TestConflicts:
             await log.append(case_event(body=body_of("evt_1", text=word)))
         result = await log.append(case_event(body=body_of("evt_1", text="a")))
         assert (result.outcome, result.event_id) == ("duplicate", 1)
+
+
+async def test_full_disk(sqlite_store: Store) -> None:
+    """SQLite rolls back by itself; the statements behind the failed one must not stand alone.
+
+    The alert of an event that is not stored would be told, and as the next change has the same id,
+    it would stand in the way of that one's alert.
+    """
+
+    async def let_grow(connection: Connection, *, pages: int) -> None:
+        used = (await connection.execute(text("PRAGMA page_count"))).scalar_one()
+        await connection.execute(text(f"PRAGMA max_page_count = {used + pages}"))
+
+    def decide(unit: UnitOfWork) -> list[Decided]:
+        made = []
+        for one in unit.undecided:
+            change = unit.next_change
+            alert = NewAlert(
+                kind=AlertKind.CASE,
+                subject=f"change:{change}",
+                channel="team",
+                target="room",
+                urgent=True,
+                rules=(one.event.key,),
+                change_id=change,
+                event_id=one.id,
+            )
+            made.append(make_decision(one, change=change, alerts=[alert], current=True))
+            unit.decide(made[-1], now=RECEIVED_AT)
+        return made
+
+    await sqlite_store.transact(let_grow, pages=0)
+    async with EventLog(store=sqlite_store, same_content=same_json, decide=decide) as log:
+        with pytest.raises(StorageUnavailable, match="full"):
+            await log.append(case_event(body=body_of("evt_1", text="x" * 20_000)))
+        for table in (events, changes, cases, alerts, journal):
+            assert await count(sqlite_store, table) == 0, table.name
+        await sqlite_store.transact(let_grow, pages=1_000)
+        await log.append(case_event("evt_2", receipt="IOE0000000002"))
+    [alert] = await rows_of(sqlite_store, alerts)
+    assert decode_list(alert.rules) == ("evt_2",)

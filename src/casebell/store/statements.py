@@ -78,20 +78,23 @@ class Driver:
             sql, values = write.compiled(self._backend)
             await self._connection.executemany(sql, [values(row) for row in rows])
 
-    async def all(self, *statements: Coroutine[Any, Any, Any]) -> list[Any]:
-        """The results of statements that do not need each other's, in their order.
+    async def read_all(self, *reads: Coroutine[Any, Any, Any]) -> list[Any]:
+        """The results of reads that do not need each other's, in their order.
 
         aiosqlite's thread takes them from its queue without a turn of the event loop between two of
         them, which is what a delivery that comes alone pays most for. asyncpg takes one at a time.
+
+        Never for writes: SQLite rolls a transaction back by itself on a full disk, and a write that
+        waits behind the failed one would then be a transaction of its own, and stay.
         """
         if self._backend == "sqlite":
-            return await asyncio.gather(*statements)
+            return await asyncio.gather(*reads)
         try:
-            return [await statement for statement in statements]
+            return [await read for read in reads]
         finally:
-            for statement in statements:
+            for read in reads:
                 # Nothing to do for one that has run; the others are not waited for any more.
-                statement.close()
+                read.close()
 
 
 async def driver_of(connection: AsyncConnection) -> Any:

@@ -144,7 +144,7 @@ class UnitOfWork:
     async def load(self, batch: Sequence[CaseEvent]) -> None:
         """Read the stored events with these keys, and the histories of their cases."""
         receipts = {event.receipt for event in batch}
-        _, (self._ends,), history, known_cases = await self._driver.all(
+        _, (self._ends,), history, known_cases = await self._driver.read_all(
             self.look_up((event.source, event.key) for event in batch),
             self._driver.fetch(_ENDS),
             self._driver.fetch(_HISTORY, among=receipts),
@@ -300,18 +300,16 @@ class UnitOfWork:
             )
             for one in self.undecided
         ]
-        await self._driver.all(
-            run(_NEW_EVENTS, new),
-            run(_NEW_DELIVERIES, self._deliveries),
-            run(_FLAGS, list(self._flags.values())),
-            run(_NEW_CHANGES, list(self._new_changes.values())),
-            run(_SPANS, list(self._spans.values())),
-            run(_MOVED_CASES, list(self._moved.values())),
-            # Only of events that were stored before: a new event has its decision in its row.
-            run(_DECIDED, list(self._decided.values())),
-            run(outbox.NEW_ALERTS, self._alerts),
-            run(journal.NEW_ENTRIES, journal.rows(self._entries, after=self._ends.entry)),
-        )
+        await run(_NEW_EVENTS, new)
+        await run(_NEW_DELIVERIES, self._deliveries)
+        await run(_FLAGS, list(self._flags.values()))
+        await run(_NEW_CHANGES, list(self._new_changes.values()))
+        await run(_SPANS, list(self._spans.values()))
+        await run(_MOVED_CASES, list(self._moved.values()))
+        # Only of events that were stored before: a new event has its decision in its row.
+        await run(_DECIDED, list(self._decided.values()))
+        await run(outbox.NEW_ALERTS, self._alerts)
+        await run(journal.NEW_ENTRIES, journal.rows(self._entries, after=self._ends.entry))
 
 
 def _entry(decided: Decided, *, now: Micros) -> journal.Entry:
