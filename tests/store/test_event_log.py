@@ -32,6 +32,7 @@ from contracts.case_events import RECEIVED_AT, body_of, case_event, same_json
 from contracts.decisions import decide_nothing, make_decision
 from contracts.stores import recorded_transactions, writer_busy
 from contracts.writing import writing
+from waiting import TIMEOUT
 
 
 async def rows_of(store: Store, table: Any) -> Sequence[Any]:
@@ -362,6 +363,23 @@ class TestConflicts:
             await log.append(case_event(body=body_of("evt_1", text=word)))
         result = await log.append(case_event(body=body_of("evt_1", text="a")))
         assert (result.outcome, result.event_id) == ("duplicate", 1)
+
+
+async def test_a_defect_before_a_batch_is_taken(
+    store: Store, log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits is told, and the log goes on."""
+
+    async def fails(*_: object, **__: object) -> None:
+        await asyncio.sleep(0)
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "transact", fails)
+        async with asyncio.timeout(TIMEOUT):
+            with pytest.raises(StorageUnavailable):
+                await log.append(case_event())
+    assert (await log.append(case_event())).outcome is AppendOutcome.STORED
 
 
 async def test_full_disk(sqlite_store: Store) -> None:

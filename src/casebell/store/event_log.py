@@ -172,7 +172,8 @@ class EventLog:
             _fail(batch or self._take_all(), error)
         except Exception:  # noqa: BLE001 - of any kind: nothing is stored, and each caller needs an answer
             if len(batch) <= 1:
-                _fail(batch, StorageUnavailable())
+                # The batch is empty if the transaction did not come to it.
+                _fail(batch or self._take_all(), StorageUnavailable())
                 return
             # A delivery that cannot be written fails alone.
             self._waiting[:0] = batch
