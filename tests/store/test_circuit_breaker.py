@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from inspect import CORO_SUSPENDED, getcoroutinestate
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from casebell.errors import StorageUnavailable
+from casebell.events import Decided
 from casebell.store import circuit_breaker, engine, migrations
 from casebell.store.circuit_breaker import CircuitBreaker
 from casebell.store.engine import Store
+from casebell.store.event_log import append_events
+from casebell.store.unit_of_work import UnitOfWork
+from contracts.case_events import case_event, same_json
 from contracts.writing import writing
 from e2e.databases import frozen
 from waiting import TIMEOUT, until
@@ -170,6 +176,33 @@ class TestStore:
                 await until(lambda: store.failures > failures, "another failure of the storage")
             await until(lambda: works(store), "the storage to work again")
             await asyncio.gather(*(read(store) for _ in range(8)))
+            assert await sessions(store) <= 5
+
+    async def test_in_the_middle_of_a_delivery(
+        self, postgresql_url: str, postgresql_folder: Path
+    ) -> None:
+        """It falls silent in a statement that SQLAlchemy does not run, in its own way."""
+        silence = ExitStack()
+
+        def fall_silent(_unit: UnitOfWork) -> Sequence[Decided]:
+            silence.enter_context(frozen(postgresql_folder))
+            return []
+
+        async with Store(postgresql_url) as store:
+            with silence:
+                deliveries = [
+                    store.transact(
+                        append_events,
+                        batch=[case_event()],
+                        same_content=same_json,
+                        decide=fall_silent,
+                    ),
+                    write(store),
+                ]
+                async with asyncio.timeout(USE_TIMEOUT + 5):
+                    told = await asyncio.gather(*deliveries, return_exceptions=True)
+                assert [type(one) for one in told] == [StorageUnavailable] * 2
+            await until(lambda: works(store), "the storage to work again")
             assert await sessions(store) <= 5
 
     async def test_a_migration_takes_as_long_as_it_takes(

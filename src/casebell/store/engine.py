@@ -185,12 +185,19 @@ class Store:
                     timeout.reschedule(None)
                 try:
                     async with connection.begin():
-                        if self.is_sqlite:
-                            await _begin_sqlite(connection, "BEGIN IMMEDIATE")
-                        else:
-                            idle_ms = 0 if takes_long else IDLE_TIMEOUT_MS
-                            await _take_writer_lock(connection, idle_ms=idle_ms)
-                        yield connection
+                        try:
+                            if self.is_sqlite:
+                                await _begin_sqlite(connection, "BEGIN IMMEDIATE")
+                            else:
+                                idle_ms = 0 if takes_long else IDLE_TIMEOUT_MS
+                                await _take_writer_lock(connection, idle_ms=idle_ms)
+                            yield connection
+                        except asyncio.CancelledError:
+                            # After a time-out in a statement of `Driver`, about which SQLAlchemy
+                            # knows nothing, its rollback would wait for the silent database.
+                            if not self.is_sqlite and not connection.invalidated:
+                                await connection.invalidate()
+                            raise
                 except BaseException:
                     if self.is_sqlite and not connection.invalidated:
                         # SQLite's transaction stays open after a failed commit.
