@@ -96,6 +96,27 @@ async def test_a_transaction_that_fails_fails_for_all(store: Store) -> None:
     assert await store.transact(adds("after")) == "after"
 
 
+async def test_a_cancellation_ends_nobody_else(store: Store) -> None:
+    """Those that share its transaction and those that came later are told, and it goes on."""
+    began, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def is_cancelled(_connection: Connection) -> None:
+        began.set()
+        await goes_on.wait()
+        raise asyncio.CancelledError
+
+    async with writer_busy(store):
+        shared = await wait_for_turn(store, adds("a"), is_cancelled, adds("b"))
+    await began.wait()
+    (later,) = await wait_for_turn(store, adds("later"))
+    goes_on.set()
+    async with asyncio.timeout(5):
+        told = await asyncio.gather(*shared, later, return_exceptions=True)
+    assert [type(one) for one in told] == [StorageUnavailable] * 4
+    assert await names(store) == []
+    assert await store.transact(adds("after")) == "after"
+
+
 @pytest.mark.parametrize("begun", [False, True])
 async def test_whoever_goes_keeps_nobody(store: Store, *, begun: bool) -> None:
     """A piece whose caller no longer waits is written, and disturbs no other."""

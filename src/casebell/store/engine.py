@@ -33,6 +33,8 @@ Connection: TypeAlias = AsyncConnection
 Result = TypeVar("Result")
 #: One write: it runs inside the transaction and returns a result for its caller.
 WriteFunction: TypeAlias = Callable[[AsyncConnection], Awaitable[Result]]
+#: A write and the future that its caller awaits.
+_Waiting: TypeAlias = tuple[WriteFunction[Any], "asyncio.Future[Any]"]
 Given = ParamSpec("Given")
 
 #: The advisory lock of writing transactions: an arbitrary number, the same in every release.
@@ -285,7 +287,7 @@ class GroupCommit:
         self, transaction: Callable[[], AbstractAsyncContextManager[AsyncConnection]]
     ) -> None:
         self._transaction = transaction
-        self._waiting: list[tuple[WriteFunction[Any], asyncio.Future[Any]]] = []
+        self._waiting: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
 
     async def write(self, write: WriteFunction[Result]) -> Result:
@@ -312,22 +314,23 @@ class GroupCommit:
                 await self._commit(batch)
         finally:
             self._task = None
+            # None wait, unless something ended this task.
+            left, self._waiting = self._waiting, []
+            _fail(left, StorageUnavailable())
 
-    async def _commit(
-        self, batch: Sequence[tuple[WriteFunction[Any], asyncio.Future[Any]]]
-    ) -> None:
+    async def _commit(self, batch: Sequence[_Waiting]) -> None:
         results: list[Any] = []
         try:
             async with self._transaction() as connection:
                 for write, _ in batch:
                     results.append(await _run_alone(write, connection, of=len(batch)))
-        except BaseException as error:
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
-            if not isinstance(error, Exception):
-                raise
+        except Exception as error:  # noqa: BLE001 - of any kind: each caller needs an answer
+            _fail(batch, error)
             return
+        except BaseException:
+            # It ends this task, and must not end those that wait for their writes.
+            _fail(batch, StorageUnavailable())
+            raise
         for (_, future), result in zip(batch, results, strict=True):
             if future.done():
                 continue
@@ -335,6 +338,12 @@ class GroupCommit:
                 future.set_exception(result.error)
             else:
                 future.set_result(result)
+
+
+def _fail(batch: Sequence[_Waiting], error: Exception) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)
 
 
 class _Failed:
