@@ -26,7 +26,8 @@ from uvicorn.protocols.http import flow_control, httptools_impl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from casebell.http.guard import Guard, OneWrite
+from casebell.http.guard import Guard
+from casebell.http.one_write import OneWrite
 from casebell.notify.apprise_load import _plugins
 
 CHECKOUT = Path(__file__).parents[1]
