@@ -3,8 +3,10 @@
 import asyncio
 import json
 import os
+import select
 import socket
 import stat
+import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -183,6 +185,35 @@ class TestFile:
             listen(tmp_path / "nowhere" / "a.sock")
         assert "server.socket" in caught.value.hint
 
+    async def test_of_two_that_find_a_dead_one_the_second_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Else it would remove the new socket of the first, and both would believe it theirs."""
+        path, unlink, heard = tmp_path / "a.sock", Path.unlink, list[str]()
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(str(path))
+
+        async def second() -> None:
+            try:
+                async with running(path):
+                    heard.append("it runs")
+            except Refusal as error:
+                heard.append(error.message)
+
+        def after_the_second(removed: Path, *, missing_ok: bool = False) -> None:
+            monkeypatch.undo()
+            thread = threading.Thread(target=lambda: asyncio.run(second()))
+            thread.start()
+            thread.join()
+            unlink(removed, missing_ok=missing_ok)
+
+        monkeypatch.setattr(Path, "unlink", after_the_second)
+        async with running(path) as first:
+            assert heard == [f"Another Casebell server answers at {path}."]
+            assert (await first.ask("add", one=1))["value"] == {"sum": 1}
+        async with running(path) as next_one:
+            assert (await next_one.ask("add", one=1))["value"] == {"sum": 1}
+
     async def test_it_is_taken_away_at_the_end(self, tmp_path: Path) -> None:
         """Nobody waits at a socket behind which nothing is."""
         path = tmp_path / "a.sock"
@@ -283,6 +314,20 @@ class TestAnswers:
         await until(lambda: admin.verbs.ended, "the end of the verb")
         assert (await admin.ask("add", one=1))["value"] == {"sum": 1}
         assert admin.recording.lines == []
+
+    async def test_who_does_not_read_the_answer_is_not_waited_for(
+        self, admin: Admin, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A command that was stopped would keep a task, a file and its answer for ever."""
+        monkeypatch.setattr("casebell.admin.REQUEST_TIMEOUT", 0.2)
+        request = {"verb": "echo", "arguments": {"text": "x" * 900_000}}
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(admin.path))
+            await asyncio.to_thread(client.sendall, json.dumps(request).encode() + b"\n")
+            poll = select.poll()
+            poll.register(client, 0)
+            await until(lambda: poll.poll(0) == [(client.fileno(), select.POLLHUP)], "the end")
+        assert (await admin.ask("add", one=1))["value"] == {"sum": 1}
 
     async def test_an_answer_under_way_is_finished(self, tmp_path: Path) -> None:
         """The server ends after it, and takes nothing new meanwhile."""

@@ -9,6 +9,7 @@ One request to a connection: a line of JSON in, a line of JSON out.
 
 import asyncio
 import errno
+import fcntl
 import inspect
 import json
 import os
@@ -27,7 +28,8 @@ from casebell.telemetry import Log
 
 #: Bytes of a request.
 MAX_REQUEST_BYTES = 1024 * 1024
-#: Seconds that a request may take to arrive, and that answers are given when the server ends.
+#: Seconds that a request may take to arrive and an answer to be read, and that answers are given
+#: when the server ends.
 REQUEST_TIMEOUT = 4.0
 
 
@@ -49,11 +51,16 @@ class AdminSocket:
         self._requests: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        listener = listen(self._path)
-        self._made = self._path.stat().st_ino
-        self._server = await asyncio.start_unix_server(
-            self._connected, sock=listener, limit=MAX_REQUEST_BYTES
-        )
+        self._lock = _lock(self._path)
+        try:
+            listener = listen(self._path)
+            self._made = self._path.stat().st_ino
+            self._server = await asyncio.start_unix_server(
+                self._connected, sock=listener, limit=MAX_REQUEST_BYTES
+            )
+        except BaseException:
+            os.close(self._lock)
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -64,9 +71,10 @@ class AdminSocket:
         for request in self._requests:
             request.cancel()
         with suppress(OSError):
-            # Another server may have taken the place.
+            # Somebody may have put something else there.
             if self._path.stat().st_ino == self._made:
                 self._path.unlink()
+        os.close(self._lock)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -77,12 +85,15 @@ class AdminSocket:
             async with asyncio.timeout(REQUEST_TIMEOUT):
                 line = await reader.readline()
             writer.write((await self._answer(line)).encode() + b"\n")
-            await writer.drain()
+            async with asyncio.timeout(REQUEST_TIMEOUT):
+                writer.close()
+                await writer.wait_closed()
         except (TimeoutError, ValueError, ConnectionError):
-            # The request was too short or too long, or its sender went away.
+            # The request was too short or too long, or its sender went away or does not read.
             return
         finally:
-            writer.close()
+            # A close would keep the connection until the last byte is read.
+            writer.transport.abort()
 
     async def _answer(self, line: bytes) -> str:
         try:
@@ -129,7 +140,7 @@ def _error_json(error: CasebellError) -> str:
 def listen(path: Path) -> socket.socket:
     """A socket that this user alone can connect to, from its first moment.
 
-    The socket file of a server that died is replaced.
+    The socket file of a server that died is replaced: the caller holds its lock.
 
     Raises:
         Refusal: another server answers there, something else stands there, or nothing can be made.
@@ -148,10 +159,7 @@ def listen(path: Path) -> socket.socket:
         listener.listen()
     except OSError as error:
         listener.close()
-        raise Refusal(
-            f"The socket {path} cannot be made: {os.strerror(error.errno or 0)}.",
-            hint="Set server.socket to a place where this user can write.",
-        ) from None
+        raise _cannot_be_made(path, error) from None
     except Refusal:
         listener.close()
         raise
@@ -159,6 +167,31 @@ def listen(path: Path) -> socket.socket:
         os.umask(before)
     listener.setblocking(False)
     return listener
+
+
+def _lock(path: Path) -> int:
+    """Hold `<socket>.lock` until it is closed, or the process ends; return its descriptor.
+
+    Without it, of two servers that find a dead socket at once the second would remove the new
+    socket of the first.
+    """
+    try:
+        descriptor = os.open(
+            path.with_name(path.name + ".lock"),
+            os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW,
+            0o600,
+        )
+    except OSError as error:
+        raise _cannot_be_made(path, error) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise _another_answers(path) from None
+    except OSError as error:
+        os.close(descriptor)
+        raise _cannot_be_made(path, error) from None
+    return descriptor
 
 
 def _remove_dead(path: Path) -> None:
@@ -175,7 +208,18 @@ def _remove_dead(path: Path) -> None:
             return
         except BlockingIOError:
             pass  # Its queue is full: a server runs there.
-    raise Refusal(
+    raise _another_answers(path)
+
+
+def _another_answers(path: Path) -> Refusal:
+    return Refusal(
         f"Another Casebell server answers at {path}.",
         hint="Stop it, or give this one its own server.socket.",
+    )
+
+
+def _cannot_be_made(path: Path, error: OSError) -> Refusal:
+    return Refusal(
+        f"The socket {path} cannot be made: {os.strerror(error.errno or 0)}.",
+        hint="Set server.socket to a place where this user can write.",
     )
