@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from casebell.alerts import AlertKind, NewAlert
 from casebell.clock import HOUR
-from casebell.events import AlertKind, Micros, NewAlert
+from casebell.events import Micros
 from casebell.ops_messages import Frequency, OpsMessage
 
 

@@ -28,8 +28,9 @@ from bench.serving import (
     page,
     resident,
 )
+from casebell.alerts import AlertState
 from casebell.clock import iso
-from casebell.events import AlertState, Status, Tag
+from casebell.events import Status, Tag
 from casebell.service.reading import _explanation
 from casebell.store import event_listing, queries, refused
 from casebell.store.engine import Connection, Store

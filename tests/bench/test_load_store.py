@@ -16,8 +16,9 @@ import pytest
 from msgspec import structs
 
 from bench.templates import RULES, SECRET
+from casebell.alerts import AlertState
 from casebell.cli.main import run
-from casebell.events import AlertState, CaseEvent, Delivery, VerifiedDelivery
+from casebell.events import CaseEvent, Delivery, VerifiedDelivery
 from casebell.receive.understand import understand
 from casebell.route.classification import Meanings, classify_event
 from casebell.runtime import Runtime

@@ -2,7 +2,7 @@
 
 import pytest
 
-from casebell.events import AlertState
+from casebell.alerts import AlertState
 from cli.installation import Installation, serving
 from waiting import until_sync
 

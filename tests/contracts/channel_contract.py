@@ -13,8 +13,9 @@ from typing import Protocol
 
 import pytest
 
+from casebell.alerts import FailureReason, Message, Outcome, SendResult
 from casebell.clock import SystemClock
-from casebell.events import FailureReason, Message, Micros, Outcome, SendResult
+from casebell.events import Micros
 from casebell.notify.apprise_channel import AppriseChannel, load_channel
 from casebell.notify.render import inert
 from contracts.leaks import LeakWatch

@@ -5,18 +5,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from casebell.events import (
-    CaseEvent,
-    Change,
-    ClassifiedEvent,
-    Decided,
-    DecisionOutcome,
-    Micros,
-    NewAlert,
-    Status,
-    Tag,
-    Undecided,
-)
+from casebell.alerts import Decided, DecisionOutcome, NewAlert
+from casebell.events import CaseEvent, Change, ClassifiedEvent, Micros, Status, Tag, Undecided
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import Appended, append_events
 from casebell.store.statements import Driver

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from casebell.events import FailureReason, Outcome
+from casebell.alerts import FailureReason, Outcome
 from casebell.sandbox.http_sink import Ending, HttpAnswer, HttpSink
 from contracts.channel_contract import (
     MESSAGE,

@@ -6,7 +6,7 @@ from email.policy import default as modern
 
 import pytest
 
-from casebell.events import FailureReason, Outcome
+from casebell.alerts import FailureReason, Outcome
 from casebell.notify.apprise_channel import AppriseChannel
 from casebell.sandbox.http_sink import Ending
 from casebell.sandbox.mail_sink import Mail, SmtpAnswer, SmtpSink, SmtpStep

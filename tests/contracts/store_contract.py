@@ -18,15 +18,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select, text
 
+from casebell.alerts import AlertKind, NewAlert
 from casebell.errors import StorageUnavailable
-from casebell.events import (
-    AlertKind,
-    AppendOutcome,
-    Delivery,
-    HeldReason,
-    NewAlert,
-    VerifiedDelivery,
-)
+from casebell.events import AppendOutcome, Delivery, HeldReason, VerifiedDelivery
 from casebell.store import held, outbox, refused
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 import casebell.errors
+from casebell.alerts import FailureReason
 from casebell.clock import SystemClock
 from casebell.errors import CasebellError, HeldDelivery
-from casebell.events import FailureReason, HeldReason
+from casebell.events import HeldReason
 from casebell.http.guard import ConnectionLimiter
 from casebell.notify.load import load_channels
 from casebell.sandbox.deliveries import SAMPLES

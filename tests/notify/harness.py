@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from casebell.events import AlertKind, Message, NewAlert, Outcome, SendResult
+from casebell.alerts import AlertKind, Message, NewAlert, Outcome, SendResult
 from casebell.notify.channel import Channel, Channels, Policy
 from casebell.notify.dispatcher import Dispatcher
 from casebell.notify.escalate import EscalationPolicy

@@ -17,7 +17,8 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from casebell.events import FailureReason, Micros, Outcome
+from casebell.alerts import FailureReason, Outcome
+from casebell.events import Micros
 from casebell.notify.apprise_channel import MAX_ABANDONED_SENDS, AppriseChannel, load_channel
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.sandbox.mail_sink import SmtpSink

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from casebell.events import FailureReason, Outcome
+from casebell.alerts import FailureReason, Outcome
 from casebell.sandbox.mail_sink import SmtpAnswer, SmtpSink, SmtpStep
 from contracts.channel_contract import MESSAGE, ChannelSetup, load, outcome_and_reason
 from contracts.mail_channel_contract import PASSWORD, TO, USER, MailContract, mail_channel_setup

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from casebell import ops_messages
-from casebell.events import AlertKind, HeldReason, HeldState, VerifiedDelivery
+from casebell.alerts import AlertKind
+from casebell.events import HeldReason, HeldState, VerifiedDelivery
 from casebell.notify.delivery_watch import DeliveryWatch
 from casebell.notify.render_ops import render_ops
 from casebell.ops_messages import DeliveriesHeld

@@ -7,7 +7,7 @@ import json
 import pytest
 from sqlalchemy import text
 
-from casebell.events import AlertKind, FailureReason, NewAlert, Outcome
+from casebell.alerts import AlertKind, FailureReason, NewAlert, Outcome
 from casebell.notify.dispatcher import POLL
 from casebell.ops_messages import EventUndecided
 from casebell.sandbox.http_sink import Ending, HttpAnswer, HttpSink

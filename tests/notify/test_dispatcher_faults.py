@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from casebell.alerts import AlertKind, NewAlert
 from casebell.errors import StorageUnavailable
-from casebell.events import AlertKind, NewAlert
 from casebell.notify.sender import STORAGE_WAIT
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.store import connections, outbox

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from casebell.events import Alert
+from casebell.alerts import Alert
 from casebell.notify.channel import Channel
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.store.engine import Store

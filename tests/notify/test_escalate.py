@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from casebell.events import Alert, AlertKind, FailureReason, Message, NewAlert, Outcome, SendResult
+from casebell.alerts import Alert, AlertKind, FailureReason, Message, NewAlert, Outcome, SendResult
 from casebell.notify.escalate import EscalationPolicy, escalate
 from casebell.notify.render_ops import render_ops
 from casebell.ops_messages import ChannelFailed, UrgentAlertFailed

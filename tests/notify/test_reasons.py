@@ -9,7 +9,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.events import FailureReason, Outcome, SendResult
+from casebell.alerts import FailureReason, Outcome, SendResult
 from casebell.notify.reasons import MAX_RETRY_AFTER, result_of, retry_after
 from casebell.notify.wire import Exchange, HttpExchange, SmtpFailure
 

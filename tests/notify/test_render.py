@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.events import Alert, AlertKind, Case, ClassifiedEvent, Flag, Message, Status, Tag
+from casebell.alerts import Alert, AlertKind, Message
+from casebell.events import Case, ClassifiedEvent, Flag, Status, Tag
 from casebell.notify.render import (
     ANY_CHANGE,
     FOOTER,

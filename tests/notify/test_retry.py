@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.events import (
+from casebell.alerts import (
     Alert,
     AlertKind,
     AlertState,
     FailureReason,
-    Micros,
     NextState,
     Outcome,
     SendResult,
 )
+from casebell.events import Micros
 from casebell.notify.retry import next_state
 
 SECOND = 1_000_000

@@ -5,11 +5,8 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
-from casebell.events import (
-    Alert,
-    AlertKind,
-    CaseEvent,
-)
+from casebell.alerts import Alert, AlertKind
+from casebell.events import CaseEvent
 from casebell.notify.render_ops import render_ops
 from casebell.ops_targets import OpsTargets
 from casebell.route.classification import Meanings

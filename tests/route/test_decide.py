@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from casebell.events import Case, DecisionOutcome, Status, Tag
+from casebell.alerts import DecisionOutcome
+from casebell.events import Case, Status, Tag
 from casebell.route.decide import Decision, Recipient, decide
 from casebell.route.match import match
 from casebell.route.rules import compile_rules

@@ -8,13 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from casebell.alerts import AlertKind
 from casebell.errors import StorageUnavailable
-from casebell.events import (
-    AlertKind,
-    Case,
-    CaseEvent,
-    ClassifiedEvent,
-)
+from casebell.events import Case, CaseEvent, ClassifiedEvent
 from casebell.route import rulebook as rulebook_module
 from casebell.route.classification import Meanings, classify_event
 from casebell.route.rulebook import CachedDecision, DecisionCache

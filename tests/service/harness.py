@@ -5,7 +5,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from casebell.events import AlertKind, HeldReason, NewAlert, VerifiedDelivery
+from casebell.alerts import AlertKind, NewAlert
+from casebell.events import HeldReason, VerifiedDelivery
 from casebell.notify.dispatcher import Dispatcher
 from casebell.notify.load import load_channels
 from casebell.ops_messages import EventUndecided

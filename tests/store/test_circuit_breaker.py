@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from casebell.alerts import Decided
 from casebell.errors import StorageUnavailable
-from casebell.events import Decided
 from casebell.store import circuit_breaker, engine, migrations
 from casebell.store.circuit_breaker import CircuitBreaker
 from casebell.store.engine import Store

@@ -8,16 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
+from casebell.alerts import AlertKind, Decided, NewAlert
 from casebell.errors import QueueFull, ShuttingDown, StorageUnavailable
-from casebell.events import (
-    AlertKind,
-    AppendOutcome,
-    CaseEvent,
-    Decided,
-    Flag,
-    KeyBasis,
-    NewAlert,
-)
+from casebell.events import AppendOutcome, CaseEvent, Flag, KeyBasis
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import (
     MAX_BATCH_DELIVERIES,

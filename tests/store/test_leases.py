@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from casebell.events import Alert, AlertKind, NewAlert
+from casebell.alerts import Alert, AlertKind, NewAlert
 from casebell.store import leases, outbox
 from casebell.store.engine import Store
 from casebell.store.schema import alerts, attempts, journal

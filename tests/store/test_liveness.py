@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from casebell.events import AlertKind, NewAlert
+from casebell.alerts import AlertKind, NewAlert
 from casebell.store import leases, liveness, outbox
 from casebell.store.engine import Store
 from casebell.store.liveness import CHECK_EVERY, MISSED_FOR, Liveness

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from casebell.events import AlertKind
+from casebell.alerts import AlertKind
 from casebell.ops_messages import ChannelFailed, EventUndecided, OpsMessage, RuleUndecided
 from casebell.ops_targets import OpsTargets, subject_of
 from casebell.store import ops

@@ -9,21 +9,19 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from casebell.errors import NotFound, Refusal
-from casebell.events import (
+from casebell.alerts import (
     Alert,
     AlertKind,
     AlertState,
-    Case,
     FailureReason,
     Message,
     NewAlert,
     NextState,
     Outcome,
     SendResult,
-    Status,
-    Tag,
 )
+from casebell.errors import NotFound, Refusal
+from casebell.events import Case, Status, Tag
 from casebell.ops_messages import DeliveriesRefused
 from casebell.store import journal, leases, outbox
 from casebell.store.engine import Store

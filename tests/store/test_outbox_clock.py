@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from casebell.events import AlertKind, NewAlert
+from casebell.alerts import AlertKind, NewAlert
 from casebell.store import outbox
 from casebell.store.engine import Store
 from casebell.store.schema import alerts

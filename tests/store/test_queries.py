@@ -8,23 +8,19 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from casebell.clock import iso
-from casebell.events import (
+from casebell.alerts import (
     Alert,
     AlertKind,
     AlertState,
     FailureReason,
-    Flag,
-    HeldReason,
-    HeldState,
     Message,
     NewAlert,
     NextState,
     Outcome,
     SendResult,
-    Status,
-    Tag,
 )
+from casebell.clock import iso
+from casebell.events import Flag, HeldReason, HeldState, Status, Tag
 from casebell.store import (
     event_listing,
     held,

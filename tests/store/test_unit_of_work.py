@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from casebell.events import Case, Change, ClassifiedEvent, Decided, Flag, Status, Tag
+from casebell.alerts import Decided
+from casebell.events import Case, Change, ClassifiedEvent, Flag, Status, Tag
 from casebell.store import outbox, unit_of_work
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import Appended, append_events

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
+from casebell.alerts import AlertState
 from casebell.cli.options import AsJson, Config, Limit, Number, command_group
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import local_time, print_json, print_line, print_rows
-from casebell.events import AlertState
 
 app = command_group("Who was told: list, retry.")
 

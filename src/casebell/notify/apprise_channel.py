@@ -16,9 +16,9 @@ from typing import Final
 from apprise import NotifyFormat
 from apprise.result import AppriseResultStatus
 
+from casebell.alerts import FailureReason, Message, Outcome, SendResult
 from casebell.clock import Clock
 from casebell.errors import ConfigError
-from casebell.events import FailureReason, Message, Outcome, SendResult
 from casebell.notify.apprise_load import Service, load_services
 from casebell.notify.channel import ServiceSettings
 from casebell.notify.markdown import as_markdown

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from casebell.events import Message, SendResult
+from casebell.alerts import Message, SendResult
 from casebell.notify.escalate import EscalationPolicy
 from casebell.notify.render import Style
 from casebell.ops_targets import OpsTargets

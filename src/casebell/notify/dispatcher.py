@@ -9,9 +9,10 @@ import contextlib
 import random
 from collections.abc import Callable, Collection
 
+from casebell.alerts import Alert, AlertKind, NewAlert, SendResult
 from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
-from casebell.events import Alert, AlertKind, Micros, NewAlert, SendResult
+from casebell.events import Micros
 from casebell.loops import Loop
 from casebell.notify.channel import Channel, Channels, Policy
 from casebell.notify.clock_watch import ClockWatch

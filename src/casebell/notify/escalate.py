@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from casebell.events import Alert, AlertKind, Micros, NewAlert, SendResult
+from casebell.alerts import Alert, AlertKind, NewAlert, SendResult
+from casebell.events import Micros
 from casebell.ops_messages import ChannelFailed, ChannelGone, OpsMessage, UrgentAlertFailed
 from casebell.ops_targets import OpsTargets
 

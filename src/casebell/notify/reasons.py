@@ -16,7 +16,8 @@ from typing import TypeAlias
 import requests
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from casebell.events import FailureReason, Micros, Outcome, SendResult
+from casebell.alerts import FailureReason, Outcome, SendResult
+from casebell.events import Micros
 from casebell.notify.wire import Exchange, HttpExchange, SmtpFailure
 
 #: Seconds; a service that asks for a longer wait is tried after this one.

@@ -13,17 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from casebell.events import (
-    Alert,
-    AlertKind,
-    Case,
-    ClassifiedEvent,
-    Flag,
-    Message,
-    Micros,
-    Status,
-    Tag,
-)
+from casebell.alerts import Alert, AlertKind, Message
+from casebell.events import Case, ClassifiedEvent, Flag, Micros, Status, Tag
 from casebell.uscis.classify import decoded
 from casebell.uscis.receipts import mask
 

@@ -1,6 +1,6 @@
 """Renders messages to operations and tests of channels: a title and lines for each topic."""
 
-from casebell.events import Message
+from casebell.alerts import Message
 from casebell.notify.render import MAY_REPEAT, quoted, without_markup
 from casebell.ops_messages import (
     ChannelFailed,

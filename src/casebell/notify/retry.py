@@ -1,15 +1,15 @@
 """The next state of an alert after an attempt: sent, failed, or when to try again. Pure."""
 
-from casebell.events import (
+from casebell.alerts import (
     Alert,
     AlertKind,
     AlertState,
     FailureReason,
-    Micros,
     NextState,
     Outcome,
     SendResult,
 )
+from casebell.events import Micros
 
 #: Seconds before the second attempt; doubled for each further one.
 FIRST_WAIT = 5.0

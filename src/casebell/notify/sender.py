@@ -7,20 +7,20 @@ added in the same transaction.
 from collections.abc import Callable
 from dataclasses import replace
 
-from casebell.clock import Clock
-from casebell.errors import StorageUnavailable
-from casebell.events import (
+from casebell.alerts import (
     Alert,
     AlertKind,
     AlertState,
     FailureReason,
     Message,
-    Micros,
     NewAlert,
     NextState,
     Outcome,
     SendResult,
 )
+from casebell.clock import Clock
+from casebell.errors import StorageUnavailable
+from casebell.events import Micros
 from casebell.notify.channel import Channel, Channels, Policy
 from casebell.notify.escalate import escalate
 from casebell.notify.render import (

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from casebell.events import ClassifiedEvent, DecisionOutcome, Tag
+from casebell.alerts import DecisionOutcome
+from casebell.events import ClassifiedEvent, Tag
 from casebell.route.fold import is_placeholder
 from casebell.route.match import Matching, Notify
 

@@ -7,8 +7,9 @@ operations are told. The same code decides it at the next start, at each reload 
 from collections.abc import Callable, Collection, Sequence
 from functools import cache
 
+from casebell.alerts import Decided
 from casebell.clock import Clock
-from casebell.events import Decided, Micros, Undecided
+from casebell.events import Micros, Undecided
 from casebell.loops import Loop
 from casebell.ops_messages import EventUndecided
 from casebell.route.rulebook import Rulebook

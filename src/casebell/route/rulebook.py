@@ -5,18 +5,8 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from casebell.events import (
-    AlertKind,
-    Case,
-    Change,
-    ClassifiedEvent,
-    Decided,
-    DecisionOutcome,
-    Flag,
-    Micros,
-    NewAlert,
-    Undecided,
-)
+from casebell.alerts import AlertKind, Decided, DecisionOutcome, NewAlert
+from casebell.events import Case, Change, ClassifiedEvent, Flag, Micros, Undecided
 from casebell.ops_messages import (
     ConflictingDelivery,
     ContradictoryStatus,

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from casebell.alerts import Alert, AlertKind
 from casebell.clock import SystemClock
-from casebell.events import Alert, AlertKind, Case, Delivery, VerifiedDelivery
+from casebell.events import Case, Delivery, VerifiedDelivery
 from casebell.notify.channel import Policy
 from casebell.notify.render import CaseFacts, render_case
 from casebell.receive.understand import understand

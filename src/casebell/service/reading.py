@@ -9,9 +9,10 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
+from casebell.alerts import AlertState
 from casebell.clock import Clock, iso
 from casebell.errors import BadArgument, NotFound
-from casebell.events import AlertState, HeldState, Micros, Status, Tag
+from casebell.events import HeldState, Micros, Status, Tag
 from casebell.service import Verb
 from casebell.settings import parse_duration
 from casebell.store import event_listing, queries, refused

@@ -12,8 +12,9 @@ from typing import NamedTuple, TypeAlias
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from casebell.alerts import Decided
 from casebell.errors import QueueFull, ShuttingDown, StorageUnavailable
-from casebell.events import AppendOutcome, CaseEvent, Decided, Flag, KeyBasis
+from casebell.events import AppendOutcome, CaseEvent, Flag, KeyBasis
 from casebell.store.engine import Store
 from casebell.store.rows import StoredEvent
 from casebell.store.statements import Driver

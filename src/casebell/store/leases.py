@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import Row, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from casebell.events import Alert, AlertState, FailureReason, Micros, Outcome
+from casebell.alerts import Alert, AlertState, FailureReason, Outcome
+from casebell.events import Micros
 from casebell.store import journal
 from casebell.store.schema import alerts, attempts
 

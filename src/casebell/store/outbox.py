@@ -11,21 +11,9 @@ from typing import Any
 from sqlalchemy import Row, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from casebell.alerts import Alert, AlertKind, AlertState, Message, NewAlert, NextState, SendResult
 from casebell.errors import NotFound, Refusal
-from casebell.events import (
-    Alert,
-    AlertKind,
-    AlertState,
-    Case,
-    ClassifiedEvent,
-    Message,
-    Micros,
-    NewAlert,
-    NextState,
-    SendResult,
-    Status,
-    Tag,
-)
+from casebell.events import Case, ClassifiedEvent, Micros, Status, Tag
 from casebell.ops_messages import from_json
 from casebell.store import journal, leases
 from casebell.store.rows import (

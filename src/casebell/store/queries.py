@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import Row, Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from casebell.alerts import AlertState
 from casebell.clock import iso
-from casebell.events import AlertState, AppendOutcome, Micros
+from casebell.events import AppendOutcome, Micros
 from casebell.store.rows import decode_list
 from casebell.store.schema import alerts, attempts, changes, deliveries, events, held, journal
 

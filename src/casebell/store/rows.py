@@ -7,18 +7,16 @@ from typing import Any, TypeVar
 
 from msgspec.structs import asdict, replace
 
+from casebell.alerts import AlertState, Decided, NewAlert
 from casebell.events import (
-    AlertState,
     Case,
     CaseEvent,
     Change,
     ClassifiedEvent,
-    Decided,
     Delivery,
     Flag,
     KeyBasis,
     Micros,
-    NewAlert,
     Status,
     Tag,
     TimeBasis,

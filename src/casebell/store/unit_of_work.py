@@ -12,17 +12,8 @@ from msgspec.structs import replace
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from casebell.events import (
-    AppendOutcome,
-    Case,
-    CaseEvent,
-    Change,
-    Decided,
-    Flag,
-    Micros,
-    NewAlert,
-    Undecided,
-)
+from casebell.alerts import Decided, NewAlert
+from casebell.events import AppendOutcome, Case, CaseEvent, Change, Flag, Micros, Undecided
 from casebell.store import journal, outbox
 from casebell.store.rows import (
     AlertRow,

@@ -1,0 +1,199 @@
+"""The vocabulary of alerts: the decision that asks for them, and what becomes of each.
+
+As in `casebell.events`, times are UTC microseconds, and every class is a frozen value.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from casebell.events import Change, ClassifiedEvent, Micros, Value
+from casebell.ops_messages import OpsMessage
+
+
+class DecisionOutcome(StrEnum):
+    """What came of a routed event."""
+
+    NOTIFIED = "notified"
+    NOBODY = "nobody"
+    #: It reports a change that was decided before.
+    SAME_CHANGE = "same_change"
+
+
+class Outcome(StrEnum):
+    """The kinds of answer a channel can give to one attempt."""
+
+    #: The service confirmed the message.
+    SENT = "sent"
+    #: The service queued it and will not say more (Teams workflows).
+    ACCEPTED = "accepted"
+    #: It did not arrive, and trying again is safe.
+    RETRYABLE = "retryable"
+    #: The service asked for a pause; the whole channel waits.
+    RATE_LIMITED = "rate_limited"
+    #: Credentials were refused; trying again will not help.
+    AUTH = "auth"
+    #: The service will never take this message.
+    PERMANENT = "permanent"
+    #: It may have arrived: the next attempt says "may repeat".
+    AMBIGUOUS = "ambiguous"
+
+
+class FailureReason(StrEnum):
+    """The closed set of reasons shared by retry, metrics and texts."""
+
+    CONNECTION_REFUSED = "connection_refused"
+    NAME_NOT_RESOLVED = "name_not_resolved"
+    #: No connection within the time allowed: nothing was sent.
+    CONNECT_TIMEOUT = "connect_timeout"
+    #: Connected, then no answer in time: the message may have arrived.
+    TIMEOUT = "timeout"
+    #: Connected, then cut off: the message may have arrived.
+    CONNECTION_LOST = "connection_lost"
+    TLS_FAILED = "tls_failed"
+    RATE_LIMITED = "rate_limited"
+    SERVER_ERROR = "server_error"
+    AUTH_FAILED = "auth_failed"
+    NOT_FOUND = "not_found"
+    RECIPIENT_REFUSED = "recipient_refused"
+    REJECTED = "rejected"
+    #: The channel or target is no longer in the configuration.
+    TARGET_GONE = "target_gone"
+    #: Retried for longer than the channel's `max_age`.
+    GAVE_UP = "gave_up"
+    #: The process ended while sending.
+    INTERRUPTED = "interrupted"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SendResult:
+    """What one attempt came to, in words that are safe to store and show."""
+
+    outcome: Outcome
+    reason: FailureReason | None = None
+    #: Seconds the service asked us to wait.
+    retry_after: float | None = None
+    #: One line for operators; capped, without secrets, URLs or message text.
+    detail: str = ""
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the service took the message."""
+        return self.outcome in (Outcome.SENT, Outcome.ACCEPTED)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """A rendered alert: plain text only; channels escape for their service."""
+
+    #: Our own words and configured names only, never text from outside.
+    title: str
+    #: Lines of plain text; a link stands on its own line.
+    body: str
+
+
+class AlertState(StrEnum):
+    """Where an alert is on its way; `sent` and `failed` are final."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    RETRYING = "retrying"
+    #: Waits on purpose: the channel is paused or quiet.
+    DEFERRED = "deferred"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NextState:
+    """Where an attempt leaves its alert."""
+
+    state: AlertState
+    not_before: Micros
+    may_repeat: bool
+    reason: FailureReason | None
+    #: Seconds for which nothing goes to any target of the channel: the service asked for a pause.
+    channel_pause: float = 0.0
+
+
+class AlertKind(StrEnum):
+    """What an alert tells, and to whom."""
+
+    #: A change of a case, for the people a rule names.
+    CASE = "case"
+    #: Something operations must know: held, conflicts, failures.
+    OPS = "ops"
+    #: A marked test message (`casebell channels test`).
+    TEST = "test"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alert:
+    """One message for one target of one channel, as the dispatcher claims it."""
+
+    id: int
+    kind: AlertKind
+    #: What it tells, once per channel and target: "change:12", "held:parley:…".
+    subject: str
+    channel: str
+    #: A safe label: an address or a service's name, never a URL.
+    target: str
+    #: Names of the rules that asked for it.
+    rules: tuple[str, ...]
+    urgent: bool
+    #: Attempts begun so far, the claimed one included.
+    attempts: int
+    created_at: Micros
+    #: An earlier attempt may have arrived.
+    may_repeat: bool
+    #: The event and the change a case alert speaks of.
+    event_id: int | None
+    change_id: int | None
+    #: When an operator last asked to try again: `max_age` counts from then.
+    retried_at: Micros | None = None
+    #: The channel that failed, where this alert stands in for another.
+    stands_in_for: str | None = None
+    #: What an operations or test message tells; None for a case alert, or where it is unreadable.
+    note: OpsMessage | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewAlert:
+    """An alert to be put into the outbox; one for each subject, channel and target, for ever."""
+
+    kind: AlertKind
+    subject: str
+    channel: str
+    target: str
+    urgent: bool
+    rules: tuple[str, ...] = ()
+    change_id: int | None = None
+    event_id: int | None = None
+    #: What an operations or test message tells.
+    note: OpsMessage | None = field(default=None, repr=False)
+    #: The channel that failed, where this alert stands in for another.
+    stands_in_for: str | None = None
+
+
+class Decided(Value):
+    """What was decided about an event, and what follows from it."""
+
+    id: int
+    #: With the flags that folding found.
+    event: ClassifiedEvent
+    outcome: DecisionOutcome
+    #: The change that it founds or reports, as it is now.
+    change: Change
+    #: The decision as JSON values, where it founds a change.
+    decision: Mapping[str, Any] | None
+    #: Provider time of the event, or its time of receipt where the provider gave none.
+    at: Micros
+    #: A later status of the case was known already.
+    late: bool
+    #: The case's current status is this event's from now on.
+    current: bool
+    #: Why it founds or reports this change, as a sentence.
+    reason: str
+    alerts: tuple[NewAlert, ...]
