@@ -16,6 +16,9 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=1_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
+#: `store` and its databases.
+pytest_plugins = ["contracts.databases"]
+
 #: How such a skip's reason begins: `pytest.skip("needs buildah")`.
 NEEDS = "Skipped: needs "
 

@@ -23,7 +23,7 @@ from casebell.reload import Reloader
 from casebell.runtime import Runtime
 from casebell.service import ACTOR
 from casebell.settings import Settings
-from casebell.store import queries
+from casebell.store import journal
 from casebell.telemetry import Metrics
 
 #: Seconds that requests under way are given when the server ends, before sends are.
@@ -64,9 +64,9 @@ def build(
         if runtime.alarm.failing:
             return False
         async with runtime.store.read() as connection:
-            await queries.latest_sequence(connection)
+            await journal.latest_sequence(connection)
         # An empty transaction costs no fsync, and shows whether one could begin.
-        await runtime.store.transact(queries.latest_sequence)
+        await runtime.store.transact(journal.latest_sequence)
         return True
 
     async def loops_run() -> bool:

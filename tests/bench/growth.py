@@ -30,11 +30,11 @@ from bench.serving import (
 )
 from casebell.alerts import AlertState
 from casebell.clock import iso
-from casebell.events import Status, Tag
+from casebell.events import HeldState, Status, Tag
 from casebell.service.reading import _explanation
-from casebell.store import event_listing, queries, refused
+from casebell.store import held, queries, refused
 from casebell.store.engine import Connection, Store
-from casebell.store.event_listing import EventFilter
+from casebell.store.queries import EventFilter
 
 _DAY = 86_400 * 1_000_000
 #: Deliveries one run may use.
@@ -116,9 +116,9 @@ def _print_line(
 async def _count(large: Path) -> int:
     store = await Store(f"sqlite:///{large}/casebell.db").open_for_reading()
     async with store.read() as connection:
-        newest = (await event_listing.list_events(connection, EventFilter(), limit=1)).events
+        newest = (await queries.list_events(connection, EventFilter(), limit=1)).events
     await store.close()
-    return int(newest[0]["id"])
+    return int(newest[0].id)
 
 
 async def _looking(large: Path) -> None:
@@ -181,7 +181,7 @@ def _looks(count: int) -> list[Look]:
     looks += [
         Look(
             name="events, a page by its cursor from the middle",
-            query=lambda c: event_listing.list_events(c, EventFilter(), limit=50, before=far),
+            query=lambda c: queries.list_events(c, EventFilter(), limit=50, before=far),
             command=["events", "list"],
         ),
         Look(
@@ -201,7 +201,7 @@ def _looks(count: int) -> list[Look]:
         ),
         Look(
             name="held list",
-            query=lambda c: queries.list_held(c, state="held", limit=50),
+            query=lambda c: held.list_held(c, state=HeldState.HELD, limit=50),
             command=["held", "list"],
         ),
         Look(
@@ -235,7 +235,7 @@ def _events(name: str, *, limit: int = 50, **given: Any) -> Look:
         command += [f"--{option}", text]
     return Look(
         name=f"events list {name}",
-        query=lambda c: event_listing.list_events(c, where, limit=limit),
+        query=lambda c: queries.list_events(c, where, limit=limit),
         command=command,
     )
 

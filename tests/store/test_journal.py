@@ -86,6 +86,18 @@ async def test_sequence_goes_on(store: Store) -> None:
         assert await journal.append(connection, [entry()]) == 3
 
 
+async def test_the_last_entry(store: Store) -> None:
+    """Its number and its time, which need not be the highest: a clock may have been set back."""
+    async with store.read() as connection:
+        assert await journal.latest_sequence(connection) == 0
+        assert await journal.latest_time(connection) is None
+    async with writing(store) as connection:
+        await journal.append(connection, [entry(at=9), entry(at=5)])
+    async with store.read() as connection:
+        assert await journal.latest_sequence(connection) == 2
+        assert await journal.latest_time(connection) == 5
+
+
 @pytest.mark.parametrize(
     "text", ['"quoted"', "back\\slash", "línea\nnueva", "受領番号 🗽", "\u2028"]
 )

@@ -1,4 +1,4 @@
-"""Read models: their JSON, filters and pages; and that an index serves each of them."""
+"""What a key finds, what waits; and that an index serves each query of a loop or a list."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -12,18 +12,11 @@ from casebell.alerts import (
     Alert,
     AlertKind,
     AlertState,
-    FailureReason,
-    Message,
-    NewAlert,
-    NextState,
-    Outcome,
-    SendResult,
 )
-from casebell.clock import iso
-from casebell.events import Flag, HeldReason, HeldState, Status, Tag
+from casebell.events import HeldState, Status, Tag
 from casebell.store import (
-    event_listing,
     held,
+    journal,
     leases,
     ops,
     outbox,
@@ -32,143 +25,17 @@ from casebell.store import (
     unit_of_work,
 )
 from casebell.store.engine import Store
-from casebell.store.event_listing import EventFilter
-from casebell.store.event_log import EventLog
+from casebell.store.queries import EventFilter
 from casebell.store.schema import metadata
 from contracts.case_events import (
-    OCCURRED_AT,
     RECEIVED_AT,
     body_of,
     case_event,
 )
-from contracts.decisions import append_undecided, decide_later
-from contracts.store_contract import verified
+from contracts.decisions import append_undecided
+from contracts.filled import append, decide, hold, send_one
 from contracts.stores import watched_driver
 from contracts.writing import writing
-
-#: contract.md, "An event as JSON".
-EVENT_FIELDS = [
-    *("id", "source", "key", "key_basis", "type", "receipt", "status", "delivered_status"),
-    *("tags", "text", "occurred_at", "received_at", "flags", "change", "decision"),
-    *("deliveries", "body_sha256"),
-]
-#: contract.md, "An alert".
-ALERT_FIELDS = [
-    *("id", "event", "change", "channel", "target", "rule", "state", "attempts", "reason"),
-    *("created_at", "sent_at"),
-]
-
-DECISION = {
-    "outcome": "told",
-    "because": "the rule RFE issued matched",
-    "notify": [{"channel": "slack", "target": "general", "rules": ["RFE issued"], "urgent": True}],
-    "rules": [{"name": "RFE issued", "matched": True}, {"name": "Denied", "matched": False}],
-}
-
-
-async def append(store: Store, *sent: Any) -> list[int]:
-    """Store events in one transaction; their row numbers."""
-    async with writing(store) as connection:
-        results = await append_undecided(connection, sent)
-    return [result.event_id for result in results]
-
-
-async def decide(store: Store, event_id: int) -> int:
-    """A change that the event founded, with an alert for it."""
-    alert = NewAlert(
-        kind=AlertKind.CASE,
-        subject=f"change:{event_id}",
-        channel="slack",
-        target="general",
-        urgent=True,
-        rules=("RFE issued", "Everything"),
-        change_id=event_id,
-        event_id=event_id,
-    )
-    change_id = await decide_later(store, event_id, decision=DECISION, alerts=[alert])
-    # Each event founds one here.
-    assert change_id == event_id
-    return change_id
-
-
-class TestEventJson:
-    """An event as docs/contract.md has it."""
-
-    async def test_without_a_verdict(self, store: Store) -> None:
-        """An event that waits to be routed has no status and no tags, and no filter takes it."""
-        await append(store, case_event())
-        async with store.read() as connection:
-            [found] = (await event_listing.list_events(connection, EventFilter(), limit=5)).events
-            filtered = [
-                await event_listing.count_events(connection, EventFilter(status=status))
-                for status in Status
-            ]
-        assert list(found) == EVENT_FIELDS
-        assert (found["status"], found["tags"], found["decision"]) == (None, [], None)
-        assert found["delivered_status"] == "rfe_issued"
-        assert not any(filtered)
-
-    async def test_without_a_decision(self, store: Store) -> None:
-        """The fields are those of docs/contract.md, and the values those that were stored."""
-        sent = case_event(flags=frozenset({Flag.NAIVE_TIME}))
-        await append(store, sent, sent)
-        async with store.read() as connection:
-            [found] = (await event_listing.list_events(connection, EventFilter(), limit=5)).events
-        assert list(found) == EVENT_FIELDS
-        assert found == {
-            "id": 1,
-            "source": "parley",
-            "key": "evt_1",
-            "key_basis": "id",
-            "type": "case.status.updated",
-            "receipt": "IOE0912345678",
-            "status": None,
-            "delivered_status": "rfe_issued",
-            "tags": [],
-            "text": "Request for Additional Evidence Was Sent",
-            "occurred_at": "2025-10-14T19:22:03.000000Z",
-            "received_at": "2025-10-14T19:23:33.000000Z",
-            "flags": ["naive_time"],
-            "change": None,
-            "decision": None,
-            "deliveries": 2,
-            "body_sha256": sent.body_sha256,
-        }
-
-    async def test_unread_time(self, store: Store) -> None:
-        """A time that could not be read is shown as it was delivered."""
-        await append(store, case_event(occurred_at=None, occurred_raw="last Tuesday"))
-        async with store.read() as connection:
-            [found] = (await event_listing.list_events(connection, EventFilter(), limit=5)).events
-        assert found["occurred_at"] == "last Tuesday"
-
-    async def test_decided(self, store: Store) -> None:
-        """The event that founded a change shows its decision; a later one, why it is the same."""
-        first, second = await append(store, case_event("evt_1"), case_event("evt_2"))
-        change = await decide(store, first)
-        await decide_later(
-            store,
-            second,
-            change=change,
-            flags=frozenset({Flag.REPEAT}),
-            reason="same status, same time",
-            now=RECEIVED_AT + 1_000_000,
-        )
-        async with store.read() as connection:
-            later, earlier = (
-                await event_listing.list_events(connection, EventFilter(), limit=5)
-            ).events
-        assert (earlier["change"], later["change"]) == (change, change)
-        assert earlier["decision"] == {
-            "at": iso(RECEIVED_AT),
-            "outcome": "told",
-            "notify": DECISION["notify"],
-            "rules": ["RFE issued"],
-            "because": DECISION["because"],
-        }
-        assert later["decision"]["outcome"] == "same_change"
-        assert later["decision"]["because"] == "same status, same time"
-        assert later["flags"] == ["repeat"]
 
 
 class TestFind:
@@ -186,16 +53,14 @@ class TestFind:
             found = await queries.find_events(connection, "evt_1")
             assert await queries.find_events(connection, "evt_") == []
             assert await queries.find_events(connection, "evt_%") == []
-        assert [(one["id"], one["source"]) for one in found] == [(1, "parley"), (3, "torch")]
+        assert [(one.id, one.source) for one in found] == [(1, "parley"), (3, "torch")]
 
     async def test_row_number(self, store: Store) -> None:
         """Where no key is spelt so, a number is a row's."""
         await append(store, case_event("evt_1"), case_event("evt_2"), case_event("1"))
         async with store.read() as connection:
             for key, expected in (("2", "evt_2"), ("1", "1"), ("3", "1")):
-                assert [one["key"] for one in await queries.find_events(connection, key)] == [
-                    expected
-                ]
+                assert [one.key for one in await queries.find_events(connection, key)] == [expected]
             for key in ("0", "4", "-1", "٢", "9" * 30, ""):
                 assert await queries.find_events(connection, key) == []
 
@@ -206,177 +71,10 @@ class TestFind:
         async with store.read() as connection:
             for key in ("evt_1", "1"):
                 found = await queries.find_events(connection, key)
-                assert [one["id"] for one in found] == [1, 2, 3]
-            assert found[1]["key_basis"] == "revision"
-            [alone] = await queries.find_events(connection, found[2]["key"])
-        assert alone["id"] == 3
-
-
-class TestWhy:
-    """What explains an event."""
-
-    async def test_deliveries(self, store: Store) -> None:
-        """Every authentic delivery is told, the first included, without any body."""
-        conflict = case_event(body=body_of("evt_1", text="other"), request_id="req_3")
-        await append(
-            store,
-            case_event(idempotency_key="k"),
-            case_event(
-                request_id="req_2",
-                received_at=RECEIVED_AT + 5,
-                flags=frozenset({Flag.STALE_SIGNATURE}),
-            ),
-            conflict,
-            conflict,
-        )
-        async with store.read() as connection:
-            told = await queries.deliveries_of(connection, 1)
-            of_revision = await queries.deliveries_of(connection, 2)
-            assert await queries.deliveries_of(connection, 99) == []
-        assert told[0] == {
-            "at": iso(RECEIVED_AT),
-            "outcome": "stored",
-            "secret": "2026",
-            "address": "203.0.113.7",
-            "idempotency_key": "k",
-            "request_id": "req_1",
-            "body_sha256": case_event().body_sha256,
-            # The first delivery is told by the event's row, and so with the event's flags.
-            "flags": ["conflict"],
-        }
-        assert [(one["outcome"], one["request_id"], one["flags"]) for one in told[1:]] == [
-            ("duplicate", "req_2", ["stale_signature"])
-        ]
-        assert [one["outcome"] for one in of_revision] == ["conflict", "conflict"]
-
-    async def test_change(self, store: Store) -> None:
-        """A change comes with its whole decision and every event that reported it."""
-        first, second = await append(store, case_event("evt_1"), case_event("evt_2"))
-        change = await decide(store, first)
-        await decide_later(store, second, change=change)
-        async with store.read() as connection:
-            assert await queries.change_of(connection, 99) is None
-            assert await queries.change_of(connection, change) == {
-                "id": change,
-                "status": "rfe_issued",
-                "tags": ["deadline"],
-                "at": iso(OCCURRED_AT),
-                "late": False,
-                "decided_at": iso(RECEIVED_AT),
-                "event": first,
-                "events": [first, second],
-                "decision": DECISION,
-            }
-
-    async def test_alerts(self, store: Store) -> None:
-        """With the fields of docs/contract.md, newest first; filters and cursor narrow them."""
-        ids = await append(store, *[case_event(f"evt_{n}") for n in range(3)])
-        changes = [await decide(store, event_id) for event_id in ids]
-        await send_one(store)
-        async with store.read() as connection:
-            listed = await queries.list_alerts(connection, limit=9)
-            sent = await queries.list_alerts(connection, state=AlertState.SENT, limit=9)
-            of_change = await queries.list_alerts(connection, change_id=changes[1], limit=9)
-            last = await queries.list_alerts(connection, limit=1)
-            before = await queries.list_alerts(connection, limit=9, before=last[0]["id"])
-            [alone] = await queries.list_alerts(connection, alert_id=last[0]["id"], limit=9)
-        assert set(ALERT_FIELDS) <= set(listed[0])
-        assert [one["event"] for one in listed] == ["evt_2", "evt_1", "evt_0"]
-        assert [one["change"] for one in of_change] == [changes[1]]
-        assert alone == last[0] == listed[0]
-        assert before == listed[1:]
-        assert {name: sent[0][name] for name in ALERT_FIELDS} == {
-            "id": sent[0]["id"],
-            "event": "evt_0",
-            "change": changes[0],
-            "channel": "slack",
-            "target": "general",
-            "rule": "RFE issued, Everything",
-            "state": "sent",
-            "attempts": 1,
-            "reason": None,
-            "created_at": iso(RECEIVED_AT),
-            "sent_at": iso(RECEIVED_AT + 2),
-        }
-        assert (listed[0]["sent_at"], listed[0]["state"]) == (None, "pending")
-
-    async def test_attempts(self, store: Store) -> None:
-        """Each attempt comes with what was said, when, and what came of it, oldest first."""
-        [event_id] = await append(store, case_event())
-        await decide(store, event_id)
-        refused = SendResult(
-            outcome=Outcome.RETRYABLE, reason=FailureReason.SERVER_ERROR, detail="503"
-        )
-        await send_one(store, refused, AlertState.RETRYING)
-        alert_id = await send_one(store)
-        async with store.read() as connection:
-            first, second = await queries.attempts_of(connection, alert_id)
-        assert first == {
-            "number": 1,
-            "started_at": iso(RECEIVED_AT + 1),
-            "finished_at": iso(RECEIVED_AT + 2),
-            "outcome": "retryable",
-            "reason": "server_error",
-            "detail": "503",
-            "title": "RFE issued",
-            "body": "Look.",
-        }
-        assert (second["number"], second["outcome"]) == (2, "sent")
-
-
-async def send_one(
-    store: Store,
-    result: SendResult = SendResult(outcome=Outcome.SENT),  # noqa: B008 - a frozen value
-    state: AlertState = AlertState.SENT,
-) -> int:
-    """Claim an alert and record an attempt; its id."""
-    async with writing(store) as connection:
-        alert = await outbox.claim(
-            connection, channel="slack", owner="a", now=RECEIVED_AT, lease=60
-        )
-        assert alert is not None
-        await outbox.record(
-            connection,
-            alert=alert,
-            message=Message(title="RFE issued", body="Look."),
-            result=result,
-            reached=NextState(
-                state=state, not_before=RECEIVED_AT, may_repeat=False, reason=result.reason
-            ),
-            started_at=RECEIVED_AT + 1,
-            finished_at=RECEIVED_AT + 2,
-        )
-    return alert.id
-
-
-async def hold(store: Store, body: bytes) -> int:
-    """A held delivery."""
-    async with writing(store) as connection:
-        return await held.hold(
-            connection,
-            verified(body),
-            reason=HeldReason.INVALID_JSON,
-            detail="no JSON",
-            body_sha256=body.hex(),
-            idempotency_key=None,
-        )
-
-
-async def test_held(store: Store) -> None:
-    """Held deliveries come newest first, by state, with bodies that can be shown, UTF-8 or not."""
-    ids = [await hold(store, body) for body in (b"a", b"\xff\xc3\xa9", b"c")]
-    async with writing(store) as connection:
-        await held.resolve(
-            connection, ids[0], state=HeldState.DISCARDED, now=RECEIVED_AT, actor="cli"
-        )
-    async with store.read() as connection:
-        everything = await queries.list_held(connection, state=None, limit=9)
-        waiting = await queries.list_held(connection, state="held", limit=9)
-        page = await queries.list_held(connection, state="held", limit=9, before=ids[2])
-    assert [one["id"] for one in everything] == ids[::-1]
-    assert [one["id"] for one in waiting] == [ids[2], ids[1]]
-    assert [one["body"] for one in page] == ["\\xffé"]
-    assert (page[0]["reason"], page[0]["times"], page[0]["state"]) == ("invalid_json", 1, "held")
+                assert [one.id for one in found] == [1, 2, 3]
+            assert found[1].key_basis == "revision"
+            [alone] = await queries.find_events(connection, found[2].key)
+        assert alone.id == 3
 
 
 async def test_backlog(store: Store) -> None:
@@ -400,24 +98,12 @@ async def test_backlog(store: Store) -> None:
         }
 
 
-async def test_journal_pages(store: Store, log: EventLog) -> None:
-    """The journal is read on from any sequence number."""
-    for number in range(5):
-        await log.append(case_event(f"evt_{number}"))
-    async with store.read() as connection:
-        page = await queries.journal_entries(connection, after=1, limit=3)
-        rest = await queries.journal_entries(connection, after=4, limit=3)
-        assert await queries.latest_sequence(connection) == 5
-    assert [entry.seq for entry in page] == [2, 3, 4]
-    assert [entry.seq for entry in rest] == [5]
-
-
 Query = Callable[[AsyncConnection], Awaitable[Any]]
 
 
 def listing(**given: Any) -> Query:
     """A listing of events."""
-    return lambda connection: event_listing.list_events(connection, EventFilter(**given), limit=50)
+    return lambda connection: queries.list_events(connection, EventFilter(**given), limit=50)
 
 
 _CLAIMED = Alert(
@@ -458,7 +144,7 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     ),
     "find by key": (lambda c: queries.find_events(c, "evt_1"), True),
     "find by number": (lambda c: queries.find_events(c, "1"), True),
-    "list": (lambda c: event_listing.list_events(c, EventFilter(), limit=5, before=9), False),
+    "list": (lambda c: queries.list_events(c, EventFilter(), limit=5, before=9), False),
     "list by status": (listing(status=Status.DENIED), False),
     "list by receipt": (listing(receipt="IOE0912345678"), True),
     "list by source": (listing(source="parley"), False),
@@ -466,7 +152,7 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "list until": (listing(until=RECEIVED_AT), False),
     "list by status since": (listing(status=Status.DENIED, since=RECEIVED_AT), False),
     "count by status": (
-        lambda c: event_listing.count_events(c, EventFilter(status=Status.DENIED)),
+        lambda c: queries.count_events(c, EventFilter(status=Status.DENIED)),
         False,
     ),
     "list by source and status": (listing(source="parley", status=Status.DENIED), False),
@@ -474,10 +160,12 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
         listing(source="a", status=Status.DENIED, receipt="b", since=1, tag=Tag.CARD, text="c"),
         True,
     ),
-    "count by receipt": (lambda c: event_listing.count_events(c, EventFilter(receipt="b")), True),
-    "count since": (lambda c: event_listing.count_events(c, EventFilter(since=RECEIVED_AT)), False),
+    "count by receipt": (lambda c: queries.count_events(c, EventFilter(receipt="b")), True),
+    "count since": (lambda c: queries.count_events(c, EventFilter(since=RECEIVED_AT)), False),
     "deliveries": (lambda c: queries.deliveries_of(c, 1), False),
-    "change": (lambda c: queries.change_of(c, 1), False),
+    "change": (lambda c: queries.find_change(c, 1), False),
+    "events of a change": (lambda c: queries.events_of(c, 1), False),
+    "body": (lambda c: queries.body_of(c, 1), False),
     "alerts by state": (
         lambda c: queries.list_alerts(c, state=AlertState.FAILED, limit=50),
         False,
@@ -485,7 +173,7 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "alerts by change": (lambda c: queries.list_alerts(c, change_id=1, limit=50), False),
     "alerts": (lambda c: queries.list_alerts(c, limit=50, before=9), False),
     "attempts": (lambda c: queries.attempts_of(c, 1), False),
-    "held by state": (lambda c: queries.list_held(c, state="held", limit=50), False),
+    "held by state": (lambda c: held.list_held(c, state=HeldState.HELD, limit=50), False),
     "refused": (lambda c: refused.list_refused(c, limit=50, before=9), False),
     "readmittable": (lambda c: refused.readmittable(c, source=None), False),
     "named": (lambda c: refused.known(c, [1, 2]), False),
@@ -496,7 +184,7 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "told of": (lambda c: ops.known_subjects(c, ["held:parley:invalid_json:1"]), False),
     "told of refusals": (lambda c: refused.mark_told(c, source="a", last=9, now=1), False),
     "backlog": (queries.backlog, False),
-    "journal": (lambda c: queries.journal_entries(c, after=5, limit=50), False),
+    "last entry": (journal.latest_sequence, False),
 }
 
 #: A walk through a partial index meets only what waits.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from casebell.clock import Clock
 from casebell.events import Micros
 from casebell.loops import Loop
-from casebell.store import journal, outbox, queries
+from casebell.store import journal, outbox
 from casebell.store.engine import Connection, Store
 from casebell.telemetry import Log
 
@@ -68,7 +68,7 @@ async def follow_journal(connection: Connection, *, now: Micros, log: Log) -> No
 
     The step is at least the difference, by which due times are moved.
     """
-    last_at = await queries.latest_time(connection)
+    last_at = await journal.latest_time(connection)
     if last_at is not None and last_at - now >= MIN_STEP:
         back = last_at - now
         count = await _follow(connection, back=back, now=now)

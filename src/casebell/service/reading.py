@@ -1,9 +1,10 @@
 """What an operator can see: lists a page at a time, one event and its story, what waits.
 
-Every answer is a value as docs/contract.md has it; whoever asked makes text, a page or JSON of it.
+Every answer is a value as docs/contract.md has it, made in `shapes`; whoever asked makes text, a
+page or JSON of it.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -13,11 +14,11 @@ from casebell.alerts import AlertState
 from casebell.clock import Clock, iso
 from casebell.errors import BadArgument, NotFound
 from casebell.events import HeldState, Micros, Status, Tag
-from casebell.service import Verb
+from casebell.service import Verb, shapes
 from casebell.settings import parse_duration
-from casebell.store import event_listing, queries, refused
+from casebell.store import held, queries, refused
 from casebell.store.engine import Connection, Store
-from casebell.store.event_listing import EventFilter
+from casebell.store.queries import EventFilter
 from casebell.uscis.receipts import ReceiptError, canonical
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -81,12 +82,12 @@ class Reading:
         )
         most = self._most(limit, MAX_PAGE)
         async with self._store.read() as connection:
-            page = await event_listing.list_events(
+            page = await queries.list_events(
                 connection, where, limit=limit, most=most, before=before
             )
         back = page.looked_back_to
         return {
-            **_page(page.events, most=most, limit=limit),
+            **_page(map(shapes.event, page.events), most=most, limit=limit),
             "looked_back_to": None if back is None else iso(back),
         }
 
@@ -99,9 +100,9 @@ class Reading:
         async with self._store.read() as connection:
             return [
                 {
-                    **event,
-                    "delivered": await queries.deliveries_of(connection, event["id"]),
-                    "body": await _body(connection, event["id"]),
+                    **shapes.event(event),
+                    "delivered": await _delivered(connection, event),
+                    "body": shapes.body(await queries.body_of(connection, event.id)),
                 }
                 for event in await _events(connection, key)
             ]
@@ -125,7 +126,7 @@ class Reading:
         found = _word(AlertState, state, "state")
         async with self._store.read() as connection:
             rows = await queries.list_alerts(connection, state=found, limit=most, before=before)
-        return _page(rows, most=most, limit=limit)
+        return _page(map(shapes.alert, rows), most=most, limit=limit)
 
     async def list_held(
         self, *, state: str | None = HeldState.HELD, limit: int, before: int | None = None
@@ -134,8 +135,8 @@ class Reading:
         most = self._most(limit, HELD_PAGE)
         found = _word(HeldState, state, "state")
         async with self._store.read() as connection:
-            rows = await queries.list_held(connection, state=found, limit=most, before=before)
-        return _page(rows, most=most, limit=limit)
+            rows = await held.list_held(connection, state=found, limit=most, before=before)
+        return _page(map(shapes.held, rows), most=most, limit=limit)
 
     async def list_refused(
         self,
@@ -151,7 +152,7 @@ class Reading:
             rows = await refused.list_refused(
                 connection, source=source, error=error, limit=most, before=before
             )
-        return _page(rows, most=most, limit=limit)
+        return _page(map(shapes.refused, rows), most=most, limit=limit)
 
     async def waiting(self) -> Mapping[str, int]:
         """How many events, alerts and held deliveries wait."""
@@ -168,13 +169,13 @@ class Reading:
 
     async def _export(self, where: EventFilter) -> AsyncGenerator[Mapping[str, Any], None]:
         async with self._store.read() as connection:
-            async for event in event_listing.export_events(connection, where):
-                yield event
+            async for event in queries.export_events(connection, where):
+                yield shapes.event(event)
 
     async def count_events(self, **filters: str | None) -> int:
         """How many events match; as slow as the export where no index has a part of the filter."""
         async with self._store.read() as connection:
-            return await event_listing.count_events(connection, self._filter(**filters))
+            return await queries.count_events(connection, self._filter(**filters))
 
     def _most(self, limit: int, page: int) -> int:
         return min(limit, page) if self._paged else limit
@@ -244,13 +245,14 @@ def _receipt(given: str | None) -> str | None:
         raise BadArgument("A receipt number is three letters and ten digits.") from None
 
 
-def _page(rows: Sequence[Mapping[str, Any]], *, most: int, limit: int) -> dict[str, Any]:
+def _page(rows: Iterable[Mapping[str, Any]], *, most: int, limit: int) -> dict[str, Any]:
     """Rows, and the id before which the next page begins, where more were asked for."""
-    goes_on = len(rows) == most < limit
-    return {"rows": rows, "next": rows[-1]["id"] if goes_on else None}
+    page = list(rows)
+    goes_on = len(page) == most < limit
+    return {"rows": page, "next": page[-1]["id"] if goes_on else None}
 
 
-async def _events(connection: Connection, key: str) -> Sequence[Mapping[str, Any]]:
+async def _events(connection: Connection, key: str) -> Sequence[Any]:
     found = await queries.find_events(connection, key)
     if not found:
         raise NotFound(
@@ -259,24 +261,28 @@ async def _events(connection: Connection, key: str) -> Sequence[Mapping[str, Any
     return found
 
 
-async def _body(connection: Connection, event_id: int) -> str:
-    row = await queries.event_row(connection, event_id)
-    return "" if row is None else bytes(row.body).decode("utf-8", "backslashreplace")
+async def _delivered(connection: Connection, event: Any) -> Sequence[Mapping[str, Any]]:
+    return shapes.delivered(event, await queries.deliveries_of(connection, event.id))
 
 
-async def _explanation(connection: Connection, event: Mapping[str, Any]) -> Mapping[str, Any]:
+async def _explanation(connection: Connection, event: Any) -> Mapping[str, Any]:
     """Everything that became of an event."""
-    change = None
-    alerts: list[dict[str, Any]] = []
-    if event["change"] is not None:
-        change = await queries.change_of(connection, event["change"])
-        alerts = await queries.list_alerts(connection, change_id=event["change"], limit=1_000)
+    change: dict[str, Any] | None = None
+    alerts: Sequence[Any] = ()
+    if event.change_id is not None:
+        row = await queries.find_change(connection, event.change_id)
+        reported = await queries.events_of(connection, event.change_id)
+        change = None if row is None else shapes.change(row, events=reported)
+        alerts = await queries.list_alerts(connection, change_id=event.change_id, limit=1_000)
     return {
-        "event": event,
-        "delivered": await queries.deliveries_of(connection, event["id"]),
+        "event": shapes.event(event),
+        "delivered": await _delivered(connection, event),
         "change": change,
         "alerts": [
-            {**alert, "tried": await queries.attempts_of(connection, alert["id"])}
+            {
+                **shapes.alert(alert),
+                "tried": list(map(shapes.attempt, await queries.attempts_of(connection, alert.id))),
+            }
             for alert in reversed(alerts)
         ],
     }

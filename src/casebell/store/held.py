@@ -108,6 +108,22 @@ async def get_held(connection: AsyncConnection, held_id: int) -> Row[Any]:
     return row
 
 
+async def list_held(
+    connection: AsyncConnection,
+    *,
+    state: HeldState | None,
+    limit: int,
+    before: int | None = None,
+) -> Sequence[Row[Any]]:
+    """Held deliveries, newest first."""
+    statement = select(held).order_by(held.c.id.desc()).limit(limit)
+    if state is not None:
+        statement = statement.where(held.c.state == state)
+    if before is not None:
+        statement = statement.where(held.c.id < before)
+    return (await connection.execute(statement)).all()
+
+
 async def resolve(
     connection: AsyncConnection,
     held_id: int,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.events import Micros
@@ -108,3 +108,17 @@ def _row(seq: int, entry: Entry) -> JournalRow:
         data=data,
         leaf=leaf,
     )
+
+
+async def latest_sequence(connection: AsyncConnection) -> int:
+    """The last entry's number in the journal; 0 when it is empty."""
+    statement = select(func.coalesce(func.max(journal.c.seq), 0))
+    return int((await connection.execute(statement)).scalar_one())
+
+
+async def latest_time(connection: AsyncConnection) -> Micros | None:
+    """The time of the journal's last entry; None without entries."""
+    at: Micros | None = (
+        await connection.execute(select(journal.c.at).order_by(journal.c.seq.desc()).limit(1))
+    ).scalar_one_or_none()
+    return at

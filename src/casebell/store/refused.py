@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from casebell.clock import iso
 from casebell.events import Micros
 from casebell.store import journal
 from casebell.store.schema import keys, refused
@@ -148,35 +147,19 @@ async def list_refused(
     error: str | None = None,
     limit: int,
     before: int | None = None,
-) -> list[dict[str, Any]]:
+) -> Sequence[Row[Any]]:
     """Refusals, newest first; without bodies and credentials."""
     columns = [c for c in refused.c if c.name not in ("body", "signature", "secret_digest")]
-    statement = (
-        select(*columns, _KEPT.label("readmittable")).order_by(refused.c.id.desc()).limit(limit)
-    )
+    statement: Select[Any] = select(*columns, _KEPT.label("readmittable"))
+    statement = statement.order_by(refused.c.id.desc()).limit(limit)
     if source is not None:
         statement = statement.where(refused.c.source == source)
     if error is not None:
         statement = statement.where(refused.c.error == error)
     if before is not None:
         statement = statement.where(refused.c.id < before)
-    return [
-        {
-            "id": row.id,
-            "at": iso(row.at),
-            "source": row.source,
-            "error": row.error,
-            "address": row.address,
-            "size": row.body_size,
-            "body_sha256": row.body_sha256,
-            "request_id": row.request_id,
-            "readmittable": bool(row.readmittable),
-            "readmitted_at": None if row.readmitted_at is None else iso(row.readmitted_at),
-            "event": row.event_id,
-            "held": row.held_id,
-        }
-        for row in (await connection.execute(statement)).all()
-    ]
+    found: Sequence[Row[Any]] = (await connection.execute(statement)).all()
+    return found
 
 
 async def known(connection: AsyncConnection, ids: Sequence[int]) -> set[int]:

@@ -1,13 +1,13 @@
-"""Events, narrowed and in order, on both backends; and that a page costs a bounded look."""
+"""Lists of events on both backends: filters, order, pages; and that a page costs a bounded look."""
 
 from typing import Any
 
 import pytest
 
 from casebell.events import Status, Tag
-from casebell.store import event_listing
+from casebell.store import queries
 from casebell.store.engine import Store
-from casebell.store.event_listing import EXPORT_PAGE, EventFilter, EventPage
+from casebell.store.queries import EXPORT_PAGE, EventFilter, EventPage
 from contracts.case_events import RECEIVED_AT, classified_event
 from contracts.decisions import append_classified
 from contracts.writing import writing
@@ -42,13 +42,11 @@ async def append(store: Store, *sent: Any) -> list[int]:
 async def keys(store: Store, limit: int = 50, before: int | None = None, **given: Any) -> list[str]:
     """The keys of a listing."""
     async with store.read() as connection:
-        found = await event_listing.list_events(
+        found = await queries.list_events(
             connection, EventFilter(**given), limit=limit, before=before
         )
-        assert await event_listing.count_events(connection, EventFilter(**given)) >= len(
-            found.events
-        )
-    return [one["key"] for one in found.events]
+        assert await queries.count_events(connection, EventFilter(**given)) >= len(found.events)
+    return [one.key for one in found.events]
 
 
 class TestFilters:
@@ -78,10 +76,8 @@ class TestFilters:
             assert (given, await keys(store, **given)) == (given, expected)
             where = EventFilter(**given)
             async with store.read() as connection:
-                counted = await event_listing.count_events(connection, where)
-                exported = [
-                    one["key"] async for one in event_listing.export_events(connection, where)
-                ]
+                counted = await queries.count_events(connection, where)
+                exported = [one.key async for one in queries.export_events(connection, where)]
             assert (given, counted, exported) == (given, len(expected), expected[::-1])
 
     async def test_marks_in_text(self, store: Store) -> None:
@@ -138,12 +134,12 @@ class TestPages:
             before = None
             async with store.read() as connection:
                 while page := (
-                    await event_listing.list_events(
+                    await queries.list_events(
                         connection, EventFilter(**given), limit=3, before=before
                     )
                 ).events:
-                    pages += [one["key"] for one in page]
-                    before = page[-1]["id"]
+                    pages += [one.key for one in page]
+                    before = page[-1].id
             assert pages == await keys(store, limit=100, **given)
             assert len(pages) == len(set(pages)) > 3
 
@@ -156,14 +152,12 @@ class TestPages:
         ]
         await append(store, *sent)
         async with store.read() as connection:
-            exported = [one async for one in event_listing.export_events(connection, EventFilter())]
+            exported = [one async for one in queries.export_events(connection, EventFilter())]
             torch = [
-                one["key"]
-                async for one in event_listing.export_events(
-                    connection, EventFilter(source="torch")
-                )
+                one.key
+                async for one in queries.export_events(connection, EventFilter(source="torch"))
             ]
-        assert [one["key"] for one in exported] == [f"evt_{n}" for n in range(number)]
+        assert [one.key for one in exported] == [f"evt_{n}" for n in range(number)]
         assert torch == [f"evt_{n}" for n in range(0, number, 2)]
 
     @pytest.mark.parametrize("number", [0, 1, EXPORT_PAGE])
@@ -171,7 +165,7 @@ class TestPages:
         """An export of nothing, or of whole pages, ends."""
         await append(store, *[classified_event(str(n), body=b"{}") for n in range(number)])
         async with store.read() as connection:
-            exported = [one async for one in event_listing.export_events(connection, EventFilter())]
+            exported = [one async for one in queries.export_events(connection, EventFilter())]
         assert len(exported) == number
 
 
@@ -195,8 +189,8 @@ class TestBound:
 
     @pytest.fixture(autouse=True)
     async def _many(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(event_listing, "SCAN_LIMIT", 7)
-        monkeypatch.setattr(event_listing, "SCAN_PER_RESULT", 1)
+        monkeypatch.setattr(queries, "SCAN_LIMIT", 7)
+        monkeypatch.setattr(queries, "SCAN_PER_RESULT", 1)
         rare = {0, 1, 3, 40}
         await append(
             store,
@@ -215,22 +209,20 @@ class TestBound:
 
     async def page(self, store: Store, limit: int = 5, **given: Any) -> EventPage:
         async with store.read() as connection:
-            return await event_listing.list_events(connection, EventFilter(**given), limit=limit)
+            return await queries.list_events(connection, EventFilter(**given), limit=limit)
 
     @pytest.mark.parametrize("given", ASIDE, ids=str)
     async def test_going_on_finds_everything(self, store: Store, given: dict[str, Any]) -> None:
         """Pages that go on where the last one stopped looking give everything once."""
         async with store.read() as connection:
             where = EventFilter(**given)
-            expected = [one["key"] async for one in event_listing.export_events(connection, where)][
-                ::-1
-            ]
+            expected = [one.key async for one in queries.export_events(connection, where)][::-1]
         found: list[str] = []
         stops = 0
         until = given.get("until")
         for _ in range(60):
             page = await self.page(store, **{**given, "until": until})
-            found += [one["key"] for one in page.events]
+            found += [one.key for one in page.events]
             if page.looked_back_to is not None:
                 # What came at that very time was looked at: nothing else came with it here.
                 until = page.looked_back_to - 1
@@ -246,7 +238,7 @@ class TestBound:
     async def test_a_full_page_does_not_look_on(self, store: Store) -> None:
         """Where enough was found, nothing is said of the rest."""
         page = await self.page(store, limit=1, until=RECEIVED_AT + 42, text="RARE")
-        assert [one["key"] for one in page.events] == ["40"]
+        assert [one.key for one in page.events] == ["40"]
         assert page.looked_back_to is None
 
     async def test_asking_for_more_looks_further(self, store: Store) -> None:
@@ -264,8 +256,8 @@ class TestBound:
         """A cursor goes on along the same way, and the bound counts from there."""
         async with store.read() as connection:
             where = EventFilter(text="rare", since=RECEIVED_AT)
-            page = await event_listing.list_events(connection, where, limit=5, before=5)
-            assert [one["key"] for one in page.events] == ["3", "1", "0"]
+            page = await queries.list_events(connection, where, limit=5, before=5)
+            assert [one.key for one in page.events] == ["3", "1", "0"]
             assert page.looked_back_to is None
-            page = await event_listing.list_events(connection, where, limit=5, before=30)
+            page = await queries.list_events(connection, where, limit=5, before=30)
             assert (page.events, page.looked_back_to) == ([], RECEIVED_AT + 28 - 7 + 1)

@@ -1,0 +1,157 @@
+"""The JSON values of docs/contract.md, made of rows: a function for each kind of row."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from casebell.clock import iso
+from casebell.events import AppendOutcome
+from casebell.store.rows import decode_list
+
+
+def event(row: Any) -> dict[str, Any]:
+    """An event; without status and tags while undecided."""
+    return {
+        "id": row.id,
+        "source": row.source,
+        "key": row.key,
+        "key_basis": row.key_basis,
+        "type": row.type,
+        "receipt": row.receipt,
+        "status": row.status or None,
+        "delivered_status": row.delivered_status,
+        "tags": row.tags.split(),
+        "text": row.text,
+        "occurred_at": iso(row.occurred_at) if row.occurred_at is not None else row.occurred_raw,
+        "received_at": iso(row.received_at),
+        "flags": row.flags.split(),
+        "change": row.change_id,
+        "decision": _decision_in_short(row),
+        "deliveries": row.extra_deliveries + 1,
+        "body_sha256": row.body_sha256,
+    }
+
+
+def _decision_in_short(row: Any) -> dict[str, Any] | None:
+    """The decision of an event; for an event of a known change, that it is the same change."""
+    if row.routed_at is None or row.decision is None:
+        return None
+    full = json.loads(row.decision)
+    return {
+        "at": iso(row.routed_at),
+        "outcome": "same_change" if row.deciding_event != row.id else full["outcome"],
+        "notify": full["notify"],
+        "rules": [rule["name"] for rule in full["rules"] if rule["matched"]],
+        "because": full["because"] if row.deciding_event == row.id else row.fold_reason,
+    }
+
+
+def delivered(event: Any, others: Sequence[Any]) -> list[dict[str, Any]]:
+    """Every delivery of an event: the first, of which its own row tells, and the others."""
+    first = AppendOutcome.CONFLICT if event.revision_of else AppendOutcome.STORED
+    return [
+        _delivery(event, at=event.received_at, outcome=first),
+        *(_delivery(row, at=row.at, outcome=row.outcome) for row in others),
+    ]
+
+
+def _delivery(row: Any, *, at: int, outcome: str) -> dict[str, Any]:
+    return {
+        "at": iso(at),
+        "outcome": outcome,
+        "secret": row.secret_label,
+        "address": row.address,
+        "idempotency_key": row.idempotency_key,
+        "request_id": row.request_id,
+        "body_sha256": row.body_sha256,
+        "flags": row.flags.split(),
+    }
+
+
+def body(content: bytes) -> str:
+    """A body as text; bytes that are no UTF-8 are escaped."""
+    return bytes(content).decode("utf-8", "backslashreplace")
+
+
+def change(row: Any, *, events: Sequence[int]) -> dict[str, Any]:
+    """A change with its whole decision and the events that reported it."""
+    return {
+        "id": row.id,
+        "status": row.status,
+        "tags": row.tags.split(),
+        "at": iso(row.at),
+        "late": row.late,
+        "decided_at": iso(row.decided_at),
+        "event": row.event_id,
+        "events": list(events),
+        "decision": json.loads(row.decision),
+    }
+
+
+def alert(row: Any) -> dict[str, Any]:
+    """An alert."""
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "event": row.event_key,
+        "change": row.change_id,
+        "channel": row.channel,
+        "target": row.target,
+        "rule": ", ".join(decode_list(row.rules)),
+        "urgent": row.priority == 0,
+        "state": row.state,
+        "attempts": row.attempts,
+        "reason": row.reason,
+        "may_repeat": row.may_repeat,
+        "created_at": iso(row.created_at),
+        "sent_at": iso(row.sent_at) if row.sent_at else None,
+    }
+
+
+def attempt(row: Any) -> dict[str, Any]:
+    """An attempt to send an alert, with the message it carried."""
+    return {
+        "number": row.number,
+        "started_at": iso(row.started_at),
+        "finished_at": iso(row.finished_at),
+        "outcome": row.outcome,
+        "reason": row.reason,
+        "detail": row.detail,
+        "title": row.title,
+        "body": row.body,
+    }
+
+
+def held(row: Any) -> dict[str, Any]:
+    """A held delivery."""
+    return {
+        "id": row.id,
+        "source": row.source,
+        "reason": row.reason,
+        "detail": row.detail,
+        "state": row.state,
+        "received_at": iso(row.received_at),
+        "last_at": iso(row.last_at),
+        "times": row.times,
+        "body_sha256": row.body_sha256,
+        "body": body(row.body),
+        "event": row.event_id,
+    }
+
+
+def refused(row: Any) -> dict[str, Any]:
+    """A refused delivery; without its body and its credential."""
+    return {
+        "id": row.id,
+        "at": iso(row.at),
+        "source": row.source,
+        "error": row.error,
+        "address": row.address,
+        "size": row.body_size,
+        "body_sha256": row.body_sha256,
+        "request_id": row.request_id,
+        "readmittable": bool(row.readmittable),
+        "readmitted_at": None if row.readmitted_at is None else iso(row.readmitted_at),
+        "event": row.event_id,
+        "held": row.held_id,
+    }
