@@ -7,6 +7,7 @@ import select
 import socket
 import stat
 import threading
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +16,9 @@ from typing import Any
 import pytest
 
 from casebell.admin import MAX_REQUEST_BYTES, AdminSocket, listen
+from casebell.app import REQUEST_GRACE
 from casebell.errors import ConfigError, NotFound, Problem, Refusal, StorageUnavailable
+from casebell.runtime import SEND_GRACE
 from contracts.clock_and_log import RecordingLog
 from raw_admin import ask, say
 from waiting import until
@@ -336,3 +339,16 @@ class TestAnswers:
             await admin.verbs.began.wait()
             asyncio.get_running_loop().call_later(0.05, admin.verbs.may_end.set)
         assert (await asked)["value"] == "done"
+
+    async def test_a_long_answer_does_not_hold_up_the_end(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Deliveries and sends have their time as well, and after ten seconds the system kills."""
+        async with running(tmp_path / "a.sock") as admin:
+            line = b'{"verb": "wait", "arguments": {}}\n'
+            asked = asyncio.create_task(say(admin.path, line))
+            await admin.verbs.began.wait()
+            began = time.monotonic()
+        assert REQUEST_GRACE + time.monotonic() - began + SEND_GRACE < 9.5
+        assert await asked == b""
+        assert caplog.records == []

@@ -28,9 +28,11 @@ from casebell.telemetry import Log
 
 #: Bytes of a request.
 MAX_REQUEST_BYTES = 1024 * 1024
-#: Seconds that a request may take to arrive and an answer to be read, and that answers are given
-#: when the server ends.
+#: Seconds that a request may take to arrive, and an answer to be read.
 REQUEST_TIMEOUT = 4.0
+#: Seconds that answers are given when the server ends. Deliveries and sends have four each besides,
+#: and after ten the system kills.
+ENDING_GRACE = 1.0
 
 
 class AdminSocket:
@@ -67,7 +69,7 @@ class AdminSocket:
         """Take no more requests, and give those under way a moment."""
         self._server.close()
         if self._requests:
-            await asyncio.wait(self._requests, timeout=REQUEST_TIMEOUT)
+            await asyncio.wait(self._requests, timeout=ENDING_GRACE)
         for request in self._requests:
             request.cancel()
         with suppress(OSError):
@@ -90,6 +92,9 @@ class AdminSocket:
                 await writer.wait_closed()
         except (TimeoutError, ValueError, ConnectionError):
             # The request was too short or too long, or its sender went away or does not read.
+            return
+        except asyncio.CancelledError:
+            # The server ends. Nobody awaits this task, and Python 3.11 would log an error.
             return
         finally:
             # A close would keep the connection until the last byte is read.
