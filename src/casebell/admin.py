@@ -23,7 +23,7 @@ from typing import Self
 
 from casebell.errors import CasebellError, ConfigError, Refusal
 from casebell.json_text import encode
-from casebell.service import Verb
+from casebell.service import UnknownCommand, Verb
 from casebell.telemetry import Log
 
 #: Bytes of a request.
@@ -106,12 +106,7 @@ class AdminSocket:
             verb, arguments = self._verbs[request["verb"]], dict(request["arguments"])
             inspect.signature(verb).bind(**arguments)
         except (ValueError, KeyError, TypeError, RecursionError):
-            return _error_json(
-                Refusal(
-                    "The running server does not know this command.",
-                    hint="It is of another release: restart it.",
-                )
-            )
+            return _error_json(UnknownCommand())
         try:
             return encode({"value": await verb(**arguments), "timezone": self._timezone()})
         except CasebellError as error:

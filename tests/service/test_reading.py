@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.errors import BadArgument, NotFound
+from casebell.service import UnknownCommand
 from casebell.service.reading import MAX_PAGE, Reading, moment
 from casebell.store.engine import Store
 from contracts.case_events import case_event
@@ -54,10 +55,6 @@ class TestMoment:
     def test_a_length_is_so_long_ago(self, written: str, seconds: int) -> None:
         """This time yesterday is "24h"."""
         assert moment(written, timezone=NEW_YORK, now=NOW) == NOW - seconds * 1_000_000
-
-    def test_none_is_none(self) -> None:
-        """What was not given does not filter."""
-        assert moment(None, timezone=NEW_YORK, now=NOW) is None
 
     @given(st.text())
     def test_any_other_text_is_an_error_of_who_asks(self, text: str) -> None:
@@ -120,6 +117,14 @@ async def test_what_cannot_be_understood(
     with pytest.raises(BadArgument, match=said) as caught:
         await reading(store).verbs()[verb](**arguments, limit=5)
     assert (caught.value.http_status, caught.value.exit_code) == (400, 2)
+
+
+async def test_a_filter_of_another_release(store: Store) -> None:
+    """A filter that is not known is an error: without it the list would show too much."""
+    with pytest.raises(UnknownCommand, match="does not know this command"):
+        await reading(store).list_events(limit=5, owner="ana")
+    with pytest.raises(UnknownCommand):
+        reading(store).export_events(owner=None)
 
 
 def test_an_export_fails_before_it_begins(tmp_path: Path) -> None:

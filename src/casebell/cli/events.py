@@ -1,9 +1,10 @@
 """`casebell events`: what was received."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict, Unpack, get_type_hints
 
 import typer
 
@@ -22,63 +23,71 @@ class Format(StrEnum):
     CSV = "csv"
 
 
-Source = Annotated[
-    str | None,
-    typer.Option("--source", metavar="NAME", callback=utf8, help="Only from this source."),
-]
-OfStatus = Annotated[Status | None, typer.Option("--status", help="Only with this status.")]
-WithTag = Annotated[Tag | None, typer.Option("--tag", help="Only with this tag.")]
-Receipt = Annotated[
-    str | None,
-    typer.Option("--receipt", metavar="NUMBER", callback=utf8, help="Only of this receipt number."),
-]
-Since = Annotated[
-    str | None,
-    typer.Option(
-        "--since",
-        metavar="WHEN",
-        help='Received since: "2026-11-21", "2026-11-21T09:30" (in server.timezone, unless it '
-        'ends in Z or an offset), or "24h".',
-    ),
-]
-Until = Annotated[
-    str | None, typer.Option("--until", metavar="WHEN", help="Received before; written alike.")
-]
-Text = Annotated[
-    str | None,
-    typer.Option(
-        "--text", metavar="WORDS", callback=utf8, help="The official text contains this, any case."
-    ),
-]
+class Filters(TypedDict):
+    """The options that narrow a list or an export of events."""
+
+    source: Annotated[
+        str | None,
+        typer.Option("--source", metavar="NAME", callback=utf8, help="Only from this source."),
+    ]
+    status: Annotated[Status | None, typer.Option("--status", help="Only with this status.")]
+    tag: Annotated[Tag | None, typer.Option("--tag", help="Only with this tag.")]
+    receipt: Annotated[
+        str | None,
+        typer.Option(
+            "--receipt", metavar="NUMBER", callback=utf8, help="Only of this receipt number."
+        ),
+    ]
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="WHEN",
+            help='Received since: "2026-11-21", "2026-11-21T09:30" (in server.timezone, unless it '
+            'ends in Z or an offset), or "24h".',
+        ),
+    ]
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="WHEN", help="Received before; written alike.")
+    ]
+    text: Annotated[
+        str | None,
+        typer.Option(
+            "--text",
+            metavar="WORDS",
+            callback=utf8,
+            help="The official text contains this, any case.",
+        ),
+    ]
+
+
+def with_filters(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for each of `Filters`, in place of its `**filters`."""
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    options = [
+        inspect.Parameter(name, kind, default=None, annotation=annotation)
+        for name, annotation in get_type_hints(Filters, include_extras=True).items()
+    ]
+    context, *own, _ = inspect.signature(command).parameters.values()
+    parameters = [context, *options, *own]
+    # Typer reads both.
+    vars(command)["__signature__"] = inspect.Signature(parameters)
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    return command
 
 
 @app.command("list")
+@with_filters
 def list_events(
     context: typer.Context,
-    source: Source = None,
-    status: OfStatus = None,
-    tag: WithTag = None,
-    receipt: Receipt = None,
-    since: Since = None,
-    until: Until = None,
-    text: Text = None,
     limit: Limit = 50,
     as_json: AsJson = False,
     config: Config = None,
+    **filters: Unpack[Filters],
 ) -> None:
     """Events, newest first."""
     client = ServiceClient(context, config)
-    found, last = client.listing(
-        "list_events",
-        source=source,
-        status=status,
-        tag=tag,
-        receipt=receipt,
-        since=since,
-        until=until,
-        text=text,
-        limit=limit,
-    )
+    found, last = client.listing("list_events", limit=limit, **filters)
     back = last["looked_back_to"]
     empty = "No event matches." if back is None else "None of these matches."
     print_rows(found, _columns(client.timezone), as_json=as_json, empty=empty)
@@ -106,37 +115,21 @@ def show(
 
 
 @app.command("export")
+@with_filters
 def export(
     context: typer.Context,
-    source: Source = None,
-    status: OfStatus = None,
-    tag: WithTag = None,
-    receipt: Receipt = None,
-    since: Since = None,
-    until: Until = None,
-    text: Text = None,
     written: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.JSONL,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="A new file; never overwritten.")
     ] = None,
     config: Config = None,
+    **filters: Unpack[Filters],
 ) -> None:
     """Everything that matches, oldest first."""
     # By itself, even where a server runs: this can take minutes of the deliveries' processor.
     from casebell.cli.export import export_to
 
-    export_to(
-        settings_for(context, config),
-        written=written,
-        out=out,
-        source=source,
-        status=status,
-        tag=tag,
-        receipt=receipt,
-        since=since,
-        until=until,
-        text=text,
-    )
+    export_to(settings_for(context, config), written=written, out=out, filters=filters)
 
 
 #: The status of an event that is stored without its decision.

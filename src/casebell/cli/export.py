@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import typer
 
-from casebell.cli.events import Format
+from casebell.cli.events import Filters, Format
 from casebell.cli.local_service import open_reading
 from casebell.cli.terminal import json_text, output_errors, plain
 from casebell.errors import BadArgument, Refusal
@@ -47,9 +47,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", 
 _STEP = 500
 
 
-def export_to(
-    settings: Settings, *, written: Format, out: Path | None, **filters: str | None
-) -> None:
+def export_to(settings: Settings, *, written: Format, out: Path | None, filters: Filters) -> None:
     """Write every event that matches, oldest first, to a new file or to standard output.
 
     Raises:
@@ -69,9 +67,7 @@ def export_to(
         raise typer.BadParameter(error.message) from None
 
 
-async def _write(
-    found: Reading, *, written: Format, out: Path | None, filters: Mapping[str, str | None]
-) -> None:
+async def _write(found: Reading, *, written: Format, out: Path | None, filters: Filters) -> None:
     watched = sys.stderr.isatty() and (out is not None or not sys.stdout.isatty())
     # Counting by what no index has takes as long as the export.
     counted = watched and filters["tag"] is None and filters["text"] is None

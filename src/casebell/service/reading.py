@@ -7,6 +7,7 @@ page or JSON of it.
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,7 @@ from casebell.alerts import AlertState
 from casebell.clock import Clock, iso
 from casebell.errors import BadArgument, NotFound
 from casebell.events import HeldState, Micros, Status, Tag
-from casebell.service import Verb, shapes
+from casebell.service import UnknownCommand, Verb, shapes
 from casebell.settings import parse_duration
 from casebell.store import held, queries, refused
 from casebell.store.engine import Connection, Store
@@ -58,28 +59,10 @@ class Reading:
         }
 
     async def list_events(
-        self,
-        *,
-        source: str | None = None,
-        status: str | None = None,
-        tag: str | None = None,
-        receipt: str | None = None,
-        since: str | None = None,
-        until: str | None = None,
-        text: str | None = None,
-        limit: int,
-        before: int | None = None,
+        self, *, limit: int, before: int | None = None, **filters: str | None
     ) -> Mapping[str, Any]:
         """Events, newest first; `looked_back_to` says where older ones were not looked at."""
-        where = self._filter(
-            source=source,
-            status=status,
-            tag=tag,
-            receipt=receipt,
-            since=since,
-            until=until,
-            text=text,
-        )
+        where = self._filter(filters)
         most = self._most(limit, MAX_PAGE)
         async with self._store.read() as connection:
             page = await queries.list_events(
@@ -123,7 +106,7 @@ class Reading:
     ) -> Mapping[str, Any]:
         """Alerts, newest first."""
         most = self._most(limit, MAX_PAGE)
-        found = _word(AlertState, state, "state")
+        found = None if state is None else _word(AlertState, state, noun="state")
         async with self._store.read() as connection:
             rows = await queries.list_alerts(connection, state=found, limit=most, before=before)
         return _page(map(shapes.alert, rows), most=most, limit=limit)
@@ -133,7 +116,7 @@ class Reading:
     ) -> Mapping[str, Any]:
         """Held deliveries with their bodies, newest first."""
         most = self._most(limit, HELD_PAGE)
-        found = _word(HeldState, state, "state")
+        found = None if state is None else _word(HeldState, state, noun="state")
         async with self._store.read() as connection:
             rows = await held.list_held(connection, state=found, limit=most, before=before)
         return _page(map(shapes.held, rows), most=most, limit=limit)
@@ -165,7 +148,7 @@ class Reading:
         Raises:
             BadArgument: at once; a filter cannot be understood.
         """
-        return self._export(self._filter(**filters))
+        return self._export(self._filter(filters))
 
     async def _export(self, where: EventFilter) -> AsyncGenerator[Mapping[str, Any], None]:
         async with self._store.read() as connection:
@@ -175,35 +158,36 @@ class Reading:
     async def count_events(self, **filters: str | None) -> int:
         """How many events match; as slow as the export where no index has a part of the filter."""
         async with self._store.read() as connection:
-            return await queries.count_events(connection, self._filter(**filters))
+            return await queries.count_events(connection, self._filter(filters))
 
     def _most(self, limit: int, page: int) -> int:
         return min(limit, page) if self._paged else limit
 
-    def _filter(
-        self,
-        *,
-        source: str | None = None,
-        status: str | None = None,
-        tag: str | None = None,
-        receipt: str | None = None,
-        since: str | None = None,
-        until: str | None = None,
-        text: str | None = None,
-    ) -> EventFilter:
-        now = self._clock.now()
+    def _filter(self, given: Mapping[str, str | None]) -> EventFilter:
+        """The filter of events, of the texts that people write; None is no condition.
+
+        Raises:
+            BadArgument: one cannot be understood.
+            UnknownCommand: there is no filter of this name.
+        """
+        time = partial(moment, timezone=self._timezone(), now=self._clock.now())
+        filters: Mapping[str, Callable[[str], Any]] = {
+            "source": str,
+            "status": partial(_word, Status, noun="status"),
+            "tag": partial(_word, Tag, noun="tag"),
+            "receipt": _receipt,
+            "since": time,
+            "until": time,
+            "text": str,
+        }
+        if not given.keys() <= filters.keys():
+            raise UnknownCommand
         return EventFilter(
-            source=source,
-            status=_word(Status, status, "status"),
-            tag=_word(Tag, tag, "tag"),
-            receipt=_receipt(receipt),
-            since=moment(since, timezone=self._timezone(), now=now),
-            until=moment(until, timezone=self._timezone(), now=now),
-            text=text,
+            **{name: filters[name](text) for name, text in given.items() if text is not None}
         )
 
 
-def moment(text: str | None, *, timezone: str, now: Micros) -> Micros | None:
+def moment(text: str, *, timezone: str, now: Micros) -> Micros:
     """A point in time as people write it: ISO 8601, or "24h" ago.
 
     Args:
@@ -212,8 +196,6 @@ def moment(text: str | None, *, timezone: str, now: Micros) -> Micros | None:
     Raises:
         BadArgument: it is neither.
     """
-    if text is None:
-        return None
     try:
         seconds = parse_duration(text)
     except ValueError:
@@ -230,17 +212,17 @@ def moment(text: str | None, *, timezone: str, now: Micros) -> Micros | None:
     return round(aware.timestamp() * 1_000_000)
 
 
-def _word(words: type[Word], given: str | None, noun: str) -> Word | None:
+def _word(words: type[Word], given: str, *, noun: str) -> Word:
     try:
-        return None if given is None else words(given)
+        return words(given)
     except ValueError:
         raise BadArgument(f"There is no such {noun}; known: {', '.join(words)}.") from None
 
 
-def _receipt(given: str | None) -> str | None:
+def _receipt(given: str) -> str:
     """A receipt number in any spelling, as it is kept."""
     try:
-        return None if given is None else canonical(given)
+        return canonical(given)
     except ReceiptError:
         raise BadArgument("A receipt number is three letters and ten digits.") from None
 
