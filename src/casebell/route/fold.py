@@ -20,6 +20,8 @@ _MICROS = 1_000_000
 
 #: Two reports with equal states tell the same: the status, and for `other` the normalised text.
 _State: TypeAlias = tuple[str, ...]
+#: A known change and its state.
+_Known: TypeAlias = tuple[Change, _State]
 
 #: The state of every placeholder, whatever its wording.
 _NO_INFO: _State = (Tag.NO_INFO,)
@@ -92,10 +94,14 @@ def fold(
         at=event.received_at if event.occurred_at is None else event.occurred_at,
         observed=event.time_basis is TimeBasis.OBSERVED and event.occurred_at is not None,
     )
-    known = [change for change in history if change.receipt == event.receipt]
+    known = [
+        (change, _state(change.status, change.tags, change.text_key))
+        for change in history
+        if change.receipt == event.receipt
+    ]
     found, reason = _find(report, known, coalesce=coalesce, repeat_within=repeat_within)
-    rivals = [change for change in known if change is not found]
-    late = any(change.seen_until > report.at for change in rivals if not _placeholder(change))
+    rivals = [(change, state) for change, state in known if change is not found]
+    late = any(change.seen_until > report.at for change, state in rivals if state != _NO_INFO)
     return Fold(
         change_id=None if found is None else found.id,
         at=report.at,
@@ -113,7 +119,7 @@ def fold(
 
 
 def _find(
-    report: _Report, known: Sequence[Change], *, coalesce: float, repeat_within: float
+    report: _Report, known: Sequence[_Known], *, coalesce: float, repeat_within: float
 ) -> tuple[Change | None, str]:
     """The known change that the event reports, or None; and the reason."""
     kind = report.state[0]
@@ -122,7 +128,7 @@ def _find(
     why_not = ""
     # Of two equally near changes the later one, so that all reports of one instant fold alike.
     for change in sorted(
-        (change for change in known if _state_of(change) == report.state),
+        (change for change, state in known if state == report.state),
         key=lambda change: (_gap(report, change), -change.seen_until, change.id),
     ):
         said = f"{_AGAIN.get(kind, 'same status')} as change {change.id}"
@@ -149,14 +155,6 @@ def _state(status: Status, tags: Set[Tag], text_key: str) -> _State:
     return (status, text_key) if status is Status.OTHER else (status,)
 
 
-def _state_of(change: Change) -> _State:
-    return _state(change.status, change.tags, change.text_key)
-
-
-def _placeholder(change: Change) -> bool:
-    return is_placeholder(change.status, change.tags)
-
-
 def _gap(report: _Report, change: Change) -> Micros:
     """The distance of the report from the span of the change; 0 inside it."""
     return max(change.at - report.at, report.at - change.seen_until, 0)
@@ -167,37 +165,36 @@ def _observed_again(report: _Report, change: Change) -> bool:
     return report.observed and report.text_key == change.text_key
 
 
-def _between(report: _Report, change: Change, known: Iterable[Change]) -> Change | None:
+def _between(report: _Report, change: Change, known: Iterable[_Known]) -> Change | None:
     """A change to another state that lies strictly between the report and the change."""
     low, high = sorted((report.at, min(max(report.at, change.at), change.seen_until)))
     return next(
         (
             other
-            for other in known
-            if _state_of(other) != report.state
-            and not _placeholder(other)
+            for other, state in known
+            if state not in (report.state, _NO_INFO)
             and (low < other.at < high or low < other.seen_until < high)
         ),
         None,
     )
 
 
-def _leads(report: _Report, found: Change | None, rivals: Sequence[Change]) -> bool:
+def _leads(report: _Report, found: Change | None, rivals: Sequence[_Known]) -> bool:
     """Whether no known change is later than the report.
 
     Of several changes at one instant the one recorded last is the latest. A second report of an
     earlier one does not make that current again.
     """
     placeholder = report.state == _NO_INFO
-    if placeholder and not all(_placeholder(rival) for rival in rivals):
+    if placeholder and any(state != _NO_INFO for _, state in rivals):
         return False
     if found is not None and report.at < found.seen_until:
         return False
     mine = (report.at, math.inf if found is None else found.id)
     return all(
         (rival.seen_until, rival.id) < mine
-        for rival in rivals
-        if _placeholder(rival) is placeholder
+        for rival, state in rivals
+        if (state == _NO_INFO) is placeholder
     )
 
 

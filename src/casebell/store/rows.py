@@ -35,6 +35,7 @@ def encode_set(values: frozenset[Any]) -> str:
     return f" {' '.join(ordered)} " if ordered else ""
 
 
+@lru_cache(maxsize=4096)
 def decode_set(kind: type[Member], stored: str) -> frozenset[Member]:
     """The set that `encode_set` wrote."""
     return frozenset(kind(word) for word in stored.split())
