@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from casebell.events import Micros
+
+#: The digits of a ULID.
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 #: When every history begins.
 _FIRST = datetime(2023, 1, 2, tzinfo=UTC)
 #: How many of each length; together they make about five events a case.
@@ -60,9 +64,15 @@ def case_histories() -> tuple[CaseHistory, ...]:
     return tuple(_history(number, length, chance) for number, length in enumerate(_LENGTHS))
 
 
-def event_id(number: int) -> str:
-    """A source's id of an event, `evt_` and 26 hexadecimal digits; as good as random."""
-    return f"evt_{number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**104:026X}"
+def event_id(number: int, *, at: Micros) -> str:
+    """A source's id of an event, `evt_` and a ULID: ids rise with time, as those of Parley do.
+
+    Args:
+        number: as good as random in the id.
+        at: when the source made it.
+    """
+    ulid = (at // 1000 << 80) | number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**80
+    return "evt_" + "".join(_CROCKFORD[ulid >> shift & 31] for shift in range(125, -1, -5))
 
 
 def receipt_number(case: int) -> str:
@@ -98,9 +108,11 @@ def _step(
     receipt: str, report: tuple[str, tuple[str, str, str, str], int], chance: random.Random
 ) -> Iterator[Step]:
     who, (kind, status, text, category), minute = report
-    at = f"{_FIRST + timedelta(minutes=minute):%Y-%m-%dT%H:%M:%SZ}"
+    moment = _FIRST + timedelta(minutes=minute)
+    number = int(receipt[3:]) * 1_000_000 + minute + (who == "specific")
+    at = f"{moment:%Y-%m-%dT%H:%M:%SZ}"
     document: dict[str, object] = {
-        "id": event_id(int(receipt[3:]) * 1_000_000 + minute + (who == "specific")),
+        "id": event_id(number, at=round(moment.timestamp() * 1_000_000)),
         "type": kind if who == "specific" else "case.status.updated",
         "receipt_number": receipt,
         "normalized_status": status,

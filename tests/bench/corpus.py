@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.case_histories import event_id
+
 #: What a delivery may tell, in turn.
 STATUSES = (
     ("rfe_issued", "We sent you a request for evidence for your Form I-129."),
@@ -32,13 +34,14 @@ def write_corpus(
 ) -> None:
     """Time, idempotency key, signature, signature of the body alone, body; the same for a seed."""
     chance = random.Random(seed)
-    now = str(int(time.time())).encode()
+    began = time.time_ns() // 1000
+    now = str(began // 1_000_000).encode()
     key = secret.encode()
     with path.open("wb") as file:
         for number in range(count):
             status, text = STATUSES[number % len(STATUSES)]
             document = {
-                "id": f"evt_{chance.getrandbits(100):026X}",
+                "id": event_id(chance.getrandbits(80), at=began + number * 1_000),
                 "type": "case.status.updated",
                 "receipt_number": receipt(chance),
                 "normalized_status": status,

@@ -122,7 +122,7 @@ class _EventRows:
         row = self._row
         body: bytes = row["body"].replace(row["receipt"].encode(), self._receipt.encode())
         if row["key_basis"] == "id":
-            self._key = event_id(event + 2**40)
+            self._key = event_id(event + 2**40, at=self._at)
             body = body.replace(row["key"].encode(), self._key.encode())
         else:
             self._key = row["key"].replace(row["receipt"], self._receipt)
