@@ -1,20 +1,25 @@
 """The composition root: what is wired, and in what order it starts and ends."""
 
+import asyncio
+import sqlite3
+import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr
 
-from casebell.errors import ConfigError
+from casebell.errors import ConfigError, StorageUnavailable
 from casebell.events import Delivery
 from casebell.notify.load import load_channels, policies
 from casebell.route.rulebook import Rulebook
 from casebell.runtime import Runtime
-from casebell.sandbox.http_sink import HttpSink
+from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.settings import ChannelSettings, Rule, Settings
 from casebell.settings.models import Ops, ServerSettings, Storage
+from casebell.store.connections import BUSY_TIMEOUT_MS
 from casebell.store.schema import alerts, events, journal
 from casebell.uscis import classify
 from contracts.clock_and_log import ManualClock
@@ -94,6 +99,29 @@ async def test_a_start_is_journalled(tmp_path: Path) -> None:
             entries = await read_table(runtime.store, journal)
     assert [entry.kind for entry in entries] == ["server.started"] * 2
     assert '"config_sha256":"' + "0" * 64 in entries[0].data
+
+
+async def test_deliveries_and_sends_under_way_end_together(
+    tmp_path: Path, sink: HttpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One after the other they would take longer than the system waits before it kills."""
+    monkeypatch.setattr("casebell.runtime.SEND_GRACE", 1.5)
+    sink.answer(HttpAnswer(delay=60))
+    within = settings(tmp_path, channel("slack", f"json://127.0.0.1:{sink.port}/"))
+    runtime = Runtime(within, clock=ManualClock(NOW))
+    with closing(sqlite3.connect(tmp_path / "casebell.db", isolation_level=None)) as other:
+        async with runtime.running():
+            await runtime.receiver.accept(delivery())
+            await sink.received(1)
+            other.execute("BEGIN IMMEDIATE")
+            body = BODY.replace(b"evt_1", b"evt_2")
+            late = make_delivery(body, [authorization_header(body)])
+            waiting = asyncio.create_task(runtime.receiver.accept(late))
+            await asyncio.sleep(0.05)
+            began = time.monotonic()
+        assert time.monotonic() - began < BUSY_TIMEOUT_MS / 1000 + 1
+    with pytest.raises(StorageUnavailable):
+        await waiting
 
 
 async def test_what_was_left_over_is_taken_up(

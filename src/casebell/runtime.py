@@ -3,6 +3,7 @@
 Wiring knows every part; the command line uses it without a server, `app` behind HTTP.
 """
 
+import asyncio
 import os
 import secrets
 import socket
@@ -147,12 +148,19 @@ class Runtime:
             await stack.enter_async_context(self.liveness)
             await stack.enter_async_context(self.refusals)
             await stack.enter_async_context(self.dispatcher)
-            stack.push_async_callback(self.dispatcher.close, grace=SEND_GRACE)
             await stack.enter_async_context(self.router.loop)
             await stack.enter_async_context(self.delivery_watch)
             await stack.enter_async_context(self.event_log)
             await stack.enter_async_context(self.alarm)
+            stack.push_async_callback(self._finish)
             yield
+
+    async def _finish(self) -> None:
+        """Let deliveries and sends under way end.
+
+        Together, since each may take all of its time where the database is silent.
+        """
+        await asyncio.gather(self.event_log.close(), self.dispatcher.close(grace=SEND_GRACE))
 
     async def _take_up(self) -> None:
         now = self.clock.now()

@@ -93,6 +93,10 @@ class EventLog:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        """End as `close` does."""
+        await self.close()
+
+    async def close(self) -> None:
         """Write the deliveries that still wait, then end."""
         self._closing = True
         self._wakeup.set()
