@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
+from starlette.types import Lifespan
 
 from casebell.admin import AdminSocket
 from casebell.clock import Clock
@@ -23,7 +24,6 @@ from casebell.reload import Reloader
 from casebell.runtime import Runtime
 from casebell.service import ACTOR
 from casebell.settings import Settings
-from casebell.store import journal
 from casebell.telemetry import Metrics
 
 #: Seconds that requests under way are given when the server ends, before sends are.
@@ -51,36 +51,13 @@ def build(
     """
     runtime = Runtime(settings, clock=clock, metrics=metrics)
     in_force = runtime.in_force
-    endpoint = WebhookEndpoint(
-        receiver=runtime.receiver,
-        limits=in_force.server,
-        clock=runtime.clock,
-        metrics=runtime.metrics,
-        log=runtime.log,
-    )
-
-    async def storage_answers() -> bool:
-        # On a full disk a transaction that writes nothing still succeeds.
-        if runtime.alarm.failing:
-            return False
-        async with runtime.store.read() as connection:
-            await journal.latest_sequence(connection)
-        # An empty transaction costs no fsync, and shows whether one could begin.
-        await runtime.store.transact(journal.latest_sequence)
-        return True
-
-    async def loops_run() -> bool:
-        loops = runtime.event_log, runtime.router.loop, runtime.dispatcher, runtime.delivery_watch
-        return all(loop.alive for loop in loops)
-
     pages = StatusPages(
         store=runtime.store,
-        checks={"storage": storage_answers, "loops": loops_run},
+        checks={"storage": runtime.storage_answers, "loops": runtime.loops_run},
         metrics=runtime.metrics,
         metrics_from=lambda: in_force.server().metrics_from,
         clock=runtime.clock,
     )
-
     reloader = Reloader(
         in_force=in_force.settings,
         read=read or (lambda: settings),
@@ -118,6 +95,18 @@ def build(
             started()
             yield
 
+    return _entrance(runtime, pages, lifespan)
+
+
+def _entrance(runtime: Runtime, pages: StatusPages, lifespan: Lifespan[Starlette]) -> Entrance:
+    """What is at which path."""
+    endpoint = WebhookEndpoint(
+        receiver=runtime.receiver,
+        limits=runtime.in_force.server,
+        clock=runtime.clock,
+        metrics=runtime.metrics,
+        log=runtime.log,
+    )
     routes = [
         Route(WEBHOOKS + "{source}", endpoint),
         Route("/health", pages.health),

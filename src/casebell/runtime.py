@@ -120,6 +120,22 @@ class Runtime:
         # What could not be decided by the old rules may be by the new.
         self.router.loop.wake()
 
+    async def storage_answers(self) -> bool:
+        """Whether the storage can be read and written; raises as they do."""
+        # On a full disk a transaction that writes nothing still succeeds.
+        if self.alarm.failing:
+            return False
+        async with self.store.read() as connection:
+            await journal.latest_sequence(connection)
+        # An empty transaction costs no fsync, and shows whether one could begin.
+        await self.store.transact(journal.latest_sequence)
+        return True
+
+    async def loops_run(self) -> bool:
+        """Whether no loop has ended."""
+        loops = self.event_log, self.router.loop, self.dispatcher, self.delivery_watch
+        return all(loop.alive for loop in loops)
+
     def _changed(self) -> None:
         self.delivery_watch.wake()
         self.dispatcher.wake()

@@ -1,6 +1,7 @@
 """`casebell send`: post a delivery as the source would."""
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -51,39 +52,49 @@ def send(
     settings = _settings(context, config, needed=to is None or secret is None)
     sender = _source(settings, source, kind)
     content = _read(body) if body else body_of(*SAMPLES[sample or ""], now=clock.now())
-    destination = (
-        _running_server(context, config)
-        if to is None
-        else Destination(url=to.rstrip("/"), verify=True)
-    )
-    url = (
-        destination.url
-        if "/webhooks/" in destination.url
-        else f"{destination.url}/webhooks/{sender.name}"
-    )
-    made = headers_for(sender, content, secret=secret, at=clock.now() // 1_000_000)
-    # A secret may hold any character; the wire carries bytes.
-    headers = {name.encode(): value.encode() for name, value in made.items()}
-
-    try:
-        with httpx2.Client(timeout=TIMEOUT, trust_env=False, verify=destination.verify) as client:
-            response = client.post(url, content=content, headers=headers)
-    except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
-        raise typer.BadParameter(
-            "Write https://host, or the whole URL.", param_hint="--to"
-        ) from None
-    except (httpx2.HTTPError, OSError):
-        # What was typed may hold a password.
-        where = url if to is None else "that address"
-        raise ServerUnreachable(
-            f"Nothing answers at {where}.",
-            hint="Is `casebell serve` running? --to URL names another address.",
-        ) from None
+    if to is None:
+        destination = _running_server(context, config)
+    else:
+        destination = Destination(url=to.rstrip("/"), verify=True)
+    headers = headers_for(sender, content, secret=secret, at=clock.now() // 1_000_000)
+    response = _post(destination, sender, content=content, headers=headers, typed=to is not None)
     print_line(f"{response.status_code} {response.text}")
     if response.status_code >= 500:
         raise typer.Exit(3)
     if response.status_code >= 300:
         raise typer.Exit(1)
+
+
+def _post(
+    destination: "Destination",
+    sender: SourceSettings,
+    *,
+    content: bytes,
+    headers: Mapping[str, str],
+    typed: bool,
+) -> httpx2.Response:
+    """The answer to a delivery.
+
+    Args:
+        typed: whether the address was typed, and may hold a password.
+    """
+    url = destination.url
+    if "/webhooks/" not in url:
+        url += f"/webhooks/{sender.name}"
+    # A secret may hold any character; the wire carries bytes.
+    sent = {name.encode(): value.encode() for name, value in headers.items()}
+    try:
+        with httpx2.Client(timeout=TIMEOUT, trust_env=False, verify=destination.verify) as client:
+            return client.post(url, content=content, headers=sent)
+    except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
+        raise typer.BadParameter(
+            "Write https://host, or the whole URL.", param_hint="--to"
+        ) from None
+    except (httpx2.HTTPError, OSError):
+        raise ServerUnreachable(
+            f"Nothing answers at {'that address' if typed else url}.",
+            hint="Is `casebell serve` running? --to URL names another address.",
+        ) from None
 
 
 def _settings(context: typer.Context, config: Path | None, *, needed: bool) -> Settings | None:

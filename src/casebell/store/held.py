@@ -27,22 +27,14 @@ async def hold(
     A repeat of the same body is counted; a discarded one is held again.
     """
     delivery = verified.delivery
-    row = (
-        await connection.execute(
-            select(held.c.id, held.c.times, held.c.state).where(
-                held.c.source == delivery.source, held.c.body_sha256 == body_sha256
-            )
-        )
-    ).one_or_none()
+    held_now = {"state": HeldState.HELD, "reason": reason, "detail": detail}
+    statement = select(held.c.id, held.c.times, held.c.state).where(
+        held.c.source == delivery.source, held.c.body_sha256 == body_sha256
+    )
+    row = (await connection.execute(statement)).one_or_none()
     if row is not None:
         held_id = int(row.id)
-        held_again = {
-            "state": HeldState.HELD,
-            "reason": reason,
-            "detail": detail,
-            "told_at": None,
-            "resolved_at": None,
-        }
+        held_again = {**held_now, "told_at": None, "resolved_at": None}
         await connection.execute(
             held.update()
             .where(held.c.id == held_id)
@@ -53,10 +45,8 @@ async def hold(
         inserted = await connection.execute(
             held.insert().returning(held.c.id),
             {
+                **held_now,
                 "source": delivery.source,
-                "reason": reason,
-                "detail": detail,
-                "state": HeldState.HELD,
                 "received_at": delivery.received_at,
                 "last_at": delivery.received_at,
                 "times": 1,
