@@ -53,6 +53,7 @@ async def test_the_first_start_makes_the_database(make_server: MakeServer) -> No
         "casebell.db-shm": 0o600,
         "casebell.db.lock": 0o600,
         "casebell.db.sock": 0o600,
+        "casebell.db.sock.lock": 0o600,
     }
     assert len(server.rows("SELECT version_num FROM alembic_version")) == 1
 
