@@ -315,8 +315,9 @@ class GroupCommit:
         finally:
             self._task = None
             # None wait, unless something ended this task.
-            left, self._waiting = self._waiting, []
-            _fail(left, StorageUnavailable())
+            if left := self._waiting:
+                self._waiting = []
+                _fail(left, StorageUnavailable())
 
     async def _commit(self, batch: Sequence[_Waiting]) -> None:
         results: list[Any] = []
