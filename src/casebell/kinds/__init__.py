@@ -5,13 +5,13 @@ from typing import Final
 
 from casebell.events import Status
 from casebell.kinds import parley, torch
-from casebell.kinds.kind import Fields, Method, Sample, SourceKind, Word, word_key
+from casebell.kinds.kind import Fields, Meaning, Method, Sample, SourceKind, word_key
 
 #: By name. Where two kinds know one word, the first means it for the sources of a third.
 KINDS: Final[dict[str, SourceKind]] = {kind.name: kind for kind in (parley.KIND, torch.KIND)}
 
 
-def meaning_of(word: str, *, kind: str | None = None) -> Word | None:
+def meaning_of(word: str, *, kind: str | None = None) -> Meaning | None:
     """What a delivered word means; None where no kind knows it.
 
     The source's kind goes before the others, whose words it may use as well: Torch is Parley's own
@@ -36,10 +36,10 @@ def _from(kind: str | None) -> Iterable[SourceKind]:
 __all__ = [
     "KINDS",
     "Fields",
+    "Meaning",
     "Method",
     "Sample",
     "SourceKind",
-    "Word",
     "meaning_of",
     "status_of_type",
     "word_key",

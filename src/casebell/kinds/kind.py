@@ -46,7 +46,7 @@ class Fields:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Word:
+class Meaning:
     """What a kind means by one word for a status."""
 
     status: Status
@@ -89,6 +89,6 @@ class SourceKind:
     signature: SignatureFormat = PARLEY_SIGNATURE
     fields: Fields = field(default_factory=Fields)
     #: Its words for a status, by `word_key`.
-    words: Mapping[str, Word] = field(default_factory=dict)
+    words: Mapping[str, Meaning] = field(default_factory=dict)
     #: The status that an event type asserts. A type that asserts none is left out.
     event_types: Mapping[str, Status] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from casebell.events import Status
-from casebell.kinds.kind import Sample, SourceKind, Word, word_key
+from casebell.kinds.kind import Meaning, Sample, SourceKind, word_key
 
 #: Text that tries every trick at once: mentions, markup, templates, links, a control character.
 HOSTILE = (
@@ -28,7 +28,7 @@ KIND = SourceKind(
     auth="hmac",
     document=_document,
     # The seven values of its "normalized status taxonomy" are ours as well.
-    words={word_key(status): Word(status=status) for status in Status},
+    words={word_key(status): Meaning(status=status) for status in Status},
     # Of its event types only `case.status.updated` asserts no status.
     event_types={
         "case.rfe.issued": Status.RFE_ISSUED,

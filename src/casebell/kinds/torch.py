@@ -9,21 +9,21 @@ word found nowhere is `other` with the delivered value kept.
 from typing import Any
 
 from casebell.events import Status, Tag
-from casebell.kinds.kind import Sample, SourceKind, Word
+from casebell.kinds.kind import Meaning, Sample, SourceKind
 
-_RECEIVED = Word(status=Status.RECEIVED)
+_RECEIVED = Meaning(status=Status.RECEIVED)
 #: Also the category of "Response To USCIS' Request For Evidence Was Received". Where the text does
 #: not say which, an RFE that must be answered is the safe reading.
-_REQUEST_FOR_EVIDENCE = Word(status=Status.RFE_ISSUED, hides=frozenset({Status.RFE_RECEIVED}))
-_RFE_RECEIVED = Word(status=Status.RFE_RECEIVED)
-_APPROVED = Word(status=Status.APPROVED)
-_DENIED = Word(status=Status.DENIED)
+_REQUEST_FOR_EVIDENCE = Meaning(status=Status.RFE_ISSUED, hides=frozenset({Status.RFE_RECEIVED}))
+_RFE_RECEIVED = Meaning(status=Status.RFE_RECEIVED)
+_APPROVED = Meaning(status=Status.APPROVED)
+_DENIED = Meaning(status=Status.DENIED)
 #: A filing sent back unprocessed, or a denial: the examples name no category for one.
-_REJECTED = Word(
+_REJECTED = Meaning(
     status=Status.OTHER, tags=frozenset({Tag.REJECTED}), hides=frozenset({Status.DENIED})
 )
 #: Also the category of an interview that was cancelled.
-_INTERVIEW = Word(status=Status.INTERVIEW_SCHEDULED, hides=frozenset({Status.OTHER}))
+_INTERVIEW = Meaning(status=Status.INTERVIEW_SCHEDULED, hides=frozenset({Status.OTHER}))
 
 
 def _document(sample: Sample, event_id: str, receipt: str, at: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from msgspec.structs import asdict
 
 from casebell.events import CaseEvent, ClassifiedEvent, Flag, Status, Tag
-from casebell.kinds import Word, meaning_of, status_of_type, word_key
+from casebell.kinds import Meaning, meaning_of, status_of_type, word_key
 from casebell.uscis.classify import Reading, classify_text
 from casebell.uscis.receipts import is_staging
 
@@ -124,7 +124,8 @@ def _combine(
     meanings = [
         known
         for word, override in overrides
-        if (known := Word(status=override) if override else meaning_of(word, kind=kind)) is not None
+        if (known := Meaning(status=override) if override else meaning_of(word, kind=kind))
+        is not None
     ]
 
     asserted = [_status_of(meaning, certain) for meaning in meanings]
@@ -159,21 +160,21 @@ def _certain_status(reading: Reading | None) -> Status | None:
     return reading.status
 
 
-def _status_of(word: Word, certain: Status | None) -> Status:
+def _status_of(meaning: Meaning, certain: Status | None) -> Status:
     """A word's status; a certain text overrides a word that may hide other statuses.
 
     A text of status `other` overrides only a word that may hide `other`: an intent to deny under
     "Request for Evidence" keeps the delivered status, and its tags tell the difference.
     """
-    if not word.hides or certain is None:
-        return word.status
-    decides = certain is not Status.OTHER or certain in word.hides
-    return certain if decides else word.status
+    if not meaning.hides or certain is None:
+        return meaning.status
+    decides = certain is not Status.OTHER or certain in meaning.hides
+    return certain if decides else meaning.status
 
 
-def _contradicts(word: Word, certain: Status | None) -> bool:
+def _contradicts(meaning: Meaning, certain: Status | None) -> bool:
     """Whether the text's status is one that the word cannot hide."""
-    return bool(word.hides) and certain not in (None, word.status, *word.hides)
+    return bool(meaning.hides) and certain not in (None, meaning.status, *meaning.hides)
 
 
 def _says_nothing(reading: Reading | None, words: Sequence[str]) -> bool:
