@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from casebell.alerts import AlertKind, FailureReason, NewAlert, Outcome
-from casebell.notify.dispatcher import POLL
+from casebell.notify.dispatcher import GONE_EVERY, POLL
 from casebell.ops_messages import EventUndecided
 from casebell.sandbox.http_sink import Ending, HttpAnswer, HttpSink
 from casebell.store import leases, outbox
@@ -306,6 +306,19 @@ class TestFailure:
         # Nothing was sent, so no words are on record as sent.
         gone = [row for row in await read_table(store, attempts) if row.reason == "target_gone"]
         assert [(row.title, row.body) for row in gone] == [("", "")] * 2
+
+    async def test_an_alert_that_comes_when_its_channel_is_gone(
+        self, store: Store, sink: HttpSink
+    ) -> None:
+        """Decided before a reload and stored after it, it is given up at once, too."""
+        harness = DispatcherHarness(store, {"ops": channel_to(sink)}, ops=("ops",))
+        async with running(harness):
+            # Nothing was found, and the next look comes later.
+            await harness.pauses(GONE_EVERY)
+            await harness.put("change:1", urgent=True)
+            harness.dispatcher.wake({"slack"})
+            await sink.received(1)
+        assert titles(sink) == ["Casebell operations: URGENT: an alert was not delivered"]
 
 
 class TestEnding:

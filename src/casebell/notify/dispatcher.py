@@ -250,6 +250,9 @@ class Dispatcher:
         for name, worker in self._workers.items():
             if channels is None or name in channels:
                 worker.wakeup.set()
+        if channels is not None and not self._workers.keys() >= set(channels):
+            # Decided before a reload that removed the channel, and stored after it.
+            self._gone.wake()
 
     async def test(self, name: str, *, test_id: str) -> list[tuple[str, SendResult]]:
         """Send a marked test message to each target of a channel, by the real path, and wait.
