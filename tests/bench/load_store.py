@@ -172,7 +172,7 @@ async def _refuse_and_hold(database: Path, *, count: int, end: Micros) -> None:
 
 async def _tell(connection: Connection, now: Micros) -> None:
     """Operations were told of all of it."""
-    for row in await held.untold(connection):
+    for row in await held.unnotified(connection):
         await held.mark_told(
             connection, source=row.source, reason=row.reason, last=row.last, now=now
         )

@@ -241,7 +241,7 @@ async def _settled(database: Path) -> None:
     waiting = (
         "SELECT (SELECT count(*) FROM events WHERE routed_at IS NULL) + (SELECT count(*) FROM "
         "alerts WHERE state NOT IN ('sent', 'failed')) + (SELECT count(*) FROM held WHERE "
-        "told_at IS NULL)"
+        "notified_at IS NULL)"
     )
 
     def over() -> bool:

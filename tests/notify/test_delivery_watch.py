@@ -96,9 +96,9 @@ async def refuse(store: Store, count: int, *, source: str = "parley") -> None:
         await refused.refuse(connection, batch, now=RECEIVED_AT)
 
 
-async def untold(store: Store) -> int:
+async def unnotified(store: Store) -> int:
     """How many held deliveries operations have not heard of."""
-    return sum(row.told_at is None for row in await read_table(store, held_table))
+    return sum(row.notified_at is None for row in await read_table(store, held_table))
 
 
 class TestHeld:
@@ -118,7 +118,7 @@ class TestHeld:
                 "After a fix in the configuration: casebell held release 1"
             )
         ]
-        assert await untold(store) == 0
+        assert await unnotified(store) == 0
         assert harness.wakeups == 1
 
     async def test_each_target_of_operations_hears(self, store: Store) -> None:
@@ -149,10 +149,10 @@ class TestHeld:
                 await harness.watch.check()
             # Waiting costs no transaction either.
             assert begun == []
-        assert await untold(store) == 2
+        assert await unnotified(store) == 2
         harness.clock.advance(HOUR)
         await harness.watch.check()
-        assert await untold(store) == 0
+        assert await unnotified(store) == 0
         messages = await harness.messages()
         assert len(messages) == 2
         assert "New ones: 2." in messages[1]
@@ -165,11 +165,11 @@ class TestHeld:
         harness = WatchHarness(store)
         await harness.watch.check()
         assert len(await harness.messages()) == 1
-        assert await untold(store) == 1
+        assert await unnotified(store) == 1
         harness.clock.advance(HOUR)
         await harness.watch.check()
         assert len(await harness.messages()) == 2
-        assert await untold(store) == 0
+        assert await unnotified(store) == 0
 
     async def test_held_again_within_the_hour_of_its_message(self, store: Store) -> None:
         """A discarded delivery that comes again is new, and is told in the next hour."""
@@ -182,10 +182,10 @@ class TestHeld:
         await hold(store, b"one")
         harness = WatchHarness(store)
         await harness.watch.check()
-        assert (len(await harness.messages()), await untold(store)) == (1, 1)
+        assert (len(await harness.messages()), await unnotified(store)) == (1, 1)
         harness.clock.advance(HOUR)
         await harness.watch.check()
-        assert (len(await harness.messages()), await untold(store)) == (2, 0)
+        assert (len(await harness.messages()), await unnotified(store)) == (2, 0)
 
     async def test_two_servers_tell_once(self, store: Store) -> None:
         """Two watches that see the same deliveries send one message."""
@@ -193,10 +193,10 @@ class TestHeld:
         first, second = WatchHarness(store), WatchHarness(store)
         await asyncio.gather(first.watch.check(), second.watch.check())
         assert len(await first.messages()) == 1
-        assert await untold(store) == 0
+        assert await unnotified(store) == 0
 
     async def test_what_another_server_did_not_count_is_not_marked(self, store: Store) -> None:
-        """Where another server told fewer between our look and our write, the rest stays untold."""
+        """Where another server told fewer between our look and our write, the rest stays so."""
         await hold(store, b"one", b"two")
         harness = WatchHarness(store)
         looked = asyncio.Event()
@@ -219,7 +219,7 @@ class TestHeld:
                 connection, source="parley", reason="invalid_json", last=1, now=now
             )
         await check
-        assert (len(await harness.messages()), await untold(store)) == (1, 1)
+        assert (len(await harness.messages()), await unnotified(store)) == (1, 1)
 
     async def test_nothing_to_tell_costs_no_writing(self, store: Store) -> None:
         """Looking for held deliveries begins no writing transaction."""
@@ -231,7 +231,7 @@ class TestHeld:
         """Where no channel is for operations, nothing waits for one."""
         await hold(store, b"one")
         await WatchHarness(store, ops=()).watch.check()
-        assert await untold(store) == 0
+        assert await unnotified(store) == 0
 
 
 class TestRefused:
@@ -310,4 +310,4 @@ class TestLoop:
         assert await harness.messages() == []
         async with harness.watch:
             await until(harness.messages, "the message to operations")
-        assert await untold(store) == 0
+        assert await unnotified(store) == 0

@@ -236,7 +236,7 @@ async def test_what_cannot_be_understood_is_held(store: Store) -> None:
     (result,) = await readmit(store, source)
     assert (result.status, result.held_id, result.event_id) == ("held", 1, None)
     (row,) = await read_table(store, held_table)
-    assert (bytes(row.body), row.reason, row.told_at) == (b"{}", "missing_receipt", None)
+    assert (bytes(row.body), row.reason, row.notified_at) == (b"{}", "missing_receipt", None)
     (kept,) = await read_table(store, refused)
     assert (kept.held_id, kept.body) == (1, None)
 

@@ -169,7 +169,7 @@ class TestMemory:
             "idempotency_key": None,
             "signature": None,
             "secret_digest": None,
-            "told_at": None,
+            "notified_at": None,
             "readmitted_at": None,
             "event_id": None,
             "held_id": None,

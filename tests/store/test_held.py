@@ -70,10 +70,10 @@ async def rows_of(store: Store, table: Any) -> Sequence[Any]:
         return (await connection.execute(select(table).order_by(table.c[0]))).all()
 
 
-async def untold(store: Store) -> list[tuple[str, str, int]]:
+async def unnotified(store: Store) -> list[tuple[str, str, int]]:
     """What operations would be told: source, reason, how many."""
     async with store.read() as connection:
-        rows = [row._mapping for row in await held.untold(connection)]
+        rows = [row._mapping for row in await held.unnotified(connection)]
     return [(row["source"], row["reason"], row["number"]) for row in rows]
 
 
@@ -100,7 +100,7 @@ class TestHold:
             "address": "203.0.113.7",
             "idempotency_key": "key-1",
             "request_id": "req_1",
-            "told_at": None,
+            "notified_at": None,
             "resolved_at": None,
             "event_id": None,
         }
@@ -133,9 +133,9 @@ class TestHold:
         await resolve(store, held_id, HeldState.DISCARDED)
         assert await hold(store, reason=HeldReason.INVALID_FIELD) == held_id
         [row] = await rows_of(store, held_table)
-        assert (row.state, row.times, row.resolved_at, row.told_at) == ("held", 2, None, None)
+        assert (row.state, row.times, row.resolved_at, row.notified_at) == ("held", 2, None, None)
         assert (row.reason, row.detail) == ("invalid_field", "It is invalid_field.")
-        assert await untold(store) == [("parley", "invalid_field", 1)]
+        assert await unnotified(store) == [("parley", "invalid_field", 1)]
 
     async def test_after_release(self, store: Store) -> None:
         """A body that comes again after its release stays released: its event is known."""
@@ -177,17 +177,17 @@ class TestResolve:
 
 async def test_telling(store: Store) -> None:
     """Operations are told in groups; what came after the telling is told next time."""
-    assert await untold(store) == []
+    assert await unnotified(store) == []
     ids = [await hold(store, b"%d" % n) for n in range(3)]
     await hold(store, b"x", reason=HeldReason.INVALID_RECEIPT)
     await hold(store, b"x", source="torch")
-    assert await untold(store) == [
+    assert await unnotified(store) == [
         ("parley", "invalid_json", 3),
         ("parley", "invalid_receipt", 1),
         ("torch", "invalid_json", 1),
     ]
     async with store.read() as connection:
-        group = (await held.untold(connection))[0]
+        group = (await held.unnotified(connection))[0]
     assert (group.first, group.last) == (ids[0], ids[2])
     await hold(store, b"later")
     async with writing(store) as connection:
@@ -198,10 +198,10 @@ async def test_telling(store: Store) -> None:
             last=group.last,
             now=RECEIVED_AT,
         )
-    assert await untold(store) == [
+    assert await unnotified(store) == [
         ("parley", "invalid_receipt", 1),
         ("torch", "invalid_json", 1),
         ("parley", "invalid_json", 1),
     ]
     await hold(store, b"0")
-    assert ("parley", "invalid_json", 1) in await untold(store)
+    assert ("parley", "invalid_json", 1) in await unnotified(store)

@@ -71,7 +71,7 @@ async def test_partial_indexes(bare_url: str) -> None:
         for index in table.indexes
         if index.dialect_options["sqlite"]["where"] is not None
     }
-    assert {"ix_alerts_waiting", "ix_events_unrouted", "ix_held_untold"} <= found
+    assert {"ix_alerts_waiting", "ix_events_unrouted", "ix_held_unnotified"} <= found
 
 
 async def test_again(bare_url: str) -> None:

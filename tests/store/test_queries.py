@@ -137,7 +137,7 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "undecided": (lambda c: unit_of_work.read_undecided(c, after=5, limit=50), False),
     # Few are being sent at any time.
     "holders": (leases.holders, True),
-    "untold": (held.untold, True),
+    "unnotified": (held.unnotified, True),
     "mark_told": (
         lambda c: held.mark_told(c, source="a", reason="b", last=9, now=1),
         False,
@@ -190,7 +190,7 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
 #: A walk through a partial index meets only what waits.
 _PARTIAL = (
     r"(?! USING (COVERING )?INDEX ix_"
-    r"(events_unrouted|held_untold|alerts_waiting|refused_kept|refused_untold)\b)"
+    r"(events_unrouted|held_unnotified|alerts_waiting|refused_kept|refused_unnotified)\b)"
 )
 _WHOLE_TABLE = re.compile(
     rf"SCAN (events|deliveries|held|refused|changes|cases|alerts|attempts|journal)\b{_PARTIAL}"

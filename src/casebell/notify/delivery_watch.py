@@ -98,7 +98,7 @@ class DeliveryWatch:
 async def _found(connection: Connection) -> list[tuple[OpsMessage, Callable[..., Awaitable[None]]]]:
     """The messages to send, each with the function that marks its deliveries as told."""
     found: list[tuple[OpsMessage, Callable[..., Awaitable[None]]]] = []
-    for row in await held.untold(connection):
+    for row in await held.unnotified(connection):
         message = DeliveriesHeld(
             source=row.source,
             reason=row.reason,

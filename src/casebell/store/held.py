@@ -34,7 +34,7 @@ async def hold(
     row = (await connection.execute(statement)).one_or_none()
     if row is not None:
         held_id = int(row.id)
-        held_again = {**held_now, "told_at": None, "resolved_at": None}
+        held_again = {**held_now, "notified_at": None, "resolved_at": None}
         await connection.execute(
             held.update()
             .where(held.c.id == held_id)
@@ -149,7 +149,7 @@ async def discard(connection: AsyncConnection, held_id: int, *, now: Micros, act
     await resolve(connection, held_id, state=HeldState.DISCARDED, now=now, actor=actor)
 
 
-async def untold(connection: AsyncConnection) -> Sequence[Row[Any]]:
+async def unnotified(connection: AsyncConnection) -> Sequence[Row[Any]]:
     """Held deliveries of which operations were not told, counted by source and reason.
 
     Each count has the detail of its first delivery.
@@ -162,7 +162,7 @@ async def untold(connection: AsyncConnection) -> Sequence[Row[Any]]:
             func.min(held.c.id).label("first"),
             func.max(held.c.id).label("last"),
         )
-        .where(held.c.told_at.is_(None))
+        .where(held.c.notified_at.is_(None))
         .group_by(held.c.source, held.c.reason)
         .subquery()
     )
@@ -177,10 +177,10 @@ async def mark_told(
     await connection.execute(
         held.update()
         .where(
-            held.c.told_at.is_(None),
+            held.c.notified_at.is_(None),
             held.c.source == source,
             held.c.reason == reason,
             held.c.id <= last,
         )
-        .values(told_at=now)
+        .values(notified_at=now)
     )

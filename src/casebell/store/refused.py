@@ -226,7 +226,7 @@ async def rising(connection: AsyncConnection) -> Sequence[Row[Any]]:
     """
     statement = (
         select(refused.c.source, func.count().label("number"), func.max(refused.c.id).label("last"))
-        .where(refused.c.told_at.is_(None), _KEPT)
+        .where(refused.c.notified_at.is_(None), _KEPT)
         .group_by(refused.c.source)
         .having(func.count() >= RISE)
     )
@@ -237,8 +237,10 @@ async def mark_told(connection: AsyncConnection, *, source: str, last: int, now:
     """Record that operations were told of these."""
     await connection.execute(
         refused.update()
-        .where(refused.c.told_at.is_(None), _KEPT, refused.c.source == source, refused.c.id <= last)
-        .values(told_at=now)
+        .where(
+            refused.c.notified_at.is_(None), _KEPT, refused.c.source == source, refused.c.id <= last
+        )
+        .values(notified_at=now)
     )
 
 

@@ -131,8 +131,8 @@ held = Table(
     Column("address", Text, nullable=False),
     Column("idempotency_key", Text),
     Column("request_id", Text, nullable=False),
-    # When operations were told; null means not yet.
-    Column("told_at", BigInteger),
+    # When operations were notified; null means not yet.
+    Column("notified_at", BigInteger),
     Column("resolved_at", BigInteger),
     Column("event_id", BigInteger),
     # The same body again is the same held delivery.
@@ -140,7 +140,7 @@ held = Table(
     # `casebell held list`, and the count of what waits.
     Index(None, "state", "id"),
     # Looked at every ten seconds, nearly always empty.
-    _partial("ix_held_untold", "source", "reason", "id", where="told_at IS NULL"),
+    _partial("ix_held_unnotified", "source", "reason", "id", where="notified_at IS NULL"),
 )
 
 #: The newest deliveries that did not authenticate. One with a credential that can be checked again
@@ -161,8 +161,8 @@ refused = Table(
     Column("signature", Text),
     # Hex: HMAC-SHA256 of the presented secret, under the key in `keys`.
     Column("secret_digest", Text),
-    # When operations were told; null means not yet.
-    Column("told_at", BigInteger),
+    # When operations were notified; null means not yet.
+    Column("notified_at", BigInteger),
     Column("readmitted_at", BigInteger),
     # The result of readmission: one of both.
     Column("event_id", BigInteger),
@@ -174,7 +174,9 @@ refused = Table(
     # The bound on bytes is computed by it, without reading a body.
     _partial("ix_refused_kept", "id", "body_size", where="body IS NOT NULL"),
     # Counted every ten seconds: whether operations should hear of a source.
-    _partial("ix_refused_untold", "source", "id", where="told_at IS NULL AND body IS NOT NULL"),
+    _partial(
+        "ix_refused_unnotified", "source", "id", where="notified_at IS NULL AND body IS NOT NULL"
+    ),
 )
 
 #: Random keys that this database makes for itself.

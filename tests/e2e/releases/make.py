@@ -46,7 +46,7 @@ NEW_TORCH_SECRET = "torch-shared-secret-of-tomorrow"
 #: What must be over before the server is stopped.
 UNDER_WAY = (
     f"SELECT 1 FROM events WHERE routed_at IS NULL AND receipt <> '{UNDECIDED}' UNION ALL "
-    "SELECT 1 FROM held WHERE told_at IS NULL UNION ALL "
+    "SELECT 1 FROM held WHERE notified_at IS NULL UNION ALL "
     "SELECT 1 FROM alerts WHERE state NOT IN ('sent', 'failed') AND "
     "NOT (state = 'retrying' AND channel = 'broken')"
 )

@@ -139,7 +139,7 @@ def upgrade() -> None:
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("idempotency_key", sa.Text(), nullable=True),
         sa.Column("request_id", sa.Text(), nullable=False),
-        sa.Column("told_at", sa.BigInteger(), nullable=True),
+        sa.Column("notified_at", sa.BigInteger(), nullable=True),
         sa.Column("resolved_at", sa.BigInteger(), nullable=True),
         sa.Column("event_id", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_held")),
@@ -147,12 +147,12 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_held_state_id"), "held", ["state", "id"], unique=False)
     op.create_index(
-        "ix_held_untold",
+        "ix_held_unnotified",
         "held",
         ["source", "reason", "id"],
         unique=False,
-        sqlite_where=sa.text("told_at IS NULL"),
-        postgresql_where=sa.text("told_at IS NULL"),
+        sqlite_where=sa.text("notified_at IS NULL"),
+        postgresql_where=sa.text("notified_at IS NULL"),
     )
     op.create_table(
         "journal",
@@ -184,7 +184,7 @@ def upgrade() -> None:
         sa.Column("idempotency_key", sa.Text(), nullable=True),
         sa.Column("signature", sa.Text(), nullable=True),
         sa.Column("secret_digest", sa.Text(), nullable=True),
-        sa.Column("told_at", sa.BigInteger(), nullable=True),
+        sa.Column("notified_at", sa.BigInteger(), nullable=True),
         sa.Column("readmitted_at", sa.BigInteger(), nullable=True),
         sa.Column("event_id", sa.BigInteger(), nullable=True),
         sa.Column("held_id", sa.BigInteger(), nullable=True),
@@ -201,12 +201,12 @@ def upgrade() -> None:
         postgresql_where=sa.text("body IS NOT NULL"),
     )
     op.create_index(
-        "ix_refused_untold",
+        "ix_refused_unnotified",
         "refused",
         ["source", "id"],
         unique=False,
-        sqlite_where=sa.text("told_at IS NULL AND body IS NOT NULL"),
-        postgresql_where=sa.text("told_at IS NULL AND body IS NOT NULL"),
+        sqlite_where=sa.text("notified_at IS NULL AND body IS NOT NULL"),
+        postgresql_where=sa.text("notified_at IS NULL AND body IS NOT NULL"),
     )
     op.create_table(
         "attempts",
