@@ -49,7 +49,7 @@ class Runtime:
         self.metrics = metrics = metrics or Metrics()
         self.in_force = in_force = InForce(Wiring.of(settings, clock=clock))
         self.store = store = Store(settings.storage.url.get_secret_value())
-        owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._owner = owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self.dispatcher = Dispatcher(
             store=store,
             channels=in_force.channels,
@@ -186,10 +186,13 @@ class Runtime:
         )
 
         async def take_up(connection: Connection) -> dict[str, int]:
-            # Before anything is written with a time of today.
-            await follow_journal(connection, now=now, log=self.log)
             # On SQLite the lock proves that no other sender lives; on PostgreSQL `liveness` looks.
-            left_over = await leases.release(connection, now=now) if self.store.is_sqlite else 0
+            alone = self.store.is_sqlite
+            # Before anything is written with a time of today.
+            await follow_journal(
+                connection, owner=None if alone else self._owner, now=now, log=self.log
+            )
+            left_over = await leases.release(connection, now=now) if alone else 0
             await journal.append(connection, [started])
             return {"interrupted": left_over, **await queries.backlog(connection)}
 

@@ -104,7 +104,7 @@ async def test_a_step_while_no_server_ran(store: Store, step: int, moved: bool) 
     await DispatcherHarness(store, {}).put("change:1")
     (before,) = await read_table(store, alerts)
     async with writing(store) as connection:
-        await follow_journal(connection, now=clock.now(), log=book.log)
+        await follow_journal(connection, owner=None, now=clock.now(), log=book.log)
     (after,) = await read_table(store, alerts)
     assert after.not_before == before.not_before - (step * SECOND if moved else 0)
     assert bool(book.named("clock.set_back")) is moved

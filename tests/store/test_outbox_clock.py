@@ -5,7 +5,7 @@ from typing import Any
 from casebell.alerts import AlertKind, NewAlert
 from casebell.store import outbox
 from casebell.store.engine import Store
-from casebell.store.schema import alerts
+from casebell.store.schema import alerts, attempts
 from contracts.stores import read_table
 from contracts.writing import writing
 
@@ -38,7 +38,7 @@ async def test_what_waits_is_brought_forward(store: Store) -> None:
     then = NOW - HOUR + LEASE
     assert await claimed(store, owner="this", now=then) is None
     async with writing(store) as connection:
-        assert await outbox.bring_forward(connection, by=HOUR) == 3
+        assert await outbox.bring_forward(connection, by=HOUR, owner=None) == 3
         assert await outbox.next_due(connection, channel="slack") == NOW - HOUR
     found = [await claimed(store, owner="this", now=then) for _ in range(4)]
     assert found == [("left", True), ("first", False), ("second", False), None]
@@ -50,6 +50,20 @@ async def test_what_has_ended_stays_as_it_is(store: Store) -> None:
     async with writing(store) as connection:
         await outbox.add(connection, [new("ended")], now=NOW)
         await connection.execute(alerts.update().values(state="failed"))
-        assert await outbox.bring_forward(connection, by=HOUR) == 0
+        assert await outbox.bring_forward(connection, by=HOUR, owner=None) == 0
     (row,) = await read_table(store, alerts)
     assert row.not_before == NOW
+
+
+async def test_another_servers_lease_is_its_own_to_move(store: Store) -> None:
+    """Of two servers on one machine each follows its clock; neither takes what the other sends."""
+    async with writing(store) as connection:
+        await outbox.add(connection, [new("sending")], now=NOW)
+    assert await claimed(store, owner="other", now=NOW) == ("sending", False)
+    for owner, count in (("other", 1), ("this", 0)):
+        async with writing(store) as connection:
+            assert await outbox.bring_forward(connection, by=HOUR, owner=owner) == count
+    assert await claimed(store, owner="this", now=NOW - HOUR + LEASE - 1) is None
+    assert await claimed(store, owner="this", now=NOW - HOUR + LEASE) == ("sending", True)
+    rows = await read_table(store, attempts)
+    assert [row.started_at for row in rows] == [NOW - HOUR]

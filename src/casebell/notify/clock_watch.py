@@ -25,13 +25,15 @@ class ClockWatch:
     """Compares the wall clock with the monotonic one; start it with `async with`.
 
     Args:
+        owner: the owner of this server's leases.
         followed: called after due times were moved.
     """
 
     def __init__(
-        self, *, store: Store, clock: Clock, log: Log, followed: Callable[[], None]
+        self, *, store: Store, owner: str, clock: Clock, log: Log, followed: Callable[[], None]
     ) -> None:
         self._store = store
+        self._owner = owner
         self._clock = clock
         self._log = log
         self._followed = followed
@@ -57,26 +59,31 @@ class ClockWatch:
         back = self._ahead - ahead
         if back >= MIN_STEP:
             now = self._clock.now()
-            count = await self._store.transact(_follow, back=back, now=now)
+            count = await self._store.transact(_follow, back=back, owner=self._owner, now=now)
             self._log.info("clock.set_back", seconds=back // _SECOND, alerts=count)
             self._followed()
         self._ahead = ahead
 
 
-async def follow_journal(connection: Connection, *, now: Micros, log: Log) -> None:
+async def follow_journal(
+    connection: Connection, *, owner: str | None, now: Micros, log: Log
+) -> None:
     """Follow a clock that was set back while no server ran: the journal ends with a later time.
 
     The step is at least the difference, by which due times are moved.
+
+    Args:
+        owner: as of `outbox.bring_forward`.
     """
     last_at = await journal.latest_time(connection)
     if last_at is not None and last_at - now >= MIN_STEP:
         back = last_at - now
-        count = await _follow(connection, back=back, now=now)
+        count = await _follow(connection, back=back, owner=owner, now=now)
         log.info("clock.set_back", seconds=back // _SECOND, alerts=count)
 
 
-async def _follow(connection: Connection, *, back: Micros, now: Micros) -> int:
-    count = await outbox.bring_forward(connection, by=back)
+async def _follow(connection: Connection, *, back: Micros, owner: str | None, now: Micros) -> int:
+    count = await outbox.bring_forward(connection, by=back, owner=owner)
     entry = journal.Entry(
         at=now,
         kind="clock.set_back",

@@ -170,7 +170,9 @@ class Dispatcher:
             chance=chance,
             followed=self.wake,
         )
-        self._clock_watch = ClockWatch(store=store, clock=clock, log=log, followed=self.wake)
+        self._clock_watch = ClockWatch(
+            store=store, owner=owner, clock=clock, log=log, followed=self.wake
+        )
         self._channels = channels
         self._workers = {name: self._worker(name) for name in channels().by_name}
         #: Tasks of replaced or removed channels that still send.

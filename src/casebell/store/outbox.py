@@ -8,7 +8,7 @@ repeat".
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, func, or_, select
+from sqlalchemy import Row, and_, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.alerts import Alert, AlertKind, AlertState, Message, NewAlert, NextState, SendResult
@@ -197,15 +197,20 @@ async def record(
     await add(connection, follow, now=finished_at)
 
 
-async def bring_forward(connection: AsyncConnection, *, by: Micros) -> int:
+async def bring_forward(connection: AsyncConnection, *, by: Micros, owner: str | None) -> int:
     """Move the due times of all waiting alerts, and the ends of leases; returns their number.
 
     For a clock that was set back. All move by the same, so that their order is kept.
+
+    Args:
+        owner: whose leases to move. Another server moves its own: moved twice they would end while
+            it sends. None: all, for the only server of a database at its start.
     """
     # Both, of an alert under way: the start of its attempt must not be later than the next one.
+    ours = true() if owner is None else alerts.c.lease_owner == owner
     moved = await connection.execute(
         alerts.update()
-        .where(WAITING)
+        .where(WAITING, or_(alerts.c.state != AlertState.SENDING, ours))
         .values(not_before=alerts.c.not_before - by, lease_until=alerts.c.lease_until - by)
     )
     return moved.rowcount
