@@ -16,23 +16,18 @@ def fixture(
     event_id: str,
     hours: int = 0,
     event_type: str | None = None,
-    receipt_sent: str | None = None,
 ) -> Outgoing:
-    """A sample about this receipt, `hours` into the scenario's day.
+    """A sample about this receipt, its status changed `hours` into the scenario's day.
 
     Args:
-        sample: its name.
-        receipt: the receipt number.
         event_id: the source's id; "" sends none.
-        hours: when the status changed.
         event_type: instead of the sample's.
-        receipt_sent: instead of the receipt number.
     """
     document = document_of(
         *SAMPLES[sample],
         now=_DAY + hours * HOUR,
         event_id=event_id or "none",
-        receipt=receipt_sent or receipt,
+        receipt=receipt,
     )
     if not event_id:
         del document["id"]
@@ -59,7 +54,7 @@ CLAIMED = fixture("parley-received", receipt="IOE0912340003", event_id="evt-1004
 CLAIMED_TORCH = fixture("torch-received", receipt="WAC2690012302", event_id="evt-2002")
 
 NOT_JSON = Outgoing(source="parley", body=b"<html><h1>502 Bad Gateway</h1></html>")
-A_NUMBER = fixture("parley-approved", receipt="", receipt_sent="A123-456-789", event_id="evt-1005")
+A_NUMBER = fixture("parley-approved", receipt="A123-456-789", event_id="evt-1005")
 
 HOSTILE = fixture("parley-hostile", receipt="IOE0912340004", event_id="evt-1006")
 

@@ -8,14 +8,14 @@ import asyncio
 import socket
 import ssl
 import struct
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, Self
 
+from casebell.clock import SystemClock
 from casebell.events import Micros
 
 HOST = "127.0.0.1"
@@ -47,7 +47,7 @@ class HttpRequest:
     #: When its last byte had arrived.
     at: Micros
     #: The sink's answer to it.
-    answer: "HttpAnswer | None" = None
+    answer: "HttpAnswer"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,11 +114,10 @@ class HttpSink:
         """One request and its answer; the connection is not kept."""
         try:
             with suppress(OSError, asyncio.IncompleteReadError, ValueError):
-                request = await _read_request(reader)
-                answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-                self.requests.append(replace(request, answer=answer))
+                request = await self._read_request(reader)
+                self.requests.append(request)
                 self._arrival.set()
-                await _write_answer(writer, answer)
+                await _write_answer(writer, request.answer)
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
@@ -126,16 +125,21 @@ class HttpSink:
             # Over TLS a good end takes two; when the sink goes, it is not waited for.
             writer.transport.abort()
 
-
-async def _read_request(reader: asyncio.StreamReader) -> HttpRequest:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    request_line, *lines = head.split("\r\n")[:-2]
-    method, path, _ = request_line.split(" ", 2)
-    pairs = (line.partition(":") for line in lines)
-    headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    length = min(int(headers.get("content-length", 0)), _MAX_BODY_BYTES)
-    body = await reader.readexactly(length)
-    return HttpRequest(method=method, path=path, headers=headers, body=body, at=now())
+    async def _read_request(self, reader: asyncio.StreamReader) -> HttpRequest:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        request_line, *lines = head.split("\r\n")[:-2]
+        method, path, _ = request_line.split(" ", 2)
+        pairs = (line.partition(":") for line in lines)
+        headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
+        length = min(int(headers.get("content-length", 0)), _MAX_BODY_BYTES)
+        return HttpRequest(
+            method=method,
+            path=path,
+            headers=headers,
+            body=await reader.readexactly(length),
+            at=SystemClock().now(),
+            answer=self._answers.pop(0) if len(self._answers) > 1 else self._answers[0],
+        )
 
 
 async def _write_answer(writer: asyncio.StreamWriter, answer: HttpAnswer) -> None:
@@ -174,8 +178,3 @@ async def wait_until(holds: Callable[[], bool], arrival: asyncio.Event) -> None:
         while not holds():
             arrival.clear()
             await arrival.wait()
-
-
-def now() -> Micros:
-    """The time of the wall clock."""
-    return time.time_ns() // 1000

@@ -1,7 +1,6 @@
 """The messages that came in at the sinks, chat and mail alike."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.policy import default
@@ -38,31 +37,21 @@ class Inbox:
 
     def unread(self) -> int:
         """How many messages `read` would give."""
-        return len(self._arrivals()) - self._read
+        return len(self.all()) - self._read
 
     def read(self) -> list[Arrival]:
         """The messages that came in since the last call."""
-        arrivals = self._arrivals()[self._read :]
+        arrivals = self.all()[self._read :]
         self._read += len(arrivals)
         return arrivals
 
     def all(self) -> list[Arrival]:
         """Every message so far."""
-        return self._arrivals()
-
-    def _arrivals(self) -> list[Arrival]:
-        return sorted([*self._posts(), *self._mails()], key=lambda arrival: arrival.at)
-
-    def _posts(self) -> Iterator[Arrival]:
-        for request in self._http.requests:
-            # A message that the room refused did not reach its readers.
-            if request.answer is not None and request.answer.status < 300:
-                yield _from_post(self._room, request)
-
-    def _mails(self) -> Iterator[Arrival]:
-        for mail in self._mail.mails:
-            for recipient in mail.recipients:
-                yield _from_mail(recipient, mail)
+        # A message that the room refused did not reach its readers.
+        taken = (request for request in self._http.requests if request.answer.status < 300)
+        posts = [_from_post(self._room, request) for request in taken]
+        mails = [_from_mail(to, mail) for mail in self._mail.mails for to in mail.recipients]
+        return sorted([*posts, *mails], key=lambda arrival: arrival.at)
 
 
 def _from_post(room: str, request: HttpRequest) -> Arrival:

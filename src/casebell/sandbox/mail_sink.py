@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
+from casebell.clock import SystemClock
 from casebell.errors import Refusal
 from casebell.events import Micros
-from casebell.sandbox.http_sink import HOST, Ending, now, reset_connection, wait_until
+from casebell.sandbox.http_sink import HOST, Ending, reset_connection, wait_until
 
 try:
-    from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
+    from aiosmtpd.smtp import MISSING, SMTP, AuthResult, LoginPassword
 except ModuleNotFoundError:
     # The module can be imported without the extra; a sink cannot be made.
     _INSTALLED = False
@@ -146,8 +147,8 @@ class SmtpSink:
         user, password = (part.decode() for part in (offered.login, offered.password))
         return AuthResult(success=(user, password) == self._login, handled=False, auth_data=user)
 
-    async def _step(self, step: SmtpStep, server: SMTP) -> str:
-        """The reply reply for this step; "" for the usual one."""
+    async def _reply(self, step: SmtpStep, server: SMTP) -> Any:
+        """The reply for this step; MISSING has aiosmtpd do and say what is usual."""
         answer = self._answers.get(step, SmtpAnswer())
         await asyncio.sleep(answer.delay)
         if answer.ending is not None and server.transport is not None:
@@ -155,7 +156,7 @@ class SmtpSink:
                 reset_connection(server.transport)
             else:
                 server.transport.close()
-        return answer.reply
+        return answer.reply or MISSING
 
     # aiosmtpd finds these by their names.
 
@@ -164,53 +165,35 @@ class SmtpSink:
     ) -> list[str]:
         """Answer the greeting."""
         session.host_name = hostname
-        reply = await self._step(SmtpStep.HELLO, server)
-        return [reply] if reply else responses
+        reply = await self._reply(SmtpStep.HELLO, server)
+        return responses if reply is MISSING else [reply]
 
-    async def handle_HELO(  # noqa: N802 - aiosmtpd's name
-        self, server: SMTP, session: Any, _envelope: Any, hostname: str
-    ) -> str:
+    async def handle_HELO(self, server: SMTP, *_: Any) -> Any:  # noqa: N802 - aiosmtpd's name
         """Answer the plain greeting, which clients try when the other one is refused."""
-        session.host_name = hostname
-        return await self._step(SmtpStep.HELLO, server) or "250 localhost"
+        return await self._reply(SmtpStep.HELLO, server)
 
-    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
-        self, server: SMTP, _session: Any, envelope: Any, address: str, options: list[str]
-    ) -> str:
+    async def handle_MAIL(self, server: SMTP, *_: Any) -> Any:  # noqa: N802 - aiosmtpd's name
         """Take or refuse the sender."""
-        reply = await self._step(SmtpStep.SENDER, server)
-        if reply:
-            return reply
-        envelope.mail_from = address
-        envelope.mail_options.extend(options)
-        return "250 OK"
+        return await self._reply(SmtpStep.SENDER, server)
 
-    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
-        self, server: SMTP, _session: Any, envelope: Any, address: str, options: list[str]
-    ) -> str:
+    async def handle_RCPT(self, server: SMTP, *_: Any) -> Any:  # noqa: N802 - aiosmtpd's name
         """Take or refuse a recipient."""
-        reply = await self._step(SmtpStep.RECIPIENT, server)
-        if reply:
-            return reply
-        envelope.rcpt_tos.append(address)
-        envelope.rcpt_options.extend(options)
-        return "250 OK"
+        return await self._reply(SmtpStep.RECIPIENT, server)
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Any, envelope: Any
-    ) -> str:
+    ) -> Any:
         """Keep or refuse the message."""
-        reply = await self._step(SmtpStep.DATA, server)
-        if reply:
-            return reply
-        mail = Mail(
-            sender=envelope.mail_from,
-            recipients=tuple(envelope.rcpt_tos),
-            content=envelope.original_content,
-            encrypted=session.ssl is not None,
-            user=session.auth_data or "",
-            at=now(),
-        )
-        self.mails.append(mail)
-        self._arrival.set()
-        return "250 OK"
+        reply = await self._reply(SmtpStep.DATA, server)
+        if reply is MISSING:
+            mail = Mail(
+                sender=envelope.mail_from,
+                recipients=tuple(envelope.rcpt_tos),
+                content=envelope.original_content,
+                encrypted=session.ssl is not None,
+                user=session.auth_data or "",
+                at=SystemClock().now(),
+            )
+            self.mails.append(mail)
+            self._arrival.set()
+        return reply

@@ -60,7 +60,7 @@ class DeliveryAnswer:
     status: int
     content: Mapping[str, Any]
     #: How many times it had been tried.
-    tries: int = 1
+    tries: int
     posted_at: Micros
     answered_at: Micros
 
@@ -110,13 +110,34 @@ class Upstream:
     async def __aexit__(self, *_: object) -> None:
         await self._client.__aexit__(None, None, None)
 
-    async def post(self, outgoing: Outgoing, flaw: Flaw | None = None) -> DeliveryAnswer:
-        """Deliver it once.
+    async def post(
+        self, outgoing: Outgoing, flaw: Flaw | None = None, *, tries: int = 1
+    ) -> DeliveryAnswer:
+        """Deliver it once; that is its try number `tries`.
 
         Raises:
             ServerUnreachable: there was no answer.
         """
-        return await self._post(outgoing, flaw, tries=1)
+        posted_at = self._clock.now()
+        headers = self._headers(outgoing, flaw, at=posted_at // _SECOND)
+        body = outgoing.body
+        if flaw is Flaw.CUT_SHORT:
+            body = body[: len(body) // 2]
+        url = f"{self._url()}/webhooks/{outgoing.source}"
+        try:
+            response = await self._client.post(url, content=body, headers=headers)
+            content = response.json()
+        except (httpx2.HTTPError, ValueError):
+            raise ServerUnreachable("The receiver does not answer.") from None
+        answer = DeliveryAnswer(
+            status=response.status_code,
+            content=content if isinstance(content, dict) else {},
+            tries=tries,
+            posted_at=posted_at,
+            answered_at=self._clock.now(),
+        )
+        self.answers.append((outgoing, answer))
+        return answer
 
     async def deliver_with_retries(self, outgoing: Outgoing, *, retry_for: float) -> DeliveryAnswer:
         """Deliver it, again and again with growing waits, until it is answered 2xx or for good.
@@ -134,7 +155,7 @@ class Upstream:
             tries += 1
             over = self._clock.monotonic() + wait > last_moment
             try:
-                answer = await self._post(outgoing, None, tries=tries)
+                answer = await self.post(outgoing, tries=tries)
             except ServerUnreachable:
                 if over:
                     raise
@@ -160,37 +181,14 @@ class Upstream:
 
         return await asyncio.gather(*(take_turn(*delivery) for delivery in deliveries))
 
-    async def _post(self, outgoing: Outgoing, flaw: Flaw | None, *, tries: int) -> DeliveryAnswer:
-        posted_at = self._clock.now()
-        headers = self._headers(outgoing, flaw, at=posted_at // _SECOND)
-        body = outgoing.body
-        if flaw is Flaw.CUT_SHORT:
-            body = body[: len(body) // 2]
-        url = f"{self._url()}/webhooks/{outgoing.source}"
-        try:
-            response = await self._client.post(url, content=body, headers=headers)
-            content = response.json()
-        except (httpx2.HTTPError, ValueError):
-            raise ServerUnreachable("The receiver does not answer.") from None
-        answer = DeliveryAnswer(
-            status=response.status_code,
-            content=content if isinstance(content, dict) else {},
-            tries=tries,
-            posted_at=posted_at,
-            answered_at=self._clock.now(),
-        )
-        self.answers.append((outgoing, answer))
-        return answer
-
     def _headers(self, outgoing: Outgoing, flaw: Flaw | None, *, at: int) -> dict[str, str]:
-        source = self._sources[outgoing.source]
         if flaw is Flaw.UNSIGNED:
             return {"Content-Type": "application/json"}
         secret = self._secrets[outgoing.source]
         if flaw is Flaw.FORGED:
             secret = "a stranger's guess at it"  # noqa: S105 - nobody's secret
         return headers_for(
-            source,
+            self._sources[outgoing.source],
             outgoing.body,
             secret=secret,
             at=at,
