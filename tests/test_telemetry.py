@@ -19,7 +19,7 @@ from prometheus_client import generate_latest
 
 from casebell.clock import iso
 from casebell.errors import StorageUnavailable
-from casebell.notify.wire import SILENT
+from casebell.notify.apprise_warnings import SILENT
 from casebell.telemetry import Metrics, configure_logging, get_logger
 
 SECRET = "vermilion-5e6f"

@@ -10,8 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.alerts import FailureReason, Outcome, SendResult
-from casebell.notify.reasons import MAX_RETRY_AFTER, result_of, retry_after
-from casebell.notify.wire import Exchange, HttpExchange, SmtpFailure
+from casebell.notify.reasons import (
+    MAX_RETRY_AFTER,
+    Exchange,
+    HttpExchange,
+    SmtpFailure,
+    result_of,
+    retry_after,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOW_MICROS = round(NOW.timestamp()) * 1_000_000

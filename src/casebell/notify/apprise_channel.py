@@ -4,15 +4,26 @@ Apprise blocks, so each send runs in a daemon thread of its own. Apprise's pool 
 by all services: six hanging ones would stop all others. And the end of the process waits for the
 threads of any pool. A thread that outlives the channel's timeout is abandoned, at most three of
 them.
+
+Apprise reports a refused login, an unknown name and a bad certificate in the same words. Only its
+debug records tell them apart, and those hold message text and tokens. So the two libraries that
+nearly all of its services use are wrapped once per process. The wrappers record each exchange
+inside `recorded_exchanges()`; elsewhere they change nothing.
 """
 
 import asyncio
+import functools
+import json
+import re
+import smtplib
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+import requests
 from apprise import NotifyFormat
 from apprise.result import AppriseResultStatus
 
@@ -20,17 +31,21 @@ from casebell.alerts import FailureReason, Message, Outcome, SendResult
 from casebell.clock import Clock
 from casebell.errors import ConfigError
 from casebell.notify.apprise_load import Service, load_services
+from casebell.notify.apprise_warnings import mute_loggers
 from casebell.notify.channel import ServiceSettings
 from casebell.notify.markdown import as_markdown
-from casebell.notify.reasons import result_of
+from casebell.notify.reasons import MAIL_STEPS, Exchange, HttpExchange, SmtpFailure, result_of
 from casebell.notify.render import inert, one_line
-from casebell.notify.wire import Exchange, recorded_exchanges
 
 #: Abandoned threads that still run; at that number no send starts until one of them ends.
 MAX_ABANDONED_SENDS: Final = 3
 #: In characters.
 MAX_TITLE: Final = 200
 MAX_BODY: Final = 8000
+
+_ERROR_WORD = re.compile(r"[a-z][a-z0-9_]{2,39}")
+#: The exchanges of this context; None outside `recorded_exchanges()`.
+_recorded: ContextVar[list[Exchange] | None] = ContextVar("casebell_exchanges", default=None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,3 +212,81 @@ def _in_a_thread(
     thread = threading.Thread(target=run, name=name, daemon=True)
     thread.start()
     return thread, done
+
+
+@contextmanager
+def recorded_exchanges() -> Iterator[list[Exchange]]:
+    """Record every exchange that this thread makes inside the block."""
+    _wrap_libraries()
+    recorded: list[Exchange] = []
+    token = _recorded.set(recorded)
+    try:
+        yield recorded
+    finally:
+        _recorded.reset(token)
+
+
+@functools.cache
+def _wrap_libraries() -> None:
+    mute_loggers()
+    wrapped = _recording_http(requests.Session.send)
+    requests.Session.send = wrapped  # type: ignore[method-assign]
+    for step in MAIL_STEPS:
+        setattr(smtplib.SMTP, step, _recording_smtp(step, getattr(smtplib.SMTP, step)))
+
+
+def _recording_http(send: Callable[..., requests.Response]) -> Callable[..., requests.Response]:
+    @functools.wraps(send)
+    def recording(*args: Any, **options: Any) -> requests.Response:
+        recorded = _recorded.get()
+        if recorded is None:
+            return send(*args, **options)
+        try:
+            response = send(*args, **options)
+        except Exception as error:
+            recorded.append(HttpExchange(error=error))
+            raise
+        # The caller reads the body of a streamed answer.
+        body = b"" if options.get("stream") else response.content
+        recorded.append(
+            HttpExchange(
+                status=response.status_code,
+                retry_after=response.headers.get("Retry-After", ""),
+                date=response.headers.get("Date", ""),
+                word=_error_word(body),
+            )
+        )
+        return response
+
+    return recording
+
+
+def _recording_smtp(step: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(call)
+    def recording(*args: Any, **options: Any) -> Any:
+        try:
+            return call(*args, **options)
+        except Exception as error:
+            recorded = _recorded.get()
+            # `sendmail` passes on errors of inner calls, which are recorded already.
+            if recorded is not None and not any(seen.error is error for seen in recorded):
+                # `sendmail` itself raises the server's refusal of the text.
+                refused_text = isinstance(error, smtplib.SMTPDataError)
+                recorded.append(SmtpFailure(step="data" if refused_text else step, error=error))
+            raise
+
+    return recording
+
+
+def _error_word(body: bytes) -> str:
+    """The word in `{"error": "word"}` or in a body that is nothing else; "" for any other."""
+    if len(body) > 2000:
+        return ""
+    text = body.decode("utf-8", "replace").strip()
+    if text.startswith("{"):
+        try:
+            answer = json.loads(text)
+        except (ValueError, RecursionError):
+            return ""
+        text = str(answer.get("error", ""))
+    return text if _ERROR_WORD.fullmatch(text) else ""

@@ -26,9 +26,8 @@ from apprise.plugins import url_to_dict
 from apprise.plugins.base import NotifyBase
 
 from casebell.errors import Problem
-from casebell.notify.apprise_warnings import kept_warnings, without_url
+from casebell.notify.apprise_warnings import kept_warnings, mute_loggers, without_url
 from casebell.notify.channel import ServiceSettings
-from casebell.notify.wire import mute_loggers
 
 #: Share of the channel's timeout that one wait on a socket may take. Less than 1, so that a service
 #: that does not answer is reported as such, and not as an abandoned thread.
@@ -72,7 +71,7 @@ class Service:
     apprise: Apprise = field(repr=False)
     #: The format of its texts.
     format: NotifyFormat
-    #: Whether its exchanges are seen by `casebell.notify.wire`.
+    #: Whether it uses a library whose exchanges are recorded.
     watched: bool
 
 

@@ -1,5 +1,6 @@
-"""Apprise's complaints about a URL that it loads, made safe to show."""
+"""What apprise and its libraries log: muted, but for complaints about a URL, made safe to show."""
 
+import functools
 import logging
 import re
 import threading
@@ -7,10 +8,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import unquote
 
+#: Loggers that write URLs with tokens, or message text.
+_MUTED = ("apprise", "requests", "urllib3")
+#: A level above every record.
+SILENT = logging.CRITICAL * 100
 #: Characters in a row that a word must share with the URL to be hidden.
 _MIN_MATCH = 4
 #: Characters of a complaint that are shown.
 _MAX_SHOWN = 200
+
+
+@functools.cache
+def mute_loggers() -> None:
+    """Turn the libraries' logging off, for the life of the process.
+
+    At debug level their records hold the message and tokens, and a warning of urllib3 holds the
+    whole URL of an answer that it cannot read. The result of a send has the same facts.
+    """
+    for name in _MUTED:
+        logger = logging.getLogger(name)
+        logger.setLevel(SILENT)
+        logger.propagate = False
 
 
 @contextmanager

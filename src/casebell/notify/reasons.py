@@ -9,6 +9,7 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeAlias
@@ -18,10 +19,35 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 from casebell.alerts import FailureReason, Outcome, SendResult
 from casebell.events import Micros
-from casebell.notify.wire import Exchange, HttpExchange, SmtpFailure
 
 #: Seconds; a service that asks for a longer wait is tried after this one.
 MAX_RETRY_AFTER = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HttpExchange:
+    """One HTTP request, with its answer or error."""
+
+    #: Status of the answer; None without one.
+    status: int | None = None
+    #: The headers of these names, as sent; "" without one.
+    retry_after: str = ""
+    date: str = ""
+    #: The single word by which some services name an error: `invalid_token`.
+    word: str = ""
+    error: Exception | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SmtpFailure:
+    """One step of a mail conversation that failed."""
+
+    #: The innermost call of smtplib that raised: one of `MAIL_STEPS`.
+    step: str
+    error: Exception = field(repr=False)
+
+
+Exchange: TypeAlias = HttpExchange | SmtpFailure
 
 _FailureClass: TypeAlias = tuple[Outcome, FailureReason]
 
@@ -93,7 +119,8 @@ _ENHANCED_CODE = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}")
 #: Time-outs by step of a mail conversation; at other steps the message was not sent yet.
 _MAIL_TIMEOUTS = {"__init__": _NO_CONNECTION, "data": _NO_ANSWER}
 
-_STEP_WORDS = {
+#: The calls of smtplib in a mail conversation, in our words.
+MAIL_STEPS = {
     "__init__": "connecting",
     "starttls": "starting TLS",
     "login": "logging in",
@@ -161,18 +188,13 @@ def _http_result(exchange: HttpExchange, *, service: str, now: Micros) -> SendRe
     if exchange.error is not None:
         return _result(_http_error(exchange.error), detail=type(exchange.error).__name__)
     status, word = exchange.status or 0, exchange.word if service == "slack" else ""
-    failure_class = _SLACK_WORDS.get(word) or _http_status(status)
+    # A failure with status 2xx: the service refuses in its body.
+    by_status = _STATUSES.get(status, _SERVER if 500 <= status < 600 else _REJECTED)
+    failure_class = _SLACK_WORDS.get(word, by_status)
     wait = retry_after(exchange.retry_after, date=exchange.date, now=now)
     if 300 <= status < 400:
         return _result(failure_class, detail=f"HTTP {status}: redirects are not followed")
     return _result(failure_class, detail=f"HTTP {status} {word}".rstrip(), wait=wait)
-
-
-def _http_status(status: int) -> _FailureClass:
-    if 500 <= status < 600:
-        return _STATUSES.get(status, _SERVER)
-    # A failure with status 2xx: the service refuses in its body.
-    return _STATUSES.get(status, _REJECTED)
 
 
 def _http_error(error: Exception) -> _FailureClass:
@@ -215,7 +237,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _mail_result(failure: SmtpFailure) -> SendResult:
-    error, step = failure.error, _STEP_WORDS[failure.step]
+    error, step = failure.error, MAIL_STEPS[failure.step]
     code, reply = _mail_reply(error)
     if code is None:
         return _result(_mail_error(failure), detail=f"{type(error).__name__} while {step}")
