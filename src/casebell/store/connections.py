@@ -62,6 +62,9 @@ def postgresql_engine(url: URL, *, pool_size: int, read_only: bool) -> AsyncEngi
         # its own can swallow the cancellation by which the outer one ends.
         pool_timeout=None,
         hide_parameters=True,
+        # The database's own default may be another, in which a writer that has waited for the lock
+        # would not see what others wrote meanwhile.
+        isolation_level="READ COMMITTED",
     )
     _set_up_postgresql(engine)
     if read_only:
