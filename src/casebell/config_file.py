@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from casebell.errors import ConfigError, Problem
+from casebell.errors import ConfigError, ConfigNotFound, Problem
 
 VARIABLE = "CASEBELL_CONFIG"
 FILE_NAME = "config.toml"
@@ -38,18 +38,18 @@ def find(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Path:
     """The configuration file, absolute: `--config`, else `CASEBELL_CONFIG`, else the usual places.
 
     Raises:
-        ConfigError: the file that was named, or each of the usual ones, is missing.
+        ConfigNotFound: the file that was named, or each of the usual ones, is missing.
     """
     named = path or (Path(environ[VARIABLE]) if environ.get(VARIABLE) else None)
     if named is not None:
         if not _is_there(cwd / named):
             origin = "--config" if path else VARIABLE
-            raise _nothing_found(f"There is no file {named}.", origin)
+            raise ConfigNotFound(f"There is no file {named}.", where=origin)
         return cwd / named
     for file in (cwd / FILE_NAME, SYSTEM_FILE):
         if _is_there(file):
             return file
-    raise _nothing_found(f"There is neither ./{FILE_NAME} nor {SYSTEM_FILE}.", "")
+    raise ConfigNotFound(f"There is neither ./{FILE_NAME} nor {SYSTEM_FILE}.")
 
 
 def _is_there(file: Path) -> bool:
@@ -57,12 +57,6 @@ def _is_there(file: Path) -> bool:
         return file.exists()
     except OSError:
         return True  # Reading it will tell why it cannot be reached.
-
-
-def _nothing_found(message: str, where: str) -> ConfigError:
-    hint = f"`casebell init` writes a configuration; --config FILE or {VARIABLE} names another."
-    problem = Problem(key="", message=message, hint=hint, where=where)
-    return ConfigError([problem], message=message, hint=hint)
 
 
 def read_file(file: Path) -> bytes:

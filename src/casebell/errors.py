@@ -2,6 +2,7 @@
 
     CasebellError                 exit 2
     ├── ConfigError               the configuration cannot be used; lists every problem
+    │   └── ConfigNotFound        there is no file
     ├── RefusedDelivery     401   did not authenticate
     │   ├── SignatureMissing, SignatureMalformed, SignatureMismatch, StaleSignature
     │   └── SecretMissing, SecretMismatch
@@ -75,6 +76,18 @@ class ConfigError(CasebellError):
         """All problems at once, in the order of the file."""
         self.problems = tuple(problems)
         super().__init__(message, hint=hint)
+
+
+class ConfigNotFound(ConfigError):
+    """There is no configuration file."""
+
+    code = "config_not_found"
+    hint = "`casebell init` writes a configuration; --config FILE or CASEBELL_CONFIG names another."
+
+    def __init__(self, message: str = "", *, where: str = "") -> None:
+        """`where` is the option or the variable that named a file."""
+        problem = Problem(key="", message=message, hint=self.hint, where=where)
+        super().__init__([problem], message=message)
 
 
 class RefusedDelivery(CasebellError):

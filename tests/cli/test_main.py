@@ -39,9 +39,9 @@ def test_alone_it_shows_help(bare: Installation) -> None:
     ran = bare.run()
     assert ran.err == ""
     assert ran.out.startswith("Usage: casebell ")
-    for name, listed in COMMANDS.items():
+    for name, summary in COMMANDS.items():
         assert f"  {name}" in ran.out
-        assert listed.summary in ran.out
+        assert summary in ran.out
     assert bare.run("--help").out == ran.out
     assert bare.run("--help").code == 0
     for noun, verb in (("events", "export"), ("alerts", "retry"), ("held", "discard")):

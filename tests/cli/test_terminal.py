@@ -4,7 +4,6 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 
 from casebell.cli.terminal import (
     MAX_CELL,
+    Columns,
     OutputFailed,
     ReaderGone,
     json_text,
@@ -72,10 +72,7 @@ def test_a_line_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(capsys.readouterr().out) == 200_001
 
 
-COLUMNS: list[tuple[str, Callable[[Mapping[str, Any]], object]]] = [
-    ("ID", lambda item: item["id"]),
-    ("TEXT", lambda item: item["text"]),
-]
+COLUMNS: Columns = {"ID": "id", "TEXT": lambda item: item["text"]}
 
 
 def test_a_table(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,19 +1,13 @@
 """`casebell classify`: what Casebell makes of official texts."""
 
 import sys
-from typing import Annotated
 
-import typer
-
+from casebell.cli.options import UnusedConfig
 from casebell.cli.terminal import print_json
 from casebell.uscis.classify import classify_text as read_status
 
 
-def classify(
-    _config: Annotated[
-        str | None, typer.Option("--config", hidden=True, help="Taken, as everywhere; not read.")
-    ] = None,
-) -> None:
+def classify(_config: UnusedConfig = None) -> None:
     """Read texts, one a line, from standard input; print what they mean, one JSON object a line."""
     for number, raw in enumerate(sys.stdin.buffer):
         # Editors on Windows begin a file with a byte order mark.

@@ -3,20 +3,21 @@
 It only looks: it makes no file of ours and takes no lock that could keep a server from starting.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import typer
 
 from casebell.cli.local_service import NothingStored
-from casebell.cli.options import Config, settings_for
+from casebell.cli.options import Config
 from casebell.cli.preflight import preflight
 from casebell.cli.service_client import READ_TIMEOUT, ServiceClient
 from casebell.cli.terminal import print_line
 from casebell.clock import SystemClock
-from casebell.errors import CasebellError, ConfigError
+from casebell.errors import CasebellError, ConfigError, ConfigNotFound
 from casebell.runtime import Runtime
-from casebell.settings import Settings
+from casebell.settings import Settings, load
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,22 +33,47 @@ class LayerState:
     code: int = 1
 
 
-def doctor(context: typer.Context, config: Config = None) -> None:
+def doctor(config: Config = None) -> None:
     """Look at every layer from the configuration to what waits."""
-    try:
-        settings = settings_for(context, config)
-        preflight(settings)
-    except ConfigError as error:
-        found = [_configuration(error)]
-    else:
-        found = [LayerState(layer="configuration"), _channels(settings)]
-        found += _running(ServiceClient(context, config))
-    for one in found:
+    worst = 0
+    for one in _layers(config):
         verdict = f"{one.wrong} → {one.then}" if one.wrong else "OK"
         print_line(f"{one.layer + ':':<15}{verdict}")
-    worst = max((one.code for one in found if one.wrong), default=0)
+        if one.wrong:
+            worst = max(worst, one.code)
     if worst:
         raise typer.Exit(worst)
+
+
+def _layers(config: Path | None) -> Iterator[LayerState]:
+    """Each layer; those below one that cannot be looked at are left out."""
+    try:
+        settings = load(config)
+        preflight(settings)
+    except ConfigError as error:
+        yield _configuration(error)
+        return
+    yield LayerState(layer="configuration")
+    yield _channels(settings)
+    client = ServiceClient(config)
+    try:
+        waiting = client.read("waiting")
+    except CasebellError as error:
+        yield _storage(error)
+        return
+    yield LayerState(layer="storage")
+    yield _server(client)
+    failed, held = waiting["failed"], waiting["held"]
+    yield LayerState(
+        layer="alerts",
+        wrong=f"{failed} failed" if failed else "",
+        then="casebell alerts list --state failed",
+    )
+    yield LayerState(
+        layer="held",
+        wrong=f"{held} could not be understood" if held else "",
+        then="casebell held list",
+    )
 
 
 def _configuration(error: ConfigError) -> LayerState:
@@ -58,7 +84,7 @@ def _configuration(error: ConfigError) -> LayerState:
         layer="configuration",
         wrong=f"{key}{first.message.rstrip('.')}{more}",
         # Where no file was found there is nothing to check.
-        then="casebell check" if first.key or "/" in first.where else "casebell init",
+        then="casebell init" if isinstance(error, ConfigNotFound) else "casebell check",
         code=error.exit_code,
     )
 
@@ -75,16 +101,13 @@ def _channels(settings: Settings) -> LayerState:
     return LayerState(layer=layer)
 
 
-def _running(client: ServiceClient) -> list[LayerState]:
-    try:
-        waiting = client.read("waiting")
-    except NothingStored:
-        wrong = "there is no database yet"
-        return [LayerState(layer="storage", wrong=wrong, then="casebell serve", code=3)]
-    except CasebellError as error:
+def _storage(error: CasebellError) -> LayerState:
+    if isinstance(error, NothingStored):
+        wrong, then = "there is no database yet", "casebell serve"
+    else:
+        wrong = error.message.rstrip(".")
         then = error.hint or "see that storage.url is right and may be read by this user"
-        return [LayerState(layer="storage", wrong=error.message.rstrip("."), then=then, code=3)]
-    return [LayerState(layer="storage"), _server(client), *_waiting(waiting)]
+    return LayerState(layer="storage", wrong=wrong, then=then, code=3)
 
 
 def _server(client: ServiceClient) -> LayerState:
@@ -101,19 +124,3 @@ def _server(client: ServiceClient) -> LayerState:
         wrong = f"not ready: {', '.join(failing)}"
         return LayerState(layer=layer, wrong=wrong, then="look at its log")
     return LayerState(layer=layer)
-
-
-def _waiting(waiting: Mapping[str, int]) -> list[LayerState]:
-    failed, held = waiting["failed"], waiting["held"]
-    return [
-        LayerState(
-            layer="alerts",
-            wrong=f"{failed} failed" if failed else "",
-            then="casebell alerts list --state failed",
-        ),
-        LayerState(
-            layer="held",
-            wrong=f"{held} could not be understood" if held else "",
-            then="casebell held list",
-        ),
-    ]

@@ -1,19 +1,22 @@
 """`casebell events`: what was received."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypedDict, Unpack, get_type_hints
 
 import typer
 
-from casebell.cli.options import AsJson, Config, Key, Limit, command_group, settings_for, utf8
+from casebell.cli.options import AsJson, Config, Key, Limit, command_group, utf8
 from casebell.cli.service_client import ServiceClient
-from casebell.cli.terminal import local_time, print_json, print_line, print_rows, print_to_stderr
+from casebell.cli.terminal import local_time, print_answer, print_rows, print_to_stderr
 from casebell.events import Status, Tag
 
-app = command_group("What was received: list, show, export.")
+app = command_group()
+
+#: The status of an event that is stored without its decision.
+NOT_DECIDED = "not decided yet"
 
 
 class Format(StrEnum):
@@ -68,8 +71,8 @@ def with_filters(command: Callable[..., None]) -> Callable[..., None]:
         inspect.Parameter(name, kind, default=None, annotation=annotation)
         for name, annotation in get_type_hints(Filters, include_extras=True).items()
     ]
-    context, *own, _ = inspect.signature(command).parameters.values()
-    parameters = [context, *options, *own]
+    *own, _ = inspect.signature(command).parameters.values()
+    parameters = [*options, *own]
     # Typer reads both.
     vars(command)["__signature__"] = inspect.Signature(parameters)
     command.__annotations__ = {one.name: one.annotation for one in parameters}
@@ -79,45 +82,48 @@ def with_filters(command: Callable[..., None]) -> Callable[..., None]:
 @app.command("list")
 @with_filters
 def list_events(
-    context: typer.Context,
     limit: Limit = 50,
     as_json: AsJson = False,
     config: Config = None,
     **filters: Unpack[Filters],
 ) -> None:
     """Events, newest first."""
-    client = ServiceClient(context, config)
+    client = ServiceClient(config)
     found, last = client.listing("list_events", limit=limit, **filters)
-    back = last["looked_back_to"]
-    empty = "No event matches." if back is None else "None of these matches."
-    print_rows(found, _columns(client.timezone), as_json=as_json, empty=empty)
+    back, zone = last["looked_back_to"], client.timezone
+    print_rows(
+        found,
+        {
+            "ID": "id",
+            "RECEIVED": lambda event: local_time(event["received_at"], zone),
+            "SOURCE": "source",
+            "RECEIPT": "receipt",
+            "STATUS": lambda event: event["status"] or NOT_DECIDED,
+            "TAGS": "tags",
+            "DECISION": lambda event: (event["decision"] or {}).get("outcome", "waits"),
+            "TEXT": "text",
+        },
+        as_json=as_json,
+        empty="No event matches." if back is None else "None of these matches.",
+    )
     if back is not None:
         print_to_stderr(
-            f"Looked back to {local_time(back, client.timezone)}; older ones may match.",
+            f"Looked back to {local_time(back, zone)}; older ones may match.",
             f"Go on with `--until {back}`; `casebell events export` looks through everything.",
         )
 
 
 @app.command("show")
-def show(
-    context: typer.Context,
-    key: Key,
-    as_json: AsJson = False,
-    config: Config = None,
-) -> None:
+def show(key: Key, as_json: AsJson = False, config: Config = None) -> None:
     """One event with every delivery of it."""
-    client = ServiceClient(context, config)
+    client = ServiceClient(config)
     for event in client.read("show_event", key=key):
-        if as_json:
-            print_json(event)
-        else:
-            _print_event(event, client.timezone)
+        print_answer(event, _lines(event, client.timezone), as_json=as_json)
 
 
 @app.command("export")
 @with_filters
 def export(
-    context: typer.Context,
     written: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.JSONL,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="A new file; never overwritten.")
@@ -128,30 +134,12 @@ def export(
     """Everything that matches, oldest first."""
     # By itself, even where a server runs: this can take minutes of the deliveries' processor.
     from casebell.cli.export import export_to
+    from casebell.settings import load
 
-    export_to(settings_for(context, config), written=written, out=out, filters=filters)
-
-
-#: The status of an event that is stored without its decision.
-NOT_DECIDED = "not decided yet"
-
-Columns = list[tuple[str, Callable[[Mapping[str, Any]], object]]]
+    export_to(load(config), written=written, out=out, filters=filters)
 
 
-def _columns(zone: str) -> Columns:
-    return [
-        ("ID", lambda event: event["id"]),
-        ("RECEIVED", lambda event: local_time(event["received_at"], zone)),
-        ("SOURCE", lambda event: event["source"]),
-        ("RECEIPT", lambda event: event["receipt"]),
-        ("STATUS", lambda event: event["status"] or NOT_DECIDED),
-        ("TAGS", lambda event: event["tags"]),
-        ("DECISION", lambda event: (event["decision"] or {}).get("outcome", "waits")),
-        ("TEXT", lambda event: event["text"]),
-    ]
-
-
-def _print_event(event: Mapping[str, Any], zone: str) -> None:
+def _lines(event: Mapping[str, Any], zone: str) -> Iterator[str]:
     for name, value in event.items():
         if name in ("delivered", "body"):
             continue
@@ -165,11 +153,11 @@ def _print_event(event: Mapping[str, Any], zone: str) -> None:
             shown = value if local == value else f"{value} ({local})"
         elif isinstance(value, list):
             shown = " ".join(map(str, value))
-        print_line(f"{name + ':':<18}{'-' if shown in (None, '') else shown}")
+        yield f"{name + ':':<18}{'-' if shown in (None, '') else shown}"
     for one in event["delivered"]:
-        print_line(
+        yield (
             f"{'delivered:':<18}{local_time(one['at'], zone)}, {one['outcome']}, secret "
             f"{one['secret']}, from {one['address'] or 'unknown'}"
         )
-    print_line(f"{'body:':<18}{event['body']}")
-    print_line()
+    yield f"{'body:':<18}{event['body']}"
+    yield ""

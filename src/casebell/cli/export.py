@@ -13,7 +13,14 @@ import typer
 
 from casebell.cli.events import Filters, Format
 from casebell.cli.local_service import open_reading
-from casebell.cli.terminal import json_text, output_errors, plain
+from casebell.cli.terminal import (
+    counted,
+    json_text,
+    output_errors,
+    plain,
+    print_to_stderr,
+    status_line,
+)
 from casebell.errors import BadArgument, Refusal
 from casebell.json_text import encode
 from casebell.service.reading import Reading
@@ -70,15 +77,21 @@ def export_to(settings: Settings, *, written: Format, out: Path | None, filters:
 async def _write(found: Reading, *, written: Format, out: Path | None, filters: Filters) -> None:
     watched = sys.stderr.isatty() and (out is not None or not sys.stdout.isatty())
     # Counting by what no index has takes as long as the export.
-    counted = watched and filters["tag"] is None and filters["text"] is None
-    total = await found.count_events(**filters) if counted else None
+    countable = watched and filters["tag"] is None and filters["text"] is None
+    total = await found.count_events(**filters) if countable else None
     # Before a file is made: a filter may be none.
     async with contextlib.aclosing(found.export_events(**filters)) as events:
-        with _opened(out) as output, _progress(total, shown=watched) as step:
+        with _opened(out) as output, status_line(shown=watched) as show:
             write = _writer(written, output)
+            done = 0
             async for event in events:
                 write(event)
-                step()
+                done += 1
+                if done % _STEP == 0:
+                    of = "" if total is None else f" of {total:,}"
+                    show(f"{done:,}{of} events")
+    if watched:
+        print_to_stderr(f"Wrote {counted(done, 'event')}.")
 
 
 class _Output:
@@ -158,21 +171,3 @@ def _new_file(out: Path) -> TextIO:
     except OSError as error:
         raise Refusal(f"{out} cannot be written: {os.strerror(error.errno or 0)}.") from None
     return os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="")
-
-
-@contextlib.contextmanager
-def _progress(total: int | None, *, shown: bool) -> Iterator[Callable[[], None]]:
-    """Show the progress on standard error where that is a terminal."""
-    done = 0
-
-    def step() -> None:
-        nonlocal done
-        done += 1
-        if shown and done % _STEP == 0:
-            of = "" if total is None else f" of {total:,}"
-            typer.echo(f"\r{done:,}{of} events", err=True, nl=False)
-
-    yield step
-    if shown:
-        what = "event" if done == 1 else "events"
-        typer.echo(f"\rWrote {done:,} {what}.{' ' * 20}", err=True)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from casebell.cli.options import UnusedConfig
 from casebell.cli.terminal import print_line
 from casebell.errors import Refusal
 
@@ -18,9 +19,7 @@ SECRET_BYTES = 32
 
 def init(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write them.")] = Path(),
-    _config: Annotated[
-        str | None, typer.Option("--config", hidden=True, help="Taken, as everywhere; not read.")
-    ] = None,
+    _config: UnusedConfig = None,
 ) -> None:
     """Write a commented config.toml and a .env with generated secrets; never overwrite."""
     template = resources.files("casebell.cli") / "templates"

@@ -11,8 +11,8 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from io import TextIOWrapper
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
 
@@ -34,49 +34,30 @@ READER_GONE = 141
 DEFECT = 3
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Command:
-    """A command as the table below has it."""
-
-    #: Module in `casebell.cli`, and the function or the group in it.
-    target: str
-    #: For the list of commands.
-    summary: str
-
-
-#: Every command, in the order in which help shows them.
-COMMANDS: Mapping[str, Command] = MappingProxyType(
+#: Every command with its line in the list, in the order in which help shows them. The module of its
+#: name has it as the function of its name, or as the group `app`.
+COMMANDS: Mapping[str, str] = MappingProxyType(
     {
-        "init": Command(target="init:init", summary="Write a first config.toml and .env."),
-        "check": Command(
-            target="check:check", summary="Check the configuration; tell who hears what."
-        ),
-        "serve": Command(target="serve:serve", summary="Receive deliveries and send alerts."),
-        "reload": Command(
-            target="reload:reload", summary="Have the server read its configuration again."
-        ),
-        "demo": Command(target="demo:demo", summary="See a complete run on this machine."),
-        "send": Command(target="send:send", summary="Post a delivery as a source would."),
-        "classify": Command(target="classify:classify", summary="Tell what official texts mean."),
-        "events": Command(target="events:app", summary="What was received: list, show, export."),
-        "why": Command(target="why:why", summary="What became of an event, as sentences."),
-        "alerts": Command(target="alerts:app", summary="Who was told: list, retry."),
-        "held": Command(
-            target="held:app", summary="What could not be understood: list, release, discard."
-        ),
-        "refused": Command(
-            target="refused:app", summary="What did not authenticate: list, readmit."
-        ),
-        "channels": Command(target="channels:app", summary="Ways to reach people: test."),
-        "backup": Command(
-            target="backup:backup", summary="Copy the database, also while it is in use."
-        ),
-        "restore": Command(target="backup:restore", summary="Put a backup where no database is."),
-        "doctor": Command(
-            target="doctor:doctor", summary="One line for each layer: OK, or what to do."
-        ),
+        "init": "Write a first config.toml and .env.",
+        "check": "Check the configuration; tell who hears what.",
+        "serve": "Receive deliveries and send alerts.",
+        "reload": "Have the server read its configuration again.",
+        "demo": "See a complete run on this machine.",
+        "send": "Post a delivery as a source would.",
+        "classify": "Tell what official texts mean.",
+        "events": "What was received: list, show, export.",
+        "why": "What became of an event, as sentences.",
+        "alerts": "Who was told: list, retry.",
+        "held": "What could not be understood: list, release, discard.",
+        "refused": "What did not authenticate: list, readmit.",
+        "channels": "Ways to reach people: test.",
+        "backup": "Copy the database, also while it is in use.",
+        "restore": "Put a backup where no database is.",
+        "doctor": "One line for each layer: OK, or what to do.",
     }
 )
+#: Modules whose name is not the command's.
+_MODULES = {"restore": "backup"}
 
 
 class Commands(TyperGroup):
@@ -96,18 +77,19 @@ class Commands(TyperGroup):
             near = difflib.get_close_matches(cmd_name, COMMANDS, n=1)
             meant = "".join(f" Did you mean {name!r}?" for name in near)
             ctx.fail(f"There is no command {cmd_name!r}.{meant}")
-        module, _, name = COMMANDS[cmd_name].target.partition(":")
-        part = getattr(importlib.import_module(f"casebell.cli.{module}"), name)
-        if not isinstance(part, typer.Typer):
-            alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-            alone.command(cmd_name)(part)
-            part = alone
-        return typer.main.get_command(part)
+        name = _MODULES.get(cmd_name, cmd_name)
+        module = importlib.import_module(f"casebell.cli.{name}")
+        if (group := getattr(module, "app", None)) is not None:
+            group.info.help = COMMANDS[cmd_name]
+            return typer.main.get_command(group)
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+        alone.command(cmd_name)(getattr(module, cmd_name))
+        return typer.main.get_command(alone)
 
     def format_commands(self, _ctx: Any, formatter: Any) -> None:
         """Their list in the help, for which none is imported."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, command.summary) for name, command in COMMANDS.items()])
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 app = typer.Typer(
@@ -129,7 +111,7 @@ def _version(given: bool) -> None:
 @app.callback()
 def root(
     config: Annotated[
-        str | None,
+        Path | None,
         typer.Option("--config", metavar="FILE", help="The configuration file; also after a verb."),
     ] = None,
     debug: Annotated[

@@ -1,14 +1,14 @@
 """The options that commands share, and their configuration."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from casebell.errors import ConfigError
-
-if TYPE_CHECKING:
-    from casebell.settings import Settings
+from casebell.cli.terminal import print_error
+from casebell.errors import ConfigError, ConfigNotFound
 
 
 def utf8(text: str | None) -> str | None:
@@ -24,9 +24,23 @@ def utf8(text: str | None) -> str | None:
     return text
 
 
+def named_anywhere(context: typer.Context, file: Path | None) -> Path | None:
+    """The configuration that is named after the verb, else the one before it."""
+    return file or context.find_root().params.get("config")
+
+
 Config = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help="The configuration file.", show_default=False),
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        callback=named_anywhere,
+        help="The configuration file.",
+        show_default=False,
+    ),
+]
+UnusedConfig = Annotated[
+    str | None, typer.Option("--config", hidden=True, help="Taken, as everywhere; not read.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Limit = Annotated[
@@ -36,25 +50,25 @@ Key = Annotated[
     str, typer.Argument(metavar="KEY", callback=utf8, help="The source's key, or our number.")
 ]
 #: As far as the numbers of rows go.
-Number = Annotated[int, typer.Argument(metavar="ID", min=1, max=10**18 - 1)]
+MAX_NUMBER = 10**18 - 1
+Number = Annotated[int, typer.Argument(metavar="ID", min=1, max=MAX_NUMBER)]
 
 
-def command_group(verbs: str) -> typer.Typer:
+def command_group() -> typer.Typer:
     """A group of commands."""
-    return typer.Typer(
-        help=verbs, no_args_is_help=True, add_completion=False, rich_markup_mode=None
-    )
+    group = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+    # Without a callback typer would make one command of a group of one.
+    group.callback()(lambda: None)
+    return group
 
 
-def settings_for(context: typer.Context, config: Path | None) -> "Settings":
-    """The configuration a command works with: named after the verb, before it, or found."""
-    from casebell.settings import load
-
-    named = config or context.find_root().params.get("config")
-    return load(Path(named) if named else None)
-
-
-def file_was_found(error: ConfigError) -> bool:
-    """Whether a configuration file was found: the error is of its content."""
-    # Where no file was found, the problem stands in none: "", "--config", "CASEBELL_CONFIG".
-    return any(problem.key or "/" in problem.where for problem in error.problems)
+@contextlib.contextmanager
+def unusable_is_no() -> Iterator[None]:
+    """Where the answer is no, exit code 1: the configuration is there and cannot be used."""
+    try:
+        yield
+    except ConfigNotFound:
+        raise
+    except ConfigError as error:
+        print_error(error)
+        raise typer.Exit(1) from None

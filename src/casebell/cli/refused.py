@@ -1,14 +1,15 @@
 """`casebell refused`: deliveries that did not authenticate, and checking them again."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
-from casebell.cli.options import AsJson, Config, Limit, command_group, utf8
+from casebell.cli.options import MAX_NUMBER, AsJson, Config, Limit, command_group, utf8
 from casebell.cli.service_client import ServiceClient
-from casebell.cli.terminal import local_time, print_json, print_line, print_rows
+from casebell.cli.terminal import local_time, print_answer, print_line, print_rows
 
-app = command_group("What did not authenticate: list, readmit.")
+app = command_group()
 
 OfSource = Annotated[
     str | None,
@@ -18,7 +19,6 @@ OfSource = Annotated[
 
 @app.command("list")
 def list_refused(
-    context: typer.Context,
     source: OfSource = None,
     error: Annotated[
         str | None,
@@ -29,20 +29,20 @@ def list_refused(
     config: Config = None,
 ) -> None:
     """Refused deliveries, newest first."""
-    client = ServiceClient(context, config)
+    client = ServiceClient(config)
     found, _ = client.listing("list_refused", source=source, error=error, limit=limit)
     zone = client.timezone
     print_rows(
         found,
-        [
-            ("ID", lambda one: one["id"]),
-            ("RECEIVED", lambda one: local_time(one["at"], zone)),
-            ("SOURCE", lambda one: one["source"]),
-            ("ERROR", lambda one: one["error"]),
-            ("ADDRESS", lambda one: one["address"]),
-            ("SIZE", lambda one: one["size"]),
-            ("READMITTABLE", _readmittable),
-        ],
+        {
+            "ID": "id",
+            "RECEIVED": lambda one: local_time(one["at"], zone),
+            "SOURCE": "source",
+            "ERROR": "error",
+            "ADDRESS": "address",
+            "SIZE": "size",
+            "READMITTABLE": _readmittable,
+        },
         as_json=as_json,
         empty="No refusal matches.",
     )
@@ -50,10 +50,9 @@ def list_refused(
 
 @app.command("readmit")
 def readmit(
-    context: typer.Context,
     numbers: Annotated[
         list[int] | None,
-        typer.Argument(metavar="ID", min=1, max=10**18 - 1, help="Which; one or more."),
+        typer.Argument(metavar="ID", min=1, max=MAX_NUMBER, help="Which; one or more."),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="All that can be checked again.")
@@ -68,26 +67,22 @@ def readmit(
         raise typer.BadParameter("Name the deliveries by ID, or write --all.")
     if chosen and source is not None:
         raise typer.BadParameter("--source narrows --all; it does not go with IDs.")
-    answer = ServiceClient(context, config).do("readmit_refused", ids=chosen, source=source)
-    if as_json:
-        for one in answer["refused"]:
-            print_json(one)
-    else:
-        for one in answer["refused"]:
-            print_line(_sentence(one))
-        if not answer["refused"]:
-            print_line("Nothing that was refused can be checked again.")
+    answer = ServiceClient(config).do("readmit_refused", ids=chosen, source=source)
+    for one in answer["refused"]:
+        print_answer(one, [_sentence(one)], as_json=as_json)
+    if not (answer["refused"] or as_json):
+        print_line("Nothing that was refused can be checked again.")
     if answer["refused"] and not answer["readmitted"]:
         raise typer.Exit(1)
 
 
-def _readmittable(one: dict[str, Any] | Any) -> str:
+def _readmittable(one: Mapping[str, Any]) -> str:
     if one["readmitted_at"] is not None:
         return "is readmitted"
     return "yes" if one["readmittable"] else "no"
 
 
-def _sentence(one: dict[str, Any]) -> str:
+def _sentence(one: Mapping[str, Any]) -> str:
     """What became of one, as a sentence."""
     number, event = one["refused"], one["event"]
     sentences = {

@@ -9,21 +9,20 @@ from typing import Annotated
 import httpx2
 import typer
 
-from casebell.cli.options import Config, settings_for, utf8
+from casebell.cli.options import Config, utf8
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import print_line
 from casebell.clock import SystemClock
 from casebell.errors import ConfigError, NotFound, ServerUnreachable
 from casebell.kinds import KINDS
 from casebell.sandbox.deliveries import SAMPLES, body_of, headers_for
-from casebell.settings import Settings, SourceSettings
+from casebell.settings import Settings, SourceSettings, load
 
 #: Seconds for an answer.
 TIMEOUT = 30
 
 
 def send(
-    context: typer.Context,
     body: Annotated[
         Path | None, typer.Option("--body", metavar="FILE", help="The exact bytes to send.")
     ] = None,
@@ -49,11 +48,11 @@ def send(
         raise typer.BadParameter(f"One of: {', '.join(SAMPLES)}.", param_hint="--sample")
     clock = SystemClock()
     kind = SAMPLES[sample][0].name if sample else None
-    settings = _settings(context, config, needed=to is None or secret is None)
+    settings = _settings(config, needed=to is None or secret is None)
     sender = _source(settings, source, kind)
     content = _read(body) if body else body_of(*SAMPLES[sample or ""], now=clock.now())
     if to is None:
-        destination = _running_server(context, config)
+        destination = _running_server(config)
     else:
         destination = Destination(url=to.rstrip("/"), verify=True)
     headers = headers_for(sender, content, secret=secret, at=clock.now() // 1_000_000)
@@ -97,9 +96,9 @@ def _post(
         ) from None
 
 
-def _settings(context: typer.Context, config: Path | None, *, needed: bool) -> Settings | None:
+def _settings(config: Path | None, *, needed: bool) -> Settings | None:
     try:
-        return settings_for(context, config)
+        return load(config)
     except ConfigError:
         # With an address and a secret given, nothing of a configuration is needed.
         if needed or config is not None:
@@ -142,9 +141,9 @@ class Destination:
     verify: ssl.SSLContext | bool
 
 
-def _running_server(context: typer.Context, config: Path | None) -> Destination:
+def _running_server(config: Path | None) -> Destination:
     """The running server, as it says itself."""
-    answer = ServiceClient(context, config).ask_server("address")
+    answer = ServiceClient(config).ask_server("address")
     if answer is None:
         raise ServerUnreachable(
             "No server of this configuration runs here.",

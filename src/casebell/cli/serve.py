@@ -12,13 +12,12 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-import typer
 import uvicorn
 import uvloop
 
 import casebell
 from casebell.app import REQUEST_GRACE, build
-from casebell.cli.options import Config, settings_for
+from casebell.cli.options import Config
 from casebell.cli.preflight import preflight
 from casebell.clock import SystemClock
 from casebell.errors import Refusal
@@ -42,9 +41,9 @@ OWN_FILES = 256
 MAX_FILES = 2 * MAX_CONNECTIONS + OWN_FILES
 
 
-def serve(context: typer.Context, config: Config = None) -> None:
+def serve(config: Config = None) -> None:
     """Migrate the database, receive deliveries and send alerts until told to stop."""
-    settings = settings_for(context, config)
+    settings = load(config)
     preflight(settings)
     configure_logging(sys.stdout)
     files = _allow_files()

@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from casebell.config_file import find, socket_in
-from casebell.errors import BadArgument, CasebellError, Problem, ServerUnreachable
+from casebell.errors import BadArgument, CasebellError, ConfigError, Problem, ServerUnreachable
 from casebell.json_text import encode
 
 #: Seconds for the answer to a question, and to a command: a channel's test may take its timeout
@@ -31,17 +31,14 @@ class ServerRefused(CasebellError):
     def __init__(self, content: Mapping[str, Any]) -> None:
         """`content` is the server's error in full."""
         self.exit_code = int(content["exit_code"])
-        #: Of a configuration that it was to load.
-        self.problems = [Problem(**problem) for problem in content["problems"]]
         super().__init__(content["message"], hint=content["hint"])
 
 
 class ServiceClient:
     """The verbs of the service by name, for a command with its configuration."""
 
-    def __init__(self, context: typer.Context, config: Path | None) -> None:
-        named = config or context.find_root().params.get("config")
-        self._file = find(Path(named) if named else None, os.environ, Path.cwd())
+    def __init__(self, config: Path | None) -> None:
+        self._file = find(config, os.environ, Path.cwd())
         self._socket = socket_in(self._file, os.environ) or _socket_by_settings(self._file)
         #: The time zone of what is printed; known with the first answer.
         self.timezone = "UTC"
@@ -132,6 +129,8 @@ class ServiceClient:
             return answer["value"]
         if error["code"] == BadArgument.code:
             raise typer.BadParameter(error["message"])
+        if error["problems"]:
+            raise ConfigError([Problem(**problem) for problem in error["problems"]])
         raise ServerRefused(error)
 
     def _locally(self, way: str, verb: str, arguments: Mapping[str, object]) -> Any:

@@ -11,13 +11,17 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 import typer
 
 from casebell.errors import CasebellError, ConfigError
 from casebell.json_text import ascii_line, encode
+
+#: The columns of a listing by their headings: the name of a field, or what is made of an item.
+Columns: TypeAlias = Mapping[str, str | Callable[[Mapping[str, Any]], object]]
 
 #: Characters of one line, and of a cell of a listing where no terminal limits it.
 MAX_LINE = 200_000
@@ -73,9 +77,23 @@ def print_line(text: str = "") -> None:
     _print(_cut(plain(text[: MAX_LINE + 1]), MAX_LINE))
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 event`, `1,203 events`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def print_answer(answer: Mapping[str, Any], sentences: Iterable[str], *, as_json: bool) -> None:
+    """Print what there is to say of one thing: as JSON, or as lines for people."""
+    if as_json:
+        print_json(answer)
+    else:
+        for sentence in sentences:
+            print_line(sentence)
+
+
 def print_rows(
-    items: Iterable[Mapping[str, Any]],
-    columns: Sequence[tuple[str, Callable[[Mapping[str, Any]], object]]],
+    items: Sequence[Mapping[str, Any]],
+    columns: Columns,
     *,
     as_json: bool,
     empty: str,
@@ -85,17 +103,16 @@ def print_rows(
 
     The last column is cut where the terminal ends; `whole` cuts nothing.
     """
-    listed = list(items)
     if as_json:
-        for item in listed:
+        for item in items:
             print_json(item)
         return
-    if not listed:
+    if not items:
         print_line(empty)
         return
-    table = [[heading for heading, _ in columns]]
     limit = MAX_LINE if whole else MAX_CELL
-    table += [[_cell(read(item), limit) for _, read in columns] for item in listed]
+    read = [itemgetter(one) if isinstance(one, str) else one for one in columns.values()]
+    table = [list(columns), *([_cell(of(item), limit) for of in read] for item in items)]
     widths = [max(len(row[place]) for row in table) for place in range(len(columns) - 1)]
     room = limit if whole else _room(sum(widths) + 2 * len(widths))
     for *cells, last in table:
@@ -154,6 +171,24 @@ def print_to_stderr(sentence: str, hint: str = "") -> None:
     typer.echo(_cut(plain(sentence), MAX_LINE), err=True)
     if hint:
         typer.echo(f"  {plain(hint)}", err=True)
+
+
+@contextlib.contextmanager
+def status_line(*, shown: bool) -> Iterator[Callable[[str], None]]:
+    """A line on standard error that says how far something is; cleared at the end."""
+    last = ""
+
+    def show(text: str) -> None:
+        nonlocal last
+        if shown and text != last:
+            typer.echo(f"\r{text:<{len(last)}}", err=True, nl=False)
+            last = text
+
+    try:
+        yield show
+    finally:
+        if last:
+            typer.echo(f"\r{' ' * len(last)}\r", err=True, nl=False)
 
 
 def _print(text: str) -> None:

@@ -3,11 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import typer
-
 from casebell.cli.options import AsJson, Config, Key
 from casebell.cli.service_client import ServiceClient
-from casebell.cli.terminal import local_time, print_json, print_line
+from casebell.cli.terminal import local_time, print_answer
 from casebell.events import Flag, KeyBasis
 
 _BASIS = {
@@ -31,22 +29,11 @@ _FLAGS = {
 _UNKNOWN = "a word that this release does not know"
 
 
-def why(
-    context: typer.Context,
-    key: Key,
-    as_json: AsJson = False,
-    config: Config = None,
-) -> None:
+def why(key: Key, as_json: AsJson = False, config: Config = None) -> None:
     """What became of an event: verification, change, rules, alerts and attempts."""
-    client = ServiceClient(context, config)
-    stories = client.read("why", key=key)
-    for story in stories:
-        if as_json:
-            print_json(story)
-            continue
-        for sentence in _sentences(story, client.timezone):
-            print_line(sentence)
-        print_line()
+    client = ServiceClient(config)
+    for story in client.read("why", key=key):
+        print_answer(story, _sentences(story, client.timezone), as_json=as_json)
 
 
 def _sentences(story: Mapping[str, Any], zone: str) -> Iterator[str]:
@@ -119,3 +106,4 @@ def _alerts(story: Mapping[str, Any], zone: str) -> Iterator[str]:
                 f"    Attempt {one['number']}, {local_time(one['finished_at'], zone)}: "
                 f"{one['outcome']}{f' ({detail})' if detail else ''}."
             )
+    yield ""
