@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Self
 
 from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
@@ -44,7 +45,7 @@ class Loop:
         self._finishing = False
         self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "Loop":
+    async def __aenter__(self) -> Self:
         if self._at_once:
             self._wakeup.set()
         self._task = asyncio.create_task(self._run(), name=self._name)

@@ -12,7 +12,13 @@ from casebell.store.schema import journal
 from contracts.case_events import case_event
 from contracts.channel_contract import load
 from contracts.clock_and_log import ManualClock, RecordingLog
-from contracts.stores import disk_failure, failing_statements, read_table, store_undecided
+from contracts.stores import (
+    disk_failure,
+    failing_statements,
+    is_idle,
+    read_table,
+    store_undecided,
+)
 from contracts.writing import writing
 from notify.harness import channels_of
 from waiting import until
@@ -25,6 +31,7 @@ class AlarmHarness:
         self.clock = ManualClock()
         self.recording = RecordingLog()
         self.room = room
+        self.store = store
         channel = load(f"json://127.0.0.1:{room.port}/ops")
         self.alarm = StorageAlarm(
             store=store,
@@ -34,11 +41,16 @@ class AlarmHarness:
         )
 
     async def seconds(self, count: float) -> None:
-        """Let time pass, a look at a time."""
+        """Let time pass, a test of the storage at a time."""
         for _ in range(round(count / CHECK_EVERY)):
-            await until(lambda: self.clock.asleep, "a loop that waits")
+            await self.rests()
             self.clock.advance(CHECK_EVERY)
-        await until(lambda: self.clock.asleep, "a loop that waits")
+        await self.rests()
+
+    async def rests(self) -> None:
+        """Wait until the alarm waits for its next test of the storage, or for a failure."""
+        failed = self.store.failed
+        await until(lambda: self.clock.asleep or is_idle(failed), "the alarm to rest")
 
     def titles(self) -> list[str]:
         """What the room was told."""
@@ -68,9 +80,9 @@ async def test_one_message_while_it_lasts(store: Store, watch: AlarmHarness) -> 
     """However long nothing can be stored, operations hear of it once, and once when it is over."""
     with failing_statements(store, lambda _statement: disk_failure()):
         await fail_to_store(store)
-        await watch.seconds(NOTIFY_AFTER)
+        await watch.seconds(NOTIFY_AFTER - 1)
         assert watch.titles() == []
-        await watch.seconds(2)
+        await watch.seconds(1)
         assert watch.titles() == [FAILS]
         await watch.seconds(60)
         assert watch.titles() == [FAILS]

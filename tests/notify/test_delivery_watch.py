@@ -288,7 +288,7 @@ class TestLoop:
         """What is held while it runs is told as soon as it is woken."""
         harness = WatchHarness(store)
         async with harness.watch:
-            await until(lambda: is_idle(harness.watch._loop._wakeup), "the loop to rest")
+            await until(lambda: is_idle(harness.watch._wakeup), "the loop to rest")
             assert harness.watch.alive
             await hold(store, b"one")
             harness.watch.wake()
@@ -305,7 +305,7 @@ class TestLoop:
 
         with failing_statements(store, broken):
             async with harness.watch:
-                await until(lambda: is_idle(harness.watch._loop._wakeup), "the loop to rest")
+                await until(lambda: is_idle(harness.watch._wakeup), "the loop to rest")
                 assert harness.watch.alive
         assert await harness.messages() == []
         async with harness.watch:

@@ -17,14 +17,14 @@ from casebell.store import journal
 from casebell.store.engine import Store
 from casebell.telemetry import Log
 
-#: Seconds between two checks.
+#: Seconds between two tests of a storage that failed.
 CHECK_EVERY = 1.0
 #: Seconds that a failure must last before operations are told: a lock may be held for a moment.
 NOTIFY_AFTER = 5.0
 
 
-class StorageAlarm:
-    """Watches the store; start it with `async with`.
+class StorageAlarm(Loop):
+    """Woken by a failure of the store; start it with `async with`.
 
     Args:
         channels: returns the channels in force.
@@ -38,50 +38,40 @@ class StorageAlarm:
         clock: Clock,
         log: Log,
     ) -> None:
+        super().__init__(
+            self._watch, name="storage-alarm", wakeup=store.failed, clock=clock, log=log
+        )
         self._store = store
         self._channels = channels
-        self._clock = clock
-        self._log = log
         #: The store's count of failures when writing last worked.
         self._seen_failures = store.failures
-        #: When the failure began (monotonic seconds), and whether operations were told.
-        self._since: float | None = None
+        #: Whether operations were told of the present failure.
         self._ops_notified = False
-        self._loop = Loop(
-            self._check, name="storage-alarm", every=CHECK_EVERY, clock=clock, log=log
-        )
-
-    async def __aenter__(self) -> "StorageAlarm":
-        await self._loop.__aenter__()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """End."""
-        await self._loop.__aexit__()
 
     @property
     def failing(self) -> bool:
         """Whether writing failed and nothing was stored since."""
         return self._store.failures != self._seen_failures
 
-    async def _check(self) -> None:
-        now = self._clock.monotonic()
-        if self._since is None:
-            if self.failing:
-                self._since = now
+    async def _watch(self) -> None:
+        """Test the storage until it works again."""
+        if not self.failing:
             return
-        lasted = round(now - self._since)
-        if await self._works(lasted):
-            self._since = None
-            self._seen_failures = self._store.failures
-            self._log.info("storage.works", seconds=lasted)
-            if self._ops_notified:
-                self._ops_notified = False
-                await self._notify_ops(StorageWorks(seconds=lasted))
-        elif not self._ops_notified and lasted >= NOTIFY_AFTER:
-            self._ops_notified = True
-            self._log.error("storage.fails", seconds=lasted)
-            await self._notify_ops(StorageFails(seconds=lasted))
+        began = self._clock.monotonic()
+        while True:
+            await self._clock.sleep(CHECK_EVERY)
+            lasted = round(self._clock.monotonic() - began)
+            if await self._works(lasted):
+                break
+            if not self._ops_notified and lasted >= NOTIFY_AFTER:
+                self._ops_notified = True
+                self._log.error("storage.fails", seconds=lasted)
+                await self._notify_ops(StorageFails(seconds=lasted))
+        self._seen_failures = self._store.failures
+        self._log.info("storage.works", seconds=lasted)
+        if self._ops_notified:
+            self._ops_notified = False
+            await self._notify_ops(StorageWorks(seconds=lasted))
 
     async def _works(self, lasted: int) -> bool:
         """Whether a journal entry can be stored.

@@ -6,6 +6,7 @@ times are moved back as well. A clock that is set forward only ends waits early,
 """
 
 from collections.abc import Callable
+from typing import Self
 
 from casebell.clock import Clock
 from casebell.events import Micros
@@ -21,7 +22,7 @@ MIN_STEP: Micros = 2_000_000
 _SECOND: Micros = 1_000_000
 
 
-class ClockWatch:
+class ClockWatch(Loop):
     """Compares the wall clock with the monotonic one; start it with `async with`.
 
     Args:
@@ -32,23 +33,16 @@ class ClockWatch:
     def __init__(
         self, *, store: Store, owner: str, clock: Clock, log: Log, followed: Callable[[], None]
     ) -> None:
+        # While the storage fails nothing is claimed either, and the step is found afterwards.
+        super().__init__(self._check, name="clock-watch", every=CHECK_EVERY, clock=clock, log=log)
         self._store = store
         self._owner = owner
-        self._clock = clock
-        self._log = log
         self._followed = followed
-        self._ahead = self._wall_ahead()
-        # While the storage fails nothing is claimed either, and the step is found afterwards.
-        self._loop = Loop(self._check, name="clock-watch", every=CHECK_EVERY, clock=clock, log=log)
 
-    async def __aenter__(self) -> "ClockWatch":
+    async def __aenter__(self) -> Self:
+        # `follow_journal` has followed every step before the start.
         self._ahead = self._wall_ahead()
-        await self._loop.__aenter__()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """End."""
-        await self._loop.__aexit__()
+        return await super().__aenter__()
 
     def _wall_ahead(self) -> Micros:
         """How far the wall clock is ahead of the monotonic one."""

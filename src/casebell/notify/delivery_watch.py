@@ -19,8 +19,10 @@ from casebell.telemetry import Log, Metrics
 CHECK_EVERY = 10.0
 
 
-class DeliveryWatch:
+class DeliveryWatch(Loop):
     """Finds deliveries that operations were not told of; start it with `async with`.
+
+    Wake it when a delivery was held or refused.
 
     Args:
         ops: returns the targets of operations in force.
@@ -37,38 +39,18 @@ class DeliveryWatch:
         log: Log,
         followed: Callable[[], None] = lambda: None,
     ) -> None:
-        self._store = store
-        self._ops = ops
-        self._clock = clock
-        self._metrics = metrics
-        self._log = log
-        self._followed = followed
-        self._loop = Loop(
+        super().__init__(
             self.check,
             name="delivery-watch",
             every=CHECK_EVERY,
             at_once=True,
             clock=clock,
             log=log,
-            storage_fails=lambda: metrics.storage_errors.labels("notify").inc(),
+            storage_fails=metrics.storage_errors.labels("notify").inc,
         )
-
-    async def __aenter__(self) -> "DeliveryWatch":
-        await self._loop.__aenter__()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """End; messages that are due are sent after the next start."""
-        await self._loop.__aexit__()
-
-    @property
-    def alive(self) -> bool:
-        """Whether its loop runs."""
-        return self._loop.alive
-
-    def wake(self) -> None:
-        """Check soon: a delivery was held or refused."""
-        self._loop.wake()
+        self._store = store
+        self._ops = ops
+        self._followed = followed
 
     async def check(self) -> None:
         """Send the messages that are due: one an hour for each source and reason.

@@ -62,6 +62,8 @@ class Store:
         self._breaker = CircuitBreaker(probe=self._probe, failed=self._count)
         #: Writing transactions that failed, ever.
         self.failures = 0
+        #: Set at each of them; whoever waits for it clears it.
+        self.failed = asyncio.Event()
 
     async def open(self) -> Self:
         """Take the lock, migrate to this release's tables, and be ready to write.
@@ -217,6 +219,7 @@ class Store:
 
     def _count(self) -> None:
         self.failures += 1
+        self.failed.set()
 
     def _limited(self, *, writes: bool) -> AbstractAsyncContextManager[asyncio.Timeout]:
         """The time-out of one use; SQLite has none, since a file always answers or fails."""
