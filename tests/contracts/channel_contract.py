@@ -7,17 +7,19 @@ import asyncio
 import re
 import unicodedata
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
 import pytest
+from pydantic import SecretStr
 
 from casebell.alerts import FailureReason, Message, Outcome, SendResult
 from casebell.clock import SystemClock
 from casebell.events import Micros
 from casebell.notify.apprise_channel import AppriseChannel, load_channel
 from casebell.notify.render import inert
+from casebell.settings import ChannelSettings
 from contracts.leaks import LeakWatch
 
 #: Seconds after which a channel gives a silent service up; a busy machine hands a message over
@@ -59,35 +61,12 @@ back\slash \[click\](https://evil.example) \\[click](https://evil.example)
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Secret:
-    """A string that hides itself, as settings have it."""
-
-    value: str = field(repr=False)
-
-    def get_secret_value(self) -> str:
-        """The string."""
-        return self.value
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """A channel's settings, for tests."""
-
-    urls: Sequence[Secret]
-    name: str = "team"
-    to: Sequence[str] = ()
-    insecure: bool = False
-    timeout: float = 5.0
-    pace: float = 0.0
-
-
 def load(
     *urls: str, to: Sequence[str] = (), timeout: float = 5.0, pace: float = 0.0
 ) -> AppriseChannel:
     """A channel over these URLs, on the machine's clock."""
-    secrets = tuple(Secret(value=url) for url in urls)
-    settings = Settings(urls=secrets, to=to, timeout=timeout, pace=pace)
+    secrets = tuple(map(SecretStr, urls))
+    settings = ChannelSettings(name="team", urls=secrets, to=tuple(to), timeout=timeout, pace=pace)
     return load_channel(settings, schemas=(), clock=SystemClock())
 
 

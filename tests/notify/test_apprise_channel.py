@@ -16,18 +16,18 @@ import apprise.plugins.slack
 import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from pydantic import SecretStr
 
 from casebell.alerts import FailureReason, Outcome
 from casebell.events import Micros
 from casebell.notify.apprise_channel import MAX_ABANDONED_SENDS, AppriseChannel, load_channel
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.sandbox.mail_sink import SmtpSink
+from casebell.settings import ChannelSettings
 from contracts.channel_contract import (
     LINK,
     MESSAGE,
     ChannelSetup,
-    Secret,
-    Settings,
     load,
     outcome_and_reason,
 )
@@ -368,8 +368,9 @@ class SteppingClock:
 async def test_sends_keep_the_channels_pace(sink: HttpSink) -> None:
     """At least `pace` seconds lie between the starts of two sends; the first does not wait."""
     clock = SteppingClock()
-    urls = (Secret(value=f"json://127.0.0.1:{sink.port}/x"),)
-    channel = load_channel(Settings(urls=urls, pace=1.5), schemas=(), clock=clock)
+    url = SecretStr(f"json://127.0.0.1:{sink.port}/x")
+    settings = ChannelSettings(name="team", urls=(url,), pace=1.5)
+    channel = load_channel(settings, schemas=(), clock=clock)
     for _ in range(3):
         assert (await channel.send(target="json", message=MESSAGE)).delivered
     clock.elapsed += 1.0

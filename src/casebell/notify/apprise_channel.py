@@ -32,10 +32,10 @@ from casebell.clock import Clock
 from casebell.errors import ConfigError
 from casebell.notify.apprise_load import Service, load_services
 from casebell.notify.apprise_warnings import mute_loggers
-from casebell.notify.channel import ServiceSettings
 from casebell.notify.markdown import as_markdown
 from casebell.notify.reasons import MAIL_STEPS, Exchange, HttpExchange, SmtpFailure, result_of
 from casebell.notify.render import inert, one_line
+from casebell.settings import ChannelSettings
 
 #: Abandoned threads that still run; at that number no send starts until one of them ends.
 MAX_ABANDONED_SENDS: Final = 3
@@ -57,7 +57,7 @@ class _ThreadResult:
 
 
 def load_channel(
-    settings: ServiceSettings, *, schemas: tuple[str, ...], clock: Clock
+    settings: ChannelSettings, *, schemas: tuple[str, ...], clock: Clock
 ) -> "AppriseChannel":
     """Load every target of a channel; nothing is sent.
 

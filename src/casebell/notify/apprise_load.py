@@ -12,7 +12,7 @@ import hashlib
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import ip_address
@@ -27,7 +27,7 @@ from apprise.plugins.base import NotifyBase
 
 from casebell.errors import Problem
 from casebell.notify.apprise_warnings import kept_warnings, mute_loggers, without_url
-from casebell.notify.channel import ServiceSettings
+from casebell.settings import ChannelSettings
 
 #: Share of the channel's timeout that one wait on a socket may take. Less than 1, so that a service
 #: that does not answer is reported as such, and not as an abandoned thread.
@@ -84,7 +84,7 @@ class _NotUsable(Exception):
 
 
 def load_services(
-    settings: ServiceSettings, *, schemas: Sequence[str]
+    settings: ChannelSettings, *, schemas: Sequence[str]
 ) -> tuple[dict[str, Service], list[Problem]]:
     """The services by safe label, and every problem.
 
@@ -93,51 +93,35 @@ def load_services(
     mute_loggers()
     _plugins()
     where = f"channels.{settings.name}"
+    several = len(settings.urls) > 1
+    recipients: Sequence[str | None] = [entry.strip() for entry in settings.to] or [None]
     services: dict[str, Service] = {}
     problems: list[Problem] = []
-    for target in _targets(settings):
-        try:
-            service = _load(target.url, target.recipient, settings=settings, schemas=schemas)
-        except _NotUsable as wrong:
-            key = f"{where}.{wrong.key or target.key}"
-            problems.append(Problem(key=key, message=wrong.message, hint=wrong.hint))
-            continue
-        label = target.recipient or "-".join(filter(None, (service.kind, target.mark)))
-        if label in services:
-            twice = f"{where}.{'to' if target.recipient else target.key}"
-            problems.append(Problem(key=twice, message=f"names the target {label} twice"))
-        services[label] = service
+    for place, secret in enumerate(settings.urls, start=1):
+        url = secret.get_secret_value().strip()
+        url_key = f"urls[{place}]" if several else "url"
+        for recipient in recipients:
+            try:
+                service = _load(url, recipient, settings=settings, schemas=schemas)
+            except _NotUsable as wrong:
+                key = f"{where}.{wrong.key or url_key}"
+                problems.append(Problem(key=key, message=wrong.message, hint=wrong.hint))
+                continue
+            label = recipient or service.kind
+            if several and not recipient:
+                # Not the place of the URL: if the order of `urls` changes, an alert that waits must
+                # not go to another chat.
+                label += f"-{hashlib.sha256(url.encode()).hexdigest()[:6]}"
+            if label in services:
+                twice = f"{where}.{'to' if recipient else url_key}"
+                problems.append(Problem(key=twice, message=f"names the target {label} twice"))
+            services[label] = service
     # A mistake in the URL is found once for each recipient.
     return services, list(dict.fromkeys(problems))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Target:
-    """A service URL with one recipient, or with those that the URL itself names."""
-
-    #: Where the URL stands in the channel's table: `url`, `urls[2]`.
-    key: str
-    url: str = field(repr=False)
-    recipient: str | None = None
-    #: Tells it from others of its service. It never depends on the order of `urls`: an alert that
-    #: waits must not go to another chat.
-    mark: str = ""
-
-
-def _targets(settings: ServiceSettings) -> Iterator[_Target]:
-    several = len(settings.urls) > 1
-    for place, secret in enumerate(settings.urls, start=1):
-        url = secret.get_secret_value().strip()
-        key = f"urls[{place}]" if several else "url"
-        for recipient in settings.to:
-            yield _Target(key=key, url=url, recipient=recipient.strip())
-        if not settings.to:
-            mark = hashlib.sha256(url.encode()).hexdigest()[:6] if several else ""
-            yield _Target(key=key, url=url, mark=mark)
-
-
 def _load(
-    url: str, recipient: str | None, *, settings: ServiceSettings, schemas: Sequence[str]
+    url: str, recipient: str | None, *, settings: ChannelSettings, schemas: Sequence[str]
 ) -> Service:
     parts = _parse(url)
     plugin = _plugins()[parts["schema"]]
@@ -232,8 +216,6 @@ def _refuse_parameters(parts: Mapping[str, Any]) -> None:
 
 def _address(parts: dict[str, Any], plugin: type[NotifyBase], recipient: str) -> None:
     """Make the recipient the only one."""
-    if not recipient:
-        raise _NotUsable("has an empty entry", key="to")
     tokens = {**plugin.template_tokens, **plugin.template_args}
     if "targets" not in {spec.get("map_to", name) for name, spec in tokens.items()}:
         raise _NotUsable("is for services that take recipients; this one takes none", key="to")

@@ -1,6 +1,6 @@
-"""The interfaces of a channel: its settings, and its use by the dispatcher."""
+"""A channel as the dispatcher uses it, and all channels of one configuration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,48 +8,6 @@ from casebell.alerts import Message, SendResult
 from casebell.notify.escalate import EscalationPolicy
 from casebell.notify.render import Style
 from casebell.ops_targets import OpsTargets
-
-
-class HiddenText(Protocol):
-    """A string whose repr does not show it."""
-
-    def get_secret_value(self) -> str:
-        """The string."""
-        ...
-
-
-class ServiceSettings(Protocol):
-    """The settings that a channel's services are loaded from."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        ...
-
-    @property
-    def urls(self) -> Sequence[HiddenText]:
-        """Service URLs, at least one."""
-        ...
-
-    @property
-    def to(self) -> Sequence[str]:
-        """Recipients, each a target; empty for services without recipients."""
-        ...
-
-    @property
-    def insecure(self) -> bool:
-        """Whether it may send plain text to another machine."""
-        ...
-
-    @property
-    def timeout(self) -> float:
-        """Seconds one send may take."""
-        ...
-
-    @property
-    def pace(self) -> float:
-        """Least seconds between the starts of two sends."""
-        ...
 
 
 class Channel(Protocol):
