@@ -4,11 +4,10 @@ import asyncio
 import os
 import random
 import signal
-import sys
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -96,59 +95,47 @@ async def _demo(scenario: Sequence[Step], *, once: bool, configuration: str | No
 
 async def _play(scenario: Sequence[Step], environment: DemoEnvironment) -> bool:
     """Play the steps and print their lines; whether every step came out as promised."""
+    number = 0
     try:
         took = await environment.server.start()
         print_line(f"The server is ready after {took:.1f} s: {environment.server.url}")
+        for number, step in enumerate(scenario, start=1):
+            print_line()
+            _print_styled(f"{number:>2}  {step.title}", bold=True)
+            async for about, text in step.play(environment):
+                print_line(f"    {about:<9} {text}")
+            surplus = [f"{one.recipient}: {one.title}" for one in environment.inbox.read()]
+            expect("messages beyond those", expected="none", got="; ".join(surplus) or "none")
     except CasebellError as error:
         await _print_failure_and_log(error, environment)
-        return False
-    for number, step in enumerate(scenario, start=1):
-        print_line()
-        _styled(f"{number:>2}  {step.title}", bold=True)
-        try:
-            await _play_step(step, environment)
-        except CasebellError as error:
-            await _print_failure_and_log(error, environment)
+        if number:
             print_line()
             print_line(f"Step {number} of {len(scenario)} did not come out as promised.")
-            return False
+        return False
     return True
-
-
-async def _play_step(step: Step, environment: DemoEnvironment) -> None:
-    async for about, text in step.play(environment):
-        print_line(f"    {about:<9} {text}")
-    surplus = [f"{arrival.recipient}: {arrival.title}" for arrival in environment.inbox.read()]
-    expect("messages beyond those", expected="none", got="; ".join(surplus) or "none")
 
 
 async def _print_failure_and_log(error: CasebellError, environment: DemoEnvironment) -> None:
     _print_failure(error)
-    try:
-        # The line of a wrong answer says why it was given, and is written after the answer.
-        await _wait_for_log_of_last_answer(environment)
-    except StepFailed as missing:
-        _print_failure(missing)
+    request_ids = [one.content.get("request_id") for _, one in environment.upstream.answers]
+    if request_ids and request_ids[-1] is not None:
+        try:
+            # The line of a wrong answer says why it was given, and is written after the answer.
+            await environment.server.logged(str(request_ids[-1]))
+        except StepFailed as missing:
+            _print_failure(missing)
     print_line("    The last lines of the server's log:")
     for logged in environment.server.tail(_TAIL):
         print_line(f"      {logged}")
 
 
-async def _wait_for_log_of_last_answer(environment: DemoEnvironment) -> None:
-    if not environment.upstream.answers:
-        return
-    _, answer = environment.upstream.answers[-1]
-    if (request_id := answer.content.get("request_id")) is not None:
-        await environment.server.logged(str(request_id))
-
-
 def _print_failure(error: CasebellError) -> None:
     if isinstance(error, StepFailed):
-        _styled(f"    NOT AS EXPECTED: {error.what}", fg="red")
+        _print_styled(f"    NOT AS EXPECTED: {error.what}", fg="red")
         print_line(f"      expected  {one_line(error.expected, limit=_MAX_CHARS)}")
         print_line(f"      got       {one_line(error.got, limit=_MAX_CHARS)}")
     else:
-        _styled(f"    NOT AS EXPECTED: {error.message}", fg="red")
+        _print_styled(f"    NOT AS EXPECTED: {error.message}", fg="red")
 
 
 async def _keep_running(environment: DemoEnvironment) -> int:
@@ -213,8 +200,6 @@ def _print_event(who: str, what: str) -> None:
     print_line(f"{datetime.now().astimezone():%H:%M:%S}  {who:<26} {what}")
 
 
-def _styled(text: str, *, bold: bool = False, fg: str | None = None) -> None:
-    if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
-        text = typer.style(text, bold=bold, fg=fg)
-    # Our own words; what comes from outside goes through `line`.
-    typer.echo(text)
+def _print_styled(text: str, **style: Any) -> None:
+    # Our own words; what comes from outside goes through `print_line`.
+    typer.secho(text, color=False if "NO_COLOR" in os.environ else None, **style)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import csv
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,10 +20,11 @@ from casebell.cli.terminal import (
     print_to_stderr,
     status_line,
 )
-from casebell.errors import BadArgument, Refusal
+from casebell.errors import BadArgument
 from casebell.json_text import encode
 from casebell.service.reading import Reading
 from casebell.settings import Settings
+from casebell.store.new_file import new_file
 
 #: Columns of a CSV export: the fields of an event in docs/contract.md.
 CSV_FIELDS = (
@@ -140,34 +140,19 @@ def _csv_cell(value: object, shown: Callable[[str], str]) -> object:
 
 @contextlib.contextmanager
 def _opened(out: Path | None) -> Iterator[_Output]:
-    """Where the export goes; a new file that is not finished is removed."""
+    """Where the export goes; a new file has its name once it is whole."""
     if out is None:
         output = _Output(sys.stdout, "Standard output")
         yield output
         output.finish()
         return
-    file = _new_file(out)
-    output = _Output(file, str(out))
-    try:
-        yield output
-        output.finish()
-    except BaseException:
-        out.unlink()
-        raise
-    finally:
-        # What could not be written is not tried again.
-        with contextlib.suppress(OSError):
-            file.close()
-
-
-def _new_file(out: Path) -> TextIO:
-    try:
-        # As private as the database it comes from.
-        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        raise Refusal(
-            f"{out} exists already; nothing was written.", hint="Name a new file."
-        ) from None
-    except OSError as error:
-        raise Refusal(f"{out} cannot be written: {os.strerror(error.errno or 0)}.") from None
-    return os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="")
+    with new_file(out) as part:
+        file = part.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+        output = _Output(file, str(out))
+        try:
+            yield output
+            output.finish()
+        finally:
+            # What could not be written is not tried again.
+            with contextlib.suppress(OSError):
+                file.close()

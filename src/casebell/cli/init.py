@@ -1,8 +1,10 @@
 """`casebell init`: a first configuration."""
 
+import contextlib
 import os
 import secrets
 import shlex
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +14,7 @@ import typer
 from casebell.cli.options import UnusedConfig
 from casebell.cli.terminal import print_line
 from casebell.errors import Refusal
+from casebell.store.new_file import new_file
 
 #: Bytes of a generated secret; 32 are as many as HMAC-SHA256 can use.
 SECRET_BYTES = 32
@@ -45,36 +48,20 @@ def init(
     print_line(f"  3. casebell serve{named}")
 
 
-def _write_all(directory: Path, contents: dict[Path, str]) -> None:
-    """Write every file, or none.
+def _write_all(directory: Path, contents: Mapping[Path, str]) -> None:
+    """Write every file; none where one of them exists.
 
     Raises:
-        Refusal: one of them is there, or the directory cannot be written.
+        Refusal: one of them exists, or the directory cannot be written.
     """
-    written: list[Path] = []
+    hint = "Name another directory: casebell init DIR"
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for path in contents:
-            # A link that leads nowhere is somebody's file as well.
-            if path.exists() or path.is_symlink():
-                raise Refusal(
-                    f"{path} exists already; nothing was written.",
-                    hint="Name another directory: casebell init DIR",
-                )
-        for path, content in contents.items():
-            _write_private(path, content)
-            written.append(path)
+        with contextlib.ExitStack() as files:
+            for path, content in contents.items():
+                files.enter_context(new_file(path)).write_text(content)
+    except Refusal as error:
+        raise Refusal(error.message, hint=hint) from None
     except OSError as error:
-        for path in written:
-            path.unlink()
-        raise Refusal(
-            f"{directory} cannot be written: {os.strerror(error.errno or 0)}.",
-            hint="Name another directory: casebell init DIR",
-        ) from None
-
-
-def _write_private(path: Path, content: str) -> None:
-    """Create a file that only its owner can read; fail if it is there."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(content)
+        reason = os.strerror(error.errno or 0)
+        raise Refusal(f"{directory} cannot be written: {reason}.", hint=hint) from None
