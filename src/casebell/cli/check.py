@@ -1,20 +1,27 @@
 """`casebell check`: would this configuration do what the firm means?"""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from casebell.alerts import Alert, AlertKind
 from casebell.cli.options import Config, unusable_is_no
 from casebell.cli.preflight import preflight
 from casebell.cli.terminal import counted, print_json, print_line, print_rows
 from casebell.clock import SystemClock
+from casebell.events import Case, Delivery, VerifiedDelivery
+from casebell.notify.channel import Policy
 from casebell.notify.load import policies
+from casebell.notify.render import CaseFacts, render_case
+from casebell.receive.understand import understand
+from casebell.route.classification import Meanings, classify_event
 from casebell.route.coverage import coverage
 from casebell.route.rules import compile_rules
 from casebell.runtime import Runtime
-from casebell.sandbox.sample_rendering import render_samples
-from casebell.settings import Settings, load
+from casebell.sandbox.deliveries import SAMPLES, body_of
+from casebell.settings import Settings, SourceSettings, load
 
 
 def check(
@@ -33,7 +40,7 @@ def check(
         for row in covered:
             print_json(row)
         return
-    count = render_samples(policies(settings))
+    count = _render_samples(policies(settings))
     _print_settings(settings, runtime)
     print_rows(
         covered,
@@ -65,3 +72,44 @@ def _print_settings(settings: Settings, runtime: Runtime) -> None:
         print_line(f"Channel       {name}: {', '.join(channel.targets)}")
     print_line(f"Operations    {', '.join(settings.ops.notify) or 'nobody'}")
     print_line()
+
+
+def _render_samples(policies: Mapping[str, Policy]) -> int:
+    """Classify and render every sample for each channel; return how many messages were made.
+
+    A mistake shows before a real delivery comes.
+    """
+    count = 0
+    now = SystemClock().now()
+    for kind, sample in SAMPLES.values():
+        source = SourceSettings(name=kind.name, kind=kind.name, header="X-Sample")
+        delivery = Delivery(
+            source=kind.name,
+            body=body_of(kind, sample, now=now),
+            headers=(),
+            address="",
+            received_at=now,
+            request_id="sample",
+        )
+        verified = VerifiedDelivery(delivery=delivery, secret_label=kind.name)
+        event = understand(verified, source)
+        classified = classify_event(event, Meanings(kinds={kind.name: kind.name}))
+        for name, policy in policies.items():
+            alert = Alert(
+                id=0,
+                kind=AlertKind.CASE,
+                subject="sample",
+                channel=name,
+                target=name,
+                rules=("sample",),
+                urgent=False,
+                attempts=1,
+                created_at=now,
+                may_repeat=False,
+                event_id=0,
+                change_id=0,
+            )
+            facts = CaseFacts(event_id=0, event=classified, case=Case(receipt=event.receipt))
+            render_case(alert, facts, policy.style)
+            count += 1
+    return count

@@ -21,14 +21,12 @@ from casebell.settings import Settings, load
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LayerState:
-    """The state of one layer."""
+class Fault:
+    """What is wrong with a layer."""
 
-    layer: str
-    #: "" where all is well.
-    wrong: str = ""
+    what: str
     #: The command, or the thing, to do next.
-    then: str = ""
+    then: str
     #: 1: it needs attention; 2: the configuration; 3: it cannot be told.
     code: int = 1
 
@@ -36,91 +34,69 @@ class LayerState:
 def doctor(config: Config = None) -> None:
     """Look at every layer from the configuration to what waits."""
     worst = 0
-    for one in _layers(config):
-        verdict = f"{one.wrong} → {one.then}" if one.wrong else "OK"
-        print_line(f"{one.layer + ':':<15}{verdict}")
-        if one.wrong:
-            worst = max(worst, one.code)
+    for layer, fault in _layers(config):
+        verdict = f"{fault.what} → {fault.then}" if fault else "OK"
+        print_line(f"{layer + ':':<15}{verdict}")
+        worst = max(worst, fault.code if fault else 0)
     if worst:
         raise typer.Exit(worst)
 
 
-def _layers(config: Path | None) -> Iterator[LayerState]:
-    """Each layer; those below one that cannot be looked at are left out."""
+def _layers(config: Path | None) -> Iterator[tuple[str, Fault | None]]:
+    """Each layer by its name; those below one that cannot be looked at are left out."""
     try:
         settings = load(config)
         preflight(settings)
     except ConfigError as error:
-        yield _configuration(error)
+        yield "configuration", _unusable(error)
         return
-    yield LayerState(layer="configuration")
-    yield _channels(settings)
+    yield "configuration", None
+    yield "channels", _channels(settings)
     client = ServiceClient(config)
     try:
         waiting = client.read("waiting")
-    except CasebellError as error:
-        yield _storage(error)
+    except NothingStored:
+        yield "storage", Fault(what="there is no database yet", then="casebell serve", code=3)
         return
-    yield LayerState(layer="storage")
-    yield _server(client)
+    except CasebellError as error:
+        then = error.hint or "see that storage.url is right and may be read by this user"
+        yield "storage", Fault(what=error.message.rstrip("."), then=then, code=3)
+        return
+    yield "storage", None
+    yield "server", _server(client)
     failed, held = waiting["failed"], waiting["held"]
-    yield LayerState(
-        layer="alerts",
-        wrong=f"{failed} failed" if failed else "",
-        then="casebell alerts list --state failed",
-    )
-    yield LayerState(
-        layer="held",
-        wrong=f"{held} could not be understood" if held else "",
-        then="casebell held list",
-    )
+    list_failed, list_held = "casebell alerts list --state failed", "casebell held list"
+    yield "alerts", Fault(what=f"{failed} failed", then=list_failed) if failed else None
+    yield "held", Fault(what=f"{held} could not be understood", then=list_held) if held else None
 
 
-def _configuration(error: ConfigError) -> LayerState:
+def _unusable(error: ConfigError) -> Fault:
     first, *others = error.problems
     key = f"{first.key}: " if first.key else ""
     more = f" (and {len(others)} more)" if others else ""
-    return LayerState(
-        layer="configuration",
-        wrong=f"{key}{first.message.rstrip('.')}{more}",
-        # Where no file was found there is nothing to check.
-        then="casebell init" if isinstance(error, ConfigNotFound) else "casebell check",
-        code=error.exit_code,
-    )
+    # Where no file was found there is nothing to check.
+    then = "casebell init" if isinstance(error, ConfigNotFound) else "casebell check"
+    return Fault(what=f"{key}{first.message.rstrip('.')}{more}", then=then, code=error.exit_code)
 
 
-def _channels(settings: Settings) -> LayerState:
-    layer = "channels"
+def _channels(settings: Settings) -> Fault | None:
     try:
         Runtime(settings, clock=SystemClock())
     except CasebellError:
-        return LayerState(layer=layer, wrong="one cannot be loaded", then="casebell check")
-    if not settings.channels:
-        wrong = "there is none, so nobody is alerted"
-        return LayerState(layer=layer, wrong=wrong, then=f"add one to {settings.path}")
-    return LayerState(layer=layer)
+        return Fault(what="one cannot be loaded", then="casebell check")
+    if settings.channels:
+        return None
+    return Fault(what="there is none, so nobody is alerted", then=f"add one to {settings.path}")
 
 
-def _storage(error: CasebellError) -> LayerState:
-    if isinstance(error, NothingStored):
-        wrong, then = "there is no database yet", "casebell serve"
-    else:
-        wrong = error.message.rstrip(".")
-        then = error.hint or "see that storage.url is right and may be read by this user"
-    return LayerState(layer="storage", wrong=wrong, then=then, code=3)
-
-
-def _server(client: ServiceClient) -> LayerState:
-    layer = "server"
+def _server(client: ServiceClient) -> Fault | None:
     try:
         checks = client.ask_server("checks", timeout=READ_TIMEOUT)
     except CasebellError:
-        wrong = "it does not answer"
-        return LayerState(layer=layer, wrong=wrong, then="look at its log, restart it", code=3)
+        return Fault(what="it does not answer", then="look at its log, restart it", code=3)
     if checks is None:
-        return LayerState(layer=layer, wrong="it does not run", then="casebell serve", code=3)
+        return Fault(what="it does not run", then="casebell serve", code=3)
     failing = [name for name, state in checks.items() if state != "ok"]
-    if failing:
-        wrong = f"not ready: {', '.join(failing)}"
-        return LayerState(layer=layer, wrong=wrong, then="look at its log")
-    return LayerState(layer=layer)
+    if not failing:
+        return None
+    return Fault(what=f"not ready: {', '.join(failing)}", then="look at its log")

@@ -134,8 +134,6 @@ class ServerProcess:
 
     def tail(self, count: int) -> list[str]:
         """The last lines of its log."""
-        if not self.log.exists():
-            return []
         return self.log.read_text(errors="replace").splitlines()[-count:]
 
     def _has_line_of(self, request_id: str) -> bool:
