@@ -524,6 +524,22 @@ class TestPostgresql:
         assert {event_id for _, event_id in results} == set(rows)
         assert len(rows) == 1
 
+    @pytest.mark.parametrize(
+        ("default", "used"), [("off", "on"), ("local", "local"), ("remote_apply", "remote_apply")]
+    )
+    async def test_a_commit_waits_for_the_disk(
+        self, postgresql_url: str, postgresql_folder: Path, default: str, used: str
+    ) -> None:
+        """Also in a database that is set up not to wait; what waits for more is left alone."""
+        setting = "ALTER DATABASE migrated SET synchronous_commit ="
+        await run_on_postgresql(postgresql_folder, "migrated", f"{setting} {default}")
+        try:
+            async with Store(postgresql_url) as store, writing(store) as connection:
+                shown = await connection.execute(text("SHOW synchronous_commit"))
+                assert shown.scalar_one() == used
+        finally:
+            await run_on_postgresql(postgresql_folder, "migrated", f"{setting} DEFAULT")
+
     async def test_connections_cut(self, postgresql_url: str, postgresql_folder: Path) -> None:
         """After the server cut every connection, the next read and the next write succeed."""
         async with Store(postgresql_url) as store:

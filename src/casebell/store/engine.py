@@ -262,7 +262,8 @@ async def _begin_sqlite(connection: AsyncConnection, begin: str) -> None:
 async def _take_writer_lock(connection: AsyncConnection, *, idle_ms: int) -> None:
     """Take PostgreSQL's lock of writing transactions, waiting until no other server holds it.
 
-    If the network drops our connection silently, PostgreSQL would hold our lock for hours.
+    If the network drops our connection silently, PostgreSQL would hold our lock for hours. And a
+    commit must wait for the disk, also in a database whose default is that it does not.
 
     Args:
         idle_ms: milliseconds between two statements after which it ends the transaction; 0: never.
@@ -270,6 +271,8 @@ async def _take_writer_lock(connection: AsyncConnection, *, idle_ms: int) -> Non
     await connection.execute(
         text(
             "SELECT set_config('idle_in_transaction_session_timeout', :idle, true), "
+            "set_config('synchronous_commit', "
+            "coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), true), "
             "pg_advisory_xact_lock(:key)"
         ),
         {"idle": str(idle_ms), "key": WRITER_LOCK},
