@@ -24,8 +24,10 @@ from casebell.telemetry import Log, Metrics
 from casebell.wiring import Wiring
 
 
-class Reloader:
+class Reloader(Loop):
     """Reads the configuration anew when it is asked to, once at a time; start it with `async with`.
+
+    At its end a configuration that is half read is not used.
 
     Args:
         in_force: the settings in force; at first what the server started with.
@@ -50,6 +52,7 @@ class Reloader:
         metrics: Metrics,
         log: Log,
     ) -> None:
+        super().__init__(self._reload, name="reloader", wakeup=hangup, clock=clock, log=log)
         self._started_with = in_force()
         self._in_force = in_force
         self._read = read
@@ -57,19 +60,8 @@ class Reloader:
         self._swap = swap
         self._store = store
         self._dispatcher = dispatcher
-        self._clock = clock
         self._metrics = metrics
-        self._log = log
         self._turn = asyncio.Lock()
-        self._loop = Loop(self._reload, name="reloader", wakeup=hangup, clock=clock, log=log)
-
-    async def __aenter__(self) -> "Reloader":
-        await self._loop.__aenter__()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """End; a configuration that is half read is not used."""
-        await self._loop.__aexit__()
 
     async def reload(self, *, actor: str) -> Mapping[str, Any]:
         """Use the file as it is now, or change nothing.

@@ -148,7 +148,7 @@ async def _keep_running(environment: DemoEnvironment) -> int:
         "Everything runs on, and the upstream delivers something every few seconds.",
         f"  Server         {environment.server.url}",
         f"  Configuration  {environment.config}",
-        f"  Secrets        {environment.env_file}",
+        f"  Secrets        {environment.config.with_name('.env')}",
         f"  Server's log   {environment.server.log}",
         "",
         "To try in another window:",

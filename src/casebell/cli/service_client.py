@@ -23,17 +23,6 @@ READ_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 660.0
 
 
-class ServerRefused(CasebellError):
-    """The running server refused the request."""
-
-    code = "answered_no"
-
-    def __init__(self, content: Mapping[str, Any]) -> None:
-        """`content` is the server's error in full."""
-        self.exit_code = int(content["exit_code"])
-        super().__init__(content["message"], hint=content["hint"])
-
-
 class ServiceClient:
     """The verbs of the service by name, for a command with its configuration."""
 
@@ -131,7 +120,9 @@ class ServiceClient:
             raise typer.BadParameter(error["message"])
         if error["problems"]:
             raise ConfigError([Problem(**problem) for problem in error["problems"]])
-        raise ServerRefused(error)
+        refusal = CasebellError(error["message"], hint=error["hint"])
+        refusal.exit_code = int(error["exit_code"])
+        raise refusal
 
     def _locally(self, way: str, verb: str, arguments: Mapping[str, object]) -> Any:
         from casebell.cli.local_service import read_store, run_verb

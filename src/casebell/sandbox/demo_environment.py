@@ -52,11 +52,6 @@ class DemoEnvironment:
     #: The upstream's secret for each source.
     secrets: Mapping[str, str] = field(repr=False)
 
-    @property
-    def env_file(self) -> Path:
-        """Where the secrets are."""
-        return self.directory / ".env"
-
     async def arrivals(self, *, at_least: int = 0) -> list[Arrival]:
         """The messages that came in since the last call, once nothing waits any more.
 
