@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from casebell import errors
-from casebell.errors import CasebellError, ConfigError, HeldDelivery
+from casebell.errors import CasebellError, ConfigError, ConfigNotFound, HeldDelivery
 from casebell.events import HeldReason
 from casebell.http.answers import (
     RequestIds,
@@ -34,6 +34,8 @@ def every_error() -> Iterator[CasebellError]:
         if inspect.isclass(kind) and issubclass(kind, CasebellError):
             if kind is ConfigError:
                 yield ConfigError([], message="vermilion", hint="quixotic")
+            elif kind is ConfigNotFound:
+                yield ConfigNotFound("vermilion", where="quixotic")
             elif kind is HeldDelivery:
                 yield HeldDelivery(HeldReason.INVALID_JSON, "vermilion")
             else:
