@@ -68,17 +68,9 @@ def read_file(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        reason = error.strerror
-    raise ConfigError(
-        [
-            Problem(
-                key="",
-                message=f"The configuration cannot be read: {reason}.",
-                hint="The account that runs Casebell must be able to read it.",
-                where=str(file),
-            )
-        ]
-    )
+        message = f"The configuration cannot be read: {error.strerror}."
+    hint = "The account that runs Casebell must be able to read it."
+    raise ConfigError([Problem(key="", message=message, hint=hint, where=str(file))])
 
 
 def parsed(content: bytes, file: Path) -> dict[str, Any]:

@@ -5,13 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from casebell.cli.options import utf8
 from cli.installation import Installation
-
-
-def test_none_is_none() -> None:
-    """An option that was not given does not filter."""
-    assert utf8(None) is None
 
 
 @pytest.mark.parametrize("text", ["yesterday", "24", "-1h", "2025-13-01", ""])

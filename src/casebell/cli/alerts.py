@@ -14,7 +14,7 @@ app = command_group()
 
 @app.command("list")
 def list_alerts(
-    state: Annotated[AlertState | None, typer.Option("--state", help="Only in this state.")] = None,
+    state: Annotated[AlertState | None, typer.Option(help="Only in this state.")] = None,
     limit: Limit = 50,
     as_json: AsJson = False,
     config: Config = None,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from casebell.cli.options import AsJson, Config, command_group, utf8
+from casebell.cli.options import AsJson, Config, command_group, text_argument
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import print_answer
 
@@ -14,9 +14,7 @@ app = command_group()
 
 @app.command("test")
 def test(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", callback=utf8, help="A channel of the configuration.")
-    ],
+    name: Annotated[str, text_argument(metavar="NAME", help="A channel of the configuration.")],
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypedDict, Unpack, get_type_hints
 
 import typer
 
-from casebell.cli.options import AsJson, Config, Key, Limit, command_group, utf8
+from casebell.cli.options import AsJson, Config, Key, Limit, command_group, text_option
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import local_time, print_answer, print_rows, print_to_stderr
 from casebell.events import Status, Tag
@@ -29,38 +29,26 @@ class Format(StrEnum):
 class Filters(TypedDict):
     """The options that narrow a list or an export of events."""
 
-    source: Annotated[
-        str | None,
-        typer.Option("--source", metavar="NAME", callback=utf8, help="Only from this source."),
-    ]
-    status: Annotated[Status | None, typer.Option("--status", help="Only with this status.")]
-    tag: Annotated[Tag | None, typer.Option("--tag", help="Only with this tag.")]
+    source: Annotated[str | None, text_option(metavar="NAME", help="Only from this source.")]
+    status: Annotated[Status | None, typer.Option(help="Only with this status.")]
+    tag: Annotated[Tag | None, typer.Option(help="Only with this tag.")]
     receipt: Annotated[
-        str | None,
-        typer.Option(
-            "--receipt", metavar="NUMBER", callback=utf8, help="Only of this receipt number."
-        ),
+        str | None, text_option(metavar="NUMBER", help="Only of this receipt number.")
     ]
     since: Annotated[
         str | None,
         typer.Option(
-            "--since",
             metavar="WHEN",
             help='Received since: "2026-11-21", "2026-11-21T09:30" (in server.timezone, unless it '
             'ends in Z or an offset), or "24h".',
         ),
     ]
     until: Annotated[
-        str | None, typer.Option("--until", metavar="WHEN", help="Received before; written alike.")
+        str | None, typer.Option(metavar="WHEN", help="Received before; written alike.")
     ]
     text: Annotated[
         str | None,
-        typer.Option(
-            "--text",
-            metavar="WORDS",
-            callback=utf8,
-            help="The official text contains this, any case.",
-        ),
+        text_option(metavar="WORDS", help="The official text contains this, any case."),
     ]
 
 
@@ -126,7 +114,7 @@ def show(key: Key, as_json: AsJson = False, config: Config = None) -> None:
 def export(
     written: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.JSONL,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="A new file; never overwritten.")
+        Path | None, typer.Option(metavar="FILE", help="A new file; never overwritten.")
     ] = None,
     config: Config = None,
     **filters: Unpack[Filters],

@@ -15,7 +15,7 @@ app = command_group()
 @app.command("list")
 def list_held(
     state: Annotated[
-        HeldState | None, typer.Option("--state", help="Those in another state.")
+        HeldState | None, typer.Option(help="Those in another state.")
     ] = HeldState.HELD,
     limit: Limit = 50,
     as_json: AsJson = False,

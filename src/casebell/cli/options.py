@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -29,26 +30,22 @@ def named_anywhere(context: typer.Context, file: Path | None) -> Path | None:
     return file or context.find_root().params.get("config")
 
 
+#: An option, and an argument, that takes such a text.
+text_option = partial(typer.Option, callback=utf8)
+text_argument = partial(typer.Argument, callback=utf8)
+
 Config = Annotated[
     Path | None,
-    typer.Option(
-        "--config",
-        metavar="FILE",
-        callback=named_anywhere,
-        help="The configuration file.",
-        show_default=False,
-    ),
+    typer.Option(metavar="FILE", callback=named_anywhere, help="The configuration file."),
 ]
 UnusedConfig = Annotated[
     str | None, typer.Option("--config", hidden=True, help="Taken, as everywhere; not read.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Limit = Annotated[
-    int, typer.Option("--limit", metavar="N", min=1, max=1_000_000, help="How many, newest first.")
+    int, typer.Option(metavar="N", min=1, max=1_000_000, help="How many, newest first.")
 ]
-Key = Annotated[
-    str, typer.Argument(metavar="KEY", callback=utf8, help="The source's key, or our number.")
-]
+Key = Annotated[str, text_argument(metavar="KEY", help="The source's key, or our number.")]
 #: As far as the numbers of rows go.
 MAX_NUMBER = 10**18 - 1
 Number = Annotated[int, typer.Argument(metavar="ID", min=1, max=MAX_NUMBER)]

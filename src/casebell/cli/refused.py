@@ -5,25 +5,19 @@ from typing import Annotated, Any
 
 import typer
 
-from casebell.cli.options import MAX_NUMBER, AsJson, Config, Limit, command_group, utf8
+from casebell.cli.options import MAX_NUMBER, AsJson, Config, Limit, command_group, text_option
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import local_time, print_answer, print_line, print_rows
 
 app = command_group()
 
-OfSource = Annotated[
-    str | None,
-    typer.Option("--source", metavar="NAME", callback=utf8, help="Only of this source."),
-]
+OfSource = Annotated[str | None, text_option(metavar="NAME", help="Only of this source.")]
 
 
 @app.command("list")
 def list_refused(
     source: OfSource = None,
-    error: Annotated[
-        str | None,
-        typer.Option("--error", metavar="CODE", callback=utf8, help="Only with this error."),
-    ] = None,
+    error: Annotated[str | None, text_option(metavar="CODE", help="Only with this error.")] = None,
     limit: Limit = 50,
     as_json: AsJson = False,
     config: Config = None,

@@ -9,7 +9,7 @@ from typing import Annotated
 import httpx2
 import typer
 
-from casebell.cli.options import Config, utf8
+from casebell.cli.options import Config, text_option
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import print_line
 from casebell.clock import SystemClock
@@ -24,20 +24,19 @@ TIMEOUT = 30
 
 def send(
     body: Annotated[
-        Path | None, typer.Option("--body", metavar="FILE", help="The exact bytes to send.")
+        Path | None, typer.Option(metavar="FILE", help="The exact bytes to send.")
     ] = None,
     sample: Annotated[
-        str | None, typer.Option("--sample", metavar="NAME", help=f"One of: {', '.join(SAMPLES)}.")
+        str | None, typer.Option(metavar="NAME", help=f"One of: {', '.join(SAMPLES)}.")
     ] = None,
     source: Annotated[
-        str | None, typer.Option("--source", metavar="NAME", help="The source to send as.")
+        str | None, typer.Option(metavar="NAME", help="The source to send as.")
     ] = None,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="URL", help="The whole URL, or the server's.")
+        str | None, typer.Option(metavar="URL", help="The whole URL, or the server's.")
     ] = None,
     secret: Annotated[
-        str | None,
-        typer.Option("--secret", metavar="S", callback=utf8, help="Instead of the configured one."),
+        str | None, text_option(metavar="S", help="Instead of the configured one.")
     ] = None,
     config: Config = None,
 ) -> None:

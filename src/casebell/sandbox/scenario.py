@@ -290,7 +290,9 @@ def _repeats(arrivals: list[Arrival]) -> list[Arrival]:
 
 
 async def _stop(demo: DemoEnvironment) -> Lines:
-    code, took = await demo.server.stop()
+    began = time.monotonic()
+    code = await demo.server.stop()
+    took = time.monotonic() - began
     expect("the exit code after SIGTERM", expected=0, got=code)
     expect(f"it ended within {_STOP_WITHIN:g} s", expected=True, got=took <= _STOP_WITHIN)
     yield "stopped", f"exit code {code} after {took:.1f} s"
