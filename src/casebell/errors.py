@@ -18,6 +18,7 @@
     │   └── TooManyRefusals 429
     ├── Unavailable         503   exit 3
     │   ├── StorageUnavailable, QueueFull, ShuttingDown
+    │   ├── NothingStored         no database was made yet
     │   ├── StoreLocked           another server holds the database
     │   └── ServerUnreachable
     ├── NotFound                  exit 1; nothing by that name or number
@@ -220,6 +221,13 @@ class StorageUnavailable(Unavailable):
 
     code = "storage_unavailable"
     hint = "Run `casebell doctor` to see which layer is at fault."
+
+
+class NothingStored(StorageUnavailable):
+    """There is no database yet."""
+
+    code = "nothing_stored"
+    hint = "`casebell serve` creates it on its first start."
 
 
 class QueueFull(Unavailable):

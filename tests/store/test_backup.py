@@ -17,7 +17,7 @@ import pytest
 import structlog
 from sqlalchemy import select
 
-from casebell.errors import NotFound, Refusal, StorageUnavailable
+from casebell.errors import NothingStored, Refusal, StorageUnavailable
 from casebell.store import migrations
 from casebell.store.backup import make_backup
 from casebell.store.engine import Store
@@ -169,7 +169,7 @@ class TestBackup:
         for there in (False, True):
             if there:
                 sqlite_path.touch()
-            with pytest.raises(NotFound, match="no database yet"):
+            with pytest.raises(NothingStored):
                 make_backup(sqlite_path, target)
         assert list(target.parent.iterdir()) == []
 

@@ -20,7 +20,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError
 
-from casebell.errors import CasebellError, NotFound, StorageUnavailable, StoreLocked
+from casebell.errors import CasebellError, NothingStored, StorageUnavailable, StoreLocked
 from casebell.store import connections
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import EventLog
@@ -371,13 +371,13 @@ class TestReading:
 
     async def test_nothing_there(self, bare_url: str) -> None:
         """Where nothing was ever written, a reader learns how that comes about."""
-        with pytest.raises(NotFound, match="no database yet") as caught:
+        with pytest.raises(NothingStored) as caught:
             await Store(bare_url).open_for_reading()
         assert "casebell serve" in caught.value.hint
 
     async def test_no_file_is_made(self, sqlite_path: Path) -> None:
         """Looking for a database makes none."""
-        with pytest.raises(NotFound):
+        with pytest.raises(NothingStored):
             await Store(f"sqlite:///{sqlite_path}").open_for_reading()
         assert list(sqlite_path.parent.iterdir()) == []
 

@@ -6,11 +6,10 @@ from typing import Annotated
 
 import typer
 
-from casebell.cli.local_service import NothingStored
 from casebell.cli.options import Config
 from casebell.cli.terminal import counted, local_time, print_line, status_line
 from casebell.clock import iso
-from casebell.errors import NotFound, Refusal
+from casebell.errors import Refusal
 from casebell.settings import Settings, load
 from casebell.store.backup import make_backup
 from casebell.store.integrity import Contents
@@ -24,11 +23,8 @@ def backup(
     """Copy the database into a new file and check it; a running server goes on."""
     settings = load(config)
     database = _database(settings, hint="Use pg_dump: it copies a database that is in use.")
-    try:
-        with status_line(shown=sys.stderr.isatty()) as show:
-            contents = make_backup(database, file, progress=lambda *step: show(_text(*step)))
-    except NotFound:
-        raise NothingStored from None
+    with status_line(shown=sys.stderr.isatty()) as show:
+        contents = make_backup(database, file, progress=lambda *step: show(_text(*step)))
     print_line(f"Wrote {file}: {_summary(contents, settings)}")
 
 

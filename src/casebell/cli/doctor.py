@@ -9,13 +9,12 @@ from pathlib import Path
 
 import typer
 
-from casebell.cli.local_service import NothingStored
 from casebell.cli.options import Config
 from casebell.cli.preflight import preflight
 from casebell.cli.service_client import READ_TIMEOUT, ServiceClient
 from casebell.cli.terminal import print_line
 from casebell.clock import SystemClock
-from casebell.errors import CasebellError, ConfigError, ConfigNotFound
+from casebell.errors import CasebellError, ConfigError, ConfigNotFound, NothingStored
 from casebell.runtime import Runtime
 from casebell.settings import Settings, load
 

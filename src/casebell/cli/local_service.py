@@ -7,19 +7,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from casebell.clock import SystemClock
-from casebell.errors import NotFound, ServerUnreachable, StorageUnavailable
+from casebell.errors import ServerUnreachable
 from casebell.service import ACTOR
 from casebell.service.reading import Reading
 from casebell.settings import Settings
 from casebell.store.engine import Store
 from casebell.store.lock import is_locked
-
-
-class NothingStored(StorageUnavailable):
-    """There is no database yet."""
-
-    code = "nothing_stored"
-    hint = "`casebell serve` creates it on its first start."
 
 
 def read_store(settings: Settings, verb: str, arguments: Mapping[str, Any]) -> Any:
@@ -68,14 +61,9 @@ async def open_reading(settings: Settings) -> AsyncIterator[Reading]:
     """The read models over a store that is opened for reading only.
 
     Raises:
-        NothingStored: nothing can be told of a database that is not there.
-        StorageUnavailable: it cannot be read.
+        StorageUnavailable: there is no database yet, or it cannot be read.
     """
-    store = Store(settings.storage.url.get_secret_value())
-    try:
-        await store.open_for_reading()
-    except NotFound:
-        raise NothingStored from None
+    store = await Store(settings.storage.url.get_secret_value()).open_for_reading()
     try:
         timezone = settings.server.timezone
         yield Reading(store=store, timezone=lambda: timezone, clock=SystemClock(), paged=False)

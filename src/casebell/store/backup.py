@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeAlias
 
-from casebell.store import migrations
+from casebell.errors import NothingStored
 from casebell.store.integrity import (
     Contents,
     DatabaseDamaged,
@@ -41,10 +41,10 @@ def make_backup(database: Path, target: Path, *, progress: Progress = no_progres
         Refusal: `target` exists, or cannot be written.
         DatabaseDamaged: the database is damaged.
         StorageUnavailable: it cannot be read or copied, or a later release wrote it.
-        NotFound: it does not exist, or holds no tables of ours.
+        NothingStored: it does not exist, or holds no tables of ours.
     """
     if not database.exists():
-        raise migrations.nothing_there()
+        raise NothingStored
     with new_file(target) as part:
         original = _copy(database, part, progress)
         progress("Checking", 0)

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from casebell.errors import StorageUnavailable
+from casebell.errors import NothingStored, StorageUnavailable
 from casebell.store import backup, database_url, integrity, migrations
 from casebell.store.circuit_breaker import USE_TIMEOUT, CircuitBreaker
 from casebell.store.connections import make_private, postgresql_engine, sqlite_engine
@@ -93,11 +93,11 @@ class Store:
         """Be ready to read only, beside a running server or without one.
 
         Raises:
-            NotFound: there is no database yet.
+            NothingStored: there is no database yet.
             StorageUnavailable: it cannot be read, or another release wrote it.
         """
         if self.path is not None and not self.path.exists():
-            raise migrations.nothing_there()
+            raise NothingStored
         self._reader = self._engine(pool_size=1, read_only=True)
         try:
             async with self.read() as connection:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 import sqlalchemy
 
-from casebell.errors import StorageUnavailable
+from casebell.errors import NothingStored, StorageUnavailable
 from casebell.events import Micros
 from casebell.store import migrations
 from casebell.store.schema import WAITING, metadata
@@ -85,7 +85,7 @@ def inspect_copy(path: Path) -> Contents:
     Raises:
         DatabaseDamaged: a check failed.
         StorageUnavailable: it cannot be read, or a later release wrote it.
-        NotFound: it holds no tables of ours.
+        NothingStored: it holds no tables of ours.
     """
     # Immutable: no side files are made beside a backup, and one on a read-only disk can be read.
     with sqlite_errors(), closing(opened(path, "mode=ro&immutable=1")) as connection:
@@ -102,14 +102,14 @@ def read_contents(connection: sqlite3.Connection) -> Contents:
     Raises:
         DatabaseDamaged: the journal lost entries.
         StorageUnavailable: a later release wrote it.
-        NotFound: it holds no tables of ours.
+        NothingStored: it holds no tables of ours.
     """
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     if "alembic_version" not in tables:
-        raise migrations.nothing_there()
+        raise NothingStored
     versions = connection.execute("SELECT version_num FROM alembic_version").fetchall()
     if not versions:
-        raise migrations.nothing_there()
+        raise NothingStored
     (revision,) = versions[0]
     migrations.known(revision)
     if not {"events", "journal", "alerts"} <= tables:

@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from casebell.errors import NotFound, Refusal, StorageUnavailable
+from casebell.errors import NotFound, NothingStored, Refusal, StorageUnavailable
 from casebell.store.backup import Progress, no_progress
 from casebell.store.integrity import Contents, DatabaseDamaged, inspect_copy
 from casebell.store.lock import locked
@@ -111,7 +111,7 @@ def _inspect(part: Path, backup: Path) -> Contents:
             f"{backup} is damaged: {error.reason}. Nothing was restored.",
             hint="Take another backup.",
         ) from None
-    except NotFound:
+    except NothingStored:
         raise Refusal(f"{backup} is no backup of Casebell. Nothing was restored.") from None
     except StorageUnavailable as error:
         raise Refusal(f"{backup} cannot be restored. {error.message}", hint=error.hint) from None

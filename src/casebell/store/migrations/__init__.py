@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
 
-from casebell.errors import NotFound, StorageUnavailable
+from casebell.errors import NothingStored, StorageUnavailable
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -49,12 +49,12 @@ def check(connection: Connection) -> None:
     """See that the tables are at this release's version, for who only reads them.
 
     Raises:
-        NotFound: there are no tables yet.
+        NothingStored: there are no tables yet.
         StorageUnavailable: another release wrote the database.
     """
     current = _current(connection)
     if current is None:
-        raise nothing_there()
+        raise NothingStored
     if current != VERSIONS[-1]:
         raise StorageUnavailable(
             f"The database is at version {current}, which is older than this release.",
@@ -82,13 +82,6 @@ def known(revision: str) -> None:
             f"The database is at version {revision}, which this release does not know.",
             hint="Run the Casebell release that wrote it, or a later one.",
         )
-
-
-def nothing_there() -> NotFound:
-    """The answer to who wants to read before anything was written."""
-    return NotFound(
-        "There is no database yet.", hint="`casebell serve` creates it on its first start."
-    )
 
 
 def _current(connection: Connection) -> str | None:
