@@ -42,13 +42,18 @@ class Loop:
         self._at_once = at_once
         self._wakeup = wakeup or asyncio.Event()
         self._storage_fails = storage_fails
-        self._finishing = False
+        #: Whether this step is the last.
+        self.finishing = False
         self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Self:
+    def start(self) -> None:
+        """Begin; somebody has to `finish` it or leave its block."""
         if self._at_once:
             self._wakeup.set()
         self._task = asyncio.create_task(self._run(), name=self._name)
+
+    async def __aenter__(self) -> Self:
+        self.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -68,7 +73,7 @@ class Loop:
 
     async def finish(self) -> None:
         """Let the step that is being taken end, and take no other."""
-        self._finishing = True
+        self.finishing = True
         self._wakeup.set()
         if self._task is not None:
             await asyncio.wait([self._task])
@@ -76,7 +81,7 @@ class Loop:
     async def _run(self) -> None:
         while True:
             await self._occasion()
-            if self._finishing:
+            if self.finishing:
                 return
             # Before the step: what is said meanwhile leads to another.
             self._wakeup.clear()
@@ -89,15 +94,19 @@ class Loop:
 
     async def _occasion(self) -> None:
         """Wait until it is woken, or has rested long enough."""
-        timer = None
-        if self._every is not None and not self._wakeup.is_set():
+        timer, rest = None, self._rest()
+        if rest is not None and not self._wakeup.is_set():
             # Not wait_for: on Python 3.11 it can swallow a cancellation that comes with a wake-up.
-            timer = asyncio.create_task(self._wake_after(self._every), name=self._name)
+            timer = asyncio.create_task(self._wake_after(rest), name=self._name)
         try:
             await self._wakeup.wait()
         finally:
             if timer is not None:
                 timer.cancel()
+
+    def _rest(self) -> float | None:
+        """Seconds until the next step."""
+        return self._every
 
     async def _wake_after(self, seconds: float) -> None:
         await self._clock.sleep(seconds)

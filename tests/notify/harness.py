@@ -125,7 +125,7 @@ class DispatcherHarness:
         """
         self.dispatcher.wake()
         workers = self.dispatcher._workers.values()
-        await until(lambda: all(is_idle(one.wakeup) for one in workers), "the loops to go round")
+        await until(lambda: all(is_idle(one._wakeup) for one in workers), "the loops to go round")
 
     async def pauses(self, seconds: float) -> None:
         """Wait until a loop waits on the clock, for that long still."""

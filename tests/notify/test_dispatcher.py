@@ -121,7 +121,7 @@ class TestSending:
             assert begun == []
 
     async def test_what_others_put_in_is_found(self, store: Store, sink: HttpSink) -> None:
-        """Without a bell the outbox is looked at again within a second or so."""
+        """Without a wake-up the outbox is looked at again after a second."""
         harness = DispatcherHarness(store, {"slack": channel_to(sink)})
         async with running(harness):
             await harness.go_round()
@@ -135,6 +135,8 @@ class TestSending:
                     note=EventUndecided(event=9),
                 )
                 await outbox.add(connection, [new], now=harness.clock.now())
+            await harness.pauses(POLL)
+            harness.clock.advance(POLL)
             await sink.received(1)
         assert titles(sink) == ["Casebell operations: An event could not be decided about"]
 

@@ -120,9 +120,7 @@ class TestDefects:
         with failing_statements(store, fails):
             async with running(harness):
                 await harness.put("change:1")
-                await until(
-                    lambda: harness.recording.named("alert.defect"), "the defect in the log"
-                )
+                await until(lambda: harness.recording.named("loop.defect"), "the defect in the log")
                 broken = False
                 await harness.pauses(STORAGE_WAIT)
                 harness.later(STORAGE_WAIT)

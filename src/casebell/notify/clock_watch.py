@@ -6,7 +6,6 @@ times are moved back as well. A clock that is set forward only ends waits early,
 """
 
 from collections.abc import Callable
-from typing import Self
 
 from casebell.clock import Clock
 from casebell.events import Micros
@@ -39,10 +38,10 @@ class ClockWatch(Loop):
         self._owner = owner
         self._followed = followed
 
-    async def __aenter__(self) -> Self:
-        # `follow_journal` has followed every step before the start.
+    def start(self) -> None:
+        """Begin; `follow_journal` has followed every step before."""
         self._ahead = self._wall_ahead()
-        return await super().__aenter__()
+        super().start()
 
     def _wall_ahead(self) -> Micros:
         """How far the wall clock is ahead of the monotonic one."""

@@ -5,25 +5,24 @@ that was claimed when the process died is claimed again, and its message says th
 """
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Callable, Collection
 
 from casebell.alerts import Alert, AlertKind, NewAlert, SendResult
 from casebell.clock import Clock
-from casebell.errors import StorageUnavailable
 from casebell.events import Micros
 from casebell.loops import Loop
 from casebell.notify.channel import Channel, Channels, Policy
 from casebell.notify.clock_watch import ClockWatch
-from casebell.notify.sender import STORAGE_WAIT, Sender
+from casebell.notify.sender import Sender
 from casebell.ops_messages import ChannelTest
 from casebell.ops_targets import subject_of
 from casebell.store import outbox
 from casebell.store.engine import Store
 from casebell.telemetry import Log, Metrics
 
-#: Seconds between two checks of the outbox if nothing wakes it: another server may add alerts.
+#: Seconds between two checks of the outbox if nothing wakes it: another server may add alerts, and
+#: the storage may have failed.
 POLL = 1.0
 #: Seconds by which a lease exceeds the longest possible send: time to write the record.
 LEASE_MARGIN = 60.0
@@ -32,7 +31,7 @@ GONE_EVERY = 60.0
 _SECOND = 1_000_000
 
 
-class ChannelWorker:
+class ChannelWorker(Loop):
     """Sends the due alerts of one channel, until a new configuration replaces or removes it.
 
     Args:
@@ -51,18 +50,21 @@ class ChannelWorker:
         metrics: Metrics,
         log: Log,
     ) -> None:
+        super().__init__(
+            self._send_due,
+            name=f"channel-{name}",
+            at_once=True,
+            clock=clock,
+            log=log,
+            storage_fails=metrics.storage_errors.labels("notify").inc,
+        )
         self.name = name
         self.channel = channel
         self.policy = policy
-        self.wakeup = asyncio.Event()
-        self.task: asyncio.Task[None] | None = None
+        #: Held during an attempt, which the worker before this one may make.
+        self.sending = asyncio.Lock()
         self._sender = sender
         self._replacement = replacement
-        self._clock = clock
-        self._metrics = metrics
-        self._log = log
-        #: Set: no more claims.
-        self._ended = asyncio.Event()
         #: Monotonic seconds until which nothing is claimed: a pause that the channel asked for, or
         #: its pace. Urgent alerts can overtake an alert that waits unclaimed.
         self._paused_until = 0.0
@@ -73,67 +75,29 @@ class ChannelWorker:
         seconds = 2 * self.policy.timeout + self.policy.pace + LEASE_MARGIN
         return round(seconds * _SECOND)
 
-    def end(self) -> None:
-        """Claim nothing more; an alert that is claimed is sent."""
-        self._ended.set()
-        self.wakeup.set()
+    async def _send_due(self) -> None:
+        """Send until no alert is due, or the channel is paused."""
+        while not self.finishing and self._clock.monotonic() >= self._paused_until:
+            alert = await self._sender.claim_due(self.name, lease=self.lease)
+            if alert is None:
+                return
+            # The configuration may have changed during the claim.
+            await self._replacement(self).carry_out(alert)
 
-    async def run(self) -> None:
-        """Send due alerts, until `end`."""
-        while not self._ended.is_set():
-            self.wakeup.clear()
-            try:
-                if not await self._send_next():
-                    await self._rest()
-            except StorageUnavailable:
-                self._metrics.storage_errors.labels("notify").inc()
-                await self._sleep(STORAGE_WAIT)
-            except Exception as error:  # noqa: BLE001 - a defect must not end the channel's loop
-                self._log.error("alert.defect", channel=self.name, error=error)
-                await self._sleep(STORAGE_WAIT)
-
-    async def _send_next(self) -> bool:
-        """Send one alert, unless none is due or the channel is paused."""
-        if self._clock.monotonic() < self._paused_until:
-            return False
-        alert = await self._sender.claim_due(self.name, lease=self.lease)
-        if alert is None:
-            return False
-        # The configuration may have changed during the claim.
-        await self._replacement(self).carry_out(alert)
-        return True
+    def _rest(self) -> float:
+        pause = self._paused_until - self._clock.monotonic()
+        return pause if pause > 0 else POLL
 
     async def carry_out(self, alert: Alert) -> SendResult:
         """Make one attempt; the next waits for the pace, or a pause that the channel asks for."""
-        began = self._clock.monotonic()
-        result, pause = await self._sender.carry_out(alert, over=self.channel, policy=self.policy)
-        free_at = max(began + self.policy.pace, self._clock.monotonic() + pause)
-        self._paused_until = max(self._paused_until, free_at)
-        return result
-
-    async def _rest(self) -> None:
-        """Wait until the pause is over; without a pause, until it is woken or `POLL` is over."""
-        pause = self._paused_until - self._clock.monotonic()
-        if pause > 0:
-            # A wake-up does not shorten the pause, but the end does.
-            await self._sleep(pause)
-            return
-        # Not wait_for: on Python 3.11 it can swallow a cancellation at the moment of the wake-up.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(POLL):
-                await self.wakeup.wait()
-
-    async def _sleep(self, seconds: float) -> None:
-        """Wait, at most until `end`."""
-        waits = [
-            asyncio.ensure_future(self._clock.sleep(seconds)),
-            asyncio.ensure_future(self._ended.wait()),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        async with self.sending:
+            began = self._clock.monotonic()
+            result, pause = await self._sender.carry_out(
+                alert, over=self.channel, policy=self.policy
+            )
+            free_at = max(began + self.policy.pace, self._clock.monotonic() + pause)
+            self._paused_until = max(self._paused_until, free_at)
+            return result
 
 
 class Dispatcher:
@@ -184,39 +148,32 @@ class Dispatcher:
             at_once=True,
             clock=clock,
             log=log,
-            storage_fails=lambda: metrics.storage_errors.labels("notify").inc(),
+            storage_fails=metrics.storage_errors.labels("notify").inc,
         )
         self._closing = asyncio.Event()
 
     async def __aenter__(self) -> "Dispatcher":
-        await self._gone.__aenter__()
-        for worker in self._workers.values():
-            self._start(worker)
-        await self._clock_watch.__aenter__()
+        for loop in self._loops():
+            loop.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """End at once; call `close` first to let sends under way finish."""
-        await self._clock_watch.__aexit__()
-        await self._gone.__aexit__()
-        tasks = self._tasks()
-        for task in tasks:
+        for task in self._retired:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        ends = (loop.__aexit__() for loop in self._loops())
+        await asyncio.gather(*ends, *self._retired, return_exceptions=True)
 
     async def close(self, *, grace: float) -> None:
         """Claim nothing more; wait up to `grace` seconds until sends under way are recorded."""
         self._closing.set()
-        for worker in self._workers.values():
-            worker.end()
-        ending = {*self._tasks(), asyncio.ensure_future(self._gone.finish())}
-        await asyncio.wait(ending, timeout=grace)
+        ends = {asyncio.ensure_future(loop.finish()) for loop in self._loops()}
+        await asyncio.wait(ends | self._retired, timeout=grace)
 
     @property
     def alive(self) -> bool:
-        """Whether every channel's loop runs."""
-        tasks = [worker.task for worker in self._workers.values()]
-        return self._gone.alive and all(task and not task.done() for task in tasks)
+        """Whether every loop runs."""
+        return all(loop.alive for loop in self._loops())
 
     @property
     def channels(self) -> Channels:
@@ -242,8 +199,8 @@ class Dispatcher:
             if self._workers.get(name) is not worker:
                 self._retire(worker)
         for worker in self._workers.values():
-            if worker.task is None and self._gone.alive:
-                self._start(worker)
+            if self._gone.alive and not worker.alive and not self._closing.is_set():
+                worker.start()
         self._gone.wake()
         self.wake()
 
@@ -251,7 +208,7 @@ class Dispatcher:
         """Check the outbox soon, for these channels or for all."""
         for name, worker in self._workers.items():
             if channels is None or name in channels:
-                worker.wakeup.set()
+                worker.wake()
         if channels is not None and not self._workers.keys() >= set(channels):
             # Decided before a reload that removed the channel, and stored after it.
             self._gone.wake()
@@ -278,9 +235,8 @@ class Dispatcher:
             results.append((target, await worker.carry_out(alert)))
         return results
 
-    def _tasks(self) -> set[asyncio.Task[None]]:
-        """Every worker's task."""
-        return {worker.task for worker in self._workers.values() if worker.task} | self._retired
+    def _loops(self) -> list[Loop]:
+        return [self._gone, *self._workers.values(), self._clock_watch]
 
     def _worker(self, name: str) -> ChannelWorker:
         channels = self.channels
@@ -295,22 +251,20 @@ class Dispatcher:
             log=self._log,
         )
 
-    def _start(self, worker: ChannelWorker) -> None:
-        if not self._closing.is_set():
-            worker.task = asyncio.create_task(self._run(worker), name=f"channel-{worker.name}")
-
-    async def _run(self, worker: ChannelWorker) -> None:
-        await worker.run()
-        if self._workers.get(worker.name) is not worker:
-            await worker.channel.close()
-            # If its last alert must be sent again and the channel was removed, no worker will.
-            self._gone.wake()
-
     def _retire(self, worker: ChannelWorker) -> None:
-        worker.end()
-        if worker.task is not None:
-            self._retired.add(worker.task)
-            worker.task.add_done_callback(self._retired.discard)
+        task = asyncio.create_task(self._finish(worker), name=f"channel-{worker.name}-ends")
+        self._retired.add(task)
+        task.add_done_callback(self._retired.discard)
+
+    async def _finish(self, worker: ChannelWorker) -> None:
+        try:
+            await worker.finish()
+        finally:
+            await worker.__aexit__()
+        async with worker.sending:
+            await worker.channel.close()
+        # If its last alert must be sent again and the channel was removed, no worker will.
+        self._gone.wake()
 
     async def _fail_gone(self) -> None:
         """Fail the alerts of channels that are not in the configuration."""
