@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sqlite3
 import sys
@@ -253,11 +254,15 @@ class Server:
 
     async def storage_failed(self, stage: str) -> None:
         """Wait until a stage (`route`, `notify`) has met a storage failure, as /metrics counts."""
-        counted = f'casebell_storage_errors_total{{stage="{stage}"}}'
+        # A stage that has met none may be shown with 0.
+        counted = re.compile(
+            rf'^casebell_storage_errors_total{{stage="{stage}"}} [1-9]', re.MULTILINE
+        )
 
         async def met() -> bool:
             async with httpx2.AsyncClient(trust_env=False, verify=False) as client:
-                return counted in (await client.get(f"{self.url}/metrics", timeout=TIMEOUT)).text
+                shown = await client.get(f"{self.url}/metrics", timeout=TIMEOUT)
+            return counted.search(shown.text) is not None
 
         await until(met, f"a storage failure of {stage}")
 
