@@ -4,6 +4,7 @@ The store is kept where it was made, and grows by what each run delivers.
 """
 
 import asyncio
+import os
 import random
 import sqlite3
 import statistics
@@ -79,24 +80,41 @@ def _delivering(bench: Bench, large: Path, *, rounds: int) -> None:
         "| drained s |\n|---|---|---|---|---|---|---|---|"
     )
     empty: list[dict[str, Any]] = []
-    grown: list[dict[str, Any]] = []
+    cold: list[dict[str, Any]] = []
+    warm: list[dict[str, Any]] = []
     for number in range(rounds):
         corpus = bench.directory / f"growth-{number}.tsv"
         write_corpus(corpus, secret=SECRET, count=_SHARE, seed=time.time(), receipt=receipt)
         empty.append(bench.measure(_ROW, corpus))
-        _warm(large)
-        grown.append(bench.measure(_ROW, corpus, work=large))
+        _forget(large)
+        cold.append(bench.measure(_ROW, corpus, work=large))
+        # The second half: the first is stored.
+        _remember(large)
+        warm.append(bench.measure(_ROW, corpus, work=large, offset=_SHARE // 2))
         corpus.unlink()
     _print_line("an empty store", empty, empty)
-    _print_line("the large store", grown, empty)
+    _print_line("the large store, cold", cold, empty)
+    _print_line("the large store, warm", warm, empty)
 
 
-def _warm(large: Path) -> None:
-    """Have the index of keys in memory, as a machine has that has taken so many deliveries."""
+def _forget(large: Path) -> None:
+    """Have the system drop what it keeps of the file in memory."""
+    with (large / "casebell.db").open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _remember(large: Path) -> None:
+    """Have the keys, histories and cases in memory, as a machine has that took so many."""
     with closing(sqlite3.connect(f"file:{large}/casebell.db?mode=ro", uri=True)) as connection:
-        connection.execute(
-            "SELECT count(*) FROM events INDEXED BY sqlite_autoindex_events_1 WHERE key > ''"
-        ).fetchone()
+        for statement in (
+            "SELECT count(*) FROM events INDEXED BY sqlite_autoindex_events_1 WHERE key > ''",
+            "SELECT count(*) FROM changes INDEXED BY ix_changes_receipt_at WHERE receipt > ''",
+            "SELECT max(seen_until) FROM changes NOT INDEXED",
+            "SELECT max(at) FROM cases NOT INDEXED",
+            "SELECT count(*) FROM cases WHERE receipt > ''",
+        ):
+            connection.execute(statement).fetchone()
 
 
 def _print_line(
