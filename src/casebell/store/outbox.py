@@ -175,25 +175,21 @@ async def record(
             body=message.body,
         )
     )
-    await journal.append(
-        connection,
-        [
-            journal.Entry(
-                at=finished_at,
-                kind="alert.attempted",
-                actor=f"channel:{alert.channel}",
-                subject=f"alert:{alert.id}",
-                data={
-                    "number": alert.attempts,
-                    "target": alert.target,
-                    "outcome": result.outcome,
-                    "reason": result.reason,
-                    "state": reached.state if updated.rowcount else None,
-                    "message_sha256": journal.digest(f"{message.title}\n{message.body}"),
-                },
-            )
-        ],
+    entry = journal.Entry(
+        at=finished_at,
+        kind="alert.attempted",
+        actor=f"channel:{alert.channel}",
+        subject=f"alert:{alert.id}",
+        data={
+            "number": alert.attempts,
+            "target": alert.target,
+            "outcome": result.outcome,
+            "reason": result.reason,
+            "state": reached.state if updated.rowcount else None,
+            "message_sha256": journal.digest(f"{message.title}\n{message.body}"),
+        },
     )
+    await journal.append(connection, [entry])
     await add(connection, follow, now=finished_at)
 
 
