@@ -51,12 +51,17 @@ def test_the_systems_file_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ],
 )
 def test_a_named_file_that_is_missing(
-    tmp_path: Path, path: Path | None, environ: dict[str, str], where: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    path: Path | None,
+    environ: dict[str, str],
+    where: str,
 ) -> None:
     """It is never replaced by another one; the way out is named."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "config.toml").write_text(MINIMAL)
     with pytest.raises(ConfigError, match=r"gone\.toml") as caught:
-        load(path, environ=environ, cwd=tmp_path)
+        load(path, environ=environ)
     assert only_problem(caught).where == where
     assert "casebell init" in caught.value.hint
 

@@ -3,10 +3,12 @@
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
-from casebell.settings import parse_duration, parse_size
-from casebell.settings.values import SIZES, UNITS
+from casebell.settings import parse_duration
+from casebell.settings.values import SIZES, UNITS, Size
 
+SIZE: TypeAdapter[int] = TypeAdapter(Size)
 SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1, "ms": 0.001}
 
 
@@ -79,17 +81,17 @@ def test_what_is_no_duration(text: str) -> None:
 )
 def test_a_size_is_bytes(text: str, size: int) -> None:
     """Bare numbers are bytes, units are powers of 1024."""
-    assert parse_size(text) == size
+    assert SIZE.validate_python(text) == size
 
 
 @given(st.integers(0, 10**9), st.sampled_from(list(SIZES)))
 def test_a_size_is_count_times_unit(count: int, unit: str) -> None:
     """Every unit multiplies."""
-    assert parse_size(f"{count}{unit}") == count * SIZES[unit]
+    assert SIZE.validate_python(f"{count}{unit}") == count * SIZES[unit]
 
 
 @pytest.mark.parametrize("text", ["", "KiB", "1kb", "1.5MiB", "-1", "1KiB\n", "٣", "1TiB"])
 def test_what_is_no_size(text: str) -> None:
     """Other units, fractions and signs are refused."""
-    with pytest.raises(ValueError, match=r"^This is not a size\.$"):
-        parse_size(text)
+    with pytest.raises(ValidationError, match=r"This is not a size\."):
+        SIZE.validate_python(text)

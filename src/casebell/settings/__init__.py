@@ -17,7 +17,7 @@ from casebell.settings.models import (
     When,
 )
 from casebell.settings.sources import FieldMap, SourceSecret, SourceSettings
-from casebell.settings.values import parse_duration, parse_size
+from casebell.settings.values import parse_duration
 
 __all__ = [
     "Alerts",
@@ -36,5 +36,4 @@ __all__ = [
     "load",
     "load_rest",
     "parse_duration",
-    "parse_size",
 ]

@@ -15,41 +15,30 @@ from casebell.settings.places import Finding, in_order, spelled
 from casebell.settings.validation import validate
 
 
-def load(
-    path: Path | None = None,
-    *,
-    environ: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-) -> Settings:
+def load(path: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Settings:
     """The settings in `path`, or in the file that `find` finds.
 
     Args:
-        path: The file named on the command line.
-        environ: The process's environment by default.
-        cwd: The directory to which `path` is relative; the working directory by default.
+        path: the file named on the command line.
+        environ: the process's environment by default.
 
     Raises:
         ConfigError: with every problem. No value of the configuration or the environment is in it
             or in its traceback: the errors of libraries are not chained to it.
     """
-    settings, problems = _look(path, environ, cwd)
+    settings, problems = _look(path, environ)
     if problems or settings is None:
         raise ConfigError(problems)
     return settings
 
 
-def load_rest(
-    path: Path | None = None,
-    *,
-    environ: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-) -> Settings:
+def load_rest(path: Path, *, environ: Mapping[str, str] | None = None) -> Settings:
     """The valid part of a configuration, which suffices to find a running server.
 
     Raises:
         ConfigError: there is none, or `storage` is wrong.
     """
-    settings, problems = _look(path, environ, cwd)
+    settings, problems = _look(path, environ)
     astray = any(problem.key.startswith("storage") for problem in problems)
     if astray or settings is None:
         raise ConfigError(problems)
@@ -65,11 +54,11 @@ def fingerprint(file: Path) -> str:
 
 
 def _look(
-    path: Path | None, environ: Mapping[str, str] | None, cwd: Path | None
+    path: Path | None, environ: Mapping[str, str] | None
 ) -> tuple[Settings | None, list[Problem]]:
     """The valid part of the settings, and the problems."""
     environ = os.environ if environ is None else environ
-    file = find(path, environ, Path.cwd() if cwd is None else cwd)
+    file = find(path, environ, Path.cwd())
     content = read_file(file)
     data = parsed(content, file)
     environment = Environment(environ=environ, env_file=file.parent / ".env", data=data)

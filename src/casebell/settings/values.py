@@ -7,6 +7,7 @@ import difflib
 import os
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -33,12 +34,6 @@ COMPLAINT = "casebell"
 #: Most words that a hint lists.
 MAX_LISTED = 24
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}")
-#: A field name of RFC 9110, section 5.1.
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
-_RECEIPT_GLOB = re.compile(r"(?:[A-Z0-9*?]|\[!?[A-Z0-9-]+\])+")
-_DOTTED = re.compile(r"[^.]+(?:\.[^.]+)*")
 
 #: Milliseconds of each unit, in the order in which a duration must name them.
 UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
@@ -70,18 +65,6 @@ def parse_duration(text: str) -> float:
     if milliseconds > MAX_DURATION_MS:
         raise ValueError("This is longer than ten years.")
     return milliseconds / 1000
-
-
-def parse_size(text: str) -> int:
-    """Bytes in a text like "262144", "256KiB" or "1 MiB".
-
-    Raises:
-        ValueError: the text is not a size. Never quotes the text.
-    """
-    match = _SIZE.fullmatch(text)
-    if match is None:
-        raise ValueError("This is not a size.")
-    return int(match[1]) * SIZES[match[2] or "B"]
 
 
 def complaint(message: str, hint: str = "") -> PydanticCustomError:
@@ -135,33 +118,26 @@ def _duration(value: object, info: ValidationInfo) -> object:
 
 
 def _size(value: object) -> object:
+    if isinstance(value, str) and (match := _SIZE.fullmatch(value)):
+        return int(match[1]) * SIZES[match[2] or "B"]
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, str):
-        try:
-            return parse_size(value)
-        except ValueError:
-            pass
     raise complaint("This is not a size.", 'Write bytes, or text like "256KiB" or "1MiB".')
 
 
 def _network(value: object) -> Network:
-    if isinstance(value, IPv4Network | IPv6Network):
-        return value
-    if isinstance(value, str):
-        try:
+    if isinstance(value, str | IPv4Network | IPv6Network):
+        with suppress(ValueError):
             return ip_network(value)
-        except ValueError:
-            pass
     raise complaint(
         "This is neither an address nor a network.",
         'Write "203.0.113.7", "203.0.113.0/24" (nothing set after the prefix) or "fd00::/8".',
     )
 
 
-def _matching(pattern: re.Pattern[str], message: str, hint: str) -> AfterValidator:
+def _matching(pattern: str, message: str, hint: str) -> AfterValidator:
     def check(value: str) -> str:
-        if pattern.fullmatch(value) is None:
+        if re.fullmatch(pattern, value) is None:
             raise complaint(message, hint)
         return value
 
@@ -172,16 +148,6 @@ def _not_blank(value: str) -> str:
     if not value.strip():
         raise complaint("This is empty.")
     return value
-
-
-def _receipt_glob(value: str) -> str:
-    glob = value.upper()  # Receipts are kept in upper case.
-    if _RECEIPT_GLOB.fullmatch(glob) is None:
-        raise complaint(
-            "This is no pattern for a receipt number.",
-            'Letters, digits, `*`, `?` and `[…]`, without spaces or dashes: "IOE09*".',
-        )
-    return glob
 
 
 def _mark(marks: type[Marks], noun: str) -> Callable[[object], Marks]:
@@ -233,7 +199,7 @@ Texts = Annotated[tuple[Text, ...], as_list]
 Name = Annotated[
     str,
     _matching(
-        _NAME,
+        "[a-z0-9][a-z0-9_-]{0,62}",
         "This name cannot be used.",
         "Lower-case letters, digits, `-` and `_`, at most 63, a letter or digit first.",
     ),
@@ -241,7 +207,7 @@ Name = Annotated[
 Label = Annotated[
     str,
     _matching(
-        _LABEL,
+        "[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}",
         "This label cannot be used.",
         "Letters, digits, spaces, `.`, `-` and `_`, at most 63, a letter or digit first.",
     ),
@@ -249,17 +215,32 @@ Label = Annotated[
 HeaderName = Annotated[
     str,
     _matching(
-        _HEADER,
+        # A field name of RFC 9110, section 5.1.
+        "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}",
         "This is no name of an HTTP header.",
         'Only the name, without colon or value: "X-Torch-Secret".',
     ),
 ]
 FieldPath = Annotated[
     str,
-    _matching(_DOTTED, "This is no path of a field.", 'Names joined by dots: "data.receipt".'),
+    _matching(
+        r"[^.]+(?:\.[^.]+)*",
+        "This is no path of a field.",
+        'Names joined by dots: "data.receipt".',
+    ),
 ]
 FieldPaths = Annotated[tuple[FieldPath, ...], as_list]
-ReceiptGlobs = Annotated[tuple[Annotated[str, AfterValidator(_receipt_glob)], ...], as_list]
+ReceiptGlob = Annotated[
+    str,
+    # Receipts are kept in upper case.
+    AfterValidator(str.upper),
+    _matching(
+        r"(?:[A-Z0-9*?]|\[!?[A-Z0-9-]+\])+",
+        "This is no pattern for a receipt number.",
+        'Letters, digits, `*`, `?` and `[…]`, without spaces or dashes: "IOE09*".',
+    ),
+]
+ReceiptGlobs = Annotated[tuple[ReceiptGlob, ...], as_list]
 
 KnownStatus = Annotated[Status, PlainValidator(_mark(Status, "status"))]
 KnownTag = Annotated[Tag, PlainValidator(_mark(Tag, "tag"))]
