@@ -78,8 +78,8 @@ def run_demo(
 async def _demo(scenario: Sequence[Step], *, once: bool, configuration: str | None) -> int:
     async with set_up_demo(configuration=configuration) as environment:
         print_line("Casebell demo: a real server, a simulated upstream, real chat and mail sinks.")
-        directory = environment.directory
-        print_line(f"All of it runs on this machine, in {directory}, which is removed at the end.")
+        place = environment.config.parent
+        print_line(f"All of it runs on this machine, in {place}, which is removed at the end.")
         print_line(
             "Alerts go to chat (an HTTP sink) and to the mail of rfe-team and jchan (an SMTP sink);"
         )

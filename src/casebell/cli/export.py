@@ -79,48 +79,33 @@ async def _write(found: Reading, *, written: Format, out: Path | None, filters: 
     # Counting by what no index has takes as long as the export.
     countable = watched and filters["tag"] is None and filters["text"] is None
     total = await found.count_events(**filters) if countable else None
+    name = "Standard output" if out is None else str(out)
     # Before a file is made: a filter may be none.
     async with contextlib.aclosing(found.export_events(**filters)) as events:
-        with _opened(out) as output, status_line(shown=watched) as show:
-            write = _writer(written, output)
+        with _opened(out) as file, status_line(shown=watched) as show:
+            with output_errors(name):
+                write = _writer(written, file)
             done = 0
             async for event in events:
-                write(event)
+                with output_errors(name):
+                    write(event)
                 done += 1
                 if done % _STEP == 0:
                     of = "" if total is None else f" of {total:,}"
                     show(f"{done:,}{of} events")
+            with output_errors(name):
+                file.flush()
     if watched:
         print_to_stderr(f"Wrote {counted(done, 'event')}.")
 
 
-class _Output:
-    """A file whose errors are told as its own, and not as the storage's."""
-
-    def __init__(self, file: TextIO, name: str) -> None:
-        self._file = file
-        self._name = name
-
-    @property
-    def is_terminal(self) -> bool:
-        return self._file.isatty()
-
-    def write(self, text: str) -> None:
-        with output_errors(self._name):
-            self._file.write(text)
-
-    def finish(self) -> None:
-        with output_errors(self._name):
-            self._file.flush()
-
-
-def _writer(written: Format, output: _Output) -> Callable[[Mapping[str, Any]], None]:
+def _writer(written: Format, file: TextIO) -> Callable[[Mapping[str, Any]], object]:
     if written is Format.JSONL:
-        return lambda event: output.write(json_text(event) + "\n")
-    table = csv.writer(output)
+        return lambda event: file.write(json_text(event) + "\n")
+    table = csv.writer(file)
     table.writerow(CSV_FIELDS)
     # A file holds the text as it came; a terminal would act on parts of it.
-    shown = plain if output.is_terminal else str
+    shown = plain if file.isatty() else str
 
     def write_row(event: Mapping[str, Any]) -> None:
         table.writerow([_csv_cell(event[name], shown) for name in CSV_FIELDS])
@@ -139,19 +124,15 @@ def _csv_cell(value: object, shown: Callable[[str], str]) -> object:
 
 
 @contextlib.contextmanager
-def _opened(out: Path | None) -> Iterator[_Output]:
+def _opened(out: Path | None) -> Iterator[TextIO]:
     """Where the export goes; a new file has its name once it is whole."""
     if out is None:
-        output = _Output(sys.stdout, "Standard output")
-        yield output
-        output.finish()
+        yield sys.stdout
         return
     with new_file(out) as part:
         file = part.open("w", encoding="utf-8", errors="backslashreplace", newline="")
-        output = _Output(file, str(out))
         try:
-            yield output
-            output.finish()
+            yield file
         finally:
             # What could not be written is not tried again.
             with contextlib.suppress(OSError):

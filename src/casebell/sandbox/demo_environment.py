@@ -42,7 +42,7 @@ _WAITING = re.compile(r'^casebell_waiting\{what="(unrouted|alerts)"\} ([0-9.e+]+
 class DemoEnvironment:
     """What the scenario's steps work with."""
 
-    directory: Path
+    #: In a directory that is removed at the end, with everything else of the demo.
     config: Path
     server: ServerProcess
     upstream: Upstream
@@ -122,7 +122,6 @@ async def set_up_demo(*, configuration: str | None = None) -> AsyncIterator[Demo
             )
         )
         yield DemoEnvironment(
-            directory=directory,
             config=config,
             server=server,
             upstream=upstream,
