@@ -157,8 +157,8 @@ def test_light_commands_load_little() -> None:
     assert ran.stdout.splitlines()[-1] == b"[0, 0, 0] []"
 
 
-def test_ctrl_c() -> None:
-    """Ctrl-C ends a command with 130, without a word."""
+def classifying() -> subprocess.Popen[bytes]:
+    """A command that has answered a first line and waits for the next."""
     process = subprocess.Popen(
         [sys.executable, "-m", "casebell", "classify"],
         stdin=subprocess.PIPE,
@@ -173,6 +173,12 @@ def test_ctrl_c() -> None:
     process.stdin.write(b"Case Was Approved\n")
     process.stdin.flush()
     assert b"approved" in process.stdout.readline()
+    return process
+
+
+def test_ctrl_c() -> None:
+    """Ctrl-C ends a command with 130, without a word."""
+    process = classifying()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=PROCESS_TIMEOUT)
     assert (process.returncode, out, err) == (130, b"", b"")
@@ -180,18 +186,9 @@ def test_ctrl_c() -> None:
 
 def test_a_reader_that_has_enough() -> None:
     """`| head` ends a command like any Unix tool, without a word."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "casebell", "classify"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(),
-    )
+    process = classifying()
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(b"Case Was Approved\n")
-    process.stdin.flush()
-    process.stdout.readline()
     process.stdout.close()
     with contextlib.suppress(BrokenPipeError):
         process.stdin.write(b"Case Was Denied\n" * 10_000)

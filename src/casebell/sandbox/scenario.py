@@ -21,6 +21,7 @@ from casebell.sandbox.scenario_step import (
     expect_text,
     expect_titles,
     recipients_and_times,
+    urgent_alerts,
     why,
 )
 from casebell.sandbox.server_process import run_json
@@ -44,9 +45,7 @@ async def _good(demo: DemoEnvironment) -> Lines:
     answer = await deliver(demo, fixtures.RFE, "200 stored", key="evt-1001")
     took = duration(answer.answered_at - answer.posted_at)
     yield "posted", f"a signed delivery, event evt-1001 → {answer}, on disk after {took}"
-    arrivals = await demo.arrivals()
-    expect_recipients(arrivals, CHAT, TEAM, ATTORNEY)
-    expect_titles(arrivals, "URGENT: Request for Evidence issued · IOE******0001")
+    arrivals = await urgent_alerts(demo, "Request for Evidence issued · IOE******0001")
     expect_text(arrivals, says=FOOTER, never=["IOE0912340001"])
     yield "told", recipients_and_times(arrivals, answer.posted_at)
     yield "message", f"“{arrivals[0].title}”, with the receipt number masked"
@@ -84,9 +83,7 @@ async def _same_change(demo: DemoEnvironment) -> Lines:
 async def _rejected(demo: DemoEnvironment) -> Lines:
     answer = await deliver(demo, fixtures.REJECTED, "200 stored", key="evt-2001")
     yield "posted", f"category “Rejected”, with the shared secret → {answer}"
-    arrivals = await demo.arrivals()
-    expect_recipients(arrivals, CHAT, TEAM, ATTORNEY)
-    expect_titles(arrivals, "URGENT: Filing rejected · WAC******2301")
+    arrivals = await urgent_alerts(demo, "Filing rejected · WAC******2301")
     says = "USCIS sent the filing back without deciding it. This is not a denial."
     expect_text(arrivals, says=says, never=["denied"])
     yield "told", recipients_and_times(arrivals, answer.posted_at)
@@ -97,9 +94,7 @@ async def _without_id(demo: DemoEnvironment) -> Lines:
     key = "LIN2690045601@2026-03-02T15:04:05.000000Z"
     answer = await deliver(demo, fixtures.OBSERVED, "200 stored", key=key)
     yield "posted", f"no id; its key is receipt and last_status_at → {answer}"
-    arrivals = await demo.arrivals()
-    expect_recipients(arrivals, CHAT, TEAM, ATTORNEY)
-    expect_titles(arrivals, "URGENT: Request for Evidence issued · LIN******5601")
+    arrivals = await urgent_alerts(demo, "Request for Evidence issued · LIN******5601")
     yield "told", recipients_and_times(arrivals, answer.posted_at)
     again = await deliver(demo, fixtures.OBSERVED, "200 duplicate", key=key)
     later_key = "LIN2690045601@2026-03-02T18:04:05.000000Z"
@@ -151,9 +146,7 @@ async def _held(demo: DemoEnvironment) -> Lines:
 async def _hostile(demo: DemoEnvironment) -> Lines:
     answer = await deliver(demo, fixtures.HOSTILE, "200 stored", key="evt-1006")
     yield "posted", f"mentions, scripts, links, templates, control characters → {answer}"
-    arrivals = await demo.arrivals()
-    expect_recipients(arrivals, CHAT, TEAM, ATTORNEY)
-    expect_titles(arrivals, "URGENT: Request for Evidence issued · IOE******0004")
+    arrivals = await urgent_alerts(demo, "Request for Evidence issued · IOE******0004")
     expect_text(arrivals, says="{{7*7}}", never=_LIVE)
     shown = ""
     for arrival in arrivals:
@@ -178,9 +171,7 @@ async def _out_of_order(demo: DemoEnvironment) -> Lines:
     yield "posted", f"an approval → {answer}; told: {CHAT}, as its rule says"
     answer = await deliver(demo, fixtures.OLDER_RFE, "200 stored", key="evt-1007")
     yield "posted", f"the Request for Evidence of two days before it → {answer}"
-    arrivals = await demo.arrivals()
-    expect_recipients(arrivals, CHAT, TEAM, ATTORNEY)
-    expect_titles(arrivals, "URGENT: Request for Evidence issued · IOE******0005")
+    arrivals = await urgent_alerts(demo, "Request for Evidence issued · IOE******0005")
     says = "Arrived late: a later status (approved) is already known."
     expect_text(arrivals, says=says)
     yield "told", recipients_and_times(arrivals, answer.posted_at)
@@ -210,9 +201,7 @@ async def _failing_channel(demo: DemoEnvironment) -> Lines:
     answer = await deliver(demo, fixtures.NOID, "200 stored", key="evt-1010")
     yield "posted", f"a notice of intent to deny, status “other” → {answer}"
     yield "channel", "the chat answers 503 to the first attempt; waiting for the second"
-    arrivals = await demo.arrivals()
-    expect_recipients(arrivals, CHAT, TEAM, ATTORNEY)
-    expect_titles(arrivals, "URGENT: USCIS notice with a deadline · IOE******0007")
+    arrivals = await urgent_alerts(demo, "USCIS notice with a deadline · IOE******0007")
     expect("attempts that reached the chat", expected=2, got=len(demo.chat.requests) - asked)
     yield "told", recipients_and_times(arrivals, answer.posted_at)
     alerts = (await why(demo, "evt-1010"))["alerts"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from casebell.events import Micros
-from casebell.sandbox.demo_environment import DemoEnvironment
+from casebell.sandbox.demo_environment import ATTORNEY, CHAT, TEAM, DemoEnvironment
 from casebell.sandbox.expect import expect
 from casebell.sandbox.inbox import Arrival
 from casebell.sandbox.server_process import run_json
@@ -64,6 +64,14 @@ def expect_text(arrivals: Sequence[Arrival], *, says: str = "", never: Sequence[
         for words in never:
             if words.lower() in whole.lower():
                 expect(f"the message for {arrival.recipient}", expected=f"no {words!r}", got=whole)
+
+
+async def urgent_alerts(demo: DemoEnvironment, title: str) -> list[Arrival]:
+    """Once nothing waits: chat, rfe-team and jchan have one message each, with this title."""
+    arrivals = await demo.arrivals()
+    expect_recipients(arrivals, CHAT, TEAM, ATTORNEY)
+    expect_titles(arrivals, f"URGENT: {title}")
+    return arrivals
 
 
 def recipients_and_times(arrivals: Sequence[Arrival], since: Micros) -> str:
