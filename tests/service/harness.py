@@ -79,7 +79,7 @@ class OperationsHarness:
         )
         async with writing(self.store) as connection:
             await outbox.add(connection, [new], now=self.clock.now())
-        await self.dispatcher._fail_all("pager")
+        await self.dispatcher._fail_gone()
 
     async def held(self, body: bytes = GOOD) -> None:
         """Hold a delivery."""

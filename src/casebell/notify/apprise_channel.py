@@ -137,11 +137,21 @@ class AppriseChannel:
         self._closed = True
 
     async def _send(self, service: Service, message: Message) -> SendResult:
-        title, body, body_format = _prepared(service, message)
-        thread, done = _in_a_thread(
-            lambda: _notify(service, title=title, body=body, body_format=body_format),
-            name=f"casebell-send-{self.name}",
-        )
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[_ThreadResult] = loop.create_future()
+
+        def resolve(result: _ThreadResult) -> None:
+            if not done.done():
+                done.set_result(result)
+
+        def run() -> None:
+            result = _notify(service, message)
+            # The loop may be closed when an abandoned send ends.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(resolve, result)
+
+        thread = threading.Thread(target=run, name=f"casebell-send-{self.name}", daemon=True)
+        thread.start()
         try:
             async with asyncio.timeout(self._timeout):
                 seen = await done
@@ -167,51 +177,26 @@ def _not_now(reason: FailureReason, detail: str) -> SendResult:
     return SendResult(outcome=Outcome.RETRYABLE, reason=reason, detail=detail)
 
 
-def _prepared(service: Service, message: Message) -> tuple[str, str, NotifyFormat]:
-    """Title, body and their format, made inert."""
+def _notify(service: Service, message: Message) -> _ThreadResult:
+    """Send; blocks until the service answers or a socket times out."""
+    # Made inert.
     title = one_line(message.title, limit=MAX_TITLE)
     body = inert(message.body, limit=MAX_BODY)
+    body_format = NotifyFormat.TEXT
     if service.format is NotifyFormat.MARKDOWN:
         # Apprise would not escape the title, and would break every link in the body.
-        return as_markdown(title), as_markdown(body), NotifyFormat.MARKDOWN
-    return title, body, NotifyFormat.TEXT
-
-
-def _notify(service: Service, *, title: str, body: str, body_format: NotifyFormat) -> _ThreadResult:
-    """Send; blocks until the service answers or a socket times out."""
-    with recorded_exchanges() as exchanges:
-        result = service.apprise.notify(title=title, body=body, body_format=body_format.value)
+        title, body, body_format = as_markdown(title), as_markdown(body), NotifyFormat.MARKDOWN
+    try:
+        with recorded_exchanges() as exchanges:
+            result = service.apprise.notify(title=title, body=body, body_format=body_format.value)
+    except Exception:  # noqa: BLE001 - a plug-in may raise anything; the attempt must have a result
+        return _ThreadResult(delivered=False, exchanges=())
     attempts = [attempt.status for each in result.results for attempt in each.attempts]
     # Not `bool(result)`: it is true for an optional service that fails.
     return _ThreadResult(
         delivered=bool(attempts) and attempts[-1] is AppriseResultStatus.SUCCESS,
         exchanges=tuple(exchanges),
     )
-
-
-def _in_a_thread(
-    work: Callable[[], _ThreadResult], *, name: str
-) -> tuple[threading.Thread, asyncio.Future[_ThreadResult]]:
-    """Run `work` in a daemon thread; the end of the process does not wait for it."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[_ThreadResult] = loop.create_future()
-
-    def resolve(result: _ThreadResult) -> None:
-        if not done.done():
-            done.set_result(result)
-
-    def run() -> None:
-        try:
-            result = work()
-        except Exception:  # noqa: BLE001 - a plug-in may raise anything; the attempt must have a result
-            result = _ThreadResult(delivered=False, exchanges=())
-        # The loop may be closed when an abandoned send ends.
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(resolve, result)
-
-    thread = threading.Thread(target=run, name=name, daemon=True)
-    thread.start()
-    return thread, done
 
 
 @contextmanager

@@ -271,12 +271,9 @@ class Dispatcher:
         async with self._store.read() as connection:
             gone = await outbox.channels_waiting(connection, self._workers)
         for name in gone:
-            await self._fail_all(name)
-
-    async def _fail_all(self, name: str) -> None:
-        # A new configuration may bring the channel back at any time.
-        while name not in self._workers and not self._closing.is_set():
-            alert = await self._sender.claim(name, lease=60 * _SECOND)
-            if alert is None:
-                return
-            await self._sender.give_up(alert)
+            # A new configuration may bring the channel back at any time.
+            while name not in self._workers and not self._closing.is_set():
+                alert = await self._sender.claim(name, lease=60 * _SECOND)
+                if alert is None:
+                    break
+                await self._sender.give_up(alert)

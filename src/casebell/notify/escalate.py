@@ -39,9 +39,28 @@ def escalate(
     if alert.kind is AlertKind.TEST:
         return []
     instead = _fallback_alerts(policy, alert)
-    message = _message(
-        policy, alert, result=result, reason=reason, about=about, unheard=not instead
-    )
+    message: OpsMessage
+    if alert.urgent and alert.kind is AlertKind.CASE and not instead:
+        message = UrgentAlertFailed(
+            channel=alert.channel,
+            target=alert.target,
+            reason=reason,
+            detail=result.detail,
+            alert=alert.id,
+            event=alert.event_id or 0,
+            about=about,
+        )
+    elif alert.channel not in policy.targets:
+        message = ChannelGone(channel=alert.channel, alert=alert.id, alert_is_urgent=alert.urgent)
+    else:
+        message = ChannelFailed(
+            channel=alert.channel,
+            target=alert.target,
+            reason=reason,
+            detail=result.detail,
+            alert=alert.id,
+            alert_is_urgent=alert.urgent,
+        )
     failed = (alert.channel, alert.target)
     return instead + policy.ops.alerts_for(message, now=now, failed=failed)
 
@@ -65,35 +84,3 @@ def _fallback_alerts(policy: EscalationPolicy, alert: Alert) -> list[NewAlert]:
         )
         for target in policy.targets[fallback]
     ]
-
-
-def _message(
-    policy: EscalationPolicy,
-    alert: Alert,
-    *,
-    result: SendResult,
-    reason: str,
-    about: str,
-    unheard: bool,
-) -> OpsMessage:
-    """The message to operations."""
-    if alert.urgent and alert.kind is AlertKind.CASE and unheard:
-        return UrgentAlertFailed(
-            channel=alert.channel,
-            target=alert.target,
-            reason=reason,
-            detail=result.detail,
-            alert=alert.id,
-            event=alert.event_id or 0,
-            about=about,
-        )
-    if alert.channel not in policy.targets:
-        return ChannelGone(channel=alert.channel, alert=alert.id, alert_is_urgent=alert.urgent)
-    return ChannelFailed(
-        channel=alert.channel,
-        target=alert.target,
-        reason=reason,
-        detail=result.detail,
-        alert=alert.id,
-        alert_is_urgent=alert.urgent,
-    )

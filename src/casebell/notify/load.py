@@ -1,6 +1,5 @@
 """Loads the configured channels."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
@@ -45,9 +44,17 @@ def load_channels(
             name: channels.by_name[name] for name in by_name if _same_service(name, old, settings)
         }
         by_name |= kept
-    return Channels(
-        by_name=by_name, policies=policies(settings), escalation=_escalation(settings, by_name)
+    targets = {name: channel.targets for name, channel in by_name.items()}
+    escalation = EscalationPolicy(
+        targets=targets,
+        fallbacks={
+            name: channel.fallback
+            for name, channel in settings.channels.items()
+            if channel.fallback
+        },
+        ops=OpsTargets.on(settings.ops.notify, targets=targets),
     )
+    return Channels(by_name=by_name, policies=policies(settings), escalation=escalation)
 
 
 def policies(settings: Settings) -> dict[str, Policy]:
@@ -65,20 +72,6 @@ def policies(settings: Settings) -> dict[str, Policy]:
         )
         for name, channel in settings.channels.items()
     }
-
-
-def _escalation(settings: Settings, channels: Mapping[str, Channel]) -> EscalationPolicy:
-    """The escalation policy of the configuration."""
-    targets = {name: channel.targets for name, channel in channels.items()}
-    return EscalationPolicy(
-        targets=targets,
-        fallbacks={
-            name: channel.fallback
-            for name, channel in settings.channels.items()
-            if channel.fallback
-        },
-        ops=OpsTargets.on(settings.ops.notify, targets=targets),
-    )
 
 
 def _same_service(name: str, old: Settings, new: Settings) -> bool:
