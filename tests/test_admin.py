@@ -254,7 +254,7 @@ class TestAnswers:
         [
             ("miss", "not_found", 1, "`casebell alerts list` shows them."),
             ("fail", "storage_unavailable", 3, StorageUnavailable.hint),
-            ("reject", "config_invalid", 1, ConfigError.hint),
+            ("reject", "config_invalid", 2, ConfigError.hint),
         ],
     )
     async def test_an_error_is_told_in_full(

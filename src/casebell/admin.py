@@ -130,8 +130,7 @@ def _error_json(error: CasebellError) -> str:
         "code": error.code,
         "message": error.message,
         "hint": error.hint,
-        # A configuration that cannot be loaded changes nothing: for the command the answer is no.
-        "exit_code": 1 if problems else error.exit_code,
+        "exit_code": error.exit_code,
         "problems": [asdict(one) for one in problems],
     }
     return encode({"error": content})

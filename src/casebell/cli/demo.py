@@ -48,7 +48,6 @@ def run_demo(
     Args:
         once: end after the last step; else go on until Ctrl-C.
         configuration: the text of a configuration instead of the demo's own.
-        scenario: its steps.
     """
     ended_by: list[signal.Signals] = []
 

@@ -28,7 +28,12 @@ class ServiceClient:
 
     def __init__(self, config: Path | None) -> None:
         self._file = find(config, os.environ, Path.cwd())
-        self._socket = socket_in(self._file, os.environ) or _socket_by_settings(self._file)
+        found = socket_in(self._file, os.environ)
+        if found is None:
+            from casebell.settings import load_rest
+
+            found = load_rest(self._file).socket
+        self._socket = found
         #: The time zone of what is printed; known with the first answer.
         self.timezone = "UTC"
 
@@ -138,9 +143,3 @@ class ServiceClient:
 
 class NoAnswer(ServerUnreachable):
     """The running server does not answer."""
-
-
-def _socket_by_settings(file: Path) -> Path:
-    from casebell.settings import load_rest
-
-    return load_rest(file).socket

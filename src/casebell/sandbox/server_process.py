@@ -31,7 +31,6 @@ class ServerProcess:
     """A server that can be started, killed and stopped; killed when its `async with` block ends.
 
     Args:
-        config: its configuration.
         log: the file of its output; each start appends to it.
     """
 

@@ -79,8 +79,6 @@ class Upstream:
 
     Args:
         url: called before each post, since a restarted server may have another port.
-        sources: the settings of each source, by name.
-        secrets: the secret of each source, by name.
         chance: shuffles the deliveries of a storm.
     """
 
@@ -143,7 +141,6 @@ class Upstream:
         """Deliver it, again and again with growing waits, until it is answered 2xx or for good.
 
         Args:
-            outgoing: what to deliver.
             retry_for: seconds after which no other try is begun.
 
         Raises:
