@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from casebell.alerts import FailureReason, Message, Outcome, SendResult
 from casebell.clock import SystemClock
 from casebell.events import Micros
-from casebell.notify.apprise_channel import AppriseChannel, load_channel
+from casebell.notify.apprise_channel import AppriseChannel
 from casebell.notify.render import inert
 from casebell.settings import ChannelSettings
 from contracts.leaks import LeakWatch
@@ -67,7 +67,7 @@ def load(
     """A channel over these URLs, on the machine's clock."""
     secrets = tuple(map(SecretStr, urls))
     settings = ChannelSettings(name="team", urls=secrets, to=tuple(to), timeout=timeout, pace=pace)
-    return load_channel(settings, schemas=(), clock=SystemClock())
+    return AppriseChannel(settings, schemas=(), clock=SystemClock())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from casebell.alerts import FailureReason, Outcome
 from casebell.events import Micros
-from casebell.notify.apprise_channel import MAX_ABANDONED_SENDS, AppriseChannel, load_channel
+from casebell.notify.apprise_channel import MAX_ABANDONED_SENDS, AppriseChannel
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.sandbox.mail_sink import SmtpSink
 from casebell.settings import ChannelSettings
@@ -370,7 +370,7 @@ async def test_sends_keep_the_channels_pace(sink: HttpSink) -> None:
     clock = SteppingClock()
     url = SecretStr(f"json://127.0.0.1:{sink.port}/x")
     settings = ChannelSettings(name="team", urls=(url,), pace=1.5)
-    channel = load_channel(settings, schemas=(), clock=clock)
+    channel = AppriseChannel(settings, schemas=(), clock=clock)
     for _ in range(3):
         assert (await channel.send(target="json", message=MESSAGE)).delivered
     clock.elapsed += 1.0

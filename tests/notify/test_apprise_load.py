@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from casebell.clock import SystemClock
 from casebell.errors import ConfigError, Problem
-from casebell.notify.apprise_channel import load_channel
+from casebell.notify.apprise_channel import AppriseChannel
 from casebell.notify.apprise_load import _NEVER_ENCRYPTED, _plugins, _schemas_of
 from casebell.settings import ChannelSettings
 from contracts.channel_contract import load
@@ -39,7 +39,7 @@ def problems(
         name="team", urls=tuple(map(SecretStr, urls)), to=tuple(to), insecure=insecure
     )
     try:
-        load_channel(settings, schemas=schemas, clock=SystemClock())
+        AppriseChannel(settings, schemas=schemas, clock=SystemClock())
     except ConfigError as error:
         return error.problems
     return ()

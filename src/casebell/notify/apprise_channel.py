@@ -17,7 +17,7 @@ import json
 import re
 import smtplib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -29,7 +29,6 @@ from apprise.result import AppriseResultStatus
 
 from casebell.alerts import FailureReason, Message, Outcome, SendResult
 from casebell.clock import Clock
-from casebell.errors import ConfigError
 from casebell.notify.apprise_load import Service, load_services
 from casebell.notify.apprise_warnings import mute_loggers
 from casebell.notify.markdown import as_markdown
@@ -56,48 +55,23 @@ class _ThreadResult:
     exchanges: Sequence[Exchange]
 
 
-def load_channel(
-    settings: ChannelSettings, *, schemas: tuple[str, ...], clock: Clock
-) -> "AppriseChannel":
-    """Load every target of a channel; nothing is sent.
+class AppriseChannel:
+    """A channel whose services are reached through apprise.
 
     Args:
-        settings: of the channel.
         schemas: those that the operator allows; empty for all.
         clock: for its pace.
 
     Raises:
         ConfigError: with every problem; none repeats a URL.
     """
-    services, problems = load_services(settings, schemas=schemas)
-    if problems:
-        raise ConfigError(problems)
-    return AppriseChannel(
-        name=settings.name,
-        services=services,
-        timeout=settings.timeout,
-        pace=settings.pace,
-        clock=clock,
-    )
 
-
-class AppriseChannel:
-    """A channel whose services are reached through apprise."""
-
-    def __init__(
-        self,
-        *,
-        name: str,
-        services: Mapping[str, Service],
-        timeout: float,
-        pace: float,
-        clock: Clock,
-    ) -> None:
-        """`timeout` and `pace` in seconds, `services` by safe label."""
-        self.name = name
-        self._services = dict(services)
-        self._timeout = timeout
-        self._pace = pace
+    def __init__(self, settings: ChannelSettings, *, schemas: Sequence[str], clock: Clock) -> None:
+        """Load every target; nothing is sent."""
+        self.name = settings.name
+        self._services = load_services(settings, schemas=schemas)
+        self._timeout = settings.timeout
+        self._pace = settings.pace
         self._clock = clock
         self._lock = asyncio.Lock()
         #: Monotonic seconds before which no send starts.

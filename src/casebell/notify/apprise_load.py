@@ -1,4 +1,4 @@
-"""Loads the services of a channel's URLs, or lists their problems.
+"""Loads the services of a channel's URLs, or raises their problems.
 
 Apprise is lenient when it loads a URL: it drops a mistyped address, accepts options that turn a
 failure into a success, and would run a program on this machine. Here each of these is a `Problem`.
@@ -25,7 +25,7 @@ from apprise.manager_plugins import NotificationManager
 from apprise.plugins import url_to_dict
 from apprise.plugins.base import NotifyBase
 
-from casebell.errors import Problem
+from casebell.errors import ConfigError, Problem
 from casebell.notify.apprise_warnings import kept_warnings, mute_loggers, without_url
 from casebell.settings import ChannelSettings
 
@@ -83,12 +83,13 @@ class _NotUsable(Exception):
         super().__init__(message)
 
 
-def load_services(
-    settings: ChannelSettings, *, schemas: Sequence[str]
-) -> tuple[dict[str, Service], list[Problem]]:
-    """The services by safe label, and every problem.
+def load_services(settings: ChannelSettings, *, schemas: Sequence[str]) -> dict[str, Service]:
+    """The services by safe label, in the order of the configuration.
 
     `schemas` are those that the operator allows; empty allows all that do not act on this machine.
+
+    Raises:
+        ConfigError: with every problem.
     """
     mute_loggers()
     _plugins()
@@ -116,8 +117,10 @@ def load_services(
                 twice = f"{where}.{'to' if recipient else url_key}"
                 problems.append(Problem(key=twice, message=f"names the target {label} twice"))
             services[label] = service
-    # A mistake in the URL is found once for each recipient.
-    return services, list(dict.fromkeys(problems))
+    if problems:
+        # A mistake in the URL is found once for each recipient.
+        raise ConfigError(list(dict.fromkeys(problems)))
+    return services
 
 
 def _load(

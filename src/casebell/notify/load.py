@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from casebell.clock import Clock
 from casebell.errors import ConfigError, Problem
-from casebell.notify.apprise_channel import load_channel
+from casebell.notify.apprise_channel import AppriseChannel
 from casebell.notify.channel import Channel, Channels, Policy
 from casebell.notify.escalate import EscalationPolicy
 from casebell.notify.render import Style
@@ -32,7 +32,7 @@ def load_channels(
     problems: list[Problem] = []
     for name, channel in settings.channels.items():
         try:
-            by_name[name] = load_channel(channel, schemas=settings.alerts.schemas, clock=clock)
+            by_name[name] = AppriseChannel(channel, schemas=settings.alerts.schemas, clock=clock)
         except ConfigError as error:
             where = str(settings.path)
             problems += [replace(problem, where=where) for problem in error.problems]
