@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import ip_address
-from types import MappingProxyType
 from typing import Any
 
 from apprise import Apprise, AppriseAsset, NotifyFormat
@@ -34,20 +33,18 @@ from casebell.settings import ChannelSettings
 _SOCKET_SHARE = 0.9
 
 #: URL parameters that are refused, and why.
-_REFUSED_PARAMETERS: Mapping[str, str] = MappingProxyType(
-    {
-        "optional": "it would report a failure as a success",
-        "retry": "Casebell retries by itself",
-        "wait": "Casebell retries by itself",
-        "template": "messages are made by Casebell's own templates",
-        "format": "messages are plain text",
-        "overflow": "a message is sent whole",
-        "cto": "the channel's `timeout` decides",
-        "rto": "the channel's `timeout` decides",
-        "cc": "each recipient is a target of its own: name it in `to`",
-        "bcc": "each recipient is a target of its own: name it in `to`",
-    }
-)
+_REFUSED_PARAMETERS: Mapping[str, str] = {
+    "optional": "it would report a failure as a success",
+    "retry": "Casebell retries by itself",
+    "wait": "Casebell retries by itself",
+    "template": "messages are made by Casebell's own templates",
+    "format": "messages are plain text",
+    "overflow": "a message is sent whole",
+    "cto": "the channel's `timeout` decides",
+    "rto": "the channel's `timeout` decides",
+    "cc": "each recipient is a target of its own: name it in `to`",
+    "bcc": "each recipient is a target of its own: name it in `to`",
+}
 
 _TEAMS_HINT = (
     "Microsoft has retired these connectors: make a Workflow (Power Automate) with the trigger "

@@ -13,7 +13,7 @@ from casebell.ops_targets import OpsTargets
 from casebell.settings import Settings
 
 #: Keys of the policy; the others concern the service itself.
-_OF_POLICY = frozenset({"disclose", "max_age", "fallback"})
+_OF_POLICY = {"disclose", "max_age", "fallback"}
 
 
 def load_channels(
@@ -77,8 +77,6 @@ def policies(settings: Settings) -> dict[str, Policy]:
 def _same_service(name: str, old: Settings, new: Settings) -> bool:
     """Whether a channel's service is configured as before, whatever its policy."""
     before, after = old.channels.get(name), new.channels[name]
-    return before is not None and all(
-        getattr(before, key) == getattr(after, key)
-        for key in type(after).model_fields
-        if key not in _OF_POLICY
+    return before is not None and (
+        before.model_dump(exclude=_OF_POLICY) == after.model_dump(exclude=_OF_POLICY)
     )
