@@ -60,26 +60,26 @@ class DeliveryWatch(Loop):
         now = self._clock.now()
         async with self._store.read() as connection:
             found = await _found(connection)
-            subjects = [subject_of(message, now=now) for message, _ in found]
+            subjects = {subject_of(message, now=now): message for message in found}
             known = await known_subjects(connection, subjects) if subjects else set()
-        due = [one for one, subject in zip(found, subjects, strict=True) if subject not in known]
+        due = [message for subject, message in subjects.items() if subject not in known]
         if not due:
             return
         ops = self._ops()
 
         async def write(connection: Connection) -> None:
-            for message, mark_told in due:
+            for message in due:
                 # Another server may have sent it in the meantime, with fewer deliveries.
                 if await notify(connection, message, to=ops, now=now):
-                    await mark_told(connection, now=now)
+                    await found[message](connection, now=now)
 
         await self._store.transact(write)
         self._followed()
 
 
-async def _found(connection: Connection) -> list[tuple[OpsMessage, Callable[..., Awaitable[None]]]]:
+async def _found(connection: Connection) -> dict[OpsMessage, Callable[..., Awaitable[None]]]:
     """The messages to send, each with the function that marks its deliveries as told."""
-    found: list[tuple[OpsMessage, Callable[..., Awaitable[None]]]] = []
+    found: dict[OpsMessage, Callable[..., Awaitable[None]]] = {}
     for row in await held.unnotified(connection):
         message = DeliveriesHeld(
             source=row.source,
@@ -88,9 +88,10 @@ async def _found(connection: Connection) -> list[tuple[OpsMessage, Callable[...,
             count=row.number,
             first_held=row.first,
         )
-        mark_told = partial(held.mark_told, source=row.source, reason=row.reason, last=row.last)
-        found.append((message, mark_told))
+        found[message] = partial(
+            held.mark_told, source=row.source, reason=row.reason, last=row.last
+        )
     for row in await refused.rising(connection):
         rise = DeliveriesRefused(source=row.source, count=row.number)
-        found.append((rise, partial(refused.mark_told, source=row.source, last=row.last)))
+        found[rise] = partial(refused.mark_told, source=row.source, last=row.last)
     return found
