@@ -9,7 +9,8 @@ from typing import Protocol
 
 from casebell.events import Micros
 
-HOUR: Micros = 3_600_000_000
+SECOND: Micros = 1_000_000
+HOUR: Micros = 3_600 * SECOND
 
 
 class Clock(Protocol):

@@ -57,6 +57,30 @@ async def test_what_was_claimed_goes_over_the_new_channel(
     assert (len(sink.requests), len(other.requests)) == (0, 1)
 
 
+async def test_a_channel_is_closed_after_the_send_of_an_earlier_worker(
+    store: Store, sink: HttpSink, other: HttpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second change during the claim does not cut off what goes over the channel of the first."""
+    harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+    claim = harness.dispatcher._sender.claim
+
+    async def claim_and_change_twice(channel: str, *, lease: int) -> Alert | None:
+        alert = await claim(channel, lease=lease)
+        if alert is not None:
+            use(harness, {"slack": channel_to(other)})
+            await harness.go_round()
+            # While the message is made.
+            asyncio.get_running_loop().call_soon(use, harness, {"slack": channel_to(sink)})
+        return alert
+
+    monkeypatch.setattr(harness.dispatcher._sender, "claim", claim_and_change_twice)
+    async with running(harness):
+        await harness.put("change:1")
+        await until(lambda: harness.recording.named("alert.attempted"), "the attempt in the log")
+        assert await harness.states() == {("change:1", "slack"): "sent"}
+    assert (len(sink.requests), len(other.requests)) == (0, 1)
+
+
 async def test_another_service_need_not_wait(store: Store, sink: HttpSink, other: HttpSink) -> None:
     """A pause is the service's own: what is new is sent at once over the one in its place."""
     sink.answer(HttpAnswer(status=429, headers=RETRY_AFTER))

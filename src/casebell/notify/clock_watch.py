@@ -7,7 +7,7 @@ times are moved back as well. A clock that is set forward only ends waits early,
 
 from collections.abc import Callable
 
-from casebell.clock import Clock
+from casebell.clock import SECOND, Clock
 from casebell.events import Micros
 from casebell.loops import Loop
 from casebell.store import journal, outbox
@@ -18,7 +18,6 @@ from casebell.telemetry import Log
 CHECK_EVERY = 1.0
 #: Shortest step that is followed; a shorter one delays an alert only by its own length.
 MIN_STEP: Micros = 2_000_000
-_SECOND: Micros = 1_000_000
 
 
 class ClockWatch(Loop):
@@ -45,7 +44,7 @@ class ClockWatch(Loop):
 
     def _wall_ahead(self) -> Micros:
         """How far the wall clock is ahead of the monotonic one."""
-        return self._clock.now() - round(self._clock.monotonic() * _SECOND)
+        return self._clock.now() - round(self._clock.monotonic() * SECOND)
 
     async def _check(self) -> None:
         ahead = self._wall_ahead()
@@ -53,7 +52,7 @@ class ClockWatch(Loop):
         if back >= MIN_STEP:
             now = self._clock.now()
             count = await self._store.transact(_follow, back=back, owner=self._owner, now=now)
-            self._log.info("clock.set_back", seconds=back // _SECOND, alerts=count)
+            self._log.info("clock.set_back", seconds=back // SECOND, alerts=count)
             self._followed()
         self._ahead = ahead
 
@@ -72,7 +71,7 @@ async def follow_journal(
     if last_at is not None and last_at - now >= MIN_STEP:
         back = last_at - now
         count = await _follow(connection, back=back, owner=owner, now=now)
-        log.info("clock.set_back", seconds=back // _SECOND, alerts=count)
+        log.info("clock.set_back", seconds=back // SECOND, alerts=count)
 
 
 async def _follow(connection: Connection, *, back: Micros, owner: str | None, now: Micros) -> int:

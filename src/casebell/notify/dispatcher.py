@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Collection
 
 from casebell.alerts import Alert, AlertKind, NewAlert, SendResult
-from casebell.clock import Clock
+from casebell.clock import SECOND, Clock
 from casebell.events import Micros
 from casebell.loops import Loop
 from casebell.notify.channel import Channel, Channels, Policy
@@ -28,7 +28,6 @@ POLL = 1.0
 LEASE_MARGIN = 60.0
 #: Seconds between two checks for alerts whose channel was removed.
 GONE_EVERY = 60.0
-_SECOND = 1_000_000
 
 
 class ChannelWorker(Loop):
@@ -73,7 +72,7 @@ class ChannelWorker(Loop):
     def lease(self) -> Micros:
         """How long a claim lasts."""
         seconds = 2 * self.policy.timeout + self.policy.pace + LEASE_MARGIN
-        return round(seconds * _SECOND)
+        return round(seconds * SECOND)
 
     async def _send_due(self) -> None:
         """Send until no alert is due, or the channel is paused."""
@@ -273,7 +272,7 @@ class Dispatcher:
         for name in gone:
             # A new configuration may bring the channel back at any time.
             while name not in self._workers and not self._closing.is_set():
-                alert = await self._sender.claim(name, lease=60 * _SECOND)
+                alert = await self._sender.claim(name, lease=60 * SECOND)
                 if alert is None:
                     break
                 await self._sender.give_up(alert)

@@ -9,6 +9,7 @@ from casebell.alerts import (
     Outcome,
     SendResult,
 )
+from casebell.clock import SECOND
 from casebell.events import Micros
 
 #: Seconds before the second attempt; doubled for each further one.
@@ -19,7 +20,6 @@ MAX_WAIT = 15 * 60.0
 MAX_URGENT_WAIT = 2 * 60.0
 #: Further doubling does not change the wait, and would overflow in the end.
 _MAX_DOUBLINGS = 20
-_SECOND = 1_000_000
 
 
 def next_state(
@@ -38,8 +38,8 @@ def next_state(
         return NextState(
             state=AlertState.SENT, not_before=now, may_repeat=alert.may_repeat, reason=None
         )
-    last_moment = (alert.retried_at or alert.created_at) + round(max_age * _SECOND)
-    asked = now + round((result.retry_after or 0.0) * _SECOND)
+    last_moment = (alert.retried_at or alert.created_at) + round(max_age * SECOND)
+    asked = now + round((result.retry_after or 0.0) * SECOND)
     never = result.outcome in (Outcome.AUTH, Outcome.PERMANENT)
     # A test is not tried again: an operator waits for its result.
     if never or alert.kind is AlertKind.TEST:
@@ -47,14 +47,14 @@ def next_state(
     if now >= last_moment or asked > last_moment:
         return _failed(alert, FailureReason.GAVE_UP, now=now)
     wait = _backoff(attempts=alert.attempts, urgent=alert.urgent) * (0.5 + random / 2)
-    at = max(asked, min(now + round(wait * _SECOND), last_moment))
+    at = max(asked, min(now + round(wait * SECOND), last_moment))
     limited = result.outcome is Outcome.RATE_LIMITED
     return NextState(
         state=AlertState.DEFERRED if limited else AlertState.RETRYING,
         not_before=at,
         may_repeat=alert.may_repeat or result.outcome is Outcome.AMBIGUOUS,
         reason=result.reason,
-        channel_pause=(at - now) / _SECOND if limited else 0.0,
+        channel_pause=(at - now) / SECOND if limited else 0.0,
     )
 
 

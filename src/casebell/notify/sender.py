@@ -18,7 +18,7 @@ from casebell.alerts import (
     Outcome,
     SendResult,
 )
-from casebell.clock import Clock
+from casebell.clock import SECOND, Clock
 from casebell.errors import StorageUnavailable
 from casebell.events import Micros
 from casebell.notify.channel import Channel, Channels, Policy
@@ -40,7 +40,6 @@ from casebell.telemetry import Log, Metrics
 
 #: Seconds between attempts to write to a failing storage.
 STORAGE_WAIT = 1.0
-_SECOND = 1_000_000
 
 
 class Sender:
@@ -247,7 +246,7 @@ class Sender:
         if reached.state is AlertState.SENT:
             # Not negative, if the clock was set back meanwhile.
             taken = max(0, finished_at - alert.created_at)
-            self._metrics.alert_seconds.observe(taken / _SECOND)
+            self._metrics.alert_seconds.observe(taken / SECOND)
         self._log.info(
             "alert.attempted",
             alert=alert.id,
