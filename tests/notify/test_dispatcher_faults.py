@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from casebell.alerts import AlertKind, NewAlert
+from casebell.alerts import AlertKind, Message, NewAlert, SendResult
 from casebell.errors import StorageUnavailable
 from casebell.notify.sender import STORAGE_WAIT
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
@@ -35,6 +35,18 @@ from waiting import until
 OPS_ALERT = NewAlert(kind=AlertKind.OPS, subject="x", channel="slack", target=TARGET, urgent=False)
 #: Notes that this release cannot read.
 STRANGE_NOTES = ('{"topic": "solar_flare", "count": 9}', "", '{"topic": "held"}', '["held", "one"]')
+
+
+class StrangeChannel(DefectiveChannel):
+    """Sends, and says something strange about it."""
+
+    def __init__(self, *, detail: str) -> None:
+        super().__init__(defects=0)
+        self._detail = detail
+
+    async def send(self, *, target: str, message: Message) -> SendResult:
+        """Send it."""
+        return replace(await super().send(target=target, message=message), detail=self._detail)
 
 
 class TestDefects:
@@ -108,6 +120,17 @@ class TestDefects:
             harness.dispatcher.wake()
             await harness.until(**{f"x:{number}": "sent" for number in range(len(STRANGE_NOTES))})
         assert set(titles(sink)) == {"Casebell operations: a message could not be made"}
+
+    async def test_a_text_that_the_database_does_not_take(self, store: Store) -> None:
+        """The attempt is on record without its texts, and the alert is not left as it was."""
+        harness = DispatcherHarness(store, {"slack": StrangeChannel(detail="\ud800")})
+        async with running(harness):
+            await harness.put("change:1")
+            await harness.until(**{"change:1": "sent"})
+        (row,) = await read_table(store, attempts)
+        assert (row.outcome, row.title) == ("sent", "")
+        assert row.detail == "the texts of the attempt could not be kept: UnicodeEncodeError"
+        assert harness.recording.named("alert.defect")
 
     async def test_a_defect_between_send_and_record(self, store: Store, sink: HttpSink) -> None:
         """A record that cannot be written for a reason of ours does not end the channel's loop."""

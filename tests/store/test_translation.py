@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from casebell.errors import StorageUnavailable
-from casebell.store.engine import translated
+from casebell.store.engine import Connection, Store, translated
 from casebell.store.integrity import DatabaseDamaged
+from casebell.store.schema import keys
 
 SECRET = "hunter2"
 
@@ -77,3 +78,14 @@ def test_what_is_not_the_databases_passes() -> None:
     """A defect of ours is not storage that fails."""
     with pytest.raises(ZeroDivisionError), translated():
         raise ZeroDivisionError
+
+
+async def test_a_value_that_no_database_takes(store: Store) -> None:
+    """It is a defect of ours, and not a failure that ends by waiting."""
+
+    async def write(connection: Connection) -> None:
+        await connection.execute(keys.insert().values(name="\ud800", key=b""))
+
+    with pytest.raises(Exception, match="surrogates") as caught:
+        await store.transact(write)
+    assert not isinstance(caught.value, StorageUnavailable)

@@ -205,6 +205,13 @@ class Sender:
                 again = True
                 # The end does not cut this short: this may be the only record of the attempt.
                 await self._clock.sleep(STORAGE_WAIT)
+            except Exception as error:
+                if message is _NO_MESSAGE:
+                    raise
+                # Perhaps it is a text that the database does not take. The alert goes on without.
+                self._log.error("alert.defect", alert=alert.id, channel=alert.channel, error=error)
+                flaw = f"the texts of the attempt could not be kept: {type(error).__name__}"
+                message, result = _NO_MESSAGE, replace(result, detail=flaw)
         if follow:
             self._followed()
         self._log_attempt(alert, result, reached, started_at, finished_at)

@@ -11,9 +11,14 @@ from casebell.store import integrity
 
 
 def translate(error: Exception) -> StorageUnavailable | None:
-    """What is raised in place of a database's error; None if it is no such error."""
+    """What is raised in place of a database's error; None if it is no such error.
+
+    Nor is an error for the data that it was given: to wait and try again does not help.
+    """
+    cause = getattr(error, "orig", None) or error
+    if str(getattr(cause, "sqlstate", "")).startswith(_DATA_EXCEPTION):
+        return None
     if isinstance(error, SQLAlchemyError | sqlite3.Error | OSError) or _is_asyncpgs(error):
-        cause = getattr(error, "orig", None) or error
         if reason := integrity.damage(cause):
             return integrity.DatabaseDamaged(reason)
         return StorageUnavailable(f"The storage failed: {_safe_reason(cause)}.")
@@ -21,14 +26,11 @@ def translate(error: Exception) -> StorageUnavailable | None:
 
 
 def _is_asyncpgs(error: BaseException) -> bool:
-    """Whether asyncpg raised it, past SQLAlchemy, and not for the data that it was given.
+    """Whether asyncpg raised it, past SQLAlchemy.
 
     Its errors have no base class of their own, and on SQLite asyncpg is not imported.
     """
-    module = type(error).__module__
-    return module.startswith("asyncpg.") and not str(getattr(error, "sqlstate", "")).startswith(
-        _DATA_EXCEPTION
-    )
+    return type(error).__module__.startswith("asyncpg.")
 
 
 def _safe_reason(error: BaseException) -> str:
