@@ -36,7 +36,7 @@ def outcomes(directory: Path, *, ci: bool) -> dict[str, list[tuple[str, str]]]:
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", *options, str(directory)],
         cwd=directory,
-        env=os.environ | {"CI": "true" if ci else ""},
+        env=os.environ | {"CI": "true" if ci else "", "PYTHONPATH": str(HOOKS.parent)},
         capture_output=True,
         text=True,
         check=False,

@@ -20,14 +20,14 @@ from contracts.stores import (
     store_undecided,
 )
 from contracts.writing import writing
-from notify.harness import channels_of
+from notify.harness import DefectiveChannel, channels_of
 from waiting import until
 
 
 class AlarmHarness:
     """An alarm over one chat room, and its clock."""
 
-    def __init__(self, store: Store, room: HttpSink) -> None:
+    def __init__(self, store: Store, room: HttpSink, **others: DefectiveChannel) -> None:
         self.clock = ManualClock()
         self.recording = RecordingLog()
         self.room = room
@@ -35,7 +35,7 @@ class AlarmHarness:
         channel = load(f"json://127.0.0.1:{room.port}/ops")
         self.alarm = StorageAlarm(
             store=store,
-            channels=lambda: channels_of({"room": channel}, ops=("room",)),
+            channels=lambda: channels_of({"room": channel, **others}, ops=("room", *others)),
             clock=self.clock,
             log=self.recording.log,
         )
@@ -91,6 +91,21 @@ async def test_one_message_while_it_lasts(store: Store, watch: AlarmHarness) -> 
     entry = (await read_table(store, journal))[-1]
     assert entry.kind == "storage.recovered"
     assert json.loads(entry.data)["seconds"] >= 60
+
+
+async def test_a_defect_of_a_channel(store: Store) -> None:
+    """The others hear of the trouble all the same, and that it is over."""
+    async with HttpSink() as room:
+        watch = AlarmHarness(store, room, slack=DefectiveChannel(defects=1))
+        async with watch.alarm:
+            with failing_statements(store, lambda _statement: disk_failure()):
+                await fail_to_store(store)
+                await watch.seconds(NOTIFY_AFTER)
+                await room.received(1)
+            await until(lambda: watch.recording.named("loop.defect"), "the defect in the log")
+            await watch.seconds(3)
+            await room.received(2)
+        assert watch.titles() == [FAILS, WORKS]
 
 
 async def test_each_trouble_is_told(store: Store, watch: AlarmHarness) -> None:
