@@ -41,6 +41,10 @@ def test_sets_of_words() -> None:
     assert encode_set(frozenset()) == ""
     for tags in (frozenset(Tag), frozenset({Tag.CARD}), frozenset()):
         assert decode_set(Tag, encode_set(tags)) == tags
+    for kind in (Tag, Flag):
+        for word in kind:
+            assert decode_set(kind, encode_set(frozenset({word}))) == {word}
+            assert all(isinstance(one, kind) for one in decode_set(kind, f" {word} "))
     with pytest.raises(ValueError, match="lunar"):
         decode_set(Tag, " deadline lunar ")
 
