@@ -1,7 +1,7 @@
 """What Casebell tells operations: one type for each topic, with named fields.
 
 Each knows what makes it the same message, how often it may be told, and whether it is urgent. How
-it reads is `notify.render`'s matter; whom it reaches is `ops_targets`'s.
+it reads is `notify.render_ops`'s matter; whom it reaches is `ops_targets`'s.
 """
 
 import json

@@ -3,6 +3,7 @@
 import pytest
 
 from casebell.kinds import KINDS
+from casebell.settings.models import ServerSettings
 from settings.loading import MINIMAL, ReadProblems
 
 
@@ -92,8 +93,7 @@ def test_unknown_keys_are_told_everywhere(problems: ReadProblems) -> None:
     )
     assert {key: problem.hint for key, problem in found.items()} == {
         "sevrer": "Did you mean `server`?",
-        "server.zzz": "Known: host, port, public_url, timezone, metrics_from, trusted_proxies, "
-        "max_body, body_timeout, refusals_per_minute, tls_cert, tls_key, socket.",
+        "server.zzz": f"Known: {', '.join(ServerSettings.model_fields)}.",
         "sources.parley.secrets[1].valu": "Did you mean `value`?",
         "sources.parley.name": "Known: kind, auth, require, min_secret_bytes, secrets, header, "
         "signature_header, secret_header, prefix, signed_body, tolerance, max_age, strict, "

@@ -87,7 +87,8 @@ events = Table(
     Index(None, "received_at", "id"),
     Index(None, "status", "id"),
     # The events of a change (`casebell why`) and, by its changes, of a case. An index on the
-    # receipt would cost a delivery to a large log as much as all others (docs/decisions/0011).
+    # receipt would cost a delivery to a large log as much as all others
+    # (docs/decisions/0011-an-index-less.md).
     Index(None, "change_id"),
     # The conflicting bodies of an event, for `casebell why`. It has them alone.
     _partial("ix_events_revision_of", "revision_of", where="revision_of IS NOT NULL"),
