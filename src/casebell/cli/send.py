@@ -12,7 +12,7 @@ import typer
 from casebell.cli.options import Config, text_option
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import print_line
-from casebell.clock import SystemClock
+from casebell.clock import SECOND, SystemClock
 from casebell.errors import ConfigError, NotFound, ServerUnreachable
 from casebell.kinds import KINDS
 from casebell.sandbox.deliveries import SAMPLES, body_of, headers_for
@@ -54,7 +54,7 @@ def send(
         destination = _running_server(config)
     else:
         destination = Destination(url=to.rstrip("/"), verify=True)
-    headers = headers_for(sender, content, secret=secret, at=clock.now() // 1_000_000)
+    headers = headers_for(sender, content, secret=secret, at=clock.now() // SECOND)
     response = _post(destination, sender, content=content, headers=headers, typed=to is not None)
     print_line(f"{response.status_code} {response.text}")
     if response.status_code >= 500:

@@ -13,10 +13,9 @@ import math
 from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple, TypeAlias
 
+from casebell.clock import SECOND
 from casebell.events import Change, ClassifiedEvent, Micros, Status, Tag, TimeBasis
 from casebell.uscis import classify
-
-_MICROS = 1_000_000
 
 #: Two reports with equal states tell the same: the status, and for `other` the normalised text.
 _State: TypeAlias = tuple[str, ...]
@@ -135,7 +134,7 @@ def _find(
         wide = _observed_again(report, change)
         window = max(coalesce, repeat_within) if wide else coalesce
         other = _between(report, change, known)
-        if _gap(report, change) > window * _MICROS:
+        if _gap(report, change) > window * SECOND:
             why_not = why_not or f"{said}, but more than {_duration(window)} apart"
         elif other is not None:
             why_not = why_not or f"{said}, but change {other.id} lies between"

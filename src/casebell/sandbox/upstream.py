@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import httpx2
 
-from casebell.clock import Clock
+from casebell.clock import SECOND, Clock
 from casebell.errors import ServerUnreachable
 from casebell.events import Micros
 from casebell.sandbox.deliveries import headers_for
@@ -24,7 +24,6 @@ MAX_RETRY_WAIT = 0.8
 AT_ONCE = 8
 #: Seconds a connection is kept for the next post; any server keeps it for longer.
 KEEP_ALIVE = 2.0
-_SECOND = 1_000_000
 
 
 class Flaw(StrEnum):
@@ -117,7 +116,7 @@ class Upstream:
             ServerUnreachable: there was no answer.
         """
         posted_at = self._clock.now()
-        headers = self._headers(outgoing, flaw, at=posted_at // _SECOND)
+        headers = self._headers(outgoing, flaw, at=posted_at // SECOND)
         body = outgoing.body
         if flaw is Flaw.CUT_SHORT:
             body = body[: len(body) // 2]

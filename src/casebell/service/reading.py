@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from casebell.alerts import AlertState
-from casebell.clock import Clock, iso
+from casebell.clock import SECOND, Clock, iso
 from casebell.errors import BadArgument, NotFound
 from casebell.events import HeldState, Micros, Status, Tag
 from casebell.service import UnknownCommand, Verb, shapes
@@ -201,7 +201,7 @@ def moment(text: str, *, timezone: str, now: Micros) -> Micros:
     except ValueError:
         pass
     else:
-        return now - round(seconds * 1_000_000)
+        return now - round(seconds * SECOND)
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
@@ -209,7 +209,7 @@ def moment(text: str, *, timezone: str, now: Micros) -> Micros:
             'Write a date, a time or a length: "2026-11-21", "2026-11-21T09:30:00Z", "24h".'
         ) from None
     aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(timezone))
-    return round(aware.timestamp() * 1_000_000)
+    return round(aware.timestamp() * SECOND)
 
 
 def _word(words: type[Word], given: str, *, noun: str) -> Word:

@@ -8,7 +8,7 @@ the journal's sequence has no gaps.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -323,7 +323,7 @@ class GroupCommit:
             # None wait, unless something ended this task.
             if left := self._waiting:
                 self._waiting = []
-                _fail(left, StorageUnavailable())
+                fail(left, StorageUnavailable())
 
     async def _commit(self, batch: Sequence[_Waiting]) -> None:
         results: list[Any] = []
@@ -332,11 +332,11 @@ class GroupCommit:
                 for write, _ in batch:
                     results.append(await _run_alone(write, connection, of=len(batch)))
         except Exception as error:  # noqa: BLE001 - of any kind: each caller needs an answer
-            _fail(batch, error)
+            fail(batch, error)
             return
         except BaseException:
             # It ends this task, and must not end those that wait for their writes.
-            _fail(batch, StorageUnavailable())
+            fail(batch, StorageUnavailable())
             raise
         for (_, future), result in zip(batch, results, strict=True):
             if future.done():
@@ -347,7 +347,8 @@ class GroupCommit:
                 future.set_result(result)
 
 
-def _fail(batch: Sequence[_Waiting], error: Exception) -> None:
+def fail(batch: Iterable[tuple[object, "asyncio.Future[Any]"]], error: Exception) -> None:
+    """Raise an error to each that waits; the first of a pair is what it waits for."""
     for _, future in batch:
         if not future.done():
             future.set_exception(error)

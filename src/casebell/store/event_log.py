@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.alerts import Decided
 from casebell.errors import QueueFull, ShuttingDown, StorageUnavailable
 from casebell.events import AppendOutcome, CaseEvent, Flag, KeyBasis
-from casebell.store.engine import Store
+from casebell.store.engine import Store, fail
 from casebell.store.rows import StoredEvent
 from casebell.store.statements import Driver
 from casebell.store.unit_of_work import UnitOfWork
@@ -174,11 +174,11 @@ class EventLog:
             results = await self._store.transact(write)
         except StorageUnavailable as error:
             # The batch is empty if no transaction could begin.
-            _fail(batch or self._take_all(), error)
+            fail(batch or self._take_all(), error)
         except Exception:  # noqa: BLE001 - of any kind: nothing is stored, and each caller needs an answer
             if len(batch) <= 1:
                 # The batch is empty if the transaction did not come to it.
-                _fail(batch or self._take_all(), StorageUnavailable())
+                fail(batch or self._take_all(), StorageUnavailable())
                 return
             # A delivery that cannot be written fails alone.
             self._waiting[:0] = batch
@@ -194,12 +194,6 @@ class EventLog:
     def _take_all(self) -> list[_Waiting]:
         taken, self._waiting = self._waiting, []
         return taken
-
-
-def _fail(batch: Sequence[_Waiting], error: StorageUnavailable) -> None:
-    for _, future in batch:
-        if not future.done():
-            future.set_exception(error)
 
 
 async def append_events(

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.alerts import AlertState
 from casebell.events import Micros, Status, Tag
-from casebell.store.schema import alerts, attempts, changes, deliveries, events, held
+from casebell.store.schema import WAITING, alerts, attempts, changes, deliveries, events, held
 
 #: Rows that an export reads at a time.
 EXPORT_PAGE = 500
@@ -343,10 +343,9 @@ async def attempts_of(connection: AsyncConnection, alert_id: int) -> Sequence[Ro
 
 async def backlog(connection: AsyncConnection) -> dict[str, int]:
     """Counts: undecided events, unsent alerts, failed alerts, held deliveries."""
-    waiting = ("pending", "retrying", "deferred", "sending")
     counts = {
         "unrouted": select(func.count()).select_from(events).where(events.c.routed_at.is_(None)),
-        "alerts": select(func.count()).select_from(alerts).where(alerts.c.state.in_(waiting)),
+        "alerts": select(func.count()).select_from(alerts).where(WAITING),
         "failed": select(func.count()).select_from(alerts).where(alerts.c.state == "failed"),
         "held": select(func.count()).select_from(held).where(held.c.state == "held"),
     }
