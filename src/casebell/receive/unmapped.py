@@ -14,7 +14,7 @@ from typing import Final
 from casebell.events import Status
 from casebell.kinds import meaning_of, word_key
 from casebell.settings import FieldMap, SourceSettings
-from casebell.uscis.classify import UNKNOWN, classify_text
+from casebell.uscis.classify import classify_text
 
 #: Fields that are examined, and levels of the body; real bodies have a dozen fields at two levels.
 MAX_FIELDS: Final = 200
@@ -108,7 +108,7 @@ def _role(path: str, value: str) -> str:
 
 
 def _is_read(value: str) -> bool:
-    return word_key(value) in _STATUSES or classify_text(value).row != UNKNOWN
+    return word_key(value) in _STATUSES or classify_text(value).known
 
 
 def _name(path: str) -> str:

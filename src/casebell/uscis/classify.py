@@ -25,6 +25,10 @@ READ_LIMIT = 8_000
 _PLACEHOLDER_LIMIT = 100
 
 
+#: The row of a text that no row of the table matches.
+UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
     """The status and tags of a text."""
@@ -35,6 +39,11 @@ class Reading:
     certain: bool
     #: The table row that decided, for explanations.
     row: str
+
+    @property
+    def known(self) -> bool:
+        """Whether any row of the table reads this wording."""
+        return self.row != UNKNOWN
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,8 +71,6 @@ class _Table:
     rows: tuple[_Row, ...]
 
 
-#: The row of a text that no row of the table matches.
-UNKNOWN = "unknown"
 _UNKNOWN = Reading(status=Status.OTHER, tags=frozenset(), certain=False, row=UNKNOWN)
 _MIXED = Reading(
     status=Status.OTHER,
