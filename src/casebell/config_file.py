@@ -18,14 +18,19 @@ SYSTEM_FILE = Path("/etc/casebell/config.toml")
 
 #: What to look for where tomllib says one of these; its other messages can quote the file.
 SYNTAX_HINTS = {
-    "Invalid value": "Text needs quotes; true and false are in lower case.",
+    "Invalid value": "Text needs straight quotes; true and false are in lower case.",
+    "Illegal character '\\n'": "A closing quote is missing.",
     "Cannot overwrite a value": "The same key or table stands here twice.",
     "Expected '=' after a key in a key/value pair": "A line reads `key = value`.",
     "Unterminated string": "A closing quote is missing.",
     "Unclosed array": "A `]` or a comma between two entries is missing.",
     "Unclosed inline table": "A `}` or a comma between two entries is missing.",
     "Unescaped '\\' in a string": "Write `\\\\` for a backslash, or use single quotes.",
-    "Expected newline or end of document after a statement": "Each key needs a line of its own.",
+    "Expected newline or end of document after a statement": "Text needs a quote before and after "
+    'it, "5m" too, and `\\"` for a quote within it. Each key needs a line of its own.',
+    "Expected ']' at the end of a table declaration": "A `]` is missing.",
+    "Expected ']]' at the end of an array declaration": "A `]]` is missing.",
+    "Cannot declare ('rules',) twice": "Begin each rule with `[[rules]]`, in double brackets.",
 }
 SYNTAX_HINT = "Look at this line and the one before: quotes, brackets, a key or table given twice."
 

@@ -66,6 +66,44 @@ def test_what_a_server_cannot_be(
     assert list(problems(f"{MINIMAL}\n[server]\n{text}")) == [f"server.{key}"]
 
 
+@pytest.mark.parametrize(
+    ("name", "zone"),
+    [
+        ("Eastern Standard Time", "America/New_York"),
+        ("US Eastern Standard Time", "America/New_York"),
+        ("US/eastern time", "America/New_York"),
+        ("EDT", "America/New_York"),
+        ("ET", "America/New_York"),
+        ("Central Standard Time", "America/Chicago"),
+        ("CST", "America/Chicago"),
+        ("Mountain Standard Time", "America/Denver"),
+        ("MDT", "America/Denver"),
+        ("Pacific Standard Time", "America/Los_Angeles"),
+        ("PT", "America/Los_Angeles"),
+        ("Alaskan Standard Time", "America/Anchorage"),
+        ("Hawaiian Standard Time", "Pacific/Honolulu"),
+        ("america/new york", "America/New_York"),
+        ("New York", "America/New_York"),
+    ],
+)
+def test_a_time_zone_by_another_name(problems: ReadProblems, name: str, zone: str) -> None:
+    """Windows and people have names of their own for the zones of the United States."""
+    found = problems(f'{MINIMAL}\n[server]\ntimezone = "{name}"')
+    assert f"`{zone}`" in found["server.timezone"].hint
+
+
+@pytest.mark.parametrize(
+    ("zone", "warned"),
+    [("EST", True), ("MST", True), ("HST", False), ("UTC", False), ("America/Phoenix", False)],
+)
+def test_a_zone_that_lacks_summer_time_is_warned_of(
+    read: ReadConfig, zone: str, warned: bool
+) -> None:
+    """EST is a time zone that exists, and an hour off in New York from March to November."""
+    warnings = read(f'{MINIMAL}\n[server]\ntimezone = "{zone}"').warnings
+    assert any("summer time" in warning for warning in warnings) is warned
+
+
 def test_what_a_server_can_be(read: ReadConfig, tmp_path: Path) -> None:
     """Addresses, sizes and files as people write them."""
     (tmp_path / "there.pem").touch()

@@ -123,6 +123,22 @@ def test_a_problem_says_what_must_be(
     assert found[f"server.{key}"].message == message
 
 
+@pytest.mark.parametrize(
+    ("text", "key", "heading"),
+    [
+        ('[rules]\nname = "x"\n', "rules", "`[[rules]]`"),
+        ("[[server]]\nport = 1\n", "server", "`[server]`"),
+        ('[[channels]]\nurl = "x"\n', "channels", "`[channels.NAME]`"),
+        ("[[channels.a]]\nurl = 'x'\n", "channels.a", "`[channels.a]`"),
+    ],
+)
+def test_a_wrong_heading_says_the_right_one(
+    problems: ReadProblems, text: str, key: str, heading: str
+) -> None:
+    """Whether a table has single or double brackets is TOML's most common mistake."""
+    assert heading in problems(f"{MINIMAL}\n{text}")[key].hint
+
+
 def test_a_choice_says_what_may_stand(problems: ReadProblems) -> None:
     """The words that the models know, and how many entries there may be."""
     found = problems(

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 
 import msgspec
 
-from casebell.settings import expressions
+from casebell.settings import expressions, time_zones
 from casebell.settings.models import ChannelSettings, Document, Rule, ServerSettings
 from casebell.settings.places import Finding
 from casebell.settings.sources import SourceSettings
@@ -206,6 +206,11 @@ def warnings(document: Document) -> Iterator[str]:
         yield (
             "No rule with `when = {}` notifies a channel: a change that meets no other rule "
             "reaches nobody."
+        )
+    if meant := time_zones.without_summer_time(document.server.timezone):
+        yield (
+            f"server.timezone = {document.server.timezone!r} never has summer time. Where people "
+            f"have it, write {meant!r}."
         )
     for source in document.sources.values():
         if source.min_secret_bytes < SAFE_SECRET_BYTES:

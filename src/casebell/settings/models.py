@@ -6,7 +6,6 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +19,7 @@ from pydantic import (
 from casebell.config_file import DEFAULT_STORAGE, SQLITE, socket_path
 from casebell.settings import expressions
 from casebell.settings.sources import SourceSettings
+from casebell.settings.time_zones import TimeZone
 from casebell.settings.values import (
     Duration,
     ExistingFile,
@@ -37,7 +37,6 @@ from casebell.settings.values import (
     as_list,
     base_dir,
     complaint,
-    nearest,
 )
 
 StorageKind: TypeAlias = Literal["sqlite", "postgresql"]
@@ -60,20 +59,6 @@ def _web_address(value: str) -> str:
     return value.rstrip("/")
 
 
-def _timezone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        zones = available_timezones()
-        hint = nearest(value, zones) or 'Write one like "America/New_York".'
-    else:
-        return value
-    raise complaint(
-        "This is no time zone that this machine knows.",
-        hint if zones else "Install the package tzdata.",
-    )
-
-
 class ServerSettings(Part):
     """The addresses on which Casebell listens, and its limits."""
 
@@ -83,7 +68,7 @@ class ServerSettings(Part):
     #: For links; None leaves links out.
     public_url: Annotated[str, AfterValidator(_web_address)] | None = None
     #: For times in messages; the database has UTC.
-    timezone: Annotated[str, AfterValidator(_timezone)] = "America/New_York"
+    timezone: TimeZone = "America/New_York"
     #: Addresses that may read /metrics.
     metrics_from: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
     #: Proxies whose X-Forwarded-For is trusted.

@@ -12,7 +12,7 @@ from casebell.kinds import KINDS
 from casebell.settings import checks
 from casebell.settings.checks import Names
 from casebell.settings.models import Document
-from casebell.settings.places import Finding, Loc, at, keys_of, way
+from casebell.settings.places import Finding, Loc, at, keys_of, spelled, way
 from casebell.settings.values import COMPLAINT, nearest
 
 #: By pydantic error type: a sentence. It quotes only values of our own models.
@@ -180,8 +180,20 @@ def understood(error: ErrorDetails) -> Finding:
         return unknown_key(loc)
     # The message of an unknown error is not shown: it may quote the value.
     message = MESSAGES.get(kind, "This value cannot be used.").format_map(context)
-    hint = MISSING.get(str(loc[-1]), "") if kind == "missing" else ""
-    return Finding(loc=loc, message=message, hint=hint)
+    return Finding(loc=loc, message=message, hint=_hint(loc, kind))
+
+
+def _hint(loc: Loc, kind: str) -> str:
+    """What to write instead, where the place and pydantic's type of error tell it."""
+    if kind == "missing":
+        return MISSING.get(str(loc[-1]), "")
+    if kind == "tuple_type" and len(loc) == 1:
+        return f"Begin each of them with `[[{spelled(loc)}]]`, in double brackets."
+    if kind == "dict_type" and len(loc) == 1:
+        return f"Begin each of them with `[{spelled(loc)}.NAME]`, in single brackets."
+    if kind == "model_type" and all(isinstance(step, str) for step in loc):
+        return f"Begin it with `[{spelled(loc)}]`, in single brackets."
+    return ""
 
 
 def unknown_key(loc: Loc) -> Finding:
