@@ -257,10 +257,21 @@ def test_age_flags_then_holds(age: int, flags: set[Flag], hold: HeldReason | Non
         assert authenticate([authorization_header(BODY)], now=now, strict=True) == proven
 
 
-def test_a_time_in_milliseconds_is_held_and_not_lost() -> None:
-    """Read as seconds it lies in a far year; the signature is right all the same."""
+@pytest.mark.parametrize(("age", "flags"), [(0, set()), (FIVE_MINUTES + 1, {Flag.STALE_SIGNATURE})])
+def test_a_time_in_milliseconds_is_read_as_one(age: int, flags: set[Flag]) -> None:
+    """Thirteen digits blame no clock, and age like ten."""
     header = authorization_header(BODY, time=SIGNED_AT * 1000)
-    assert authenticate([header]).hold == HeldReason.SIGNATURE_IN_FUTURE
+    proven = authenticate([header], now=(SIGNED_AT + age) * SECOND)
+    assert proven.flags == flags
+    assert proven.hold is None
+
+
+def test_a_good_digest_proves_a_delivery_whatever_stands_beside_it() -> None:
+    """An unreadable digest matches nothing, and refuses nothing."""
+    good = sign(BODY)
+    for digests in ([good, "potato"], ["potato", good], [good, *["0" * 64] * 8]):
+        value = f"Parley-Signature=t={SIGNED_AT}" + "".join(f",v1={one}" for one in digests)
+        assert authenticate([(b"authorization", value.encode())]).secret_label == "1"
 
 
 def test_a_wrong_signature_learns_nothing_of_time() -> None:

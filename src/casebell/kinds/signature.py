@@ -14,12 +14,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from casebell.errors import SignatureMalformed, SignatureMissing
+from casebell.events import Micros
 
-#: Bytes of signature headers read from one delivery; a signature is about 100.
-MAX_HEADER = 4096
-#: Digests in one signature; a rotation needs two.
-MAX_DIGESTS = 8
+#: Parts between commas that are read of one delivery's signature headers: this bounds the work
+#: before authentication. A signature has two parts; other credentials may be of any length.
+MAX_PARTS = 256
+#: Digests of a refused signature that are kept; a rotation needs two.
+MAX_KEPT_DIGESTS = 16
 DIGEST_SIZE = 32
+#: From this value on a time is in milliseconds: seconds would be of the year 33658.
+MILLISECONDS_FROM = 10**12
 
 #: What the API page shows and nearly every delivery has; read at once, with the same result.
 _USUAL = re.compile(rb"Parley-Signature[= ]t=([0-9]{1,13}),v1=([0-9A-Fa-f]{64})")
@@ -27,8 +31,7 @@ _SCHEME = re.compile(rb"parley-signature(?=[ \t=]|$)[ \t]*=?[ \t]*", re.IGNORECA
 _PARAMETER = re.compile(rb"([A-Za-z][A-Za-z0-9_-]*)[ \t]*=[ \t]*(.*)", re.DOTALL)
 #: RFC 9110 section 11.4: a scheme, a space, then whatever that scheme wants.
 _OTHER_CREDENTIALS = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]+\S.*", re.DOTALL)
-#: Seconds. Ten digits today; thirteen (milliseconds) are read as seconds of a far year and so
-#: end as held, not refused: the signature over them may well be right.
+#: Ten digits are seconds, thirteen milliseconds.
 _TIME = re.compile(rb"[0-9]{1,13}")
 
 
@@ -40,9 +43,15 @@ class Signature:
     time: bytes
     digests: tuple[bytes, ...]
 
+    @property
+    def at(self) -> Micros:
+        """The time, whether it was signed in seconds or in milliseconds."""
+        value = int(self.time)
+        return value * (1_000 if value >= MILLISECONDS_FROM else 1_000_000)
+
     def __str__(self) -> str:
-        """`t=…,v1=…` in one spelling; `read_signature` reads it back as the same."""
-        digests = "".join(f",v1={digest.hex()}" for digest in self.digests)
+        """`t=…,v1=…` in one spelling, as it is kept; `read_signature` reads it back as the same."""
+        digests = "".join(f",v1={digest.hex()}" for digest in self.digests[:MAX_KEPT_DIGESTS])
         return f"t={self.time.decode('ascii')}{digests}"
 
 
@@ -73,6 +82,10 @@ class _Candidate:
     carries_scheme: bool
     parameters: list[tuple[bytes, bytes]] = field(default_factory=list)
 
+    @property
+    def has_time(self) -> bool:
+        return any(key == b"t" for key, _ in self.parameters)
+
 
 def read_signature(values: Sequence[bytes]) -> Signature:
     """The one signature in the values of a delivery's signature header.
@@ -85,9 +98,7 @@ def read_signature(values: Sequence[bytes]) -> Signature:
     values = [stripped for value in values if (stripped := value.strip())]
     if not values:
         raise SignatureMissing
-    if sum(map(len, values)) > MAX_HEADER:
-        raise SignatureMalformed
-    candidates = [candidate for value in values for candidate in _candidates(value)]
+    candidates = _candidates(values)
     if any(candidate.carries_scheme for candidate in candidates):
         candidates = [candidate for candidate in candidates if candidate.carries_scheme]
     if not candidates:
@@ -99,42 +110,54 @@ def read_signature(values: Sequence[bytes]) -> Signature:
     return _signature(candidates[0].parameters)
 
 
-def _candidates(value: bytes) -> list[_Candidate]:
-    """The groups of parameters in one header value that may be a signature."""
+def _candidates(values: Sequence[bytes]) -> list[_Candidate]:
+    """The groups of parameters that may be a signature.
+
+    A line goes on where the one before ended (RFC 9110, 5.3), since a proxy may split a header at
+    its commas, unless it begins with a second time: then it is a signature of its own.
+    """
     found: list[_Candidate] = []
     current: _Candidate | None = None
-    for piece in value.split(b","):
-        part = piece.strip()
-        if scheme := _SCHEME.match(part):
-            current = _Candidate(carries_scheme=True)
-            found.append(current)
-            part = part[scheme.end() :]
-        if not part:
-            continue
-        parameter = _PARAMETER.fullmatch(part)
-        if parameter is None:  # Another scheme's credentials begin here.
-            current = None
-            continue
-        key, text = parameter.groups()
-        if current is None and key in (b"t", b"v1"):
-            current = _Candidate(carries_scheme=False)
-            found.append(current)
-        if current is not None:
-            current.parameters.append((key, text))
+    left = MAX_PARTS
+    for value in values:
+        pieces = value.split(b",", left)[:left]
+        left -= len(pieces)
+        for position, piece in enumerate(pieces):
+            part = piece.strip()
+            if scheme := _SCHEME.match(part):
+                current = _Candidate(carries_scheme=True)
+                found.append(current)
+                part = part[scheme.end() :]
+            if not part:
+                continue
+            parameter = _PARAMETER.fullmatch(part)
+            if parameter is None:  # Another scheme's credentials begin here.
+                current = None
+                continue
+            key, text = parameter.groups()
+            if position == 0 and key == b"t" and current is not None and current.has_time:
+                current = None
+            if current is None and key in (b"t", b"v1"):
+                current = _Candidate(carries_scheme=False)
+                found.append(current)
+            if current is not None:
+                current.parameters.append((key, text))
     return found
 
 
 def _signature(parameters: list[tuple[bytes, bytes]]) -> Signature:
     times = [text for key, text in parameters if key == b"t"]
-    digests = [text for key, text in parameters if key == b"v1"]
     if len(times) != 1 or not _TIME.fullmatch(times[0]):
         raise SignatureMalformed
-    if not 1 <= len(digests) <= MAX_DIGESTS:
+    # An unreadable digest matches nothing, and says nothing against a readable one beside it.
+    read = (_digest(text) for key, text in parameters if key == b"v1")
+    digests = tuple(digest for digest in read if digest is not None)
+    if not digests:
         raise SignatureMalformed
-    return Signature(time=times[0], digests=tuple(map(_digest, digests)))
+    return Signature(time=times[0], digests=digests)
 
 
-def _digest(text: bytes) -> bytes:
+def _digest(text: bytes) -> bytes | None:
     """32 bytes from 64 hexadecimal digits of either case, or from base64 of either alphabet."""
     try:
         if len(text) == 2 * DIGEST_SIZE:
@@ -145,9 +168,8 @@ def _digest(text: bytes) -> bytes:
             standard = text.replace(b"-", b"+").replace(b"_", b"/")
             return base64.b64decode(standard + b"=", validate=True)
     except binascii.Error:
-        # The cause would carry nothing but bytes that a stranger chose.
-        raise SignatureMalformed from None
-    raise SignatureMalformed
+        pass
+    return None
 
 
 def _write(signature: Signature) -> str:

@@ -198,7 +198,7 @@ class Authenticator:
 
     def _proof_of(self, signature: Signature, delivery: Delivery, now: Micros) -> _Proof:
         label = self._matching_key(signature, self._signed_bytes(signature, delivery.body))
-        return self._check_age(label, seconds=(now - int(signature.time) * 1_000_000) / 1e6)
+        return self._check_age(label, seconds=(now - signature.at) / 1e6)
 
     def _signed_bytes(self, signature: Signature, body: bytes) -> bytes:
         if self._source.signed_body == "compact-json":
