@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -27,12 +28,22 @@ def body(tmp_path: Path) -> Path:
     return file
 
 
+OWN = b'{"status": "stored", "event_id": "e", "request_id": "req_1"}'
+
+
+@pytest.fixture
+def sink(sink: HttpSink) -> HttpSink:
+    """An address that answers as Casebell does."""
+    sink.answer(HttpAnswer(body=OWN))
+    return sink
+
+
 def test_the_exact_bytes_signed_as_the_page_says(
     bare: Installation, sink: HttpSink, body: Path
 ) -> None:
     """`t=…,v1=…`: the digest of `t`, "." and the file's bytes, as openssl makes it."""
     ran = bare("send", "--body", str(body), "--to", sink.url)
-    assert (ran.code, ran.out) == (0, "200 ok\n")
+    assert (ran.code, ran.out, ran.err) == (0, f"200 {OWN.decode()}\n", "")
     (request,) = sink.requests
     assert (request.method, request.path, request.body) == ("POST", "/webhooks/parley", BODY)
     assert request.headers["content-type"] == "application/json"
@@ -125,10 +136,69 @@ def test_both_methods_and_compact_json(bare: Installation, sink: HttpSink, tmp_p
 )
 def test_exit_codes(bare: Installation, sink: HttpSink, status: int, code: int) -> None:
     """0 it was taken, 1 it was not, 3 the server could not tell; the answer is printed."""
-    sink.answer(HttpAnswer(status=status, body=b'{"error": "\x1b[2J\nno"}'))
+    said = '"status": "held", "reason": "' if status < 300 else '"error": "'
+    sink.answer(
+        HttpAnswer(status=status, body=f'{{{said}\x1b[2J\nno", "request_id": "req_1"}}'.encode())
+    )
+    ran = bare("send", "--sample", "parley-rfe", "--to", sink.url)
+    # A line break in a text of JSON is no JSON, so this is not Casebell's answer.
+    assert ran.out == f'{status} {{{said}[2J no", "request_id": "req_1"}}\n'
+    assert ran.code == (1 if status < 300 else code)
+    sink.answer(HttpAnswer(status=status, body=f'{{{said}no", "request_id": "req_1"}}'.encode()))
     ran = bare("send", "--sample", "parley-rfe", "--to", sink.url)
     assert (ran.code, ran.err) == (code, "")
-    assert ran.out == f'{status} {{"error": "[2J no"}}\n'
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (200, b"", 1),
+        (200, b"ok", 1),
+        (202, b'{"status": "ok"}', 1),
+        (200, b'["stored"]', 1),
+        (200, b'{"status": "stored"}', 1),
+        (200, b'{"status": "stored", "request_id": 7}', 1),
+        (200, b'{"status": "stored", "request_id": "another"}', 1),
+        (301, b"<html>moved</html>", 1),
+        (404, b"<html>nginx</html>", 1),
+        (502, b"bad gateway", 3),
+    ],
+)
+def test_only_our_own_word_counts(
+    bare: Installation, sink: HttpSink, status: int, body: bytes, code: int
+) -> None:
+    """A proxy that answers of its own accord stored nothing: what came, and what to look at."""
+    sink.answer(HttpAnswer(status=status, body=body))
+    ran = bare("send", "--sample", "parley-rfe", "--to", sink.url)
+    assert ran.code == code
+    assert ran.out == f"{status} {body.decode()}\n"
+    assert f"{status} did not come from Casebell." in ran.err
+    assert "/webhooks/SOURCE" in ran.err
+
+
+def test_an_answer_that_names_no_outcome_is_no_success(bare: Installation, sink: HttpSink) -> None:
+    """Our number alone does not say that the delivery is on disk."""
+    sink.answer(HttpAnswer(body=b'{"status": "ready", "request_id": "req_1"}'))
+    assert bare("send", "--sample", "parley-rfe", "--to", sink.url).code == 1
+
+
+def test_a_secret_from_a_file_or_standard_input(
+    bare: Installation, sink: HttpSink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the end of its last line, which an editor adds; other blanks belong to it."""
+    file = tmp_path / "secret"
+    sample = ("send", "--sample", "torch-rfe", "--to", sink.url, "--secret-file")
+    for content, meant in ((b"s3cret\n", "s3cret"), (b"s3 cret\r\n", "s3 cret"), (b"", "")):
+        file.write_bytes(content)
+        assert bare(*sample, str(file)).code == 0
+        assert sink.requests[-1].headers["x-torch-secret"] == meant
+        monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(content)))
+        assert bare(*sample, "-").code == 0
+        assert sink.requests[-1].headers["x-torch-secret"] == meant
+    file.write_bytes(b"\xff")
+    assert bare(*sample, str(file)).code == 2
+    assert bare(*sample, str(tmp_path / "missing")).code == 1
+    assert bare(*sample, str(file), "--secret", "x").code == 2
 
 
 def test_nobody_answers(bare: Installation) -> None:

@@ -68,6 +68,17 @@ def test_the_proxies_pass_on_what_is_signed() -> None:
     assert "127.0.0.1:8080" in caddy
 
 
+def test_the_proxies_answer_404_elsewhere_and_pass_the_links_of_alerts() -> None:
+    """A proxy's own 200 would tell a provider with a misspelt address that all is well."""
+    (nginx,) = blocks("README.md", "nginx")
+    (caddy,) = blocks("README.md", "caddyfile")
+    assert "location / { return 404; }" in nginx
+    assert "respond 404" in caddy
+    for snippet in (nginx, caddy):
+        assert "webhooks" in snippet
+        assert "events" in snippet
+
+
 def test_ci_runs_the_marked_blocks() -> None:
     """The blocks that CI extracts by their marks are there and run what they say."""
     assert "casebell demo --once" in marked_block("demo")

@@ -197,8 +197,8 @@ KINDS = (
         name="caddy",
         program="caddy",
         configure=_caddy,
-        # Empty, as README's site has nothing else.
-        leads_nowhere=frozenset({"200"}),
+        # README's site has nothing else.
+        leads_nowhere=frozenset({"404"}),
         # Go reads the chunks and drops the length, as RFC 9112 6.3 has it, but goes on after them.
         splits=frozenset(
             f"{offer}TE: {name}"

@@ -241,13 +241,23 @@ async def test_an_unknown_source_is_not_found(server: Server, method: str) -> No
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/webhooks", "/webhooks/", "/webhooks/parley/", "/webhooks/parley/x", "/nothing"]
+    "path",
+    ["/", "//", "/webhooks", "/webhooks/", "/webhooks//", "/webhooks/parley/x", "//health", "/no"],
 )
 async def test_other_addresses_are_not_found(server: Server, path: str) -> None:
     """There is nothing else: no page, no redirect, no hint."""
     async with Wire(server) as wire:
         await wire.say(request(b"{}", path=path))
         refused(await wire.hear(), 404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["/webhooks/parley/", "//webhooks//parley", "/webhooks/parley//"])
+async def test_surplus_slashes_are_forgiven(server: Server, path: str) -> None:
+    """A provider that joins its addresses with one slash too many loses nothing."""
+    body = encoded(document())
+    async with Wire(server) as wire:
+        await wire.say(request(body, signed(body), path=path))
+        assert checked(await wire.hear(), 200)["status"] == "stored"
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"])

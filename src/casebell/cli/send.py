@@ -1,10 +1,12 @@
 """`casebell send`: post a delivery as the source would."""
 
+import re
 import ssl
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx2
 import typer
@@ -13,13 +15,27 @@ from casebell.cli.options import Config, text_option
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import print_line
 from casebell.clock import SECOND, SystemClock
-from casebell.errors import ConfigError, NotFound, ServerUnreachable
+from casebell.errors import CasebellError, ConfigError, NotFound, ServerUnreachable
 from casebell.kinds import KINDS
 from casebell.sandbox.deliveries import SAMPLES, body_of, headers_for
 from casebell.settings import Settings, SourceSettings, load
 
 #: Seconds for an answer.
 TIMEOUT = 30
+#: Stands for standard input.
+STANDARD_INPUT = "-"
+#: What became of an authentic delivery: docs/contract.md.
+TAKEN = frozenset({"stored", "duplicate", "conflict", "held"})
+
+
+class NotOurAnswer(CasebellError):
+    """What answered is not Casebell."""
+
+    hint = (
+        "Post to https://HOST/webhooks/SOURCE, and have the proxy pass on /webhooks/. "
+        "Sent without --to, it goes past the proxy."
+    )
+    exit_code = 1
 
 
 def send(
@@ -36,15 +52,30 @@ def send(
         str | None, typer.Option(metavar="URL", help="The whole URL, or the server's.")
     ] = None,
     secret: Annotated[
-        str | None, text_option(metavar="S", help="Instead of the configured one.")
+        str | None,
+        text_option(
+            metavar="S",
+            help="Instead of the configured one; `ps` shows it to others, so prefer the next.",
+        ),
+    ] = None,
+    secret_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A file with the secret; - is standard input."),
     ] = None,
     config: Config = None,
 ) -> None:
-    """Sign and post a delivery as the source would; print the answer."""
+    """Sign and post a delivery as the source would; print the answer.
+
+    It succeeds on Casebell's own word alone: a 200 from a proxy stores nothing.
+    """
     if (body is None) == (sample is None):
         raise typer.BadParameter("Give either --body FILE or --sample NAME.")
     if sample is not None and sample not in SAMPLES:
         raise typer.BadParameter(f"One of: {', '.join(SAMPLES)}.", param_hint="--sample")
+    if secret is not None and secret_file is not None:
+        raise typer.BadParameter("Give either --secret or --secret-file.")
+    if secret_file is not None:
+        secret = _read_secret(secret_file)
     clock = SystemClock()
     kind = SAMPLES[sample][0].name if sample else None
     settings = _settings(config, needed=to is None or secret is None)
@@ -57,10 +88,26 @@ def send(
     headers = headers_for(sender, content, secret=secret, at=clock.now() // SECOND)
     response = _post(destination, sender, content=content, headers=headers, typed=to is not None)
     print_line(f"{response.status_code} {response.text}")
+    ours = _our_answer(response)
+    if ours is None:
+        error = NotOurAnswer(f"{response.status_code} did not come from Casebell.")
+        error.exit_code = 3 if response.status_code >= 500 else 1
+        raise error
     if response.status_code >= 500:
         raise typer.Exit(3)
-    if response.status_code >= 300:
+    events = ours.get("events", [ours])
+    if response.status_code >= 300 or not all(one.get("status") in TAKEN for one in events):
         raise typer.Exit(1)
+
+
+def _our_answer(response: httpx2.Response) -> Mapping[str, Any] | None:
+    """The answer, if Casebell wrote it: each has our number of the request."""
+    try:
+        answer = response.json()
+    except ValueError:
+        return None
+    number = answer.get("request_id") if isinstance(answer, dict) else None
+    return answer if isinstance(number, str) and number.startswith("req_") else None
 
 
 def _post(
@@ -130,6 +177,15 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise NotFound(f"{file} cannot be read: {error.strerror}.") from None
+
+
+def _read_secret(file: Path) -> str:
+    """The secret in a file or on standard input, without the end of its last line."""
+    given = sys.stdin.buffer.read() if str(file) == STANDARD_INPUT else _read(file)
+    try:
+        return re.sub(r"\r?\n\Z", "", given.decode())
+    except UnicodeDecodeError:
+        raise typer.BadParameter("It is not UTF-8 text.", param_hint="--secret-file") from None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

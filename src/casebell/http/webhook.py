@@ -187,13 +187,22 @@ class Entrance(Starlette):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] == "http" and scope["path"].startswith(WEBHOOKS):
-            source = scope["path"][len(WEBHOOKS) :]
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            if path[-1:] == "/" or "//" in path:
+                path = scope["path"] = _without_surplus_slashes(path)
+            source = path[len(WEBHOOKS) :] if path.startswith(WEBHOOKS) else ""
             if source and "/" not in source:
                 scope["path_params"] = {"source": source}
                 await self.deliveries(scope, receive, send)
                 return
         await super().__call__(scope, receive, send)
+
+
+def _without_surplus_slashes(path: str) -> str:
+    """The path of a delivery as it is meant; any other path as it came."""
+    meant = re.sub("/+", "/", path).rstrip("/")
+    return meant if meant.startswith(WEBHOOKS) else path
 
 
 def _check_headers(headers: Headers, *, max_body: int) -> list[bytes]:
