@@ -73,6 +73,17 @@ def build(
 
     certificate = settings.server.tls_cert.read_text() if settings.server.tls_cert else None
 
+    endpoint = WebhookEndpoint(
+        receiver=runtime.receiver,
+        limits=in_force.server,
+        clock=runtime.clock,
+        metrics=runtime.metrics,
+        log=runtime.log,
+    )
+
+    async def doubts() -> Mapping[str, str]:
+        return {"untrusted_proxy": endpoint.untrusted_proxy()}
+
     async def address() -> Mapping[str, str | None]:
         return {"url": url, "certificate": certificate}
 
@@ -83,6 +94,7 @@ def build(
             **runtime.operations.verbs(actor=ACTOR),
             "reload": partial(reloader.reload, actor=ACTOR),
             "checks": pages.checks,
+            "doubts": doubts,
             "address": address,
         },
         timezone=in_force.timezone,
@@ -95,18 +107,13 @@ def build(
             started()
             yield
 
-    return _entrance(runtime, pages, lifespan)
+    return _entrance(endpoint, pages, lifespan)
 
 
-def _entrance(runtime: Runtime, pages: StatusPages, lifespan: Lifespan[Starlette]) -> Entrance:
+def _entrance(
+    endpoint: WebhookEndpoint, pages: StatusPages, lifespan: Lifespan[Starlette]
+) -> Entrance:
     """What is at which path."""
-    endpoint = WebhookEndpoint(
-        receiver=runtime.receiver,
-        limits=runtime.in_force.server,
-        clock=runtime.clock,
-        metrics=runtime.metrics,
-        log=runtime.log,
-    )
     routes = [
         Route(WEBHOOKS + "{source}", endpoint),
         Route("/health", pages.health),

@@ -3,6 +3,8 @@
 import socket
 import threading
 
+import httpx2
+
 from cli.installation import Installation, serving
 
 LAYERS = ["configuration", "channels", "storage", "server", "alerts", "held"]
@@ -29,6 +31,15 @@ def test_what_needs_attention(installation: Installation) -> None:
     assert list(found) == LAYERS
     assert found["alerts"] == "1 failed → casebell alerts list --state failed"
     assert found["held"] == "2 could not be understood → casebell held list"
+
+
+def test_a_proxy_that_is_not_trusted(installation: Installation) -> None:
+    """Whoever forwards deliveries and is not believed is named, with the line to write."""
+    with serving(installation) as url:
+        httpx2.post(f"{url}/webhooks/parley", headers={"X-Forwarded-For": "203.0.113.7"})
+        ran = installation("doctor")
+    assert ran.code == 1
+    assert 'server.trusted_proxies = ["127.0.0.1"]' in findings(ran.out)["proxy"]
 
 
 def test_no_server_runs(installation: Installation) -> None:

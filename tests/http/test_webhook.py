@@ -97,6 +97,7 @@ class Request:
         headers: Sequence[tuple[bytes, bytes]] = HEADERS,
         source: str = "parley",
         method: str = "POST",
+        peer: str = "192.0.2.7",
         ends: bool = True,
         clock: ManualClock | None = None,
     ) -> None:
@@ -104,7 +105,7 @@ class Request:
             "type": "http",
             "method": method,
             "headers": list(headers),
-            "client": ("192.0.2.7", 1),
+            "client": (peer, 1),
             "path_params": {"source": source},
         }
         self._pieces = list(pieces)
@@ -236,6 +237,25 @@ async def test_a_trusted_proxy_says_for_whom(harness: WebhookHarness) -> None:
 
     await until(addresses, "the refusals to be kept")
     assert await addresses() == ["192.0.2.7", "198.51.100.9"]
+
+
+async def test_a_proxy_that_is_not_trusted_is_named(harness: WebhookHarness) -> None:
+    """Once, until the settings trust it; a stranger from outside names nobody."""
+    headers = [authorization_header(BODY), (b"x-forwarded-for", b"198.51.100.9")]
+
+    async def deliver(peer: str) -> None:
+        request = await Request(BODY, headers=headers, peer=peer).to(harness.endpoint)
+        assert request.status == 200
+
+    await deliver("8.8.8.8")
+    assert harness.endpoint.untrusted_proxy() == ""
+    for peer in ("172.17.0.1", "172.17.0.1", "::ffff:172.17.0.1"):
+        await deliver(peer)
+    assert harness.endpoint.untrusted_proxy() == "172.17.0.1"
+    warned = harness.recording.named("proxy.not_trusted")
+    assert [line["address"] for line in warned] == ["172.17.0.1"]
+    harness.limits = ServerSettings.model_validate({"trusted_proxies": ["172.16.0.0/12"]})
+    assert harness.endpoint.untrusted_proxy() == ""
 
 
 async def test_a_name_of_a_stranger_is_no_label(harness: WebhookHarness) -> None:

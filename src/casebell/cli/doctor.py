@@ -62,7 +62,10 @@ def _layers(config: Path | None) -> Iterator[tuple[str, Fault | None]]:
         yield "storage", Fault(what=error.message.rstrip("."), then=then, code=3)
         return
     yield "storage", None
-    yield "server", _server(client)
+    server = _server(client)
+    yield "server", server
+    if server is None or server.code == 1:
+        yield from _doubts(client)
     failed, held = waiting["failed"], waiting["held"]
     list_failed, list_held = "casebell alerts list --state failed", "casebell held list"
     yield "alerts", Fault(what=f"{failed} failed", then=list_failed) if failed else None
@@ -99,3 +102,18 @@ def _server(client: ServiceClient) -> Fault | None:
     if not failing:
         return None
     return Fault(what=f"not ready: {', '.join(failing)}", then="look at its log")
+
+
+def _doubts(client: ServiceClient) -> Iterator[tuple[str, Fault]]:
+    """What a running server works with, and is probably not meant."""
+    doubts = client.ask_server("doubts", timeout=READ_TIMEOUT) or {}
+    if proxy := doubts.get("untrusted_proxy"):
+        yield (
+            "proxy",
+            Fault(
+                what=f"X-Forwarded-For from {proxy} is not believed, so every sender behind it has "
+                "its address",
+                then=f'if that is your proxy: server.trusted_proxies = ["{proxy}"], '
+                "casebell reload",
+            ),
+        )

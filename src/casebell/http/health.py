@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from ipaddress import ip_network
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
@@ -18,6 +19,8 @@ from casebell.telemetry import Metrics
 
 #: Seconds for which results of checks are reused: anybody may ask, and a check costs.
 CHECKS_CACHED = 1.0
+
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 #: A check: raises StorageUnavailable or returns False while its part is not ready.
 Check = Callable[[], Awaitable[bool]]
@@ -88,14 +91,24 @@ class StatusPages:
             return self._results
 
     def _may_read(self, request: Request) -> bool:
-        """Whether the peer, and each address that a proxy forwards for, is in `metrics_from`.
+        """Whether the peer is in `metrics_from`, and asks for itself."""
+        peer = request.client.host if request.client else ""
+        return within(peer, self._metrics_from()) and not _forwarded(request, peer)
 
-        A proxy on this machine must not open the page to everybody.
-        """
-        hops = [request.client.host if request.client else ""]
-        for value in request.headers.getlist("x-forwarded-for"):
-            hops += [hop.strip() for hop in value.split(",")]
-        return all(within(hop, self._metrics_from()) for hop in hops)
+
+def _forwarded(request: Request, peer: str) -> bool:
+    """Whether a proxy forwards this request: a proxy on this machine is for the whole world.
+
+    Not every proxy says so. nginx before 1.29 speaks HTTP/1.0, which monitors do not. HAProxy
+    leaves the public name in `Host`, which is not how one reaches this machine from itself.
+    """
+    says_so = any(
+        name.startswith("x-forwarded-") or name in ("forwarded", "via", "x-real-ip")
+        for name in request.headers
+    )
+    host = request.url.hostname or ""
+    by_public_name = within(peer, LOOPBACK) and host != "localhost" and not within(host, LOOPBACK)
+    return says_so or request.scope["http_version"] == "1.0" or by_public_name
 
 
 async def _run(check: Check) -> str:

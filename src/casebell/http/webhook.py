@@ -81,6 +81,8 @@ class WebhookEndpoint:
         self._counter = cache(metrics.deliveries.labels)
         self._log = log
         self._throttle = LogThrottle(clock)
+        #: The last address of our network that forwarded a delivery and was no trusted proxy.
+        self._doubted_proxy = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -115,14 +117,31 @@ class WebhookEndpoint:
         headers, peer = scope["headers"], scope.get("client")
         forwarded = _check_headers(headers, max_body=limits.max_body)
         body = await _read_body(receive, max_body=limits.max_body)
+        peer_address = _address(peer[0] if peer else "")
+        address = client_address(peer_address, forwarded, limits.trusted_proxies)
+        if forwarded and address == peer_address != self._doubted_proxy:
+            self._doubt_proxy(address, limits.trusted_proxies)
         return Delivery(
             source=source,
             body=body,
             headers=tuple(headers),
-            address=client_address(peer[0] if peer else "", forwarded, limits.trusted_proxies),
+            address=address,
             received_at=self._clock.now(),
             request_id=request_id,
         )
+
+    def untrusted_proxy(self) -> str:
+        """The address that is probably our proxy, and is not in `trusted_proxies`; "" if none."""
+        doubted = self._doubted_proxy
+        return "" if within(doubted, self.limits().trusted_proxies) else doubted
+
+    def _doubt_proxy(self, address: str, trusted: Sequence[Network]) -> None:
+        """Say which address is probably our proxy: of its senders we see no address but its own."""
+        parsed = _parse(address)
+        # Anybody may write the header; in our own network it is most likely a proxy of ours.
+        if parsed is not None and parsed.is_private and not within(address, trusted):
+            self._doubted_proxy = address
+            self._log.warning("proxy.not_trusted", address=address)
 
     def _failure(self, error: BaseException, source: str, request_id: str) -> CasebellError:
         if isinstance(error, CasebellError):
@@ -275,14 +294,18 @@ def client_address(peer: str, forwarded_for: Sequence[bytes], trusted: Sequence[
         trusted: networks of our proxies.
     """
     hops = [hop.strip() for value in forwarded_for for hop in value.decode("latin-1").split(",")]
-    # An IPv6 peer has many spellings, and may be an IPv4 one.
-    address = str(_parse(peer) or peer) if ":" in peer else peer
+    address = _address(peer)
     while hops and within(address, trusted):
         candidate = _parse(hops.pop())
         if candidate is None:
             break
         address = str(candidate)
     return address
+
+
+def _address(peer: str) -> str:
+    """A peer's address in one spelling: an IPv6 one has many, and may be an IPv4 one."""
+    return str(_parse(peer) or peer) if ":" in peer else peer
 
 
 def within(address: str, networks: Sequence[Network]) -> bool:
