@@ -66,7 +66,7 @@ class Flag(StrEnum):
     STALE_SIGNATURE = "stale_signature"
     #: The same key came with other content.
     CONFLICT = "conflict"
-    #: The same state with a new observation time.
+    #: The same state with a new observation time, or again without any time.
     REPEAT = "repeat"
     #: The provider's time had no zone and was read as UTC.
     NAIVE_TIME = "naive_time"

@@ -41,7 +41,7 @@ def report(
     *,
     hour: float = 0,
     text: str | None = None,
-    basis: TimeBasis = OCCURRED,
+    basis: TimeBasis | None = OCCURRED,
     timed: bool = True,
     kind: str = "case.status.updated",
     source: str = "parley",
@@ -82,14 +82,32 @@ def polled(status: Status, *, hour: float, text: str | None = None) -> Classifie
     return report(status, hour=hour, text=text, basis=OBSERVED, source="torch")
 
 
-def untimed(status: Status, *, hour: float) -> ClassifiedEvent:
-    """A state whose time is missing or unreadable, received at that hour."""
+def untimed(status: Status, *, hour: float, text: str | None = None) -> ClassifiedEvent:
+    """A state that came without a time, received at that hour."""
+    return report(status, hour=hour, text=text, basis=None, timed=False, source="torch")
+
+
+def unreadable(status: Status, *, hour: float) -> ClassifiedEvent:
+    """A state whose time cannot be read, received at that hour."""
     return report(status, hour=hour, basis=OBSERVED, timed=False, source="torch")
 
 
 def nothing_shown(*, hour: float, text: str = "CASE STATUS") -> ClassifiedEvent:
     """A placeholder."""
     return report(OTHER, hour=hour, text=text, tags=frozenset({Tag.NO_INFO}))
+
+
+def made(event: ClassifiedEvent, folded: Fold, *, number: int) -> Change:
+    """The change that an event founds."""
+    return Change(
+        id=number,
+        receipt=event.receipt,
+        status=event.status,
+        tags=event.tags,
+        text_key=folded.text_key,
+        at=folded.at,
+        seen_until=folded.seen_until,
+    )
 
 
 class FoldedCase:
@@ -104,17 +122,7 @@ class FoldedCase:
         """Fold the event and record what it means."""
         folded = fold(event, self.changes, coalesce=COALESCE, repeat_within=REPEAT_WITHIN)
         if folded.change_id is None:
-            self.changes.append(
-                Change(
-                    id=len(self.changes) + 1,
-                    receipt=event.receipt,
-                    status=event.status,
-                    tags=event.tags,
-                    text_key=folded.text_key,
-                    at=folded.at,
-                    seen_until=folded.seen_until,
-                )
-            )
+            self.changes.append(made(event, folded, number=len(self.changes) + 1))
         else:
             known = self.changes[folded.change_id - 1]
             self.changes[folded.change_id - 1] = replace(known, seen_until=folded.seen_until)
@@ -392,12 +400,61 @@ SCENARIOS = [
         OTHER,
     ),
     Scenario(
-        "no time at all: the time of receipt stands in",
+        "a time that cannot be read: the time of receipt stands in",
+        [
+            ("alert", unreadable(RFE, hour=0)),
+            ("same", unreadable(RFE, hour=20)),
+            ("same", unreadable(RFE, hour=40)),
+            ("alert", unreadable(RFE, hour=65)),
+        ],
+        RFE,
+    ),
+    Scenario(
+        "no time at all: the same again is a repeat, however much later",
         [
             ("alert", untimed(RFE, hour=0)),
-            ("same", untimed(RFE, hour=20)),
-            ("same", untimed(RFE, hour=40)),
-            ("alert", untimed(RFE, hour=65)),
+            ("repeat", untimed(RFE, hour=20)),
+            ("repeat", untimed(RFE, hour=2_000)),
+            ("repeat", untimed(RFE, hour=2_001)),
+        ],
+        RFE,
+    ),
+    Scenario(
+        "no time at all: a second RFE after another status",
+        [
+            ("alert", untimed(RFE, hour=0)),
+            ("alert", untimed(RESPONSE, hour=1)),
+            ("alert", untimed(RFE, hour=2)),
+            ("repeat", untimed(RFE, hour=2_000)),
+        ],
+        RFE,
+    ),
+    Scenario(
+        "no time at all: a second RFE in other words",
+        [
+            ("alert", untimed(RFE, hour=0)),
+            ("alert", untimed(RFE, hour=30, text="Request for Initial Evidence Was Sent")),
+            ("repeat", untimed(RFE, hour=90)),
+            ("repeat", untimed(RFE, hour=200, text="Request for Initial Evidence Was Sent")),
+        ],
+        RFE,
+    ),
+    Scenario(
+        "no time at all, of a change that another source told with its time",
+        [
+            ("alert", report(RFE, hour=0)),
+            ("repeat", untimed(RFE, hour=500)),
+            ("alert", report(RESPONSE, hour=600)),
+            ("alert", untimed(RFE, hour=700)),
+        ],
+        RFE,
+    ),
+    Scenario(
+        "no time at all, received by a clock that is far ahead and then set back",
+        [
+            ("alert", untimed(RFE, hour=9_000)),
+            ("late alert", untimed(RESPONSE, hour=1)),
+            ("late alert", untimed(RFE, hour=2)),
         ],
         RFE,
     ),
@@ -474,6 +531,11 @@ def test_status_seen_amid_a_polled_span_is_late() -> None:
             polled(OTHER, hour=100),
             "same text as change 1, within 7 d, no other status between",
         ),
+        (
+            [untimed(RFE, hour=0)],
+            untimed(RFE, hour=100),
+            "same status as change 1, without a time, no other status between",
+        ),
         ([report(RFE)], report(RFE, hour=25), "same status as change 1, but more than 24 h apart"),
         (
             [report(RFE), report(RESPONSE, hour=1)],
@@ -521,7 +583,7 @@ EVENTS = st.builds(
     st.sampled_from([RECEIVED, RFE, RESPONSE, APPROVED, OTHER]),
     hour=st.integers(0, 400),
     text=st.sampled_from([None, "Card Was Mailed To Me"]),
-    basis=st.sampled_from(TimeBasis),
+    basis=st.none() | st.sampled_from(TimeBasis),
     timed=st.booleans(),
     tags=st.sampled_from([frozenset(), frozenset({Tag.NO_INFO})]),
 )
@@ -537,6 +599,35 @@ def test_an_event_is_never_news_twice(events: list[ClassifiedEvent]) -> None:
         again = case.fold(event)
         assert again.change_id == made
         assert again.current is first.current
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([RECEIVED, RFE, RESPONSE, OTHER]), st.integers(1, 500)),
+        max_size=25,
+    ),
+    st.sampled_from([0.0, 1.0]),
+)
+def test_without_times_each_movement_is_news_once(
+    told: list[tuple[Status, int]], coalesce: float
+) -> None:
+    """News is a status that is not the last one, whatever the window and the pauses."""
+    changes: list[Change] = []
+    hour, last, news = 0, None, []
+    for status, pause in told:
+        hour += pause
+        event = untimed(status, hour=hour)
+        folded = fold(event, changes, coalesce=coalesce, repeat_within=0)
+        news.append(folded.change_id is None)
+        if folded.change_id is None:
+            changes.append(made(event, folded, number=len(changes) + 1))
+        else:
+            changes[folded.change_id - 1] = replace(
+                changes[folded.change_id - 1], seen_until=folded.seen_until
+            )
+        assert news[-1] == (status is not last)
+        assert folded.current
+        last = status
 
 
 @given(st.lists(EVENTS, max_size=25))

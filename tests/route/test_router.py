@@ -14,7 +14,7 @@ from casebell.events import (
 from casebell.route.router import UNDECIDED_BATCH
 from casebell.store.engine import Store
 from casebell.store.schema import alerts, cases, changes, events, journal
-from contracts.case_events import OCCURRED_AT, body_of, case_event
+from contracts.case_events import OCCURRED_AT, RECEIVED_AT, body_of, case_event
 from contracts.stores import (
     disk_failure,
     failing_statements,
@@ -153,6 +153,19 @@ class TestDeciding:
         assert [row.flags for row in await read_table(store, events)] == ["", " repeat "]
         (change,) = await read_table(store, changes)
         assert change.seen_until == OCCURRED_AT + 10**9
+
+    async def test_the_same_without_any_time_is_told_once(self, store: Store) -> None:
+        """A source that tells no time is not news each month because its body has another note."""
+        harness = RouterHarness(store)
+        timeless = {"occurred_at": None, "occurred_raw": None, "time_basis": None}
+        for month in range(4):
+            body = body_of("none", note=f"fetched {month} times")
+            at = RECEIVED_AT + month * 30 * 86_400 * 10**6
+            await harness.stored(
+                case_event(f"sha256:{month}", body=body, received_at=at, **timeless)
+            )
+        assert [row.flags for row in await read_table(store, events)] == ["", *[" repeat "] * 3]
+        assert len(await harness.told()) == 3  # one for each target
 
     async def test_a_late_change_is_told_and_does_not_turn_the_case_back(
         self, store: Store

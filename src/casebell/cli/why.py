@@ -18,7 +18,7 @@ _BASIS = {
 _FLAGS = {
     Flag.STALE_SIGNATURE: "it was signed longer ago than the source's tolerance",
     Flag.CONFLICT: "the source sent differing content under this key",
-    Flag.REPEAT: "the same state came again with a new time of observation",
+    Flag.REPEAT: "the same state came again, at a later time",
     Flag.NAIVE_TIME: "its time had no zone and was read as UTC",
     Flag.UNPARSED_TIME: "its time could not be read",
     Flag.STATUS_CONFLICT: "its type and its status disagree; the more urgent one counts",

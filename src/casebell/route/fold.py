@@ -44,7 +44,7 @@ class Fold(NamedTuple):
     text_key: str
     #: The latest provider time of the reports of the change; it never moves back.
     seen_until: Micros
-    #: The same state with a new time of observation: stored, no alert.
+    #: The same state with a new time of observation, or again without any: stored, no alert.
     repeat: bool
     #: A later status was already known. A new change is decided nevertheless.
     late: bool
@@ -63,6 +63,8 @@ class _Report(NamedTuple):
     at: Micros
     #: The time is a time of observation, which moves with every poll.
     observed: bool
+    #: It came without any time: `at` is its time of receipt.
+    timeless: bool
 
 
 def is_placeholder(status: Status, tags: Set[Tag]) -> bool:
@@ -84,7 +86,8 @@ def fold(
         coalesce: seconds that two reports of one change may lie apart, inclusive.
         repeat_within: the same, if the later report has the same text at a new time of
             observation. Both are measured from the nearest end of the span in which the change was
-            reported, so that a state that is polled for months stays one change.
+            reported, so that a state that is polled for months stays one change. A state that came
+            without any time has no window: with the same text it is the same, however much later.
     """
     text_key = classify.text_key(event.text)
     report = _Report(
@@ -92,6 +95,7 @@ def fold(
         text_key=text_key,
         at=event.received_at if event.occurred_at is None else event.occurred_at,
         observed=event.time_basis is TimeBasis.OBSERVED and event.occurred_at is not None,
+        timeless=event.time_basis is None,
     )
     known = [
         (change, _state(change.status, change.tags, change.text_key))
@@ -108,7 +112,7 @@ def fold(
         seen_until=report.at if found is None else max(found.seen_until, report.at),
         repeat=(
             found is not None
-            and _observed_again(report, found)
+            and (_observed_again(report, found) or _told_again(report, found))
             and report.at not in (found.at, found.seen_until)
         ),
         late=late,
@@ -131,15 +135,19 @@ def _find(
         key=lambda change: (_gap(report, change), -change.seen_until, change.id),
     ):
         said = f"{_AGAIN.get(kind, 'same status')} as change {change.id}"
-        wide = _observed_again(report, change)
-        window = max(coalesce, repeat_within) if wide else coalesce
+        window = coalesce
+        if _observed_again(report, change):
+            window = max(coalesce, repeat_within)
+        elif _told_again(report, change):
+            window = math.inf
         other = _between(report, change, known)
         if _gap(report, change) > window * SECOND:
             why_not = why_not or f"{said}, but more than {_duration(window)} apart"
         elif other is not None:
             why_not = why_not or f"{said}, but change {other.id} lies between"
         else:
-            return change, f"{said}, within {_duration(window)}, no other status between"
+            near = "without a time" if window == math.inf else f"within {_duration(window)}"
+            return change, f"{said}, {near}, no other status between"
     return None, why_not or _first(kind)
 
 
@@ -162,6 +170,14 @@ def _gap(report: _Report, change: Change) -> Micros:
 def _observed_again(report: _Report, change: Change) -> bool:
     """Whether the report may be the same polled state at a new time of observation."""
     return report.observed and report.text_key == change.text_key
+
+
+def _told_again(report: _Report, change: Change) -> bool:
+    """Whether the report may be the same state again, from a source that tells no time.
+
+    Only forwards: while a clock that was ahead is set back, times of receipt say nothing.
+    """
+    return report.timeless and report.text_key == change.text_key and report.at >= change.at
 
 
 def _between(report: _Report, change: Change, known: Iterable[_Known]) -> Change | None:
