@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from bench.corpus import write_corpus
-from casebell.store.refused import BYTES_LIMIT, COUNT_LIMIT
+from casebell.store.refused import PROVEN_BOUNDS
 from e2e.answers import events
 from e2e.paced_sender import send_paced
 from e2e.process_stats import MB, peak, processor_seconds, reset_peak
@@ -106,8 +106,8 @@ async def test_forged_deliveries_shut_nobody_out(
     sent = elsewhere.statuses["200"] + beside.statuses["200"]
     assert events(server) - stored == sent
     ((rows, bodies),) = server.rows("SELECT count(*), coalesce(sum(length(body)), 0) FROM refused")
-    assert rows <= COUNT_LIMIT
-    assert bodies <= BYTES_LIMIT
+    assert rows <= PROVEN_BOUNDS.count
+    assert bodies <= PROVEN_BOUNDS.size
     assert server.rows(entries)[0][0] - journalled <= 2 * ITEMISED + seconds + 10
     assert grown < 32 * MB
     # Nearly all of it is the write-ahead log, which takes 8,000 pages before it begins anew.

@@ -6,6 +6,7 @@ import hmac
 import json
 import tracemalloc
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from casebell.receive import refusals as module
 from casebell.receive.refusals import (
     ITEMISED_PER_MINUTE,
     MAX_WAITING_BYTES,
-    MAX_WAITING_REFUSALS,
+    MAX_WAITING_UNPROVEN,
+    MAX_WAITING_UNPROVEN_BYTES,
     WRITE_EVERY,
     Refusals,
 )
@@ -142,7 +144,7 @@ class TestLimit:
         after, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert len(refusals._windows) == module.MAX_ADDRESSES
-        assert len(refusals._waiting) == MAX_WAITING_REFUSALS
+        assert len(refusals._waiting) == MAX_WAITING_UNPROVEN
         assert after - before < 500_000
 
 
@@ -150,9 +152,9 @@ class TestMemory:
     """What is written of them."""
 
     async def test_what_is_kept(self, store: Store, refusals: Refusals) -> None:
-        """Time, source, error, address, request and the body's digest; nothing of its content."""
+        """Time, source, error, address, request and body; nothing of its headers."""
         delivery = make_delivery(
-            b"vermilion forgery", [(b"authorization", b"Bearer vermilion")], address="192.0.2.7"
+            b"vermilion forgery", [(b"authorization", b"Bearer celadon")], address="192.0.2.7"
         )
         async with refusals:
             refusals.note(delivery, SecretMismatch())
@@ -173,12 +175,13 @@ class TestMemory:
             "readmitted_at": None,
             "event_id": None,
             "held_id": None,
-            "body": None,
+            "body": b"vermilion forgery",
         }
         (entry,) = await read_table(store, journal)
         assert (entry.kind, entry.actor) == ("delivery.refused", "address:192.0.2.7")
         assert json.loads(entry.data)["error"] == "secret_mismatch"
-        assert "vermilion" not in str(entry) + str(row)
+        assert "vermilion" not in str(entry)
+        assert "celadon" not in str(entry) + str(row)
 
     async def test_what_was_over_the_limit_is_not_kept(
         self, store: Store, refusals: Refusals
@@ -198,14 +201,14 @@ class TestMemory:
                 refuse(refusals, "first")
                 await until(lambda: clock.asleep, "a loop that waits")
                 assert clock.asleep == [WRITE_EVERY]
-                for number in range(MAX_WAITING_REFUSALS + 100):
+                for number in range(MAX_WAITING_UNPROVEN + 100):
                     refuse(refusals, f"flood-{number}")
                 # It had the time to write: a whole reading went through the database.
                 assert len(await read_table(store, refused)) == 1
                 assert len(begun) == 1
                 clock.advance(WRITE_EVERY)
                 await until(lambda: len(begun) == 2, "the second write")
-        assert len(await read_table(store, refused)) == 1 + MAX_WAITING_REFUSALS
+        assert len(await read_table(store, refused)) == 1 + MAX_WAITING_UNPROVEN
 
     async def test_a_flood_is_counted_in_the_journal(
         self, store: Store, refusals: Refusals, clock: ManualClock
@@ -214,7 +217,7 @@ class TestMemory:
         async with refusals:
             refuse(refusals, "first")
             await until(lambda: clock.asleep, "a loop that waits")
-            for number in range(MAX_WAITING_REFUSALS + 100):
+            for number in range(MAX_WAITING_UNPROVEN + 100):
                 refuse(refusals, f"flood-{number}")
             clock.advance(WRITE_EVERY)
             await until(lambda: not refusals._waiting, "the refusals to be written")
@@ -226,10 +229,10 @@ class TestMemory:
             "sources",
         )
         assert json.loads(tally.data) == {
-            "count": MAX_WAITING_REFUSALS + 100,
-            "addresses": MAX_WAITING_REFUSALS,
-            "sources": {"parley": MAX_WAITING_REFUSALS},
-            "errors": {"signature_missing": MAX_WAITING_REFUSALS},
+            "count": MAX_WAITING_UNPROVEN + 100,
+            "addresses": MAX_WAITING_UNPROVEN,
+            "sources": {"parley": MAX_WAITING_UNPROVEN},
+            "errors": {"signature_missing": MAX_WAITING_UNPROVEN},
             "since": NOW,
         }
 
@@ -255,18 +258,18 @@ class TestMemory:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """The table holds so many and no more; the oldest go."""
-        monkeypatch.setattr(memory, "COUNT_LIMIT", 1_000)
+        monkeypatch.setattr(memory, "UNPROVEN_BOUNDS", replace(memory.UNPROVEN_BOUNDS, count=500))
         async with refusals:
             for batch in range(5):
-                for number in range(MAX_WAITING_REFUSALS):
+                for number in range(MAX_WAITING_UNPROVEN):
                     refuse(refusals, f"{batch}-{number}")
                 await until(
                     lambda: not refusals._waiting and clock.asleep, "the refusals to be written"
                 )
                 clock.advance(WRITE_EVERY)
         kept = await read_table(store, refused)
-        assert len(kept) == 1_000
-        assert kept[-1].address == f"4-{MAX_WAITING_REFUSALS - 1}"
+        assert len(kept) == 500
+        assert kept[-1].address == f"4-{MAX_WAITING_UNPROVEN - 1}"
 
     async def test_the_end_writes_what_waits(self, store: Store, refusals: Refusals) -> None:
         """Refusals that came within the last second are written at the end."""
@@ -412,9 +415,9 @@ class TestProof:
     async def test_what_is_no_signature(
         self, store: Store, refusals: Refusals, tmp_path: Path, value: bytes
     ) -> None:
-        """Other credentials are somebody's password: neither they nor the body are kept."""
+        """Other credentials are somebody's password: of such a delivery the body alone is kept."""
         row = await self.kept(store, refusals, make_source(), (b"authorization", value))
-        assert (row.signature, row.secret_digest, row.body) == (None, None, None)
+        assert (row.signature, row.secret_digest, bytes(row.body)) == (None, None, BODY)
         assert PASSWORD not in everything(tmp_path)
 
     async def test_a_password_beside_a_signature(
@@ -452,10 +455,10 @@ class TestProof:
     async def test_what_can_be_no_secret(
         self, store: Store, refusals: Refusals, headers: list[bytes]
     ) -> None:
-        """Nothing is kept that no configured secret could match, or that could be guessed."""
+        """No digest is kept that no configured secret could match, or that could be guessed."""
         named = [(b"x-torch-secret", value) for value in headers]
         row = await self.kept(store, refusals, make_torch(), *named)
-        assert (row.secret_digest, row.body) == (None, None)
+        assert (row.secret_digest, bytes(row.body)) == (None, BODY)
 
     async def test_both(self, store: Store, refusals: Refusals) -> None:
         """A source that takes both methods has both kept."""
@@ -484,6 +487,26 @@ class TestProof:
         written = await read_table(store, refused)
         assert [row.body is not None for row in written] == [True] * 4 + [False] * 2 + [True]
         assert all((row.body is None) == (row.signature is None) for row in written)
+
+    async def test_what_brings_no_proof_leaves_places_to_what_does(
+        self, store: Store, refusals: Refusals
+    ) -> None:
+        """Strangers without any credentials take half of the places, and half of the bytes."""
+        source = make_source()
+
+        def note(delivery: Delivery) -> None:
+            refusals.note(delivery, SignatureMismatch(), presented=Authenticator(source).presented)
+
+        for number in range(MAX_WAITING_UNPROVEN + 9):
+            note(make_delivery(bytes(MAX_WAITING_UNPROVEN_BYTES // 4), address=f"flood-{number}"))
+        signed = make_delivery(BODY, [authorization_header(BODY)])
+        note(signed)
+        async with refusals:
+            pass
+        written = await read_table(store, refused)
+        assert len(written) == MAX_WAITING_UNPROVEN + 1
+        assert sum(row.body is not None for row in written[:-1]) == 4
+        assert (bytes(written[-1].body), written[-1].address) == (BODY, signed.address)
 
 
 def everything(folder: Path) -> bytes:

@@ -179,7 +179,11 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "named": (lambda c: refused.known(c, [1, 2]), False),
     "too old": (lambda c: refused.any_too_old(c, now=1), False),
     "forget": (lambda c: refused.forget(c, now=1), False),
-    "too much": (refused._first_too_much, True),
+    "too much with a proof": (
+        lambda c: c.execute(refused._first_over(refused.PROVEN_BOUNDS)),
+        True,
+    ),
+    "too much without": (lambda c: c.execute(refused._first_over(refused.UNPROVEN_BOUNDS)), True),
     "rising": (refused.rising, True),
     "told of": (lambda c: ops.known_subjects(c, ["held:parley:invalid_json:1"]), False),
     "told of refusals": (lambda c: refused.mark_told(c, source="a", last=9, now=1), False),
@@ -190,7 +194,7 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
 #: A walk through a partial index meets only what waits.
 _PARTIAL = (
     r"(?! USING (COVERING )?INDEX ix_"
-    r"(events_unrouted|held_unnotified|alerts_waiting|refused_kept|refused_unnotified)\b)"
+    r"(events_unrouted|held_unnotified|alerts_waiting|refused_proven|refused_unproven|refused_unnotified)\b)"
 )
 _WHOLE_TABLE = re.compile(
     rf"SCAN (events|deliveries|held|refused|changes|cases|alerts|attempts|journal)\b{_PARTIAL}"

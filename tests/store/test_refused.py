@@ -1,6 +1,7 @@
 """Deliveries that did not authenticate: what is kept of them, and for how long."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +23,11 @@ SIGNATURE = "t=1734020000,v1=" + "ab" * 32
 def kept(size: int = 2, **fields: Any) -> refused.Refused:
     """A refusal that can be checked again."""
     return refusal(**{"body": b"x" * size, "body_size": size, "signature": SIGNATURE, **fields})
+
+
+def narrow(monkeypatch: pytest.MonkeyPatch, group: str, **fields: int) -> None:
+    """Keep less of one group."""
+    monkeypatch.setattr(refused, group, replace(getattr(refused, group), **fields))
 
 
 async def refuse(store: Store, *batch: refused.Refused, now: int = RECEIVED_AT) -> None:
@@ -92,7 +98,7 @@ class TestBounds:
 
     async def test_count(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         """Only the newest are kept, however many come, at once or one after another."""
-        monkeypatch.setattr(refused, "COUNT_LIMIT", 100)
+        narrow(monkeypatch, "UNPROVEN_BOUNDS", count=100)
         for first in (0, 100, 195):
             batch = [refusal(request_id=f"req_{n}") for n in range(first, first + 105)]
             await refuse(store, *batch)
@@ -103,7 +109,7 @@ class TestBounds:
 
     async def test_bytes(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         """All bodies together are never more; as many of the newest are kept as fit exactly."""
-        monkeypatch.setattr(refused, "BYTES_LIMIT", 1_000)
+        narrow(monkeypatch, "PROVEN_BOUNDS", size=1_000)
         await refuse(store, *[kept(400, request_id=str(n)) for n in range(2)])
         await refuse(store, kept(200, request_id="2"))
         assert len(await rows_of(store)) == 3
@@ -116,10 +122,24 @@ class TestBounds:
         self, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Refusals without a body push none out that has one."""
-        monkeypatch.setattr(refused, "BYTES_LIMIT", 1_000)
-        await refuse(store, kept(900))
+        narrow(monkeypatch, "UNPROVEN_BOUNDS", size=1_000)
+        await refuse(store, refusal(body=b"x" * 900, body_size=900))
         await refuse(store, *[refusal(body_size=500) for _ in range(9)])
         assert len(await rows_of(store)) == 10
+
+    async def test_what_has_no_proof_pushes_out_none_that_has(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Neither their number nor their bodies; nor the other way round."""
+        for group in ("PROVEN_BOUNDS", "UNPROVEN_BOUNDS"):
+            narrow(monkeypatch, group, count=3, size=1_000)
+        without = refusal(body=b"x" * 300, body_size=300)
+        await refuse(store, *[kept(300)] * 3)
+        await refuse(store, *[without] * 9)
+        await refuse(store, *[kept(300, source="torch")] * 2, *[without] * 9)
+        rows = await rows_of(store)
+        assert [row.source for row in rows if row.signature] == ["parley", "torch", "torch"]
+        assert [row.source for row in rows if not row.signature] == ["parley"] * 3
 
     async def test_age(self, store: Store) -> None:
         """After a week it is forgotten, with the next refusal or by itself."""
@@ -167,8 +187,8 @@ class TestListed:
             assert len(await listed(store, **options)) == count
 
     async def test_what_can_be_checked_again(self, store: Store) -> None:
-        """Those with a body that are not readmitted yet, oldest first."""
-        await refuse(store, kept(), refusal(), kept(source="torch"), kept())
+        """Those with a proof that are not readmitted yet, oldest first."""
+        await refuse(store, kept(), refusal(body=b"xx"), kept(source="torch"), kept())
         first, _, third, fourth = [row.id for row in await rows_of(store)]
         async with writing(store) as connection:
             await refused.mark_readmitted(
@@ -189,8 +209,9 @@ class TestRising:
 
     async def test_from_the_fifth_on(self, store: Store) -> None:
         """A source of which as many were refused that brought something, however slowly."""
+        nothing = refusal(body=b"xx")
         for number in range(refused.RISE - 1):
-            await refuse(store, kept(at=RECEIVED_AT + number * DAY), refusal(), refusal())
+            await refuse(store, kept(at=RECEIVED_AT + number * DAY), nothing, nothing)
         assert await rising(store) == []
         await refuse(store, kept())
         assert await rising(store) == [("parley", refused.RISE)]

@@ -112,7 +112,7 @@ class Readmissions:
     async def _readmit(self, connection: Connection, row: Any, key: bytes) -> Readmission:
         if row.readmitted_at is not None:
             return Readmission(refused_id=row.id, source=row.source, status="readmitted")
-        if row.body is None:
+        if row.signature is None and row.secret_digest is None:
             return Readmission(refused_id=row.id, source=row.source, status="not_kept")
         try:
             verified = self._authenticate(row, key)

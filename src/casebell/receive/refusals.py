@@ -24,10 +24,13 @@ from casebell.telemetry import Log
 
 #: Addresses that are counted; the one unseen for longest is dropped first.
 MAX_ADDRESSES = 10_000
-#: Refusals that wait to be written; beyond it they are only counted.
+#: Refusals that wait to be written; beyond it they are only counted. Half of the places are kept
+#: free of those that brought no proof.
 MAX_WAITING_REFUSALS = 256
+MAX_WAITING_UNPROVEN = MAX_WAITING_REFUSALS // 2
 #: Bytes of all bodies that wait; beyond it a refusal is kept without its body.
 MAX_WAITING_BYTES = 8 * 1024**2
+MAX_WAITING_UNPROVEN_BYTES = MAX_WAITING_BYTES // 2
 #: Journal entries for single refusals in a minute; beyond it one entry counts those of a write.
 ITEMISED_PER_MINUTE = 60
 #: Seconds between two writes: a flood costs the disk one small transaction a second.
@@ -106,8 +109,7 @@ class Refusals:
         """Record one refusal.
 
         Args:
-            presented: returns the credentials of the delivery that can be checked again. Without
-                any, its body is not kept, since it could never be readmitted.
+            presented: returns the credentials of the delivery that can be checked again.
 
         Raises:
             TooManyRefusals: the address is over its limit for the minute; nothing is recorded.
@@ -118,9 +120,15 @@ class Refusals:
             self._dropped += 1
             return
         brought = presented(delivery)
-        provable = brought.signature is not None or brought.secret is not None
-        if provable and self._waiting_bytes + len(delivery.body) > MAX_WAITING_BYTES:
-            brought, provable = Presented(), False
+        proven = brought.signature is not None or brought.secret is not None
+        if not proven and len(self._waiting) >= MAX_WAITING_UNPROVEN:
+            self._dropped += 1
+            return
+        room = MAX_WAITING_BYTES if proven else MAX_WAITING_UNPROVEN_BYTES
+        body: bytes | None = delivery.body
+        if self._waiting_bytes + len(delivery.body) > room:
+            # Without its body a proof proves nothing.
+            brought, body = Presented(), None
         kept = refused.Refused(
             at=delivery.received_at,
             source=delivery.source,
@@ -131,10 +139,10 @@ class Refusals:
             body_size=len(delivery.body),
             idempotency_key=idempotency_key(delivery),
             signature=brought.signature,
-            body=delivery.body if provable else None,
+            body=body,
         )
         self._waiting.append(_Waiting(kept, brought.secret))
-        self._waiting_bytes += len(delivery.body) if provable else 0
+        self._waiting_bytes += len(body or b"")
         self._loop.wake()
 
     def _over_limit(self, address: str) -> bool:

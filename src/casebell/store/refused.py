@@ -1,7 +1,7 @@
-"""Refused deliveries, kept within bounds, so that they can be readmitted with a corrected secret.
+"""Refused deliveries, kept within bounds, so that their cause can be found.
 
-A body is kept only with a credential that can be checked again: a signature, or the digest of a
-shared secret. So `body IS NOT NULL` means "can be readmitted", here and in the indexes.
+Those with a proof, which is a signature or the digest of a shared secret, can be readmitted with a
+corrected secret. They have bounds of their own: strangers without a proof cannot push them out.
 """
 
 import secrets
@@ -10,27 +10,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Row,
+    Select,
+    TextClause,
+    case,
+    func,
+    select,
+    type_coerce,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.events import Micros
 from casebell.store import journal
-from casebell.store.schema import keys, refused
+from casebell.store.schema import PROVEN, UNPROVEN, keys, refused
 from casebell.store.statements import Driver, TableRow, insert_new
 
-#: Refusals that are kept. Over a bound the oldest are removed first.
-COUNT_LIMIT = 10_000
-#: Bytes of all bodies that are kept.
-BYTES_LIMIT = 64 * 1024**2
 #: For how long one is kept: 7 days.
 AGE_LIMIT: Micros = 7 * 86_400 * 1_000_000
 #: Refusals of one source, with a credential to check again, at which operations are told.
 RISE = 5
 #: The key's name in `keys`.
 _KEY = "refused"
-
-#: The condition of the partial indexes, literally, so that they are used.
-_KEPT = refused.c.body.is_not(None)
 
 
 class _KeyRow(TableRow):
@@ -39,6 +42,28 @@ class _KeyRow(TableRow):
 
 
 _NEW_KEYS = insert_new(keys, _KeyRow)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bounds:
+    """What is kept of one group. Over a bound the oldest are removed first."""
+
+    of: TextClause
+    count: int
+    #: Bytes of all bodies.
+    size: int
+    #: Bytes of one body.
+    bytes_of: ColumnElement[int]
+
+
+#: With a proof there is always a body, and the index alone has its size.
+PROVEN_BOUNDS = Bounds(of=PROVEN, count=10_000, size=64 * 1024**2, bytes_of=refused.c.body_size)
+UNPROVEN_BOUNDS = Bounds(
+    of=UNPROVEN,
+    count=2_000,
+    size=16 * 1024**2,
+    bytes_of=case((refused.c.body.is_not(None), refused.c.body_size), else_=0),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +83,7 @@ class Refused:
     signature: str | None = None
     #: Hex, under `digest_key`.
     secret_digest: str | None = None
-    #: None without a signature and a digest.
+    #: None where too many bodies waited to be written.
     body: bytes | None = field(default=None, repr=False)
 
 
@@ -113,20 +138,34 @@ async def refuse(
             for one in batch
         ],
     )
-    newest = (await connection.execute(select(func.max(refused.c.id)))).scalar_one()
-    last_to_go = max(newest - COUNT_LIMIT, await _first_too_much(connection))
-    await connection.execute(refused.delete().where(refused.c.id <= last_to_go))
+    for bounds in (PROVEN_BOUNDS, UNPROVEN_BOUNDS):
+        await _remove_over(connection, bounds)
     await forget(connection, now=now)
     entries = [_refusal(one) for one in batch] if itemised else [_tally(batch, more)]
     await journal.append(connection, entries)
 
 
-async def _first_too_much(connection: AsyncConnection) -> int:
-    """The newest refusal that is over the bound of bytes, counted from the newest; 0 if none."""
-    total = func.sum(refused.c.body_size).over(order_by=refused.c.id.desc())
-    newer = select(refused.c.id, total.label("total")).where(_KEPT).subquery()
-    statement = select(func.max(newer.c.id)).where(newer.c.total > BYTES_LIMIT)
-    return int((await connection.execute(statement)).scalar_one() or 0)
+async def _remove_over(connection: AsyncConnection, bounds: Bounds) -> None:
+    """Remove the oldest refusals that are over a bound, counted from the newest."""
+    last_to_go = (await connection.execute(_first_over(bounds))).scalar_one()
+    if last_to_go is not None:
+        too_old = refused.c.id <= last_to_go
+        await connection.execute(refused.delete().where(bounds.of, too_old))
+
+
+def _first_over(bounds: Bounds) -> Select[tuple[int | None]]:
+    newest_first = refused.c.id.desc()
+    newer = (
+        select(
+            refused.c.id,
+            func.row_number().over(order_by=newest_first).label("place"),
+            func.sum(bounds.bytes_of).over(order_by=newest_first).label("total"),
+        )
+        .where(bounds.of)
+        .subquery()
+    )
+    over = (newer.c.place > bounds.count) | (newer.c.total > bounds.size)
+    return select(func.max(newer.c.id)).where(over)
 
 
 async def any_too_old(connection: AsyncConnection, *, now: Micros) -> bool:
@@ -150,7 +189,7 @@ async def list_refused(
 ) -> Sequence[Row[Any]]:
     """Refusals, newest first; without bodies and credentials."""
     columns = [c for c in refused.c if c.name not in ("body", "signature", "secret_digest")]
-    statement: Select[Any] = select(*columns, _KEPT.label("readmittable"))
+    statement: Select[Any] = select(*columns, type_coerce(PROVEN, Boolean).label("readmittable"))
     statement = statement.order_by(refused.c.id.desc()).limit(limit)
     if source is not None:
         statement = statement.where(refused.c.source == source)
@@ -176,7 +215,7 @@ async def read_some(connection: AsyncConnection, ids: Sequence[int]) -> Sequence
 
 async def readmittable(connection: AsyncConnection, *, source: str | None) -> list[int]:
     """The ids of all refusals that can be checked again, oldest first."""
-    statement = select(refused.c.id).where(_KEPT).order_by(refused.c.id)
+    statement = select(refused.c.id).where(PROVEN).order_by(refused.c.id)
     if source is not None:
         statement = statement.where(refused.c.source == source)
     return list((await connection.execute(statement)).scalars())
@@ -226,7 +265,7 @@ async def rising(connection: AsyncConnection) -> Sequence[Row[Any]]:
     """
     statement = (
         select(refused.c.source, func.count().label("number"), func.max(refused.c.id).label("last"))
-        .where(refused.c.notified_at.is_(None), _KEPT)
+        .where(refused.c.notified_at.is_(None), PROVEN)
         .group_by(refused.c.source)
         .having(func.count() >= RISE)
     )
@@ -238,7 +277,10 @@ async def mark_told(connection: AsyncConnection, *, source: str, last: int, now:
     await connection.execute(
         refused.update()
         .where(
-            refused.c.notified_at.is_(None), _KEPT, refused.c.source == source, refused.c.id <= last
+            refused.c.notified_at.is_(None),
+            PROVEN,
+            refused.c.source == source,
+            refused.c.id <= last,
         )
         .values(notified_at=now)
     )

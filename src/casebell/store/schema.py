@@ -144,8 +144,12 @@ held = Table(
     _partial("ix_held_unnotified", "source", "reason", "id", where="notified_at IS NULL"),
 )
 
-#: The newest deliveries that did not authenticate. One with a credential that can be checked again
-#: has its body, until it is readmitted.
+#: Queries repeat these conditions word for word, or the partial indexes below do not serve them.
+#: What is readmitted has no proof any more.
+PROVEN = text("(signature IS NOT NULL OR secret_digest IS NOT NULL)")
+UNPROVEN = text("signature IS NULL AND secret_digest IS NULL")
+
+#: The newest deliveries that did not authenticate, each with its body until it is readmitted.
 refused = Table(
     "refused",
     metadata,
@@ -168,15 +172,16 @@ refused = Table(
     # The result of readmission: one of both.
     Column("event_id", BigInteger),
     Column("held_id", BigInteger),
-    # Last: SQLite reads earlier columns without it. Null without a credential to check.
+    # Last: SQLite reads earlier columns without it.
     Column("body", LargeBinary),
     # Old rows are removed whenever rows are added. Only refusals pay for these three.
     Index(None, "at"),
-    # The bound on bytes is computed by it, without reading a body.
-    _partial("ix_refused_kept", "id", "body_size", where="body IS NOT NULL"),
+    # Each group has bounds of its own.
+    _partial("ix_refused_proven", "id", "body_size", where=PROVEN.text),
+    _partial("ix_refused_unproven", "id", where=UNPROVEN.text),
     # Counted every ten seconds: whether operations should hear of a source.
     _partial(
-        "ix_refused_unnotified", "source", "id", where="notified_at IS NULL AND body IS NOT NULL"
+        "ix_refused_unnotified", "source", "id", where=f"notified_at IS NULL AND {PROVEN.text}"
     ),
 )
 
