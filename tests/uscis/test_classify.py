@@ -1,35 +1,20 @@
 """The classifier, held against titles, descriptions and misleading texts."""
 
-import csv
 import html
 import itertools
 import time
 import tomllib
 from collections.abc import Iterator
 from importlib.resources import files
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.events import Status, Tag
-from casebell.uscis.classify import READ_LIMIT, Reading, classify_text, text_key
-
-HERE = Path(__file__).parent
-
-
-def rows(name: str) -> list[dict[str, str]]:
-    """The rows of a corpus; lines that start with # are remarks."""
-    with (HERE / name).open(encoding="utf-8", newline="") as lines:
-        kept = (line for line in lines if not line.startswith("#"))
-        return list(csv.DictReader(kept, delimiter="\t", quoting=csv.QUOTE_NONE))
-
-
-def tags(cell: str) -> frozenset[Tag]:
-    """A cell's tags."""
-    return frozenset(map(Tag, filter(None, cell.split(","))))
-
+from casebell.uscis.classify import Reading, classify_text
+from casebell.uscis.sentences import READ_LIMIT, text_key
+from uscis.corpus import rows, tags
 
 TITLES = {row["title"]: row for row in rows("titles.tsv")}
 SAMPLE = rows("sample.tsv")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.uscis.classify import decoded
+from casebell.uscis.sentences import decoded
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 
 from casebell.alerts import Alert, AlertKind, Message
 from casebell.events import Case, ClassifiedEvent, Flag, Micros, Status, Tag
-from casebell.uscis.classify import decoded
 from casebell.uscis.receipts import mask
+from casebell.uscis.sentences import decoded
 
 #: How much of a case a channel shows: labels identify clients, and chats have many readers.
 Disclose = Literal["minimal", "standard", "full"]

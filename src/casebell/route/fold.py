@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeAlias
 
 from casebell.clock import SECOND
 from casebell.events import Change, ClassifiedEvent, Micros, Status, Tag, TimeBasis
-from casebell.uscis import classify
+from casebell.uscis.sentences import text_key as key_of_text
 
 #: Two reports with equal states tell the same: the status, and for `other` the normalised text.
 _State: TypeAlias = tuple[str, ...]
@@ -89,7 +89,7 @@ def fold(
             reported, so that a state that is polled for months stays one change. A state that came
             without any time has no window: with the same text it is the same, however much later.
     """
-    text_key = classify.text_key(event.text)
+    text_key = key_of_text(event.text)
     report = _Report(
         state=_state(event.status, event.tags, text_key),
         text_key=text_key,

@@ -22,7 +22,7 @@ from typing import TypeAlias
 
 from casebell.settings import Rule, When, expressions
 from casebell.settings.expressions import Expression
-from casebell.uscis.classify import decoded
+from casebell.uscis.sentences import decoded
 
 _APOSTROPHES = str.maketrans(dict.fromkeys("`\u00b4\u2018\u2019\u201b\u02bc\u2032\uff07", "'"))
 _WHITE_SPACE = re.compile(r"\s+")

@@ -1,26 +1,21 @@
 """Reads a USCIS status text: text in, status and tags out.
 
 A text is a title ("Case Was Approved") or an official description of two to five sentences.
-`plain_text` decodes and folds it; `sentences` drops particulars (dates, receipts, form names,
-addresses) and splits; `statements` cuts conditions, possibilities and plans off a sentence, and
-sets reasons and relative clauses apart. For each statement the first matching row of the table in
+`sentences.py` takes it apart into statements. For each the first matching row of the table in
 `statuses.toml` counts; `_settle` combines these rows. What it must not miss:
 docs/decisions/upstream.md, D1, D2, D11 and D12.
 """
 
-import html
 import re
 import tomllib
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 
 from casebell.events import Status, Tag
+from casebell.uscis.sentences import READ_LIMIT, plain_text, sentences, statements, words_of
 
-#: Characters of the folded text that are read. Descriptions have 300 to 900.
-READ_LIMIT = 8_000
 #: No placeholder ("Case status not available at this time") is longer.
 _PLACEHOLDER_LIMIT = 100
 
@@ -105,15 +100,6 @@ def _classify(text: str) -> Reading:
     if len(plain) > READ_LIMIT and reading.certain:
         return Reading(status=reading.status, tags=reading.tags, certain=False, row=reading.row)
     return reading
-
-
-def text_key(text: str) -> str:
-    """The text in one spelling: texts with equal keys say the same.
-
-    Entities decoded, tags stripped, apostrophes, accents and invisible characters dropped, case,
-    punctuation and white space folded.
-    """
-    return words_of(plain_text(text))
 
 
 #: A word that neither negates nor starts a relative clause (a replacement for `re.sub`).
@@ -218,166 +204,3 @@ def _expand(pattern: str, words: dict[str, str]) -> str:
     # "sent<3> notice" stands between words, "^<3>rejected" before one.
     pattern = re.sub(r"<([0-9])>(?= )", rf"(?: {_CARRIES_ON}){{0,\1}}", pattern)
     return re.sub(r"<([0-9])>", rf"(?:{_CARRIES_ON} ){{0,\1}}", pattern)
-
-
-# --- 1. One spelling ----------------------------------------------------------------------------
-
-#: `html.unescape` cannot read a numeric entity of thousands of digits; none has more than seven.
-_ENDLESS = re.compile(r"&#[0-9]{8,}")
-_BLOCK_TAG = re.compile(r"</?(?:p|div|h[1-6]|[uo]l|li|table|t[drh])\b[^<>]*>", re.IGNORECASE)
-_BREAK_TAG = re.compile(r"<[bh]r\b[^<>]*>", re.IGNORECASE)
-_TAG = re.compile(r"<[/!a-z][^<>]*>", re.IGNORECASE)
-_APOSTROPHES = re.compile("[\u0027\u0060\u00b4\u2018\u2019\u201b\u02bc\u02b9\u2032\uff07]")
-#: Combining marks (after decomposition) and invisible characters.
-_INVISIBLE = re.compile(
-    "[\u0300-\u036f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
-)
-_NOT_WORD = re.compile(r"[\W_]+")
-
-
-def decoded(text: str) -> str:
-    """The text with its HTML entities decoded, twice: "&amp;#039;" is an apostrophe. Never raises.
-
-    Relays like to encode them once more than they should.
-    """
-    for _ in range(2):
-        if "&" not in text:
-            break
-        # Before each decoding: the first can set such an entity free ("&amp;#000…").
-        text = html.unescape(_ENDLESS.sub(" ", text))
-    return text
-
-
-def plain_text(text: str) -> str:
-    """Decoded, folded, but still with its punctuation."""
-    text = decoded(text)
-    if "<" in text:
-        text = _TAG.sub("", _BREAK_TAG.sub(" ", _BLOCK_TAG.sub(". ", text)))
-    text = _APOSTROPHES.sub("", text)
-    if not text.isascii():
-        text = _INVISIBLE.sub("", unicodedata.normalize("NFKD", text))
-    return " ".join(text.casefold().split())
-
-
-def words_of(plain: str) -> str:
-    """The words alone, one space between them."""
-    return _NOT_WORD.sub(" ", plain).strip()
-
-
-# --- 2. Sentences without particulars -----------------------------------------------------------
-
-#: "Case status: Case Was Approved."
-_LABEL = re.compile(
-    r"^[\W_]*(?:\w+ ){0,3}(?:status|estatus|estado)"
-    r"(?:(?: (?!termination)\w+){0,3} ?[:=]| ?[\u2013\u2014-]+ )[\W_]*(?=\w)"
-)
-_ADDRESS = re.compile(r"(?:https?://|www\.)[^\s,;]+")
-_RECEIPTS = tuple(
-    re.compile(rf"{label}[:# ]{{0,4}}[a-z]{{3}}[0-9a-z*-]{{4,14}}")
-    for label in ("receipt number", "numero de recibo")
-)
-_MONTH = (
-    "(?:january|february|march|april|may|june|july|august|september|october|november|december"
-    "|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|enero|febrero|marzo|abril|mayo|junio|julio"
-    "|agosto|septiembre|octubre|noviembre|diciembre)"
-)
-_DATE = (
-    rf"(?:{_MONTH}\.? (?:[0-9]{{1,2}}(?:st|nd|rd|th)?(?:,? [0-9]{{4}})?|[0-9]{{4}})\b"
-    rf"|[0-9]{{1,2}} (?:de )?{_MONTH}(?:,? (?:del? )?[0-9]{{4}})?\b"
-    r"|[0-9]{1,4}[/-][0-9]{1,2}[/-][0-9]{1,4}\b)"
-)
-#: "On October 14, 2025, we ...": where the description begins, also straight after a title.
-_OPENING = re.compile(rf"\b(?:on|as of|el) {_DATE},? (?=(?:we|uscis|le|se|[a-z]+[aei]mos)\b)")
-_ANY_DATE = re.compile(_DATE)
-#: Form names hold words that would mislead: "Application for Action on an Approved Application".
-_NAME_WORD = (
-    r"(?!(?:was|were|is|are|has|have|had|we|you|your|our|uscis|denied|rejected|revoked|sent|mailed"
-    r"|fue|su|le)\b)[\w()/&-]+"
-)
-_FORM = re.compile(
-    r"\b([a-z]{1,4}-[0-9]{2,4}[a-z]{0,3})\b(?: \([^()]{0,60}\))?"
-    r"(?:, (?:application|petition|request|notice|consideration|report|registration|supplement"
-    r"|affidavit|semiannual|waiver|solicitud|peticion|aviso|nonimmigrant|immigrant|refugee)\b"
-    rf"(?: {_NAME_WORD}){{0,24}}(?:,(?: {_NAME_WORD}){{1,12}}(?=,? receipt number)){{0,3}})?"
-)
-#: Filings that ride on another case; their receipt or approval says nothing of that case.
-_SIDE_FORMS = {
-    "i-907": "premium processing request",
-    "i-912": "fee waiver request",
-    "n-445": "oath ceremony notice",
-}
-#: A full stop ends a sentence, except inside "U.S.".
-_STOP = re.compile(r"[.!?;\u2022|](?= |$)(?<!\.\w.)")
-
-
-def sentences(plain: str) -> Iterator[str]:
-    """Sentences without dates, receipts, form names and addresses: so few that caching pays."""
-    line = _LABEL.sub("", plain[:READ_LIMIT])
-    if "www." in line or "http" in line:
-        line = _ADDRESS.sub(" ", line)
-    if any(map(str.isdigit, line)):
-        line = _FORM.sub(_form, line)
-        for receipt in _RECEIPTS:
-            line = receipt.sub(" ", line)
-        line = _OPENING.sub(". ", line)
-        line = _ANY_DATE.sub(" ", line)
-    for sentence in _STOP.split(line):
-        if stripped := sentence.strip(" ,"):
-            yield stripped
-
-
-def _form(match: re.Match[str]) -> str:
-    return _SIDE_FORMS.get(match[1], "form")
-
-
-# --- 3. What a sentence states ------------------------------------------------------------------
-
-#: A condition takes the rest of its sentence with it.
-_CONDITION = re.compile(
-    r"\b(?:if|unless|whether|in case (?:you|we|of)|in the event|should (?:you|we|your|the|it|uscis)"
-    r"|provided that|si|a menos que|en caso de)\b"
-)
-#: "After we reviewed your case, we ...": what follows the comma is stated again.
-_LEADING_ASIDE = re.compile(
-    r"^(?:(?:on|as of|el)?[ ,]+)?(?:when|after|once|before|upon|while|because|since|as|following"
-    r"|cuando|despues de|tras)\b([^,]*),"
-)
-_ASIDE = re.compile(
-    r"\b(?:because|which|why|when|once|until|after|before|while|since|porque|cuando|hasta que"
-    r"|el cual|la cual|despues de|that (?:explains?|describes?|informs?|tells?)"
-    r"|que (?:explica|describe))\b"
-)
-#: "We are pleased to inform you that your application was approved."
-_LEAD_IN = re.compile(
-    r"^(?:(?!(?:not|no|never|cannot|unable|nor)\b)\w+ ){0,6}(?:inform|informed|informamos|notify"
-    r"|notified|notificamos|advise|advised|tell|note|aware|determined)(?: you)? (?:that|que) "
-)
-_SEGMENT = re.compile(
-    r"[,;:]| and (?=(?:you|we|it|this|they|may|might|can|could|would|will)\b)"
-    r"| (?:but|however|pero|y (?=(?:le|su|se|puede|usted)\b)) ?"
-)
-#: A possibility is not a statement; but "could not" and "cannot" are.
-_POSSIBLE = re.compile(
-    r"\b(?:may|might|would|could(?! not\b)|can(?! not\b)|pueden?|podrian?|podran?)\b"
-)
-_PLANNED = re.compile(r"\b(?:will|shall|sera|seran|enviaremos|notificaremos|informaremos)\b")
-
-
-def statements(sentence: str) -> Iterator[tuple[str, bool]]:
-    """The statements of a sentence as words, each with whether it is an aside."""
-    said = _CONDITION.split(sentence, maxsplit=1)[0]
-    asides: list[str] = []
-    if leading := _LEADING_ASIDE.match(said):
-        asides.append(leading[1])
-        said = said[leading.end() :]
-    stated = " ".join(
-        _PLANNED.split(segment, maxsplit=1)[0]
-        for segment in _SEGMENT.split(said)
-        if segment and not _POSSIBLE.search(segment)
-    )
-    main, *more = _ASIDE.split(_LEAD_IN.sub("", words_of(stated)))
-    if main := main.strip():
-        yield main, False
-    for aside in (*asides, *more):
-        if words := words_of(aside):
-            yield words, True
