@@ -59,7 +59,7 @@ class Tag(StrEnum):
 class Flag(StrEnum):
     """Something about a stored event that a reader should know.
 
-    What each is for: docs/decisions/upstream.md, A4, B7, B8, C3, C5, C6 and D4.
+    What each is for: docs/decisions/upstream.md, A4, B7, B8, C3, C5, C6, D4 and D13.
     """
 
     #: Validly signed, but the signed time was older than the source's tolerance.
@@ -78,6 +78,8 @@ class Flag(StrEnum):
     TEXT_CONFLICT = "text_conflict"
     #: A later status of the case was already known when this arrived.
     LATE = "late"
+    #: No row of the table of official texts reads this one: what it means is not known.
+    UNKNOWN_WORDING = "unknown_wording"
 
 
 class KeyBasis(StrEnum):

@@ -23,8 +23,13 @@ def test_a_good_configuration(bare: Installation) -> None:
 def test_who_hears_of_what(bare: Installation) -> None:
     """A line for each status and tag, with the channels and the rules; nothing is cut."""
     lines = bare("check").out.splitlines()
-    told = {tuple(line.split()[:2]): line for line in lines if line.startswith(("status", "tag"))}
-    assert set(told) == {*(("status", s) for s in Status), *(("tag", t) for t in Tag)}
+    told = {
+        tuple(line.split()[:2]): line
+        for line in lines
+        if line.startswith(("status", "tag", "flag"))
+    }
+    known = {*(("status", s) for s in Status), *(("tag", t) for t in Tag)}
+    assert set(told) == {*known, ("flag", "unknown_wording")}
     assert told["status", "rfe_issued"].split(maxsplit=2)[2] == "team, broken  Answer owed  -"
     assert told["status", "denied"].split(maxsplit=2)[2] == "team          Denied       -"
     assert told["status", "approved"].split(maxsplit=2)[2] == "nobody        -            -"
@@ -36,7 +41,7 @@ def test_as_json(bare: Installation) -> None:
     ran = bare("check", "--json")
     assert ran.code == 0
     told = {(one["kind"], one["value"]): one for one in ran.lines()}
-    assert len(told) == len(Status) + len(Tag)
+    assert len(told) == len(Status) + len(Tag) + 1
     assert told["status", "rfe_issued"]["channels"] == ["team", "broken"]
     assert told["status", "rfe_issued"]["rules"] == ["Answer owed"]
     assert set(told["tag", "card"]) == {"kind", "value", "channels", "rules", "note"}

@@ -30,8 +30,9 @@ def test_the_contracts_fields(installation: Installation) -> None:
     newest = listed.lines()[0]
     assert newest["text"] == "=1+1; Año, “sí”"
     assert newest["received_at"].endswith("Z")
-    assert newest["tags"] == newest["flags"] == []
-    assert newest["decision"]["outcome"] == "nobody"
+    assert (newest["tags"], newest["flags"]) == ([], ["unknown_wording"])
+    # No rule sends a new wording to anybody here, so operations hear of it.
+    assert newest["decision"]["outcome"] == "notified"
     assert listed.lines()[-1]["deliveries"] == 2
 
 

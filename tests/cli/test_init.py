@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from casebell.events import Flag
 from casebell.settings import load
 from cli.installation import Installation
 
@@ -29,6 +30,15 @@ def test_what_it_writes_is_good_at_once(bare: Installation, tmp_path: Path) -> N
     assert "nobody is alerted" in checked.out
     settings = load(directory / "config.toml", environ={})
     assert set(settings.sources) == {"parley", "torch"}
+
+
+def test_a_new_wording_is_urgent(bare: Installation, tmp_path: Path) -> None:
+    """Of the rules that it writes one asks for the flag, and its alerts go first."""
+    bare.run("init", str(tmp_path / "new"))
+    rules = load(tmp_path / "new" / "config.toml", environ={}).rules
+    (rule,) = [rule for rule in rules if any(when.flags for when in rule.when)]
+    assert rule.when[0].flags == (Flag.UNKNOWN_WORDING,)
+    assert rule.urgent
 
 
 def test_here(bare: Installation) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from casebell.events import Status, Tag
-from casebell.notify.render import HEADLINES, Headline, headline_of
+from casebell.events import Flag, Status, Tag
+from casebell.notify.render import HEADLINES, NEW_WORDING, Headline, headline_of
 
 
 def every_combination() -> Iterator[tuple[Status, frozenset[Tag]]]:
@@ -75,9 +75,26 @@ def test_what_is_said(status: Status, tags: set[Tag], title: str) -> None:
     assert headline_of(status, frozenset(tags)).title == title
 
 
+@pytest.mark.parametrize(
+    ("status", "tags", "title"),
+    [
+        (Status.OTHER, set(), "New USCIS wording: read it"),
+        (Status.OTHER, {Tag.TEST}, "New USCIS wording: read it"),
+        (Status.OTHER, {Tag.REJECTED}, "Filing rejected"),
+        (Status.APPROVED, {Tag.DECISION}, "Case approved"),
+    ],
+)
+def test_a_new_wording_speaks_where_nothing_else_is_known(
+    status: Status, tags: set[Tag], title: str
+) -> None:
+    """A delivered status says more than that its text is new."""
+    new = frozenset({Flag.UNKNOWN_WORDING})
+    assert headline_of(status, frozenset(tags), new).title == title
+
+
 def test_no_row_claims_another_outcome() -> None:
     """Only a denial says denied and only an approval approved; a rejection is neither."""
-    for headline in HEADLINES:
+    for headline in (*HEADLINES, NEW_WORDING):
         words = f"{headline.title} {headline.sentence}".lower()
         assert ("denied" in words) == (headline.when is Status.DENIED)
         assert ("approved" in words) == (headline.when is Status.APPROVED)
@@ -93,7 +110,7 @@ def test_an_unknown_decision_stays_unknown() -> None:
 
 def test_no_due_date_is_computed() -> None:
     """Where an answer is owed the words point to the notice; no row counts days."""
-    for headline in HEADLINES:
+    for headline in (*HEADLINES, NEW_WORDING):
         words = f"{headline.title} {headline.sentence}"
         assert not re.search(r"\d|\bdays?\b|\bweeks?\b|\bdue\b|\bby\b", words)
     assert "within the time its notice sets" in row(Status.RFE_ISSUED).sentence
@@ -101,7 +118,7 @@ def test_no_due_date_is_computed() -> None:
 
 def test_titles_are_short_and_sentences_are_sentences() -> None:
     """A title fits a locked phone beside its marks; a sentence begins and ends as one."""
-    for headline in HEADLINES:
+    for headline in (*HEADLINES, NEW_WORDING):
         assert len(headline.title) <= 30
         assert not headline.title.endswith(".")
         assert headline.sentence.startswith("USCIS ")

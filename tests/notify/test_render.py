@@ -227,6 +227,43 @@ when.""",
             "",
         ]
 
+    def test_a_new_wording_is_shown_and_said_to_be_new(self) -> None:
+        """On every channel, and not as an ordinary change; receipts in it stay masked."""
+        event = classified_event(
+            status=Status.OTHER,
+            tags=frozenset(),
+            flags=frozenset({Flag.UNKNOWN_WORDING}),
+            text="Notice of Potential Discontinuation for IOE0912345678 <@everyone>",
+        )
+        for disclose in DISCLOSE:
+            message = rendered(event, disclose, urgent=True)
+            assert message.title.startswith("URGENT: New USCIS wording: read it · ")
+            assert "in words that are new to Casebell" in message.body.split("\n")[0]
+            (text,) = lines_of(message, "USCIS text:")
+            assert text.startswith("USCIS text: “Notice of Potential Discontinuation for ")
+            assert ("IOE0912345678" in text) == (disclose == "full")
+            assert "status changed" not in f"{message.title} {message.body}"
+
+    def test_a_status_beside_a_new_wording(self) -> None:
+        """The status speaks, and the reader is told to read the text."""
+        event = classified_event(
+            status=Status.APPROVED, tags=frozenset(), flags=frozenset({Flag.UNKNOWN_WORDING})
+        )
+        message = rendered(event)
+        assert message.title.startswith("Case approved")
+        assert message.body.split("\n")[1] == (
+            "The text is worded in a way that is new to Casebell, and may say more: read it."
+        )
+
+    def test_what_no_rule_sends_to_anybody(self) -> None:
+        """Operations read that it is theirs to pass on; of a test receipt they need not."""
+        told = "No rule sends this change to anybody, so it comes to operations: pass it on"
+        denied = classified_event(status=Status.DENIED)
+        assert told in rendered(denied, rules=(), urgent=True).body
+        assert told not in rendered(denied).body
+        test = classified_event(status=Status.DENIED, tags=frozenset({Tag.TEST}))
+        assert told not in rendered(test, rules=()).body
+
     def test_no_warning_without_cause(self) -> None:
         """Flags that a reader need not act on add no line."""
         flags = frozenset({Flag.REPEAT, Flag.UNPARSED_TIME})

@@ -84,7 +84,7 @@ def test_a_certain_text_fills_what_was_left_open(
     """Absent, `other` and unknown words leave the status to the text, without a conflict."""
     found = classification_of(*words, text=text)
     assert found.status is status
-    assert found.flags == frozenset()
+    assert found.flags == ({Flag.UNKNOWN_WORDING} if text == UNKNOWN else frozenset())
     assert Tag.NO_INFO not in found.tags
 
 
@@ -94,12 +94,12 @@ def test_a_certain_text_fills_what_was_left_open(
         ("Request for Evidence", RFE, "rfe_issued", {"deadline"}, set()),
         ("Request for Evidence", RESPONSE, "rfe_received", set(), set()),
         ("Request for Evidence", "", "rfe_issued", {"deadline"}, set()),
-        ("Request for Evidence", UNKNOWN, "rfe_issued", {"deadline"}, set()),
+        ("Request for Evidence", UNKNOWN, "rfe_issued", {"deadline"}, {"unknown_wording"}),
         ("Request for Evidence", "CASE STATUS", "rfe_issued", {"deadline"}, set()),
         ("Request for Evidence", APPROVED, "approved", {"decision"}, {"text_conflict"}),
         ("RFE", "Case Is Being Actively Reviewed", "rfe_issued", {"deadline"}, {"text_conflict"}),
         ("Rejected", "", "other", {"rejected"}, set()),
-        ("Rejected", UNKNOWN, "other", {"rejected"}, set()),
+        ("Rejected", UNKNOWN, "other", {"rejected"}, {"unknown_wording"}),
         ("Rejected", "CASE STATUS", "other", {"rejected"}, set()),
         ("Rejected", DENIED, "denied", {"adverse", "decision"}, set()),
         ("Interview", "", "interview_scheduled", {"appointment"}, set()),
@@ -114,6 +114,30 @@ def test_torch_categories(
     """Where a category may mean two things the text decides; without one the safe reading."""
     found = classification_of(word, text=text)
     assert found == Classification(status=status, tags=frozenset(tags), flags=frozenset(flags))
+
+
+@pytest.mark.parametrize(
+    ("event_type", "words", "text", "new"),
+    [
+        ("", [], "The Blue Phase Has Begun", True),
+        # Whatever was delivered beside it: the wording may say more.
+        ("case.approved", ["approved"], "The Blue Phase Has Begun", True),
+        ("", ["received"], "Your case has entered the blue phase.", True),
+        ("", ["other"], "Case Was Transferred And A New Office Has Jurisdiction", False),
+        ("", ["other"], "CASE STATUS", False),
+        ("", ["a category we never met"], "", False),
+        # A word of the vocabulary that stands where the text should.
+        ("", ["interview_scheduled"], "Interview", False),
+        ("", ["other"], "other", False),
+        ("", ["approved"], " ", False),
+    ],
+)
+def test_a_wording_that_nobody_has_read_yet_is_flagged(
+    event_type: str, words: list[str], text: str, new: bool
+) -> None:
+    """Only a text that no row reads, and then always."""
+    found = classify_fields(event_type=event_type, words=words, text=text, categories={})
+    assert (Flag.UNKNOWN_WORDING in found.flags) == new
 
 
 def test_rejected_is_never_denied_by_itself() -> None:

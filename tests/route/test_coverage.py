@@ -1,28 +1,31 @@
 """Who would hear of each status and tag."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from casebell.events import Status, Tag
+from casebell.events import Flag, Status, Tag
 from casebell.route.classification import IMPLIED_TAGS, classify_fields
 from casebell.route.coverage import CoverageRow, coverage
 from casebell.route.rules import compile_rules
 from casebell.settings import Rule
 
 
-def table(*rules: tuple[str, Any, list[str]]) -> dict[tuple[str, str], CoverageRow]:
+def table(
+    *rules: tuple[str, Any, list[str]], ops: Sequence[str] = ()
+) -> dict[tuple[str, str], CoverageRow]:
     """The rows for rules written as (name, when, notify), by kind and value."""
     compiled = compile_rules(
         Rule.model_validate({"name": name, "when": when, "notify": to}) for name, when, to in rules
     )
-    return {(row.kind, row.value): row for row in coverage(compiled)}
+    return {(row.kind, row.value): row for row in coverage(compiled, ops=ops)}
 
 
 def test_every_status_and_tag_has_one_row() -> None:
-    """Nothing of the taxonomy is left out, statuses first."""
+    """Nothing of the taxonomy is left out, statuses first, a new wording last."""
     expected = [("status", str(one)) for one in Status] + [("tag", str(one)) for one in Tag]
-    assert list(table()) == expected
+    assert list(table()) == [*expected, ("flag", "unknown_wording")]
 
 
 def test_without_rules_nobody_hears() -> None:
@@ -80,6 +83,40 @@ def test_a_certain_and_an_uncertain_rule() -> None:
     )["status", "denied"]
     assert row.channels == ("teams",)
     assert row.note == 'sometimes partner by "Big client", depending on label'
+
+
+def test_operations_hear_of_what_must_not_be_missed() -> None:
+    """Where no rule tells anybody for certain; of anything else they do not."""
+    rows = table(
+        ("Acme RFEs", {"status": "rfe_issued", "team": "acme"}, ["acme"]),
+        ("Denied", {"status": "denied"}, ["teams"]),
+        ("Silence", {}, []),
+        ops=["it", "phone"],
+    )
+    told = {value: row for (_, value), row in rows.items() if "operations" in row.note}
+    assert set(told) == {
+        *("rfe_issued", "deadline", "adverse", "rejected", "unknown_wording"),
+        Tag.TEST.value,
+    }
+    for value in ("deadline", "adverse", "rejected", "unknown_wording"):
+        assert told[value].channels == ("it", "phone")
+        assert told[value].note == "operations, as no rule tells anybody"
+    assert told["rfe_issued"].channels == ()
+    assert told["rfe_issued"].note == (
+        'nobody for certain: sometimes acme by "Acme RFEs", depending on team; otherwise operations'
+    )
+    assert rows["status", "approved"].note == "nobody"
+
+
+def test_who_hears_of_a_new_wording() -> None:
+    """A rule that asks for the flag, one for everything, and none that asks for another flag."""
+    row = table(
+        ("New", {"flags": "unknown_wording"}, ["partner"]),
+        ("Late", {"flags": ["late"]}, ["slack"]),
+        ("Rest", {}, ["email"]),
+        ops=["it"],
+    )["flag", Flag.UNKNOWN_WORDING]
+    assert (row.channels, row.rules, row.note) == (("partner", "email"), ("New", "Rest"), "")
 
 
 def test_any_of_several_conditions_covers() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from casebell.alerts import DecisionOutcome
-from casebell.events import Case, Status, Tag
+from casebell.events import Case, Flag, Status, Tag
 from casebell.route.decide import Decision, Recipient, decide
 from casebell.route.match import match
 from casebell.route.rules import compile_rules
@@ -103,6 +103,66 @@ def test_nobody_is_a_decision(rules: list[Rule], because: str) -> None:
     decision = decided(*rules)
     assert (decision.outcome, decision.because) == (DecisionOutcome.NOBODY, because)
     assert decision.recipients == ()
+
+
+#: What must not be missed: an answer owed, a step against the case, a filing sent back, and words
+#: that may say any of these.
+NEVER_MISSED: list[dict[str, Any]] = [
+    {"status": Status.RFE_ISSUED, "tags": frozenset({Tag.DEADLINE})},
+    {"status": Status.DENIED, "tags": frozenset({Tag.DECISION, Tag.ADVERSE})},
+    {"status": Status.OTHER, "tags": frozenset({Tag.ADVERSE})},
+    {"status": Status.OTHER, "tags": frozenset({Tag.REJECTED, Tag.ACTION})},
+    {"status": Status.OTHER, "flags": frozenset({Flag.UNKNOWN_WORDING})},
+    {"status": Status.APPROVED, "flags": frozenset({Flag.UNKNOWN_WORDING})},
+]
+
+
+class TestNeverMissed:
+    """What no rule sends to anybody, and must reach somebody."""
+
+    @pytest.mark.parametrize("fields", NEVER_MISSED)
+    @pytest.mark.parametrize(
+        ("rules", "because"),
+        [
+            ([], "no rule matched"),
+            ([rule("Late", {"flags": ["late"]}, ["slack"])], "no rule matched"),
+            ([rule("Rest", {}, [])], "the rules that matched name no channel: Rest"),
+        ],
+    )
+    def test_it_goes_to_operations(
+        self, rules: list[Rule], because: str, fields: dict[str, Any]
+    ) -> None:
+        """Urgently, and the decision says why they are told."""
+        decision = decided(*rules, **fields)
+        assert decision.recipients == (
+            Recipient(channel="ops", target="it@example-firm.com", rules=(), urgent=True),
+        )
+        assert decision.outcome is DecisionOutcome.NOTIFIED
+        assert decision.because == f"{because}; it must not be missed, so operations are told"
+
+    @pytest.mark.parametrize("fields", NEVER_MISSED)
+    def test_a_rule_that_tells_somebody_is_enough(self, fields: dict[str, Any]) -> None:
+        """Operations are no recipients beside the people whom a rule names."""
+        decision = decided(rule("Rest", {}, ["slack"]), rule("None", {}, []), **fields)
+        assert [one.channel for one in decision.recipients] == ["slack"]
+
+    @pytest.mark.parametrize("fields", NEVER_MISSED)
+    def test_without_operations(self, fields: dict[str, Any]) -> None:
+        """Nobody is told, and the decision names the setting that would change it."""
+        decision = decided(ops=(), **fields)
+        assert decision.outcome is DecisionOutcome.NOBODY
+        assert decision.because == "no rule matched, and ops.notify is empty"
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"status": Status.APPROVED, "tags": frozenset({Tag.DECISION})},
+            {"status": Status.OTHER, "flags": frozenset({Flag.LATE, Flag.CONFLICT})},
+        ],
+    )
+    def test_anything_else_may_be_told_to_nobody(self, fields: dict[str, Any]) -> None:
+        """The rules' silence counts."""
+        assert decided(**fields).outcome is DecisionOutcome.NOBODY
 
 
 def test_a_placeholder_is_no_news() -> None:

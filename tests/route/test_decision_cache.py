@@ -43,7 +43,7 @@ events = st.builds(
     type=few(["", "case.odd", "case.rfe.issued"]),
     status=few(Status),
     tags=st.frozensets(few(Tag), max_size=3),
-    flags=st.frozensets(few([Flag.LATE, Flag.REPEAT]), max_size=2),
+    flags=st.frozensets(few([Flag.LATE, Flag.REPEAT, Flag.UNKNOWN_WORDING]), max_size=2),
 )
 cases = st.builds(
     Case,
@@ -65,6 +65,22 @@ def test_they_are_what_the_rules_say(told: list[tuple[ClassifiedEvent, Case]]) -
         decided = cache.decide(event, case)
         assert decided.decision == fresh
         assert decided.record == fresh.as_record()
+
+
+def test_what_must_not_be_missed_is_told_apart() -> None:
+    """Also where no rule asks for flags: a known wording may go to nobody, a new one may not."""
+    cache = decisions([{"name": "RFE", "when": {"status": ["rfe_issued"]}, "notify": ["slack"]}])
+    case = Case(receipt="IOE0912345678")
+    told = [
+        [
+            one.channel
+            for one in cache.decide(
+                classified_event(status=Status.OTHER, tags=frozenset(), flags=flags), case
+            ).decision.recipients
+        ]
+        for flags in (frozenset[Flag](), frozenset({Flag.UNKNOWN_WORDING}), frozenset[Flag]())
+    ]
+    assert told == [[], ["ops"], []]
 
 
 @pytest.mark.parametrize("when", [{"text": ["interview"]}, {"receipt": ["IOE*"]}])

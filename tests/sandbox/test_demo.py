@@ -168,7 +168,8 @@ def test_the_whole_scenario(place: Path) -> None:
             1,
             "NOT AS EXPECTED: who is told\n"
             "      expected  chat, jchan@example-firm.com, rfe-team@example-firm.com\n"
-            "      got       nobody\n",
+            # A Request for Evidence that no rule sends to anybody goes to operations.
+            "      got       it-desk@example-firm.com\n",
             id="a-rule-is-missing",
         ),
         pytest.param(

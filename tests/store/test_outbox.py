@@ -21,7 +21,7 @@ from casebell.alerts import (
     SendResult,
 )
 from casebell.errors import NotFound, Refusal
-from casebell.events import Case, Status, Tag
+from casebell.events import Case, Flag, Status, Tag
 from casebell.ops_messages import DeliveriesRefused
 from casebell.store import journal, leases, outbox
 from casebell.store.engine import Store
@@ -542,9 +542,9 @@ async def test_words_of_a_later_release(store: Store) -> None:
     """They are passed over: an alert about such an event goes out all the same."""
     await store_classified(store, classified_event())
     async with writing(store) as connection:
-        later = {"status": "reopened", "tags": " deadline lunar "}
+        later = {"status": "reopened", "tags": " deadline lunar ", "flags": " late lunar "}
         await connection.execute(events.update().values(later))
     async with store.read() as connection:
         known = await outbox.known_state_of(connection, 1)
-        assert known == (Status.OTHER, frozenset({Tag.DEADLINE}))
+        assert known == (Status.OTHER, frozenset({Tag.DEADLINE}), frozenset({Flag.LATE}))
         assert await outbox.known_state_of(connection, 2) is None

@@ -51,10 +51,10 @@ def test_sets_of_words() -> None:
 
 def test_what_is_known_of_a_later_releases_words() -> None:
     """The rest is passed over."""
-    row = SimpleNamespace(status="reopened", tags=" lunar deadline ")
-    assert known_state(row) == (Status.OTHER, frozenset({Tag.DEADLINE}))
-    row = SimpleNamespace(status="denied", tags="")
-    assert known_state(row) == (Status.DENIED, frozenset())
+    row = SimpleNamespace(status="reopened", tags=" lunar deadline ", flags=" late lunar ")
+    assert known_state(row) == (Status.OTHER, frozenset({Tag.DEADLINE}), frozenset({Flag.LATE}))
+    row = SimpleNamespace(status="denied", tags="", flags="")
+    assert known_state(row) == (Status.DENIED, frozenset[Tag](), frozenset[Flag]())
 
 
 @pytest.mark.parametrize("stored", ["", "null", "{}", '"one"', "[", None])

@@ -35,7 +35,8 @@ def check(
         settings = load(config)
         preflight(settings)
         runtime = Runtime(settings, clock=SystemClock())
-    covered = [asdict(row) for row in coverage(compile_rules(settings.rules))]
+    rules = compile_rules(settings.rules)
+    covered = [asdict(row) for row in coverage(rules, ops=settings.ops.notify)]
     if as_json:
         for row in covered:
             print_json(row)

@@ -24,6 +24,7 @@ _FLAGS = {
     Flag.STATUS_CONFLICT: "its type and its status disagree; the more urgent one counts",
     Flag.TEXT_CONFLICT: "its status and its text disagree; the delivered status counts",
     Flag.LATE: "a later status was known already when it came",
+    Flag.UNKNOWN_WORDING: "its wording is new to Casebell, which does not know what it means",
 }
 #: A later release's word, which an earlier one may meet after a step back.
 _UNKNOWN = "a word that this release does not know"

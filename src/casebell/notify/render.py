@@ -8,6 +8,7 @@ stand alone on their lines; each channel escapes the text for its own service.
 
 import re
 import unicodedata
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -47,6 +48,11 @@ _RECEIPT = re.compile(
     rf"(?:{_BETWEEN}{_DIGIT}){{10}}(?!{_DIGIT})"
 )
 MAY_REPEAT = "May repeat: an earlier attempt to send this may have arrived."
+_FOR_OPERATIONS = (
+    "No rule sends this change to anybody, so it comes to operations: pass it on, and mend the "
+    "rules (casebell check)."
+)
+_NEW_WORDS = "The text is worded in a way that is new to Casebell, and may say more: read it."
 _TEST = "This is a test receipt: no real case is concerned, nothing needs doing."
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -65,9 +71,9 @@ _ACTIVE = re.compile(r"(?<!\w)@(?=\w)|<(?=\S)|\](?=\()")
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """The title and sentence of changes with a status or tag."""
+    """The title and sentence of changes with a status, tag or flag."""
 
-    when: Status | Tag
+    when: Status | Tag | Flag
     title: str
     sentence: str
 
@@ -118,15 +124,21 @@ HEADLINES: tuple[Headline, ...] = (
     Headline(Status.RECEIVED, "Case received", "USCIS confirmed receipt of the case."),
     Headline(Status.OTHER, "Case status changed", "USCIS changed the status text of the case."),
 )
-
-
-def headline_of(status: Status, tags: frozenset[Tag]) -> Headline:
-    """The first headline whose status or tag the change has."""
-    return next(row for row in HEADLINES if row.when is status or row.when in tags)
-
-
+#: The headline of a change of which nothing is known but its text.
+NEW_WORDING = Headline(
+    Flag.UNKNOWN_WORDING,
+    "New USCIS wording: read it",
+    "USCIS reports something in words that are new to Casebell. They may ask for an answer in time "
+    "or tell of a decision: read them.",
+)
 #: The headline of an unknown change.
 ANY_CHANGE = HEADLINES[-1]
+
+
+def headline_of(status: Status, tags: Set[Tag], flags: Set[Flag] = frozenset()) -> Headline:
+    """The first headline whose status or tag the change has."""
+    found = next(row for row in HEADLINES if row.when is status or row.when in tags)
+    return NEW_WORDING if found is ANY_CHANGE and Flag.UNKNOWN_WORDING in flags else found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,7 +167,7 @@ def render_case(alert: Alert, facts: CaseFacts, style: Style) -> Message:
     event = facts.event
     disclose: Disclose = "minimal" if facts.case.confidential else style.disclose
     whole = disclose == "full"
-    headline = headline_of(event.status, event.tags)
+    headline = headline_of(event.status, event.tags, event.flags)
     receipt = event.receipt if whole else mask(event.receipt)
     marks = ("TEST: " if Tag.TEST in event.tags else "") + ("URGENT: " if alert.urgent else "")
     lines = [headline.sentence, *_warnings(alert, facts, whole=whole), "", f"Receipt: {receipt}"]
@@ -265,10 +277,17 @@ def _warnings(alert: Alert, facts: CaseFacts, *, whole: bool) -> list[str]:
     kind = quoted(without_markup(event.type or "none"), limit=60, whole=whole)
     later = f" ({facts.current_status})" if facts.current_status else ""
     fallback = f"Sent here because channel {alert.stands_in_for} failed."
+    told_by_no_rule = not alert.rules and Tag.TEST not in event.tags
+    known_beside_its_wording = (
+        Flag.UNKNOWN_WORDING in event.flags
+        and headline_of(event.status, event.tags, event.flags) is not NEW_WORDING
+    )
     given = [
         (Tag.TEST in event.tags, _TEST),
         (alert.may_repeat, MAY_REPEAT),
         (bool(alert.stands_in_for), fallback),
+        (told_by_no_rule, _FOR_OPERATIONS),
+        (known_beside_its_wording, _NEW_WORDS),
         (Flag.LATE in event.flags, f"Arrived late: a later status{later} is already known."),
         (Flag.STALE_SIGNATURE in event.flags, "Delivered late: signed some time before it came."),
         (

@@ -1,10 +1,10 @@
 """Classifies an event: one status from its type, its delivered words and its official text.
 
-How these three are weighed: docs/decisions/upstream.md, B10, C3, D2 and D4.
+How these three are weighed: docs/decisions/upstream.md, B10, C3, D2, D4 and D13.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from types import MappingProxyType
@@ -57,7 +57,7 @@ class Classification:
 
     status: Status
     tags: frozenset[Tag]
-    #: STATUS_CONFLICT and TEXT_CONFLICT, where they apply.
+    #: STATUS_CONFLICT, TEXT_CONFLICT and UNKNOWN_WORDING, where they apply.
     flags: frozenset[Flag]
 
 
@@ -103,7 +103,11 @@ def classify_fields(
     reading = classify_text(text) if text.strip() else None
     own = tuple(categories.get(word.strip().casefold()) for word in words) if categories else ()
     combine = _combine if sum(map(len, words)) <= _MAX_CACHED_CHARACTERS else _combine.__wrapped__
-    return combine(event_type, tuple(words), own, reading, kind)
+    found = combine(event_type, tuple(words), own, reading, kind)
+    # A word of the vocabulary is no wording of USCIS, wherever it stands.
+    if reading is None or reading.known or meaning_of(text, kind=kind) is not None:
+        return found
+    return replace(found, flags=found.flags | {Flag.UNKNOWN_WORDING})
 
 
 #: Words with more characters together are not cached; real ones are shorter.

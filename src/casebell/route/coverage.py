@@ -1,12 +1,13 @@
-"""Lists the channels that would be alerted of each status and tag, to find gaps in the rules."""
+"""Lists who would be alerted of each status, tag and new wording, to find gaps in the rules."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from casebell.events import Status, Tag
+from casebell.events import Flag, Status, Tag
 from casebell.route.classification import IMPLIED_TAGS
+from casebell.route.decide import must_be_told
 from casebell.route.rules import CompiledRule, Condition
 
 #: Tags that are not subject to the rules.
@@ -20,9 +21,9 @@ _NOT_BY_RULES: Mapping[Tag, str] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CoverageRow:
-    """The channels of one status or one tag."""
+    """The channels of one status, tag or flag."""
 
-    kind: Literal["status", "tag"]
+    kind: Literal["status", "tag", "flag"]
     value: str
     #: Channels that are alerted in every case.
     channels: tuple[str, ...]
@@ -32,14 +33,18 @@ class CoverageRow:
     note: str
 
 
-def coverage(rules: Sequence[CompiledRule]) -> list[CoverageRow]:
+def coverage(rules: Sequence[CompiledRule], *, ops: Sequence[str]) -> list[CoverageRow]:
     """A row for each status with the tags it implies, then one for each tag with status `other`.
 
-    Only conditions on `status` and `tags` are evaluated here. A rule with others (a receipt, a
-    team, a text) matches only some of these changes, and is named in the note.
+    The last is that of a wording which nobody has read yet. Only conditions on `status` and `tags`
+    are evaluated here, and there those on `flags`. A rule with others (a receipt, a team, a text)
+    matches only some of these changes, and is named in the note.
+
+    Args:
+        ops: channels that operations read.
     """
     rows = [
-        _row("status", status, rules, {"status": (status,), "tags": _implied(status)})
+        _row("status", status, rules, {"status": (status,), "tags": _implied(status)}, ops=ops)
         for status in Status
     ]
     for tag in Tag:
@@ -48,8 +53,11 @@ def coverage(rules: Sequence[CompiledRule]) -> list[CoverageRow]:
                 CoverageRow(kind="tag", value=tag, channels=(), rules=(), note=_NOT_BY_RULES[tag])
             )
         else:
-            rows.append(_row("tag", tag, rules, {"status": (Status.OTHER,), "tags": (tag,)}))
-    return rows
+            facts = {"status": (Status.OTHER,), "tags": (tag,)}
+            rows.append(_row("tag", tag, rules, facts, ops=ops))
+    new = Flag.UNKNOWN_WORDING
+    unread = {"status": (Status.OTHER,), "tags": (), "flags": (new,)}
+    return [*rows, _row("flag", new, rules, unread, ops=ops)]
 
 
 def _implied(status: Status) -> tuple[str, ...]:
@@ -57,10 +65,12 @@ def _implied(status: Status) -> tuple[str, ...]:
 
 
 def _row(
-    kind: Literal["status", "tag"],
+    kind: Literal["status", "tag", "flag"],
     value: str,
     rules: Sequence[CompiledRule],
     facts: Mapping[str, Sequence[str]],
+    *,
+    ops: Sequence[str],
 ) -> CoverageRow:
     always: list[CompiledRule] = []
     sometimes: list[str] = []
@@ -72,11 +82,18 @@ def _row(
             named = ", ".join(dict.fromkeys(key for keys in depends_on for key in keys))
             sometimes.append(f'{", ".join(rule.notify)} by "{rule.name}", depending on {named}')
     channels = tuple(dict.fromkeys(channel for rule in always for channel in rule.notify))
+    never_missed = must_be_told(frozenset(facts["tags"]), frozenset(facts.get("flags", ())))
+    told_all_the_same = bool(ops) and not channels and never_missed
     notes = []
-    if not channels:
+    if told_all_the_same and not sometimes:
+        channels = tuple(ops)
+        notes.append("operations, as no rule tells anybody")
+    elif not channels:
         notes.append("nobody for certain" if sometimes else "nobody")
     if sometimes:
         notes.append(f"sometimes {'; '.join(sometimes)}")
+        if told_all_the_same:
+            notes[-1] += "; otherwise operations"
     return CoverageRow(
         kind=kind,
         value=value,

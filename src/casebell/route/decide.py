@@ -1,16 +1,19 @@
 """Turns matched rules into a decision: the recipients of a change, or none, and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 from casebell.alerts import DecisionOutcome
-from casebell.events import ClassifiedEvent, Tag
+from casebell.events import ClassifiedEvent, Flag, Tag
 from casebell.route.fold import is_placeholder
 from casebell.route.match import Matching, Notify
 
 #: Channel name -> labels of its targets.
 Targets = Mapping[str, Sequence[str]]
+
+#: A change with one of these goes to operations where the rules tell nobody.
+_NEVER_MISSED = frozenset({Tag.DEADLINE, Tag.ADVERSE, Tag.REJECTED})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,22 +55,36 @@ class Decision:
         }
 
 
+def must_be_told(tags: Set[str], flags: Set[str]) -> bool:
+    """Whether somebody has to hear of a change, whatever the rules say.
+
+    An unknown wording may be any of what must not be missed.
+    """
+    return bool(_NEVER_MISSED & tags) or Flag.UNKNOWN_WORDING in flags
+
+
 def decide(
     event: ClassifiedEvent, matching: Matching, *, targets: Targets, ops: Sequence[str]
 ) -> Decision:
-    """Turn a matching into recipients: each target once, however many rules name it."""
+    """Turn a matching into recipients: each target once, however many rules name it.
+
+    Operations hear of test receipts, and of what must be told where no rule tells anybody.
+    """
     if is_placeholder(event.status, event.tags):
         return _nobody(
             matching, "USCIS shows no information for the case; a placeholder is no news"
         )
     if Tag.TEST in event.tags:
-        wishes: tuple[Notify, ...] = tuple(
-            Notify(channel=channel, rules=(), urgent=False) for channel in dict.fromkeys(ops)
-        )
+        wishes = _operations(ops, urgent=False)
         because = "a test receipt is told to operations only"
-    else:
+    elif matching.notify or not must_be_told(event.tags, event.flags):
         wishes = matching.notify
         because = _because(matching)
+    else:
+        wishes = _operations(ops, urgent=True)
+        because = f"{_because(matching)}; it must not be missed, so operations are told"
+        if not wishes:
+            because = f"{_because(matching)}, and ops.notify is empty"
     recipients = tuple(
         Recipient(channel=wish.channel, target=target, rules=wish.rules, urgent=wish.urgent)
         for wish in wishes
@@ -81,6 +98,10 @@ def decide(
         recipients=recipients,
         matching=matching,
     )
+
+
+def _operations(ops: Sequence[str], *, urgent: bool) -> tuple[Notify, ...]:
+    return tuple(Notify(channel=channel, rules=(), urgent=urgent) for channel in dict.fromkeys(ops))
 
 
 def _nobody(matching: Matching, because: str) -> Decision:

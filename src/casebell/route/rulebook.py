@@ -15,7 +15,7 @@ from casebell.ops_messages import (
 )
 from casebell.ops_targets import OpsTargets
 from casebell.route.classification import Meanings, classify_event
-from casebell.route.decide import Decision, Recipient, Targets, decide
+from casebell.route.decide import Decision, Recipient, Targets, decide, must_be_told
 from casebell.route.fold import Fold, fold
 from casebell.route.match import facts_of, match
 from casebell.route.rules import CompiledRule
@@ -201,7 +201,8 @@ class DecisionCache:
         if self._reads is None:
             return self._decide(event, case)
         facts = facts_of(event, case) if self._reads else {}
-        kind = (event.status, event.tags, *[facts[name] for name in self._reads])
+        never_missed = must_be_told(event.tags, event.flags)
+        kind = (event.status, event.tags, never_missed, *[facts[name] for name in self._reads])
         known = self._cache.get(kind)
         if known is None:
             known = self._decide(event, case)

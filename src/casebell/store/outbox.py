@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.alerts import Alert, AlertKind, AlertState, Message, NewAlert, NextState, SendResult
 from casebell.errors import NotFound, Refusal
-from casebell.events import Case, ClassifiedEvent, Micros, Status, Tag
+from casebell.events import Case, ClassifiedEvent, Flag, Micros, Status, Tag
 from casebell.ops_messages import from_json
 from casebell.store import journal, leases
 from casebell.store.rows import (
@@ -273,9 +273,11 @@ async def event_with_case(
 
 async def known_state_of(
     connection: AsyncConnection, event_id: int
-) -> tuple[Status, frozenset[Tag]] | None:
-    """Status and tags of an event, without unknown words; None if the event does not exist."""
-    statement = select(events.c.status, events.c.tags).where(events.c.id == event_id)
+) -> tuple[Status, frozenset[Tag], frozenset[Flag]] | None:
+    """Status, tags and flags of an event, without unknown words; None if there is no such event."""
+    statement = select(events.c.status, events.c.tags, events.c.flags).where(
+        events.c.id == event_id
+    )
     row = (await connection.execute(statement)).one_or_none()
     return None if row is None else known_state(row)
 

@@ -41,11 +41,18 @@ def decode_set(kind: type[Member], stored: str) -> frozenset[Member]:
     return frozenset(kind(word) for word in stored.split())
 
 
-def known_state(row: Any) -> tuple[Status, frozenset[Tag]]:
-    """Status and tags of a row, without words that this release does not know. Never raises."""
+def known_state(row: Any) -> tuple[Status, frozenset[Tag], frozenset[Flag]]:
+    """Status, tags and flags of a row, without words that this release does not know.
+
+    Never raises.
+    """
     status = Status(row.status) if row.status in set(Status) else Status.OTHER
-    tags = set(str(row.tags).split())
-    return status, frozenset(tag for tag in Tag if tag in tags)
+    tags, flags = set(str(row.tags).split()), set(str(row.flags).split())
+    return (
+        status,
+        frozenset(tag for tag in Tag if tag in tags),
+        frozenset(flag for flag in Flag if flag in flags),
+    )
 
 
 def decode_list(stored: object) -> tuple[str, ...]:
