@@ -11,6 +11,7 @@ from casebell.errors import (
     ConfigError,
     HeldDelivery,
     NotFound,
+    NothingStored,
     Problem,
     RefusedDelivery,
     RequestError,
@@ -119,7 +120,7 @@ def test_words_of_its_own() -> None:
         "The disk is full.",
         "Make room.",
     )
-    assert StorageUnavailable("The disk is full.").hint == StorageUnavailable.hint != ""
+    assert NothingStored("The disk is full.").hint == NothingStored.hint != ""
 
 
 def test_a_held_delivery_has_its_reason() -> None:

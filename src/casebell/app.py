@@ -95,6 +95,7 @@ def build(
             "reload": partial(reloader.reload, actor=ACTOR),
             "checks": pages.checks,
             "doubts": doubts,
+            "storage": runtime.alarm.state,
             "address": address,
         },
         timezone=in_force.timezone,

@@ -220,7 +220,6 @@ class StorageUnavailable(Unavailable):
     """The storage cannot be used now."""
 
     code = "storage_unavailable"
-    hint = "Run `casebell doctor` to see which layer is at fault."
 
 
 class NothingStored(StorageUnavailable):

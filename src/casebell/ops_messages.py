@@ -216,6 +216,8 @@ class StorageFails(OpsMessage, frozen=True, kw_only=True, tag="storage_fails"):
     """Nothing can be stored. Sent past the outbox, which cannot be written either."""
 
     seconds: int
+    reason: str
+    hint: str
 
     @property
     def urgent(self) -> bool:

@@ -124,3 +124,18 @@ def test_a_damaged_database(bare: Installation) -> None:
     ran = bare("doctor")
     assert ran.code == 3
     assert "file is not a database → " in findings(ran.out)["storage"]
+
+
+def test_a_database_server_that_is_down(bare: Installation) -> None:
+    """Host, port, database and what to look at; no password, and no way back to doctor."""
+    url = "postgresql://clerk:hunter2@127.0.0.1:9/cases"
+    bare.config.write_text(f'{bare.config.read_text()}\n[storage]\nurl = "{url}"\n')
+    ran = bare("doctor")
+    assert ran.code == 3
+    found = findings(ran.out)["storage"]
+    assert "Connection refused (PostgreSQL at 127.0.0.1, port 9, database cases)" in found
+    assert found.endswith("`pg_isready -h 127.0.0.1 -p 9`.")
+    assert "hunter2" not in ran.out
+    assert "casebell doctor" not in ran.out
+    listed = bare("events", "list")
+    assert (listed.code, "pg_isready" in listed.err, "hunter2" in listed.err) == (3, True, False)

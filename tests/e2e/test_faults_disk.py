@@ -69,6 +69,7 @@ async def test_no_write_no_acknowledgement(
         refused(answer, 503, "storage_unavailable")
         assert int(answer.headers["retry-after"]) > 0
     assert await readiness(server) == (503, "failing")
+    await _says_why(server, number)
 
     disk.mend()
     (first, *rest) = bodies
@@ -87,6 +88,20 @@ async def test_no_write_no_acknowledgement(
     assert {checked(answer, 200)["status"] for answer in answers} == {"stored"}
     await server.settled()
     sound(server)
+
+
+async def _says_why(server: Server, number: int) -> None:
+    """The log and doctor have SQLite's reason, the file, and what to look at; metrics count."""
+    reason = "SQLITE_FULL" if number == errno.ENOSPC else "SQLITE_IOERR_WRITE"
+    (line,) = await server.logged("storage.fails")
+    assert f"{reason} ({server.database})" in line["reason"]
+    await server.storage_failed("receive")
+    ran = await server.run("doctor")
+    (found,) = [line for line in ran.out.splitlines() if line.startswith("storage:")]
+    assert reason in found
+    assert "MiB of its disk are free" in found
+    assert f"df -h {server.directory}" in found
+    assert ran.code == 1
 
 
 async def until_ready(server: Server) -> None:
@@ -232,6 +247,7 @@ async def _outlives(server: Server, disk: BrokenDisk | SmallDisk, fill: Callable
         assert not [one for one in messages if "May repeat" in one["message"]]
         titles = [json.loads(one.body)["title"].removeprefix(TELLS) for one in ops.requests]
         assert titles == ["cannot store deliveries", "stores deliveries again"]
+        assert "SQLITE_FULL" in json.loads(ops.requests[0].body)["message"]
         assert server.rows("SELECT count(*) FROM journal WHERE kind = 'storage.recovered'") == [
             (1,)
         ]

@@ -21,9 +21,10 @@ from casebell.errors import NothingStored, Refusal, StorageUnavailable
 from casebell.store import migrations
 from casebell.store.backup import make_backup
 from casebell.store.engine import Store
-from casebell.store.integrity import DatabaseDamaged, inspect_copy
+from casebell.store.integrity import inspect_copy
 from casebell.store.lock import is_locked
 from casebell.store.schema import events
+from casebell.store.translation import DatabaseDamaged
 from contracts.case_events import case_event
 from contracts.decisions import append_undecided
 from contracts.writing import writing

@@ -279,7 +279,8 @@ class TestLock:
                 waiting = [log.append(case_event(f"evt_{n}")) for n in (1, 2)]
                 for failed in await asyncio.gather(*waiting, return_exceptions=True):
                     assert isinstance(failed, StorageUnavailable)
-                    assert failed.message == "The storage failed: database is locked."
+                    assert "database is locked, SQLITE_BUSY" in failed.message
+                    assert "fuser" in failed.hint
                 other.execute("ROLLBACK")
             finally:
                 other.close()

@@ -12,9 +12,10 @@ import pytest
 from casebell.errors import Refusal
 from casebell.store.backup import make_backup
 from casebell.store.engine import Store
-from casebell.store.integrity import DatabaseDamaged, inspect_copy
+from casebell.store.integrity import inspect_copy
 from casebell.store.lock import is_locked
 from casebell.store.restore import restore_backup
+from casebell.store.translation import DatabaseDamaged
 from store.database_files import (
     cut,
     each_damage,

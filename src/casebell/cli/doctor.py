@@ -3,6 +3,7 @@
 It only looks: it makes no file of ours and takes no lock that could keep a server from starting.
 """
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,14 @@ import typer
 from casebell.cli.options import Config
 from casebell.cli.preflight import preflight
 from casebell.cli.service_client import READ_TIMEOUT, ServiceClient
-from casebell.cli.terminal import print_line
+from casebell.cli.terminal import counted, print_line
 from casebell.clock import SystemClock
 from casebell.errors import CasebellError, ConfigError, ConfigNotFound, NothingStored
 from casebell.runtime import Runtime
 from casebell.settings import Settings, load
+
+#: Bytes on the database's disk below which a week of an ordinary firm's traffic might not fit.
+LOW_ROOM = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +65,7 @@ def _layers(config: Path | None) -> Iterator[tuple[str, Fault | None]]:
         then = error.hint or "see that storage.url is right and may be read by this user"
         yield "storage", Fault(what=error.message.rstrip("."), then=then, code=3)
         return
-    yield "storage", None
+    yield "storage", _storage(client, settings)
     server = _server(client)
     yield "server", server
     if server is None or server.code == 1:
@@ -89,6 +93,33 @@ def _channels(settings: Settings) -> Fault | None:
     if settings.channels:
         return None
     return Fault(what="there is none, so nobody is alerted", then=f"add one to {settings.path}")
+
+
+def _storage(client: ServiceClient, settings: Settings) -> Fault | None:
+    room = _room(settings)
+    free = "" if room is None else f" {room / 2**20:,.1f} MiB of its disk are free."
+    try:
+        state = client.ask_server("storage", timeout=READ_TIMEOUT)
+    except CasebellError:
+        # What the server has to say of it is told by the next layer.
+        state = None
+    if state and state["failing"]:
+        lasts = f"nothing could be stored for {counted(state['seconds'], 'second')}."
+        return Fault(what=f"{lasts} {state['reason']}{free}".rstrip("."), then=state["hint"])
+    if room is not None and room < LOW_ROOM:
+        folder = settings.storage.sqlite_path.parent if settings.storage.sqlite_path else ""
+        return Fault(what=f"only{free}".rstrip("."), then=f"make room: df -h {folder}")
+    return None
+
+
+def _room(settings: Settings) -> int | None:
+    """Bytes that are free where the database lies; None where that is not known."""
+    if (database := settings.storage.sqlite_path) is None:
+        return None
+    try:
+        return shutil.disk_usage(database.parent).free
+    except OSError:
+        return None
 
 
 def _server(client: ServiceClient) -> Fault | None:

@@ -26,6 +26,7 @@ from casebell.errors import (
     CasebellError,
     EncodedBody,
     ShuttingDown,
+    StorageUnavailable,
     TooManyRefusals,
     Unavailable,
     UnknownSource,
@@ -181,6 +182,8 @@ class WebhookEndpoint:
         # A label must not be a value that a stranger chose.
         known = source if self._receiver.knows(source) else "unknown"
         self._counter(known, failure.code).inc()
+        if isinstance(failure, StorageUnavailable):
+            self._metrics.storage_errors.labels("receive").inc()
         left_out = self._throttle.line(failure.code) if isinstance(failure, _THROTTLED) else 0
         if left_out is not None:
             self._log.info(

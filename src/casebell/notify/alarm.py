@@ -5,7 +5,7 @@ entry tests whether it is over; the entry is also the record of the failure.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
@@ -47,27 +47,48 @@ class StorageAlarm(Loop):
         self._seen_failures = store.failures
         #: Whether operations were told of the present failure.
         self._ops_notified = False
+        #: When it began, on the monotonic clock; None before the loop has seen it.
+        self._began: float | None = None
 
     @property
     def failing(self) -> bool:
         """Whether writing failed and nothing was stored since."""
         return self._store.failures != self._seen_failures
 
+    async def state(self) -> Mapping[str, object]:
+        """How it stands, for operators: `failing`, and if so for how long, why, and what helps."""
+        if not self.failing:
+            return {"failing": False}
+        fault = self._store.fault
+        return {
+            "failing": True,
+            "seconds": self._lasted,
+            "reason": fault.message,
+            "hint": fault.hint,
+        }
+
+    @property
+    def _lasted(self) -> int:
+        return 0 if self._began is None else round(self._clock.monotonic() - self._began)
+
     async def _watch(self) -> None:
         """Test the storage until it works again."""
         if not self.failing:
             return
-        began = self._clock.monotonic()
+        self._began = self._clock.monotonic()
+        self._log.error("storage.fails", reason=self._store.fault.message)
         while True:
             await self._clock.sleep(CHECK_EVERY)
-            lasted = round(self._clock.monotonic() - began)
+            lasted = self._lasted
             if await self._works(lasted):
                 break
             if not self._ops_notified and lasted >= NOTIFY_AFTER:
                 self._ops_notified = True
-                self._log.error("storage.fails", seconds=lasted)
-                await self._notify_ops(StorageFails(seconds=lasted))
-        self._seen_failures = self._store.failures
+                fault = self._store.fault
+                await self._notify_ops(
+                    StorageFails(seconds=lasted, reason=fault.message, hint=fault.hint)
+                )
+        self._seen_failures, self._began = self._store.failures, None
         self._log.info("storage.works", seconds=lasted)
         if self._ops_notified:
             self._ops_notified = False

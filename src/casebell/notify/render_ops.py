@@ -104,10 +104,11 @@ OPS_TEXTS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
     StorageFails: (
         "Casebell cannot store deliveries",
         (
-            "The storage has refused to be written for {seconds} seconds.",
+            "Nothing could be stored for {seconds} seconds. {reason}",
+            "{hint}",
             "Deliveries are answered 503, so that their sources send them again.",
             "Nothing that was acknowledged is lost. New alerts wait.",
-            "Look at the disk and the database: casebell doctor",
+            "See how it stands: casebell doctor",
             "There is no need to restart: Casebell goes on by itself.",
         ),
     ),

@@ -7,15 +7,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from casebell.errors import NothingStored
-from casebell.store.integrity import (
-    Contents,
-    DatabaseDamaged,
-    inspect_copy,
-    opened,
-    read_contents,
-    sqlite_errors,
-)
+from casebell.store.integrity import Contents, inspect_copy, opened, read_contents
 from casebell.store.new_file import new_file
+from casebell.store.translation import DatabaseDamaged, sqlite_errors
 
 #: Called with the step, "Copying" or "Checking", and the finished share of it, from 0 to 1.
 Progress: TypeAlias = Callable[[str, float], None]
@@ -82,7 +76,7 @@ def _copy(database: Path, part: Path, progress: Progress) -> Contents:
         progress("Copying", (total - remaining) / total if total else 1)
 
     with (
-        sqlite_errors(),
+        sqlite_errors(database, copy=part),
         closing(opened(database, "mode=ro")) as source,
         closing(opened(part, "mode=rw")) as copy,
     ):

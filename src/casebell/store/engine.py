@@ -24,7 +24,7 @@ from casebell.store.circuit_breaker import USE_TIMEOUT, CircuitBreaker
 from casebell.store.connections import make_private, postgresql_engine, sqlite_engine
 from casebell.store.lock import take_lock
 from casebell.store.statements import driver_of
-from casebell.store.translation import translate
+from casebell.store.translation import Where, translate, whereabouts
 from casebell.telemetry import get_logger
 
 #: What `transact` and `read` give: other packages pass it on and never say SQL with it.
@@ -53,15 +53,18 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self._url = database_url.parse(url)
+        self._where = whereabouts(self._url)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         self.path = Path(self._url.database or "") if self.is_sqlite else None
         self._lock: int | None = None
         self._writer: AsyncEngine | None = None
         self._reader: AsyncEngine | None = None
         self._group = GroupCommit(self._transaction)
-        self._breaker = CircuitBreaker(probe=self._probe, failed=self._count)
+        self._breaker = CircuitBreaker(probe=self._probe, failed=self._silent)
         #: Writing transactions that failed, ever.
         self.failures = 0
+        #: Why the last one of them did.
+        self.fault = StorageUnavailable()
         #: Set at each of them; whoever waits for it clears it.
         self.failed = asyncio.Event()
 
@@ -145,7 +148,7 @@ class Store:
             StorageUnavailable: nothing is stored; after a commit without an answer, perhaps all.
             Exception: the write's own error; nothing of it is stored.
         """
-        with self._counted(), translated():
+        with self._counted(), translated(self._where):
             return await self._group.write(lambda connection: write(connection, *args, **kwargs))
 
     @asynccontextmanager
@@ -153,7 +156,7 @@ class Store:
         """A reading connection with one consistent snapshot of the data."""
         if self._reader is None:
             raise StorageUnavailable("The database is not open.")
-        with translated():
+        with translated(self._where):
             async with self._limited(writes=False) as timeout, self._reader.begin() as connection:
                 if self._writer is None:
                     # A command that reads has no time-out.
@@ -170,7 +173,7 @@ class Store:
         """
         engine = self._engine(pool_size=1, read_only=False)
         try:
-            with translated():
+            with translated(self._where):
                 async with self._limited(writes=False) as timeout, engine.connect() as connection:
                     timeout.reschedule(None)
                     yield await connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -183,7 +186,7 @@ class Store:
         """The writing transaction; `takes_long`: without the time-out of PostgreSQL."""
         if self._writer is None:
             raise StorageUnavailable("The database is not open for writing.")
-        with translated():
+        with translated(self._where):
             async with self._limited(writes=True) as timeout, self._writer.connect() as connection:
                 if takes_long:
                     timeout.reschedule(None)
@@ -213,11 +216,15 @@ class Store:
         """Count a failure of the storage."""
         try:
             yield
-        except StorageUnavailable:
-            self._count()
+        except StorageUnavailable as error:
+            self._count(error)
             raise
 
-    def _count(self) -> None:
+    def _silent(self) -> None:
+        self._count(translate(TimeoutError(), self._where) or StorageUnavailable())
+
+    def _count(self, error: StorageUnavailable) -> None:
+        self.fault = error
         self.failures += 1
         self.failed.set()
 
@@ -377,11 +384,11 @@ async def _run_alone(write: WriteFunction[Any], connection: AsyncConnection, *, 
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated(where: Where) -> Iterator[None]:
     """Raise StorageUnavailable in place of a database's error."""
     try:
         yield
     except Exception as error:
-        if (ours := translate(error)) is None:
+        if (ours := translate(error, where)) is None:
             raise
         raise ours from None

@@ -7,42 +7,20 @@ gaps, has lost none.
 
 import sqlite3
 import urllib.parse
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import sqlalchemy
 
-from casebell.errors import NothingStored, StorageUnavailable
+from casebell.errors import NothingStored
 from casebell.events import Micros
 from casebell.store import migrations
 from casebell.store.schema import WAITING, metadata
+from casebell.store.translation import DatabaseDamaged, sqlite_errors
 
-#: SQLite's result codes for a damaged file, each with SQLite's own text.
-_DAMAGE = MappingProxyType(
-    {
-        sqlite3.SQLITE_CORRUPT: "database disk image is malformed",
-        sqlite3.SQLITE_NOTADB: "file is not a database",
-    }
-)
 #: Instructions of SQLite's virtual machine after which Python can react to Ctrl-C.
 _STEPS = 1_000_000
-
-
-class DatabaseDamaged(StorageUnavailable):
-    """The database file is damaged."""
-
-    hint = (
-        "Move it away with the -wal and -shm files beside it, then put a backup in its place: "
-        "`casebell restore FILE`."
-    )
-
-    def __init__(self, reason: str) -> None:
-        """`reason` is a clause without data: "its journal has gaps"."""
-        self.reason = reason
-        super().__init__(f"The database file is damaged: {reason}.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,12 +36,6 @@ class Contents:
     last_at: Micros | None
     #: Alerts that were neither sent nor failed.
     waiting: int
-
-
-def damage(error: BaseException) -> str:
-    """SQLite's text for the damage that an error reports; "" for any other error."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return "" if code is None else _DAMAGE.get(code & 0xFF, "")
 
 
 def quick_check(connection: sqlalchemy.Connection) -> None:
@@ -88,7 +60,7 @@ def inspect_copy(path: Path) -> Contents:
         NothingStored: it holds no tables of ours.
     """
     # Immutable: no side files are made beside a backup, and one on a read-only disk can be read.
-    with sqlite_errors(), closing(opened(path, "mode=ro&immutable=1")) as connection:
+    with sqlite_errors(path), closing(opened(path, "mode=ro&immutable=1")) as connection:
         # The handler does nothing: Python can react to Ctrl-C in it, and SQLite then stops.
         connection.set_progress_handler(lambda: 0, _STEPS)
         if connection.execute("PRAGMA integrity_check(1)").fetchall() != [("ok",)]:
@@ -139,17 +111,3 @@ def opened(path: Path, parameters: str) -> sqlite3.Connection:
     """A connection of the standard library's sqlite3, without automatic transactions."""
     name = urllib.parse.quote(str(path.absolute()))
     return sqlite3.connect(f"file:{name}?{parameters}", uri=True, isolation_level=None)
-
-
-@contextmanager
-def sqlite_errors() -> Iterator[None]:
-    """Translate SQLite's errors. Their texts hold no data: no statement here has parameters."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
-            raise KeyboardInterrupt from None
-        reason = damage(error)
-        if reason:
-            raise DatabaseDamaged(reason) from None
-        raise StorageUnavailable(f"The storage failed: {error}.") from None

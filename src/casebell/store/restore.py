@@ -7,9 +7,10 @@ from typing import BinaryIO
 
 from casebell.errors import NotFound, NothingStored, Refusal, StorageUnavailable
 from casebell.store.backup import Progress, no_progress
-from casebell.store.integrity import Contents, DatabaseDamaged, inspect_copy
+from casebell.store.integrity import Contents, inspect_copy
 from casebell.store.lock import locked
 from casebell.store.new_file import new_file
+from casebell.store.translation import DatabaseDamaged
 
 _CHUNK = 4 * 1024 * 1024
 #: Files that SQLite keeps beside a database. Left over from another database, they would write that
