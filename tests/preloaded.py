@@ -3,7 +3,7 @@
 import gc
 import importlib
 
-from casebell.notify.apprise_load import _plugins
+from casebell.notify.apprise_url import plugins
 from casebell.uscis.classify import classify_text
 
 for module in (
@@ -20,7 +20,7 @@ for module in (
 ):
     importlib.import_module(module)
 classify_text("")
-_plugins()
+plugins()
 # What is inherited is no garbage: a server's first look for some need not walk it.
 gc.collect()
 gc.freeze()

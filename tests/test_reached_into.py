@@ -28,7 +28,7 @@ from uvicorn.server import ServerState
 
 from casebell.http.guard import Guard
 from casebell.http.one_write import OneWrite
-from casebell.notify.apprise_load import _plugins
+from casebell.notify.apprise_url import plugins
 
 CHECKOUT = Path(__file__).parents[1]
 MARK = re.compile(r"Reaches into ([\w-]+)(?: and ([\w-]+))?")
@@ -171,7 +171,7 @@ def test_apprise_says_what_a_plug_in_is() -> None:
     """By class and by instance; `tests/notify/test_apprise_load.py` shows what we make of it."""
     by_class = ("protocol", "secure_protocol", "templates", "template_tokens", "template_args")
     needs("apprise", NotifyBase, *by_class, "enabled", "request_rate_per_sec", "resolve_format")
-    _plugins()
+    plugins()
     mail: Any = Apprise.instantiate("mailtos://u:p@example.com?from=a@example.com")
     needs("apprise", mail, "smtp_host", "secure_mode", "targets", "host")
     needs("apprise", mail, "socket_connect_timeout", "socket_read_timeout", "redirects")

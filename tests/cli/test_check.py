@@ -13,7 +13,7 @@ def test_a_good_configuration(bare: Installation) -> None:
     ran = bare("check")
     assert (ran.code, ran.err) == (0, "")
     assert "Source        parley: hmac, 1 secret, /webhooks/parley" in ran.out
-    assert "Channel       team: json" in ran.out
+    assert "Channel       team: to json" in ran.out
     assert "Operations    team" in ran.out
     # Each for the two channels.
     rendered = f"{2 * len(SAMPLES)} sample messages rendered."
@@ -41,10 +41,14 @@ def test_as_json(bare: Installation) -> None:
     ran = bare("check", "--json")
     assert ran.code == 0
     told = {(one["kind"], one["value"]): one for one in ran.lines()}
-    assert len(told) == len(Status) + len(Tag) + 1
+    channels = {value: one for (kind, value), one in told.items() if kind == "channel"}
+    assert len(told) == len(Status) + len(Tag) + 1 + len(channels)
+    assert set(channels) == {"team", "broken"}
+    assert channels["broken"]["rules"] == ["Answer owed"]
+    assert (channels["broken"]["from"], channels["broken"]["to"]) == ([], ["json"])
     assert told["status", "rfe_issued"]["channels"] == ["team", "broken"]
     assert told["status", "rfe_issued"]["rules"] == ["Answer owed"]
-    assert set(told["tag", "card"]) == {"kind", "value", "channels", "rules", "note"}
+    assert set(told["tag", "card"]) == {"kind", "value", "channels", "rules", "note", "from", "to"}
 
 
 def test_every_problem_at_once(bare: Installation) -> None:
@@ -82,13 +86,49 @@ def test_a_channel_that_would_not_do(bare: Installation, url: str) -> None:
     assert "hunter2" not in ran.err
 
 
+def test_a_mail_channel_shows_from_and_to(bare: Installation) -> None:
+    """In whose name a mail goes, and to whom, in text and in JSON; nothing else of the URL."""
+    mail = (
+        'url = "mailtos://smtp.example.com?from=RFE %26 Team <casebell@firm.com>"\n'
+        'user = "login"\npassword = "P@5 #9"\nto = ["a@firm.com", "b@firm.com"]'
+    )
+    text = bare.config.read_text()
+    bare.config.write_text(text.replace('url = "json://127.0.0.1:9/"', mail))
+    ran, rows = bare("check"), bare("check", "--json")
+    words = "Channel       broken: from RFE & Team <casebell@firm.com> to a@firm.com, b@firm.com\n"
+    assert words in ran.out
+    row = next(one for one in rows.lines() if one["value"] == "broken")
+    assert row["from"] == ["RFE & Team <casebell@firm.com>"]
+    assert row["to"] == ["a@firm.com", "b@firm.com"]
+    for secret in ("login", "P@5", "#9"):
+        assert secret not in ran.out + rows.out
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mailtos://casebell:hunter2@smtp.example.com?from=a@firm.com",
+        "mailtos://casebell:hunter2@smtp.example.com?from=a@firm.com&too=b@firm.com",
+        "mailtos://casebell:hunter2@smtp.example.com?form=a@firm.com&to=b@firm.com",
+        "mailtos://casebell:hunter2#9@smtp.example.com?from=a@firm.com&to=b@firm.com",
+    ],
+)
+def test_nothing_is_sent_over_what_check_refuses(bare: Installation, url: str) -> None:
+    """A channel without a recipient, or with a word that apprise ignores, is no channel."""
+    text = bare.config.read_text()
+    bare.config.write_text(text.replace('"json://127.0.0.1:9/"', f'"{url}"'))
+    tested = bare("channels", "test", "broken")
+    assert (bare("check").code, tested.code, tested.out) == (1, 2, "")
+    assert "hunter2" not in tested.err
+
+
 def test_mistyped_recipients_are_all_named(bare: Installation) -> None:
     """Apprise drops them without a word; here each is a problem."""
     text = bare.config.read_text()
     bare.config.write_text(
         text.replace(
             'url = "json://127.0.0.1:9/"',
-            'url = "mailtos://casebell:pw@smtp.example.com"\nto = ["ops@", "fine@firm.com", "@x"]',
+            'url = "mailtos://smtp.example.com?from=a@b.com"\nto = ["ops@", "c@firm.com", "@x"]',
         )
     )
     ran = bare("check")

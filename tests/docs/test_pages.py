@@ -196,7 +196,7 @@ def test_every_page_can_be_found_from_the_readme() -> None:
 REST = {
     "[sources.parley]": 'kind = "parley"\nsecrets = ["${PARLEY_WEBHOOK_SECRET}"]',
     "[channels.slack-immigration]": 'url = "${SLACK_URL}"',
-    "[channels.email-team]": 'url = "mailtos://u:p@smtp.example.com"\nto = ["a@example.com"]',
+    "[channels.email-team]": 'url = "mailtos://mail.firm.com?from=b@firm.com"\nto = ["a@firm.com"]',
 }
 ENVIRON = {
     "PARLEY_WEBHOOK_SECRET": "0123456789abcdef",

@@ -3,11 +3,12 @@
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from casebell.alerts import AlertKind, Message, NewAlert, Outcome, SendResult
-from casebell.notify.channel import Channel, Channels, Policy
+from casebell.notify.channel import Channel, Channels, Policy, Route
 from casebell.notify.dispatcher import Dispatcher
 from casebell.notify.escalate import EscalationPolicy
 from casebell.notify.render import Style
@@ -168,6 +169,7 @@ class DefectiveChannel:
 
     name = "slack"
     targets = (TARGET,)
+    routes = MappingProxyType({TARGET: Route(to=TARGET, sender="")})
 
     def __init__(self, *, defects: int) -> None:
         self.sent: list[Message] = []

@@ -2,13 +2,39 @@
 
 import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from casebell.alerts import FailureReason, Outcome
+from casebell.clock import SystemClock
+from casebell.notify.apprise_channel import AppriseChannel
 from casebell.sandbox.mail_sink import SmtpAnswer, SmtpSink, SmtpStep
+from casebell.settings import ChannelSettings
+from casebell.settings.interpolation import Interpolation
 from contracts.channel_contract import MESSAGE, ChannelSetup, load, outcome_and_reason
 from contracts.mail_channel_contract import PASSWORD, TO, USER, MailContract, mail_channel_setup
+
+#: Passwords that a mail server can be sent.
+PRINTABLE = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=40)
+
+
+async def login_at(sink: SmtpSink, password: str, *, spelled: str) -> tuple[str, str]:
+    """The login that the server is sent for a password from the environment."""
+    address = f"127.0.0.1:{sink.port}?from=casebell@example.com"
+    interpolation = Interpolation(variables={"PW": password}, base_dir=Path())
+    if spelled == "keys":
+        login = {"user": USER, "password": "${PW}"}
+        table = interpolation.fill({"url": f"mailtos://{address}", **login})
+    else:
+        table = interpolation.fill({"url": f"mailtos://{USER}:${{PW|url}}@{address}"})
+    assert interpolation.findings == []
+    channel = ChannelSettings.model_validate({"name": "team", "to": [TO], "pace": 0, **table})
+    sent = AppriseChannel(channel, schemas=(), clock=SystemClock())
+    await sent.send(target=TO, message=MESSAGE)
+    return sink.logins[-1]
 
 
 class TestMailWithStartTlsAndLogin(MailContract):
@@ -31,6 +57,26 @@ class TestMailWithStartTlsAndLogin(MailContract):
         await setup.channel().send(target=setup.target, message=MESSAGE)
         (mail,) = mail_sink.mails
         assert (mail.encrypted, mail.user) == (True, USER)
+
+    @pytest.mark.parametrize("spelled", ["keys", "url"])
+    @pytest.mark.parametrize("password", ["P@5678", "Ab1#9z", "Ab1%49z", "a:b/c?d&e;f g", " '\"\\"])
+    async def test_any_password_logs_in(
+        self, password: str, spelled: str, mail_sink: SmtpSink
+    ) -> None:
+        """The server is sent what the operator was given, by either way to write it."""
+        assert await login_at(mail_sink, password, spelled=spelled) == (USER, password)
+
+    @given(password=PRINTABLE, spelled=st.sampled_from(["keys", "url"]))
+    @settings(
+        max_examples=25,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
+    async def test_every_printable_password_logs_in(
+        self, password: str, spelled: str, mail_sink: SmtpSink
+    ) -> None:
+        """Whatever its characters."""
+        assert await login_at(mail_sink, password, spelled=spelled) == (USER, password)
 
     async def test_a_refused_login(self, mail_sink: SmtpSink) -> None:
         """A wrong password fails at once: trying it again could lock the account."""

@@ -14,7 +14,9 @@ from pydantic import SecretStr
 from casebell.clock import SystemClock
 from casebell.errors import ConfigError, Problem
 from casebell.notify.apprise_channel import AppriseChannel
-from casebell.notify.apprise_load import _NEVER_ENCRYPTED, _plugins, _schemas_of
+from casebell.notify.apprise_load import _NEVER_ENCRYPTED, _REACH_WITHOUT_RECIPIENTS
+from casebell.notify.apprise_url import plugins, schemas_of, takes_recipients
+from casebell.notify.channel import Route
 from casebell.settings import ChannelSettings
 from contracts.channel_contract import load
 from contracts.leaks import LeakWatch
@@ -43,6 +45,13 @@ def problems(
     except ConfigError as error:
         return error.problems
     return ()
+
+
+def every_service() -> set[Any]:
+    """The classes of apprise's plug-ins."""
+    plugins()
+    manager: Any = NotificationManager
+    return set(manager().plugins())
 
 
 #: Options that would hide a failure, weaken protection, or change what is sent to whom.
@@ -79,6 +88,32 @@ LOCAL = ["syslog", "dbus", "qt", "kde", "glib", "gio", "gnome", "macosx", "windo
         ("json://h.example/S3cret", "plain text"),
         (f"mailto://u:{PASSWORD}@h.example?from=a@example.com", "plain text"),
         (MAIL + "&mode=insecure", "plain text"),
+        # What apprise would ignore; the second is the tail of a name with a raw "&".
+        (MAIL + "&too=S3cret@example.com", "parameter 2 of the URL, which"),
+        (MAIL.replace("from=", "from=RFE & Team <") + ">", "parameter 2 of the URL, which"),
+        (MAIL.replace("from=", "form=") + "&to=a@example.com", "parameter 1 of the URL, which"),
+        ("jsons://h.example/S3cret?colour=red", "parameter 1 of the URL, which"),
+        ("jsons://h.example/S3cret?:message=", "leaves parameter 1 of the URL out of messages"),
+        ("discord://0123456789/S3cretS3cret?+X-Header=a", "parameter 1 of the URL, which"),
+        (MAIL + "&to=a@example.com&to=b@example.com", "gives parameter 2 of the URL twice"),
+        (MAIL + "&&to=a@example.com", "no name for parameter 2"),
+        # Nobody, or a place that apprise makes up: oneself, #general, everybody, the last chat.
+        (MAIL, "names no recipient"),
+        (MAIL + "&to=", "names no recipient"),
+        (f"slack://{BOT_TOKEN}", "names no recipient"),
+        ("twilio://AC1234:token@15551230000", "names no recipient"),
+        ("sendgrid://abcd-1234:from@example.com", "names no recipient"),
+        ("mailgun://casebell@example.com/abcd-1234-efgh", "names no recipient"),
+        ("azure://casebell@example.com/ab-cd-ef-gh/abcd/123/3343/@jack/test", "names no recipient"),
+        ("tgram://123456789:abcdefg_hijklmnop", "names no recipient"),
+        ("zulip://casebell@firm/a123456789b123456789c123456789d1", "names no recipient"),
+        ("wxteams://" + "Ab" * 40 + "?mode=bot", "names no recipient"),
+        ("matrixs://user:S3cret@h.example", "names no recipient"),
+        # A sender that apprise would make up of the login and the server.
+        (f"mailtos://casebell:{PASSWORD}@smtp.example.com?to={TO}", "names no sender"),
+        (f"mailtos://casebell:{PASSWORD}@smtp.example.com?from=Case&to={TO}", "names no sender"),
+        (f"mailtos://a@b.com:{PASSWORD}@smtp.example.com?to={TO}", "reads as its own"),
+        (MAIL + f"&to={TO}&%2BFrom=other@example.com", "a header of the mail itself"),
         # More than one recipient.
         (MAIL + "&to=a@example.com,b@example.com", "several recipients"),
         (f"slack://{BOT_TOKEN}/#a/#b", "several recipients"),
@@ -119,7 +154,7 @@ def test_recipients_that_do_not_load(url: str, to: list[str], key: str, words: s
         ((SLACK,), (), ["slack"]),
         (("workflow://h.example/abc/def",), (), ["workflows"]),
         (("jsons://h.example/x",), (), ["json"]),
-        ((MAIL,), (), ["mailto"]),
+        ((MAIL + f"&to={TO}",), (), ["mailto"]),
         ((MAIL,), (TO, "Jane Chan <jchan@example.com>"), [TO, "Jane Chan <jchan@example.com>"]),
         ((f"slack://{BOT_TOKEN}",), ("#rfe", "@jchan"), ["#rfe", "@jchan"]),
         (("twilio://AC1234:token@15551230000",), ("+15551234567",), ["+15551234567"]),
@@ -140,6 +175,94 @@ def test_labels_do_not_depend_on_the_order_of_urls() -> None:
     for label, service in forwards._services.items():
         one, other = service.apprise[0], backwards._services[label].apprise[0]
         assert one.url_identifier == other.url_identifier
+
+
+@pytest.mark.parametrize(
+    ("url", "meant"),
+    [
+        (MAIL + "&too=a@example.com", "`to`"),
+        (MAIL.replace("from=", "form="), "`from`"),
+        (MAIL + "&smpt=mail.example.com", "`smtp`"),
+        ("pover://user@token?prioriti=high", "`priority`"),
+    ],
+)
+def test_an_unknown_parameter_is_told_what_was_meant(url: str, meant: str) -> None:
+    """The nearest of those that the service itself lists."""
+    (problem,) = problems(url)
+    assert f"Did you mean {meant}?" in problem.hint
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        # Names that plug-ins read and do not list, custom headers, and a service's own query.
+        "azure://example.com/ab-cd/ab-cd/123/a@example.com?from=casebell@example.com&tenant=a",
+        "jsons://h.example/x?+X-Token=abc&:case=1&-v=2&method=PUT",
+        "pover://" + "u" * 30 + "@" + "t" * 30 + "?priority=high&sound=siren",
+        "https://hooks.slack.com/services/" + "/".join(SLACK_TOKENS) + "?utm=x",
+        "slack://" + "/".join(SLACK_TOKENS) + "/?footer=no&image=no&pass=abc",
+        MAIL + f"&to={TO}&name=RFE%20%26%20Team&reply=a@example.com&mode=ssl",
+        MAIL.replace("from=", "from=RFE %26 Team <") + f">&to={TO}",
+    ],
+)
+def test_parameters_that_a_service_reads(url: str) -> None:
+    """Whatever the plug-in makes use of is known, listed or not."""
+    assert problems(url) == ()
+
+
+@pytest.mark.parametrize(
+    "raw", ["P@5678", "Ab1#9z", "a:b", "a/b", "12/b", "a?b", "100%", "a:b/c?d&e;f g"]
+)
+def test_a_raw_character_in_a_password_is_refused(raw: str, leaks: LeakWatch) -> None:
+    """Apprise would cut the login there, and look the rest up as a host's name."""
+    (problem,) = problems(MAIL.replace(PASSWORD, f"S3cret{raw}S3cret"), to=(TO,))
+    assert "reads as its own" in problem.message
+    assert "${NAME|url}" in problem.hint
+    leaks.assert_none(("S3cret", raw), shown=(problem,))
+
+
+@pytest.mark.parametrize(
+    ("url", "user", "password", "key", "words"),
+    [
+        (MAIL, "u", "p", "url", "names a user as well"),
+        (SLACK, "u", "p", "user", "takes none"),
+        (MAIL.replace(f"casebell:{PASSWORD}@", ""), "u", "Gr\u00fc\u00df", "url", "beyond ASCII"),
+    ],
+)
+def test_logins_that_do_not_load(url: str, user: str, password: str, key: str, words: str) -> None:
+    """Two logins, one that is never used, and one that smtplib cannot send."""
+    settings = ChannelSettings(
+        name="team", url=SecretStr(url), to=(TO,) if "mail" in url else (), user=user,
+        password=SecretStr(password),
+    )  # fmt: skip
+    with pytest.raises(ConfigError) as raised:
+        AppriseChannel(settings, schemas=(), clock=SystemClock())
+    (problem,) = raised.value.problems
+    assert problem.key == f"channels.team.{key}"
+    assert words in problem.message
+    assert password not in problem.message
+
+
+@pytest.mark.parametrize("raw", ["a/b", "12/b@x"])
+def test_the_rest_of_a_password_is_no_recipient(raw: str) -> None:
+    """Without a `to`, what stands after a raw slash would be shown as an address."""
+    (problem,) = problems(f"mailtos://u:{raw}@smtp.example.com?from=a@example.com")
+    assert "reads as its own" in problem.message
+
+
+def test_services_that_reach_somebody_by_themselves_exist() -> None:
+    """Each takes recipients, and may do without."""
+    for schema in _REACH_WITHOUT_RECIPIENTS:
+        assert takes_recipients(plugins()[schema])
+
+
+def test_a_channel_shows_from_and_to() -> None:
+    """Safe words: the sender that the URL names, and the recipient."""
+    url = MAIL.replace("from=", "from=RFE %26 Team <") + ">"
+    mail = Route(sender="RFE & Team <casebell@example.com>", to=TO)
+    assert load(url, to=(TO,)).routes == {TO: mail}
+    assert load(url + f"&to={TO}").routes == {"mailto": mail}
+    assert load(SLACK).routes == {"slack": Route(sender="", to="slack")}
 
 
 def test_the_same_url_twice_is_a_problem() -> None:
@@ -191,13 +314,13 @@ def test_an_operator_may_allow_few_schemas() -> None:
         ("kavenegar://S3cretToken/15551234567", True),
         ("aprs://DF1ABC:12345@DF1DEF", True),
         # Mail: what takes it counts, not whose address it is.
-        ("mailto://u:p@h.example?from=a@example.com", True),
-        ("mailto://u:p@h.example?from=a@example.com&smtp=localhost", False),
-        ("mailto://u:p@localhost?from=a@example.com&smtp=h.example", True),
-        ("mailto://u:p@h.example?from=a@example.com&mode=starttls", False),
-        ("mailtos://u:p@h.example?from=a@example.com&MODE=Insecure", True),
+        ("mailto://u:p@h.example?from=a@example.com&to=b@example.com", True),
+        ("mailto://u:p@h.example?from=a@example.com&smtp=localhost&to=b@example.com", False),
+        ("mailto://u:p@localhost?from=a@example.com&smtp=h.example&to=b@example.com", True),
+        ("mailto://u:p@h.example?from=a@example.com&mode=starttls&to=b@example.com", False),
+        ("mailtos://u:p@h.example?from=a@example.com&MODE=Insecure&to=b@example.com", True),
         # A provider that apprise knows, and secures by itself.
-        ("mailto://someone:p@gmail.com", False),
+        ("mailto://someone:p@gmail.com?to=b@example.com", False),
     ],
 )
 def test_what_travels_in_plain_text(url: str, plain: bool) -> None:
@@ -218,25 +341,23 @@ def test_every_plain_schema_of_apprise_asks_for_leave() -> None:
 
     Where this fails, a plug-in says in a new way how it travels: mend `_travels_in_plain_text`.
     """
-    _plugins()
-    manager: Any = NotificationManager
-    plugins = set(manager().plugins())
-    assert [one for one in plugins if set(_schemas_of(one)[0]) & set(_schemas_of(one)[1])] == []
+    services = every_service()
+    assert [one for one in services if set(schemas_of(one)[0]) & set(schemas_of(one)[1])] == []
     # Of those without an encrypted schema, these alone speak to another machine, and without TLS.
     plain = {
         schema
-        for one in plugins
-        if not _schemas_of(one)[1] and not str(getattr(one, "notify_url", "")).startswith("https:")
-        for schema in _schemas_of(one)[0]
+        for one in services
+        if not schemas_of(one)[1] and not str(getattr(one, "notify_url", "")).startswith("https:")
+        for schema in schemas_of(one)[0]
     }
     assert plain - set(LOCAL) == {"growl", "rsyslog"}
     # What speaks through neither HTTP nor mail of Python's own says "secure" on its own word. Each
     # of these was read: but for those of `_NEVER_ENCRYPTED` it uses TLS.
     own_word = {
         schema
-        for one in plugins
+        for one in services
         if not {"requests", "smtplib"} & set(vars(sys.modules[one.__module__]))
-        for schema in _schemas_of(one)[1]
+        for schema in schemas_of(one)[1]
     }
     # Built on a service that speaks HTTP or mail.
     derived = {"guilded", "jellyfins", "deltachats"}

@@ -53,6 +53,11 @@ def test_url_and_urls(read: ReadConfig) -> None:
         ('url = "slack://a"\ntimeout = "11m"', "timeout"),
         ('url = "slack://a"\ntimeout = 30', "timeout"),
         ('url = "slack://a"\nfallback = "b"', "fallback"),
+        ('url = "json://a"\nuser = "u"', "password"),
+        ('url = "json://a"\npassword = "p"', "user"),
+        ('url = "json://a"\nuser = ""\npassword = "p"', "user"),
+        ('url = "json://a"\nuser = "u"\npassword = "p\\n"', "password"),
+        ('url = "json://a"\nuser = "\\uFEFFu"\npassword = "p"', "user"),
         ('url = "slack://a"\nfallback = "a"', "fallback"),
     ],
 )

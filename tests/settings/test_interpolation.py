@@ -1,6 +1,7 @@
 """`${NAME}` and `${file:path}`."""
 
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from hypothesis import given
@@ -52,6 +53,75 @@ def test_any_text_is_filled_in_or_found(text: str) -> None:
     if "${" not in text:
         assert filled == text
         assert not interpolation.findings
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("mailtos://u:${A}@host", "P@5678"),
+        ("mailtos://u:${A}@host", "Ab1#9z"),
+        ("mailtos://u:${A}@host", "Ab1%49z"),
+        ("mailtos://u:${A}@host", "a:b/c?d&e;f g"),
+        ("mailtos://${A}:${B}@host", "u:v"),
+        ("postgresql://u:${A}@host/db", "a/b"),
+        ("jsons://${A}/x", "u:p@host"),
+        ("jsons://host/${A}", "a/b"),
+        ("jsons://host/x?-v=${A}&-w=1", "1&-w=2"),
+        ("jsons://host/x?-v=${A}", " 1"),
+        ("mailtos://u:${A}@host", ""),
+        ("mailtos://u:${A|url}@host", ""),
+    ],
+)
+def test_a_value_that_would_cut_a_url_is_refused(text: str, value: str) -> None:
+    """The cure is named, the value never."""
+    interpolation = Interpolation(variables={"A": value, "B": "pw"}, base_dir=Path())
+    interpolation.fill(text)
+    (finding,) = interpolation.findings
+    assert "The value of A " in finding.message
+    assert value == "" or "${A|url}" in finding.hint
+    assert value == "" or value not in finding.message + finding.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("${A}", "mailtos://u:p@host/?to=a#b"),
+        ("${A}?from=x", "mailtos://u:p@host"),
+        ("mailtos://${A}", "smtp.example.com:587"),
+        ("mailtos://host?from=${A}", "RFE Team <casebell@example.com>"),
+        ("mailtos://u:${A}@host", "Ab1!$&'()*+,;=-._~9z"),
+        ("a secret: ${A}", "P@5 #678"),
+    ],
+)
+def test_a_value_that_a_url_takes_as_it_is(text: str, value: str) -> None:
+    """What means nothing in its place needs no encoding; nor does a whole URL or another text."""
+    assert fill(text, {"A": value}) == text.replace("${A}", value)
+
+
+@given(st.text(min_size=1))
+def test_an_encoded_value_comes_back(value: str) -> None:
+    """From a URL's login, whatever the characters."""
+    filled = fill("mailtos://${A|url}:${A|url}@host.example/x", {"A": value})
+    login = urlsplit(filled)
+    assert (login.hostname, unquote(login.password or "")) == ("host.example", value)
+
+
+def test_a_file_may_be_encoded_too(tmp_path: Path) -> None:
+    """The one line end at its end is gone before that."""
+    (tmp_path / "secret").write_text("P@5 #9\n")
+    assert fill("${file:secret|url}", {}, tmp_path) == "P%405%20%239"
+    interpolation = Interpolation(variables={}, base_dir=tmp_path)
+    interpolation.fill("mailtos://u:${file:secret}@host")
+    (finding,) = interpolation.findings
+    assert finding.message.startswith("The file secret holds a character")
+    assert "${file:secret|url}" in finding.hint
+
+
+def test_there_is_one_encoding() -> None:
+    """Another word after the bar is no reference."""
+    interpolation = Interpolation(variables={"A": "one"}, base_dir=Path())
+    interpolation.fill("${A|html}")
+    assert len(interpolation.findings) == 1
 
 
 def test_nested_texts_are_filled_in(read: ReadConfig) -> None:

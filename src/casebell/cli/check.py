@@ -12,7 +12,7 @@ from casebell.cli.preflight import preflight
 from casebell.cli.terminal import counted, print_json, print_line, print_rows
 from casebell.clock import SystemClock
 from casebell.events import Case, Delivery, VerifiedDelivery
-from casebell.notify.channel import Policy
+from casebell.notify.channel import Channel, Policy
 from casebell.notify.load import policies
 from casebell.notify.render import CaseFacts, render_case
 from casebell.receive.understand import understand
@@ -37,12 +37,17 @@ def check(
         runtime = Runtime(settings, clock=SystemClock())
     rules = compile_rules(settings.rules)
     covered = [asdict(row) for row in coverage(rules, ops=settings.ops.notify)]
+    channels = runtime.dispatcher.channels.by_name
     if as_json:
         for row in covered:
-            print_json(row)
+            print_json(row | {"from": [], "to": []})
+        for channel in channels.values():
+            row = {"kind": "channel", "value": channel.name, "channels": [channel.name]}
+            row["rules"] = [rule.name for rule in settings.rules if channel.name in rule.notify]
+            print_json(row | {"note": "", "from": _senders(channel), "to": _recipients(channel)})
         return
     count = _render_samples(policies(settings))
-    _print_settings(settings, runtime)
+    _print_settings(settings, channels)
     print_rows(
         covered,
         {
@@ -63,14 +68,23 @@ def check(
     print_line("The configuration is good.")
 
 
-def _print_settings(settings: Settings, runtime: Runtime) -> None:
+def _senders(channel: Channel) -> list[str]:
+    return list(dict.fromkeys(route.sender for route in channel.routes.values() if route.sender))
+
+
+def _recipients(channel: Channel) -> list[str]:
+    return [route.to for route in channel.routes.values()]
+
+
+def _print_settings(settings: Settings, channels: Mapping[str, Channel]) -> None:
     print_line(f"Configuration {settings.path}")
     print_line(f"Storage       {settings.storage.sqlite_path or settings.storage.kind}")
     for name, source in settings.sources.items():
         methods, secrets = " and ".join(source.auth), counted(len(source.secrets), "secret")
         print_line(f"Source        {name}: {methods}, {secrets}, /webhooks/{name}")
-    for name, channel in runtime.dispatcher.channels.by_name.items():
-        print_line(f"Channel       {name}: {', '.join(channel.targets)}")
+    for name, channel in channels.items():
+        sender = f"from {', '.join(_senders(channel))} " if _senders(channel) else ""
+        print_line(f"Channel       {name}: {sender}to {', '.join(_recipients(channel))}")
     print_line(f"Operations    {', '.join(settings.ops.notify) or 'nobody'}")
     print_line()
 

@@ -17,7 +17,7 @@ import json
 import re
 import smtplib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ from casebell.alerts import FailureReason, Message, Outcome, SendResult
 from casebell.clock import Clock
 from casebell.notify.apprise_load import Service, load_services
 from casebell.notify.apprise_warnings import mute_loggers
+from casebell.notify.channel import Route
 from casebell.notify.markdown import as_markdown
 from casebell.notify.reasons import MAIL_STEPS, Exchange, HttpExchange, SmtpFailure, result_of
 from casebell.notify.render import inert, one_line
@@ -83,6 +84,11 @@ class AppriseChannel:
     def targets(self) -> tuple[str, ...]:
         """Safe labels, in the order of the configuration."""
         return tuple(self._services)
+
+    @property
+    def routes(self) -> Mapping[str, Route]:
+        """By target, from whom and to whom its messages go."""
+        return {target: service.route for target, service in self._services.items()}
 
     def __repr__(self) -> str:
         return f"AppriseChannel(name={self.name!r}, targets={self.targets!r})"

@@ -1,59 +1,59 @@
 """Loads the services of a channel's URLs, or raises their problems.
 
-Apprise is lenient when it loads a URL: it drops a mistyped address, accepts options that turn a
-failure into a success, and would run a program on this machine. Here each of these is a `Problem`.
-A problem never repeats a URL or a part of one.
+Apprise is lenient when it loads a URL: it drops a mistyped address, makes up a recipient or a
+sender where none is named, and would run a program on this machine. Here each of these is a
+`Problem`, as is what `apprise_url` finds. A problem never repeats a URL or a part of one.
 
-Reaches into apprise: its table of plug-ins, and attributes of plug-ins, of the class (schemas,
-templates, recipients) and of the instance (host, secured mail, format, decorations, time-outs).
+Reaches into apprise: attributes of plug-ins, of the class (schemas, templates, recipients) and of
+the instance (host, mail and its sender, mode, format, decorations, time-outs).
 """
 
 import hashlib
 import re
 import sys
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import ip_address
 from typing import Any
+from urllib.parse import quote
 
 from apprise import Apprise, AppriseAsset, NotifyFormat
 from apprise.exception import AppriseImproperlyConfigured
-from apprise.manager_plugins import NotificationManager
-from apprise.plugins import url_to_dict
 from apprise.plugins.base import NotifyBase
+from apprise.utils.parse import is_email
 
 from casebell.errors import ConfigError, Problem
+from casebell.notify.apprise_url import (
+    NotUsable,
+    plugins,
+    read_url,
+    schemas_of,
+    takes_recipients,
+)
 from casebell.notify.apprise_warnings import kept_warnings, mute_loggers, without_url
+from casebell.notify.channel import Route
 from casebell.settings import ChannelSettings
 
 #: Share of the channel's timeout that one wait on a socket may take. Less than 1, so that a service
 #: that does not answer is reported as such, and not as an abandoned thread.
 _SOCKET_SHARE = 0.9
 
-#: URL parameters that are refused, and why.
-_REFUSED_PARAMETERS: Mapping[str, str] = {
-    "optional": "it would report a failure as a success",
-    "retry": "Casebell retries by itself",
-    "wait": "Casebell retries by itself",
-    "template": "messages are made by Casebell's own templates",
-    "format": "messages are plain text",
-    "overflow": "a message is sent whole",
-    "cto": "the channel's `timeout` decides",
-    "rto": "the channel's `timeout` decides",
-    "cc": "each recipient is a target of its own: name it in `to`",
-    "bcc": "each recipient is a target of its own: name it in `to`",
-}
-
-_TEAMS_HINT = (
-    "Microsoft has retired these connectors: make a Workflow (Power Automate) with the trigger "
-    '"When a Teams webhook request is received" and use its URL.'
-)
 #: A mail plug-in's mode without TLS. Its constant is in a module whose import imports PGP.
 _INSECURE_MAIL = "insecure"
 #: Schemas that plug-ins call secure, although they open a bare socket.
 _NEVER_ENCRYPTED = frozenset({"aprs", "smpps"})
+#: Services whose URL says by itself who is reached: an account's own devices, those on call, the
+#: room of a webhook. Any other that takes recipients and is given none would reach nobody, or a
+#: place that apprise makes up: the sender's own mailbox or telephone, #general, everybody.
+_REACH_WITHOUT_RECIPIENTS = frozenset(
+    {"betterstack", "dingtalk", "flock", "jira", "opsgenie", "pbul", "pover", "psafer", "pushed",
+     "pushplus", "spush", "xmatters"}
+)  # fmt: skip
+#: Modes of services, such as Slack, in which the URL is that of a room.
+_MODES_WITH_A_ROOM = frozenset({"hook", "gov-hook", "webhook", "workflow", "trigger", "t2bot"})
+#: Mail headers that a URL may not set: apprise writes them itself.
+_OWN_HEADERS = frozenset({"to", "cc", "bcc", "from", "sender", "subject", "reply-to"})
 #: Between recipients in one string.
 _SEPARATORS = re.compile(r"[,;\s]")
 
@@ -70,14 +70,7 @@ class Service:
     format: NotifyFormat
     #: Whether it uses a library whose exchanges are recorded.
     watched: bool
-
-
-class _NotUsable(Exception):
-    """A problem of one URL or recipient."""
-
-    def __init__(self, message: str, hint: str = "", *, key: str = "") -> None:
-        self.message, self.hint, self.key = message, hint, key
-        super().__init__(message)
+    route: Route
 
 
 def load_services(settings: ChannelSettings, *, schemas: Sequence[str]) -> dict[str, Service]:
@@ -89,7 +82,7 @@ def load_services(settings: ChannelSettings, *, schemas: Sequence[str]) -> dict[
         ConfigError: with every problem.
     """
     mute_loggers()
-    _plugins()
+    plugins()
     where = f"channels.{settings.name}"
     several = len(settings.urls) > 1
     recipients: Sequence[str | None] = [entry.strip() for entry in settings.to] or [None]
@@ -101,7 +94,7 @@ def load_services(settings: ChannelSettings, *, schemas: Sequence[str]) -> dict[
         for recipient in recipients:
             try:
                 service = _load(url, recipient, settings=settings, schemas=schemas)
-            except _NotUsable as wrong:
+            except NotUsable as wrong:
                 key = f"{where}.{wrong.key or url_key}"
                 problems.append(Problem(key=key, message=wrong.message, hint=wrong.hint))
                 continue
@@ -123,105 +116,76 @@ def load_services(settings: ChannelSettings, *, schemas: Sequence[str]) -> dict[
 def _load(
     url: str, recipient: str | None, *, settings: ChannelSettings, schemas: Sequence[str]
 ) -> Service:
-    parts = _parse(url)
-    plugin = _plugins()[parts["schema"]]
+    parts = read_url(url)
+    plugin = plugins()[parts["schema"]]
     _refuse_schema(parts["schema"], plugin, schemas=schemas)
-    _refuse_parameters(parts)
     if recipient is not None:
         _address(parts, plugin, recipient)
+    if settings.user is not None:
+        _log_in(parts, plugin, settings)
+    named = bool(parts.get("targets"))
     instance = _instantiate(parts, url, recipient)
+    if settings.password and instance.password != settings.password.get_secret_value():
+        raise NotUsable("is for services that take a login; this one takes none", key="password")
     if not settings.insecure and _travels_in_plain_text(instance, schema=parts["schema"]):
-        raise _NotUsable(
+        raise NotUsable(
             "sends messages as plain text over the network",
             "Use the service's encrypted URL (jsons://, mailtos://), or set `insecure = true`.",
         )
+    _expect_a_recipient(instance, named=named)
     _expect_one_recipient(instance, recipient)
+    if _is_mail(instance):
+        _refuse_mail(instance, parts)
     _settle(instance, timeout=settings.timeout)
     apprise = Apprise(asset=_asset())
     apprise.add(instance)
     module = sys.modules[type(instance).__module__]
-    plain, secure = _schemas_of(plugin)
+    plain, secure = schemas_of(plugin)
+    # "json" for jsons:// too, "workflows" for workflow:// too.
+    kind = max(plain or secure, key=len)
     return Service(
-        # "json" for jsons:// too, "workflows" for workflow:// too.
-        kind=max(plain or secure, key=len),
+        kind=kind,
         apprise=apprise,
         format=instance.resolve_format(NotifyFormat.TEXT),
         watched=hasattr(module, "requests") or hasattr(module, "smtplib"),
+        route=Route(to=recipient or _mailbox(instance) or kind, sender=_sender(instance)),
     )
-
-
-def _parse(url: str) -> dict[str, Any]:
-    if ".webhook.office.com/" in url.lower() or url.lower().startswith("msteams://"):
-        raise _NotUsable("is a retired kind of Teams webhook", _TEAMS_HINT)
-    parse: Callable[[str], dict[str, Any] | None] = url_to_dict
-    with kept_warnings() as complaints:
-        try:
-            parts = parse(url)
-        except Exception:  # noqa: BLE001 - as for the constructors below
-            parts = None
-    if parts is None or complaints:
-        raise _NotUsable(
-            "is not the URL of a known service",
-            "Give the URL the service shows, or one as apprise documents it: slack://…",
-        )
-    return parts
-
-
-@cache
-def _plugins() -> Mapping[str, type[NotifyBase]]:
-    """Apprise's services by schema; the first call imports them all."""
-    manager: Any = NotificationManager
-    plugins = manager()
-    with warnings.catch_warnings():
-        # Warnings about their imports are not ours to correct.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        plugins.load_modules()
-    found: Mapping[str, type[NotifyBase]] = plugins
-    return found
 
 
 def _refuse_schema(schema: str, plugin: type[NotifyBase], *, schemas: Sequence[str]) -> None:
     templates: Sequence[str] = plugin.templates
     if any(template.rstrip("/") == "{schema}:" for template in templates):
         # Apprise's own sign of a service that needs no address: it acts on this machine.
-        raise _NotUsable(f"{schema}:// would act on this machine", "Use a service on the network.")
-    plain, secure = _schemas_of(plugin)
+        raise NotUsable(f"{schema}:// would act on this machine", "Use a service on the network.")
+    plain, secure = schemas_of(plugin)
     aliases = secure if schema in secure else plain
     if schemas and not {allowed.lower() for allowed in schemas}.intersection(aliases):
-        raise _NotUsable(f"{schema}:// is not among the schemas allowed here")
+        raise NotUsable(f"{schema}:// is not among the schemas allowed here")
     if not plugin.enabled:
-        raise _NotUsable(
+        raise NotUsable(
             f"{schema}:// needs a Python package that is not installed",
             f"Install what apprise documents for {schema}://.",
         )
 
 
-def _refuse_parameters(parts: Mapping[str, Any]) -> None:
-    given = parts.get("qsd", {})
-    for name in given:
-        if name in _REFUSED_PARAMETERS:
-            raise _NotUsable(
-                f"has the parameter `{name}`", f"Remove it: {_REFUSED_PARAMETERS[name]}."
-            )
-    if not parts.get("verify", True):
-        raise _NotUsable(
-            "turns off certificate checks",
-            "Remove `verify=no`, and let SSL_CERT_FILE and REQUESTS_CA_BUNDLE name your own CA.",
-        )
-    if given.get("redirect", "no").lower() not in ("no", "false", "off", "0"):
-        raise _NotUsable(
-            "has the parameter `redirect`", "Remove it: a redirect would carry messages elsewhere."
-        )
-
-
 def _address(parts: dict[str, Any], plugin: type[NotifyBase], recipient: str) -> None:
     """Make the recipient the only one."""
-    tokens = {**plugin.template_tokens, **plugin.template_args}
-    if "targets" not in {spec.get("map_to", name) for name, spec in tokens.items()}:
-        raise _NotUsable("is for services that take recipients; this one takes none", key="to")
+    if not takes_recipients(plugin):
+        raise NotUsable("is for services that take recipients; this one takes none", key="to")
     if parts.get("targets"):
-        raise _NotUsable("names a recipient as well", "Name recipients in `to` only.")
+        raise NotUsable("names a recipient as well", "Name recipients in `to` only.")
     parts["targets"] = [recipient]
+
+
+def _log_in(parts: dict[str, Any], plugin: type[NotifyBase], settings: ChannelSettings) -> None:
+    """Give the plug-in the channel's login, whatever characters it has."""
+    if not {"user", "password"} <= plugin.template_tokens.keys():
+        raise NotUsable("is for services that take a login; this one takes none", key="user")
+    if parts.get("user") or parts.get("password"):
+        raise NotUsable("names a user as well", "Name it in the channel's key `user` only.")
+    password = settings.password.get_secret_value() if settings.password else ""
+    # Apprise decodes both once.
+    parts |= {"user": quote(settings.user or "", safe=""), "password": quote(password, safe="")}
 
 
 def _instantiate(parts: dict[str, Any], url: str, recipient: str | None) -> NotifyBase:
@@ -235,9 +199,9 @@ def _instantiate(parts: dict[str, Any], url: str, recipient: str | None) -> Noti
             complaints.append(f"it is not complete ({type(error).__name__})")
     words = [word for word in _SEPARATORS.split(recipient or "") if word]
     if any(word in complaint for word in words for complaint in complaints):
-        raise _NotUsable(f"{recipient!r} is not a recipient of this service", key="to")
+        raise NotUsable(f"{recipient!r} is not a recipient of this service", key="to")
     if complaints or instance is None:
-        raise _NotUsable(
+        raise NotUsable(
             "cannot be used: " + without_url((complaints or ["it does not load"])[0], url)
         )
     return instance
@@ -252,7 +216,7 @@ def _travels_in_plain_text(instance: NotifyBase, *, schema: str) -> bool:
         mail: Any = instance
         # The domain of an address need not be the host that accepts its mail.
         return mail.secure_mode == _INSECURE_MAIL and not _is_loopback(mail.smtp_host)
-    plain, secure = _schemas_of(type(instance))
+    plain, secure = schemas_of(type(instance))
     address = str(getattr(instance, "notify_url", ""))
     if address.startswith("http:") or schema in _NEVER_ENCRYPTED:
         return True
@@ -275,18 +239,71 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def _expect_a_recipient(instance: NotifyBase, *, named: bool) -> None:
+    plugin = type(instance)
+    plain, secure = schemas_of(plugin)
+    by_itself = (
+        not takes_recipients(plugin)
+        or not _REACH_WITHOUT_RECIPIENTS.isdisjoint((*plain, *secure))
+        or getattr(instance, "mode", None) in _MODES_WITH_A_ROOM
+    )
+    if not named and not by_itself:
+        raise NotUsable("names no recipient", "Name who gets it in the channel's key `to`.")
+
+
+def _refuse_mail(instance: NotifyBase, parts: Mapping[str, Any]) -> None:
+    mail: Any = instance
+    given = [mail.user, mail.password]
+    if any(text and not text.isascii() for text in given):
+        raise NotUsable(
+            "has a login that mail servers are not sent: it holds a letter beyond ASCII",
+            "Ask for a password of ASCII characters.",
+        )
+    if not mail.smtp_host:
+        raise NotUsable("names no mail server", "Write it after the `@`: mailtos://host.")
+    if _OWN_HEADERS.intersection(name.strip().lower() for name in parts.get("qsd+", {})):
+        raise NotUsable("sets a header of the mail itself", "Remove it; `from=` names the sender.")
+    # A provider that apprise knows has another server than the domain of its addresses.
+    by_provider = mail.user and not parts.get("smtp_host") and mail.smtp_host != mail.host
+    if not by_provider and not _from_in(parts):
+        raise NotUsable(
+            "names no sender, so that apprise would make one up of user and server",
+            "Add from=casebell@example-firm.com; a name before it, as in Case Bell "
+            "<casebell@example-firm.com>, writes `&` as %26.",
+        )
+
+
+def _from_in(parts: Mapping[str, Any]) -> bool:
+    """Whether the URL has a sender's address, and not the name alone."""
+    email_in: Callable[[str], object] = is_email
+    return bool(email_in(parts.get("from_addr") or ""))
+
+
+def _mailbox(instance: NotifyBase) -> str:
+    """The address of a mail that names one in its URL."""
+    targets: Sequence[tuple[object, str]] = getattr(instance, "targets", ())
+    return ", ".join(address for _, address in targets) if _is_mail(instance) else ""
+
+
+def _sender(instance: NotifyBase) -> str:
+    """In whose name a mail goes; "" for a service that is no mail."""
+    if not _is_mail(instance):
+        return ""
+    mail: Any = instance
+    name, address = mail.from_addr
+    return f"{name} <{address}>" if name else str(address)
+
+
 def _expect_one_recipient(instance: NotifyBase, recipient: str | None) -> None:
     if recipient is None:
         if len(instance) != 1:
-            raise _NotUsable("names several recipients", "Name each of them in `to`.")
+            raise NotUsable("names several recipients", "Name each of them in `to`.")
         return
     # "Jane Chan <jchan@example.com>" is one; elsewhere a blank separates two.
     mail = _is_mail(instance)
     whole = _is_whole(instance, recipient) if mail else not _SEPARATORS.search(recipient)
     if len(instance) != 1 or not whole:
-        raise _NotUsable(
-            f"{recipient!r} is not one recipient", "Give each its own entry.", key="to"
-        )
+        raise NotUsable(f"{recipient!r} is not one recipient", "Give each its own entry.", key="to")
 
 
 def _is_whole(instance: NotifyBase, recipient: str) -> bool:
@@ -328,12 +345,3 @@ def _asset() -> AppriseAsset:
         # With a limit of its own, apprise would send in its shared pool of threads.
         service_timeout=0,
     )
-
-
-def _schemas_of(plugin: type[NotifyBase]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The service's schemas without and with encryption."""
-
-    def listed(schemas: Any) -> tuple[str, ...]:
-        return (schemas,) if isinstance(schemas, str) else tuple(schemas or ())
-
-    return listed(plugin.protocol), listed(plugin.secure_protocol)

@@ -10,6 +10,16 @@ from casebell.notify.render import Style
 from casebell.ops_targets import OpsTargets
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route:
+    """From whom and to whom messages go, as far as the configuration says it; safe to show."""
+
+    #: A recipient, or the name of the service whose URL has the place.
+    to: str
+    #: "" for a service that is told none.
+    sender: str
+
+
 class Channel(Protocol):
     """A named way to reach people, with one or more targets."""
 
@@ -21,6 +31,11 @@ class Channel(Protocol):
     @property
     def targets(self) -> tuple[str, ...]:
         """Safe labels: a recipient as configured, or the name of a service; never a URL."""
+        ...
+
+    @property
+    def routes(self) -> Mapping[str, Route]:
+        """By target, from whom and to whom its messages go."""
         ...
 
     async def send(self, *, target: str, message: Message) -> SendResult:

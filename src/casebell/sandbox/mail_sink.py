@@ -86,6 +86,8 @@ class SmtpSink:
                 hint=f"Install it: {sys.executable} -m pip install 'casebell[demo]'",
             )
         self.mails: list[Mail] = []
+        #: User and password of each login, whether it was the right one or not.
+        self.logins: list[tuple[str, str]] = []
         self.port = 0
         self.host = HOST
         self._tls = tls
@@ -145,6 +147,7 @@ class SmtpSink:
         if not isinstance(offered, LoginPassword) or self._login is None:
             return AuthResult(success=False, handled=False)
         user, password = (part.decode() for part in (offered.login, offered.password))
+        self.logins.append((user, password))
         return AuthResult(success=(user, password) == self._login, handled=False, auth_data=user)
 
     async def _reply(self, step: SmtpStep, server: SMTP) -> Any:

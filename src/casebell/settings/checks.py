@@ -137,6 +137,21 @@ def _channel(channel: ChannelSettings, document: Document, names: Names) -> Iter
             message="Recipients belong to a single URL, and this channel has several.",
             hint="Make a channel of each URL.",
         )
+    given = {"user", "password"} & channel.model_fields_set
+    for key in sorted(given):
+        if len(channel.urls) > 1:
+            yield Finding(
+                loc=(*loc, key),
+                message="A login belongs to a single URL, and this channel has several.",
+                hint="Make a channel of each URL.",
+            )
+    if len(given) == 1:
+        missing = "password" if "user" in given else "user"
+        yield Finding(
+            loc=(*loc, missing),
+            message="A user and its password are needed together.",
+            hint="Without both there would be no login.",
+        )
     heard: set[str] = set()
     for place, recipient in enumerate(channel.to):
         if recipient.strip().casefold() in heard:

@@ -149,6 +149,26 @@ def _is_url(value: SecretStr) -> SecretStr:
 Url = Annotated[SecretStr, AfterValidator(_is_url)]
 
 
+def _login(value: str) -> str:
+    if not value:
+        raise complaint("This is empty.", "Is its variable or file empty?")
+    if not value.isprintable():
+        raise complaint(
+            "This holds a line end or another character that cannot be typed.",
+            "A secret file ends in one line end at most, and begins with no byte order mark.",
+        )
+    return value
+
+
+def _secret_login(value: SecretStr) -> SecretStr:
+    _login(value.get_secret_value())
+    return value
+
+
+Login = Annotated[str, AfterValidator(_login)]
+SecretLogin = Annotated[SecretStr, AfterValidator(_secret_login)]
+
+
 def _one_url(fields: dict[str, Any]) -> tuple[SecretStr, ...]:
     return () if fields["url"] is None else (fields["url"],)
 
@@ -163,6 +183,9 @@ class ChannelSettings(Part):
     url: Url | None = None
     #: Every apprise URL of the channel; without `to` each is a target.
     urls: Annotated[tuple[Url, ...], as_list] = Field(default_factory=_one_url)
+    #: A login that needs no encoding; only with a single URL, which then has none.
+    user: Login | None = None
+    password: SecretLogin | None = None
     #: Recipients, each a target; only with a single URL.
     to: Texts = ()
     #: The operator accepts plain text to a host that is not this machine.
