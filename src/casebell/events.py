@@ -4,6 +4,7 @@ Times are UTC microseconds since the epoch (`Micros`); durations are seconds as 
 here is a frozen value: stages pass them on and never change them.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeAlias, dataclass_transform
 
@@ -11,6 +12,10 @@ import msgspec
 
 #: UTC microseconds since 1970-01-01T00:00:00Z.
 Micros: TypeAlias = int
+#: Where a value stands in a body: names of fields, positions in lists.
+Place: TypeAlias = tuple[str | int, ...]
+#: What a body says: each value in one spelling, by its place. Equal contents say the same.
+Content: TypeAlias = Mapping[Place, str]
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -91,7 +96,7 @@ class KeyBasis(StrEnum):
     RECEIPT_TIME = "receipt+time"
     #: SHA-256 over source, receipt, text and body, where neither of the above exists.
     DIGEST = "digest"
-    #: A conflicting body under a key that is taken: the key plus a digest of the body.
+    #: A conflicting body under a key that is taken: the key plus a digest of the content.
     REVISION = "revision"
 
 

@@ -76,7 +76,7 @@ class Runtime:
         )
         self.event_log = EventLog(
             store=store,
-            same_content=in_force.same_content,
+            content_of=in_force.content_of,
             decide=self.router.decide,
             committed=self.router.committed,
         )

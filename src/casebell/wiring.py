@@ -3,20 +3,21 @@
 A reload replaces it by reference, without an `await`: nothing ever sees a part of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 from casebell.clock import Clock
+from casebell.events import Content
 from casebell.notify.channel import Channels
 from casebell.notify.load import load_channels
 from casebell.ops_targets import OpsTargets
 from casebell.receive.accept import SourceReceiver, source_receivers
-from casebell.receive.bodies import same_content
+from casebell.receive.content import content_of
 from casebell.route.classification import Meanings
 from casebell.route.rulebook import Rulebook
 from casebell.route.rules import compile_rules
-from casebell.settings import Settings
+from casebell.settings import Settings, SourceSettings
 from casebell.settings.models import ServerSettings
 
 
@@ -29,9 +30,9 @@ class Wiring:
     sources: Mapping[str, SourceReceiver]
     channels: Channels
     rulebook: Rulebook
-    #: By source, the fields that may differ between two deliveries of one event. Sources that an
-    #: earlier configuration had are among them: a delivery of theirs may still be on its way.
-    volatile: Mapping[str, Sequence[str]]
+    #: By name, the sources of this configuration and of earlier ones: a delivery of a source that
+    #: was removed may still be on its way.
+    known_sources: Mapping[str, SourceSettings]
 
     @classmethod
     def of(cls, settings: Settings, *, clock: Clock, replaces: Self | None = None) -> Self:
@@ -45,13 +46,13 @@ class Wiring:
         """
         running = (replaces.settings, replaces.channels) if replaces else None
         channels = load_channels(settings, clock=clock, running=running)
-        known = replaces.volatile if replaces else {}
+        known = replaces.known_sources if replaces else {}
         return cls(
             settings=settings,
             sources=source_receivers(settings.sources),
             channels=channels,
             rulebook=_rulebook(settings, channels),
-            volatile={**known, **{name: one.volatile for name, one in settings.sources.items()}},
+            known_sources={**known, **settings.sources},
         )
 
 
@@ -89,9 +90,9 @@ class InForce:
         """The rules, with what they need to decide."""
         return self.wiring.rulebook
 
-    def same_content(self, source: str, first: bytes, other: bytes) -> bool:
-        """Whether two bodies of a source differ in its volatile fields at most."""
-        return same_content(first, other, self.wiring.volatile[source])
+    def content_of(self, source: str, body: bytes) -> Content:
+        """The content of a source's body, for comparison with another of the same key."""
+        return content_of(body, self.wiring.known_sources[source])
 
 
 def _rulebook(settings: Settings, channels: Channels) -> Rulebook:

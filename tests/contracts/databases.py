@@ -16,7 +16,7 @@ import pytest
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 from casebell.store.schema import metadata
-from contracts.case_events import same_json
+from contracts.case_events import json_content
 from contracts.decisions import decide_nothing
 
 BACKENDS = ("sqlite", "postgresql")
@@ -147,5 +147,5 @@ async def sqlite_store(sqlite_path: Path, migrated_sqlite: Path) -> AsyncIterato
 @pytest.fixture
 async def log(store: Store) -> AsyncIterator[EventLog]:
     """An event log on each backend, by which no event gets a decision."""
-    async with EventLog(store=store, same_content=same_json, decide=decide_nothing) as started:
+    async with EventLog(store=store, content_of=json_content, decide=decide_nothing) as started:
         yield started

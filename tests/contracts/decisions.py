@@ -11,7 +11,7 @@ from casebell.store.engine import Connection, Store
 from casebell.store.event_log import Appended, append_events
 from casebell.store.statements import Driver
 from casebell.store.unit_of_work import UnitOfWork, read_undecided
-from contracts.case_events import OCCURRED_AT, RECEIVED_AT, classified, same_json
+from contracts.case_events import OCCURRED_AT, RECEIVED_AT, classified, json_content
 
 DECISION = {"outcome": "nobody", "notify": [], "rules": [], "because": "no rule «matched»"}
 
@@ -89,7 +89,7 @@ async def decide_later(
 
 async def append_undecided(connection: Connection, batch: Sequence[CaseEvent]) -> list[Appended]:
     """Append events inside the caller's transaction, without deciding about them."""
-    return await append_events(connection, batch, same_content=same_json, decide=decide_nothing)
+    return await append_events(connection, batch, content_of=json_content, decide=decide_nothing)
 
 
 def decide_as_classified(unit: UnitOfWork) -> list[Decided]:
@@ -110,5 +110,5 @@ async def append_classified(
 ) -> list[Appended]:
     """Append events inside the caller's transaction; each founds a change with its status."""
     return await append_events(
-        connection, batch, same_content=same_json, decide=decide_as_classified
+        connection, batch, content_of=json_content, decide=decide_as_classified
     )

@@ -26,7 +26,7 @@ from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 from casebell.store.schema import alerts, deliveries, events
 from casebell.store.schema import journal as journal_table
-from contracts.case_events import RECEIVED_AT, case_event, same_json
+from contracts.case_events import RECEIVED_AT, case_event, json_content
 from contracts.decisions import append_undecided, decide_nothing
 from contracts.writing import writing
 
@@ -95,7 +95,7 @@ class OneEventId:
         for _ in range(2):
             async with (
                 Store(store_url) as store,
-                EventLog(store=store, same_content=same_json, decide=decide_nothing) as log,
+                EventLog(store=store, content_of=json_content, decide=decide_nothing) as log,
             ):
                 outcomes.append(await log.append(case_event()))
         assert [one.outcome for one in outcomes] == [AppendOutcome.STORED, AppendOutcome.DUPLICATE]

@@ -13,7 +13,7 @@ from casebell.store.event_log import EventLog
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from contracts.case_events import case_event, same_json
+from contracts.case_events import case_event, json_content
 from contracts.decisions import decide_nothing
 
 
@@ -27,7 +27,7 @@ async def main(url: str, prefix: str = "") -> None:
     """Ends by being killed."""
     async with (
         Store(url) as store,
-        EventLog(store=store, same_content=same_json, decide=decide_nothing) as log,
+        EventLog(store=store, content_of=json_content, decide=decide_nothing) as log,
     ):
         if not prefix:
             say("open")

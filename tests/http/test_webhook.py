@@ -18,7 +18,7 @@ from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 from casebell.store.schema import events, refused
 from casebell.telemetry import Metrics
-from contracts.case_events import same_json
+from contracts.case_events import json_content
 from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.decisions import decide_nothing
 from contracts.stores import read_table, store_in
@@ -45,7 +45,7 @@ class WebhookHarness:
         self.recording = RecordingLog()
         self.metrics = Metrics()
         self.limits = ServerSettings()
-        self.event_log = EventLog(store=store, same_content=same_json, decide=decide_nothing)
+        self.event_log = EventLog(store=store, content_of=json_content, decide=decide_nothing)
         self.refusals = Refusals(
             store=store, clock=self.clock, log=self.recording.log, per_minute=lambda: 100
         )

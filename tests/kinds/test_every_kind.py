@@ -21,7 +21,7 @@ from casebell.clock import iso
 from casebell.errors import HeldDelivery, RefusedDelivery
 from casebell.events import ClassifiedEvent, Delivery, Flag, HeldReason, KeyBasis
 from casebell.kinds import KINDS, Fields, word_key
-from casebell.receive.bodies import same_content
+from casebell.receive.content import content_of
 from casebell.receive.signatures import Authenticator
 from casebell.receive.understand import MAX_ID, MAX_TEXT, MAX_WORD, understand
 from casebell.route.classification import Meanings, classify_event
@@ -246,7 +246,8 @@ def test_a_repeat_is_the_same_event(sample: Recorded) -> None:
     assert again.key == first.key
     assert again.key_basis == first.key_basis
     assert again.idempotency_key == "another"
-    assert same_content(first.body, again.body, source_of(sample.kind).volatile)
+    source = source_of(sample.kind)
+    assert content_of(first.body, source) == content_of(again.body, source)
 
 
 @each_recorded

@@ -28,7 +28,7 @@ from casebell.store.event_log import Appended, EventLog
 from casebell.store.rows import event_from_row
 from casebell.store.schema import deliveries, events, journal, refused
 from casebell.store.schema import held as held_table
-from contracts.case_events import same_json
+from contracts.case_events import json_content
 from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.decisions import decide_nothing
 from contracts.stores import disk_failure, failing_statements, read_table, store_in
@@ -59,7 +59,7 @@ class ReceiverHarness:
     def __init__(self, store: Store, *sources: SourceSettings) -> None:
         self.store = store
         self.clock = ManualClock(NOW)
-        self.log = EventLog(store=store, same_content=same_json, decide=decide_nothing)
+        self.log = EventLog(store=store, content_of=json_content, decide=decide_nothing)
         self.refusals = Refusals(
             store=store, clock=self.clock, log=RecordingLog().log, per_minute=lambda: 2
         )

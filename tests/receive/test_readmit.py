@@ -18,7 +18,7 @@ from casebell.store.event_log import EventLog
 from casebell.store.rows import event_from_row
 from casebell.store.schema import deliveries, events, journal, refused
 from casebell.store.schema import held as held_table
-from contracts.case_events import case_event, same_json
+from contracts.case_events import case_event, json_content
 from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.decisions import decide_nothing
 from contracts.stores import read_table, store_in, store_undecided
@@ -84,7 +84,7 @@ async def readmit(
     readmissions = Readmissions(
         store=store,
         settings=configured(*sources),
-        event_log=EventLog(store=store, same_content=same_json, decide=decide_nothing),
+        event_log=EventLog(store=store, content_of=json_content, decide=decide_nothing),
         clock=ManualClock(NOW + 3_600 * SECOND),
         actor="cli",
     )

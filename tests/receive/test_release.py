@@ -18,7 +18,7 @@ from casebell.store.event_log import Appended, EventLog
 from casebell.store.rows import event_from_row
 from casebell.store.schema import events, journal
 from casebell.store.schema import held as held_table
-from contracts.case_events import same_json
+from contracts.case_events import json_content
 from contracts.decisions import decide_nothing
 from contracts.stores import read_table, store_in
 from contracts.writing import writing
@@ -81,7 +81,7 @@ async def released(
             connection,
             held_id,
             settings=within,
-            event_log=EventLog(store=store, same_content=same_json, decide=decide_nothing),
+            event_log=EventLog(store=store, content_of=json_content, decide=decide_nothing),
             now=NOW + 60 * SECOND,
             actor="cli",
         )

@@ -19,7 +19,7 @@ from casebell.store.engine import Store
 from casebell.store.event_log import Appended, EventLog
 from casebell.store.schema import alerts, cases, changes, events, journal
 from casebell.telemetry import Metrics
-from contracts.case_events import case_event, same_json
+from contracts.case_events import case_event, json_content
 from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.stores import read_table
 
@@ -92,7 +92,7 @@ class RouterHarness:
 
     async def stored(self, *events: CaseEvent) -> list[Appended]:
         """Have events stored and decided about in one transaction, as deliveries are."""
-        log = EventLog(store=self.store, same_content=same_json, decide=self.router.decide)
+        log = EventLog(store=self.store, content_of=json_content, decide=self.router.decide)
         appended = await self.store.transact(partial(log.append_now, batch=events))
         self.router.committed(appended)
         return appended

@@ -17,7 +17,7 @@ from casebell.store import held, outbox
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 from casebell.telemetry import Metrics
-from contracts.case_events import same_json
+from contracts.case_events import json_content
 from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.decisions import decide_nothing
 from contracts.writing import writing
@@ -57,7 +57,7 @@ class OperationsHarness:
             dispatcher=self.dispatcher,
             event_log=EventLog(
                 store=store,
-                same_content=same_json,
+                content_of=json_content,
                 decide=decide_nothing,
             ),
             clock=self.clock,

@@ -67,6 +67,12 @@ def test_each_method_in_use_has_its_header(
         ('kind = "parley"\nfields = { id = "a..b" }', "fields.id"),
         ('kind = "parley"\ncategories = { "A b" = "closed" }', "categories.A b"),
         ('kind = "parley"\ncategories = { A = "denied", a = "other" }', "categories"),
+        ('kind = "parley"\nvolatile = ["sent_at", "a..b"]', "volatile[2]"),
+        ('kind = "parley"\nvolatile = ["data"]', "volatile[1]"),
+        ('kind = "parley"\nvolatile = ["attempt", "status_text"]', "volatile[2]"),
+        ('kind = "parley"\nvolatile = ["data.normalized_status"]', "volatile[1]"),
+        ('kind = "parley"\nvolatile = ["x"]\nfields = { text = "x.y" }', "volatile[1]"),
+        ('kind = "parley"\nvolatile = ["x"]\nfields = { text = "data.x.y" }', "volatile[1]"),
         ('kind = "parlay"', "kind"),
         ("", "kind"),
     ],
@@ -137,6 +143,12 @@ def test_every_method_needs_a_secret(problems: ReadProblems) -> None:
         secrets = [{ value = "0123456789abcdef", use = "hmac" }]"""
     )
     assert "shared-secret" in found["sources.s.secrets"].message
+
+
+def test_what_says_nothing_of_a_case_may_be_volatile(read: ReadConfig) -> None:
+    """Counters, times of sending and of observation, at any depth."""
+    text = 'kind = "parley"\nvolatile = ["meta.attempts", "last_status_at", "status"]\n' + SECRET
+    assert source(read, text).volatile == ("meta.attempts", "last_status_at", "status")
 
 
 def test_categories_lose_their_case(read: ReadConfig) -> None:

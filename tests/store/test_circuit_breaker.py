@@ -20,7 +20,7 @@ from casebell.store.circuit_breaker import CircuitBreaker
 from casebell.store.engine import Store
 from casebell.store.event_log import append_events
 from casebell.store.unit_of_work import UnitOfWork
-from contracts.case_events import case_event, same_json
+from contracts.case_events import case_event, json_content
 from contracts.writing import writing
 from e2e.databases import frozen
 from waiting import TIMEOUT, until
@@ -193,7 +193,7 @@ class TestStore:
                     store.transact(
                         append_events,
                         batch=[case_event()],
-                        same_content=same_json,
+                        content_of=json_content,
                         decide=fall_silent,
                     ),
                     write(store),

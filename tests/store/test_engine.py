@@ -26,7 +26,7 @@ from casebell.store.engine import Connection, Store
 from casebell.store.event_log import EventLog
 from casebell.store.lock import is_locked, lock_path
 from casebell.store.schema import events, keys
-from contracts.case_events import case_event, same_json
+from contracts.case_events import case_event, json_content
 from contracts.databases import run_on_postgresql
 from contracts.decisions import append_undecided, decide_nothing
 from contracts.store_contract import WRITER, JournalSequence, OneEventId, Transactions
@@ -271,7 +271,7 @@ class TestLock:
     ) -> None:
         """While another program holds SQLite's own lock, appends fail; afterwards they succeed."""
         async with EventLog(
-            store=sqlite_store, same_content=same_json, decide=decide_nothing
+            store=sqlite_store, content_of=json_content, decide=decide_nothing
         ) as log:
             other = sqlite3.connect(sqlite_path, isolation_level=None)
             try:
@@ -508,7 +508,7 @@ class TestPostgresql:
 
             async def deliver(store: Store) -> tuple[str, int]:
                 async with EventLog(
-                    store=store, same_content=same_json, decide=decide_nothing
+                    store=store, content_of=json_content, decide=decide_nothing
                 ) as log:
                     result = await log.append(case_event())
                 return result.outcome, result.event_id

@@ -21,7 +21,7 @@ from casebell.store.event_log import (
 from casebell.store.rows import decode_list, event_from_row
 from casebell.store.schema import alerts, cases, changes, deliveries, events, journal
 from casebell.store.unit_of_work import UnitOfWork
-from contracts.case_events import RECEIVED_AT, body_of, case_event, same_json
+from contracts.case_events import RECEIVED_AT, body_of, case_event, json_content
 from contracts.decisions import decide_nothing, make_decision
 from contracts.stores import recorded_transactions, writer_busy
 from contracts.writing import writing
@@ -131,7 +131,7 @@ class TestGroupCommit:
         told: list[AppendOutcome] = []
         async with EventLog(
             store=store,
-            same_content=same_json,
+            content_of=json_content,
             decide=decide_nothing,
             committed=lambda results: told.extend(one.outcome for one in results),
         ) as log:
@@ -186,7 +186,7 @@ class TestGroupCommit:
     async def test_closing(self, store: Store) -> None:
         """A log that closes writes what waits, and takes no more."""
         log = await EventLog(
-            store=store, same_content=same_json, decide=decide_nothing
+            store=store, content_of=json_content, decide=decide_nothing
         ).__aenter__()
         async with writer_busy(store):
             waiting = [appending(log, case_event(f"evt_{n}")) for n in range(300)]
@@ -204,7 +204,7 @@ async def test_failing_commit(bare_url: str) -> None:
     """When the commit itself fails, every waiter hears it, nothing is stored, and it recovers."""
     async with (
         Store(bare_url) as store,
-        EventLog(store=store, same_content=same_json, decide=decide_nothing) as log,
+        EventLog(store=store, content_of=json_content, decide=decide_nothing) as log,
     ):
         async with writing(store) as connection:
             for statement in _BREAK_COMMITS[store.is_sqlite]:
@@ -313,7 +313,7 @@ class TestConflicts:
             " conflict naive_time ",
         )
         assert revision.revision_of == first.id
-        assert revision.key == f"evt_1#{other.body_sha256[:16]}"
+        assert revision.key.startswith("evt_1\N{NO-BREAK SPACE}(revision ")
         assert revision.key_basis == KeyBasis.REVISION
         assert revision.flags == " conflict "
         assert (revision.body, revision.text) == (other.body, "Case Was Denied")
@@ -350,12 +350,78 @@ class TestConflicts:
         assert [row.event_id for row in await rows_of(store, deliveries)] == [1, 2]
         assert await count(store, journal) == 5
 
+    async def test_the_same_conflict_in_other_bytes(self, store: Store, log: EventLog) -> None:
+        """What contradicts the first and says the same is one conflict, however it is written."""
+        await log.append(case_event())
+        bodies = (b'{"id":"evt_1","status":"denied"}', b'{"status": "denied", "id": "evt_1"}')
+        results = [await log.append(case_event(body=body)) for body in bodies]
+        assert {(result.outcome, result.event_id) for result in results} == {("conflict", 2)}
+        [row] = await rows_of(store, deliveries)
+        assert (row.event_id, bytes(row.body)) == (2, bodies[1])
+
     async def test_first_again(self, store: Store, log: EventLog) -> None:
         """After a conflict, the first body is still a duplicate of the first event."""
         for word in ("a", "b"):
             await log.append(case_event(body=body_of("evt_1", text=word)))
         result = await log.append(case_event(body=body_of("evt_1", text="a")))
         assert (result.outcome, result.event_id) == ("duplicate", 1)
+
+
+class TestNamesOfOurs:
+    """No key of a source can be taken for a name that we made."""
+
+    async def test_an_id_like_the_name_of_a_revision(self, store: Store, log: EventLog) -> None:
+        """A conflict is kept, whatever ids came before it, and each of those is its own event."""
+        await log.append(case_event())
+        await log.append(case_event(body=body_of("evt_1", status="denied")))
+        name = (await rows_of(store, events))[-1].key
+        other = case_event(body=body_of("evt_1", status="approved"))
+        for key in (name.replace("\N{NO-BREAK SPACE}", " "), f"evt_1#{other.body_sha256[:16]}"):
+            assert (await log.append(case_event(key))).outcome is AppendOutcome.STORED
+        result = await log.append(other)
+        assert result.outcome is AppendOutcome.CONFLICT
+        assert bytes((await rows_of(store, events))[result.event_id - 1].body) == other.body
+
+    @pytest.mark.parametrize("basis", [KeyBasis.RECEIPT_TIME, KeyBasis.DIGEST])
+    @pytest.mark.parametrize("id_first", [True, False])
+    async def test_an_id_like_a_key_of_ours(
+        self, store: Store, log: EventLog, basis: KeyBasis, id_first: bool
+    ) -> None:
+        """An id that looks like a receipt and a time, or like a digest, is another event.
+
+        Repeats and conflicts of either are found under its own name.
+        """
+        key = {
+            KeyBasis.RECEIPT_TIME: "IOE0912345678@2025-10-14T19:22:03Z",
+            KeyBasis.DIGEST: f"sha256:{'0' * 64}",
+        }[basis]
+        ours = case_event(key, key_basis=basis, body=b'{"said": 1}')
+        theirs = case_event(key, body=body_of(key))
+        order = [theirs, ours] if id_first else [ours, theirs]
+        contrary = [case_event(key, key_basis=one.key_basis, body=b'{"x": 1}') for one in order]
+        sent = [*order, *order, *contrary, *contrary]
+        async with writer_busy(store):
+            tasks = [appending(log, one) for one in sent[:3]]
+            await one_turn()
+        results = await asyncio.gather(*tasks)
+        results += [await log.append(one) for one in sent[3:]]
+        assert [(one.outcome, one.event_id) for one in results] == [
+            ("stored", 1),
+            ("stored", 2),
+            ("duplicate", 1),
+            ("duplicate", 2),
+            ("conflict", 3),
+            ("conflict", 4),
+            ("conflict", 3),
+            ("conflict", 4),
+        ]
+        assert {one.key for one in results} == {key}
+        stored = await rows_of(store, events)
+        assert [row.key_basis for row in stored] == [
+            *(one.key_basis for one in order),
+            *[KeyBasis.REVISION] * 2,
+        ]
+        assert [row.key.isprintable() for row in stored] == [True, False, False, False]
 
 
 async def test_a_defect_before_a_batch_is_taken(
@@ -405,7 +471,7 @@ async def test_full_disk(sqlite_store: Store) -> None:
         return made
 
     await sqlite_store.transact(let_grow, pages=0)
-    async with EventLog(store=sqlite_store, same_content=same_json, decide=decide) as log:
+    async with EventLog(store=sqlite_store, content_of=json_content, decide=decide) as log:
         with pytest.raises(StorageUnavailable, match="full"):
             await log.append(case_event(body=body_of("evt_1", text="x" * 20_000)))
         for table in (events, changes, cases, alerts, journal):

@@ -21,7 +21,7 @@ from contracts.case_events import (
     body_of,
     case_event,
     classified_event,
-    same_json,
+    json_content,
 )
 from contracts.decisions import (
     DECISION,
@@ -40,7 +40,7 @@ async def append(store: Store, *sent: ClassifiedEvent) -> list[Appended]:
 
     async def piece(connection: Connection) -> list[Appended]:
         return await append_events(
-            connection, sent, same_content=same_json, decide=decide_as_classified
+            connection, sent, content_of=json_content, decide=decide_as_classified
         )
 
     return await store.transact(piece)
@@ -260,7 +260,7 @@ class TestCases:
         batch = [case_event(f"evt_{n}") for n in range(3)]
 
         async def piece(connection: Connection) -> list[Appended]:
-            return await append_events(connection, batch, same_content=same_json, decide=decide)
+            return await append_events(connection, batch, content_of=json_content, decide=decide)
 
         await store.transact(piece)
         (row,) = await read_table(store, changes)
@@ -289,7 +289,7 @@ async def test_an_event_is_noted_whole_or_not_at_all(store: Store) -> None:
 
     async def piece(connection: Connection) -> list[Appended]:
         batch = [case_event("evt_1"), case_event("evt_2")]
-        return await append_events(connection, batch, same_content=same_json, decide=decide)
+        return await append_events(connection, batch, content_of=json_content, decide=decide)
 
     first, second = await store.transact(piece)
     assert (first.decided, second.decided is not None) == (None, True)

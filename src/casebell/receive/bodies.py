@@ -1,4 +1,4 @@
-"""Reads bodies as strict JSON, with a record of repeated keys; compares bodies."""
+"""Reads bodies as strict JSON, with a record of repeated keys."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -80,33 +80,6 @@ def _follow(document: Mapping[str, object], path: str) -> object:
             return None
         value = value.get(name)
     return value
-
-
-def same_content(body_a: bytes, body_b: bytes, volatile: Sequence[str]) -> bool:
-    """Whether two bodies under one key have the same content.
-
-    They are compared as JSON, in any order of keys, without the fields of `volatile` at top level
-    and in `data`, such as a time of sending. Numbers are compared as written: 1 and 1.0 differ.
-    Bodies that are not both JSON objects are compared as bytes.
-    """
-    if body_a == body_b:
-        return True
-    try:
-        return _canonical(body_a, volatile) == _canonical(body_b, volatile)
-    except (HeldDelivery, RecursionError):
-        return False
-
-
-def _canonical(body: bytes, volatile: Sequence[str]) -> str:
-    document = _without(read_body(body).document, volatile)
-    data = document.get("data")
-    if isinstance(data, dict):
-        document["data"] = _without(data, volatile)
-    return json.dumps(document, sort_keys=True)
-
-
-def _without(mapping: dict[str, object], names: Sequence[str]) -> dict[str, object]:
-    return {name: value for name, value in mapping.items() if name not in names}
 
 
 def _parse(text: str, decoder: json.JSONDecoder) -> object:

@@ -60,6 +60,7 @@ def _source(source: SourceSettings) -> Iterator[Finding]:
         yield Finding(loc=(*loc, "max_age"), message="This is shorter than `tolerance`.")
     yield from _headers(source)
     yield from _secrets(source)
+    yield from _volatile(source)
 
 
 def _headers(source: SourceSettings) -> Iterator[Finding]:
@@ -85,6 +86,21 @@ def _headers(source: SourceSettings) -> Iterator[Finding]:
                 loc=(*loc, key),
                 message=f"This source does not use {method}.",
                 hint="Take the key out, or add the method to `auth`.",
+            )
+
+
+def _volatile(source: SourceSettings) -> Iterator[Finding]:
+    """Paths whose change would no longer be seen, though it is one of the case."""
+    fields = source.fields
+    telling = [*fields.type, *fields.receipt, *fields.status, *fields.category, *fields.text]
+    telling += fields.occurred_at
+    for place, path in enumerate(source.volatile):
+        covers = {path} if "." in path else {path, f"data.{path}"}
+        if any(f"{told}.".startswith(f"{one}.") for told in telling for one in covers):
+            yield Finding(
+                loc=("sources", source.name, "volatile", place),
+                message="This holds what the source says of a case: a change of it would be muted.",
+                hint="Name only fields that say nothing of a case, such as a counter of attempts.",
             )
 
 

@@ -15,13 +15,17 @@ from casebell.settings.values import (
     Label,
     Networks,
     Part,
-    Texts,
     as_list,
     complaint,
     nearest,
 )
 
 DAY = 86_400.0
+#: Counters of attempts and times of sending, as senders of webhooks name them.
+VOLATILE = (
+    *("sent_at", "sentAt", "delivered_at", "deliveredAt", "last_checked_at", "lastCheckedAt"),
+    *("attempt", "attempts", "attempt_number", "attemptNumber", "retry_count", "retryCount"),
+)
 
 
 class SourceSecret(Part):
@@ -118,8 +122,9 @@ class SourceSettings(Part):
     fields: FieldMap = Field(default_factory=_usual_fields)
     #: Delivered category, in lower case, to status; overrides the vocabulary of the kinds.
     categories: dict[str, KnownStatus] = Field(default_factory=dict[str, Status])
-    #: Top-level fields that may differ between two deliveries of one event.
-    volatile: Texts = ("sent_at", "last_checked_at", "delivered_at", "attempt")
+    #: Paths of fields that may differ between two deliveries of one event. A name without a dot is
+    #: meant at top level and in `data`.
+    volatile: FieldPaths = VOLATILE
 
     @field_validator("fields", mode="before")
     @classmethod

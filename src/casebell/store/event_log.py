@@ -6,6 +6,8 @@ wait, the task first lingers for more; a single delivery waits only for its comm
 """
 
 import asyncio
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -14,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.alerts import Decided
 from casebell.errors import QueueFull, ShuttingDown, StorageUnavailable
-from casebell.events import AppendOutcome, CaseEvent, Flag, KeyBasis
+from casebell.events import AppendOutcome, CaseEvent, Content, Flag, KeyBasis
 from casebell.store.engine import Store, fail
 from casebell.store.rows import StoredEvent
 from casebell.store.statements import Driver
@@ -27,8 +29,8 @@ MAX_BATCH_DELIVERIES = 256
 #: Consecutive turns of the event loop without a new delivery after which lingering ends.
 LINGER_TURNS = 2
 
-#: (source, body, other body) -> whether both have the same content.
-SameContent: TypeAlias = Callable[[str, bytes, bytes], bool]
+#: (source, body) -> what the body says.
+ContentOf: TypeAlias = Callable[[str, bytes], Content]
 #: Decides the new events of a unit of work, except those that fail; never raises.
 Decide: TypeAlias = Callable[[UnitOfWork], Sequence[Decided]]
 
@@ -64,7 +66,7 @@ class EventLog:
 
     Args:
         store: the open store.
-        same_content: distinguishes a repeat with other bytes from a conflict.
+        content_of: tells a repeat with other bytes from a conflict.
         decide: decides new events, in the transaction that stores them.
         committed: called after each commit, with the outcomes of its deliveries.
     """
@@ -73,12 +75,12 @@ class EventLog:
         self,
         *,
         store: Store,
-        same_content: SameContent,
+        content_of: ContentOf,
         decide: Decide,
         committed: Callable[[Sequence[Appended]], None] = lambda _: None,
     ) -> None:
         self._store = store
-        self._same_content = same_content
+        self._content_of = content_of
         self._decide = decide
         #: Called with the outcomes of deliveries once they are on disk.
         self.committed = committed
@@ -133,7 +135,7 @@ class EventLog:
         The caller hands the results to `committed` once they are on disk.
         """
         return await append_events(
-            connection, batch, same_content=self._same_content, decide=self._decide
+            connection, batch, content_of=self._content_of, decide=self._decide
         )
 
     async def _run(self) -> None:
@@ -200,46 +202,37 @@ async def append_events(
     connection: AsyncConnection,
     batch: Sequence[CaseEvent],
     *,
-    same_content: SameContent,
+    content_of: ContentOf,
     decide: Decide,
 ) -> list[Appended]:
     """Write a batch with its decisions inside the caller's transaction."""
     unit = UnitOfWork(await Driver.of(connection))
     await unit.load(batch)
-    await _look_up_revisions(unit, batch)
-    appended = [_append(unit, event, same_content=same_content) for event in batch]
+    named = _Named(unit, content_of)
+    await named.look_up(batch)
+    appended = [_append(unit, event, named) for event in batch]
     decided = {one.id: one for one in decide(unit)}
     await unit.write()
     # Of several deliveries of a new event the first one has the decision.
     return [one._replace(decided=decided.pop(one.event_id, None)) for one in appended]
 
 
-async def _look_up_revisions(unit: UnitOfWork, batch: Sequence[CaseEvent]) -> None:
-    """Read the revisions that this batch may repeat: those of known keys with other bytes."""
-    firsts = {name: stored.body_sha256 for name, stored in unit.known.items()}
-    doubtful = [
-        event
-        for event in batch
-        if firsts.setdefault((event.source, event.key), event.body_sha256) != event.body_sha256
-    ]
-    if doubtful:
-        await unit.look_up((event.source, _revision_key(event)) for event in doubtful)
-
-
-def _append(unit: UnitOfWork, event: CaseEvent, *, same_content: SameContent) -> Appended:
+def _append(unit: UnitOfWork, event: CaseEvent, named: "_Named") -> Appended:
     """Add an event as new, as a repeat of a known one, or as in conflict with it."""
-    first = unit.known.get((event.source, event.key))
+    kept = named.event(event)
+    first = unit.known.get((kept.source, kept.key))
     if first is None:
-        event_id, outcome = unit.add_event(event), AppendOutcome.STORED
-    elif _same(event, first, same_content):
+        event_id, outcome = unit.add_event(kept), AppendOutcome.STORED
+    elif named.same(kept, first):
         event_id, outcome = first.id, AppendOutcome.DUPLICATE
         unit.add_delivery(event, of=first, outcome=outcome)
     else:
         outcome = AppendOutcome.CONFLICT
         unit.mark_conflict(first)
-        known = unit.known.get((event.source, _revision_key(event)))
+        revision = named.revision(kept)
+        known = unit.known.get((revision.source, revision.key))
         if known is None:
-            event_id = unit.add_event(_revision(event), revision_of=first.id)
+            event_id = unit.add_event(revision, revision_of=first.id)
         else:
             event_id = known.id
             unit.add_delivery(event, of=known, outcome=outcome)
@@ -247,22 +240,77 @@ def _append(unit: UnitOfWork, event: CaseEvent, *, same_content: SameContent) ->
     return Appended(outcome=outcome, event_id=event_id, event=event)
 
 
-def _same(event: CaseEvent, first: StoredEvent, same_content: SameContent) -> bool:
-    return event.body_sha256 == first.body_sha256 or same_content(
-        event.source, first.body, event.body
-    )
+class _Named:
+    """Tells what is the same event, and names what may not have the key that it came with.
+
+    Such a name has a no-break space, which no id can have (`receive.understand`), so that no source
+    can take the place of a name that we made.
+    """
+
+    def __init__(self, unit: UnitOfWork, content_of: ContentOf) -> None:
+        self._unit = unit
+        self._content_of = content_of
+        #: By source and SHA-256 of the body.
+        self._contents: dict[tuple[str, str], Content] = {}
+
+    async def look_up(self, batch: Sequence[CaseEvent]) -> None:
+        """Read the events with names of ours that this batch may repeat."""
+        firsts = {
+            name: (stored.key_basis, stored.body_sha256)
+            for name, stored in self._unit.known.items()
+        }
+        doubtful = [
+            event
+            for event in batch
+            if (as_here := (event.key_basis._value_, event.body_sha256))
+            != firsts.setdefault((event.source, event.key), as_here)
+        ]
+        if doubtful:
+            own = [_with_own_name(event) for event in doubtful]
+            names = [*own, *(self.revision(event) for event in (*doubtful, *own))]
+            await self._unit.look_up((event.source, event.key) for event in names)
+
+    def event(self, event: CaseEvent) -> CaseEvent:
+        """The event under the key that it is kept under.
+
+        An id may look like a receipt and a time, or like a digest: the two are not the same key.
+        """
+        holder = self._unit.known.get((event.source, event.key))
+        if holder is None or holder.key_basis == event.key_basis._value_:
+            return event
+        return _with_own_name(event)
+
+    def same(self, event: CaseEvent, first: StoredEvent) -> bool:
+        """Whether both have the same content."""
+        if event.body_sha256 == first.body_sha256:
+            return True
+        ours = self._content(event.source, event.body_sha256, event.body)
+        return ours == self._content(first.source, first.body_sha256, first.body)
+
+    def revision(self, event: CaseEvent) -> CaseEvent:
+        """A conflicting body as an event of its own, routed and shown like any other.
+
+        Its key has a digest of its content, so that the same conflict is kept once.
+        """
+        content = self._content(event.source, event.body_sha256, event.body)
+        return replace(
+            event,
+            key=f"{event.key}\N{NO-BREAK SPACE}(revision {_digest(content)})",
+            key_basis=KeyBasis.REVISION,
+            flags=event.flags | {Flag.CONFLICT},
+        )
+
+    def _content(self, source: str, sha256: str, body: bytes) -> Content:
+        known = self._contents.get((source, sha256))
+        if known is None:
+            known = self._contents[source, sha256] = self._content_of(source, body)
+        return known
 
 
-def _revision(event: CaseEvent) -> CaseEvent:
-    """The conflicting body as an event of its own, routed and shown like any other."""
-    return replace(
-        event,
-        key=_revision_key(event),
-        key_basis=KeyBasis.REVISION,
-        flags=event.flags | {Flag.CONFLICT},
-    )
+def _with_own_name(event: CaseEvent) -> CaseEvent:
+    return replace(event, key=f"{event.key}\N{NO-BREAK SPACE}({event.key_basis})")
 
 
-def _revision_key(event: CaseEvent) -> str:
-    """A key of the first event's key and this body, so that the same conflict is kept once."""
-    return f"{event.key}#{event.body_sha256[:16]}"
+def _digest(content: Content) -> str:
+    values = sorted([json.dumps(place), value] for place, value in content.items())
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:32]

@@ -271,14 +271,15 @@ def _event_columns() -> Select[Any]:
 
 
 async def find_events(connection: AsyncConnection, key: str) -> Sequence[Row[Any]]:
-    """The events with a source's key, or with `key` as their id.
+    """The events with a source's key, and the one with `key` as its id.
 
-    Conflicting bodies under the same key follow their event.
+    A source may number its events, too: then both are found. Conflicting bodies under the same key
+    follow their event.
     """
     statement = select(events.c.id).where(events.c.key == key)
     ids = list((await connection.execute(statement)).scalars())
-    if not ids and key.isascii() and key.isdigit() and len(key) < 19:
-        ids = [int(key)]
+    if key.isascii() and key.isdigit() and len(key) < 19:
+        ids.append(int(key))
     meant = _event_columns().where(or_(events.c.id.in_(ids), events.c.revision_of.in_(ids)))
     found: Sequence[Row[Any]] = (await connection.execute(meant.order_by(events.c.id))).all()
     return found

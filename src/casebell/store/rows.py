@@ -115,6 +115,7 @@ class StoredEvent(TableRow):
     id: int
     source: str
     key: str
+    key_basis: str
     flags: str
     body: bytes
     body_sha256: str

@@ -188,6 +188,7 @@ class UnitOfWork:
             id=event_id,
             source=event.source,
             key=event.key,
+            key_basis=event.key_basis._value_,
             flags=encode_set(event.flags),
             body=event.body,
             body_sha256=event.body_sha256,
@@ -213,7 +214,10 @@ class UnitOfWork:
 
     def mark_conflict(self, stored: StoredEvent) -> None:
         """Flag an event whose key came with other content."""
-        flags = decode_set(Flag, stored.flags) | {Flag.CONFLICT}
+        known = decode_set(Flag, stored.flags)
+        if Flag.CONFLICT in known:
+            return
+        flags = known | {Flag.CONFLICT}
         if (new := self._new_events.get(stored.id)) is None:
             self._flags[stored.id] = FlagsRow(of_event=stored.id, flags=encode_set(flags))
         else:
