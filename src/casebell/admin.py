@@ -9,7 +9,6 @@ One request to a connection: a line of JSON in, a line of JSON out.
 
 import asyncio
 import errno
-import fcntl
 import inspect
 import json
 import os
@@ -22,8 +21,10 @@ from pathlib import Path
 from typing import Self
 
 from casebell.errors import CasebellError, ConfigError, Refusal
+from casebell.files import give_socket_to_folders_owner, reason_of
 from casebell.json_text import encode
 from casebell.service import UnknownCommand, Verb
+from casebell.store.lock import hold
 from casebell.telemetry import Log
 
 #: Bytes of a request.
@@ -155,6 +156,7 @@ def listen(path: Path) -> socket.socket:
                 raise
             _remove_dead(path)
             listener.bind(os.fspath(path))
+        give_socket_to_folders_owner(path)
         listener.listen()
     except OSError as error:
         listener.close()
@@ -174,22 +176,13 @@ def _lock(path: Path) -> int:
     Without it, of two servers that find a dead socket at once the second would remove the new
     socket of the first.
     """
+    place = path.with_name(path.name + ".lock")
     try:
-        descriptor = os.open(
-            path.with_name(path.name + ".lock"),
-            os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW,
-            0o600,
-        )
+        descriptor = hold(place)
     except OSError as error:
-        raise _cannot_be_made(path, error) from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise _another_answers(path) from None
-    except OSError as error:
-        os.close(descriptor)
-        raise _cannot_be_made(path, error) from None
+        raise _cannot_be_made(place, error) from None
+    if descriptor is None:
+        raise _another_answers(path)
     return descriptor
 
 
@@ -219,6 +212,6 @@ def _another_answers(path: Path) -> Refusal:
 
 def _cannot_be_made(path: Path, error: OSError) -> Refusal:
     return Refusal(
-        f"The socket {path} cannot be made: {os.strerror(error.errno or 0)}.",
+        f"The socket {path} cannot be made: {reason_of(error, path)}.",
         hint="Set server.socket to a place where this user can write.",
     )

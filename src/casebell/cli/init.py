@@ -1,7 +1,6 @@
 """`casebell init`: a first configuration."""
 
 import contextlib
-import os
 import secrets
 import shlex
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ import typer
 from casebell.cli.options import UnusedConfig
 from casebell.cli.terminal import print_line
 from casebell.errors import Refusal
+from casebell.files import make_folder, reason_of
 from casebell.store.new_file import new_file
 
 #: Bytes of a generated secret; 32 are as many as HMAC-SHA256 can use.
@@ -56,12 +56,12 @@ def _write_all(directory: Path, contents: Mapping[Path, str]) -> None:
     """
     hint = "Name another directory: casebell init DIR"
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
         with contextlib.ExitStack() as files:
             for path, content in contents.items():
                 files.enter_context(new_file(path)).write_text(content)
     except Refusal as error:
         raise Refusal(error.message, hint=hint) from None
     except OSError as error:
-        reason = os.strerror(error.errno or 0)
+        reason = reason_of(error, directory)
         raise Refusal(f"{directory} cannot be written: {reason}.", hint=hint) from None

@@ -1,43 +1,43 @@
-"""The lock that keeps a second server out of an SQLite file."""
+"""The lock that keeps a second server out of an SQLite file, and out of a socket's place."""
 
 import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from casebell.errors import StorageUnavailable, StoreLocked
+from casebell.files import give_to_folders_owner, make_folder, open_ordinary, reason_of
 
 
-def take_lock(path: Path) -> int:
-    """Hold `<database>.lock` for as long as the process lives; return its descriptor."""
+def hold(path: Path) -> int | None:
+    """Lock a file, made if necessary, until the returned descriptor is closed.
+
+    Returns:
+        None while another process holds it.
+
+    Raises:
+        OSError: it cannot be made, opened or locked, or is no ordinary file.
+    """
+    descriptor = open_ordinary(path, create=True)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.fchmod(descriptor, 0o600)
-    except OSError as error:
-        raise StorageUnavailable(
-            f"The folder of the database cannot be used: {os.strerror(error.errno or 0)}.",
-            hint=f"Make {path.parent} writable for this user.",
-        ) from None
-    try:
-        taken = _lock(descriptor)
-    except OSError as error:
+        give_to_folders_owner(descriptor, path)
+        if lock(descriptor):
+            return descriptor
+    except BaseException:
         os.close(descriptor)
-        raise StorageUnavailable(
-            f"The lock file cannot be used: {os.strerror(error.errno or 0)}."
-        ) from None
-    if not taken:
-        os.close(descriptor)
-        raise StoreLocked(f"Another Casebell server holds {path}.")
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
-    return descriptor
+        raise
+    os.close(descriptor)
+    return None
 
 
-def _lock(descriptor: int) -> bool:
-    """Take the lock; whether it could be had. A command that only looks holds it for an instant."""
+def lock(descriptor: int) -> bool:
+    """Lock an open file; whether it could be had.
+
+    A command that only looks holds it for an instant.
+    """
     for backoff in (0.02, 0.05, 0.1, None):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -48,6 +48,33 @@ def _lock(descriptor: int) -> bool:
         else:
             return True
     return False
+
+
+def take_lock(path: Path) -> int:
+    """Hold `<database>.lock` for as long as the process lives; return its descriptor."""
+    place = lock_path(path)
+    try:
+        make_folder(place.parent)
+    except OSError as error:
+        raise StorageUnavailable(
+            f"The folder of the database cannot be made: {reason_of(error, place.parent)}.",
+            hint=f"Make {place.parent} a folder in which this user may write.",
+        ) from None
+    try:
+        descriptor = hold(place)
+    except OSError as error:
+        raise StorageUnavailable(
+            f"The lock file {place} cannot be used: {reason_of(error, place)}.",
+            hint="It and its folder must be writable for the user who runs the server: "
+            f"`ls -la {place.parent}`.",
+        ) from None
+    if descriptor is None:
+        raise StoreLocked(f"Another Casebell server holds {path}.")
+    # Who holds it is for people to see; on a full disk it cannot be said.
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+    return descriptor
 
 
 @contextmanager
@@ -74,7 +101,7 @@ def lock_path(path: Path) -> Path:
 def is_locked(path: Path) -> bool:
     """Whether a server holds this SQLite database now."""
     try:
-        descriptor = os.open(lock_path(path), os.O_RDWR | os.O_CLOEXEC)
+        descriptor = open_ordinary(lock_path(path))
     except OSError:
         return False
     try:

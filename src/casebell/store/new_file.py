@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from casebell.errors import Refusal
+from casebell.files import give_to_folders_owner, reason_of
 
 #: Errors of a file system without hard links, as many network shares are.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -26,7 +27,11 @@ def new_file(target: Path) -> Iterator[Path]:
     part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     try:
         with _written(target):
-            os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                give_to_folders_owner(descriptor, part)
+            finally:
+                os.close(descriptor)
         yield part
         with _written(target):
             sync(part)
@@ -75,8 +80,7 @@ def _written(target: Path) -> Iterator[None]:
     except FileExistsError:
         raise _exists(target) from None
     except OSError as error:
-        reason = os.strerror(error.errno or 0)
-        raise Refusal(f"{target} cannot be written: {reason}.") from None
+        raise Refusal(f"{target} cannot be written: {reason_of(error, target)}.") from None
 
 
 def _exists(target: Path) -> Refusal:
