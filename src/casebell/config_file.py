@@ -31,6 +31,7 @@ SYNTAX_HINTS = {
     "Expected ']' at the end of a table declaration": "A `]` is missing.",
     "Expected ']]' at the end of an array declaration": "A `]]` is missing.",
     "Cannot declare ('rules',) twice": "Begin each rule with `[[rules]]`, in double brackets.",
+    "Cannot declare ('wordings',) twice": "Begin each with `[[wordings]]`, in double brackets.",
 }
 SYNTAX_HINT = "Look at this line and the one before: quotes, brackets, a key or table given twice."
 

@@ -17,7 +17,7 @@ from casebell.receive.content import content_of
 from casebell.route.classification import Meanings
 from casebell.route.rulebook import Rulebook
 from casebell.route.rules import compile_rules
-from casebell.settings import Settings, SourceSettings
+from casebell.settings import Settings, SourceSettings, Wordings
 from casebell.settings.models import ServerSettings
 
 
@@ -101,6 +101,7 @@ def _rulebook(settings: Settings, channels: Channels) -> Rulebook:
             kinds={name: source.kind for name, source in settings.sources.items()},
             categories={name: source.categories for name, source in settings.sources.items()},
             test_receipts=settings.routing.test_receipts,
+            wordings=Wordings(settings.wordings),
         ),
         rules=compile_rules(settings.rules),
         targets=channels.escalation.targets,

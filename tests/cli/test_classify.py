@@ -4,12 +4,13 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli.installation import Installation, casebell
-from e2e.server import PROCESS_TIMEOUT, environment
+from e2e.server import PARLEY_SECRET, PROCESS_TIMEOUT, environment
 
 
 def classified(content: bytes) -> list[dict[str, Any]]:
@@ -20,15 +21,49 @@ def classified(content: bytes) -> list[dict[str, Any]]:
 
 
 def test_status_and_tags() -> None:
-    """Each text comes back with its status and its tags, and nothing else."""
-    assert classified(b"Case Was Approved\nNotice Of Intent To Deny Was Sent\n") == [
-        {"text": "Case Was Approved", "status": "approved", "tags": ["decision"]},
+    """Each text comes back with its status and its tags, and says whether its wording is new."""
+    told = classified(b"Case Was Approved\nNotice Of Intent To Deny Was Sent\nThe Blue Phase\n\n")
+    assert told == [
+        {"text": "Case Was Approved", "status": "approved", "tags": ["decision"], "flags": []},
         {
             "text": "Notice Of Intent To Deny Was Sent",
             "status": "other",
             "tags": ["deadline"],
+            "flags": [],
         },
+        {"text": "The Blue Phase", "status": "other", "tags": [], "flags": ["unknown_wording"]},
+        {"text": "", "status": "other", "tags": ["no_info"], "flags": []},
     ]
+
+
+class TestTheFirmsWordings:
+    """The `[[wordings]]` of the configuration, where there is one."""
+
+    @pytest.fixture(autouse=True)
+    def written(self, bare: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+        """With a secret that only the server has, and a text on standard input."""
+        meant = '[[wordings]]\nsays = "blue phase"\nstatus = "other"\ntags = ["deadline"]\n'
+        text = f"{bare.config.read_text()}\n{meant}"
+        bare.config.write_text(text.replace(f'"{PARLEY_SECRET}"', '"${OF_THE_SERVER_ALONE}"'))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"The Blue Phase")))
+
+    def test_they_count(self, bare: Installation) -> None:
+        """Whatever else the configuration lacks here."""
+        (told,) = bare("classify").lines()
+        assert (told["tags"], told["flags"]) == (["deadline"], [])
+
+    def test_wrong_ones_are_named(self, bare: Installation) -> None:
+        """With the file and the key, and nothing is read by what is left of them."""
+        text = bare.config.read_text()
+        bare.config.write_text(text.replace('tags = ["deadline"]\n', 'tags = ["deadlines"]\n'))
+        ran = bare("classify")
+        assert (ran.code, ran.out) == (2, "")
+        assert f"{bare.config}: wordings[1].tags[1]: There is no such tag." in ran.err
+
+    def test_a_file_that_is_not_there(self, bare: Installation, tmp_path: Path) -> None:
+        """What was named is not passed over."""
+        ran = bare.run("classify", "--config", str(tmp_path / "none.toml"))
+        assert (ran.code, ran.out) == (2, "")
 
 
 def test_every_line_has_its_answer() -> None:

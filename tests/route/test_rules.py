@@ -4,8 +4,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from casebell.route.rules import Clause, compile_rules, readable
+from casebell.route.rules import Clause, compile_rules
 from casebell.settings import Rule, When
+from casebell.settings.expressions import readable
 
 RFE_TEXT = "Response To USCIS&#039; Request For Evidence Was  Received"
 

@@ -47,6 +47,11 @@ def test_nothing(written: Callable[[str], Settings]) -> None:
         ("a-secret-that", "b-secret-that", {"sources": {"changed": ["parley"]}}),
         ("vermilion", "ochre", {"channels": {"changed": ["team"]}}),
         ("when = {}", 'when = { status = "denied" }', {"rules": {"changed": ["All"]}}),
+        (
+            "\n[sources",
+            '\n[[wordings]]\nsays = "blue"\nstatus = "other"\n[sources',
+            {"wordings": {"added": ["1"]}},
+        ),
         ('"All"', '"Some"', {"rules": {"added": ["Some"], "removed": ["All"]}}),
         (
             "\n[sources",

@@ -22,6 +22,7 @@ from casebell.settings import (
     SourceSettings,
     Storage,
     When,
+    Wording,
     load,
 )
 from casebell.settings.models import Document
@@ -49,6 +50,7 @@ SECTIONS: dict[str, type[Part]] = {
     "## `[channels.<name>]`": ChannelSettings,
     "## `[[rules]]`": Rule,
     "### Conditions: `when`": When,
+    "## `[[wordings]]`": Wording,
     "## `[ops]`": Ops,
     "## `[routing]`": Routing,
     "## `[alerts]`": Alerts,
@@ -147,7 +149,16 @@ def test_every_section_is_documented() -> None:
 @pytest.mark.parametrize(("heading", "model"), SECTIONS.items())
 def test_documented_defaults_are_the_models(heading: str, model: type[Part]) -> None:
     """A default in the reference, read as TOML, makes the model's own default."""
-    required = {"name": "n", "kind": "parley", "when": {}, "notify": [], "value": "v", "label": "l"}
+    required = {
+        "name": "n",
+        "kind": "parley",
+        "when": {},
+        "notify": [],
+        "value": "v",
+        "label": "l",
+        "says": "s",
+        "status": "other",
+    }
     fields = model.model_fields
     given = {key: required[key] for key in fields if fields[key].is_required()}
     plain = model.model_validate(given)

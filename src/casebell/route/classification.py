@@ -13,6 +13,7 @@ from msgspec.structs import asdict
 
 from casebell.events import CaseEvent, ClassifiedEvent, Flag, Status, Tag
 from casebell.kinds import Meaning, meaning_of, status_of_type, word_key
+from casebell.settings import Wordings
 from casebell.uscis.classify import Reading, classify_text
 from casebell.uscis.receipts import is_staging
 
@@ -38,6 +39,9 @@ IMPLIED_TAGS: Mapping[Status, frozenset[Tag]] = MappingProxyType(
 )
 
 
+_BY_THE_TABLE = Wordings()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Meanings:
     """The configuration of classification."""
@@ -47,6 +51,8 @@ class Meanings:
     #: By source: the operator's meanings of delivered words, keys in lower case. A source that was
     #: removed from the configuration has none.
     categories: Mapping[str, Mapping[str, Status]] = field(default_factory=dict)
+    #: Reads official texts.
+    wordings: Wordings = _BY_THE_TABLE
     #: Globs over canonical receipts that are tests, beside the official staging receipts.
     test_receipts: Sequence[str] = ()
 
@@ -70,6 +76,7 @@ def classify_event(event: CaseEvent, meanings: Meanings) -> ClassifiedEvent:
         text=event.text,
         kind=meanings.kinds.get(event.source),
         categories=meanings.categories.get(event.source, {}),
+        wordings=meanings.wordings,
     )
     is_test = is_staging(event.receipt) or _among(event.receipt, meanings.test_receipts)
     return ClassifiedEvent(
@@ -90,6 +97,7 @@ def classify_fields(
     text: str,
     categories: Mapping[str, Status],
     kind: str | None = None,
+    wordings: Wordings = _BY_THE_TABLE,
 ) -> Classification:
     """Classify by the fields that tell of a status. Unknown types and words assert nothing.
 
@@ -99,8 +107,9 @@ def classify_fields(
         text: the official text, or "".
         categories: the operator's meanings of words, keys in lower case; they override ours.
         kind: the source's kind.
+        wordings: the operator's.
     """
-    reading = classify_text(text) if text.strip() else None
+    reading = wordings.read(text) if text.strip() else None
     own = tuple(categories.get(word.strip().casefold()) for word in words) if categories else ()
     combine = _combine if sum(map(len, words)) <= _MAX_CACHED_CHARACTERS else _combine.__wrapped__
     found = combine(event_type, tuple(words), own, reading, kind)

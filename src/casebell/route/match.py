@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from casebell.events import Case, ClassifiedEvent, Status, Tag
-from casebell.route.rules import Clause, CompiledRule, Condition, readable
+from casebell.route.rules import Clause, CompiledRule, Condition
+from casebell.settings.expressions import readable
 from casebell.uscis.receipts import mask
 
 #: Items of a list that a reason names; it counts the others.

@@ -20,12 +20,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from casebell.settings import Rule, When, expressions
-from casebell.settings.expressions import Expression
-from casebell.uscis.sentences import decoded
-
-_APOSTROPHES = str.maketrans(dict.fromkeys("`\u00b4\u2018\u2019\u201b\u02bc\u2032\uff07", "'"))
-_WHITE_SPACE = re.compile(r"\s+")
+from casebell.settings import Rule, When
+from casebell.settings.expressions import Expression, passage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,11 +81,6 @@ def _compiled(rule: Rule) -> CompiledRule:
     )
 
 
-def readable(text: str) -> str:
-    """The text that is searched: entities decoded, apostrophes and white space normalised."""
-    return _WHITE_SPACE.sub(" ", decoded(text).translate(_APOSTROPHES)).strip()
-
-
 def _condition(when: When) -> Condition:
     return tuple(
         Clause(key=key, asked=tuple(map(str, asked)), patterns=tuple(map(pattern, asked)))
@@ -99,7 +90,7 @@ def _condition(when: When) -> Condition:
             ("status", when.status, _word),
             ("tags", when.tags, _word),
             ("receipt", when.receipt, _receipt_glob),
-            ("text", when.text, _passage),
+            ("text", when.text, passage),
             ("owner", when.owner, _glob),
             ("team", when.team, _glob),
             ("matter", when.matter, _glob),
@@ -121,9 +112,3 @@ def _glob(value: str) -> re.Pattern[str]:
 def _receipt_glob(value: str) -> re.Pattern[str]:
     # The library's translation matches in linear time, whatever the number of stars.
     return re.compile(rf"\A{fnmatch.translate(value)}", re.IGNORECASE)
-
-
-def _passage(value: str) -> Expression:
-    if (expression := expressions.inside(value)) is not None:
-        return expressions.compiled(expression)
-    return re.compile(f"{re.escape(readable(value))}|{re.escape(value)}", re.IGNORECASE)

@@ -18,6 +18,7 @@ from casebell.settings.models import (
 )
 from casebell.settings.sources import FieldMap, SourceSecret, SourceSettings
 from casebell.settings.values import parse_duration
+from casebell.settings.wordings import Wording, Wordings
 
 __all__ = [
     "Alerts",
@@ -32,6 +33,8 @@ __all__ = [
     "SourceSettings",
     "Storage",
     "When",
+    "Wording",
+    "Wordings",
     "fingerprint",
     "load",
     "load_rest",

@@ -17,7 +17,8 @@ Changes = Mapping[str, Mapping[str, list[str]]]
 def changes(old: Settings, new: Settings) -> Changes:
     """The differences that take effect with a reload.
 
-    Named tables, such as sources, are listed by name; sections by their keys.
+    Named tables, such as sources, are listed by name, others by their places from 1; sections by
+    their keys.
     """
     found = {
         kind: _differing(_named(old, kind), _named(new, kind)) for kind in Document.model_fields
@@ -45,7 +46,8 @@ def _named(settings: Settings, kind: str) -> Mapping[str, Any]:
     """The tables of one kind by their names; none if the kind is a section."""
     tables = getattr(settings, kind)
     if isinstance(tables, tuple):
-        return {table.name: table for table in tables}
+        # What has no name goes by its place.
+        return {getattr(table, "name", str(place)): table for place, table in enumerate(tables, 1)}
     return tables if isinstance(tables, dict) else {}
 
 

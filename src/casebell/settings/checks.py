@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 
 import msgspec
 
-from casebell.settings import expressions, time_zones
+from casebell.settings import expressions, time_zones, wordings
 from casebell.settings.models import ChannelSettings, Document, Rule, ServerSettings
 from casebell.settings.places import Finding
 from casebell.settings.sources import SourceSettings
@@ -249,6 +249,7 @@ def warnings(document: Document) -> Iterator[str]:
                 f"sources.{source.name}.min_secret_bytes is below {SAFE_SECRET_BYTES}: short "
                 "secrets can be guessed."
             )
+    yield from wordings.remarks(document.wordings)
     for rule in document.rules:
         for notice in dict.fromkeys(_read_otherwise(rule)):
             yield f"Rule “{rule.name}”: {notice}"

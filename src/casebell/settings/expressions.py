@@ -1,20 +1,22 @@
-"""Compiles the regular expressions of rules by RE2, which takes time linear in the text.
+"""Compiles what is looked for in official texts: parts of them, and regular expressions.
 
-Python's `re` can take for ever over an ordinary text, and cannot be stopped
-(docs/decisions/0015-linear-expressions.md). RE2 has no look-around and no back-references. An
-expression that it cannot compile is an error with the reason; a notation with another meaning than
-in Python is a warning. No message quotes an expression, which may come from a secret: only an
-operator of a few characters.
+RE2 reads the expressions, in time linear in the text: Python's `re` can take for ever over an
+ordinary text, and cannot be stopped (docs/decisions/0015-linear-expressions.md). RE2 has no
+look-around and no back-references. An expression that it cannot compile is an error with the
+reason; a notation with another meaning than in Python is a warning. No message quotes an
+expression, which may come from a secret: only an operator of a few characters.
 """
 
 import re
 from collections.abc import Iterator
-from typing import Any, Protocol, cast
+from typing import Annotated, Any, Protocol, cast
 
 import msgspec
 import re2
+from pydantic import AfterValidator
 
-from casebell.settings.values import complaint
+from casebell.settings.values import Text, as_list, complaint
+from casebell.uscis.sentences import decoded
 
 
 class _Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +133,8 @@ _DIFFERENCES = (
         outside_brackets=True,
     ),
 )
+_APOSTROPHES = str.maketrans(dict.fromkeys("`\u00b4\u2018\u2019\u201b\u02bc\u2032\uff07", "'"))
+_WHITE_SPACE = re.compile(r"\s+")
 _ESCAPED_BACKSLASH = re.compile(r"\\\\")
 _ESCAPED_OR_IN_BRACKETS = re.compile(r"\\.|\[\^?\]?(?:\[:[^\]]*:\]|\\.|[^\]\\])*\]", re.DOTALL)
 
@@ -179,6 +183,22 @@ def compiled(expression: str) -> Expression:
         raise complaint("This regular expression holds half a character.") from None
 
 
+def passage(value: str) -> Expression:
+    """What is looked for, in a `readable` text and in the text itself.
+
+    Raises:
+        PydanticCustomError: it is an expression that cannot be compiled.
+    """
+    if (expression := inside(value)) is not None:
+        return compiled(expression)
+    return re.compile(f"{re.escape(readable(value))}|{re.escape(value)}", re.IGNORECASE)
+
+
+def readable(text: str) -> str:
+    """The text that is searched: entities decoded, apostrophes and white space normalised."""
+    return _WHITE_SPACE.sub(" ", decoded(text).translate(_APOSTROPHES)).strip()
+
+
 def differences_from_python(expression: str) -> Iterator[str]:
     """A sentence for each notation of an expression with another meaning than in Python."""
     outside = _ESCAPED_OR_IN_BRACKETS.sub("", expression)
@@ -198,3 +218,12 @@ def _reason(said: str) -> Exception:
 def _unusable(refusal: _Refusal, *, notation: str = "") -> Exception:
     why = refusal.because.replace("{}", notation)
     return complaint(f"This regular expression cannot be used: {why}.", refusal.hint)
+
+
+def _usable(value: str) -> str:
+    passage(value)
+    return value
+
+
+#: Parts of a text in any case, or `/regular expressions/`.
+Passages = Annotated[tuple[Annotated[Text, AfterValidator(_usable)], ...], as_list]

@@ -32,14 +32,16 @@ def load(path: Path | None = None, *, environ: Mapping[str, str] | None = None) 
     return settings
 
 
-def load_rest(path: Path, *, environ: Mapping[str, str] | None = None) -> Settings:
-    """The valid part of a configuration, which suffices to find a running server.
+def load_rest(
+    path: Path, *, needed: str = "storage", environ: Mapping[str, str] | None = None
+) -> Settings:
+    """The valid part of a configuration; that with `storage` suffices to find a running server.
 
     Raises:
-        ConfigError: there is none, or `storage` is wrong.
+        ConfigError: there is none, or the needed section is wrong.
     """
     settings, problems = _look(path, environ)
-    astray = any(problem.key.startswith("storage") for problem in problems)
+    astray = any(problem.key.startswith(needed) for problem in problems)
     if astray or settings is None:
         raise ConfigError(problems)
     return settings

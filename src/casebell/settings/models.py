@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from casebell.config_file import DEFAULT_STORAGE, SQLITE, socket_path
-from casebell.settings import expressions
+from casebell.settings.expressions import Passages
 from casebell.settings.sources import SourceSettings
 from casebell.settings.time_zones import TimeZone
 from casebell.settings.values import (
@@ -38,6 +38,7 @@ from casebell.settings.values import (
     base_dir,
     complaint,
 )
+from casebell.settings.wordings import Wording
 
 StorageKind: TypeAlias = Literal["sqlite", "postgresql"]
 
@@ -202,16 +203,6 @@ class ChannelSettings(Part):
     fallback: str | None = None
 
 
-def _text_pattern(value: str) -> str:
-    """A substring, or a regular expression between slashes that can be compiled."""
-    if (expression := expressions.inside(value)) is not None:
-        expressions.compiled(expression)
-    return value
-
-
-Patterns = Annotated[tuple[Annotated[Text, AfterValidator(_text_pattern)], ...], as_list]
-
-
 class When(Part):
     """One condition: keys are and-ed, the values of a key or-ed; an empty key is ignored."""
 
@@ -221,8 +212,7 @@ class When(Part):
     tags: Annotated[tuple[KnownTag, ...], as_list] = ()
     #: Globs over the canonical receipt number, in upper case.
     receipt: ReceiptGlobs = ()
-    #: Case-insensitive substrings, or `/regular expressions/`.
-    text: Patterns = ()
+    text: Passages = ()
     owner: Texts = ()
     team: Texts = ()
     matter: Texts = ()
@@ -283,6 +273,7 @@ class Document(Part):
     sources: dict[Name, SourceSettings] = Field(default_factory=dict[str, SourceSettings])
     channels: dict[Name, ChannelSettings] = Field(default_factory=dict[str, ChannelSettings])
     rules: tuple[Rule, ...] = ()
+    wordings: tuple[Wording, ...] = ()
     ops: Ops = Ops()
     routing: Routing = Routing()
     alerts: Alerts = Alerts()

@@ -44,6 +44,8 @@ MISSING = {
     "value": 'Write { label = "2026", value = "${VARIABLE}" }.',
     "name": "Every rule needs a name: alerts and `casebell why` speak of it.",
     "when": "Write `when = {}` for a rule that every change meets.",
+    "says": 'Write a part of the official text: says = "Case Was Reassigned".',
+    "status": 'Write status = "other" for a wording that is neither good nor bad.',
     "notify": "Write `notify = []` for a rule that tells nobody on purpose.",
 }
 
