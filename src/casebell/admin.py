@@ -2,8 +2,8 @@
 
 One request to a connection: a line of JSON in, a line of JSON out.
 
-    {"verb": "retry_alert", "arguments": {"alert_id": 7}}
-    {"value": {"alert": 7, "state": "pending"}, "timezone": "America/New_York"}
+    {"verb": "retry_alerts", "arguments": {"ids": [7]}}
+    {"value": {"alerts": [7], "left": []}, "timezone": "America/New_York"}
     {"error": {"code": "not_found", "message": "…", "hint": "…", "exit_code": 1, "problems": []}}
 """
 

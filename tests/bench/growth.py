@@ -33,9 +33,9 @@ from casebell.alerts import AlertState
 from casebell.clock import iso
 from casebell.events import HeldState, Status, Tag
 from casebell.service.reading import _explanation
-from casebell.store import held, queries, refused
+from casebell.store import held, queries, refused, walk
 from casebell.store.engine import Connection, Store
-from casebell.store.queries import EventFilter
+from casebell.store.queries import AlertFilter, EventFilter
 
 _DAY = 86_400 * 1_000_000
 #: Deliveries one run may use.
@@ -134,7 +134,7 @@ def _print_line(
 async def _count(large: Path) -> int:
     store = await Store(f"sqlite:///{large}/casebell.db").open_for_reading()
     async with store.read() as connection:
-        newest = (await queries.list_events(connection, EventFilter(), limit=1)).events
+        newest = (await walk.page_of(connection, EventFilter(), limit=1)).rows
     await store.close()
     return int(newest[0].id)
 
@@ -199,22 +199,22 @@ def _looks(count: int) -> list[Look]:
     looks += [
         Look(
             name="events, a page by its cursor from the middle",
-            query=lambda c: queries.list_events(c, EventFilter(), limit=50, before=far),
+            query=lambda c: walk.page_of(c, EventFilter(), limit=50, before=far),
             command=["events", "list"],
         ),
         Look(
             name="alerts list",
-            query=lambda c: queries.list_alerts(c, limit=50),
+            query=lambda c: walk.page_of(c, AlertFilter(), limit=50),
             command=["alerts", "list"],
         ),
         Look(
             name="alerts list --state failed",
-            query=lambda c: queries.list_alerts(c, state=AlertState.FAILED, limit=50),
+            query=lambda c: walk.page_of(c, AlertFilter(state=AlertState.FAILED), limit=50),
             command=["alerts", "list", "--state", "failed"],
         ),
         Look(
             name="alerts list --state pending",
-            query=lambda c: queries.list_alerts(c, state=AlertState.PENDING, limit=50),
+            query=lambda c: walk.page_of(c, AlertFilter(state=AlertState.PENDING), limit=50),
             command=["alerts", "list", "--state", "pending"],
         ),
         Look(
@@ -253,7 +253,7 @@ def _events(name: str, *, limit: int = 50, **given: Any) -> Look:
         command += [f"--{option}", text]
     return Look(
         name=f"events list {name}",
-        query=lambda c: queries.list_events(c, where, limit=limit),
+        query=lambda c: walk.page_of(c, where, limit=limit),
         command=command,
     )
 

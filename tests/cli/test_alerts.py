@@ -1,4 +1,4 @@
-"""`casebell alerts`: who was told, and sending again."""
+"""`casebell alerts`: who was told, sending again, and closing what failed."""
 
 import pytest
 
@@ -8,8 +8,8 @@ from waiting import until_sync
 
 #: The fields of an alert in docs/contract.md.
 FIELDS = {
-    "id", "event", "change", "channel", "target", "rule", "state", "attempts", "reason",
-    "created_at", "sent_at",
+    "id", "event", "event_key", "receipt", "change", "channel", "target", "rule", "state",
+    "attempts", "reason", "created_at", "sent_at", "dismissed_at",
 }  # fmt: skip
 
 
@@ -21,8 +21,9 @@ def test_the_contracts_fields(installation: Installation) -> None:
         assert set(alert) >= FIELDS
         assert "://" not in alert["target"]
     first, second = listed[-1], listed[-2]
-    assert (first["event"], first["channel"], first["state"]) == ("evt_rfe", "team", "sent")
+    assert (first["event_key"], first["channel"], first["state"]) == ("evt_rfe", "team", "sent")
     assert first["rule"] == "Answer owed"
+    assert (first["event"], first["receipt"]) == (2, "IOE0912345678")
     assert first["sent_at"].endswith("Z")
     assert (second["state"], second["reason"], second["sent_at"]) == ("failed", "gave_up", None)
 
@@ -57,7 +58,7 @@ def test_only_what_failed_is_sent_again(installation: Installation) -> None:
     number = str(failed["id"])
     ran = installation("alerts", "retry", number)
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out == f"Alert {number} waits to be sent again.\n"
+    assert ran.out == f"Alert {number}: will be sent again.\n"
     (waiting,) = installation("alerts", "list", "--json", "--state", "pending").lines()
     assert waiting["id"] == failed["id"]
     for other in ("1", "77"):
@@ -77,3 +78,72 @@ def test_a_running_server_sends_it_at_once(installation: Installation) -> None:
             lambda: installation.rows(more, failed["id"], failed["attempts"]), "another attempt"
         )
     assert found == [(failed["attempts"] + 1,)]
+
+
+def test_narrowed(installation: Installation) -> None:
+    """The options narrow a list alone and together, by the stored facts."""
+    everything = installation("alerts", "list", "--json").lines()
+
+    def found(*options: str) -> list[int]:
+        return [alert["id"] for alert in installation("alerts", "list", "--json", *options).lines()]
+
+    of_team = [alert["id"] for alert in everything if alert["channel"] == "team"]
+    assert found("--channel", "team") == of_team
+    assert 0 < len(of_team) < len(everything)
+    of_case = [alert["id"] for alert in everything if alert["receipt"] == "WAC2190054321"]
+    assert found("--receipt", "wac-21-900-54321") == of_case
+    assert len(of_case) == 1
+    assert found("--since", "1h") == [alert["id"] for alert in everything]
+    assert found("--until", "1h") == []
+    assert found("--outstanding") == found("--state", "failed") != []
+    ran = installation("alerts", "list", "--since", "yesterday")
+    assert (ran.code, ran.out) == (2, "")
+
+
+def test_all_of_them_are_closed(installation: Installation) -> None:
+    """`dismiss --all` leaves nothing for anybody to look at; the record stays."""
+    (number,) = (a["id"] for a in installation("alerts", "list", "--json", "--outstanding").lines())
+    ran = installation("alerts", "dismiss", "--all", "--channel", "team")
+    assert (ran.code, ran.out) == (0, "No failed alert matches.\n")
+    ran = installation("alerts", "dismiss", "--all", "--channel", "broken", "--since", "1h")
+    assert (ran.code, ran.out) == (0, f"Alert {number}: dismissed, and kept on record.\n")
+    assert installation("alerts", "list", "--outstanding").out == "No alert matches.\n"
+    (kept,) = installation("alerts", "list", "--json", "--state", "failed").lines()
+    assert (kept["id"], kept["dismissed_at"][-1:]) == (number, "Z")
+    _, row = installation("alerts", "list", "--state", "failed").out.splitlines()
+    assert "dismissed" in row
+    journalled = "SELECT kind, actor, subject FROM journal ORDER BY seq DESC LIMIT 1"
+    assert installation.rows(journalled) == [("alert.dismissed", "cli", f"alert:{number}")]
+    assert "alerts:        OK" in installation("doctor").out
+    assert "failed (gave_up); dismissed 20" in installation("why", "evt_rfe").out
+
+
+def test_a_channel_that_was_removed(installation: Installation) -> None:
+    """What waited for it cannot be sent, says so, and is closed: with a server and without one."""
+    config = installation.config.read_text()
+    installation.config.write_text(
+        config.replace("[channels.broken]", "[channels.other]").replace(', "broken"]', ', "other"]')
+    )
+    (failed,) = installation("alerts", "list", "--json", "--outstanding").lines()
+    number = failed["id"]
+    with serving(installation):
+        ran = installation("alerts", "retry", str(number))
+        assert (ran.code, ran.out) == (1, "")
+        assert "no longer has its channel “broken”" in ran.err
+        assert f"casebell alerts dismiss {number}" in ran.err
+        ran = installation("alerts", "retry", "--all")
+        assert ran.code == 0
+        assert ran.out.startswith("1 alert cannot be sent, as the configuration no longer has")
+        assert installation("doctor").code == 1
+        ran = installation("alerts", "dismiss", str(number), "--json")
+        assert ran.lines() == [{"alert": number, "state": "failed"}]
+        assert "alerts:        OK" in installation("doctor").out
+    assert installation("alerts", "dismiss", str(number)).code == 1
+
+
+@pytest.mark.parametrize("verb", ["retry", "dismiss"])
+def test_which_are_meant_is_said(installation: Installation, verb: str) -> None:
+    """Neither nothing nor both: an option that would be ignored is an error."""
+    for words in ([], ["1", "--all"], ["1", "--channel", "team"], ["--channel", "team"]):
+        ran = installation("alerts", verb, *words)
+        assert (ran.code, ran.out) == (2, ""), words

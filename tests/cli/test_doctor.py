@@ -29,7 +29,7 @@ def test_what_needs_attention(installation: Installation) -> None:
     assert ran.code == 1
     found = findings(ran.out)
     assert list(found) == LAYERS
-    assert found["alerts"] == "1 failed → casebell alerts list --state failed"
+    assert found["alerts"] == "1 failed → casebell alerts list --outstanding"
     assert found["held"] == "2 could not be understood → casebell held list"
 
 

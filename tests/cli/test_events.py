@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from casebell.store import queries
+from casebell.store import walk
 from cli.installation import HOSTILE, RECEIVED, Installation
 
 #: The fields of an event in docs/contract.md, in its order.
@@ -139,8 +139,8 @@ def test_says_how_far_it_looked(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where a page stopped looking, standard error has the command that goes on from there."""
-    monkeypatch.setattr(queries, "SCAN_LIMIT", 1)
-    monkeypatch.setattr(queries, "SCAN_PER_RESULT", 0)
+    monkeypatch.setattr(walk, "SCAN_LIMIT", 1)
+    monkeypatch.setattr(walk, "SCAN_PER_RESULT", 0)
     listed = installation("events", "list", "--text", "rfe")
     assert (listed.code, listed.out) == (0, "None of these matches.\n")
     assert listed.err.startswith("Looked back to ")

@@ -63,6 +63,23 @@ def test_everything(installation: Installation) -> None:
     assert len(numbers) == 5 + MANY
 
 
+def test_alerts(installation: Installation) -> None:
+    """Who was alerted: the same rows as in the list, oldest first, in both formats."""
+    listed = installation("alerts", "list", "--json", "--channel", "team").lines()
+    ran = installation("alerts", "export", "--channel", "team", "--since", "1h")
+    assert (ran.code, ran.err, ran.lines()) == (0, "", listed[::-1])
+    out = installation.directory / "alerts.csv"
+    asked = ["--format", "csv", "--out", str(out), "--state", "failed"]
+    assert installation("alerts", "export", *asked).code == 0
+    (row,) = read_csv(out.read_bytes().decode("utf-8"))
+    assert list(row) == list(listed[0])
+    assert (row["event"], row["event_key"], row["channel"]) == ("2", "evt_rfe", "broken")
+    assert installation("alerts", "export", "--until", "1h").out == ""
+    ran = installation("alerts", "export", "--receipt", "A12", "--out", f"{out}.2")
+    assert (ran.code, ran.out) == (2, "")
+    assert not out.with_name("alerts.csv.2").exists()
+
+
 def read_csv(text: str) -> list[dict[str, str]]:
     """Rows by the names in the first one."""
     return list(csv.DictReader(io.StringIO(text, newline="")))

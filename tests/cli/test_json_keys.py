@@ -29,6 +29,7 @@ SHOWN = {
     "events export": ["events", "export"],
     "events show": ["events", "show", "evt_rfe", "--json"],
     "alerts list": ["alerts", "list", "--json"],
+    "alerts export": ["alerts", "export"],
     "held list": ["held", "list", "--json"],
     "check": ["check", "--json"],
 }

@@ -21,7 +21,7 @@ from sqlalchemy import func, insert, select, text
 from casebell.alerts import AlertKind, NewAlert
 from casebell.errors import StorageUnavailable
 from casebell.events import AppendOutcome, Delivery, HeldReason, VerifiedDelivery
-from casebell.store import held, outbox, refused
+from casebell.store import failed, held, outbox, refused
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 from casebell.store.schema import alerts, deliveries, events
@@ -226,7 +226,7 @@ class JournalSequence:
 
         async def retry(alert_id: int) -> None:
             async with writing(store) as connection:
-                await outbox.retry(connection, alert_id, now=RECEIVED_AT, actor="cli")
+                await failed.retry(connection, [alert_id], now=RECEIVED_AT, actor="cli")
 
         async def fail() -> None:
             with pytest.raises(LookupError):

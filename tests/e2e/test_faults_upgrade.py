@@ -82,7 +82,8 @@ def over(said: Listings) -> dict[tuple[str, int], dict[str, Any]]:
     """By listing and number, what was listed and does not change any more."""
 
     def waits(row: Mapping[str, Any]) -> bool:
-        return row.get("receipt") == UNDECIDED or row.get("state") == "retrying"
+        undecided = "decision" in row and row["receipt"] == UNDECIDED
+        return undecided or row.get("state") == "retrying"
 
     return {
         (name, row["event"]["id"] if name == "why" else row["id"]): row
@@ -95,6 +96,9 @@ def over(said: Listings) -> dict[tuple[str, int], dict[str, Any]]:
 def as_told_by(old: Any, new: Any) -> Any:
     """Of what a later release says, what the earlier one told of."""
     if isinstance(old, dict) and isinstance(new, dict):
+        if "event_key" in new:
+            # An alert's event was called by its key alone.
+            new = {**new, "event": new["event_key"]}
         return {name: as_told_by(old[name], new.get(name)) for name in old}
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         return [as_told_by(*pair) for pair in zip(old, new, strict=True)]

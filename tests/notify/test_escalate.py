@@ -116,8 +116,9 @@ def test_operations_hear_of_the_channel() -> None:
     assert message.body == (
         "Channel slack could not deliver to general: auth_failed.\n"
         "HTTP 403: invalid_auth\n"
-        "See what was not sent: casebell alerts list --state failed\n"
-        "After a fix: casebell channels test slack, then casebell alerts retry 7"
+        "See what was not sent: casebell alerts list --outstanding --channel slack\n"
+        "After a fix: casebell channels test slack\n"
+        "Then: casebell alerts retry --all --channel slack"
     )
 
 

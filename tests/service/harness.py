@@ -5,7 +5,16 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from casebell.alerts import AlertKind, NewAlert
+from casebell.alerts import (
+    AlertKind,
+    AlertState,
+    FailureReason,
+    Message,
+    NewAlert,
+    NextState,
+    Outcome,
+    SendResult,
+)
 from casebell.events import HeldReason, VerifiedDelivery
 from casebell.notify.dispatcher import Dispatcher
 from casebell.notify.load import load_channels
@@ -67,19 +76,41 @@ class OperationsHarness:
     def _wake(self) -> None:
         self.wakeups += 1
 
-    async def failed_alert(self) -> None:
-        """Put an alert into the outbox that has failed: number 1."""
+    async def failed_alert(
+        self,
+        subject: str = "event_undecided:9",
+        *,
+        channel: str = "slack",
+        target: str | None = None,
+        kind: AlertKind = AlertKind.OPS,
+    ) -> int:
+        """Put an alert into the outbox that has failed; its number, the first being 1."""
         new = NewAlert(
-            kind=AlertKind.OPS,
-            subject="event_undecided:9",
-            channel="pager",
-            target="json",
+            kind=kind,
+            subject=subject,
+            channel=channel,
+            target=target or self.dispatcher.channels.by_name["slack"].targets[0],
             urgent=False,
             note=EventUndecided(event=9),
         )
+        now = self.clock.now()
         async with writing(self.store) as connection:
-            await outbox.add(connection, [new], now=self.clock.now())
-        await self.dispatcher._fail_gone()
+            alert = await outbox.add_claimed(connection, new, owner="a", now=now, lease=60)
+            await outbox.record(
+                connection,
+                alert=alert,
+                message=Message(title="", body=""),
+                result=SendResult(outcome=Outcome.PERMANENT, reason=FailureReason.GAVE_UP),
+                reached=NextState(
+                    state=AlertState.FAILED,
+                    not_before=now,
+                    may_repeat=False,
+                    reason=FailureReason.GAVE_UP,
+                ),
+                started_at=now,
+                finished_at=now,
+            )
+        return alert.id
 
     async def held(self, body: bytes = GOOD) -> None:
         """Hold a delivery."""

@@ -1,13 +1,16 @@
 """What an operator can do to what is stored."""
 
 import json
+from typing import Any
 
 import pytest
 
+from casebell.alerts import AlertKind
 from casebell.errors import NotFound, Refusal
 from casebell.receive.release import StillHeld
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
-from casebell.store import refused
+from casebell.service import operations
+from casebell.store import queries, refused
 from casebell.store.schema import alerts, events, journal
 from casebell.store.schema import held as held_table
 from contracts.store_contract import refusal
@@ -27,10 +30,8 @@ class TestRetry:
         """A failed alert is pending again, the loops are woken, and the journal says who did it."""
         await harness.failed_alert()
         harness.clock.advance(60)
-        assert await harness.operations.retry_alert(alert_id=1, actor=WHO) == {
-            "alert": 1,
-            "state": "pending",
-        }
+        retried = await harness.operations.retry_alerts(ids=[1, 1], actor=WHO)
+        assert retried == {"alerts": [1], "left": []}
         (row,) = await read_table(harness.store, alerts)
         assert (row.state, row.not_before, row.reason) == ("pending", harness.clock.now(), None)
         # When it was made is history; only the age that counts begins anew.
@@ -40,18 +41,103 @@ class TestRetry:
         assert (last.kind, last.actor, last.subject) == ("alert.retried", WHO, "alert:1")
         assert harness.wakeups == 1
 
-    async def test_an_alert_that_waits_already(self, harness: OperationsHarness) -> None:
-        """What has not failed cannot be retried."""
-        await harness.failed_alert()
-        await harness.operations.retry_alert(alert_id=1, actor=WHO)
-        with pytest.raises(Refusal, match="only a failed one can be retried"):
-            await harness.operations.retry_alert(alert_id=1, actor=WHO)
+    @pytest.mark.parametrize("verb", ["retry_alerts", "dismiss_alerts"])
+    async def test_all_of_those_named_or_none(self, harness: OperationsHarness, verb: str) -> None:
+        """Where one has not failed, or is not there, nothing is done to the others either."""
+        for number in range(3):
+            await harness.failed_alert(f"event_undecided:{number}")
+        do = harness.operations.verbs(actor=WHO)[verb]
+        await harness.operations.retry_alerts(ids=[3], actor=WHO)
+        before = await read_table(harness.store, alerts), await read_table(harness.store, journal)
+        with pytest.raises(Refusal, match="Alert 3 is pending; only a failed one can be"):
+            await do(ids=[1, 3])
+        with pytest.raises(NotFound, match="There is no alert 9"):
+            await do(ids=[1, 9])
+        after = await read_table(harness.store, alerts), await read_table(harness.store, journal)
+        assert after == before
         assert harness.wakeups == 1
 
-    async def test_no_such_alert(self, harness: OperationsHarness) -> None:
-        """A number that no alert has is told as that."""
-        with pytest.raises(NotFound):
-            await harness.operations.retry_alert(alert_id=9, actor=WHO)
+    async def test_nobody_to_go_to(self, harness: OperationsHarness) -> None:
+        """An alert of a channel or a target that was removed would only fail again."""
+        await harness.failed_alert(channel="pager")
+        await harness.failed_alert(target="#no-longer-there")
+        for number in (1, 2):
+            with pytest.raises(Refusal, match="nobody to go to") as caught:
+                await harness.operations.retry_alerts(ids=[number], actor=WHO)
+            assert f"casebell alerts dismiss {number}" in caught.value.hint
+        await harness.failed_alert()
+        retried = await harness.operations.retry_alerts(actor=WHO)
+        assert retried == {"alerts": [3], "left": [1, 2]}
+        states = [row.state for row in await read_table(harness.store, alerts)]
+        assert states == ["failed", "failed", "pending"]
+
+    async def test_all_that_match(self, harness: OperationsHarness) -> None:
+        """Without numbers: every failed alert that the filters leave, but tests and dismissed."""
+        await harness.failed_alert("event_undecided:1")
+        harness.clock.advance(3_600)
+        await harness.failed_alert("event_undecided:2")
+        await harness.failed_alert("test:3", kind=AlertKind.TEST)
+        await harness.failed_alert("event_undecided:4")
+        await harness.operations.dismiss_alerts(ids=[4], actor=WHO)
+        retry = harness.operations.retry_alerts
+        filters: Any
+        for filters in ({"channel": "email"}, {"state": "sent"}, {"receipt": "IOE0912345678"}):
+            assert await retry(actor=WHO, **filters) == {"alerts": [], "left": []}
+        assert (await retry(actor=WHO, until="30m"))["alerts"] == [1]
+        assert (await retry(actor=WHO, since="30m", channel="slack"))["alerts"] == [2]
+        assert (await retry(actor=WHO))["alerts"] == []
+
+    async def test_a_few_at_a_time(
+        self, harness: OperationsHarness, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """However many there are, each is done once."""
+        monkeypatch.setattr(operations, "AT_A_TIME", 3)
+        for number in range(10):
+            # Every third stays.
+            channel = "slack" if number % 3 else "pager"
+            await harness.failed_alert(f"event_undecided:{number}", channel=channel)
+        retried = await harness.operations.retry_alerts(actor=WHO)
+        assert retried == {"alerts": [2, 3, 5, 6, 8, 9], "left": [1, 4, 7, 10]}
+        dismissed = await harness.operations.dismiss_alerts(ids=[10, 7, 4, 1], actor=WHO)
+        assert dismissed == {"alerts": [10, 7, 4, 1], "left": []}
+
+
+class TestDismiss:
+    """`casebell alerts dismiss`."""
+
+    async def test_it_counts_no_longer(self, harness: OperationsHarness) -> None:
+        """A dismissed alert stays failed and on record; nobody has to look at it any more."""
+        await harness.failed_alert(channel="pager")
+        harness.clock.advance(60)
+        dismissed = await harness.operations.dismiss_alerts(ids=[1], actor=WHO)
+        assert dismissed == {"alerts": [1], "left": []}
+        (row,) = await read_table(harness.store, alerts)
+        assert (row.state, row.reason, row.dismissed_at) == (
+            "failed",
+            "gave_up",
+            harness.clock.now(),
+        )
+        last = (await read_table(harness.store, journal))[-1]
+        assert (last.kind, last.actor, last.subject) == ("alert.dismissed", WHO, "alert:1")
+        async with harness.store.read() as connection:
+            assert (await queries.backlog(connection))["failed"] == 0
+        with pytest.raises(Refusal, match="dismissed already"):
+            await harness.operations.dismiss_alerts(ids=[1], actor=WHO)
+
+    async def test_a_dismissed_one_can_be_sent_again(self, harness: OperationsHarness) -> None:
+        """Whoever dismissed too much names it, and then it counts again if it fails."""
+        await harness.failed_alert()
+        await harness.operations.dismiss_alerts(actor=WHO)
+        await harness.operations.retry_alerts(ids=[1], actor=WHO)
+        (row,) = await read_table(harness.store, alerts)
+        assert (row.state, row.dismissed_at) == ("pending", None)
+
+    async def test_a_failed_test_counts_never(self, harness: OperationsHarness) -> None:
+        """Whoever tested a channel saw that it failed: there is nothing to dismiss."""
+        await harness.failed_alert("test:1", kind=AlertKind.TEST)
+        async with harness.store.read() as connection:
+            assert (await queries.backlog(connection))["failed"] == 0
+        assert (await harness.operations.dismiss_alerts(actor=WHO))["alerts"] == []
 
 
 class TestHeld:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from casebell.errors import BadArgument, NotFound
 from casebell.service import UnknownCommand
-from casebell.service.reading import MAX_PAGE, Reading, moment
+from casebell.service.filters import moment
+from casebell.service.reading import MAX_PAGE, Reading
 from casebell.store.engine import Store
 from contracts.case_events import case_event
 from contracts.clock_and_log import ManualClock
@@ -88,7 +89,7 @@ async def test_where_nothing_is(store: Store) -> None:
     models = reading(store)
     empty: dict[str, object] = {"rows": [], "next": None}
     assert await models.list_events(limit=5) == {**empty, "looked_back_to": None}
-    assert await models.list_alerts(limit=5) == empty
+    assert await models.list_alerts(limit=5) == {**empty, "looked_back_to": None}
     assert await models.list_held(limit=5) == empty
     assert await models.list_refused(limit=5) == empty
     assert set((await models.waiting()).values()) == {0}

@@ -25,7 +25,19 @@ EVENT_FIELDS = [
 ]
 #: contract.md, "An alert".
 ALERT_FIELDS = [
-    *("id", "event", "change", "channel", "target", "rule", "state", "attempts", "reason"),
+    *(
+        "id",
+        "event",
+        "event_key",
+        "receipt",
+        "change",
+        "channel",
+        "target",
+        "rule",
+        "state",
+        "attempts",
+        "reason",
+    ),
     *("created_at", "sent_at"),
 ]
 
@@ -185,13 +197,15 @@ class TestWhy:
         before = (await models.list_alerts(limit=9, before=last[0]["id"]))["rows"]
         [story] = await models.why(key="evt_1")
         assert set(ALERT_FIELDS) <= set(listed[0])
-        assert [one["event"] for one in listed] == ["evt_2", "evt_1", "evt_0"]
+        assert [one["event_key"] for one in listed] == ["evt_2", "evt_1", "evt_0"]
         assert [one["change"] for one in story["alerts"]] == [changes[1]]
         assert last == listed[:1]
         assert before == listed[1:]
         assert {name: sent[0][name] for name in ALERT_FIELDS} == {
             "id": sent[0]["id"],
-            "event": "evt_0",
+            "event": ids[0],
+            "event_key": "evt_0",
+            "receipt": "IOE0912345678",
             "change": changes[0],
             "channel": "slack",
             "target": "general",

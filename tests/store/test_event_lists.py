@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from casebell.events import Status, Tag
-from casebell.store import queries
+from casebell.store import walk
 from casebell.store.engine import Store
-from casebell.store.queries import EXPORT_PAGE, EventFilter, EventPage
+from casebell.store.queries import EventFilter
+from casebell.store.walk import EXPORT_PAGE, Page
 from contracts.case_events import RECEIVED_AT, classified_event
 from contracts.decisions import append_classified
 from contracts.writing import writing
@@ -42,11 +43,9 @@ async def append(store: Store, *sent: Any) -> list[int]:
 async def keys(store: Store, limit: int = 50, before: int | None = None, **given: Any) -> list[str]:
     """The keys of a listing."""
     async with store.read() as connection:
-        found = await queries.list_events(
-            connection, EventFilter(**given), limit=limit, before=before
-        )
-        assert await queries.count_events(connection, EventFilter(**given)) >= len(found.events)
-    return [one.key for one in found.events]
+        found = await walk.page_of(connection, EventFilter(**given), limit=limit, before=before)
+        assert await walk.count(connection, EventFilter(**given)) >= len(found.rows)
+    return [one.key for one in found.rows]
 
 
 class TestFilters:
@@ -76,8 +75,8 @@ class TestFilters:
             assert (given, await keys(store, **given)) == (given, expected)
             where = EventFilter(**given)
             async with store.read() as connection:
-                counted = await queries.count_events(connection, where)
-                exported = [one.key async for one in queries.export_events(connection, where)]
+                counted = await walk.count(connection, where)
+                exported = [one.key async for one in walk.export(connection, where)]
             assert (given, counted, exported) == (given, len(expected), expected[::-1])
 
     async def test_marks_in_text(self, store: Store) -> None:
@@ -134,10 +133,8 @@ class TestPages:
             before = None
             async with store.read() as connection:
                 while page := (
-                    await queries.list_events(
-                        connection, EventFilter(**given), limit=3, before=before
-                    )
-                ).events:
+                    await walk.page_of(connection, EventFilter(**given), limit=3, before=before)
+                ).rows:
                     pages += [one.key for one in page]
                     before = page[-1].id
             assert pages == await keys(store, limit=100, **given)
@@ -152,11 +149,8 @@ class TestPages:
         ]
         await append(store, *sent)
         async with store.read() as connection:
-            exported = [one async for one in queries.export_events(connection, EventFilter())]
-            torch = [
-                one.key
-                async for one in queries.export_events(connection, EventFilter(source="torch"))
-            ]
+            exported = [one async for one in walk.export(connection, EventFilter())]
+            torch = [one.key async for one in walk.export(connection, EventFilter(source="torch"))]
         assert [one.key for one in exported] == [f"evt_{n}" for n in range(number)]
         assert torch == [f"evt_{n}" for n in range(0, number, 2)]
 
@@ -165,7 +159,7 @@ class TestPages:
         """An export of nothing, or of whole pages, ends."""
         await append(store, *[classified_event(str(n), body=b"{}") for n in range(number)])
         async with store.read() as connection:
-            exported = [one async for one in queries.export_events(connection, EventFilter())]
+            exported = [one async for one in walk.export(connection, EventFilter())]
         assert len(exported) == number
 
 
@@ -189,8 +183,8 @@ class TestBound:
 
     @pytest.fixture(autouse=True)
     async def _many(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(queries, "SCAN_LIMIT", 7)
-        monkeypatch.setattr(queries, "SCAN_PER_RESULT", 1)
+        monkeypatch.setattr(walk, "SCAN_LIMIT", 7)
+        monkeypatch.setattr(walk, "SCAN_PER_RESULT", 1)
         rare = {0, 1, 3, 40}
         await append(
             store,
@@ -207,27 +201,27 @@ class TestBound:
             ],
         )
 
-    async def page(self, store: Store, limit: int = 5, **given: Any) -> EventPage:
+    async def page(self, store: Store, limit: int = 5, **given: Any) -> Page:
         async with store.read() as connection:
-            return await queries.list_events(connection, EventFilter(**given), limit=limit)
+            return await walk.page_of(connection, EventFilter(**given), limit=limit)
 
     @pytest.mark.parametrize("given", ASIDE, ids=str)
     async def test_going_on_finds_everything(self, store: Store, given: dict[str, Any]) -> None:
         """Pages that go on where the last one stopped looking give everything once."""
         async with store.read() as connection:
             where = EventFilter(**given)
-            expected = [one.key async for one in queries.export_events(connection, where)][::-1]
+            expected = [one.key async for one in walk.export(connection, where)][::-1]
         found: list[str] = []
         stops = 0
         until = given.get("until")
         for _ in range(60):
             page = await self.page(store, **{**given, "until": until})
-            found += [one.key for one in page.events]
+            found += [one.key for one in page.rows]
             if page.looked_back_to is not None:
                 # What came at that very time was looked at: nothing else came with it here.
                 until = page.looked_back_to - 1
                 stops += 1
-            elif len(page.events) == 5:
+            elif len(page.rows) == 5:
                 until = RECEIVED_AT + int(found[-1])
             else:
                 break
@@ -238,7 +232,7 @@ class TestBound:
     async def test_a_full_page_does_not_look_on(self, store: Store) -> None:
         """Where enough was found, nothing is said of the rest."""
         page = await self.page(store, limit=1, until=RECEIVED_AT + 42, text="RARE")
-        assert [one.key for one in page.events] == ["40"]
+        assert [one.key for one in page.rows] == ["40"]
         assert page.looked_back_to is None
 
     async def test_asking_for_more_looks_further(self, store: Store) -> None:
@@ -256,8 +250,8 @@ class TestBound:
         """A cursor goes on along the same way, and the bound counts from there."""
         async with store.read() as connection:
             where = EventFilter(text="rare", since=RECEIVED_AT)
-            page = await queries.list_events(connection, where, limit=5, before=5)
-            assert [one.key for one in page.events] == ["3", "1", "0"]
+            page = await walk.page_of(connection, where, limit=5, before=5)
+            assert [one.key for one in page.rows] == ["3", "1", "0"]
             assert page.looked_back_to is None
-            page = await queries.list_events(connection, where, limit=5, before=30)
-            assert (page.events, page.looked_back_to) == ([], RECEIVED_AT + 28 - 7 + 1)
+            page = await walk.page_of(connection, where, limit=5, before=30)
+            assert (page.rows, page.looked_back_to) == ([], RECEIVED_AT + 28 - 7 + 1)

@@ -23,7 +23,7 @@ from casebell.alerts import (
 from casebell.errors import NotFound, Refusal
 from casebell.events import Case, Flag, Status, Tag
 from casebell.ops_messages import DeliveriesRefused
-from casebell.store import journal, leases, outbox
+from casebell.store import failed, journal, leases, outbox
 from casebell.store.engine import Store
 from casebell.store.schema import alerts, attempts, events
 from casebell.store.schema import cases as cases_table
@@ -433,7 +433,7 @@ class TestRetry:
         alert = await claimed(store)
         await record(store, alert, AlertState.FAILED, REFUSED, may_repeat=True)
         async with writing(store) as connection:
-            await outbox.retry(connection, alert.id, now=NOW + 99, actor="cli")
+            await failed.retry(connection, [alert.id], now=NOW + 99, actor="cli")
         row = await row_of(store, alert)
         assert (row.state, row.not_before, row.reason, row.finished_at) == (
             "pending",
@@ -460,20 +460,20 @@ class TestRetry:
         if state is AlertState.PENDING:
             await record(store, alert, AlertState.FAILED)
             async with writing(store) as connection:
-                await outbox.retry(connection, alert.id, now=NOW, actor="cli")
+                await failed.retry(connection, [alert.id], now=NOW, actor="cli")
         elif state is not AlertState.SENDING:
             await record(store, alert, state)
         before = len(await rows_of(store, journal_table))
         with pytest.raises(Refusal, match=state):
             async with writing(store) as connection:
-                await outbox.retry(connection, alert.id, now=NOW, actor="cli")
+                await failed.retry(connection, [alert.id], now=NOW, actor="cli")
         assert len(await rows_of(store, journal_table)) == before
 
     async def test_unknown(self, store: Store) -> None:
         """There must be such an alert."""
         with pytest.raises(NotFound, match="77"):
             async with writing(store) as connection:
-                await outbox.retry(connection, 77, now=NOW, actor="cli")
+                await failed.retry(connection, [77], now=NOW, actor="cli")
 
 
 async def test_next_due(store: Store) -> None:

@@ -15,6 +15,7 @@ from casebell.alerts import (
 )
 from casebell.events import HeldState, Status, Tag
 from casebell.store import (
+    failed,
     held,
     journal,
     leases,
@@ -23,9 +24,10 @@ from casebell.store import (
     queries,
     refused,
     unit_of_work,
+    walk,
 )
 from casebell.store.engine import Store
-from casebell.store.queries import EventFilter
+from casebell.store.queries import AlertFilter, EventFilter
 from casebell.store.schema import metadata
 from contracts.case_events import (
     RECEIVED_AT,
@@ -103,7 +105,7 @@ Query = Callable[[AsyncConnection], Awaitable[Any]]
 
 def listing(**given: Any) -> Query:
     """A listing of events."""
-    return lambda connection: queries.list_events(connection, EventFilter(**given), limit=50)
+    return lambda connection: walk.page_of(connection, EventFilter(**given), limit=50)
 
 
 _CLAIMED = Alert(
@@ -144,7 +146,7 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     ),
     "find by key": (lambda c: queries.find_events(c, "evt_1"), True),
     "find by number": (lambda c: queries.find_events(c, "1"), True),
-    "list": (lambda c: queries.list_events(c, EventFilter(), limit=5, before=9), False),
+    "list": (lambda c: walk.page_of(c, EventFilter(), limit=5, before=9), False),
     "list by status": (listing(status=Status.DENIED), False),
     "list by receipt": (listing(receipt="IOE0912345678"), True),
     "list by source": (listing(source="parley"), False),
@@ -152,7 +154,7 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "list until": (listing(until=RECEIVED_AT), False),
     "list by status since": (listing(status=Status.DENIED, since=RECEIVED_AT), False),
     "count by status": (
-        lambda c: queries.count_events(c, EventFilter(status=Status.DENIED)),
+        lambda c: walk.count(c, EventFilter(status=Status.DENIED)),
         False,
     ),
     "list by source and status": (listing(source="parley", status=Status.DENIED), False),
@@ -160,18 +162,32 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
         listing(source="a", status=Status.DENIED, receipt="b", since=1, tag=Tag.CARD, text="c"),
         True,
     ),
-    "count by receipt": (lambda c: queries.count_events(c, EventFilter(receipt="b")), True),
-    "count since": (lambda c: queries.count_events(c, EventFilter(since=RECEIVED_AT)), False),
+    "count by receipt": (lambda c: walk.count(c, EventFilter(receipt="b")), True),
+    "count since": (lambda c: walk.count(c, EventFilter(since=RECEIVED_AT)), False),
     "deliveries": (lambda c: queries.deliveries_of(c, 1), False),
     "change": (lambda c: queries.find_change(c, 1), False),
     "events of a change": (lambda c: queries.events_of(c, 1), False),
     "body": (lambda c: queries.body_of(c, 1), False),
     "alerts by state": (
-        lambda c: queries.list_alerts(c, state=AlertState.FAILED, limit=50),
+        lambda c: walk.page_of(c, AlertFilter(state=AlertState.FAILED), limit=50),
         False,
     ),
-    "alerts by change": (lambda c: queries.list_alerts(c, change_id=1, limit=50), False),
-    "alerts": (lambda c: queries.list_alerts(c, limit=50, before=9), False),
+    "alerts by change": (lambda c: walk.page_of(c, AlertFilter(change_id=1), limit=50), False),
+    "alerts": (lambda c: walk.page_of(c, AlertFilter(), limit=50, before=9), False),
+    "alerts over a channel": (
+        lambda c: walk.page_of(c, AlertFilter(channel="slack"), limit=50, before=9),
+        False,
+    ),
+    "alerts since": (lambda c: walk.page_of(c, AlertFilter(since=RECEIVED_AT), limit=50), False),
+    "alerts of a receipt": (lambda c: walk.page_of(c, AlertFilter(receipt="b"), limit=50), True),
+    "alerts outstanding": (
+        lambda c: walk.page_of(c, AlertFilter(outstanding=True, channel="slack"), limit=50),
+        False,
+    ),
+    "next outstanding": (
+        lambda c: failed.next_outstanding(c, AlertFilter(outstanding=True), after=7, limit=50),
+        False,
+    ),
     "attempts": (lambda c: queries.attempts_of(c, 1), False),
     "held by state": (lambda c: held.list_held(c, state=HeldState.HELD, limit=50), False),
     "refused": (lambda c: refused.list_refused(c, limit=50, before=9), False),
@@ -194,7 +210,8 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
 #: A walk through a partial index meets only what waits.
 _PARTIAL = (
     r"(?! USING (COVERING )?INDEX ix_"
-    r"(events_unrouted|held_unnotified|alerts_waiting|refused_proven|refused_unproven|refused_unnotified)\b)"
+    r"(events_unrouted|held_unnotified|alerts_waiting|alerts_outstanding|"
+    r"refused_proven|refused_unproven|refused_unnotified)\b)"
 )
 _WHOLE_TABLE = re.compile(
     rf"SCAN (events|deliveries|held|refused|changes|cases|alerts|attempts|journal)\b{_PARTIAL}"

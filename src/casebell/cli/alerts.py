@@ -1,48 +1,165 @@
-"""`casebell alerts`: who was told, and sending again."""
+"""`casebell alerts`: who was told, sending again, and what remains to be done about what failed."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypedDict, Unpack
 
 import typer
 
 from casebell.alerts import AlertState
-from casebell.cli.options import AsJson, Config, Limit, Number, command_group
+from casebell.cli.options import (
+    AsJson,
+    Config,
+    Format,
+    Limit,
+    Numbers,
+    Out,
+    Receipt,
+    Since,
+    Until,
+    Written,
+    chosen_or_all,
+    command_group,
+    text_option,
+    with_options,
+)
 from casebell.cli.service_client import ServiceClient
-from casebell.cli.terminal import local_time, print_answer, print_rows
+from casebell.cli.terminal import (
+    counted,
+    local_time,
+    print_json,
+    print_line,
+    print_looked_back,
+    print_rows,
+)
 
 app = command_group()
 
 
+class Filters(TypedDict):
+    """The options that narrow a list or an export of alerts."""
+
+    state: Annotated[AlertState | None, typer.Option(help="Only in this state.")]
+    channel: Annotated[str | None, text_option(metavar="NAME", help="Only over this channel.")]
+    receipt: Receipt
+    since: Since
+    until: Until
+
+
+Outstanding = Annotated[
+    bool,
+    typer.Option("--outstanding", help="Only what failed, is no test and was not dismissed."),
+]
+All = Annotated[
+    bool, typer.Option("--all", help="All that are outstanding and that the options leave.")
+]
+
+
 @app.command("list")
+@with_options(Filters)
 def list_alerts(
-    state: Annotated[AlertState | None, typer.Option(help="Only in this state.")] = None,
+    outstanding: Outstanding = False,
     limit: Limit = 50,
     as_json: AsJson = False,
     config: Config = None,
+    **filters: Unpack[Filters],
 ) -> None:
     """Alerts, newest first."""
     client = ServiceClient(config)
-    found, _ = client.listing("list_alerts", state=state, limit=limit)
-    zone = client.timezone
+    found, last = client.listing("list_alerts", limit=limit, outstanding=outstanding, **filters)
+    back, zone = last["looked_back_to"], client.timezone
     print_rows(
         found,
         {
             "ID": "id",
             "CREATED": lambda alert: local_time(alert["created_at"], zone),
-            "EVENT": lambda alert: alert["event"] or alert["kind"],
+            "EVENT": lambda alert: alert["event_key"] or alert["kind"],
             "CHANNEL": "channel",
             "TARGET": "target",
-            "STATE": "state",
+            "STATE": lambda alert: "dismissed" if alert["dismissed_at"] else alert["state"],
             "TRIES": "attempts",
             "REASON": "reason",
             "SENT": lambda alert: local_time(alert["sent_at"], zone),
         },
         as_json=as_json,
-        empty="No alert matches.",
+        empty="No alert matches." if back is None else "None of these matches.",
     )
+    if back is not None:
+        print_looked_back(back, zone, noun="alerts")
+
+
+@app.command("export")
+@with_options(Filters)
+def export(
+    outstanding: Outstanding = False,
+    written: Written = Format.JSONL,
+    out: Out = None,
+    config: Config = None,
+    **filters: Unpack[Filters],
+) -> None:
+    """Everything that matches, oldest first."""
+    # By itself, even where a server runs: this can take minutes of the deliveries' processor.
+    from casebell.cli.export import export_alerts
+    from casebell.settings import load
+
+    export_alerts(load(config), written=written, out=out, outstanding=outstanding, filters=filters)
 
 
 @app.command("retry")
-def retry(number: Number, as_json: AsJson = False, config: Config = None) -> None:
-    """Send a failed alert again."""
-    answer = ServiceClient(config).do("retry_alert", alert_id=number)
-    print_answer(answer, [f"Alert {number} waits to be sent again."], as_json=as_json)
+@with_options(Filters)
+def retry(
+    numbers: Numbers = None,
+    everything: All = False,
+    as_json: AsJson = False,
+    config: Config = None,
+    **filters: Unpack[Filters],
+) -> None:
+    """Send failed alerts again."""
+    answer = _do("retry_alerts", numbers, everything, filters, config)
+    _print_done(answer, AlertState.PENDING, "will be sent again", as_json=as_json)
+    if (left := answer["left"]) and not as_json:
+        print_line(
+            f"{counted(len(left), 'alert')} cannot be sent, as the configuration no longer has the "
+            f"channel or the target: {', '.join(map(str, left))}. `casebell alerts dismiss` closes "
+            "such alerts."
+        )
+
+
+@app.command("dismiss")
+@with_options(Filters)
+def dismiss(
+    numbers: Numbers = None,
+    everything: All = False,
+    as_json: AsJson = False,
+    config: Config = None,
+    **filters: Unpack[Filters],
+) -> None:
+    """Say of failed alerts that nothing remains to be done: they count as failed no longer."""
+    answer = _do("dismiss_alerts", numbers, everything, filters, config)
+    _print_done(answer, AlertState.FAILED, "dismissed, and kept on record", as_json=as_json)
+
+
+def _do(
+    verb: str,
+    numbers: list[int] | None,
+    everything: bool,
+    filters: Filters,
+    config: Path | None,
+) -> Mapping[str, Any]:
+    narrowed = any(value is not None for value in filters.values())
+    ids = chosen_or_all(numbers, everything=everything, narrowed=narrowed)
+    answer: Mapping[str, Any] = ServiceClient(config).do(verb, ids=ids, **filters)
+    return answer
+
+
+def _print_done(answer: Mapping[str, Any], state: AlertState, what: str, *, as_json: bool) -> None:
+    done = answer["alerts"]
+    if as_json:
+        for alert in done:
+            print_json({"alert": alert, "state": state})
+    elif len(done) == 1:
+        print_line(f"Alert {done[0]}: {what}.")
+    elif done or not answer["left"]:
+        print_line(
+            f"{counted(len(done), 'alert')}: {what}." if done else "No failed alert matches."
+        )

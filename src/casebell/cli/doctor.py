@@ -71,7 +71,7 @@ def _layers(config: Path | None) -> Iterator[tuple[str, Fault | None]]:
     if server is None or server.code == 1:
         yield from _doubts(client)
     failed, held = waiting["failed"], waiting["held"]
-    list_failed, list_held = "casebell alerts list --state failed", "casebell held list"
+    list_failed, list_held = "casebell alerts list --outstanding", "casebell held list"
     yield "alerts", Fault(what=f"{failed} failed", then=list_failed) if failed else None
     yield "held", Fault(what=f"{held} could not be understood", then=list_held) if held else None
 

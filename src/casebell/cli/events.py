@@ -1,16 +1,32 @@
 """`casebell events`: what was received."""
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping
-from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Any, TypedDict, Unpack, get_type_hints
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, TypedDict, Unpack
 
 import typer
 
-from casebell.cli.options import AsJson, Config, Key, Limit, command_group, text_option
+from casebell.cli.options import (
+    AsJson,
+    Config,
+    Format,
+    Key,
+    Limit,
+    Out,
+    Receipt,
+    Since,
+    Until,
+    Written,
+    command_group,
+    text_option,
+    with_options,
+)
 from casebell.cli.service_client import ServiceClient
-from casebell.cli.terminal import local_time, print_answer, print_rows, print_to_stderr
+from casebell.cli.terminal import (
+    local_time,
+    print_answer,
+    print_looked_back,
+    print_rows,
+)
 from casebell.events import Status, Tag
 
 app = command_group()
@@ -19,56 +35,23 @@ app = command_group()
 NOT_DECIDED = "not decided yet"
 
 
-class Format(StrEnum):
-    """How an export is written."""
-
-    JSONL = "jsonl"
-    CSV = "csv"
-
-
 class Filters(TypedDict):
     """The options that narrow a list or an export of events."""
 
     source: Annotated[str | None, text_option(metavar="NAME", help="Only from this source.")]
     status: Annotated[Status | None, typer.Option(help="Only with this status.")]
     tag: Annotated[Tag | None, typer.Option(help="Only with this tag.")]
-    receipt: Annotated[
-        str | None, text_option(metavar="NUMBER", help="Only of this receipt number.")
-    ]
-    since: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WHEN",
-            help='Received since: "2026-11-21", "2026-11-21T09:30" (in server.timezone, unless it '
-            'ends in Z or an offset), or "24h".',
-        ),
-    ]
-    until: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="Received before; written alike.")
-    ]
+    receipt: Receipt
+    since: Since
+    until: Until
     text: Annotated[
         str | None,
         text_option(metavar="WORDS", help="The official text contains this, any case."),
     ]
 
 
-def with_filters(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command an option for each of `Filters`, in place of its `**filters`."""
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    options = [
-        inspect.Parameter(name, kind, default=None, annotation=annotation)
-        for name, annotation in get_type_hints(Filters, include_extras=True).items()
-    ]
-    *own, _ = inspect.signature(command).parameters.values()
-    parameters = [*options, *own]
-    # Typer reads both.
-    vars(command)["__signature__"] = inspect.Signature(parameters)
-    command.__annotations__ = {one.name: one.annotation for one in parameters}
-    return command
-
-
 @app.command("list")
-@with_filters
+@with_options(Filters)
 def list_events(
     limit: Limit = 50,
     as_json: AsJson = False,
@@ -95,10 +78,7 @@ def list_events(
         empty="No event matches." if back is None else "None of these matches.",
     )
     if back is not None:
-        print_to_stderr(
-            f"Looked back to {local_time(back, zone)}; older ones may match.",
-            f"Go on with `--until {back}`; `casebell events export` looks through everything.",
-        )
+        print_looked_back(back, zone, noun="events")
 
 
 @app.command("show")
@@ -110,21 +90,19 @@ def show(key: Key, as_json: AsJson = False, config: Config = None) -> None:
 
 
 @app.command("export")
-@with_filters
+@with_options(Filters)
 def export(
-    written: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.JSONL,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A new file; never overwritten.")
-    ] = None,
+    written: Written = Format.JSONL,
+    out: Out = None,
     config: Config = None,
     **filters: Unpack[Filters],
 ) -> None:
     """Everything that matches, oldest first."""
     # By itself, even where a server runs: this can take minutes of the deliveries' processor.
-    from casebell.cli.export import export_to
+    from casebell.cli.export import export_events
     from casebell.settings import load
 
-    export_to(load(config), written=written, out=out, filters=filters)
+    export_events(load(config), written=written, out=out, filters=filters)
 
 
 def _lines(event: Mapping[str, Any], zone: str) -> Iterator[str]:

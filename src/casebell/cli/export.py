@@ -1,17 +1,20 @@
-"""`casebell events export`: everything that matches, as JSON lines or CSV."""
+"""`casebell events export` and `alerts export`: everything that matches, as JSON lines or CSV."""
 
 import asyncio
 import contextlib
 import csv
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 import typer
 
-from casebell.cli.events import Filters, Format
+from casebell.cli.alerts import Filters as AlertFilters
+from casebell.cli.events import Filters as EventFilters
 from casebell.cli.local_service import open_reading
+from casebell.cli.options import Format
 from casebell.cli.terminal import (
     counted,
     json_text,
@@ -22,12 +25,12 @@ from casebell.cli.terminal import (
 )
 from casebell.errors import BadArgument
 from casebell.json_text import encode
-from casebell.service.reading import Reading
+from casebell.service.reading import Export, Reading
 from casebell.settings import Settings
 from casebell.store.new_file import new_file
 
-#: Columns of a CSV export: the fields of an event in docs/contract.md.
-CSV_FIELDS = (
+#: Columns of a CSV export: the fields of an event, and of an alert, in docs/contract.md.
+EVENT_FIELDS = (
     "id",
     "source",
     "key",
@@ -46,15 +49,46 @@ CSV_FIELDS = (
     "deliveries",
     "body_sha256",
 )
+ALERT_FIELDS = (
+    "id",
+    "kind",
+    "event",
+    "event_key",
+    "receipt",
+    "change",
+    "channel",
+    "target",
+    "rule",
+    "urgent",
+    "state",
+    "attempts",
+    "reason",
+    "may_repeat",
+    "created_at",
+    "sent_at",
+    "dismissed_at",
+)
 
 #: Spreadsheets run a cell that begins like this as a formula; some read the wide forms too.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
-#: Events between two looks at the progress.
+#: Rows between two looks at the progress.
 _STEP = 500
 
 
-def export_to(settings: Settings, *, written: Format, out: Path | None, filters: Filters) -> None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Exported:
+    """What is written: its rows, and how many there will be where that can be told at once."""
+
+    noun: str
+    fields: Sequence[str]
+    rows: Callable[[Reading], Export]
+    count: Callable[[Reading], Awaitable[int]] | None
+
+
+def export_events(
+    settings: Settings, *, written: Format, out: Path | None, filters: EventFilters
+) -> None:
     """Write every event that matches, oldest first, to a new file or to standard output.
 
     Raises:
@@ -63,10 +97,39 @@ def export_to(settings: Settings, *, written: Format, out: Path | None, filters:
         OutputFailed: writing stopped half-way; nothing is left of a file.
         ReaderGone: of standard output.
     """
+    # Counting by what no index has takes as long as the export.
+    countable = filters["tag"] is None and filters["text"] is None
+    exported = _Exported(
+        noun="event",
+        fields=EVENT_FIELDS,
+        rows=lambda found: found.export_events(**filters),
+        count=(lambda found: found.count_events(**filters)) if countable else None,
+    )
+    _export(settings, exported, written=written, out=out)
 
+
+def export_alerts(
+    settings: Settings,
+    *,
+    written: Format,
+    out: Path | None,
+    outstanding: bool,
+    filters: AlertFilters,
+) -> None:
+    """The same of alerts."""
+    exported = _Exported(
+        noun="alert",
+        fields=ALERT_FIELDS,
+        rows=lambda found: found.export_alerts(outstanding=outstanding, **filters),
+        count=lambda found: found.count_alerts(outstanding=outstanding, **filters),
+    )
+    _export(settings, exported, written=written, out=out)
+
+
+def _export(settings: Settings, exported: _Exported, *, written: Format, out: Path | None) -> None:
     async def export() -> None:
         async with open_reading(settings) as found:
-            await _write(found, written=written, out=out, filters=filters)
+            await _write(found, exported, written=written, out=out)
 
     try:
         asyncio.run(export())
@@ -74,41 +137,41 @@ def export_to(settings: Settings, *, written: Format, out: Path | None, filters:
         raise typer.BadParameter(error.message) from None
 
 
-async def _write(found: Reading, *, written: Format, out: Path | None, filters: Filters) -> None:
+async def _write(found: Reading, exported: _Exported, *, written: Format, out: Path | None) -> None:
     watched = sys.stderr.isatty() and (out is not None or not sys.stdout.isatty())
-    # Counting by what no index has takes as long as the export.
-    countable = watched and filters["tag"] is None and filters["text"] is None
-    total = await found.count_events(**filters) if countable else None
+    total = await exported.count(found) if watched and exported.count else None
     name = "Standard output" if out is None else str(out)
     # Before a file is made: a filter may be none.
-    async with contextlib.aclosing(found.export_events(**filters)) as events:
+    async with contextlib.aclosing(exported.rows(found)) as rows:
         with _opened(out) as file, status_line(shown=watched) as show:
             with output_errors(name):
-                write = _writer(written, file)
+                write = _writer(written, file, exported.fields)
             done = 0
-            async for event in events:
+            async for row in rows:
                 with output_errors(name):
-                    write(event)
+                    write(row)
                 done += 1
                 if done % _STEP == 0:
                     of = "" if total is None else f" of {total:,}"
-                    show(f"{done:,}{of} events")
+                    show(f"{done:,}{of} {exported.noun}s")
             with output_errors(name):
                 file.flush()
     if watched:
-        print_to_stderr(f"Wrote {counted(done, 'event')}.")
+        print_to_stderr(f"Wrote {counted(done, exported.noun)}.")
 
 
-def _writer(written: Format, file: TextIO) -> Callable[[Mapping[str, Any]], object]:
+def _writer(
+    written: Format, file: TextIO, fields: Sequence[str]
+) -> Callable[[Mapping[str, Any]], object]:
     if written is Format.JSONL:
-        return lambda event: file.write(json_text(event) + "\n")
+        return lambda row: file.write(json_text(row) + "\n")
     table = csv.writer(file)
-    table.writerow(CSV_FIELDS)
+    table.writerow(fields)
     # A file holds the text as it came; a terminal would act on parts of it.
     shown = plain if file.isatty() else str
 
-    def write_row(event: Mapping[str, Any]) -> None:
-        table.writerow([_csv_cell(event[name], shown) for name in CSV_FIELDS])
+    def write_row(row: Mapping[str, Any]) -> None:
+        table.writerow([_csv_cell(row[name], shown) for name in fields])
 
     return write_row
 

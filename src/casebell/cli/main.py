@@ -47,7 +47,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "classify": "Tell what official texts mean.",
         "events": "What was received: list, show, export.",
         "why": "What became of an event, as sentences.",
-        "alerts": "Who was told: list, retry.",
+        "alerts": "Who was told: list, export, retry, dismiss.",
         "held": "What could not be understood: list, release, discard.",
         "refused": "What did not authenticate: list, readmit.",
         "channels": "Ways to reach people: test.",

@@ -1,10 +1,12 @@
 """The options that commands share, and their configuration."""
 
 import contextlib
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -49,6 +51,67 @@ Key = Annotated[str, text_argument(metavar="KEY", help="The source's key, or our
 #: As far as the numbers of rows go.
 MAX_NUMBER = 10**18 - 1
 Number = Annotated[int, typer.Argument(metavar="ID", min=1, max=MAX_NUMBER)]
+
+
+Numbers = Annotated[
+    list[int] | None,
+    typer.Argument(metavar="ID", min=1, max=MAX_NUMBER, help="Which; one or more."),
+]
+
+Receipt = Annotated[str | None, text_option(metavar="NUMBER", help="Only of this receipt number.")]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHEN",
+        help='Since: "2026-11-21", "2026-11-21T09:30" (in server.timezone, unless it ends in Z or '
+        'an offset), or "24h".',
+    ),
+]
+Until = Annotated[str | None, typer.Option(metavar="WHEN", help="Before; written alike.")]
+
+
+class Format(StrEnum):
+    """How an export is written."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+Written = Annotated[Format, typer.Option("--format", help="How to write it.")]
+Out = Annotated[Path | None, typer.Option(metavar="FILE", help="A new file; never overwritten.")]
+
+
+def with_options(options: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for each key of a TypedDict, in place of its `**filters`."""
+
+    def give(command: Callable[..., None]) -> Callable[..., None]:
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        given = [
+            inspect.Parameter(name, kind, default=None, annotation=annotation)
+            for name, annotation in get_type_hints(options, include_extras=True).items()
+        ]
+        *own, _ = inspect.signature(command).parameters.values()
+        parameters = [*given, *own]
+        # Typer reads both.
+        vars(command)["__signature__"] = inspect.Signature(parameters)
+        command.__annotations__ = {one.name: one.annotation for one in parameters}
+        return command
+
+    return give
+
+
+def chosen_or_all(numbers: list[int] | None, *, everything: bool, narrowed: bool) -> list[int]:
+    """The numbers that were named; [] for all.
+
+    Raises:
+        BadParameter: neither or both were asked for, or named ones are narrowed.
+    """
+    chosen = numbers or []
+    if everything == bool(chosen):
+        raise typer.BadParameter("Name them by ID, or write --all.")
+    if chosen and narrowed:
+        raise typer.BadParameter("What narrows --all does not go with IDs.")
+    return chosen
 
 
 def command_group() -> typer.Typer:

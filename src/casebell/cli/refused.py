@@ -5,7 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
-from casebell.cli.options import MAX_NUMBER, AsJson, Config, Limit, command_group, text_option
+from casebell.cli.options import (
+    AsJson,
+    Config,
+    Limit,
+    Numbers,
+    chosen_or_all,
+    command_group,
+    text_option,
+)
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import local_time, print_answer, print_line, print_rows
 
@@ -44,10 +52,7 @@ def list_refused(
 
 @app.command("readmit")
 def readmit(
-    numbers: Annotated[
-        list[int] | None,
-        typer.Argument(metavar="ID", min=1, max=MAX_NUMBER, help="Which; one or more."),
-    ] = None,
+    numbers: Numbers = None,
     everything: Annotated[
         bool, typer.Option("--all", help="All that can be checked again.")
     ] = False,
@@ -56,11 +61,7 @@ def readmit(
     config: Config = None,
 ) -> None:
     """Check refused deliveries again with today's secrets; take in those that authenticate."""
-    chosen = numbers or []
-    if everything == bool(chosen):
-        raise typer.BadParameter("Name the deliveries by ID, or write --all.")
-    if chosen and source is not None:
-        raise typer.BadParameter("--source narrows --all; it does not go with IDs.")
+    chosen = chosen_or_all(numbers, everything=everything, narrowed=source is not None)
     answer = ServiceClient(config).do("readmit_refused", ids=chosen, source=source)
     for one in answer["refused"]:
         print_answer(one, [_sentence(one)], as_json=as_json)

@@ -173,6 +173,14 @@ def print_to_stderr(sentence: str, hint: str = "") -> None:
         typer.echo(f"  {plain(hint)}", err=True)
 
 
+def print_looked_back(back: str, zone: str, *, noun: str) -> None:
+    """Say on standard error how far back a listing looked, and how to look further."""
+    print_to_stderr(
+        f"Looked back to {local_time(back, zone)}; older ones may match.",
+        f"Go on with `--until {back}`; `casebell {noun} export` looks through everything.",
+    )
+
+
 @contextlib.contextmanager
 def status_line(*, shown: bool) -> Iterator[Callable[[str], None]]:
     """A line on standard error that says how far something is; cleared at the end."""

@@ -97,9 +97,11 @@ def _alerts(story: Mapping[str, Any], zone: str) -> Iterator[str]:
     for alert in story["alerts"]:
         reason = f" ({alert['reason']})" if alert["reason"] else ""
         repeat = "; it may have arrived twice" if alert["may_repeat"] else ""
+        closed = alert["dismissed_at"]
+        closed = f"; dismissed {local_time(closed, zone)}" if closed else ""
         yield (
             f"  Alert {alert['id']} to {alert['target']} over {alert['channel']}: "
-            f"{alert['state']}{reason}{repeat}."
+            f"{alert['state']}{reason}{repeat}{closed}."
         )
         for one in alert["tried"]:
             detail = ", ".join(filter(None, (one["reason"], one["detail"])))

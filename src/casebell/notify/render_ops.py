@@ -97,8 +97,9 @@ OPS_TEXTS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
         (
             "Channel {channel} could not deliver to {target}: {reason}.",
             "{detail}",
-            "See what was not sent: casebell alerts list --state failed",
-            "After a fix: casebell channels test {channel}, then casebell alerts retry {alert}",
+            "See what was not sent: casebell alerts list --outstanding --channel {channel}",
+            "After a fix: casebell channels test {channel}",
+            "Then: casebell alerts retry --all --channel {channel}",
         ),
     ),
     StorageFails: (
@@ -133,8 +134,9 @@ OPS_TEXTS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
         "Channel {channel} is gone",
         (
             "Alerts waited for channel {channel}, which is no longer in the configuration.",
-            "They were given up; see them: casebell alerts list --state failed",
-            "Once the channel is back: casebell alerts retry {alert}",
+            "They were given up; see them: casebell alerts list --outstanding --channel {channel}",
+            "Once the channel is back: casebell alerts retry --all --channel {channel}",
+            "If it stays away: casebell alerts dismiss --all --channel {channel}",
         ),
     ),
     ChannelTest: (

@@ -1,20 +1,24 @@
 """What an operator can do to what is stored: one place for the running server and for the CLI."""
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from casebell.clock import Clock
-from casebell.errors import NotFound
+from casebell.errors import NotFound, Refusal
 from casebell.notify.dispatcher import Dispatcher
 from casebell.receive.readmit import Readmissions, choose
 from casebell.receive.release import release
 from casebell.service import Verb
+from casebell.service.filters import Given, alert_filter
 from casebell.settings import Settings
-from casebell.store import held, outbox
-from casebell.store.engine import Store
+from casebell.store import failed, held
+from casebell.store.engine import Connection, Store
 from casebell.store.event_log import EventLog
+
+#: Alerts that one transaction changes.
+AT_A_TIME = 500
 
 
 class Operations:
@@ -45,18 +49,92 @@ class Operations:
     def verbs(self, *, actor: str) -> Mapping[str, Verb]:
         """What may be asked for by name, in somebody's name."""
         return {
-            "retry_alert": partial(self.retry_alert, actor=actor),
+            "retry_alerts": partial(self.retry_alerts, actor=actor),
+            "dismiss_alerts": partial(self.dismiss_alerts, actor=actor),
             "release_held": partial(self.release_held, actor=actor),
             "discard_held": partial(self.discard_held, actor=actor),
             "readmit_refused": partial(self.readmit_refused, actor=actor),
             "test_channel": self.test_channel,
         }
 
-    async def retry_alert(self, *, alert_id: int, actor: str) -> Mapping[str, Any]:
-        """Send a failed alert again."""
-        await self._store.transact(outbox.retry, alert_id, now=self._clock.now(), actor=actor)
-        self._changed()
-        return {"alert": alert_id, "state": "pending"}
+    async def retry_alerts(
+        self, *, ids: Sequence[int] = (), actor: str, **filters: str | None
+    ) -> Mapping[str, Any]:
+        """Send failed alerts again.
+
+        Args:
+            ids: those meant; () means all that are outstanding and match the filters. Of all, those
+                stay failed whose channel or target the configuration no longer has.
+
+        Raises:
+            NotFound: one of `ids` is no alert's; nothing is done then.
+            Refusal: one is not failed, or has nobody to go to; nothing is done then.
+        """
+        return await self._each_failed(
+            failed.retry, ids, filters, actor=actor, may=self._can_be_sent
+        )
+
+    async def dismiss_alerts(
+        self, *, ids: Sequence[int] = (), actor: str, **filters: str | None
+    ) -> Mapping[str, Any]:
+        """Say of failed alerts that nothing remains to be done; chosen as for `retry_alerts`.
+
+        Raises:
+            NotFound, Refusal: as there; a dismissed one is refused, too.
+        """
+        return await self._each_failed(failed.dismiss, ids, filters, actor=actor)
+
+    async def _each_failed(
+        self,
+        do: Callable[..., Awaitable[None]],
+        ids: Sequence[int],
+        filters: Given,
+        *,
+        actor: str,
+        may: Callable[[Any], bool] = lambda _: True,
+    ) -> Mapping[str, Any]:
+        """Do something to failed alerts, a few hundred at a time; deliveries come in between.
+
+        Args:
+            may: whether it may be done to this one.
+        """
+        now = self._clock.now()
+        zone = self._settings().server.timezone
+        where = alert_filter(filters, outstanding=True, timezone=zone, now=now)
+        chosen = list(dict.fromkeys(ids))
+
+        async def named(connection: Connection) -> None:
+            for start in range(0, len(chosen), AT_A_TIME):
+                some = chosen[start : start + AT_A_TIME]
+                await do(connection, some, now=now, actor=actor)
+                for row in await failed.addressees(connection, some):
+                    if not may(row):
+                        raise _nobody_to_go_to(row)
+
+        async def matching(connection: Connection, after: int) -> Sequence[Any]:
+            rows = await failed.next_outstanding(connection, where, after=after, limit=AT_A_TIME)
+            await do(connection, [row.id for row in rows if may(row)], now=now, actor=actor)
+            return rows
+
+        done: list[int] = []
+        left: list[int] = []
+        if ids:
+            await self._store.transact(named)
+            done = chosen
+        else:
+            after = 0
+            while rows := await self._store.transact(matching, after):
+                done += [row.id for row in rows if may(row)]
+                left += [row.id for row in rows if not may(row)]
+                after = rows[-1].id
+        if done:
+            self._changed()
+        return {"alerts": done, "left": left}
+
+    def _can_be_sent(self, row: Any) -> bool:
+        """Whether the configuration has the channel and the target of an alert."""
+        channel = self._dispatcher.channels.by_name.get(row.channel)
+        return channel is not None and row.target in channel.targets
 
     async def release_held(self, *, held_id: int, actor: str) -> Mapping[str, Any]:
         """Try again to understand a held delivery, with today's configuration.
@@ -140,3 +218,11 @@ class Operations:
                 for target, result in results
             ],
         }
+
+
+def _nobody_to_go_to(row: Any) -> Refusal:
+    return Refusal(
+        f"Alert {row.id} has nobody to go to: the configuration no longer has its channel "
+        f"“{row.channel}”, or no longer the target “{row.target}” in it.",
+        hint=f"Bring it back and retry, or `casebell alerts dismiss {row.id}`.",
+    )

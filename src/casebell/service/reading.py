@@ -5,24 +5,20 @@ page or JSON of it.
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from datetime import datetime
-from enum import StrEnum
-from functools import partial
-from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
+from typing import Any, TypeAlias
 
-from casebell.alerts import AlertState
-from casebell.clock import SECOND, Clock, iso
-from casebell.errors import BadArgument, NotFound
-from casebell.events import HeldState, Micros, Status, Tag
-from casebell.service import UnknownCommand, Verb, shapes
-from casebell.settings import parse_duration
-from casebell.store import held, queries, refused
+from casebell.clock import Clock, iso
+from casebell.errors import NotFound
+from casebell.events import HeldState
+from casebell.service import Verb, shapes
+from casebell.service.filters import Given, alert_filter, event_filter, word
+from casebell.store import held, queries, refused, walk
 from casebell.store.engine import Connection, Store
-from casebell.store.queries import EventFilter
-from casebell.uscis.receipts import ReceiptError, canonical
+from casebell.store.queries import AlertFilter, EventFilter
+from casebell.store.walk import Filter
 
-Word = TypeVar("Word", bound=StrEnum)
+#: Rows of an export as values, one by one.
+Export: TypeAlias = AsyncGenerator[Mapping[str, Any], None]
 
 #: Rows of one answer of a server: making JSON of more would keep deliveries waiting.
 MAX_PAGE = 500
@@ -62,17 +58,8 @@ class Reading:
         self, *, limit: int, before: int | None = None, **filters: str | None
     ) -> Mapping[str, Any]:
         """Events, newest first; `looked_back_to` says where older ones were not looked at."""
-        where = self._filter(filters)
-        most = self._most(limit, MAX_PAGE)
-        async with self._store.read() as connection:
-            page = await queries.list_events(
-                connection, where, limit=limit, most=most, before=before
-            )
-        back = page.looked_back_to
-        return {
-            **_page(map(shapes.event, page.events), most=most, limit=limit),
-            "looked_back_to": None if back is None else iso(back),
-        }
+        where = self._events(filters)
+        return await self._listed(where, shapes.event, limit=limit, before=before)
 
     async def show_event(self, *, key: str) -> Sequence[Mapping[str, Any]]:
         """The events that are meant by a key, each with its deliveries and its body.
@@ -102,21 +89,44 @@ class Reading:
             ]
 
     async def list_alerts(
-        self, *, state: str | None = None, limit: int, before: int | None = None
+        self,
+        *,
+        outstanding: bool = False,
+        limit: int,
+        before: int | None = None,
+        **filters: str | None,
     ) -> Mapping[str, Any]:
-        """Alerts, newest first."""
+        """Alerts, newest first.
+
+        Args:
+            outstanding: only what failed, is no test and was not dismissed.
+        """
+        where = self._alerts(filters, outstanding=outstanding)
+        return await self._listed(where, shapes.alert, limit=limit, before=before)
+
+    async def _listed(
+        self,
+        where: Filter,
+        shape: Callable[[Any], Mapping[str, Any]],
+        *,
+        limit: int,
+        before: int | None,
+    ) -> Mapping[str, Any]:
         most = self._most(limit, MAX_PAGE)
-        found = None if state is None else _word(AlertState, state, noun="state")
         async with self._store.read() as connection:
-            rows = await queries.list_alerts(connection, state=found, limit=most, before=before)
-        return _page(map(shapes.alert, rows), most=most, limit=limit)
+            page = await walk.page_of(connection, where, limit=limit, most=most, before=before)
+        back = page.looked_back_to
+        return {
+            **_page(map(shape, page.rows), most=most, limit=limit),
+            "looked_back_to": None if back is None else iso(back),
+        }
 
     async def list_held(
         self, *, state: str | None = HeldState.HELD, limit: int, before: int | None = None
     ) -> Mapping[str, Any]:
         """Held deliveries with their bodies, newest first."""
         most = self._most(limit, HELD_PAGE)
-        found = None if state is None else _word(HeldState, state, noun="state")
+        found = None if state is None else word(HeldState, state, noun="state")
         async with self._store.read() as connection:
             rows = await held.list_held(connection, state=found, limit=most, before=before)
         return _page(map(shapes.held, rows), most=most, limit=limit)
@@ -142,89 +152,44 @@ class Reading:
         async with self._store.read() as connection:
             return await queries.backlog(connection)
 
-    def export_events(self, **filters: str | None) -> AsyncGenerator[Mapping[str, Any], None]:
+    def export_events(self, **filters: str | None) -> Export:
         """Every event that matches, oldest first; filtered as `list_events` is.
 
         Raises:
             BadArgument: at once; a filter cannot be understood.
         """
-        return self._export(self._filter(filters))
+        return self._export(self._events(filters), shapes.event)
 
-    async def _export(self, where: EventFilter) -> AsyncGenerator[Mapping[str, Any], None]:
+    def export_alerts(self, *, outstanding: bool = False, **filters: str | None) -> Export:
+        """The same of alerts."""
+        return self._export(self._alerts(filters, outstanding=outstanding), shapes.alert)
+
+    async def _export(self, where: Filter, shape: Callable[[Any], Mapping[str, Any]]) -> Export:
         async with self._store.read() as connection:
-            async for event in queries.export_events(connection, where):
-                yield shapes.event(event)
+            async for row in walk.export(connection, where):
+                yield shape(row)
 
     async def count_events(self, **filters: str | None) -> int:
         """How many events match; as slow as the export where no index has a part of the filter."""
+        return await self._count(self._events(filters))
+
+    async def count_alerts(self, *, outstanding: bool = False, **filters: str | None) -> int:
+        """The same of alerts."""
+        return await self._count(self._alerts(filters, outstanding=outstanding))
+
+    async def _count(self, where: Filter) -> int:
         async with self._store.read() as connection:
-            return await queries.count_events(connection, self._filter(filters))
+            return await walk.count(connection, where)
+
+    def _events(self, given: Given) -> EventFilter:
+        return event_filter(given, timezone=self._timezone(), now=self._clock.now())
+
+    def _alerts(self, given: Given, *, outstanding: bool) -> AlertFilter:
+        now = self._clock.now()
+        return alert_filter(given, outstanding=outstanding, timezone=self._timezone(), now=now)
 
     def _most(self, limit: int, page: int) -> int:
         return min(limit, page) if self._paged else limit
-
-    def _filter(self, given: Mapping[str, str | None]) -> EventFilter:
-        """The filter of events, of the texts that people write; None is no condition.
-
-        Raises:
-            BadArgument: one cannot be understood.
-            UnknownCommand: there is no filter of this name.
-        """
-        time = partial(moment, timezone=self._timezone(), now=self._clock.now())
-        filters: Mapping[str, Callable[[str], Any]] = {
-            "source": str,
-            "status": partial(_word, Status, noun="status"),
-            "tag": partial(_word, Tag, noun="tag"),
-            "receipt": _receipt,
-            "since": time,
-            "until": time,
-            "text": str,
-        }
-        if not given.keys() <= filters.keys():
-            raise UnknownCommand
-        return EventFilter(
-            **{name: filters[name](text) for name, text in given.items() if text is not None}
-        )
-
-
-def moment(text: str, *, timezone: str, now: Micros) -> Micros:
-    """A point in time as people write it: ISO 8601, or "24h" ago.
-
-    Args:
-        timezone: of a time that names none: the one in which lists show theirs.
-
-    Raises:
-        BadArgument: it is neither.
-    """
-    try:
-        seconds = parse_duration(text)
-    except ValueError:
-        pass
-    else:
-        return now - round(seconds * SECOND)
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadArgument(
-            'Write a date, a time or a length: "2026-11-21", "2026-11-21T09:30:00Z", "24h".'
-        ) from None
-    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(timezone))
-    return round(aware.timestamp() * SECOND)
-
-
-def _word(words: type[Word], given: str, *, noun: str) -> Word:
-    try:
-        return words(given)
-    except ValueError:
-        raise BadArgument(f"There is no such {noun}; known: {', '.join(words)}.") from None
-
-
-def _receipt(given: str) -> str:
-    """A receipt number in any spelling, as it is kept."""
-    try:
-        return canonical(given)
-    except ReceiptError:
-        raise BadArgument("A receipt number is three letters and ten digits.") from None
 
 
 def _page(rows: Iterable[Mapping[str, Any]], *, most: int, limit: int) -> dict[str, Any]:
@@ -255,7 +220,8 @@ async def _explanation(connection: Connection, event: Any) -> Mapping[str, Any]:
         row = await queries.find_change(connection, event.change_id)
         reported = await queries.events_of(connection, event.change_id)
         change = None if row is None else shapes.change(row, events=reported)
-        alerts = await queries.list_alerts(connection, change_id=event.change_id, limit=1_000)
+        of_change = AlertFilter(change_id=event.change_id)
+        alerts = (await walk.page_of(connection, of_change, limit=1_000)).rows
     return {
         "event": shapes.event(event),
         "delivered": await _delivered(connection, event),

@@ -93,7 +93,9 @@ def alert(row: Any) -> dict[str, Any]:
     return {
         "id": row.id,
         "kind": row.kind,
-        "event": row.event_key,
+        "event": row.event_id,
+        "event_key": row.event_key,
+        "receipt": row.receipt,
         "change": row.change_id,
         "channel": row.channel,
         "target": row.target,
@@ -105,6 +107,7 @@ def alert(row: Any) -> dict[str, Any]:
         "may_repeat": row.may_repeat,
         "created_at": iso(row.created_at),
         "sent_at": iso(row.sent_at) if row.sent_at else None,
+        "dismissed_at": iso(row.dismissed_at) if row.dismissed_at else None,
     }
 
 

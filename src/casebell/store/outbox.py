@@ -12,7 +12,6 @@ from sqlalchemy import Row, and_, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.alerts import Alert, AlertKind, AlertState, Message, NewAlert, NextState, SendResult
-from casebell.errors import NotFound, Refusal
 from casebell.events import Case, ClassifiedEvent, Flag, Micros, Status, Tag
 from casebell.ops_messages import from_json
 from casebell.store import journal, leases
@@ -280,40 +279,6 @@ async def known_state_of(
     )
     row = (await connection.execute(statement)).one_or_none()
     return None if row is None else known_state(row)
-
-
-async def retry(connection: AsyncConnection, alert_id: int, *, now: Micros, actor: str) -> None:
-    """Put a failed alert into the outbox again.
-
-    Raises:
-        NotFound: no alert has this id.
-        Refusal: it is not failed.
-    """
-    row = (await connection.execute(select(alerts).where(alerts.c.id == alert_id))).one_or_none()
-    if row is None:
-        raise NotFound(
-            f"There is no alert {alert_id}.", hint="`casebell alerts list` shows the latest."
-        )
-    if row.state != AlertState.FAILED:
-        raise Refusal(
-            f"Alert {alert_id} is {row.state}; only a failed one can be retried.",
-            hint=f"`casebell alerts list --state {row.state}` shows it.",
-        )
-    await connection.execute(
-        alerts.update()
-        .where(alerts.c.id == alert_id)
-        .values(
-            state=AlertState.PENDING,
-            not_before=now,
-            retried_at=now,
-            finished_at=None,
-            reason=None,
-        )
-    )
-    await journal.append(
-        connection,
-        [journal.Entry(at=now, kind="alert.retried", actor=actor, subject=f"alert:{alert_id}")],
-    )
 
 
 async def channels_waiting(connection: AsyncConnection, known: Iterable[str]) -> set[str]:

@@ -1,106 +1,67 @@
-"""Queries of what an operator reads: lists of events and alerts, one event and what became of it.
+"""What operators read: the filters of events and alerts, one event and what became of it."""
 
-A list goes newest first and takes a cursor, never an offset. The cost of a page of events does not
-depend on their number: it scans one index and checks the other conditions of the filter in each
-event. The scan has a limit, and the page says how far back it went. An export scans everything and
-may take minutes.
-"""
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
-
-from sqlalchemy import Column, ColumnElement, Row, Select, func, literal, or_, select, tuple_
+from sqlalchemy import Column, ColumnElement, Row, Select, Table, and_, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.alerts import AlertState
-from casebell.events import Micros, Status, Tag
-from casebell.store.schema import WAITING, alerts, attempts, changes, deliveries, events, held
-
-#: Rows that an export reads at a time.
-EXPORT_PAGE = 500
-#: Events that a page scans if no index covers the filter: about 0.05 s on an ordinary machine, half
-#: of what a person perceives as immediate.
-SCAN_LIMIT = 10_000
-#: Scanned events for each event of the page, if that is more.
-SCAN_PER_RESULT = 200
+from casebell.events import Status, Tag
+from casebell.store.schema import (
+    OUTSTANDING,
+    WAITING,
+    alerts,
+    attempts,
+    changes,
+    deliveries,
+    events,
+    held,
+)
+from casebell.store.walk import Filter
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EventFilter:
-    """The conditions of a listing of events; None is no condition."""
+class EventFilter(Filter):
+    """The conditions of a listing of events; `since` and `until` are of their receipt."""
+
+    table: ClassVar[Table] = events
+    time: ClassVar[Column[Any]] = events.c.received_at
 
     source: str | None = None
     status: Status | None = None
     tag: Tag | None = None
     receipt: str | None = None
-    #: Received at or after, before: UTC microseconds.
-    since: Micros | None = None
-    until: Micros | None = None
     #: Case-insensitive substring of the official text.
     text: str | None = None
 
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """The filter as SQL."""
-        return [
-            *self._of_case(),
-            *(column == value for column, value in self._equal()),
-            *self._within(events.c.received_at),
-            *self._unindexed(),
-        ]
+    def columns(self) -> Select[Any]:
+        """Everything but the body."""
+        return _event_columns()
 
-    def walk(self) -> "_Walk":
-        """The scan for a page: of a receipt's few events, else by time, else by id."""
-        equal = list(self._equal())
-        if self.receipt is not None:
-            # A case has a few dozen events; a few thousand if it is polled for years.
-            driving, long = self._of_case(), False
-        elif self.since is not None or self.until is not None:
-            return _Walk(
-                order=[events.c.received_at, events.c.id],
-                newest=None if self.until is None else (self.until, 0),
-                oldest=None if self.since is None else (self.since, 0),
-                others=[_beside(column) == value for column, value in equal] + self._unindexed(),
-            )
-        else:
-            driving, long = [column == value for column, value in equal[:1]], True
-            equal = equal[1:]
-        return _Walk(
-            order=[events.c.id],
-            driving=driving,
-            others=[
-                *(_beside(column) == value for column, value in equal),
-                *self._within(events.c.received_at + 0),
-                *self._unindexed(),
-            ],
-            long=long,
-        )
+    def few(self) -> list[ColumnElement[bool]]:
+        """The events of a receipt: those of its changes, and those that are undecided.
 
-    def _of_case(self) -> list[ColumnElement[bool]]:
-        """The events of a receipt: those of its changes, and those that are undecided."""
+        A case has a few dozen events; a few thousand if it is polled for years.
+        """
         if self.receipt is None:
             return []
-        of_receipt = select(changes.c.id).where(changes.c.receipt == self.receipt)
-        decided = select(events.c.id).where(events.c.change_id.in_(of_receipt))
+        decided = select(events.c.id).where(events.c.change_id.in_(_changes_of(self.receipt)))
         waiting = select(events.c.id).where(
             events.c.routed_at.is_(None), events.c.receipt == self.receipt
         )
         return [events.c.id.in_(decided.union_all(waiting))]
 
-    def _equal(self) -> Iterator[tuple[Column[Any], object]]:
-        """Columns with one value; first the one that likely has the fewest events."""
+    def equal(self) -> Iterator[tuple[Column[Any], object]]:
+        """Status and source."""
         if self.status is not None:
             yield events.c.status, self.status
         if self.source is not None:
             yield events.c.source, self.source
 
-    def _within(self, column: ColumnElement[Any]) -> Iterator[ColumnElement[bool]]:
-        if self.since is not None:
-            yield column >= self.since
-        if self.until is not None:
-            yield column < self.until
-
-    def _unindexed(self) -> list[ColumnElement[bool]]:
+    def unindexed(self) -> list[ColumnElement[bool]]:
+        """Tag and text."""
         given = []
         if self.tag is not None:
             given.append(events.c.tags.contains(f" {self.tag} ", autoescape=True))
@@ -109,146 +70,50 @@ class EventFilter:
         return given
 
 
-#: A position of the scan: the values of its order columns.
-_Place: TypeAlias = tuple[int, ...]
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Walk:
-    """A scan of one index, from the newest event to the oldest."""
+class AlertFilter(Filter):
+    """The conditions of a listing of alerts; `since` and `until` are of when each was made."""
 
-    #: The order columns; the last is the id.
-    order: list[ColumnElement[Any]]
-    #: Conditions on the columns that precede them in the index.
-    driving: list[ColumnElement[bool]] = field(default_factory=list)
-    #: The scan begins before the first position, and ends with the second.
-    newest: _Place | None = None
-    oldest: _Place | None = None
-    #: Conditions that are checked in each event.
-    others: list[ColumnElement[bool]] = field(default_factory=list)
-    #: Whether it may have more events than the limit of a scan.
-    long: bool = True
+    table: ClassVar[Table] = alerts
+    time: ClassVar[Column[Any]] = alerts.c.created_at
 
-    def over(self, statement: Select[Any]) -> Select[Any]:
-        """The statement for the events of the scan, without the other conditions."""
-        here: ColumnElement[Any] = self.order[0] if len(self.order) == 1 else tuple_(*self.order)
-        bounds = list(self.driving)
-        if self.newest is not None:
-            bounds.append(here < _value(self.newest))
-        if self.oldest is not None:
-            bounds.append(here >= _value(self.oldest))
-        return statement.where(*bounds).order_by(*(column.desc() for column in self.order))
+    state: AlertState | None = None
+    channel: str | None = None
+    #: Of the case that it tells of.
+    receipt: str | None = None
+    change_id: int | None = None
+    #: Failed, no test, and not dismissed: what somebody still has to look at.
+    outstanding: bool = False
 
-    def begun(self, place: _Place) -> "_Walk":
-        """The rest of the scan, behind a position."""
-        return replace(self, newest=min(place, self.newest or place))
+    def columns(self) -> Select[Any]:
+        """Each with its event's key and receipt."""
+        return select(
+            alerts, events.c.key.label("event_key"), events.c.receipt.label("receipt")
+        ).outerjoin(events, events.c.id == alerts.c.event_id)
 
+    def few(self) -> list[ColumnElement[bool]]:
+        """Those of a change, of a receipt, and what is outstanding."""
+        given: list[ColumnElement[bool]] = []
+        if self.change_id is not None:
+            given.append(alerts.c.change_id == self.change_id)
+        if self.receipt is not None:
+            given.append(alerts.c.change_id.in_(_changes_of(self.receipt)))
+        if self.outstanding:
+            given.append(and_(true(), OUTSTANDING))
+        return given
 
-def _value(place: _Place) -> ColumnElement[Any]:
-    return literal(place[0]) if len(place) == 1 else tuple_(*place)
+    def equal(self) -> Iterator[tuple[Column[Any], object]]:
+        """State."""
+        if self.state is not None:
+            yield alerts.c.state, self.state
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EventPage:
-    """A page of events, newest first."""
-
-    events: Sequence[Row[Any]]
-    #: If older events were not scanned: events before this time may match as well.
-    looked_back_to: Micros | None = None
+    def unindexed(self) -> list[ColumnElement[bool]]:
+        """Channel."""
+        return [] if self.channel is None else [alerts.c.channel == self.channel]
 
 
-async def list_events(
-    connection: AsyncConnection,
-    where: EventFilter,
-    *,
-    limit: int,
-    most: int | None = None,
-    before: int | None = None,
-) -> EventPage:
-    """A page of events, newest first: by arrival, or by time of receipt if the filter has a span.
-
-    The two orders differ if a clock was set back.
-
-    Args:
-        connection: for reading.
-        where: the filter.
-        limit: events that are asked for, which determines the length of the scan.
-        most: most events of this page; `limit` by default.
-        before: the id of the last event of the previous page.
-    """
-    walk = where.walk()
-    if before is not None:
-        at = await connection.execute(select(*walk.order).where(events.c.id == before))
-        # An unknown id: the events with lower ids.
-        walk = walk.begun(tuple(at.one_or_none() or (before,) * len(walk.order)))
-    end = None
-    if walk.others and walk.long:
-        end = await _end(connection, walk, look=max(SCAN_LIMIT, SCAN_PER_RESULT * limit))
-    if end is not None:
-        walk = replace(walk, oldest=end)
-    most = limit if most is None else most
-    statement = walk.over(_event_columns().where(*walk.others)).limit(most)
-    found = (await connection.execute(statement)).all()
-    if end is None or len(found) == most:
-        return EventPage(events=found)
-    last = await connection.execute(select(events.c.received_at).where(events.c.id == end[-1]))
-    # One microsecond later: others may have the same time.
-    return EventPage(events=found, looked_back_to=int(last.scalar_one()) + 1)
-
-
-async def _end(connection: AsyncConnection, walk: _Walk, *, look: int) -> _Place | None:
-    """The position of the last event to scan; None if fewer are left.
-
-    It is counted by the index alone, or computed from ids, which have no gaps.
-    """
-    if walk.order == [events.c.id] and not walk.driving:
-        newest = await connection.execute(select(func.coalesce(func.max(events.c.id), 0)))
-        first = int(newest.scalar_one()) if walk.newest is None else walk.newest[0] - 1
-        return (first - look,) if first > look else None
-    statement = walk.over(select(*walk.order)).offset(look).limit(1)
-    beyond = (await connection.execute(statement)).one_or_none()
-    return None if beyond is None else tuple(beyond)
-
-
-def _beside(column: Column[Any]) -> ColumnElement[Any]:
-    """The same text, without its index: the scan uses another one."""
-    return column.concat("")
-
-
-async def export_events(connection: AsyncConnection, where: EventFilter) -> AsyncIterator[Row[Any]]:
-    """Every event that matches, oldest first, a page at a time."""
-    after, last = await _bounds(connection, where)
-    while True:
-        statement = (
-            _event_columns()
-            .where(events.c.id > after, events.c.id <= last, *where.conditions())
-            .order_by(events.c.id)
-            .limit(EXPORT_PAGE)
-        )
-        rows = (await connection.execute(statement)).all()
-        for row in rows:
-            yield row
-        if len(rows) < EXPORT_PAGE:
-            return
-        after = rows[-1].id
-
-
-async def _bounds(connection: AsyncConnection, where: EventFilter) -> tuple[int, int]:
-    """The ids that enclose all events of the filter's span; the first one is excluded.
-
-    They are looked up: times do not rise with ids if the clock was set back.
-    """
-    span = EventFilter(since=where.since, until=where.until)
-    first, last = func.coalesce(func.min(events.c.id), 1), func.coalesce(func.max(events.c.id), 0)
-    asked = select(first, last) if (within := span.conditions()) else select(literal(1), last)
-    lowest, highest = (await connection.execute(asked.where(*within))).one()
-    return int(lowest) - 1, int(highest)
-
-
-async def count_events(connection: AsyncConnection, where: EventFilter) -> int:
-    """How many events match."""
-    statement = select(func.count()).select_from(events).where(*where.conditions())
-    return int((await connection.execute(statement)).scalar_one())
+def _changes_of(receipt: str) -> Select[Any]:
+    return select(changes.c.id).where(changes.c.receipt == receipt)
 
 
 def _event_columns() -> Select[Any]:
@@ -312,30 +177,6 @@ async def events_of(connection: AsyncConnection, change_id: int) -> Sequence[int
     return found
 
 
-async def list_alerts(
-    connection: AsyncConnection,
-    *,
-    state: AlertState | None = None,
-    change_id: int | None = None,
-    limit: int,
-    before: int | None = None,
-) -> Sequence[Row[Any]]:
-    """Alerts, each with its `event_key`, newest first."""
-    statement = (
-        select(alerts, events.c.key.label("event_key"))
-        .outerjoin(events, events.c.id == alerts.c.event_id)
-        .order_by(alerts.c.id.desc())
-        .limit(limit)
-    )
-    if state is not None:
-        statement = statement.where(alerts.c.state == state)
-    if change_id is not None:
-        statement = statement.where(alerts.c.change_id == change_id)
-    if before is not None:
-        statement = statement.where(alerts.c.id < before)
-    return (await connection.execute(statement)).all()
-
-
 async def attempts_of(connection: AsyncConnection, alert_id: int) -> Sequence[Row[Any]]:
     """Every attempt to send an alert, with the message it carried, oldest first."""
     statement = select(attempts).where(attempts.c.alert_id == alert_id)
@@ -343,11 +184,11 @@ async def attempts_of(connection: AsyncConnection, alert_id: int) -> Sequence[Ro
 
 
 async def backlog(connection: AsyncConnection) -> dict[str, int]:
-    """Counts: undecided events, unsent alerts, failed alerts, held deliveries."""
+    """Counts: undecided events, unsent alerts, failed ones outstanding, held deliveries."""
     counts = {
         "unrouted": select(func.count()).select_from(events).where(events.c.routed_at.is_(None)),
         "alerts": select(func.count()).select_from(alerts).where(WAITING),
-        "failed": select(func.count()).select_from(alerts).where(alerts.c.state == "failed"),
+        "failed": select(func.count()).select_from(alerts).where(OUTSTANDING),
         "held": select(func.count()).select_from(held).where(held.c.state == "held"),
     }
     return {

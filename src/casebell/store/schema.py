@@ -232,6 +232,8 @@ cases = Table(
 
 #: Queries repeat this condition word for word, or the partial index below does not serve them.
 WAITING = text("state IN ('pending', 'retrying', 'deferred', 'sending')")
+#: The same of what failed and somebody still has to look at: a failed test was looked at.
+OUTSTANDING = text("state = 'failed' AND kind <> 'test' AND dismissed_at IS NULL")
 
 #: One subject for one target of one channel.
 alerts = Table(
@@ -264,12 +266,19 @@ alerts = Table(
     Column("note", Text),
     # The channel that failed, where this alert stands in for another.
     Column("stands_in_for", Text),
+    # When an operator said that nothing remains to be done about a failed one.
+    Column("dismissed_at", BigInteger),
     # No target hears twice of one subject.
     UniqueConstraint("subject", "channel", "target"),
     # The dispatcher claims by it.
     _partial("ix_alerts_waiting", "channel", "priority", "not_before", "id", where=WAITING.text),
-    # `casebell alerts list --state`, and the count of what failed.
+    # `casebell alerts list --state`.
     Index(None, "state", "id"),
+    # A page, and an export, of `--since` and `--until` begins and ends by it.
+    Index(None, "created_at", "id"),
+    # What failed and is neither a test nor dismissed, nearly always empty: its count, `retry --all`
+    # and `dismiss --all`. With the state, or SQLite would take the index of all states.
+    _partial("ix_alerts_outstanding", "state", "id", where=OUTSTANDING.text),
     # The alerts of a change, for `casebell why`.
     Index(None, "change_id"),
 )

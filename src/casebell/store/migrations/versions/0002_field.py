@@ -1,4 +1,4 @@
-"""What the field taught: refusals without a proof have bounds of their own.
+"""What the field taught: bounds of their own without a proof, alerts closed and by their time.
 
 Revision: 0002
 """
@@ -15,6 +15,7 @@ depends_on = None
 def upgrade() -> None:
     """Add them."""
     _refused()
+    _alerts()
 
 
 def _refused() -> None:
@@ -26,6 +27,13 @@ def _refused() -> None:
     _partial("ix_refused_unproven", "refused", "id", where=unproven)
     unnotified = f"notified_at IS NULL AND {proven}"
     _partial("ix_refused_unnotified", "refused", "source", "id", where=unnotified)
+
+
+def _alerts() -> None:
+    op.add_column("alerts", sa.Column("dismissed_at", sa.BigInteger(), nullable=True))
+    op.create_index(op.f("ix_alerts_created_at_id"), "alerts", ["created_at", "id"])
+    outstanding = "state = 'failed' AND kind <> 'test' AND dismissed_at IS NULL"
+    _partial("ix_alerts_outstanding", "alerts", "state", "id", where=outstanding)
 
 
 def _partial(name: str, table: str, *columns: str, where: str) -> None:
