@@ -215,8 +215,7 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
 #: A walk through a partial index meets only what waits.
 _PARTIAL = (
     r"(?! USING (COVERING )?INDEX ix_"
-    r"(events_unrouted|held_unnotified|conflicts_unnotified|alerts_waiting|refused_proven|refused_unproven|refused_unnotified)\b)"
-    r"(events_unrouted|held_unnotified|alerts_waiting|alerts_outstanding|"
+    r"(events_unrouted|held_unnotified|conflicts_unnotified|alerts_waiting|alerts_outstanding|"
     r"refused_proven|refused_unproven|refused_unnotified)\b)"
 )
 _WHOLE_TABLE = re.compile(
