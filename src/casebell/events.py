@@ -53,7 +53,7 @@ class Tag(StrEnum):
     APPOINTMENT = "appointment"
     #: A card or document is made, mailed, returned.
     CARD = "card"
-    #: The filing was sent back unprocessed; this is not a denial.
+    #: The filing was rejected: sent back, as a rule, without a decision.
     REJECTED = "rejected"
     #: A placeholder: USCIS shows nothing for the case.
     NO_INFO = "no_info"

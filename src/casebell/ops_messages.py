@@ -6,7 +6,6 @@ it reads is `notify.render_ops`'s matter; whom it reaches is `ops_targets`'s.
 
 import json
 from enum import StrEnum
-from hashlib import sha256
 from typing import Any, ClassVar, Union
 
 import msgspec
@@ -75,29 +74,20 @@ class DeliveriesRefused(OpsMessage, frozen=True, kw_only=True, tag="refused"):
 
 
 class ConflictingDelivery(OpsMessage, frozen=True, kw_only=True, tag="conflict"):
-    """A source sent other content under keys that it had used before."""
-
-    frequency = Frequency.HOURLY
+    """A source sent other content under a key that it had used before."""
 
     source: str
-    #: Since the last message.
-    count: int = 1
-    #: The paths of the fields that differ.
-    fields: str = "not recorded"
-    #: Of the latest of them.
     first_event: int
     event: int
 
     @property
     def key(self) -> str:
-        """A source."""
-        return self.source
+        """The later event."""
+        return str(self.event)
 
 
 class ContradictoryStatus(OpsMessage, frozen=True, kw_only=True, tag="status_conflict"):
     """The parts of one delivery contradict each other."""
-
-    frequency = Frequency.HOURLY
 
     source: str
     event: int
@@ -107,9 +97,8 @@ class ContradictoryStatus(OpsMessage, frozen=True, kw_only=True, tag="status_con
 
     @property
     def key(self) -> str:
-        """A source and a contradiction; a digest, for its words come from outside."""
-        words = json.dumps([self.delivered_status, self.event_type])
-        return f"{self.source}:{sha256(words.encode()).hexdigest()[:16]}"
+        """The event."""
+        return str(self.event)
 
 
 class EventUndecided(OpsMessage, frozen=True, kw_only=True, tag="event_undecided"):

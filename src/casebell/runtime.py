@@ -7,12 +7,11 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import casebell
 from casebell.clock import Clock, SystemClock
-from casebell.events import AppendOutcome
 from casebell.notify.alarm import StorageAlarm
 from casebell.notify.clock_watch import follow_journal
 from casebell.notify.delivery_watch import DeliveryWatch
@@ -25,7 +24,7 @@ from casebell.service.reading import Reading
 from casebell.settings import Settings
 from casebell.store import journal, leases, queries
 from casebell.store.engine import Connection, Store
-from casebell.store.event_log import Appended, EventLog
+from casebell.store.event_log import EventLog
 from casebell.store.liveness import Liveness
 from casebell.telemetry import Metrics, get_logger
 from casebell.uscis.classify import classify_text
@@ -79,7 +78,7 @@ class Runtime:
             store=store,
             content_of=in_force.content_of,
             decide=self.router.decide,
-            committed=self._committed,
+            committed=self.router.committed,
         )
         self.refusals = Refusals(
             store=store,
@@ -136,11 +135,6 @@ class Runtime:
         """Whether no loop has ended."""
         loops = self.event_log, self.router.loop, self.dispatcher, self.delivery_watch
         return all(loop.alive for loop in loops)
-
-    def _committed(self, appended: Sequence[Appended]) -> None:
-        self.router.committed(appended)
-        if any(one.outcome is AppendOutcome.CONFLICT for one in appended):
-            self.delivery_watch.wake()
 
     def _changed(self) -> None:
         self.delivery_watch.wake()

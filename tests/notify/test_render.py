@@ -158,8 +158,8 @@ when.""",
                 },
                 "USCIS notice with a deadline",
                 (
-                    "USCIS sent a notice that must be answered in time, such as an intent to deny "
-                    "or revoke."
+                    "USCIS sent a notice that may have to be answered in time, such as an intent "
+                    "to deny or revoke."
                 ),
             ),
             (
@@ -169,7 +169,10 @@ when.""",
                     "text": "Case Was Rejected",
                 },
                 "Filing rejected",
-                "USCIS sent the filing back without deciding it. This is not a denial.",
+                (
+                    "USCIS rejected the filing. Its notice says why, and whether it can be filed "
+                    "again."
+                ),
             ),
             (
                 {

@@ -60,11 +60,38 @@ def test_other_types_assert_nothing(event_type: str, delivered: Status) -> None:
 @pytest.mark.parametrize("delivered", [status for status in Status if status is not Status.OTHER])
 @pytest.mark.parametrize("text", [APPROVED, DENIED, RFE, RESPONSE])
 def test_a_delivered_status_stays_and_a_contradiction_shows(delivered: Status, text: str) -> None:
-    """The text does not overrule it, but its tags count all the same."""
+    """Only a denial overrules good news; the tags of the text count all the same."""
     alone, found = classification_of(text=text), classification_of(delivered, text=text)
-    assert found.status is delivered
     assert (Flag.TEXT_CONFLICT in found.flags) == (alone.status is not delivered)
+    if text == DENIED and delivered is not Status.RFE_ISSUED:
+        assert (found.status, found.tags) == (Status.DENIED, alone.tags)
+        return
+    assert found.status is delivered
     assert found.tags == alone.tags | classification_of(delivered, text=UNKNOWN).tags
+
+
+@pytest.mark.parametrize("event_type", ["", "case.approved"])
+@pytest.mark.parametrize("delivered", ["approved", "Case Approved", "received", "rfe_received"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        DENIED,
+        "Case Approval Was Revoked",
+        "Status Termination Notice Was Mailed",
+        "Case Rejected For Incorrect Fee",
+        "Appeal/Motion Was Dismissed",
+        "We approved your Form I-130. We denied your Form I-485.",
+        "Rechazamos su caso.",
+    ],
+)
+def test_a_text_against_the_case_overrules_good_news(
+    text: str, delivered: str, event_type: str
+) -> None:
+    """Whatever word or type came beside it: nobody is told of an approval that the text denies."""
+    alone = classification_of(text=text, event_type="")
+    found = classification_of(delivered, text=text, event_type=event_type)
+    assert (found.status, found.tags) == (alone.status, alone.tags)
+    assert Flag.TEXT_CONFLICT in found.flags
 
 
 @pytest.mark.parametrize("words", [(), ("other",), ("a category we never met",)])

@@ -23,6 +23,7 @@ REPEAT_WITHIN = 7 * 24 * 3_600.0
 
 RECEIVED, RFE, RESPONSE = Status.RECEIVED, Status.RFE_ISSUED, Status.RFE_RECEIVED
 APPROVED, OTHER = Status.APPROVED, Status.OTHER
+DUE = frozenset({Tag.DEADLINE})
 OCCURRED, OBSERVED = TimeBasis.OCCURRED, TimeBasis.OBSERVED
 
 TITLES = {
@@ -171,6 +172,15 @@ SCENARIOS = [
             ("same", polled(APPROVED, hour=3, text="Your case was approved.")),
         ],
         APPROVED,
+    ),
+    Scenario(
+        "a notice of intent under the status that the case has already",
+        [
+            ("alert", report(RECEIVED)),
+            ("alert", report(RECEIVED, hour=1, text="Intent to Deny", tags=DUE)),
+            ("same", report(RECEIVED, hour=2, text="Intent to deny.", tags=DUE)),
+        ],
+        RECEIVED,
     ),
     Scenario(
         "exactly the coalescing window apart",

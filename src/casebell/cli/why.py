@@ -22,7 +22,7 @@ _FLAGS = {
     Flag.NAIVE_TIME: "its time had no zone and was read as UTC",
     Flag.UNPARSED_TIME: "its time could not be read",
     Flag.STATUS_CONFLICT: "its type and its status disagree; the more urgent one counts",
-    Flag.TEXT_CONFLICT: "its status and its text disagree; the delivered status counts",
+    Flag.TEXT_CONFLICT: "its status and its text disagree; a text against the case counts",
     Flag.LATE: "a later status was known already when it came",
     Flag.UNKNOWN_WORDING: "its wording is new to Casebell, which does not know what it means",
 }
@@ -58,18 +58,8 @@ def _sentences(story: Mapping[str, Any], zone: str) -> Iterator[str]:
         yield f"  As reported, it happened at {local_time(event['occurred_at'], zone)}."
     for flag in event["flags"]:
         yield f"  Note: {_FLAGS.get(flag, f'“{flag}”, {_UNKNOWN}')}."
-    yield from _conflicts(story)
     yield from _decision(story, zone)
     yield from _alerts(story, zone)
-
-
-def _conflicts(story: Mapping[str, Any]) -> Iterator[str]:
-    event = story["event"]
-    for one in story["conflicts"]:
-        other = one["event"] if one["first"] == event["id"] else one["first"]
-        yield f"  It differs from event {other} in: {', '.join(one['fields'])}."
-    if story["conflicts"]:
-        yield "  Fields that say nothing of the case belong in `volatile` of the source."
 
 
 def _decision(story: Mapping[str, Any], zone: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Tells operations of deliveries that were held, refused or in conflict: at once, then hourly.
+"""Tells operations of deliveries that were held or refused: at once, then hourly.
 
 Its state is in the tables, so a restart neither repeats nor drops a message.
 """
@@ -8,9 +8,9 @@ from functools import partial
 
 from casebell.clock import Clock
 from casebell.loops import Loop
-from casebell.ops_messages import ConflictingDelivery, DeliveriesHeld, DeliveriesRefused, OpsMessage
+from casebell.ops_messages import DeliveriesHeld, DeliveriesRefused, OpsMessage
 from casebell.ops_targets import OpsTargets, subject_of
-from casebell.store import conflicts, held, refused
+from casebell.store import held, refused
 from casebell.store.engine import Connection, Store
 from casebell.store.ops import known_subjects, notify
 from casebell.telemetry import Log, Metrics
@@ -22,7 +22,7 @@ CHECK_EVERY = 10.0
 class DeliveryWatch(Loop):
     """Finds deliveries that operations were not told of; start it with `async with`.
 
-    Wake it when a delivery was held, refused or in conflict.
+    Wake it when a delivery was held or refused.
 
     Args:
         ops: returns the targets of operations in force.
@@ -91,16 +91,6 @@ async def _found(connection: Connection) -> dict[OpsMessage, Callable[..., Await
         found[message] = partial(
             held.mark_told, source=row.source, reason=row.reason, last=row.last
         )
-    for row in await conflicts.unnotified(connection):
-        fields = await conflicts.fields_of(connection, row.source, last=row.event_id)
-        conflict = ConflictingDelivery(
-            source=row.source,
-            count=row.number,
-            fields=", ".join(fields),
-            first_event=row.first_event,
-            event=row.event_id,
-        )
-        found[conflict] = partial(conflicts.mark_told, source=row.source, last=row.event_id)
     for row in await refused.rising(connection):
         rise = DeliveriesRefused(source=row.source, count=row.number)
         found[rise] = partial(refused.mark_told, source=row.source, last=row.last)

@@ -88,13 +88,14 @@ HEADLINES: tuple[Headline, ...] = (
     Headline(
         Tag.DEADLINE,
         "USCIS notice with a deadline",
-        "USCIS sent a notice that must be answered in time, such as an intent to deny or revoke.",
+        "USCIS sent a notice that may have to be answered in time, such as an intent to deny or "
+        "revoke.",
     ),
     Headline(Status.DENIED, "Case denied", "USCIS denied the case."),
     Headline(
         Tag.REJECTED,
         "Filing rejected",
-        "USCIS sent the filing back without deciding it. This is not a denial.",
+        "USCIS rejected the filing. Its notice says why, and whether it can be filed again.",
     ),
     Headline(
         Tag.ADVERSE,

@@ -28,6 +28,12 @@ _URGENCY = (
     Status.OTHER,
 )
 
+#: What a text that goes against the case overrules: nobody is told of an approval that it denies.
+_FRIENDLY = frozenset(
+    {Status.APPROVED, Status.RECEIVED, Status.RFE_RECEIVED, Status.INTERVIEW_SCHEDULED}
+)
+_AGAINST = frozenset({Tag.ADVERSE, Tag.REJECTED})
+
 #: The tags that every event of a status carries, whatever its text.
 IMPLIED_TAGS: Mapping[Status, frozenset[Tag]] = MappingProxyType(
     {
@@ -148,11 +154,13 @@ def _combine(
     delivered = min(asserted, key=_URGENCY.index, default=None)
     silent = delivered in (None, Status.OTHER)
     status = certain if silent and certain is not None else delivered or Status.OTHER
+    overruled = certain is not None and certain is not status
+    if reading is not None and status in _FRIENDLY and reading.tags & _AGAINST:
+        status, overruled = reading.status, True
 
     flags = set()
     if len(set(asserted)) > 1:
         flags.add(Flag.STATUS_CONFLICT)
-    overruled = certain is not None and certain is not status
     if overruled or any(_contradicts(meaning, certain) for meaning in meanings):
         flags.add(Flag.TEXT_CONFLICT)
 

@@ -17,7 +17,8 @@ from casebell.clock import SECOND
 from casebell.events import Change, ClassifiedEvent, Micros, Status, Tag, TimeBasis
 from casebell.uscis.sentences import text_key as key_of_text
 
-#: Two reports with equal states tell the same: the status, and for `other` the normalised text.
+#: Two reports with equal states tell the same: the status, and the normalised text of `other` or
+#: of a deadline under another status.
 _State: TypeAlias = tuple[str, ...]
 #: A known change and its state.
 _Known: TypeAlias = tuple[Change, _State]
@@ -159,7 +160,9 @@ def _state(status: Status, tags: Set[Tag], text_key: str) -> _State:
     """The state of a report; equal states tell the same."""
     if is_placeholder(status, tags):
         return _NO_INFO
-    return (status, text_key) if status is Status.OTHER else (status,)
+    # A notice of intent that came as "received" is no second report of the receipt.
+    hidden = Tag.DEADLINE in tags and status is not Status.RFE_ISSUED
+    return (status, text_key) if status is Status.OTHER or hidden else (status,)
 
 
 def _gap(report: _Report, change: Change) -> Micros:

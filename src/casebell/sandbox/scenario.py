@@ -84,7 +84,7 @@ async def _rejected(demo: DemoEnvironment) -> Lines:
     answer = await deliver(demo, fixtures.REJECTED, "200 stored", key="evt-2001")
     yield "posted", f"category “Rejected”, with the shared secret → {answer}"
     arrivals = await urgent_alerts(demo, "Filing rejected · WAC******2301")
-    says = "USCIS sent the filing back without deciding it. This is not a denial."
+    says = "USCIS rejected the filing. Its notice says why, and whether it can be filed again."
     expect_text(arrivals, says=says, never=["denied"])
     yield "told", recipients_and_times(arrivals, answer.posted_at)
     yield "message", f"“{says}”"
@@ -335,7 +335,7 @@ SCENARIO: tuple[Step, ...] = (
     Step(title="Parley reports a Request for Evidence", play=_good),
     Step(title="The same delivery comes again", play=_duplicate),
     Step(title="The same change under another type and id", play=_same_change),
-    Step(title="Torch reports a rejected filing, which is not a denial", play=_rejected),
+    Step(title="Torch reports a rejected filing, which counts as no denial", play=_rejected),
     Step(title="Torch reports a change without an event id", play=_without_id),
     Step(title="Routine news that no rule sends anywhere", play=_nobody),
     Step(title="Forged, unsigned and damaged deliveries", play=_forged),

@@ -12,7 +12,7 @@ from casebell.errors import NotFound
 from casebell.events import HeldState
 from casebell.service import Verb, shapes
 from casebell.service.filters import Given, alert_filter, event_filter, word
-from casebell.store import conflicts, held, queries, refused, walk
+from casebell.store import held, queries, refused, walk
 from casebell.store.engine import Connection, Store
 from casebell.store.queries import AlertFilter, EventFilter
 from casebell.store.walk import Filter
@@ -225,7 +225,6 @@ async def _explanation(connection: Connection, event: Any) -> Mapping[str, Any]:
     return {
         "event": shapes.event(event),
         "delivered": await _delivered(connection, event),
-        "conflicts": list(map(shapes.conflict, await conflicts.of_event(connection, event.id))),
         "change": change,
         "alerts": [
             {

@@ -8,7 +8,7 @@ docs/decisions/upstream.md, D1, D2, D11 and D12.
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -50,6 +50,8 @@ class _Row:
     unless: re.Pattern[str] | None
     #: It replaces the row of an earlier sentence.
     decisive: bool
+    #: What it replaces beyond that: a "step" against the case, a "deadline".
+    undoes: frozenset[str]
 
     def matches(self, padded: str) -> bool:
         """Whether it matches a statement, given with a blank at either end."""
@@ -64,6 +66,8 @@ class _Table:
 
     whole: tuple[_Row, ...]
     rows: tuple[_Row, ...]
+    #: It matches a statement that casts doubt on an approval.
+    doubt: _Row
 
 
 _UNKNOWN = Reading(status=Status.OTHER, tags=frozenset(), certain=False, row=UNKNOWN)
@@ -96,7 +100,7 @@ def _classify(text: str) -> Reading:
         for row in _table().whole:
             if row.matches(padded):
                 return row.reading
-    reading = _settle(row for line in sentences(plain) for row in _read(line))
+    reading = _settle([_read(sentence) for sentence in sentences(plain)])
     if len(plain) > READ_LIMIT and reading.certain:
         return Reading(status=reading.status, tags=reading.tags, certain=False, row=reading.row)
     return reading
@@ -106,53 +110,85 @@ def _classify(text: str) -> Reading:
 _CARRIES_ON = r"(?!(?:not|no|never|nor|nothing|none|neither|without|which|that|who|whose)\\b)\\w+"
 
 
+#: What tells of a step against the case.
+_AGAINST = frozenset({Tag.ADVERSE, Tag.REJECTED})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Sentence:
+    """What the table makes of a sentence."""
+
+    #: The rows that its statements match, in order; each with whether it is an aside.
+    found: tuple[tuple[_Row, bool], ...]
+    #: Whether it holds a word against the case that nothing undoes.
+    doubtful: bool
+
+
 @lru_cache(maxsize=1024)
-def _read(sentence: str) -> tuple[tuple[_Row, bool], ...]:
-    """The rows that a sentence's statements match, in order; each with whether it is an aside."""
+def _read(sentence: str) -> _Sentence:
+    table = _table()
     found = []
+    doubtful = False
     for statement, aside in statements(sentence):
         padded = f" {statement} "
-        row = next((row for row in _table().rows if row.matches(padded)), None)
+        row = next((row for row in table.rows if row.matches(padded)), None)
+        doubtful = doubtful or table.doubt.matches(padded)
+        if row is None:
+            continue
         # An aside tells of the past or of reasons; only an open deadline in it is worth an alert.
-        if row is not None and (not aside or Tag.DEADLINE in row.reading.tags):
+        due = Tag.DEADLINE in row.reading.tags
+        if not aside or due:
             found.append((row, aside))
-    return tuple(found)
+        if aside and (row.reading.tags & _AGAINST or (due and row.reading.status is Status.OTHER)):
+            doubtful = True
+    return _Sentence(found=tuple(found), doubtful=doubtful)
 
 
-def _settle(found: Iterable[tuple[_Row, bool]]) -> Reading:
+def _settle(read: Sequence[_Sentence]) -> Reading:
     """The first row counts, unless a later decisive one replaces it.
 
     Safe where texts contradict themselves: an approval beside a denial, revocation or rejection is
-    neither, and an aside never replaces a decision.
+    neither, an aside never replaces a decision, and what must not be missed stands until something
+    undoes it.
     """
     current: Reading | None = None
     verdicts: set[Status] = set()
-    for row, aside in found:
+    for row, aside in (each for sentence in read for each in sentence.found):
         new = row.reading
         if not aside:
             verdicts.add(new.status)
         if current is None:
             current = new
-        elif not row.decisive or (aside and Tag.DECISION in current.tags):
-            continue
-        elif _overturns(current, new):
-            current = _MIXED
-        else:
-            current = new
+        elif not (aside and Tag.DECISION in current.tags):
+            current = _next(current, row)
     if current is None:
         return _UNKNOWN
     # However far apart in the text, and whatever is between them.
     if verdicts >= _BOTH and current.status in _BOTH:
         return _MIXED
+    if current.status is Status.APPROVED and any(sentence.doubtful for sentence in read):
+        return _MIXED
     return current
 
 
+def _next(current: Reading, row: _Row) -> Reading:
+    """What holds once another row is read."""
+    new = row.reading
+    if current.tags & _AGAINST:
+        if not row.decisive:
+            return current
+        if new.status is Status.APPROVED:
+            return _MIXED
+        again = new.tags & _AGAINST and current.status is not Status.DENIED
+        return new if again or "step" in row.undoes or Tag.DEADLINE in new.tags else current
+    if new.tags & _AGAINST:
+        return new
+    if Tag.DEADLINE in current.tags and not new.tags & {Tag.DEADLINE, Tag.DECISION}:
+        return new if "deadline" in row.undoes else current
+    return new if row.decisive else current
+
+
 _BOTH = frozenset({Status.APPROVED, Status.DENIED})
-
-
-def _overturns(old: Reading, new: Reading) -> bool:
-    """Whether an approval follows a statement that contradicts it."""
-    return new.status is Status.APPROVED and bool({Tag.ADVERSE, Tag.REJECTED} & old.tags)
 
 
 @cache
@@ -166,6 +202,7 @@ def _table() -> _Table:
     return _Table(
         whole=tuple(row for row, whole in compiled if whole),
         rows=tuple(row for row, whole in compiled if not whole),
+        doubt=_compile(data["doubt"], words),
     )
 
 
@@ -181,6 +218,7 @@ def _compile(row: dict[str, object], words: dict[str, str]) -> _Row:
         says=_pattern(says, words),
         unless=_pattern(unless, words) if unless else None,
         decisive=bool(row.get("decisive", False)),
+        undoes=frozenset(_strings(row.get("undoes", []))),
     )
 
 

@@ -18,6 +18,8 @@ READ_LIMIT = 8_000
 #: `html.unescape` cannot read a numeric entity of thousands of digits; none has more than seven.
 _ENDLESS = re.compile(r"&#[0-9]{8,}")
 _BLOCK_TAG = re.compile(r"</?(?:p|div|h[1-6]|[uo]l|li|table|t[drh])\b[^<>]*>", re.IGNORECASE)
+#: Where a description begins on a line of its own, below its title.
+_NEXT_LINE = re.compile(r"\n\s*(?=(?:We|On|As of|Your|El|En|Al|Le|Su|[A-Z][a-z]+[aei]mos)\b)")
 _BREAK_TAG = re.compile(r"<[bh]r\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"<[/!a-z][^<>]*>", re.IGNORECASE)
 _APOSTROPHES = re.compile("[\u0027\u0060\u00b4\u2018\u2019\u201b\u02bc\u02b9\u2032\uff07]")
@@ -46,6 +48,8 @@ def plain_text(text: str) -> str:
     text = decoded(text)
     if "<" in text:
         text = _TAG.sub("", _BREAK_TAG.sub(" ", _BLOCK_TAG.sub(". ", text)))
+    if "\n" in text:
+        text = _NEXT_LINE.sub(". ", text)
     text = _APOSTROPHES.sub("", text)
     if not text.isascii():
         text = _INVISIBLE.sub("", unicodedata.normalize("NFKD", text))
@@ -151,7 +155,10 @@ _SIDE_FORMS = {
     "n-445": "oath ceremony notice",
 }
 #: A full stop ends a sentence, except inside "U.S.".
-_STOP = re.compile(r"[.!?;\u2022|](?= |$)(?<!\.\w.)")
+_STOP = re.compile(
+    r"[.!?;\u2022|](?= |$)(?<!\.\w.)"
+    r"| [\u2013\u2014-]+ (?=(?:we|on|as of|your|uscis|el|en|al|le|su|[a-z]+[aei]mos)\b)"
+)
 
 
 def sentences(plain: str) -> Iterator[str]:
@@ -211,11 +218,24 @@ _POSSIBLE = re.compile(
     r"\b(?:may|might|would|could(?! not\b)|can(?! not\b)|pueden?|podrian?|podran?)\b"
 )
 _PLANNED = re.compile(r"\b(?:will|shall|sera|seran|enviaremos|notificaremos|informaremos)\b")
+#: Announced against the case without a condition: this is news of its own.
+_AHEAD = re.compile(
+    r"\b(?:(?:will|shall) (?:also |now |soon |then )?(?:be )?(?:automatically )?"
+    r"(?:den(?:y|ied)|revoked?|terminated?|reject(?:ed)?|rescind(?:ed)?|dismiss(?:ed)?)"
+    r"|ser(?:a|an) (?:denegad|revocad|terminad|rechazad|rescindid|desestimad)[oa]s?"
+    r"|(?:denegar|revocar|terminar|rechazar|rescindir|desestimar)(?:a|an|emos))\b"
+)
+_NOT_REOPENED = re.compile(
+    r"\b(?:(?:will|shall) not (?:be )?(?:reopen|reconsider)(?:ed)?"
+    r"|no (?:ser(?:a|an) )?(?:reabri|reconsidera)(?:remos|ra|ran|d[oa]s?))\b"
+)
 
 
 def statements(sentence: str) -> Iterator[tuple[str, bool]]:
     """The statements of a sentence as words, each with whether it is an aside."""
-    said = _CONDITION.split(sentence, maxsplit=1)[0]
+    said, *conditions = _CONDITION.split(sentence, maxsplit=1)
+    if not conditions:
+        said = _NOT_REOPENED.sub("not reopened", _AHEAD.sub("action ahead", said))
     asides: list[str] = []
     if leading := _LEADING_ASIDE.match(said):
         asides.append(leading[1])

@@ -16,7 +16,6 @@ def upgrade() -> None:
     """Add them."""
     _refused()
     _alerts()
-    _conflicts()
 
 
 def _refused() -> None:
@@ -35,23 +34,6 @@ def _alerts() -> None:
     op.create_index(op.f("ix_alerts_created_at_id"), "alerts", ["created_at", "id"])
     outstanding = "state = 'failed' AND kind <> 'test' AND dismissed_at IS NULL"
     _partial("ix_alerts_outstanding", "alerts", "state", "id", where=outstanding)
-
-
-def _conflicts() -> None:
-    op.create_table(
-        "conflicts",
-        sa.Column("event_id", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("first_event", sa.BigInteger(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("fields", sa.Text(), nullable=False),
-        sa.Column("notified_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="fk_conflicts_event_id"),
-        sa.ForeignKeyConstraint(["first_event"], ["events.id"], name="fk_conflicts_first_event"),
-        sa.PrimaryKeyConstraint("event_id", name="pk_conflicts"),
-    )
-    op.create_index("ix_conflicts_first_event", "conflicts", ["first_event"])
-    unnotified = "notified_at IS NULL"
-    _partial("ix_conflicts_unnotified", "conflicts", "source", "event_id", where=unnotified)
 
 
 def _partial(name: str, table: str, *columns: str, where: str) -> None:

@@ -1,0 +1,107 @@
+"""No text that goes against a case is read as good news: the worst fault that there is."""
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casebell.events import Status, Tag
+from casebell.notify.render import HEADLINES, headline_of
+from casebell.route.classification import classify_fields
+from casebell.uscis.classify import Reading, classify_text
+from uscis.corpus import rows
+
+ADVERSE = rows("adverse.tsv")
+#: What comes of a step against the case: a tag, or the status `denied`, which has one.
+AGAINST = frozenset({Tag.ADVERSE, Tag.REJECTED, Tag.DEADLINE})
+#: Good or indifferent news that a text may hold beside.
+FRIENDLY = (
+    "Case Was Approved",
+    "Case Was Approved And My Decision Was Emailed",
+    "We approved your Form I-130, Petition for Alien Relative, Receipt Number IOE0900000000",
+    "We are pleased to inform you that we approved your case",
+    "Aprobamos su caso",
+    "Emitió Decisión de Aprobación En El Caso",
+    "Case Was Received and A Receipt Notice Was Sent",
+    "Response To USCIS' Request For Evidence Was Received",
+    "We scheduled an interview for your case",
+    "Entrevista Programada",
+    "Card Was Produced",
+    "Fees Were Waived",
+    "Case Is Being Actively Reviewed By USCIS",
+    "CASE STATUS",
+)
+#: Status and tags of headlines that reassure.
+GOOD_NEWS = {
+    row.title
+    for row in HEADLINES
+    if row.when in (Status.APPROVED, Status.RECEIVED, Status.RFE_RECEIVED, Tag.CARD)
+}
+
+
+def texts(sentence: str) -> Iterator[str]:
+    """The sentence beside good news, before it and after it, on lines and in headings."""
+    stop = sentence.rstrip(".") + "."
+    yield from (sentence, sentence.upper(), f"<p>{sentence}</p>", f"Case status: {sentence}")
+    for friendly in FRIENDLY:
+        yield f"{friendly}. {sentence}"
+        yield f"<h1>{friendly}</h1><p>{sentence}</p>"
+        if not friendly.endswith("Reopened"):
+            yield f"{stop} {friendly}."
+            yield f"{stop}\n{friendly}"
+
+
+def is_bad_news(reading: Reading) -> bool:
+    """Whether somebody who must hear of bad news hears of it."""
+    return bool(AGAINST & reading.tags) and reading.status is not Status.APPROVED
+
+
+@pytest.mark.parametrize("row", ADVERSE, ids=lambda row: row["sentence"])
+def test_a_text_against_the_case_reads_as_such(row: dict[str, str]) -> None:
+    """Whatever stands beside it. Only an approval after an intent says that all went well."""
+    wrong = [
+        (text, reading)
+        for text in texts(row["sentence"])
+        for reading in [classify_text(text)]
+        if not is_bad_news(reading)
+        and not (row["kind"] == "intended" and text.startswith(row["sentence"].rstrip(".")))
+        and not (row["kind"] == "ended" and reading.status is not Status.APPROVED)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("row", ADVERSE, ids=lambda row: row["sentence"])
+def test_no_word_or_type_beside_it_makes_good_news_of_it(row: dict[str, str]) -> None:
+    """The text decides: over the delivered status, the category and the event's type."""
+    if row["kind"] == "ended":
+        return
+    for word, event_type in itertools.product(
+        ("approved", "Case Approved", "received", "rfe_received", "other", ""),
+        ("case.approved", "case.received", ""),
+    ):
+        found = classify_fields(
+            event_type=event_type,
+            words=(word,) if word else (),
+            text=row["sentence"],
+            categories={},
+        )
+        assert headline_of(found.status, found.tags, found.flags).title not in GOOD_NEWS
+        assert AGAINST & found.tags
+        assert found.status is not Status.APPROVED or row["kind"] == "intended"
+
+
+@given(
+    sentence=st.sampled_from([row["sentence"] for row in ADVERSE if row["kind"] != "intended"]),
+    before=st.lists(st.sampled_from(FRIENDLY), max_size=3),
+    after=st.lists(st.sampled_from(FRIENDLY), max_size=3),
+    mark=st.sampled_from([". ", ".\n", "\n", " - ", "; ", ", ", " and ", ", but ", " However, "]),
+    reason=st.sampled_from(["", "because ", "which means that ", "after "]),
+)
+def test_no_mixture_with_good_news_reads_as_approved(
+    sentence: str, before: list[str], after: list[str], mark: str, reason: str
+) -> None:
+    """Glued together in any way, and whether it is said outright or as a reason."""
+    text = mark.join([*before, reason + sentence.rstrip("."), *after])
+    assert classify_text(text).status is not Status.APPROVED
