@@ -125,8 +125,21 @@ def test_what_reassures_on_purpose_reads_nothing_else_away() -> None:
     """A text that has more to say than the entry's own is read by the table."""
     wordings = Wordings([entry("Case Was Denied", status=Status.RECEIVED, tags=())])
     worse = "Case Was Denied. We sent you a notice of intent to revoke the approval."
-    assert classify_text(worse).tags == {Tag.DEADLINE}
+    assert classify_text(worse).tags == {Tag.DEADLINE, Tag.ADVERSE, Tag.DECISION}
     assert wordings.read(worse) == classify_text(worse)
+
+
+def test_a_new_text_with_a_word_against_the_case_can_be_mended(read: ReadConfig) -> None:
+    """The table takes it for adverse; who wrote the entry knows better, and `check` says it."""
+    text = "Refusal Of The Blue Phase"
+    alone = classify_text(text)
+    assert not alone.known
+    assert alone.tags == {Tag.ADVERSE}
+    wordings = Wordings([entry(text, status=Status.OTHER, tags=())])
+    assert wordings.read(text).tags == set()
+    (warning,) = remarked(read, f'"{text}"', 'status = "other"')
+    assert warning.startswith("wordings[1] makes other of a text that Casebell reads as other (adv")
+    assert remarked(read, f'"{text}"', 'status = "other"\ntags = ["adverse"]') == []
 
 
 def test_check_says_more(read: ReadConfig) -> None:

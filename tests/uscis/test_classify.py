@@ -87,7 +87,7 @@ def test_a_description_reads_as_its_title() -> None:
     wrong = [
         (title, description)
         for title, description in descriptions()
-        if said(description) != said(title)
+        if said(description) != said(title) or not classify_text(description).known
     ]
     assert wrong == []
 

@@ -101,7 +101,7 @@ def remarks(wordings: Sequence[Wording]) -> Iterator[str]:
                     f"{place} makes {_spelled(reading)} of a text that Casebell reads as "
                     f"{_spelled(known)}: rules for the latter do not hear of it."
                 )
-            elif _meaning(known) == _meaning(reading):
+            elif known.known and _meaning(known) == _meaning(reading):
                 yield f"{place} says what Casebell knows by itself, and can go."
         if wide := next(_others_that_fit(wording), None):
             yield (
@@ -138,9 +138,10 @@ def _others_that_fit(wording: Wording) -> Iterator[str]:
 
 
 def _known(wording: Wording) -> list[Reading]:
-    """How the table reads the texts of an entry, where it knows them."""
+    """How the table reads the texts of an entry, where it knows them or a word in them."""
     plain = [text for text in wording.says if expressions.inside(text) is None]
-    return [known for text in plain if (known := classify_text(text)).known]
+    readings = map(classify_text, plain)
+    return [reading for reading in readings if reading.known or reading.tags]
 
 
 def _reading(wording: Wording, number: int) -> Reading:

@@ -9,7 +9,7 @@ docs/decisions/upstream.md, D1, D2, D11 and D12.
 import re
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.resources import files
 
@@ -71,6 +71,8 @@ class _Table:
 
 
 _UNKNOWN = Reading(status=Status.OTHER, tags=frozenset(), certain=False, row=UNKNOWN)
+#: The same where a word against the case is among them.
+_UNKNOWN_STEP = replace(_UNKNOWN, tags=frozenset({Tag.ADVERSE}))
 _MIXED = Reading(
     status=Status.OTHER,
     tags=frozenset({Tag.DECISION, Tag.ADVERSE}),
@@ -102,7 +104,7 @@ def _classify(text: str) -> Reading:
                 return row.reading
     reading = _settle([_read(sentence) for sentence in sentences(plain)])
     if len(plain) > READ_LIMIT and reading.certain:
-        return Reading(status=reading.status, tags=reading.tags, certain=False, row=reading.row)
+        return replace(reading, certain=False)
     return reading
 
 
@@ -162,7 +164,7 @@ def _settle(read: Sequence[_Sentence]) -> Reading:
         elif not (aside and Tag.DECISION in current.tags):
             current = _next(current, row)
     if current is None:
-        return _UNKNOWN
+        return _UNKNOWN_STEP if any(sentence.doubtful for sentence in read) else _UNKNOWN
     # However far apart in the text, and whatever is between them.
     if verdicts >= _BOTH and current.status in _BOTH:
         return _MIXED
@@ -179,12 +181,16 @@ def _next(current: Reading, row: _Row) -> Reading:
             return current
         if new.status is Status.APPROVED:
             return _MIXED
+        if Tag.DEADLINE in new.tags:
+            leading = current if current.status is Status.DENIED else new
+            return replace(leading, tags=current.tags | new.tags)
         again = new.tags & _AGAINST and current.status is not Status.DENIED
-        return new if again or "step" in row.undoes or Tag.DEADLINE in new.tags else current
+        return new if again or "step" in row.undoes else current
     if new.tags & _AGAINST:
         return new
-    if Tag.DEADLINE in current.tags and not new.tags & {Tag.DEADLINE, Tag.DECISION}:
-        return new if "deadline" in row.undoes else current
+    if Tag.DEADLINE in current.tags and Tag.DECISION not in new.tags:
+        again = Tag.DEADLINE in new.tags and new.certain
+        return new if again or "deadline" in row.undoes else current
     return new if row.decisive else current
 
 

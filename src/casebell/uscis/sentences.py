@@ -217,6 +217,8 @@ _SEGMENT = re.compile(
 _POSSIBLE = re.compile(
     r"\b(?:may|might|would|could(?! not\b)|can(?! not\b)|pueden?|podrian?|podran?)\b"
 )
+#: Where the clause of a possibility may begin: "we denied it because you may not qualify".
+_CLAUSE = re.compile(r"\b(?:and|so|that|because|since|as|y|que|porque|ya que)\b")
 _PLANNED = re.compile(r"\b(?:will|shall|sera|seran|enviaremos|notificaremos|informaremos)\b")
 #: Announced against the case without a condition: this is news of its own.
 _AHEAD = re.compile(
@@ -224,6 +226,11 @@ _AHEAD = re.compile(
     r"(?:den(?:y|ied)|revoked?|terminated?|reject(?:ed)?|rescind(?:ed)?|dismiss(?:ed)?)"
     r"|ser(?:a|an) (?:denegad|revocad|terminad|rechazad|rescindid|desestimad)[oa]s?"
     r"|(?:denegar|revocar|terminar|rechazar|rescindir|desestimar)(?:a|an|emos))\b"
+)
+#: "We will deny your case unless you respond", in either order.
+_OR_ELSE = re.compile(
+    r"\b(?:unless|a menos que|(?:if|si) (?:(?:you|we|usted) )?(?:do not|dont|did not|fail|no )"
+    r"|if [\w ]{1,40} not received)"
 )
 _NOT_REOPENED = re.compile(
     r"\b(?:(?:will|shall) not (?:be )?(?:reopen|reconsider)(?:ed)?"
@@ -236,14 +243,16 @@ def statements(sentence: str) -> Iterator[tuple[str, bool]]:
     said, *conditions = _CONDITION.split(sentence, maxsplit=1)
     if not conditions:
         said = _NOT_REOPENED.sub("not reopened", _AHEAD.sub("action ahead", said))
+    elif _OR_ELSE.search(sentence) and _AHEAD.search(sentence):
+        said = f"deadline ahead {said}"
     asides: list[str] = []
     if leading := _LEADING_ASIDE.match(said):
         asides.append(leading[1])
         said = said[leading.end() :]
     stated = " ".join(
-        _PLANNED.split(segment, maxsplit=1)[0]
+        _PLANNED.split(_without_the_possible(segment), maxsplit=1)[0]
         for segment in _SEGMENT.split(said)
-        if segment and not _POSSIBLE.search(segment)
+        if segment
     )
     main, *more = _ASIDE.split(_LEAD_IN.sub("", words_of(stated)))
     if main := main.strip():
@@ -251,3 +260,12 @@ def statements(sentence: str) -> Iterator[tuple[str, bool]]:
     for aside in (*asides, *more):
         if words := words_of(aside):
             yield words, True
+
+
+def _without_the_possible(segment: str) -> str:
+    """What a segment states before the clause of a possibility."""
+    possible = _POSSIBLE.search(segment)
+    if possible is None:
+        return segment
+    clauses = list(_CLAUSE.finditer(segment, 0, possible.start()))
+    return segment[: clauses[-1].start()] if clauses else ""
