@@ -392,6 +392,7 @@ class TestMetrics:
             "casebell_alert_attempts_total",
             "casebell_alert_seconds",
             "casebell_waiting",
+            "casebell_refused_since_authentic",
             "casebell_storage_errors_total",
         }
         assert all(words.endswith(".") for _, words in names)

@@ -11,11 +11,14 @@ from functools import partial
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Lifespan
 
 from casebell.admin import AdminSocket
 from casebell.clock import Clock
+from casebell.errors import NotThere, WrongMethod
 from casebell.http.answers import RequestIds, on_defect, on_http_exception
 from casebell.http.event_page import event_page
 from casebell.http.health import StatusPages
@@ -57,6 +60,7 @@ def build(
         metrics=runtime.metrics,
         metrics_from=lambda: in_force.server().metrics_from,
         clock=runtime.clock,
+        sources=in_force.sources,
     )
     reloader = Reloader(
         in_force=in_force.settings,
@@ -122,11 +126,20 @@ def _entrance(
         Route("/metrics", pages.metrics),
         Route("/events/{id}", event_page),
     ]
+
+    async def leads_nowhere(request: Request, error: Exception) -> Response:
+        response = await on_http_exception(request, error)
+        # People and scanners read pages; whoever posts may have the address of a source wrong.
+        if request.method == "POST" or request.url.path.startswith(WEBHOOKS.rstrip("/")):
+            wrong = WrongMethod() if response.status_code == 405 else NotThere()
+            endpoint.note_elsewhere(wrong, request.scope)
+        return response
+
     app = Entrance(
         endpoint,
         routes=routes,
         middleware=[Middleware(RequestIds)],
-        exception_handlers={HTTPException: on_http_exception, Exception: on_defect},
+        exception_handlers={HTTPException: leads_nowhere, Exception: on_defect},
         lifespan=lifespan,
     )
     # A redirect to the address without its slash would tell a stranger what is there.

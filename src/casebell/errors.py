@@ -208,6 +208,16 @@ class TooManyRefusals(RequestError):
     http_status = 429
 
 
+def refusing_codes() -> list[str]:
+    """The codes of the errors by which a delivery is refused: labels of a metric."""
+    kinds: list[type[CasebellError]] = [
+        RequestError,
+        *RequestError.__subclasses__(),
+        *RefusedDelivery.__subclasses__(),
+    ]
+    return sorted({kind.code for kind in kinds if kind is not BadArgument})
+
+
 class Unavailable(CasebellError):
     """The server cannot take this now."""
 

@@ -16,7 +16,9 @@ from casebell.notify.alarm import StorageAlarm
 from casebell.notify.clock_watch import follow_journal
 from casebell.notify.delivery_watch import DeliveryWatch
 from casebell.notify.dispatcher import Dispatcher
+from casebell.ops_messages import OpsMessage
 from casebell.receive.accept import Receiver
+from casebell.receive.causes import message_on
 from casebell.receive.refusals import Refusals
 from casebell.route.router import Router
 from casebell.service.operations import Operations
@@ -26,6 +28,7 @@ from casebell.store import journal, leases, queries
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import EventLog
 from casebell.store.liveness import Liveness
+from casebell.store.streaks import Streak
 from casebell.telemetry import Metrics, get_logger
 from casebell.uscis.classify import classify_text
 from casebell.wiring import InForce, Wiring
@@ -61,6 +64,8 @@ class Runtime:
         self.delivery_watch = DeliveryWatch(
             store=store,
             ops=in_force.ops,
+            sources=in_force.sources,
+            explain=self._explain,
             clock=clock,
             metrics=metrics,
             log=log,
@@ -103,7 +108,12 @@ class Runtime:
             clock=clock,
             changed=self._changed,
         )
-        self.reading = Reading(store=store, timezone=in_force.timezone, clock=clock)
+        self.reading = Reading(
+            store=store,
+            timezone=in_force.timezone,
+            sources=lambda: in_force.settings().sources,
+            clock=clock,
+        )
         self.alarm = StorageAlarm(store=store, channels=in_force.channels, clock=clock, log=log)
         self.liveness = Liveness(
             store=store, owner=owner, clock=clock, log=log, released=self.dispatcher.wake
@@ -135,6 +145,12 @@ class Runtime:
         """Whether no loop has ended."""
         loops = self.event_log, self.router.loop, self.dispatcher, self.delivery_watch
         return all(loop.alive for loop in loops)
+
+    async def _explain(
+        self, connection: Connection, streak: Streak, *, carried_proof: int
+    ) -> OpsMessage:
+        sources = self.in_force.settings().sources
+        return await message_on(connection, streak, carried_proof=carried_proof, sources=sources)
 
     def _changed(self) -> None:
         self.delivery_watch.wake()

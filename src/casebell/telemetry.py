@@ -232,6 +232,12 @@ class Metrics:
             ["what"],
             **make,
         )
+        self.refused_since_authentic = Gauge(
+            "casebell_refused_since_authentic",
+            "Deliveries of a source that were refused since its last authentic one, by error.",
+            ["source", "error"],
+            **make,
+        )
         self.storage_errors = Counter(
             "casebell_storage_errors", "Storage failures met by each stage.", ["stage"], **make
         )

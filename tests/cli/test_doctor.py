@@ -7,7 +7,7 @@ import httpx2
 
 from cli.installation import Installation, serving
 
-LAYERS = ["configuration", "channels", "storage", "server", "alerts", "held"]
+LAYERS = ["configuration", "channels", "storage", "server", "alerts", "held", "refused"]
 
 
 def findings(text: str) -> dict[str, str]:

@@ -37,7 +37,7 @@ SHOWN = {
 
 def test_the_page_has_every_command() -> None:
     """And none that is not tried here."""
-    assert set(KEYS) == {*SHOWN, "refused list"}
+    assert set(KEYS) == {*SHOWN, "refused list", "refused why"}
 
 
 @pytest.mark.parametrize("command", SHOWN)
@@ -59,3 +59,5 @@ def test_a_refusal_has_the_keys_of_the_contract(bare: Installation) -> None:
         until_sync(lambda: bare.rows("SELECT 1 FROM refused") != [], "the refusal")
     (line,) = bare("refused", "list", "--json").out.splitlines()
     assert list(json.loads(line)) == KEYS["refused list"]
+    why = json.loads(bare("refused", "why", "1", "--json").out)
+    assert list(why) == [*KEYS["refused list"], *KEYS["refused why"]]

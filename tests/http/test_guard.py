@@ -47,7 +47,10 @@ class GuardedServer:
             registry=self.registry,
             clock=self.clock,
             log=self.log.log,
+            refused=lambda error, scope, what: self.refused.append((error.code, scope, what)),
         )
+        #: Error, scope and what is wrong of each request that was refused.
+        self.refused: list[tuple[str, Any, str]] = []
         self.config = Config(
             answer, http=Guard, ws="none", lifespan="off", log_config=None, timeout_keep_alive=1
         )
@@ -395,3 +398,47 @@ async def test_a_body_behind_a_slow_answer_keeps_its_time(server: GuardedServer)
     assert (await reader.readuntil(b"abc")).startswith(b"HTTP/1.1 200 ")
     assert (await reader.readuntil(b"def")).startswith(b"HTTP/1.1 200 ")
     writer.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "what", "path"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "TLS on a port that speaks plain", ""),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/2 without an offer", "*"),
+        (b"PROXY TCP4 192.0.2.7 192.0.2.8 1 2\r\n", "the PROXY protocol", ""),
+        (b"hello\r\n\r\n", "no HTTP/1: Invalid method", ""),
+        (b"GET /webhooks/x?t=1 HTTP/1.1\r\n" + b"a: b\r\n" * 102, "100 headers", "/webhooks/x"),
+        (b"POST /short HTTP/1.1\r\nA: " + b"b" * 70_000, "65,536 bytes", "/short"),
+        (
+            b"POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            "no HTTP/1: Invalid character in chunk size",
+            "/echo",
+        ),
+    ],
+)
+async def test_what_is_no_request_is_noted(
+    server: GuardedServer, said: bytes, what: str, path: str
+) -> None:
+    """With what is wrong, its path where it has one, and whom it came from; it hears 400."""
+    reader, writer = await asyncio.open_connection(*server.socket.getsockname())
+    writer.write(said)
+    assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+    writer.close()
+    ((code, scope, found),) = server.refused
+    assert (code, scope["path"], scope["client"][0]) == ("bad_request", path, "127.0.0.1")
+    assert what in found
+
+
+async def test_a_body_that_is_too_slow_or_ends_early_is_noted(server: GuardedServer) -> None:
+    """With its headers, so that a proxy may say for whom it was."""
+    for eof, code, what in ((False, "body_too_slow", ""), (True, "bad_request", "ended early")):
+        reader, writer = await asyncio.open_connection(*server.socket.getsockname())
+        writer.write(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab")
+        if eof:
+            await asyncio.sleep(0.05)
+            writer.write_eof()
+        await reader.read()
+        writer.close()
+        found, scope, wrong = server.refused[-1]
+        assert (found, scope["path"], what in wrong) == (code, "/echo", True)
+        assert (b"content-length", b"9") in scope["headers"]

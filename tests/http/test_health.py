@@ -11,11 +11,13 @@ from starlette.routing import Route
 
 from casebell.errors import StorageUnavailable
 from casebell.http.health import CHECKS_CACHED, StatusPages
+from casebell.store import streaks
 from casebell.store.engine import Store
 from casebell.telemetry import Metrics
 from contracts.case_events import case_event
 from contracts.clock_and_log import ManualClock
 from contracts.stores import disk_failure, failing_statements, store_undecided
+from contracts.writing import writing
 from waiting import until
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"), ip_network("10.9.0.0/16"))
@@ -35,6 +37,7 @@ class Pages:
             metrics=self.metrics,
             metrics_from=lambda: LOOPBACK,
             clock=self.clock,
+            sources=lambda: ["parley", "torch"],
         )
         self._app = Starlette(
             routes=[
@@ -147,6 +150,25 @@ class TestMetrics:
         assert 'casebell_waiting{what="unrouted"} 2.0' in answer.text
         assert 'casebell_waiting{what="failed"} 0.0' in answer.text
         assert "IOE" not in answer.text
+
+    async def test_what_is_refused_in_a_row(self, store: Store) -> None:
+        """Each source and error is there from the start, and gone where a reload takes it away."""
+        pages = Pages(store)
+        first = (await pages.get("/metrics")).text
+        shown = 'casebell_refused_since_authentic{{error="{}",source="{}"}} {}.0'
+        for source in ("parley", "torch", "unknown"):
+            for error in ("signature_missing", "secret_mismatch", "body_too_slow", "bad_request"):
+                assert shown.format(error, source, 0) in first
+        assert "bad_argument" not in first
+        noted = streaks.Noted()
+        for _ in range(40):
+            noted.refuse("signature_missing", at=0)
+        async with writing(store) as connection:
+            await streaks.record(connection, {"parley": noted, "gone": noted})
+        then = (await pages.get("/metrics")).text
+        assert shown.format("signature_missing", "parley", 40) in then
+        assert shown.format("secret_mismatch", "parley", 0) in then
+        assert "gone" not in then
 
     @pytest.mark.parametrize(
         ("peer", "status"),

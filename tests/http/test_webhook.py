@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from casebell.errors import NotThere, RequestError
 from casebell.events import Delivery
 from casebell.http.throttle import LINES_A_MINUTE
 from casebell.http.webhook import WebhookEndpoint
@@ -16,7 +17,7 @@ from casebell.receive.refusals import Refusals
 from casebell.settings.models import ServerSettings
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
-from casebell.store.schema import events, refused
+from casebell.store.schema import events, refused, streaks
 from casebell.telemetry import Metrics
 from contracts.case_events import json_content
 from contracts.clock_and_log import ManualClock, RecordingLog
@@ -104,6 +105,7 @@ class Request:
         self.scope: dict[str, Any] = {
             "type": "http",
             "method": method,
+            "path": f"/webhooks/{source}",
             "headers": list(headers),
             "client": (peer, 1),
             "path_params": {"source": source},
@@ -304,3 +306,71 @@ async def test_a_defect_of_ours_asks_to_try_again(harness: WebhookHarness) -> No
     (line,) = harness.recording.named("delivery.defect")
     assert isinstance(line["error"], ZeroDivisionError)
     assert line["request_id"] == request.content["request_id"]
+
+
+async def in_a_row(store: Store) -> dict[str, dict[str, int]]:
+    """What is counted of each source since its last authentic delivery."""
+    return {row.source: json.loads(row.errors) for row in await read_table(store, streaks)}
+
+
+async def test_what_stops_a_delivery_counts_for_its_source(harness: WebhookHarness) -> None:
+    """Whatever the error, and also where its name is misspelt; an authentic one ends it."""
+    await Request(BODY, headers=[]).to(harness.endpoint)
+    await Request(BODY, headers=[(b"content-encoding", b"gzip")]).to(harness.endpoint)
+    await Request(BODY, method="GET").to(harness.endpoint)
+    await Request(BODY, source="Parley").to(harness.endpoint)
+    await Request(BODY, source="nobody").to(harness.endpoint)
+    expected = {
+        "parley": dict.fromkeys(
+            ("encoded_body", "method_not_allowed", "signature_missing", "unknown_source"), 1
+        ),
+        "unknown": {"unknown_source": 1},
+    }
+
+    async def counted() -> bool:
+        harness.clock.advance(1)
+        return await in_a_row(harness.store) == expected
+
+    await until(counted, "all to be counted")
+    rows = await read_table(harness.store, refused)
+    assert [row.error for row in rows if row.source == "parley"] == [
+        "signature_missing",
+        "encoded_body",
+        "method_not_allowed",
+        "unknown_source",
+    ]
+    assert json.loads(rows[1].seen)["encoding"] == "gzip"
+    assert json.loads(rows[3].seen)["path"] == "/webhooks/Parley"
+    await Request(BODY).to(harness.endpoint)
+
+    async def ended() -> bool:
+        harness.clock.advance(1)
+        return (await in_a_row(harness.store))["parley"] == {}
+
+    await until(ended, "the end")
+
+
+async def test_a_line_says_what_was_asked(harness: WebhookHarness) -> None:
+    """Short, in visible ASCII, and without a whole receipt number."""
+    hostile = "\x1b[2J\nIOE0912345678" + "a" * 1_000
+    await Request(BODY, source=hostile).to(harness.endpoint)
+    (line,) = harness.lines()
+    assert line["asked"] == "/webhooks/\\x1b[2J\\nIOE******5678" + "a" * 32
+
+
+async def test_what_led_nowhere_is_noted(harness: WebhookHarness) -> None:
+    """A line, a count, and for which source it was meant."""
+    scope = Request(BODY).scope | {"path": "/webhook/parley"}
+    for _ in range(LINES_A_MINUTE + 5):
+        harness.endpoint.note_elsewhere(NotThere(), scope)
+    lines = harness.recording.named("request.refused")
+    assert len(lines) == LINES_A_MINUTE
+    assert lines[0] == {"source": "parley", "outcome": "not_found", "asked": "/webhook/parley"}
+    assert harness.counted("parley", "not_found") == LINES_A_MINUTE + 5
+    harness.endpoint.note_elsewhere(RequestError(), scope | {"path": ""}, what="TLS")
+    assert harness.recording.named("request.refused")[-1] == {
+        "source": "unknown",
+        "outcome": "bad_request",
+        "asked": "",
+        "what": "TLS",
+    }

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,16 @@ from casebell.notify.delivery_watch import DeliveryWatch
 from casebell.notify.render_ops import render_ops
 from casebell.ops_messages import DeliveriesHeld
 from casebell.ops_targets import OpsTargets
-from casebell.store import held, refused
+from casebell.receive.causes import message_on
+from casebell.store import held, refused, schema, streaks
 from casebell.store.engine import Store
 from casebell.store.ops import notify
 from casebell.store.schema import alerts
 from casebell.store.schema import held as held_table
 from casebell.telemetry import Metrics
-from contracts.case_events import RECEIVED_AT
+from contracts.case_events import RECEIVED_AT, case_event
 from contracts.clock_and_log import ManualClock, RecordingLog
+from contracts.decisions import append_undecided
 from contracts.store_contract import refusal
 from contracts.stores import (
     disk_failure,
@@ -31,7 +34,7 @@ from contracts.stores import (
     store_in,
 )
 from contracts.writing import writing
-from receive.builders import make_delivery
+from receive.builders import make_delivery, make_source, make_torch
 from waiting import until
 
 HOUR = 3_600
@@ -53,10 +56,13 @@ class WatchHarness:
         self.recording = RecordingLog()
         self.metrics = Metrics()
         self.wakeups = 0
+        self.sources = {"parley": make_source(), "torch": make_torch()}
         self.targets = OpsTargets(targets=tuple(("ops", target) for target in ops))
         self.watch = DeliveryWatch(
             store=store,
             ops=lambda: self.targets,
+            sources=lambda: self.sources,
+            explain=partial(message_on, sources=self.sources),
             clock=self.clock,
             metrics=self.metrics,
             log=self.recording.log,
@@ -89,11 +95,30 @@ async def hold(store: Store, *bodies: bytes, reason: HeldReason = HeldReason.INV
             )
 
 
-async def refuse(store: Store, count: int, *, source: str = "parley") -> None:
-    """Refusals that can be checked again."""
-    batch = [refusal(source=source, body=b"{}", signature="t=1,v1=00")] * count
+async def refuse(
+    store: Store,
+    count: int,
+    *,
+    source: str = "parley",
+    error: str = "signature_mismatch",
+    proof: bool = True,
+    address: str = "9.9.9.9",
+) -> None:
+    """Refusals as a server writes them, by default such as can be checked again."""
+    given = {"body": b"{}", "signature": "t=1,v1=" + "ab" * 32} if proof else {"body": b"{}"}
+    one = refusal(source=source, error=error, address=address, **given)
+    noted = streaks.Noted()
+    for _ in range(count):
+        noted.refuse(error, at=RECEIVED_AT)
     async with writing(store) as connection:
-        await refused.refuse(connection, batch, now=RECEIVED_AT)
+        await refused.refuse(connection, [one] * count, now=RECEIVED_AT)
+        await streaks.record(connection, {source: noted})
+
+
+async def authenticate(store: Store, source: str = "parley") -> None:
+    """An authentic delivery, as a server notes it."""
+    async with writing(store) as connection:
+        await streaks.record(connection, {source: streaks.Noted(authentic=True)})
 
 
 async def unnotified(store: Store) -> int:
@@ -235,43 +260,172 @@ class TestHeld:
 
 
 class TestRefused:
-    """Sources whose deliveries fail to authenticate are told, at most hourly."""
+    """Refusals in a row are told from the fifth on, at growing pauses; and their end."""
 
-    async def test_a_rise(self, store: Store) -> None:
-        """From the fifth on operations hear which source, how many, and what to do."""
+    async def test_the_fifth_in_a_row(self, store: Store) -> None:
+        """Source, number, errors, addresses, likely cause, and what to do."""
         harness = WatchHarness(store)
-        await refuse(store, 4)
+        await refuse(store, 4, error="signature_missing", proof=False)
         with recorded_transactions(store) as begun:
             await harness.watch.check()
         assert begun == []
-        await refuse(store, 1)
+        await refuse(store, 1, error="signature_missing", proof=False)
         await harness.watch.check()
         (message,) = await harness.messages()
-        assert "source parley" in message
-        assert "New ones: 5." in message
-        assert "casebell refused list --source parley" in message
-        assert "casebell refused readmit --all --source parley" in message
+        assert message == (
+            "5 deliveries to source parley were refused in a row since 2025-10-14 19:23:33 UTC, "
+            "and none was authentic.\n"
+            "Errors: signature_missing 5. They came from 1 address, of which the latest authentic "
+            "ones came from none.\n"
+            "Likely cause: The header Authorization did not arrive. A proxy takes it away, or the "
+            "provider does not send it.\n"
+            "What to do: Have the proxy pass Authorization on (README has it for nginx). If it "
+            "cannot, ask the provider to use another header, and set signature_header under "
+            "[sources.parley].\n"
+            "Nobody was alerted of what they say. What carried a proof is kept for a week.\n"
+            "Look at one: casebell refused why 5\n"
+            "After a fix: casebell reload, then casebell refused readmit --all --source parley"
+        )
         (alert,) = await read_table(store, alerts)
         assert (alert.channel, alert.target, alert.priority) == ("ops", "it@example-firm.com", 1)
         assert harness.wakeups == 1
 
-    async def test_once_an_hour_over_restarts(self, store: Store) -> None:
-        """However many come and however often it restarts: one in an hour, and none forgotten."""
+    async def test_whatever_the_error(self, store: Store) -> None:
+        """Five of different kinds are five in a row as well."""
+        harness = WatchHarness(store)
+        for error in ("encoded_body", "body_too_large", "signature_missing", "unknown_source"):
+            await refuse(store, 1, error=error, proof=False)
+        await harness.watch.check()
+        assert await harness.messages() == []
+        await refuse(store, 1, error="method_not_allowed", proof=False)
+        await harness.watch.check()
+        (message,) = await harness.messages()
+        assert "Errors: body_too_large 1, encoded_body 1, method_not_allowed 1," in message
+
+    async def test_an_authentic_one_in_between(self, store: Store) -> None:
+        """What came before it does not count unless it had a proof: one of two may be wrong."""
+        harness = WatchHarness(store)
+        for _ in range(2):
+            await refuse(store, 4, proof=False)
+            await authenticate(store)
+            await harness.watch.check()
+        assert await harness.messages() == []
+        for _ in range(5):
+            await refuse(store, 1)
+            await authenticate(store)
+        await harness.watch.check()
+        (message,) = await harness.messages()
+        assert "5 deliveries to source parley were refused while others were authentic." in message
+
+    async def test_it_goes_on(self, store: Store) -> None:
+        """Again after an hour, then after twice as long each time, and after six at most."""
+        harness = WatchHarness(store)
+        told = []
+        for minute in range(0, 30 * 60, 20):
+            await refuse(store, 5)
+            before = len(await harness.messages())
+            await harness.watch.check()
+            if len(await harness.messages()) > before:
+                told.append(minute // 60)
+            harness.clock.advance(1_200)
+        assert told == [0, 1, 3, 7, 13, 19, 25]
+        assert "\n380 deliveries" in "\n" + (await harness.messages())[-1]
+
+    async def test_nothing_new_is_nothing_to_tell(self, store: Store) -> None:
+        """What operations know of is not repeated."""
+        harness = WatchHarness(store)
+        await refuse(store, 5)
+        for _ in range(3):
+            await harness.watch.check()
+            harness.clock.advance(7 * HOUR)
+        assert len(await harness.messages()) == 1
+
+    async def test_its_end_is_told_once(self, store: Store) -> None:
+        """With how many there were; a streak that was not told ends in silence."""
+        harness = WatchHarness(store)
+        await refuse(store, 3)
+        await authenticate(store)
+        await harness.watch.check()
+        assert await harness.messages() == []
+        await refuse(store, 7)
+        await harness.watch.check()
+        await authenticate(store)
+        for _ in range(2):
+            await harness.watch.check()
+        _, message = await harness.messages()
+        assert message.splitlines()[:2] == [
+            "An authentic delivery of source parley came.",
+            "Before it 7 were refused in a row, of which you were told.",
+        ]
+
+    async def test_who_forges_between_authentic_deliveries_is_no_news_each_time(
+        self, store: Store
+    ) -> None:
+        """In a day of it operations hear of as many beginnings as of one fault, and their ends."""
+        harness = WatchHarness(store)
+        for _ in range(24 * 6):
+            await refuse(store, 5, proof=False)
+            await harness.watch.check()
+            await authenticate(store)
+            await harness.watch.check()
+            harness.clock.advance(600)
+        assert len(await harness.messages()) == 12
+
+    async def test_a_fault_among_forgeries_is_told_within_the_hour(self, store: Store) -> None:
+        """What comes from where authentic deliveries come from does not wait for long."""
+        async with writing(store) as connection:
+            await append_undecided(connection, [case_event(address="203.0.113.7")])
+        harness = WatchHarness(store)
+        for _ in range(24 * 6):
+            await refuse(store, 5, proof=False)
+            await harness.watch.check()
+            await authenticate(store)
+            await harness.watch.check()
+            harness.clock.advance(600)
+        before = len(await harness.messages())
+        harness.clock.advance(HOUR)
+        await refuse(store, 5, proof=False, address="203.0.113.7")
+        await harness.watch.check()
+        messages = await harness.messages()
+        assert len(messages) == before + 1
+        assert "authentic ones of late came from there, too" in messages[-1]
+
+    async def test_each_source_by_itself(self, store: Store) -> None:
+        """Another source is told at once; over restarts nothing is repeated."""
         harness = WatchHarness(store)
         for _ in range(3):
             await refuse(store, 6)
             await WatchHarness(store).watch.check()
             await harness.watch.check()
         assert len(await harness.messages()) == 1
-        await refuse(store, 5, source="torch")
+        await refuse(store, 5, source="torch", error="secret_missing", proof=False)
         await harness.watch.check()
-        assert len(await harness.messages()) == 2
-        harness.clock.advance(HOUR)
-        for _ in range(2):
-            await harness.watch.check()
         messages = await harness.messages()
-        assert len(messages) == 3
-        assert "New ones: 12." in messages[2]
+        assert len(messages) == 2
+        assert "The header X-Torch-Secret did not arrive." in messages[1]
+
+    async def test_two_servers_tell_a_streak_once(self, store: Store) -> None:
+        """Two watches that see the same streak send one message, and one on its end."""
+        await refuse(store, 5)
+        first, second = WatchHarness(store), WatchHarness(store)
+        await asyncio.gather(first.watch.check(), second.watch.check())
+        assert len(await first.messages()) == 1
+        await authenticate(store)
+        await asyncio.gather(first.watch.check(), second.watch.check())
+        assert len(await first.messages()) == 2
+
+    async def test_requests_to_no_source(self, store: Store) -> None:
+        """They are told as what they are, and forgotten a day after the last."""
+        harness = WatchHarness(store)
+        await refuse(store, 5, source=streaks.UNKNOWN, error="not_found", proof=False)
+        await harness.watch.check()
+        (message,) = await harness.messages()
+        assert message.startswith("5 requests that may have been deliveries were refused since ")
+        assert "a stranger is trying" in message
+        harness.clock.advance(25 * HOUR)
+        await harness.watch.check()
+        assert await read_table(store, schema.streaks) == []
+        assert len(await harness.messages()) == 1
 
 
 class TestLoop:

@@ -12,11 +12,21 @@ from typing import Any
 
 import pytest
 
-from casebell.errors import SecretMismatch, SignatureMismatch, SignatureMissing, TooManyRefusals
+from casebell.errors import (
+    EncodedBody,
+    NotThere,
+    SecretMismatch,
+    SignatureMismatch,
+    SignatureMissing,
+    TooManyRefusals,
+)
 from casebell.events import Delivery
 from casebell.receive import refusals as module
 from casebell.receive.refusals import (
     ITEMISED_PER_MINUTE,
+    LOOK_EVERY,
+    MAX_NAMES,
+    MAX_TEXT,
     MAX_WAITING_BYTES,
     MAX_WAITING_UNPROVEN,
     MAX_WAITING_UNPROVEN_BYTES,
@@ -26,6 +36,7 @@ from casebell.receive.refusals import (
 from casebell.receive.signatures import Authenticator
 from casebell.settings import SourceSettings
 from casebell.store import refused as memory
+from casebell.store import schema
 from casebell.store.engine import Store
 from casebell.store.schema import journal, keys, refused
 from contracts.clock_and_log import ManualClock, RecordingLog
@@ -176,6 +187,7 @@ class TestMemory:
             "event_id": None,
             "held_id": None,
             "body": b"vermilion forgery",
+            "seen": '{"headers":["authorization"]}',
         }
         (entry,) = await read_table(store, journal)
         assert (entry.kind, entry.actor) == ("delivery.refused", "address:192.0.2.7")
@@ -353,6 +365,130 @@ class TestMemory:
             store=store, clock=clock, log=RecordingLog().log, per_minute=lambda: PER_MINUTE
         ):
             await until(lambda: nothing_in(store), "the old refusals to go")
+
+
+class TestInARow:
+    """What is counted since the last authentic delivery."""
+
+    async def counted(self, store: Store) -> dict[str, dict[str, int]]:
+        """By source and error."""
+        return {
+            row.source: json.loads(row.errors) for row in await read_table(store, schema.streaks)
+        }
+
+    async def test_every_refusal_counts(self, store: Store, refusals: Refusals) -> None:
+        """Also what is answered 429, what was never a delivery, and what is only counted."""
+        async with refusals:
+            for _ in range(PER_MINUTE + 2):
+                limited(refusals)
+            refusals.note_request(EncodedBody(), source="parley", address="192.0.2.7")
+            refusals.note_request(NotThere(), source=None, address="192.0.2.7", path="/x")
+            for number in range(module.MAX_WAITING_UNPROVEN + 100):
+                refuse(refusals, f"flood-{number}")
+        assert await self.counted(store) == {
+            "parley": {
+                "signature_missing": PER_MINUTE + module.MAX_WAITING_UNPROVEN + 100,
+                "too_many_refusals": 2,
+                "encoded_body": 1,
+            },
+            "unknown": {"not_found": 1},
+        }
+
+    async def test_an_authentic_delivery_begins_anew(
+        self, store: Store, refusals: Refusals
+    ) -> None:
+        """Also within one write; another source's changes nothing."""
+        async with refusals:
+            for _ in range(2):
+                refuse(refusals)
+            refusals.authentic("torch")
+
+            async def two() -> bool:
+                return await self.counted(store) == {"parley": {"signature_missing": 2}}
+
+            await until(two, "both to be counted")
+            refusals.authentic("parley")
+            refuse(refusals)
+        assert await self.counted(store) == {"parley": {"signature_missing": 1}}
+
+    async def test_an_authentic_delivery_writes_nothing_without_a_streak(
+        self, store: Store, refusals: Refusals
+    ) -> None:
+        """Nearly always there is none, and it costs nothing."""
+        async with refusals:
+            await until(lambda: is_idle(refusals._loop._wakeup), "the loop to wait for refusals")
+            with recorded_transactions(store) as begun:
+                for _ in range(3):
+                    refusals.authentic("parley")
+                assert not refusals._loop._wakeup.is_set()
+        assert begun == []
+
+    async def test_a_restart_forgets_nothing(self, store: Store, clock: ManualClock) -> None:
+        """The first authentic delivery after it ends what came before it."""
+        for _ in range(2):
+            async with fresh(store, clock) as refusals:
+                refuse(refusals)
+        assert await self.counted(store) == {"parley": {"signature_missing": 2}}
+        async with fresh(store, clock) as refusals:
+            refusals.authentic("parley")
+        assert await self.counted(store) == {"parley": {}}
+
+    async def test_an_authentic_delivery_to_another_server_ends_it(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        """A server looks now and then at what the others count."""
+        async with fresh(store, clock) as one, fresh(store, ManualClock(NOW)) as other:
+            refuse(other)
+            await until(lambda: not other._waiting, "the refusal to be written")
+
+            async def seen() -> bool:
+                clock.advance(LOOK_EVERY)
+                return "parley" in one._in_a_row
+
+            await until(seen, "the first server to see it")
+            one.authentic("parley")
+        assert await self.counted(store) == {"parley": {}}
+
+    async def test_a_failing_storage_loses_no_count(
+        self, store: Store, refusals: Refusals, clock: ManualClock
+    ) -> None:
+        """What could not be written is added to the next write."""
+        failing = True
+
+        def fails(_statement: str) -> BaseException | None:
+            return disk_failure() if failing else None
+
+        with failing_statements(store, fails):
+            async with refusals:
+                refuse(refusals)
+                await until(lambda: clock.asleep, "a loop that waits")
+                failing = False
+                refuse(refusals)
+        assert await self.counted(store) == {"parley": {"signature_missing": 2}}
+
+    async def test_what_is_kept_of_a_request(self, store: Store, refusals: Refusals) -> None:
+        """Names of headers and what was asked, each short; no value of a header."""
+        async with refusals:
+            refusals.note_request(
+                NotThere(),
+                source=None,
+                address="192.0.2.7",
+                headers=[(b"x-%d" % number, b"vermilion") for number in range(100)],
+                path="/" + "a" * 1_000,
+                method="POST",
+                what="",
+            )
+        (row,) = await read_table(store, refused)
+        seen = json.loads(row.seen)
+        assert (row.source, row.error, row.body) == ("unknown", "not_found", None)
+        assert seen["headers"] == [f"x-{number}" for number in range(MAX_NAMES)]
+        assert (len(seen["path"]), seen["method"], "what" in seen) == (MAX_TEXT, "POST", False)
+        assert "vermilion" not in str(row)
+
+
+def fresh(store: Store, clock: ManualClock) -> Refusals:
+    """Those of a server that starts."""
+    return Refusals(store=store, clock=clock, log=RecordingLog().log, per_minute=lambda: PER_MINUTE)
 
 
 async def nothing_in(store: Store) -> bool:

@@ -3,6 +3,7 @@
 import json
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,10 +13,13 @@ from casebell.errors import BadArgument, NotFound
 from casebell.service import UnknownCommand
 from casebell.service.filters import moment
 from casebell.service.reading import MAX_PAGE, Reading
+from casebell.store import refused, streaks
 from casebell.store.engine import Store
 from contracts.case_events import case_event
 from contracts.clock_and_log import ManualClock
+from contracts.store_contract import refusal
 from contracts.stores import store_undecided
+from contracts.writing import writing
 
 NEW_YORK = "America/New_York"
 NOW = 1_760_000_000_000_000
@@ -28,7 +32,9 @@ def at(text: str) -> int:
 
 def reading(store: Store, *, paged: bool = True) -> Reading:
     """The read models over a store."""
-    return Reading(store=store, timezone=lambda: NEW_YORK, clock=ManualClock(), paged=paged)
+    return Reading(
+        store=store, timezone=lambda: NEW_YORK, sources=dict, clock=ManualClock(), paged=paged
+    )
 
 
 class TestMoment:
@@ -138,8 +144,20 @@ def test_an_export_fails_before_it_begins(tmp_path: Path) -> None:
 async def test_every_answer_is_json(store: Store) -> None:
     """Values only: what a socket, a page or an API can say."""
     await store_undecided(store, case_event("evt_1"), case_event("evt_2"))
+    async with writing(store) as connection:
+        await refused.refuse(connection, [refusal()], now=0)
+        noted = streaks.Noted()
+        noted.refuse("signature_mismatch", at=0)
+        await streaks.record(connection, {"parley": noted})
     models = reading(store)
+    asked: dict[str, dict[str, Any]] = {
+        "waiting": {},
+        "refused_in_a_row": {},
+        "why_refused": {"refused_id": 1},
+        "show_event": {"key": "evt_1"},
+        "why": {"key": "evt_1"},
+    }
     for verb, call in models.verbs().items():
-        arguments = {"limit": 5} if verb.startswith("list") else {"key": "evt_1"}
-        answer = await call(**({} if verb == "waiting" else arguments))
+        answer = await call(**asked.get(verb, {"limit": 5}))
+        assert answer
         assert json.loads(json.dumps(answer)) == answer

@@ -51,7 +51,7 @@ async def store(store_url: str) -> AsyncIterator[Store]:
 
 def reading(store: Store) -> Reading:
     """What an operator reads."""
-    return Reading(store=store, timezone=lambda: "UTC", clock=ManualClock())
+    return Reading(store=store, timezone=lambda: "UTC", sources=dict, clock=ManualClock())
 
 
 class TestEvent:

@@ -74,6 +74,7 @@ def _layers(config: Path | None) -> Iterator[tuple[str, Fault | None]]:
     list_failed, list_held = "casebell alerts list --outstanding", "casebell held list"
     yield "alerts", Fault(what=f"{failed} failed", then=list_failed) if failed else None
     yield "held", Fault(what=f"{held} could not be understood", then=list_held) if held else None
+    yield from _refused(client)
 
 
 def _unusable(error: ConfigError) -> Fault:
@@ -133,6 +134,34 @@ def _server(client: ServiceClient) -> Fault | None:
     if not failing:
         return None
     return Fault(what=f"not ready: {', '.join(failing)}", then="look at its log")
+
+
+def _refused(client: ServiceClient) -> Iterator[tuple[str, Fault | None]]:
+    """What was refused of each source since its last authentic delivery, with the likely cause."""
+    try:
+        found = client.read("refused_in_a_row")
+    except CasebellError as error:
+        then = error.hint or "casebell refused list"
+        yield "refused", Fault(what=error.message.rstrip("."), then=then, code=3)
+        return
+    if not found:
+        yield "refused", None
+    for one in found:
+        number, source = one["refused"], one["source"]
+        errors = ", ".join(f"{code} {count}" for code, count in one["errors"].items())
+        why = f" {one['because']}" if one["because"] else ""
+        more = f"casebell refused why {number}" if number else "casebell refused list"
+        then = f"{one['next']} More: {more}" if one["next"] else more
+        yield (
+            "refused",
+            Fault(
+                what=f"{one['count']} of source {source} since its last authentic delivery "
+                f"({errors}).{why}",
+                then=then,
+                # A few are a stranger's, or somebody's who is setting up.
+                code=1 if one["long"] else 0,
+            ),
+        )
 
 
 def _doubts(client: ServiceClient) -> Iterator[tuple[str, Fault]]:

@@ -1,6 +1,6 @@
 """`casebell refused`: deliveries that did not authenticate, and checking them again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -9,13 +9,21 @@ from casebell.cli.options import (
     AsJson,
     Config,
     Limit,
+    Number,
     Numbers,
     chosen_or_all,
     command_group,
     text_option,
 )
 from casebell.cli.service_client import ServiceClient
-from casebell.cli.terminal import local_time, print_answer, print_line, print_rows
+from casebell.cli.terminal import (
+    counted,
+    local_time,
+    print_answer,
+    print_line,
+    print_rows,
+    print_to_stderr,
+)
 
 app = command_group()
 
@@ -48,6 +56,30 @@ def list_refused(
         as_json=as_json,
         empty="No refusal matches.",
     )
+    if found and not as_json:
+        print_to_stderr(f"The cause of one: casebell refused why {found[0]['id']}")
+
+
+@app.command("why")
+def why_refused(number: Number, as_json: AsJson = False, config: Config = None) -> None:
+    """Why a delivery was refused, found by trying the usual mistakes over what is kept."""
+    client = ServiceClient(config)
+    one = client.read("why_refused", refused_id=number)
+    print_answer(one, _explanation(one, client.timezone), as_json=as_json)
+
+
+def _explanation(one: Mapping[str, Any], zone: str) -> Iterator[str]:
+    yield (
+        f"Refused delivery {one['id']} of source {one['source']}: {one['error']}, "
+        f"{local_time(one['at'], zone)}, from {one['address']}, {counted(one['size'], 'byte')}."
+    )
+    sure = "Cause" if one["certain"] else "Likely cause"
+    yield f"{sure}: {one['because']}"
+    yield f"What to do: {one['next']}"
+    if one["headers"]:
+        yield f"Headers that came: {', '.join(one['headers'])}."
+    if one["readmitted_at"] is not None:
+        yield f"It was readmitted {local_time(one['readmitted_at'], zone)}."
 
 
 @app.command("readmit")

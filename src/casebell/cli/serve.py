@@ -100,6 +100,7 @@ async def run_server(settings: Settings, *, files: int) -> None:
         registry=metrics.registry,
         clock=SystemClock(),
         log=log,
+        refused=app.deliveries.note_elsewhere,
     )
     server = _GuardedServer(_uvicorn_config(app, settings), limiter)
     loop = asyncio.get_running_loop()

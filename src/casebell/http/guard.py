@@ -36,6 +36,15 @@ MAX_SMALL_CHUNKS = 4_096
 SMALL_CHUNK_BYTES = 64
 
 
+#: Beginnings of what is no HTTP/1, and what they are.
+_OTHER_PROTOCOLS = {
+    b"\x16\x03": "TLS on a port that speaks plain HTTP",
+    b"PRI * HTTP/2": "HTTP/2 without an offer to upgrade",
+    b"PROXY ": "the PROXY protocol",
+    b"\r\n\r\n\0\r\nQUIT\n": "the PROXY protocol",
+}
+
+
 class OverLimit(Exception):
     """A request or a connection is over a limit; the parser turns this into a 400."""
 
@@ -47,6 +56,7 @@ class ConnectionLimiter:
         limits: returns the settings in force. `body_timeout` limits a head as well.
         max_connections: connections that may be open.
         registry: where the metrics are shown.
+        refused: notes a request that a guard refused: its error, a scope, and what is wrong.
     """
 
     def __init__(
@@ -57,8 +67,10 @@ class ConnectionLimiter:
         registry: CollectorRegistry,
         clock: Clock,
         log: Log,
+        refused: Callable[..., None] = lambda *_, **__: None,
     ) -> None:
         self.limits = limits
+        self.refused = refused
         self._max_connections = max_connections
         self._open = Gauge("casebell_connections", "Open connections.", registry=registry)
         self._refused = Counter(
@@ -135,15 +147,15 @@ class Guard(HttpToolsProtocol):
         self._unfinished += len(data)
         try:
             self._feed(data)
-        except httptools.HttpParserError:
-            self._refuse(RequestError())
+        except httptools.HttpParserError as error:
+            self._refuse(RequestError(), what=_what(error, data))
         if self._unfinished > MAX_HEAD_BYTES and not self._ending:
-            self._refuse(RequestError())
+            self._refuse(RequestError(), what=f"more than {MAX_HEAD_BYTES:,} bytes without an end")
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client sends no more; its complete requests are answered."""
         if self._body_of is not None:
-            self._refuse(RequestError())
+            self._refuse(RequestError(), what="the body ended early")
         elif self.idle:
             # Not at once: the last answer may wait for the end of this turn.
             self.transport.close()
@@ -187,7 +199,7 @@ class Guard(HttpToolsProtocol):
         """Keep a header; drop a trailer."""
         if self._body_of is None:
             if len(self.headers) >= MAX_HEADERS:
-                raise OverLimit
+                raise OverLimit(f"more than {MAX_HEADERS} headers")
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -197,7 +209,7 @@ class Guard(HttpToolsProtocol):
             return
         if len(self.pipeline) >= MAX_PIPELINED:
             # A few hundred kilobytes can hold ten thousand requests, and each takes memory.
-            raise OverLimit
+            raise OverLimit(f"more than {MAX_PIPELINED} requests that wait")
         self._unfinished = self._small_chunks = 0
         super().on_headers_complete()
         self._body_of = self.cycle
@@ -210,7 +222,7 @@ class Guard(HttpToolsProtocol):
         if len(body) < SMALL_CHUNK_BYTES:
             self._small_chunks += 1
             if self._small_chunks > MAX_SMALL_CHUNKS:
-                raise OverLimit
+                raise OverLimit(f"more than {MAX_SMALL_CHUNKS:,} tiny chunks")
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -282,12 +294,18 @@ class Guard(HttpToolsProtocol):
 
     # ── The end ──────────────────────────────────────────────────────────────────────────────────
 
-    def _refuse(self, error: CasebellError) -> None:
-        """Read nothing more; the error is the last answer, after those of earlier requests."""
+    def _refuse(self, error: CasebellError, *, what: str = "") -> None:
+        """Read nothing more; the error is the last answer, after those of earlier requests.
+
+        Args:
+            what: what is wrong, in words of ours.
+        """
         self._ending = True
         broken, refusal = self._body_of, _refusal(error)
         if self.transport.is_closing():
             return
+        if isinstance(error, RequestError):
+            self._limiter.refused(error, broken.scope if broken else self._unread(), what=what)
         if broken is None:
             self._answer_last(refusal)
         elif broken.response_started:
@@ -304,6 +322,12 @@ class Guard(HttpToolsProtocol):
             broken.message_event.set()
             self.cycle = None  # type: ignore[assignment]
             self._answer_last(refusal)
+
+    def _unread(self) -> Scope:
+        """A request of which no more than the beginning was read."""
+        path = getattr(self, "url", b"").partition(b"?")[0].decode("latin-1")
+        headers = list(self.headers or ())
+        return {"path": path, "method": "", "headers": headers, "client": self.client}
 
     def _answer_last(self, app: Any) -> None:
         """Answer with `app` after all requests, as the last answer."""
@@ -350,6 +374,16 @@ class Guard(HttpToolsProtocol):
         else:
             # An earlier request is being answered; reading waits for it.
             self._timer = self.loop.call_later(self._timeout, self._check_deadline)
+
+
+def _what(error: httptools.HttpParserError, data: bytes) -> str:
+    """What is wrong with a request, in words of ours or of the parser's."""
+    if isinstance(error.__context__, OverLimit):
+        return str(error.__context__)
+    for beginning, name in _OTHER_PROTOCOLS.items():
+        if data.startswith(beginning):
+            return name
+    return f"no HTTP/1: {error}"
 
 
 def _refusal(error: CasebellError) -> Any:

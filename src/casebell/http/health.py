@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from ipaddress import ip_network
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from casebell.clock import Clock
-from casebell.errors import NotThere, StorageUnavailable
+from casebell.errors import NotThere, StorageUnavailable, refusing_codes
 from casebell.http.answers import error_response
 from casebell.http.webhook import Network, within
-from casebell.store import queries
+from casebell.store import queries, streaks
 from casebell.store.engine import Store
 from casebell.telemetry import Metrics
 
@@ -32,6 +32,7 @@ class StatusPages:
     Args:
         checks: of `/ready`, by name.
         metrics_from: networks that may read `/metrics`; to others it does not exist.
+        sources: the names of those in force: what is counted of each is there from the start.
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class StatusPages:
         metrics: Metrics,
         metrics_from: Callable[[], Sequence[Network]],
         clock: Clock,
+        sources: Callable[[], Collection[str]] = lambda: (),
     ) -> None:
         self._store = store
+        self._sources = sources
         self._checks = checks
         self._metrics = metrics
         self._metrics_from = metrics_from
@@ -73,6 +76,7 @@ class StatusPages:
         try:
             async with self._store.read() as connection:
                 waiting = await queries.backlog(connection)
+                self._show_refused(await streaks.read(connection))
             for what, count in waiting.items():
                 self._metrics.waiting.labels(what).set(count)
         except StorageUnavailable:
@@ -81,6 +85,15 @@ class StatusPages:
         return Response(
             generate_latest(self._metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
+
+    def _show_refused(self, found: Sequence[streaks.Streak]) -> None:
+        """What was refused of each source since its last authentic delivery."""
+        shown = self._metrics.refused_since_authentic
+        shown.clear()
+        errors = {one.source: one.errors for one in found}
+        for source in (*self._sources(), streaks.UNKNOWN):
+            for code in refusing_codes():
+                shown.labels(source, code).set(errors.get(source, {}).get(code, 0))
 
     async def checks(self) -> Mapping[str, str]:
         """The result of each check, at most a second old: "ok" or "failing"."""

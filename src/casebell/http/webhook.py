@@ -25,6 +25,7 @@ from casebell.errors import (
     BodyTooLarge,
     CasebellError,
     EncodedBody,
+    RequestError,
     ShuttingDown,
     StorageUnavailable,
     TooManyRefusals,
@@ -37,6 +38,7 @@ from casebell.http.answers import Headers, accepted_answer, error_answer, respon
 from casebell.http.throttle import LogThrottle
 from casebell.receive.accept import Accepted, Held, Receiver
 from casebell.settings.models import ServerSettings
+from casebell.store.streaks import UNKNOWN
 from casebell.telemetry import Log, Metrics
 from casebell.uscis.receipts import mask
 
@@ -45,6 +47,11 @@ WEBHOOKS = "/webhooks/"
 #: Limits of reading on after a body was refused.
 DISCARD_SECONDS = 1.0
 DISCARD_BYTES = 4 * 1024 * 1024
+#: Digits of a Content-Length that is read as a number.
+MAX_DIGITS = 16
+#: Characters of a path that are shown.
+MAX_ASKED = 60
+_RECEIPT = re.compile(r"[A-Za-z]{3}[0-9]{10}", re.ASCII)
 #: Errors that strangers can cause at no cost: only some of them are logged.
 _THROTTLED = (TooManyRefusals, UnknownSource, WrongMethod)
 
@@ -97,7 +104,7 @@ class WebhookEndpoint:
             self._log.info("delivery.abandoned", source=source)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see _failure
             failure = self._failure(error, source, request_id)
-            self._note_failure(failure, source, request_id, since)
+            self._note_failure(failure, scope, source, request_id, since)
             # Also while the server ends: the sender must know that it should try again.
             unread = isinstance(failure, BodyTooLarge | EncodedBody)
             await respond(send, error_answer(failure, request_id), last=not unread)
@@ -177,13 +184,18 @@ class WebhookEndpoint:
         )
 
     def _note_failure(
-        self, failure: CasebellError, source: str, request_id: str, since: float
+        self, failure: CasebellError, scope: Scope, source: str, request_id: str, since: float
     ) -> None:
         # A label must not be a value that a stranger chose.
-        known = source if self._receiver.knows(source) else "unknown"
+        known = source if self._receiver.knows(source) else UNKNOWN
         self._counter(known, failure.code).inc()
         if isinstance(failure, StorageUnavailable):
             self._metrics.storage_errors.labels("receive").inc()
+        more: dict[str, Any] = {}
+        # The receiver has noted a delivery that did not authenticate.
+        if isinstance(failure, RequestError) and not isinstance(failure, TooManyRefusals):
+            self._refuse(failure, scope, request_id=request_id)
+            more["asked"] = asked(scope)
         left_out = self._throttle.line(failure.code) if isinstance(failure, _THROTTLED) else 0
         if left_out is not None:
             self._log.info(
@@ -192,8 +204,50 @@ class WebhookEndpoint:
                 outcome=failure.code,
                 request_id=request_id,
                 ms=round((self._clock.monotonic() - since) * 1000, 3),
+                **more,
                 **({"left_out": left_out} if left_out else {}),
             )
+
+    def note_elsewhere(self, error: RequestError, scope: Scope, *, what: str = "") -> None:
+        """Note a request that may have been meant as a delivery, and was refused elsewhere.
+
+        Args:
+            what: what is wrong with it, in words of ours.
+        """
+        source = self._refuse(error, scope, what=what) or UNKNOWN
+        self._counter(source, error.code).inc()
+        left_out = self._throttle.line(error.code)
+        if left_out is not None:
+            self._log.info(
+                "request.refused",
+                source=source,
+                outcome=error.code,
+                asked=asked(scope),
+                **({"what": what} if what else {}),
+                **({"left_out": left_out} if left_out else {}),
+            )
+
+    def _refuse(
+        self, error: RequestError, scope: Scope, *, request_id: str = "", what: str = ""
+    ) -> str | None:
+        headers, peer = scope["headers"], scope.get("client")
+        given: dict[bytes, bytes] = dict(headers)
+        length = given.get(b"content-length", b"")
+        return self._receiver.refuse_request(
+            error,
+            path=asked(scope),
+            address=client_address(
+                peer[0] if peer else "",
+                [value for name, value in headers if name == b"x-forwarded-for"],
+                self.limits().trusted_proxies,
+            ),
+            headers=headers,
+            request_id=request_id,
+            size=int(length) if length.isdigit() and len(length) < MAX_DIGITS else 0,
+            method=scope["method"],
+            encoding=given.get(b"content-encoding", b"").decode("ascii", "backslashreplace"),
+            what=what,
+        )
 
 
 class Entrance(Starlette):
@@ -219,6 +273,12 @@ class Entrance(Starlette):
                 await self.deliveries(scope, receive, send)
                 return
         await super().__call__(scope, receive, send)
+
+
+def asked(scope: Scope) -> str:
+    """The path of a request for a log: short, of visible ASCII, without a whole receipt number."""
+    path: str = scope["path"][:MAX_ASKED]
+    return _RECEIPT.sub(lambda found: mask(found[0].upper()), ascii(path)[1:-1])
 
 
 def _without_surplus_slashes(path: str) -> str:
@@ -249,7 +309,7 @@ def _check_headers(headers: Headers, *, max_body: int) -> list[bytes]:
 
 def _too_long(value: bytes, limit: int) -> bool:
     """Whether a Content-Length is over the limit; the server refuses one that is not a number."""
-    return value.isdigit() and (len(value) > 15 or int(value) > limit)
+    return value.isdigit() and (len(value) >= MAX_DIGITS or int(value) > limit)
 
 
 async def _read_body(receive: Receive, *, max_body: int) -> bytes:

@@ -1,22 +1,29 @@
-"""Tells operations of deliveries that were held or refused: at once, then hourly.
+"""Tells operations of deliveries that were held or refused, and when a source is authentic again.
 
-Its state is in the tables, so a restart neither repeats nor drops a message.
+At once, then at growing pauses. Its state is in the tables, so a restart neither repeats nor drops
+a message.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 
 from casebell.clock import Clock
+from casebell.events import Micros
 from casebell.loops import Loop
-from casebell.ops_messages import DeliveriesHeld, DeliveriesRefused, OpsMessage
+from casebell.ops_messages import DeliveriesAuthentic, DeliveriesHeld, OpsMessage
 from casebell.ops_targets import OpsTargets, subject_of
-from casebell.store import held, refused
+from casebell.store import held, refused, streaks
 from casebell.store.engine import Connection, Store
 from casebell.store.ops import known_subjects, notify
 from casebell.telemetry import Log, Metrics
 
 #: Seconds between two checks if nothing wakes it: a message may wait for the next hour.
 CHECK_EVERY = 10.0
+
+#: Marks deliveries as told, in a writing transaction.
+Mark = Callable[..., Awaitable[object]]
+#: The message on a streak, given how many refusals with a proof were not told.
+Explain = Callable[..., Awaitable[OpsMessage]]
 
 
 class DeliveryWatch(Loop):
@@ -26,6 +33,8 @@ class DeliveryWatch(Loop):
 
     Args:
         ops: returns the targets of operations in force.
+        sources: returns the names of those in force.
+        explain: makes the message on a streak, with its likely cause.
         followed: called after messages were put into the outbox.
     """
 
@@ -34,6 +43,8 @@ class DeliveryWatch(Loop):
         *,
         store: Store,
         ops: Callable[[], OpsTargets],
+        sources: Callable[[], Collection[str]],
+        explain: Explain,
         clock: Clock,
         metrics: Metrics,
         log: Log,
@@ -50,18 +61,28 @@ class DeliveryWatch(Loop):
         )
         self._store = store
         self._ops = ops
+        self._sources = sources
+        self._explain = explain
         self._followed = followed
 
     async def check(self) -> None:
-        """Send the messages that are due: one an hour for each source and reason.
+        """Send the messages that are due.
 
+        On what is held, one an hour for each source and reason; on refusals as `Streak.due` says.
         Deliveries since the last message are counted in the next one.
         """
         now = self._clock.now()
         async with self._store.read() as connection:
-            found = await _found(connection)
+            in_a_row = await streaks.read(connection)
+            found = {**await _held(connection), **await self._refused(connection, in_a_row, now)}
             subjects = {subject_of(message, now=now): message for message in found}
             known = await known_subjects(connection, subjects) if subjects else set()
+        # No authentic delivery ends these.
+        endless = [one for one in in_a_row if one.source not in self._sources()]
+        if any(one.last_at < now - streaks.DAY for one in endless):
+            await self._store.transact(
+                streaks.forget, known=self._sources(), before=now - streaks.DAY
+            )
         due = [message for subject, message in subjects.items() if subject not in known]
         if not due:
             return
@@ -76,10 +97,33 @@ class DeliveryWatch(Loop):
         await self._store.transact(write)
         self._followed()
 
+    async def _refused(
+        self, connection: Connection, known: Sequence[streaks.Streak], now: Micros
+    ) -> dict[OpsMessage, Mark]:
+        found: dict[OpsMessage, Mark] = {}
+        rising = {row.source: row for row in await refused.rising(connection)}
+        for streak in known:
+            source, proven = streak.source, rising.get(streak.source)
+            if streak.ended:
+                end = DeliveriesAuthentic(
+                    source=source, count=streak.ended, telling=streak.tellings
+                )
+                found[end] = partial(streaks.mark_end_told, source=source)
+            if not proven and not (streak.is_long and streak.count > streak.told_count):
+                continue
+            _, familiar = await streaks.addresses(connection, streak)
+            if streak.due(now=now, familiar=familiar):
+                number = proven.number if proven else 0
+                message = await self._explain(connection, streak, carried_proof=number)
+                found[message] = partial(
+                    _mark_refused, streak=streak, last=proven.last if proven else 0
+                )
+        return found
 
-async def _found(connection: Connection) -> dict[OpsMessage, Callable[..., Awaitable[None]]]:
-    """The messages to send, each with the function that marks its deliveries as told."""
-    found: dict[OpsMessage, Callable[..., Awaitable[None]]] = {}
+
+async def _held(connection: Connection) -> dict[OpsMessage, Mark]:
+    """The messages on what is held, each with the function that marks its deliveries as told."""
+    found: dict[OpsMessage, Mark] = {}
     for row in await held.unnotified(connection):
         message = DeliveriesHeld(
             source=row.source,
@@ -91,7 +135,12 @@ async def _found(connection: Connection) -> dict[OpsMessage, Callable[..., Await
         found[message] = partial(
             held.mark_told, source=row.source, reason=row.reason, last=row.last
         )
-    for row in await refused.rising(connection):
-        rise = DeliveriesRefused(source=row.source, count=row.number)
-        found[rise] = partial(refused.mark_told, source=row.source, last=row.last)
     return found
+
+
+async def _mark_refused(
+    connection: Connection, *, streak: streaks.Streak, last: int, now: Micros
+) -> None:
+    await streaks.mark_told(connection, streak, now=now)
+    if last:
+        await refused.mark_told(connection, source=streak.source, last=last, now=now)

@@ -7,13 +7,14 @@
 An event is decided in the transaction that appends it; a decision that fails costs no delivery.
 """
 
+import difflib
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from casebell.clock import Clock
-from casebell.errors import HeldDelivery, RefusedDelivery, UnknownSource
+from casebell.errors import CasebellError, HeldDelivery, RefusedDelivery, UnknownSource
 from casebell.events import Delivery, HeldReason, VerifiedDelivery
 from casebell.receive.refusals import Refusals
 from casebell.receive.signatures import Authenticator
@@ -56,6 +57,23 @@ def source_receivers(sources: Mapping[str, SourceSettings]) -> Mapping[str, Sour
         ConfigError: a source cannot authenticate anybody.
     """
     return {name: SourceReceiver(source, Authenticator(source)) for name, source in sources.items()}
+
+
+#: Characters of a path's last part that are compared with the names of sources.
+MAX_NAME = 40
+
+
+def source_meant(path: str, names: Collection[str]) -> str | None:
+    """The source that a request was meant for: the name in its path, however it is spelled."""
+    parts = [part for part in path.casefold().split("/", 8)[:8] if part]
+    known = {name.casefold(): name for name in names}
+    for part in parts:
+        if part in known:
+            return known[part]
+    close = (
+        difflib.get_close_matches(parts[-1][:MAX_NAME], known, n=1, cutoff=0.75) if parts else ()
+    )
+    return known[close[0]] if close else None
 
 
 class Receiver:
@@ -107,10 +125,24 @@ class Receiver:
 
     def _authenticate(self, receiver: SourceReceiver, delivery: Delivery) -> VerifiedDelivery:
         try:
-            return receiver.authenticator.authenticate(delivery, now=self._clock.now())
+            verified = receiver.authenticator.authenticate(delivery, now=self._clock.now())
         except RefusedDelivery as error:
             self._refusals.note(delivery, error, presented=receiver.authenticator.presented)
             raise
+        self._refusals.authentic(delivery.source)
+        return verified
+
+    def refuse_request(
+        self, error: CasebellError, *, path: str, address: str, **request: Any
+    ) -> str | None:
+        """Note a request that was refused before there was a delivery.
+
+        Returns:
+            The source that it was meant for, as far as its path tells.
+        """
+        source = source_meant(path, self._sources())
+        self._refusals.note_request(error, source=source, address=address, path=path, **request)
+        return source
 
     async def _hold(self, verified: VerifiedDelivery, why: HeldDelivery) -> Held:
         row = await self._store.transact(

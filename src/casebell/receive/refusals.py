@@ -1,4 +1,4 @@
-"""Remembers refused deliveries within bounds, and limits them for each address.
+"""Remembers what was refused within bounds, counts it since the last authentic delivery, limits it.
 
 An authentic delivery is never limited: it is authenticated first, and only refusals count. So a
 flood from an address, or through a proxy that hides many, cannot shut out the real source.
@@ -7,18 +7,20 @@ flood from an address, or through a proxy that hides many, cannot shut out the r
 import asyncio
 import contextlib
 import hashlib
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+import math
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from casebell.clock import Clock
-from casebell.errors import RefusedDelivery, StorageUnavailable, TooManyRefusals
+from casebell.errors import CasebellError, RefusedDelivery, StorageUnavailable, TooManyRefusals
 from casebell.events import Delivery, Micros
+from casebell.json_text import canonical
 from casebell.loops import Loop
 from casebell.receive.shared_secret import keyed_digest
 from casebell.receive.signatures import Presented
 from casebell.receive.understand import idempotency_key
-from casebell.store import refused
+from casebell.store import refused, streaks
 from casebell.store.engine import Connection, Store
 from casebell.telemetry import Log
 
@@ -37,6 +39,11 @@ ITEMISED_PER_MINUTE = 60
 WRITE_EVERY = 1.0
 #: Seconds between two removals of old refusals while no new ones arrive.
 FORGET_EVERY = 3_600.0
+#: Seconds between two looks at what other servers on the same database count.
+LOOK_EVERY = 10.0
+#: Names of headers that are kept, and characters of a name or of what was asked.
+MAX_NAMES = 40
+MAX_TEXT = 80
 
 
 @dataclass(slots=True)
@@ -83,12 +90,20 @@ class Refusals:
         #: Refusals since the last write that are only counted.
         self._dropped = 0
         self._itemised = _Window(began=clock.monotonic(), count=0)
+        #: By source, what came since the last write.
+        self._noted: defaultdict[str, streaks.Noted] = defaultdict(streaks.Noted)
+        #: Sources of which something was refused since the last authentic delivery.
+        self._in_a_row: set[str] = set()
+        self._forgot_at = -math.inf
         self._writing = asyncio.Lock()
         self._loop = Loop(
-            self._work, name="refusals", every=FORGET_EVERY, at_once=True, clock=clock, log=log
+            self._work, name="refusals", every=LOOK_EVERY, at_once=True, clock=clock, log=log
         )
 
     async def __aenter__(self) -> "Refusals":
+        # Before the first delivery, which may be the end of what an earlier process counted.
+        with contextlib.suppress(StorageUnavailable):
+            await self._look()
         await self._loop.__aenter__()
         return self
 
@@ -115,7 +130,9 @@ class Refusals:
             TooManyRefusals: the address is over its limit for the minute; nothing is recorded.
         """
         if self._over_limit(delivery.address):
+            self._count(delivery.source, TooManyRefusals.code, at=delivery.received_at)
             raise TooManyRefusals from None
+        self._count(delivery.source, error.code, at=delivery.received_at)
         if len(self._waiting) >= MAX_WAITING_REFUSALS:
             self._dropped += 1
             return
@@ -139,10 +156,66 @@ class Refusals:
             body_size=len(delivery.body),
             idempotency_key=idempotency_key(delivery),
             signature=brought.signature,
+            seen=canonical(
+                _names(delivery.headers)
+                | ({"found_in": brought.found_in} if brought.found_in else {})
+                | ({"scheme": brought.scheme} if brought.scheme else {})
+            ),
             body=body,
         )
         self._waiting.append(_Waiting(kept, brought.secret))
         self._waiting_bytes += len(body or b"")
+
+    def note_request(
+        self,
+        error: CasebellError,
+        *,
+        source: str | None,
+        address: str,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+        request_id: str = "",
+        size: int = 0,
+        **asked: str,
+    ) -> None:
+        """Record a request that was refused before its body was read.
+
+        Args:
+            source: whose delivery it was meant to be; None where that cannot be told.
+            size: of the body, as far as it is known.
+            asked: what names the cause: its method, path, encoding.
+        """
+        now, name = self._clock.now(), source or streaks.UNKNOWN
+        self._count(name, error.code, at=now)
+        if self._over_limit(address):
+            return
+        if len(self._waiting) >= MAX_WAITING_UNPROVEN:
+            self._dropped += 1
+            return
+        kept = refused.Refused(
+            at=now,
+            source=name,
+            error=error.code,
+            address=address,
+            request_id=request_id,
+            body_sha256="",
+            body_size=size,
+            seen=canonical(
+                _names(headers) | {key: text[:MAX_TEXT] for key, text in asked.items() if text}
+            ),
+        )
+        self._waiting.append(_Waiting(kept, None))
+
+    def authentic(self, source: str) -> None:
+        """Note an authentic delivery: whatever was refused in a row before it is over."""
+        # Every delivery comes by here; nearly always there is nothing to do.
+        if source in self._in_a_row:
+            self._in_a_row.discard(source)
+            self._noted[source] = streaks.Noted(authentic=True)
+            self._loop.wake()
+
+    def _count(self, source: str, error: str, *, at: Micros) -> None:
+        self._noted[source].refuse(error, at=at)
+        self._in_a_row.add(source)
         self._loop.wake()
 
     def _over_limit(self, address: str) -> bool:
@@ -157,10 +230,20 @@ class Refusals:
         return window.count > self._per_minute()
 
     async def _work(self) -> None:
-        if self._waiting:
+        if self._waiting or self._noted:
             await self._write()
             await self._clock.sleep(WRITE_EVERY)
-        await self._forget()
+        await self._look()
+        if self._clock.monotonic() - self._forgot_at >= FORGET_EVERY:
+            self._forgot_at = self._clock.monotonic()
+            await self._forget()
+
+    async def _look(self) -> None:
+        """See what is refused in a row, on other servers as well."""
+        async with self._store.read() as connection:
+            found = await streaks.read(connection)
+        # What was noted while we looked goes before.
+        self._in_a_row |= {one.source for one in found if one.errors} - self._noted.keys()
 
     async def _forget(self) -> None:
         """Remove old refusals; write to the disk only if there are any."""
@@ -177,17 +260,23 @@ class Refusals:
             batch, self._waiting = self._waiting, []
             more, self._dropped = self._dropped, 0
             self._waiting_bytes = 0
-            if not batch:
+            noted, self._noted = dict(self._noted), defaultdict(streaks.Noted)
+            if not batch and not noted:
                 return
             # A refusal may be lost; an authentic delivery is answered 503 in the meantime.
-            with contextlib.suppress(StorageUnavailable):
+            try:
                 await self._store.transact(
                     _refuse,
                     batch=batch,
+                    noted=noted,
                     now=self._clock.now(),
                     itemised=self._may_itemise(len(batch)),
                     more=more,
                 )
+            except StorageUnavailable:
+                for source, one in noted.items():
+                    self._noted[source] = one.precede(self._noted[source])
+            else:
                 self._written()
 
     def _may_itemise(self, count: int) -> bool:
@@ -200,16 +289,29 @@ class Refusals:
 
 
 async def _refuse(
-    connection: Connection, batch: Sequence[_Waiting], *, now: Micros, itemised: bool, more: int
+    connection: Connection,
+    batch: Sequence[_Waiting],
+    *,
+    noted: Mapping[str, streaks.Noted],
+    now: Micros,
+    itemised: bool,
+    more: int,
 ) -> None:
     key = b""
     if any(one.secret is not None for one in batch):
         key = await refused.digest_key(connection)
     kept = [_to_keep(one, key) for one in batch]
     await refused.refuse(connection, kept, now=now, itemised=itemised, more=more)
+    await streaks.record(connection, noted)
 
 
 def _to_keep(one: _Waiting, key: bytes) -> refused.Refused:
     if one.secret is None:
         return one.kept
     return replace(one.kept, secret_digest=keyed_digest(one.secret, key=key).hex())
+
+
+def _names(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, object]:
+    """The names of the headers that came, as many as are kept."""
+    names = list(dict.fromkeys(name for name, _ in headers))[:MAX_NAMES]
+    return {"headers": [name[:MAX_TEXT].decode("ascii", "replace") for name in names]}

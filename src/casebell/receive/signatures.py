@@ -5,7 +5,6 @@ form of the source's kind), a shared secret (`shared_secret`), either of them or
 nothing but RefusedDelivery.
 """
 
-import contextlib
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +28,12 @@ from casebell.kinds.signature import Signature, read_signature
 from casebell.receive.compact_json import compact_json
 from casebell.receive.shared_secret import SharedSecrets, keyed_digest, match_digest
 from casebell.settings import SourceSettings
+
+#: Schemes of credentials that are no proof of a source's. Others are not named: the first word of a
+#: header could be a part of a secret.
+_SCHEMES = frozenset(
+    "apikey aws4-hmac-sha256 basic bearer digest hmac negotiate ntlm token".split()  # noqa: SIM905
+)
 
 #: Takes the same time wherever its arguments differ.
 Compare = Callable[[bytes, bytes], bool]
@@ -62,6 +67,10 @@ class Presented:
     signature: str | None = None
     #: The shared secret itself, until its digest is made.
     secret: bytes | None = field(default=None, repr=False)
+    #: The name of another header than the source's in which the proof stood.
+    found_in: str | None = None
+    #: The scheme of other credentials in the source's header, such as "Bearer".
+    scheme: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,9 +93,12 @@ class Authenticator:
         self._format = KINDS[source.kind].signature
         self._signature_header = _header_name(source.signature_header or self._format.header)
         self._secret_header = _header_name(source.secret_header or "")
-        self._hmac_keys = _secrets_for(source, "hmac")
-        shared = _secrets_for(source, "shared-secret")
+        self._hmac_keys = secrets_for(source, "hmac")
+        shared = secrets_for(source, "shared-secret")
         self._shared = SharedSecrets(shared, prefix=source.prefix, compare=compare)
+        self._any_secret = SharedSecrets(
+            secrets_for(source, "hmac") + shared, prefix=source.prefix, compare=compare
+        )
         known: dict[str, tuple[_Method, bool]] = {
             "hmac": (self._by_signature, bool(self._hmac_keys)),
             "shared-secret": (self._by_secret, bool(shared and self._secret_header)),
@@ -119,19 +131,56 @@ class Authenticator:
     def presented(self, delivery: Delivery) -> Presented:
         """The credentials of a refused delivery that are worth keeping.
 
-        A value shorter than `min_secret_bytes` is left out: no secret can match it, and it could be
-        guessed from its digest.
+        They are looked for in other headers as well: a header that was renamed on the way costs no
+        delivery then. A value shorter than `min_secret_bytes` is left out: no secret can match it,
+        and it could be guessed from its digest.
         """
         signature: str | None = None
         secret: bytes | None = None
+        found_in: bytes | None = None
+        own: list[bytes] = []
         if "hmac" in self._source.auth:
-            with contextlib.suppress(RefusedDelivery):
-                signature = str(self._format.read(_values(delivery, self._signature_header)))
+            values = _values(delivery, self._signature_header)
+            own += values
+            signature = self._signature_in(values)
         if "shared-secret" in self._source.auth:
-            secret = self._shared.presented(_values(delivery, self._secret_header))
+            values = _values(delivery, self._secret_header)
+            own += values
+            secret = self._shared.presented(values)
             if secret is not None and len(secret) < self._source.min_secret_bytes:
                 secret = None
-        return Presented(signature=signature, secret=secret)
+        if signature is None and secret is None:
+            for name, value in delivery.headers:
+                if name in (self._signature_header, self._secret_header):
+                    continue
+                if "hmac" in self._source.auth:
+                    signature = self._signature_in([value])
+                secret = self._own_secret_in(value)
+                if signature is not None or secret is not None:
+                    found_in = name
+                    break
+        return Presented(
+            signature=signature,
+            secret=secret,
+            found_in=None if found_in is None else found_in.decode("ascii", "replace"),
+            scheme=next(filter(None, map(_scheme, own)), None),
+        )
+
+    def _signature_in(self, values: Sequence[bytes]) -> str | None:
+        try:
+            return str(self._format.read(values))
+        except RefusedDelivery:
+            return None
+
+    def _own_secret_in(self, value: bytes) -> bytes | None:
+        """The value of a header that is not the source's, if it is a secret of the source."""
+        for given in (value, value.partition(b" ")[2]):
+            try:
+                self._any_secret.match([given])
+            except RefusedDelivery:
+                continue
+            return given.strip()
+        return None
 
     def readmit(self, delivery: Delivery, kept: Kept) -> VerifiedDelivery:
         """Authenticate a refused delivery by its kept credentials, with today's secrets.
@@ -144,7 +193,7 @@ class Authenticator:
                 raise SecretMissing
             labelled = [
                 (label, keyed_digest(value, key=kept.key))
-                for label, value in _secrets_for(self._source, "shared-secret")
+                for label, value in secrets_for(self._source, "shared-secret")
             ]
             matched = match_digest(kept.secret_digest, labelled, compare=self._compare)
             return _Proof(label=matched)
@@ -178,7 +227,7 @@ class Authenticator:
         return self._verified(delivery, proofs)
 
     def _verified(self, delivery: Delivery, proofs: Sequence[_Proof]) -> VerifiedDelivery:
-        if self._source.allow_from and not self._address_allowed(delivery.address):
+        if self._source.allow_from and not self.address_allowed(delivery.address):
             raise self._wrong_address()
         first = proofs[0]
         if len(proofs) == 1:
@@ -239,7 +288,8 @@ class Authenticator:
     def _by_secret(self, delivery: Delivery, now: Micros) -> _Proof:  # noqa: ARG002  # no time in it
         return _Proof(label=self._shared.match(_values(delivery, self._secret_header)))
 
-    def _address_allowed(self, address: str) -> bool:
+    def address_allowed(self, address: str) -> bool:
+        """Whether deliveries may come from an address."""
         try:
             peer = ip_address(address)
         except ValueError:
@@ -261,7 +311,7 @@ def _header_name(name: str) -> bytes:
     return name.strip().lower().encode("ascii", "replace")
 
 
-def _secrets_for(source: SourceSettings, method: str) -> tuple[tuple[str, bytes], ...]:
+def secrets_for(source: SourceSettings, method: str) -> tuple[tuple[str, bytes], ...]:
     """Label and bytes of the secrets for `method`, without empty ones."""
     return tuple(
         (secret.label, value.encode())
@@ -270,7 +320,14 @@ def _secrets_for(source: SourceSettings, method: str) -> tuple[tuple[str, bytes]
     )
 
 
-def _values(delivery: Delivery, name: bytes) -> Sequence[bytes]:
+def _scheme(value: bytes) -> str | None:
+    """The scheme of another method's credentials, if a header has them."""
+    word, _, rest = value.strip().partition(b" ")
+    name = word.decode("ascii", "replace")
+    return name if rest and name.lower() in _SCHEMES else None
+
+
+def _values(delivery: Delivery, name: bytes) -> list[bytes]:
     return [value for header, value in delivery.headers if header == name]
 
 

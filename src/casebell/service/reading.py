@@ -10,9 +10,11 @@ from typing import Any, TypeAlias
 from casebell.clock import Clock, iso
 from casebell.errors import NotFound
 from casebell.events import HeldState
+from casebell.receive.causes import explain, explain_streak
 from casebell.service import Verb, shapes
 from casebell.service.filters import Given, alert_filter, event_filter, word
-from casebell.store import held, queries, refused, walk
+from casebell.settings import SourceSettings
+from casebell.store import held, queries, refused, streaks, walk
 from casebell.store.engine import Connection, Store
 from casebell.store.queries import AlertFilter, EventFilter
 from casebell.store.walk import Filter
@@ -31,16 +33,24 @@ class Reading:
 
     Args:
         timezone: of times that come without one; times of answers are UTC.
+        sources: returns those in force, whose secrets are tried to explain a refusal.
         paged: whether an answer has at most a page, and says in `next` where it goes on.
     """
 
     def __init__(
-        self, *, store: Store, timezone: Callable[[], str], clock: Clock, paged: bool = True
+        self,
+        *,
+        store: Store,
+        timezone: Callable[[], str],
+        clock: Clock,
+        sources: Callable[[], Mapping[str, SourceSettings]],
+        paged: bool = True,
     ) -> None:
         self._store = store
         self._clock = clock
         self._paged = paged
         self._timezone = timezone
+        self._sources = sources
 
     def verbs(self) -> Mapping[str, Verb]:
         """What may be asked for by name."""
@@ -51,6 +61,8 @@ class Reading:
             "list_alerts": self.list_alerts,
             "list_held": self.list_held,
             "list_refused": self.list_refused,
+            "why_refused": self.why_refused,
+            "refused_in_a_row": self.refused_in_a_row,
             "waiting": self.waiting,
         }
 
@@ -146,6 +158,29 @@ class Reading:
                 connection, source=source, error=error, limit=most, before=before
             )
         return _page(map(shapes.refused, rows), most=most, limit=limit)
+
+    async def why_refused(self, *, refused_id: int) -> Mapping[str, Any]:
+        """A refused delivery with the likely cause, found by trying over what is kept.
+
+        Raises:
+            NotFound: there is none of this number, or not any longer.
+        """
+        async with self._store.read() as connection:
+            for one in await explain(connection, [refused_id], sources=self._sources()):
+                return shapes.refusal_explained(one)
+        raise NotFound(
+            f"There is no refused delivery {refused_id}, or it is forgotten by now.",
+            hint="`casebell refused list` shows those there are.",
+        )
+
+    async def refused_in_a_row(self) -> Sequence[Mapping[str, Any]]:
+        """What was refused of each source since its last authentic delivery, with the cause."""
+        async with self._store.read() as connection:
+            return [
+                shapes.streak(one, await explain_streak(connection, one, sources=self._sources()))
+                for one in await streaks.read(connection)
+                if one.errors
+            ]
 
     async def waiting(self) -> Mapping[str, int]:
         """How many events, alerts and held deliveries wait."""

@@ -6,7 +6,9 @@ from typing import Any
 
 from casebell.clock import iso
 from casebell.events import AppendOutcome
+from casebell.receive.causes import Explained
 from casebell.store.rows import decode_list
+from casebell.store.streaks import Streak
 
 
 def event(row: Any) -> dict[str, Any]:
@@ -157,4 +159,34 @@ def refused(row: Any) -> dict[str, Any]:
         "readmitted_at": None if row.readmitted_at is None else iso(row.readmitted_at),
         "event": row.event_id,
         "held": row.held_id,
+    }
+
+
+def refusal_explained(one: Explained) -> dict[str, Any]:
+    """A refused delivery with its likely cause."""
+    return {**refused(one.row), "headers": list(one.headers), **_cause(one)}
+
+
+def streak(found: Streak, explained: Explained | None) -> dict[str, Any]:
+    """What was refused of a source in a row, with the likely cause of one of them."""
+    return {
+        "source": found.source,
+        "count": found.count,
+        "errors": dict(found.errors),
+        "since": iso(found.since),
+        "last_at": iso(found.last_at),
+        "told": found.told_count > 0,
+        "long": found.is_long,
+        "refused": explained.row.id if explained else None,
+        **_cause(explained),
+    }
+
+
+def _cause(explained: Explained | None) -> dict[str, Any]:
+    cause = explained.cause if explained else None
+    return {
+        "cause": cause.code if cause else None,
+        "certain": bool(cause and cause.certain),
+        "because": cause.says if cause else None,
+        "next": cause.then if cause else None,
     }

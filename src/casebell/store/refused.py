@@ -32,6 +32,7 @@ from casebell.store.statements import Driver, TableRow, insert_new
 AGE_LIMIT: Micros = 7 * 86_400 * 1_000_000
 #: Refusals of one source, with a credential to check again, at which operations are told.
 RISE = 5
+_READMITTABLE = type_coerce(PROVEN, Boolean).label("readmittable")
 #: The key's name in `keys`.
 _KEY = "refused"
 
@@ -83,6 +84,8 @@ class Refused:
     signature: str | None = None
     #: Hex, under `digest_key`.
     secret_digest: str | None = None
+    #: JSON: the names of the headers that came, and what else may name the cause.
+    seen: str = "{}"
     #: None where too many bodies waited to be written.
     body: bytes | None = field(default=None, repr=False)
 
@@ -97,6 +100,13 @@ async def digest_key(connection: AsyncConnection) -> bytes:
     await (await Driver.of(connection)).run(_NEW_KEYS, [new])
     key = await connection.execute(select(keys.c.key).where(keys.c.name == _KEY))
     return bytes(key.scalar_one())
+
+
+async def existing_digest_key(connection: AsyncConnection) -> bytes | None:
+    """The key of this database's secret digests, without making one."""
+    key = await connection.execute(select(keys.c.key).where(keys.c.name == _KEY))
+    found = key.scalar_one_or_none()
+    return None if found is None else bytes(found)
 
 
 async def refuse(
@@ -134,6 +144,7 @@ async def refuse(
                 "signature": one.signature,
                 "secret_digest": one.secret_digest,
                 "body": one.body,
+                "seen": one.seen,
             }
             for one in batch
         ],
@@ -188,8 +199,8 @@ async def list_refused(
     before: int | None = None,
 ) -> Sequence[Row[Any]]:
     """Refusals, newest first; without bodies and credentials."""
-    columns = [c for c in refused.c if c.name not in ("body", "signature", "secret_digest")]
-    statement: Select[Any] = select(*columns, type_coerce(PROVEN, Boolean).label("readmittable"))
+    columns = [c for c in refused.c if c.name not in ("body", "seen", "signature", "secret_digest")]
+    statement: Select[Any] = select(*columns, _READMITTABLE)
     statement = statement.order_by(refused.c.id.desc()).limit(limit)
     if source is not None:
         statement = statement.where(refused.c.source == source)
@@ -209,7 +220,7 @@ async def known(connection: AsyncConnection, ids: Sequence[int]) -> set[int]:
 
 async def read_some(connection: AsyncConnection, ids: Sequence[int]) -> Sequence[Row[Any]]:
     """The whole rows of those of `ids` that are still kept, oldest first."""
-    statement = select(refused).where(refused.c.id.in_(ids)).order_by(refused.c.id)
+    statement = select(refused, _READMITTABLE).where(refused.c.id.in_(ids)).order_by(refused.c.id)
     return (await connection.execute(statement)).all()
 
 
@@ -261,7 +272,7 @@ async def rising(connection: AsyncConnection) -> Sequence[Row[Any]]:
     """Sources with refusals to tell operations of: `source`, `number`, `last` (an id).
 
     Counted are refusals with a signature or a secret of which operations were not told, whatever
-    their rate: a source with few deliveries may have a wrong secret as well.
+    their rate, and whatever was authentic meanwhile: of two secrets one may be wrong.
     """
     statement = (
         select(refused.c.source, func.count().label("number"), func.max(refused.c.id).label("last"))

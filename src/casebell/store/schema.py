@@ -174,6 +174,9 @@ refused = Table(
     Column("held_id", BigInteger),
     # Last: SQLite reads earlier columns without it.
     Column("body", LargeBinary),
+    # JSON: the names of the headers that came, and what else may name the cause; never a value.
+    # Behind the body, as a column that was added later is.
+    Column("seen", Text, nullable=False, server_default="{}"),
     # Old rows are removed whenever rows are added. Only refusals pay for these three.
     Index(None, "at"),
     # Each group has bounds of its own.
@@ -183,6 +186,26 @@ refused = Table(
     _partial(
         "ix_refused_unnotified", "source", "id", where=f"notified_at IS NULL AND {PROVEN.text}"
     ),
+)
+
+#: What was refused of each source since its last authentic delivery.
+streaks = Table(
+    "streaks",
+    metadata,
+    Column("source", Text, primary_key=True),
+    # JSON: how many, by error.
+    Column("errors", Text, nullable=False),
+    # When the first and the last of them came.
+    Column("since", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    # How many of them operations know of, when they were last told, and how often in all.
+    Column("told_count", BigInteger, nullable=False),
+    Column("told_at", BigInteger),
+    Column("tellings", Integer, nullable=False),
+    # How many messages came within a day of the one before: the pause until the next grows.
+    Column("pauses", Integer, nullable=False),
+    # Refusals of a streak whose end operations have not heard of; 0 if there is none.
+    Column("ended", BigInteger, nullable=False),
 )
 
 #: Random keys that this database makes for itself.

@@ -1,4 +1,4 @@
-"""What the field taught: bounds of their own without a proof, alerts closed and by their time.
+"""What the field taught: refusals in a row and their bounds, alerts closed and by their time.
 
 Revision: 0002
 """
@@ -16,6 +16,7 @@ def upgrade() -> None:
     """Add them."""
     _refused()
     _alerts()
+    _streaks()
 
 
 def _refused() -> None:
@@ -39,3 +40,20 @@ def _alerts() -> None:
 def _partial(name: str, table: str, *columns: str, where: str) -> None:
     condition = sa.text(where)
     op.create_index(name, table, list(columns), sqlite_where=condition, postgresql_where=condition)
+
+
+def _streaks() -> None:
+    op.create_table(
+        "streaks",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("errors", sa.Text(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
+        sa.Column("told_count", sa.BigInteger(), nullable=False),
+        sa.Column("told_at", sa.BigInteger(), nullable=True),
+        sa.Column("tellings", sa.Integer(), nullable=False),
+        sa.Column("pauses", sa.Integer(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("source", name=op.f("pk_streaks")),
+    )
+    op.add_column("refused", sa.Column("seen", sa.Text(), server_default="{}", nullable=False))

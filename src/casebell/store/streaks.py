@@ -1,0 +1,230 @@
+"""How many deliveries of each source were refused in a row: since its last authentic one.
+
+A row for each source that was ever refused one. What could not be told to a source is kept under
+`UNKNOWN`. The row also says what operations know, so a restart neither repeats nor forgets.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from casebell.clock import HOUR
+from casebell.events import Micros
+from casebell.json_text import canonical
+from casebell.store.refused import RISE
+from casebell.store.schema import events, refused, streaks
+from casebell.store.statements import Driver, TableRow, insert_new
+
+#: Stands for a source where none was meant that we know.
+UNKNOWN = "unknown"
+#: Within it one message follows another.
+DAY: Micros = 24 * HOUR
+#: The longest pause between two messages on one source.
+MAX_PAUSE: Micros = 6 * HOUR
+#: Authentic deliveries whose addresses are compared with those of refusals.
+_LATEST = 20
+
+
+class _StreakRow(TableRow):
+    source: str
+    errors: str
+    since: int
+    last_at: int
+    told_count: int
+    tellings: int
+    pauses: int
+    ended: int
+
+
+_NEW_STREAKS = insert_new(streaks, _StreakRow)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Streak:
+    """The refusals of a source since its last authentic delivery."""
+
+    source: str
+    #: How many, by the error's code.
+    errors: Mapping[str, int]
+    #: Of the first and the last of them.
+    since: Micros
+    last_at: Micros
+    #: How many of them operations know of.
+    told_count: int
+    #: When they were last told of this source; None is never.
+    told_at: Micros | None
+    #: Messages on this source so far.
+    tellings: int
+    #: Messages of which each followed the one before within a day.
+    pauses: int
+    #: Refusals of an earlier streak that operations know of, but not that it ended; 0 if none.
+    ended: int
+
+    @property
+    def count(self) -> int:
+        """How many in a row."""
+        return sum(self.errors.values())
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is long enough for operations to hear of it."""
+        return self.count >= RISE
+
+    def due(self, *, now: Micros, familiar: bool) -> bool:
+        """Whether operations may hear of it again.
+
+        The pause doubles, so that a forger cannot have them told every hour. But a new streak
+        from an address of authentic deliveries waits an hour at most.
+        """
+        if self.told_at is None or self.told_at > now:
+            return True
+        pause = min(HOUR << min(self.pauses, 8), MAX_PAUSE)
+        if not self.told_count and familiar:
+            pause = HOUR
+        return now - self.told_at >= pause
+
+
+@dataclass(kw_only=True, slots=True)
+class Noted:
+    """What came from one source since the last write."""
+
+    #: Whether an authentic delivery came before what is counted here.
+    authentic: bool = False
+    #: How many were refused since, by the error's code.
+    errors: Counter[str] = field(default_factory=Counter)
+    since: Micros = 0
+    last_at: Micros = 0
+
+    def refuse(self, error: str, *, at: Micros) -> None:
+        """Count one more."""
+        if not self.errors:
+            self.since = at
+        self.errors[error] += 1
+        self.last_at = at
+
+    def precede(self, later: "Noted") -> "Noted":
+        """Both together, where `later` came after this."""
+        if later.authentic:
+            return later
+        both = self.errors + later.errors
+        return Noted(
+            authentic=self.authentic,
+            errors=both,
+            since=self.since if self.errors else later.since,
+            last_at=later.last_at or self.last_at,
+        )
+
+
+async def record(connection: AsyncConnection, noted: Mapping[str, Noted]) -> None:
+    """Add what came, by source, in a writing transaction."""
+    new = [
+        _StreakRow(
+            source=source,
+            errors="{}",
+            since=one.since,
+            last_at=one.last_at,
+            told_count=0,
+            tellings=0,
+            pauses=0,
+            ended=0,
+        )
+        for source, one in noted.items()
+        if one.errors
+    ]
+    await (await Driver.of(connection)).run(_NEW_STREAKS, new)
+    # Another server on the same PostgreSQL may count at this moment, too.
+    statement = select(streaks).where(streaks.c.source.in_(noted)).order_by(streaks.c.source)
+    for row in (await connection.execute(statement.with_for_update())).all():
+        before, one = _streak(row), noted[row.source]
+        errors = Counter() if one.authentic else Counter(before.errors)
+        over = one.authentic and before.told_count > 0
+        continues = bool(errors)
+        errors.update(one.errors)
+        await connection.execute(
+            streaks.update()
+            .where(streaks.c.source == row.source)
+            .values(
+                errors=canonical(dict(errors)),
+                since=before.since if continues else one.since,
+                last_at=one.last_at or before.last_at,
+                told_count=0 if one.authentic else before.told_count,
+                ended=before.count if over else before.ended,
+            )
+        )
+
+
+async def read(connection: AsyncConnection) -> Sequence[Streak]:
+    """The streak of each source that ever had one, by source."""
+    rows = await connection.execute(select(streaks).order_by(streaks.c.source))
+    return [_streak(row) for row in rows]
+
+
+async def mark_told(connection: AsyncConnection, streak: Streak, *, now: Micros) -> None:
+    """Record that operations were told of so many of a streak."""
+    soon = streak.told_at is not None and now - streak.told_at < DAY
+    await connection.execute(
+        streaks.update()
+        .where(streaks.c.source == streak.source, streaks.c.tellings == streak.tellings)
+        .values(
+            told_count=streak.count,
+            told_at=now,
+            tellings=streak.tellings + 1,
+            pauses=streak.pauses + 1 if soon else 0,
+        )
+    )
+
+
+async def mark_end_told(connection: AsyncConnection, source: str, **_: object) -> None:
+    """Record that operations were told that a streak ended."""
+    await connection.execute(streaks.update().where(streaks.c.source == source).values(ended=0))
+
+
+async def forget(connection: AsyncConnection, *, known: Collection[str], before: Micros) -> None:
+    """Remove streaks that no authentic delivery can end, once nothing was refused for long."""
+    await connection.execute(
+        streaks.delete().where(streaks.c.source.not_in(list(known)), streaks.c.last_at < before)
+    )
+
+
+async def addresses(connection: AsyncConnection, streak: Streak) -> tuple[int, bool]:
+    """Addresses of what is kept of a streak, and whether authentic ones came from one of them."""
+    statement = select(refused.c.address).distinct()
+    statement = statement.where(refused.c.source == streak.source, refused.c.at >= streak.since)
+    found = set((await connection.execute(statement)).scalars())
+    latest = select(events.c.address).where(events.c.source == streak.source)
+    latest = latest.order_by(events.c.id.desc()).limit(_LATEST)
+    return len(found), not found.isdisjoint((await connection.execute(latest)).scalars())
+
+
+async def latest_of(connection: AsyncConnection, streak: Streak, *, limit: int) -> Sequence[int]:
+    """The ids of the newest refusals of a streak, of those with its commonest error.
+
+    Where an authentic delivery has ended it, those of the newest of the source.
+    """
+    statement = select(refused.c.id).where(
+        refused.c.source == streak.source, refused.c.readmitted_at.is_(None)
+    )
+    if streak.errors:
+        error = max(streak.errors, key=lambda code: (streak.errors[code], code))
+        statement = statement.where(refused.c.error == error, refused.c.at >= streak.since)
+    statement = statement.order_by(refused.c.id.desc()).limit(limit)
+    return list((await connection.execute(statement)).scalars())
+
+
+def _streak(row: Any) -> Streak:
+    return Streak(
+        source=row.source,
+        errors=json.loads(row.errors),
+        since=row.since,
+        last_at=row.last_at,
+        told_count=row.told_count,
+        told_at=row.told_at,
+        tellings=row.tellings,
+        pauses=row.pauses,
+        ended=row.ended,
+    )
