@@ -3,10 +3,10 @@
 As in `casebell.events`, times are UTC microseconds, and every class is a frozen value.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from casebell.events import Change, ClassifiedEvent, Micros, Value
 from casebell.ops_messages import OpsMessage
@@ -84,6 +84,17 @@ class SendResult:
         return self.outcome in (Outcome.SENT, Outcome.ACCEPTED)
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a message, and what becomes of it on a service that takes less."""
+
+    text: str
+    #: The lines with the highest number are the first to be left out; 0 is kept.
+    spare: int = 0
+    #: What stands for it where that does not suffice; "" leaves it out.
+    short: str | None = None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
     """A rendered alert: plain text only; channels escape for their service."""
@@ -92,6 +103,14 @@ class Message:
     title: str
     #: Lines of plain text; a link stands on its own line.
     body: str
+    #: The same lines, where they may be left out or shortened.
+    lines: tuple[Line, ...] = field(default=(), compare=False)
+
+    @classmethod
+    def of(cls, title: str, lines: Iterable[Line]) -> Self:
+        """A message whose lines say what a service that takes less may leave out."""
+        given = tuple(lines)
+        return cls(title=title, body="\n".join(line.text for line in given), lines=given)
 
 
 class AlertState(StrEnum):

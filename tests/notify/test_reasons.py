@@ -131,6 +131,14 @@ def test_an_error_that_refers_to_itself() -> None:
     assert result(HttpExchange(error=error)).reason is FailureReason.CONNECTION_LOST
 
 
+def test_a_success_without_an_exchange() -> None:
+    """A plug-in that had nobody to send to may say that all went well."""
+    nothing = result(delivered=True)
+    assert (nothing.outcome, nothing.reason) == (Outcome.PERMANENT, FailureReason.REJECTED)
+    assert "nothing was sent" in nothing.detail
+    assert result(delivered=True, watched=False).outcome is Outcome.SENT
+
+
 def test_words_count_only_for_slack() -> None:
     """Another service's "invalid_token" with a 400 is a rejection like any other."""
     exchange = HttpExchange(status=400, word="invalid_token")

@@ -32,9 +32,16 @@ from casebell.clock import Clock
 from casebell.notify.apprise_load import Service, load_services
 from casebell.notify.apprise_warnings import mute_loggers
 from casebell.notify.channel import Route
-from casebell.notify.markdown import as_markdown
-from casebell.notify.reasons import MAIL_STEPS, Exchange, HttpExchange, SmtpFailure, result_of
-from casebell.notify.render import inert, one_line
+from casebell.notify.fit import fitted
+from casebell.notify.markup import as_html, as_markdown
+from casebell.notify.reasons import (
+    MAIL_STEPS,
+    Exchange,
+    HttpExchange,
+    SmtpDelivery,
+    SmtpFailure,
+    result_of,
+)
 from casebell.settings import ChannelSettings
 
 #: Abandoned threads that still run; at that number no send starts until one of them ends.
@@ -42,7 +49,14 @@ MAX_ABANDONED_SENDS: Final = 3
 #: In characters.
 MAX_TITLE: Final = 200
 MAX_BODY: Final = 8000
+#: Most that apprise puts between a title and the body below it: a heading's mark, a tag, line ends.
+_JOINT: Final = len("<b></b><br />\r\n")
 
+_SHOWN: Mapping[NotifyFormat, Callable[[str], str]] = {
+    NotifyFormat.TEXT: str,
+    NotifyFormat.MARKDOWN: as_markdown,
+    NotifyFormat.HTML: as_html,
+}
 _ERROR_WORD = re.compile(r"[a-z][a-z0-9_]{2,39}")
 #: The exchanges of this context; None outside `recorded_exchanges()`.
 _recorded: ContextVar[list[Exchange] | None] = ContextVar("casebell_exchanges", default=None)
@@ -159,16 +173,26 @@ def _not_now(reason: FailureReason, detail: str) -> SendResult:
 
 def _notify(service: Service, message: Message) -> _ThreadResult:
     """Send; blocks until the service answers or a socket times out."""
-    # Made inert.
-    title = one_line(message.title, limit=MAX_TITLE)
-    body = inert(message.body, limit=MAX_BODY)
-    body_format = NotifyFormat.TEXT
-    if service.format is NotifyFormat.MARKDOWN:
-        # Apprise would not escape the title, and would break every link in the body.
-        title, body, body_format = as_markdown(title), as_markdown(body), NotifyFormat.MARKDOWN
+    shown = _SHOWN[service.format]
+
+    def length(title: str, body: str) -> int:
+        with_title = len(shown(title)) + _JOINT if service.title_in_body else 0
+        return with_title + len(shown(body))
+
+    title, body = fitted(
+        message, service.limits, max_title=MAX_TITLE, max_body=MAX_BODY, length=length
+    )
+    if service.format is not NotifyFormat.TEXT:
+        # Apprise would not escape a title in Markdown, would break every link in the body, and
+        # would make of each blank one in HTML at which no line breaks.
+        if service.format is NotifyFormat.MARKDOWN or service.limits.title == 0:
+            title = shown(title)
+        body = shown(body)
     try:
         with recorded_exchanges() as exchanges:
-            result = service.apprise.notify(title=title, body=body, body_format=body_format.value)
+            result = service.apprise.notify(
+                title=title, body=body, body_format=service.format.value
+            )
     except Exception:  # noqa: BLE001 - a plug-in may raise anything; the attempt must have a result
         return _ThreadResult(delivered=False, exchanges=())
     attempts = [attempt.status for each in result.results for attempt in each.attempts]
@@ -229,16 +253,21 @@ def _recording_http(send: Callable[..., requests.Response]) -> Callable[..., req
 def _recording_smtp(step: str, call: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(call)
     def recording(*args: Any, **options: Any) -> Any:
+        recorded = _recorded.get()
         try:
-            return call(*args, **options)
+            result = call(*args, **options)
         except Exception as error:
-            recorded = _recorded.get()
             # `sendmail` passes on errors of inner calls, which are recorded already.
-            if recorded is not None and not any(seen.error is error for seen in recorded):
+            if recorded is not None and not any(
+                isinstance(seen, SmtpFailure) and seen.error is error for seen in recorded
+            ):
                 # `sendmail` itself raises the server's refusal of the text.
                 refused_text = isinstance(error, smtplib.SMTPDataError)
                 recorded.append(SmtpFailure(step="data" if refused_text else step, error=error))
             raise
+        if recorded is not None and step == "sendmail":
+            recorded.append(SmtpDelivery())
+        return result
 
     return recording
 

@@ -5,7 +5,7 @@ sender where none is named, and would run a program on this machine. Here each o
 `Problem`, as is what `apprise_url` finds. A problem never repeats a URL or a part of one.
 
 Reaches into apprise: attributes of plug-ins, of the class (schemas, templates, recipients) and of
-the instance (host, mail and its sender, mode, format, decorations, time-outs).
+the instance (host, mail and its sender, mode, format, limits, decorations, time-outs).
 """
 
 import hashlib
@@ -33,6 +33,7 @@ from casebell.notify.apprise_url import (
 )
 from casebell.notify.apprise_warnings import kept_warnings, mute_loggers, without_url
 from casebell.notify.channel import Route
+from casebell.notify.fit import Limits
 from casebell.settings import ChannelSettings
 
 #: Share of the channel's timeout that one wait on a socket may take. Less than 1, so that a service
@@ -50,6 +51,8 @@ _REACH_WITHOUT_RECIPIENTS = frozenset(
     {"betterstack", "dingtalk", "flock", "jira", "opsgenie", "pbul", "pover", "psafer", "pushed",
      "pushplus", "spush", "xmatters"}
 )  # fmt: skip
+#: Characters of a body where apprise is far below what a service takes: 28 KB a card for Teams.
+_OTHER_LIMITS = {"workflows": 10_000}
 #: Modes of services, such as Slack, in which the URL is that of a room.
 _MODES_WITH_A_ROOM = frozenset({"hook", "gov-hook", "webhook", "workflow", "trigger", "t2bot"})
 #: Mail headers that a URL may not set: apprise writes them itself.
@@ -68,6 +71,9 @@ class Service:
     apprise: Apprise = field(repr=False)
     #: The format of its texts.
     format: NotifyFormat
+    limits: Limits
+    #: Whether its title counts towards the limit of the body.
+    title_in_body: bool
     #: Whether it uses a library whose exchanges are recorded.
     watched: bool
     route: Route
@@ -147,6 +153,8 @@ def _load(
         kind=kind,
         apprise=apprise,
         format=instance.resolve_format(NotifyFormat.TEXT),
+        limits=_limits(instance, kind),
+        title_in_body=instance.title_maxlen <= 0 or instance.overflow_amalgamate_title,
         watched=hasattr(module, "requests") or hasattr(module, "smtplib"),
         route=Route(to=recipient or _mailbox(instance) or kind, sender=_sender(instance)),
     )
@@ -321,6 +329,14 @@ def _settle(instance: NotifyBase, *, timeout: float) -> None:
     for decoration in ("include_image", "include_footer", "include_timestamp"):
         if hasattr(instance, decoration):
             setattr(instance, decoration, False)
+
+
+def _limits(instance: NotifyBase, kind: str) -> Limits:
+    return Limits(
+        title=max(instance.title_maxlen, 0),
+        body=_OTHER_LIMITS.get(kind, instance.body_maxlen),
+        lines=instance.body_max_line_count,
+    )
 
 
 @cache

@@ -24,7 +24,7 @@ REFUSED_PARAMETERS: Mapping[str, str] = {
     "wait": "Casebell retries by itself",
     "template": "messages are made by Casebell's own templates",
     "format": "messages are plain text",
-    "overflow": "a message is sent whole",
+    "overflow": "Casebell fits a message to the service",
     "cto": "the channel's `timeout` decides",
     "rto": "the channel's `timeout` decides",
     "cc": "each recipient is a target of its own: name it in `to`",

@@ -47,7 +47,12 @@ class SmtpFailure:
     error: Exception = field(repr=False)
 
 
-Exchange: TypeAlias = HttpExchange | SmtpFailure
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SmtpDelivery:
+    """A mail that the server took."""
+
+
+Exchange: TypeAlias = HttpExchange | SmtpFailure | SmtpDelivery
 
 _FailureClass: TypeAlias = tuple[Outcome, FailureReason]
 
@@ -142,6 +147,9 @@ def result_of(
         now: for a Retry-After without a Date header.
     """
     last = exchanges[-1] if exchanges else None
+    if delivered and watched and last is None:
+        # A plug-in without anybody to send to may call that a success.
+        return _result(_REJECTED, detail="nothing was sent, although the service reports success")
     if delivered:
         queued = isinstance(last, HttpExchange) and last.status == 202
         return SendResult(outcome=Outcome.ACCEPTED if queued else Outcome.SENT)

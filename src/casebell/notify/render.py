@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from casebell.alerts import Alert, AlertKind, Message
+from casebell.alerts import Alert, AlertKind, Line, Message
 from casebell.events import Case, ClassifiedEvent, Flag, Micros, Status, Tag
 from casebell.uscis.receipts import mask
 from casebell.uscis.sentences import decoded
@@ -30,6 +30,7 @@ FOOTER = (
     "This is a prompt to look, not legal notice. Only the notice that USCIS sends says what is due "
     "and when."
 )
+_OWED = "An answer is owed: see the notice."
 #: The public page on which a receipt can be looked up.
 USCIS_STATUS_PAGE = "https://egov.uscis.gov/"
 
@@ -171,26 +172,33 @@ def render_case(alert: Alert, facts: CaseFacts, style: Style) -> Message:
     headline = headline_of(event.status, event.tags, event.flags)
     receipt = event.receipt if whole else mask(event.receipt)
     marks = ("TEST: " if Tag.TEST in event.tags else "") + ("URGENT: " if alert.urgent else "")
-    lines = [headline.sentence, *_warnings(alert, facts, whole=whole), "", f"Receipt: {receipt}"]
+    owed = headline.when in (Status.RFE_ISSUED, Tag.DEADLINE)
+    # The title has the status and the receipt.
+    lines = [Line(headline.sentence, short=_OWED if owed else "")]
+    lines += [Line(text) for text in _warnings(alert, facts, whole=whole)]
+    lines += [Line(""), Line(f"Receipt: {receipt}", short="")]
     if disclose != "minimal":
         named = {"Case": facts.case.label, "Matter": facts.case.matter, "Owner": facts.case.owner}
         shown = {name: quoted(text, limit=120, whole=whole) for name, text in named.items()}
-        lines += [f"{name}: {text}" for name, text in shown.items() if text]
+        lines += [Line(f"{name}: {text}", spare=3) for name, text in shown.items() if text]
     text = quoted(without_markup(event.text), limit=TEXT_LIMIT[disclose], whole=whole)
     if text:
-        lines.append(f"USCIS text: “{text}”")
+        lines.append(Line(f"USCIS text: “{text}”", spare=1))
     when = _provider_time(event, style.timezone, whole=whole)
     lines += [
-        f"When: {when}, as reported by {event.source}",
-        f"Received: {for_people(event.received_at, style.timezone)}",
-        f"Source: {event.source}, event {facts.event_id}",
+        Line(f"When: {when}, as reported by {event.source}", spare=2),
+        Line(f"Received: {for_people(event.received_at, style.timezone)}", spare=4),
+        Line(f"Source: {event.source}, event {facts.event_id}", spare=5),
     ]
     if alert.rules:
-        lines.append(f"Rule: {quoted('; '.join(alert.rules), limit=200, whole=whole)}")
+        rules = quoted("; ".join(alert.rules), limit=200, whole=whole)
+        lines.append(Line(f"Rule: {rules}", spare=6))
     if style.public_url:
-        lines += ["Open in Casebell:", f"{style.public_url}/events/{facts.event_id}"]
-    lines += ["Look the receipt up at USCIS:", USCIS_STATUS_PAGE, "", FOOTER]
-    return Message(title=f"{marks}{headline.title} · {receipt}", body="\n".join(lines))
+        link = f"{style.public_url}/events/{facts.event_id}"
+        lines += [Line("Open in Casebell:", spare=2), Line(link)]
+    lines += [Line("Look the receipt up at USCIS:", spare=7), Line(USCIS_STATUS_PAGE, spare=7)]
+    lines += [Line(""), Line(FOOTER, short="Not legal notice.")]
+    return Message.of(f"{marks}{headline.title} · {receipt}", lines)
 
 
 def render_plain(alert: Alert, headline: Headline, style: Style) -> Message:

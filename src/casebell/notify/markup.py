@@ -1,6 +1,7 @@
-"""Escapes plain text for services that accept only Markdown, such as Teams cards."""
+"""Escapes plain text for services that take none: as Markdown for Teams, as HTML for Graph."""
 
 import re
+from html import escape
 
 #: Active characters anywhere in a line, and at the start of one. `]` covers `](` and `]:`.
 _ACTS = re.compile(r"[\\`*_\[\]<>&~|]")
@@ -17,6 +18,19 @@ def as_markdown(text: str) -> str:
     """
     lines = (line.strip() for line in text.split("\n"))
     return "\n\n".join(_paragraph(line) for line in lines if line)
+
+
+def as_html(text: str) -> str:
+    """HTML that shows exactly this text; a link alone on its line can be followed.
+
+    Runs of blanks are shown as one, and lines break at blanks.
+    """
+    return "<br/>\n".join(map(_html_line, text.split("\n")))
+
+
+def _html_line(line: str) -> str:
+    escaped = escape(line)
+    return f'<a href="{escaped}">{escaped}</a>' if _LINK.fullmatch(line) else escaped
 
 
 def _paragraph(line: str) -> str:

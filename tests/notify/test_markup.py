@@ -1,11 +1,14 @@
-"""Plain text as Markdown, read back by a real Markdown reader."""
+"""Plain text as Markdown, read back by a real Markdown reader; and as HTML."""
+
+import re
+from html import unescape
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from casebell.notify.markdown import as_markdown
+from casebell.notify.markup import as_html, as_markdown
 from casebell.notify.render import inert
 
 READER = MarkdownIt("commonmark").enable("table").enable("strikethrough")
@@ -63,3 +66,19 @@ def test_ordinary_words_are_left_alone() -> None:
     """No backslash where nothing would act: some readers show them."""
     plain = "RFE issued: I-129, O-1A (masked IOE…1234). Due date: see the notice!"
     assert as_markdown(plain) == plain
+
+
+@given(st.text(max_size=200))
+def test_html_shows_exactly_the_text(text: str) -> None:
+    """No tag and no entity of a text is one of ours."""
+    lines = as_html(inert(text, limit=400)).split("<br/>\n")
+    bare = [re.sub(r"</?a[^>]*>", "", line) for line in lines]
+    assert "\n".join(map(unescape, bare)) == inert(text, limit=400)
+    assert not any("<" in line for line in bare)
+
+
+def test_a_link_in_html_can_be_followed() -> None:
+    """Alone on its line; elsewhere it is text."""
+    html = as_html(f"see {LINK}\n{LINK}").split("<br/>\n")
+    shown = LINK.replace("&", "&amp;")
+    assert html == [f"see {shown}", f'<a href="{shown}">{shown}</a>']

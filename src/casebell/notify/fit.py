@@ -1,0 +1,119 @@
+"""Fits a message to what a service takes, before the service refuses it for good: pure functions.
+
+What a reader needs first is the last to go: what happened, the receipt, that an answer is owed, the
+link, the notice. Each cut is visible.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from casebell.alerts import Line, Message
+from casebell.notify.render import TRUNCATION_MARK, inert, one_line
+
+#: Characters that a line keeps when it is cut, by whether the line may go altogether.
+_MIN_SPARE = 80
+_MIN_NEEDED = 24
+#: Stands where lines were left out.
+_LEFT_OUT = Line(TRUNCATION_MARK.strip())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What a service takes."""
+
+    #: Characters of a title that stands apart; 0 where it stands above the body.
+    title: int
+    #: Characters of the body.
+    body: int
+    #: Lines of the body; 0 for any number.
+    lines: int
+
+
+def fitted(
+    message: Message,
+    limits: Limits,
+    *,
+    max_title: int,
+    max_body: int,
+    length: Callable[[str, str], int],
+) -> tuple[str, str]:
+    """Title and body within the limits, both inert.
+
+    Args:
+        max_title: characters of a title, whatever the service takes.
+        max_body: characters of a body, before it is escaped for the service.
+        length: what title and body, as the service gets them, count towards the limit of the body.
+    """
+    title = one_line(message.title, limit=min(limits.title or max_title, max_title))
+    most = limits.body
+
+    def body_of(lines: Sequence[Line]) -> str:
+        texts = [line.text for line in lines if line.text]
+        return ("\n" if not limits.lines or len(texts) <= limits.lines else " · ").join(texts)
+
+    def excess(lines: Sequence[Line]) -> int:
+        return length(title, body_of(lines)) - most
+
+    whole = inert(message.body, limit=max_body)
+    few_enough = not limits.lines or whole.count("\n") < limits.lines
+    if few_enough and length(title, whole) <= most:
+        return title, whole
+    given = message.lines or tuple(map(Line, whole.split("\n")))
+    # Blank lines are the first to go.
+    lines = [replace(line, text=inert(line.text, limit=max_body)) for line in given if line.text]
+    lines = _without_spare(lines, excess)
+    if excess(lines) > 0:
+        lines = [line if line.short is None else Line(line.short) for line in lines]
+        lines = _cut(lines, excess, least=_MIN_NEEDED)
+    if excess(lines) > 0 and _LEFT_OUT not in lines:
+        lines.insert(len(lines) - 1, _LEFT_OUT)
+    while excess(lines) > 0 and len(lines) > 1:
+        kept = [place for place, line in enumerate(lines) if line is not _LEFT_OUT]
+        # The link and the notice stand at the end.
+        del lines[kept[-3] if len(kept) > 2 else kept[-1]]
+    body = body_of(lines)
+    while (over := length(title, body) - most) > 0 and len(body) > 1:
+        body = inert(body, limit=max(len(body) - over, 1))
+    while (over := length(title, body) - most) > 0 and len(title) > 1:
+        title = one_line(title, limit=max(len(title) - over, 1))
+    return title, body
+
+
+def _without_spare(lines: list[Line], excess: Callable[[Sequence[Line]], int]) -> list[Line]:
+    """Cut the longest lines that may go; then leave them out, in their order, until it fits."""
+    fitting = _cut(lines, excess, least=_MIN_SPARE, spare=True)
+    for rank in sorted({line.spare for line in lines if line.spare}, reverse=True):
+        if excess(fitting) <= 0:
+            break
+        first = next(place for place, line in enumerate(lines) if line.spare == rank)
+        mark = [] if _LEFT_OUT in lines else [_LEFT_OUT]
+        lines = lines[:first] + mark + [line for line in lines[first:] if line.spare != rank]
+        fitting = _cut(lines, excess, least=_MIN_SPARE, spare=True)
+    return fitting
+
+
+def _cut(
+    lines: Sequence[Line],
+    excess: Callable[[Sequence[Line]], int],
+    *,
+    least: int,
+    spare: bool = False,
+) -> list[Line]:
+    """The lines, of which the longest is cut until all fit or none is longer than `least`."""
+    lines = list(lines)
+    while (over := excess(lines)) > 0:
+        lengths = {
+            place: len(line.text)
+            for place, line in enumerate(lines)
+            if len(line.text) > least and (line.spare or not spare) and not _is_link(line)
+        }
+        if not lengths:
+            break
+        place = max(lengths, key=lambda place: lengths[place])
+        kept = max(lengths[place] - over, least)
+        lines[place] = replace(lines[place], text=inert(lines[place].text, limit=kept))
+    return lines
+
+
+def _is_link(line: Line) -> bool:
+    return line.text.startswith(("https://", "http://"))

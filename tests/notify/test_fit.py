@@ -1,0 +1,204 @@
+"""What a service that takes less is sent: within its limits, what matters first, visibly cut."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs
+from zoneinfo import ZoneInfo
+
+import pytest
+from apprise import NotifyFormat
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casebell.alerts import Alert, AlertKind, Message, Outcome
+from casebell.events import Case, Status, Tag
+from casebell.notify.apprise_url import plugins
+from casebell.notify.fit import Limits, fitted
+from casebell.notify.markup import as_html, as_markdown
+from casebell.notify.render import FOOTER, TRUNCATION_MARK, CaseFacts, Style, inert, render_case
+from casebell.notify.render_ops import render_ops
+from casebell.ops_messages import ChannelFailed
+from casebell.sandbox.http_sink import HttpSink
+from contracts.case_events import RECEIVED_AT, classified_event
+from contracts.channel_contract import load
+
+MASKED = "IOE******5678"
+LINK = "https://casebell.example-firm.com/events/12"
+OWED = "An answer is owed"
+#: As long as the longest official texts.
+TEXT = "On October 14, 2025, we mailed a request for initial evidence for your case. " * 31
+SHOWN: list[Callable[[str], str]] = [str, as_markdown, as_html]
+
+
+def rfe(*, text: str = TEXT, disclose: Any = "full", **fields: Any) -> Message:
+    """The alert of an urgent Request for Evidence."""
+    alert = Alert(
+        id=7, kind=AlertKind.CASE, subject="change:3", channel="team", target="json",
+        rules=("RFE issued",), urgent=True, attempts=1, created_at=RECEIVED_AT,
+        may_repeat=False, event_id=12, change_id=3,
+    )  # fmt: skip
+    event = classified_event(text=text, status=Status.RFE_ISSUED, tags=frozenset({Tag.DEADLINE}))
+    case = Case(receipt=event.receipt, label="Acme O-1A", owner="jchan@example-firm.com")
+    style = Style(
+        disclose=disclose,
+        timezone=ZoneInfo("America/New_York"),
+        public_url="https://casebell.example-firm.com",
+        **fields,
+    )
+    return render_case(alert, CaseFacts(event_id=12, event=event, case=case), style)
+
+
+def fit(message: Message, limits: Limits, *, shown: Callable[[str], str] = str) -> tuple[str, str]:
+    """Title and body for a service, whose title counts where it has none."""
+
+    def length(title: str, body: str) -> int:
+        return len(shown(body)) + (0 if limits.title else len(shown(title)) + 2)
+
+    title, body = fitted(message, limits, max_title=200, max_body=8_000, length=length)
+    assert length(title, body) <= limits.body
+    assert len(title) <= (limits.title or 200)
+    return title, body
+
+
+def test_what_fits_is_sent_as_it_is() -> None:
+    """Nothing is left out, and nothing marked."""
+    message = rfe(disclose="minimal")
+    assert fit(message, Limits(title=250, body=4_000, lines=0)) == (message.title, message.body)
+
+
+def test_the_official_text_is_cut_first() -> None:
+    """With every other line in its place."""
+    message = rfe(text=TEXT[:650])
+    _, body = fit(message, Limits(title=250, body=1_024, lines=0))
+    cut = [line for line in body.split("\n") if line.endswith(TRUNCATION_MARK)]
+    assert len(cut) == 1
+    assert cut[0].startswith("USCIS text: “On October 14, 2025")
+    kept = [line for line in message.body.split("\n") if line and "USCIS text" not in line]
+    assert [line for line in body.split("\n") if line not in cut] == kept
+    assert len(body) > 1_000
+
+
+def test_then_what_is_known_elsewhere() -> None:
+    """Rule, source and page of USCIS go; a line stands for them, and the text gets their room."""
+    _, body = fit(rfe(), Limits(title=250, body=512, lines=0))
+    lines = body.split("\n")
+    assert lines[0].startswith("USCIS issued a Request for Evidence. A response is owed")
+    assert lines[-3:] == [LINK, TRUNCATION_MARK.strip(), FOOTER]
+    assert "Rule: RFE issued" not in lines
+
+
+@pytest.mark.parametrize("disclose", ["minimal", "full"])
+def test_a_text_message_says_what_matters(disclose: str) -> None:
+    """In 160 characters: what happened, the receipt, that an answer is owed, link and notice."""
+    title, body = fit(rfe(disclose=disclose), Limits(title=0, body=160, lines=0))
+    assert title.startswith("URGENT: Request for Evidence issued · IOE")
+    lines = body.split("\n")
+    assert lines[0].startswith(OWED)
+    assert lines[-3:] == [LINK, TRUNCATION_MARK.strip(), "Not legal notice."]
+
+
+def test_a_service_of_two_lines() -> None:
+    """What stands below the second line would be cut off without a word."""
+    _, body = fit(rfe(), Limits(title=250, body=32_768, lines=2))
+    assert body.count("\n") < 2
+    for part in ("A response is owed", LINK, FOOTER):
+        assert part in body
+
+
+def test_a_message_to_operations_keeps_its_commands() -> None:
+    """Its long detail is cut, the commands stay."""
+    failed = ChannelFailed(
+        channel="team",
+        target="json",
+        reason="tls_failed",
+        detail="x" * 900,
+        alert=7,
+        alert_is_urgent=False,
+    )
+    _, body = fit(render_ops(failed), Limits(title=0, body=500, lines=0))
+    assert "casebell channels test team" in body
+    assert TRUNCATION_MARK in body
+
+
+@given(
+    title=st.text(max_size=300),
+    lines=st.lists(st.text(max_size=400), max_size=30),
+    limits=st.builds(
+        Limits,
+        title=st.sampled_from([0, 60, 250]),
+        body=st.integers(min_value=67, max_value=4_096),
+        lines=st.sampled_from([0, 2, 10]),
+    ),
+    shown=st.sampled_from(SHOWN),
+)
+def test_any_message_fits(
+    title: str, lines: list[str], limits: Limits, shown: Callable[[str], str]
+) -> None:
+    """Whatever it says, and however its characters grow when they are escaped."""
+    message = Message(title=title, body="\n".join(lines))
+    _, body = fit(message, limits, shown=shown)
+    whole = inert(message.body, limit=8_000)
+    if len(body) < len(whole) - whole.count("\n"):
+        assert "…" in body or len(body) < 5
+
+
+@pytest.mark.parametrize("shown", SHOWN)
+def test_an_alert_fits_every_service_of_apprise(shown: Callable[[str], str]) -> None:
+    """Those that apprise adds, too: title, link and notice stand wherever there is room."""
+    services: set[Any] = {plugins()[each] for each in _schemas()}
+    for service in services:
+        body_most, title_most = service.body_maxlen, service.title_maxlen
+        if not isinstance(body_most, int) or not isinstance(title_most, int):
+            continue
+        _, body = fit(rfe(), Limits(title=title_most, body=body_most, lines=0), shown=shown)
+        if shown is str and body_most >= 160:
+            assert LINK in body
+
+
+def _schemas() -> list[str]:
+    manager: Any = plugins()
+    return list(manager.schemas())
+
+
+@pytest.mark.parametrize(
+    ("url", "attribute", "read"),
+    [
+        (
+            f"pover://{'u' * 30}@{'t' * 30}", "notify_url",
+            lambda body: parse_qs(body.decode())["message"][0],
+        ),
+        (
+            f"discord://{'0' * 10}/{'B' * 40}", "notify_url",
+            lambda body: json.loads(body)["content"],
+        ),
+        (
+            f"twilio://AC{'1' * 32}:{'b' * 32}@15551230000/15551234567",
+            "notify_sms_url", lambda body: parse_qs(body.decode())["Body"][0],
+        ),
+        (
+            "sendgrid://abcd-1234:casebell@example.com/a@example.com",
+            "notify_url", lambda body: json.loads(body)["content"][0]["value"],
+        ),
+    ],
+)  # fmt: skip
+async def test_what_is_sent_fits(
+    url: str,
+    attribute: str,
+    read: Callable[[bytes], str],
+    sink: HttpSink,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The bytes on the wire, over the plug-ins themselves; the services refuse longer ones."""
+    service = plugins()[url.partition("://")[0]]
+    channel = load(url)
+    monkeypatch.setattr(service, attribute, sink.url)
+    result = await channel.send(target=channel.targets[0], message=rfe())
+    assert result.outcome is Outcome.SENT, result
+    (request,) = await sink.received(1)
+    text = read(request.body)
+    assert len(text) <= channel._services[channel.targets[0]].limits.body
+    assert LINK in text
+    assert "&nbsp;" not in text
+    if service.notify_format is NotifyFormat.HTML:
+        assert f'<a href="{LINK}">{LINK}</a>' in text
