@@ -17,10 +17,11 @@ import pytest
 import structlog
 from prometheus_client import generate_latest
 
+import casebell
 from casebell.clock import iso
 from casebell.errors import StorageUnavailable
 from casebell.notify.apprise_warnings import SILENT
-from casebell.telemetry import Metrics, configure_logging, get_logger
+from casebell.telemetry import STAGES, Metrics, configure_logging, get_logger
 
 SECRET = "vermilion-5e6f"
 URL = f"https://user:{SECRET}@hooks.example.com/services/{SECRET}"
@@ -385,7 +386,7 @@ class TestMetrics:
         """Every metric is ours by name, documented, and there before anything happened."""
         text = generate_latest(Metrics().registry).decode()
         names = re.findall(r"^# HELP (\S+) (.+)$", text, re.MULTILINE)
-        assert {name for name, _ in names if not name.endswith("_created")} == {
+        assert {name for name, _ in names} == {
             "casebell_deliveries_total",
             "casebell_delivery_seconds",
             "casebell_decisions_total",
@@ -394,8 +395,17 @@ class TestMetrics:
             "casebell_waiting",
             "casebell_refused_since_authentic",
             "casebell_storage_errors_total",
+            "casebell_build_info",
+            "casebell_last_delivery_timestamp_seconds",
+            "casebell_oldest_waiting_alert_seconds",
+            "casebell_last_backup_timestamp_seconds",
         }
         assert all(words.endswith(".") for _, words in names)
+
+    def test_every_stage_is_there_from_the_start(self) -> None:
+        """Whoever counts failures of the storage is listed."""
+        used = "".join(path.read_text() for path in Path(casebell.__file__).parent.rglob("*.py"))
+        assert set(re.findall(r'storage_errors\.labels\("(\w+)"', used)) == set(STAGES)
 
     def test_each_server_has_its_own(self) -> None:
         """What one server counts is not counted for another in the same process."""

@@ -54,13 +54,21 @@ def build(
     """
     runtime = Runtime(settings, clock=clock, metrics=metrics)
     in_force = runtime.in_force
+    endpoint = WebhookEndpoint(
+        receiver=runtime.receiver,
+        limits=in_force.server,
+        clock=runtime.clock,
+        metrics=runtime.metrics,
+        log=runtime.log,
+    )
     pages = StatusPages(
         store=runtime.store,
         checks={"storage": runtime.storage_answers, "loops": runtime.loops_run},
         metrics=runtime.metrics,
         metrics_from=lambda: in_force.server().metrics_from,
+        settings=in_force.settings,
+        came=endpoint.last_delivery,
         clock=runtime.clock,
-        sources=in_force.sources,
     )
     reloader = Reloader(
         in_force=in_force.settings,
@@ -76,14 +84,6 @@ def build(
     )
 
     certificate = settings.server.tls_cert.read_text() if settings.server.tls_cert else None
-
-    endpoint = WebhookEndpoint(
-        receiver=runtime.receiver,
-        limits=in_force.server,
-        clock=runtime.clock,
-        metrics=runtime.metrics,
-        log=runtime.log,
-    )
 
     async def doubts() -> Mapping[str, str]:
         return {"untrusted_proxy": endpoint.untrusted_proxy()}

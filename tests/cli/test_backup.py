@@ -39,6 +39,11 @@ def test_there_and_back(installation: Installation, copy: Path) -> None:
     assert (made.code, made.err) == (0, "")
     assert made.out.startswith(f"Wrote {copy}: 5 events, {entries} journal entries, the last of 20")
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    # That it was made is in the database itself, after what the copy has.
+    last = "SELECT kind, actor, data FROM journal ORDER BY seq DESC LIMIT 1"
+    figures = f'{{"entries":{entries},"events":5}}'
+    assert installation.rows(last) == [("backup.made", "cli", figures)]
+    assert installation.rows("SELECT name FROM marks") == [("backup",)]
     before = listed(installation)
     move_away(installation)
     assert installation("events", "list").code == 3

@@ -3,24 +3,62 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_network
+from pathlib import Path
 
 import httpx2
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+import casebell
+from casebell.alerts import AlertKind, DecisionOutcome, NewAlert
 from casebell.errors import StorageUnavailable
 from casebell.http.health import CHECKS_CACHED, StatusPages
-from casebell.store import streaks
+from casebell.settings import ChannelSettings, Settings
+from casebell.store import marks, outbox, streaks
 from casebell.store.engine import Store
-from casebell.telemetry import Metrics
-from contracts.case_events import case_event
+from casebell.store.schema import alerts
+from casebell.telemetry import STAGES, Metrics
+from contracts.case_events import RECEIVED_AT, case_event
 from contracts.clock_and_log import ManualClock
 from contracts.stores import disk_failure, failing_statements, store_undecided
 from contracts.writing import writing
+from receive.builders import make_source, make_torch
 from waiting import until
 
+SETTINGS = Settings(
+    sources={"parley": make_source(), "torch": make_torch()},
+    channels={"slack": ChannelSettings(name="slack", url=SecretStr("json://127.0.0.1:9/"))},
+    path=Path("/config.toml"),
+    base_dir=Path("/"),
+    sha256="",
+)
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"), ip_network("10.9.0.0/16"))
+
+
+#: How the names of a family's samples end, by its type.
+SUFFIXES = {"counter": {"_total"}, "gauge": {""}, "histogram": {"_bucket", "_sum", "_count"}}
+
+
+def strictly(text: str) -> dict[str, float]:
+    """The values of a page, by name and labels; an error where promtool would find one."""
+    found: dict[str, float] = {}
+    families: list[str] = []
+    for family in text_string_to_metric_families(text):
+        families.append(family.name)
+        assert family.type in ("counter", "gauge", "histogram"), family
+        assert family.documentation.endswith("."), family
+        for sample in family.samples:
+            suffix = sample.name.removeprefix(family.name)
+            assert suffix in SUFFIXES[family.type], sample
+            labels = ",".join(f'{name}="{sample.labels[name]}"' for name in sorted(sample.labels))
+            series = f"{sample.name}{{{labels}}}" if labels else sample.name
+            assert series not in found
+            found[series] = sample.value
+    assert len(families) == len(set(families))
+    return found
 
 
 class Pages:
@@ -31,13 +69,15 @@ class Pages:
     ) -> None:
         self.clock = ManualClock()
         self.metrics = Metrics()
+        self.came: dict[str, int] = {}
         pages = StatusPages(
             store=store,
             checks=checks or {},
             metrics=self.metrics,
             metrics_from=lambda: LOOPBACK,
+            settings=lambda: SETTINGS,
+            came=self.came,
             clock=self.clock,
-            sources=lambda: ["parley", "torch"],
         )
         self._app = Starlette(
             routes=[
@@ -46,6 +86,10 @@ class Pages:
                 Route("/metrics", pages.metrics),
             ]
         )
+
+    async def scrape(self) -> dict[str, float]:
+        """What Prometheus reads: the values by name and labels, each once."""
+        return strictly((await self.get("/metrics")).text)
 
     async def get(
         self,
@@ -168,7 +212,7 @@ class TestMetrics:
         then = (await pages.get("/metrics")).text
         assert shown.format("signature_missing", "parley", 40) in then
         assert shown.format("secret_mismatch", "parley", 0) in then
-        assert "gone" not in then
+        assert 'source="gone"' not in then
 
     @pytest.mark.parametrize(
         ("peer", "status"),
@@ -219,6 +263,83 @@ class TestMetrics:
         """Prometheus in a network of containers asks for http://casebell:8080."""
         answer = await Pages(store).get("/metrics", peer="10.9.0.4", headers={"Host": "casebell"})
         assert answer.status_code == 200
+
+    async def test_there_from_the_start(self, store: Store) -> None:
+        """Before anything happened each series is there: what is absent cannot be seen to rise."""
+        found = await Pages(store).scrape()
+        assert found[f'casebell_build_info{{version="{casebell.__version__}"}}'] == 1
+        zero = {
+            *(f'casebell_deliveries_total{{outcome="{o}",source="parley"}}' for o in (
+                "stored", "duplicate", "conflict", "held", "signature_missing", "body_too_large",
+                "secret_mismatch", "storage_unavailable", "queue_full", "too_many_refusals",
+            )),
+            'casebell_deliveries_total{outcome="unknown_source",source="unknown"}',
+            *(f'casebell_decisions_total{{outcome="{o}"}}' for o in DecisionOutcome),
+            *(f'casebell_storage_errors_total{{stage="{stage}"}}' for stage in STAGES),
+            *(
+                f'casebell_alert_attempts_total{{channel="slack",outcome="{o}",reason="{r}"}}'
+                for o, r in (
+                    ("sent", ""), ("accepted", ""), ("auth", "auth_failed"),
+                    ("retryable", "connection_refused"), ("ambiguous", "timeout"),
+                    ("permanent", "target_gone"), ("rate_limited", "rate_limited"),
+                )
+            ),
+            *(f'casebell_waiting{{what="{w}"}}' for w in ("unrouted", "alerts", "failed", "held")),
+            'casebell_last_delivery_timestamp_seconds{source="parley"}',
+            'casebell_oldest_waiting_alert_seconds{channel="slack"}',
+            "casebell_delivery_seconds_count",
+            "casebell_alert_seconds_count",
+        }  # fmt: skip
+        if store.is_sqlite:
+            zero.add("casebell_last_backup_timestamp_seconds")
+        assert {name: found.get(name) for name in zero} == dict.fromkeys(zero, 0.0)
+        assert ("casebell_last_backup_timestamp_seconds" in found) is store.is_sqlite
+
+    async def test_when_a_source_last_delivered(self, store: Store) -> None:
+        """What came before the server started is known; what comes while it runs counts at once."""
+        name = 'casebell_last_delivery_timestamp_seconds{source="parley"}'
+        await store_undecided(store, case_event("evt_1"), case_event("evt_2"))
+        pages = Pages(store)
+        assert (await pages.scrape())[name] == RECEIVED_AT / 1_000_000
+        pages.came["parley"] = RECEIVED_AT + 5_000_000
+        assert (await pages.scrape())[name] == RECEIVED_AT / 1_000_000 + 5
+
+    async def test_how_long_an_alert_waits(self, store: Store) -> None:
+        """For each channel, a removed one as well as one for which nothing waits."""
+        pages = Pages(store)
+        now = pages.clock.now()
+        async with writing(store) as connection:
+            for number, (channel, age) in enumerate([("pager", 9), ("pager", 60), ("email", 5)]):
+                new = NewAlert(
+                    kind=AlertKind.OPS,
+                    subject=str(number),
+                    channel=channel,
+                    target="t",
+                    urgent=number == 0,
+                )
+                await outbox.add(connection, [new], now=now - age * 1_000_000)
+
+        def waiting(found: Mapping[str, float]) -> dict[str, float]:
+            prefix = "casebell_oldest_waiting_alert_seconds"
+            return {name: at for name, at in found.items() if name.startswith(prefix)}
+
+        prefix = "casebell_oldest_waiting_alert_seconds"
+        assert waiting(await pages.scrape()) == {
+            f'{prefix}{{channel="slack"}}': 0,
+            f'{prefix}{{channel="pager"}}': 60,
+            f'{prefix}{{channel="email"}}': 5,
+        }
+        async with writing(store) as connection:
+            await connection.execute(alerts.update().values(state="sent"))
+        assert waiting(await pages.scrape()) == {f'{prefix}{{channel="slack"}}': 0}
+
+    async def test_when_a_backup_was_made(self, sqlite_store: Store) -> None:
+        """The last one counts."""
+        async with writing(sqlite_store) as connection:
+            for at in (RECEIVED_AT, RECEIVED_AT + 7_000_000):
+                await marks.record_backup(connection, now=at, events=1, entries=2, actor="cli")
+        found = await Pages(sqlite_store).scrape()
+        assert found["casebell_last_backup_timestamp_seconds"] == RECEIVED_AT / 1_000_000 + 7
 
     async def test_without_storage(self, store: Store) -> None:
         """When the storage does not answer, the counters are shown all the same."""

@@ -204,6 +204,8 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "told of": (lambda c: ops.known_subjects(c, ["held:parley:invalid_json:1"]), False),
     "told of refusals": (lambda c: refused.mark_told(c, source="a", last=9, now=1), False),
     "backlog": (queries.backlog, False),
+    # As much work as waits.
+    "oldest waiting": (queries.oldest_waiting, True),
     "last entry": (journal.latest_sequence, False),
 }
 

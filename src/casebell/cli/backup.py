@@ -6,10 +6,18 @@ from typing import Annotated
 
 import typer
 
+from casebell.cli.local_service import record_backup
 from casebell.cli.options import Config
-from casebell.cli.terminal import counted, local_time, print_line, status_line
+from casebell.cli.service_client import ServiceClient
+from casebell.cli.terminal import (
+    counted,
+    local_time,
+    print_line,
+    print_to_stderr,
+    status_line,
+)
 from casebell.clock import iso
-from casebell.errors import Refusal
+from casebell.errors import CasebellError, Refusal
 from casebell.settings import Settings, load
 from casebell.store.backup import make_backup
 from casebell.store.integrity import Contents
@@ -25,6 +33,7 @@ def backup(
     database = _database(settings, hint="Use pg_dump: it copies a database that is in use.")
     with status_line(shown=sys.stderr.isatty()) as show:
         contents = make_backup(database, file, progress=lambda *step: show(_text(*step)))
+    _record(contents, settings)
     print_line(f"Wrote {file}: {_summary(contents, settings)}")
 
 
@@ -43,6 +52,16 @@ def restore(
         print_line(
             f"{alerts} waited then; `casebell serve` sends what waits, even if it was sent since."
         )
+
+
+def _record(contents: Contents, settings: Settings) -> None:
+    """Have the database know that it was copied, for who watches the age of the last backup."""
+    figures = {"events": contents.events, "entries": contents.entries}
+    try:
+        if ServiceClient(settings.path).ask_server("record_backup", **figures) is None:
+            record_backup(settings, **figures)
+    except CasebellError as error:
+        print_to_stderr(f"The backup is good; that it was made is not on record: {error.message}")
 
 
 def _database(settings: Settings, *, hint: str) -> Path:

@@ -11,6 +11,7 @@ from casebell.errors import ServerUnreachable
 from casebell.service import ACTOR
 from casebell.service.reading import Reading
 from casebell.settings import Settings
+from casebell.store import marks
 from casebell.store.engine import Store
 from casebell.store.lock import is_locked
 
@@ -54,6 +55,30 @@ def run_verb(settings: Settings, verb: str, arguments: Mapping[str, Any]) -> Any
             return await runtime.operations.verbs(actor=ACTOR)[verb](**arguments)
 
     return asyncio.run(carry_out())
+
+
+def record_backup(settings: Settings, *, events: int, entries: int) -> None:
+    """Record in a database that no server holds that it was copied.
+
+    Raises:
+        StoreLocked: a server holds it after all.
+        StorageUnavailable: it cannot be written, or another release wrote it.
+    """
+    store = Store(settings.storage.url.get_secret_value())
+
+    async def record() -> None:
+        # Opened for writing, a database of an earlier release would be migrated.
+        await (await store.open_for_reading()).close()
+        async with store:
+            await store.transact(
+                marks.record_backup,
+                now=SystemClock().now(),
+                events=events,
+                entries=entries,
+                actor=ACTOR,
+            )
+
+    asyncio.run(record())
 
 
 @asynccontextmanager

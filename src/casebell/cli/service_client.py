@@ -60,13 +60,15 @@ class ServiceClient:
         answer = self._ask(verb, arguments, timeout=COMMAND_TIMEOUT)
         return self._value_of(answer) if answer else self._locally("do", verb, arguments)
 
-    def ask_server(self, verb: str, *, timeout: float = COMMAND_TIMEOUT) -> Any:
+    def ask_server(
+        self, verb: str, *, timeout: float = COMMAND_TIMEOUT, **arguments: object
+    ) -> Any:
         """Ask what only a running server can tell or do; None where none runs.
 
         Raises:
             CasebellError: the answer is no, or could not be told.
         """
-        answer = self._ask(verb, {}, timeout=timeout)
+        answer = self._ask(verb, arguments, timeout=timeout)
         return self._value_of(answer) if answer else None
 
     def listing(

@@ -2,18 +2,30 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from ipaddress import ip_network
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from casebell.clock import Clock
-from casebell.errors import NotThere, StorageUnavailable, refusing_codes
+from casebell.alerts import DecisionOutcome
+from casebell.clock import SECOND, Clock
+from casebell.errors import (
+    NotThere,
+    QueueFull,
+    ShuttingDown,
+    StorageUnavailable,
+    Unavailable,
+    UnknownSource,
+    refusing_codes,
+)
+from casebell.events import AppendOutcome, Micros
 from casebell.http.answers import error_response
 from casebell.http.webhook import Network, within
-from casebell.store import queries, streaks
+from casebell.notify.reasons import ENDS
+from casebell.settings import Settings
+from casebell.store import marks, queries, streaks
 from casebell.store.engine import Store
 from casebell.telemetry import Metrics
 
@@ -21,6 +33,14 @@ from casebell.telemetry import Metrics
 CHECKS_CACHED = 1.0
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+#: What a delivery to a known source can come to.
+OUTCOMES = (
+    *AppendOutcome,
+    "held",
+    *refusing_codes(),
+    *(one.code for one in (Unavailable, StorageUnavailable, QueueFull, ShuttingDown)),
+)
 
 #: A check: raises StorageUnavailable or returns False while its part is not ready.
 Check = Callable[[], Awaitable[bool]]
@@ -32,7 +52,8 @@ class StatusPages:
     Args:
         checks: of `/ready`, by name.
         metrics_from: networks that may read `/metrics`; to others it does not exist.
-        sources: the names of those in force: what is counted of each is there from the start.
+        settings: those in force.
+        came: by source, when its last authentic delivery came since the server runs.
     """
 
     def __init__(
@@ -42,14 +63,18 @@ class StatusPages:
         checks: Mapping[str, Check],
         metrics: Metrics,
         metrics_from: Callable[[], Sequence[Network]],
+        settings: Callable[[], Settings],
+        came: Mapping[str, Micros],
         clock: Clock,
-        sources: Callable[[], Collection[str]] = lambda: (),
     ) -> None:
         self._store = store
-        self._sources = sources
         self._checks = checks
         self._metrics = metrics
         self._metrics_from = metrics_from
+        self._settings = settings
+        self._came = came
+        #: The same before the server started; read when the page is first asked for.
+        self._had_come: Mapping[str, Micros] | None = None
         self._clock = clock
         self._lock = asyncio.Lock()
         self._results: dict[str, str] = {}
@@ -73,12 +98,9 @@ class StatusPages:
         """Prometheus text, for the configured addresses only."""
         if not self._may_read(request):
             return error_response(NotThere())
+        self._show_known()
         try:
-            async with self._store.read() as connection:
-                waiting = await queries.backlog(connection)
-                self._show_refused(await streaks.read(connection))
-            for what, count in waiting.items():
-                self._metrics.waiting.labels(what).set(count)
+            await self._show_stored()
         except StorageUnavailable:
             # The counters matter even more now; only the gauges keep their values.
             self._metrics.storage_errors.labels("metrics").inc()
@@ -91,9 +113,47 @@ class StatusPages:
         shown = self._metrics.refused_since_authentic
         shown.clear()
         errors = {one.source: one.errors for one in found}
-        for source in (*self._sources(), streaks.UNKNOWN):
+        for source in (*self._settings().sources, streaks.UNKNOWN):
             for code in refusing_codes():
                 shown.labels(source, code).set(errors.get(source, {}).get(code, 0))
+
+    def _show_known(self) -> None:
+        """Have every series that the configuration leads to: what is absent cannot rise."""
+        metrics, settings = self._metrics, self._settings()
+        metrics.deliveries.labels(streaks.UNKNOWN, UnknownSource.code)
+        for source in settings.sources:
+            metrics.last_delivery.labels(source)
+            for outcome in OUTCOMES:
+                metrics.deliveries.labels(source, outcome)
+        for outcome in DecisionOutcome:
+            metrics.decisions.labels(outcome)
+        for channel in settings.channels:
+            metrics.oldest_waiting.labels(channel)
+            for outcome, reason in ENDS:
+                metrics.attempts.labels(channel, outcome, reason or "")
+
+    async def _show_stored(self) -> None:
+        """Bring the gauges up to date."""
+        metrics, settings, now = self._metrics, self._settings(), self._clock.now()
+        async with self._store.read() as connection:
+            waiting = await queries.backlog(connection)
+            oldest = await queries.oldest_waiting(connection)
+            self._show_refused(await streaks.read(connection))
+            backed_up = await marks.at(connection, marks.BACKUP)
+            if self._had_come is None:
+                self._had_come = await queries.last_deliveries(connection, settings.sources)
+        if self._store.is_sqlite:
+            metrics.last_backup.set((backed_up or 0) / SECOND)
+        for what, count in waiting.items():
+            metrics.waiting.labels(what).set(count)
+        metrics.oldest_waiting.clear()
+        for channel in {*settings.channels, *oldest}:
+            # Not negative, if the clock was set back.
+            since = max(0, now - oldest.get(channel, now))
+            metrics.oldest_waiting.labels(channel).set(since / SECOND)
+        for source in settings.sources:
+            last = max(self._came.get(source, 0), self._had_come.get(source, 0))
+            metrics.last_delivery.labels(source).set(last / SECOND)
 
     async def checks(self) -> Mapping[str, str]:
         """The result of each check, at most a second old: "ok" or "failing"."""

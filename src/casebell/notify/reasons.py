@@ -293,3 +293,15 @@ def _mail_error(failure: SmtpFailure) -> _FailureClass:
         return _LOST if step == "data" else _LOST_BEFORE
     # The other errors are missing extensions or mechanisms, and addresses of a wrong form.
     return {"starttls": _TLS, "login": _AUTH}.get(step, _REJECTED)
+
+
+#: How an attempt can end, and with which reason: every class named above, success, and what the
+#: sender finds by itself.
+ENDS: frozenset[tuple[Outcome, FailureReason | None]] = frozenset(
+    {
+        (Outcome.SENT, None),
+        (Outcome.ACCEPTED, None),
+        (Outcome.PERMANENT, FailureReason.TARGET_GONE),
+        *(globals()[name] for name, kind in __annotations__.items() if kind == _FailureClass),
+    }
+)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from casebell.clock import Clock
+from casebell.clock import Clock, iso
 from casebell.errors import NotFound, Refusal
 from casebell.notify.dispatcher import Dispatcher
 from casebell.receive.readmit import Readmissions, choose
@@ -13,7 +13,7 @@ from casebell.receive.release import release
 from casebell.service import Verb
 from casebell.service.filters import Given, alert_filter
 from casebell.settings import Settings
-from casebell.store import failed, held
+from casebell.store import failed, held, marks
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import EventLog
 
@@ -54,6 +54,7 @@ class Operations:
             "release_held": partial(self.release_held, actor=actor),
             "discard_held": partial(self.discard_held, actor=actor),
             "readmit_refused": partial(self.readmit_refused, actor=actor),
+            "record_backup": partial(self.record_backup, actor=actor),
             "test_channel": self.test_channel,
         }
 
@@ -197,6 +198,14 @@ class Operations:
                 for one in results
             ],
         }
+
+    async def record_backup(self, *, events: int, entries: int, actor: str) -> Mapping[str, Any]:
+        """Record that a backup was made."""
+        now = self._clock.now()
+        await self._store.transact(
+            marks.record_backup, now=now, events=events, entries=entries, actor=actor
+        )
+        return {"at": iso(now)}
 
     async def test_channel(self, *, name: str) -> Mapping[str, Any]:
         """Send a marked test message by the real path to each target of a channel."""

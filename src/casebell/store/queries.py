@@ -1,6 +1,6 @@
 """What operators read: the filters of events and alerts, one event and what became of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -8,7 +8,7 @@ from sqlalchemy import Column, ColumnElement, Row, Select, Table, and_, func, or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.alerts import AlertState
-from casebell.events import Status, Tag
+from casebell.events import Micros, Status, Tag
 from casebell.store.schema import (
     OUTSTANDING,
     WAITING,
@@ -181,6 +181,27 @@ async def attempts_of(connection: AsyncConnection, alert_id: int) -> Sequence[Ro
     """Every attempt to send an alert, with the message it carried, oldest first."""
     statement = select(attempts).where(attempts.c.alert_id == alert_id)
     return (await connection.execute(statement.order_by(attempts.c.id))).all()
+
+
+async def oldest_waiting(connection: AsyncConnection) -> dict[str, Micros]:
+    """By channel, since when its oldest waiting alert has waited: its making, or its retry."""
+    since = func.min(func.coalesce(alerts.c.retried_at, alerts.c.created_at))
+    statement = select(alerts.c.channel, since).where(WAITING).group_by(alerts.c.channel)
+    return {channel: int(at) for channel, at in await connection.execute(statement)}
+
+
+async def last_deliveries(connection: AsyncConnection, sources: Iterable[str]) -> dict[str, Micros]:
+    """By source, when the last delivery came that became an event or was held."""
+    found = {}
+    for source in sources:
+        last = [
+            select(table.c[column]).where(table.c.source == source).order_by(table.c.id.desc())
+            for table, column in ((events, "received_at"), (held, "last_at"))
+        ]
+        times = [at for one in last for at in (await connection.execute(one.limit(1))).scalars()]
+        if times:
+            found[source] = max(times)
+    return found
 
 
 async def backlog(connection: AsyncConnection) -> dict[str, int]:

@@ -216,6 +216,14 @@ keys = Table(
     Column("key", LargeBinary, nullable=False),
 )
 
+#: When something was last done that is asked for later, by its name.
+marks = Table(
+    "marks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+)
+
 #: One real movement of a case, with the decision what to tell whom.
 changes = Table(
     "changes",

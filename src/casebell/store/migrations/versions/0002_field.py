@@ -17,6 +17,7 @@ def upgrade() -> None:
     _refused()
     _alerts()
     _streaks()
+    _marks()
 
 
 def _refused() -> None:
@@ -35,6 +36,15 @@ def _alerts() -> None:
     op.create_index(op.f("ix_alerts_created_at_id"), "alerts", ["created_at", "id"])
     outstanding = "state = 'failed' AND kind <> 'test' AND dismissed_at IS NULL"
     _partial("ix_alerts_outstanding", "alerts", "state", "id", where=outstanding)
+
+
+def _marks() -> None:
+    op.create_table(
+        "marks",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_marks")),
+    )
 
 
 def _partial(name: str, table: str, *columns: str, where: str) -> None:
