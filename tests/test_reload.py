@@ -73,7 +73,7 @@ class RunningApplication:
             hangup=self.hangup,
         )
         transport = httpx2.ASGITransport(app=self._app, client=("127.0.0.1", 9))
-        self.client = httpx2.AsyncClient(transport=transport, base_url="http://casebell.test")
+        self.client = httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1")
 
     def _read(self) -> Settings:
         return self.read()

@@ -63,7 +63,11 @@ def build(
     )
     pages = StatusPages(
         store=runtime.store,
-        checks={"storage": runtime.storage_answers, "loops": runtime.loops_run},
+        checks={
+            "storage": runtime.storage_answers,
+            "loops": runtime.loops_run,
+            "settings": runtime.settings_agree,
+        },
         metrics=runtime.metrics,
         metrics_from=lambda: in_force.server().metrics_from,
         settings=in_force.settings,

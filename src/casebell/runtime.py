@@ -7,7 +7,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import casebell
@@ -60,6 +60,16 @@ class Runtime:
             clock=clock,
             metrics=metrics,
             log=log,
+            elsewhere=self._channels_elsewhere,
+        )
+        self.liveness = Liveness(
+            store=store,
+            owner=owner,
+            clock=clock,
+            log=log,
+            channels=lambda: in_force.channels().by_name,
+            settings_sha256=lambda: in_force.wiring.sha256,
+            changed=self.dispatcher.servers_changed,
         )
         self.delivery_watch = DeliveryWatch(
             store=store,
@@ -115,9 +125,6 @@ class Runtime:
             clock=clock,
         )
         self.alarm = StorageAlarm(store=store, channels=in_force.channels, clock=clock, log=log)
-        self.liveness = Liveness(
-            store=store, owner=owner, clock=clock, log=log, released=self.dispatcher.wake
-        )
 
     def prepare(self, settings: Settings) -> Wiring:
         """What a new configuration comes to, beside the one in force; raises as `Wiring.of`."""
@@ -146,11 +153,18 @@ class Runtime:
         loops = self.event_log, self.router.loop, self.dispatcher, self.delivery_watch
         return all(loop.alive for loop in loops)
 
+    async def settings_agree(self) -> bool | str:
+        """Whether the servers on this database work by the same settings."""
+        return "differs" if self.liveness.settings_differ() else True
+
     async def _explain(
         self, connection: Connection, streak: Streak, *, carried_proof: int
     ) -> OpsMessage:
         sources = self.in_force.settings().sources
         return await message_on(connection, streak, carried_proof=carried_proof, sources=sources)
+
+    def _channels_elsewhere(self) -> Collection[str] | None:
+        return self.liveness.channels_elsewhere()
 
     def _changed(self) -> None:
         self.delivery_watch.wake()

@@ -3,6 +3,7 @@
 A reload replaces it by reference, without an `await`: nothing ever sees a part of it.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -18,7 +19,7 @@ from casebell.route.classification import Meanings
 from casebell.route.rulebook import Rulebook
 from casebell.route.rules import compile_rules
 from casebell.settings import Settings, SourceSettings, Wordings
-from casebell.settings.models import ServerSettings
+from casebell.settings.models import Document, ServerSettings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +34,9 @@ class Wiring:
     #: By name, the sources of this configuration and of earlier ones: a delivery of a source that
     #: was removed may still be on its way.
     known_sources: Mapping[str, SourceSettings]
+    #: SHA-256, in lower-case hex, of what decides who is told, without secrets. Two servers that
+    #: have it in common do the same.
+    sha256: str
 
     @classmethod
     def of(cls, settings: Settings, *, clock: Clock, replaces: Self | None = None) -> Self:
@@ -53,6 +57,7 @@ class Wiring:
             channels=channels,
             rulebook=_rulebook(settings, channels),
             known_sources={**known, **settings.sources},
+            sha256=_sha256(settings, channels),
         )
 
 
@@ -109,3 +114,15 @@ def _rulebook(settings: Settings, channels: Channels) -> Rulebook:
         coalesce=settings.routing.coalesce,
         repeat_within=settings.routing.repeat_within,
     )
+
+
+def _sha256(settings: Settings, channels: Channels) -> str:
+    """A digest of the settings that should be the same on every server of a database."""
+    # Secrets are dumped as asterisks; of a channel's addresses its targets say enough.
+    text = settings.model_dump_json(
+        include=set(Document.model_fields) - {"server", "storage"}, warnings=False
+    )
+    targets = {name: channel.targets for name, channel in channels.by_name.items()}
+    # Where the file is differs from machine to machine.
+    text = text.replace(str(settings.base_dir), "")
+    return hashlib.sha256(f"{text}{sorted(targets.items())}".encode()).hexdigest()

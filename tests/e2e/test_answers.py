@@ -338,7 +338,10 @@ async def test_storage_trouble_is_ours_not_the_senders(make_server: MakeServer) 
                 assert int(failure.headers["retry-after"]) > 0
             assert (ready.status_code, ready.json()) == (
                 503,
-                {"status": "not_ready", "checks": {"storage": "failing", "loops": "ok"}},
+                {
+                    "status": "not_ready",
+                    "checks": {"storage": "failing", "loops": "ok", "settings": "ok"},
+                },
             )
             assert int(ready.headers["retry-after"]) > 0
             assert (await client.get("/health")).status_code == 200
@@ -465,7 +468,7 @@ async def test_health_and_readiness(server: Server) -> None:
     assert (health.status_code, health.json()) == (200, {"status": "ok"})
     assert (ready.status_code, ready.json()) == (
         200,
-        {"status": "ready", "checks": {"storage": "ok", "loops": "ok"}},
+        {"status": "ready", "checks": {"storage": "ok", "loops": "ok", "settings": "ok"}},
     )
     for page in (health, ready):
         assert REQUEST_ID.fullmatch(page.headers["x-request-id"])

@@ -328,7 +328,7 @@ async def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> Non
                 await deliver(server)
                 await hook.received(count)
             await server.settled()
-            assert (await _ready(server)) == {"storage": "ok", "loops": "ok"}
+            assert (await _ready(server)) == {"storage": "ok", "loops": "ok", "settings": "ok"}
             process.send_signal(signal.SIGTERM)
             async with asyncio.timeout(TIMEOUT):
                 assert await process.wait() == 0

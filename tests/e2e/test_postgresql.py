@@ -51,7 +51,7 @@ async def test_it_works(make_server: MakeServer, postgres: Postgres) -> None:
         server = make_server(SOURCES + configuration(first, second), storage=database.url)
         run = KillRun(server, database, first, second)
         await server.start()
-        assert await ready(server) == (200, {"storage": "ok", "loops": "ok"})
+        assert await ready(server) == (200, {"storage": "ok", "loops": "ok", "settings": "ok"})
         sent = encoded(document())
         assert (await post(server, sent)).json()["status"] == "stored"
         await run.settled(seconds=20)
@@ -168,6 +168,40 @@ async def test_killed_between_two_steps(make_server: MakeServer, postgres: Postg
             await KillRun(server, database, hook).settled(seconds=30)
             says = [b"May repeat" in one.body for one in hook.requests]
             assert says == ([False, True] if before else [False])
+
+
+async def test_a_server_leaves_the_channels_of_another_alone(
+    make_server: MakeServer, postgres: Postgres
+) -> None:
+    """What waits for a channel that only another server has fails once that server is dead.
+
+    Until then both say that their settings differ, and stay ready.
+    """
+    database = await new_database(postgres)
+    async with HttpSink() as own, HttpSink() as shared:
+        own.answer(HttpAnswer(delay=60))
+        config = SOURCES + configuration(own, shared)
+        server = await make_server(config, storage=database.url).start()
+        config = config.replace("hook-0", "hook-2")
+        other = await make_server(config, storage=database.url).start()
+        await post(server, encoded(document()))
+        await own.received(1)
+        for one in (server, other):
+            await one.logged("settings.differ")
+            checks = {"storage": "ok", "loops": "ok", "settings": "differs"}
+            assert await ready(one) == (200, checks)
+        ran = await other.run("doctor")
+        assert "works by other settings" in ran.out
+        listed = await other.run("alerts", "list", "--json")
+        states = {line["channel"]: line["state"] for line in listed.lines()}
+        assert states == {"hook-0": "sending", "hook-1": "sent"}
+        await server.kill()
+
+        async def failed() -> bool:
+            ran = await other.run("alerts", "list", "--state", "failed", "--json")
+            return [line["reason"] for line in ran.lines()] == ["target_gone"]
+
+        await until(failed, "the alert of the dead server's channel to fail", within=30)
 
 
 @pytest.mark.soak

@@ -1,7 +1,7 @@
 """A dispatcher at work over a real store and real channels, for its tests."""
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any
@@ -64,6 +64,8 @@ class DispatcherHarness:
         pace: float = 0.0,
         owner: str = "this-process",
     ) -> None:
+        #: The channels that other servers have.
+        self.elsewhere: Collection[str] | None = ()
         self.store = store
         self.clock = ManualClock()
         self.recording = RecordingLog()
@@ -78,6 +80,7 @@ class DispatcherHarness:
             clock=self.clock,
             metrics=self.metrics,
             log=self.recording.log,
+            elsewhere=lambda: self.elsewhere,
             # Waits have their full length.
             chance=lambda: 1.0,
         )

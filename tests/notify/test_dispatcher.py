@@ -309,6 +309,24 @@ class TestFailure:
         gone = [row for row in await read_table(store, attempts) if row.reason == "target_gone"]
         assert [(row.title, row.body) for row in gone] == [("", "")] * 2
 
+    async def test_a_channel_that_another_server_may_have(
+        self, store: Store, sink: HttpSink
+    ) -> None:
+        """Its alerts are left to that server, until no server has the channel."""
+        harness = DispatcherHarness(store, {"ops": channel_to(sink)}, ops=("ops",))
+        harness.elsewhere = None
+        await harness.put("change:1")
+        async with running(harness):
+            await harness.pauses(GONE_EVERY)
+            harness.elsewhere = {"slack"}
+            harness.dispatcher.servers_changed()
+            await harness.go_round()
+            await harness.pauses(GONE_EVERY)
+            assert await harness.states() == {("change:1", "slack"): "pending"}
+            harness.elsewhere = ()
+            harness.dispatcher.servers_changed()
+            await harness.until(**{"change:1": "failed"})
+
     async def test_an_alert_that_comes_when_its_channel_is_gone(
         self, store: Store, sink: HttpSink
     ) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from casebell.alerts import AlertKind, NewAlert
-from casebell.store import leases, liveness, outbox
+from casebell.store import leases, liveness, outbox, servers
 from casebell.store.engine import Store
 from casebell.store.liveness import CHECK_EVERY, MISSED_FOR, Liveness
 from contracts.clock_and_log import ManualClock, RecordingLog
@@ -28,13 +28,21 @@ class LivenessHarness:
         self.owner = owner
         self.clock = clock
         self.recording = RecordingLog()
-        self.released = 0
+        self.changed = 0
+        self.channels = {"slack"}
+        self.settings = "one"
 
         def count() -> None:
-            self.released += 1
+            self.changed += 1
 
         self.liveness = Liveness(
-            store=store, owner=owner, clock=clock, log=self.recording.log, released=count
+            store=store,
+            owner=owner,
+            clock=clock,
+            log=self.recording.log,
+            channels=lambda: self.channels,
+            settings_sha256=lambda: self.settings,
+            changed=count,
         )
 
     async def is_seen(self) -> bool:
@@ -97,9 +105,10 @@ async def test_the_dead_lose_their_leases(postgresql: Store) -> None:
             await claim(postgresql, owner)
         await watch.looks(MISSED_FOR - CHECK_EVERY)
         assert await held(postgresql) == {"dead", "alive", "me"}
+        changed = watch.changed
         await watch.looks(3 * CHECK_EVERY)
         assert await held(postgresql) == {"alive", "me"}
-        assert watch.released == 1
+        assert watch.changed == changed + 1
         (line,) = watch.recording.named("server.took_over")
         assert line["interrupted"] == 1
 
@@ -149,8 +158,50 @@ async def test_a_silent_session_is_given_up(
         assert other.recording.named("loop.defect") == []
 
 
+async def test_each_knows_the_channels_of_the_living(postgresql: Store) -> None:
+    """Also after a reload of theirs; of a server that died they are forgotten."""
+    async with present(postgresql, "me") as watch:
+        async with present(postgresql, "other") as other:
+            await watch.looks(CHECK_EVERY)
+            assert watch.liveness.channels_elsewhere() == {"slack"}
+            assert not watch.liveness.settings_differ()
+            other.channels, other.settings = {"slack", "pager"}, "two"
+            await other.looks(CHECK_EVERY)
+            await watch.looks(CHECK_EVERY)
+            assert watch.liveness.channels_elsewhere() == {"slack", "pager"}
+            assert watch.liveness.settings_differ()
+            (line,) = watch.recording.named("settings.differ")
+            assert line["servers"] == ["other"]
+            changed = watch.changed
+        await until(other.is_missed, "the session to be missed")
+        await watch.looks(CHECK_EVERY)
+        assert watch.liveness.channels_elsewhere() == set()
+        assert watch.changed == changed + 1
+        await watch.looks(MISSED_FOR + CHECK_EVERY)
+        async with postgresql.read() as connection:
+            assert [one.name for one in await servers.known(connection)] == ["me"]
+
+
+async def test_a_server_of_an_earlier_release_may_have_any_channel(postgresql: Store) -> None:
+    """It shows that it lives, and does not say by which settings."""
+    async with present(postgresql, "me") as watch, postgresql.session() as session:
+        await session.execute(
+            text("SELECT pg_advisory_lock_shared(:space, 7)"), {"space": liveness.SPACE}
+        )
+        await watch.looks(CHECK_EVERY)
+        assert watch.liveness.channels_elsewhere() is None
+        assert not watch.liveness.settings_differ()
+
+
+async def test_nothing_is_known_before_the_first_look(postgresql: Store) -> None:
+    """A channel may be another server's as long as nobody was asked."""
+    watch = LivenessHarness(postgresql, "me", ManualClock())
+    assert watch.liveness.channels_elsewhere() is None
+
+
 async def test_sqlite_needs_none(sqlite_store: Store) -> None:
     """The lock on the file says it already."""
     watch = LivenessHarness(sqlite_store, "me", ManualClock())
     async with watch.liveness:
         assert not watch.liveness._loop.alive
+        assert watch.liveness.channels_elsewhere() == set()

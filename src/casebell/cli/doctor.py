@@ -130,10 +130,15 @@ def _server(client: ServiceClient) -> Fault | None:
         return Fault(what="it does not answer", then="look at its log, restart it", code=3)
     if checks is None:
         return Fault(what="it does not run", then="casebell serve", code=3)
-    failing = [name for name, state in checks.items() if state != "ok"]
-    if not failing:
-        return None
-    return Fault(what=f"not ready: {', '.join(failing)}", then="look at its log")
+    failing = [name for name, state in checks.items() if state == "failing"]
+    if failing:
+        return Fault(what=f"not ready: {', '.join(failing)}", then="look at its log")
+    if checks.get("settings") == "differs":
+        return Fault(
+            what="another server on this database works by other settings",
+            then="give each the same sources, channels and rules; casebell reload",
+        )
+    return None
 
 
 def _refused(client: ServiceClient) -> Iterator[tuple[str, Fault | None]]:

@@ -31,7 +31,8 @@ from casebell.telemetry import Metrics
 
 #: Seconds for which results of checks are reused: anybody may ask, and a check costs.
 CHECKS_CACHED = 1.0
-
+#: What a check comes to that makes the server not ready.
+FAILING = "failing"
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 #: What a delivery to a known source can come to.
@@ -42,8 +43,9 @@ OUTCOMES = (
     *(one.code for one in (Unavailable, StorageUnavailable, QueueFull, ShuttingDown)),
 )
 
-#: A check: raises StorageUnavailable or returns False while its part is not ready.
-Check = Callable[[], Awaitable[bool]]
+#: A check: raises StorageUnavailable or returns False while its part is not ready. A word names
+#: something that a person should see to, and that keeps no delivery out.
+Check = Callable[[], Awaitable[bool | str]]
 
 
 class StatusPages:
@@ -87,7 +89,7 @@ class StatusPages:
     async def ready(self, _request: Request) -> Response:
         """Whether a delivery would be accepted now: 200 or 503, with the results of checks."""
         results = await self.checks()
-        ready = all(result == "ok" for result in results.values())
+        ready = FAILING not in results.values()
         return JSONResponse(
             {"status": "ready" if ready else "not_ready", "checks": results},
             status_code=200 if ready else 503,
@@ -156,7 +158,7 @@ class StatusPages:
             metrics.last_delivery.labels(source).set(last / SECOND)
 
     async def checks(self) -> Mapping[str, str]:
-        """The result of each check, at most a second old: "ok" or "failing"."""
+        """The result of each check, at most a second old: "ok", "failing", or its word."""
         async with self._lock:
             if self._clock.monotonic() - self._checked_at >= CHECKS_CACHED:
                 self._results = {name: await _run(check) for name, check in self._checks.items()}
@@ -186,6 +188,7 @@ def _forwarded(request: Request, peer: str) -> bool:
 
 async def _run(check: Check) -> str:
     try:
-        return "ok" if await check() else "failing"
+        result = await check()
     except StorageUnavailable:
-        return "failing"
+        return FAILING
+    return result if isinstance(result, str) else "ok" if result else FAILING

@@ -105,6 +105,8 @@ class Dispatcher:
     Args:
         channels: returns the channels in force.
         owner: the owner of this process's leases.
+        elsewhere: returns the names of the channels that other servers on this database have; None
+            while that is not known.
         chance: returns a number in [0, 1) that spreads retries.
     """
 
@@ -117,6 +119,7 @@ class Dispatcher:
         clock: Clock,
         metrics: Metrics,
         log: Log,
+        elsewhere: Callable[[], Collection[str] | None] = tuple,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._store = store
@@ -137,6 +140,7 @@ class Dispatcher:
             store=store, owner=owner, clock=clock, log=log, followed=self.wake
         )
         self._channels = channels
+        self._elsewhere = elsewhere
         self._workers = {name: self._worker(name) for name in channels().by_name}
         #: Tasks of replaced or removed channels that still send.
         self._retired: set[asyncio.Task[None]] = set()
@@ -203,6 +207,11 @@ class Dispatcher:
         self._gone.wake()
         self.wake()
 
+    def servers_changed(self) -> None:
+        """Take up what another server left over; its channels may be gone with it."""
+        self._gone.wake()
+        self.wake()
+
     def wake(self, channels: Collection[str] | None = None) -> None:
         """Check the outbox soon, for these channels or for all."""
         for name, worker in self._workers.items():
@@ -266,13 +275,17 @@ class Dispatcher:
         self._gone.wake()
 
     async def _fail_gone(self) -> None:
-        """Fail the alerts of channels that are not in the configuration."""
+        """Fail the alerts of channels that no server has in its configuration."""
         async with self._store.read() as connection:
             gone = await outbox.channels_waiting(connection, self._workers)
         for name in gone:
-            # A new configuration may bring the channel back at any time.
-            while name not in self._workers and not self._closing.is_set():
+            # A new configuration may bring the channel back at any time, here or elsewhere.
+            while self._is_gone(name) and not self._closing.is_set():
                 alert = await self._sender.claim(name, lease=60 * SECOND)
                 if alert is None:
                     break
                 await self._sender.give_up(alert)
+
+    def _is_gone(self, name: str) -> bool:
+        elsewhere = self._elsewhere()
+        return name not in self._workers and elsewhere is not None and name not in elsewhere

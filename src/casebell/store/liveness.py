@@ -3,19 +3,23 @@
 Each server holds a session of its own, with an advisory lock named after the server. PostgreSQL
 releases the lock with the session. So the others see within seconds that a server was killed, and
 its alerts are sent before their leases run out. On SQLite the lock on the file serves instead.
+
+Each server also writes down by which settings it works, so that the others can tell which channels
+somebody has, and say that their settings differ.
 """
 
 import asyncio
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
 from sqlalchemy import text
 
 from casebell.clock import Clock
 from casebell.loops import Loop
-from casebell.store import leases
+from casebell.store import leases, servers
 from casebell.store.circuit_breaker import USE_TIMEOUT
 from casebell.store.engine import Connection, Store
+from casebell.store.servers import Server
 from casebell.telemetry import Log
 
 #: Seconds between two checks; each also keeps the session in use.
@@ -32,7 +36,10 @@ class Liveness:
 
     Args:
         owner: the owner of this server's leases.
-        released: called after leases were released.
+        channels: returns the names of the channels in force.
+        settings_sha256: returns the digest of the settings in force.
+        changed: called when other servers came, went, or changed their settings, and after leases
+            of dead ones were released.
     """
 
     def __init__(
@@ -42,13 +49,22 @@ class Liveness:
         owner: str,
         clock: Clock,
         log: Log,
-        released: Callable[[], None] = lambda: None,
+        channels: Callable[[], Collection[str]] = tuple,
+        settings_sha256: Callable[[], str] = str,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._owner = owner
         self._clock = clock
         self._log = log
-        self._released = released
+        self._channels = channels
+        self._settings_sha256 = settings_sha256
+        self._changed = changed
+        self._started_at = clock.now()
+        #: This server as the others see it.
+        self._published: Server | None = None
+        #: The other servers that live; None while that is not known.
+        self._others: Sequence[Server] | None = () if store.is_sqlite else None
         #: Owners without a session, and since when (monotonic seconds).
         self._missed: dict[str, float] = {}
         self._loop = Loop(
@@ -70,6 +86,17 @@ class Liveness:
         """End; the lock ends with the session."""
         await self._loop.__aexit__()
 
+    def channels_elsewhere(self) -> Collection[str] | None:
+        """The channels of the other servers that live; None while that is not known."""
+        if self._others is None:
+            return None
+        return {name for other in self._others for name in other.channels}
+
+    def settings_differ(self) -> bool:
+        """Whether another server that lives works by other settings."""
+        ours = self._settings_sha256()
+        return any(other.settings_sha256 != ours for other in self._others or ())
+
     async def _watch(self) -> None:
         async with self._store.session() as session:
             async with asyncio.timeout(USE_TIMEOUT):
@@ -79,29 +106,60 @@ class Liveness:
                     {"space": SPACE, "name": number(self._owner)},
                 )
             while True:
+                await self._publish()
                 await self._check(session)
                 await self._clock.sleep(CHECK_EVERY)
 
     def _forget_missed(self) -> None:
         # Nothing is known of the others while the database does not answer.
         self._missed = {}
+        self._others = None
+
+    async def _publish(self) -> None:
+        server = Server(
+            name=self._owner,
+            started_at=self._started_at,
+            channels=frozenset(self._channels()),
+            settings_sha256=self._settings_sha256(),
+        )
+        if server != self._published:
+            await self._store.transact(servers.publish, server)
+            self._published = server
 
     async def _check(self, session: Connection) -> None:
         async with asyncio.timeout(USE_TIMEOUT):
             present = set((await session.execute(_PRESENT, {"space": SPACE})).scalars())
             holders = await leases.holders(session)
+            known = [one for one in await servers.known(session) if one.name != self._owner]
+        self._see([one for one in known if number(one.name) in present], present)
         absent = {
-            owner for owner in holders if owner != self._owner and number(owner) not in present
+            owner
+            for owner in {*holders, *(one.name for one in known)}
+            if owner != self._owner and number(owner) not in present
         }
         now = self._clock.monotonic()
         self._missed = {owner: self._missed.get(owner, now) for owner in absent}
         dead = [owner for owner, since in self._missed.items() if now - since >= MISSED_FOR]
         if not dead:
             return
-        count = await self._store.transact(leases.release, now=self._clock.now(), owners=dead)
-        if count:
+
+        async def bury(connection: Connection) -> int:
+            await servers.remove(connection, dead)
+            return await leases.release(connection, now=self._clock.now(), owners=dead)
+
+        if count := await self._store.transact(bury):
             self._log.info("server.took_over", interrupted=count)
-            self._released()
+            self._changed()
+
+    def _see(self, living: Sequence[Server], present: Collection[int]) -> None:
+        """Note who lives; a server that has not written down its settings may work by any."""
+        silent = set(present) - {number(self._owner), *(number(one.name) for one in living)}
+        before, self._others = self._others, None if silent else living
+        if self._others == before:
+            return
+        if self._others and self.settings_differ():
+            self._log.warning("settings.differ", servers=[one.name for one in self._others])
+        self._changed()
 
 
 def number(owner: str) -> int:

@@ -343,3 +343,16 @@ journal = Table(
     Column("data", Text, nullable=False),
     Column("leaf", LargeBinary, nullable=False),
 )
+
+#: The servers that share a PostgreSQL database; `liveness` writes and removes the rows.
+servers = Table(
+    "servers",
+    metadata,
+    # The owner of the server's leases.
+    Column("name", Text, primary_key=True),
+    Column("started_at", BigInteger, nullable=False),
+    # JSON list: the names of its channels.
+    Column("channels", Text, nullable=False),
+    # SHA-256 of all settings by which it decides and tells, without secrets.
+    Column("settings_sha256", Text, nullable=False),
+)

@@ -18,6 +18,7 @@ def upgrade() -> None:
     _alerts()
     _streaks()
     _marks()
+    _servers()
 
 
 def _refused() -> None:
@@ -67,3 +68,14 @@ def _streaks() -> None:
         sa.PrimaryKeyConstraint("source", name=op.f("pk_streaks")),
     )
     op.add_column("refused", sa.Column("seen", sa.Text(), server_default="{}", nullable=False))
+
+
+def _servers() -> None:
+    op.create_table(
+        "servers",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("channels", sa.Text(), nullable=False),
+        sa.Column("settings_sha256", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_servers")),
+    )
