@@ -72,7 +72,7 @@ def test_alerts(installation: Installation) -> None:
     asked = ["--format", "csv", "--out", str(out), "--state", "failed"]
     assert installation("alerts", "export", *asked).code == 0
     (row,) = read_csv(out.read_bytes().decode("utf-8"))
-    assert list(row) == list(listed[0])
+    assert list(row) == [*listed[0], "apostrophes_in"]
     assert (row["event"], row["event_key"], row["channel"]) == ("2", "evt_rfe", "broken")
     assert installation("alerts", "export", "--until", "1h").out == ""
     ran = installation("alerts", "export", "--receipt", "A12", "--out", f"{out}.2")
@@ -90,7 +90,8 @@ def test_csv(installation: Installation) -> None:
     out = installation.directory / "all.csv"
     assert installation("events", "export", "--format", "csv", "--out", str(out)).code == 0
     rows = read_csv(out.read_bytes().decode("utf-8"))
-    assert list(rows[0]) == FIELDS
+    assert list(rows[0]) == [*FIELDS, "apostrophes_in"]
+    assert [row["apostrophes_in"] for row in rows] == ["", "", "", "", "text"]
     assert [row["key"] for row in rows] == [
         "evt_received", "evt_rfe", "obs_rfe", "evt_hostile", "evt_formula",
     ]  # fmt: skip
@@ -129,6 +130,7 @@ def test_a_spreadsheet_runs_nothing(installation: Installation, start: str) -> N
     for field in ("key", "type", "delivered_status", "text"):
         assert row[field].startswith(f"'{start}cmd"), field
     assert all(not value.startswith(("=", "+", "-", "@")) for value in row.values())
+    assert row["apostrophes_in"] == "key type delivered_status text"
 
 
 def test_filters_are_those_of_the_list(installation: Installation) -> None:

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import typer
 
 from casebell.cli.alerts import Filters as AlertFilters
+from casebell.cli.csv_cells import escape
 from casebell.cli.events import Filters as EventFilters
 from casebell.cli.local_service import open_reading
 from casebell.cli.options import Format
@@ -69,8 +70,8 @@ ALERT_FIELDS = (
     "dismissed_at",
 )
 
-#: Spreadsheets run a cell that begins like this as a formula; some read the wide forms too.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+#: The last column of a CSV export: the names of the columns whose cells are not verbatim.
+ESCAPED = "apostrophes_in"
 
 #: Rows between two looks at the progress.
 _STEP = 500
@@ -166,24 +167,28 @@ def _writer(
     if written is Format.JSONL:
         return lambda row: file.write(json_text(row) + "\n")
     table = csv.writer(file)
-    table.writerow(fields)
+    table.writerow((*fields, ESCAPED))
     # A file holds the text as it came; a terminal would act on parts of it.
     shown = plain if file.isatty() else str
 
     def write_row(row: Mapping[str, Any]) -> None:
-        table.writerow([_csv_cell(row[name], shown) for name in fields])
+        texts = [_text(row[name]) for name in fields]
+        cells = list(map(escape, texts))
+        escaped = [
+            name for name, text, cell in zip(fields, texts, cells, strict=True) if cell != text
+        ]
+        table.writerow((*map(shown, cells), " ".join(escaped)))
 
     return write_row
 
 
-def _csv_cell(value: object, shown: Callable[[str], str]) -> object:
+def _text(value: object) -> str:
+    """A value as the text of a cell; empty for null."""
     if isinstance(value, list):
-        value = " ".join(map(str, value))
+        return " ".join(map(str, value))
     if isinstance(value, dict):
-        value = encode(value)
-    if not isinstance(value, str):
-        return value
-    return shown("'" + value if value.startswith(_FORMULA) else value)
+        return encode(value)
+    return "" if value is None else str(value)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,24 @@
+"""Cells of a CSV file that no spreadsheet runs as a formula, and that can be read back.
+
+Where the list separator is a semicolon, a spreadsheet splits our cells at it, and their line ends
+end its rows: there, quotation marks in the middle of a line protect nothing. So each part of a text
+that could become a cell of its own is made harmless, not only the beginning.
+"""
+
+import re
+
+#: A sign that begins a formula, wide and small forms included, or an apostrophe, which is doubled.
+_BEGINS = r"[=+\-@'\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b]"
+#: Before a cell, or a part of it, that is dangerous behind blanks and quotation marks.
+_DANGEROUS = re.compile(
+    rf"^(?=[\t\r\n])|(?:^|;|\t|\r\n|\r(?!\n)|\n)(?=(?:[^\S\t\r\n]|\")*{_BEGINS})"
+)
+
+
+def escape(text: str) -> str:
+    """The text with an apostrophe before each part that a spreadsheet could run.
+
+    To read it back, take one apostrophe off at the beginning and behind each semicolon, tab and
+    line end that has one: docs/operations.md, "Lists and exports".
+    """
+    return _DANGEROUS.sub(r"\g<0>'", text)
