@@ -115,6 +115,8 @@ class HeldState(StrEnum):
     HELD = "held"
     RELEASED = "released"
     DISCARDED = "discarded"
+    #: There was nothing to do about it.
+    CLOSED = "closed"
 
 
 class HeldReason(StrEnum):
@@ -123,7 +125,11 @@ class HeldReason(StrEnum):
     INVALID_JSON = "invalid_json"
     INVALID_ENCODING = "invalid_encoding"
     DUPLICATE_KEYS = "duplicate_keys"
+    #: `payload=…`, as an HTML form is sent.
+    FORM_ENCODED = "form_encoded"
     NOT_AN_OBJECT = "not_an_object"
+    #: An array of more events than are taken in one transaction.
+    TOO_MANY_EVENTS = "too_many_events"
     MISSING_RECEIPT = "missing_receipt"
     INVALID_RECEIPT = "invalid_receipt"
     INVALID_FIELD = "invalid_field"
@@ -133,6 +139,8 @@ class HeldReason(StrEnum):
     SIGNATURE_TOO_OLD = "signature_too_old"
     #: Signed further in the future than the source's `tolerance`.
     SIGNATURE_IN_FUTURE = "signature_in_future"
+    #: A provider's own test, without a receipt: kept, and closed at once.
+    PROVIDER_TEST = "provider_test"
 
 
 class Delivery(Value):

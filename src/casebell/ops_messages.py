@@ -59,6 +59,18 @@ class DeliveriesHeld(OpsMessage, frozen=True, kw_only=True, tag="held"):
         return f"{self.source}:{self.reason}"
 
 
+class ProviderTested(OpsMessage, frozen=True, kw_only=True, tag="provider_test"):
+    """A provider's own test arrived."""
+
+    source: str
+    first_held: int
+
+    @property
+    def key(self) -> str:
+        """A source."""
+        return self.source
+
+
 class DeliveriesRefused(OpsMessage, frozen=True, kw_only=True, tag="refused"):
     """Deliveries of a source were refused, in a row or again and again."""
 
@@ -289,6 +301,7 @@ class ChannelTest(OpsMessage, frozen=True, kw_only=True, tag="test"):
 
 TOPICS: tuple[type[OpsMessage], ...] = (
     DeliveriesHeld,
+    ProviderTested,
     DeliveriesRefused,
     RequestsRefused,
     DeliveriesAuthentic,

@@ -32,7 +32,7 @@ def test_a_list_for_people(installation: Installation) -> None:
     assert heading.split() == ["ID", "RECEIVED", "SOURCE", "REASON", "TIMES", "DETAIL", "BODY"]
     assert len(listed) == 2
     assert not {unicodedata.category(c) for c in ran.out if c != "\n"} & {"Cc", "Cf"}
-    assert "No field of the field map has a receipt." in listed[1]
+    assert "No receipt under a known name. Fields that came: id, note." in listed[1]
     assert installation("held", "list", "--state", "released").out == "Nothing is held.\n"
 
 
@@ -42,6 +42,24 @@ def test_what_cannot_be_understood_yet_stays(installation: Installation) -> None
     assert (ran.code, ran.out) == (1, "")
     assert "still cannot be understood" in ran.err
     assert "sources.NAME.fields" in ran.err
+    assert numbers(installation) == [2, 1]
+
+
+def test_some_or_all(installation: Installation) -> None:
+    """Each that stays is named with what to do about its reason; either numbers or `--all`."""
+    ran = installation("held", "release", "--all")
+    assert (ran.code, ran.out) == (1, "")
+    assert "Held delivery 1 still cannot be understood" in ran.err
+    assert "casebell held discard 2" in ran.err
+    ran = installation("held", "release", "--all", "--reason", "form_encoded")
+    assert (ran.code, ran.out) == (0, "Nothing is held.\n")
+    for wrong in (
+        [],
+        ["1", "--all"],
+        ["1", "--reason", "invalid_json"],
+        ["--all", "--reason", "x"],
+    ):
+        assert installation("held", "release", *wrong).code == 2
     assert numbers(installation) == [2, 1]
 
 
@@ -59,9 +77,9 @@ def test_released_after_a_fix(installation: Installation) -> None:
         assert numbers(installation)[0] == 3
         office_text = installation.config.read_text()
     installation.config.write_text(office_text.replace('"note"]', '"note", "notes"]'))
-    ran = installation("held", "release", "3", "--json")
-    (answer,) = ran.lines()
-    assert (ran.code, answer["held"], answer["status"]) == (0, 3, "stored")
+    ran = installation("held", "release", "--all", "--reason", "missing_receipt", "--json")
+    answers = [(one["held"], one["status"]) for one in ran.lines()]
+    assert (ran.code, answers) == (1, [(1, "still_held"), (3, "stored")])
     assert installation("events", "show", "evt_lost").code == 0
     assert numbers(installation) == [2, 1]
     assert numbers(installation, "--state", "released") == [3]

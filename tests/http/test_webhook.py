@@ -183,6 +183,28 @@ async def test_a_line_says_what_became_of_it(harness: WebhookHarness) -> None:
     assert harness.counted("parley", "stored") == harness.counted("parley", "duplicate") == 1
 
 
+async def test_an_array_is_answered_for_each_event(harness: WebhookHarness) -> None:
+    """In the order sent, with a count and a line for each; 202 where one is held."""
+    body = b"[%b, {}, %b]" % (BODY, BODY)
+    request = await Request(body, headers=[authorization_header(body)]).to(harness.endpoint)
+    assert request.status == 202
+    assert request.content == {
+        "events": [
+            {"status": "stored", "event_id": "evt_1"},
+            {"status": "held", "reason": "missing_receipt"},
+            {"status": "duplicate", "event_id": "evt_1"},
+        ],
+        "request_id": request.content["request_id"],
+    }
+    outcomes = ("stored", "held", "duplicate")
+    assert [harness.counted("parley", outcome) for outcome in outcomes] == [1, 1, 1]
+    assert tuple(line["outcome"] for line in harness.lines()) == outcomes
+    body = b"[%b]" % BODY
+    request = await Request(body, headers=[authorization_header(body)]).to(harness.endpoint)
+    assert request.status == 200
+    assert request.content["events"] == [{"status": "duplicate", "event_id": "evt_1"}]
+
+
 async def test_what_is_not_understood_is_held(harness: WebhookHarness) -> None:
     """202, with the reason in the answer and in the line."""
     request = await Request(b"{", headers=[authorization_header(b"{")]).to(harness.endpoint)

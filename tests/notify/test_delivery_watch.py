@@ -139,12 +139,25 @@ class TestHeld:
                 "Source parley sent deliveries that are authentic but could not be understood.\n"
                 "New ones: 2. Reason of the first: invalid_json. The body is not JSON.\n"
                 "They are kept, and nobody was alerted of what they say.\n"
-                "Look at them: casebell held list\n"
-                "After a fix in the configuration: casebell held release 1"
+                "Look at them: casebell held list. The first is 1.\n"
+                "After a fix in the configuration: "
+                "casebell held release --all --reason invalid_json"
             )
         ]
         assert await unnotified(store) == 0
         assert harness.wakeups == 1
+
+    async def test_a_providers_test_is_told_once(self, store: Store) -> None:
+        """The first says that the secret is right; later ones neither repeat it nor wait."""
+        harness = WatchHarness(store)
+        for body in (b"one", b"two"):
+            await hold(store, body, reason=HeldReason.PROVIDER_TEST)
+            await harness.watch.check()
+            assert await unnotified(store) == 0
+            harness.clock.advance(HOUR)
+        (message,) = await harness.messages()
+        assert "It is authentic, so the secret is right." in message
+        assert "It is held delivery 1, and closed." in message
 
     async def test_each_target_of_operations_hears(self, store: Store) -> None:
         """A second target gets the same message."""

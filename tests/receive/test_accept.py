@@ -1,11 +1,12 @@
 """From a delivery's bytes to its durable answer: what becomes of each kind, on a real store."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -20,7 +21,9 @@ from casebell.errors import (
     UnknownSource,
 )
 from casebell.events import Delivery, Flag, HeldReason, KeyBasis
-from casebell.receive.accept import Held, Receiver, source_receivers
+from casebell.receive import parts
+from casebell.receive.accept import Accepted, Receiver, Several, source_receivers
+from casebell.receive.parts import Held
 from casebell.receive.refusals import Refusals
 from casebell.settings import SourceSettings
 from casebell.store.engine import Store
@@ -31,7 +34,13 @@ from casebell.store.schema import held as held_table
 from contracts.case_events import json_content
 from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.decisions import decide_nothing
-from contracts.stores import disk_failure, failing_statements, read_table, store_in
+from contracts.stores import (
+    disk_failure,
+    failing_statements,
+    read_table,
+    recorded_transactions,
+    store_in,
+)
 from receive.builders import (
     NOW,
     SHARED_SECRET,
@@ -249,6 +258,115 @@ class TestHeld:
             await harness.receiver.accept(signed(b"not json"))
         assert harness.held_back == 0
         assert (await harness.count())["held"] == 0
+
+
+class TestArray:
+    """A body of several events."""
+
+    OTHER: ClassVar = {"id": "evt_2", **{k: v for k, v in RFE.items() if k != "id"}}
+
+    @pytest.mark.parametrize("written", ["[{0},{1}]", "\ufeff [ {0} ,\r\n\t{1}\n]\n"])
+    async def test_each_is_stored_as_if_it_had_come_alone(
+        self, harness: ReceiverHarness, written: str
+    ) -> None:
+        """In the order sent, each with its own bytes, in one transaction."""
+        first, second = json.dumps(self.OTHER, indent=1), json.dumps(RFE)
+        body = written.format(first, second).encode()
+        with recorded_transactions(harness.store) as begun:
+            accepted = await harness.receiver.accept(signed(body))
+        assert said(accepted) == [("stored", "evt_2"), ("stored", "evt_1")]
+        assert len(begun) == 1
+        rows = await read_table(harness.store, events)
+        assert [bytes(row.body).decode() for row in rows] == [first, second]
+        assert {row.body_sha256 for row in rows} == {
+            hashlib.sha256(one.encode()).hexdigest() for one in (first, second)
+        }
+        # Alone, each is known.
+        for one in (first, second):
+            assert (await harness.append(signed(one.encode()))).status == "duplicate"
+
+    async def test_the_same_array_again(self, harness: ReceiverHarness) -> None:
+        """A retry stores nothing new, whether the events have an id, a time or neither."""
+        timed = {k: v for k, v in RFE.items() if k != "id"}
+        bare = {k: v for k, v in timed.items() if k != "occurred_at"}
+        body = json.dumps([RFE, timed, bare, {"id": "evt_3"}]).encode()
+        first = said(await harness.receiver.accept(signed(body)))
+        again = said(await harness.receiver.accept(signed(body)))
+        assert [status for status, _ in first] == ["stored"] * 3 + ["held"]
+        assert [status for status, _ in again] == ["duplicate"] * 3 + ["held"]
+        assert [key for _, key in first] == [key for _, key in again]
+        count = await harness.count()
+        assert (count["events"], count["held"]) == (3, 1)
+        assert harness.held_back == 2
+
+    async def test_one_twice_in_an_array(self, harness: ReceiverHarness) -> None:
+        """The second of an array may be the first again, or contradict it."""
+        contradicts = {**RFE, "raw_status_text": "Case Was Approved"}
+        body = json.dumps([RFE, RFE, contradicts]).encode()
+        statuses = [status for status, _ in said(await harness.receiver.accept(signed(body)))]
+        assert statuses == ["stored", "duplicate", "conflict"]
+
+    async def test_an_array_of_one(self, harness: ReceiverHarness) -> None:
+        """It is answered as an array."""
+        assert said(await harness.receiver.accept(signed(json.dumps([RFE]).encode()))) == [
+            ("stored", "evt_1")
+        ]
+
+    async def test_all_or_nothing(self, harness: ReceiverHarness) -> None:
+        """Where one cannot be stored, none is, and the sender is asked to come again."""
+        body = json.dumps([RFE, {"id": "evt_3"}]).encode()
+
+        def fails(statement: str) -> Exception | None:
+            return disk_failure() if "INSERT INTO held" in statement else None
+
+        with failing_statements(harness.store, fails), pytest.raises(StorageUnavailable):
+            await harness.receiver.accept(signed(body))
+        assert set((await harness.count()).values()) == {0}
+        accepted = await harness.receiver.accept(signed(body))
+        assert [status for status, _ in said(accepted)] == ["stored", "held"]
+
+    @pytest.mark.parametrize("body", ["[]", "[1]", "[[{}]]", "[{},null]", '["{}"]', "[ ]"])
+    async def test_an_array_of_other_things_is_held_whole(
+        self, harness: ReceiverHarness, body: str
+    ) -> None:
+        """Nothing says what of it would be an event."""
+        accepted = await harness.hold(signed(body.encode()))
+        assert accepted.reason is HeldReason.NOT_AN_OBJECT
+        assert (await harness.count())["held"] == 1
+
+    async def test_a_long_array_is_held_whole(
+        self, harness: ReceiverHarness, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One transaction writes no more than it can."""
+        monkeypatch.setattr(parts, "MAX_EVENTS", 2)
+        body = json.dumps([RFE, self.OTHER, {}]).encode()
+        assert (await harness.hold(signed(body))).reason is HeldReason.TOO_MANY_EVENTS
+
+    async def test_out_of_time(self, harness: ReceiverHarness) -> None:
+        """The age of the signature holds each of them."""
+        body = json.dumps([RFE, self.OTHER]).encode()
+        accepted = await harness.receiver.accept(signed(body, at=SIGNED_AT - 8 * DAY))
+        assert said(accepted) == [("held", "signature_too_old")] * 2
+
+
+class TestProviderTest:
+    """A provider's own test."""
+
+    async def test_is_kept_and_closed(self, harness: ReceiverHarness) -> None:
+        """Its sender is told so; it waits for nobody, and the same again is the same row."""
+        for _ in range(2):
+            accepted = await harness.hold(signed(b'{"type": "ping"}'))
+            assert accepted.reason is HeldReason.PROVIDER_TEST
+        (row,) = await read_table(harness.store, held_table)
+        assert (row.state, row.reason, row.times) == ("closed", "provider_test", 2)
+        assert bytes(row.body) == b'{"type": "ping"}'
+        assert row.resolved_at == NOW
+
+
+def said(accepted: Accepted) -> list[tuple[str, str]]:
+    """Status, and key or reason, of each event of an array."""
+    assert isinstance(accepted, Several)
+    return [(one.status, one.reason if isinstance(one, Held) else one.key) for one in accepted.each]
 
 
 class TestRefused:

@@ -1,7 +1,9 @@
 """Bodies are read strictly."""
 
 import contextlib
+import gzip
 import json
+import zlib
 
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from casebell.errors import HeldDelivery
 from casebell.events import HeldReason
-from casebell.receive.bodies import read_body
+from casebell.receive.bodies import elements, read_body
 
 
 @pytest.mark.parametrize(
@@ -25,7 +27,10 @@ from casebell.receive.bodies import read_body
         (b'{"a":' + b"9" * 5000 + b"}", HeldReason.INVALID_JSON),
         (b"[" * 100_000, HeldReason.INVALID_JSON),
         (b'{"a":' * 50_000 + b"1" + b"}" * 50_000, HeldReason.INVALID_JSON),
-        (b"\xef\xbb\xbf{}", HeldReason.INVALID_ENCODING),
+        (b"\xef\xbb\xbf" * 2 + b"{}", HeldReason.INVALID_JSON),
+        (b"payload=%7B%7D", HeldReason.FORM_ENCODED),
+        (b"data[id]=1&data[receipt]=2", HeldReason.FORM_ENCODED),
+        (b'--x\r\nContent-Disposition: form-data; name="payload"', HeldReason.FORM_ENCODED),
         (b'{"a":"\xff"}', HeldReason.INVALID_ENCODING),
         (b'{"a":"\xed\xa0\x80"}', HeldReason.INVALID_ENCODING),
         ('{"a":1}'.encode("utf-16"), HeldReason.INVALID_ENCODING),
@@ -86,3 +91,78 @@ def test_any_bytes_are_read_or_held(body: bytes) -> None:
     """Nothing but HeldDelivery comes out."""
     with contextlib.suppress(HeldDelivery):
         assert isinstance(read_body(body).document, dict)
+
+
+def test_one_byte_order_mark_is_skipped() -> None:
+    """Windows writes it before the JSON."""
+    assert read_body(b'\xef\xbb\xbf{"a":1}').document == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"payload=%7B%7D", "form-encoded. Have the provider send the content type JSON"),
+        (b"<?xml version='1.0'?>", "XML or HTML. Have the provider send JSON"),
+        ('{"a":1}'.encode("utf-16"), "UTF-16. Have the sender write UTF-8"),
+        (gzip.compress(b"{}"), "compressed, and no header says so"),
+        (zlib.compress(b"{}"), "compressed, and no header says so"),
+        (b'"{\\"id\\": 1}"', "JSON within a JSON string: the sender encodes it twice"),
+        (b"[]", "an empty array"),
+        (b"[{}, 1]", "an array of other things than objects"),
+        (b'{"a":1}\n{"a":2}', "Extra data at character 8"),
+    ],
+)
+def test_what_the_sender_has_to_mend_is_named(body: bytes, says: str) -> None:
+    """The message of what no setting helps against says what it is."""
+    with pytest.raises(HeldDelivery) as held:
+        read_body(body)
+    assert says in held.value.message
+
+
+OBJECT = st.dictionaries(
+    st.text(max_size=9), st.recursive(st.none() | st.text(max_size=9), st.lists, max_leaves=5)
+)
+
+
+@given(
+    objects=st.lists(OBJECT, min_size=1, max_size=4),
+    indent=st.sampled_from([None, 1]),
+    ascii_only=st.booleans(),
+    around=st.sampled_from(["", " ", "\r\n\t"]),
+    mark=st.sampled_from([b"", b"\xef\xbb\xbf"]),
+)
+def test_the_elements_of_an_array_are_as_they_were_written(
+    objects: list[dict[str, object]],
+    indent: int | None,
+    ascii_only: bool,
+    around: str,
+    mark: bytes,
+) -> None:
+    """Byte for byte, whatever stands in them and between them."""
+    written = [
+        json.dumps(one, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "replace")
+        for one in objects
+    ]
+    gap = around.encode()
+    body = mark + gap + b"[" + gap + (gap + b"," + gap).join(written) + gap + b"]" + gap
+    assert elements(body, at_most=None) == written
+
+
+def test_an_element_may_repeat_a_key() -> None:
+    """Whether that matters is found when it is read by itself."""
+    body = b'[{"id":1,"id":2},{"a":"]},{"}]'
+    assert elements(body, at_most=2) == [b'{"id":1,"id":2}', b'{"a":"]},{"}']
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"[1]", b"[{}", b"[{},", b"[{} {}]", b"\xff[{}]"])
+def test_what_is_no_array_of_objects_has_no_elements(body: bytes) -> None:
+    """It is read as one delivery, and so held."""
+    assert elements(body, at_most=None) == []
+
+
+def test_elements_are_bounded() -> None:
+    """One more is an error with its own reason."""
+    assert len(elements(b"[{},{}]", at_most=2)) == 2
+    with pytest.raises(HeldDelivery) as held:
+        elements(b"[{},{},{}]", at_most=2)
+    assert held.value.reason is HeldReason.TOO_MANY_EVENTS

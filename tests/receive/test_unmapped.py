@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from casebell.errors import HeldDelivery
 from casebell.events import CaseEvent, HeldReason
 from casebell.receive.understand import understand
-from casebell.receive.unmapped import missing_status
+from casebell.receive.unmapped import missing_receipt, missing_status
 from casebell.settings import FieldMap, SourceSettings
 from receive.builders import make_source, verified_delivery
 
@@ -186,9 +186,21 @@ JSON = st.recursive(
 @given(st.dictionaries(st.text(max_size=20), JSON))
 def test_any_body_can_be_named(document: dict[str, object]) -> None:
     """Whatever comes, the sentence is one line of plain words, and its line is TOML."""
-    said = missing_status(document, make_source())
-    assert re.fullmatch(r"[ -~]{1,3000}", said)
-    proposed(said)
+    for says in (missing_status, missing_receipt):
+        said = says(document, make_source())
+        assert re.fullmatch(r"[ -~]{1,3000}", said)
+        proposed(said)
+
+
+def test_a_receipt_under_an_unknown_name_is_proposed() -> None:
+    """Operations are told the names that came, and the line to try; never the receipt."""
+    with pytest.raises(HeldDelivery) as held:
+        understood(json.dumps({"case": {"receiptNumber": "ioe-0912345678"}, "n": 1}).encode())
+    said = held.value.message
+    assert held.value.reason is HeldReason.MISSING_RECEIPT
+    assert "Fields that came: case.receiptNumber, n." in said
+    assert proposed(said)["receipt"][:2] == ["case.receiptNumber", "receipt_number"]
+    assert "0912345678" not in said
 
 
 def test_a_body_without_end_is_bounded() -> None:

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from casebell.alerts import AlertKind
-from casebell.errors import NotFound, Refusal
-from casebell.receive.release import StillHeld
+from casebell.errors import BadArgument, NotFound, Refusal
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.service import operations
 from casebell.store import queries, refused
@@ -146,10 +145,17 @@ class TestHeld:
     async def test_release(self, harness: OperationsHarness) -> None:
         """A delivery that can be understood now is an event, and the router is woken."""
         await harness.held()
-        assert await harness.operations.release_held(held_id=1, actor=WHO) == {
-            "held": 1,
-            "status": "stored",
-            "event": 1,
+        assert await harness.operations.release_held(ids=[1], actor=WHO) == {
+            "held": [
+                {
+                    "held": 1,
+                    "status": "stored",
+                    "event": 1,
+                    "part": None,
+                    "problem": "",
+                    "hint": "",
+                }
+            ]
         }
         (event,) = await read_table(harness.store, events)
         assert event.key == "evt_1"
@@ -158,11 +164,21 @@ class TestHeld:
     async def test_release_in_vain(self, harness: OperationsHarness) -> None:
         """What still cannot be understood stays held, and no loop is woken."""
         await harness.held(b"not json")
-        with pytest.raises(StillHeld):
-            await harness.operations.release_held(held_id=1, actor=WHO)
+        answer = await harness.operations.release_held(ids=[1], actor=WHO)
+        (one,) = answer["held"]
+        assert (one["held"], one["status"], one["event"]) == (1, "still_held", None)
         (row,) = await read_table(harness.store, held_table)
         assert row.state == "held"
         assert harness.wakeups == 0
+
+    async def test_release_all_of_a_reason(self, harness: OperationsHarness) -> None:
+        """Only those held for it; a reason that there is not is told."""
+        await harness.held()
+        for reason, count in (("invalid_json", 0), ("signature_too_old", 1)):
+            answer = await harness.operations.release_held(reason=reason, actor=WHO)
+            assert len(answer["held"]) == count
+        with pytest.raises(BadArgument, match="There is no such reason; known: invalid_json, "):
+            await harness.operations.release_held(reason="invalid", actor=WHO)
 
     async def test_discard(self, harness: OperationsHarness) -> None:
         """A discarded delivery is closed with its body kept, and the journal says who did it."""
@@ -181,7 +197,7 @@ class TestHeld:
         await harness.held()
         await harness.operations.discard_held(held_id=1, actor=WHO)
         with pytest.raises(Refusal, match="has been discarded already"):
-            await harness.operations.release_held(held_id=1, actor=WHO)
+            await harness.operations.release_held(ids=[1], actor=WHO)
         with pytest.raises(Refusal, match="has been discarded already"):
             await harness.operations.discard_held(held_id=1, actor=WHO)
         assert await read_table(harness.store, events) == []

@@ -1,13 +1,28 @@
 """`casebell held`: authentic deliveries that could not be understood."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
-from casebell.cli.options import AsJson, Config, Limit, Number, command_group
+from casebell.cli.options import (
+    AsJson,
+    Config,
+    Limit,
+    Number,
+    Numbers,
+    chosen_or_all,
+    command_group,
+)
 from casebell.cli.service_client import ServiceClient
-from casebell.cli.terminal import local_time, print_answer, print_rows
-from casebell.events import HeldState
+from casebell.cli.terminal import (
+    local_time,
+    print_answer,
+    print_line,
+    print_rows,
+    print_to_stderr,
+)
+from casebell.events import HeldReason, HeldState
 
 app = command_group()
 
@@ -42,11 +57,31 @@ def list_held(
 
 
 @app.command("release")
-def release(number: Number, as_json: AsJson = False, config: Config = None) -> None:
-    """Try again to understand a held delivery, with today's configuration."""
-    answer = ServiceClient(config).do("release_held", held_id=number)
-    sentence = f"Held delivery {number} is event {answer['event']} now ({answer['status']})."
-    print_answer(answer, [sentence], as_json=as_json)
+def release(
+    numbers: Numbers = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that are held.")] = False,
+    reason: Annotated[
+        HeldReason | None, typer.Option(help="Of all, only those held for this reason.")
+    ] = None,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Try again to understand held deliveries, with today's configuration."""
+    chosen = chosen_or_all(numbers, everything=everything, narrowed=reason is not None)
+    answer = ServiceClient(config).do("release_held", ids=chosen, reason=reason)
+    stays = False
+    for one in answer["held"]:
+        if one["status"] == "still_held":
+            stays = True
+            if not as_json:
+                problem = f"Held delivery {one['held']} still cannot be understood: "
+                print_to_stderr(problem + one["problem"], one["hint"])
+                continue
+        print_answer(one, [_sentence(one)], as_json=as_json)
+    if not (answer["held"] or as_json):
+        print_line("Nothing is held.")
+    if stays:
+        raise typer.Exit(1)
 
 
 @app.command("discard")
@@ -55,3 +90,13 @@ def discard(number: Number, as_json: AsJson = False, config: Config = None) -> N
     answer = ServiceClient(config).do("discard_held", held_id=number)
     sentence = f"Held delivery {number} is discarded; its body is kept."
     print_answer(answer, [sentence], as_json=as_json)
+
+
+def _sentence(one: Mapping[str, Any]) -> str:
+    """What became of one, as a sentence."""
+    became = {
+        "closed": "is a provider's test, and closed.",
+        "held": f"is in part held delivery {one['part']} now.",
+    }
+    event = f"is event {one['event']} now ({one['status']})."
+    return f"Held delivery {one['held']} {became.get(one['status'], event)}"

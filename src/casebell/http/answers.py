@@ -20,7 +20,8 @@ from casebell.errors import (
     WrongMethod,
 )
 from casebell.json_text import encode
-from casebell.receive.accept import Accepted, Held
+from casebell.receive.accept import Accepted, Several
+from casebell.receive.parts import Held, Taken
 
 #: Seconds a sender is asked to wait after a 503; senders back off further by themselves.
 RETRY_AFTER_UNAVAILABLE = 5
@@ -42,11 +43,17 @@ class Answer(NamedTuple):
 
 def accepted_answer(accepted: Accepted, request_id: str) -> Answer:
     """The answer to an authentic delivery, once it is on disk."""
-    if isinstance(accepted, Held):
-        status, content = 202, {"status": "held", "reason": accepted.reason}
+    if isinstance(accepted, Several):
+        content: dict[str, Any] = {"events": [_taken(one) for one in accepted.each]}
     else:
-        status, content = 200, {"status": accepted.status, "event_id": accepted.key}
-    return _answer(status, content, request_id)
+        content = _taken(accepted)
+    return _answer(202 if accepted.status == "held" else 200, content, request_id)
+
+
+def _taken(one: Taken) -> dict[str, Any]:
+    if isinstance(one, Held):
+        return {"status": "held", "reason": one.reason}
+    return {"status": one.status, "event_id": one.key}
 
 
 def error_answer(error: CasebellError, request_id: str) -> Answer:

@@ -36,7 +36,8 @@ from casebell.errors import (
 from casebell.events import Delivery, Micros
 from casebell.http.answers import Headers, accepted_answer, error_answer, respond
 from casebell.http.throttle import LogThrottle
-from casebell.receive.accept import Accepted, Held, Receiver
+from casebell.receive.accept import Accepted, Receiver, Several
+from casebell.receive.parts import Held, Taken
 from casebell.settings.models import ServerSettings
 from casebell.store.streaks import UNKNOWN
 from casebell.telemetry import Log, Metrics
@@ -166,8 +167,15 @@ class WebhookEndpoint:
 
     def _note(self, accepted: Accepted, source: str, request_id: str, since: float) -> None:
         seconds = self._clock.monotonic() - since
-        self._counter(source, accepted.status).inc()
         self._metrics.delivery_seconds.observe(seconds)
+        if isinstance(accepted, Several):
+            for one in accepted.each:
+                self._note_taken(one, source, request_id, seconds)
+        else:
+            self._note_taken(accepted, source, request_id, seconds)
+
+    def _note_taken(self, accepted: Taken, source: str, request_id: str, seconds: float) -> None:
+        self._counter(source, accepted.status).inc()
         which: dict[str, Any]
         if isinstance(accepted, Held):
             which = {"row": accepted.held_id, "reason": accepted.reason.value}

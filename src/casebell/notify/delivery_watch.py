@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 
 from casebell.clock import Clock
-from casebell.events import Micros
+from casebell.events import HeldReason, Micros
 from casebell.loops import Loop
-from casebell.ops_messages import DeliveriesAuthentic, DeliveriesHeld, OpsMessage
+from casebell.ops_messages import DeliveriesAuthentic, DeliveriesHeld, OpsMessage, ProviderTested
 from casebell.ops_targets import OpsTargets, subject_of
 from casebell.store import held, refused, streaks
 from casebell.store.engine import Connection, Store
@@ -83,7 +83,12 @@ class DeliveryWatch(Loop):
             await self._store.transact(
                 streaks.forget, known=self._sources(), before=now - streaks.DAY
             )
-        due = [message for subject, message in subjects.items() if subject not in known]
+        # A provider's test is told once for ever: later ones are only marked.
+        due = [
+            message
+            for subject, message in subjects.items()
+            if subject not in known or isinstance(message, ProviderTested)
+        ]
         if not due:
             return
         ops = self._ops()
@@ -91,7 +96,8 @@ class DeliveryWatch(Loop):
         async def write(connection: Connection) -> None:
             for message in due:
                 # Another server may have sent it in the meantime, with fewer deliveries.
-                if await notify(connection, message, to=ops, now=now):
+                new = await notify(connection, message, to=ops, now=now)
+                if new or isinstance(message, ProviderTested):
                     await found[message](connection, now=now)
 
         await self._store.transact(write)
@@ -125,13 +131,15 @@ async def _held(connection: Connection) -> dict[OpsMessage, Mark]:
     """The messages on what is held, each with the function that marks its deliveries as told."""
     found: dict[OpsMessage, Mark] = {}
     for row in await held.unnotified(connection):
-        message = DeliveriesHeld(
+        message: OpsMessage = DeliveriesHeld(
             source=row.source,
             reason=row.reason,
             detail=row.detail,
             count=row.number,
             first_held=row.first,
         )
+        if row.reason == HeldReason.PROVIDER_TEST:
+            message = ProviderTested(source=row.source, first_held=row.first)
         found[message] = partial(
             held.mark_told, source=row.source, reason=row.reason, last=row.last
         )

@@ -14,6 +14,7 @@ from casebell.ops_messages import (
     DeliveriesRefused,
     EventUndecided,
     OpsMessage,
+    ProviderTested,
     RequestsRefused,
     RuleUndecided,
     StorageFails,
@@ -33,8 +34,16 @@ OPS_TEXTS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
             "Source {source} sent deliveries that are authentic but could not be understood.",
             "New ones: {count}. Reason of the first: {reason}. {detail}",
             "They are kept, and nobody was alerted of what they say.",
-            "Look at them: casebell held list",
-            "After a fix in the configuration: casebell held release {first_held}",
+            "Look at them: casebell held list. The first is {first_held}.",
+            "After a fix in the configuration: casebell held release --all --reason {reason}",
+        ),
+    ),
+    ProviderTested: (
+        "Test from {source} arrived",
+        (
+            "Source {source} sent a test of its own. It is authentic, so the secret is right.",
+            "It is held delivery {first_held}, and closed. There is nothing to do.",
+            "Later tests are not told: casebell held list --state closed",
         ),
     ),
     DeliveriesRefused: (

@@ -4,42 +4,41 @@
                     │              └ cannot → hold  → held (202)
                     └ does not → refuse             → an error (401)
 
-An event is decided in the transaction that appends it; a decision that fails costs no delivery.
+An event is decided in the transaction that appends it; a decision that fails costs no delivery. A
+body that is an array of objects is several events, taken together: `receive/parts.py`.
 """
 
 import difflib
-import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from casebell.clock import Clock
 from casebell.errors import CasebellError, HeldDelivery, RefusedDelivery, UnknownSource
-from casebell.events import Delivery, HeldReason, VerifiedDelivery
+from casebell.events import Delivery, VerifiedDelivery
+from casebell.receive.parts import Held, Taken, appended_of, understand_parts, write_parts
 from casebell.receive.refusals import Refusals
 from casebell.receive.signatures import Authenticator
-from casebell.receive.understand import idempotency_key, understand
+from casebell.receive.understand import understand
 from casebell.settings import SourceSettings
-from casebell.store import held
 from casebell.store.engine import Store
-from casebell.store.event_log import Appended, EventLog
+from casebell.store.event_log import EventLog
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Held:
-    """A delivery that is authentic, and not understood."""
+@dataclass(frozen=True, slots=True)
+class Several:
+    """What became of the events of one body, in the order sent."""
 
-    reason: HeldReason
-    held_id: int
+    each: Sequence[Taken]
 
     @property
     def status(self) -> str:
-        """What its sender is told."""
-        return "held"
+        """`held` where one is held, else what became of the first."""
+        return "held" if any(isinstance(one, Held) for one in self.each) else self.each[0].status
 
 
 #: What became of an authentic delivery.
-Accepted: TypeAlias = Appended | Held
+Accepted: TypeAlias = Taken | Several
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +118,8 @@ class Receiver:
         verified = self._authenticate(receiver, delivery)
         try:
             event = understand(verified, receiver.source)
-        except HeldDelivery as why:
-            return await self._hold(verified, why)
+        except HeldDelivery:
+            return await self._take_parts(verified, receiver.source)
         return await self._event_log.append(event)
 
     def _authenticate(self, receiver: SourceReceiver, delivery: Delivery) -> VerifiedDelivery:
@@ -144,14 +143,13 @@ class Receiver:
         self._refusals.note_request(error, source=source, address=address, path=path, **request)
         return source
 
-    async def _hold(self, verified: VerifiedDelivery, why: HeldDelivery) -> Held:
-        row = await self._store.transact(
-            held.hold,
-            verified=verified,
-            reason=why.reason,
-            detail=why.message,
-            body_sha256=hashlib.sha256(verified.delivery.body).hexdigest(),
-            idempotency_key=idempotency_key(verified.delivery),
-        )
-        self._held_back()
-        return Held(reason=why.reason, held_id=row)
+    async def _take_parts(self, verified: VerifiedDelivery, source: SourceSettings) -> Accepted:
+        """Take a delivery that is several events, or is to be held."""
+        parts = understand_parts(verified, source)
+        taken = await self._store.transact(write_parts, parts.each, event_log=self._event_log)
+        if appended := appended_of(taken):
+            self._event_log.committed(appended)
+        accepted = Several(taken) if parts.is_array else taken[0]
+        if accepted.status == "held":
+            self._held_back()
+        return accepted

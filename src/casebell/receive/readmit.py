@@ -4,18 +4,17 @@ refused → authenticate → understand → append, or hold
                └ fails: stays refused
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from casebell.clock import Clock
-from casebell.errors import HeldDelivery, NotFound, RefusedDelivery, UnknownSource
-from casebell.events import CaseEvent, VerifiedDelivery
+from casebell.errors import NotFound, RefusedDelivery, UnknownSource
+from casebell.events import VerifiedDelivery
+from casebell.receive.parts import Held, Taken, understand_parts, write_parts
 from casebell.receive.signatures import Authenticator, Kept
-from casebell.receive.understand import idempotency_key, understand
 from casebell.settings import Settings
-from casebell.store import held, refused
+from casebell.store import refused
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import Appended, EventLog
 from casebell.store.rows import delivery_from_row
@@ -26,7 +25,7 @@ READMIT_BATCH = 32
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Readmission:
-    """The result of checking one refusal again."""
+    """The result of checking one refusal again; an array has one for each of its events."""
 
     refused_id: int
     source: str
@@ -105,37 +104,32 @@ class Readmissions:
         async def write(connection: Connection) -> list[Readmission]:
             key = await refused.digest_key(connection)
             rows = await refused.read_some(connection, ids)
-            return [await self._readmit(connection, row, key) for row in rows]
+            return [one for row in rows for one in await self._readmit(connection, row, key)]
 
         return await self._store.transact(write)
 
-    async def _readmit(self, connection: Connection, row: Any, key: bytes) -> Readmission:
+    async def _readmit(self, connection: Connection, row: Any, key: bytes) -> list[Readmission]:
         if row.readmitted_at is not None:
-            return Readmission(refused_id=row.id, source=row.source, status="readmitted")
+            return [Readmission(refused_id=row.id, source=row.source, status="readmitted")]
         if row.signature is None and row.secret_digest is None:
-            return Readmission(refused_id=row.id, source=row.source, status="not_kept")
+            return [Readmission(refused_id=row.id, source=row.source, status="not_kept")]
         try:
             verified = self._authenticate(row, key)
         except (RefusedDelivery, UnknownSource) as error:
-            return Readmission(
-                refused_id=row.id, source=row.source, status="refused", error=error.code
-            )
-        source = self._settings.sources[row.source]
-        try:
-            event = understand(verified, source)
-        except HeldDelivery as why:
-            result = await self._hold(connection, row.id, verified, why)
-        else:
-            result = await self._append(connection, row.id, event)
+            code = error.code
+            return [Readmission(refused_id=row.id, source=row.source, status="refused", error=code)]
+        parts = understand_parts(verified, self._settings.sources[row.source])
+        taken = await write_parts(connection, parts.each, event_log=self._event_log)
+        results = [_result(row, one) for one in taken]
         await refused.mark_readmitted(
             connection,
             row.id,
             now=self._clock.now(),
             actor=self._actor,
-            event_id=result.event_id,
-            held_id=result.held_id,
+            event_id=next((one.event_id for one in results if one.event_id), None),
+            held_id=next((one.held_id for one in results if one.held_id), None),
         )
-        return result
+        return results
 
     def _authenticate(self, row: Any, key: bytes) -> VerifiedDelivery:
         authenticator = self._authenticators.get(row.source)
@@ -150,32 +144,16 @@ class Readmissions:
         )
         return authenticator.readmit(delivery, kept)
 
-    async def _append(
-        self, connection: Connection, refused_id: int, event: CaseEvent
-    ) -> Readmission:
-        (appended,) = await self._event_log.append_now(connection, [event])
-        return Readmission(
-            refused_id=refused_id,
-            source=event.source,
-            status=appended.outcome,
-            event_id=appended.event_id,
-            appended=appended,
-        )
 
-    async def _hold(
-        self, connection: Connection, refused_id: int, verified: VerifiedDelivery, why: HeldDelivery
-    ) -> Readmission:
-        held_id = await held.hold(
-            connection,
-            verified,
-            reason=why.reason,
-            detail=why.message,
-            body_sha256=hashlib.sha256(verified.delivery.body).hexdigest(),
-            idempotency_key=idempotency_key(verified.delivery),
-        )
+def _result(row: Any, one: Taken) -> Readmission:
+    if isinstance(one, Held):
         return Readmission(
-            refused_id=refused_id,
-            source=verified.delivery.source,
-            status="held",
-            held_id=held_id,
+            refused_id=row.id, source=row.source, status=one.status, held_id=one.held_id
         )
+    return Readmission(
+        refused_id=row.id,
+        source=row.source,
+        status=one.outcome,
+        event_id=one.event_id,
+        appended=one,
+    )

@@ -1,66 +1,164 @@
-"""Releases a held delivery with today's configuration."""
+"""Releases held deliveries with today's configuration.
 
+held → split → understand each → append, or hold the part
+                  └ cannot: stays held
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from casebell.clock import Clock
 from casebell.errors import HeldDelivery, Refusal
-from casebell.events import Flag, HeldState, Micros, VerifiedDelivery
-from casebell.receive.understand import understand
+from casebell.events import Flag, HeldReason, HeldState, VerifiedDelivery
+from casebell.receive.parts import Held, Taken, understand_parts, write_parts
 from casebell.settings import Settings
 from casebell.store import held
-from casebell.store.engine import Connection
+from casebell.store.engine import Connection, Store
 from casebell.store.event_log import Appended, EventLog
 from casebell.store.rows import decode_set, delivery_from_row
 
+#: Held deliveries read and written in one transaction: their bodies are in memory together.
+RELEASE_BATCH = 32
 
-async def release(
-    connection: Connection,
-    held_id: int,
-    *,
-    settings: Settings,
-    event_log: EventLog,
-    now: Micros,
-    actor: str,
-) -> Appended:
-    """Turn a held delivery into an event, inside the caller's transaction.
+_MAP = "Map the source's fields under [sources.NAME.fields], reload, and release it again."
+_DISCARD = "No setting makes it readable: show it to the sender, then `casebell held discard {id}`."
+#: What can be done about a reason, where it is not the sender's fault alone.
+_HINTS: Mapping[HeldReason, str] = {
+    HeldReason.MISSING_RECEIPT: _MAP,
+    HeldReason.INVALID_RECEIPT: _MAP,
+    HeldReason.INVALID_FIELD: _MAP,
+    HeldReason.MISSING_STATUS: _MAP,
+    HeldReason.FORM_ENCODED: "Have the provider send JSON and repeat it, "
+    "then `casebell held discard {id}`.",
+}
 
-    Its origin was verified when it was received, and the operator vouches for its age: a delivery
-    that is held for the time of its signature is released.
 
-    Raises:
-        NotFound, Refusal: there is no such held delivery, or its source is not configured.
-        StillHeld: it still cannot be understood; nothing changes.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Release:
+    """The result of releasing a held delivery; an array has one for each of its events."""
+
+    held_id: int
+    #: `stored`, `duplicate`, `conflict`: it is an event now. `held`: this part of it is a held
+    #: delivery of its own now. `closed`: it is a provider's test. `still_held`: nothing changed.
+    status: str
+    #: Ids of rows.
+    event_id: int | None = None
+    part: int | None = None
+    #: Why it stays held, and what can be done.
+    problem: str = ""
+    hint: str = ""
+    appended: Appended | None = field(default=None, compare=False, repr=False)
+
+
+async def choose(store: Store, ids: Sequence[int], *, reason: HeldReason | None) -> list[int]:
+    """The ids given, or those of all that is held, oldest first."""
+    if ids:
+        return sorted(set(ids))
+    async with store.read() as connection:
+        return await held.waiting(connection, reason=reason)
+
+
+class Releases:
+    """Releases held deliveries.
+
+    Their origin was verified when they were received, and the operator vouches for their age: what
+    is held for the time of its signature is released.
+
+    Args:
+        actor: recorded in the journal.
     """
-    row = await held.get_held(connection, held_id)
-    source = settings.sources.get(row.source)
-    if source is None:
-        raise Refusal(
-            f"Source {row.source} is no longer in the configuration.",
-            hint=f"Put [sources.{row.source}] back, or discard the delivery.",
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        settings: Settings,
+        event_log: EventLog,
+        clock: Clock,
+        actor: str,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._event_log = event_log
+        self._clock = clock
+        self._actor = actor
+
+    async def release(self, ids: Sequence[int]) -> list[Release]:
+        """Release each, a batch in one transaction.
+
+        Raises:
+            NotFound, Refusal: there is no such held delivery, or its source is not configured;
+                nothing of its batch changes.
+        """
+        results: list[Release] = []
+        for first in range(0, len(ids), RELEASE_BATCH):
+            batch = await self._store.transact(
+                self._release_batch, ids[first : first + RELEASE_BATCH]
+            )
+            if appended := [one.appended for one in batch if one.appended is not None]:
+                self._event_log.committed(appended)
+            results += batch
+        return results
+
+    async def _release_batch(self, connection: Connection, ids: Sequence[int]) -> list[Release]:
+        return [one for held_id in ids for one in await self._release(connection, held_id)]
+
+    async def _release(self, connection: Connection, held_id: int) -> list[Release]:
+        row = await held.get_held(connection, held_id)
+        source = self._settings.sources.get(row.source)
+        if source is None:
+            raise Refusal(
+                f"Source {row.source} is no longer in the configuration.",
+                hint=f"Put [sources.{row.source}] back, or discard the delivery.",
+            )
+        parts = understand_parts(_verified(row), source, by_hand=True)
+        said = parts.each[0].said
+        if not parts.is_array and isinstance(said, HeldDelivery):
+            if said.reason is HeldReason.PROVIDER_TEST:
+                await self._resolve(connection, held_id, state=HeldState.CLOSED)
+                return [Release(held_id=held_id, status="closed")]
+            return [_still_held(held_id, said)]
+        taken = await write_parts(connection, parts.each, event_log=self._event_log)
+        results = [_result(held_id, one) for one in taken]
+        events = (one.event_id for one in results if one.event_id is not None)
+        await self._resolve(
+            connection, held_id, state=HeldState.RELEASED, event_id=next(events, None)
         )
-    delivery = delivery_from_row(row, received_at=row.received_at)
-    verified = VerifiedDelivery(
-        delivery=delivery,
+        return results
+
+    async def _resolve(
+        self,
+        connection: Connection,
+        held_id: int,
+        *,
+        state: HeldState,
+        event_id: int | None = None,
+    ) -> None:
+        now = self._clock.now()
+        await held.resolve(
+            connection, held_id, state=state, now=now, actor=self._actor, event_id=event_id
+        )
+
+
+def _verified(row: Any) -> VerifiedDelivery:
+    return VerifiedDelivery(
+        delivery=delivery_from_row(row, received_at=row.received_at),
         secret_label=row.secret_label,
         flags=decode_set(Flag, row.flags),
     )
-    try:
-        event = understand(verified, source)
-    except HeldDelivery as error:
-        raise StillHeld(
-            f"Held delivery {held_id} still cannot be understood: {error.message}"
-        ) from None
-    (appended,) = await event_log.append_now(connection, [event])
-    await held.resolve(
-        connection,
-        held_id,
-        state=HeldState.RELEASED,
-        now=now,
-        actor=actor,
-        event_id=appended.event_id,
+
+
+def _still_held(held_id: int, why: HeldDelivery) -> Release:
+    return Release(
+        held_id=held_id,
+        status="still_held",
+        problem=why.message,
+        hint=_HINTS.get(why.reason, _DISCARD).format(id=held_id),
     )
-    return appended
 
 
-class StillHeld(Refusal):
-    """The delivery still cannot be understood, and stays held."""
-
-    code = "still_held"
-    hint = "Map the source's fields under [sources.NAME.fields], reload, and release it again."
+def _result(held_id: int, one: Taken) -> Release:
+    if isinstance(one, Held):
+        return Release(held_id=held_id, status="held", part=one.held_id)
+    return Release(held_id=held_id, status=one.outcome, event_id=one.event_id, appended=one)

@@ -28,7 +28,8 @@ from casebell.events import (
 )
 from casebell.kinds import status_of_type
 from casebell.receive.bodies import JsonBody, find, read_body
-from casebell.receive.unmapped import missing_status
+from casebell.receive.provider_test import is_provider_test
+from casebell.receive.unmapped import missing_receipt, missing_status
 from casebell.settings import FieldMap, SourceSettings
 from casebell.uscis.receipts import ReceiptError, canonical
 
@@ -71,7 +72,7 @@ def understand(verified: VerifiedDelivery, source: SourceSettings) -> CaseEvent:
     fields = source.fields
     _require_single_identity(body, fields)
 
-    receipt_raw, receipt = _receipt(body, fields)
+    receipt_raw, receipt = _receipt(body, source)
     whole_text = _text(body, fields.text)
     text = _capped(whole_text, MAX_TEXT)
     event_type = _capped(_text(body, fields.type), MAX_WORD)
@@ -121,11 +122,13 @@ def _require_single_identity(body: JsonBody, fields: FieldMap) -> None:
         raise HeldDelivery(HeldReason.DUPLICATE_KEYS, f"A key of {repeated[0]} comes twice.")
 
 
-def _receipt(body: JsonBody, fields: FieldMap) -> tuple[str, str]:
+def _receipt(body: JsonBody, source: SourceSettings) -> tuple[str, str]:
     """The receipt as delivered, and in canonical form."""
-    found = find(body.document, fields.receipt)
+    found = find(body.document, source.fields.receipt)
     if found is None:
-        raise HeldDelivery(HeldReason.MISSING_RECEIPT, "No field of the field map has a receipt.")
+        if is_provider_test(body.document):
+            raise HeldDelivery(HeldReason.PROVIDER_TEST, "The provider's own test: it arrived.")
+        raise HeldDelivery(HeldReason.MISSING_RECEIPT, missing_receipt(body.document, source))
     path, value = found
     if not isinstance(value, str):
         raise HeldDelivery(HeldReason.INVALID_RECEIPT, f"{path} is not a string.")

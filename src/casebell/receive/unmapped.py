@@ -1,4 +1,4 @@
-"""Describes a body in which the field map finds no status, and suggests a map.
+"""Describes a body in which the field map finds no receipt or no status, and suggests a map.
 
 Only names of fields are shown. A value may be a client's data, and so may a name that is not a
 plain word or holds a long number: such names are only counted. A key that is a person's name cannot
@@ -15,6 +15,7 @@ from casebell.events import Status
 from casebell.kinds import meaning_of, word_key
 from casebell.settings import FieldMap, SourceSettings
 from casebell.uscis.classify import classify_text
+from casebell.uscis.receipts import ReceiptError, canonical
 
 #: Fields that are examined, and levels of the body; real bodies have a dozen fields at two levels.
 MAX_FIELDS: Final = 200
@@ -40,18 +41,40 @@ def missing_status(document: Mapping[str, object], source: SourceSettings) -> st
     Args:
         document: a body in which the source's map finds neither status nor category nor text.
     """
-    found = dict(_fields(document))
-    plain = {".".join(path): value for path, value in found.items() if all(map(_is_plain, path))}
-    shown = list(plain)[:MAX_NAMES_SHOWN]
-    at_least = "at least " if len(found) == MAX_FIELDS else ""
-    more = len(found) - len(shown)
-    names = ", ".join([*shown, *([f"{at_least}{more} more"] if more else [])])
-    said = f"No status, category or text under a known name. Fields that came: {names}."
+    found, plain = _found(document)
     line = _line(plain, source.fields)
+    what = "No status, category or text under a known name."
+    return _sentence(what, found, plain, line, source)
+
+
+def missing_receipt(document: Mapping[str, object], source: SourceSettings) -> str:
+    """The same of a body in which the source's map finds no receipt."""
+    found, plain = _found(document)
+    likely = [path for path, value in plain.items() if _is_receipt(value)]
+    line = _written({"receipt": likely[0]}, source.fields) if likely else ""
+    return _sentence("No receipt under a known name.", found, plain, line, source)
+
+
+def _found(document: Mapping[str, object]) -> tuple[int, dict[str, object]]:
+    """How many fields there are, and those whose names may be shown."""
+    fields = list(fields_of(document))
+    return len(fields), {
+        ".".join(path): value for path, value in fields if all(map(_is_plain, path))
+    }
+
+
+def _sentence(
+    what: str, found: int, plain: Mapping[str, object], line: str, source: SourceSettings
+) -> str:
+    shown = list(plain)[:MAX_NAMES_SHOWN]
+    at_least = "at least " if found == MAX_FIELDS else ""
+    more = found - len(shown)
+    names = ", ".join([*shown, *([f"{at_least}{more} more"] if more else [])])
+    said = f"{what} Fields that came: {names or 'none'}."
     return f"{said} Try under [sources.{source.name}]: {line}" if line else said
 
 
-def _fields(document: Mapping[str, object]) -> Iterator[tuple[tuple[str, ...], object]]:
+def fields_of(document: Mapping[str, object]) -> Iterator[tuple[tuple[str, ...], object]]:
     """Each field that is not an object, with its path, in the order of the body."""
     waiting: list[tuple[tuple[str, ...], object]] = [((), document)]
     given = 0
@@ -85,6 +108,10 @@ def _line(found: Mapping[str, object], fields: FieldMap) -> str:
     if not likely:
         unknown = [path for path in texts if _STATUS_NAMES.search(_name(path))]
         likely = {"status": unknown[0]} if unknown else {}
+    return _written(likely, fields)
+
+
+def _written(likely: Mapping[str, str], fields: FieldMap) -> str:
     # The present paths stay: deliveries under way may still use them.
     maps = {
         role: json.dumps(list(dict.fromkeys([path, *getattr(fields, role)])))
@@ -109,6 +136,13 @@ def _role(path: str, value: str) -> str:
 
 def _is_read(value: str) -> bool:
     return word_key(value) in _STATUSES or classify_text(value).known
+
+
+def _is_receipt(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(canonical(value[:MAX_VALUE_CHARACTERS]))
+    except ReceiptError:
+        return False
 
 
 def _name(path: str) -> str:

@@ -7,11 +7,12 @@ from typing import Any
 
 from casebell.clock import Clock, iso
 from casebell.errors import NotFound, Refusal
+from casebell.events import HeldReason
 from casebell.notify.dispatcher import Dispatcher
+from casebell.receive import release
 from casebell.receive.readmit import Readmissions, choose
-from casebell.receive.release import release
 from casebell.service import Verb
-from casebell.service.filters import Given, alert_filter
+from casebell.service.filters import Given, alert_filter, word
 from casebell.settings import Settings
 from casebell.store import failed, held, marks
 from casebell.store.engine import Connection, Store
@@ -137,23 +138,46 @@ class Operations:
         channel = self._dispatcher.channels.by_name.get(row.channel)
         return channel is not None and row.target in channel.targets
 
-    async def release_held(self, *, held_id: int, actor: str) -> Mapping[str, Any]:
-        """Try again to understand a held delivery, with today's configuration.
+    async def release_held(
+        self, *, ids: Sequence[int] = (), reason: str | None = None, actor: str
+    ) -> Mapping[str, Any]:
+        """Try again to understand held deliveries, with today's configuration.
+
+        Args:
+            ids: those meant; () means all that are held.
+            reason: of all, only those held for this reason.
 
         Raises:
-            StillHeld: it still cannot be understood; it stays held.
+            NotFound, Refusal: one of `ids` is not held; those before it may be released.
         """
-        appended = await self._store.transact(
-            release,
-            held_id,
+        chosen = await release.choose(
+            self._store,
+            ids,
+            reason=None if reason is None else word(HeldReason, reason, noun="reason"),
+        )
+        releases = release.Releases(
+            store=self._store,
             settings=self._settings(),
             event_log=self._event_log,
-            now=self._clock.now(),
+            clock=self._clock,
             actor=actor,
         )
-        self._event_log.committed([appended])
-        self._changed()
-        return {"held": held_id, "status": appended.outcome, "event": appended.event_id}
+        results = await releases.release(chosen)
+        if any(one.status != "still_held" for one in results):
+            self._changed()
+        return {
+            "held": [
+                {
+                    "held": one.held_id,
+                    "status": one.status,
+                    "event": one.event_id,
+                    "part": one.part,
+                    "problem": one.problem,
+                    "hint": one.hint,
+                }
+                for one in results
+            ],
+        }
 
     async def discard_held(self, *, held_id: int, actor: str) -> Mapping[str, Any]:
         """Close a held delivery without acting on it; its body is kept."""

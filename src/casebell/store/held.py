@@ -24,22 +24,30 @@ async def hold(
 ) -> int:
     """Keep a delivery that could not be understood; return its id.
 
-    A repeat of the same body is counted; a discarded one is held again.
+    A repeat of the same body is counted; a discarded one is held again. A provider's test is closed
+    at once.
     """
     delivery = verified.delivery
-    held_now = {"state": HeldState.HELD, "reason": reason, "detail": detail}
+    test = reason is HeldReason.PROVIDER_TEST
+    held_now = {
+        "state": HeldState.CLOSED if test else HeldState.HELD,
+        "reason": reason,
+        "detail": detail,
+        "resolved_at": delivery.received_at if test else None,
+    }
     statement = select(held.c.id, held.c.times, held.c.state).where(
         held.c.source == delivery.source, held.c.body_sha256 == body_sha256
     )
     row = (await connection.execute(statement)).one_or_none()
     if row is not None:
         held_id = int(row.id)
-        held_again = {**held_now, "notified_at": None, "resolved_at": None}
+        anew = row.state not in (HeldState.RELEASED, held_now["state"])
+        held_again = {**held_now, "notified_at": None}
         await connection.execute(
             held.update()
             .where(held.c.id == held_id)
             .values(times=row.times + 1, last_at=delivery.received_at)
-            .values(held_again if row.state == HeldState.DISCARDED else {})
+            .values(held_again if anew else {})
         )
     else:
         inserted = await connection.execute(
@@ -98,6 +106,14 @@ async def get_held(connection: AsyncConnection, held_id: int) -> Row[Any]:
     return row
 
 
+async def waiting(connection: AsyncConnection, *, reason: HeldReason | None) -> list[int]:
+    """The ids of all held deliveries, of one reason or of any, oldest first."""
+    statement = select(held.c.id).where(held.c.state == HeldState.HELD).order_by(held.c.id)
+    if reason is not None:
+        statement = statement.where(held.c.reason == reason)
+    return list((await connection.execute(statement)).scalars())
+
+
 async def list_held(
     connection: AsyncConnection,
     *,
@@ -123,7 +139,7 @@ async def resolve(
     actor: str,
     event_id: int | None = None,
 ) -> None:
-    """Close a held delivery as released (as event `event_id`) or discarded; its body is kept."""
+    """Close a held delivery, perhaps as event `event_id`; its body is kept."""
     await connection.execute(
         held.update()
         .where(held.c.id == held_id)
