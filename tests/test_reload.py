@@ -252,12 +252,13 @@ class TestLimits:
             answer = await application.reload(
                 source(OLD)
                 + '[server]\nmax_body = "1KiB"\nmetrics_from = "10.0.0.1"\n'
-                + "refusals_per_minute = 1\n"
+                + "refusals_per_minute = 2\n"
             )
             keys = ["server.metrics_from", "server.max_body", "server.refusals_per_minute"]
             assert answer["changed"] == {"settings": {"changed": keys}}
             assert (await application.client.get("/metrics")).status_code == 404
             assert (await application.post(raw_status_text="x" * 2048)).status_code == 413
+            # The body that was too large counts, too.
             found = [(await application.post(secret=NEW)).status_code for _ in range(2)]
             assert found == [401, 429]
 
