@@ -1,6 +1,7 @@
 """The composition root: what is wired, and in what order it starts and ends."""
 
 import asyncio
+import json
 import sqlite3
 import time
 from collections.abc import AsyncIterator
@@ -23,7 +24,7 @@ from casebell.store.connections import BUSY_TIMEOUT_MS
 from casebell.store.schema import alerts, events, journal
 from casebell.uscis import classify
 from contracts.clock_and_log import ManualClock
-from contracts.stores import read_table
+from contracts.stores import read_table, store_in
 from receive.builders import NOW, authorization_header, make_delivery, make_source
 from waiting import until
 
@@ -34,7 +35,8 @@ BODY = (
 
 
 def settings(folder: Path, *channels: ChannelSettings) -> Settings:
-    """A configuration that tells everybody of everything."""
+    """A configuration that tells everybody of everything, and a store that is not new."""
+    store_in(folder)
     names = tuple(channel.name for channel in channels)
     return Settings(
         server=ServerSettings(timezone="Europe/Berlin", public_url="https://casebell.example"),
@@ -169,3 +171,32 @@ def test_policies(tmp_path: Path) -> None:
     assert policy.style.disclose == "full"
     assert policy.style.timezone == ZoneInfo("Europe/Berlin")
     assert policy.style.public_url == "https://casebell.example"
+
+
+async def test_a_new_store_is_told(tmp_path: Path, sink: HttpSink) -> None:
+    """Operations hear of it, urgently where a server had run; the next start is an ordinary one."""
+    within = settings(tmp_path, channel("ops", f"json://127.0.0.1:{sink.port}/"))
+    path = tmp_path / "casebell.db"
+    for had_server, starts in ((False, 2), (True, 1)):
+        path.unlink()
+        for _ in range(starts):
+            runtime = Runtime(within, clock=ManualClock(NOW))
+            async with runtime.running():
+                await sink.received(2 if had_server else 1)
+                told = await read_table(runtime.store, alerts)
+                entries = await read_table(runtime.store, journal)
+        assert [(one.priority, one.kind) for one in told] == [(0 if had_server else 1, "ops")]
+        created = [json.loads(one.data) for one in entries if one.kind == "store.created"]
+        assert created == [{"place": str(path), "had_server": had_server}]
+    assert str(path) in json.loads(sink.requests[0].body)["message"]
+
+
+async def test_a_store_that_a_command_makes_is_told(tmp_path: Path, sink: HttpSink) -> None:
+    """Whoever makes it: the server that starts later sends the message."""
+    within = settings(tmp_path, channel("ops", f"json://127.0.0.1:{sink.port}/"))
+    (tmp_path / "casebell.db").unlink()
+    async with Runtime(within, clock=ManualClock(NOW)).opened():
+        pass
+    async with Runtime(within, clock=ManualClock(NOW)).running():
+        await sink.received(1)
+    assert "new, empty database" in json.loads(sink.requests[0].body)["title"]

@@ -24,7 +24,7 @@ def open_ordinary(path: Path, *, create: bool = False) -> int:
     try:
         descriptor = os.open(path, flags | (os.O_CREAT if create else 0), 0o600)
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+        if error.errno in (errno.ELOOP, errno.ENXIO):
             raise NotOrdinary(errno.EINVAL, "It is no ordinary file") from None
         raise
     found = os.fstat(descriptor)

@@ -286,6 +286,25 @@ class StorageWorks(OpsMessage, frozen=True, kw_only=True, tag="storage_works"):
     seconds: int
 
 
+class StoreCreated(OpsMessage, frozen=True, kw_only=True, tag="store_created"):
+    """There was no database, and a new one was made."""
+
+    place: str
+    #: Whether a server had run there before: then a file is missing.
+    had_server: bool
+    created_at: int
+
+    @property
+    def key(self) -> str:
+        """The new database."""
+        return str(self.created_at)
+
+    @property
+    def urgent(self) -> bool:
+        """Where a server had run: what it stored is missing."""
+        return self.had_server
+
+
 class ChannelTest(OpsMessage, frozen=True, kw_only=True, tag="test"):
     """A marked test message that an operator asked for."""
 
@@ -315,6 +334,7 @@ TOPICS: tuple[type[OpsMessage], ...] = (
     UrgentAlertFailed,
     StorageFails,
     StorageWorks,
+    StoreCreated,
     ChannelTest,
 )
 _ANY: Any = Union[TOPICS]  # noqa: UP007 - of a tuple

@@ -16,7 +16,7 @@ from casebell.notify.alarm import StorageAlarm
 from casebell.notify.clock_watch import follow_journal
 from casebell.notify.delivery_watch import DeliveryWatch
 from casebell.notify.dispatcher import Dispatcher
-from casebell.ops_messages import OpsMessage
+from casebell.ops_messages import OpsMessage, StoreCreated
 from casebell.receive.accept import Receiver
 from casebell.receive.causes import message_on
 from casebell.receive.refusals import Refusals
@@ -24,8 +24,8 @@ from casebell.route.router import Router
 from casebell.service.operations import Operations
 from casebell.service.reading import Reading
 from casebell.settings import Settings
-from casebell.store import journal, leases, queries
-from casebell.store.engine import Connection, Store
+from casebell.store import journal, leases, ops, queries
+from casebell.store.engine import Begin, Connection, Store
 from casebell.store.event_log import EventLog
 from casebell.store.liveness import Liveness
 from casebell.store.streaks import Streak
@@ -171,12 +171,30 @@ class Runtime:
         self.dispatcher.wake()
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[None]:
+    async def opened(self, *, begin: Begin | None = None) -> AsyncIterator[None]:
         """The store open for writing, no loop running: for a command without a server."""
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self.store)
+            await self.store.open(begin or self._tell_of_new_store)
+            stack.push_async_callback(self.store.close)
             stack.push_async_callback(self._close_channels)
             yield
+
+    async def _tell_of_new_store(self, connection: Connection, is_new: bool) -> None:
+        """Tell operations that there was no database: it may be a first start, or a lost file."""
+        if not is_new:
+            return
+        now, place, had_server = self.clock.now(), self.store.place, self.store.had_server
+        self.log.warning("store.created", place=place, had_server=had_server)
+        created = journal.Entry(
+            at=now,
+            kind="store.created",
+            actor="server",
+            subject="server",
+            data={"place": place, "had_server": had_server},
+        )
+        await journal.append(connection, [created])
+        message = StoreCreated(place=place, had_server=had_server, created_at=now)
+        await ops.notify(connection, message, to=self.in_force.ops(), now=now)
 
     async def _close_channels(self) -> None:
         for channel in self.in_force.channels().by_name.values():
@@ -189,8 +207,7 @@ class Runtime:
         # sender waits for its answer, though routing reads texts only after that.
         classify_text("")
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self.opened())
-            await self._take_up()
+            await stack.enter_async_context(self.opened(begin=self._take_up))
             await stack.enter_async_context(self.liveness)
             await stack.enter_async_context(self.refusals)
             await stack.enter_async_context(self.dispatcher)
@@ -208,22 +225,20 @@ class Runtime:
         """
         await asyncio.gather(self.event_log.close(), self.dispatcher.close(grace=SEND_GRACE))
 
-    async def _take_up(self) -> None:
+    async def _take_up(self, connection: Connection, is_new: bool) -> None:
         now = self.clock.now()
         data = {"version": casebell.__version__, "config_sha256": self.in_force.settings().sha256}
         started = journal.Entry(
             at=now, kind="server.started", actor="server", subject="server", data=data
         )
-
-        async def take_up(connection: Connection) -> dict[str, int]:
-            # On SQLite the lock proves that no other sender lives; on PostgreSQL `liveness` looks.
-            alone = self.store.is_sqlite
-            # Before anything is written with a time of today.
-            await follow_journal(
-                connection, owner=None if alone else self._owner, now=now, log=self.log
-            )
-            left_over = await leases.release(connection, now=now) if alone else 0
-            await journal.append(connection, [started])
-            return {"interrupted": left_over, **await queries.backlog(connection)}
-
-        self.log.info("server.took_up", **await self.store.transact(take_up))
+        # On SQLite the lock proves that no other sender lives; on PostgreSQL `liveness` looks.
+        alone = self.store.is_sqlite
+        # Before anything is written with a time of today.
+        await follow_journal(
+            connection, owner=None if alone else self._owner, now=now, log=self.log
+        )
+        await self._tell_of_new_store(connection, is_new)
+        left_over = await leases.release(connection, now=now) if alone else 0
+        await journal.append(connection, [started])
+        backlog = await queries.backlog(connection)
+        self.log.info("server.took_up", interrupted=left_over, **backlog)

@@ -15,6 +15,7 @@ from cli.installation import (
     json_url,
     serving,
 )
+from contracts.stores import store_in
 
 
 @pytest.fixture(autouse=True)
@@ -61,5 +62,6 @@ def installation(
 @pytest.fixture
 def served(bare: Installation) -> Iterator[Installation]:
     """An installation that has received nothing yet, and its server runs."""
+    store_in(bare.directory)
     with serving(bare):
         yield bare

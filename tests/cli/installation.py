@@ -26,6 +26,7 @@ from casebell.runtime import Runtime
 from casebell.sandbox.deliveries import headers_for
 from casebell.sandbox.http_sink import HttpSink
 from casebell.settings import load
+from contracts.stores import store_in
 from e2e.server import PARLEY_SECRET, PROCESS_TIMEOUT, TORCH_SECRET, CommandResult, environment
 from processes import Forked
 from waiting import until, until_sync
@@ -204,6 +205,8 @@ def fill_installation(directory: Path) -> None:
     """Receive, route and send everything in `RECEIVED` by the real runtime."""
     with ThreadedSink() as sink:
         (directory / "config.toml").write_text(CONFIG.format(sink=json_url(sink)))
+        # With its tables, so that nobody is told of a first start.
+        store_in(directory)
         asyncio.run(_fill(directory / "config.toml"))
 
 

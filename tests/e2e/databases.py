@@ -16,6 +16,8 @@ from typing import Any, Protocol
 import asyncpg
 import psutil
 
+from casebell.store.engine import Store
+
 #: Rows of a table that a test may hold at once.
 Rows = list[tuple[Any, ...]]
 
@@ -98,9 +100,11 @@ class Postgres:
         self._server = server
 
     async def database(self, name: str) -> PostgresDatabase:
-        """A database in which there is nothing."""
+        """A database with empty tables, so that nobody is told of a first start."""
         await PostgresDatabase(self.folder, "postgres").write(f"CREATE DATABASE {name}")
-        return PostgresDatabase(self.folder, name)
+        made = PostgresDatabase(self.folder, name)
+        async with Store(made.url):
+            return made
 
     async def start(self) -> None:
         """Start it, and return once it serves, recovered from whatever happened to it."""

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import httpx2
 
+from contracts.stores import store_in
 from processes import Forked, run_here
 from waiting import TIMEOUT, until
 
@@ -98,6 +99,9 @@ class Server:
         env.touch(mode=0o600)
         env.write_text("".join(f"{name}='{value}'\n" for name, value in values.items()))
         self.configure(config, server=server)
+        if storage == "sqlite:///casebell.db":
+            # With its tables, so that nobody is told of a first start.
+            store_in(directory)
 
     def configure(self, config: str, *, server: str = "") -> None:
         """Write the configuration that the next start reads."""

@@ -159,9 +159,12 @@ async def test_the_same_without_a_server(make_server: MakeServer) -> None:
     """
     async with HttpSink() as hook:
         server = make_server(told_by(hook))
+        made = server.database.read_bytes()
+        server.database.unlink()
         nothing = await server.run("alerts", "list")
         assert nothing.code in {1, 3}
         assert "There is no database yet." in nothing.err
+        server.database.write_bytes(made)
         await server.start()
         hook.answer(HttpAnswer(status=404), HttpAnswer())
         await deliver(server)

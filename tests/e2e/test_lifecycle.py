@@ -98,6 +98,7 @@ async def test_a_busy_port_is_named(make_server: MakeServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         server = make_server(server=f"port = {port}")
+        server.database.unlink()
         await server.launch()
         assert await server.ended() != 0
     assert f"Cannot listen on 127.0.0.1, port {port}: Address already in use." in server.text()
@@ -113,7 +114,7 @@ async def test_storage_that_cannot_be_made_is_named(make_server: MakeServer) -> 
     server.config.write_text(config.replace("casebell.db", "config.toml/casebell.db"))
     ran = await server.run_apart("serve")
     assert ran.code == 3
-    assert "The folder of the database cannot be used: " in ran.err
+    assert "The folder of the database cannot be made: " in ran.err
     assert "Traceback" not in ran.err + ran.out
 
 

@@ -45,7 +45,7 @@ def told(server: Server, topic: str) -> int:
 
 
 async def test_it_works(make_server: MakeServer, postgres: Postgres) -> None:
-    """An empty database gets its tables; a delivery is stored, decided and told; all is kept."""
+    """A delivery is stored, decided and told; all is kept."""
     database = await new_database(postgres)
     async with HttpSink() as first, HttpSink() as second:
         server = make_server(SOURCES + configuration(first, second), storage=database.url)

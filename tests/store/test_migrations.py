@@ -1,7 +1,6 @@
 """The tables, from nothing to this release's."""
 
 import gzip
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -155,14 +154,3 @@ async def test_failed_migration(bare_url: str, add_migration: Callable[..., None
             assert stored == case_event().text
     finally:
         await after.close()
-
-
-async def test_foreign_file(sqlite_path: Path) -> None:
-    """Another program's database keeps its tables; ours stand beside them."""
-    other = sqlite3.connect(sqlite_path)
-    other.execute("CREATE TABLE theirs (id INTEGER)")
-    other.execute("INSERT INTO theirs VALUES (7)")
-    other.commit()
-    other.close()
-    async with Store(f"sqlite:///{sqlite_path}") as store, store.read() as connection:
-        assert (await connection.execute(text("SELECT id FROM theirs"))).scalar_one() == 7

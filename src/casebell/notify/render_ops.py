@@ -19,6 +19,7 @@ from casebell.ops_messages import (
     RuleUndecided,
     StorageFails,
     StorageWorks,
+    StoreCreated,
     UrgentAlertFailed,
 )
 
@@ -150,6 +151,16 @@ OPS_TEXTS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
         (
             "The storage can be written again, after {seconds} seconds.",
             "Sources send again what they were refused; casebell events list shows what came.",
+        ),
+    ),
+    StoreCreated: (
+        "Casebell began with a new, empty database",
+        (
+            "There was none at {place}, so a new one was made.",
+            "On a first start that is as it should be, and nothing needs doing.",
+            "If Casebell had run here before, its database is missing. Stop it, put the file back,",
+            "or a backup in its place (casebell restore FILE), and start it again.",
+            "Until then old deliveries count as new, and what waited is not sent.",
         ),
     ),
     UrgentAlertFailed: (

@@ -1,9 +1,7 @@
-"""Opens connections to the database: how each backend is set up, and a file that is private."""
+"""Opens connections to the database: how each backend is set up."""
 
-import os
 import socket
 import urllib.parse
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +9,6 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-
-from casebell.errors import StorageUnavailable
 
 #: Milliseconds that SQLite waits for another process's lock before it answers "busy".
 BUSY_TIMEOUT_MS = 2_000
@@ -126,20 +122,3 @@ def _set_up_postgresql(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "close")
     def end(connection: Any, _record: Any) -> None:
         connection.driver_connection.terminate()
-
-
-def make_private(path: Path) -> None:
-    """Create the file if necessary; let only its owner read it and side files left by a crash.
-
-    New side files get the mode of the file from SQLite.
-    """
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        for suffix in ("", "-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                path.with_name(path.name + suffix).chmod(0o600)
-    except OSError as error:
-        raise StorageUnavailable(
-            f"The database file cannot be written: {os.strerror(error.errno or 0)}.",
-            hint=f"Make {path} writable for this user.",
-        ) from None

@@ -7,7 +7,6 @@ the journal's sequence has no gaps.
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -21,8 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from casebell.errors import NothingStored, StorageUnavailable
 from casebell.store import backup, database_url, integrity, migrations
 from casebell.store.circuit_breaker import USE_TIMEOUT, CircuitBreaker
-from casebell.store.connections import make_private, postgresql_engine, sqlite_engine
-from casebell.store.lock import take_lock
+from casebell.store.connections import postgresql_engine, sqlite_engine
+from casebell.store.database_file import DatabaseFile, number, see_ours
+from casebell.store.integrity import APPLICATION_ID
 from casebell.store.statements import driver_of
 from casebell.store.translation import Where, translate, whereabouts
 from casebell.telemetry import get_logger
@@ -33,6 +33,8 @@ Connection: TypeAlias = AsyncConnection
 Result = TypeVar("Result")
 #: One write: it runs inside the transaction and returns a result for its caller.
 WriteFunction: TypeAlias = Callable[[AsyncConnection], Awaitable[Result]]
+#: What is written before anything else, in a store that was new or not.
+Begin: TypeAlias = Callable[[AsyncConnection, bool], Awaitable[None]]
 #: A write and the future that its caller awaits.
 _Waiting: TypeAlias = tuple[WriteFunction[Any], "asyncio.Future[Any]"]
 Given = ParamSpec("Given")
@@ -56,7 +58,7 @@ class Store:
         self._where = whereabouts(self._url)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         self.path = Path(self._url.database or "") if self.is_sqlite else None
-        self._lock: int | None = None
+        self._file = DatabaseFile(self.path) if self.path is not None else None
         self._writer: AsyncEngine | None = None
         self._reader: AsyncEngine | None = None
         self._group = GroupCommit(self._transaction)
@@ -68,25 +70,31 @@ class Store:
         #: Set at each of them; whoever waits for it clears it.
         self.failed = asyncio.Event()
 
-    async def open(self) -> Self:
+    async def open(self, begin: Begin | None = None) -> Self:
         """Take the lock, migrate to this release's tables, and be ready to write.
+
+        Args:
+            begin: called with the writing transaction of the migration, and whether there were no
+                tables before: what it writes is there before anything else.
 
         Raises:
             StoreLocked: another server holds this SQLite file.
             DatabaseDamaged: the SQLite file is damaged.
             StorageUnavailable: the database cannot be reached, read or written.
         """
-        if self.path is not None:
-            self._lock = take_lock(self.path)
+        if self._file is not None:
+            self._file.take()
         try:
-            if self.path is not None:
-                make_private(self.path)
             self._writer = self._engine(pool_size=1, read_only=False)
             self._reader = self._engine(pool_size=4, read_only=True)
             if self.path is not None:
                 await self._prepare_migration(self.path)
             async with self._transaction(takes_long=True) as connection:
-                await connection.run_sync(migrations.upgrade)
+                is_new = await connection.run_sync(migrations.upgrade)
+                if self.is_sqlite and await connection.run_sync(number) != APPLICATION_ID:
+                    await connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+                if begin is not None:
+                    await begin(connection, is_new)
         except BaseException:
             await self.close()
             raise
@@ -104,11 +112,23 @@ class Store:
         self._reader = self._engine(pool_size=1, read_only=True)
         try:
             async with self.read() as connection:
+                if self.path is not None:
+                    await connection.run_sync(see_ours, self.path)
                 await connection.run_sync(migrations.check)
         except BaseException:
             await self.close()
             raise
         return self
+
+    @property
+    def place(self) -> str:
+        """Where the database is, for people."""
+        return self._where["place"]
+
+    @property
+    def had_server(self) -> bool:
+        """Whether a server had run on this SQLite file's place before it was opened."""
+        return self._file is not None and self._file.had_server
 
     async def close(self) -> None:
         """Close every connection and release the lock."""
@@ -118,9 +138,8 @@ class Store:
             if engine is not None:
                 await engine.dispose()
         self._reader = self._writer = None
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        if self._file is not None:
+            self._file.give_back()
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -210,6 +229,7 @@ class Store:
                         # SQLite's transaction stays open after a failed commit.
                         await (await driver_of(connection)).rollback()
                     raise
+            self._see_file()
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -217,8 +237,22 @@ class Store:
         try:
             yield
         except StorageUnavailable as error:
-            self._count(error)
-            raise
+            # A lost file explains whatever SQLite makes of it.
+            reason = self._lost_file() or error
+            self._count(reason)
+            raise reason from None
+
+    def _see_file(self) -> None:
+        """See that what was written lies where a start would look for it."""
+        if self._file is not None:
+            self._file.see_unchanged()
+
+    def _lost_file(self) -> StorageUnavailable | None:
+        try:
+            self._see_file()
+        except StorageUnavailable as lost:
+            return lost
+        return None
 
     def _silent(self) -> None:
         self._count(translate(TimeoutError(), self._where) or StorageUnavailable())

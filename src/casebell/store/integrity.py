@@ -19,6 +19,10 @@ from casebell.store import migrations
 from casebell.store.schema import WAITING, metadata
 from casebell.store.translation import DatabaseDamaged, sqlite_errors
 
+#: What SQLite files of ours have as their application_id; 0.2.0 wrote none.
+APPLICATION_ID = 0x4342_6C6C
+#: Tables that every release had.
+OURS = frozenset({"alembic_version", "events", "journal", "alerts"})
 #: Instructions of SQLite's virtual machine after which Python can react to Ctrl-C.
 _STEPS = 1_000_000
 
@@ -77,14 +81,15 @@ def read_contents(connection: sqlite3.Connection) -> Contents:
         NothingStored: it holds no tables of ours.
     """
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    if "alembic_version" not in tables:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if application not in (0, APPLICATION_ID) or "alembic_version" not in tables:
         raise NothingStored
     versions = connection.execute("SELECT version_num FROM alembic_version").fetchall()
     if not versions:
         raise NothingStored
     (revision,) = versions[0]
     migrations.known(revision)
-    if not {"events", "journal", "alerts"} <= tables:
+    if not tables >= OURS:
         raise DatabaseDamaged("tables are missing")
     (events,) = connection.execute("SELECT count(*) FROM events").fetchone()
     entries, first, last = connection.execute(

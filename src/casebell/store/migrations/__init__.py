@@ -30,19 +30,24 @@ def config() -> "Config":
     return made
 
 
-def upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection) -> bool:
     """Bring the tables to this release's version.
+
+    Returns:
+        Whether there were none.
 
     Raises:
         StorageUnavailable: the database was written by a later release.
     """
-    if _current(connection) == VERSIONS[-1]:
-        return
+    current = _current(connection)
+    if current == VERSIONS[-1]:
+        return False
     from alembic import command  # noqa: PLC0415 - see above
 
     alembic = config()
     alembic.attributes["connection"] = connection
     command.upgrade(alembic, "head")
+    return current is None
 
 
 def check(connection: Connection) -> None:
