@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import casebell
 from casebell.clock import Clock, SystemClock
+from casebell.events import Micros
 from casebell.notify.alarm import StorageAlarm
 from casebell.notify.clock_watch import follow_journal
 from casebell.notify.delivery_watch import DeliveryWatch
@@ -158,10 +159,15 @@ class Runtime:
         return "differs" if self.liveness.settings_differ() else True
 
     async def _explain(
-        self, connection: Connection, streak: Streak, *, carried_proof: int
+        self, connection: Connection, streak: Streak, *, carried_proof: int, now: Micros
     ) -> OpsMessage:
-        sources = self.in_force.settings().sources
-        return await message_on(connection, streak, carried_proof=carried_proof, sources=sources)
+        return await message_on(
+            connection,
+            streak,
+            carried_proof=carried_proof,
+            now=now,
+            sources=self.in_force.settings().sources,
+        )
 
     def _channels_elsewhere(self) -> Collection[str] | None:
         return self.liveness.channels_elsewhere()

@@ -6,6 +6,8 @@ import threading
 import httpx2
 
 from cli.installation import Installation, serving
+from e2e.server import TORCH_SECRET
+from waiting import until_sync
 
 LAYERS = ["configuration", "channels", "storage", "server", "alerts", "held", "refused"]
 
@@ -139,3 +141,49 @@ def test_a_database_server_that_is_down(bare: Installation) -> None:
     assert "casebell doctor" not in ran.out
     listed = bare("events", "list")
     assert (listed.code, "pg_isready" in listed.err, "hunter2" in listed.err) == (3, True, False)
+
+
+def test_what_is_refused(served: Installation) -> None:
+    """A line for each source and error, with the likely cause; exit code 1 from the fifth on."""
+    body = served.directory / "body.json"
+    body.write_bytes(b"{}")
+
+    def refuse(times: int, source: str, secret: str) -> None:
+        before = served.rows("SELECT count(*) FROM refused")[0][0]
+        for _ in range(times):
+            sent = ("send", "--source", source, "--body", str(body), "--secret", secret)
+            assert served(*sent).out.startswith("401")
+        until_sync(
+            lambda: served.rows("SELECT count(*) FROM refused")[0][0] == before + times, "refusals"
+        )
+
+    refuse(1, "torch", "Bearer " + TORCH_SECRET)
+    ran = served("doctor")
+    assert ran.code == 0
+    assert findings(ran.out)["refused"].startswith(
+        "1 of source torch refused as secret_mismatch since its last authentic delivery. "
+        "The secret is right, and “Bearer” stands before it → "
+    )
+    served("send", "--sample", "torch-rfe")
+    until_sync(lambda: served("doctor").out.endswith("refused:       OK\n"), "the end of it")
+    refuse(5, "parley", TORCH_SECRET)
+    ran = served("doctor")
+    assert ran.code == 1
+    assert "It carries the secret “secret-1” of source torch" in findings(ran.out)["refused"]
+    number = ran.out.split("casebell refused why ")[1].split()[0]
+    assert "other_sources_secret" in served("refused", "why", number, "--json").out
+    assert "Cause: It carries the secret" in served("refused", "why", number).out
+    ran = served("refused", "why", "999")
+    assert (ran.code, "casebell refused list" in ran.err) == (1, True)
+
+
+def test_what_was_refused_before_a_restart(bare: Installation) -> None:
+    """It is told without a server, too, and after the next start."""
+    body = bare.directory / "body.json"
+    body.write_bytes(b"{}")
+    with serving(bare):
+        for _ in range(5):
+            bare("send", "--source", "torch", "--body", str(body), "--secret", "x" * 20)
+    assert findings(bare("doctor").out)["refused"].startswith("5 of source torch")
+    with serving(bare):
+        assert bare("doctor").code == 1

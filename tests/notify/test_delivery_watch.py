@@ -435,10 +435,16 @@ class TestRefused:
         (message,) = await harness.messages()
         assert message.startswith("5 requests that may have been deliveries were refused since ")
         assert "a stranger is trying" in message
+        # Another error is told at once, however many of the first there were.
+        await refuse(store, 5, source=streaks.UNKNOWN, error="bad_request", proof=False)
+        await harness.watch.check()
+        (_, another) = await harness.messages()
+        assert "Errors: bad_request 5, not_found 5." in another
+        assert "Likely cause of the latest: It was no HTTP request" in another
         harness.clock.advance(25 * HOUR)
         await harness.watch.check()
         assert await read_table(store, schema.streaks) == []
-        assert len(await harness.messages()) == 1
+        assert len(await harness.messages()) == 2
 
 
 class TestLoop:

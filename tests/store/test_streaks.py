@@ -100,13 +100,20 @@ async def test_pauses(store: Store) -> None:
         now += pause
         await told(store, now=now)
     assert waited == [0, 1, 2, 4, 6, 6]
-    await record(store, parley=noted(*"bbbbb", authentic=True))
+    await record(store, parley=noted(*"aaaaa", authentic=True))
     streak = (await found(store))["parley"]
     assert not streak.due(now=now + HOUR, familiar=False)
     assert streak.due(now=now + HOUR, familiar=True)
     assert streak.due(now=now + MAX_PAUSE, familiar=False)
     # The clock was set back: nothing waits for the hour to come round again.
     assert streak.due(now=now - DAY, familiar=False)
+    await record(store, parley=noted(*"bbbbb"))
+    other = (await found(store))["parley"]
+    # Another error is another fault: it is told at once, once a day.
+    assert other.new_errors(now=now) == ["b"]
+    assert other.due(now=now, familiar=False)
+    await told(store, now=now)
+    assert not (await found(store))["parley"].due(now=now + HOUR - 1, familiar=True)
     await told(store, now=now + 2 * DAY)
     assert (await found(store))["parley"].pauses == 0
 

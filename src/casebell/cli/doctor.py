@@ -152,17 +152,19 @@ def _refused(client: ServiceClient) -> Iterator[tuple[str, Fault | None]]:
     if not found:
         yield "refused", None
     for one in found:
-        number, source = one["refused"], one["source"]
-        errors = ", ".join(f"{code} {count}" for code, count in one["errors"].items())
-        why = f" {one['because']}" if one["because"] else ""
+        number, count = one["refused"], one["count"]
+        of = (
+            f"{count} of source {one['source']} refused as {one['error']} since its last "
+            "authentic delivery."
+            if one["source"]
+            else f"{count} that may have been deliveries, of no source, as {one['error']}."
+        )
         more = f"casebell refused why {number}" if number else "casebell refused list"
-        then = f"{one['next']} More: {more}" if one["next"] else more
         yield (
             "refused",
             Fault(
-                what=f"{one['count']} of source {source} since its last authentic delivery "
-                f"({errors}).{why}",
-                then=then,
+                what=f"{of} {one['because'] or ''}".rstrip(". "),
+                then=f"{one['next']} More: {more}" if one["next"] else more,
                 # A few are a stranger's, or somebody's who is setting up.
                 code=1 if one["long"] else 0,
             ),

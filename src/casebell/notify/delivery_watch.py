@@ -120,7 +120,7 @@ class DeliveryWatch(Loop):
             _, familiar = await streaks.addresses(connection, streak)
             if streak.due(now=now, familiar=familiar):
                 number = proven.number if proven else 0
-                message = await self._explain(connection, streak, carried_proof=number)
+                message = await self._explain(connection, streak, carried_proof=number, now=now)
                 found[message] = partial(
                     _mark_refused, streak=streak, last=proven.last if proven else 0
                 )

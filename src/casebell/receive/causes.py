@@ -13,6 +13,7 @@ from typing import Any
 
 from casebell.clock import iso
 from casebell.errors import RefusedDelivery
+from casebell.events import Micros
 from casebell.kinds.signature import read_signature
 from casebell.ops_messages import DeliveriesRefused, OpsMessage, RequestsRefused
 from casebell.receive.signatures import Authenticator, Kept
@@ -68,10 +69,14 @@ async def explain(
 
 
 async def explain_streak(
-    connection: Connection, streak: streaks.Streak, *, sources: Mapping[str, SourceSettings]
+    connection: Connection,
+    streak: streaks.Streak,
+    *,
+    error: str | None,
+    sources: Mapping[str, SourceSettings],
 ) -> Explained | None:
-    """The refusal of a streak that tells most, with its cause; None if none is kept."""
-    ids = await streaks.latest_of(connection, streak, limit=LOOKED_AT)
+    """The refusal of a streak with an error that tells most; None if none is kept."""
+    ids = await streaks.latest_of(connection, streak, error=error, limit=LOOKED_AT)
     found = await explain(connection, ids, sources=sources)
     # The newest of those whose cause is certain.
     return max(found, key=lambda one: (one.cause.certain, one.row.id), default=None)
@@ -82,6 +87,7 @@ async def message_on(
     streak: streaks.Streak,
     *,
     carried_proof: int,
+    now: Micros,
     sources: Mapping[str, SourceSettings],
 ) -> OpsMessage:
     """What operations are told of a streak.
@@ -89,7 +95,12 @@ async def message_on(
     Args:
         carried_proof: refusals with a proof of which they were not told.
     """
-    explained = await explain_streak(connection, streak, sources=sources)
+    explained = None
+    for error in (*streak.new_errors(now=now), *streak.long_errors, *streak.errors, None):
+        # Of what was answered 429 nothing is kept.
+        explained = explained or await explain_streak(
+            connection, streak, error=error, sources=sources
+        )
     number, familiar = await streaks.addresses(connection, streak)
     since = iso(streak.since)[:19].replace("T", " ") + " UTC"
     words = {

@@ -174,12 +174,18 @@ class Reading:
         )
 
     async def refused_in_a_row(self) -> Sequence[Mapping[str, Any]]:
-        """What was refused of each source since its last authentic delivery, with the cause."""
+        """What was refused of each source since its last authentic delivery, by error, and why."""
         async with self._store.read() as connection:
             return [
-                shapes.streak(one, await explain_streak(connection, one, sources=self._sources()))
-                for one in await streaks.read(connection)
-                if one.errors
+                shapes.streak(
+                    streak,
+                    error=error,
+                    explained=await explain_streak(
+                        connection, streak, error=error, sources=self._sources()
+                    ),
+                )
+                for streak in await streaks.read(connection)
+                for error in sorted(streak.errors, key=streak.errors.__getitem__, reverse=True)
             ]
 
     async def waiting(self) -> Mapping[str, int]:

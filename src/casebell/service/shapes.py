@@ -8,7 +8,7 @@ from casebell.clock import iso
 from casebell.events import AppendOutcome
 from casebell.receive.causes import Explained
 from casebell.store.rows import decode_list
-from casebell.store.streaks import Streak
+from casebell.store.streaks import UNKNOWN, Streak
 
 
 def event(row: Any) -> dict[str, Any]:
@@ -167,15 +167,15 @@ def refusal_explained(one: Explained) -> dict[str, Any]:
     return {**refused(one.row), "headers": list(one.headers), **_cause(one)}
 
 
-def streak(found: Streak, explained: Explained | None) -> dict[str, Any]:
-    """What was refused of a source in a row, with the likely cause of one of them."""
+def streak(found: Streak, *, error: str, explained: Explained | None) -> dict[str, Any]:
+    """What was refused of a source in a row with one error, and the likely cause of one of them."""
     return {
-        "source": found.source,
-        "count": found.count,
-        "errors": dict(found.errors),
+        "source": None if found.source == UNKNOWN else found.source,
+        "error": error,
+        "count": found.errors[error],
+        "in_all": found.count,
         "since": iso(found.since),
         "last_at": iso(found.last_at),
-        "told": found.told_count > 0,
         "long": found.is_long,
         "refused": explained.row.id if explained else None,
         **_cause(explained),

@@ -202,6 +202,8 @@ streaks = Table(
     Column("told_count", BigInteger, nullable=False),
     Column("told_at", BigInteger),
     Column("tellings", Integer, nullable=False),
+    # JSON: when they were last told of each error.
+    Column("told_errors", Text, nullable=False),
     # How many messages came within a day of the one before: the pause until the next grows.
     Column("pauses", Integer, nullable=False),
     # Refusals of a streak whose end operations have not heard of; 0 if there is none.

@@ -37,6 +37,7 @@ class _StreakRow(TableRow):
     last_at: int
     told_count: int
     tellings: int
+    told_errors: str
     pauses: int
     ended: int
 
@@ -60,6 +61,8 @@ class Streak:
     told_at: Micros | None
     #: Messages on this source so far.
     tellings: int
+    #: When they were last told of each error.
+    told_errors: Mapping[str, Micros]
     #: Messages of which each followed the one before within a day.
     pauses: int
     #: Refusals of an earlier streak that operations know of, but not that it ended; 0 if none.
@@ -75,13 +78,24 @@ class Streak:
         """Whether it is long enough for operations to hear of it."""
         return self.count >= RISE
 
+    @property
+    def long_errors(self) -> Sequence[str]:
+        """The errors that came often enough, the commonest first."""
+        often = [code for code, number in self.errors.items() if number >= RISE]
+        return sorted(often, key=lambda code: (-self.errors[code], code))
+
+    def new_errors(self, *, now: Micros) -> Sequence[str]:
+        """Those of them of which operations did not hear within a day."""
+        return [code for code in self.long_errors if now - self.told_errors.get(code, -DAY) >= DAY]
+
     def due(self, *, now: Micros, familiar: bool) -> bool:
         """Whether operations may hear of it again.
 
-        The pause doubles, so that a forger cannot have them told every hour. But a new streak
-        from an address of authentic deliveries waits an hour at most.
+        At once where another error came. Else the pause doubles, so that a forger cannot have them
+        told every hour; but a new streak from an address of authentic deliveries waits an hour at
+        most.
         """
-        if self.told_at is None or self.told_at > now:
+        if self.told_at is None or self.told_at > now or self.new_errors(now=now):
             return True
         pause = min(HOUR << min(self.pauses, 8), MAX_PAUSE)
         if not self.told_count and familiar:
@@ -130,6 +144,7 @@ async def record(connection: AsyncConnection, noted: Mapping[str, Noted]) -> Non
             last_at=one.last_at,
             told_count=0,
             tellings=0,
+            told_errors="{}",
             pauses=0,
             ended=0,
         )
@@ -174,6 +189,7 @@ async def mark_told(connection: AsyncConnection, streak: Streak, *, now: Micros)
             told_count=streak.count,
             told_at=now,
             tellings=streak.tellings + 1,
+            told_errors=canonical({**streak.told_errors, **dict.fromkeys(streak.long_errors, now)}),
             pauses=streak.pauses + 1 if soon else 0,
         )
     )
@@ -201,16 +217,14 @@ async def addresses(connection: AsyncConnection, streak: Streak) -> tuple[int, b
     return len(found), not found.isdisjoint((await connection.execute(latest)).scalars())
 
 
-async def latest_of(connection: AsyncConnection, streak: Streak, *, limit: int) -> Sequence[int]:
-    """The ids of the newest refusals of a streak, of those with its commonest error.
-
-    Where an authentic delivery has ended it, those of the newest of the source.
-    """
+async def latest_of(
+    connection: AsyncConnection, streak: Streak, *, error: str | None, limit: int
+) -> Sequence[int]:
+    """The ids of the newest refusals of a streak with an error; without one, of its source."""
     statement = select(refused.c.id).where(
         refused.c.source == streak.source, refused.c.readmitted_at.is_(None)
     )
-    if streak.errors:
-        error = max(streak.errors, key=lambda code: (streak.errors[code], code))
+    if error is not None:
         statement = statement.where(refused.c.error == error, refused.c.at >= streak.since)
     statement = statement.order_by(refused.c.id.desc()).limit(limit)
     return list((await connection.execute(statement)).scalars())
@@ -225,6 +239,7 @@ def _streak(row: Any) -> Streak:
         told_count=row.told_count,
         told_at=row.told_at,
         tellings=row.tellings,
+        told_errors=json.loads(row.told_errors),
         pauses=row.pauses,
         ended=row.ended,
     )

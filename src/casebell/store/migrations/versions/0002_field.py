@@ -63,6 +63,7 @@ def _streaks() -> None:
         sa.Column("told_count", sa.BigInteger(), nullable=False),
         sa.Column("told_at", sa.BigInteger(), nullable=True),
         sa.Column("tellings", sa.Integer(), nullable=False),
+        sa.Column("told_errors", sa.Text(), nullable=False),
         sa.Column("pauses", sa.Integer(), nullable=False),
         sa.Column("ended", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("source", name=op.f("pk_streaks")),
