@@ -186,6 +186,35 @@ class RuleUndecided(OpsMessage, frozen=True, kw_only=True, tag="rule_undecided")
         return self.rule
 
 
+class NewWording(OpsMessage, frozen=True, kw_only=True, tag="new_wording"):
+    """An official text is worded in a way that Casebell does not know."""
+
+    wording: str
+    #: As it came.
+    text: str
+    #: What to look for in texts with this wording.
+    says: str
+    source: str
+    event: int
+    #: With this wording, so far.
+    changes: int
+
+    @property
+    def key(self) -> str:
+        """The wording, whatever the case."""
+        return self.wording
+
+
+class NewWordings(OpsMessage, frozen=True, kw_only=True, tag="new_wordings"):
+    """More wordings are new than operations are told of one by one."""
+
+    frequency = Frequency.HOURLY
+
+    count: int
+    text: str
+    event: int
+
+
 class ConfigRejected(OpsMessage, frozen=True, kw_only=True, tag="config_rejected"):
     """A new configuration cannot be used."""
 
@@ -328,6 +357,8 @@ TOPICS: tuple[type[OpsMessage], ...] = (
     ContradictoryStatus,
     EventUndecided,
     RuleUndecided,
+    NewWording,
+    NewWordings,
     ConfigRejected,
     ChannelFailed,
     ChannelGone,

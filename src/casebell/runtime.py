@@ -89,6 +89,7 @@ class Runtime:
             metrics=metrics,
             log=log,
             alerts_added=self.dispatcher.wake,
+            wording_is_new=self.delivery_watch.wake,
         )
         self.event_log = EventLog(
             store=store,

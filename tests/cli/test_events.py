@@ -51,6 +51,7 @@ def test_newest_first_and_limited(installation: Installation) -> None:
         (("--source", "nobody"), []),
         (("--status", "rfe_issued"), ["obs_rfe", "evt_rfe"]),
         (("--tag", "adverse"), ["evt_hostile"]),
+        (("--flag", "unknown_wording"), ["evt_formula", "evt_hostile"]),
         (("--receipt", "LIN2290054321"), ["evt_formula"]),
         (("--receipt", " lin-229-005-4321 "), ["evt_formula"]),
         (("--text", "rfe WAS"), ["obs_rfe", "evt_rfe"]),

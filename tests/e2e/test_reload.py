@@ -306,3 +306,32 @@ async def test_a_port_needs_a_restart(make_server: MakeServer) -> None:
     assert (await server.logged("config.needs_restart"))[0]["keys"] == ["server.port"]
     body = encoded(document())
     assert (await post(server, body, signed(body, secret=NEXT_SECRET))).status_code == 200
+
+
+async def test_a_new_wording_is_told_and_mended(
+    make_server: MakeServer, hook: RecordingSink
+) -> None:
+    """Shown as new, and told to operations with lines that mend it with a reload."""
+    async with SmtpSink() as mail:
+        rest = told_by(hook) + by_mail(mail)
+        server = await make_server(source(PARLEY_SECRET) + rest).start()
+
+        async def told(receipt: str) -> str:
+            body = document(receipt_number=receipt, type="case.status.updated")
+            body |= {"normalized_status": "other", "raw_status_text": "The Blue Phase Has Begun"}
+            assert (await post(server, encoded(body))).status_code == 200
+            await until(lambda: len(hook.messages_of(receipt)) == 1, "the alert")
+            return str(hook.messages_of(receipt)[0]["title"])
+
+        assert "New USCIS wording: read it" in await told("IOE0910000011")
+        await mail.received(1)
+        _, subject, text = text_of(mail.mails[0])
+        assert subject == "Casebell operations: New wording from parley"
+        lines = text[text.index("[[wordings]]") : text.index("Then: casebell reload")]
+        server.configure(source(PARLEY_SECRET) + lines + "\n" + rest)
+        ran = await server.run("reload")
+        assert (ran.code, ran.err) == (0, "")
+        assert "Wordings  added: 1" in ran.out
+        assert "USCIS notice with a deadline" in await told("IOE0910000012")
+        await server.settled()
+        assert len(mail.mails) == 1

@@ -110,6 +110,7 @@ async def test_where_nothing_is(store: Store) -> None:
     [
         ("list_events", {"status": "rfe"}, "status; known: received, rfe_issued"),
         ("list_events", {"tag": "urgent"}, "tag; known: deadline"),
+        ("list_events", {"flag": "odd"}, "flag; known: stale_signature"),
         ("list_events", {"receipt": "A12"}, "three letters and ten digits"),
         ("list_events", {"since": "yesterday"}, "Write a date"),
         ("list_events", {"until": "2025-13-01"}, "Write a date"),

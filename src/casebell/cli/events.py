@@ -27,7 +27,7 @@ from casebell.cli.terminal import (
     print_looked_back,
     print_rows,
 )
-from casebell.events import Status, Tag
+from casebell.events import Flag, Status, Tag
 
 app = command_group()
 
@@ -41,6 +41,7 @@ class Filters(TypedDict):
     source: Annotated[str | None, text_option(metavar="NAME", help="Only from this source.")]
     status: Annotated[Status | None, typer.Option(help="Only with this status.")]
     tag: Annotated[Tag | None, typer.Option(help="Only with this tag.")]
+    flag: Annotated[Flag | None, typer.Option(help="Only with this flag.")]
     receipt: Receipt
     since: Since
     until: Until

@@ -99,7 +99,7 @@ def export_events(
         ReaderGone: of standard output.
     """
     # Counting by what no index has takes as long as the export.
-    countable = filters["tag"] is None and filters["text"] is None
+    countable = all(filters[name] is None for name in ("tag", "flag", "text"))
     exported = _Exported(
         noun="event",
         fields=EVENT_FIELDS,

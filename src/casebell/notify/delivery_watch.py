@@ -1,7 +1,7 @@
 """Tells operations of deliveries that were held or refused, and when a source is authentic again.
 
-At once, then at growing pauses. Its state is in the tables, so a restart neither repeats nor drops
-a message.
+At once, then at growing pauses; of new wordings, too. Its state is in the tables, so a restart
+neither repeats nor drops a message.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -10,7 +10,14 @@ from functools import partial
 from casebell.clock import Clock
 from casebell.events import HeldReason, Micros
 from casebell.loops import Loop
-from casebell.ops_messages import DeliveriesAuthentic, DeliveriesHeld, OpsMessage, ProviderTested
+from casebell.notify.new_wordings import new_wordings
+from casebell.ops_messages import (
+    DeliveriesAuthentic,
+    DeliveriesHeld,
+    NewWording,
+    OpsMessage,
+    ProviderTested,
+)
 from casebell.ops_targets import OpsTargets, subject_of
 from casebell.store import held, refused, streaks
 from casebell.store.engine import Connection, Store
@@ -19,6 +26,9 @@ from casebell.telemetry import Log, Metrics
 
 #: Seconds between two checks if nothing wakes it: a message may wait for the next hour.
 CHECK_EVERY = 10.0
+
+#: What is told once for ever.
+_ONCE = (ProviderTested, NewWording)
 
 #: Marks deliveries as told, in a writing transaction.
 Mark = Callable[..., Awaitable[object]]
@@ -29,7 +39,7 @@ Explain = Callable[..., Awaitable[OpsMessage]]
 class DeliveryWatch(Loop):
     """Finds deliveries that operations were not told of; start it with `async with`.
 
-    Wake it when a delivery was held or refused.
+    Wake it when a delivery was held or refused, or a wording is new.
 
     Args:
         ops: returns the targets of operations in force.
@@ -74,7 +84,11 @@ class DeliveryWatch(Loop):
         now = self._clock.now()
         async with self._store.read() as connection:
             in_a_row = await streaks.read(connection)
-            found = {**await _held(connection), **await self._refused(connection, in_a_row, now)}
+            found = {
+                **await _held(connection),
+                **await self._refused(connection, in_a_row, now),
+                **await new_wordings(connection, now=now),
+            }
             subjects = {subject_of(message, now=now): message for message in found}
             known = await known_subjects(connection, subjects) if subjects else set()
         # No authentic delivery ends these.
@@ -83,11 +97,11 @@ class DeliveryWatch(Loop):
             await self._store.transact(
                 streaks.forget, known=self._sources(), before=now - streaks.DAY
             )
-        # A provider's test is told once for ever: later ones are only marked.
+        # These are told once for ever: later ones are only marked.
         due = [
             message
             for subject, message in subjects.items()
-            if subject not in known or isinstance(message, ProviderTested)
+            if subject not in known or isinstance(message, _ONCE)
         ]
         if not due:
             return
@@ -97,7 +111,7 @@ class DeliveryWatch(Loop):
             for message in due:
                 # Another server may have sent it in the meantime, with fewer deliveries.
                 new = await notify(connection, message, to=ops, now=now)
-                if new or isinstance(message, ProviderTested):
+                if new or isinstance(message, _ONCE):
                     await found[message](connection, now=now)
 
         await self._store.transact(write)

@@ -9,7 +9,7 @@ from functools import cache
 
 from casebell.alerts import Decided
 from casebell.clock import Clock
-from casebell.events import Micros, Undecided
+from casebell.events import Flag, Micros, Undecided
 from casebell.loops import Loop
 from casebell.ops_messages import EventUndecided
 from casebell.route.rulebook import Rulebook
@@ -32,6 +32,7 @@ class Router:
     Args:
         rulebook: returns the rulebook in force.
         alerts_added: called after a commit that put alerts into the outbox, with their channels.
+        wording_is_new: called after a commit of a text that nobody has read yet.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Router:
         metrics: Metrics,
         log: Log,
         alerts_added: Callable[[Collection[str]], None] = lambda _: None,
+        wording_is_new: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._rulebook = rulebook
@@ -50,6 +52,7 @@ class Router:
         self._metrics = metrics
         self._log = log
         self._alerts_added = alerts_added
+        self._wording_is_new = wording_is_new
         self._decisions = cache(metrics.decisions.labels)
         #: Channels of alerts that the next commit puts into the outbox.
         self._channels: set[str] = set()
@@ -77,6 +80,8 @@ class Router:
     def _committed(self, decided: Sequence[Decided]) -> None:
         for one in decided:
             self._decisions(one.outcome._value_).inc()
+        if any(Flag.UNKNOWN_WORDING in one.event.flags for one in decided):
+            self._wording_is_new()
         channels, self._channels = self._channels, set()
         if channels:
             self._alerts_added(channels)

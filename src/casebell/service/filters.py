@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from casebell.alerts import AlertState
 from casebell.clock import SECOND
 from casebell.errors import BadArgument
-from casebell.events import Micros, Status, Tag
+from casebell.events import Flag, Micros, Status, Tag
 from casebell.service import UnknownCommand
 from casebell.settings import parse_duration
 from casebell.store.queries import AlertFilter, EventFilter
@@ -34,6 +34,7 @@ def event_filter(given: Given, *, timezone: str, now: Micros) -> EventFilter:
         "source": str,
         "status": partial(word, Status, noun="status"),
         "tag": partial(word, Tag, noun="tag"),
+        "flag": partial(word, Flag, noun="flag"),
         "text": str,
     }
     return EventFilter(**_understood(given, words, timezone=timezone, now=now))

@@ -5,6 +5,7 @@ takes no deadline and no step against a case from a text that the table reads so
 own texts reads like that, which `casebell check` then says (docs/decisions/upstream.md, D13).
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
@@ -17,6 +18,8 @@ from casebell.settings import expressions
 from casebell.settings.expressions import Expression, Passages
 from casebell.settings.values import KnownStatus, KnownTag, Part, as_list, complaint
 from casebell.uscis.classify import Reading, classify_text
+from casebell.uscis.new_wordings import in_general
+from casebell.uscis.sentences import text_key
 
 #: A status and its tags.
 _Meaning: TypeAlias = tuple[Status, frozenset[Tag]]
@@ -179,3 +182,20 @@ def _grave(reading: Reading) -> frozenset[Tag]:
 def _spelled(reading: Reading) -> str:
     tags = f" ({', '.join(sorted(reading.tags))})" if reading.tags else ""
     return f"{reading.status}{tags}"
+
+
+#: Letters with what may stand between two words, and needs no escape in TOML.
+_PLAIN_WORDS = re.compile(r"[^\W\d_]+(?:[ '-]+[^\W\d_]+)*")
+_MAX_PART = 120
+
+
+def telling_part(text: str) -> str:
+    """What to write into `says` for texts with the wording of this one.
+
+    A part of it without quotes, numbers and particulars; "" where there is none.
+    """
+    parts = _PLAIN_WORDS.findall(expressions.readable(text))
+    general = f" {in_general(text)} "
+    told = (one for one in parts if one.count(" ") >= 3 and f" {text_key(one)} " in general)
+    part = next(told, max(parts, key=len, default=""))
+    return part if len(part) <= _MAX_PART else part[:_MAX_PART].rpartition(" ")[0]

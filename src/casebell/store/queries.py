@@ -8,7 +8,7 @@ from sqlalchemy import Column, ColumnElement, Row, Select, Table, and_, func, or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.alerts import AlertState
-from casebell.events import Micros, Status, Tag
+from casebell.events import Flag, Micros, Status, Tag
 from casebell.store.schema import (
     OUTSTANDING,
     WAITING,
@@ -32,6 +32,7 @@ class EventFilter(Filter):
     source: str | None = None
     status: Status | None = None
     tag: Tag | None = None
+    flag: Flag | None = None
     receipt: str | None = None
     #: Case-insensitive substring of the official text.
     text: str | None = None
@@ -61,10 +62,12 @@ class EventFilter(Filter):
             yield events.c.source, self.source
 
     def unindexed(self) -> list[ColumnElement[bool]]:
-        """Tag and text."""
+        """Tag, flag and text."""
         given = []
         if self.tag is not None:
             given.append(events.c.tags.contains(f" {self.tag} ", autoescape=True))
+        if self.flag is not None:
+            given.append(events.c.flags.contains(f" {self.flag} ", autoescape=True))
         if self.text is not None:
             given.append(events.c.text.icontains(self.text, autoescape=True))
         return given

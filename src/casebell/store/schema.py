@@ -210,6 +210,24 @@ streaks = Table(
     Column("ended", BigInteger, nullable=False),
 )
 
+#: Wordings of official texts that no release has read yet, each once.
+wordings = Table(
+    "wordings",
+    metadata,
+    # Hex: a digest of the text without its particulars, such as dates and receipts.
+    Column("key", Text, primary_key=True),
+    # As it first came, capped.
+    Column("text", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    # The event that brought it first.
+    Column("event_id", BigInteger, nullable=False),
+    Column("changes", Integer, nullable=False),
+    # When operations were told; null means not yet.
+    Column("told_at", BigInteger),
+    # Looked at every ten seconds, nearly always empty.
+    _partial("ix_wordings_untold", "event_id", where="told_at IS NULL"),
+)
+
 #: Random keys that this database makes for itself.
 keys = Table(
     "keys",

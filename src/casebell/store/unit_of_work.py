@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.alerts import Decided, NewAlert
 from casebell.events import AppendOutcome, Case, CaseEvent, Change, Flag, Micros, Undecided
-from casebell.store import journal, outbox
+from casebell.store import journal, outbox, wordings
 from casebell.store.rows import (
     AlertRow,
     CaseRow,
@@ -129,6 +129,7 @@ class UnitOfWork:
         self._new_changes: dict[int, ChangeRow] = {}
         self._spans: dict[int, SpanRow] = {}
         self._moved: dict[str, CaseRow] = {}
+        self._wordings: list[wordings.WordingRow] = []
         self._alerts: list[AlertRow] = []
         self._entries: list[journal.Entry] = []
 
@@ -249,6 +250,8 @@ class UnitOfWork:
         event, change = decided.event, decided.change
         alerts = [alert_row(alert, now=now) for alert in decided.alerts]
         entry = _entry(decided, now=now)
+        if wording := wordings.row_of(decided):
+            self._wordings.append(wording)
         if decided.decision is not None:
             self._new_changes[change.id] = change_row(decided, now=now)
         elif (new := self._new_changes.get(change.id)) is not None:
@@ -303,6 +306,7 @@ class UnitOfWork:
         await run(_MOVED_CASES, list(self._moved.values()))
         # Only of events that were stored before: a new event has its decision in its row.
         await run(_DECIDED, list(self._decided.values()))
+        await run(wordings.COUNTED, self._wordings)
         await run(outbox.NEW_ALERTS, self._alerts)
         await run(journal.NEW_ENTRIES, journal.rows(self._entries, after=self._ends.entry))
 

@@ -19,6 +19,7 @@ def upgrade() -> None:
     _streaks()
     _marks()
     _servers()
+    _wordings()
 
 
 def _refused() -> None:
@@ -46,6 +47,20 @@ def _marks() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_marks")),
     )
+
+
+def _wordings() -> None:
+    op.create_table(
+        "wordings",
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("text", sa.Text, nullable=False),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("event_id", sa.BigInteger, nullable=False),
+        sa.Column("changes", sa.Integer, nullable=False),
+        sa.Column("told_at", sa.BigInteger),
+        sa.PrimaryKeyConstraint("key", name="pk_wordings"),
+    )
+    _partial("ix_wordings_untold", "wordings", "event_id", where="told_at IS NULL")
 
 
 def _partial(name: str, table: str, *columns: str, where: str) -> None:
