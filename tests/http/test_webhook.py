@@ -11,7 +11,7 @@ import pytest
 from casebell.errors import NotThere, RequestError
 from casebell.events import Delivery
 from casebell.http.throttle import LINES_A_MINUTE
-from casebell.http.webhook import WebhookEndpoint
+from casebell.http.webhook import MAX_ASKED, WebhookEndpoint
 from casebell.receive.accept import Accepted, Receiver, source_receivers
 from casebell.receive.refusals import Refusals
 from casebell.settings.models import ServerSettings
@@ -374,10 +374,12 @@ async def test_what_stops_a_delivery_counts_for_its_source(harness: WebhookHarne
 
 async def test_a_line_says_what_was_asked(harness: WebhookHarness) -> None:
     """Short, in visible ASCII, and without a whole receipt number."""
-    hostile = "\x1b[2J\nIOE0912345678" + "a" * 1_000
-    await Request(BODY, source=hostile).to(harness.endpoint)
-    (line,) = harness.lines()
-    assert line["asked"] == "/webhooks/\\x1b[2J\\nIOE******5678" + "a" * 32
+    for hostile in ("\x1b[2J\nIOE0912345678", "whsec_" + "a" * 40, "x/" * 1_000):
+        await Request(BODY, source=hostile).to(harness.endpoint)
+    escaped, cut, long = [line["asked"] for line in harness.lines()]
+    assert escaped == "/webhooks/\\x1b[2J\\nIOE******5678"
+    assert cut == "/webhooks/whse..."
+    assert len(long) == MAX_ASKED
 
 
 async def test_what_led_nowhere_is_noted(harness: WebhookHarness) -> None:

@@ -51,7 +51,10 @@ DISCARD_BYTES = 4 * 1024 * 1024
 #: Digits of a Content-Length that is read as a number.
 MAX_DIGITS = 16
 #: Characters of a path that are shown.
-MAX_ASKED = 60
+MAX_ASKED = 120
+MAX_PART = 32
+#: Names of encodings that are kept. Another value of a header is nobody's to read.
+_ENCODINGS = frozenset({b"br", b"compress", b"deflate", b"gzip", b"x-gzip", b"zstd"})
 _RECEIPT = re.compile(r"[A-Za-z]{3}[0-9]{10}", re.ASCII)
 #: Errors that strangers can cause at no cost: only some of them are logged.
 _THROTTLED = (TooManyRefusals, UnknownSource, WrongMethod)
@@ -244,6 +247,7 @@ class WebhookEndpoint:
         headers, peer = scope["headers"], scope.get("client")
         given: dict[bytes, bytes] = dict(headers)
         length = given.get(b"content-length", b"")
+        encoding = given.get(b"content-encoding", b"").strip().lower()
         return self._receiver.refuse_request(
             error,
             path=asked(scope),
@@ -256,7 +260,7 @@ class WebhookEndpoint:
             request_id=request_id,
             size=int(length) if length.isdigit() and len(length) < MAX_DIGITS else 0,
             method=scope["method"],
-            encoding=given.get(b"content-encoding", b"").decode("ascii", "backslashreplace"),
+            encoding=encoding.decode() if encoding in _ENCODINGS else "",
             what=what,
         )
 
@@ -287,9 +291,13 @@ class Entrance(Starlette):
 
 
 def asked(scope: Scope) -> str:
-    """The path of a request for a log: short, of visible ASCII, without a whole receipt number."""
+    """The path of a request as operators see it: short, visible ASCII, no whole receipt number.
+
+    A long part of it is cut: it is no name, and could be a secret.
+    """
     path: str = scope["path"][:MAX_ASKED]
-    return _RECEIPT.sub(lambda found: mask(found[0].upper()), ascii(path)[1:-1])
+    parts = (part if len(part) <= MAX_PART else part[:4] + "..." for part in path.split("/"))
+    return _RECEIPT.sub(lambda found: mask(found[0].upper()), ascii("/".join(parts))[1:-1])
 
 
 def _without_surplus_slashes(path: str) -> str:

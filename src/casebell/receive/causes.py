@@ -189,7 +189,12 @@ def _of_request(row: Any, seen: Mapping[str, Any], source: SourceSettings | None
         case "encoded_body":
             return Cause(
                 code="encoded_body",
-                says=f"The body came with Content-Encoding: {seen.get('encoding', '')}.",
+                says="The body came with a Content-Encoding"
+                + (
+                    f": {seen['encoding']}."
+                    if "encoding" in seen
+                    else " that is none of the usual."
+                ),
                 then="Have the provider, or the proxy, send it without compression.",
             )
         case "body_too_large":
