@@ -65,6 +65,8 @@ class Problem:
     hint: str = ""
     #: File it stands in, or "environment".
     where: str = ""
+    #: It is right as written, and names a variable or a file that this process does not have.
+    absent: bool = False
 
 
 class ConfigError(CasebellError):

@@ -154,11 +154,12 @@ def test_a_server_that_dies_before_it_answers(
 def test_a_wrong_configuration_is_told_where_no_server_runs(installation: Installation) -> None:
     """A running server answers with the configuration that it has."""
     with serving(installation):
-        installation.config.write_text(installation.config.read_text().replace("kind =", "knid ="))
+        text = installation.config.read_text().replace("timezone =", "timezon =")
+        installation.config.write_text(text)
         assert installation("events", "list").code == 0
     ran = installation("events", "list")
     assert ran.code == 2
-    assert "sources.parley.knid" in ran.err
+    assert "server.timezon" in ran.err
 
 
 def test_a_folder_that_cannot_be_written(bare: Installation) -> None:

@@ -100,9 +100,11 @@ def export(
     """Everything that matches, oldest first."""
     # By itself, even where a server runs: this can take minutes of the deliveries' processor.
     from casebell.cli.export import export_alerts
-    from casebell.settings import load
+    from casebell.settings import load_stored
 
-    export_alerts(load(config), written=written, out=out, outstanding=outstanding, filters=filters)
+    export_alerts(
+        load_stored(config), written=written, out=out, outstanding=outstanding, filters=filters
+    )
 
 
 @app.command("retry")

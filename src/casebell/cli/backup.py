@@ -18,7 +18,7 @@ from casebell.cli.terminal import (
 )
 from casebell.clock import iso
 from casebell.errors import CasebellError, Refusal
-from casebell.settings import Settings, load
+from casebell.settings import Settings, load_stored
 from casebell.store.backup import make_backup
 from casebell.store.integrity import Contents
 from casebell.store.restore import restore_backup
@@ -29,7 +29,7 @@ def backup(
     config: Config = None,
 ) -> None:
     """Copy the database into a new file and check it; a running server goes on."""
-    settings = load(config)
+    settings = load_stored(config)
     database = _database(settings, hint="Use pg_dump: it copies a database that is in use.")
     with status_line(shown=sys.stderr.isatty()) as show:
         contents = make_backup(database, file, progress=lambda *step: show(_text(*step)))
@@ -42,7 +42,7 @@ def restore(
     config: Config = None,
 ) -> None:
     """Check a backup and put it where the database belongs; never over another."""
-    settings = load(config)
+    settings = load_stored(config)
     database = _database(settings, hint="Use pg_restore, or psql, with what pg_dump wrote.")
     with status_line(shown=sys.stderr.isatty()) as show:
         contents = restore_backup(file, database, progress=lambda *step: show(_text(*step)))

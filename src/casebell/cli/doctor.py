@@ -17,7 +17,7 @@ from casebell.cli.terminal import counted, print_line
 from casebell.clock import SystemClock
 from casebell.errors import CasebellError, ConfigError, ConfigNotFound, NothingStored
 from casebell.runtime import Runtime
-from casebell.settings import Settings, load
+from casebell.settings import Settings, load, load_stored
 
 #: Bytes on the database's disk below which a week of an ordinary firm's traffic might not fit.
 LOW_ROOM = 64 * 1024 * 1024
@@ -51,11 +51,22 @@ def _layers(config: Path | None) -> Iterator[tuple[str, Fault | None]]:
         settings = load(config)
         preflight(settings)
     except ConfigError as error:
-        yield "configuration", _unusable(error)
-        return
-    yield "configuration", None
-    yield "channels", _channels(settings)
-    client = ServiceClient(config)
+        fault = _unusable(error)
+        if not all(problem.absent for problem in error.problems):
+            yield "configuration", fault
+            return
+        # As from cron: the rest can be looked at all the same, if the storage is known.
+        try:
+            settings = load_stored(config)
+        except ConfigError:
+            yield "configuration", fault
+            return
+        client = ServiceClient(config)
+        yield "configuration", _known_to_server(fault) if _server(client) is None else fault
+    else:
+        yield "configuration", None
+        yield "channels", _channels(settings)
+        client = ServiceClient(config)
     try:
         waiting = client.read("waiting")
     except NothingStored:
@@ -84,6 +95,15 @@ def _unusable(error: ConfigError) -> Fault:
     # Where no file was found there is nothing to check.
     then = "casebell init" if isinstance(error, ConfigNotFound) else "casebell check"
     return Fault(what=f"{key}{first.message.rstrip('.')}{more}", then=then, code=error.exit_code)
+
+
+def _known_to_server(fault: Fault) -> Fault:
+    """The same where a server runs: it was given what this command lacks."""
+    return Fault(
+        what=f"{fault.what}; the running server has it",
+        then="to check it here too, run this with the server's environment",
+        code=0,
+    )
 
 
 def _channels(settings: Settings) -> Fault | None:

@@ -101,9 +101,9 @@ def export(
     """Everything that matches, oldest first."""
     # By itself, even where a server runs: this can take minutes of the deliveries' processor.
     from casebell.cli.export import export_events
-    from casebell.settings import load
+    from casebell.settings import load_stored
 
-    export_events(load(config), written=written, out=out, filters=filters)
+    export_events(load_stored(config), written=written, out=out, filters=filters)
 
 
 def _lines(event: Mapping[str, Any], zone: str) -> Iterator[str]:

@@ -133,9 +133,9 @@ class ServiceClient:
 
     def _locally(self, way: str, verb: str, arguments: Mapping[str, object]) -> Any:
         from casebell.cli.local_service import read_store, run_verb
-        from casebell.settings import load
+        from casebell.settings import load, load_stored
 
-        settings = load(self._file)
+        settings = (load_stored if way == "read" else load)(self._file)
         self.timezone = settings.server.timezone
         try:
             return (read_store if way == "read" else run_verb)(settings, verb, arguments)

@@ -4,7 +4,7 @@
 environment.
 """
 
-from casebell.settings.load import fingerprint, load, load_rest
+from casebell.settings.load import fingerprint, load, load_rest, load_stored
 from casebell.settings.models import (
     Alerts,
     ChannelSettings,
@@ -38,5 +38,6 @@ __all__ = [
     "fingerprint",
     "load",
     "load_rest",
+    "load_stored",
     "parse_duration",
 ]

@@ -94,7 +94,7 @@ class Interpolation:
         if name not in self._variables:
             message = f"The environment variable {name} is not set."
             hint = "Set it in the environment, or in `.env` beside the configuration."
-            return self._miss(loc, message, hint)
+            return self._miss(loc, message, hint, absent=True)
         return self._variables[name]
 
     def _file(self, name: str, loc: Loc) -> str:
@@ -114,10 +114,10 @@ class Interpolation:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "this is no path"
         hint = "Relative paths start at the configuration. The server's account must read it."
-        return self._miss(loc, f"The file {name} cannot be read: {reason}.", hint)
+        return self._miss(loc, f"The file {name} cannot be read: {reason}.", hint, absent=True)
 
-    def _miss(self, loc: Loc, message: str, hint: str) -> str:
-        self.findings.append(Finding(loc=loc, message=message, hint=hint))
+    def _miss(self, loc: Loc, message: str, hint: str, *, absent: bool = False) -> str:
+        self.findings.append(Finding(loc=loc, message=message, hint=hint, absent=absent))
         return ""
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from casebell.errors import ConfigError, Problem
 from casebell.settings import checks
 from casebell.settings.environment import Environment, Merged
 from casebell.settings.interpolation import Interpolation
-from casebell.settings.models import Settings
+from casebell.settings.models import Document, ServerSettings, Settings
 from casebell.settings.places import Finding, in_order, spelled
 from casebell.settings.validation import validate
 
@@ -41,10 +42,40 @@ def load_rest(
         ConfigError: there is none, or the needed section is wrong.
     """
     settings, problems = _look(path, environ)
-    astray = any(problem.key.startswith(needed) for problem in problems)
+    astray = [problem for problem in problems if problem.key.startswith(needed)]
     if astray or settings is None:
-        raise ConfigError(problems)
+        raise ConfigError(astray or problems)
     return settings
+
+
+#: Keys of `server` without which nothing that is stored can be found or shown rightly.
+_OF_SERVER = frozenset({"timezone", "socket"})
+
+
+def load_stored(path: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Settings:
+    """What a command needs that only looks at what is stored: `[storage]` and the time zone.
+
+    It need not have the secrets of sources and channels, which cron, for one, does not have.
+
+    Raises:
+        ConfigError: with every problem that may concern these.
+    """
+    settings, problems = _look(path, environ)
+    needed = [one for one in problems if not _is_needless(one.key)]
+    if needed or settings is None:
+        raise ConfigError(needed or problems)
+    return settings
+
+
+def _is_needless(key: str) -> bool:
+    """Whether this is a known key that has nothing to do with what is stored.
+
+    A key that is not known may be one of those misspelt.
+    """
+    section, *rest = re.split(r"[.\[]", key)
+    if section != "server":
+        return section in Document.model_fields and section != "storage"
+    return bool(rest) and rest[0] in ServerSettings.model_fields and rest[0] not in _OF_SERVER
 
 
 def fingerprint(file: Path) -> str:
@@ -88,4 +119,10 @@ def _problem(finding: Finding, file: Path, environment: Environment) -> Problem:
         where, hint = str(file), finding.hint
     else:
         where, hint = environment.where(variable), f"{finding.hint} Set by {variable}.".strip()
-    return Problem(key=spelled(finding.loc), message=finding.message, hint=hint, where=where)
+    return Problem(
+        key=spelled(finding.loc),
+        message=finding.message,
+        hint=hint,
+        where=where,
+        absent=finding.absent,
+    )

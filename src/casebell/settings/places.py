@@ -18,6 +18,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     #: A sentence; never the value.
     message: str
     hint: str = ""
+    #: It is right as written, and names what this process does not have.
+    absent: bool = False
 
     def concerns(self, loc: Loc) -> bool:
         """Whether its place is this one, around it or in it."""
