@@ -6,6 +6,7 @@ it reads is `notify.render_ops`'s matter; whom it reaches is `ops_targets`'s.
 
 import json
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, ClassVar, Union
 
 import msgspec
@@ -129,20 +130,29 @@ class DeliveriesAuthentic(OpsMessage, frozen=True, kw_only=True, tag="authentic"
 
 
 class ConflictingDelivery(OpsMessage, frozen=True, kw_only=True, tag="conflict"):
-    """A source sent other content under a key that it had used before."""
+    """A source sent other content under keys that it had used before."""
+
+    frequency = Frequency.HOURLY
 
     source: str
+    #: Since the last message.
+    count: int = 1
+    #: The paths of the fields that differ.
+    fields: str = "not recorded"
+    #: Of the latest of them.
     first_event: int
     event: int
 
     @property
     def key(self) -> str:
-        """The later event."""
-        return str(self.event)
+        """A source."""
+        return self.source
 
 
 class ContradictoryStatus(OpsMessage, frozen=True, kw_only=True, tag="status_conflict"):
     """The parts of one delivery contradict each other."""
+
+    frequency = Frequency.HOURLY
 
     source: str
     event: int
@@ -152,8 +162,9 @@ class ContradictoryStatus(OpsMessage, frozen=True, kw_only=True, tag="status_con
 
     @property
     def key(self) -> str:
-        """The event."""
-        return str(self.event)
+        """A source and a contradiction; a digest, for its words come from outside."""
+        words = json.dumps([self.delivered_status, self.event_type])
+        return f"{self.source}:{sha256(words.encode()).hexdigest()[:16]}"
 
 
 class EventUndecided(OpsMessage, frozen=True, kw_only=True, tag="event_undecided"):

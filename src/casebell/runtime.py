@@ -7,12 +7,12 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import casebell
 from casebell.clock import Clock, SystemClock
-from casebell.events import Micros
+from casebell.events import AppendOutcome, Micros
 from casebell.notify.alarm import StorageAlarm
 from casebell.notify.clock_watch import follow_journal
 from casebell.notify.delivery_watch import DeliveryWatch
@@ -27,7 +27,7 @@ from casebell.service.reading import Reading
 from casebell.settings import Settings
 from casebell.store import journal, leases, ops, queries
 from casebell.store.engine import Begin, Connection, Store
-from casebell.store.event_log import EventLog
+from casebell.store.event_log import Appended, EventLog
 from casebell.store.liveness import Liveness
 from casebell.store.streaks import Streak
 from casebell.telemetry import Metrics, get_logger
@@ -95,7 +95,7 @@ class Runtime:
             store=store,
             content_of=in_force.content_of,
             decide=self.router.decide,
-            committed=self.router.committed,
+            committed=self._committed,
         )
         self.refusals = Refusals(
             store=store,
@@ -172,6 +172,11 @@ class Runtime:
 
     def _channels_elsewhere(self) -> Collection[str] | None:
         return self.liveness.channels_elsewhere()
+
+    def _committed(self, appended: Sequence[Appended]) -> None:
+        self.router.committed(appended)
+        if any(one.outcome is AppendOutcome.CONFLICT for one in appended):
+            self.delivery_watch.wake()
 
     def _changed(self) -> None:
         self.delivery_watch.wake()

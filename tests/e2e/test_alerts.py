@@ -230,6 +230,7 @@ async def test_operations_hear_of_conflicts(setup: ServerWithRecipients) -> None
         "the message to operations",
     )
     assert "Conflicting delivery from parley" in ops["title"]
+    assert "differ: normalized_status, raw_status_text." in ops["message"]
 
 
 async def test_operations_hear_of_contradictions(setup: ServerWithRecipients) -> None:

@@ -1,4 +1,4 @@
-"""What operations hear of deliveries that were held or refused."""
+"""What operations hear of deliveries that were held, refused or in conflict."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,10 +18,10 @@ from casebell.receive.causes import message_on
 from casebell.store import held, refused, schema, streaks
 from casebell.store.engine import Store
 from casebell.store.ops import notify
-from casebell.store.schema import alerts
+from casebell.store.schema import alerts, events
 from casebell.store.schema import held as held_table
 from casebell.telemetry import Metrics
-from contracts.case_events import RECEIVED_AT, case_event
+from contracts.case_events import RECEIVED_AT, body_of, case_event
 from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.decisions import append_undecided
 from contracts.store_contract import refusal
@@ -121,9 +121,61 @@ async def authenticate(store: Store, source: str = "parley") -> None:
         await streaks.record(connection, {source: streaks.Noted(authentic=True)})
 
 
+async def contradict(store: Store, *fields: str, source: str = "parley") -> None:
+    """Another key of a source, with a conflict in each of these fields."""
+    key = f"evt_{len(await read_table(store, events))}"
+    bodies = [body_of(key), *(body_of(key, **{field: 1}) for field in fields)]
+    async with writing(store) as connection:
+        batch = [case_event(key, source=source, body=body) for body in bodies]
+        await append_undecided(connection, batch)
+
+
 async def unnotified(store: Store) -> int:
     """How many held deliveries operations have not heard of."""
     return sum(row.notified_at is None for row in await read_table(store, held_table))
+
+
+class TestConflicts:
+    """Conflicts are told: at once, then hourly for each source, however many there are."""
+
+    async def test_at_once_and_then_hourly(self, store: Store) -> None:
+        """The first is told at once; the others of the hour together, with their number."""
+        await contradict(store, "attempts")
+        harness = WatchHarness(store)
+        await harness.watch.check()
+        assert await harness.messages() == [
+            (
+                "Source parley sent other content under a key it had used before.\n"
+                "New ones: 1. The fields that differ: attempts.\n"
+                "The latest is event 2, routed as well; the first stays as event 1.\n"
+                "Compare them: casebell why 1\n"
+                "Fields that say nothing of the case, as counters, belong in `volatile` of the "
+                "source."
+            )
+        ]
+        for _ in range(5):
+            await contradict(store, "attempts", "createdAt")
+            await harness.watch.check()
+        assert len(await harness.messages()) == 1
+        # Another server, or this one after a restart.
+        later = WatchHarness(store)
+        await later.watch.check()
+        assert len(await later.messages()) == 1
+        later.clock.advance(HOUR)
+        await later.watch.check()
+        (_, second) = await later.messages()
+        assert "New ones: 10. The fields that differ: attempts, createdAt.\n" in second
+        later.clock.advance(HOUR)
+        await later.watch.check()
+        assert len(await later.messages()) == 2
+
+    async def test_each_source_by_itself(self, store: Store) -> None:
+        """Another source's conflicts are told at once, too."""
+        await contradict(store, "attempts")
+        await contradict(store, "attempts", source="torch")
+        harness = WatchHarness(store)
+        await harness.watch.check()
+        assert len(await harness.messages()) == 2
 
 
 class TestHeld:

@@ -3,6 +3,7 @@
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -215,8 +216,8 @@ class TestDeciding:
 class TestOperations:
     """What operations hear."""
 
-    async def test_a_conflict_is_told_once(self, store: Store) -> None:
-        """Another body under a used key is routed like any event, and operations hear once."""
+    async def test_a_conflict_is_routed(self, store: Store) -> None:
+        """Another body under a used key is routed like any event."""
         await store_undecided(store, received("evt_1"))
         harness = RouterHarness(store)
         await harness.route()
@@ -228,13 +229,6 @@ class TestOperations:
         )
         await store_undecided(store, other, other)
         await harness.route()
-        assert await harness.notes() == [
-            (
-                "Source parley sent other content under a key it had used before.\n"
-                "The first stays as event 1; the other is event 2, routed as well.\n"
-                "Compare them: casebell why 1"
-            )
-        ]
         assert [row.flags for row in await read_table(store, events)] == [
             " conflict ",
             " conflict ",
@@ -266,6 +260,24 @@ class TestOperations:
             )
         ]
         assert [row.flags for row in await read_table(store, events)] == [f" {flag} "]
+
+    async def test_a_contradiction_is_told_hourly(self, store: Store) -> None:
+        """A source that says the same two things each time is told of once an hour."""
+        harness = RouterHarness(store)
+
+        async def contradict(count: int, **fields: Any) -> int:
+            before = len(await read_table(store, events))
+            for number in range(before, before + count):
+                event = case_event(
+                    f"evt_{number}", receipt=f"IOE{number:010}", type="case.rfe.issued", **fields
+                )
+                await harness.stored(event)
+            return len(await harness.notes())
+
+        assert await contradict(3, delivered_status="approved", text="") == 1
+        assert await contradict(3, delivered_status="denied", text="") == 2
+        harness.clock.advance(3_600)
+        assert await contradict(3, delivered_status="approved", text="") == 3
 
     async def test_nobody_for_operations(self, store: Store) -> None:
         """Without a channel for operations, the events are routed all the same."""

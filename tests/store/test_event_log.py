@@ -10,21 +10,25 @@ from sqlalchemy import func, select, text
 
 from casebell.alerts import AlertKind, Decided, NewAlert
 from casebell.errors import QueueFull, ShuttingDown, StorageUnavailable
-from casebell.events import AppendOutcome, CaseEvent, Flag, KeyBasis
+from casebell.events import AppendOutcome, CaseEvent, Content, Flag, KeyBasis
+from casebell.receive.content import content_of
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import (
     MAX_BATCH_DELIVERIES,
+    MAX_FIELD_NAME,
+    MAX_FIELDS,
     MAX_WAITING_DELIVERIES,
     Appended,
     EventLog,
 )
 from casebell.store.rows import decode_list, event_from_row
-from casebell.store.schema import alerts, cases, changes, deliveries, events, journal
+from casebell.store.schema import alerts, cases, changes, conflicts, deliveries, events, journal
 from casebell.store.unit_of_work import UnitOfWork
 from contracts.case_events import RECEIVED_AT, body_of, case_event, json_content
 from contracts.decisions import decide_nothing, make_decision
 from contracts.stores import recorded_transactions, writer_busy
 from contracts.writing import writing
+from receive.builders import make_source
 from waiting import TIMEOUT
 
 
@@ -321,6 +325,9 @@ class TestConflicts:
             ("delivery.stored", "event:1"),
             ("delivery.conflict", "event:2"),
         ]
+        assert [tuple(row) for row in await rows_of(store, conflicts)] == [
+            (2, 1, "parley", '["status"]', None)
+        ]
 
     async def test_again(self, store: Store, log: EventLog) -> None:
         """The same conflict again is kept once, and noted as a delivery of the revision."""
@@ -358,6 +365,37 @@ class TestConflicts:
         assert {(result.outcome, result.event_id) for result in results} == {("conflict", 2)}
         [row] = await rows_of(store, deliveries)
         assert (row.event_id, bytes(row.body)) == (2, bodies[1])
+
+    async def test_the_fields_that_differ_are_named(self, store: Store) -> None:
+        """By paths, as `volatile` takes them: no value, no position, and not without end."""
+        source = make_source(volatile=["id"])
+
+        def content(_source: str, body: bytes) -> Content:
+            return content_of(body, source)
+
+        first, other = (
+            {
+                "id": n,
+                "same": "x",
+                "data": {"attempts": n, "status": f"Jane Doe {n}"},
+                "seen": [{"at": n}, {"at": n}],
+                **{f"{n}{i:03}": 1 for i in range(30)},
+                "z" * 300: n,
+            }
+            for n in (1, 2)
+        )
+        async with EventLog(store=store, content_of=content, decide=decide_nothing) as log:
+            for document in (first, {**first, "more": 1}, other):
+                await log.append(case_event(body=json.dumps(document).encode()))
+        one, many = (decode_list(row.fields) for row in await rows_of(store, conflicts))
+        assert one == ("more",)
+        assert many == tuple(f"1{i:03}" for i in range(MAX_FIELDS))
+        async with EventLog(store=store, content_of=content, decide=decide_nothing) as log:
+            short = [{k: v for k, v in one.items() if not k.isdigit()} for one in (first, other)]
+            for document in short:
+                await log.append(case_event("evt_2", body=json.dumps(document).encode()))
+        *_, last = (decode_list(row.fields) for row in await rows_of(store, conflicts))
+        assert last == ("data.attempts", "data.status", "seen.at", "z" * MAX_FIELD_NAME)
 
     async def test_first_again(self, store: Store, log: EventLog) -> None:
         """After a conflict, the first body is still a duplicate of the first event."""

@@ -15,6 +15,7 @@ from casebell.alerts import (
 )
 from casebell.events import HeldState, Status, Tag
 from casebell.store import (
+    conflicts,
     failed,
     held,
     journal,
@@ -144,6 +145,10 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
         lambda c: held.mark_told(c, source="a", reason="b", last=9, now=1),
         False,
     ),
+    "conflicts to tell of": (conflicts.unnotified, True),
+    "fields of conflicts": (lambda c: conflicts.fields_of(c, "parley", last=9), True),
+    "told of conflicts": (lambda c: conflicts.mark_told(c, source="a", last=9, now=1), False),
+    "conflicts of an event": (lambda c: conflicts.of_event(c, 1), True),
     "find by key": (lambda c: queries.find_events(c, "evt_1"), True),
     "find by number": (lambda c: queries.find_events(c, "1"), True),
     "list": (lambda c: walk.page_of(c, EventFilter(), limit=5, before=9), False),
@@ -212,11 +217,12 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
 #: A walk through a partial index meets only what waits.
 _PARTIAL = (
     r"(?! USING (COVERING )?INDEX ix_"
-    r"(events_unrouted|held_unnotified|alerts_waiting|alerts_outstanding|"
+    r"(events_unrouted|conflicts_unnotified|held_unnotified|alerts_waiting|alerts_outstanding|"
     r"refused_proven|refused_unproven|refused_unnotified)\b)"
 )
 _WHOLE_TABLE = re.compile(
-    rf"SCAN (events|deliveries|held|refused|changes|cases|alerts|attempts|journal)\b{_PARTIAL}"
+    r"SCAN (events|deliveries|conflicts|held|refused|changes|cases|alerts|attempts|journal)\b"
+    + _PARTIAL
 )
 
 

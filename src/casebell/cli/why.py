@@ -58,8 +58,18 @@ def _sentences(story: Mapping[str, Any], zone: str) -> Iterator[str]:
         yield f"  As reported, it happened at {local_time(event['occurred_at'], zone)}."
     for flag in event["flags"]:
         yield f"  Note: {_FLAGS.get(flag, f'“{flag}”, {_UNKNOWN}')}."
+    yield from _conflicts(story)
     yield from _decision(story, zone)
     yield from _alerts(story, zone)
+
+
+def _conflicts(story: Mapping[str, Any]) -> Iterator[str]:
+    event = story["event"]
+    for one in story["conflicts"]:
+        other = one["event"] if one["first"] == event["id"] else one["first"]
+        yield f"  It differs from event {other} in: {', '.join(one['fields'])}."
+    if story["conflicts"]:
+        yield "  Fields that say nothing of the case belong in `volatile` of the source."
 
 
 def _decision(story: Mapping[str, Any], zone: str) -> Iterator[str]:

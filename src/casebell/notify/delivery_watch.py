@@ -1,4 +1,4 @@
-"""Tells operations of deliveries that were held or refused, and when a source is authentic again.
+"""Tells operations of what was held, refused or in conflict, and of sources authentic again.
 
 At once, then at growing pauses; of new wordings, too. Its state is in the tables, so a restart
 neither repeats nor drops a message.
@@ -12,6 +12,7 @@ from casebell.events import HeldReason, Micros
 from casebell.loops import Loop
 from casebell.notify.new_wordings import new_wordings
 from casebell.ops_messages import (
+    ConflictingDelivery,
     DeliveriesAuthentic,
     DeliveriesHeld,
     NewWording,
@@ -19,7 +20,7 @@ from casebell.ops_messages import (
     ProviderTested,
 )
 from casebell.ops_targets import OpsTargets, subject_of
-from casebell.store import held, refused, streaks
+from casebell.store import conflicts, held, refused, streaks
 from casebell.store.engine import Connection, Store
 from casebell.store.ops import known_subjects, notify
 from casebell.telemetry import Log, Metrics
@@ -39,7 +40,7 @@ Explain = Callable[..., Awaitable[OpsMessage]]
 class DeliveryWatch(Loop):
     """Finds deliveries that operations were not told of; start it with `async with`.
 
-    Wake it when a delivery was held or refused, or a wording is new.
+    Wake it when a delivery was held, refused or in conflict, or a wording is new.
 
     Args:
         ops: returns the targets of operations in force.
@@ -157,6 +158,16 @@ async def _held(connection: Connection) -> dict[OpsMessage, Mark]:
         found[message] = partial(
             held.mark_told, source=row.source, reason=row.reason, last=row.last
         )
+    for row in await conflicts.unnotified(connection):
+        fields = await conflicts.fields_of(connection, row.source, last=row.event_id)
+        conflict = ConflictingDelivery(
+            source=row.source,
+            count=row.number,
+            fields=", ".join(fields),
+            first_event=row.first_event,
+            event=row.event_id,
+        )
+        found[conflict] = partial(conflicts.mark_told, source=row.source, last=row.event_id)
     return found
 
 

@@ -85,8 +85,10 @@ OPS_TEXTS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
         "Conflicting delivery from {source}",
         (
             "Source {source} sent other content under a key it had used before.",
-            "The first stays as event {first_event}; the other is event {event}, routed as well.",
+            "New ones: {count}. The fields that differ: {fields}.",
+            "The latest is event {event}, routed as well; the first stays as event {first_event}.",
             "Compare them: casebell why {first_event}",
+            "Fields that say nothing of the case, as counters, belong in `volatile` of the source.",
         ),
     ),
     ContradictoryStatus: (

@@ -8,7 +8,6 @@ from msgspec.structs import replace
 from casebell.alerts import AlertKind, Decided, DecisionOutcome, NewAlert
 from casebell.events import Case, Change, ClassifiedEvent, Flag, Micros, Undecided
 from casebell.ops_messages import (
-    ConflictingDelivery,
     ContradictoryStatus,
     OpsMessage,
     RuleUndecided,
@@ -127,10 +126,6 @@ class Rulebook:
 def _contradictions(one: Undecided, event: ClassifiedEvent) -> list[OpsMessage]:
     """Messages on a source's mistakes to operations, who can have the source correct them."""
     found: list[OpsMessage] = []
-    if Flag.CONFLICT in event.flags and one.revision_of is not None:
-        found.append(
-            ConflictingDelivery(source=event.source, first_event=one.revision_of, event=one.id)
-        )
     if event.flags & _CONTRADICTIONS:
         found.append(
             ContradictoryStatus(

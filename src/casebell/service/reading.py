@@ -14,7 +14,7 @@ from casebell.receive.causes import explain, explain_streak
 from casebell.service import Verb, shapes
 from casebell.service.filters import Given, alert_filter, event_filter, word
 from casebell.settings import SourceSettings
-from casebell.store import held, queries, refused, streaks, walk
+from casebell.store import conflicts, held, queries, refused, streaks, walk
 from casebell.store.engine import Connection, Store
 from casebell.store.queries import AlertFilter, EventFilter
 from casebell.store.walk import Filter
@@ -266,6 +266,7 @@ async def _explanation(connection: Connection, event: Any) -> Mapping[str, Any]:
     return {
         "event": shapes.event(event),
         "delivered": await _delivered(connection, event),
+        "conflicts": list(map(shapes.conflict, await conflicts.of_event(connection, event.id))),
         "change": change,
         "alerts": [
             {

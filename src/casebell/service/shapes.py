@@ -70,6 +70,11 @@ def _delivery(row: Any, *, at: int, outcome: str) -> dict[str, Any]:
     }
 
 
+def conflict(row: Any) -> dict[str, Any]:
+    """A conflict: the two events of one key, and the paths of the fields that differ."""
+    return {"first": row.first_event, "event": row.event_id, "fields": decode_list(row.fields)}
+
+
 def body(content: bytes) -> str:
     """A body as text; bytes that are no UTF-8 are escaped."""
     return bytes(content).decode("utf-8", "backslashreplace")

@@ -29,6 +29,10 @@ MAX_BATCH_DELIVERIES = 256
 #: Consecutive turns of the event loop without a new delivery after which lingering ends.
 LINGER_TURNS = 2
 
+#: Fields of a conflict that are named, and characters of a name.
+MAX_FIELDS = 20
+MAX_FIELD_NAME = 100
+
 #: (source, body) -> what the body says.
 ContentOf: TypeAlias = Callable[[str, bytes], Content]
 #: Decides the new events of a unit of work, except those that fail; never raises.
@@ -232,7 +236,8 @@ def _append(unit: UnitOfWork, event: CaseEvent, named: "_Named") -> Appended:
         revision = named.revision(kept)
         known = unit.known.get((revision.source, revision.key))
         if known is None:
-            event_id = unit.add_event(revision, revision_of=first.id)
+            fields = named.differing(kept, first)
+            event_id = unit.add_conflict(revision, first=first, fields=fields)
         else:
             event_id = known.id
             unit.add_delivery(event, of=known, outcome=outcome)
@@ -282,28 +287,32 @@ class _Named:
 
     def same(self, event: CaseEvent, first: StoredEvent) -> bool:
         """Whether both have the same content."""
-        if event.body_sha256 == first.body_sha256:
-            return True
-        ours = self._content(event.source, event.body_sha256, event.body)
-        return ours == self._content(first.source, first.body_sha256, first.body)
+        return event.body_sha256 == first.body_sha256 or self._of(event) == self._of(first)
+
+    def differing(self, event: CaseEvent, first: StoredEvent) -> list[str]:
+        """The paths of the fields whose values differ, as `volatile` takes them."""
+        ours, theirs = self._of(event), self._of(first)
+        places = (place for place in {**ours, **theirs} if ours.get(place) != theirs.get(place))
+        names = {".".join(name for name in place if isinstance(name, str)) for place in places}
+        return [name[:MAX_FIELD_NAME] for name in sorted(names)[:MAX_FIELDS]]
 
     def revision(self, event: CaseEvent) -> CaseEvent:
         """A conflicting body as an event of its own, routed and shown like any other.
 
         Its key has a digest of its content, so that the same conflict is kept once.
         """
-        content = self._content(event.source, event.body_sha256, event.body)
         return replace(
             event,
-            key=f"{event.key}\N{NO-BREAK SPACE}(revision {_digest(content)})",
+            key=f"{event.key}\N{NO-BREAK SPACE}(revision {_digest(self._of(event))})",
             key_basis=KeyBasis.REVISION,
             flags=event.flags | {Flag.CONFLICT},
         )
 
-    def _content(self, source: str, sha256: str, body: bytes) -> Content:
-        known = self._contents.get((source, sha256))
+    def _of(self, one: CaseEvent | StoredEvent) -> Content:
+        known = self._contents.get((one.source, one.body_sha256))
         if known is None:
-            known = self._contents[source, sha256] = self._content_of(source, body)
+            known = self._content_of(one.source, one.body)
+            self._contents[one.source, one.body_sha256] = known
         return known
 
 

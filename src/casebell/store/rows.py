@@ -167,6 +167,15 @@ class DeliveryRow(TableRow):
     body: bytes | None
 
 
+class ConflictRow(TableRow):
+    """A new row of `conflicts`."""
+
+    event_id: int
+    first_event: int
+    source: str
+    fields: str
+
+
 class ChangeRow(TableRow):
     """A row of `changes`."""
 

@@ -113,6 +113,24 @@ deliveries = Table(
     Column("body", LargeBinary),
 )
 
+#: One row for each conflicting body, with the event whose key it came under.
+conflicts = Table(
+    "conflicts",
+    metadata,
+    # The conflicting body, which is an event of its own.
+    Column("event_id", BigInteger, ForeignKey("events.id"), primary_key=True, autoincrement=False),
+    Column("first_event", BigInteger, ForeignKey("events.id"), nullable=False),
+    Column("source", Text, nullable=False),
+    # JSON: the paths of the fields that differ.
+    Column("fields", Text, nullable=False),
+    # When operations were notified; null means not yet.
+    Column("notified_at", BigInteger),
+    # `casebell why` of the first event asks by it. Only conflicts pay for these two.
+    Index(None, "first_event"),
+    # Looked at every ten seconds, nearly always empty.
+    _partial("ix_conflicts_unnotified", "source", "event_id", where="notified_at IS NULL"),
+)
+
 #: Authentic deliveries that could not be understood, until somebody releases or discards them.
 held = Table(
     "held",

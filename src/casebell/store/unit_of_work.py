@@ -4,6 +4,7 @@
 `write` writes with one statement for each table.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
@@ -19,6 +20,7 @@ from casebell.store.rows import (
     AlertRow,
     CaseRow,
     ChangeRow,
+    ConflictRow,
     DecidedRow,
     DeliveryRow,
     Ends,
@@ -37,7 +39,7 @@ from casebell.store.rows import (
     event_from_row,
     event_row,
 )
-from casebell.store.schema import cases, changes, deliveries, events
+from casebell.store.schema import cases, changes, conflicts, deliveries, events
 from casebell.store.schema import journal as journal_table
 from casebell.store.statements import (
     Driver,
@@ -81,6 +83,7 @@ _CASES = Query(
 )
 _NEW_EVENTS = insert(events, EventRow)
 _NEW_DELIVERIES = insert(deliveries, DeliveryRow)
+_NEW_CONFLICTS = insert(conflicts, ConflictRow)
 _NEW_CHANGES = insert(changes, ChangeRow)
 _MOVED_CASES = upsert(cases, CaseRow)
 _SPANS = Write(
@@ -126,6 +129,7 @@ class UnitOfWork:
         self._decided: dict[int, DecidedRow] = {}
         self._deliveries: list[DeliveryRow] = []
         self._flags: dict[int, FlagsRow] = {}
+        self._conflicts: list[ConflictRow] = []
         self._new_changes: dict[int, ChangeRow] = {}
         self._spans: dict[int, SpanRow] = {}
         self._moved: dict[str, CaseRow] = {}
@@ -212,6 +216,21 @@ class UnitOfWork:
                 body=None if event.body_sha256 == of.body_sha256 else event.body,
             )
         )
+
+    def add_conflict(
+        self, revision: CaseEvent, *, first: StoredEvent, fields: Sequence[str]
+    ) -> int:
+        """Add a body whose content conflicts with that of its key's event; returns its id."""
+        event_id = self.add_event(revision, revision_of=first.id)
+        self._conflicts.append(
+            ConflictRow(
+                event_id=event_id,
+                first_event=first.id,
+                source=revision.source,
+                fields=json.dumps(fields),
+            )
+        )
+        return event_id
 
     def mark_conflict(self, stored: StoredEvent) -> None:
         """Flag an event whose key came with other content."""
@@ -300,6 +319,7 @@ class UnitOfWork:
         ]
         await run(_NEW_EVENTS, new)
         await run(_NEW_DELIVERIES, self._deliveries)
+        await run(_NEW_CONFLICTS, self._conflicts)
         await run(_FLAGS, list(self._flags.values()))
         await run(_NEW_CHANGES, list(self._new_changes.values()))
         await run(_SPANS, list(self._spans.values()))

@@ -20,6 +20,7 @@ def upgrade() -> None:
     _marks()
     _servers()
     _wordings()
+    _conflicts()
 
 
 def _refused() -> None:
@@ -61,6 +62,23 @@ def _wordings() -> None:
         sa.PrimaryKeyConstraint("key", name="pk_wordings"),
     )
     _partial("ix_wordings_untold", "wordings", "event_id", where="told_at IS NULL")
+
+
+def _conflicts() -> None:
+    op.create_table(
+        "conflicts",
+        sa.Column("event_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("first_event", sa.BigInteger(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("fields", sa.Text(), nullable=False),
+        sa.Column("notified_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="fk_conflicts_event_id"),
+        sa.ForeignKeyConstraint(["first_event"], ["events.id"], name="fk_conflicts_first_event"),
+        sa.PrimaryKeyConstraint("event_id", name="pk_conflicts"),
+    )
+    op.create_index("ix_conflicts_first_event", "conflicts", ["first_event"])
+    unnotified = "notified_at IS NULL"
+    _partial("ix_conflicts_unnotified", "conflicts", "source", "event_id", where=unnotified)
 
 
 def _partial(name: str, table: str, *columns: str, where: str) -> None:
