@@ -63,7 +63,8 @@ def test_every_problem_at_once(bare: Installation) -> None:
     assert "3 problems. " in ran.err
     assert "short" not in ran.err.replace("shorter", "").replace("shortest", "")
     assert bare("check", "--json").code == 1
-    assert bare("events", "list").code == 2
+    # What only reads does not need these; what understands deliveries does.
+    assert bare("held", "release", "1").code == 2
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ import pytest
 import typer
 
 from casebell import __version__
-from casebell.cli import classify
 from casebell.cli.main import COMMANDS, app
+from casebell.settings import Wordings
 from cli.installation import Installation, casebell
 from e2e.server import PROCESS_TIMEOUT, environment
 
@@ -126,10 +126,10 @@ def test_a_defect_is_told_without_its_text(
 ) -> None:
     """What nobody foresaw is named by its class: its text may hold anything; exit code 3."""
 
-    def fail(text: str) -> None:
+    def fail(_wordings: Wordings, _text: str) -> None:
         raise RuntimeError("the client's name")
 
-    monkeypatch.setattr(classify, "read_status", fail)
+    monkeypatch.setattr(Wordings, "read", fail)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"Case Was Approved")))
     ran = bare.run("classify")
     assert (ran.code, ran.out) == (3, "")
