@@ -4,6 +4,7 @@ What did not arrive is told by the names of the headers that did; what arrived a
 trying the usual mistakes over what is kept (`trying`).
 """
 
+import asyncio
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,8 @@ from casebell.store.rows import delivery_from_row
 
 #: Refusals of a streak that are looked at for its cause.
 LOOKED_AT = 3
+#: The errors that have to do with signature or secret.
+_OF_PROOF = frozenset(kind.code for kind in RefusedDelivery.__subclasses__())
 #: What a proxy adds to the headers of a request.
 _OF_PROXIES = ("x-forwarded-for", "x-forwarded-proto", "x-real-ip", "forwarded", "via")
 
@@ -61,7 +64,8 @@ async def explain(
     return [
         Explained(
             row=row,
-            cause=cause_of(row, sources=sources, key=key),
+            # A large body takes a while, and deliveries must not wait for it.
+            cause=await asyncio.to_thread(cause_of, row, sources=sources, key=key),
             headers=json.loads(row.seen).get("headers", ()),
         )
         for row in rows
@@ -217,6 +221,13 @@ def _of_request(row: Any, seen: Mapping[str, Any], source: SourceSettings | None
                 code="no_http",
                 says=f"It was no HTTP request that can be served: {what or 'it cannot be read'}.",
                 then=_then_of_bad_request(what),
+            )
+        case code if code not in _OF_PROOF:
+            return Cause(
+                code="unknown",
+                says=f"It was refused as {code}.",
+                then="docs/operations.md says when that is.",
+                certain=False,
             )
         case _:
             return None

@@ -148,7 +148,8 @@ async def record(connection: AsyncConnection, noted: Mapping[str, Noted]) -> Non
             pauses=0,
             ended=0,
         )
-        for source, one in noted.items()
+        # In one order, so that two servers never wait for each other.
+        for source, one in sorted(noted.items())
         if one.errors
     ]
     await (await Driver.of(connection)).run(_NEW_STREAKS, new)
