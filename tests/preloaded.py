@@ -4,7 +4,7 @@ import gc
 import importlib
 
 from casebell.notify.apprise_url import plugins
-from casebell.uscis.classify import classify_text
+from casebell.uscis.classify import prepare
 
 for module in (
     "aiosqlite",
@@ -19,7 +19,7 @@ for module in (
     "uvloop",
 ):
     importlib.import_module(module)
-classify_text("")
+prepare()
 plugins()
 # What is inherited is no garbage: a server's first look for some need not walk it.
 gc.collect()

@@ -23,6 +23,7 @@ from casebell.settings.models import Ops, ServerSettings, Storage
 from casebell.store.connections import BUSY_TIMEOUT_MS
 from casebell.store.schema import alerts, events, journal
 from casebell.uscis import classify
+from casebell.uscis.table import table
 from contracts.clock_and_log import ManualClock
 from contracts.stores import read_table, store_in
 from receive.builders import NOW, authorization_header, make_delivery, make_source
@@ -85,12 +86,12 @@ async def test_from_delivery_to_people(tmp_path: Path, sink: HttpSink) -> None:
 
 async def test_the_first_delivery_need_not_wait(tmp_path: Path) -> None:
     """The table of statuses, which takes a while to read, is there before anything can come in."""
-    classify._table.cache_clear()
+    table.cache_clear()
     classify._cached.cache_clear()
     runtime = Runtime(settings(tmp_path), clock=ManualClock(NOW))
-    assert classify._table.cache_info().currsize == 0
+    assert table.cache_info().currsize == 0
     async with runtime.running():
-        assert classify._table.cache_info().currsize == 1
+        assert table.cache_info().currsize == 1
 
 
 async def test_a_start_is_journalled(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from casebell.store.event_log import Appended, EventLog
 from casebell.store.liveness import Liveness
 from casebell.store.streaks import Streak
 from casebell.telemetry import Metrics, get_logger
-from casebell.uscis.classify import classify_text
+from casebell.uscis.classify import prepare
 from casebell.wiring import InForce, Wiring
 
 #: Seconds that sends under way are given when the server ends.
@@ -215,9 +215,8 @@ class Runtime:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The store open and every loop running; what an earlier process left over is taken up."""
-        # The table is read at its first use, which takes a few hundred milliseconds: not while a
-        # sender waits for its answer, though routing reads texts only after that.
-        classify_text("")
+        # Not while a sender waits for its answer.
+        prepare()
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.opened(begin=self._take_up))
             await stack.enter_async_context(self.liveness)

@@ -1,53 +1,22 @@
 """The classifier, held against titles, descriptions and misleading texts."""
 
 import html
-import itertools
 import time
-import tomllib
 from collections.abc import Iterator
-from importlib.resources import files
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.events import Status, Tag
-from casebell.uscis.classify import Reading, classify_text
+from casebell.uscis.classify import classify_text
 from casebell.uscis.sentences import READ_LIMIT, text_key
-from uscis.corpus import rows, tags
+from casebell.uscis.table import Reading
+from uscis.corpus import descriptions, rows, tags
 
 TITLES = {row["title"]: row for row in rows("titles.tsv")}
 SAMPLE = rows("sample.tsv")
 ALL_TITLES = sorted(TITLES.keys() | {row["title"] for row in SAMPLE})
-TABLE = tomllib.loads(files("casebell.uscis").joinpath("statuses.toml").read_text("utf-8"))["row"]
-
-#: Form names that hold words of decisions.
-FORMS = (
-    "Form I-129, Petition for a Nonimmigrant Worker",
-    "Form I-824, Application for Action on an Approved Application or Petition",
-    "Form I-212, Application for Permission to Reapply for Admission After Deportation or Removal",
-    "Form N-336, Request for a Hearing on a Decision in Naturalization (Under Section 336)",
-    "Form I-360, Petition for Amerasian, Widow(er), or Special Immigrant",
-    "Form I-290B, Notice of Appeal or Motion",
-    "Form I-765",
-)
-DATES = ("October 14, 2025", "May 2, 2025")
-
-
-def descriptions() -> Iterator[tuple[str, str]]:
-    """(title, description) with every form and date filled in."""
-    for row, form, date in itertools.product(rows("descriptions.tsv"), FORMS, DATES):
-        yield (
-            row["title"],
-            row["description"].format(
-                form=form,
-                formulario=form.replace("Form ", "Formulario "),
-                receipt="IOE0912345678",
-                date=date,
-                fecha="14 de mayo de 2025",
-                later="June 13, 2025",
-            ),
-        )
 
 
 def said(text: str) -> tuple[Status, frozenset[Tag]]:
@@ -222,18 +191,6 @@ def test_approval_beside_denial_is_neither() -> None:
         certain=False,
         row="mixed-outcomes",
     )
-
-
-@pytest.mark.parametrize("row", TABLE, ids=lambda row: row["id"])
-def test_every_row_of_the_table_decides_its_example(row: dict[str, str]) -> None:
-    """No row is dead: each has a text that no earlier row takes."""
-    assert classify_text(row["example"]).row == row["id"]
-
-
-def test_row_names_are_unique() -> None:
-    """A row's name explains a reading, so it names one row."""
-    names = [row["id"] for row in TABLE]
-    assert sorted(set(names)) == sorted(names)
 
 
 @pytest.mark.parametrize(

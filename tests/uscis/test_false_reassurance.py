@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from casebell.events import Status, Tag
 from casebell.notify.render import HEADLINES, headline_of
 from casebell.route.classification import classify_fields
-from casebell.uscis.classify import Reading, classify_text
+from casebell.uscis.classify import classify_text
+from casebell.uscis.table import Reading
 from uscis.corpus import rows
 
 ADVERSE = rows("adverse.tsv")

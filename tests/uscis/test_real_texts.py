@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from casebell.events import Status
-from casebell.uscis.classify import Reading, classify_text
+from casebell.uscis.classify import classify_text
+from casebell.uscis.table import Reading
 from uscis.corpus import rows, tags
 
 REAL = rows("real_texts.tsv")

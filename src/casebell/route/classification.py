@@ -14,8 +14,9 @@ from msgspec.structs import asdict
 from casebell.events import CaseEvent, ClassifiedEvent, Flag, Status, Tag
 from casebell.kinds import Meaning, meaning_of, status_of_type, word_key
 from casebell.settings import Wordings
-from casebell.uscis.classify import Reading, classify_text
+from casebell.uscis.classify import classify_text
 from casebell.uscis.receipts import is_staging
+from casebell.uscis.table import Reading
 
 #: The most urgent first: what a firm must not miss, then what changes a client's life.
 _URGENCY = (

@@ -17,9 +17,10 @@ from casebell.kinds import KINDS
 from casebell.settings import expressions
 from casebell.settings.expressions import Expression, Passages
 from casebell.settings.values import KnownStatus, KnownTag, Part, as_list, complaint
-from casebell.uscis.classify import Reading, classify_text
+from casebell.uscis.classify import classify_text
 from casebell.uscis.new_wordings import in_general
 from casebell.uscis.sentences import text_key
+from casebell.uscis.table import Reading
 
 #: A status and its tags.
 _Meaning: TypeAlias = tuple[Status, frozenset[Tag]]

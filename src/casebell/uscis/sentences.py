@@ -9,6 +9,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import cache
 
 #: Characters of the folded text that are read. Descriptions have 300 to 900.
 READ_LIMIT = 8_000
@@ -88,7 +89,7 @@ _MONTH = (
     "|agosto|septiembre|octubre|noviembre|diciembre)"
 )
 _DATE = (
-    rf"(?:{_MONTH}\.? (?:[0-9]{{1,2}}(?:st|nd|rd|th)?(?:,? [0-9]{{4}})?|[0-9]{{4}})\b"
+    rf"\b(?:{_MONTH}\.? (?:[0-9]{{1,2}}(?:st|nd|rd|th)?(?:,? [0-9]{{4}})?|[0-9]{{4}})\b"
     rf"|[0-9]{{1,2}} (?:de )?{_MONTH}(?:,? (?:del? )?[0-9]{{4}})?\b"
     r"|[0-9]{1,4}[/-][0-9]{1,2}[/-][0-9]{1,4}\b)"
 )
@@ -136,7 +137,7 @@ _TITLE_START = (
 )
 #: A form with its title, which holds words that would mislead: "Notice of Appeal or Motion". Before
 #: the receipt number anything is its title, elsewhere what begins as a title does.
-_FORM = re.compile(
+_FORM = (
     r"\b(?:form(?:ulario)? ([a-z]{1,4}[- ]?[0-9]{2,4}[a-z]{0,3})"
     r"|([a-z]{1,4}-[0-9]{2,4}[a-z]{0,3}))\b(?: \([^()]{0,60}\))?"
     rf"(?:,? {_NOTICE}(?:{_NAME_WORD},? ){{1,40}}(?=\(?(?:receipt number|numero de recibo)\b)"
@@ -144,9 +145,7 @@ _FORM = re.compile(
     rf"{_NAME_WORD}(?: {_NAME_WORD}){{0,24}}{_LISTED}{{0,2}})?"
 )
 #: "Your Application for Waiver of Grounds of Inadmissibility".
-_NAMED = re.compile(
-    rf"\b(?:application|petition) (?:for|to|by|of)(?: {_NAME_WORD}){{1,24}}{_LISTED}{{0,2}}"
-)
+_NAMED = rf"\b(?:application|petition) (?:for|to|by|of)(?: {_NAME_WORD}){{1,24}}{_LISTED}{{0,2}}"
 #: Filings that ride on another case; their receipt or approval says nothing of that case.
 _SIDE_FORMS = {
     "i-862": "notice to appear",
@@ -155,10 +154,17 @@ _SIDE_FORMS = {
     "n-445": "oath ceremony notice",
 }
 #: A full stop ends a sentence, except inside "U.S.".
-_STOP = re.compile(
-    r"[.!?;\u2022|](?= |$)(?<!\.\w.)"
-    r"| [\u2013\u2014-]+ (?=(?:we|on|as of|your|uscis|el|en|al|le|su|[a-z]+[aei]mos)\b)"
+_STOP = re.compile(r"[.!?;\u2022|](?= |$)(?<!\.\w.)")
+#: So does a dash between a title and its description.
+_DASH = re.compile(
+    r" [\u2013\u2014-]+ (?=(?:we|on|as of|your|uscis|el|en|al|le|su|[a-z]+[aei]mos)\b)"
 )
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compiled at first use: most commands read no text."""
+    return re.compile(pattern)
 
 
 def sentences(plain: str) -> Iterator[str]:
@@ -167,12 +173,15 @@ def sentences(plain: str) -> Iterator[str]:
     if "www." in line or "http" in line:
         line = _ADDRESS.sub(" ", line)
     if any(map(str.isdigit, line)):
-        line = _FORM.sub(_form, line)
+        line = _compiled(_FORM).sub(_form, line)
         for receipt in _RECEIPTS:
             line = receipt.sub(" ", line)
         line = _OPENING.sub(". ", line)
         line = _ANY_DATE.sub(" ", line)
-    line = _NAMED.sub("form", line)
+    if "application " in line or "petition " in line:
+        line = _compiled(_NAMED).sub("form", line)
+    if " -" in line or not line.isascii():
+        line = _DASH.sub(". ", line)
     for sentence in _STOP.split(line):
         if stripped := sentence.strip(" ,"):
             yield stripped
@@ -215,7 +224,7 @@ _SEGMENT = re.compile(
 )
 #: A possibility is not a statement; but "could not" and "cannot" are.
 _POSSIBLE = re.compile(
-    r"\b(?:may|might|would|could(?! not\b)|can(?! not\b)|pueden?|podrian?|podran?)\b"
+    r"\b(?:may|might|would|could(?! not\b)|can(?! not\b)|(?<!no )pueden?|podrian?|podran?)\b"
 )
 #: Where the clause of a possibility may begin: "we denied it because you may not qualify".
 _CLAUSE = re.compile(r"\b(?:and|so|that|because|since|as|y|que|porque|ya que)\b")

@@ -1,0 +1,145 @@
+"""The table of official texts, `statuses.toml`, compiled into rows.
+
+How a row is written stands at the top of that file.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from casebell.events import Status, Tag
+
+#: The row of a text that no row of the table matches.
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """The status and tags of a text."""
+
+    status: Status
+    tags: frozenset[Tag]
+    #: False if the table guessed, or if USCIS's own wording leaves the outcome open.
+    certain: bool
+    #: The table row that decided, for explanations.
+    row: str
+
+    @property
+    def known(self) -> bool:
+        """Whether any row of the table reads this wording."""
+        return self.row != UNKNOWN
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One row of the table, compiled."""
+
+    reading: Reading
+    says: re.Pattern[str]
+    unless: re.Pattern[str] | None
+    #: It replaces the row of an earlier sentence.
+    decisive: bool
+    #: What it replaces beyond that: a "step" against the case, a "deadline".
+    undoes: frozenset[str]
+
+    def matches(self, padded: str) -> bool:
+        """Whether it matches a statement, given with a blank at either end."""
+        return self.says.search(padded) is not None and (
+            self.unless is None or self.unless.search(padded) is None
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """The rows in order; a row of `whole` must match the entire text."""
+
+    whole: tuple[Row, ...]
+    rows: tuple[Row, ...]
+    #: It matches a statement that casts doubt on an approval.
+    doubt: Row
+    #: What rows see as one word, with that word.
+    phrases: tuple[tuple[re.Pattern[str], str], ...]
+
+    def with_phrases_named(self, padded: str) -> str:
+        """A statement as rows see it."""
+        for phrase, name in self.phrases:
+            padded = phrase.sub(name, padded)
+        return padded
+
+    def row_of(self, padded: str) -> Row | None:
+        """The first row that matches a statement."""
+        return next((row for row in self.rows if row.matches(padded)), None)
+
+
+#: A word that neither negates nor starts a relative clause (a replacement for `re.sub`).
+_CARRIES_ON = r"(?!(?:not|no|never|nor|nothing|none|neither|without|which|that|who|whose)\\b)\\w+"
+
+
+def source() -> dict[str, Any]:
+    """`statuses.toml` as it is written."""
+    return tomllib.loads(files("casebell.uscis").joinpath("statuses.toml").read_text("utf-8"))
+
+
+def word_lists(data: dict[str, Any]) -> dict[str, str]:
+    """The patterns that `{name}` stands for."""
+    words: dict[str, str] = {}
+    for name, listed in data["words"].items():
+        words[name] = f"(?:{_expand(listed, words)})"
+    return words
+
+
+@cache
+def table() -> Table:
+    """`statuses.toml`, compiled once."""
+    data = source()
+    words = word_lists(data)
+    compiled = [(_compile(row, words), bool(row.get("whole"))) for row in data["row"]]
+    return Table(
+        whole=tuple(row for row, whole in compiled if whole),
+        rows=tuple(row for row, whole in compiled if not whole),
+        doubt=_compile(data["doubt"], words),
+        phrases=tuple(
+            (pattern([phrase], words), f" {name}") for name, phrase in data["phrases"].items()
+        ),
+    )
+
+
+def _compile(row: dict[str, object], words: dict[str, str]) -> Row:
+    says, unless = _strings(row["says"]), _strings(row.get("unless", []))
+    return Row(
+        reading=Reading(
+            status=Status(str(row.get("status", Status.OTHER))),
+            tags=frozenset(map(Tag, _strings(row.get("tags", [])))),
+            certain=bool(row.get("certain", True)),
+            row=str(row["id"]),
+        ),
+        says=pattern(says, words),
+        unless=pattern(unless, words) if unless else None,
+        decisive=bool(row.get("decisive", False)),
+        undoes=frozenset(_strings(row.get("undoes", []))),
+    )
+
+
+def _strings(value: object) -> list[str]:
+    if not isinstance(value, list):
+        msg = f"statuses.toml: a list is missing: {value!r}"
+        raise TypeError(msg)
+    return [str(item) for item in value]
+
+
+def pattern(alternatives: list[str], words: dict[str, str]) -> re.Pattern[str]:
+    """Whole words of a statement between blanks; a leading blank makes the search twice as fast."""
+    either = "|".join(_expand(text, words) for text in alternatives)
+    return re.compile(f" (?:{either})(?= )")
+
+
+def _expand(pattern: str, words: dict[str, str]) -> str:
+    """`{name}` is a word list; `<3>` is up to three words, none of which turns the sense."""
+    pattern = re.sub(r"\{([a-z_]+)\}", lambda m: words[m[1]], pattern)
+    pattern = pattern.replace("^", "(?<=^ )").replace("$", "(?= $)")
+    # "sent<3> notice" stands between words, "^<3>rejected" before one.
+    pattern = re.sub(r"<([0-9])>(?= )", rf"(?: {_CARRIES_ON}){{0,\1}}", pattern)
+    return re.sub(r"<([0-9])>", rf"(?:{_CARRIES_ON} ){{0,\1}}", pattern)

@@ -1,0 +1,75 @@
+"""The table itself: each row has its own text, and each pattern one that needs it."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from casebell.events import Status
+from casebell.uscis.classify import classify_text
+from casebell.uscis.sentences import plain_text, sentences, statements
+from casebell.uscis.table import pattern, source, table, word_lists
+from uscis import test_intents
+from uscis.corpus import descriptions, rows, tags
+
+TABLE: list[dict[str, Any]] = source()["row"]
+
+
+@pytest.mark.parametrize("row", rows("wordings.tsv"), ids=lambda row: row["text"])
+def test_every_wording_reads_exactly(row: dict[str, str]) -> None:
+    """Status and the whole set of tags are as written down for each."""
+    reading = classify_text(row["text"])
+    assert (reading.status, reading.tags) == (Status(row["status"]), tags(row["tags"]))
+    assert reading.known
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row["id"])
+def test_every_row_of_the_table_decides_its_example(row: dict[str, str]) -> None:
+    """No row is dead: each has a text that no earlier row takes."""
+    assert classify_text(row["example"]).row == row["id"]
+
+
+def test_row_names_are_unique() -> None:
+    """A row's name explains a reading, so it names one row."""
+    names = [row["id"] for row in TABLE]
+    assert sorted(set(names)) == sorted(names)
+
+
+def corpora() -> Iterator[str]:
+    """Every text of the corpora whose reading a test compares."""
+    yield from (row["title"] for name in ("titles", "sample") for row in rows(f"{name}.tsv"))
+    yield from (row["text"] for name in ("misleading", "wordings") for row in rows(f"{name}.tsv"))
+    yield from (text for _, text in itertools.islice(descriptions(), 0, None, 14))
+    for row in rows("real_texts.tsv"):
+        yield from (text for name, text in row.items() if name.startswith(("title_", "descript")))
+    for row in (*rows("adverse.tsv"), *rows("verdicts.tsv")):
+        yield row["sentence"].format(form="Form I-130", formulario="Formulario I-130")
+    for frame, action in (
+        *itertools.product(test_intents.ENGLISH, test_intents.ACTIONS),
+        *itertools.product(test_intents.SPANISH, test_intents.ACCIONES),
+        *itertools.product(test_intents.OTHERS, [""]),
+    ):
+        yield frame.format(action)
+    yield from (row["example"] for row in TABLE)
+
+
+def test_every_pattern_is_needed() -> None:
+    """What no text of the corpora needs is either not tested or not wanted."""
+    decided: dict[str, list[str]] = {}
+    for text in corpora():
+        for statement, _ in itertools.chain.from_iterable(
+            map(statements, sentences(plain_text(text)))
+        ):
+            seen = table().with_phrases_named(f" {statement} ")
+            if row := table().row_of(seen):
+                decided.setdefault(row.reading.row, []).append(seen)
+    words = word_lists(source())
+    idle = [
+        (row["id"], says)
+        for row in TABLE
+        if not row.get("whole")
+        for says in row["says"]
+        if not any(map(pattern([says], words).search, decided[row["id"]]))
+    ]
+    assert idle == []
