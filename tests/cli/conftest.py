@@ -48,6 +48,7 @@ def bare(tmp_path: Path, sink: HttpSink, capsys: pytest.CaptureFixture[str]) -> 
     installation = Installation(tmp_path / "bare", capsys)
     installation.directory.mkdir()
     installation.config.write_text(CONFIG.format(sink=json_url(sink)))
+    installation.config.chmod(0o600)
     return installation
 
 

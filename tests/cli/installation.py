@@ -207,6 +207,7 @@ def fill_installation(directory: Path) -> None:
         (directory / "config.toml").write_text(CONFIG.format(sink=json_url(sink)))
         # With its tables, so that nobody is told of a first start.
         store_in(directory)
+        (directory / "config.toml").chmod(0o600)
         asyncio.run(_fill(directory / "config.toml"))
 
 

@@ -109,6 +109,7 @@ class Server:
         self.config.write_text(
             f'[server]\n{port}{server}\n[storage]\nurl = "{self.storage}"\n{config}'
         )
+        self.config.chmod(0o600)
 
     async def start(self) -> "Server":
         """Start, and return once it serves."""

@@ -17,6 +17,7 @@ def read(tmp_path: Path) -> ReadConfig:
     def write_and_load(text: str, environ: Mapping[str, str] | None = None) -> Settings:
         file = tmp_path / "config.toml"
         file.write_text(text, encoding="utf-8")
+        file.chmod(0o600)
         return load(file, environ=environ or {})
 
     return write_and_load

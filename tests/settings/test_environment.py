@@ -213,3 +213,35 @@ def test_an_env_file_that_is_a_directory(tmp_path: Path, problems: ReadProblems)
     """What is there but cannot be read is an error, not an absence."""
     (tmp_path / ".env").mkdir()
     assert "cannot be read" in problems(MINIMAL)[""].message
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "words"),
+    [
+        ("A=Ab1#9z", "Ab1#9z", ""),
+        ("A='P@5 #9\"z'", 'P@5 #9"z', ""),
+        (r"A='it\'s \n \\'", r"it's \n" + " \\", ""),
+        ('A="two words"', "two words", ""),
+        ("A='x' # why", "x", ""),
+        ("A=pass word", "pass word", ""),
+        ("A=pass #word", "pass", "comment"),
+        ("A=pass # why", "pass", "comment"),
+        ('A="a\\tb"', "a\tb", "backslash"),
+        ('A="a\\\\tb"', r"a\tb", ""),
+        ("A=$B ${B}", "$B ${B}", ""),
+        ("A=1\n\nA=2", "2", "set above already"),
+    ],
+)
+def test_how_a_line_is_read(tmp_path: Path, line: str, value: str, words: str) -> None:
+    """What may be meant otherwise is told with its line and name, never with the value."""
+    env_file = tmp_path / ".env"
+    env_file.write_text(f"B=other\n\n{line}\n")
+    environment = Environment(environ={}, env_file=env_file, data={})
+    assert environment.problems == []
+    assert environment.variables["A"] == value
+    assert len(environment.remarks) == bool(words)
+    for remark in environment.remarks:
+        last = 2 + line.count("\n") + 1
+        assert remark.startswith(f"{env_file}, line {last}: ")
+        assert words in remark
+        assert "pass" not in remark

@@ -73,6 +73,7 @@ def with_examples() -> str:
 def loaded(folder: Path, text: str) -> Settings:
     file = folder / "config.toml"
     file.write_text(text, encoding="utf-8")
+    file.chmod(0o600)
     return load(file, environ=ENVIRON)
 
 

@@ -17,7 +17,7 @@ from casebell.cli.terminal import counted, print_line
 from casebell.clock import SystemClock
 from casebell.errors import CasebellError, ConfigError, ConfigNotFound, NothingStored
 from casebell.runtime import Runtime
-from casebell.settings import Settings, load, load_stored
+from casebell.settings import Settings, exposed, load, load_stored
 
 #: Bytes on the database's disk below which a week of an ordinary firm's traffic might not fit.
 LOW_ROOM = 64 * 1024 * 1024
@@ -64,7 +64,8 @@ def _layers(config: Path | None) -> Iterator[tuple[str, Fault | None]]:
         client = ServiceClient(config)
         yield "configuration", _known_to_server(fault) if _server(client) is None else fault
     else:
-        yield "configuration", None
+        found = next(exposed(settings.path), None)
+        yield "configuration", Fault(what=found.what, then=found.then) if found else None
         yield "channels", _channels(settings)
         client = ServiceClient(config)
     try:

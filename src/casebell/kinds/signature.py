@@ -68,10 +68,11 @@ class SignatureFormat:
     #: What the digest covers, given the time as signed and the body.
     covered: Callable[[bytes, bytes], bytes]
 
-    def sign(self, body: bytes, *, secret: str, at: int) -> str:
+    def sign(self, body: bytes, *, secret: str | bytes, at: int) -> str:
         """The header's value for a body signed `at` seconds since 1970."""
         time = b"%d" % at
-        digest = hmac.digest(secret.encode(), self.covered(time, body), "sha256")
+        key = secret.encode() if isinstance(secret, str) else secret
+        digest = hmac.digest(key, self.covered(time, body), "sha256")
         return self.write(Signature(time=time, digests=(digest,)))
 
 

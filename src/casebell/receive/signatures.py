@@ -314,9 +314,9 @@ def _header_name(name: str) -> bytes:
 def secrets_for(source: SourceSettings, method: str) -> tuple[tuple[str, bytes], ...]:
     """Label and bytes of the secrets for `method`, without empty ones."""
     return tuple(
-        (secret.label, value.encode())
+        (secret.label, key)
         for secret in source.secrets
-        if secret.use in (None, method) and (value := secret.value.get_secret_value())
+        if secret.use in (None, method) and (key := secret.bytes_for(method))
     )
 
 

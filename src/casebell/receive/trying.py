@@ -102,15 +102,15 @@ def find_other_secret(
         if signature is not None:
             signed = KINDS[source.kind].signature.covered(signature.time, body)
         for secret in other.secrets:
-            value = secret.value.get_secret_value().encode()
-            if not value:
+            text, value = secret.bytes_for("shared-secret"), secret.bytes_for("hmac")
+            if not (text and value):
                 continue
             by_signature = (
                 signature is not None
                 and signed is not None
                 and hmac.digest(value, signed, "sha256") in signature.digests
             )
-            by_digest = digest is not None and keyed_digest(value, key=key) == digest
+            by_digest = digest is not None and keyed_digest(text, key=key) == digest
             if not (by_signature or by_digest):
                 continue
             if name != source.name:

@@ -74,7 +74,7 @@ def headers_for(
         "Idempotency-Key": idempotency_key or str(uuid.uuid4()),
     }
     for method in source.auth:
-        value = _own_secret(source, method) if secret is None else secret
+        value = _own_secret(source, method) if secret is None else secret.encode()
         if value is None:
             continue
         if method == "hmac":
@@ -82,11 +82,10 @@ def headers_for(
             signature = form.sign(signed, secret=value, at=at)
             headers[source.signature_header or form.header] = signature
         elif source.secret_header:
-            headers[source.secret_header] = f"{source.prefix}{value}"
+            headers[source.secret_header] = f"{source.prefix}{value.decode()}"
     return headers
 
 
-def _own_secret(source: SourceSettings, method: Method) -> str | None:
-    fitting = (one.value for one in source.secrets if one.use in (None, method))
-    first = next(fitting, None)
-    return None if first is None else first.get_secret_value()
+def _own_secret(source: SourceSettings, method: Method) -> bytes | None:
+    fitting = (one.bytes_for(method) for one in source.secrets if one.use in (None, method))
+    return next(fitting, None)

@@ -4,6 +4,7 @@
 environment.
 """
 
+from casebell.settings.exposure import exposed
 from casebell.settings.load import fingerprint, load, load_rest, load_stored
 from casebell.settings.models import (
     Alerts,
@@ -35,6 +36,7 @@ __all__ = [
     "When",
     "Wording",
     "Wordings",
+    "exposed",
     "fingerprint",
     "load",
     "load_rest",

@@ -8,14 +8,19 @@ from collections.abc import Collection, Iterator
 
 import msgspec
 
-from casebell.settings import expressions, time_zones, wordings
+from casebell.settings import expressions, source_secrets, time_zones, wordings
 from casebell.settings.models import ChannelSettings, Document, Rule, ServerSettings
 from casebell.settings.places import Finding
 from casebell.settings.sources import SourceSettings
 from casebell.settings.values import nearest
 
-#: Shortest secret that gets no warning, in bytes.
-SAFE_SECRET_BYTES = 16
+#: Headers that HTTP itself or a proxy writes: they carry nobody's secret.
+NOT_FOR_SECRETS = frozenset(
+    {"host", "content-length", "content-type", "content-encoding", "transfer-encoding",
+     "connection", "keep-alive", "expect", "upgrade", "te", "trailer", "date", "via", "forwarded",
+     "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "proxy-authorization",
+     "proxy-connection"}
+)  # fmt: skip
 
 
 class Names(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +64,7 @@ def _source(source: SourceSettings) -> Iterator[Finding]:
     if source.max_age < source.tolerance:
         yield Finding(loc=(*loc, "max_age"), message="This is shorter than `tolerance`.")
     yield from _headers(source)
-    yield from _secrets(source)
+    yield from source_secrets.findings(source)
     yield from _volatile(source)
 
 
@@ -79,6 +84,13 @@ def _headers(source: SourceSettings) -> Iterator[Finding]:
             message="The header that carries the shared secret must be named.",
             hint="The provider's onboarding pack says which; there is no usual one.",
         )
+    for key in ("header", "signature_header", "secret_header"):
+        if str(getattr(source, key)).lower() in NOT_FOR_SECRETS and key in given:
+            yield Finding(
+                loc=(*loc, key),
+                message="This header can carry neither a signature nor a secret.",
+                hint="HTTP or a proxy writes it. The provider's onboarding pack names the header.",
+            )
     unused = {"hmac": "signature_header", "shared-secret": "secret_header"}
     for method, key in unused.items():
         if method not in source.auth and key in given:
@@ -102,39 +114,6 @@ def _volatile(source: SourceSettings) -> Iterator[Finding]:
                 message="This holds what the source says of a case: a change of it would be muted.",
                 hint="Name only fields that say nothing of a case, such as a counter of attempts.",
             )
-
-
-def _secrets(source: SourceSettings) -> Iterator[Finding]:
-    loc = ("sources", source.name, "secrets")
-    served = {secret.use for secret in source.secrets}
-    bare = [method for method in dict.fromkeys(source.auth) if not served & {None, method}]
-    if bare:
-        yield Finding(
-            loc=loc,
-            message=f"There is no secret for {' and '.join(bare)}: anyone could forge a delivery.",
-            hint='Write secrets = ["${VARIABLE}"] and keep the value in `.env`.',
-        )
-    labels: set[str] = set()
-    for place, secret in enumerate(source.secrets):
-        if len(secret.value.get_secret_value().encode()) < source.min_secret_bytes:
-            yield Finding(
-                loc=(*loc, place, "value"),
-                message=f"This secret is shorter than {source.min_secret_bytes} bytes.",
-                hint="Ask for a longer one; `min_secret_bytes` lowers the limit for this source.",
-            )
-        if secret.use is not None and secret.use not in source.auth:
-            yield Finding(
-                loc=(*loc, place, "use"),
-                message=f"This source does not use {secret.use}.",
-                hint=f"Known: {', '.join(source.auth)}.",
-            )
-        if secret.label in labels:
-            yield Finding(
-                loc=(*loc, place, "label"),
-                message="Another secret of this source has the same label.",
-                hint="Labels tell which secret a delivery used.",
-            )
-        labels.add(secret.label)
 
 
 def _channel(channel: ChannelSettings, document: Document, names: Names) -> Iterator[Finding]:
@@ -243,12 +222,7 @@ def warnings(document: Document) -> Iterator[str]:
             f"server.timezone = {document.server.timezone!r} never has summer time. Where people "
             f"have it, write {meant!r}."
         )
-    for source in document.sources.values():
-        if source.min_secret_bytes < SAFE_SECRET_BYTES:
-            yield (
-                f"sources.{source.name}.min_secret_bytes is below {SAFE_SECRET_BYTES}: short "
-                "secrets can be guessed."
-            )
+    yield from source_secrets.remarks(document.sources.values())
     yield from wordings.remarks(document.wordings)
     for rule in document.rules:
         for notice in dict.fromkeys(_read_otherwise(rule)):

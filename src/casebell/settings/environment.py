@@ -2,13 +2,14 @@
 
 import json
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from dotenv.parser import parse_stream
+from dotenv.parser import Binding, parse_stream
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -24,6 +25,9 @@ from casebell.settings.values import nearest
 PREFIX = "CASEBELL_"
 SEPARATOR = "__"
 ENVIRONMENT = "environment"
+
+#: An escape of double quotes in `.env` for a character that no password has.
+_ESCAPED = re.compile(r"(?<!\\)(?:\\\\)*\\[abfnrtv]")
 
 #: Lists and tables are given as JSON.
 JSON_HINT = """Write JSON: '["first", "second"]' or '{"key": "value"}'."""
@@ -96,7 +100,9 @@ class Environment(EnvSettingsSource):
     def __init__(self, *, environ: Mapping[str, str], env_file: Path, data: dict[str, Any]) -> None:
         super().__init__(Merged)
         self._env_file = env_file
-        from_file, self.problems = _read(env_file)
+        #: Sentences on lines of `.env` that may be read otherwise than they are meant.
+        self.remarks: list[str] = []
+        from_file, self.problems = _read(env_file, self.remarks)
         self._from_file = from_file.keys() - environ.keys()
         self.variables: Mapping[str, str] = {**from_file, **environ}
         self._variable_at: dict[Loc, str] = {}
@@ -180,7 +186,7 @@ def _as_variable(key: str) -> str:
     return key.replace("-", "_").upper()
 
 
-def _read(env_file: Path) -> tuple[dict[str, str], list[Problem]]:
+def _read(env_file: Path, remarks: list[str]) -> tuple[dict[str, str], list[Problem]]:
     try:
         text = env_file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -202,6 +208,32 @@ def _read(env_file: Path) -> tuple[dict[str, str], list[Problem]]:
                     )
                 )
             elif line.key is not None and line.value is not None:
+                number = line.original.line + line.original.string.count("\n", 0, _start_of(line))
+                where = f"{env_file}, line {number}"
+                remarks += [f"{where}: {doubt}" for doubt in _doubts(line)]
+                if line.key in values:
+                    remarks.append(f"{where}: {line.key} is set above already; this one counts.")
                 values[line.key] = line.value
         return values, problems
     return {}, [Problem(key="", message=message, where=str(env_file))]
+
+
+def _start_of(line: Binding) -> int:
+    """Where the line itself begins, after blank lines that came before it."""
+    text = line.original.string
+    return len(text) - len(text.lstrip())
+
+
+def _doubts(line: Binding) -> Iterator[str]:
+    """How a value is read, where it may be meant otherwise."""
+    written = line.original.string.partition("=")[2].strip()
+    if written[:1] not in ("'", '"') and written != line.value:
+        yield (
+            f"what follows the ` #` is a comment, and no part of {line.key}. Put single quotes "
+            "around a value that holds one."
+        )
+    if written[:1] == '"' and _ESCAPED.search(written):
+        yield (
+            f"a backslash in double quotes makes another character of the letter after it in "
+            f"{line.key}. Single quotes leave both as they are."
+        )

@@ -10,6 +10,7 @@ from casebell.config_file import find, parsed, read_file
 from casebell.errors import ConfigError, Problem
 from casebell.settings import checks
 from casebell.settings.environment import Environment, Merged
+from casebell.settings.exposure import exposed
 from casebell.settings.interpolation import Interpolation
 from casebell.settings.models import Document, ServerSettings, Settings
 from casebell.settings.places import Finding, in_order, spelled
@@ -108,7 +109,7 @@ def _look(
         path=file,
         base_dir=file.parent,
         sha256=hashlib.sha256(content).hexdigest(),
-        warnings=tuple(checks.warnings(document)),
+        warnings=(*checks.warnings(document), *environment.remarks, *map(str, exposed(file))),
     )
     return settings, problems
 

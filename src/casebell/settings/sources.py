@@ -1,5 +1,8 @@
 """The models of sources: authentication and field maps."""
 
+import base64
+import binascii
+import contextlib
 import dataclasses
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -21,11 +24,27 @@ from casebell.settings.values import (
 )
 
 DAY = 86_400.0
+#: What Svix and Standard Webhooks write before the base64 of a secret.
+SIGNING_PREFIX = "whsec_"
 #: Counters of attempts and times of sending, as senders of webhooks name them.
 VOLATILE = (
     *("sent_at", "sentAt", "delivered_at", "deliveredAt", "last_checked_at", "lastCheckedAt"),
     *("attempt", "attempts", "attempt_number", "attemptNumber", "retry_count", "retryCount"),
 )
+
+
+def decoded(text: str) -> bytes:
+    """The bytes of base64, of either alphabet, with or without padding, `v1,` and `whsec_`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    bare = text.strip().removeprefix("v1,").removeprefix(SIGNING_PREFIX)
+    plain = bare.rstrip("=").translate(str.maketrans("-_", "+/"))
+    try:
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    except binascii.Error:
+        raise ValueError("This is no base64.") from None
 
 
 class SourceSecret(Part):
@@ -36,6 +55,26 @@ class SourceSecret(Part):
     value: SecretStr
     #: The only method that it is for; None: for every method of the source.
     use: Method | None = None
+    #: How `value` stands for the key that signs; None is "text", and `check` may ask.
+    encoding: Literal["text", "base64"] | None = None
+
+    @property
+    def signing_key(self) -> bytes:
+        """The key of signatures.
+
+        Raises:
+            ValueError: it is no base64, which `checks` finds.
+        """
+        text = self.value.get_secret_value()
+        return decoded(text) if self.encoding == "base64" else text.encode()
+
+    def bytes_for(self, method: str) -> bytes:
+        """The key of signatures, or the text that a header carries; none for what is no base64."""
+        if method == "hmac":
+            with contextlib.suppress(ValueError):
+                return self.signing_key
+            return b""
+        return self.value.get_secret_value().encode()
 
 
 #: The field names of both providers' documentation.
