@@ -97,8 +97,25 @@ def test_no_word_or_type_beside_it_makes_good_news_of_it(row: dict[str, str]) ->
     sentence=st.sampled_from([row["sentence"] for row in ADVERSE if row["kind"] != "intended"]),
     before=st.lists(st.sampled_from(FRIENDLY), max_size=3),
     after=st.lists(st.sampled_from(FRIENDLY), max_size=3),
-    mark=st.sampled_from([". ", ".\n", "\n", " - ", "; ", ", ", " and ", ", but ", " However, "]),
-    reason=st.sampled_from(["", "because ", "which means that ", "after "]),
+    mark=st.sampled_from(
+        [
+            ". ",
+            ".\n",
+            "\n",
+            " - ",
+            " \u2014 ",
+            " | ",
+            "; ",
+            ", ",
+            ": ",
+            " and ",
+            ", but ",
+            " However, ",
+        ]
+    ),
+    reason=st.sampled_from(
+        ["", "because ", "which means that ", "after ", "We inform you that ", "Please note that "]
+    ),
 )
 def test_no_mixture_with_good_news_reads_as_approved(
     sentence: str, before: list[str], after: list[str], mark: str, reason: str

@@ -75,8 +75,11 @@ def text_key(text: str) -> str:
 
 #: "Case status: Case Was Approved."
 _LABEL = re.compile(
-    r"^[\W_]*(?:\w+ ){0,3}(?:status|estatus|estado)"
-    r"(?:(?: (?!termination)\w+){0,3} ?[:=]| ?[\u2013\u2014-]+ )[\W_]*(?=\w)"
+    r"^[\W_]*(?:(?:the|your|my|our|current|latest|new|last|official|full|raw|case|petition|uscis"
+    r"|application|immigration|receipt|text|el|su|mi|del?|caso|nuevo|actual) ){0,4}"
+    r"(?:status|estatus|estado)"
+    r"(?:(?: (?:is|now|as|of|for|the|your|my|case|update|title|text|uscis|online|del?|su|mi|caso"
+    r"|actual|es)){0,4} ?[:=]| ?[\u2013\u2014-]+ )[\W_]*(?=\w)"
 )
 _ADDRESS = re.compile(r"(?:https?://|www\.)[^\s,;]+")
 _RECEIPTS = tuple(
@@ -215,7 +218,8 @@ _ASIDE = re.compile(
 )
 #: "We are pleased to inform you that your application was approved."
 _LEAD_IN = re.compile(
-    r"^(?:(?!(?:not|no|never|cannot|unable|nor)\b)\w+ ){0,6}(?:inform|informed|informamos|notify"
+    r"^(?:(?!(?:not?|never|cannot|unable|nor|(?:den|rev|rej|rech|term|resc|dism|desest)\w+)\b)"
+    r"\w+ ){0,6}(?:inform|informed|informamos|notify"
     r"|notified|notificamos|advise|advised|tell|note|aware|determined)(?: you)? (?:that|que) "
 )
 _SEGMENT = re.compile(
