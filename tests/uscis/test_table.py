@@ -56,20 +56,23 @@ def corpora() -> Iterator[str]:
 
 def test_every_pattern_is_needed() -> None:
     """What no text of the corpora needs is either not tested or not wanted."""
-    decided: dict[str, list[str]] = {}
-    for text in corpora():
-        for statement, _ in itertools.chain.from_iterable(
-            map(statements, sentences(plain_text(text)))
-        ):
-            seen = table().with_phrases_named(f" {statement} ")
-            if row := table().row_of(seen):
-                decided.setdefault(row.reading.row, []).append(seen)
-    words = word_lists(source())
+    stated = {
+        f" {statement} "
+        for text in corpora()
+        for line in sentences(plain_text(text))
+        for statement, _ in statements(line)
+    }
+    read_by: dict[str, list[str]] = {}
+    for seen in map(table().with_phrases_named, stated):
+        if row := table().row_of(seen):
+            read_by.setdefault(row.reading.row, []).append(seen)
+    data = source()
+    patterns = [(row["id"], one) for row in TABLE if not row.get("whole") for one in row["says"]]
+    patterns += [(name, one) for name, says in data["phrases"].items() for one in says]
+    words = word_lists(data)
     idle = [
-        (row["id"], says)
-        for row in TABLE
-        if not row.get("whole")
-        for says in row["says"]
-        if not any(map(pattern([says], words).search, decided[row["id"]]))
+        (name, one)
+        for name, one in patterns
+        if not any(map(pattern([one], words).search, read_by.get(name, stated)))
     ]
     assert idle == []

@@ -102,7 +102,7 @@ def table() -> Table:
         rows=tuple(row for row, whole in compiled if not whole),
         doubt=_compile(data["doubt"], words),
         phrases=tuple(
-            (pattern([phrase], words), f" {name}") for name, phrase in data["phrases"].items()
+            (pattern(_strings(says), words), f" {name}") for name, says in data["phrases"].items()
         ),
     )
 
