@@ -233,6 +233,11 @@ class StorageUnavailable(Unavailable):
 
     code = "storage_unavailable"
 
+    def __init__(self, message: str = "", *, hint: str = "", passes: bool = False) -> None:
+        """`passes`: it may end without a hand on Casebell, as a full disk does."""
+        self.passes = passes
+        super().__init__(message, hint=hint)
+
 
 class NothingStored(StorageUnavailable):
     """There is no database yet."""

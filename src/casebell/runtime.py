@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import casebell
 from casebell.clock import Clock, SystemClock
+from casebell.errors import StorageUnavailable, StoreLocked
 from casebell.events import AppendOutcome, Micros
 from casebell.notify.alarm import StorageAlarm
 from casebell.notify.clock_watch import follow_journal
@@ -26,7 +27,7 @@ from casebell.service.operations import Operations
 from casebell.service.reading import Reading
 from casebell.settings import Settings
 from casebell.store import journal, leases, ops, queries
-from casebell.store.engine import Begin, Connection, Store
+from casebell.store.engine import Connection, Store
 from casebell.store.event_log import Appended, EventLog
 from casebell.store.liveness import Liveness
 from casebell.store.streaks import Streak
@@ -126,7 +127,17 @@ class Runtime:
             sources=lambda: in_force.settings().sources,
             clock=clock,
         )
-        self.alarm = StorageAlarm(store=store, channels=in_force.channels, clock=clock, log=log)
+        #: What opening the store came to, for the log.
+        self._created: dict[str, object] = {}
+        self._taken_up: dict[str, int] = {}
+        self.alarm = StorageAlarm(
+            store=store,
+            channels=in_force.channels,
+            open_store=self._open_later,
+            recovered=self._recovered,
+            clock=clock,
+            log=log,
+        )
 
     def prepare(self, settings: Settings) -> Wiring:
         """What a new configuration comes to, beside the one in force; raises as `Wiring.of`."""
@@ -146,8 +157,7 @@ class Runtime:
             return False
         async with self.store.read() as connection:
             await journal.latest_sequence(connection)
-        # An empty transaction costs no fsync, and shows whether one could begin.
-        await self.store.transact(journal.latest_sequence)
+        await self.store.probe()
         return True
 
     async def loops_run(self) -> bool:
@@ -183,20 +193,39 @@ class Runtime:
         self.dispatcher.wake()
 
     @asynccontextmanager
-    async def opened(self, *, begin: Begin | None = None) -> AsyncIterator[None]:
+    async def opened(self) -> AsyncIterator[None]:
         """The store open for writing, no loop running: for a command without a server."""
         async with AsyncExitStack() as stack:
-            await self.store.open(begin or self._tell_of_new_store)
             stack.push_async_callback(self.store.close)
             stack.push_async_callback(self._close_channels)
+            await self.store.open(self._tell_of_new_store)
             yield
+
+    async def _open(self) -> None:
+        """Open the store for a server; raises as `Store.open` does."""
+        await self.store.open(self._take_up)
+        # Not in the transaction, which may fail and be tried again.
+        if self._created:
+            self.log.warning("store.created", **self._created)
+        self.log.info("server.took_up", **self._taken_up)
+
+    async def _open_later(self) -> None:
+        try:
+            await self._open()
+        except StoreLocked as error:
+            raise StorageUnavailable(error.message, hint=error.hint) from None
+
+    def _recovered(self) -> None:
+        """Have done what could not be while nothing could be stored."""
+        self._changed()
+        self.router.loop.wake()
 
     async def _tell_of_new_store(self, connection: Connection, is_new: bool) -> None:
         """Tell operations that there was no database: it may be a first start, or a lost file."""
         if not is_new:
             return
         now, place, had_server = self.clock.now(), self.store.place, self.store.had_server
-        self.log.warning("store.created", place=place, had_server=had_server)
+        self._created = {"place": place, "had_server": had_server}
         created = journal.Entry(
             at=now,
             kind="store.created",
@@ -214,11 +243,18 @@ class Runtime:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """The store open and every loop running; what an earlier process left over is taken up."""
+        """Every loop running; once the store is open, what an earlier process left is taken up."""
         # Not while a sender waits for its answer.
         prepare()
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self.opened(begin=self._take_up))
+            stack.push_async_callback(self.store.close)
+            stack.push_async_callback(self._close_channels)
+            try:
+                await self._open()
+            except StorageUnavailable as error:
+                if not error.passes:
+                    raise
+                # Deliveries are answered 503 until `alarm` can open it, which tells operations.
             await stack.enter_async_context(self.liveness)
             await stack.enter_async_context(self.refusals)
             await stack.enter_async_context(self.dispatcher)
@@ -252,4 +288,4 @@ class Runtime:
         left_over = await leases.release(connection, now=now) if alone else 0
         await journal.append(connection, [started])
         backlog = await queries.backlog(connection)
-        self.log.info("server.took_up", interrupted=left_over, **backlog)
+        self._taken_up = {"interrupted": left_over, **backlog}

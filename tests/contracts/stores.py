@@ -100,6 +100,21 @@ def failing_statements(
 
 
 @contextmanager
+def failing_transactions(store: Store) -> Iterator[None]:
+    """No writing transaction can begin."""
+    engine = _engine(store, writer=True)
+
+    def fail(*_: Any) -> None:
+        raise disk_failure()
+
+    event.listen(engine.sync_engine, "begin", fail)
+    try:
+        yield
+    finally:
+        event.remove(engine.sync_engine, "begin", fail)
+
+
+@contextmanager
 def watched_driver(look: Callable[..., None]) -> Iterator[None]:
     """Call `look` with each statement that goes to SQLite's driver directly, past SQLAlchemy."""
     ways = {name: getattr(aiosqlite.Connection, name) for name in _DRIVER_METHODS}

@@ -79,7 +79,7 @@ class SmallDisk:
 def small_disk(directory: Path) -> Iterator[SmallDisk]:
     """Mount one; skips where that is not allowed."""
     directory.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "casebell-test", str(directory)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m,mode=0700", "casebell-test", str(directory)]
     if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("needs the right to mount a tmpfs")
     try:

@@ -106,6 +106,21 @@ async def test_the_database_dies(make_server: MakeServer, postgres: Postgres) ->
         await server.start()
         run.send()
         await acknowledged(run)
+        await run.sent(cancel=True)
+        await postgres.stop()
+        # Nobody sends anything.
+        began = time.monotonic()
+        await until(lambda: told(server, "storage_fails") == 1, "the outage to be told")
+        print(f"told after {time.monotonic() - began:.1f} s")  # noqa: T201 - a figure
+        # A server that starts meanwhile waits for the database.
+        await server.kill()
+        await server.start()
+        assert (await ready(server))[0] == 503
+        await until(lambda: told(server, "storage_fails") == 1, "the outage to be told again")
+        await postgres.start()
+        await server.logged("server.took_up")
+        run.send()
+        await acknowledged(run)
         for _ in range(3):
             # A moment like any other, from kill to kill another one.
             await asyncio.sleep(run.chance.uniform(0.1, 0.5))
@@ -135,7 +150,7 @@ async def test_the_database_dies(make_server: MakeServer, postgres: Postgres) ->
         # The server lives, so nothing is in doubt.
         assert (figures["in_flight"], figures["repeated"]) == (0, 0)
         assert run.received.other == {
-            "Casebell operations: Casebell cannot store deliveries": outages,
+            "Casebell operations: Casebell cannot store deliveries": outages + 1,
             "Casebell operations: Casebell stores deliveries again": outages,
         }
         assert (await ready(server))[0] == 200

@@ -72,7 +72,7 @@ async def whole(run: KillRun) -> dict[str, int]:
 async def test_frozen(make_server: MakeServer, postgres: Postgres) -> None:
     """503 in time while it lasts, operations told once, no restart after, nothing lost or doubled.
 
-    Frozen again, it holds up neither the end of the server nor a start that cannot succeed.
+    Frozen again, it holds up neither the end of the server nor the start of another.
     """
     database = await postgres.database(f"silent_{uuid.uuid4().hex[:8]}")
     async with HttpSink() as first, HttpSink() as second:
@@ -111,9 +111,17 @@ async def test_frozen(make_server: MakeServer, postgres: Postgres) -> None:
             assert await server.stop() == 0
             ended = time.monotonic() - began
             await run.sent()
-            assert await other.ended() == 3
+            await other.start_up()
+            assert await ready(other) == 503
         assert ended < 10
-        assert "the database does not answer" in other.text()
+        (line,) = await other.logged("storage.fails")
+        assert "the database does not answer (PostgreSQL at" in line["reason"]
+        await other.logged("server.took_up")
+
+        async def other_is_ready() -> bool:
+            return await ready(other) == 200
+
+        await until(other_is_ready, "200 from the other's /ready")
         print(f"ended after {ended:.1f} s")  # noqa: T201 - a figure
 
 

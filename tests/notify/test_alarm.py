@@ -1,11 +1,17 @@
 """Operations hear that nothing can be stored, past the storage itself."""
 
+import asyncio
 import json
+import shutil
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
-from casebell.notify.alarm import CHECK_EVERY, NOTIFY_AFTER, StorageAlarm
+from casebell.errors import StorageUnavailable
+from casebell.notify.alarm import CHECK_EVERY, LOOK_EVERY, NOTIFY_AFTER, StorageAlarm
 from casebell.sandbox.http_sink import HttpSink
 from casebell.store.engine import Store
 from casebell.store.schema import journal
@@ -15,7 +21,7 @@ from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.stores import (
     disk_failure,
     failing_statements,
-    is_idle,
+    failing_transactions,
     read_table,
     store_undecided,
 )
@@ -31,11 +37,14 @@ class AlarmHarness:
         self.clock = ManualClock()
         self.recording = RecordingLog()
         self.room = room
+        self.recovered = asyncio.Event()
         self.store = store
         channel = load(f"json://127.0.0.1:{room.port}/ops")
         self.alarm = StorageAlarm(
             store=store,
             channels=lambda: channels_of({"room": channel, **others}, ops=("room", *others)),
+            open_store=store.open,
+            recovered=self.recovered.set,
             clock=self.clock,
             log=self.recording.log,
         )
@@ -48,9 +57,13 @@ class AlarmHarness:
         await self.rests()
 
     async def rests(self) -> None:
-        """Wait until the alarm waits for its next test of the storage, or for a failure."""
-        failed = self.store.failed
-        await until(lambda: self.clock.asleep or is_idle(failed), "the alarm to rest")
+        """Wait until the alarm waits for its next look at the storage, or test of it."""
+
+        def rests() -> bool:
+            heard = self.alarm._began is not None or not self.store.failed.is_set()
+            return heard and bool(self.clock.asleep)
+
+        await until(rests, "the alarm to rest")
 
     def titles(self) -> list[str]:
         """What the room was told."""
@@ -149,3 +162,63 @@ async def test_a_transaction_without_a_word_proves_nothing(
                 pass
             await watch.seconds(1)
         assert watch.titles() == [FAILS]
+
+
+async def test_trouble_without_traffic_is_told(store: Store, watch: AlarmHarness) -> None:
+    """Nobody writes; the alarm itself meets the trouble, and its end."""
+    with failing_transactions(store):
+        await watch.seconds(LOOK_EVERY + NOTIFY_AFTER)
+        assert watch.titles() == [FAILS]
+        assert "disk I/O error" in json.loads(watch.room.requests[0].body)["message"]
+        assert not watch.recovered.is_set()
+    await watch.seconds(2)
+    assert watch.titles() == [FAILS, WORKS]
+    assert watch.recovered.is_set()
+
+
+async def test_a_disk_without_room_is_told_before_a_delivery_fails(
+    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not over while there is room for a journal entry and for no delivery."""
+    async with HttpSink() as room:
+        watch = AlarmHarness(sqlite_store, room)
+        with monkeypatch.context() as patch:
+            patch.setattr("casebell.store.database_file.MIN_ROOM", 1 << 60)
+            async with watch.alarm:
+                await watch.seconds(LOOK_EVERY + NOTIFY_AFTER)
+                await room.received(1)
+                assert "KiB of its disk are free" in json.loads(room.requests[0].body)["message"]
+                await store_undecided(sqlite_store, case_event("evt_2"))
+                await watch.seconds(2)
+                assert (await watch.alarm.state())["failing"]
+                patch.undo()
+                await watch.seconds(2)
+                assert not (await watch.alarm.state())["failing"]
+        assert watch.titles() == [FAILS, WORKS]
+
+
+async def test_a_store_that_could_not_be_opened_is_opened_later(
+    sqlite_path: Path, migrated_sqlite: Path
+) -> None:
+    """Operations hear why; once it can be, it is open, and they hear that, too."""
+    shutil.copyfile(migrated_sqlite, sqlite_path)
+    store = Store(f"sqlite:///{sqlite_path}")
+    with closing(sqlite3.connect(sqlite_path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageUnavailable, match="database is locked") as caught:
+            await store.open()
+        assert caught.value.passes
+        async with HttpSink() as room:
+            watch = AlarmHarness(store, room)
+            watch.alarm._seen_failures = 0
+            async with watch.alarm:
+                with pytest.raises(StorageUnavailable, match="database is locked"):
+                    await store_undecided(store, case_event("evt_1"))
+                await until(lambda: watch.alarm.failing, "the alarm")
+                other.execute("ROLLBACK")
+                await watch.seconds(2)
+                assert store.is_open
+                assert not watch.alarm.failing
+            await store_undecided(store, case_event("evt_1"))
+            await store.close()

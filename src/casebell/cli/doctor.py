@@ -5,7 +5,7 @@ It only looks: it makes no file of ours and takes no lock that could keep a serv
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
@@ -75,7 +75,8 @@ def _layers(config: Path | None) -> Iterator[tuple[str, Fault | None]]:
         return
     except CasebellError as error:
         then = error.hint or "see that storage.url is right and may be read by this user"
-        yield "storage", Fault(what=error.message.rstrip("."), then=then, code=3)
+        unread = Fault(what=error.message.rstrip("."), then=then, code=3)
+        yield "storage", replace(_storage(client, settings) or unread, code=3)
         return
     yield "storage", _storage(client, settings)
     server = _server(client)

@@ -80,6 +80,8 @@ class StatusPages:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._results: dict[str, str] = {}
+        #: The store's count of failures when they were made: one that came later is no "ok".
+        self._failures = store.failures
         self._checked_at = -math.inf
 
     async def health(self, _request: Request) -> Response:
@@ -158,9 +160,15 @@ class StatusPages:
             metrics.last_delivery.labels(source).set(last / SECOND)
 
     async def checks(self) -> Mapping[str, str]:
-        """The result of each check, at most a second old: "ok", "failing", or its word."""
+        """The result of each check: "ok", "failing", or its word.
+
+        At most a second old, and made after the last failure of the storage.
+        """
         async with self._lock:
-            if self._clock.monotonic() - self._checked_at >= CHECKS_CACHED:
+            failures = self._store.failures
+            old = self._clock.monotonic() - self._checked_at >= CHECKS_CACHED
+            if old or failures != self._failures:
+                self._failures = failures
                 self._results = {name: await _run(check) for name, check in self._checks.items()}
                 self._checked_at = self._clock.monotonic()
             return self._results

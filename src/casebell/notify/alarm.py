@@ -1,11 +1,13 @@
 """Tells operations that nothing can be stored: over the channels directly, without the outbox.
 
 One message is sent when the failure has lasted five seconds, one when it is over. Storing a journal
-entry tests whether it is over; the entry is also the record of the failure.
+entry tests whether it is over; the entry is also the record of the failure. While nobody writes,
+the alarm itself looks whether a delivery could be stored: none need be the first to fail.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 
 from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
@@ -17,6 +19,8 @@ from casebell.store import journal
 from casebell.store.engine import Store
 from casebell.telemetry import Log
 
+#: Seconds between two looks at a storage to which nobody writes.
+LOOK_EVERY = 2.0
 #: Seconds between two tests of a storage that failed.
 CHECK_EVERY = 1.0
 #: Seconds that a failure must last before operations are told: a lock may be held for a moment.
@@ -28,6 +32,8 @@ class StorageAlarm(Loop):
 
     Args:
         channels: returns the channels in force.
+        open_store: opens the store where it could not be opened at the start.
+        recovered: called when it can be written again.
     """
 
     def __init__(
@@ -35,12 +41,23 @@ class StorageAlarm(Loop):
         *,
         store: Store,
         channels: Callable[[], Channels],
+        open_store: Callable[[], Awaitable[object]],
+        recovered: Callable[[], None],
         clock: Clock,
         log: Log,
     ) -> None:
         super().__init__(
-            self._watch, name="storage-alarm", wakeup=store.failed, clock=clock, log=log
+            self._watch,
+            name="storage-alarm",
+            every=LOOK_EVERY,
+            wakeup=store.failed,
+            clock=clock,
+            log=log,
         )
+        self._open_store = open_store
+        self._recovered = recovered
+        #: The store's count of commits at the last look.
+        self._seen_commits = store.commits
         self._store = store
         self._channels = channels
         #: The store's count of failures when writing last worked.
@@ -74,6 +91,8 @@ class StorageAlarm(Loop):
     async def _watch(self) -> None:
         """Test the storage until it works again."""
         if not self.failing:
+            await self._look()
+        if not self.failing:
             return
         self._began = self._clock.monotonic()
         self._log.error("storage.fails", reason=self._store.fault.message)
@@ -90,9 +109,17 @@ class StorageAlarm(Loop):
                 )
         self._seen_failures, self._began = self._store.failures, None
         self._log.info("storage.works", seconds=lasted)
+        self._recovered()
         if self._ops_notified:
             self._ops_notified = False
             await self._notify_ops(StorageWorks(seconds=lasted))
+
+    async def _look(self) -> None:
+        """See that it could be written, unless it was since the last look."""
+        if self._store.commits == self._seen_commits:
+            with suppress(StorageUnavailable):
+                await self._store.probe()
+        self._seen_commits = self._store.commits
 
     async def _works(self, lasted: int) -> bool:
         """Whether a journal entry can be stored.
@@ -107,6 +134,10 @@ class StorageAlarm(Loop):
                 subject="server",
                 data={"seconds": lasted},
             )
+            if not self._store.is_open:
+                await self._open_store()
+            # With room for more than the entry: `/ready` would be 200 in between.
+            self._store.see_room()
             await self._store.transact(journal.append, entries=[entry])
         except StorageUnavailable:
             return False

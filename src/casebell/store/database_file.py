@@ -17,13 +17,15 @@ from casebell.files import NotOrdinary, open_ordinary, reason_of
 from casebell.store.integrity import APPLICATION_ID, OURS, opened
 from casebell.store.lock import lock, lock_path, take_lock
 from casebell.store.new_file import new_file
-from casebell.store.translation import DatabaseDamaged, sqlite_errors
+from casebell.store.translation import DatabaseDamaged, sqlite_errors, system_passes
 
 #: How SQLite's files begin, and where their header has the number of the program that made them
 #: (its file format, section 1.3).
 _MAGIC = b"SQLite format 3\0"
 _APPLICATION_ID = slice(68, 72)
 _HEADER_BYTES = 100
+#: Bytes on the disk below which no delivery might be stored: a large body, its entries and indexes.
+MIN_ROOM = 1024 * 1024
 #: Device and inode.
 _Identity: TypeAlias = tuple[int, int]
 
@@ -96,6 +98,26 @@ class DatabaseFile:
         for suffix in self._beside:
             self._see_side_file(suffix)
 
+    def see_room(self) -> None:
+        """See that its disk has room for a delivery and may be written.
+
+        Raises:
+            StorageUnavailable: it has none.
+        """
+        disk = os.statvfs(self._path.parent)
+        free = (disk.f_bavail if os.geteuid() else disk.f_bfree) * disk.f_frsize
+        if disk.f_flag & os.ST_RDONLY:
+            reason = "its disk may only be read"
+        elif free < MIN_ROOM:
+            reason = f"only {free // 1024:,} KiB of its disk are free"
+        else:
+            return
+        raise StorageUnavailable(
+            f"The storage failed: {reason} ({self._path}).",
+            hint=f"Make room on its disk: `df -h {self._path.parent}`.",
+            passes=True,
+        )
+
     def _see_side_file(self, suffix: str) -> None:
         known = self._side.get(suffix)
         try:
@@ -139,7 +161,8 @@ class DatabaseFile:
             ):
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         except Refusal as error:
-            raise StorageUnavailable(error.message, hint=error.hint) from None
+            # What could not be written on a full disk can be once there is room.
+            raise StorageUnavailable(error.message, hint=error.hint, passes=True) from None
 
     def _open(self) -> int:
         try:
@@ -154,6 +177,7 @@ class DatabaseFile:
             raise StorageUnavailable(
                 f"The database file {self._path} cannot be used: {reason_of(error, self._path)}.",
                 hint=hint,
+                passes=system_passes(error),
             ) from None
 
     def _lock_itself(self, descriptor: int) -> None:
@@ -190,6 +214,7 @@ class DatabaseFile:
                 raise StorageUnavailable(
                     f"The database file {path} cannot be written: {reason_of(error, path)}.",
                     hint=f"Make {path} writable for the user who runs the server.",
+                    passes=system_passes(error),
                 ) from None
 
 

@@ -61,8 +61,12 @@ class Store:
         self._file = DatabaseFile(self.path) if self.path is not None else None
         self._writer: AsyncEngine | None = None
         self._reader: AsyncEngine | None = None
-        self._group = GroupCommit(self._transaction)
+        self._group = GroupCommit(self._shared)
         self._breaker = CircuitBreaker(probe=self._probe, failed=self._silent)
+        #: Whether its tables are there and what `begin` wrote: only then may others use it.
+        self.is_open = False
+        #: Writes that succeeded, ever.
+        self.commits = 0
         #: Writing transactions that failed, ever.
         self.failures = 0
         #: Why the last one of them did.
@@ -82,9 +86,9 @@ class Store:
             DatabaseDamaged: the SQLite file is damaged.
             StorageUnavailable: the database cannot be reached, read or written.
         """
-        if self._file is not None:
-            self._file.take()
         try:
+            if self._file is not None:
+                self._file.take()
             self._writer = self._engine(pool_size=1, read_only=False)
             self._reader = self._engine(pool_size=4, read_only=True)
             if self.path is not None:
@@ -95,9 +99,12 @@ class Store:
                     await connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
                 if begin is not None:
                     await begin(connection, is_new)
-        except BaseException:
+        except BaseException as error:
             await self.close()
+            if isinstance(error, StorageUnavailable):
+                self._count(error)
             raise
+        self.is_open = True
         return self
 
     async def open_for_reading(self) -> Self:
@@ -109,7 +116,7 @@ class Store:
         """
         if self.path is not None and not self.path.exists():
             raise NothingStored
-        self._reader = self._engine(pool_size=1, read_only=True)
+        self._reader, self.is_open = self._engine(pool_size=1, read_only=True), True
         try:
             async with self.read() as connection:
                 if self.path is not None:
@@ -134,6 +141,7 @@ class Store:
         """Close every connection and release the lock."""
         await self._breaker.close()
         await self._group.close()
+        self.is_open = False
         for engine in (self._reader, self._writer):
             if engine is not None:
                 await engine.dispose()
@@ -168,13 +176,26 @@ class Store:
             Exception: the write's own error; nothing of it is stored.
         """
         with self._counted(), translated(self._where):
-            return await self._group.write(lambda connection: write(connection, *args, **kwargs))
+            result = await self._group.write(lambda connection: write(connection, *args, **kwargs))
+        self.commits += 1
+        return result
+
+    async def probe(self) -> None:
+        """See that a delivery sent now would be stored, as far as that costs no wait for the disk.
+
+        Raises:
+            StorageUnavailable: it would not.
+        """
+        with self._counted():
+            self.see_room()
+        # Shows whether a transaction can begin, and what `transact` sees of the file.
+        await self.transact(_nothing)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A reading connection with one consistent snapshot of the data."""
-        if self._reader is None:
-            raise StorageUnavailable("The database is not open.")
+        if self._reader is None or not self.is_open:
+            raise self._not_open()
         with translated(self._where):
             async with self._limited(writes=False) as timeout, self._reader.begin() as connection:
                 if self._writer is None:
@@ -199,6 +220,19 @@ class Store:
         finally:
             with suppress(SQLAlchemyError, OSError):
                 await engine.dispose()
+
+    def _shared(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """The writing transaction of whoever waits."""
+        if not self.is_open:
+            raise self._not_open()
+        return self._transaction()
+
+    def _not_open(self) -> StorageUnavailable:
+        """Why it is not: because it could not be opened yet, or because nobody did."""
+        fault = self.fault
+        if not self.failures:
+            return StorageUnavailable("The database is not open.")
+        return StorageUnavailable(fault.message, hint=fault.hint, passes=fault.passes)
 
     @asynccontextmanager
     async def _transaction(self, *, takes_long: bool = False) -> AsyncIterator[AsyncConnection]:
@@ -241,6 +275,15 @@ class Store:
             reason = self._lost_file() or error
             self._count(reason)
             raise reason from None
+
+    def see_room(self) -> None:
+        """See that SQLite's disk has room for a delivery.
+
+        Raises:
+            StorageUnavailable: it has none.
+        """
+        if self._file is not None:
+            self._file.see_room()
 
     def _see_file(self) -> None:
         """See that what was written lies where a start would look for it."""
@@ -290,6 +333,10 @@ class Store:
         if self.path is not None:
             return sqlite_engine(self.path, pool_size=pool_size, read_only=read_only)
         return postgresql_engine(self._url, pool_size=pool_size, read_only=read_only)
+
+
+async def _nothing(_connection: AsyncConnection) -> None:
+    """A write that writes nothing."""
 
 
 async def _begin_sqlite(connection: AsyncConnection, begin: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from casebell.errors import StorageUnavailable, StoreLocked
 from casebell.files import give_to_folders_owner, make_folder, open_ordinary, reason_of
+from casebell.store.translation import system_passes
 
 
 def hold(path: Path) -> int | None:
@@ -59,6 +60,7 @@ def take_lock(path: Path) -> int:
         raise StorageUnavailable(
             f"The folder of the database cannot be made: {reason_of(error, place.parent)}.",
             hint=f"Make {place.parent} a folder in which this user may write.",
+            passes=system_passes(error),
         ) from None
     try:
         descriptor = hold(place)
@@ -67,6 +69,7 @@ def take_lock(path: Path) -> int:
             f"The lock file {place} cannot be used: {reason_of(error, place)}.",
             hint="It and its folder must be writable for the user who runs the server: "
             f"`ls -la {place.parent}`.",
+            passes=system_passes(error),
         ) from None
     if descriptor is None:
         raise StoreLocked(f"Another Casebell server holds {path}.")

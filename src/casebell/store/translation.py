@@ -3,6 +3,7 @@
 The drivers' texts may hold parameters and URLs, so only what is known to hold neither is passed on.
 """
 
+import errno
 import os
 import re
 import shlex
@@ -75,6 +76,7 @@ def translate(error: Exception, where: Where) -> StorageUnavailable | None:
         return StorageUnavailable(
             f"The storage failed: {_safe_reason(cause)} ({where['place']}).",
             hint=_hint(cause, code, where),
+            passes=_passes(cause, code),
         )
     return None
 
@@ -133,6 +135,20 @@ def _errno(error: OSError) -> int:
     return int(found[1]) if found else error.errno or 0
 
 
+def system_passes(error: OSError) -> bool:
+    """Whether what the system says of a file may end by itself."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+
+
+def _passes(error: BaseException, code: int) -> bool:
+    if isinstance(error, socket.gaierror):
+        return error.errno == socket.EAI_AGAIN
+    if isinstance(error, OSError):
+        return True
+    state = str(getattr(error, "sqlstate", ""))
+    return code in _SQLITE_PASSES or state[:2] in _POSTGRESQL_PASSES
+
+
 def _hint(error: BaseException, code: int, where: Where) -> str:
     if "file" in where:
         return _SQLITE_HINTS.get(code, _SQLITE_HINT).format_map(where)
@@ -181,6 +197,11 @@ _SQLITE_HINTS = MappingProxyType(
         sqlite3.SQLITE_IOERR: "The disk is full or faulty: `df -h {folder}`, then `dmesg`.",
     }
 )
+
+#: SQLite's result codes for what may end by itself.
+_SQLITE_PASSES = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR)
+#: The same as classes of PostgreSQL's states: connection, resources, an operator's doing.
+_POSTGRESQL_PASSES = ("08", "53", "57")
 
 #: Class of PostgreSQL's states for a value that it does not take (its manual, appendix A).
 _DATA_EXCEPTION = "22"
