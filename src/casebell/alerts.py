@@ -52,6 +52,10 @@ class FailureReason(StrEnum):
     #: Connected, then cut off: the message may have arrived.
     CONNECTION_LOST = "connection_lost"
     TLS_FAILED = "tls_failed"
+    #: The proxy that leads out wants other credentials: nothing was sent.
+    PROXY_AUTH_FAILED = "proxy_auth_failed"
+    #: It cannot be reached, or did not connect: nothing was sent.
+    PROXY_FAILED = "proxy_failed"
     RATE_LIMITED = "rate_limited"
     SERVER_ERROR = "server_error"
     AUTH_FAILED = "auth_failed"

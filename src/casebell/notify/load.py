@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from casebell.clock import Clock
 from casebell.errors import ConfigError, Problem
+from casebell.notify import outward
 from casebell.notify.apprise_channel import AppriseChannel
 from casebell.notify.channel import Channel, Channels, Policy
 from casebell.notify.escalate import EscalationPolicy
@@ -38,6 +39,7 @@ def load_channels(
             problems += [replace(problem, where=where) for problem in error.problems]
     if problems:
         raise ConfigError(problems)
+    outward.use(settings.outward)
     if running is not None:
         old, channels = running
         kept = {

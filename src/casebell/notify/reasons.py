@@ -15,10 +15,16 @@ from email.utils import parsedate_to_datetime
 from typing import TypeAlias
 
 import requests
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    NameResolutionError,
+    NewConnectionError,
+    ProxyError,
+)
 
 from casebell.alerts import FailureReason, Outcome, SendResult
 from casebell.events import Micros
+from casebell.notify.outward import authorities
 
 #: Seconds; a service that asks for a longer wait is tried after this one.
 MAX_RETRY_AFTER = 3600.0
@@ -64,6 +70,9 @@ _LIMITED: _FailureClass = (Outcome.RATE_LIMITED, FailureReason.RATE_LIMITED)
 _SERVER: _FailureClass = (Outcome.RETRYABLE, FailureReason.SERVER_ERROR)
 #: Retried, since certificates are renewed.
 _TLS: _FailureClass = (Outcome.RETRYABLE, FailureReason.TLS_FAILED)
+#: As a refused login: the channel's fallback may not need the proxy.
+_PROXY_AUTH: _FailureClass = (Outcome.AUTH, FailureReason.PROXY_AUTH_FAILED)
+_PROXY: _FailureClass = (Outcome.RETRYABLE, FailureReason.PROXY_FAILED)
 _REFUSED: _FailureClass = (Outcome.RETRYABLE, FailureReason.CONNECTION_REFUSED)
 _NO_NAME: _FailureClass = (Outcome.RETRYABLE, FailureReason.NAME_NOT_RESOLVED)
 _NO_CONNECTION: _FailureClass = (Outcome.RETRYABLE, FailureReason.CONNECT_TIMEOUT)
@@ -78,6 +87,7 @@ _STATUSES: dict[int, _FailureClass] = {
     401: _AUTH,
     403: _AUTH,
     404: _NOT_FOUND,
+    407: _PROXY_AUTH,
     # The server timed out waiting for the request, so it did not process it.
     408: _NO_ANSWER_BEFORE,
     410: _NOT_FOUND,
@@ -86,6 +96,18 @@ _STATUSES: dict[int, _FailureClass] = {
     # A gateway timed out; the server behind it may have accepted the message.
     504: _NO_ANSWER,
 }
+
+#: By OpenSSL's code, what is wrong with a certificate; other codes are of its authority.
+_CERTIFICATES = {
+    9: "the server's certificate is not valid yet: look at this machine's clock",
+    10: "the server's certificate has expired",
+    62: "the server's certificate is for another name: look at the host in the URL",
+    64: "the server's certificate is for another address: give the host by its name",
+}
+#: How Python tells of an answer to CONNECT.
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})\b")
+#: The function of urllib3 that makes a connection, TLS and the way through a proxy included.
+_CONNECTS = "connect"
 
 #: Slack's words, from the error tables of chat.postMessage and incoming webhooks. Another word
 #: leaves the class to the status.
@@ -194,7 +216,12 @@ def _result(failure_class: _FailureClass, *, detail: str, wait: float | None = N
 
 def _http_result(exchange: HttpExchange, *, service: str, now: Micros) -> SendResult:
     if exchange.error is not None:
-        return _result(_http_error(exchange.error), detail=type(exchange.error).__name__)
+        error = exchange.error
+        if (code := _proxy_code(error)) is not None:
+            detail = f"the proxy answered {code}" if code else "the proxy cannot be reached"
+            return _result(_PROXY_AUTH if code == "407" else _PROXY, detail=detail)
+        detail = _tls_detail(error) or type(error).__name__
+        return _result(_http_error(error), detail=detail)
     status, word = exchange.status or 0, exchange.word if service == "slack" else ""
     # A failure with status 2xx: the service refuses in its body.
     by_status = _STATUSES.get(status, _SERVER if 500 <= status < 600 else _REJECTED)
@@ -218,17 +245,53 @@ def _http_error(error: Exception) -> _FailureClass:
         return _REFUSED
     if has(ConnectTimeoutError):
         return _NO_CONNECTION
+    early = _while_connecting(causes)
     if has(ssl.SSLEOFError, ssl.SSLZeroReturnError):
         # An end of file can also come after the request.
-        return _LOST
+        return _LOST_BEFORE if early else _LOST
     if has(ssl.SSLError):
         return _TLS
     if has(requests.Timeout, TimeoutError):
-        return _NO_ANSWER
+        return _NO_ANSWER_BEFORE if early else _NO_ANSWER
     if has(requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
-        return _LOST
+        return _LOST_BEFORE if early else _LOST
     # The request could not even be made: a malformed address or header.
     return _REJECTED
+
+
+def _proxy_code(error: Exception) -> str | None:
+    """What a proxy answered instead of connecting; "" if it did not; None if it is no proxy's."""
+    causes = tuple(_causes(error))
+    if not any(isinstance(cause, ProxyError | requests.exceptions.ProxyError) for cause in causes):
+        return None
+    answers = (_TUNNEL.match(str(cause)) for cause in causes if isinstance(cause, OSError))
+    return next((answer[1] for answer in answers if answer), "")
+
+
+def _while_connecting(causes: Sequence[BaseException]) -> bool:
+    """Whether the connection was not made yet, so that no request can have been sent."""
+    for cause in causes:
+        frame = cause.__traceback__
+        while frame is not None:
+            code = frame.tb_frame.f_code
+            if code.co_name == _CONNECTS and "urllib3" in code.co_filename:
+                return True
+            frame = frame.tb_next
+    return False
+
+
+def _tls_detail(error: BaseException) -> str:
+    """What is wrong with a certificate, and the cure; "" for another error."""
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            words = _CERTIFICATES.get(cause.verify_code)
+            if words is None:
+                return (
+                    f"the certificate is not from {authorities()}: name the file of your own "
+                    "authority in SSL_CERT_FILE"
+                )
+            return words
+    return ""
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -248,7 +311,8 @@ def _mail_result(failure: SmtpFailure) -> SendResult:
     error, step = failure.error, MAIL_STEPS[failure.step]
     code, reply = _mail_reply(error)
     if code is None:
-        return _result(_mail_error(failure), detail=f"{type(error).__name__} while {step}")
+        words = _tls_detail(error) or type(error).__name__
+        return _result(_mail_error(failure), detail=f"{words} while {step}")
     enhanced = _ENHANCED_CODE.match(reply.lstrip())
     fine_code = enhanced.group().decode() if enhanced else ""
     note = _MAIL_NOTES.get(fine_code, "")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from casebell.config_file import find, parsed, read_file
 from casebell.errors import ConfigError, Problem
-from casebell.settings import checks
+from casebell.settings import checks, outward
 from casebell.settings.environment import Environment, Merged
 from casebell.settings.exposure import exposed
 from casebell.settings.interpolation import Interpolation
@@ -101,7 +101,9 @@ def _look(
     document, findings = validate(data, base_dir=file.parent, known=interpolation.findings)
 
     findings.sort(key=lambda finding: in_order(data, finding.loc))
-    problems = [*environment.problems, *(_problem(one, file, environment) for one in findings)]
+    libraries = outward.outward(environment, base_dir=file.parent)
+    problems = [*environment.problems, *outward.faults(environment, libraries)]
+    problems += [_problem(one, file, environment) for one in findings]
     if document is None:
         return None, problems
     settings = Settings(
@@ -109,7 +111,13 @@ def _look(
         path=file,
         base_dir=file.parent,
         sha256=hashlib.sha256(content).hexdigest(),
-        warnings=(*checks.warnings(document), *environment.remarks, *map(str, exposed(file))),
+        outward=libraries,
+        warnings=(
+            *checks.warnings(document),
+            *environment.remarks,
+            *outward.remarks(environment, libraries),
+            *map(str, exposed(file)),
+        ),
     )
     return settings, problems
 

@@ -299,6 +299,8 @@ class Settings(Document):
     base_dir: Path
     #: SHA-256 of the file's bytes, in lower-case hex.
     sha256: str
+    #: Variables by which the libraries that send find certificates and proxies.
+    outward: dict[str, str] = Field(default_factory=dict[str, str])
     #: Sentences on settings that work, but may be mistakes.
     warnings: tuple[str, ...] = ()
 
