@@ -10,7 +10,8 @@ from typing import Protocol
 from casebell.events import Micros
 
 SECOND: Micros = 1_000_000
-HOUR: Micros = 3_600 * SECOND
+MINUTE: Micros = 60 * SECOND
+HOUR: Micros = 60 * MINUTE
 
 
 class Clock(Protocol):

@@ -146,6 +146,7 @@ class TestWhy:
         told, of_revision = shown["delivered"], revision["delivered"]
         assert told[0] == {
             "at": iso(RECEIVED_AT),
+            "times": 1,
             "outcome": "stored",
             "secret": "2026",
             "address": "203.0.113.7",

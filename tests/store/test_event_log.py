@@ -3,15 +3,18 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
 
 from casebell.alerts import AlertKind, Decided, NewAlert
+from casebell.clock import MINUTE
 from casebell.errors import QueueFull, ShuttingDown, StorageUnavailable
 from casebell.events import AppendOutcome, CaseEvent, Content, Flag, KeyBasis
 from casebell.receive.content import content_of
+from casebell.store import queries
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import (
     MAX_BATCH_DELIVERIES,
@@ -23,7 +26,7 @@ from casebell.store.event_log import (
 )
 from casebell.store.rows import decode_list, event_from_row
 from casebell.store.schema import alerts, cases, changes, conflicts, deliveries, events, journal
-from casebell.store.unit_of_work import UnitOfWork
+from casebell.store.unit_of_work import ITEMISED_REPEATS, UnitOfWork
 from contracts.case_events import RECEIVED_AT, body_of, case_event, json_content
 from contracts.decisions import decide_nothing, make_decision
 from contracts.stores import recorded_transactions, writer_busy
@@ -271,6 +274,7 @@ class TestRepeats:
             "flags": " stale_signature ",
             "body_sha256": again.body_sha256,
             "body": None,
+            "times": 1,
         }
         assert [entry.kind for entry in await rows_of(store, journal)] == [
             "delivery.stored",
@@ -288,6 +292,59 @@ class TestRepeats:
         [row] = await rows_of(store, deliveries)
         assert bytes(row.body) == other
         assert await count(store, events) == 1
+
+    @pytest.mark.parametrize("size", [1, 7, 64])
+    async def test_after_the_first_hundred_they_are_counted(self, store: Store, size: int) -> None:
+        """One row for all of them, an entry a minute, and the number is right all along."""
+        minute = RECEIVED_AT // MINUTE * MINUTE
+        event = case_event(received_at=minute)
+        sent = 1
+        async with EventLog(store=store, content_of=json_content, decide=decide_nothing) as log:
+            await log.append(event)
+            while sent < 400:
+                # Two posts a second.
+                batch = [
+                    case_event(received_at=minute + (sent + i) * 500_000, request_id=f"r{sent + i}")
+                    for i in range(size)
+                ]
+                results = await store.transact(partial(log.append_now, batch=batch))
+                sent += size
+                assert {(one.outcome, one.event_id) for one in results} == {("duplicate", 1)}
+                assert results[-1].counted == (sent > ITEMISED_REPEATS + 1)
+                async with store.read() as connection:
+                    [found] = await queries.find_events(connection, "evt_1")
+                assert found.extra_deliveries == sent - 1
+        rows = await rows_of(store, deliveries)
+        assert [row.times for row in rows] == [*[1] * ITEMISED_REPEATS, sent - 1 - ITEMISED_REPEATS]
+        assert (rows[-1].request_id, rows[-1].at) == (f"r{sent - 1}", minute + (sent - 1) * 500_000)
+        entries = await rows_of(store, journal)
+        # The event, a hundred repeats, the first that is counted, and one in each further minute.
+        assert len(entries) == 1 + ITEMISED_REPEATS + 4
+        numbers = [json.loads(one.data)["repeats"] for one in entries[-4:]]
+        assert numbers == [101, 120, 240, 360]
+
+    async def test_an_event_of_which_thousands_were_kept_before(self, store: Store) -> None:
+        """What an earlier release left stays; what comes now is counted in the last of its rows."""
+        async with EventLog(store=store, content_of=json_content, decide=decide_nothing) as log:
+            await log.append(case_event())
+            await log.append(case_event())
+            async with writing(store) as connection:
+                [row] = (await connection.execute(select(deliveries))).all()
+                copies = [{**row._asdict(), "id": row.id + n} for n in range(1, 500)]
+                await connection.execute(deliveries.insert(), copies)
+            for _ in range(3):
+                assert (await log.append(case_event())).counted
+        assert [one.times for one in await rows_of(store, deliveries)] == [*[1] * 499, 4]
+
+    async def test_conflicts_are_counted_as_well(self, store: Store, log: EventLog) -> None:
+        """The same conflict without end is one row, too; another event is not concerned."""
+        await log.append(case_event())
+        other = case_event(body=body_of("evt_1", status="denied"))
+        batch = [other] * 300
+        results = await store.transact(partial(log.append_now, batch=batch))
+        assert {(one.outcome, one.event_id) for one in results} == {("conflict", 2)}
+        assert await count(store, deliveries) == ITEMISED_REPEATS + 1
+        assert not (await log.append(case_event())).counted
 
     async def test_key_belongs_to_its_source(self, store: Store, log: EventLog) -> None:
         """Two sources may use one key for two events, in one batch or later."""

@@ -9,12 +9,14 @@ import pytest
 from msgspec import structs
 from sqlalchemy import select
 
+from casebell.clock import MINUTE
 from casebell.errors import NotFound, Refusal
 from casebell.events import Flag, HeldReason, HeldState, VerifiedDelivery
 from casebell.store import held
 from casebell.store.engine import Store
 from casebell.store.schema import held as held_table
 from casebell.store.schema import journal
+from casebell.store.unit_of_work import ITEMISED_REPEATS
 from contracts.case_events import RECEIVED_AT
 from contracts.store_contract import verified
 from contracts.writing import writing
@@ -205,3 +207,16 @@ async def test_telling(store: Store) -> None:
     ]
     await hold(store, b"0")
     assert ("parley", "invalid_json", 1) in await unnotified(store)
+
+
+async def test_the_same_body_without_end_is_an_entry_a_minute(store: Store) -> None:
+    """Each repeat counts, and after the first hundred they cannot fill the journal."""
+    minute = RECEIVED_AT // MINUTE * MINUTE
+    for number in range(400):
+        await hold(store, at=minute + number * 500_000)
+    async with store.read() as connection:
+        [row] = await held.list_held(connection, state=None, limit=10)
+        entries = (await connection.execute(select(journal).order_by(journal.c.seq))).all()
+    assert (row.times, row.last_at) == (400, minute + 399 * 500_000)
+    assert len(entries) == ITEMISED_REPEATS + 1 + 3
+    assert [json.loads(one.data)["times"] for one in entries[-3:]] == [121, 241, 361]

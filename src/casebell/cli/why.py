@@ -43,8 +43,9 @@ def _sentences(story: Mapping[str, Any], zone: str) -> Iterator[str]:
     yield f"  Its key is {_BASIS.get(event['key_basis'], _UNKNOWN)}."
     yield "Verified"
     for one in story["delivered"]:
+        more = "" if one["times"] == 1 else f"and {one['times'] - 1:,} times before, "
         yield (
-            f"  {local_time(one['at'], zone)}: {one['outcome']}, authenticated by secret "
+            f"  {local_time(one['at'], zone)}: {more}{one['outcome']}, authenticated by secret "
             f"“{one['secret']}”, from {one['address'] or 'an unknown address'}."
         )
     yield "Understood"

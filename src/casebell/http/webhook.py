@@ -180,6 +180,7 @@ class WebhookEndpoint:
     def _note_taken(self, accepted: Taken, source: str, request_id: str, seconds: float) -> None:
         self._counter(source, accepted.status).inc()
         which: dict[str, Any]
+        left_out: int | None = 0
         if isinstance(accepted, Held):
             which = {"row": accepted.held_id, "reason": accepted.reason.value}
         else:
@@ -188,6 +189,11 @@ class WebhookEndpoint:
                 which["status"] = decided.event.status.value
                 which["decision"] = decided.outcome.value
                 which["change"] = decided.change.id
+            if accepted.counted:
+                # Whoever has a delivery can post it without end.
+                left_out = self._throttle.line(accepted.status)
+        if left_out is None:
+            return
         self._log.info(
             "delivery.received",
             source=source,
@@ -195,6 +201,7 @@ class WebhookEndpoint:
             request_id=request_id,
             ms=round(seconds * 1000, 3),
             **which,
+            **({"left_out": left_out} if left_out else {}),
         )
 
     def _note_failure(

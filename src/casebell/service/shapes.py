@@ -29,7 +29,7 @@ def event(row: Any) -> dict[str, Any]:
         "flags": row.flags.split(),
         "change": row.change_id,
         "decision": _decision_in_short(row),
-        "deliveries": row.extra_deliveries + 1,
+        "deliveries": int(row.extra_deliveries) + 1,
         "body_sha256": row.body_sha256,
     }
 
@@ -52,14 +52,15 @@ def delivered(event: Any, others: Sequence[Any]) -> list[dict[str, Any]]:
     """Every delivery of an event: the first, of which its own row tells, and the others."""
     first = AppendOutcome.CONFLICT if event.revision_of else AppendOutcome.STORED
     return [
-        _delivery(event, at=event.received_at, outcome=first),
-        *(_delivery(row, at=row.at, outcome=row.outcome) for row in others),
+        _delivery(event, at=event.received_at, outcome=first, times=1),
+        *(_delivery(row, at=row.at, outcome=row.outcome, times=row.times) for row in others),
     ]
 
 
-def _delivery(row: Any, *, at: int, outcome: str) -> dict[str, Any]:
+def _delivery(row: Any, *, at: int, outcome: str, times: int) -> dict[str, Any]:
     return {
         "at": iso(at),
+        "times": times,
         "outcome": outcome,
         "secret": row.secret_label,
         "address": row.address,

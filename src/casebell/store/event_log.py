@@ -20,7 +20,7 @@ from casebell.events import AppendOutcome, CaseEvent, Content, Flag, KeyBasis
 from casebell.store.engine import Store, fail
 from casebell.store.rows import StoredEvent
 from casebell.store.statements import Driver
-from casebell.store.unit_of_work import UnitOfWork
+from casebell.store.unit_of_work import Repeat, UnitOfWork
 
 #: Deliveries that may wait for the disk at once; beyond it the answer is 503.
 MAX_WAITING_DELIVERIES = 2_048
@@ -49,6 +49,8 @@ class Appended(NamedTuple):
     event: CaseEvent
     #: The decision, if the event is new and its decision did not fail.
     decided: Decided | None = None
+    #: It has no row of its own: too many of the same event came before.
+    counted: bool = False
 
     @property
     def key(self) -> str:
@@ -214,6 +216,7 @@ async def append_events(
     await unit.load(batch)
     named = _Named(unit, content_of)
     await named.look_up(batch)
+    await unit.count_repeats()
     appended = [_append(unit, event, named) for event in batch]
     decided = {one.id: one for one in decide(unit)}
     await unit.write()
@@ -225,11 +228,12 @@ def _append(unit: UnitOfWork, event: CaseEvent, named: "_Named") -> Appended:
     """Add an event as new, as a repeat of a known one, or as in conflict with it."""
     kept = named.event(event)
     first = unit.known.get((kept.source, kept.key))
+    repeat: Repeat | None = None
     if first is None:
         event_id, outcome = unit.add_event(kept), AppendOutcome.STORED
     elif named.same(kept, first):
         event_id, outcome = first.id, AppendOutcome.DUPLICATE
-        unit.add_delivery(event, of=first, outcome=outcome)
+        repeat = unit.add_delivery(event, of=first, outcome=outcome)
     else:
         outcome = AppendOutcome.CONFLICT
         unit.mark_conflict(first)
@@ -240,9 +244,13 @@ def _append(unit: UnitOfWork, event: CaseEvent, named: "_Named") -> Appended:
             event_id = unit.add_conflict(revision, first=first, fields=fields)
         else:
             event_id = known.id
-            unit.add_delivery(event, of=known, outcome=outcome)
-    unit.journal_delivery(event, event_id=event_id, outcome=outcome)
-    return Appended(outcome=outcome, event_id=event_id, event=event)
+            repeat = unit.add_delivery(event, of=known, outcome=outcome)
+    if repeat is None or not repeat.counted:
+        unit.journal_delivery(event, event_id=event_id, outcome=outcome)
+        return Appended(outcome=outcome, event_id=event_id, event=event)
+    if repeat.noted:
+        unit.journal_delivery(event, event_id=event_id, outcome=outcome, repeats=repeat.number)
+    return Appended(outcome=outcome, event_id=event_id, event=event, counted=True)
 
 
 class _Named:

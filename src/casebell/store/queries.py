@@ -126,8 +126,7 @@ def _event_columns() -> Select[Any]:
     which `deciding_event` founded.
     """
     extra = (
-        select(func.count())
-        .select_from(deliveries)
+        select(func.coalesce(func.sum(deliveries.c.times), 0))
         .where(deliveries.c.event_id == events.c.id)
         .scalar_subquery()
         .label("extra_deliveries")

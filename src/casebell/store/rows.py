@@ -165,6 +165,32 @@ class DeliveryRow(TableRow):
     flags: str
     body_sha256: str
     body: bytes | None
+    times: int = 1
+
+
+class RepeatsRow(TableRow):
+    """The rows of `deliveries` of an event: their number, and the last of them."""
+
+    event_id: int
+    rows: int
+    last: int
+    at: Micros
+    times: int
+
+
+class TallyRow(TableRow):
+    """A row of `deliveries` that is of several, after one more."""
+
+    of_delivery: int
+    at: Micros
+    idempotency_key: str | None
+    address: str
+    secret_label: str
+    request_id: str
+    flags: str
+    body_sha256: str
+    body: bytes | None
+    times: int
 
 
 class ConflictRow(TableRow):

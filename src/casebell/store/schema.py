@@ -94,7 +94,8 @@ events = Table(
     _partial("ix_events_revision_of", "revision_of", where="revision_of IS NOT NULL"),
 )
 
-#: Every authentic POST after the first of its event.
+#: Every authentic POST after the first of its event: the first hundred one by one, then all others
+#: in one row, so that a delivery in a stranger's hands cannot fill the disk.
 deliveries = Table(
     "deliveries",
     metadata,
@@ -111,6 +112,8 @@ deliveries = Table(
     Column("body_sha256", Text, nullable=False),
     # Only where the bytes differ from the event's.
     Column("body", LargeBinary),
+    # How many this row is of; all else is of the latest of them.
+    Column("times", BigInteger, nullable=False, server_default="1"),
 )
 
 #: One row for each conflicting body, with the event whose key it came under.

@@ -58,7 +58,9 @@ class Driver:
         """The driver of a connection, inside its transaction."""
         return cls(backend=connection.dialect.name, connection=await driver_of(connection))
 
-    async def fetch(self, query: "Query[R]", *, among: Iterable[str] | None = None) -> list[R]:
+    async def fetch(
+        self, query: "Query[R]", *, among: Iterable[str] | Iterable[int] | None = None
+    ) -> list[R]:
         """The rows that a query finds.
 
         Args:
@@ -163,8 +165,8 @@ def highest(column: ColumnElement[int]) -> ColumnElement[int]:
     return func.coalesce(func.max(column), literal_column("0"))
 
 
-def among(column: ColumnElement[str], backend: str) -> ColumnElement[bool]:
-    """Whether a text column has one of the values of `Driver.fetch`.
+def among(column: ColumnElement[Any], backend: str) -> ColumnElement[bool]:
+    """Whether a column of texts or numbers has one of the values of `Driver.fetch`.
 
     They are passed as one JSON array, so that one statement serves any number of them.
     """
@@ -172,7 +174,8 @@ def among(column: ColumnElement[str], backend: str) -> ColumnElement[bool]:
         given = func.json_each(bindparam("among")).table_valued("value")
         return column.in_(select(given.c.value))
     array = cast(bindparam("among"), postgresql.JSONB)
-    return column.in_(select(func.jsonb_array_elements_text(array).column_valued("value")))
+    value = func.jsonb_array_elements_text(array).column_valued("value")
+    return column.in_(select(cast(value, column.type)))
 
 
 def insert(table: Table, row: type[R]) -> Write[R]:

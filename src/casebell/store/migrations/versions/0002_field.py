@@ -16,6 +16,7 @@ def upgrade() -> None:
     """Add them."""
     _refused()
     _alerts()
+    _deliveries()
     _streaks()
     _marks()
     _servers()
@@ -79,6 +80,11 @@ def _conflicts() -> None:
     op.create_index("ix_conflicts_first_event", "conflicts", ["first_event"])
     unnotified = "notified_at IS NULL"
     _partial("ix_conflicts_unnotified", "conflicts", "source", "event_id", where=unnotified)
+
+
+def _deliveries() -> None:
+    times = sa.Column("times", sa.BigInteger(), server_default="1", nullable=False)
+    op.add_column("deliveries", times)
 
 
 def _partial(name: str, table: str, *columns: str, where: str) -> None:
