@@ -1,8 +1,5 @@
-# Casebell in one container. The only writable place it needs is the volume /data:
-#
-#   docker build -t casebell .
-#   docker run --rm -v casebell:/data casebell init
-#   docker run -d --read-only -p 127.0.0.1:8080:8080 -v casebell:/data casebell
+# Casebell in one container; README.md says how to build, set up and run it. The only writable place it
+# needs is the volume /data.
 #
 # BASE is any Debian-like image with Python 3.11 to 3.13 and its venv module. Behind a private package
 # index or an inspecting proxy, pass pip's configuration and the certificates it names as build

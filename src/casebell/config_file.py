@@ -4,6 +4,7 @@ Beside `settings`, whose models take three times as long to import as a command 
 running server.
 """
 
+import contextlib
 import re
 import tomllib
 from collections.abc import Mapping
@@ -52,9 +53,12 @@ def find(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Path:
             origin = "--config" if path else VARIABLE
             raise ConfigNotFound(f"There is no file {named}.", where=origin)
         return cwd / named
-    for file in (cwd / FILE_NAME, SYSTEM_FILE):
-        if _is_there(file):
-            return file
+    with contextlib.suppress(OSError):
+        # A folder that this user cannot look into is only where somebody happens to be.
+        if (cwd / FILE_NAME).exists():
+            return cwd / FILE_NAME
+    if _is_there(SYSTEM_FILE):
+        return SYSTEM_FILE
     raise ConfigNotFound(f"There is neither ./{FILE_NAME} nor {SYSTEM_FILE}.")
 
 

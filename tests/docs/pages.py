@@ -19,12 +19,12 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^ *```{language}\n(.*?)^ *```$", PAGES[page], re.DOTALL | re.MULTILINE)
 
 
-def marked_block(marker: str) -> str:
-    """The block of README.md that follows the line `<!-- marker -->`."""
+def marked_block(marker: str, *, page: str = "README.md") -> str:
+    """The block of a page that follows the line `<!-- marker -->`."""
     found = re.search(
-        rf"^<!-- {marker} -->\n```\w+\n(.*?)^```$", PAGES["README.md"], re.MULTILINE | re.DOTALL
+        rf"^<!-- {marker} -->\n```\w+\n(.*?)^```$", PAGES[page], re.MULTILINE | re.DOTALL
     )
-    assert found, f"README.md has no block after <!-- {marker} -->"
+    assert found, f"{page} has no block after <!-- {marker} -->"
     return found[1]
 
 

@@ -70,7 +70,9 @@ def mentioned() -> Iterator[tuple[str, str]]:
         lines = [line.split("#")[0] for line in fenced.splitlines()]
         for line in (*lines, *code_in(text)):
             found = re.search(r"(?:^|\s|/)casebell (?=[a-z-])(.*)", line.strip())
-            if found and not re.search(r"(pip|docker|mkdir|chown|-v) ", line):
+            if found and not re.search(
+                r"(pip|docker|mkdir|chown|-v|useradd|install -d|crontab) ", line
+            ):
                 yield page, found[1].strip()
 
 

@@ -115,6 +115,15 @@ def _nginx_unbuffered(place: Place) -> list[str]:
     return _nginx(place, more=WEBSOCKET, buffering="off")
 
 
+def _nginx_everything(place: Place) -> list[str]:
+    arguments = _nginx(place)
+    path = place.folder / "nginx.conf"
+    start = path.read_text().index("location ~")
+    text = path.read_text()[:start] + "location / { proxy_pass http://casebell; } } }\n"
+    place.write("nginx.conf", text)
+    return arguments
+
+
 # ── Caddy, HAProxy, Apache ───────────────────────────────────────────────────────────────────────
 
 
@@ -128,29 +137,38 @@ def _caddy(place: Place) -> list[str]:
 
 
 def _haproxy(place: Place) -> list[str]:
-    text = dedent("""
+    # Without TLS.
+    web = re.sub(r"bind :443 .*", f"bind 127.0.0.1:{place.port}", _snippet("haproxy"))
+    defaults = dedent("""
         global
             log stdout format raw local0
         defaults
             log global
             mode http
             option httplog
-            option forwardfor
             timeout connect 5s
             timeout client 50s
             timeout server 50s
             http-reuse always
-        frontend web
-            bind 127.0.0.1:{port}
-            default_backend casebell
-        backend casebell
-            server casebell {upstream}
-    """).format(port=place.port, upstream=place.upstream)
+    """)
+    text = defaults + web.replace("127.0.0.1:8080", place.upstream)
     return ["-db", "-f", str(place.write("haproxy.cfg", text))]
+
+
+def _haproxy_everything(place: Place) -> list[str]:
+    arguments = _haproxy(place)
+    text = (place.folder / "haproxy.cfg").read_text()
+    lines = text.splitlines(keepends=True)
+    place.write(
+        "haproxy.cfg",
+        "".join(line for line in lines if "forwardfor" not in line and "return" not in line),
+    )
+    return arguments
 
 
 def _apache(place: Place, *, more: str = "") -> list[str]:
     modules = "mpm_event authz_core reqtimeout proxy proxy_http"
+    site = _snippet("apache").rstrip().replace("127.0.0.1:8080", place.upstream)
     text = dedent("""
         {modules}
         ServerName casebell.test
@@ -166,7 +184,7 @@ def _apache(place: Place, *, more: str = "") -> list[str]:
         StartServers 1
         ServerLimit 1
         MaxRequestWorkers 25
-        ProxyPass / http://{upstream}/ enablereuse=on{more}
+        {site}
     """).format(
         modules="\n".join(
             f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so"
@@ -174,8 +192,7 @@ def _apache(place: Place, *, more: str = "") -> list[str]:
         ),
         folder=place.folder,
         port=place.port,
-        upstream=place.upstream,
-        more=more,
+        site=re.sub("$", f" enablereuse=on{more}", site, flags=re.MULTILINE),
     )
     return ["-DFOREGROUND", "-f", str(place.write("apache.conf", text))]
 
@@ -216,7 +233,6 @@ KINDS = (
         name="haproxy",
         program="haproxy",
         configure=_haproxy,
-        passes_all=True,
         # A CONNECT has no body (RFC 9110 9.3.6): once it is refused, what follows is a request.
         splits=frozenset(
             f"CONNECT casebell, {body}" for body in ("with a length", "long", "with chunks")
@@ -227,10 +243,15 @@ KINDS = (
             name=name,
             program="apache2",
             configure=configure,
-            passes_all=True,
             # It still sends the body when Casebell, which reads none of it, closes.
             blames_casebell=frozenset({"CONNECT casebell, long"}),
         )
         for name, configure in (("apache", _apache), ("apache-upgrade", _apache_upgrade))
     ),
+)
+
+#: Proxies that pass every path, by as few lines as people write, and do not say that they do.
+OPEN_KINDS = (
+    ProxyKind(name="nginx", program="nginx", configure=_nginx_everything, passes_all=True),
+    ProxyKind(name="haproxy", program="haproxy", configure=_haproxy_everything, passes_all=True),
 )

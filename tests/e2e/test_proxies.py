@@ -18,7 +18,7 @@ import pytest_asyncio
 from e2e.conversation import Conversation
 from e2e.outcomes import SHAPES, Outcomes, attacked, delivered, delivery, said_by
 from e2e.proxies import Proxy, running
-from e2e.proxy_kinds import KINDS, ProxyKind
+from e2e.proxy_kinds import KINDS, OPEN_KINDS, ProxyKind
 from e2e.sender import document, encoded, request, signed
 from e2e.server import Server
 from e2e.smuggling import OFFERS, Attack, connects, lengths, offered_lengths, offers, tracer
@@ -183,6 +183,22 @@ async def test_requests_in_one_write_are_answered_in_order(
     else:
         assert all("x-request-id" not in answer.headers for answer in others)
     assert await delivered(proxy, server)
+
+
+@pytest.mark.parametrize("kind", OPEN_KINDS, ids=str)
+async def test_the_metrics_are_not_for_the_world(
+    kind: ProxyKind, server: Server, tmp_path: Path
+) -> None:
+    """A proxy that passes everything and names nobody opens /metrics to nobody."""
+    async with running(kind, tmp_path, server.port) as proxy:
+        statuses = {}
+        for path in ("/health", "/metrics"):
+            async with Conversation(proxy.port) as sender:
+                asked = f"GET {path} HTTP/1.1\r\nHost: casebell.test\r\n\r\n"
+                await sender.say(asked.encode())
+                (answer,) = await sender.answers(1)
+                statuses[path] = answer.status
+    assert statuses == {"/health": 200, "/metrics": 404}
 
 
 async def test_a_broken_request_takes_no_answer(proxy: Proxy, server: Server) -> None:

@@ -146,6 +146,19 @@ def test_serves_and_stops(configured: Container) -> None:
     assert configured.run(health_check(configured.image)).returncode != 0
 
 
+def test_is_asked_and_backed_up_from_the_host(configured: Container) -> None:
+    """README's `docker exec casebell casebell …`: commands in the image reach its server."""
+    with configured.serving() as server:
+        assert deliver(server) == (200, "stored")
+        doctor = configured.run(["casebell", "doctor"])
+        assert "server:        OK" in doctor.stdout, doctor.stderr
+        listed = configured.run(["casebell", "events", "list", "--json"])
+        assert [json.loads(line)["key"] for line in listed.stdout.splitlines()] == ["evt_image"]
+        assert configured.run(["casebell", "backup", "/data/backup-1.db"]).returncode == 0
+    kept = (configured.volume / "backup-1.db").stat()
+    assert (kept.st_uid, kept.st_mode & 0o077) == (10001, 0)
+
+
 def test_keeps_what_it_received(configured: Container) -> None:
     """A new container on the same volume knows what the one before it stored."""
     with configured.serving() as server:

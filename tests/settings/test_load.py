@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from casebell import config_file
 from casebell.config_file import find
 from casebell.errors import ConfigError, Problem
 from casebell.settings import fingerprint, load, load_rest
@@ -132,6 +133,16 @@ def test_a_syntax_error_gives_its_place(tmp_path: Path, text: str, place: str, h
     assert problem.where == str(file)
     assert place in problem.message
     assert hint in problem.hint
+
+
+def test_a_folder_that_cannot_be_looked_into_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands of the service's user are run from root's folder, too."""
+    monkeypatch.setattr(config_file, "SYSTEM_FILE", tmp_path / "config.toml")
+    (tmp_path / "config.toml").write_text(MINIMAL)
+    out_of_reach = tmp_path / ("x" * 300)
+    assert config_file.find(None, {}, out_of_reach) == tmp_path / "config.toml"
 
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
