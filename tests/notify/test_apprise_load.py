@@ -114,6 +114,11 @@ LOCAL = ["syslog", "dbus", "qt", "kde", "glib", "gio", "gnome", "macosx", "windo
         (f"mailtos://casebell:{PASSWORD}@smtp.example.com?from=Case&to={TO}", "names no sender"),
         (f"mailtos://a@b.com:{PASSWORD}@smtp.example.com?to={TO}", "reads as its own"),
         (MAIL + f"&to={TO}&%2BFrom=other@example.com", "a header of the mail itself"),
+        (MAIL + f", b@example.com&to={TO}", "names no sender"),
+        # What apprise would decode twice, and a port that there is not.
+        (f"mailtos://smtp.example.com?from=a@b.com&to={TO}&user=u&pass=S3cret", "has a login in"),
+        ("jsons://h.example/x?+X-Key=S3cret%2541", "decode twice"),
+        (f"mailtos://smtp.example.com:587000?from=a@b.com&to={TO}", "port that does not exist"),
         # More than one recipient.
         (MAIL + "&to=a@example.com,b@example.com", "several recipients"),
         (f"slack://{BOT_TOKEN}/#a/#b", "several recipients"),
@@ -200,7 +205,8 @@ def test_an_unknown_parameter_is_told_what_was_meant(url: str, meant: str) -> No
         "jsons://h.example/x?+X-Token=abc&:case=1&-v=2&method=PUT",
         "pover://" + "u" * 30 + "@" + "t" * 30 + "?priority=high&sound=siren",
         "https://hooks.slack.com/services/" + "/".join(SLACK_TOKENS) + "?utm=x",
-        "slack://" + "/".join(SLACK_TOKENS) + "/?footer=no&image=no&pass=abc",
+        "slack://" + "/".join(SLACK_TOKENS) + "/?footer=no&image=no",
+        "jsons://h.example/x?+X-Key=50%25",
         MAIL + f"&to={TO}&name=RFE%20%26%20Team&reply=a@example.com&mode=ssl",
         MAIL.replace("from=", "from=RFE %26 Team <") + f">&to={TO}",
     ],
@@ -262,6 +268,10 @@ def test_a_channel_shows_from_and_to() -> None:
     mail = Route(sender="RFE & Team <casebell@example.com>", to=TO)
     assert load(url, to=(TO,)).routes == {TO: mail}
     assert load(url + f"&to={TO}").routes == {"mailto": mail}
+    azure = load("azure://a@b.com/ab-cd/ab-cd/123/c@d.com").routes
+    assert azure == {"azure": Route(sender="a@b.com", to="c@d.com")}
+    sms = load("twilio://AC1234:token@15551230000", to=("+15551234567",)).routes
+    assert sms["+15551234567"].sender == "+15551230000"
     assert load(SLACK).routes == {"slack": Route(sender="", to="slack")}
 
 

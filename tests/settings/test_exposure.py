@@ -8,6 +8,7 @@ from casebell.settings import exposed, load
 from settings.loading import MINIMAL
 
 SECRET = "0123456789abcdef"
+MAIL = '[channels.a]\nurl = "mailtos://smtp.example.com?from=a@b.com"\nto = "c@d.com"\n'
 REFERRING = MINIMAL.replace(SECRET, "${SECRET}")
 
 
@@ -19,6 +20,8 @@ REFERRING = MINIMAL.replace(SECRET, "${SECRET}")
         ("config.toml", MINIMAL, 0o644, "holds secrets and can be read"),
         ("config.toml", MINIMAL, 0o640, None),
         ("config.toml", MINIMAL + "[channels.a]\nurl = 'json://localhost'", 0o600, None),
+        ("config.toml", REFERRING + MAIL, 0o644, None),
+        ("config.toml", REFERRING + MAIL.replace("//", "//u:p@"), 0o644, "holds secrets"),
         (".env", REFERRING, 0o644, "holds secrets and can be read"),
         (".env", REFERRING, 0o666, "can be written"),
         (".env", REFERRING, 0o660, None),

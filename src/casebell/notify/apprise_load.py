@@ -57,6 +57,8 @@ _OTHER_LIMITS = {"workflows": 10_000}
 _MODES_WITH_A_ROOM = frozenset({"hook", "gov-hook", "webhook", "workflow", "trigger", "t2bot"})
 #: Mail headers that a URL may not set: apprise writes them itself.
 _OWN_HEADERS = frozenset({"to", "cc", "bcc", "from", "sender", "subject", "reply-to"})
+#: A mailbox or a telephone, which is no secret.
+_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+|\+?\d{6,15}")
 #: Between recipients in one string.
 _SEPARATORS = re.compile(r"[,;\s]")
 
@@ -133,6 +135,8 @@ def _load(
     instance = _instantiate(parts, url, recipient)
     if settings.password and instance.password != settings.password.get_secret_value():
         raise NotUsable("is for services that take a login; this one takes none", key="password")
+    if instance.port is not None and not 0 < instance.port < 65_536:
+        raise NotUsable("has a port that does not exist", "Ports are 1 to 65535.")
     if not settings.insecure and _travels_in_plain_text(instance, schema=parts["schema"]):
         raise NotUsable(
             "sends messages as plain text over the network",
@@ -156,7 +160,7 @@ def _load(
         limits=_limits(instance, kind),
         title_in_body=instance.title_maxlen <= 0 or instance.overflow_amalgamate_title,
         watched=hasattr(module, "requests") or hasattr(module, "smtplib"),
-        route=Route(to=recipient or _mailbox(instance) or kind, sender=_sender(instance)),
+        route=Route(to=recipient or _named_in(parts) or kind, sender=_sender(instance)),
     )
 
 
@@ -282,24 +286,27 @@ def _refuse_mail(instance: NotifyBase, parts: Mapping[str, Any]) -> None:
 
 
 def _from_in(parts: Mapping[str, Any]) -> bool:
-    """Whether the URL has a sender's address, and not the name alone."""
+    """Whether the URL has one sender's address, and not the name alone."""
+    given = parts.get("from_addr") or ""
     email_in: Callable[[str], object] = is_email
-    return bool(email_in(parts.get("from_addr") or ""))
+    return bool(email_in(given)) and given.count("@") == 1
 
 
-def _mailbox(instance: NotifyBase) -> str:
-    """The address of a mail that names one in its URL."""
-    targets: Sequence[tuple[object, str]] = getattr(instance, "targets", ())
-    return ", ".join(address for _, address in targets) if _is_mail(instance) else ""
+def _named_in(parts: Mapping[str, Any]) -> str:
+    """The one address that the URL names as recipient; "" for a room, which may be a secret."""
+    targets: Any = parts.get("targets") or ""
+    only = targets if isinstance(targets, str) else targets[0] if len(targets) == 1 else ""
+    return only if isinstance(only, str) and _ADDRESS.fullmatch(only) else ""
 
 
 def _sender(instance: NotifyBase) -> str:
-    """In whose name a mail goes; "" for a service that is no mail."""
-    if not _is_mail(instance):
-        return ""
-    mail: Any = instance
-    name, address = mail.from_addr
-    return f"{name} <{address}>" if name else str(address)
+    """In whose name a message goes, where that is a mailbox or a telephone; else ""."""
+    for attribute in ("from_addr", "from_email", "source"):
+        given: Any = getattr(instance, attribute, None)
+        name, address = given if isinstance(given, list | tuple) else ("", given)
+        if isinstance(address, str) and _ADDRESS.fullmatch(address):
+            return f"{name} <{address}>" if name else address
+    return ""
 
 
 def _expect_one_recipient(instance: NotifyBase, recipient: str | None) -> None:

@@ -40,6 +40,8 @@ _ENCODE_HINT = (
     "`user` and `password`, which need no encoding."
 )
 _VALUE_HINT = "Inside a value write `&` as %26 and `;` as %3B."
+#: Parameters that apprise takes for a login of any service, and decodes twice.
+_LOGIN = frozenset({"user", "password", "pass"})
 #: A percent sign that encodes nothing.
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -157,6 +159,14 @@ def _refuse_unknown(url: str, parts: Mapping[str, Any], plugin: type[NotifyBase]
             raise NotUsable(f"gives {which} twice", "Give it once; recipients belong in `to`.")
         if name[0] == ":" and ":" in prefixes and not pair.partition("=")[2]:
             raise NotUsable(f"leaves {which} out of messages", "Give it a value, or remove it.")
+        if name in _LOGIN and name not in listed:
+            raise NotUsable(f"has a login in {which}", "Write it in `user` and `password`.")
+        once = unquote(pair.partition("=")[2])
+        if unquote(once) != once:
+            raise NotUsable(
+                f"has a percent sign in {which} that apprise would decode twice",
+                "Such a value cannot be given there: have the service make another one.",
+            )
         if name in listed or name[0] in prefixes:
             continue
         others = [other for other in pairs if other is not pair]

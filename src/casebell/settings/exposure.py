@@ -1,5 +1,6 @@
 """Files of the configuration that every user of the machine may write, or read secrets from."""
 
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,6 +10,9 @@ import msgspec
 
 from casebell.config_file import parsed
 from casebell.errors import ConfigError
+
+#: A mail server's address alone; of another service the whole URL may be the secret.
+_NO_LOGIN = re.compile(r"mailtos?://[^/?@]*(?:[/?]|$)", re.IGNORECASE)
 
 
 class Exposure(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +58,8 @@ def _holds_a_secret(file: Path) -> bool:
         for key in ("url", "urls", "password")
     ]
     sources = [source.get("secrets") for source in _tables(data, "sources")]
-    return any("${" not in text for text in _texts([*channels, *sources]))
+    texts = _texts([*channels, *sources])
+    return any("${" not in text and not _NO_LOGIN.match(text) for text in texts)
 
 
 def _tables(data: Mapping[str, Any], section: str) -> Iterator[Mapping[str, Any]]:
