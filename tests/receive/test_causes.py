@@ -198,6 +198,24 @@ async def test_a_secret_that_was_damaged(
         assert says in found.cause.says
 
 
+async def test_an_encoding_that_is_none(store: Store) -> None:
+    """The setting is named where the text itself is the secret."""
+    text = base64.b64encode(b"sample-webhook-secret-parley").decode()
+    secret = make_secret(text).model_copy(update={"encoding": "base64"})
+    header = authorization_header(BODY, secret=text)
+    found = await why(store, BODY, header, source=make_source(secrets=(secret,)))
+    assert found.cause.code == "secret_altered"
+    assert found.cause.then.startswith('Take encoding = "base64" away')
+
+
+async def test_without_the_secrets_nothing_is_tried(store: Store) -> None:
+    """As for a command that has them not in its environment; it says how to ask."""
+    header = authorization_header(BODY, secret="another-secret-of-theirs")
+    found = await why(store, BODY, header, now=make_source(secrets=()))
+    assert (found.cause.code, found.cause.certain) == ("unknown_source", False)
+    assert "with its secrets in the environment" in found.cause.then
+
+
 async def test_the_secret_of_another_source(store: Store) -> None:
     """It is named, for either method; never its value."""
     others = {"torch": make_torch(secrets=(make_secret(SHARED_SECRET, label="2026"),))}

@@ -13,11 +13,11 @@ from ipaddress import ip_address
 from typing import Any
 
 from casebell.clock import iso
-from casebell.errors import RefusedDelivery
+from casebell.errors import ConfigError, RefusedDelivery
 from casebell.events import Micros
 from casebell.kinds.signature import read_signature
 from casebell.ops_messages import DeliveriesRefused, OpsMessage, RequestsRefused
-from casebell.receive.signatures import Authenticator, Kept
+from casebell.receive.signatures import Authenticator, Kept, secrets_for
 from casebell.receive.trying import Found, find_in_secret, find_in_signature, find_other_secret
 from casebell.settings import SourceSettings
 from casebell.store import refused, streaks
@@ -157,11 +157,13 @@ def cause_of(row: Any, *, sources: Mapping[str, SourceSettings], key: bytes | No
     by_request = _of_request(row, seen, source)
     if by_request is not None:
         return by_request
-    if source is None:
+    if source is None or not any(secrets_for(source, method) for method in source.auth):
         return Cause(
             code="unknown_source",
-            says=f"Source {row.source} is not in the configuration any more.",
-            then="Put it back, or have the provider stop.",
+            says=f"Source {row.source}, or its secret, is not in the configuration as it is read "
+            "here, so nothing can be tried.",
+            then="Ask while the server runs, or with its secrets in the environment. If the source "
+            "was taken out, have the provider stop.",
             certain=False,
         )
     return _of_proof(row, seen, source, sources=sources, key=key)
@@ -388,7 +390,7 @@ def _is_right(row: Any, source: SourceSettings, *, digest: bytes | None, key: by
     """Whether it authenticates with today's secrets, from wherever it came."""
     anywhere = source.model_copy(update={"allow_from": (), "strict": False})
     kept = Kept(signature=row.signature, secret_digest=digest, key=key)
-    with contextlib.suppress(RefusedDelivery):
+    with contextlib.suppress(RefusedDelivery, ConfigError):
         Authenticator(anywhere).readmit(delivery_from_row(row, received_at=row.at), kept)
         return True
     return False

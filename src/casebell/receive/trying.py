@@ -58,6 +58,15 @@ def find_in_signature(
                 then="Show the provider what its page says is signed: the time, a dot, the body.",
             )
     signed = covered(signature.time, body)
+    for secret in source.secrets:
+        if secret.encoding == "base64" and fits(secret.value.get_secret_value().encode(), signed):
+            return Found(
+                code="secret_altered",
+                says="The provider signs with the secret as it is written, and not with what it is "
+                "the base64 of.",
+                then=f'Take encoding = "base64" away under [sources.{source.name}], then '
+                "casebell reload.",
+            )
     for text in dict.fromkeys(_texts(source, "hmac")):
         for says, then, key in _secrets(text, source):
             if key and fits(key, signed):
