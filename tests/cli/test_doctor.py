@@ -1,10 +1,13 @@
 """`casebell doctor`: one line for each layer, OK or the next command to run."""
 
+import json
 import socket
 import threading
+import time
 
 import httpx2
 
+from casebell.sandbox.http_sink import HttpSink
 from cli.installation import Installation, serving
 from e2e.server import TORCH_SECRET
 from waiting import until_sync
@@ -187,3 +190,39 @@ def test_what_was_refused_before_a_restart(bare: Installation) -> None:
     assert findings(bare("doctor").out)["refused"].startswith("5 of source torch")
     with serving(bare):
         assert bare("doctor").code == 1
+
+
+def told(sink: HttpSink, words: str) -> list[str]:
+    """Messages that say something, once there is one; the promise is ten seconds."""
+    began = time.monotonic()
+
+    def found() -> list[str]:
+        messages = [json.loads(request.body)["message"] for request in sink.requests]
+        return [message for message in messages if words in message]
+
+    until_sync(lambda: bool(found()), f"operations to hear of {words!r}")
+    assert time.monotonic() - began < 10
+    return found()
+
+
+def test_operations_hear_of_the_fifth_in_a_row(bare: Installation, sink: HttpSink) -> None:
+    """Whatever stops deliveries: TLS on the plain port, a stripped header; and of the end."""
+    with serving(bare) as url:
+        host, port = url.removeprefix("http://").split(":")
+        for _ in range(5):
+            with socket.create_connection((host, int(port))) as connection:
+                connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(32))
+                assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+        (message,) = told(sink, "TLS on a port that speaks plain HTTP")
+        assert "Errors: bad_request 5. They came from 1 address." in message
+        for _ in range(5):
+            httpx2.post(f"{url}/webhooks/parley", content=b"{}", trust_env=False)
+        (message,) = told(sink, "The header Authorization did not arrive")
+        assert message.startswith("5 deliveries to source parley were refused in a row since ")
+        found = bare("doctor")
+        assert found.code == 1
+        assert "5 of source parley refused as signature_missing" in found.out
+        assert "5 that may have been deliveries, of no source, as bad_request" in found.out
+        assert bare("send", "--sample", "parley-rfe").code == 0
+        told(sink, "Before it 5 were refused in a row")
+        assert "of source parley" not in bare("doctor").out
