@@ -111,6 +111,11 @@ class TestLimit:
         assert any(limited(refusals) for _ in range(4))
         assert not limited(refusals, "192.0.2.8")
 
+    def test_an_ipv6_network_by_itself(self, refusals: Refusals) -> None:
+        """Whoever has one address of a /64 has all of them; a neighbour's network is another."""
+        assert [limited(refusals, f"2001:db8::{n}") for n in range(5)] == [*[False] * 3, True, True]
+        assert not limited(refusals, "2001:db8:0:1::1")
+
     def test_the_minute_ends(self, refusals: Refusals, clock: ManualClock) -> None:
         """After a minute the count begins anew, also for who never stopped."""
         for _ in range(60):
@@ -132,7 +137,7 @@ class TestLimit:
 
     def test_memory_is_bounded(self, refusals: Refusals, monkeypatch: pytest.MonkeyPatch) -> None:
         """More addresses than are remembered push out the one unseen for longest."""
-        monkeypatch.setattr(module, "MAX_ADDRESSES", 3)
+        monkeypatch.setattr(module, "MAX_NETWORKS", 3)
         for _ in range(3):
             refuse(refusals, "a")
         for address in ("b", "c"):
@@ -148,13 +153,13 @@ class TestLimit:
         """However many addresses it comes from, what is remembered stops growing."""
         tracemalloc.start()
         for number in range(30_000):
-            refuse(refusals, f"2001:db8::{number:x}")
+            refuse(refusals, f"2001:db8:0:{number:x}::1")
         before, _ = tracemalloc.get_traced_memory()
         for number in range(30_000, 60_000):
-            refuse(refusals, f"2001:db8::{number:x}")
+            refuse(refusals, f"2001:db8:0:{number:x}::1")
         after, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert len(refusals._windows) == module.MAX_ADDRESSES
+        assert len(refusals._windows) == module.MAX_NETWORKS
         assert len(refusals._waiting) == MAX_WAITING_UNPROVEN
         assert after - before < 500_000
 
@@ -188,6 +193,7 @@ class TestMemory:
             "held_id": None,
             "body": b"vermilion forgery",
             "seen": '{"headers":["authorization"]}',
+            "network": "192.0.2.7",
         }
         (entry,) = await read_table(store, journal)
         assert (entry.kind, entry.actor) == ("delivery.refused", "address:192.0.2.7")

@@ -1,5 +1,6 @@
 """Deliveries that did not authenticate: what is kept of them, and for how long."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -140,6 +141,31 @@ class TestBounds:
         rows = await rows_of(store)
         assert [row.source for row in rows if row.signature] == ["parley", "torch", "torch"]
         assert [row.source for row in rows if not row.signature] == ["parley"] * 3
+
+    @pytest.mark.parametrize("bound", ["count", "size"])
+    @pytest.mark.parametrize("group", ["PROVEN_BOUNDS", "UNPROVEN_BOUNDS"])
+    async def test_whoever_holds_most_loses_first(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch, group: str, bound: str
+    ) -> None:
+        """A flood pushes out itself: from one address, and from all of an IPv6 network."""
+        narrow(monkeypatch, group, **{bound: 20 if bound == "count" else 20 * 100})
+        proof = {} if group == "UNPROVEN_BOUNDS" else {"signature": SIGNATURE}
+
+        def one(address: str, **fields: Any) -> refused.Refused:
+            return refusal(address=address, body=b"x" * 100, body_size=100, **proof, **fields)
+
+        await refuse(store, *[one("203.0.113.7", request_id=f"real{n}") for n in range(4)])
+        await refuse(store, *[one("192.0.2.1", source="torch") for _ in range(3)])
+        for n in range(30):
+            await refuse(store, *[one(f"2001:db8::{n:x}:{m:x}") for m in range(5)])
+            await refuse(store, one("198.51.100.1", source="torch"))
+        rows = await rows_of(store)
+        assert len(rows) == 20
+        assert [row.request_id for row in rows[:4]] == [f"real{n}" for n in range(4)]
+        networks = Counter(row.network for row in rows)
+        flooding = [networks.pop(one) for one in ("2001:db8::/64", "198.51.100.1")]
+        assert networks == {"203.0.113.7": 4, "192.0.2.1": 3}
+        assert sorted(flooding) == [6, 7]
 
     async def test_age(self, store: Store) -> None:
         """After a week it is forgotten, with the next refusal or by itself."""

@@ -17,6 +17,7 @@ from casebell.errors import CasebellError, RefusedDelivery, StorageUnavailable, 
 from casebell.events import Delivery, Micros
 from casebell.json_text import canonical
 from casebell.loops import Loop
+from casebell.networks import network_of
 from casebell.receive.shared_secret import keyed_digest
 from casebell.receive.signatures import Presented
 from casebell.receive.understand import idempotency_key
@@ -24,8 +25,8 @@ from casebell.store import refused, streaks
 from casebell.store.engine import Connection, Store
 from casebell.telemetry import Log
 
-#: Addresses that are counted; the one unseen for longest is dropped first.
-MAX_ADDRESSES = 10_000
+#: Networks that are counted; the one unseen for longest is dropped first.
+MAX_NETWORKS = 10_000
 #: Refusals that wait to be written; beyond it they are only counted. Half of the places are kept
 #: free of those that brought no proof.
 MAX_WAITING_REFUSALS = 256
@@ -67,7 +68,7 @@ class Refusals:
     """Records refusals; start it with `async with`.
 
     Args:
-        per_minute: refusals of one address in a minute before it is answered 429.
+        per_minute: refusals of one address (of IPv6: of one /64) in a minute before it gets a 429.
         written: called after refusals were written, so that operations are told.
     """
 
@@ -219,13 +220,13 @@ class Refusals:
         self._loop.wake()
 
     def _over_limit(self, address: str) -> bool:
-        now = self._clock.monotonic()
-        window = self._windows.get(address)
+        now, network = self._clock.monotonic(), network_of(address)
+        window = self._windows.get(network)
         if window is None or now - window.began >= 60:
-            window = self._windows[address] = _Window(began=now, count=0)
-            if len(self._windows) > MAX_ADDRESSES:
+            window = self._windows[network] = _Window(began=now, count=0)
+            if len(self._windows) > MAX_NETWORKS:
                 self._windows.popitem(last=False)
-        self._windows.move_to_end(address)
+        self._windows.move_to_end(network)
         window.count += 1
         return window.count > self._per_minute()
 

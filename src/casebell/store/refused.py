@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.events import Micros
+from casebell.networks import network_of
 from casebell.store import journal
 from casebell.store.schema import PROVEN, UNPROVEN, keys, refused
 from casebell.store.statements import Driver, TableRow, insert_new
@@ -47,7 +48,7 @@ _NEW_KEYS = insert_new(keys, _KeyRow)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bounds:
-    """What is kept of one group. Over a bound the oldest are removed first."""
+    """What is kept of one group."""
 
     of: TextClause
     count: int
@@ -137,6 +138,7 @@ async def refuse(
                 "source": one.source,
                 "error": one.error,
                 "address": one.address,
+                "network": network_of(one.address),
                 "request_id": one.request_id,
                 "body_sha256": one.body_sha256,
                 "body_size": one.body_size,
@@ -157,26 +159,43 @@ async def refuse(
 
 
 async def _remove_over(connection: AsyncConnection, bounds: Bounds) -> None:
-    """Remove the oldest refusals that are over a bound, counted from the newest."""
-    last_to_go = (await connection.execute(_first_over(bounds))).scalar_one()
-    if last_to_go is not None:
-        too_old = refused.c.id <= last_to_go
-        await connection.execute(refused.delete().where(bounds.of, too_old))
+    """Remove what is over a bound: the oldest of those networks that hold most of a source."""
+    held = select(func.count(), func.coalesce(func.sum(bounds.bytes_of), 0)).where(bounds.of)
+    number, size = (await connection.execute(held)).one()
+    if number > bounds.count or size > bounds.size:
+        await connection.execute(refused.delete().where(refused.c.id.in_(_over(bounds))))
 
 
-def _first_over(bounds: Bounds) -> Select[tuple[int | None]]:
-    newest_first = refused.c.id.desc()
-    newer = (
+def _over(bounds: Bounds) -> Select[tuple[int]]:
+    """The ids to remove.
+
+    Each refusal has a rank within its network: its place, and the bytes up to it, from the newest.
+    What has the lowest ranks is kept. So all networks keep about as many, and the one with few
+    keeps all.
+    """
+    within: dict[str, Any] = {
+        "partition_by": (refused.c.source, refused.c.network),
+        "order_by": refused.c.id.desc(),
+    }
+    ranked = (
         select(
             refused.c.id,
-            func.row_number().over(order_by=newest_first).label("place"),
-            func.sum(bounds.bytes_of).over(order_by=newest_first).label("total"),
+            bounds.bytes_of.label("size"),
+            func.row_number().over(**within).label("rank"),
+            func.sum(bounds.bytes_of).over(**within).label("up_to_it"),
         )
         .where(bounds.of)
         .subquery()
     )
-    over = (newer.c.place > bounds.count) | (newer.c.total > bounds.size)
-    return select(func.max(newer.c.id)).where(over)
+    newest_first = ranked.c.id.desc()
+    placed = select(
+        ranked.c.id,
+        func.row_number().over(order_by=(ranked.c.rank, newest_first)).label("place"),
+        func.sum(ranked.c.size).over(order_by=(ranked.c.up_to_it, newest_first)).label("total"),
+    ).subquery()
+    return select(placed.c.id).where(
+        (placed.c.place > bounds.count) | (placed.c.total > bounds.size)
+    )
 
 
 async def any_too_old(connection: AsyncConnection, *, now: Micros) -> bool:
@@ -226,10 +245,11 @@ async def read_some(connection: AsyncConnection, ids: Sequence[int]) -> Sequence
 
 async def readmittable(connection: AsyncConnection, *, source: str | None) -> list[int]:
     """The ids of all refusals that can be checked again, oldest first."""
-    statement = select(refused.c.id).where(PROVEN).order_by(refused.c.id)
+    statement = select(refused.c.id).where(PROVEN)
     if source is not None:
         statement = statement.where(refused.c.source == source)
-    return list((await connection.execute(statement)).scalars())
+    # Ordered here, so that the index alone is read.
+    return sorted((await connection.execute(statement)).scalars())
 
 
 async def mark_readmitted(

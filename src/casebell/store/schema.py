@@ -198,11 +198,13 @@ refused = Table(
     # JSON: the names of the headers that came, and what else may name the cause; never a value.
     # Behind the body, as a column that was added later is.
     Column("seen", Text, nullable=False, server_default="{}"),
+    # The address as limits count it.
+    Column("network", Text, nullable=False, server_default=""),
     # Old rows are removed whenever rows are added. Only refusals pay for these three.
     Index(None, "at"),
-    # Each group has bounds of its own.
-    _partial("ix_refused_proven", "id", "body_size", where=PROVEN.text),
-    _partial("ix_refused_unproven", "id", where=UNPROVEN.text),
+    # Each group has bounds of its own, and loses first what whoever holds most holds.
+    _partial("ix_refused_proven", "source", "network", "id", "body_size", where=PROVEN.text),
+    _partial("ix_refused_unproven", "source", "network", "id", where=UNPROVEN.text),
     # Counted every ten seconds: whether operations should hear of a source.
     _partial(
         "ix_refused_unnotified", "source", "id", where=f"notified_at IS NULL AND {PROVEN.text}"

@@ -29,8 +29,12 @@ def _refused() -> None:
     op.drop_index("ix_refused_unnotified", "refused")
     proven = "(signature IS NOT NULL OR secret_digest IS NOT NULL)"
     unproven = "signature IS NULL AND secret_digest IS NULL"
-    _partial("ix_refused_proven", "refused", "id", "body_size", where=proven)
-    _partial("ix_refused_unproven", "refused", "id", where=unproven)
+    network = sa.Column("network", sa.Text(), server_default="", nullable=False)
+    op.add_column("refused", network)
+    op.execute("UPDATE refused SET network = address")
+    held_by = ("source", "network", "id")
+    _partial("ix_refused_proven", "refused", *held_by, "body_size", where=proven)
+    _partial("ix_refused_unproven", "refused", *held_by, where=unproven)
     unnotified = f"notified_at IS NULL AND {proven}"
     _partial("ix_refused_unnotified", "refused", "source", "id", where=unnotified)
 
