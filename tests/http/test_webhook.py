@@ -391,6 +391,9 @@ async def test_what_led_nowhere_is_noted(harness: WebhookHarness) -> None:
     assert len(lines) == LINES_A_MINUTE
     assert lines[0] == {"source": "parley", "outcome": "not_found", "asked": "/webhook/parley"}
     assert harness.counted("parley", "not_found") == LINES_A_MINUTE + 5
+    for path in ("/", "/cgi-bin/luci", "/webhook"):
+        harness.endpoint.note_elsewhere(NotThere(), scope | {"path": path})
+    assert harness.refusals._noted["unknown"].errors == {"not_found": 1}
     harness.endpoint.note_elsewhere(RequestError(), scope | {"path": ""}, what="TLS")
     assert harness.recording.named("request.refused")[-1] == {
         "source": "unknown",

@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from casebell.clock import Clock
-from casebell.errors import CasebellError, HeldDelivery, RefusedDelivery, UnknownSource
+from casebell.errors import (
+    CasebellError,
+    HeldDelivery,
+    NotThere,
+    RefusedDelivery,
+    UnknownSource,
+    WrongMethod,
+)
 from casebell.events import Delivery, VerifiedDelivery
 from casebell.receive.parts import Held, Taken, appended_of, understand_parts, write_parts
 from casebell.receive.refusals import Refusals
@@ -58,6 +65,8 @@ def source_receivers(sources: Mapping[str, SourceSettings]) -> Mapping[str, Sour
     return {name: SourceReceiver(source, Authenticator(source)) for name, source in sources.items()}
 
 
+#: How a path begins that is meant for a source.
+NEAR = "/webhook"
 #: Characters of a path's last part that are compared with the names of sources.
 MAX_NAME = 40
 
@@ -136,11 +145,15 @@ class Receiver:
     ) -> str | None:
         """Note a request that was refused before there was a delivery.
 
+        What scanners post elsewhere is none of ours: it would keep operations busy for ever.
+
         Returns:
             The source that it was meant for, as far as its path tells.
         """
         source = source_meant(path, self._sources())
-        self._refusals.note_request(error, source=source, address=address, path=path, **request)
+        elsewhere = isinstance(error, NotThere | WrongMethod) and not path.startswith(NEAR)
+        if source is not None or not elsewhere:
+            self._refusals.note_request(error, source=source, address=address, path=path, **request)
         return source
 
     async def _take_parts(self, verified: VerifiedDelivery, source: SourceSettings) -> Accepted:
