@@ -82,19 +82,13 @@ async def test_the_last_one(server: Server) -> None:
         assert await wire.closed() == b""
 
 
-@pytest.mark.parametrize(
-    ("headers", "size", "status"),
-    [({"Content-Encoding": "gzip"}, 10, 415), ({}, 300 * 1024, 413)],
-)
-async def test_refused_whole(
-    server: Server, headers: dict[str, str], size: int, status: int
-) -> None:
+async def test_refused_whole(server: Server) -> None:
     """What is refused without a look at its body ends the connection, as it does in pieces."""
-    body = encoded(document(raw_status_text="x" * size))
+    body = encoded(document(raw_status_text="x" * 300 * 1024))
     async with Wire(server) as wire:
-        await wire.say(request(body, signed(body) | headers))
+        await wire.say(request(body, signed(body)))
         answer = await wire.hear()
-        assert answer.status == status
+        assert answer.status == 413
         assert answer.headers["connection"] == "close"
         assert await wire.closed() == b""
 

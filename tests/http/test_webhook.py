@@ -1,7 +1,9 @@
 """The endpoint, spoken to as the web server does, over a real receiver and store."""
 
 import asyncio
+import gzip
 import json
+import zlib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -221,22 +223,53 @@ async def test_a_sender_that_goes_away_is_not_answered(harness: WebhookHarness) 
     assert harness.lines() == []
 
 
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [([(b"content-length", b"2000")], 413), ([(b"content-encoding", b"gzip")], 415)],
-)
 async def test_what_is_refused_by_its_head_is_answered_before_its_body(
-    harness: WebhookHarness, headers: list[tuple[bytes, bytes]], status: int
+    harness: WebhookHarness,
 ) -> None:
     """The rest may come in for a moment, so that the sender reads the answer."""
     harness.limits = ServerSettings(max_body=1024)
-    request = Request(b"x" * 2000, headers=headers, ends=False)
+    request = Request(b"x" * 2000, headers=[(b"content-length", b"2000")], ends=False)
     answering = asyncio.create_task(request.to(harness.endpoint))
     await until(lambda: request.sent, "the answer")
     assert not answering.done()
-    assert (request.status, request.headers[b"connection"]) == (status, b"close")
+    assert (request.status, request.headers[b"connection"]) == (413, b"close")
     await answering
     assert not request.sent[-1].get("more_body", False)
+
+
+RAW_DEFLATE = zlib.compress(BODY, wbits=-15)
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "status"),
+    [
+        (b"gzip", gzip.compress(BODY), 415),
+        (b"identity, gzip", gzip.compress(BODY), 415),
+        (b"utf-8", gzip.compress(BODY), 415),
+        (b"deflate", zlib.compress(BODY), 415),
+        (b"deflate", RAW_DEFLATE, 415),
+        (b"br", b"\x8b\x03\x80{}\x03", 415),
+        (b"zstd", bytes.fromhex("28b52ffd2002110000") + b"{}", 415),
+        (b"utf-8", BODY, 200),
+        (b"UTF-8, identity", BODY, 200),
+        (b"gzip", BODY, 200),
+        (b"br", BODY, 200),
+        (b"application/json", b"\xef\xbb\xbf" + BODY, 200),
+        (b"identity", BODY, 200),
+        (b"", BODY, 200),
+        (b"utf-8", b"\xff", 202),
+        (b"gzip", b"not json", 202),
+    ],
+)
+async def test_only_what_really_is_compressed_is_refused(
+    harness: WebhookHarness, coding: bytes, body: bytes, status: int
+) -> None:
+    """A signature covers the bytes, whatever a header calls them."""
+    headers = [authorization_header(body), (b"content-encoding", coding)]
+    request = await Request(body, headers=headers).to(harness.endpoint)
+    assert request.status == status
+    if status == 415:
+        assert request.content["error"] == "encoded_body"
 
 
 async def test_a_body_over_the_limit_in_force_is_refused(harness: WebhookHarness) -> None:
@@ -338,7 +371,8 @@ async def in_a_row(store: Store) -> dict[str, dict[str, int]]:
 async def test_what_stops_a_delivery_counts_for_its_source(harness: WebhookHarness) -> None:
     """Whatever the error, and also where its name is misspelt; an authentic one ends it."""
     await Request(BODY, headers=[]).to(harness.endpoint)
-    await Request(BODY, headers=[(b"content-encoding", b"gzip")]).to(harness.endpoint)
+    packed = [(b"content-encoding", b"gzip")]
+    await Request(gzip.compress(BODY), headers=packed).to(harness.endpoint)
     await Request(BODY, method="GET").to(harness.endpoint)
     await Request(BODY, source="Parley").to(harness.endpoint)
     await Request(BODY, source="nobody").to(harness.endpoint)

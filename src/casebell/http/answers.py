@@ -13,7 +13,6 @@ from casebell.errors import (
     BodyTooLarge,
     BodyTooSlow,
     CasebellError,
-    EncodedBody,
     NotThere,
     TooManyRefusals,
     Unavailable,
@@ -66,7 +65,7 @@ def error_answer(error: CasebellError, request_id: str) -> Answer:
         answer.headers.append((b"retry-after", b"%d" % RETRY_AFTER_REFUSALS))
     if isinstance(error, WrongMethod):
         answer.headers.append((b"allow", b"POST"))
-    if isinstance(error, BodyTooLarge | BodyTooSlow | EncodedBody):
+    if isinstance(error, BodyTooLarge | BodyTooSlow):
         # The rest of the body is not read.
         answer.headers.append((b"connection", b"close"))
     return answer

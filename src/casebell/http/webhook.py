@@ -2,7 +2,7 @@
 
     request → read → accept → count, log → answer
                 │       └ refused, storage fails     → its error
-                └ too large, encoded, unknown source → its error
+                └ too large, compressed, unknown source → its error
 
 The connection's guard answers a body that is too slow; the endpoint sees a disconnected client.
 
@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
@@ -37,6 +37,7 @@ from casebell.events import Delivery, Micros
 from casebell.http.answers import Headers, accepted_answer, error_answer, respond
 from casebell.http.throttle import LogThrottle
 from casebell.receive.accept import Accepted, Receiver, Several
+from casebell.receive.bodies import is_compressed
 from casebell.receive.parts import Held, Taken
 from casebell.settings.models import ServerSettings
 from casebell.store.streaks import UNKNOWN
@@ -58,6 +59,11 @@ _ENCODINGS = frozenset({b"br", b"compress", b"deflate", b"gzip", b"x-gzip", b"zs
 _RECEIPT = re.compile(r"[A-Za-z]{3}[0-9]{10}", re.ASCII)
 #: Errors that strangers can cause at no cost: only some of them are logged.
 _THROTTLED = (TooManyRefusals, UnknownSource, WrongMethod)
+
+#: Codings whose bytes no first bytes tell, or that fail to begin as they should.
+_CODINGS = frozenset({b"br", b"compress", b"deflate", b"gzip", b"x-compress", b"x-gzip", b"zstd"})
+#: What no JSON holds, and whatever is compressed does.
+_NOT_TEXT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\xc0\xc1\xf5-\xff]")
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -112,7 +118,7 @@ class WebhookEndpoint:
             failure = self._failure(error, source, request_id)
             self._note_failure(failure, scope, source, request_id, since)
             # Also while the server ends: the sender must know that it should try again.
-            unread = isinstance(failure, BodyTooLarge | EncodedBody)
+            unread = isinstance(failure, BodyTooLarge)
             await respond(send, error_answer(failure, request_id), last=not unread)
             if unread:
                 await _discard(receive)
@@ -130,8 +136,10 @@ class WebhookEndpoint:
             raise WrongMethod
         limits = self.limits()
         headers, peer = scope["headers"], scope.get("client")
-        forwarded = _check_headers(headers, max_body=limits.max_body)
+        forwarded, codings = _check_headers(headers, max_body=limits.max_body)
         body = await _read_body(receive, max_body=limits.max_body)
+        if codings and _is_encoded(body, codings):
+            raise EncodedBody
         peer_address = _address(peer[0] if peer else "")
         address = client_address(peer_address, forwarded, limits.trusted_proxies)
         if forwarded and address == peer_address != self._doubted_proxy:
@@ -313,24 +321,41 @@ def _without_surplus_slashes(path: str) -> str:
     return meant if meant.startswith(WEBHOOKS) else path
 
 
-def _check_headers(headers: Headers, *, max_body: int) -> list[bytes]:
+class _Checked(NamedTuple):
+    #: The values of X-Forwarded-For.
+    forwarded: list[bytes]
+    #: Those of Content-Encoding.
+    codings: list[bytes]
+
+
+def _check_headers(headers: Headers, *, max_body: int) -> _Checked:
     """Check a delivery's headers before its body is read.
 
-    Returns:
-        The values of X-Forwarded-For.
-
     Raises:
-        EncodedBody, BodyTooLarge: the body must not be read.
+        BodyTooLarge: the body must not be read.
     """
     forwarded: list[bytes] = []
+    codings: list[bytes] = []
     for name, value in headers:
-        if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
-            raise EncodedBody
+        if name == b"content-encoding":
+            codings.append(value)
         if name == b"content-length" and _too_long(value, max_body):
             raise BodyTooLarge
         if name == b"x-forwarded-for":
             forwarded.append(value)
-    return forwarded
+    return _Checked(forwarded, codings)
+
+
+def _is_encoded(body: bytes, codings: Sequence[bytes]) -> bool:
+    """Whether a body really is compressed, or in another coding that its headers name.
+
+    A signature covers the bytes, whatever they are called: "utf-8" is no coding, and a proxy may
+    have unpacked the body and left the header.
+    """
+    if is_compressed(body):
+        return True
+    named = {one.strip().lower() for value in codings for one in value.split(b",")}
+    return bool(named & _CODINGS) and bool(_NOT_TEXT.search(body))
 
 
 def _too_long(value: bytes, limit: int) -> bool:
