@@ -107,6 +107,7 @@ def test_the_contracts_answers() -> None:
         "too_many_refusals": 429,
         "storage_unavailable": 503,
         "queue_full": 503,
+        "authentication_busy": 503,
         "shutting_down": 503,
     }
     assert senders.items() <= told.items()

@@ -17,7 +17,7 @@
     │   ├── EncodedBody     415
     │   └── TooManyRefusals 429
     ├── Unavailable         503   exit 3
-    │   ├── StorageUnavailable, QueueFull, ShuttingDown
+    │   ├── StorageUnavailable, QueueFull, AuthenticationBusy, ShuttingDown
     │   ├── NothingStored         no database was made yet
     │   ├── StoreLocked           another server holds the database
     │   └── ServerUnreachable
@@ -250,6 +250,12 @@ class QueueFull(Unavailable):
     """More deliveries wait than can be stored in time."""
 
     code = "queue_full"
+
+
+class AuthenticationBusy(Unavailable):
+    """More deliveries wait to be authenticated than can be in time."""
+
+    code = "authentication_busy"
 
 
 class ShuttingDown(Unavailable):

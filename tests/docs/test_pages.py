@@ -104,7 +104,13 @@ ANSWERS: dict[int, set[str]] = {
     413: {"body_too_large"},
     415: {"encoded_body"},
     429: {"too_many_refusals"},
-    503: {"unavailable", "storage_unavailable", "queue_full", "shutting_down"},
+    503: {
+        "unavailable",
+        "storage_unavailable",
+        "queue_full",
+        "authentication_busy",
+        "shutting_down",
+    },
 }
 #: Only commands see these; no delivery is answered with them.
 NOT_OVER_HTTP = {"store_locked", "server_unreachable", "nothing_stored"}

@@ -8,7 +8,8 @@ import asyncio
 import json
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from casebell.store.refused import PROVEN_BOUNDS
 from e2e.answers import events
 from e2e.paced_sender import send_paced
 from e2e.process_stats import MB, peak, processor_seconds, reset_peak
-from e2e.sender import document, encoded, post
+from e2e.sender import document, encoded, post, signed
 from e2e.server import SOURCES, Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -35,10 +36,21 @@ ITEMISED = 60
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     """One with the settings a firm has."""
-    running = await Server(tmp_path_factory.mktemp("forged"), SOURCES).start()
+    running = await Server(tmp_path_factory.mktemp("forged"), SOURCES + COMPACT).start()
     await asyncio.gather(*(post(running, encoded(document())) for _ in range(64)))
     yield running
     await running.gone()
+
+
+#: A source that takes a signature over the compact form of a body.
+COMPACT = """
+[sources.compact]
+kind = "parley"
+signed_body = "compact-json"
+secrets = ["${PARLEY_WEBHOOK_SECRET}"]
+"""
+#: 230 KB of what takes longest to write as JavaScript does: 0.1 s of processor time.
+COSTLY = b'{"a": [%b]}' % b", ".join([b"1.5e-7"] * 28_000)
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +129,43 @@ async def test_forged_deliveries_shut_nobody_out(
 def files(server: Server) -> int:
     """Bytes of the database and what lies beside it."""
     return sum(one.stat().st_size for one in server.directory.glob("casebell.db*"))
+
+
+async def test_forged_deliveries_that_cost_much_shut_nobody_out(server: Server) -> None:
+    """Six a second that need compaction: undecided is 503, and the authentic are all answered."""
+    seconds = 4.0
+    forged: Counter[int] = Counter()
+    compact: Counter[int] = Counter()
+
+    async def forge() -> None:
+        headers = signed(COSTLY, secret="not the secret of the source")
+        answer = await post(server, COSTLY, headers, source="compact", address="127.0.0.5")
+        forged[answer.status_code] += 1
+        if answer.status_code == 503:
+            assert answer.headers["retry-after"] == "5"
+            assert answer.json()["error"] == "authentication_busy"
+
+    async def deliver() -> None:
+        content = document()
+        headers = signed(json.dumps(content, separators=(",", ":")).encode())
+        answer = await post(server, encoded(content), headers, source="compact")
+        compact[answer.status_code] += 1
+
+    async def each(do: Callable[[], Coroutine[Any, Any, None]], *, a_second: float) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(int(seconds * a_second)):
+                group.create_task(do())
+                await asyncio.sleep(1 / a_second)
+
+    processor = processor_seconds(server)
+    raw, _, _ = await asyncio.gather(
+        send_paced(server, seconds=seconds, gap=0.05),
+        each(forge, a_second=6),
+        each(deliver, a_second=5),
+    )
+    spent = (processor_seconds(server) - processor) / seconds
+    print(f"forged {forged}, compact {compact}, {spent * 100:.0f} % of a core; {raw}")  # noqa: T201
+    assert raw.all_stored
+    assert set(compact) == {200}
+    assert set(forged) == {401, 503}
+    assert forged[401] < forged[503]

@@ -6,6 +6,7 @@ run is one fixture; each test then looks in one place.
 
 import asyncio
 import contextlib
+import gzip
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
@@ -178,7 +179,8 @@ async def aftermath(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[A
         ):
             await sent(body, headers | extra)
         await sent(body, shared(SAID["forged"]) | extra, source="torch")
-        await sent(body, signed(body, secret=PARLEY) | {"Content-Encoding": SAID["encoding"]})
+        packed = gzip.compress(body)
+        await sent(packed, signed(packed, secret=PARLEY) | {"Content-Encoding": SAID["encoding"]})
         await sent(body, signed(body, secret=PARLEY), source=SAID["path"])
         await sent(
             body, signed(body, secret=PARLEY), source=f"parley/{SAID['path']}?{SAID['query']}"

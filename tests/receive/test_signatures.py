@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 from ipaddress import ip_network
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.errors import (
+    AuthenticationBusy,
     RefusedDelivery,
     SecretMismatch,
     SecretMissing,
@@ -28,6 +30,7 @@ from casebell.errors import (
 )
 from casebell.events import Flag, HeldReason, VerifiedDelivery
 from casebell.receive.signatures import Authenticator
+from casebell.receive.work_budget import WorkBudget
 from receive.builders import (
     BOTH,
     HMAC_SECRET,
@@ -146,10 +149,52 @@ def test_a_sender_that_signs_compact_json_is_a_setting() -> None:
 
 
 @pytest.mark.parametrize("body", [b'{ "a" : 1 }', b"not json", b"\xff", b"\xef\xbb\xbf{}"])
-def test_compact_json_never_falls_back_to_the_raw_bytes(body: bytes) -> None:
-    """One rule per source: a raw signature does not pass where the compact form is signed."""
+def test_the_raw_bytes_are_tried_before_the_compact_form(body: bytes) -> None:
+    """They cost nothing, and prove as much: a budget that is spent holds up none of them."""
+    budget = WorkBudget(processor_time=count(step=1_000).__next__)
+    subject = Authenticator(make_source(signed_body="compact-json"), budget=budget)
+    forged = make_delivery(b'{"a": 2}', [authorization_header(body)])
     with pytest.raises(SignatureMismatch):
-        authenticate([authorization_header(body)], body=body, signed_body="compact-json")
+        subject.authenticate(forged, now=NOW)
+    with pytest.raises(AuthenticationBusy):
+        subject.authenticate(forged, now=NOW)
+    signed = make_delivery(body, [authorization_header(body)])
+    assert subject.authenticate(signed, now=NOW).secret_label == "1"
+
+
+@pytest.mark.parametrize("body", [b"not json", b"\xff"])
+def test_what_has_no_compact_form_does_not_match(body: bytes) -> None:
+    """A body that JavaScript would not parse is signed as it is or not at all."""
+    with pytest.raises(SignatureMismatch):
+        authenticate([authorization_header(b"null")], body=body, signed_body="compact-json")
+
+
+def test_what_is_undecided_may_be_proven_otherwise() -> None:
+    """Where either method suffices, a right secret is enough; a wrong one leaves it undecided."""
+    budget = WorkBudget(processor_time=count(step=1_000).__next__)
+    wrong = authorization_header(BODY, secret="another-secret-012345")
+    either = Authenticator(make_source(**BOTH, signed_body="compact-json"), budget=budget)
+    both = Authenticator(
+        make_source(**BOTH, signed_body="compact-json", require="all"), budget=budget
+    )
+    with pytest.raises(SignatureMismatch):
+        either.authenticate(make_delivery(BODY, [wrong]), now=NOW)
+    assert either.authenticate(make_delivery(BODY, [wrong, SHARED]), now=NOW).secret_label == "word"
+    for subject, headers in ((either, [wrong, WRONG_WORD]), (both, [wrong, SHARED])):
+        with pytest.raises(AuthenticationBusy):
+            subject.authenticate(make_delivery(BODY, headers), now=NOW)
+    with pytest.raises(SecretMismatch):
+        both.authenticate(make_delivery(BODY, [wrong, WRONG_WORD]), now=NOW)
+
+
+def test_a_wrong_address_costs_no_work() -> None:
+    """Its signature does not count, whatever it covers."""
+    budget = WorkBudget(processor_time=count(step=1_000).__next__)
+    source = make_source(signed_body="compact-json", allow_from=NETWORKS)
+    subject = Authenticator(source, budget=budget)
+    for _ in range(3):
+        with pytest.raises(SignatureMismatch):
+            subject.authenticate(make_delivery(b"{ }", [authorization_header(b"{}")]), now=NOW)
 
 
 def test_the_header_is_a_setting() -> None:

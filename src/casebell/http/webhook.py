@@ -22,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from casebell.clock import Clock, new_request_id
 from casebell.errors import (
+    AuthenticationBusy,
     BodyTooLarge,
     CasebellError,
     EncodedBody,
@@ -58,7 +59,7 @@ MAX_PART = 32
 _ENCODINGS = frozenset({b"br", b"compress", b"deflate", b"gzip", b"x-gzip", b"zstd"})
 _RECEIPT = re.compile(r"[A-Za-z]{3}[0-9]{10}", re.ASCII)
 #: Errors that strangers can cause at no cost: only some of them are logged.
-_THROTTLED = (TooManyRefusals, UnknownSource, WrongMethod)
+_THROTTLED = (AuthenticationBusy, TooManyRefusals, UnknownSource, WrongMethod)
 
 #: Codings whose bytes no first bytes tell, or that fail to begin as they should.
 _CODINGS = frozenset({b"br", b"compress", b"deflate", b"gzip", b"x-compress", b"x-gzip", b"zstd"})

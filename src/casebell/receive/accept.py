@@ -27,6 +27,7 @@ from casebell.receive.parts import Held, Taken, appended_of, understand_parts, w
 from casebell.receive.refusals import Refusals
 from casebell.receive.signatures import Authenticator
 from casebell.receive.understand import understand
+from casebell.receive.work_budget import WorkBudget
 from casebell.settings import SourceSettings
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
@@ -57,12 +58,16 @@ class SourceReceiver:
 
 
 def source_receivers(sources: Mapping[str, SourceSettings]) -> Mapping[str, SourceReceiver]:
-    """Each source, ready to receive, by name.
+    """Each source, ready to receive, by name; they share a budget of work for strangers.
 
     Raises:
         ConfigError: a source cannot authenticate anybody.
     """
-    return {name: SourceReceiver(source, Authenticator(source)) for name, source in sources.items()}
+    budget = WorkBudget()
+    return {
+        name: SourceReceiver(source, Authenticator(source, budget=budget))
+        for name, source in sources.items()
+    }
 
 
 #: How a path begins that is meant for a source.
@@ -119,7 +124,7 @@ class Receiver:
         Raises:
             UnknownSource: no source has this name.
             RefusedDelivery, TooManyRefusals: it did not authenticate.
-            Unavailable: it could not be stored now.
+            Unavailable: it could not be authenticated or stored now.
         """
         receiver = self._sources().get(delivery.source)
         if receiver is None:

@@ -2,7 +2,7 @@
 
 Each source has an `Authenticator`. It accepts a signature (HMAC-SHA256 over time and body, in the
 form of the source's kind), a shared secret (`shared_secret`), either of them or both. It raises
-nothing but RefusedDelivery.
+nothing but RefusedDelivery, and AuthenticationBusy for what it cannot decide now.
 """
 
 import hmac
@@ -12,6 +12,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
 from casebell.errors import (
+    AuthenticationBusy,
     ConfigError,
     Problem,
     RefusedDelivery,
@@ -27,6 +28,7 @@ from casebell.kinds import KINDS
 from casebell.kinds.signature import Signature, read_signature
 from casebell.receive.compact_json import compact_json
 from casebell.receive.shared_secret import SharedSecrets, keyed_digest, match_digest
+from casebell.receive.work_budget import WorkBudget
 from casebell.settings import SourceSettings
 
 #: Schemes of credentials that are no proof of a source's. Others are not named: the first word of a
@@ -37,6 +39,11 @@ _SCHEMES = frozenset(
 
 #: Takes the same time wherever its arguments differ.
 Compare = Callable[[bytes, bytes], bool]
+
+#: Processor time of a compaction, a byte, as measured; a slower machine goes into debt.
+COMPACTION_SECONDS = 0.5e-6
+#: Commas in a header that is not the source's and may be its signature under another name.
+_MAX_COMMAS = 16
 
 #: Errors in rising order of how much they help an honest sender.
 _BY_HELPFULNESS: tuple[tuple[type[RefusedDelivery], ...], ...] = (
@@ -86,9 +93,25 @@ class Kept:
 class Authenticator:
     """Authenticates the deliveries of one source."""
 
-    def __init__(self, source: SourceSettings, *, compare: Compare = hmac.compare_digest) -> None:
-        """Raises ConfigError if a method of `source.auth` has no usable secret: never open."""
+    def __init__(
+        self,
+        source: SourceSettings,
+        *,
+        compare: Compare = hmac.compare_digest,
+        budget: WorkBudget | None = None,
+    ) -> None:
+        """Prepare the secrets.
+
+        Args:
+            source: whose deliveries.
+            compare: takes the same time wherever its arguments differ.
+            budget: bounds the work for strangers; None where a person asks.
+
+        Raises:
+            ConfigError: a method of `source.auth` has no usable secret: never open.
+        """
         self._source = source
+        self._budget = budget
         self._compare = compare
         self._format = KINDS[source.kind].signature
         self._signature_header = _header_name(source.signature_header or self._format.header)
@@ -121,7 +144,7 @@ class Authenticator:
         return f"<Authenticator {self._source.name}: {self._source.require} {self._source.auth}>"
 
     def authenticate(self, delivery: Delivery, *, now: Micros) -> VerifiedDelivery:
-        """Authenticate a delivery, or raise a RefusedDelivery.
+        """Authenticate a delivery, or raise a RefusedDelivery or AuthenticationBusy.
 
         With `require = "any"` the first method that succeeds suffices, with "all" every method must
         succeed. Of several errors the one is raised that helps an honest sender most.
@@ -153,7 +176,7 @@ class Authenticator:
             for name, value in delivery.headers:
                 if name in (self._signature_header, self._secret_header):
                     continue
-                if "hmac" in self._source.auth:
+                if "hmac" in self._source.auth and value.count(b",") <= _MAX_COMMAS:
                     signature = self._signature_in([value])
                 secret = self._own_secret_in(value)
                 if signature is not None or secret is not None:
@@ -215,13 +238,18 @@ class Authenticator:
             return self._verified(delivery, (methods[0](delivery, now),))
         proofs: list[_Proof] = []
         refusals: list[RefusedDelivery] = []
+        undecided: AuthenticationBusy | None = None
         for method in methods:
             try:
                 proofs.append(method(delivery, now))
             except RefusedDelivery as refusal:
                 refusals.append(refusal)
+            except AuthenticationBusy as busy:
+                undecided = busy
             if proofs and self._source.require == "any":
                 break
+        if undecided and not (proofs if self._source.require == "any" else refusals):
+            raise undecided
         if not proofs or (refusals and self._source.require == "all"):
             raise max(refusals, key=_helpfulness)
         return self._verified(delivery, proofs)
@@ -246,20 +274,33 @@ class Authenticator:
         return self._proof_of(signature, delivery, now)
 
     def _proof_of(self, signature: Signature, delivery: Delivery, now: Micros) -> _Proof:
-        label = self._matching_key(signature, self._signed_bytes(signature, delivery.body))
+        label = self._matching_key(signature, delivery.body)
+        if label is None and self._source.signed_body == "compact-json":
+            label = self._matching_compact(signature, delivery)
+        if label is None:
+            raise SignatureMismatch
         return self._check_age(label, seconds=(now - signature.at) / 1e6)
 
-    def _signed_bytes(self, signature: Signature, body: bytes) -> bytes:
-        if self._source.signed_body == "compact-json":
-            try:
-                body = compact_json(body)
-            except ValueError:
-                # The raw bytes are not tried instead: the setting says which bytes are signed.
-                raise SignatureMismatch from None
-        return self._format.covered(signature.time, body)
+    def _matching_compact(self, signature: Signature, delivery: Delivery) -> str | None:
+        """The same for the compact form, of which a stranger can ask much work."""
+        body = delivery.body
+        if self._source.allow_from and not self.address_allowed(delivery.address):
+            return None
 
-    def _matching_key(self, signature: Signature, signed: bytes) -> str:
-        """The label of the key that made one of the digests."""
+        def work() -> str | None:
+            try:
+                return self._matching_key(signature, compact_json(body))
+            except ValueError:
+                return None
+
+        if self._budget is None:
+            return work()
+        seconds = len(body) * COMPACTION_SECONDS
+        return self._budget.spend(work, address=delivery.address, seconds=seconds)
+
+    def _matching_key(self, signature: Signature, body: bytes) -> str | None:
+        """The label of the key that made one of the digests over a body; None if none did."""
+        signed = self._format.covered(signature.time, body)
         matched: str | None = None
         for label, key in self._hmac_keys:
             expected = hmac.digest(key, signed, "sha256")
@@ -268,8 +309,6 @@ class Authenticator:
                 # number of keys and not on which of them matched.
                 equal = self._compare(expected, digest)
                 matched = label if equal and matched is None else matched
-        if matched is None:
-            raise SignatureMismatch
         return matched
 
     def _check_age(self, label: str, *, seconds: float) -> _Proof:
