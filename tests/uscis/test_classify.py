@@ -86,6 +86,23 @@ def test_misleading_texts_do_not_mislead(row: dict[str, str]) -> None:
     assert not tags(row["forbidden"]) & reading.tags
 
 
+@pytest.mark.parametrize(
+    ("title", "description"),
+    [
+        ("Case Was Approved And My Decision Was Emailed", "We sent you a denial notice."),
+        ("Oath Ceremony Will Be Scheduled", "We terminated your status."),
+        ("Ceremonia De Juramentación Será Programada", "Denegamos su caso."),
+        ("Case Is Being Actively Reviewed By USCIS", "Your case was denied."),
+    ],
+)
+def test_a_description_on_a_line_of_its_own_begins_a_sentence(title: str, description: str) -> None:
+    """A title has no full stop; what it plans or leaves open does not reach into the next line."""
+    for between in ("\n", " \r\n  ", "\n\n"):
+        joined = classify_text(f"{title}{between}{description}")
+        assert said(f"{title}. {description}") == (joined.status, joined.tags)
+        assert Tag.ADVERSE in joined.tags
+
+
 def spelled(title: str) -> Iterator[str]:
     """Other ways to write the same title."""
     yield from (title.upper(), title.lower(), title.swapcase(), f"  {title} \r\n", title + ".")

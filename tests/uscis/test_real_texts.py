@@ -49,6 +49,24 @@ def forms(title: str) -> Iterator[str]:
     yield from (f"{name} {row['form']}, {row[title]}" for row in FORMS if row[title])
 
 
+@pytest.mark.parametrize(
+    ("sentence", "status"),
+    [
+        ("Your {} was denied.", Status.DENIED),
+        ("We denied your {}.", Status.DENIED),
+        ("We approved your {}.", Status.APPROVED),
+        ("Your {} was approved on May 2, 2025.", Status.APPROVED),
+        ("We received your {}.", Status.RECEIVED),
+    ],
+)
+def test_a_form_may_come_without_its_number(sentence: str, status: Status) -> None:
+    """Its title alone, if that says what it is: "Application for Waiver of ..." was no waiver."""
+    titles = [row["title"] for row in FORMS if row["title"].startswith(("Application", "Petition"))]
+    assert len(titles) > 50
+    read = {title: classify_text(sentence.format(title)).status for title in titles}
+    assert read == dict.fromkeys(titles, status)
+
+
 @pytest.mark.parametrize("row", rows("verdicts.tsv"), ids=lambda row: row["sentence"][:60])
 def test_no_title_of_a_form_makes_or_hides_a_verdict(row: dict[str, str]) -> None:
     """Titles hold words of verdicts, and commas; the sentence around them says what happened."""
