@@ -264,7 +264,8 @@ class TestAnswers:
         error = (await admin.ask(verb))["error"]
         assert (error["code"], error["exit_code"], error["hint"]) == (code, exit_code, hint)
         assert error["message"]
-        problems = [{"key": "server.prot", "message": "No.", "hint": "Port?", "where": "/a"}]
+        told = {"key": "server.prot", "message": "No.", "hint": "Port?", "where": "/a"}
+        problems = [{**told, "absent": False}]
         assert error["problems"] == (problems if verb == "reject" else [])
 
     async def test_a_defect(self, admin: Admin) -> None:

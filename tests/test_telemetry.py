@@ -399,6 +399,7 @@ class TestMetrics:
             "casebell_last_delivery_timestamp_seconds",
             "casebell_oldest_waiting_alert_seconds",
             "casebell_last_backup_timestamp_seconds",
+            "casebell_certificate_expiry_timestamp_seconds",
         }
         assert all(words.endswith(".") for _, words in names)
 

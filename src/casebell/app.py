@@ -20,6 +20,7 @@ from casebell.admin import AdminSocket
 from casebell.clock import Clock
 from casebell.errors import NotThere, WrongMethod
 from casebell.http.answers import RequestIds, on_defect, on_http_exception
+from casebell.http.certificate import LiveCertificate
 from casebell.http.event_page import event_page
 from casebell.http.health import StatusPages
 from casebell.http.webhook import WEBHOOKS, Entrance, WebhookEndpoint
@@ -28,6 +29,7 @@ from casebell.runtime import Runtime
 from casebell.service import ACTOR
 from casebell.settings import Settings
 from casebell.telemetry import Metrics
+from casebell.wiring import Wiring
 
 #: Seconds that requests under way are given when the server ends, before sends are.
 REQUEST_GRACE = 4
@@ -74,11 +76,18 @@ def build(
         came=endpoint.last_delivery,
         clock=runtime.clock,
     )
+    certificate = _certificate(settings, runtime)
+
+    def swap(wiring: Wiring) -> None:
+        runtime.swap(wiring)
+        if certificate is not None:
+            certificate.wake()
+
     reloader = Reloader(
         in_force=in_force.settings,
         read=read or (lambda: settings),
         prepare=runtime.prepare,
-        swap=runtime.swap,
+        swap=swap,
         store=runtime.store,
         dispatcher=runtime.dispatcher,
         hangup=hangup or asyncio.Event(),
@@ -87,13 +96,11 @@ def build(
         log=runtime.log,
     )
 
-    certificate = settings.server.tls_cert.read_text() if settings.server.tls_cert else None
-
     async def doubts() -> Mapping[str, str]:
         return {"untrusted_proxy": endpoint.untrusted_proxy()}
 
     async def address() -> Mapping[str, str | None]:
-        return {"url": url, "certificate": certificate}
+        return {"url": url, "certificate": certificate.pem if certificate else None}
 
     admin = AdminSocket(
         path=settings.socket,
@@ -105,6 +112,7 @@ def build(
             "doubts": doubts,
             "storage": runtime.alarm.state,
             "address": address,
+            **({"certificate": certificate.answer} if certificate else {}),
         },
         timezone=in_force.timezone,
         log=runtime.log,
@@ -112,11 +120,35 @@ def build(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with runtime.running(), reloader, admin if url is not None else nullcontext():
+        async with (
+            runtime.running(),
+            reloader,
+            certificate or nullcontext(),
+            admin if url is not None else nullcontext(),
+        ):
             started()
             yield
 
-    return _entrance(endpoint, pages, lifespan)
+    app = _entrance(endpoint, pages, lifespan)
+    app.tls = certificate.context if certificate else None
+    return app
+
+
+def _certificate(settings: Settings, runtime: Runtime) -> LiveCertificate | None:
+    """The certificate of our own TLS; None where a proxy's is used, or none."""
+    cert, key = settings.server.tls_cert, settings.server.tls_key
+    if cert is None or key is None:
+        return None
+    return LiveCertificate(
+        cert=cert,
+        key=key,
+        store=runtime.store,
+        ops=runtime.in_force.ops,
+        clock=runtime.clock,
+        metrics=runtime.metrics,
+        log=runtime.log,
+        followed=runtime.dispatcher.wake,
+    )
 
 
 def _entrance(

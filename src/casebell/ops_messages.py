@@ -345,6 +345,39 @@ class StoreCreated(OpsMessage, frozen=True, kw_only=True, tag="store_created"):
         return self.had_server
 
 
+class CertificateEnds(OpsMessage, frozen=True, kw_only=True, tag="certificate_ends"):
+    """The server's certificate ends soon, or has ended."""
+
+    ends_at: str
+    #: "ends in 13 days", "has ended".
+    state: str
+    #: Days before the end at which this is told.
+    stage: int
+
+    @property
+    def key(self) -> str:
+        """The certificate, and how near its end is."""
+        return f"{self.ends_at}:{self.stage}"
+
+    @property
+    def urgent(self) -> bool:
+        """Where only days are left."""
+        return self.stage <= 3
+
+
+class CertificateNotUsed(OpsMessage, frozen=True, kw_only=True, tag="certificate_not_used"):
+    """A renewed certificate lies on disk that cannot be used."""
+
+    reason: str
+    #: Of the one in use.
+    ends_at: str
+
+    @property
+    def key(self) -> str:
+        """The certificate that should have been replaced."""
+        return self.ends_at
+
+
 class ChannelTest(OpsMessage, frozen=True, kw_only=True, tag="test"):
     """A marked test message that an operator asked for."""
 
@@ -377,6 +410,8 @@ TOPICS: tuple[type[OpsMessage], ...] = (
     StorageFails,
     StorageWorks,
     StoreCreated,
+    CertificateEnds,
+    CertificateNotUsed,
     ChannelTest,
 )
 _ANY: Any = Union[TOPICS]  # noqa: UP007 - of a tuple

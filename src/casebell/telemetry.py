@@ -184,7 +184,7 @@ def _place(trace: TracebackType | None) -> str:
 
 
 #: Who can meet a failure of the storage.
-STAGES = ("receive", "route", "notify", "reload", "metrics")
+STAGES = ("receive", "route", "notify", "reload", "metrics", "certificate")
 
 
 class Metrics:
@@ -268,6 +268,12 @@ class Metrics:
         self.last_backup = Gauge(
             "casebell_last_backup_timestamp_seconds",
             "When `casebell backup` last copied this database; 0 if it never did.",
+            **make,
+        )
+        self.certificate_ends = Gauge(
+            "casebell_certificate_expiry_timestamp_seconds",
+            "When the certificate in use ends; without TLS of our own there is none.",
+            ["name"],
             **make,
         )
         self.build.labels(casebell.__version__).set(1)

@@ -1,6 +1,6 @@
 """`casebell check`: would this configuration do what the firm means?"""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Annotated
 
@@ -9,9 +9,10 @@ import typer
 from casebell.alerts import Alert, AlertKind
 from casebell.cli.options import Config, unusable_is_no
 from casebell.cli.preflight import preflight
-from casebell.cli.terminal import counted, print_json, print_line, print_rows
-from casebell.clock import SystemClock
+from casebell.cli.terminal import counted, local_time, print_json, print_line, print_rows
+from casebell.clock import SystemClock, iso
 from casebell.events import Case, Delivery, VerifiedDelivery
+from casebell.http.certificate import Certificate
 from casebell.notify.channel import Channel, Policy
 from casebell.notify.load import policies
 from casebell.notify.render import CaseFacts, render_case
@@ -62,7 +63,7 @@ def check(
         whole=True,
     )
     print_line()
-    for warning in settings.warnings:
+    for warning in (*settings.warnings, *_doubts_of_certificate(settings)):
         print_line(f"Warning: {warning}")
     print_line(f"{count} sample messages rendered." if count else "No channel: nobody is alerted.")
     print_line("The configuration is good.")
@@ -76,6 +77,13 @@ def _recipients(channel: Channel) -> list[str]:
     return [route.to for route in channel.routes.values()]
 
 
+def _doubts_of_certificate(settings: Settings) -> Iterator[str]:
+    if settings.server.tls_cert:
+        certificate = Certificate.read(settings.server.tls_cert)
+        url, now = settings.server.public_url, SystemClock().now()
+        yield from certificate.doubts(public_url=url, now=now)
+
+
 def _print_settings(settings: Settings, channels: Mapping[str, Channel]) -> None:
     print_line(f"Configuration {settings.path}")
     print_line(f"Storage       {settings.storage.sqlite_path or settings.storage.kind}")
@@ -85,6 +93,10 @@ def _print_settings(settings: Settings, channels: Mapping[str, Channel]) -> None
     for name, channel in channels.items():
         sender = f"from {', '.join(_senders(channel))} " if _senders(channel) else ""
         print_line(f"Channel       {name}: {sender}to {', '.join(_recipients(channel))}")
+    if settings.server.tls_cert:
+        certificate = Certificate.read(settings.server.tls_cert)
+        ends_at = local_time(iso(certificate.ends_at), settings.server.timezone)
+        print_line(f"Certificate   {', '.join(certificate.names)}, until {ends_at}")
     print_line(f"Operations    {', '.join(settings.ops.notify) or 'nobody'}")
     print_line()
 

@@ -16,6 +16,7 @@ from casebell.cli.service_client import READ_TIMEOUT, ServiceClient
 from casebell.cli.terminal import counted, print_line
 from casebell.clock import SystemClock
 from casebell.errors import CasebellError, ConfigError, ConfigNotFound, NothingStored
+from casebell.http.certificate import Certificate
 from casebell.runtime import Runtime
 from casebell.settings import Settings, exposed, load, load_stored
 
@@ -83,6 +84,7 @@ def _layers(config: Path | None) -> Iterator[tuple[str, Fault | None]]:
     yield "server", server
     if server is None or server.code == 1:
         yield from _doubts(client)
+    yield from _certificate(client, settings)
     failed, held = waiting["failed"], waiting["held"]
     list_failed, list_held = "casebell alerts list --outstanding", "casebell held list"
     yield "alerts", Fault(what=f"{failed} failed", then=list_failed) if failed else None
@@ -161,6 +163,25 @@ def _server(client: ServiceClient) -> Fault | None:
             then="give each the same sources, channels and rules; casebell reload",
         )
     return None
+
+
+def _certificate(client: ServiceClient, settings: Settings) -> Iterator[tuple[str, Fault | None]]:
+    """The certificate that the server uses, else the one that it would."""
+    file = settings.server.tls_cert
+    if file is None:
+        return
+    now, url = SystemClock().now(), settings.server.public_url
+    try:
+        live = client.ask_server("certificate", timeout=READ_TIMEOUT)
+        used = Certificate.told(live) if live else Certificate.read(file)
+    except (CasebellError, OSError):
+        # What the server has to say of it is told by another layer.
+        return
+    found = list(used.doubts(public_url=url, now=now))
+    if live and live["fault"]:
+        found.append(f"A renewed one cannot be used: {live['fault']}.")
+    then = "renew it; the server uses new files by itself"
+    yield "certificate", Fault(what=" ".join(found).rstrip("."), then=then) if found else None
 
 
 def _refused(client: ServiceClient) -> Iterator[tuple[str, Fault | None]]:

@@ -1,9 +1,9 @@
 """What `serve` needs beside the configuration, checked first: certificate, key and socket."""
 
 import os
-import ssl
 
 from casebell.errors import ConfigError, Problem
+from casebell.http.certificate import fault_of
 from casebell.settings import Settings
 
 #: Bytes of a Unix socket's path: the system's structure ends it with one more.
@@ -43,13 +43,5 @@ def preflight(settings: Settings) -> None:
 
 
 def _fault_of_certificate(settings: Settings) -> str:
-    """Why the certificate and its key cannot be used; "" where they can, or there are none."""
     cert, key = settings.server.tls_cert, settings.server.tls_key
-    if cert is None or key is None:
-        return ""
-    try:
-        # A pass phrase could not be asked for where no person starts the server.
-        ssl.create_default_context().load_cert_chain(cert, key, password="")
-    except OSError as error:
-        return str(error.strerror) if error.filename else "they are no PEM certificate and its key"
-    return ""
+    return "" if cert is None or key is None else fault_of(cert, key)

@@ -135,11 +135,28 @@ def _post(
         raise typer.BadParameter(
             "Write https://host, or the whole URL.", param_hint="--to"
         ) from None
-    except (httpx2.HTTPError, OSError):
+    except (httpx2.HTTPError, OSError) as error:
+        if reason := _tls_failure(error):
+            raise ServerUnreachable(
+                f"TLS fails with {'that address' if typed else url}: {reason}.",
+                hint="Something listens there. --to wants https:// where it speaks TLS, and a "
+                "certificate that this machine trusts; `casebell check` shows ours.",
+            ) from None
         raise ServerUnreachable(
             f"Nothing answers at {'that address' if typed else url}.",
             hint="Is `casebell serve` running? --to URL names another address.",
         ) from None
+
+
+def _tls_failure(error: BaseException | None) -> str:
+    """Why TLS failed, in OpenSSL's words, which quote nothing; "" where something else did."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message
+        if isinstance(error, ssl.SSLError):
+            return str(error.reason or "no TLS is spoken there").replace("_", " ").lower()
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def _settings(config: Path | None, *, needed: bool) -> Settings | None:

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -102,7 +103,7 @@ async def run_server(settings: Settings, *, files: int) -> None:
         log=log,
         refused=app.deliveries.note_elsewhere,
     )
-    server = _GuardedServer(_uvicorn_config(app, settings), limiter)
+    server = _GuardedServer(_uvicorn_config(app), limiter, tls=app.tls)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
@@ -120,9 +121,12 @@ class _GuardedServer(uvicorn.Server):
     its main loop and its end ask for.
     """
 
-    def __init__(self, config: uvicorn.Config, limiter: ConnectionLimiter) -> None:
+    def __init__(
+        self, config: uvicorn.Config, limiter: ConnectionLimiter, *, tls: ssl.SSLContext | None
+    ) -> None:
         super().__init__(config)
         self._limiter = limiter
+        self._tls = tls
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self.lifespan.startup()
@@ -130,7 +134,7 @@ class _GuardedServer(uvicorn.Server):
         guarded = partial(
             Guard, self.config, self.server_state, self.lifespan.state, limiter=self._limiter
         )
-        loop, tls = asyncio.get_running_loop(), self.config.ssl
+        loop, tls = asyncio.get_running_loop(), self._tls
         handshake_timeout = self._limiter.limits().body_timeout if tls else None
         self.servers = [
             await loop.create_server(
@@ -150,7 +154,7 @@ class _GuardedServer(uvicorn.Server):
         self.should_exit = True
 
 
-def _uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:
+def _uvicorn_config(app: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=Guard,
@@ -165,8 +169,6 @@ def _uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=REQUEST_GRACE,
-        ssl_certfile=settings.server.tls_cert,
-        ssl_keyfile=settings.server.tls_key,
     )
 
 

@@ -70,6 +70,9 @@ class StatusPages:
         clock: Clock,
     ) -> None:
         self._store = store
+        if not store.is_sqlite:
+            # PostgreSQL's own programs copy it, and we do not hear of it.
+            metrics.registry.unregister(metrics.last_backup)
         self._checks = checks
         self._metrics = metrics
         self._metrics_from = metrics_from

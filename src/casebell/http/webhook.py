@@ -12,6 +12,7 @@ This is a plain ASGI application; `receive/accept.py` has the next steps.
 import asyncio
 import contextlib
 import re
+import ssl
 from collections.abc import Callable, Sequence
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -291,6 +292,8 @@ class Entrance(Starlette):
     def __init__(self, deliveries: WebhookEndpoint, **rest: Any) -> None:
         super().__init__(**rest)
         self.deliveries = deliveries
+        #: Of our own TLS; None where a proxy's is used, or none.
+        self.tls: ssl.SSLContext | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

@@ -3,6 +3,8 @@
 from casebell.alerts import Message
 from casebell.notify.render import MAY_REPEAT, quoted, without_markup
 from casebell.ops_messages import (
+    CertificateEnds,
+    CertificateNotUsed,
     ChannelFailed,
     ChannelGone,
     ChannelTest,
@@ -210,6 +212,24 @@ OPS_TEXTS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
             "They were given up; see them: casebell alerts list --outstanding --channel {channel}",
             "Once the channel is back: casebell alerts retry --all --channel {channel}",
             "If it stays away: casebell alerts dismiss --all --channel {channel}",
+        ),
+    ),
+    CertificateEnds: (
+        "The certificate {state}",
+        (
+            "The certificate of Casebell's own TLS {state} ({ends_at}).",
+            "No source can deliver with one that has ended.",
+            "Renew it: Casebell uses the new files by itself within seconds, without a restart.",
+            "See the one in use: casebell doctor",
+        ),
+    ),
+    CertificateNotUsed: (
+        "A renewed certificate cannot be used",
+        (
+            "The certificate or its key was changed on disk, and cannot be used: {reason}.",
+            "Casebell goes on with the one it has, which ends at {ends_at}.",
+            "See what is wrong: casebell check",
+            "There is no need to restart: a pair that belongs together is used within seconds.",
         ),
     ),
     ChannelTest: (
