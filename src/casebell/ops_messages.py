@@ -378,6 +378,18 @@ class CertificateNotUsed(OpsMessage, frozen=True, kw_only=True, tag="certificate
         return self.ends_at
 
 
+class StoreAltered(OpsMessage, frozen=True, kw_only=True, tag="store_altered"):
+    """Something in the database is not ours. Sent past the outbox, which it may swallow."""
+
+    place: str
+    differences: str
+
+    @property
+    def urgent(self) -> bool:
+        """Yes: alerts may never be sent."""
+        return True
+
+
 class ChannelTest(OpsMessage, frozen=True, kw_only=True, tag="test"):
     """A marked test message that an operator asked for."""
 
@@ -412,6 +424,7 @@ TOPICS: tuple[type[OpsMessage], ...] = (
     StoreCreated,
     CertificateEnds,
     CertificateNotUsed,
+    StoreAltered,
     ChannelTest,
 )
 _ANY: Any = Union[TOPICS]  # noqa: UP007 - of a tuple

@@ -2,8 +2,10 @@
 
 import json
 import socket
+import sqlite3
 import threading
 import time
+from contextlib import closing
 
 import httpx2
 
@@ -62,8 +64,11 @@ def test_something_else_answers(installation: Installation) -> None:
         other.settimeout(10)
 
         def hang_up() -> None:
-            for _ in range(2):
-                connection, _ = other.accept()
+            while True:
+                try:
+                    connection, _ = other.accept()
+                except OSError:
+                    return
                 with connection:
                     connection.recv(1000)
                     connection.sendall(b"hello\n")
@@ -71,6 +76,7 @@ def test_something_else_answers(installation: Installation) -> None:
         thread = threading.Thread(target=hang_up)
         thread.start()
         ran = installation("doctor")
+        other.shutdown(socket.SHUT_RDWR)
         thread.join()
     assert ran.code == 3
     found = findings(ran.out)
@@ -226,3 +232,20 @@ def test_operations_hear_of_the_fifth_in_a_row(bare: Installation, sink: HttpSin
         assert bare("send", "--sample", "parley-rfe").code == 0
         told(sink, "Before it 5 were refused in a row")
         assert "of source parley" not in bare("doctor").out
+
+
+def test_alerts_that_a_trigger_swallowed(installation: Installation) -> None:
+    """The trigger is named, and so is what was decided and never came into the outbox."""
+    with closing(sqlite3.connect(installation.database)) as connection, connection:
+        connection.execute(
+            "CREATE TRIGGER quiet BEFORE INSERT ON alerts BEGIN SELECT RAISE(IGNORE); END"
+        )
+        (change,) = connection.execute(
+            "SELECT change_id FROM alerts WHERE channel = 'broken'"
+        ).fetchone()
+        connection.execute("DELETE FROM attempts")
+        connection.execute("DELETE FROM alerts WHERE change_id = ?", (change,))
+    found = findings(installation("doctor").out)
+    assert "trigger quiet on alerts → " in found["storage"]
+    assert found["outbox"].startswith("1 change decided, and no alert was ever made of it → ")
+    assert f"change {change}" in found["outbox"]

@@ -35,6 +35,7 @@ def backup(
         contents = make_backup(database, file, progress=lambda *step: show(_text(*step)))
     _record(contents, settings)
     print_line(f"Wrote {file}: {_summary(contents, settings)}")
+    _see_unaltered(contents)
 
 
 def restore(
@@ -52,6 +53,21 @@ def restore(
         print_line(
             f"{alerts} waited then; `casebell serve` sends what waits, even if it was sent since."
         )
+    _see_unaltered(contents)
+
+
+def _see_unaltered(contents: Contents) -> None:
+    """Say what is not as Casebell made it; the file is written all the same.
+
+    Raises:
+        Exit: something is not.
+    """
+    if contents.differences:
+        print_to_stderr(
+            f"Its tables are not as Casebell made them: {'; '.join(contents.differences)}.",
+            "Such things can swallow alerts. Remove them, then look at `casebell doctor`.",
+        )
+        raise typer.Exit(1)
 
 
 def _record(contents: Contents, settings: Settings) -> None:

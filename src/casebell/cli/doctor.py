@@ -4,9 +4,10 @@ It only looks: it makes no file of ours and takes no lock that could keep a serv
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -79,7 +80,8 @@ def _layers(config: Path | None) -> Iterator[tuple[str, Fault | None]]:
         unread = Fault(what=error.message.rstrip("."), then=then, code=3)
         yield "storage", replace(_storage(client, settings) or unread, code=3)
         return
-    yield "storage", _storage(client, settings)
+    sound = _soundness(client)
+    yield "storage", _storage(client, settings) or _altered(sound)
     server = _server(client)
     yield "server", server
     if server is None or server.code == 1:
@@ -87,6 +89,13 @@ def _layers(config: Path | None) -> Iterator[tuple[str, Fault | None]]:
     yield from _certificate(client, settings)
     failed, held = waiting["failed"], waiting["held"]
     list_failed, list_held = "casebell alerts list --outstanding", "casebell held list"
+    untold = sound["untold_changes"]
+    if untold:
+        what = f"{counted(len(untold), 'change')} decided, and no alert was ever made of it"
+        yield (
+            "outbox",
+            Fault(what=what, then=f"tell them yourself; change {untold[0]} is the first"),
+        )
     yield "alerts", Fault(what=f"{failed} failed", then=list_failed) if failed else None
     yield "held", Fault(what=f"{held} could not be understood", then=list_held) if held else None
     yield from _refused(client)
@@ -135,6 +144,23 @@ def _storage(client: ServiceClient, settings: Settings) -> Fault | None:
         folder = settings.storage.sqlite_path.parent if settings.storage.sqlite_path else ""
         return Fault(what=f"only{free}".rstrip("."), then=f"make room: df -h {folder}")
     return None
+
+
+def _soundness(client: ServiceClient) -> Mapping[str, Any]:
+    try:
+        return dict(client.read("soundness"))
+    except CasebellError:
+        # A server of an earlier release does not know the question.
+        return {"differences": (), "untold_changes": ()}
+
+
+def _altered(sound: Mapping[str, Any]) -> Fault | None:
+    if not sound["differences"]:
+        return None
+    return Fault(
+        what=f"its tables are not as Casebell made them: {'; '.join(sound['differences'])}",
+        then="remove what is not Casebell's, or restore a backup",
+    )
 
 
 def _room(settings: Settings) -> int | None:

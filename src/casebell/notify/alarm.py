@@ -14,7 +14,7 @@ from casebell.errors import StorageUnavailable
 from casebell.loops import Loop
 from casebell.notify.channel import Channel, Channels
 from casebell.notify.render_ops import render_ops
-from casebell.ops_messages import OpsMessage, StorageFails, StorageWorks
+from casebell.ops_messages import OpsMessage, StorageFails, StorageWorks, StoreAltered
 from casebell.store import journal
 from casebell.store.engine import Store
 from casebell.telemetry import Log
@@ -92,6 +92,7 @@ class StorageAlarm(Loop):
         """Test the storage until it works again."""
         if not self.failing:
             await self._look()
+            await self._tell_of_differences()
         if not self.failing:
             return
         self._began = self._clock.monotonic()
@@ -104,15 +105,13 @@ class StorageAlarm(Loop):
             if not self._ops_notified and lasted >= NOTIFY_AFTER:
                 self._ops_notified = True
                 fault = self._store.fault
-                await self._notify_ops(
-                    StorageFails(seconds=lasted, reason=fault.message, hint=fault.hint)
-                )
+                await self.tell(StorageFails(seconds=lasted, reason=fault.message, hint=fault.hint))
         self._seen_failures, self._began = self._store.failures, None
         self._log.info("storage.works", seconds=lasted)
         self._recovered()
         if self._ops_notified:
             self._ops_notified = False
-            await self._notify_ops(StorageWorks(seconds=lasted))
+            await self.tell(StorageWorks(seconds=lasted))
 
     async def _look(self) -> None:
         """See that it could be written, unless it was since the last look."""
@@ -120,6 +119,14 @@ class StorageAlarm(Loop):
             with suppress(StorageUnavailable):
                 await self._store.probe()
         self._seen_commits = self._store.commits
+
+    async def _tell_of_differences(self) -> None:
+        """Once after each opening: not by the outbox, which what is not ours may swallow."""
+        if found := self._store.differences:
+            self._store.differences = ()
+            self._log.error("store.altered", differences=list(found))
+            message = StoreAltered(place=self._store.place, differences="; ".join(found))
+            await self.tell(message)
 
     async def _works(self, lasted: int) -> bool:
         """Whether a journal entry can be stored.
@@ -143,8 +150,8 @@ class StorageAlarm(Loop):
             return False
         return True
 
-    async def _notify_ops(self, message: OpsMessage) -> None:
-        """Send to every target of operations, concurrently."""
+    async def tell(self, message: OpsMessage) -> None:
+        """Send to every target of operations at once, past the outbox."""
         channels = self._channels()
         await asyncio.gather(
             *(

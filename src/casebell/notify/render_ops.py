@@ -23,6 +23,7 @@ from casebell.ops_messages import (
     RuleUndecided,
     StorageFails,
     StorageWorks,
+    StoreAltered,
     StoreCreated,
     UrgentAlertFailed,
 )
@@ -183,6 +184,15 @@ OPS_TEXTS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
         (
             "The storage can be written again, after {seconds} seconds.",
             "Sources send again what they were refused; casebell events list shows what came.",
+        ),
+    ),
+    StoreAltered: (
+        "Somebody altered Casebell's database",
+        (
+            "The tables at {place} are not as Casebell made them: {differences}.",
+            "Such things can swallow alerts, and no error shows it. Casebell goes on.",
+            "See what was not told: casebell doctor",
+            "Remove what is not Casebell's, or restore a backup (casebell restore FILE).",
         ),
     ),
     StoreCreated: (

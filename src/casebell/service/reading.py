@@ -14,7 +14,7 @@ from casebell.receive.causes import explain, explain_streak
 from casebell.service import Verb, shapes
 from casebell.service.filters import Given, alert_filter, event_filter, word
 from casebell.settings import SourceSettings
-from casebell.store import conflicts, held, queries, refused, streaks, walk
+from casebell.store import conflicts, held, queries, refused, soundness, streaks, walk
 from casebell.store.engine import Connection, Store
 from casebell.store.queries import AlertFilter, EventFilter
 from casebell.store.walk import Filter
@@ -64,6 +64,7 @@ class Reading:
             "why_refused": self.why_refused,
             "refused_in_a_row": self.refused_in_a_row,
             "waiting": self.waiting,
+            "soundness": self.soundness,
         }
 
     async def list_events(
@@ -192,6 +193,14 @@ class Reading:
         """How many events, alerts and held deliveries wait."""
         async with self._store.read() as connection:
             return await queries.backlog(connection)
+
+    async def soundness(self) -> Mapping[str, Any]:
+        """What is not ours in the database, and the changes that it kept from being told."""
+        async with self._store.read() as connection:
+            return {
+                "differences": await connection.run_sync(soundness.differences),
+                "untold_changes": await soundness.untold(connection),
+            }
 
     def export_events(self, **filters: str | None) -> Export:
         """Every event that matches, oldest first; filtered as `list_events` is.

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from casebell.errors import NothingStored, StorageUnavailable
-from casebell.store import backup, database_url, integrity, migrations
+from casebell.store import backup, database_url, integrity, migrations, soundness
 from casebell.store.circuit_breaker import USE_TIMEOUT, CircuitBreaker
 from casebell.store.connections import postgresql_engine, sqlite_engine
 from casebell.store.database_file import DatabaseFile, number, see_ours
@@ -63,6 +63,8 @@ class Store:
         self._reader: AsyncEngine | None = None
         self._group = GroupCommit(self._shared)
         self._breaker = CircuitBreaker(probe=self._probe, failed=self._silent)
+        #: How its tables differed from this release's when it was opened.
+        self.differences: Sequence[str] = ()
         #: Whether its tables are there and what `begin` wrote: only then may others use it.
         self.is_open = False
         #: Writes that succeeded, ever.
@@ -97,6 +99,7 @@ class Store:
                 is_new = await connection.run_sync(migrations.upgrade)
                 if self.is_sqlite and await connection.run_sync(number) != APPLICATION_ID:
                     await connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+                self.differences = await connection.run_sync(soundness.differences)
                 if begin is not None:
                     await begin(connection, is_new)
         except BaseException as error:

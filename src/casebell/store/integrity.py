@@ -8,14 +8,14 @@ gaps, has lost none.
 import sqlite3
 import urllib.parse
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import sqlalchemy
 
 from casebell.errors import NothingStored
 from casebell.events import Micros
-from casebell.store import migrations
+from casebell.store import migrations, soundness
 from casebell.store.schema import WAITING, metadata
 from casebell.store.translation import DatabaseDamaged, sqlite_errors
 
@@ -40,6 +40,8 @@ class Contents:
     last_at: Micros | None
     #: Alerts that were neither sent nor failed.
     waiting: int
+    #: How its tables differ from this release's; nothing of those of an earlier one.
+    differences: tuple[str, ...] = ()
 
 
 def quick_check(connection: sqlalchemy.Connection) -> None:
@@ -69,7 +71,10 @@ def inspect_copy(path: Path) -> Contents:
         connection.set_progress_handler(lambda: 0, _STEPS)
         if connection.execute("PRAGMA integrity_check(1)").fetchall() != [("ok",)]:
             raise DatabaseDamaged("it failed SQLite's integrity check")
-        return read_contents(connection)
+        contents = read_contents(connection)
+        if contents.revision != migrations.VERSIONS[-1]:
+            return contents
+        return replace(contents, differences=tuple(soundness.differences_in(connection)))
 
 
 def read_contents(connection: sqlite3.Connection) -> Contents:
