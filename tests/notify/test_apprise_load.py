@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from casebell.clock import SystemClock
 from casebell.errors import ConfigError, Problem
 from casebell.notify.apprise_channel import AppriseChannel
-from casebell.notify.apprise_load import _NEVER_ENCRYPTED, _REACH_WITHOUT_RECIPIENTS
+from casebell.notify.apprise_load import _NEVER_ENCRYPTED
+from casebell.notify.apprise_route import _REACH_WITHOUT_RECIPIENTS
 from casebell.notify.apprise_url import plugins, schemas_of, takes_recipients
 from casebell.notify.channel import Route
 from casebell.settings import ChannelSettings

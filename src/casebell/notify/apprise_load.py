@@ -2,16 +2,16 @@
 
 Apprise is lenient when it loads a URL: it drops a mistyped address, makes up a recipient or a
 sender where none is named, and would run a program on this machine. Here each of these is a
-`Problem`, as is what `apprise_url` finds. A problem never repeats a URL or a part of one.
+`Problem`, as is what `apprise_url` and `apprise_route` find. A problem never repeats a URL or a
+part of one (docs/decisions/0021-channels-are-read-strictly.md).
 
-Reaches into apprise: attributes of plug-ins, of the class (schemas, templates, recipients) and of
-the instance (host, mail and its sender, mode, format, limits, decorations, time-outs).
+Reaches into apprise: attributes of plug-ins, of the class (schemas, templates) and of the instance
+(host, login, port, secured mail, format, limits, decorations, time-outs).
 """
 
 import hashlib
-import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import ip_address
@@ -21,16 +21,18 @@ from urllib.parse import quote
 from apprise import Apprise, AppriseAsset, NotifyFormat
 from apprise.exception import AppriseImproperlyConfigured
 from apprise.plugins.base import NotifyBase
-from apprise.utils.parse import is_email
 
 from casebell.errors import ConfigError, Problem
-from casebell.notify.apprise_url import (
-    NotUsable,
-    plugins,
-    read_url,
-    schemas_of,
-    takes_recipients,
+from casebell.notify.apprise_route import (
+    SEPARATORS,
+    expect_a_recipient,
+    expect_one_recipient,
+    is_mail,
+    name_recipient,
+    refuse_mail,
+    route_of,
 )
+from casebell.notify.apprise_url import NotUsable, plugins, read_url, schemas_of
 from casebell.notify.apprise_warnings import kept_warnings, mute_loggers, without_url
 from casebell.notify.channel import Route
 from casebell.notify.fit import Limits
@@ -44,23 +46,8 @@ _SOCKET_SHARE = 0.9
 _INSECURE_MAIL = "insecure"
 #: Schemas that plug-ins call secure, although they open a bare socket.
 _NEVER_ENCRYPTED = frozenset({"aprs", "smpps"})
-#: Services whose URL says by itself who is reached: an account's own devices, those on call, the
-#: room of a webhook. Any other that takes recipients and is given none would reach nobody, or a
-#: place that apprise makes up: the sender's own mailbox or telephone, #general, everybody.
-_REACH_WITHOUT_RECIPIENTS = frozenset(
-    {"betterstack", "dingtalk", "flock", "jira", "opsgenie", "pbul", "pover", "psafer", "pushed",
-     "pushplus", "spush", "xmatters"}
-)  # fmt: skip
 #: Characters of a body where apprise is far below what a service takes: 28 KB a card for Teams.
 _OTHER_LIMITS = {"workflows": 10_000}
-#: Modes of services, such as Slack, in which the URL is that of a room.
-_MODES_WITH_A_ROOM = frozenset({"hook", "gov-hook", "webhook", "workflow", "trigger", "t2bot"})
-#: Mail headers that a URL may not set: apprise writes them itself.
-_OWN_HEADERS = frozenset({"to", "cc", "bcc", "from", "sender", "subject", "reply-to"})
-#: A mailbox or a telephone, which is no secret.
-_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+|\+?\d{6,15}")
-#: Between recipients in one string.
-_SEPARATORS = re.compile(r"[,;\s]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,7 +115,7 @@ def _load(
     plugin = plugins()[parts["schema"]]
     _refuse_schema(parts["schema"], plugin, schemas=schemas)
     if recipient is not None:
-        _address(parts, plugin, recipient)
+        name_recipient(parts, plugin, recipient)
     if settings.user is not None:
         _log_in(parts, plugin, settings)
     named = bool(parts.get("targets"))
@@ -142,10 +129,10 @@ def _load(
             "sends messages as plain text over the network",
             "Use the service's encrypted URL (jsons://, mailtos://), or set `insecure = true`.",
         )
-    _expect_a_recipient(instance, named=named)
-    _expect_one_recipient(instance, recipient)
-    if _is_mail(instance):
-        _refuse_mail(instance, parts)
+    expect_a_recipient(instance, named=named)
+    expect_one_recipient(instance, recipient)
+    if is_mail(instance):
+        refuse_mail(instance, parts)
     _settle(instance, timeout=settings.timeout)
     apprise = Apprise(asset=_asset())
     apprise.add(instance)
@@ -160,7 +147,7 @@ def _load(
         limits=_limits(instance, kind),
         title_in_body=instance.title_maxlen <= 0 or instance.overflow_amalgamate_title,
         watched=hasattr(module, "requests") or hasattr(module, "smtplib"),
-        route=Route(to=recipient or _named_in(parts) or kind, sender=_sender(instance)),
+        route=route_of(instance, parts, to=recipient or kind),
     )
 
 
@@ -178,15 +165,6 @@ def _refuse_schema(schema: str, plugin: type[NotifyBase], *, schemas: Sequence[s
             f"{schema}:// needs a Python package that is not installed",
             f"Install what apprise documents for {schema}://.",
         )
-
-
-def _address(parts: dict[str, Any], plugin: type[NotifyBase], recipient: str) -> None:
-    """Make the recipient the only one."""
-    if not takes_recipients(plugin):
-        raise NotUsable("is for services that take recipients; this one takes none", key="to")
-    if parts.get("targets"):
-        raise NotUsable("names a recipient as well", "Name recipients in `to` only.")
-    parts["targets"] = [recipient]
 
 
 def _log_in(parts: dict[str, Any], plugin: type[NotifyBase], settings: ChannelSettings) -> None:
@@ -209,7 +187,7 @@ def _instantiate(parts: dict[str, Any], url: str, recipient: str | None) -> Noti
             complaints.append(str(error))
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything at a wrong URL
             complaints.append(f"it is not complete ({type(error).__name__})")
-    words = [word for word in _SEPARATORS.split(recipient or "") if word]
+    words = [word for word in SEPARATORS.split(recipient or "") if word]
     if any(word in complaint for word in words for complaint in complaints):
         raise NotUsable(f"{recipient!r} is not a recipient of this service", key="to")
     if complaints or instance is None:
@@ -224,7 +202,7 @@ def _travels_in_plain_text(instance: NotifyBase, *, schema: str) -> bool:
 
     True if the host is not known.
     """
-    if _is_mail(instance):
+    if is_mail(instance):
         mail: Any = instance
         # The domain of an address need not be the host that accepts its mail.
         return mail.secure_mode == _INSECURE_MAIL and not _is_loopback(mail.smtp_host)
@@ -238,10 +216,6 @@ def _travels_in_plain_text(instance: NotifyBase, *, schema: str) -> bool:
     return schema in plain and not _is_loopback(instance.host or "")
 
 
-def _is_mail(instance: NotifyBase) -> bool:
-    return hasattr(instance, "smtp_host")
-
-
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
@@ -249,83 +223,6 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
-
-
-def _expect_a_recipient(instance: NotifyBase, *, named: bool) -> None:
-    plugin = type(instance)
-    plain, secure = schemas_of(plugin)
-    by_itself = (
-        not takes_recipients(plugin)
-        or not _REACH_WITHOUT_RECIPIENTS.isdisjoint((*plain, *secure))
-        or getattr(instance, "mode", None) in _MODES_WITH_A_ROOM
-    )
-    if not named and not by_itself:
-        raise NotUsable("names no recipient", "Name who gets it in the channel's key `to`.")
-
-
-def _refuse_mail(instance: NotifyBase, parts: Mapping[str, Any]) -> None:
-    mail: Any = instance
-    given = [mail.user, mail.password]
-    if any(text and not text.isascii() for text in given):
-        raise NotUsable(
-            "has a login that mail servers are not sent: it holds a letter beyond ASCII",
-            "Ask for a password of ASCII characters.",
-        )
-    if not mail.smtp_host:
-        raise NotUsable("names no mail server", "Write it after the `@`: mailtos://host.")
-    if _OWN_HEADERS.intersection(name.strip().lower() for name in parts.get("qsd+", {})):
-        raise NotUsable("sets a header of the mail itself", "Remove it; `from=` names the sender.")
-    # A provider that apprise knows has another server than the domain of its addresses.
-    by_provider = mail.user and not parts.get("smtp_host") and mail.smtp_host != mail.host
-    if not by_provider and not _from_in(parts):
-        raise NotUsable(
-            "names no sender, so that apprise would make one up of user and server",
-            "Add from=casebell@example-firm.com; a name before it, as in Case Bell "
-            "<casebell@example-firm.com>, writes `&` as %26.",
-        )
-
-
-def _from_in(parts: Mapping[str, Any]) -> bool:
-    """Whether the URL has one sender's address, and not the name alone."""
-    given = parts.get("from_addr") or ""
-    email_in: Callable[[str], object] = is_email
-    return bool(email_in(given)) and given.count("@") == 1
-
-
-def _named_in(parts: Mapping[str, Any]) -> str:
-    """The one address that the URL names as recipient; "" for a room, which may be a secret."""
-    targets: Any = parts.get("targets") or ""
-    only = targets if isinstance(targets, str) else targets[0] if len(targets) == 1 else ""
-    return only if isinstance(only, str) and _ADDRESS.fullmatch(only) else ""
-
-
-def _sender(instance: NotifyBase) -> str:
-    """In whose name a message goes, where that is a mailbox or a telephone; else ""."""
-    for attribute in ("from_addr", "from_email", "source"):
-        given: Any = getattr(instance, attribute, None)
-        name, address = given if isinstance(given, list | tuple) else ("", given)
-        if isinstance(address, str) and _ADDRESS.fullmatch(address):
-            return f"{name} <{address}>" if name else address
-    return ""
-
-
-def _expect_one_recipient(instance: NotifyBase, recipient: str | None) -> None:
-    if recipient is None:
-        if len(instance) != 1:
-            raise NotUsable("names several recipients", "Name each of them in `to`.")
-        return
-    # "Jane Chan <jchan@example.com>" is one; elsewhere a blank separates two.
-    mail = _is_mail(instance)
-    whole = _is_whole(instance, recipient) if mail else not _SEPARATORS.search(recipient)
-    if len(instance) != 1 or not whole:
-        raise NotUsable(f"{recipient!r} is not one recipient", "Give each its own entry.", key="to")
-
-
-def _is_whole(instance: NotifyBase, recipient: str) -> bool:
-    """Whether nothing of the entry was dropped: apprise reads "j chan@firm" as chan@firm."""
-    addresses: Sequence[tuple[object, str]] = getattr(instance, "targets", ())
-    folded = recipient.casefold()
-    return all(folded == a.casefold() or folded.endswith(f"<{a.casefold()}>") for _, a in addresses)
 
 
 def _settle(instance: NotifyBase, *, timeout: float) -> None:
