@@ -4,17 +4,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TypeVar
 
 from casebell.errors import AuthenticationBusy
+from casebell.networks import network_of
 
 Result = TypeVar("Result")
 
 #: Addresses whose spending is known; the one unseen for longest is dropped first.
 MAX_ADDRESSES = 10_000
-#: An IPv6 sender has as many addresses as it likes in a network of this size.
-IPV6_PREFIX = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,7 +90,7 @@ class WorkBudget:
         return result
 
     def _purse_of(self, address: str) -> _Purse:
-        sender = _sender(address)
+        sender = network_of(address)
         purse = self._by_sender.setdefault(sender, self._full(EACH_ADDRESS))
         self._by_sender.move_to_end(sender)
         if len(self._by_sender) > MAX_ADDRESSES:
@@ -101,14 +99,3 @@ class WorkBudget:
 
     def _full(self, allowance: Allowance) -> _Purse:
         return _Purse(allowance, left=allowance.at_once, at=self._monotonic())
-
-
-def _sender(address: str) -> str:
-    """The network of an IPv6 address, any other address itself."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:
-        return str(ip_network((parsed, IPV6_PREFIX), strict=False))
-    return address
