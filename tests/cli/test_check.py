@@ -3,6 +3,7 @@
 import pytest
 
 from casebell.events import Status, Tag
+from casebell.notify import outward
 from casebell.sandbox.deliveries import SAMPLES
 from cli.installation import Installation
 from e2e.server import PARLEY_SECRET
@@ -156,6 +157,20 @@ def test_no_file_at_all(bare: Installation, monkeypatch: pytest.MonkeyPatch) -> 
     ran = bare.run("check")
     assert (ran.code, ran.out) == (2, "")
     assert "CASEBELL_CONFIG" in ran.err
+
+
+def test_proxy_and_authorities_are_named(
+    bare: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variables that the channels go by; a proxy's address may hold a login."""
+    monkeypatch.delenv("HTTPS_PROXY", raising=False)
+    env_file = bare.config.with_name(".env")
+    env_file.touch(mode=0o600)
+    env_file.write_text("HTTPS_PROXY=http://u:hunter2@proxy.example-firm.com:3128\n")
+    ran = bare("check")
+    outward.use({})
+    assert "HTTPS_PROXY" in next(o for o in ran.out.splitlines() if o.startswith("Sending by"))
+    assert "hunter2" not in ran.out
 
 
 def test_it_only_looks(bare: Installation) -> None:

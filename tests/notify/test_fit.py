@@ -195,6 +195,8 @@ async def test_what_is_sent_fits(
     monkeypatch.setattr(service, attribute, sink.url)
     result = await channel.send(target=channel.targets[0], message=rfe())
     assert result.outcome is Outcome.SENT, result
+    longer = len(rfe().body) > channel._services[channel.targets[0]].limits.body
+    assert result.detail == "cut to what the service takes" * longer
     (request,) = await sink.received(1)
     text = read(request.body)
     assert len(text) <= channel._services[channel.targets[0]].limits.body

@@ -166,6 +166,7 @@ def test_postgresql(read: ReadConfig, url: str) -> None:
         "postgresql:///d",
         "postgresql://u:p@h:port/d",
         "postgresql://u:pa/ss@h/d",
+        "postgresql://u:12/ss@h/d",
     ],
 )
 def test_other_storage_is_refused(problems: ReadProblems, url: str) -> None:

@@ -97,6 +97,8 @@ def _print_settings(settings: Settings, channels: Mapping[str, Channel]) -> None
         certificate = Certificate.read(settings.server.tls_cert)
         ends_at = local_time(iso(certificate.ends_at), settings.server.timezone)
         print_line(f"Certificate   {', '.join(certificate.names)}, until {ends_at}")
+    if settings.outward:
+        print_line(f"Sending by    {', '.join(settings.outward)}")
     print_line(f"Operations    {', '.join(settings.ops.notify) or 'nobody'}")
     print_line()
 

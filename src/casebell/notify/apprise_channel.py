@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import requests
@@ -42,6 +42,7 @@ from casebell.notify.reasons import (
     SmtpFailure,
     result_of,
 )
+from casebell.notify.render import inert
 from casebell.settings import ChannelSettings
 
 #: Abandoned threads that still run; at that number no send starts until one of them ends.
@@ -68,6 +69,8 @@ class _ThreadResult:
 
     delivered: bool
     exchanges: Sequence[Exchange]
+    #: Whether the service takes less than the whole message.
+    cut: bool = False
 
 
 class AppriseChannel:
@@ -158,13 +161,18 @@ class AppriseChannel:
         finally:
             if not done.done() or done.cancelled():
                 self._abandoned.add(thread)
-        return result_of(
+        result = result_of(
             delivered=seen.delivered,
             exchanges=seen.exchanges,
             service=service.kind,
             watched=service.watched,
             now=self._clock.now(),
         )
+        if seen.cut:
+            # The message on record is the whole one.
+            words = f"cut to what the service takes; {result.detail}".rstrip("; ")
+            return replace(result, detail=words)
+        return result
 
 
 def _not_now(reason: FailureReason, detail: str) -> SendResult:
@@ -182,6 +190,7 @@ def _notify(service: Service, message: Message) -> _ThreadResult:
     title, body = fitted(
         message, service.limits, max_title=MAX_TITLE, max_body=MAX_BODY, length=length
     )
+    cut = body != inert(message.body, limit=MAX_BODY)
     if service.format is not NotifyFormat.TEXT:
         # Apprise would not escape a title in Markdown, would break every link in the body, and
         # would make of each blank one in HTML at which no line breaks.
@@ -200,6 +209,7 @@ def _notify(service: Service, message: Message) -> _ThreadResult:
     return _ThreadResult(
         delivered=bool(attempts) and attempts[-1] is AppriseResultStatus.SUCCESS,
         exchanges=tuple(exchanges),
+        cut=cut,
     )
 
 

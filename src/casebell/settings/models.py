@@ -126,14 +126,14 @@ def _postgresql(url: str) -> str:
     try:
         parts = urlsplit(url)
         complete = bool(parts.path.strip("/")) and bool(parts.hostname or "host=" in parts.query)
-        complete = complete and parts.port != 0
+        # An `@` in the path ends a password with a raw `/`, whose beginning reads as the port.
+        complete = complete and parts.port != 0 and "@" not in parts.path
     except ValueError:
         complete = False
     if not complete:
         raise complaint(
             "This storage URL cannot be read, or lacks its host or database.",
-            'Write "postgresql://user:password@host/database"; percent-encode `@ / : ? #` in the '
-            "password.",
+            'Write "postgresql://user:${PASSWORD|url}@host/database".',
         )
     return POSTGRESQL + url.partition("://")[2]
 
