@@ -19,6 +19,7 @@ from casebell.app import build
 from casebell.runtime import Runtime
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.settings import Settings, load
+from casebell.store.engine import Store
 from contracts.clock_and_log import ManualClock
 from e2e.sender import document, encoded, signed
 from raw_admin import ask
@@ -86,7 +87,9 @@ class RunningApplication:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["RunningApplication"]:
-        """Everything runs."""
+        """Everything runs, on a database that is there: of a new one operations would hear."""
+        async with Store(f"sqlite:///{self.file.with_name('casebell.db')}"):
+            pass
         with capture_logs() as self.log:
             async with self._app.router.lifespan_context(self._app):
                 yield self
