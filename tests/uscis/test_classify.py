@@ -95,9 +95,9 @@ def test_misleading_texts_do_not_mislead(row: dict[str, str]) -> None:
         ("Case Is Being Actively Reviewed By USCIS", "Your case was denied."),
     ],
 )
-def test_a_description_on_a_line_of_its_own_begins_a_sentence(title: str, description: str) -> None:
+def test_a_description_below_its_title_begins_a_sentence(title: str, description: str) -> None:
     """A title has no full stop; what it plans or leaves open does not reach into the next line."""
-    for between in ("\n", " \r\n  ", "\n\n"):
+    for between in ("\n", " \r\n  ", "\n\n", " - ", " \u2014 "):
         joined = classify_text(f"{title}{between}{description}")
         assert said(f"{title}. {description}") == (joined.status, joined.tags)
         assert Tag.ADVERSE in joined.tags

@@ -22,7 +22,9 @@ _FLAGS = {
     Flag.NAIVE_TIME: "its time had no zone and was read as UTC",
     Flag.UNPARSED_TIME: "its time could not be read",
     Flag.STATUS_CONFLICT: "its type and its status disagree; the more urgent one counts",
-    Flag.TEXT_CONFLICT: "its status and its text disagree; a text against the case counts",
+    Flag.TEXT_CONFLICT: (
+        "its status and its text disagree; the status counts, unless the text goes against the case"
+    ),
     Flag.LATE: "a later status was known already when it came",
     Flag.UNKNOWN_WORDING: "its wording is new to Casebell, which does not know what it means",
 }

@@ -111,13 +111,16 @@ def _settle(read: Sequence[_Sentence]) -> Reading:
             current = new
         elif not (aside and Tag.DECISION in current.tags):
             current = _next(current, row)
+    doubtful = any(sentence.doubtful for sentence in read)
     if current is None:
-        return _UNKNOWN_STEP if any(sentence.doubtful for sentence in read) else _UNKNOWN
+        return _UNKNOWN_STEP if doubtful else _UNKNOWN
     # However far apart in the text, and whatever is between them.
     if verdicts >= _BOTH and current.status in _BOTH:
         return _MIXED
-    if current.status is Status.APPROVED and any(sentence.doubtful for sentence in read):
+    if doubtful and current.status is Status.APPROVED:
         return _MIXED
+    if doubtful and Tag.NO_INFO in current.tags:
+        return _UNKNOWN_STEP
     return current
 
 
