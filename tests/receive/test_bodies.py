@@ -108,7 +108,7 @@ def test_one_byte_order_mark_is_skipped() -> None:
         (zlib.compress(b"{}"), "compressed, and no header says so"),
         (b'"{\\"id\\": 1}"', "JSON within a JSON string: the sender encodes it twice"),
         (b"[]", "an empty array"),
-        (b"[{}, 1]", "an array of other things than objects"),
+        (b"[{}, 1]", "an array in which something is no object"),
         (b'{"a":1}\n{"a":2}', "Extra data at character 8"),
     ],
 )

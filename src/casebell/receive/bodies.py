@@ -114,7 +114,7 @@ def _what_it_is(document: object) -> str:
     if document == []:
         return "The body is an empty array."
     if isinstance(document, list):
-        return "The body is an array of other things than objects."
+        return "The body is an array in which something is no object."
     if isinstance(document, str) and document.lstrip()[:1] in ("{", "["):
         return "The body is JSON within a JSON string: the sender encodes it twice."
     return "The body is JSON, but neither an object nor an array of objects."

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from casebell.clock import Clock
-from casebell.errors import HeldDelivery, Refusal
+from casebell.errors import HeldDelivery
 from casebell.events import Flag, HeldReason, HeldState, VerifiedDelivery
 from casebell.receive.parts import Held, Taken, understand_parts, write_parts
 from casebell.settings import Settings
@@ -88,8 +88,8 @@ class Releases:
         """Release each, a batch in one transaction.
 
         Raises:
-            NotFound, Refusal: there is no such held delivery, or its source is not configured;
-                nothing of its batch changes.
+            NotFound, Refusal: there is no such held delivery, or it is closed; nothing of its batch
+                changes.
         """
         results: list[Release] = []
         for first in range(0, len(ids), RELEASE_BATCH):
@@ -108,10 +108,14 @@ class Releases:
         row = await held.get_held(connection, held_id)
         source = self._settings.sources.get(row.source)
         if source is None:
-            raise Refusal(
-                f"Source {row.source} is no longer in the configuration.",
-                hint=f"Put [sources.{row.source}] back, or discard the delivery.",
-            )
+            return [
+                Release(
+                    held_id=held_id,
+                    status="still_held",
+                    problem=f"Source {row.source} is no longer in the configuration.",
+                    hint=f"Put [sources.{row.source}] back, or `casebell held discard {held_id}`.",
+                )
+            ]
         parts = understand_parts(_verified(row), source, by_hand=True)
         said = parts.each[0].said
         if not parts.is_array and isinstance(said, HeldDelivery):
