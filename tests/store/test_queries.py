@@ -200,11 +200,16 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "named": (lambda c: refused.known(c, [1, 2]), False),
     "too old": (lambda c: refused.any_too_old(c, now=1), False),
     "forget": (lambda c: refused.forget(c, now=1), False),
-    "too much with a proof": (
-        lambda c: c.execute(refused._over(refused.PROVEN_BOUNDS)),
+    "too many with a proof": (
+        lambda c: c.execute(refused._over_count(refused.PROVEN_BOUNDS)),
         True,
     ),
-    "too much without": (lambda c: c.execute(refused._over(refused.UNPROVEN_BOUNDS)), True),
+    "too much with a proof": (
+        lambda c: c.execute(refused._over_size(refused.PROVEN_BOUNDS)),
+        True,
+    ),
+    "too many without": (lambda c: c.execute(refused._over_count(refused.UNPROVEN_BOUNDS)), True),
+    "too much without": (lambda c: c.execute(refused._over_size(refused.UNPROVEN_BOUNDS)), True),
     "rising": (refused.rising, True),
     "told of": (lambda c: ops.known_subjects(c, ["held:parley:invalid_json:1"]), False),
     "told of refusals": (lambda c: refused.mark_told(c, source="a", last=9, now=1), False),

@@ -18,6 +18,7 @@ from sqlalchemy import (
     TextClause,
     case,
     func,
+    literal,
     select,
     type_coerce,
 )
@@ -162,40 +163,35 @@ async def _remove_over(connection: AsyncConnection, bounds: Bounds) -> None:
     """Remove what is over a bound: the oldest of those networks that hold most of a source."""
     held = select(func.count(), func.coalesce(func.sum(bounds.bytes_of), 0)).where(bounds.of)
     number, size = (await connection.execute(held)).one()
-    if number > bounds.count or size > bounds.size:
-        await connection.execute(refused.delete().where(refused.c.id.in_(_over(bounds))))
+    if number > bounds.count:
+        await connection.execute(refused.delete().where(refused.c.id.in_(_over_count(bounds))))
+        number, size = (await connection.execute(held)).one()
+    if size > bounds.size:
+        await connection.execute(refused.delete().where(refused.c.id.in_(_over_size(bounds))))
 
 
-def _over(bounds: Bounds) -> Select[tuple[int]]:
-    """The ids to remove.
+def _over_count(bounds: Bounds) -> Select[tuple[int]]:
+    return _over(bounds, each=literal(1), limit=bounds.count)
 
-    Each refusal has a rank within its network: its place, and the bytes up to it, from the newest.
-    What has the lowest ranks is kept. So all networks keep about as many, and the one with few
-    keeps all.
+
+def _over_size(bounds: Bounds) -> Select[tuple[int]]:
+    return _over(bounds, each=bounds.bytes_of, limit=bounds.size)
+
+
+def _over(bounds: Bounds, *, each: ColumnElement[int], limit: int) -> Select[tuple[int]]:
+    """The ids to remove, so that the sum of `each` is within the limit.
+
+    Each refusal has a rank within its network: the sum up to it, from the newest. What has the
+    lowest ranks is kept. So all networks keep about as much, and one with little keeps all.
     """
-    within: dict[str, Any] = {
-        "partition_by": (refused.c.source, refused.c.network),
-        "order_by": refused.c.id.desc(),
-    }
+    network = (refused.c.source, refused.c.network)
+    rank = func.sum(each).over(partition_by=network, order_by=refused.c.id.desc())
     ranked = (
-        select(
-            refused.c.id,
-            bounds.bytes_of.label("size"),
-            func.row_number().over(**within).label("rank"),
-            func.sum(bounds.bytes_of).over(**within).label("up_to_it"),
-        )
-        .where(bounds.of)
-        .subquery()
+        select(refused.c.id, each.label("each"), rank.label("rank")).where(bounds.of).subquery()
     )
-    newest_first = ranked.c.id.desc()
-    placed = select(
-        ranked.c.id,
-        func.row_number().over(order_by=(ranked.c.rank, newest_first)).label("place"),
-        func.sum(ranked.c.size).over(order_by=(ranked.c.up_to_it, newest_first)).label("total"),
-    ).subquery()
-    return select(placed.c.id).where(
-        (placed.c.place > bounds.count) | (placed.c.total > bounds.size)
-    )
+    order = (ranked.c.rank, ranked.c.id.desc())
+    kept = select(ranked.c.id, func.sum(ranked.c.each).over(order_by=order).label("sum")).subquery()
+    return select(kept.c.id).where(kept.c.sum > limit)
 
 
 async def any_too_old(connection: AsyncConnection, *, now: Micros) -> bool:
