@@ -129,6 +129,20 @@ class DeliveriesAuthentic(OpsMessage, frozen=True, kw_only=True, tag="authentic"
         return f"{self.source}:{self.telling}"
 
 
+class RefusalsPushedOut(OpsMessage, frozen=True, kw_only=True, tag="pushed_out"):
+    """Refused deliveries that could have been readmitted are gone, for others took their place."""
+
+    frequency = Frequency.HOURLY
+
+    source: str
+    count: int
+
+    @property
+    def key(self) -> str:
+        """A source."""
+        return self.source
+
+
 class ConflictingDelivery(OpsMessage, frozen=True, kw_only=True, tag="conflict"):
     """A source sent other content under keys that it had used before."""
 
@@ -409,6 +423,7 @@ TOPICS: tuple[type[OpsMessage], ...] = (
     DeliveriesRefused,
     RequestsRefused,
     DeliveriesAuthentic,
+    RefusalsPushedOut,
     ConflictingDelivery,
     ContradictoryStatus,
     EventUndecided,

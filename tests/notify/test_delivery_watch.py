@@ -15,7 +15,7 @@ from casebell.notify.render_ops import render_ops
 from casebell.ops_messages import DeliveriesHeld
 from casebell.ops_targets import OpsTargets
 from casebell.receive.causes import message_on
-from casebell.store import held, refused, schema, streaks
+from casebell.store import held, pushed_out, refused, schema, streaks
 from casebell.store.engine import Store
 from casebell.store.ops import notify
 from casebell.store.schema import alerts, events
@@ -176,6 +176,21 @@ class TestConflicts:
         harness = WatchHarness(store)
         await harness.watch.check()
         assert len(await harness.messages()) == 2
+
+
+async def test_what_was_pushed_out_is_told_once(store: Store) -> None:
+    """How many could have been readmitted and are gone; a flood that goes on is told once."""
+    harness = WatchHarness(store)
+    for _ in range(3):
+        async with writing(store) as connection:
+            await pushed_out.record(connection, {"parley": 7}, now=harness.clock.now())
+        await harness.watch.check()
+        harness.clock.advance(2 * HOUR)
+    [message] = await harness.messages()
+    assert message.startswith(
+        "So many deliveries to source parley are refused that the oldest are forgotten.\n"
+        "7 are gone already"
+    )
 
 
 class TestHeld:

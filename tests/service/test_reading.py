@@ -13,7 +13,7 @@ from casebell.errors import BadArgument, NotFound
 from casebell.service import UnknownCommand
 from casebell.service.filters import moment
 from casebell.service.reading import MAX_PAGE, Reading
-from casebell.store import refused, streaks
+from casebell.store import pushed_out, refused, streaks
 from casebell.store.engine import Store
 from contracts.case_events import case_event
 from contracts.clock_and_log import ManualClock
@@ -150,10 +150,12 @@ async def test_every_answer_is_json(store: Store) -> None:
         noted = streaks.Noted()
         noted.refuse("signature_mismatch", at=0)
         await streaks.record(connection, {"parley": noted})
+        await pushed_out.record(connection, {"parley": 7}, now=ManualClock().now())
     models = reading(store)
     asked: dict[str, dict[str, Any]] = {
         "waiting": {},
         "refused_in_a_row": {},
+        "pushed_out": {},
         "why_refused": {"refused_id": 1},
         "show_event": {"key": "evt_1"},
         "why": {"key": "evt_1"},

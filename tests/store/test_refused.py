@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from casebell.store import refused
+from casebell.store import pushed_out, refused
 from casebell.store.engine import Store
 from casebell.store.schema import journal
 from casebell.store.schema import refused as table
@@ -166,6 +166,32 @@ class TestBounds:
         flooding = [networks.pop(one) for one in ("2001:db8::/64", "198.51.100.1")]
         assert networks == {"203.0.113.7": 4, "192.0.2.1": 3}
         assert sorted(flooding) == [6, 7]
+
+    async def test_what_was_pushed_out_and_had_a_proof_is_on_record(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """By source and number, once for each flood; what had none is not missed."""
+        for group in ("PROVEN_BOUNDS", "UNPROVEN_BOUNDS"):
+            narrow(monkeypatch, group, count=3)
+
+        async def untold() -> dict[str, int]:
+            async with store.read() as connection:
+                found = await pushed_out.unnotified(connection)
+            return {row.source: row.number for row in found}
+
+        await refuse(store, *[kept()] * 3, *[refusal()] * 9)
+        assert await untold() == {}
+        await refuse(store, *[kept()] * 2)
+        await refuse(store, *[kept()] * 2)
+        assert await untold() == {"parley": 4}
+        async with writing(store) as connection:
+            await pushed_out.mark_told(connection, source="parley", now=RECEIVED_AT)
+        later = RECEIVED_AT + 3 * DAY
+        await refuse(store, kept(at=later), now=later)
+        assert await untold() == {}
+        later += 8 * DAY
+        await refuse(store, *[kept(at=later)] * 4, now=later)
+        assert await untold() == {"parley": 1}
 
     async def test_age(self, store: Store) -> None:
         """After a week it is forgotten, with the next refusal or by itself."""

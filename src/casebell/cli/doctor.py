@@ -214,12 +214,19 @@ def _refused(client: ServiceClient) -> Iterator[tuple[str, Fault | None]]:
     """What was refused of each source since its last authentic delivery, with the likely cause."""
     try:
         found = client.read("refused_in_a_row")
+        lost = client.read("pushed_out")
     except CasebellError as error:
         then = error.hint or "casebell refused list"
         yield "refused", Fault(what=error.message.rstrip("."), then=then, code=3)
         return
-    if not found:
+    if not found and not lost:
         yield "refused", None
+    for source, number in lost.items():
+        what = (
+            f"{number} deliveries of source {source} that could have been readmitted were pushed "
+            "out by others"
+        )
+        yield "refused", Fault(what=what, then="casebell refused list --source " + source)
     for one in found:
         number, count = one["refused"], one["count"]
         of = (

@@ -18,9 +18,10 @@ from casebell.ops_messages import (
     NewWording,
     OpsMessage,
     ProviderTested,
+    RefusalsPushedOut,
 )
 from casebell.ops_targets import OpsTargets, subject_of
-from casebell.store import conflicts, held, refused, streaks
+from casebell.store import conflicts, held, pushed_out, refused, streaks
 from casebell.store.engine import Connection, Store
 from casebell.store.ops import known_subjects, notify
 from casebell.telemetry import Log, Metrics
@@ -158,6 +159,9 @@ async def _held(connection: Connection) -> dict[OpsMessage, Mark]:
         found[message] = partial(
             held.mark_told, source=row.source, reason=row.reason, last=row.last
         )
+    for row in await pushed_out.unnotified(connection):
+        lost = RefusalsPushedOut(source=row.source, count=row.number)
+        found[lost] = partial(pushed_out.mark_told, source=row.source)
     for row in await conflicts.unnotified(connection):
         fields = await conflicts.fields_of(connection, row.source, last=row.event_id)
         conflict = ConflictingDelivery(

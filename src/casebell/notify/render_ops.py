@@ -19,6 +19,7 @@ from casebell.ops_messages import (
     NewWordings,
     OpsMessage,
     ProviderTested,
+    RefusalsPushedOut,
     RequestsRefused,
     RuleUndecided,
     StorageFails,
@@ -82,6 +83,15 @@ OPS_TEXTS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
             "Before it {count} were refused in a row, of which you were told.",
             "Take in what carried a proof: casebell refused readmit --all --source {source}",
             "What carried none, the provider must send again.",
+        ),
+    ),
+    RefusalsPushedOut: (
+        "Refused deliveries are lost: {source}",
+        (
+            "So many deliveries to source {source} are refused that the oldest are forgotten.",
+            "{count} are gone already that could have been readmitted, and more may follow.",
+            "If they were genuine, the provider must send them again.",
+            "Look at what is left, and at where it comes from: casebell refused list",
         ),
     ),
     ConflictingDelivery: (

@@ -7,14 +7,23 @@ page or JSON of it.
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from casebell.clock import Clock, iso
+from casebell.clock import HOUR, Clock, iso
 from casebell.errors import NotFound
 from casebell.events import HeldState
 from casebell.receive.causes import explain, explain_streak
 from casebell.service import Verb, shapes
 from casebell.service.filters import Given, alert_filter, event_filter, word
 from casebell.settings import SourceSettings
-from casebell.store import conflicts, held, queries, refused, soundness, streaks, walk
+from casebell.store import (
+    conflicts,
+    held,
+    pushed_out,
+    queries,
+    refused,
+    soundness,
+    streaks,
+    walk,
+)
 from casebell.store.engine import Connection, Store
 from casebell.store.queries import AlertFilter, EventFilter
 from casebell.store.walk import Filter
@@ -63,6 +72,7 @@ class Reading:
             "list_refused": self.list_refused,
             "why_refused": self.why_refused,
             "refused_in_a_row": self.refused_in_a_row,
+            "pushed_out": self.pushed_out,
             "waiting": self.waiting,
             "soundness": self.soundness,
         }
@@ -188,6 +198,15 @@ class Reading:
                 for streak in await streaks.read(connection)
                 for error in sorted(streak.errors, key=streak.errors.__getitem__, reverse=True)
             ]
+
+    async def pushed_out(self) -> Mapping[str, int]:
+        """By source, how many refused deliveries that could be readmitted a flood pushed out.
+
+        A flood that pushed out nothing for a day is left out.
+        """
+        async with self._store.read() as connection:
+            found = await pushed_out.since(connection, self._clock.now() - 24 * HOUR)
+        return {row.source: row.number for row in found}
 
     async def waiting(self) -> Mapping[str, int]:
         """How many events, alerts and held deliveries wait."""

@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.events import Micros
 from casebell.networks import network_of
-from casebell.store import journal
+from casebell.store import journal, pushed_out
 from casebell.store.schema import PROVEN, UNPROVEN, keys, refused
 from casebell.store.statements import Driver, TableRow, insert_new
 
@@ -152,22 +152,33 @@ async def refuse(
             for one in batch
         ],
     )
-    for bounds in (PROVEN_BOUNDS, UNPROVEN_BOUNDS):
-        await _remove_over(connection, bounds)
     await forget(connection, now=now)
+    await pushed_out.record(connection, await _remove_over(connection, PROVEN_BOUNDS), now=now)
+    await _remove_over(connection, UNPROVEN_BOUNDS)
     entries = [_refusal(one) for one in batch] if itemised else [_tally(batch, more)]
     await journal.append(connection, entries)
 
 
-async def _remove_over(connection: AsyncConnection, bounds: Bounds) -> None:
-    """Remove what is over a bound: the oldest of those networks that hold most of a source."""
+async def _remove_over(connection: AsyncConnection, bounds: Bounds) -> Counter[str]:
+    """Remove what is over a bound: the oldest of those networks that hold most of a source.
+
+    Returns:
+        How many were removed, by source.
+    """
     held = select(func.count(), func.coalesce(func.sum(bounds.bytes_of), 0)).where(bounds.of)
+    removed: Counter[str] = Counter()
     number, size = (await connection.execute(held)).one()
     if number > bounds.count:
-        await connection.execute(refused.delete().where(refused.c.id.in_(_over_count(bounds))))
+        removed += await _remove(connection, _over_count(bounds))
         number, size = (await connection.execute(held)).one()
     if size > bounds.size:
-        await connection.execute(refused.delete().where(refused.c.id.in_(_over_size(bounds))))
+        removed += await _remove(connection, _over_size(bounds))
+    return removed
+
+
+async def _remove(connection: AsyncConnection, over: Select[tuple[int]]) -> Counter[str]:
+    removed = refused.delete().where(refused.c.id.in_(over)).returning(refused.c.source)
+    return Counter((await connection.execute(removed)).scalars())
 
 
 def _over_count(bounds: Bounds) -> Select[tuple[int]]:

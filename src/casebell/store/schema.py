@@ -211,6 +211,18 @@ refused = Table(
     ),
 )
 
+#: Refused deliveries of each source that could have been readmitted, and were pushed out by others.
+pushed_out = Table(
+    "pushed_out",
+    metadata,
+    Column("source", Text, primary_key=True),
+    # In the latest flood, which ended when none were pushed out for as long as one is kept.
+    Column("number", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    # When operations were notified of that flood; null means not yet.
+    Column("notified_at", BigInteger),
+)
+
 #: What was refused of each source since its last authentic delivery.
 streaks = Table(
     "streaks",

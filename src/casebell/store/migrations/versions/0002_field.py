@@ -15,6 +15,7 @@ depends_on = None
 def upgrade() -> None:
     """Add them."""
     _refused()
+    _pushed_out()
     _alerts()
     _deliveries()
     _streaks()
@@ -94,6 +95,17 @@ def _deliveries() -> None:
 def _partial(name: str, table: str, *columns: str, where: str) -> None:
     condition = sa.text(where)
     op.create_index(name, table, list(columns), sqlite_where=condition, postgresql_where=condition)
+
+
+def _pushed_out() -> None:
+    op.create_table(
+        "pushed_out",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
+        sa.Column("notified_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("source", name="pk_pushed_out"),
+    )
 
 
 def _streaks() -> None:
