@@ -156,6 +156,7 @@ async def test_every_answer_is_json(store: Store) -> None:
         "waiting": {},
         "refused_in_a_row": {},
         "pushed_out": {},
+        "soundness": {},
         "why_refused": {"refused_id": 1},
         "show_event": {"key": "evt_1"},
         "why": {"key": "evt_1"},

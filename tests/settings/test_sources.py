@@ -5,6 +5,7 @@ from pydantic import SecretStr, ValidationError
 
 from casebell.events import Status
 from casebell.settings import SourceSecret, SourceSettings
+from casebell.store.streaks import UNKNOWN
 from settings.loading import MINIMAL, ReadConfig, ReadProblems
 
 SECRET = 'secrets = ["0123456789abcdef"]'
@@ -168,6 +169,12 @@ def test_other_names_are_refused(problems: ReadProblems, name: str) -> None:
     """A name is part of a path and of a variable's name."""
     (problem,) = problems(MINIMAL.replace("parley]", f"{name}]")).values()
     assert problem.message == "This name cannot be used."
+
+
+def test_no_source_is_called_as_none_is(problems: ReadProblems) -> None:
+    """Requests of strangers to no source would count as that source's own."""
+    (problem,) = problems(MINIMAL.replace("parley]", f"{UNKNOWN}]")).values()
+    assert "for deliveries to no source" in problem.message
 
 
 def test_a_source_can_be_made_by_code() -> None:

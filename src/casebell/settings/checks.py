@@ -22,6 +22,9 @@ NOT_FOR_SECRETS = frozenset(
      "proxy-connection"}
 )  # fmt: skip
 
+#: What is said in place of a source's name where there is none; see `casebell.store.streaks`.
+NO_SOURCE = "unknown"
+
 
 class Names(msgspec.Struct, frozen=True, kw_only=True):
     """The names of the file's sources and channels, including those with errors."""
@@ -61,6 +64,12 @@ def _server(server: ServerSettings) -> Iterator[Finding]:
 
 def _source(source: SourceSettings) -> Iterator[Finding]:
     loc = ("sources", source.name)
+    if source.name == NO_SOURCE:
+        yield Finding(
+            loc=loc,
+            message="Logs, metrics and messages have this name for deliveries to no source.",
+            hint="Name the source after its provider.",
+        )
     if source.max_age < source.tolerance:
         yield Finding(loc=(*loc, "max_age"), message="This is shorter than `tolerance`.")
     yield from _headers(source)
