@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from casebell.events import Status, Tag
 from casebell.uscis.sentences import READ_LIMIT, plain_text, sentences, statements, words_of
-from casebell.uscis.table import UNKNOWN, Reading, Row, table
+from casebell.uscis.table import UNKNOWN, Reading, Row, marked, table
 
 #: No placeholder ("Case status not available at this time") is longer.
 _PLACEHOLDER_LIMIT = 100
@@ -51,7 +51,7 @@ def _cached(text: str) -> Reading:
 def _classify(text: str) -> Reading:
     plain = plain_text(text)
     if len(plain) <= _PLACEHOLDER_LIMIT:
-        padded = f" {words_of(plain)} "
+        padded = marked(f" {words_of(plain)} ")
         for row in table().whole:
             if row.matches(padded):
                 return row.reading

@@ -65,6 +65,7 @@ class Table:
 
     def with_phrases_named(self, padded: str) -> str:
         """A statement as rows see it."""
+        padded = marked(padded)
         for phrase, name in self.phrases:
             padded = phrase.sub(name, padded)
         return padded
@@ -74,8 +75,16 @@ class Table:
         return next((row for row in self.rows if row.matches(padded)), None)
 
 
-#: A word that neither negates nor starts a relative clause (a replacement for `re.sub`).
-_CARRIES_ON = r"(?!(?:not|no|never|nor|nothing|none|neither|without|which|that|who|whose)\\b)\\w+"
+#: Words that turn the sense of what follows. Rows see them with a mark, so that no `\w+` passes
+#: over them: a look-ahead at each word took a sixth of the time of compiling.
+_TURN = r"(not|no|never|nor|nothing|none|neither|without|which|that|who|whose)"
+_TURN_IN_PATTERN = re.compile(rf"(?<![\\\w]){_TURN}(?!\w)")
+_TURN_IN_STATEMENT = re.compile(rf" {_TURN}(?= )")
+
+
+def marked(padded: str) -> str:
+    """A text with a mark before each word that turns the sense."""
+    return _TURN_IN_STATEMENT.sub(r" ~\1", padded)
 
 
 def source() -> dict[str, Any]:
@@ -138,8 +147,9 @@ def pattern(alternatives: list[str], words: dict[str, str]) -> re.Pattern[str]:
 
 def _expand(pattern: str, words: dict[str, str]) -> str:
     """`{name}` is a word list; `<3>` is up to three words, none of which turns the sense."""
+    pattern = _TURN_IN_PATTERN.sub(r"~\1", pattern)
     pattern = re.sub(r"\{([a-z_]+)\}", lambda m: words[m[1]], pattern)
     pattern = pattern.replace("^", "(?<=^ )").replace("$", "(?= $)")
     # "sent<3> notice" stands between words, "^<3>rejected" before one.
-    pattern = re.sub(r"<([0-9])>(?= )", rf"(?: {_CARRIES_ON}){{0,\1}}", pattern)
-    return re.sub(r"<([0-9])>", rf"(?:{_CARRIES_ON} ){{0,\1}}", pattern)
+    pattern = re.sub(r"<([0-9])>(?= )", r"(?: \\w+){0,\1}", pattern)
+    return re.sub(r"<([0-9])>", r"(?:\\w+ ){0,\1}", pattern)
