@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from casebell.clock import SystemClock, iso, new_request_id
 from contracts.clock_and_log import ManualClock
 
-#: What a provider's time may be: 1970 to 2199, see `receive.understand`.
+#: What a provider's time may be, and more: 1970 to 2199, see `provider_time`.
 TIMES = st.integers(min_value=0, max_value=7_258_118_399_999_999)
 
 

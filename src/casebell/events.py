@@ -73,10 +73,12 @@ class Flag(StrEnum):
     CONFLICT = "conflict"
     #: The same state with a new observation time, or again without any time.
     REPEAT = "repeat"
-    #: The provider's time had no zone and was read as UTC.
+    #: The provider's time had no zone and was read in the source's.
     NAIVE_TIME = "naive_time"
     #: The provider's time could not be read; kept as text.
     UNPARSED_TIME = "unparsed_time"
+    #: The provider's time lies more than two days after receipt; kept as text, and orders nothing.
+    FUTURE_TIME = "future_time"
     #: Event type and delivered status disagree; the more urgent one counts.
     STATUS_CONFLICT = "status_conflict"
     #: The delivered status and the official text disagree.

@@ -533,10 +533,25 @@ class TestTimes:
         [
             ({"occurred_at": None, "occurred_raw": None}, "no time given"),
             ({"occurred_at": None, "occurred_raw": ""}, "no time given"),
+            (
+                {
+                    "occurred_raw": "2025-10-14",
+                    "flags": frozenset({Flag.NAIVE_TIME}),
+                },
+                "Oct 14, 2025 (a date without a time)",
+            ),
+            (
+                {
+                    "occurred_at": None,
+                    "occurred_raw": "9999-12-31T23:59:59Z",
+                    "flags": frozenset({Flag.FUTURE_TIME}),
+                },
+                "“9999-12-31T23:59:59Z”, which is no time that can be",
+            ),
             ({"occurred_at": None, "occurred_raw": "last\nTuesday"}, "“last Tuesday”"),
             (
                 {"flags": frozenset({Flag.NAIVE_TIME})},
-                "Oct 14, 2025, 3:22 PM EDT (no time zone given, read as UTC)",
+                "Oct 14, 2025, 3:22 PM EDT (“2025-10-14T19:22:03Z”, without a time zone)",
             ),
             ({"occurred_at": 2**70}, "a time that no calendar has"),
         ],

@@ -3,13 +3,15 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from casebell.events import Change, ClassifiedEvent, KeyBasis, Status, Tag, TimeBasis
+from casebell.events import Change, ClassifiedEvent, Flag, KeyBasis, Status, Tag, TimeBasis
+from casebell.provider_time import NEVER
 from casebell.route.fold import Fold, fold, is_placeholder
 
 SECOND = 1_000_000
@@ -683,3 +685,60 @@ def test_duplicates_in_any_order_are_one_change_each(
     if movements:
         assert case.current is not None
         assert case.current[0] is movements[-1]
+
+
+def dated(status: Status, *, day: int) -> ClassifiedEvent:
+    """A state with a date alone: read as midnight, days after that of the first hour."""
+    midnight = START // DAY * DAY + day * DAY
+    date = datetime.fromtimestamp(midnight / SECOND, UTC).date().isoformat()
+    return replace(
+        report(status),
+        occurred_at=midnight,
+        occurred_raw=date,
+        flags=frozenset({Flag.NAIVE_TIME}),
+    )
+
+
+class TestDatesAlone:
+    """A date says nothing of the order within its day."""
+
+    def test_what_comes_later_on_its_day_is_later(self) -> None:
+        """It is not late, and becomes the case's status; the next time is later than it."""
+        case = FoldedCase()
+        assert case.fold(report(RFE, hour=1)).current
+        denied = case.fold(dated(Status.DENIED, day=0))
+        assert (denied.change_id, denied.late, denied.current) == (None, False, True)
+        assert case.fold(report(APPROVED, hour=2)).current
+
+    def test_an_earlier_day_is_late(self) -> None:
+        """As any time is."""
+        case = FoldedCase()
+        case.fold(report(RFE, hour=1))
+        assert case.fold(dated(RECEIVED, day=-1)).late
+
+    def test_it_reports_a_change_of_its_day(self) -> None:
+        """The same status with a time and with a date alone is one change."""
+        case = FoldedCase()
+        case.fold(report(RFE, hour=1))
+        assert case.fold(dated(RFE, day=0)).change_id == 1
+
+
+def test_nothing_is_late_after_a_time_that_cannot_be() -> None:
+    """Release 0.2.0 stored a placeholder such as 2199-01-01 as a time."""
+    case = FoldedCase()
+    case.fold(report(RECEIVED, hour=1))
+    case.changes[0] = replace(case.changes[0], at=NEVER, seen_until=NEVER)
+    denied = case.fold(report(Status.DENIED, hour=5))
+    assert (denied.late, denied.current) == (False, True)
+
+
+def test_a_wording_that_is_new_is_news_whatever_its_status() -> None:
+    """It may say more than the status; once it came, it is known."""
+    case = FoldedCase()
+    case.fold(report(RECEIVED, hour=0))
+    new = replace(
+        report(RECEIVED, hour=1, text="The Blue Phase"), flags=frozenset({Flag.UNKNOWN_WORDING})
+    )
+    assert case.fold(new).change_id is None
+    assert case.fold(replace(new, key="again")).change_id == 2
+    assert case.fold(report(RECEIVED, hour=2)).change_id is not None

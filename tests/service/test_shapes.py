@@ -99,6 +99,13 @@ class TestEvent:
         [found] = (await reading(store).list_events(limit=5))["rows"]
         assert found["occurred_at"] == "last Tuesday"
 
+    async def test_a_date_alone(self, store: Store) -> None:
+        """It is shown as delivered: no time of day is made up, which a zone would shift."""
+        naive = frozenset({Flag.NAIVE_TIME})
+        await append(store, case_event(occurred_raw="2024-01-20", flags=naive))
+        [found] = (await reading(store).list_events(limit=5))["rows"]
+        assert found["occurred_at"] == "2024-01-20"
+
     async def test_decided(self, store: Store) -> None:
         """The event that founded a change shows its decision; a later one, why it is the same."""
         first, second = await append(store, case_event("evt_1"), case_event("evt_2"))

@@ -26,6 +26,7 @@ from casebell.cli.terminal import (
     print_answer,
     print_looked_back,
     print_rows,
+    reported_time,
 )
 from casebell.events import Flag, Status, Tag
 
@@ -117,6 +118,8 @@ def _lines(event: Mapping[str, Any], zone: str) -> Iterator[str]:
             shown = value or NOT_DECIDED
         elif name in ("occurred_at", "received_at") and value:
             local = local_time(value, zone)
+            if name == "occurred_at":
+                local = reported_time(event, zone)
             shown = value if local == value else f"{value} ({local})"
         elif isinstance(value, list):
             shown = " ".join(map(str, value))

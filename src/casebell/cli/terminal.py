@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from casebell.errors import CasebellError, ConfigError
+from casebell.events import Flag
 from casebell.json_text import ascii_line, encode
 
 #: The columns of a listing by their headings: the name of a field, or what is made of an item.
@@ -147,9 +148,18 @@ def local_time(stamp: str | None, zone: str) -> str:
         return "-"
     try:
         moment = datetime.fromisoformat(stamp)
-    except ValueError:
+        # A date, and a time without a zone, are none of ours.
+        local = moment.astimezone(ZoneInfo(zone)) if moment.tzinfo else None
+    except (ValueError, OverflowError):
         return stamp
-    return moment.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S %Z")
+    return local.strftime("%Y-%m-%d %H:%M:%S %Z") if local else stamp
+
+
+def reported_time(event: Mapping[str, Any], zone: str) -> str:
+    """An event's `occurred_at` as people read it; as it was delivered where it is no time."""
+    as_delivered = {Flag.UNPARSED_TIME, Flag.FUTURE_TIME} & set(event["flags"])
+    stamp: str | None = event["occurred_at"]
+    return (stamp or "-") if as_delivered else local_time(stamp, zone)
 
 
 def print_error(error: CasebellError) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 
 from casebell.cli.options import AsJson, Config, Key
 from casebell.cli.service_client import ServiceClient
-from casebell.cli.terminal import local_time, print_answer
+from casebell.cli.terminal import local_time, print_answer, reported_time
 from casebell.events import Flag, KeyBasis
 
 _BASIS = {
@@ -19,8 +19,9 @@ _FLAGS = {
     Flag.STALE_SIGNATURE: "it was signed longer ago than the source's tolerance",
     Flag.CONFLICT: "the source sent differing content under this key",
     Flag.REPEAT: "the same state came again, at a later time",
-    Flag.NAIVE_TIME: "its time had no zone and was read as UTC",
+    Flag.NAIVE_TIME: "its time had no zone and was read in the source's",
     Flag.UNPARSED_TIME: "its time could not be read",
+    Flag.FUTURE_TIME: "its time lies more than two days after it came, and orders nothing",
     Flag.STATUS_CONFLICT: "its type and its status disagree; the more urgent one counts",
     Flag.TEXT_CONFLICT: (
         "its status and its text disagree; the status counts, unless the text goes against the case"
@@ -58,7 +59,7 @@ def _sentences(story: Mapping[str, Any], zone: str) -> Iterator[str]:
     yield f"  Receipt {event['receipt']}: {status} ({as_delivered}){tags}."
     yield f"  Text: “{event['text']}”" if event["text"] else "  It came without a text."
     if event["occurred_at"]:
-        yield f"  As reported, it happened at {local_time(event['occurred_at'], zone)}."
+        yield f"  As reported, it happened at {reported_time(event, zone)}."
     for flag in event["flags"]:
         yield f"  Note: {_FLAGS.get(flag, f'“{flag}”, {_UNKNOWN}')}."
     yield from _conflicts(story)

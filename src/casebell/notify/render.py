@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from casebell.alerts import Alert, AlertKind, Line, Message
 from casebell.events import Case, ClassifiedEvent, Flag, Micros, Status, Tag
+from casebell.provider_time import date_alone
 from casebell.uscis.receipts import mask
 from casebell.uscis.sentences import decoded
 
@@ -316,8 +317,12 @@ def _warnings(alert: Alert, facts: CaseFacts, *, whole: bool) -> list[str]:
 
 
 def _provider_time(event: ClassifiedEvent, zone: ZoneInfo, *, whole: bool) -> str:
+    raw = quoted(without_markup(event.occurred_raw or ""), limit=60, whole=whole)
     if event.occurred_at is None:
-        raw = quoted(without_markup(event.occurred_raw or ""), limit=60, whole=whole)
-        return f"“{raw}”" if raw else "no time given"
-    note = " (no time zone given, read as UTC)" if Flag.NAIVE_TIME in event.flags else ""
-    return for_people(event.occurred_at, zone) + note
+        late = ", which is no time that can be" if Flag.FUTURE_TIME in event.flags else ""
+        return f"“{raw}”{late}" if raw else "no time given"
+    if Flag.NAIVE_TIME not in event.flags:
+        return for_people(event.occurred_at, zone)
+    if day := date_alone(event.occurred_raw):
+        return f"{day:%b} {day.day}, {day.year} (a date without a time)"
+    return f"{for_people(event.occurred_at, zone)} (“{raw}”, without a time zone)"

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from casebell.errors import HeldDelivery
 from casebell.events import Content, Place
+from casebell.provider_time import read_time
 from casebell.receive.bodies import read_body
-from casebell.receive.understand import read_time
 from casebell.settings import SourceSettings
 from casebell.uscis.receipts import ReceiptError, canonical
 
@@ -33,6 +33,7 @@ class _Values:
         # A name without a dot is one at top level or in `data`, where both providers keep theirs.
         self._volatile = volatile | {("data", *path) for path in volatile if len(path) == 1}
         times = source.fields.occurred_at + source.fields.observed_at
+        self._timezone = source.timezone
         self._times = {tuple(path.split(".")) for path in times}
 
     def inside(
@@ -47,16 +48,17 @@ class _Values:
             for position, inner in enumerate(value):
                 yield from self.inside(inner, (*place, position), names)
         else:
-            yield place, _spelling(value, time=names in self._times)
+            time = names in self._times
+            yield place, _spelling(value, time=time, timezone=self._timezone)
 
 
-def _spelling(value: object, *, time: bool) -> str:
+def _spelling(value: object, *, time: bool, timezone: str) -> str:
     """One text for all spellings of a value; no JSON begins like those of receipts and times."""
     if isinstance(value, str):
         with contextlib.suppress(ReceiptError):
             return f"receipt {canonical(value)}"
         # Elsewhere than in a time field, digits alone may be any number.
         time = time or "-" in value
-    if time and (at := read_time(value).at) is not None:
+    if time and (at := read_time(value, timezone=timezone).at) is not None:
         return f"time {at}"
     return json.dumps(value)

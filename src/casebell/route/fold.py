@@ -13,8 +13,9 @@ import math
 from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple, TypeAlias
 
-from casebell.clock import SECOND
-from casebell.events import Change, ClassifiedEvent, Micros, Status, Tag, TimeBasis
+from casebell.clock import HOUR, SECOND
+from casebell.events import Change, ClassifiedEvent, Flag, Micros, Status, Tag, TimeBasis
+from casebell.provider_time import NEVER, date_alone
 from casebell.uscis.sentences import text_key as key_of_text
 
 #: Two reports with equal states tell the same: the status, and the normalised text of `other` or
@@ -25,6 +26,8 @@ _Known: TypeAlias = tuple[Change, _State]
 
 #: The state of every placeholder, whatever its wording.
 _NO_INFO: _State = (Tag.NO_INFO,)
+
+_DAY: Micros = 24 * HOUR
 
 #: Phrases of reasons for a second report of a state, and for its first one, by kind of state.
 _AGAIN: dict[str, str] = {Status.OTHER: "same text", Tag.NO_INFO: "again no information"}
@@ -66,6 +69,8 @@ class _Report(NamedTuple):
     observed: bool
     #: It came without any time: `at` is its time of receipt.
     timeless: bool
+    #: Nobody has read its text: it may say more than its status.
+    unread: bool
 
 
 def is_placeholder(status: Status, tags: Set[Tag]) -> bool:
@@ -91,12 +96,17 @@ def fold(
             without any time has no window: with the same text it is the same, however much later.
     """
     text_key = key_of_text(event.text)
+    at = event.received_at if event.occurred_at is None else event.occurred_at
+    if Flag.NAIVE_TIME in event.flags and date_alone(event.occurred_raw):
+        # Within its day it is later than what came before it.
+        at = max([at, *(one.seen_until for one in history if at < one.seen_until < at + _DAY)])
     report = _Report(
         state=_state(event.status, event.tags, text_key),
         text_key=text_key,
-        at=event.received_at if event.occurred_at is None else event.occurred_at,
+        at=at,
         observed=event.time_basis is TimeBasis.OBSERVED and event.occurred_at is not None,
         timeless=event.time_basis is None,
+        unread=Flag.UNKNOWN_WORDING in event.flags,
     )
     known = [
         (change, _state(change.status, change.tags, change.text_key))
@@ -104,7 +114,12 @@ def fold(
         if change.receipt == event.receipt
     ]
     found, reason = _find(report, known, coalesce=coalesce, repeat_within=repeat_within)
-    rivals = [(change, state) for change, state in known if change is not found]
+    # Release 0.2.0 took placeholders for times; nothing is late after one.
+    rivals = [
+        (change, state)
+        for change, state in known
+        if change is not found and change.seen_until < NEVER
+    ]
     late = any(change.seen_until > report.at for change, state in rivals if state != _NO_INFO)
     return Fold(
         change_id=None if found is None else found.id,
@@ -132,7 +147,11 @@ def _find(
     why_not = ""
     # Of two equally near changes the later one, so that all reports of one instant fold alike.
     for change in sorted(
-        (change for change, state in known if state == report.state),
+        (
+            change
+            for change, state in known
+            if state == report.state and _adds_nothing(report, change)
+        ),
         key=lambda change: (_gap(report, change), -change.seen_until, change.id),
     ):
         said = f"{_AGAIN.get(kind, 'same status')} as change {change.id}"
@@ -150,6 +169,11 @@ def _find(
             near = "without a time" if window == math.inf else f"within {_duration(window)}"
             return change, f"{said}, {near}, no other status between"
     return None, why_not or _first(kind)
+
+
+def _adds_nothing(report: _Report, change: Change) -> bool:
+    """Whether the text of the report is understood, or is that of the change."""
+    return not report.unread or report.text_key == change.text_key
 
 
 def _first(kind: str) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from casebell.clock import iso
-from casebell.events import AppendOutcome
+from casebell.events import AppendOutcome, Flag
+from casebell.provider_time import date_alone
 from casebell.receive.causes import Explained
 from casebell.store.rows import decode_list
 from casebell.store.streaks import UNKNOWN, Streak
@@ -24,7 +25,7 @@ def event(row: Any) -> dict[str, Any]:
         "delivered_status": row.delivered_status,
         "tags": row.tags.split(),
         "text": row.text,
-        "occurred_at": iso(row.occurred_at) if row.occurred_at is not None else row.occurred_raw,
+        "occurred_at": _occurred_at(row),
         "received_at": iso(row.received_at),
         "flags": row.flags.split(),
         "change": row.change_id,
@@ -32,6 +33,15 @@ def event(row: Any) -> dict[str, Any]:
         "deliveries": int(row.extra_deliveries) + 1,
         "body_sha256": row.body_sha256,
     }
+
+
+def _occurred_at(row: Any) -> str | None:
+    """The time; as delivered where it could not be read, and where it is a date alone."""
+    naive = f" {Flag.NAIVE_TIME} " in row.flags
+    if row.occurred_at is None or (naive and date_alone(row.occurred_raw)):
+        delivered: str | None = row.occurred_raw
+        return delivered
+    return iso(row.occurred_at)
 
 
 def _decision_in_short(row: Any) -> dict[str, Any] | None:

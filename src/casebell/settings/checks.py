@@ -226,11 +226,15 @@ def warnings(document: Document) -> Iterator[str]:
             "No rule with `when = {}` notifies a channel: a change that meets no other rule "
             "reaches nobody."
         )
-    if meant := time_zones.without_summer_time(document.server.timezone):
-        yield (
-            f"server.timezone = {document.server.timezone!r} never has summer time. Where people "
-            f"have it, write {meant!r}."
-        )
+    zones = {"server": document.server.timezone} | {
+        f"sources.{name}": source.timezone for name, source in document.sources.items()
+    }
+    for section, zone in zones.items():
+        if meant := time_zones.without_summer_time(zone):
+            yield (
+                f"{section}.timezone = {zone!r} never has summer time. Where people have it, write "
+                f"{meant!r}."
+            )
     yield from source_secrets.remarks(document.sources.values())
     yield from wordings.remarks(document.wordings)
     for rule in document.rules:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_val
 
 from casebell.events import Status
 from casebell.kinds import KINDS, Fields, Method
+from casebell.settings.time_zones import TimeZone
 from casebell.settings.values import (
     Duration,
     FieldPaths,
@@ -157,6 +158,8 @@ class SourceSettings(Part):
     strict: bool = False
     #: Addresses deliveries may come from; () is anywhere.
     allow_from: Networks = ()
+    #: Of times that come without one.
+    timezone: TimeZone = "UTC"
     #: Each field that is not given is the kind's own.
     fields: FieldMap = Field(default_factory=_usual_fields)
     #: Delivered category, in lower case, to status; overrides the vocabulary of the kinds.

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.events import Flag
-from casebell.receive.understand import read_time
+from casebell.provider_time import date_alone, read_time, time_of_status
 
 #: 2025-10-14T19:22:03Z.
 INSTANT = 1_760_469_723_000_000
@@ -36,6 +36,19 @@ NAIVE = {Flag.NAIVE_TIME}
         ("10-14-2025 19:22:03", INSTANT, NAIVE),
         ("10-14-2025T19:22:03Z", INSTANT, set()),
         ("2025-10-14", 1_760_400_000_000_000, NAIVE),
+        ("10/14/2025", 1_760_400_000_000_000, NAIVE),
+        ("2025/10/14", 1_760_400_000_000_000, NAIVE),
+        ("October 14, 2025", 1_760_400_000_000_000, NAIVE),
+        ("Oct. 14th 2025 7:22:03 PM", INSTANT, NAIVE),
+        ("14 October 2025 19:22:03 UTC", INSTANT, set()),
+        ("Tue, 14 Oct 2025 19:22:03 GMT", INSTANT, set()),
+        ("Tuesday, October 14, 2025 at 3:22:03 p.m. -04:00", INSTANT, set()),
+        ("10/14/2025 12:00 AM", 1_760_400_000_000_000, NAIVE),
+        ("10/14/2025 12:00 PM", 1_760_443_200_000_000, NAIVE),
+        ("2025-10-13T24:00:00Z", 1_760_400_000_000_000, set()),
+        ("9999-12-31T23:59:59Z", 253_402_300_799_000_000, set()),
+        ("9999-12-31T23:59:59-01:00", 253_402_304_399_000_000, set()),
+        (253_402_300_799_999, 253_402_300_799_999_000, set()),
         ("10-14-2025", 1_760_400_000_000_000, NAIVE),
         ("2016-12-31T23:59:60Z", 1_483_228_800_000_000, set()),
         ("1970-01-01T00:00:00Z", 0, set()),
@@ -62,21 +75,24 @@ def test_reads_known_spellings(spelled: object, at: int, flags: set[Flag]) -> No
         "2025-13-01T00:00:00Z",
         "2025-02-29",
         "14-10-2025",
-        "2025-10-14T24:00:00Z",
+        "2025-10-14T24:00:01Z",
+        "2025-10-14T25:00:00Z",
+        "2025-10-14 13:00:00 PM",
+        "2025-10-14 0:30 AM",
         "2025-10-14T19:60:00Z",
         "2025-10-14T19:22:61Z",
         "2025-10-14T19:22:03+24:00",
         "2025-10-14T19:22:03+05:60",
         "2025-10-14T19:22:03.Z",
         "2025-10-14T19:22:03 America/New_York",
-        "10/14/2025",
+        "14/10/2025",
+        "Foo 14, 2025",
+        "February 30, 2025",
         "\uff12\uff10\uff12\uff15-10-14",
         "0001-01-01T00:00:00Z",
         "0001-01-01T00:00:00+01:00",
-        "9999-12-31T23:59:59-01:00",
         "0000-00-00 00:00:00",
         "1969-12-31T23:59:59Z",
-        "2200-01-01",
         "17604697",
         "9" * 64,
         "2025-10-14T19:22:03." + "0" * 100 + "Z",
@@ -131,3 +147,84 @@ def test_anything_is_read_or_flagged(value: object) -> None:
     """No value of a JSON body gets an exception out of it."""
     read = read_time(value)
     assert (read.at is None) == (Flag.UNPARSED_TIME in read.flags)
+
+
+@pytest.mark.parametrize(
+    ("spelled", "zone", "utc"),
+    [
+        ("07-26-2025 10:11:12", "America/New_York", "2025-07-26T14:11:12Z"),
+        ("2025-01-26 10:11:12", "America/New_York", "2025-01-26T15:11:12Z"),
+        ("2025-01-26", "America/New_York", "2025-01-26T05:00:00Z"),
+        ("January 26, 2025 10:11 AM", "Asia/Kolkata", "2025-01-26T04:41:00Z"),
+        # An hour that comes twice is the first of both; one that is left out lies after it.
+        ("2025-11-02 01:30:00", "America/New_York", "2025-11-02T05:30:00Z"),
+        ("2025-03-09 02:30:00", "America/New_York", "2025-03-09T07:30:00Z"),
+        ("9999-12-31 23:59:59", "America/New_York", "9999-12-31T23:59:59Z"),
+    ],
+)
+def test_a_time_without_a_zone_is_one_of_the_sources(spelled: str, zone: str, utc: str) -> None:
+    """With summer time and its ends, and flagged."""
+    read = read_time(spelled, timezone=zone)
+    assert read.at == read_time(utc).at
+    assert read.flags == NAIVE
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Kiritimati"])
+@pytest.mark.parametrize(
+    "spelled", ["2025-10-14T19:22:03Z", "2025-10-14T15:22:03-04:00", "1760469723"]
+)
+def test_a_time_with_a_zone_is_what_it_says(spelled: str, zone: str) -> None:
+    """Whatever the source's is."""
+    assert read_time(spelled, timezone=zone).at == INSTANT
+
+
+@pytest.mark.parametrize(
+    ("spelled", "shown"),
+    [
+        ("2024-01-20", "2024-01-20"),
+        (" 01-20-2024 ", "2024-01-20"),
+        ("Jan 20, 2024", "2024-01-20"),
+        ("2024-01-20T00:00:00", None),
+        ("2024-02-30", None),
+        ("1705708800", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_date_alone(spelled: str | None, shown: str | None) -> None:
+    """It is told from a midnight."""
+    day = date_alone(spelled)
+    assert (day and day.isoformat()) == shown
+
+
+DAY = 86_400_000_000
+
+
+@pytest.mark.parametrize(
+    ("value", "flags", "placeholder"),
+    [
+        ("2025-10-16T19:22:03Z", set(), False),
+        ("2025-10-16T19:22:04Z", {Flag.FUTURE_TIME}, False),
+        ("2025-12-24", {Flag.FUTURE_TIME, Flag.NAIVE_TIME}, False),
+        ("2199-01-01T00:00:00Z", {Flag.FUTURE_TIME}, True),
+        ("9999-12-31T23:59:59Z", {Flag.FUTURE_TIME}, True),
+        ("9999-12-31T23:59:59.9999999-12:00", {Flag.FUTURE_TIME}, True),
+        (253_402_300_799_999, {Flag.FUTURE_TIME}, True),
+        ("0001-01-01T00:00:00Z", {Flag.UNPARSED_TIME}, True),
+        ("0001-01-01T00:00:00+14:00", {Flag.UNPARSED_TIME}, True),
+        ("0001-01-01", {Flag.UNPARSED_TIME}, True),
+        (-62_135_596_800, {Flag.UNPARSED_TIME}, True),
+        (-62_135_596_800_000, {Flag.UNPARSED_TIME}, True),
+        ("0000-00-00T00:00:00Z", {Flag.UNPARSED_TIME}, False),
+        (10**4000, {Flag.UNPARSED_TIME}, False),
+        (float("nan"), {Flag.UNPARSED_TIME}, False),
+        (0, {Flag.UNPARSED_TIME}, False),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_what_cannot_be_the_time(value: object, flags: set[Flag], placeholder: bool) -> None:
+    """More than two days after receipt, or a value that stands for no time at all."""
+    read = time_of_status(value, received_at=INSTANT)
+    assert read.flags == flags
+    assert read.placeholder == placeholder
+    assert (read.at is None) == bool(flags & {Flag.FUTURE_TIME, Flag.UNPARSED_TIME})
