@@ -22,6 +22,7 @@ from casebell.sandbox.mail_sink import SmtpSink
 from casebell.sandbox.server_process import ServerProcess
 from casebell.sandbox.upstream import Upstream
 from casebell.settings import load
+from casebell.store.new_file import new_file
 
 #: The recipients: the chat room of the HTTP sink, and the addresses of the mail sink.
 CHAT = "chat"
@@ -108,7 +109,8 @@ async def set_up_demo(*, configuration: str | None = None) -> AsyncIterator[Demo
             **{f"{name.upper()}_SECRET": secret for name, secret in given.items()},
         }
         lines = [f"CASEBELL_DEMO_{name}={value}\n" for name, value in values.items()]
-        (directory / ".env").write_text("".join(lines))
+        with new_file(directory / ".env") as env:
+            env.write_text("".join(lines))
         server = await stack.enter_async_context(
             ServerProcess(config=config, log=directory / "server.log")
         )

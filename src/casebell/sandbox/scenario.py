@@ -41,6 +41,13 @@ _RETRY_FOR = 60.0
 _LIST_ALL = ("--limit", "1000")
 
 
+async def _new_database(demo: DemoEnvironment) -> Lines:
+    arrivals = await demo.arrivals()
+    expect_recipients(arrivals, IT)
+    expect_titles(arrivals, "Casebell operations: Casebell began with a new, empty database")
+    yield "told", "it-desk: had there been one before, it would be missing now"
+
+
 async def _good(demo: DemoEnvironment) -> Lines:
     answer = await deliver(demo, fixtures.RFE, "200 stored", key="evt-1001")
     took = duration(answer.answered_at - answer.posted_at)
@@ -146,7 +153,9 @@ async def _held(demo: DemoEnvironment) -> Lines:
 async def _hostile(demo: DemoEnvironment) -> Lines:
     answer = await deliver(demo, fixtures.HOSTILE, "200 stored", key="evt-1006")
     yield "posted", f"mentions, scripts, links, templates, control characters → {answer}"
-    arrivals = await urgent_alerts(demo, "Request for Evidence issued · IOE******0004")
+    arrivals = await urgent_alerts(
+        demo, "Request for Evidence issued · IOE******0004", ops="New wording from parley"
+    )
     expect_text(arrivals, says="{{7*7}}", never=_LIVE)
     shown = ""
     for arrival in arrivals:
@@ -155,6 +164,7 @@ async def _hostile(demo: DemoEnvironment) -> Lines:
         shown = next(line for line in arrival.text.splitlines() if line.startswith(_TEXT_LINE))
         expect("what the template came to", expected=False, got="49" in shown)
     yield "told", recipients_and_times(arrivals, answer.posted_at)
+    yield "told", "it-desk: USCIS's wording is new, with the lines that would mend it"
     yield "message", shown
 
 
@@ -332,6 +342,7 @@ async def _read_back(demo: DemoEnvironment) -> Lines:
 
 
 SCENARIO: tuple[Step, ...] = (
+    Step(title="The first start, without a database", play=_new_database),
     Step(title="Parley reports a Request for Evidence", play=_good),
     Step(title="The same delivery comes again", play=_duplicate),
     Step(title="The same change under another type and id", play=_same_change),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from casebell.events import Micros
-from casebell.sandbox.demo_environment import ATTORNEY, CHAT, TEAM, DemoEnvironment
+from casebell.sandbox.demo_environment import ATTORNEY, CHAT, IT, TEAM, DemoEnvironment
 from casebell.sandbox.expect import expect
 from casebell.sandbox.inbox import Arrival
 from casebell.sandbox.server_process import run_json
@@ -66,12 +66,18 @@ def expect_text(arrivals: Sequence[Arrival], *, says: str = "", never: Sequence[
                 expect(f"the message for {arrival.recipient}", expected=f"no {words!r}", got=whole)
 
 
-async def urgent_alerts(demo: DemoEnvironment, title: str) -> list[Arrival]:
-    """Once nothing waits: chat, rfe-team and jchan have one message each, with this title."""
+async def urgent_alerts(demo: DemoEnvironment, title: str, *, ops: str = "") -> list[Arrival]:
+    """Once nothing waits: chat, rfe-team and jchan have one message each, with this title.
+
+    Args:
+        ops: the title of the message that it-desk has beside them; "" for none.
+    """
     arrivals = await demo.arrivals()
-    expect_recipients(arrivals, CHAT, TEAM, ATTORNEY)
-    expect_titles(arrivals, f"URGENT: {title}")
-    return arrivals
+    expect_recipients(arrivals, CHAT, TEAM, ATTORNEY, *([IT] if ops else []))
+    expect_titles([one for one in arrivals if one.recipient == IT], f"Casebell operations: {ops}")
+    alerts = [one for one in arrivals if one.recipient != IT]
+    expect_titles(alerts, f"URGENT: {title}")
+    return alerts
 
 
 def recipients_and_times(arrivals: Sequence[Arrival], since: Micros) -> str:
