@@ -742,3 +742,37 @@ def test_a_wording_that_is_new_is_news_whatever_its_status() -> None:
     assert case.fold(new).change_id is None
     assert case.fold(replace(new, key="again")).change_id == 2
     assert case.fold(report(RECEIVED, hour=2)).change_id is not None
+
+
+def impossible(status: Status, *, hour: float) -> ClassifiedEvent:
+    """A state whose time lies far in the future, received at that hour."""
+    event = report(status, hour=hour, basis=OCCURRED, timed=False)
+    return replace(event, flags=frozenset({Flag.FUTURE_TIME}))
+
+
+class TestImpossibleTimes:
+    """A time that cannot be orders nothing."""
+
+    def test_what_comes_later_is_not_late(self) -> None:
+        """Whatever its own time is: that of receipt is no time of the status."""
+        case = FoldedCase()
+        assert case.fold(impossible(RECEIVED, hour=100)).current
+        denied = case.fold(report(Status.DENIED, hour=50))
+        assert (denied.late, denied.current) == (False, True)
+
+    def test_it_is_not_late_itself(self) -> None:
+        """It stands after what is known, and before what comes."""
+        case = FoldedCase()
+        case.fold(report(RECEIVED, hour=50))
+        denied = case.fold(impossible(Status.DENIED, hour=40))
+        assert (denied.late, denied.current) == (False, True)
+        assert case.fold(report(APPROVED, hour=51)).current
+        assert case.fold(report(RFE, hour=49)).late
+
+    def test_reports_near_its_receipt_are_one_change(self) -> None:
+        """With such a time as well as with a good one; much later it is a new one."""
+        case = FoldedCase()
+        case.fold(impossible(RFE, hour=100))
+        assert case.fold(impossible(RFE, hour=101)).change_id == 1
+        assert case.fold(report(RFE, hour=99)).change_id == 1
+        assert case.fold(impossible(RFE, hour=200)).change_id is None

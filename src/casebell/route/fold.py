@@ -46,7 +46,8 @@ class Fold(NamedTuple):
     at: Micros
     #: Normalised official text of the event.
     text_key: str
-    #: The latest provider time of the reports of the change; it never moves back.
+    #: The latest provider time of the reports of the change; it never moves back. Before `at` where
+    #: none of them has a time that can be: such a change orders nothing.
     seen_until: Micros
     #: The same state with a new time of observation, or again without any: stored, no alert.
     repeat: bool
@@ -65,6 +66,8 @@ class _Report(NamedTuple):
     state: _State
     text_key: str
     at: Micros
+    #: Where it stands among the changes; a time that cannot be is no later than what is known.
+    order: Micros
     #: The time is a time of observation, which moves with every poll.
     observed: bool
     #: It came without any time: `at` is its time of receipt.
@@ -100,10 +103,14 @@ def fold(
     if Flag.NAIVE_TIME in event.flags and date_alone(event.occurred_raw):
         # Within its day it is later than what came before it.
         at = max([at, *(one.seen_until for one in history if at < one.seen_until < at + _DAY)])
+    order = at
+    if Flag.FUTURE_TIME in event.flags:
+        order = max((one.seen_until for one in history if one.seen_until < NEVER), default=0)
     report = _Report(
         state=_state(event.status, event.tags, text_key),
         text_key=text_key,
         at=at,
+        order=order,
         observed=event.time_basis is TimeBasis.OBSERVED and event.occurred_at is not None,
         timeless=event.time_basis is None,
         unread=Flag.UNKNOWN_WORDING in event.flags,
@@ -120,12 +127,12 @@ def fold(
         for change, state in known
         if change is not found and change.seen_until < NEVER
     ]
-    late = any(change.seen_until > report.at for change, state in rivals if state != _NO_INFO)
+    late = any(change.seen_until > report.order for change, state in rivals if state != _NO_INFO)
     return Fold(
         change_id=None if found is None else found.id,
         at=report.at,
         text_key=text_key,
-        seen_until=report.at if found is None else max(found.seen_until, report.at),
+        seen_until=report.order if found is None else max(found.seen_until, report.order),
         repeat=(
             found is not None
             and (_observed_again(report, found) or _told_again(report, found))
@@ -191,7 +198,12 @@ def _state(status: Status, tags: Set[Tag], text_key: str) -> _State:
 
 def _gap(report: _Report, change: Change) -> Micros:
     """The distance of the report from the span of the change; 0 inside it."""
-    return max(change.at - report.at, report.at - change.seen_until, 0)
+    return max(change.at - report.at, report.at - _end(change), 0)
+
+
+def _end(change: Change) -> Micros:
+    """When the change was last reported; where no report has a time that can be, its receipt."""
+    return max(change.at, change.seen_until)
 
 
 def _observed_again(report: _Report, change: Change) -> bool:
@@ -209,7 +221,7 @@ def _told_again(report: _Report, change: Change) -> bool:
 
 def _between(report: _Report, change: Change, known: Iterable[_Known]) -> Change | None:
     """A change to another state that lies strictly between the report and the change."""
-    low, high = sorted((report.at, min(max(report.at, change.at), change.seen_until)))
+    low, high = sorted((report.at, min(max(report.at, change.at), _end(change))))
     return next(
         (
             other
@@ -230,9 +242,9 @@ def _leads(report: _Report, found: Change | None, rivals: Sequence[_Known]) -> b
     placeholder = report.state == _NO_INFO
     if placeholder and any(state != _NO_INFO for _, state in rivals):
         return False
-    if found is not None and report.at < found.seen_until:
+    if found is not None and report.order < found.seen_until:
         return False
-    mine = (report.at, math.inf if found is None else found.id)
+    mine = (report.order, math.inf if found is None else found.id)
     return all(
         (rival.seen_until, rival.id) < mine
         for rival, state in rivals
