@@ -270,3 +270,33 @@ async def _outlives(server: Server, disk: BrokenDisk | SmallDisk, fill: Callable
             (2,)
         ]
         sound(server)
+
+
+@pytest.mark.slow
+async def test_a_database_that_is_lost_while_it_serves(make_server: MakeServer) -> None:
+    """Nothing is acknowledged into a file without a name; moved back, it goes on by itself."""
+    async with RecordingSink() as team, RecordingSink() as ops:
+        server = await make_server(watched(team, ops)).start()
+        first = await deliver(server)
+        away = server.directory / "away"
+        away.mkdir()
+        parts = [server.database.with_name(f"casebell.db{suffix}") for suffix in ("", "-wal")]
+        for part in parts:
+            part.rename(away / part.name)
+        body = encoded(document())
+        refused(await post(server, body), 503, "storage_unavailable")
+        assert await readiness(server) == (503, "failing")
+        await until(lambda: ops.requests, "the message to operations")
+        says = json.loads(ops.requests[0].body)["message"]
+        assert f"{server.database} was deleted or moved away while the server uses it" in says
+        ran = await server.run("doctor")
+        assert "was deleted or moved away" in ran.out
+        for part in parts:
+            (away / part.name).rename(part)
+        await until_ready(server)
+        assert checked(await post(server, body), 200)["status"] in {"stored", "duplicate"}
+        await server.settled()
+        keys = [key for (key,) in server.rows(STORED)]
+        assert sorted(keys) == sorted([first["event_id"], json.loads(body)["id"]])
+        assert len(team.requests) == 2
+        sound(server)
