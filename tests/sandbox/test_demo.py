@@ -157,7 +157,7 @@ def test_the_whole_scenario(place: Path) -> None:
     [
         pytest.param(
             ('secrets = ["${CASEBELL_DEMO_PARLEY_SECRET}"]', 'secrets = ["somebody else\'s one"]'),
-            1,
+            2,
             "NOT AS EXPECTED: the HTTP answer\n"
             "      expected  200 stored\n"
             "      got       401 signature_mismatch\n",
@@ -165,7 +165,7 @@ def test_the_whole_scenario(place: Path) -> None:
         ),
         pytest.param(
             ('status = ["rfe_issued"] }, { tags = ["deadline"]', 'status = ["rfe_received"]'),
-            1,
+            2,
             "NOT AS EXPECTED: who is told\n"
             "      expected  chat, jchan@example-firm.com, rfe-team@example-firm.com\n"
             # A Request for Evidence that no rule sends to anybody goes to operations.
@@ -174,13 +174,13 @@ def test_the_whole_scenario(place: Path) -> None:
         ),
         pytest.param(
             ('notify = ["chat", "email"]\nurgent', 'notify = ["chat", "email", "it"]\nurgent'),
-            1,
+            2,
             "got       chat, it-desk@example-firm.com, jchan@example-firm.com",
             id="a-rule-tells-too-many",
         ),
         pytest.param(
             ("[storage]", '[routing]\ncoalesce = "0s"\nrepeat_within = "0s"\n\n[storage]'),
-            5,
+            6,
             "NOT AS EXPECTED: who is told\n      expected  nobody\n",
             id="a-change-told-twice",
         ),
@@ -191,12 +191,12 @@ def test_it_can_fail(place: Path, mistake: tuple[str, str], step: int, says: str
     right, wrong = mistake
     assert right in demo_configuration()
     configuration = demo_configuration().replace(right, wrong)
-    code, output = Demo(place, once=True, steps=6, configuration=configuration).ended()
+    code, output = Demo(place, once=True, steps=7, configuration=configuration).ended()
     assert code == 1
     assert says in output
     assert "The last lines of the server's log:" in output
     assert re.search(r'^      \{.*"event":"delivery.received"', output, re.MULTILINE)
-    assert f"Step {step} of 6 did not come out as promised." in output
+    assert f"Step {step} of 7 did not come out as promised." in output
     assert "all as promised" not in output
 
 
@@ -207,7 +207,7 @@ def test_a_log_line_that_comes_late(place: Path, tmp_path: Path) -> None:
     (modules / "sitecustomize.py").write_text(LATE_LINES)
     right = 'secrets = ["${CASEBELL_DEMO_PARLEY_SECRET}"]'
     configuration = demo_configuration().replace(right, 'secrets = ["somebody else\'s one"]')
-    demo = Demo(place, once=True, steps=1, configuration=configuration, modules=modules)
+    demo = Demo(place, once=True, steps=2, configuration=configuration, modules=modules)
     _, output = demo.ended()
     shown = output.partition("The last lines of the server's log:")[2]
     assert re.search(r'^      \{.*"outcome":"signature_mismatch"', shown, re.MULTILINE), output
