@@ -20,6 +20,7 @@ from casebell.settings.models import ServerSettings
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 from casebell.store.schema import events, refused, streaks
+from casebell.store.unit_of_work import ITEMISED_REPEATS
 from casebell.telemetry import Metrics
 from contracts.case_events import json_content
 from contracts.clock_and_log import ManualClock, RecordingLog
@@ -313,6 +314,18 @@ async def test_a_proxy_that_is_not_trusted_is_named(harness: WebhookHarness) -> 
     assert [line["address"] for line in warned] == ["172.17.0.1"]
     harness.limits = ServerSettings.model_validate({"trusted_proxies": ["172.16.0.0/12"]})
     assert harness.endpoint.untrusted_proxy() == ""
+
+
+async def test_a_delivery_that_comes_without_end_fills_no_log(harness: WebhookHarness) -> None:
+    """Each is answered and counted; after the first hundred repeats few are logged."""
+    further = LINES_A_MINUTE + 5
+    for _ in range(1 + ITEMISED_REPEATS + further):
+        assert (await Request(BODY).to(harness.endpoint)).status == 200
+    assert harness.counted("parley", "duplicate") == ITEMISED_REPEATS + further
+    assert len(harness.lines()) == 1 + ITEMISED_REPEATS + LINES_A_MINUTE
+    harness.clock.advance(60)
+    await Request(BODY).to(harness.endpoint)
+    assert harness.lines()[-1]["left_out"] == 5
 
 
 async def test_a_name_of_a_stranger_is_no_label(harness: WebhookHarness) -> None:
