@@ -309,6 +309,11 @@ class TestMetrics:
         await store_undecided(store, case_event("evt_1"), case_event("evt_2"))
         pages = Pages(store)
         assert (await pages.scrape())[name] == RECEIVED_AT / 1_000_000
+        # One that a reload has removed meanwhile is not awaited for ever.
+        pages.metrics.last_delivery.labels("removed").set(1)
+        assert 'casebell_last_delivery_timestamp_seconds{source="removed"}' not in (
+            await pages.scrape()
+        )
         pages.came["parley"] = RECEIVED_AT + 5_000_000
         assert (await pages.scrape())[name] == RECEIVED_AT / 1_000_000 + 5
 

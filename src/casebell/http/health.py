@@ -158,6 +158,8 @@ class StatusPages:
             # Not negative, if the clock was set back.
             since = max(0, now - oldest.get(channel, now))
             metrics.oldest_waiting.labels(channel).set(since / SECOND)
+        # Of a source that was removed nothing is awaited.
+        metrics.last_delivery.clear()
         for source in settings.sources:
             last = max(self._came.get(source, 0), self._had_come.get(source, 0))
             metrics.last_delivery.labels(source).set(last / SECOND)
