@@ -104,7 +104,7 @@ class Load:
         name = (sent.source, sent.key)
         self.answers[word] += 1
         if sent.kind == "conflict" and word == "conflict":
-            self.conflicts[sent.source, f"{sent.key}#{sent.sha256[:16]}"] = sent
+            self.conflicts[sent.source, sent.sha256] = sent
         elif sent.kind != "conflict" and word == "stored" and name not in self.stored:
             self.stored[name] = sent
             self._known.append(sent)
