@@ -19,8 +19,8 @@ from casebell.receive.refusals import Refusals
 from casebell.settings.models import ServerSettings
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
+from casebell.store.repeats import ITEMISED_REPEATS
 from casebell.store.schema import events, refused, streaks
-from casebell.store.unit_of_work import ITEMISED_REPEATS
 from casebell.telemetry import Metrics
 from contracts.case_events import json_content
 from contracts.clock_and_log import ManualClock, RecordingLog

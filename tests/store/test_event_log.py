@@ -24,9 +24,10 @@ from casebell.store.event_log import (
     Appended,
     EventLog,
 )
+from casebell.store.repeats import ITEMISED_REPEATS
 from casebell.store.rows import decode_list, event_from_row
 from casebell.store.schema import alerts, cases, changes, conflicts, deliveries, events, journal
-from casebell.store.unit_of_work import ITEMISED_REPEATS, UnitOfWork
+from casebell.store.unit_of_work import UnitOfWork
 from contracts.case_events import RECEIVED_AT, body_of, case_event, json_content
 from contracts.decisions import decide_nothing, make_decision
 from contracts.stores import recorded_transactions, writer_busy

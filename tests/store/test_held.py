@@ -14,9 +14,9 @@ from casebell.errors import NotFound, Refusal
 from casebell.events import Flag, HeldReason, HeldState, VerifiedDelivery
 from casebell.store import held
 from casebell.store.engine import Store
+from casebell.store.repeats import ITEMISED_REPEATS
 from casebell.store.schema import held as held_table
 from casebell.store.schema import journal
-from casebell.store.unit_of_work import ITEMISED_REPEATS
 from contracts.case_events import RECEIVED_AT
 from contracts.store_contract import verified
 from contracts.writing import writing

@@ -18,9 +18,10 @@ from casebell.alerts import Decided
 from casebell.errors import QueueFull, ShuttingDown, StorageUnavailable
 from casebell.events import AppendOutcome, CaseEvent, Content, Flag, KeyBasis
 from casebell.store.engine import Store, fail
+from casebell.store.repeats import Repeat
 from casebell.store.rows import StoredEvent
 from casebell.store.statements import Driver
-from casebell.store.unit_of_work import Repeat, UnitOfWork
+from casebell.store.unit_of_work import UnitOfWork
 
 #: Deliveries that may wait for the disk at once; beyond it the answer is 503.
 MAX_WAITING_DELIVERIES = 2_048
@@ -216,7 +217,7 @@ async def append_events(
     await unit.load(batch)
     named = _Named(unit, content_of)
     await named.look_up(batch)
-    await unit.count_repeats()
+    await unit.repeats.load(stored.id for stored in unit.known.values())
     appended = [_append(unit, event, named) for event in batch]
     decided = {one.id: one for one in decide(unit)}
     await unit.write()
@@ -233,7 +234,7 @@ def _append(unit: UnitOfWork, event: CaseEvent, named: "_Named") -> Appended:
         event_id, outcome = unit.add_event(kept), AppendOutcome.STORED
     elif named.same(kept, first):
         event_id, outcome = first.id, AppendOutcome.DUPLICATE
-        repeat = unit.add_delivery(event, of=first, outcome=outcome)
+        repeat = unit.repeats.add(event, of=first, outcome=outcome)
     else:
         outcome = AppendOutcome.CONFLICT
         unit.mark_conflict(first)
@@ -244,7 +245,7 @@ def _append(unit: UnitOfWork, event: CaseEvent, named: "_Named") -> Appended:
             event_id = unit.add_conflict(revision, first=first, fields=fields)
         else:
             event_id = known.id
-            repeat = unit.add_delivery(event, of=known, outcome=outcome)
+            repeat = unit.repeats.add(event, of=known, outcome=outcome)
     if repeat is None or not repeat.counted:
         unit.journal_delivery(event, event_id=event_id, outcome=outcome)
         return Appended(outcome=outcome, event_id=event_id, event=event)

@@ -10,9 +10,9 @@ from casebell.clock import MINUTE
 from casebell.errors import NotFound, Refusal
 from casebell.events import HeldReason, HeldState, Micros, VerifiedDelivery
 from casebell.store import journal
+from casebell.store.repeats import ITEMISED_REPEATS
 from casebell.store.rows import encode_set
 from casebell.store.schema import held
-from casebell.store.unit_of_work import ITEMISED_REPEATS
 
 
 async def hold(

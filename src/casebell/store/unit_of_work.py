@@ -7,32 +7,29 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from msgspec.structs import replace
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.alerts import Decided, NewAlert
-from casebell.clock import MINUTE
 from casebell.events import AppendOutcome, Case, CaseEvent, Change, Flag, Micros, Undecided
 from casebell.store import journal, outbox, wordings
+from casebell.store.repeats import Repeats
 from casebell.store.rows import (
     AlertRow,
     CaseRow,
     ChangeRow,
     ConflictRow,
     DecidedRow,
-    DeliveryRow,
     Ends,
     EventRow,
     FlagsRow,
     KnownCase,
     KnownChange,
-    RepeatsRow,
     SpanRow,
     StoredEvent,
-    TallyRow,
     alert_row,
     case_from_row,
     change_from_row,
@@ -42,7 +39,7 @@ from casebell.store.rows import (
     event_from_row,
     event_row,
 )
-from casebell.store.schema import cases, changes, conflicts, deliveries, events
+from casebell.store.schema import cases, changes, conflicts, events
 from casebell.store.schema import journal as journal_table
 from casebell.store.statements import (
     Driver,
@@ -57,9 +54,6 @@ from casebell.store.statements import (
 
 #: Changes of one receipt that are compared; a case has a few dozen in its life.
 HISTORY_LIMIT = 500
-#: Repeats of an event that have a row and a journal entry each. Those after them share a row, and
-#: an entry a minute.
-ITEMISED_REPEATS = 100
 
 #: A source and its key.
 Name: TypeAlias = tuple[str, str]
@@ -88,7 +82,6 @@ _CASES = Query(
     lambda backend: select(*columns_of(cases, KnownCase)).where(among(cases.c.receipt, backend)),
 )
 _NEW_EVENTS = insert(events, EventRow)
-_NEW_DELIVERIES = insert(deliveries, DeliveryRow)
 _NEW_CONFLICTS = insert(conflicts, ConflictRow)
 _NEW_CHANGES = insert(changes, ChangeRow)
 _MOVED_CASES = upsert(cases, CaseRow)
@@ -118,47 +111,8 @@ _DECIDED = Write(
 )
 
 
-def _repeats(backend: str) -> Select[Any]:
-    of_event = deliveries.c.event_id
-    counted = (
-        select(of_event, func.count().label("rows"), func.max(deliveries.c.id).label("last"))
-        .where(among(of_event, backend))
-        .group_by(of_event)
-        .subquery()
-    )
-    return select(counted, deliveries.c.at, deliveries.c.times).join(
-        deliveries, deliveries.c.id == counted.c.last
-    )
-
-
-_REPEATS = Query(RepeatsRow, _repeats)
-_TALLIES = Write(
-    TallyRow,
-    lambda _: (
-        deliveries.update()
-        .where(deliveries.c.id == bindparam("of_delivery"))
-        .values(
-            {name: bindparam(name) for name in TallyRow.__struct_fields__ if name != "of_delivery"}
-        )
-    ),
-)
 #: Kinds of journal entries of deliveries.
 _KINDS = {outcome: f"delivery.{outcome}" for outcome in AppendOutcome}
-
-
-#: Of an event that came once.
-_NO_REPEATS = RepeatsRow(event_id=0, rows=0, last=0, at=0, times=0)
-
-
-class Repeat(NamedTuple):
-    """A delivery after the first of its event."""
-
-    #: How many there are, this one included.
-    number: int
-    #: Whether it is one of those that are counted in one row.
-    counted: bool
-    #: Whether it gets a journal entry.
-    noted: bool
 
 
 class UnitOfWork:
@@ -174,10 +128,8 @@ class UnitOfWork:
         self._ends = Ends(event=0, entry=0, change=0)
         self._new_events: dict[int, Undecided] = {}
         self._decided: dict[int, DecidedRow] = {}
-        self._deliveries: list[DeliveryRow] = []
-        self._repeats: dict[int, RepeatsRow] = {}
-        self._new_tallies: dict[int, DeliveryRow] = {}
-        self._tallies: dict[int, TallyRow] = {}
+        #: Deliveries after the first of their event.
+        self.repeats = Repeats(driver)
         self._flags: dict[int, FlagsRow] = {}
         self._conflicts: list[ConflictRow] = []
         self._new_changes: dict[int, ChangeRow] = {}
@@ -207,13 +159,6 @@ class UnitOfWork:
             # Another source may use the same key.
             if (event.source, event.key) in asked:
                 self.known[event.source, event.key] = event
-
-    async def count_repeats(self) -> None:
-        """Read how often the known events came; after the last `look_up`."""
-        if self.known:
-            ids = sorted({event.id for event in self.known.values()})
-            found = await self._driver.fetch(_REPEATS, among=ids)
-            self._repeats = {row.event_id: row for row in found}
 
     def history(self, receipt: str) -> Sequence[Change]:
         """The changes known of a receipt, those of this transaction included; the latest ones.
@@ -256,42 +201,6 @@ class UnitOfWork:
             body_sha256=event.body_sha256,
         )
         return event_id
-
-    def add_delivery(
-        self, event: CaseEvent, *, of: StoredEvent, outcome: AppendOutcome
-    ) -> "Repeat":
-        """Add a delivery after the first of its event."""
-        row = DeliveryRow(
-            event_id=of.id,
-            at=event.received_at,
-            outcome=outcome._value_,
-            idempotency_key=event.idempotency_key,
-            address=event.address,
-            secret_label=event.secret_label,
-            request_id=event.request_id,
-            flags=encode_set(event.flags),
-            body_sha256=event.body_sha256,
-            body=None if event.body_sha256 == of.body_sha256 else event.body,
-        )
-        before = self._repeats.get(of.id) or _NO_REPEATS
-        if before.rows <= ITEMISED_REPEATS:
-            after = replace(before, rows=before.rows + 1, last=0, at=row.at, times=1)
-        else:
-            after = replace(before, at=row.at, times=before.times + 1)
-        counted = after.rows > ITEMISED_REPEATS
-        if not counted:
-            self._deliveries.append(row)
-        elif after.last:
-            self._tallies[after.last] = _tally_row(row, after)
-        else:
-            # The row that counts is a new one itself. Written last, it has the highest id.
-            self._new_tallies[of.id] = replace(row, times=after.times)
-        self._repeats[of.id] = after
-        return Repeat(
-            number=after.rows - 1 + after.times,
-            counted=counted,
-            noted=after.rows > before.rows or row.at // MINUTE != before.at // MINUTE,
-        )
 
     def add_conflict(
         self, revision: CaseEvent, *, first: StoredEvent, fields: Sequence[str]
@@ -397,8 +306,7 @@ class UnitOfWork:
             for one in self.undecided
         ]
         await run(_NEW_EVENTS, new)
-        await run(_NEW_DELIVERIES, [*self._deliveries, *self._new_tallies.values()])
-        await run(_TALLIES, list(self._tallies.values()))
+        await self.repeats.write()
         await run(_NEW_CONFLICTS, self._conflicts)
         await run(_FLAGS, list(self._flags.values()))
         await run(_NEW_CHANGES, list(self._new_changes.values()))
@@ -409,21 +317,6 @@ class UnitOfWork:
         await run(wordings.COUNTED, self._wordings)
         await run(outbox.NEW_ALERTS, self._alerts)
         await run(journal.NEW_ENTRIES, journal.rows(self._entries, after=self._ends.entry))
-
-
-def _tally_row(row: DeliveryRow, after: RepeatsRow) -> TallyRow:
-    return TallyRow(
-        of_delivery=after.last,
-        at=row.at,
-        idempotency_key=row.idempotency_key,
-        address=row.address,
-        secret_label=row.secret_label,
-        request_id=row.request_id,
-        flags=row.flags,
-        body_sha256=row.body_sha256,
-        body=row.body,
-        times=after.times,
-    )
 
 
 def _entry(decided: Decided, *, now: Micros) -> journal.Entry:
