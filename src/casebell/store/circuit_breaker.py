@@ -74,10 +74,12 @@ class CircuitBreaker:
             raise
 
     async def close(self) -> None:
-        """End the probe."""
+        """End the probe; the circuit is closed for who opens the database again."""
         if self._prober is not None:
             self._prober.cancel()
             await asyncio.gather(self._prober, return_exceptions=True)
+        # A probe that was ended before its first step has not done so itself.
+        self._open, self._prober = False, None
 
     async def _probe_on(self) -> None:
         """Probe until the database answers; then close the circuit."""
