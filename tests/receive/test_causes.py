@@ -310,6 +310,22 @@ async def test_a_renamed_header_costs_no_delivery(store: Store, value: str) -> N
     assert SHARED_SECRET not in str(found.row)
 
 
+async def test_a_forged_proof_in_another_header_is_no_renamed_one(store: Store) -> None:
+    """Anybody can send one: operations are not told to take their signatures from there."""
+    forged = authorization_header(BODY, secret="a-forgers-own-secret")[1]
+    found = await why(store, BODY, (b"x-forged", forged))
+    assert (found.cause.code, found.cause.certain) == ("header_lost", False)
+    assert "x-forged came, and what looks like a proof in it fits no secret" in found.cause.says
+    assert "x-forged" not in found.cause.then
+
+
+async def test_a_header_with_an_endless_name_is_not_kept(store: Store) -> None:
+    """A head may have 64 KiB, and the bounds of what is kept count bodies."""
+    found = await why(store, BODY, (b"x-" + b"a" * 60_000, authorization_header(BODY)[1]))
+    assert found.cause.code == "header_lost"
+    assert len(found.row.seen) < 1_000
+
+
 async def test_a_value_that_is_no_secret_of_ours_is_not_kept(store: Store) -> None:
     """Cookies and other credentials leave nothing but the names of their headers."""
     found = await why(store, BODY, (b"cookie", b"session=vermilion"), (b"x-api-key", b"vermilion"))

@@ -65,6 +65,9 @@ def test_knows_a_providers_test(document: Any) -> None:
         {"type": "ping", "note": "x" * 3_000},
         {"type": "ping", **{f"f{n}": n for n in range(300)}},
         {"a": {"b": {"type": "ping"}}},
+        {"type": "ping", "IOE0912345678": {"changed": True}},
+        {"type": "ping", "x": json.loads("[" * 500 + "]" * 500)},
+        {"type": "ping", "x": ["a word"] * 1_000},
     ],
 )
 def test_whatever_may_be_news_is_held(document: Any) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -265,7 +265,9 @@ def _of_proof(
     by_signature = "hmac" in source.auth
     header = (source.signature_header if by_signature else source.secret_header) or "its header"
     setting = _setting(source, by_signature=by_signature)
-    if found_in := seen.get("found_in"):
+    found_in = seen.get("found_in")
+    # A secret was known for one of the source's when it came.
+    if found_in and (row.signature is None or _fits(row, source, key=key or b"")):
         return Cause(
             code="header_renamed",
             says=f"The proof stands in the header {found_in}, where {header} is expected.",
@@ -273,7 +275,12 @@ def _of_proof(
             f"[sources.{source.name}]; then casebell reload, and casebell refused readmit {row.id}",
         )
     if row.error in ("signature_missing", "secret_missing"):
-        return _of_missing(row, seen, source, header=header, setting=setting)
+        missing = _of_missing(row, seen, source, header=header, setting=setting)
+        if not found_in:
+            return missing
+        # Anybody can send one, so that operations would take their signatures from there.
+        doubt = f" The header {found_in} came, and what looks like a proof in it fits no secret."
+        return replace(missing, says=missing.says + doubt, certain=False)
     if row.error == "stale_signature":
         return Cause(
             code="stale",
@@ -362,8 +369,8 @@ def _tried(
     """The cause of a proof that does not fit, found by trying."""
     body = bytes(row.body)
     signature = read_signature((row.signature.encode(),)) if row.signature else None
-    digest = bytes.fromhex(row.secret_digest) if row.secret_digest else None
-    if _is_right(row, source, digest=digest, key=key):
+    digest = _digest_of(row)
+    if _fits(row, source, key=key):
         return _of_right(row, seen, source)
     found: Found | None = None
     if signature is not None:
@@ -386,10 +393,14 @@ def _tried(
     )
 
 
-def _is_right(row: Any, source: SourceSettings, *, digest: bytes | None, key: bytes) -> bool:
+def _digest_of(row: Any) -> bytes | None:
+    return bytes.fromhex(row.secret_digest) if row.secret_digest else None
+
+
+def _fits(row: Any, source: SourceSettings, *, key: bytes) -> bool:
     """Whether it authenticates with today's secrets, from wherever it came."""
     anywhere = source.model_copy(update={"allow_from": (), "strict": False})
-    kept = Kept(signature=row.signature, secret_digest=digest, key=key)
+    kept = Kept(signature=row.signature, secret_digest=_digest_of(row), key=key)
     with contextlib.suppress(RefusedDelivery, ConfigError):
         Authenticator(anywhere).readmit(delivery_from_row(row, received_at=row.at), kept)
         return True

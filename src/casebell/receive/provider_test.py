@@ -1,8 +1,9 @@
 """Recognises a provider's own test, such as `{"type": "ping"}`: it is kept, and closed at once.
 
-Only a body without a receipt can be one, and none in which anything looks like news: a value that
-may be a receipt number, or that the classifier reads. So a real event, under whatever names, is
-never taken for a test. An empty object says nothing of a test either, and stays held.
+Only a body without a receipt can be one, and none in which anything looks like news: a name or a
+value that may be a receipt number, a value that the classifier reads, a list of lists. So a real
+event, under whatever names, is never taken for a test. An empty object says nothing of a test
+either, and stays held.
 """
 
 import re
@@ -36,6 +37,8 @@ def is_provider_test(document: Mapping[str, object]) -> bool:
     fields = list(fields_of(document))
     if len(fields) >= MAX_FIELDS or any(_may_be_news(value) for _, value in fields):
         return False
+    if any(_may_be_receipt(name) for path, _ in fields for name in path):
+        return False
     return any(len(path) <= 2 and _says_test(path[-1], value) for path, value in fields)
 
 
@@ -51,7 +54,9 @@ def _says_test(name: str, value: object) -> bool:
 
 def _may_be_news(value: object) -> bool:
     if isinstance(value, list):
-        return any(map(_may_be_news, value))
+        return len(value) > MAX_FIELDS or any(
+            isinstance(one, list) or _may_be_news(one) for one in value
+        )
     if isinstance(value, Mapping):
         # Deeper than fields are followed.
         return bool(value)
@@ -59,7 +64,7 @@ def _may_be_news(value: object) -> bool:
         return False
     if len(value) > MAX_VALUE_CHARACTERS:
         return True
-    if _MAY_BE_RECEIPT.search(unicodedata.normalize("NFKC", value).upper()):
+    if _may_be_receipt(value):
         return True
     reading = classify_text(value)
     return (
@@ -68,3 +73,7 @@ def _may_be_news(value: object) -> bool:
         # A type may read as a text: "case.status.updated".
         or (reading.certain and len(value.split()) >= 4)
     )
+
+
+def _may_be_receipt(text: str) -> bool:
+    return bool(_MAY_BE_RECEIPT.search(unicodedata.normalize("NFKC", text).upper()))

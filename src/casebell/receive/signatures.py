@@ -44,6 +44,8 @@ Compare = Callable[[bytes, bytes], bool]
 COMPACTION_SECONDS = 0.5e-6
 #: Commas in a header that is not the source's and may be its signature under another name.
 _MAX_COMMAS = 16
+#: Characters of its name: it is kept, and shown.
+_MAX_NAME = 80
 
 #: Errors in rising order of how much they help an honest sender.
 _BY_HELPFULNESS: tuple[tuple[type[RefusedDelivery], ...], ...] = (
@@ -174,7 +176,8 @@ class Authenticator:
                 secret = None
         if signature is None and secret is None:
             for name, value in delivery.headers:
-                if name in (self._signature_header, self._secret_header):
+                own_header = name in (self._signature_header, self._secret_header)
+                if own_header or len(name) > _MAX_NAME:
                     continue
                 if "hmac" in self._source.auth and value.count(b",") <= _MAX_COMMAS:
                     signature = self._signature_in([value])
