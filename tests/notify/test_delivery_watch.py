@@ -9,7 +9,7 @@ import pytest
 
 from casebell import ops_messages
 from casebell.alerts import AlertKind
-from casebell.events import HeldReason, HeldState, VerifiedDelivery
+from casebell.events import HeldReason, HeldState, Micros, VerifiedDelivery
 from casebell.notify.delivery_watch import DeliveryWatch
 from casebell.notify.render_ops import render_ops
 from casebell.ops_messages import DeliveriesHeld
@@ -103,15 +103,16 @@ async def refuse(
     error: str = "signature_mismatch",
     proof: bool = True,
     address: str = "9.9.9.9",
+    at: Micros = RECEIVED_AT,
 ) -> None:
     """Refusals as a server writes them, by default such as can be checked again."""
     given = {"body": b"{}", "signature": "t=1,v1=" + "ab" * 32} if proof else {"body": b"{}"}
-    one = refusal(source=source, error=error, address=address, **given)
+    one = refusal(source=source, error=error, address=address, at=at, **given)
     noted = streaks.Noted()
     for _ in range(count):
-        noted.refuse(error, at=RECEIVED_AT)
+        noted.refuse(error, at=at)
     async with writing(store) as connection:
-        await refused.refuse(connection, [one] * count, now=RECEIVED_AT)
+        await refused.refuse(connection, [one] * count, now=at)
         await streaks.record(connection, {source: noted})
 
 
@@ -410,6 +411,23 @@ class TestRefused:
             harness.clock.advance(1_200)
         assert told == [0, 1, 3, 7, 13, 19, 25]
         assert "\n380 deliveries" in "\n" + (await harness.messages())[-1]
+
+    async def test_the_sources_own_fault_does_not_wait_behind_a_forgers(self, store: Store) -> None:
+        """Once refusals come from its address, too, the pause is an hour again, one time."""
+        harness = WatchHarness(store)
+        async with writing(store) as connection:
+            await append_undecided(connection, [case_event(address="203.0.113.7")])
+        told = []
+        for hour in range(24):
+            await refuse(store, 5, at=harness.clock.now())
+            if hour >= 9:
+                await refuse(store, 5, address="203.0.113.7", at=harness.clock.now())
+            before = len(await harness.messages())
+            await harness.watch.check()
+            if len(await harness.messages()) > before:
+                told.append(hour)
+            harness.clock.advance(HOUR)
+        assert told == [0, 1, 3, 7, 9, 15, 21]
 
     async def test_nothing_new_is_nothing_to_tell(self, store: Store) -> None:
         """What operations know of is not repeated."""

@@ -94,7 +94,7 @@ async def test_pauses(store: Store) -> None:
     for _ in range(6):
         streak = (await found(store))["parley"]
         pause = 0
-        while not streak.due(now=now + pause, familiar=True):
+        while not streak.due(now=now + pause, newly_familiar=False):
             pause += HOUR
         waited.append(pause // HOUR)
         now += pause
@@ -102,18 +102,18 @@ async def test_pauses(store: Store) -> None:
     assert waited == [0, 1, 2, 4, 6, 6]
     await record(store, parley=noted(*"aaaaa", authentic=True))
     streak = (await found(store))["parley"]
-    assert not streak.due(now=now + HOUR, familiar=False)
-    assert streak.due(now=now + HOUR, familiar=True)
-    assert streak.due(now=now + MAX_PAUSE, familiar=False)
+    assert not streak.due(now=now + HOUR, newly_familiar=False)
+    assert streak.due(now=now + HOUR, newly_familiar=True)
+    assert streak.due(now=now + MAX_PAUSE, newly_familiar=False)
     # The clock was set back: nothing waits for the hour to come round again.
-    assert streak.due(now=now - DAY, familiar=False)
+    assert streak.due(now=now - DAY, newly_familiar=False)
     await record(store, parley=noted(*"bbbbb"))
     other = (await found(store))["parley"]
     # Another error is another fault: it is told at once, once a day.
     assert other.new_errors(now=now) == ["b"]
-    assert other.due(now=now, familiar=False)
+    assert other.due(now=now, newly_familiar=False)
     await told(store, now=now)
-    assert not (await found(store))["parley"].due(now=now + HOUR - 1, familiar=True)
+    assert not (await found(store))["parley"].due(now=now + HOUR - 1, newly_familiar=True)
     await told(store, now=now + 2 * DAY)
     assert (await found(store))["parley"].pauses == 0
 
@@ -128,12 +128,16 @@ async def test_addresses(store: Store) -> None:
     await record(store, parley=noted("signature_mismatch"))
     streak = (await found(store))["parley"]
     async with store.read() as connection:
-        assert await streaks.addresses(connection, streak) == (2, False)
+        assert await streaks.origin_of(connection, streak) == (2, False, False)
     async with writing(store) as connection:
         again = refusal(at=NOW, address="203.0.113.7")
         await refused.refuse(connection, [again], now=NOW)
     async with store.read() as connection:
-        assert await streaks.addresses(connection, streak) == (3, True)
+        assert await streaks.origin_of(connection, streak) == (3, True, True)
+    await told(store, now=NOW + 1)
+    streak = (await found(store))["parley"]
+    async with store.read() as connection:
+        assert await streaks.origin_of(connection, streak) == (3, True, False)
 
 
 async def test_what_is_of_no_source_is_forgotten(store: Store) -> None:

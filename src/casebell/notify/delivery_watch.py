@@ -133,8 +133,8 @@ class DeliveryWatch(Loop):
                 found[end] = partial(streaks.mark_end_told, source=source)
             if not proven and not (streak.is_long and streak.count > streak.told_count):
                 continue
-            _, familiar = await streaks.addresses(connection, streak)
-            if streak.due(now=now, familiar=familiar):
+            origin = await streaks.origin_of(connection, streak)
+            if streak.due(now=now, newly_familiar=origin.newly_familiar):
                 number = proven.number if proven else 0
                 message = await self._explain(connection, streak, carried_proof=number, now=now)
                 found[message] = partial(

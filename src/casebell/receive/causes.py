@@ -105,11 +105,11 @@ async def message_on(
         explained = explained or await explain_streak(
             connection, streak, error=error, sources=sources
         )
-    number, familiar = await streaks.addresses(connection, streak)
+    origin = await streaks.origin_of(connection, streak)
     since = iso(streak.since)[:19].replace("T", " ") + " UTC"
     words = {
         "errors": errors_in_words(streak) or (explained.row.error if explained else "-"),
-        "origin": origin_in_words(number, familiar=familiar, source=streak.source),
+        "origin": origin_in_words(origin, source=streak.source),
         "cause": explained.cause.says if explained else "none of them is kept.",
         "then": explained.cause.then if explained else "see what is kept.",
         "look": f"casebell refused why {explained.row.id}"
@@ -135,10 +135,10 @@ def errors_in_words(streak: streaks.Streak) -> str:
     return ", ".join(f"{code} {number}" for code, number in ordered)
 
 
-def origin_in_words(number: int, *, familiar: bool, source: str) -> str:
+def origin_in_words(origin: streaks.Origin, *, source: str) -> str:
     """From how many addresses they came, and whether authentic ones do."""
-    many = f"{number} addresses" if number != 1 else "1 address"
-    if familiar:
+    many = f"{origin.addresses} addresses" if origin.addresses != 1 else "1 address"
+    if origin.familiar:
         return f"They came from {many}; authentic ones of late came from there, too."
     if source == streaks.UNKNOWN:
         return f"They came from {many}."

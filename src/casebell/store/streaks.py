@@ -8,9 +8,9 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.clock import HOUR
@@ -88,17 +88,17 @@ class Streak:
         """Those of them of which operations did not hear within a day."""
         return [code for code in self.long_errors if now - self.told_errors.get(code, -DAY) >= DAY]
 
-    def due(self, *, now: Micros, familiar: bool) -> bool:
+    def due(self, *, now: Micros, newly_familiar: bool) -> bool:
         """Whether operations may hear of it again.
 
         At once where another error came. Else the pause doubles, so that a forger cannot have them
-        told every hour; but a new streak from an address of authentic deliveries waits an hour at
-        most.
+        told every hour; but where an address of authentic deliveries joined, it is an hour at most:
+        the source's own fault must not wait behind a forger's.
         """
         if self.told_at is None or self.told_at > now or self.new_errors(now=now):
             return True
         pause = min(HOUR << min(self.pauses, 8), MAX_PAUSE)
-        if not self.told_count and familiar:
+        if newly_familiar:
             pause = HOUR
         return now - self.told_at >= pause
 
@@ -208,14 +208,31 @@ async def forget(connection: AsyncConnection, *, known: Collection[str], before:
     )
 
 
-async def addresses(connection: AsyncConnection, streak: Streak) -> tuple[int, bool]:
-    """Addresses of what is kept of a streak, and whether authentic ones came from one of them."""
-    statement = select(refused.c.address).distinct()
+class Origin(NamedTuple):
+    """Where the refusals of a streak came from, as far as they are kept."""
+
+    addresses: int
+    #: Whether authentic deliveries of late came from one of these addresses.
+    familiar: bool
+    #: Whether the first refusal from such an address is one of which operations were not told.
+    newly_familiar: bool
+
+
+async def origin_of(connection: AsyncConnection, streak: Streak) -> Origin:
+    """Where the refusals of a streak came from."""
+    statement = select(refused.c.address, func.min(refused.c.at)).group_by(refused.c.address)
     statement = statement.where(refused.c.source == streak.source, refused.c.at >= streak.since)
-    found = set((await connection.execute(statement)).scalars())
+    first_at = dict((await connection.execute(statement)).tuples().all())
     latest = select(events.c.address).where(events.c.source == streak.source)
     latest = latest.order_by(events.c.id.desc()).limit(_LATEST)
-    return len(found), not found.isdisjoint((await connection.execute(latest)).scalars())
+    authentic = (await connection.execute(latest)).scalars()
+    familiar = [first_at[address] for address in authentic if address in first_at]
+    told_at = -1 if streak.told_at is None else streak.told_at
+    return Origin(
+        addresses=len(first_at),
+        familiar=bool(familiar),
+        newly_familiar=any(at > told_at for at in familiar),
+    )
 
 
 async def latest_of(
