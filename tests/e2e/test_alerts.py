@@ -202,7 +202,8 @@ async def test_operations_hear_of_held_deliveries(setup: ServerWithRecipients) -
     (message,) = setup.hooks["ops"].messages_with(lambda text: "Deliveries held: parley" in text)
     ((number,),) = setup.server.rows("SELECT id FROM held WHERE body = ?", body)
     assert "invalid_receipt" in message["message"]
-    assert f"casebell held release {number}" in message["message"]
+    assert f"The first is {number}." in message["message"]
+    assert "casebell held release --all --reason invalid_receipt" in message["message"]
     assert "A123456789" not in message["message"]
 
 

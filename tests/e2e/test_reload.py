@@ -190,7 +190,9 @@ async def test_renamed_fields_are_told_and_mended(
         # Each step as the mail says it.
         server.configure(source(PARLEY_SECRET) + line + "\n" + rest)
         assert (await server.run("reload")).code == 0
-        (command,) = re.findall(r"casebell (held release \d+)$", text, re.MULTILINE)
+        (command,) = re.findall(
+            r"casebell (held release --all --reason missing_status)$", text, re.MULTILINE
+        )
         released = await server.run(*command.split())
         assert (released.code, released.err) == (0, "")
         await hook.received(1)

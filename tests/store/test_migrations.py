@@ -145,7 +145,7 @@ async def test_failed_migration(bare_url: str, add_migration: Callable[..., None
         await Store(bare_url).open()
     after = Store(bare_url)
     # Past the check of versions, which has no right to speak of "older" here.
-    after._reader = after._engine(pool_size=1, read_only=True)
+    after._reader, after.is_open = after._engine(pool_size=1, read_only=True), True
     try:
         async with after.read() as connection:
             assert await connection.run_sync(schema_of) == before
