@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.events import Status, Tag
+from casebell.events import Flag, Status, Tag
 from casebell.notify.render import HEADLINES, headline_of
 from casebell.route.classification import classify_fields
 from casebell.uscis.classify import classify_text
@@ -125,3 +125,47 @@ def test_no_mixture_with_good_news_reads_as_approved(
     """Glued together in any way, and whether it is said outright or as a reason."""
     text = mark.join([*before, reason + sentence.rstrip("."), *after])
     assert classify_text(text).status is not Status.APPROVED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We reopened your case on our own motion and terminated your status.",
+        "Your card was destroyed because your status was terminated.",
+        "Your request for extension of stay was denied.",
+        "Your case was transferred to another office, which denied it.",
+        "Your employment authorization has been cancelled.",
+        "Emitió Decisión de Terminación En El Caso",
+    ],
+)
+def test_a_step_that_no_row_tells_makes_the_wording_new(text: str) -> None:
+    """What a row makes of the rest of the sentence calms nobody."""
+    found = classify_fields(event_type="", words=(), text=text, categories={})
+    assert Flag.UNKNOWN_WORDING in found.flags
+    assert Tag.ADVERSE in found.tags
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Expedite Request Was Rejected",
+        "We denied your request for expedite processing of your Form I-129.",
+        "Your request to reschedule your biometrics appointment was denied.",
+        "Fee Waiver Request Was Denied",
+        "Su solicitud de procesamiento acelerado fue denegada.",
+        "The denial of your case was reversed.",
+        "We reopened your denied case.",
+        "Your case was denied in error and has been reopened.",
+        "We withdrew our earlier denial.",
+        "Termination Of Litigation Notice Was Mailed",
+        "Your case, which was denied in error, was reopened.",
+        "Hearing On Denial (N-336) Was Scheduled",
+        "If your case is denied, we will send you a notice. We received your case.",
+        "We received your case. If we deny it, you may appeal.",
+    ],
+)
+def test_what_is_refused_beside_the_case_or_undone_stays_ordinary(text: str) -> None:
+    """A firm that is woken for nothing stops to listen."""
+    found = classify_fields(event_type="", words=(), text=text, categories={})
+    assert Flag.UNKNOWN_WORDING not in found.flags
+    assert not AGAINST & found.tags

@@ -63,6 +63,8 @@ def _classify(text: str) -> Reading:
 
 #: What tells of a step against the case.
 _AGAINST = frozenset({Tag.ADVERSE, Tag.REJECTED})
+#: What must be heard in time.
+_GRAVE = _AGAINST | {Tag.DEADLINE}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,16 +75,20 @@ class _Sentence:
     found: tuple[tuple[Row, bool], ...]
     #: Whether it holds a word against the case that nothing undoes.
     doubtful: bool
+    #: Whether it tells of a step against the case that the row of its statement does not tell.
+    unexplained: bool
 
 
 @lru_cache(maxsize=1024)
 def _read(sentence: str) -> _Sentence:
     found = []
-    doubtful = False
+    doubtful = unexplained = False
     for statement, aside in statements(sentence):
         padded = table().with_phrases_named(f" {statement} ")
         row = table().row_of(padded)
         doubtful = doubtful or table().doubt.matches(padded)
+        if aside or row is None or not row.reading.tags & _GRAVE:
+            unexplained = unexplained or table().tells_of_a_step(padded)
         if row is None:
             continue
         # An aside tells of the past or of reasons; only an open deadline in it is worth an alert.
@@ -91,7 +97,7 @@ def _read(sentence: str) -> _Sentence:
             found.append((row, aside))
         if aside and (row.reading.tags & _AGAINST or (due and row.reading.status is Status.OTHER)):
             doubtful = True
-    return _Sentence(found=tuple(found), doubtful=doubtful)
+    return _Sentence(found=tuple(found), doubtful=doubtful, unexplained=unexplained)
 
 
 def _settle(read: Sequence[_Sentence]) -> Reading:
@@ -111,7 +117,8 @@ def _settle(read: Sequence[_Sentence]) -> Reading:
             current = new
         elif not (aside and Tag.DECISION in current.tags):
             current = _next(current, row)
-    doubtful = any(sentence.doubtful for sentence in read)
+    unexplained = any(sentence.unexplained for sentence in read)
+    doubtful = unexplained or any(sentence.doubtful for sentence in read)
     if current is None:
         return _UNKNOWN_STEP if doubtful else _UNKNOWN
     # However far apart in the text, and whatever is between them.
@@ -121,6 +128,8 @@ def _settle(read: Sequence[_Sentence]) -> Reading:
         return _MIXED
     if doubtful and Tag.NO_INFO in current.tags:
         return _UNKNOWN_STEP
+    if unexplained and not current.tags & _GRAVE:
+        return replace(_UNKNOWN_STEP, tags=current.tags - {Tag.NO_INFO} | {Tag.ADVERSE})
     return current
 
 

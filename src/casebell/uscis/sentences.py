@@ -20,7 +20,10 @@ READ_LIMIT = 8_000
 _ENDLESS = re.compile(r"&#[0-9]{8,}")
 _BLOCK_TAG = re.compile(r"</?(?:p|div|h[1-6]|[uo]l|li|table|t[drh])\b[^<>]*>", re.IGNORECASE)
 #: Where a description begins on a line of its own, below its title.
-_NEXT_LINE = re.compile(r"\n\s*(?=(?:We|On|As of|Your|El|En|Al|Le|Su|[A-Z][a-z]+[aei]mos)\b)")
+_NEXT_LINE = re.compile(
+    r"\n\s*(?=(?:We|On|As of|Your?|Please|Respond|If|El|En|Al|Le|Si|Su|Usted|Responda"
+    r"|[A-Z][a-z]+[aei]mos)\b)"
+)
 _BREAK_TAG = re.compile(r"<[bh]r\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"<[/!a-z][^<>]*>", re.IGNORECASE)
 _APOSTROPHES = re.compile("[\u0027\u0060\u00b4\u2018\u2019\u201b\u02bc\u02b9\u2032\uff07]")
@@ -210,7 +213,7 @@ _LEADING_ASIDE = re.compile(
     r"|cuando|despues de|tras)\b([^,]*),"
 )
 _ASIDE = re.compile(
-    r"\b(?:because|which|why|when|once|until|after|before|while|since|cuando|hasta que"
+    r"\b(?:because|which|why|when|once|(?<!have )until|after|before|while|since|cuando|hasta que"
     # "Rechazado porque fue presentado incorrectamente": only the reason tells it from a denial.
     rf"|porque(?!(?: \w+){{1,5}} {_FILING_FAULT})"
     r"|el cual|la cual|despues de|that (?:explains?|describes?|informs?|tells?)"
@@ -228,7 +231,8 @@ _SEGMENT = re.compile(
 )
 #: A possibility is not a statement; but "could not" and "cannot" are.
 _POSSIBLE = re.compile(
-    r"\b(?:may|might|would|could(?! not\b)|can(?! not\b)|(?<!no )pueden?|podrian?|podran?)\b"
+    r"\b(?:may|might|would|could(?! not\b)|can(?! (?:not|no longer)\b)"
+    r"|(?<!no )pueden?|podrian?|podran?)\b"
 )
 #: Where the clause of a possibility may begin: "we denied it because you may not qualify".
 _CLAUSE = re.compile(r"\b(?:and|so|that|because|since|as|y|que|porque|ya que)\b")
@@ -245,6 +249,26 @@ _OR_ELSE = re.compile(
     r"\b(?:unless|a menos que|(?:if|si) (?:(?:you|we|usted) )?(?:do not|dont|did not|fail|no )"
     r"|if [\w ]{1,40} not received)"
 )
+#: "If you do not respond, we may deny your case": an answer is owed.
+_UNANSWERED = re.compile(
+    r"\b(?:unless|a menos que|(?:if|si) (?:(?:you|we|usted) )?(?:do not|dont|did not|fail|no )"
+    r"|failure to)\b.*\b(?:respond|reply|answer|your (?:response|reply)|respond[ae]|su respuesta)\b"
+    r"|\b(?:respond|reply) .*\bto avoid\b"
+)
+_CONSEQUENCE = re.compile(
+    r"\b(?:den(?:y|ied|ial)|revo(?:ke|ked|cation)|terminat(?:e|ed|ion)|reject(?:ed|ion)?|abandon\w*"
+    r"|close[sd]?|dismiss(?:ed|al)?|deneg\w+|rechaz\w+|revoc\w+|terminad[oa]|cerrad[oa]|cerrar\w*)\b"
+)
+#: What is said between commas, of the past: "Your case, which we reopened, has been denied."
+_BETWEEN_COMMAS = re.compile(
+    r", *(?:which|who|after|following|upon|on|el cual|la cual|que|tras|despues de)\b([^,;]{1,200}),"
+    r"(?= *(?:is|was|were|are|has|have|had|will|and|we|it|its|denied|revoked|terminated|rejected"
+    r"|fue|ha|esta|sera|y|lo)\b)"
+)
+_NOT_APPROVED = re.compile(
+    r"\b(?:(?:will|shall) not (?:be )?(?:approved?|grant(?:ed)?)"
+    r"|no (?:ser(?:a|an) )?(?:aprobaremos|aprobara|aprobad[oa]s?))\b"
+)
 _NOT_REOPENED = re.compile(
     r"\b(?:(?:will|shall) not (?:be )?(?:reopen|reconsider)(?:ed)?"
     r"|no (?:ser(?:a|an) )?(?:reabri|reconsidera)(?:remos|ra|ran|d[oa]s?))\b"
@@ -254,14 +278,18 @@ _NOT_REOPENED = re.compile(
 def statements(sentence: str) -> Iterator[tuple[str, bool]]:
     """The statements of a sentence as words, each with whether it is an aside."""
     said, *conditions = _CONDITION.split(sentence, maxsplit=1)
-    if not conditions:
+    owed = _UNANSWERED.search(sentence) and _CONSEQUENCE.search(sentence)
+    if owed or (conditions and _OR_ELSE.search(sentence) and _AHEAD.search(sentence)):
+        said = f"deadline ahead, {said}"
+    elif not conditions:
         said = _NOT_REOPENED.sub("not reopened", _AHEAD.sub("action ahead", said))
-    elif _OR_ELSE.search(sentence) and _AHEAD.search(sentence):
-        said = f"deadline ahead {said}"
+        said = _NOT_APPROVED.sub("not approved", said)
     asides: list[str] = []
     if leading := _LEADING_ASIDE.match(said):
         asides.append(leading[1])
         said = said[leading.end() :]
+    asides += _BETWEEN_COMMAS.findall(said)
+    said = _BETWEEN_COMMAS.sub(" ", said)
     stated = " ".join(
         _PLANNED.split(_without_the_possible(segment), maxsplit=1)[0]
         for segment in _SEGMENT.split(said)

@@ -60,6 +60,10 @@ class Table:
     rows: tuple[Row, ...]
     #: It matches a statement that casts doubt on an approval.
     doubt: Row
+    #: It matches a step against the case, once `beside` is taken out of the statement.
+    step: Row
+    #: What is undone, or concerns something beside the case.
+    beside: re.Pattern[str]
     #: What rows see as one word, with that word.
     phrases: tuple[tuple[re.Pattern[str], str], ...]
 
@@ -69,6 +73,10 @@ class Table:
         for phrase, name in self.phrases:
             padded = phrase.sub(name, padded)
         return padded
+
+    def tells_of_a_step(self, padded: str) -> bool:
+        """Whether a statement has words against the case itself that nothing in it undoes."""
+        return self.step.matches(self.beside.sub(" ", padded))
 
     def row_of(self, padded: str) -> Row | None:
         """The first row that matches a statement."""
@@ -110,6 +118,8 @@ def table() -> Table:
         whole=tuple(row for row, whole in compiled if whole),
         rows=tuple(row for row, whole in compiled if not whole),
         doubt=_compile(data["doubt"], words),
+        step=_compile(data["step"], words),
+        beside=pattern(_strings(data["step"]["beside"]), words),
         phrases=tuple(
             (pattern(_strings(says), words), f" {name}") for name, says in data["phrases"].items()
         ),
