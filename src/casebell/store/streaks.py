@@ -220,9 +220,10 @@ class Origin(NamedTuple):
 
 async def origin_of(connection: AsyncConnection, streak: Streak) -> Origin:
     """Where the refusals of a streak came from."""
-    statement = select(refused.c.address, func.min(refused.c.at)).group_by(refused.c.address)
+    statement = select(refused.c.address, func.min(refused.c.at).label("first_at"))
     statement = statement.where(refused.c.source == streak.source, refused.c.at >= streak.since)
-    first_at = dict((await connection.execute(statement)).tuples().all())
+    rows = await connection.execute(statement.group_by(refused.c.address))
+    first_at = {row.address: row.first_at for row in rows}
     latest = select(events.c.address).where(events.c.source == streak.source)
     latest = latest.order_by(events.c.id.desc()).limit(_LATEST)
     authentic = (await connection.execute(latest)).scalars()
