@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from casebell.events import Micros
 
@@ -65,6 +66,11 @@ def new_request_id() -> str:
 def iso(at: Micros) -> str:
     """RFC 3339 in UTC with microseconds: `2025-10-14T19:22:03.000000Z`."""
     return f"{_to_the_second(at // 1_000_000)}.{at % 1_000_000:06d}Z"
+
+
+def in_zone(moment: datetime, zone: str) -> str:
+    """A moment to the second, as people in a time zone read it."""
+    return moment.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 @lru_cache(maxsize=256)

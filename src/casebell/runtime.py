@@ -178,6 +178,7 @@ class Runtime:
             carried_proof=carried_proof,
             now=now,
             sources=self.in_force.settings().sources,
+            timezone=self.in_force.timezone(),
         )
 
     def _channels_elsewhere(self) -> Collection[str] | None:

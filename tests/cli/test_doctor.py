@@ -188,12 +188,19 @@ def test_what_is_refused(served: Installation) -> None:
 
 def test_what_was_refused_before_a_restart(bare: Installation) -> None:
     """It is told without a server, too, and after the next start."""
+    config = bare.directory / "config.toml"
+    config.write_text(config.read_text().replace("port = 0", "port = 0\nrefusals_per_minute = 1"))
     body = bare.directory / "body.json"
     body.write_bytes(b"{}")
     with serving(bare):
         for _ in range(5):
             bare("send", "--source", "torch", "--body", str(body), "--secret", "x" * 20)
-    assert findings(bare("doctor").out)["refused"].startswith("5 of source torch")
+    limited, first = (
+        line for line in bare("doctor").out.splitlines() if line.startswith("refused:")
+    )
+    assert "4 of source torch refused as too_many_refusals" in limited
+    assert "None of these is kept; those that came before them say why" in limited
+    assert "1 of source torch refused as secret_mismatch" in first
     with serving(bare):
         assert bare("doctor").code == 1
 

@@ -62,7 +62,7 @@ class WatchHarness:
             store=store,
             ops=lambda: self.targets,
             sources=lambda: self.sources,
-            explain=partial(message_on, sources=self.sources),
+            explain=partial(message_on, sources=self.sources, timezone="America/New_York"),
             clock=self.clock,
             metrics=self.metrics,
             log=self.recording.log,
@@ -354,7 +354,7 @@ class TestRefused:
         await harness.watch.check()
         (message,) = await harness.messages()
         assert message == (
-            "5 deliveries to source parley were refused in a row since 2025-10-14 19:23:33 UTC, "
+            "5 deliveries to source parley were refused in a row since 2025-10-14 15:23:33 EDT, "
             "and none was authentic.\n"
             "Errors: signature_missing 5. They came from 1 address, of which the latest authentic "
             "ones came from none.\n"
@@ -365,7 +365,8 @@ class TestRefused:
             "[sources.parley].\n"
             "Nobody was alerted of what they say. What carried a proof is kept for a week.\n"
             "Look at one: casebell refused why 5\n"
-            "After a fix: casebell reload, then casebell refused readmit --all --source parley"
+            "After a fix: casebell reload, then casebell refused readmit --all --source parley\n"
+            "What carried no proof, the provider must send again."
         )
         (alert,) = await read_table(store, alerts)
         assert (alert.channel, alert.target, alert.priority) == ("ops", "it@example-firm.com", 1)
@@ -382,6 +383,23 @@ class TestRefused:
         await harness.watch.check()
         (message,) = await harness.messages()
         assert "Errors: body_too_large 1, encoded_body 1, method_not_allowed 1," in message
+
+    async def test_beyond_the_limit_of_an_address(self, store: Store) -> None:
+        """None of these is kept: nothing is said of their addresses, nor of their own cause."""
+        harness = WatchHarness(store)
+        await refuse(store, 3, error="signature_missing", proof=False)
+        later = streaks.Noted(authentic=True)
+        for _ in range(5):
+            later.refuse("too_many_refusals", at=RECEIVED_AT + 1)
+        async with writing(store) as connection:
+            await streaks.record(connection, {"parley": later})
+        await harness.watch.check()
+        (message,) = await harness.messages()
+        assert "Errors: too_many_refusals 5. Their addresses are not kept.\n" in message
+        assert (
+            "Likely cause: none of them is kept. Of the latest one before them: The header "
+            "Authorization did not arrive." in message
+        )
 
     async def test_an_authentic_one_in_between(self, store: Store) -> None:
         """What came before it does not count unless it had a proof: one of two may be wrong."""

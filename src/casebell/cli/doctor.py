@@ -16,7 +16,13 @@ from casebell.cli.preflight import preflight
 from casebell.cli.service_client import READ_TIMEOUT, ServiceClient
 from casebell.cli.terminal import counted, print_line
 from casebell.clock import SystemClock
-from casebell.errors import CasebellError, ConfigError, ConfigNotFound, NothingStored
+from casebell.errors import (
+    CasebellError,
+    ConfigError,
+    ConfigNotFound,
+    NothingStored,
+    TooManyRefusals,
+)
 from casebell.http.certificate import Certificate
 from casebell.runtime import Runtime
 from casebell.settings import Settings, exposed, load, load_stored
@@ -236,10 +242,13 @@ def _refused(client: ServiceClient) -> Iterator[tuple[str, Fault | None]]:
             else f"{count} that may have been deliveries, of no source, as {one['error']}."
         )
         more = f"casebell refused why {number}" if number else "casebell refused list"
+        because = one["because"] or ""
+        if one["error"] == TooManyRefusals.code:
+            because = "None of these is kept; those that came before them say why"
         yield (
             "refused",
             Fault(
-                what=f"{of} {one['because'] or ''}".rstrip(". "),
+                what=f"{of} {because}".rstrip(". "),
                 then=f"{one['next']} More: {more}" if one["next"] else more,
                 # A few are a stranger's, or somebody's who is setting up.
                 code=1 if one["long"] else 0,

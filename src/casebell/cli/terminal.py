@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, TypeAlias
-from zoneinfo import ZoneInfo
 
 import typer
 
+from casebell.clock import in_zone
 from casebell.errors import CasebellError, ConfigError
 from casebell.events import Flag
 from casebell.json_text import ascii_line, encode
@@ -149,10 +149,9 @@ def local_time(stamp: str | None, zone: str) -> str:
     try:
         moment = datetime.fromisoformat(stamp)
         # A date, and a time without a zone, are none of ours.
-        local = moment.astimezone(ZoneInfo(zone)) if moment.tzinfo else None
+        return in_zone(moment, zone) if moment.tzinfo else stamp
     except (ValueError, OverflowError):
         return stamp
-    return local.strftime("%Y-%m-%d %H:%M:%S %Z") if local else stamp
 
 
 def reported_time(event: Mapping[str, Any], zone: str) -> str:

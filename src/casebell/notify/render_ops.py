@@ -63,6 +63,7 @@ OPS_TEXTS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
             "Nobody was alerted of what they say. What carried a proof is kept for a week.",
             "Look at one: {look}",
             "After a fix: casebell reload, then casebell refused readmit --all --source {source}",
+            "What carried no proof, the provider must send again.",
         ),
     ),
     RequestsRefused: (

@@ -9,10 +9,11 @@ import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
-from casebell.clock import iso
+from casebell.clock import SECOND, in_zone
 from casebell.errors import ConfigError, RefusedDelivery
 from casebell.events import Micros
 from casebell.kinds.signature import read_signature
@@ -93,11 +94,13 @@ async def message_on(
     carried_proof: int,
     now: Micros,
     sources: Mapping[str, SourceSettings],
+    timezone: str,
 ) -> OpsMessage:
     """What operations are told of a streak.
 
     Args:
         carried_proof: refusals with a proof of which they were not told.
+        timezone: of the times that they read.
     """
     explained = None
     for error in (*streak.new_errors(now=now), *streak.long_errors, *streak.errors, None):
@@ -106,11 +109,11 @@ async def message_on(
             connection, streak, error=error, sources=sources
         )
     origin = await streaks.origin_of(connection, streak)
-    since = iso(streak.since)[:19].replace("T", " ") + " UTC"
+    since = in_zone(datetime.fromtimestamp(streak.since // SECOND, UTC), timezone)
     words = {
         "errors": errors_in_words(streak) or (explained.row.error if explained else "-"),
         "origin": origin_in_words(origin, source=streak.source),
-        "cause": explained.cause.says if explained else "none of them is kept.",
+        "cause": _cause_in_words(explained, streak=streak),
         "then": explained.cause.then if explained else "see what is kept.",
         "look": f"casebell refused why {explained.row.id}"
         if explained
@@ -129,6 +132,14 @@ async def message_on(
     )
 
 
+def _cause_in_words(explained: Explained | None, *, streak: streaks.Streak) -> str:
+    if explained is None:
+        return "none of them is kept."
+    if explained.row.at < streak.since:
+        return f"none of them is kept. Of the latest one before them: {explained.cause.says}"
+    return explained.cause.says
+
+
 def errors_in_words(streak: streaks.Streak) -> str:
     """Each error and how often: `signature_missing 40`."""
     ordered = sorted(streak.errors.items(), key=lambda one: (-one[1], one[0]))
@@ -137,6 +148,8 @@ def errors_in_words(streak: streaks.Streak) -> str:
 
 def origin_in_words(origin: streaks.Origin, *, source: str) -> str:
     """From how many addresses they came, and whether authentic ones do."""
+    if origin.addresses == 0:
+        return "Their addresses are not kept."
     many = f"{origin.addresses} addresses" if origin.addresses != 1 else "1 address"
     if origin.familiar:
         return f"They came from {many}; authentic ones of late came from there, too."
