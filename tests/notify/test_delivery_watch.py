@@ -546,8 +546,22 @@ class TestRefused:
         assert "Likely cause of the latest: It was no HTTP request" in another
         harness.clock.advance(25 * HOUR)
         await harness.watch.check()
-        assert await read_table(store, schema.streaks) == []
+        (forgotten,) = await read_table(store, schema.streaks)
+        assert forgotten.errors == "{}"
+        with recorded_transactions(store) as begun:
+            await harness.watch.check()
+        assert begun == []
         assert len(await harness.messages()) == 2
+
+    async def test_what_was_forgotten_is_told_when_it_begins_again(self, store: Store) -> None:
+        """Each message needs a name that none before it had, or it counts as sent."""
+        harness = WatchHarness(store)
+        for number in (1, 2, 3):
+            await refuse(store, 5, source=streaks.UNKNOWN, proof=False, at=harness.clock.now())
+            await harness.watch.check()
+            assert len(await harness.messages()) == number
+            harness.clock.advance(25 * HOUR)
+            await harness.watch.check()
 
 
 class TestLoop:

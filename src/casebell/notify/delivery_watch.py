@@ -94,7 +94,7 @@ class DeliveryWatch(Loop):
             subjects = {subject_of(message, now=now): message for message in found}
             known = await known_subjects(connection, subjects) if subjects else set()
         # No authentic delivery ends these.
-        endless = [one for one in in_a_row if one.source not in self._sources()]
+        endless = [one for one in in_a_row if one.errors and one.source not in self._sources()]
         if any(one.last_at < now - streaks.DAY for one in endless):
             await self._store.transact(
                 streaks.forget, known=self._sources(), before=now - streaks.DAY

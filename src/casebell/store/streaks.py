@@ -202,9 +202,14 @@ async def mark_end_told(connection: AsyncConnection, source: str, **_: object) -
 
 
 async def forget(connection: AsyncConnection, *, known: Collection[str], before: Micros) -> None:
-    """Remove streaks that no authentic delivery can end, once nothing was refused for long."""
+    """End streaks that no authentic delivery can end, once nothing was refused for long.
+
+    Their rows stay: a message is named by its number, and a name that was used counts as sent.
+    """
     await connection.execute(
-        streaks.delete().where(streaks.c.source.not_in(list(known)), streaks.c.last_at < before)
+        streaks.update()
+        .where(streaks.c.source.not_in(list(known)), streaks.c.last_at < before)
+        .values(errors="{}", told_count=0, ended=0)
     )
 
 
