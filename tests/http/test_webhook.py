@@ -342,6 +342,39 @@ async def test_a_name_of_a_stranger_is_no_label(harness: WebhookHarness) -> None
     assert harness.lines()[-1]["left_out"] == 5
 
 
+@pytest.mark.parametrize(
+    ("body", "header", "error"),
+    [
+        (BODY, (b"content-length", b"999999999"), "body_too_large"),
+        (b"\x1f\x8b\x08", (b"content-encoding", b"gzip"), "encoded_body"),
+        (b"\xff", None, "held"),
+    ],
+)
+async def test_what_costs_a_stranger_nothing_fills_no_log(
+    harness: WebhookHarness, body: bytes, header: tuple[bytes, bytes] | None, error: str
+) -> None:
+    """Of many that are too large, compressed or held few are logged; each is counted."""
+    headers = [authorization_header(body), *([header] if header else [])]
+    for _ in range(LINES_A_MINUTE + 5):
+        await Request(body, headers=headers).to(harness.endpoint)
+    assert harness.counted("parley", error) == LINES_A_MINUTE + 5
+    assert len(harness.lines()) == LINES_A_MINUTE
+    harness.clock.advance(60)
+    await Request(body, headers=headers).to(harness.endpoint)
+    assert harness.lines()[-1]["left_out"] == 5
+
+
+async def test_senders_that_go_away_fill_no_log(harness: WebhookHarness) -> None:
+    """Whoever can connect can go away again."""
+    for _ in range(LINES_A_MINUTE + 5):
+        await Request(BODY[:9], None).to(harness.endpoint)
+    assert len(harness.recording.named("delivery.abandoned")) == LINES_A_MINUTE
+    harness.clock.advance(60)
+    await Request(BODY[:9], None).to(harness.endpoint)
+    (*_, last) = harness.recording.named("delivery.abandoned")
+    assert last == {"source": "parley", "left_out": 5}
+
+
 async def test_another_method_is_not_taken(harness: WebhookHarness) -> None:
     """405, and it says which one is."""
     request = await Request(BODY, method="PUT").to(harness.endpoint)

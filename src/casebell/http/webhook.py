@@ -60,7 +60,7 @@ MAX_PART = 32
 _ENCODINGS = frozenset({b"br", b"compress", b"deflate", b"gzip", b"x-gzip", b"zstd"})
 _RECEIPT = re.compile(r"[A-Za-z]{3}[0-9]{10}", re.ASCII)
 #: Errors that strangers can cause at no cost: only some of them are logged.
-_THROTTLED = (AuthenticationBusy, TooManyRefusals, UnknownSource, WrongMethod)
+_THROTTLED = (AuthenticationBusy, RequestError)
 
 #: Codings whose bytes no first bytes tell, or that fail to begin as they should.
 _CODINGS = frozenset({b"br", b"compress", b"deflate", b"gzip", b"x-compress", b"x-gzip", b"zstd"})
@@ -115,7 +115,9 @@ class WebhookEndpoint:
             since = self._clock.monotonic()
             accepted = await self._receiver.accept(delivery)
         except SenderWentAway:
-            self._log.info("delivery.abandoned", source=source)
+            left_out = self._throttle.line("abandoned")
+            if left_out is not None:
+                self._log.info("delivery.abandoned", source=source, **_more(left_out))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see _failure
             failure = self._failure(error, source, request_id)
             self._note_failure(failure, scope, source, request_id, since)
@@ -193,6 +195,8 @@ class WebhookEndpoint:
         left_out: int | None = 0
         if isinstance(accepted, Held):
             which = {"row": accepted.held_id, "reason": accepted.reason.value}
+            # Whoever has a delivery can post it without end.
+            left_out = self._throttle.line(accepted.status)
         else:
             which = {"row": accepted.event_id, "receipt": mask(accepted.event.receipt)}
             if (decided := accepted.decided) is not None:
@@ -200,7 +204,6 @@ class WebhookEndpoint:
                 which["decision"] = decided.outcome.value
                 which["change"] = decided.change.id
             if accepted.counted:
-                # Whoever has a delivery can post it without end.
                 left_out = self._throttle.line(accepted.status)
         if left_out is None:
             return
@@ -211,7 +214,7 @@ class WebhookEndpoint:
             request_id=request_id,
             ms=round(seconds * 1000, 3),
             **which,
-            **({"left_out": left_out} if left_out else {}),
+            **_more(left_out),
         )
 
     def _note_failure(
@@ -236,7 +239,7 @@ class WebhookEndpoint:
                 request_id=request_id,
                 ms=round((self._clock.monotonic() - since) * 1000, 3),
                 **more,
-                **({"left_out": left_out} if left_out else {}),
+                **_more(left_out),
             )
 
     def note_elsewhere(self, error: RequestError, scope: Scope, *, what: str = "") -> None:
@@ -255,7 +258,7 @@ class WebhookEndpoint:
                 outcome=error.code,
                 asked=asked(scope),
                 **({"what": what} if what else {}),
-                **({"left_out": left_out} if left_out else {}),
+                **_more(left_out),
             )
 
     def _refuse(
@@ -307,6 +310,11 @@ class Entrance(Starlette):
                 await self.deliveries(scope, receive, send)
                 return
         await super().__call__(scope, receive, send)
+
+
+def _more(left_out: int) -> dict[str, int]:
+    """How many lines were left out before one, if any were."""
+    return {"left_out": left_out} if left_out else {}
 
 
 def asked(scope: Scope) -> str:
