@@ -79,4 +79,4 @@ def test_by_number_and_not_at_all(installation: Installation) -> None:
     assert installation("why", "2").out == installation("why", "evt_rfe").out
     ran = installation("why", "evt_nobody")
     assert (ran.code, ran.out) == (1, "")
-    assert "casebell events list" in ran.err
+    assert "`casebell events list` shows the latest; `--receipt NUMBER` those of a case." in ran.err

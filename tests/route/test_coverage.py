@@ -79,7 +79,8 @@ def test_a_certain_and_an_uncertain_rule() -> None:
     """Who hears in every case stands in the row, who hears sometimes in its note."""
     row = table(
         ("Denied", {"status": "denied"}, ["teams"]),
-        ("Big client", {"label": "Acme-*"}, ["partner"]),
+        ("Big client", {"label": "Acme-*"}, ["teams", "partner"]),
+        ("Wording that is new", {"flags": "unknown_wording"}, ["teams"]),
     )["status", "denied"]
     assert row.channels == ("teams",)
     assert row.note == 'sometimes partner by "Big client", depending on label'

@@ -241,7 +241,8 @@ def _refused(client: ServiceClient) -> Iterator[tuple[str, Fault | None]]:
             if one["source"]
             else f"{count} that may have been deliveries, of no source, as {one['error']}."
         )
-        more = f"casebell refused why {number}" if number else "casebell refused list"
+        kept = "casebell refused list" + (f" --source {one['source']}" if one["source"] else "")
+        more = f"casebell refused why {number}" if number else kept
         because = one["because"] or ""
         if one["error"] == TooManyRefusals.code:
             because = "None of these is kept; those that came before them say why"

@@ -38,7 +38,7 @@ def coverage(rules: Sequence[CompiledRule], *, ops: Sequence[str]) -> list[Cover
 
     The last is that of a wording which nobody has read yet. Only conditions on `status` and `tags`
     are evaluated here, and there those on `flags`. A rule with others (a receipt, a team, a text)
-    matches only some of these changes, and is named in the note.
+    matches only some of these changes, and is named in the note where somebody else hears by it.
 
     Args:
         ops: channels that operations read.
@@ -73,15 +73,21 @@ def _row(
     ops: Sequence[str],
 ) -> CoverageRow:
     always: list[CompiledRule] = []
-    sometimes: list[str] = []
+    at_times: list[tuple[CompiledRule, str]] = []
     for rule in rules:
         depends_on = [keys for one in rule.when if (keys := _open(one, facts)) is not None]
         if () in depends_on:
             always.append(rule)
         elif depends_on and rule.notify:
             named = ", ".join(dict.fromkeys(key for keys in depends_on for key in keys))
-            sometimes.append(f'{", ".join(rule.notify)} by "{rule.name}", depending on {named}')
+            at_times.append((rule, named))
     channels = tuple(dict.fromkeys(channel for rule in always for channel in rule.notify))
+    sometimes = [
+        f'{", ".join(others)} by "{rule.name}", depending on {named}'
+        for rule, named in at_times
+        # Who hears in every case is no news here.
+        if (others := [channel for channel in rule.notify if channel not in channels])
+    ]
     never_missed = must_be_told(frozenset(facts["tags"]), frozenset(facts.get("flags", ())))
     told_all_the_same = bool(ops) and not channels and never_missed
     notes = []

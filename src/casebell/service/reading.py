@@ -272,7 +272,8 @@ async def _events(connection: Connection, key: str) -> Sequence[Any]:
     found = await queries.find_events(connection, key)
     if not found:
         raise NotFound(
-            "There is no event with this key.", hint="`casebell events list` shows the latest."
+            "There is no event with this key.",
+            hint="`casebell events list` shows the latest; `--receipt NUMBER` those of a case.",
         )
     return found
 
