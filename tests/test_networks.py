@@ -15,6 +15,9 @@ from casebell.networks import network_of
         ("::1", "::/64"),
         ("", ""),
         ("no address", "no address"),
+        ("no:address", "no:address"),
+        ("2001:db8::\0", "2001:db8::\0"),
+        ("2001:db8::\u0661", "2001:db8::\u0661"),
     ],
 )
 def test_an_ipv6_address_counts_as_its_network(address: str, network: str) -> None:
