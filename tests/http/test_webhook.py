@@ -462,6 +462,23 @@ async def test_a_line_says_what_was_asked(harness: WebhookHarness) -> None:
     assert len(long) == MAX_ASKED
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "parley/0a1b2c3d4e5f60718293a4b5c6d7e8f9",
+        "parley/Zk3v9QmXw2Lr7TbYp0Hd5g",
+        "x" * 30 + "/" + "y" * 30 + "/" + "z" * 30 + "/" + "a1b2c3d4" * 5,
+        "x" * 30 + "/" + "y" * 30 + "/" + "z" * 30 + "/a-b-c-d/IOE0912345678",
+    ],
+)
+async def test_what_may_be_a_secret_in_a_path_is_cut(harness: WebhookHarness, path: str) -> None:
+    """Some put a token into the address; neither it nor a receipt is shown by half."""
+    await Request(BODY, source=path).to(harness.endpoint)
+    (line,) = harness.lines()
+    secret = path.rpartition("/")[2]
+    assert not any(secret[start : start + 8] in line["asked"] for start in range(len(secret) - 7))
+
+
 async def test_what_led_nowhere_is_noted(harness: WebhookHarness) -> None:
     """A line, a count, and for which source it was meant."""
     scope = Request(BODY).scope | {"path": "/webhook/parley"}

@@ -53,9 +53,10 @@ DISCARD_SECONDS = 1.0
 DISCARD_BYTES = 4 * 1024 * 1024
 #: Digits of a Content-Length that is read as a number.
 MAX_DIGITS = 16
-#: Characters of a path that are shown.
+#: Characters of a path that are shown, and of a part of it: with a digit it may well be a token.
 MAX_ASKED = 120
 MAX_PART = 32
+MAX_PART_WITH_DIGITS = 19
 #: Names of encodings that are kept. Another value of a header is nobody's to read.
 _ENCODINGS = frozenset({b"br", b"compress", b"deflate", b"gzip", b"x-gzip", b"zstd"})
 _RECEIPT = re.compile(r"[A-Za-z]{3}[0-9]{10}", re.ASCII)
@@ -322,9 +323,15 @@ def asked(scope: Scope) -> str:
 
     A long part of it is cut: it is no name, and could be a secret.
     """
-    path: str = scope["path"][:MAX_ASKED]
-    parts = (part if len(part) <= MAX_PART else part[:4] + "..." for part in path.split("/"))
-    return _RECEIPT.sub(lambda found: mask(found[0].upper()), ascii("/".join(parts))[1:-1])
+    # What may be a secret is cut before the end is: half of it would be left.
+    path: str = scope["path"][: 4 * MAX_ASKED]
+    shown = ascii("/".join(map(_shown, path.split("/"))))[1:-1]
+    return _RECEIPT.sub(lambda found: mask(found[0].upper()), shown)[:MAX_ASKED]
+
+
+def _shown(part: str) -> str:
+    longest = MAX_PART_WITH_DIGITS if any(map(str.isdigit, part)) else MAX_PART
+    return part if len(part) <= longest else part[:4] + "..."
 
 
 def _without_surplus_slashes(path: str) -> str:
