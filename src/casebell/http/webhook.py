@@ -169,7 +169,9 @@ class WebhookEndpoint:
         # Anybody may write the header; in our own network it is most likely a proxy of ours.
         if parsed is not None and parsed.is_private and not within(address, trusted):
             self._doubted_proxy = address
-            self._log.warning("proxy.not_trusted", address=address)
+            left_out = self._throttle.line("proxy.not_trusted")
+            if left_out is not None:
+                self._log.warning("proxy.not_trusted", address=address, **_more(left_out))
 
     def _failure(self, error: BaseException, source: str, request_id: str) -> CasebellError:
         if isinstance(error, CasebellError):
