@@ -68,6 +68,7 @@ def test_knows_a_providers_test(document: Any) -> None:
         {"type": "ping", "IOE0912345678": {"changed": True}},
         {"type": "ping", "x": json.loads("[" * 500 + "]" * 500)},
         {"type": "ping", "x": ["a word"] * 1_000},
+        {"type": "ping", **{f"f{n}": [f"word {n}"] * 5 for n in range(100)}},
     ],
 )
 def test_whatever_may_be_news_is_held(document: Any) -> None:

@@ -35,7 +35,8 @@ _MAY_BE_RECEIPT: Final = re.compile(r"(?<![A-Z])[A-Z]{3}(?:[\W_]*[0-9]){10}(?![0
 def is_provider_test(document: Mapping[str, object]) -> bool:
     """Whether a body without a receipt is a provider's test, and nothing else."""
     fields = list(fields_of(document))
-    if len(fields) >= MAX_FIELDS or any(_may_be_news(value) for _, value in fields):
+    values = [one for _, value in fields for one in (value if isinstance(value, list) else [value])]
+    if max(len(fields), len(values)) >= MAX_FIELDS or any(map(_may_be_news, values)):
         return False
     if any(_may_be_receipt(name) for path, _ in fields for name in path):
         return False
@@ -53,11 +54,7 @@ def _says_test(name: str, value: object) -> bool:
 
 
 def _may_be_news(value: object) -> bool:
-    if isinstance(value, list):
-        return len(value) > MAX_FIELDS or any(
-            isinstance(one, list) or _may_be_news(one) for one in value
-        )
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping | list):
         # Deeper than fields are followed.
         return bool(value)
     if not isinstance(value, str):
