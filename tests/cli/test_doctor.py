@@ -204,6 +204,7 @@ def test_what_was_refused_before_a_restart(bare: Installation) -> None:
         "casebell refused list --source torch"
     )
     assert "1 of source torch refused as secret_mismatch" in first
+    assert first.endswith("casebell refused readmit 1. More: casebell refused why 1")
     with serving(bare):
         assert bare("doctor").code == 1
 

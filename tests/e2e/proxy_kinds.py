@@ -144,7 +144,6 @@ def _haproxy(place: Place) -> list[str]:
             log stdout format raw local0
         defaults
             log global
-            mode http
             option httplog
             timeout connect 5s
             timeout client 50s

@@ -250,7 +250,7 @@ def _refused(client: ServiceClient) -> Iterator[tuple[str, Fault | None]]:
             "refused",
             Fault(
                 what=f"{of} {because}".rstrip(". "),
-                then=f"{one['next']} More: {more}" if one["next"] else more,
+                then=f"{one['next'].rstrip('.')}. More: {more}" if one["next"] else more,
                 # A few are a stranger's, or somebody's who is setting up.
                 code=1 if one["long"] else 0,
             ),
