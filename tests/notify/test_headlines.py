@@ -124,3 +124,10 @@ def test_titles_are_short_and_sentences_are_sentences() -> None:
         assert not headline.title.endswith(".")
         assert headline.sentence.startswith("USCIS ")
         assert headline.sentence.endswith(".")
+
+
+def test_no_request_for_evidence_is_claimed_where_the_text_says_otherwise() -> None:
+    """An intent to deny that came as one has another time to answer: a month, not three."""
+    found = headline_of(Status.RFE_ISSUED, {Tag.DEADLINE}, {Flag.TEXT_CONFLICT})
+    assert found is row(Tag.DEADLINE)
+    assert headline_of(Status.RFE_ISSUED, {Tag.DEADLINE}) is row(Status.RFE_ISSUED)

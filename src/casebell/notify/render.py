@@ -139,8 +139,15 @@ ANY_CHANGE = HEADLINES[-1]
 
 
 def headline_of(status: Status, tags: Set[Tag], flags: Set[Flag] = frozenset()) -> Headline:
-    """The first headline whose status or tag the change has."""
-    found = next(row for row in HEADLINES if row.when is status or row.when in tags)
+    """The first headline whose status or tag the change has.
+
+    No Request for Evidence is claimed where the text says something else, such as an intent to
+    deny, whose time to answer is shorter.
+    """
+    said: set[Status | Tag] = {status, *tags}
+    if status is Status.RFE_ISSUED and Flag.TEXT_CONFLICT in flags:
+        said = {*tags, Tag.DEADLINE}
+    found = next(row for row in HEADLINES if row.when in said)
     return NEW_WORDING if found is ANY_CHANGE and Flag.UNKNOWN_WORDING in flags else found
 
 

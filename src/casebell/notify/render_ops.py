@@ -145,6 +145,7 @@ OPS_TEXTS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
             'status = "other"',
             'tags = ["deadline"]',
             "Then: casebell reload. Without tags it is neither good nor bad.",
+            'A step against the case, such as a revocation, has tags = ["adverse"].',
             "See who was alerted: casebell why {event}",
         ),
     ),
