@@ -162,6 +162,10 @@ def test_a_step_that_no_row_tells_makes_the_wording_new(text: str) -> None:
         "Hearing On Denial (N-336) Was Scheduled",
         "If your case is denied, we will send you a notice. We received your case.",
         "We received your case. If we deny it, you may appeal.",
+        "We received your payment. No response is required.",
+        "Recibimos su caso. No se requiere respuesta.",
+        "We received your case. You must provide your new address within 10 days of moving.",
+        "We scheduled your interview. Please provide your original documents at your interview.",
     ],
 )
 def test_what_is_refused_beside_the_case_or_undone_stays_ordinary(text: str) -> None:
