@@ -252,8 +252,9 @@ _OR_ELSE = re.compile(
 #: "If you do not respond, we may deny your case": an answer is owed.
 _UNANSWERED = re.compile(
     r"\b(?:unless|a menos que|(?:if|si) (?:(?:you|we|usted) )?(?:do not|dont|did not|fail|no )"
-    r"|failure to)\b.*\b(?:respond|reply|answer|your (?:response|reply)|respond[ae]|su respuesta)\b"
-    r"|\b(?:respond|reply) .*\bto avoid\b"
+    r"|failure to)\b.{0,200}"
+    r"\b(?:respond|reply|answer|your (?:response|reply)|respond[ae]|su respuesta)\b"
+    r"|\b(?:respond|reply) .{0,200}\bto avoid\b"
 )
 _CONSEQUENCE = re.compile(
     r"\b(?:den(?:y|ied|ial)|revo(?:ke|ked|cation)|terminat(?:e|ed|ion)|reject(?:ed|ion)?|abandon\w*"
