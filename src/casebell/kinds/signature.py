@@ -22,17 +22,19 @@ MAX_PARTS = 256
 #: Digests of a refused signature that are kept; a rotation needs two.
 MAX_KEPT_DIGESTS = 16
 DIGEST_SIZE = 32
-#: From this value on a time is in milliseconds: seconds would be of the year 33658.
+#: From these values on a time is in a finer unit: in the coarser one it would be of the year 33658.
 MILLISECONDS_FROM = 10**12
+MICROSECONDS_FROM = 10**15
+NANOSECONDS_FROM = 10**18
 
 #: What the API page shows and nearly every delivery has; read at once, with the same result.
-_USUAL = re.compile(rb"Parley-Signature[= ]t=([0-9]{1,13}),v1=([0-9A-Fa-f]{64})")
+_USUAL = re.compile(rb"Parley-Signature[= ]t=([0-9]{1,19}),v1=([0-9A-Fa-f]{64})")
 _SCHEME = re.compile(rb"parley-signature(?=[ \t=]|$)[ \t]*=?[ \t]*", re.IGNORECASE)
 _PARAMETER = re.compile(rb"([A-Za-z][A-Za-z0-9_-]*)[ \t]*=[ \t]*(.*)", re.DOTALL)
 #: RFC 9110 section 11.4: a scheme, a space, then whatever that scheme wants.
 _OTHER_CREDENTIALS = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]+\S.*", re.DOTALL)
-#: Ten digits are seconds, thirteen milliseconds.
-_TIME = re.compile(rb"[0-9]{1,13}")
+#: Ten digits are seconds, thirteen milliseconds, sixteen microseconds, nineteen nanoseconds.
+_TIME = re.compile(rb"[0-9]{1,19}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,8 +47,10 @@ class Signature:
 
     @property
     def at(self) -> Micros:
-        """The time, whether it was signed in seconds or in milliseconds."""
+        """The time, whether it was signed in seconds or in a finer unit."""
         value = int(self.time)
+        if value >= MICROSECONDS_FROM:
+            return value // 1_000 if value >= NANOSECONDS_FROM else value
         return value * (1_000 if value >= MILLISECONDS_FROM else 1_000_000)
 
     def __str__(self) -> str:
