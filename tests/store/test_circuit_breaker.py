@@ -23,7 +23,7 @@ from casebell.store.unit_of_work import UnitOfWork
 from contracts.case_events import case_event, json_content
 from contracts.writing import writing
 from e2e.databases import frozen
-from waiting import TIMEOUT, until
+from waiting import until
 
 #: Seconds: short, and still long enough for a busy machine to answer in.
 USE_TIMEOUT = 1.0
@@ -238,7 +238,7 @@ class TestStore:
         self, postgresql_url: str, postgresql_folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Whoever is cancelled while the database is silent ends at once."""
-        set_limit(monkeypatch, 2 * TIMEOUT)
+        set_limit(monkeypatch, 10 * USE_TIMEOUT)
         async with Store(postgresql_url) as store:
             await read(store)
             with frozen(postgresql_folder):
@@ -250,7 +250,7 @@ class TestStore:
                 )
                 for task in tasks:
                     task.cancel()
-                ended, _ = await asyncio.wait(tasks, timeout=TIMEOUT)
+                ended, _ = await asyncio.wait(tasks, timeout=5 * USE_TIMEOUT)
                 assert len(ended) == 2
 
 
