@@ -20,7 +20,7 @@ from casebell.notify.delivery_watch import DeliveryWatch
 from casebell.notify.dispatcher import Dispatcher
 from casebell.ops_messages import OpsMessage, StoreCreated
 from casebell.receive.accept import Receiver
-from casebell.receive.causes import message_on
+from casebell.receive.explaining import message_on
 from casebell.receive.refusals import Refusals
 from casebell.route.router import Router
 from casebell.service.operations import Operations

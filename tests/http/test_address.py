@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.http.webhook import Network, client_address, within
+from casebell.http.addresses import Network, client_address, within
 
 NOBODY: tuple[Network, ...] = ()
 PROXIES: tuple[Network, ...] = (

@@ -14,7 +14,7 @@ from casebell.notify.delivery_watch import DeliveryWatch
 from casebell.notify.render_ops import render_ops
 from casebell.ops_messages import DeliveriesHeld
 from casebell.ops_targets import OpsTargets
-from casebell.receive.causes import message_on
+from casebell.receive.explaining import message_on
 from casebell.store import held, pushed_out, refused, schema, streaks
 from casebell.store.engine import Store
 from casebell.store.ops import notify

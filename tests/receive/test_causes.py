@@ -13,7 +13,7 @@ from casebell import errors
 from casebell.errors import CasebellError, RefusedDelivery
 from casebell.events import Delivery
 from casebell.receive.accept import source_meant
-from casebell.receive.causes import Explained, explain
+from casebell.receive.explaining import Explained, explain
 from casebell.receive.refusals import Refusals
 from casebell.receive.signatures import Authenticator
 from casebell.settings import SourceSettings

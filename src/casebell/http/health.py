@@ -21,8 +21,8 @@ from casebell.errors import (
     refusing_codes,
 )
 from casebell.events import AppendOutcome, Micros
+from casebell.http.addresses import Network, within
 from casebell.http.answers import error_response
-from casebell.http.webhook import Network, within
 from casebell.notify.reasons import ENDS
 from casebell.settings import Settings
 from casebell.store import marks, queries, streaks

@@ -15,8 +15,7 @@ import re
 import ssl
 from collections.abc import Callable, Sequence
 from functools import cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
@@ -36,6 +35,7 @@ from casebell.errors import (
     WrongMethod,
 )
 from casebell.events import Delivery, Micros
+from casebell.http import addresses
 from casebell.http.answers import Headers, accepted_answer, error_answer, respond
 from casebell.http.throttle import LogThrottle
 from casebell.receive.accept import Accepted, Receiver, Several
@@ -67,11 +67,6 @@ _THROTTLED = (AuthenticationBusy, RequestError)
 _CODINGS = frozenset({b"br", b"compress", b"deflate", b"gzip", b"x-compress", b"x-gzip", b"zstd"})
 #: What no JSON holds, and whatever is compressed does.
 _NOT_TEXT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\xc0\xc1\xf5-\xff]")
-
-Network: TypeAlias = IPv4Network | IPv6Network
-
-#: Some proxies forward the port as well: `192.0.2.7:4711`, `[2001:db8::7]:4711`.
-_WITH_PORT = re.compile(r"(?:\[([^\]]*)\]|([0-9.]+))(?::[0-9]{1,5})?")
 
 
 class SenderWentAway(Exception):
@@ -145,8 +140,8 @@ class WebhookEndpoint:
         body = await _read_body(receive, max_body=limits.max_body)
         if codings and _is_encoded(body, codings):
             raise EncodedBody
-        peer_address = _address(peer[0] if peer else "")
-        address = client_address(peer_address, forwarded, limits.trusted_proxies)
+        peer_address = addresses.peer_address(peer[0] if peer else "")
+        address = addresses.client_address(peer_address, forwarded, limits.trusted_proxies)
         if forwarded and address == peer_address != self._doubted_proxy:
             self._doubt_proxy(address, limits.trusted_proxies)
         return Delivery(
@@ -161,13 +156,13 @@ class WebhookEndpoint:
     def untrusted_proxy(self) -> str:
         """The address that is probably our proxy, and is not in `trusted_proxies`; "" if none."""
         doubted = self._doubted_proxy
-        return "" if within(doubted, self.limits().trusted_proxies) else doubted
+        return "" if addresses.within(doubted, self.limits().trusted_proxies) else doubted
 
-    def _doubt_proxy(self, address: str, trusted: Sequence[Network]) -> None:
+    def _doubt_proxy(self, address: str, trusted: Sequence[addresses.Network]) -> None:
         """Say which address is probably our proxy: of its senders we see no address but its own."""
-        parsed = _parse(address)
+        parsed = addresses.parse(address)
         # Anybody may write the header; in our own network it is most likely a proxy of ours.
-        if parsed is not None and parsed.is_private and not within(address, trusted):
+        if parsed is not None and parsed.is_private and not addresses.within(address, trusted):
             self._doubted_proxy = address
             left_out = self._throttle.line("proxy.not_trusted")
             if left_out is not None:
@@ -274,7 +269,7 @@ class WebhookEndpoint:
         return self._receiver.refuse_request(
             error,
             path=asked(scope),
-            address=client_address(
+            address=addresses.client_address(
                 peer[0] if peer else "",
                 [value for name, value in headers if name == b"x-forwarded-for"],
                 self.limits().trusted_proxies,
@@ -415,48 +410,3 @@ async def _discard(receive: Receive) -> None:
                 size += len(message.get("body", b""))
                 if not message.get("more_body", False):
                     return
-
-
-def client_address(peer: str, forwarded_for: Sequence[bytes], trusted: Sequence[Network]) -> str:
-    """The address that a delivery came from.
-
-    `X-Forwarded-For` is read from its right end, where our own proxies write, as long as every hop
-    is a trusted proxy. Anybody may have written the entries further left.
-
-    Args:
-        peer: the address at the other end of the connection.
-        forwarded_for: the values of X-Forwarded-For in order.
-        trusted: networks of our proxies.
-    """
-    hops = [hop.strip() for value in forwarded_for for hop in value.decode("latin-1").split(",")]
-    address = _address(peer)
-    while hops and within(address, trusted):
-        candidate = _parse(hops.pop())
-        if candidate is None:
-            break
-        address = str(candidate)
-    return address
-
-
-def _address(peer: str) -> str:
-    """A peer's address in one spelling: an IPv6 one has many, and may be an IPv4 one."""
-    return str(_parse(peer) or peer) if ":" in peer else peer
-
-
-def within(address: str, networks: Sequence[Network]) -> bool:
-    """Whether a text is an address in one of the networks."""
-    parsed = _parse(address)
-    return parsed is not None and any(parsed in network for network in networks)
-
-
-def _parse(text: str) -> IPv4Address | IPv6Address | None:
-    if found := _WITH_PORT.fullmatch(text):
-        text = found[1] or found[2] or ""
-    try:
-        # The interface in "fe80::1%eth0" is of no use here, and could be any text.
-        parsed = ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    # A dual-stack socket reports IPv4 peers as ::ffff:192.0.2.1.
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return mapped or parsed

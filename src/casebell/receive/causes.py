@@ -4,29 +4,20 @@ What did not arrive is told by the names of the headers that did; what arrived a
 trying the usual mistakes over what is kept (`trying`).
 """
 
-import asyncio
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
-from casebell.clock import SECOND, in_zone
 from casebell.errors import ConfigError, RefusedDelivery
-from casebell.events import Micros
 from casebell.kinds.signature import read_signature
-from casebell.ops_messages import DeliveriesRefused, OpsMessage, RequestsRefused
 from casebell.receive.signatures import Authenticator, Kept, secrets_for
 from casebell.receive.trying import Found, find_in_secret, find_in_signature, find_other_secret
 from casebell.settings import SourceSettings
-from casebell.store import refused, streaks
-from casebell.store.engine import Connection
 from casebell.store.rows import delivery_from_row
 
-#: Refusals of a streak that are looked at for its cause.
-LOOKED_AT = 3
 #: The errors that have to do with signature or secret.
 _OF_PROOF = frozenset(kind.code for kind in RefusedDelivery.__subclasses__())
 #: What a proxy adds to the headers of a request.
@@ -44,118 +35,6 @@ class Cause:
     then: str
     #: Whether it was found, by what came or by trying. Otherwise it is only likely.
     certain: bool = True
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Explained:
-    """A refusal with its cause."""
-
-    row: Any
-    cause: Cause
-    #: The names of the headers that came.
-    headers: Sequence[str]
-
-
-async def explain(
-    connection: Connection, ids: Sequence[int], *, sources: Mapping[str, SourceSettings]
-) -> list[Explained]:
-    """Those of the refusals that are still kept, each with its cause."""
-    rows = await refused.read_some(connection, ids)
-    key = await refused.existing_digest_key(connection)
-    return [
-        Explained(
-            row=row,
-            # A large body takes a while, and deliveries must not wait for it.
-            cause=await asyncio.to_thread(cause_of, row, sources=sources, key=key),
-            headers=json.loads(row.seen).get("headers", ()),
-        )
-        for row in rows
-    ]
-
-
-async def explain_streak(
-    connection: Connection,
-    streak: streaks.Streak,
-    *,
-    error: str | None,
-    sources: Mapping[str, SourceSettings],
-) -> Explained | None:
-    """The refusal of a streak with an error that tells most; None if none is kept."""
-    ids = await streaks.latest_of(connection, streak, error=error, limit=LOOKED_AT)
-    found = await explain(connection, ids, sources=sources)
-    # The newest of those whose cause is certain.
-    return max(found, key=lambda one: (one.cause.certain, one.row.id), default=None)
-
-
-async def message_on(
-    connection: Connection,
-    streak: streaks.Streak,
-    *,
-    carried_proof: int,
-    now: Micros,
-    sources: Mapping[str, SourceSettings],
-    timezone: str,
-) -> OpsMessage:
-    """What operations are told of a streak.
-
-    Args:
-        carried_proof: refusals with a proof of which they were not told.
-        timezone: of the times that they read.
-    """
-    explained = None
-    for error in (*streak.new_errors(now=now), *streak.long_errors, *streak.errors, None):
-        # Of what was answered 429 nothing is kept.
-        explained = explained or await explain_streak(
-            connection, streak, error=error, sources=sources
-        )
-    origin = await streaks.origin_of(connection, streak)
-    since = in_zone(datetime.fromtimestamp(streak.since // SECOND, UTC), timezone)
-    words = {
-        "errors": errors_in_words(streak) or (explained.row.error if explained else "-"),
-        "origin": origin_in_words(origin, source=streak.source),
-        "cause": _cause_in_words(explained, streak=streak),
-        "then": explained.cause.then if explained else "see what is kept.",
-        "look": f"casebell refused why {explained.row.id}"
-        if explained
-        else f"casebell refused list --source {streak.source}",
-    }
-    if streak.source == streaks.UNKNOWN:
-        return RequestsRefused(count=streak.count, since=since, telling=streak.tellings, **words)
-    return DeliveriesRefused(
-        source=streak.source,
-        count=streak.count if streak.is_long else carried_proof,
-        how=f"in a row since {since}, and none was authentic"
-        if streak.is_long
-        else "while others were authentic",
-        telling=streak.tellings,
-        **words,
-    )
-
-
-def _cause_in_words(explained: Explained | None, *, streak: streaks.Streak) -> str:
-    if explained is None:
-        return "none of them is kept."
-    if explained.row.at < streak.since:
-        return f"none of them is kept. Of the latest one before them: {explained.cause.says}"
-    return explained.cause.says
-
-
-def errors_in_words(streak: streaks.Streak) -> str:
-    """Each error and how often: `signature_missing 40`."""
-    ordered = sorted(streak.errors.items(), key=lambda one: (-one[1], one[0]))
-    return ", ".join(f"{code} {number}" for code, number in ordered)
-
-
-def origin_in_words(origin: streaks.Origin, *, source: str) -> str:
-    """From how many addresses they came, and whether authentic ones do."""
-    if origin.addresses == 0:
-        return "Their addresses are not kept."
-    many = f"{origin.addresses} addresses" if origin.addresses != 1 else "1 address"
-    if origin.familiar:
-        return f"They came from {many}; authentic ones of late came from there, too."
-    if source == streaks.UNKNOWN:
-        return f"They came from {many}."
-    return f"They came from {many}, of which the latest authentic ones came from none."
 
 
 def cause_of(row: Any, *, sources: Mapping[str, SourceSettings], key: bytes | None) -> Cause:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from casebell.clock import HOUR, Clock, iso
 from casebell.errors import NotFound
 from casebell.events import HeldState
-from casebell.receive.causes import explain, explain_streak
+from casebell.receive.explaining import explain, explain_streak
 from casebell.service import Verb, shapes
 from casebell.service.filters import Given, alert_filter, event_filter, word
 from casebell.settings import SourceSettings

@@ -7,7 +7,7 @@ from typing import Any
 from casebell.clock import iso
 from casebell.events import AppendOutcome, Flag
 from casebell.provider_time import date_alone
-from casebell.receive.causes import Explained
+from casebell.receive.explaining import Explained
 from casebell.store.rows import decode_list
 from casebell.store.streaks import UNKNOWN, Streak
 

@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.alerts import Decided
 from casebell.errors import QueueFull, ShuttingDown, StorageUnavailable
 from casebell.events import AppendOutcome, CaseEvent, Content, Flag, KeyBasis
-from casebell.store.engine import Store, fail
+from casebell.store.engine import Store
+from casebell.store.group_commit import fail
 from casebell.store.repeats import Repeat
 from casebell.store.rows import StoredEvent
 from casebell.store.statements import Driver
