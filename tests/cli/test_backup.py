@@ -175,6 +175,7 @@ def test_usage(installation: Installation) -> None:
         assert "FILE" in ran.err
 
 
+@pytest.mark.slow
 def test_progress_is_for_who_watches(installation: Installation, copy: Path) -> None:
     """On a terminal both say how far they are, and clear it; elsewhere there is nothing of it."""
     seen = run_on_terminal("backup", str(copy), "--config", str(installation.config))
@@ -187,6 +188,7 @@ def test_progress_is_for_who_watches(installation: Installation, copy: Path) -> 
     assert seen.rpartition("\r")[2].startswith("Restored ")
 
 
+@pytest.mark.slow
 def test_a_full_disk(installation: Installation, copy: Path) -> None:
     """What could not be written is not left lying about."""
 

@@ -136,6 +136,7 @@ def test_half_a_pair_is_not_used(secure: Secure) -> None:
     assert "BEGIN" not in (secure.run.directory / "serve.log").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("days", "said", "urgent"),
     [
@@ -158,6 +159,7 @@ def test_it_ends_soon(secure: Secure, days: float, said: str, urgent: int) -> No
     assert secure.run.rows("SELECT priority FROM alerts WHERE subject LIKE 'cert%'") == [(urgent,)]
 
 
+@pytest.mark.slow
 def test_it_is_for_another_name(secure: Secure) -> None:
     """Whoever delivers to `public_url` would refuse it."""
     secure.renew(name="other.example-firm.com")
@@ -193,6 +195,7 @@ def test_whom_a_certificate_is_for(
     assert Certificate.read(tmp_path / "cert.pem").covers(host) is covered
 
 
+@pytest.mark.slow
 def test_a_tls_failure_is_no_silence(secure: Secure) -> None:
     """That something answers, and what is wrong, is said: not that nothing answers."""
     with serving(secure.run) as url:

@@ -239,6 +239,7 @@ def test_what_cannot_be_sent(
     assert said in ran.err
 
 
+@pytest.mark.slow
 def test_every_sample_is_taken(served: Installation, tmp_path: Path) -> None:
     """A running server finds itself, verifies each sample, and stores it."""
     names = [name for name, (kind, _) in SAMPLES.items() if kind.name in ("parley", "torch")]

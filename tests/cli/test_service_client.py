@@ -50,6 +50,7 @@ ALIKE = [
 ]
 
 
+@pytest.mark.slow
 def test_the_same_answers_with_and_without_a_server(installation: Installation) -> None:
     """The same words and the same exit code, to the byte."""
     # Its loops would send what waits meanwhile: nothing does.
@@ -69,6 +70,7 @@ def test_a_server_is_asked_where_one_runs(served: Installation) -> None:
     assert (ran.code, len(ran.lines())) == (0, 1)
 
 
+@pytest.mark.slow
 def test_a_list_longer_than_a_page(bare: Installation, tmp_path: Path) -> None:
     """What a server gives in pages is one list, as it is without a server."""
     body = tmp_path / "body"

@@ -177,12 +177,14 @@ def test_the_whole_scenario(place: Path) -> None:
             2,
             "got       chat, it-desk@example-firm.com, jchan@example-firm.com",
             id="a-rule-tells-too-many",
+            marks=pytest.mark.slow,
         ),
         pytest.param(
             ("[storage]", '[routing]\ncoalesce = "0s"\nrepeat_within = "0s"\n\n[storage]'),
             6,
             "NOT AS EXPECTED: who is told\n      expected  nobody\n",
             id="a-change-told-twice",
+            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -234,6 +234,7 @@ class TestStore:
                     await opening()
             assert time.monotonic() - began < 2 * USE_TIMEOUT + 5
 
+    @pytest.mark.slow
     async def test_an_ending_is_not_held_up(
         self, postgresql_url: str, postgresql_folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
