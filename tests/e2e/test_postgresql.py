@@ -107,6 +107,8 @@ async def test_the_database_dies(make_server: MakeServer, postgres: Postgres) ->
         run.send()
         await acknowledged(run)
         await run.sent(cancel=True)
+        # The server is killed below: what it was sending then would be in doubt.
+        await run.settled(seconds=30)
         await postgres.stop()
         # Nobody sends anything.
         began = time.monotonic()
