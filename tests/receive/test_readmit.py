@@ -9,7 +9,8 @@ import pytest
 
 from casebell.errors import NotFound, RefusedDelivery
 from casebell.events import Delivery, Flag
-from casebell.receive.readmit import READMIT_BATCH, Readmission, Readmissions, choose
+from casebell.receive.parts import BATCH
+from casebell.receive.readmit import Readmission, Readmissions, choose
 from casebell.receive.refusals import Refusals
 from casebell.receive.signatures import Authenticator
 from casebell.settings import Settings, SourceSettings
@@ -285,7 +286,7 @@ async def test_a_number_that_is_not_there(store: Store) -> None:
 
 async def test_many(store: Store) -> None:
     """More than a batch at a time: every one is checked, oldest first, once."""
-    count = 2 * READMIT_BATCH + 3
+    count = 2 * BATCH + 3
     bodies = [
         json.dumps(
             {

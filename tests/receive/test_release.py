@@ -12,7 +12,8 @@ import pytest
 from casebell.errors import NotFound, Refusal
 from casebell.events import AppendOutcome, Flag, HeldReason, VerifiedDelivery
 from casebell.receive import parts
-from casebell.receive.release import RELEASE_BATCH, Release, Releases, choose
+from casebell.receive.parts import BATCH
+from casebell.receive.release import Release, Releases, choose
 from casebell.settings import FieldMap, Settings, SourceSettings
 from casebell.store import held
 from casebell.store.engine import Store
@@ -237,13 +238,13 @@ async def test_a_test_is_closed(store: Store) -> None:
 
 async def test_all_of_a_reason(store: Store) -> None:
     """Oldest first, in batches; the others wait."""
-    for number in range(RELEASE_BATCH + 2):
+    for number in range(BATCH + 2):
         await hold(store, json.dumps({"id": f"evt_{number}", **SAID}).encode())
     await hold(store, b"not json", reason=HeldReason.INVALID_JSON)
     chosen = await choose(store, (), reason=HeldReason.MISSING_RECEIPT)
-    assert chosen == list(range(1, RELEASE_BATCH + 3))
+    assert chosen == list(range(1, BATCH + 3))
     assert {one.status for one in await release(store, *chosen)} == {"stored"}
-    assert await choose(store, (), reason=None) == [RELEASE_BATCH + 3]
+    assert await choose(store, (), reason=None) == [BATCH + 3]
 
 
 async def test_a_source_that_is_gone(store: Store) -> None:

@@ -7,9 +7,9 @@ the objects of an array stand only blanks, brackets and commas.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from msgspec.structs import replace
 
@@ -19,11 +19,13 @@ from casebell.receive.bodies import elements, form_payload, read_body
 from casebell.receive.understand import idempotency_key, understand
 from casebell.settings import SourceSettings
 from casebell.store import held
-from casebell.store.engine import Connection
+from casebell.store.engine import Connection, Store
 from casebell.store.event_log import Appended, EventLog
 
 #: Events that one array may hold: they are written in one transaction.
 MAX_EVENTS = 1_000
+#: Kept deliveries read again in one transaction: their bodies are in memory together.
+BATCH = 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,6 +99,35 @@ async def write_parts(
 def appended_of(taken: Sequence[Taken]) -> list[Appended]:
     """Those that are events now."""
     return [one for one in taken if isinstance(one, Appended)]
+
+
+class Result(Protocol):
+    """What became of one that was read again."""
+
+    @property
+    def appended(self) -> Appended | None:
+        """The event that it is now; None where it is none."""
+        ...
+
+
+Results = TypeVar("Results", bound=Result)
+
+
+async def read_again(
+    ids: Sequence[int],
+    write: Callable[[Connection, Sequence[int]], Awaitable[list[Results]]],
+    *,
+    store: Store,
+    event_log: EventLog,
+) -> list[Results]:
+    """Read again what is kept, in order, a batch in one transaction; decide what became events."""
+    results: list[Results] = []
+    for first in range(0, len(ids), BATCH):
+        batch = await store.transact(write, ids[first : first + BATCH])
+        if appended := [one.appended for one in batch if one.appended is not None]:
+            event_log.committed(appended)
+        results += batch
+    return results
 
 
 def _payload(verified: VerifiedDelivery) -> bytes | None:

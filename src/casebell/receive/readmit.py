@@ -11,16 +11,13 @@ from typing import Any
 from casebell.clock import Clock
 from casebell.errors import NotFound, RefusedDelivery, UnknownSource
 from casebell.events import VerifiedDelivery
-from casebell.receive.parts import Held, Taken, understand_parts, write_parts
+from casebell.receive.parts import Held, Taken, read_again, understand_parts, write_parts
 from casebell.receive.signatures import Authenticator, Kept
 from casebell.settings import Settings
 from casebell.store import refused
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import Appended, EventLog
 from casebell.store.rows import delivery_from_row
-
-#: Refusals read and written in one transaction: their bodies are in memory together.
-READMIT_BATCH = 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,21 +89,14 @@ class Readmissions:
 
     async def readmit(self, ids: Sequence[int]) -> list[Readmission]:
         """Check each again, oldest first, a batch in one transaction."""
-        results: list[Readmission] = []
-        for first in range(0, len(ids), READMIT_BATCH):
-            batch = await self._readmit_batch(ids[first : first + READMIT_BATCH])
-            if appended := [one.appended for one in batch if one.appended is not None]:
-                self._event_log.committed(appended)
-            results += batch
-        return results
+        return await read_again(
+            ids, self._readmit_batch, store=self._store, event_log=self._event_log
+        )
 
-    async def _readmit_batch(self, ids: Sequence[int]) -> list[Readmission]:
-        async def write(connection: Connection) -> list[Readmission]:
-            key = await refused.digest_key(connection)
-            rows = await refused.read_some(connection, ids)
-            return [one for row in rows for one in await self._readmit(connection, row, key)]
-
-        return await self._store.transact(write)
+    async def _readmit_batch(self, connection: Connection, ids: Sequence[int]) -> list[Readmission]:
+        key = await refused.digest_key(connection)
+        rows = await refused.read_some(connection, ids)
+        return [one for row in rows for one in await self._readmit(connection, row, key)]
 
     async def _readmit(self, connection: Connection, row: Any, key: bytes) -> list[Readmission]:
         if row.readmitted_at is not None:

@@ -11,15 +11,12 @@ from typing import Any
 from casebell.clock import Clock
 from casebell.errors import HeldDelivery
 from casebell.events import Flag, HeldReason, HeldState, VerifiedDelivery
-from casebell.receive.parts import Held, Taken, understand_parts, write_parts
+from casebell.receive.parts import Held, Taken, read_again, understand_parts, write_parts
 from casebell.settings import Settings
 from casebell.store import held
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import Appended, EventLog
 from casebell.store.rows import decode_set, delivery_from_row
-
-#: Held deliveries read and written in one transaction: their bodies are in memory together.
-RELEASE_BATCH = 32
 
 _MAP = "Map the source's fields under [sources.NAME.fields], reload, and release it again."
 _DISCARD = "No setting makes it readable: show it to the sender, then `casebell held discard {id}`."
@@ -91,15 +88,9 @@ class Releases:
             NotFound, Refusal: there is no such held delivery, or it is closed; nothing of its batch
                 changes.
         """
-        results: list[Release] = []
-        for first in range(0, len(ids), RELEASE_BATCH):
-            batch = await self._store.transact(
-                self._release_batch, ids[first : first + RELEASE_BATCH]
-            )
-            if appended := [one.appended for one in batch if one.appended is not None]:
-                self._event_log.committed(appended)
-            results += batch
-        return results
+        return await read_again(
+            ids, self._release_batch, store=self._store, event_log=self._event_log
+        )
 
     async def _release_batch(self, connection: Connection, ids: Sequence[int]) -> list[Release]:
         return [one for held_id in ids for one in await self._release(connection, held_id)]

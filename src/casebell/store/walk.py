@@ -6,6 +6,7 @@ The scan has a limit, and the page says how far back it went. An export scans ev
 take minutes.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeAlias
@@ -60,7 +61,7 @@ class _Walk:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Filter:
+class Filter(ABC):
     """The conditions of a listing; None is no condition."""
 
     #: What is listed. Its ids rise in order of arrival, and an index has `time` before the id.
@@ -72,24 +73,24 @@ class Filter:
     since: Micros | None = None
     until: Micros | None = None
 
+    @abstractmethod
     def columns(self) -> Select[Any]:
         """What is read of each row."""
-        raise NotImplementedError
 
+    @abstractmethod
     def few(self) -> list[ColumnElement[bool]]:
         """Conditions that only a few rows meet, which are looked through whole."""
-        raise NotImplementedError
 
+    @abstractmethod
     def equal(self) -> Iterator[tuple[Column[Any], object]]:
         """Columns with one value, each before the id in an index.
 
         First the one that likely has the fewest rows.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def unindexed(self) -> list[ColumnElement[bool]]:
         """Conditions that no index serves."""
-        raise NotImplementedError
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The filter as SQL."""
