@@ -57,13 +57,12 @@ MAX_DIGITS = 16
 MAX_ASKED = 120
 MAX_PART = 32
 MAX_PART_WITH_DIGITS = 19
-#: Names of encodings that are kept. Another value of a header is nobody's to read.
-_ENCODINGS = frozenset({b"br", b"compress", b"deflate", b"gzip", b"x-gzip", b"zstd"})
 _RECEIPT = re.compile(r"[A-Za-z]{3}[0-9]{10}", re.ASCII)
 #: Errors that strangers can cause at no cost: only some of them are logged.
 _THROTTLED = (AuthenticationBusy, RequestError)
 
-#: Codings whose bytes no first bytes tell, or that fail to begin as they should.
+#: Codings of HTTP. Of a refusal's Content-Encoding only these names are kept: another value is
+#: nobody's to read.
 _CODINGS = frozenset({b"br", b"compress", b"deflate", b"gzip", b"x-compress", b"x-gzip", b"zstd"})
 #: What no JSON holds, and whatever is compressed does.
 _NOT_TEXT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\xc0\xc1\xf5-\xff]")
@@ -278,7 +277,7 @@ class WebhookEndpoint:
             request_id=request_id,
             size=int(length) if length.isdigit() and len(length) < MAX_DIGITS else 0,
             method=scope["method"],
-            encoding=encoding.decode() if encoding in _ENCODINGS else "",
+            encoding=encoding.decode() if encoding in _CODINGS else "",
             what=what,
         )
 

@@ -247,7 +247,7 @@ def _is_local(address: str) -> bool:
         parsed = ip_address(address)
     except ValueError:
         return False
-    return parsed.is_private or parsed.is_loopback
+    return parsed.is_private
 
 
 def _tried(
