@@ -77,6 +77,8 @@ async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A process whose environment names neither; and none of what a test made it use."""
+    # What a test of another file made this process use would come back at the end.
+    outward.use({})
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)
     yield
