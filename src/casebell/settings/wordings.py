@@ -8,6 +8,7 @@ own texts reads like that, which `casebell check` then says (docs/decisions/upst
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field
@@ -117,21 +118,17 @@ def remarks(wordings: Sequence[Wording]) -> Iterator[str]:
                 yield f"{place}: {difference}"
 
 
-#: Titles that an entry for one wording does not fit.
-_SAMPLES = tuple(
-    dict.fromkeys(
-        sample.text
-        for kind in KINDS.values()
-        for sample in kind.samples.values()
-        if classify_text(sample.text).known
-    )
-)
+@cache
+def _samples() -> tuple[str, ...]:
+    """Titles that an entry for one wording does not fit; only a check of entries reads them."""
+    texts = (sample.text for kind in KINDS.values() for sample in kind.samples.values())
+    return tuple(text for text in dict.fromkeys(texts) if classify_text(text).known)
 
 
 def _others_that_fit(wording: Wording) -> Iterator[str]:
     passages = [expressions.passage(one) for one in wording.says]
     meant = {text.casefold() for text in wording.says}
-    for sample in _SAMPLES:
+    for sample in _samples():
         known = classify_text(sample)
         if (
             sample.casefold() not in meant
