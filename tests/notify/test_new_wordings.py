@@ -148,7 +148,7 @@ async def test_once_even_if_it_was_forgotten(store: Store, monkeypatch: pytest.M
         await harness.watch.check()
     assert len(await told(harness)) == 2
     async with store.read() as connection:
-        assert await wordings.count_untold(connection) == (0, 0)
+        assert await wordings.count_unnotified(connection) == (0, 0)
 
 
 async def test_a_flood_is_told_hourly(store: Store) -> None:
@@ -168,7 +168,7 @@ async def test_a_flood_is_told_hourly(store: Store) -> None:
     assert len(await told(harness)) == 2 * (WORDINGS_AN_HOUR + 1)
     assert "35 more official texts" in (await told(harness))[-1]
     async with store.read() as connection:
-        assert await wordings.count_untold(connection) == (0, 0)
+        assert await wordings.count_unnotified(connection) == (0, 0)
 
 
 async def test_a_hostile_text_does_nothing(store: Store) -> None:

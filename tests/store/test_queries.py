@@ -133,8 +133,8 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
         lambda c: outbox.claim(c, channel="slack", owner="a", now=2**50, lease=60),
         False,
     ),
-    "untold wordings": (lambda c: wordings.untold(c, limit=5), False),
-    "count of untold wordings": (wordings.count_untold, False),
+    "unnotified wordings": (lambda c: wordings.unnotified(c, limit=5), False),
+    "count of unnotified wordings": (wordings.count_unnotified, False),
     "next_due": (lambda c: outbox.next_due(c, channel="slack"), False),
     # Channels that are gone: looked for now and then, and seldom there.
     "channels_waiting": (lambda c: outbox.channels_waiting(c, ["slack"]), True),

@@ -84,7 +84,7 @@ async def test_two_servers_tell_it_once(store: Store) -> None:
     async with writing(store) as connection:
         await streaks.mark_told(connection, before, now=NOW + 7)
     after = (await found(store))["parley"]
-    assert (after.told_count, after.told_at, after.tellings, after.count) == (5, NOW, 1, 7)
+    assert (after.told_count, after.notified_at, after.tellings, after.count) == (5, NOW, 1, 7)
 
 
 async def test_pauses(store: Store) -> None:

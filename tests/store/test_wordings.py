@@ -89,8 +89,8 @@ async def test_what_is_told_is_bounded(store: Store, monkeypatch: pytest.MonkeyP
     texts = [f"The {color} Phase" for color in ("Red", "Green", "Blue", "Grey")]
     await stored(store, *(of_case(number, text) for number, text in enumerate(texts, 1)))
     async with writing(store) as connection:
-        assert await wordings.count_untold(connection) == (4, 4)
+        assert await wordings.count_unnotified(connection) == (4, 4)
         await wordings.mark_told(connection, first=2, last=4, now=RECEIVED_AT)
         assert await wordings.told_since(connection, RECEIVED_AT) == 2
-        assert [row.text for row in await wordings.untold(connection, limit=9)] == texts[:1]
+        assert [row.text for row in await wordings.unnotified(connection, limit=9)] == texts[:1]
     assert [text for text, *_ in await kept(store)] == [texts[0], texts[2], texts[3]]

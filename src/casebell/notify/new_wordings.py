@@ -19,11 +19,11 @@ async def new_wordings(
 ) -> dict[OpsMessage, Callable[..., Awaitable[object]]]:
     """The messages that are due, each with the function that marks its wordings as told."""
     found: dict[OpsMessage, Callable[..., Awaitable[object]]] = {}
-    number, last = await wordings.count_untold(connection)
+    number, last = await wordings.count_unnotified(connection)
     if not number:
         return found
     singly = max(WORDINGS_AN_HOUR - await wordings.told_since(connection, now - HOUR), 0)
-    rows = await wordings.untold(connection, limit=singly + 1)
+    rows = await wordings.unnotified(connection, limit=singly + 1)
     for row in rows[:singly]:
         new = NewWording(
             wording=row.key,

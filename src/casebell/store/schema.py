@@ -233,9 +233,9 @@ streaks = Table(
     # When the first and the last of them came.
     Column("since", BigInteger, nullable=False),
     Column("last_at", BigInteger, nullable=False),
-    # How many of them operations know of, when they were last told, and how often in all.
+    # How many of them operations know of, when they were last notified, and how often in all.
     Column("told_count", BigInteger, nullable=False),
-    Column("told_at", BigInteger),
+    Column("notified_at", BigInteger),
     Column("tellings", Integer, nullable=False),
     # JSON: when they were last told of each error.
     Column("told_errors", Text, nullable=False),
@@ -257,10 +257,10 @@ wordings = Table(
     # The event that brought it first.
     Column("event_id", BigInteger, nullable=False),
     Column("changes", Integer, nullable=False),
-    # When operations were told; null means not yet.
-    Column("told_at", BigInteger),
+    # When operations were notified; null means not yet.
+    Column("notified_at", BigInteger),
     # Looked at every ten seconds, nearly always empty.
-    _partial("ix_wordings_untold", "event_id", where="told_at IS NULL"),
+    _partial("ix_wordings_unnotified", "event_id", where="notified_at IS NULL"),
 )
 
 #: Random keys that this database makes for itself.

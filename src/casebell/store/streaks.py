@@ -57,8 +57,8 @@ class Streak:
     last_at: Micros
     #: How many of them operations know of.
     told_count: int
-    #: When they were last told of this source; None is never.
-    told_at: Micros | None
+    #: When they were last notified of this source; None is never.
+    notified_at: Micros | None
     #: Messages on this source so far.
     tellings: int
     #: When they were last told of each error.
@@ -95,12 +95,12 @@ class Streak:
         told every hour; but where an address of authentic deliveries joined, it is an hour at most:
         the source's own fault must not wait behind a forger's.
         """
-        if self.told_at is None or self.told_at > now or self.new_errors(now=now):
+        if self.notified_at is None or self.notified_at > now or self.new_errors(now=now):
             return True
         pause = min(HOUR << min(self.pauses, 8), MAX_PAUSE)
         if newly_familiar:
             pause = HOUR
-        return now - self.told_at >= pause
+        return now - self.notified_at >= pause
 
 
 @dataclass(kw_only=True, slots=True)
@@ -182,13 +182,13 @@ async def read(connection: AsyncConnection) -> Sequence[Streak]:
 
 async def mark_told(connection: AsyncConnection, streak: Streak, *, now: Micros) -> None:
     """Record that operations were told of so many of a streak."""
-    soon = streak.told_at is not None and now - streak.told_at < DAY
+    soon = streak.notified_at is not None and now - streak.notified_at < DAY
     await connection.execute(
         streaks.update()
         .where(streaks.c.source == streak.source, streaks.c.tellings == streak.tellings)
         .values(
             told_count=streak.count,
-            told_at=now,
+            notified_at=now,
             tellings=streak.tellings + 1,
             told_errors=canonical({**streak.told_errors, **dict.fromkeys(streak.long_errors, now)}),
             pauses=streak.pauses + 1 if soon else 0,
@@ -233,11 +233,11 @@ async def origin_of(connection: AsyncConnection, streak: Streak) -> Origin:
     latest = latest.order_by(events.c.id.desc()).limit(_LATEST)
     authentic = (await connection.execute(latest)).scalars()
     familiar = [first_at[address] for address in authentic if address in first_at]
-    told_at = -1 if streak.told_at is None else streak.told_at
+    notified_at = -1 if streak.notified_at is None else streak.notified_at
     return Origin(
         addresses=len(first_at),
         familiar=bool(familiar),
-        newly_familiar=any(at > told_at for at in familiar),
+        newly_familiar=any(at > notified_at for at in familiar),
     )
 
 
@@ -261,7 +261,7 @@ def _streak(row: Any) -> Streak:
         since=row.since,
         last_at=row.last_at,
         told_count=row.told_count,
-        told_at=row.told_at,
+        notified_at=row.notified_at,
         tellings=row.tellings,
         told_errors=json.loads(row.told_errors),
         pauses=row.pauses,

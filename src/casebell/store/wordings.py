@@ -61,22 +61,22 @@ def _count(backend: str) -> Insert:
 COUNTED = Write(WordingRow, _count)
 
 
-async def untold(connection: AsyncConnection, *, limit: int) -> Sequence[Row[Any]]:
+async def unnotified(connection: AsyncConnection, *, limit: int) -> Sequence[Row[Any]]:
     """The first of the wordings of which operations were not told."""
-    statement = select(wordings).where(wordings.c.told_at.is_(None))
+    statement = select(wordings).where(wordings.c.notified_at.is_(None))
     return (await connection.execute(statement.order_by(wordings.c.event_id).limit(limit))).all()
 
 
-async def count_untold(connection: AsyncConnection) -> tuple[int, int]:
+async def count_unnotified(connection: AsyncConnection) -> tuple[int, int]:
     """How many there are, and the event of the last one."""
     statement = select(func.count(), func.max(wordings.c.event_id))
-    found = (await connection.execute(statement.where(wordings.c.told_at.is_(None)))).one()
+    found = (await connection.execute(statement.where(wordings.c.notified_at.is_(None)))).one()
     return found[0], found[1] or 0
 
 
 async def told_since(connection: AsyncConnection, since: Micros) -> int:
     """Of how many wordings operations were told since then."""
-    statement = select(func.count()).where(wordings.c.told_at >= since)
+    statement = select(func.count()).where(wordings.c.notified_at >= since)
     return int((await connection.execute(statement)).scalar_one())
 
 
@@ -84,12 +84,12 @@ async def mark_told(connection: AsyncConnection, *, first: int, last: int, now: 
     """Record that operations were told of those that these events began; forget the oldest."""
     await connection.execute(
         wordings.update()
-        .where(wordings.c.told_at.is_(None), wordings.c.event_id.between(first, last))
-        .values(told_at=now)
+        .where(wordings.c.notified_at.is_(None), wordings.c.event_id.between(first, last))
+        .values(notified_at=now)
     )
     newest = select(wordings.c.key).order_by(wordings.c.event_id.desc()).limit(KEPT)
     await connection.execute(
         delete(wordings).where(
-            wordings.c.told_at.is_not(None), wordings.c.key.not_in(newest.subquery().select())
+            wordings.c.notified_at.is_not(None), wordings.c.key.not_in(newest.subquery().select())
         )
     )

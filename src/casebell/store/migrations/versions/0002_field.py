@@ -64,10 +64,10 @@ def _wordings() -> None:
         sa.Column("source", sa.Text, nullable=False),
         sa.Column("event_id", sa.BigInteger, nullable=False),
         sa.Column("changes", sa.Integer, nullable=False),
-        sa.Column("told_at", sa.BigInteger),
+        sa.Column("notified_at", sa.BigInteger),
         sa.PrimaryKeyConstraint("key", name="pk_wordings"),
     )
-    _partial("ix_wordings_untold", "wordings", "event_id", where="told_at IS NULL")
+    _partial("ix_wordings_unnotified", "wordings", "event_id", where="notified_at IS NULL")
 
 
 def _conflicts() -> None:
@@ -116,7 +116,7 @@ def _streaks() -> None:
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("last_at", sa.BigInteger(), nullable=False),
         sa.Column("told_count", sa.BigInteger(), nullable=False),
-        sa.Column("told_at", sa.BigInteger(), nullable=True),
+        sa.Column("notified_at", sa.BigInteger(), nullable=True),
         sa.Column("tellings", sa.Integer(), nullable=False),
         sa.Column("told_errors", sa.Text(), nullable=False),
         sa.Column("pauses", sa.Integer(), nullable=False),
