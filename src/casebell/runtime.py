@@ -121,12 +121,7 @@ class Runtime:
             clock=clock,
             changed=self._changed,
         )
-        self.reading = Reading(
-            store=store,
-            timezone=in_force.timezone,
-            sources=lambda: in_force.settings().sources,
-            clock=clock,
-        )
+        self.reading = Reading(store=store, settings=in_force.settings, clock=clock)
         #: What opening the store came to, for the log.
         self._created: dict[str, object] = {}
         self._taken_up: dict[str, int] = {}

@@ -128,6 +128,13 @@ def test_a_channel_that_was_removed(installation: Installation) -> None:
     (failed,) = installation("alerts", "list", "--json", "--outstanding").lines()
     number = failed["id"]
     with serving(installation):
+        # What is on record has a name; what nothing has is no "no alert matches".
+        (found,) = installation("alerts", "list", "--json", "--channel", "broken").lines()
+        assert found["id"] == number
+        ran = installation("alerts", "list", "--channel", "brokn")
+        assert (ran.code, ran.out) == (2, "")
+        assert "no channel of this name" in ran.err
+        assert "Did you mean `broken`?" in ran.err
         ran = installation("alerts", "retry", str(number))
         assert (ran.code, ran.out) == (1, "")
         assert "no longer has its channel “broken”" in ran.err

@@ -48,7 +48,6 @@ def test_newest_first_and_limited(installation: Installation) -> None:
     ("options", "found"),
     [
         (("--source", "torch"), ["obs_rfe"]),
-        (("--source", "nobody"), []),
         (("--status", "rfe_issued"), ["obs_rfe", "evt_rfe"]),
         (("--tag", "adverse"), ["evt_hostile"]),
         (("--flag", "unknown_wording"), ["evt_formula", "evt_hostile"]),
@@ -78,7 +77,8 @@ def test_a_list_for_people(installation: Installation) -> None:
     assert "notified" in listed[3]
     assert " EST  " in listed[0] or " EDT  " in listed[0]
     assert "[2J]0;ownedeviltxt.exe Told Nothing to see here <b>@all" in listed[1]
-    assert installation("events", "list", "--source", "nobody").out == "No event matches.\n"
+    nothing = installation("events", "list", "--source", "torch", "--tag", "adverse")
+    assert nothing.out == "No event matches.\n"
 
 
 def test_one_event(installation: Installation) -> None:

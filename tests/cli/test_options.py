@@ -36,12 +36,22 @@ def test_what_is_no_time(installation: Installation, text: str) -> None:
         ("alerts", "retry", "0"),
         ("alerts", "retry", "9" * 30),
         ("held", "release", "x"),
+        ("events", "list", "--source", "parlay"),
+        ("events", "export", "--source", "parlay"),
+        ("events", "list", "--since", "1h", "--until", "24h"),
+        ("alerts", "list", "--channel", "teem"),
+        ("alerts", "export", "--channel", "teem"),
+        ("alerts", "retry", "--all", "--channel", "teem"),
+        ("alerts", "dismiss", "--all", "--channel", "teem"),
+        ("refused", "list", "--source", "parlay"),
+        ("refused", "list", "--error", "mismatch"),
+        ("refused", "readmit", "--all", "--source", "parlay"),
     ],
 )
 def test_values_nothing_can_be_done_with(
     installation: Installation, arguments: tuple[str, ...]
 ) -> None:
-    """Bytes that are no text, numbers no row has, words nobody knows: usage errors, all of them."""
+    """Bytes that are no text, numbers no row has, words and names nobody knows: usage errors."""
     ran = installation(*arguments)
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith("Error: Invalid value")

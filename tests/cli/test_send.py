@@ -225,7 +225,7 @@ def test_an_address_that_is_none(bare: Installation, target: str) -> None:
     ("arguments", "code", "said"),
     [
         (("--sample", "parley-rfe", "--body", "x"), 2, "either"),
-        (("--sample", "parley-rfe", "--source", "parlay"), 1, "Configured: parley, torch."),
+        (("--sample", "parley-rfe", "--source", "parlay"), 1, "Did you mean `parley`?"),
         (("--body", "/nonexistent"), 1, "No such file"),
         (("--body", "/"), 1, "Is a directory"),
     ],

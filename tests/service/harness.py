@@ -21,7 +21,7 @@ from casebell.notify.load import load_channels
 from casebell.ops_messages import EventUndecided
 from casebell.sandbox.http_sink import HttpSink
 from casebell.service.operations import Operations
-from casebell.settings import ChannelSettings, Settings
+from casebell.settings import ChannelSettings, ServerSettings, Settings
 from casebell.store import held, outbox
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
@@ -36,6 +36,19 @@ from receive.builders import make_delivery, make_source
 GOOD = b'{"id": "evt_1", "receipt_number": "IOE0912345678", "normalized_status": "other"}'
 
 
+def settings_of(source: str, *, port: int = 9, timezone: str = "UTC") -> Settings:
+    """A source, and a channel of the name `slack`."""
+    url = SecretStr(f"json://127.0.0.1:{port}/")
+    return Settings(
+        server=ServerSettings(timezone=timezone),
+        sources={source: make_source()},
+        channels={"slack": ChannelSettings(name="slack", url=url, pace=0.0, timeout=5.0)},
+        path=Path("/config.toml"),
+        base_dir=Path("/"),
+        sha256="",
+    )
+
+
 class OperationsHarness:
     """Operations with everything behind them; no loop runs."""
 
@@ -43,14 +56,7 @@ class OperationsHarness:
         self.store = store
         self.clock = ManualClock()
         self.wakeups = 0
-        url = SecretStr(f"json://127.0.0.1:{sink.port}/")
-        self.settings = Settings(
-            sources={"parley": make_source()},
-            channels={"slack": ChannelSettings(name="slack", url=url, pace=0.0, timeout=5.0)},
-            path=Path("/config.toml"),
-            base_dir=Path("/"),
-            sha256="",
-        )
+        self.settings = settings_of("parley", port=sink.port)
         channels = load_channels(self.settings, clock=self.clock)
         self.dispatcher = Dispatcher(
             store=store,

@@ -2,7 +2,6 @@
 
 import json
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from contracts.clock_and_log import ManualClock
 from contracts.store_contract import refusal
 from contracts.stores import store_undecided
 from contracts.writing import writing
+from service.harness import settings_of
 
 NEW_YORK = "America/New_York"
 NOW = 1_760_000_000_000_000
@@ -32,9 +32,8 @@ def at(text: str) -> int:
 
 def reading(store: Store, *, paged: bool = True) -> Reading:
     """The read models over a store."""
-    return Reading(
-        store=store, timezone=lambda: NEW_YORK, sources=dict, clock=ManualClock(), paged=paged
-    )
+    settings = settings_of("parley", timezone=NEW_YORK)
+    return Reading(store=store, settings=lambda: settings, clock=ManualClock(), paged=paged)
 
 
 class TestMoment:
@@ -132,14 +131,64 @@ async def test_a_filter_of_another_release(store: Store) -> None:
     with pytest.raises(UnknownCommand, match="does not know this command"):
         await reading(store).list_events(limit=5, owner="ana")
     with pytest.raises(UnknownCommand):
-        reading(store).export_events(owner=None)
+        await reading(store).export_events(owner=None)
 
 
-def test_an_export_fails_before_it_begins(tmp_path: Path) -> None:
+@pytest.mark.parametrize("given", [{"since": "yesterday"}, {"source": "parlay"}], ids=str)
+async def test_an_export_fails_before_it_begins(store: Store, given: dict[str, str]) -> None:
     """A filter that is none makes no file."""
-    models = reading(Store(f"sqlite:///{tmp_path / 'casebell.db'}"))
     with pytest.raises(BadArgument):
-        models.export_events(since="yesterday")
+        await reading(store).export_events(**given)
+
+
+class TestNames:
+    """A name that nothing bears would make an empty list: "no alert" where there are many."""
+
+    @pytest.mark.parametrize(
+        ("verb", "given", "meant"),
+        [
+            ("list_events", {"source": "parlay"}, "no source .* Did you mean `parley`"),
+            ("list_alerts", {"channel": "slak"}, "no channel .* Did you mean `slack`"),
+            ("list_refused", {"source": "x"}, "no source .* Known: parley."),
+            ("list_refused", {"error": "mismatch"}, "no error .* Did you mean `.*mismatch`"),
+            ("export_events", {"source": "Parley"}, "no source .* Did you mean `parley`"),
+            ("export_alerts", {"channel": ""}, "no channel .* Known: slack."),
+        ],
+    )
+    async def test_a_misspelt_one(
+        self, store: Store, verb: str, given: dict[str, str], meant: str
+    ) -> None:
+        """It is an error that names what was meant; so is a name in other letters."""
+        models = reading(store)
+        listed = {} if verb.startswith("export") else {"limit": 5}
+        with pytest.raises(BadArgument, match=f"There is {meant}"):
+            await getattr(models, verb)(**given, **listed)
+
+    async def test_one_that_is_configured(self, store: Store) -> None:
+        """Nothing has come from it yet: an empty list says so."""
+        models = reading(store)
+        assert (await models.list_events(source="parley", limit=5))["rows"] == []
+        assert (await models.list_alerts(channel="slack", limit=5))["rows"] == []
+        assert (await models.list_refused(error="secret_mismatch", limit=5))["rows"] == []
+
+    async def test_one_that_was_removed(self, store: Store) -> None:
+        """What is on record is found though the configuration no longer has its source."""
+        await store_undecided(store, case_event("evt_1", source="torch"))
+        async with writing(store) as connection:
+            await refused.refuse(connection, [refusal(source="umber")], now=0)
+        models = reading(store)
+        (event,) = (await models.list_events(source="torch", limit=5))["rows"]
+        assert event["key"] == "evt_1"
+        assert (await models.list_events(source="umber", limit=5))["rows"] == []
+        with pytest.raises(BadArgument, match=r"Did you mean `torch`\?"):
+            await models.list_events(source="torhc", limit=5)
+
+
+@pytest.mark.parametrize(("since", "until"), [("1h", "24h"), ("2026-11-21", "2026-11-21")])
+async def test_a_span_that_holds_nothing(store: Store, since: str, until: str) -> None:
+    """Two times in each other's place would list nothing, whatever happened."""
+    with pytest.raises(BadArgument, match="`since` is not before `until`"):
+        await reading(store).list_alerts(since=since, until=until, limit=5)
 
 
 async def test_every_answer_is_json(store: Store) -> None:

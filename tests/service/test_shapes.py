@@ -16,6 +16,7 @@ from contracts.decisions import decide_later
 from contracts.filled import DECISION, append, decide, hold, send_one
 from contracts.store_contract import refusal
 from contracts.writing import writing
+from service.harness import settings_of
 
 #: contract.md, "An event as JSON".
 EVENT_FIELDS = [
@@ -51,7 +52,8 @@ async def store(store_url: str) -> AsyncIterator[Store]:
 
 def reading(store: Store) -> Reading:
     """What an operator reads."""
-    return Reading(store=store, timezone=lambda: "UTC", sources=dict, clock=ManualClock())
+    settings = settings_of("parley")
+    return Reading(store=store, settings=lambda: settings, clock=ManualClock())
 
 
 class TestEvent:

@@ -83,7 +83,7 @@ class _Exported:
 
     noun: str
     fields: Sequence[str]
-    rows: Callable[[Reading], Export]
+    rows: Callable[[Reading], Awaitable[Export]]
     count: Callable[[Reading], Awaitable[int]] | None
 
 
@@ -140,10 +140,10 @@ def _export(settings: Settings, exported: _Exported, *, written: Format, out: Pa
 
 async def _write(found: Reading, exported: _Exported, *, written: Format, out: Path | None) -> None:
     watched = sys.stderr.isatty() and (out is not None or not sys.stdout.isatty())
-    total = await exported.count(found) if watched and exported.count else None
     name = "Standard output" if out is None else str(out)
     # Before a file is made: a filter may be none.
-    async with contextlib.aclosing(exported.rows(found)) as rows:
+    async with contextlib.aclosing(await exported.rows(found)) as rows:
+        total = await exported.count(found) if watched and exported.count else None
         with _opened(out) as file, status_line(shown=watched) as show:
             with output_errors(name):
                 write = _writer(written, file, exported.fields)

@@ -90,13 +90,6 @@ async def open_reading(settings: Settings) -> AsyncIterator[Reading]:
     """
     store = await Store(settings.storage.url.get_secret_value()).open_for_reading()
     try:
-        timezone = settings.server.timezone
-        yield Reading(
-            store=store,
-            timezone=lambda: timezone,
-            sources=lambda: settings.sources,
-            clock=SystemClock(),
-            paged=False,
-        )
+        yield Reading(store=store, settings=lambda: settings, clock=SystemClock(), paged=False)
     finally:
         await store.close()

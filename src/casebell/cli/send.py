@@ -19,6 +19,7 @@ from casebell.errors import CasebellError, ConfigError, NotFound, ServerUnreacha
 from casebell.kinds import KINDS
 from casebell.sandbox.deliveries import SAMPLES, body_of, headers_for
 from casebell.settings import Settings, SourceSettings, load
+from casebell.settings.values import nearest
 
 #: Seconds for an answer.
 TIMEOUT = 30
@@ -183,9 +184,7 @@ def _source(settings: Settings | None, name: str | None, kind: str | None) -> So
             )
         return fitting[0]
     if name not in settings.sources:
-        raise NotFound(
-            "No source has this name.", hint=f"Configured: {', '.join(settings.sources)}."
-        )
+        raise NotFound("No source has this name.", hint=nearest(name, settings.sources))
     return settings.sources[name]
 
 

@@ -54,7 +54,10 @@ def _understood(given: Given, words: Words, *, timezone: str, now: Micros) -> di
     known: Words = {**words, "receipt": _receipt, "since": time, "until": time}
     if not given.keys() <= known.keys():
         raise UnknownCommand
-    return {name: known[name](text) for name, text in given.items() if text is not None}
+    found = {name: known[name](text) for name, text in given.items() if text is not None}
+    if {"since", "until"} <= found.keys() and found["since"] >= found["until"]:
+        raise BadArgument("Nothing can match: `since` is not before `until`.")
+    return found
 
 
 def moment(text: str, *, timezone: str, now: Micros) -> Micros:

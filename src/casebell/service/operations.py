@@ -13,7 +13,9 @@ from casebell.receive import release
 from casebell.receive.readmit import Readmissions, choose
 from casebell.service import Verb
 from casebell.service.filters import Given, alert_filter, word
+from casebell.service.names import must_be_known
 from casebell.settings import Settings
+from casebell.settings.values import nearest
 from casebell.store import failed, held, marks
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import EventLog
@@ -69,6 +71,7 @@ class Operations:
                 stay failed whose channel or target the configuration no longer has.
 
         Raises:
+            BadArgument: a filter cannot be understood.
             NotFound: one of `ids` is no alert's; nothing is done then.
             Refusal: one is not failed, or has nobody to go to; nothing is done then.
         """
@@ -82,7 +85,7 @@ class Operations:
         """Say of failed alerts that nothing remains to be done; chosen as for `retry_alerts`.
 
         Raises:
-            NotFound, Refusal: as there; a dismissed one is refused, too.
+            BadArgument, NotFound, Refusal: as there; a dismissed one is refused, too.
         """
         return await self._each_failed(failed.dismiss, ids, filters, actor=actor)
 
@@ -124,6 +127,7 @@ class Operations:
             await self._store.transact(named)
             done = chosen
         else:
+            await self._must_be_known(filters)
             after = 0
             while rows := await self._store.transact(matching, after):
                 done += [row.id for row in rows if may(row)]
@@ -132,6 +136,10 @@ class Operations:
         if done:
             self._changed()
         return {"alerts": done, "left": left}
+
+    async def _must_be_known(self, given: Given) -> None:
+        async with self._store.read() as connection:
+            await must_be_known(connection, given, self._settings())
 
     def _can_be_sent(self, row: Any) -> bool:
         """Whether the configuration has the channel and the target of an alert."""
@@ -195,7 +203,9 @@ class Operations:
 
         Raises:
             NotFound: one of `ids` is not remembered; nothing is checked then.
+            BadArgument: nothing has the name of this source.
         """
+        await self._must_be_known({"source": source})
         chosen = await choose(self._store, ids, source=source)
         readmissions = Readmissions(
             store=self._store,
@@ -235,7 +245,9 @@ class Operations:
         """Send a marked test message by the real path to each target of a channel."""
         if name not in self._settings().channels:
             raise NotFound(
-                "There is no channel of this name.", hint="`casebell check` lists the channels."
+                "There is no channel of this name.",
+                hint=nearest(name, self._settings().channels)
+                or "`casebell check` lists the channels.",
             )
         results = await self._dispatcher.test(name, test_id=uuid.uuid4().hex)
         return {

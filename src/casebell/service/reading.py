@@ -13,7 +13,8 @@ from casebell.events import HeldState
 from casebell.receive.explaining import explain, explain_streak
 from casebell.service import Verb, shapes
 from casebell.service.filters import Given, alert_filter, event_filter, word
-from casebell.settings import SourceSettings
+from casebell.service.names import must_be_known
+from casebell.settings import Settings
 from casebell.store import (
     conflicts,
     held,
@@ -41,8 +42,8 @@ class Reading:
     """What can be read.
 
     Args:
-        timezone: of times that come without one; times of answers are UTC.
-        sources: returns those in force, whose secrets are tried to explain a refusal.
+        settings: those in force. Their time zone is that of times that come without one; times of
+            answers are UTC. The secrets of their sources are tried to explain a refusal.
         paged: whether an answer has at most a page, and says in `next` where it goes on.
     """
 
@@ -50,16 +51,14 @@ class Reading:
         self,
         *,
         store: Store,
-        timezone: Callable[[], str],
+        settings: Callable[[], Settings],
         clock: Clock,
-        sources: Callable[[], Mapping[str, SourceSettings]],
         paged: bool = True,
     ) -> None:
         self._store = store
         self._clock = clock
         self._paged = paged
-        self._timezone = timezone
-        self._sources = sources
+        self._settings = settings
 
     def verbs(self) -> Mapping[str, Verb]:
         """What may be asked for by name."""
@@ -82,7 +81,7 @@ class Reading:
     ) -> Mapping[str, Any]:
         """Events, newest first; `looked_back_to` says where older ones were not looked at."""
         where = self._events(filters)
-        return await self._listed(where, shapes.event, limit=limit, before=before)
+        return await self._listed(where, filters, shapes.event, limit=limit, before=before)
 
     async def show_event(self, *, key: str) -> Sequence[Mapping[str, Any]]:
         """The events that are meant by a key, each with its deliveries and its body.
@@ -125,11 +124,12 @@ class Reading:
             outstanding: only what failed, is no test and was not dismissed.
         """
         where = self._alerts(filters, outstanding=outstanding)
-        return await self._listed(where, shapes.alert, limit=limit, before=before)
+        return await self._listed(where, filters, shapes.alert, limit=limit, before=before)
 
     async def _listed(
         self,
         where: Filter,
+        given: Given,
         shape: Callable[[Any], Mapping[str, Any]],
         *,
         limit: int,
@@ -137,6 +137,7 @@ class Reading:
     ) -> Mapping[str, Any]:
         most = self._most(limit, MAX_PAGE)
         async with self._store.read() as connection:
+            await must_be_known(connection, given, self._settings())
             page = await walk.page_of(connection, where, limit=limit, most=most, before=before)
         back = page.looked_back_to
         return {
@@ -165,6 +166,8 @@ class Reading:
         """Refused deliveries, newest first."""
         most = self._most(limit, MAX_PAGE)
         async with self._store.read() as connection:
+            given = {"source": source, "error": error}
+            await must_be_known(connection, given, self._settings())
             rows = await refused.list_refused(
                 connection, source=source, error=error, limit=most, before=before
             )
@@ -177,7 +180,7 @@ class Reading:
             NotFound: there is none of this number, or not any longer.
         """
         async with self._store.read() as connection:
-            for one in await explain(connection, [refused_id], sources=self._sources()):
+            for one in await explain(connection, [refused_id], sources=self._settings().sources):
                 return shapes.refusal_explained(one)
         raise NotFound(
             f"There is no refused delivery {refused_id}, or it is forgotten by now.",
@@ -192,7 +195,7 @@ class Reading:
                     streak,
                     error=error,
                     explained=await explain_streak(
-                        connection, streak, error=error, sources=self._sources()
+                        connection, streak, error=error, sources=self._settings().sources
                     ),
                 )
                 for streak in await streaks.read(connection)
@@ -221,17 +224,25 @@ class Reading:
                 "untold_changes": await soundness.untold(connection),
             }
 
-    def export_events(self, **filters: str | None) -> Export:
+    async def export_events(self, **filters: str | None) -> Export:
         """Every event that matches, oldest first; filtered as `list_events` is.
 
         Raises:
             BadArgument: at once; a filter cannot be understood.
         """
-        return self._export(self._events(filters), shapes.event)
+        return await self._exported(self._events(filters), filters, shapes.event)
 
-    def export_alerts(self, *, outstanding: bool = False, **filters: str | None) -> Export:
+    async def export_alerts(self, *, outstanding: bool = False, **filters: str | None) -> Export:
         """The same of alerts."""
-        return self._export(self._alerts(filters, outstanding=outstanding), shapes.alert)
+        where = self._alerts(filters, outstanding=outstanding)
+        return await self._exported(where, filters, shapes.alert)
+
+    async def _exported(
+        self, where: Filter, given: Given, shape: Callable[[Any], Mapping[str, Any]]
+    ) -> Export:
+        async with self._store.read() as connection:
+            await must_be_known(connection, given, self._settings())
+        return self._export(where, shape)
 
     async def _export(self, where: Filter, shape: Callable[[Any], Mapping[str, Any]]) -> Export:
         async with self._store.read() as connection:
@@ -251,11 +262,14 @@ class Reading:
             return await walk.count(connection, where)
 
     def _events(self, given: Given) -> EventFilter:
-        return event_filter(given, timezone=self._timezone(), now=self._clock.now())
+        zone, now = self._settings().server.timezone, self._clock.now()
+        return event_filter(given, timezone=zone, now=now)
 
     def _alerts(self, given: Given, *, outstanding: bool) -> AlertFilter:
         now = self._clock.now()
-        return alert_filter(given, outstanding=outstanding, timezone=self._timezone(), now=now)
+        return alert_filter(
+            given, outstanding=outstanding, timezone=self._settings().server.timezone, now=now
+        )
 
     def _most(self, limit: int, page: int) -> int:
         return min(limit, page) if self._paged else limit

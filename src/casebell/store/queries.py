@@ -1,10 +1,23 @@
 """What operators read: the filters of events and alerts, one event and what became of it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
-from sqlalchemy import Column, ColumnElement, Row, Select, Table, and_, func, or_, select, true
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Row,
+    Select,
+    Table,
+    and_,
+    func,
+    or_,
+    select,
+    true,
+    union,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.alerts import AlertState
@@ -18,8 +31,18 @@ from casebell.store.schema import (
     deliveries,
     events,
     held,
+    refused,
 )
 from casebell.store.walk import Filter
+
+#: By what a name is of, the columns in which it stands.
+_NAMES: Mapping[str, Sequence[Column[Any]]] = MappingProxyType(
+    {
+        "source": (events.c.source, held.c.source, refused.c.source),
+        "channel": (alerts.c.channel,),
+        "error": (refused.c.error,),
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,6 +158,12 @@ def _event_columns() -> Select[Any]:
     return select(
         *columns, extra, changes.c.decision, changes.c.event_id.label("deciding_event")
     ).outerjoin(changes, changes.c.id == events.c.change_id)
+
+
+async def names_on_record(connection: AsyncConnection, noun: str) -> set[str]:
+    """Every name of a source, a channel or an error that is stored; goes through whole indexes."""
+    found = union(*(select(column) for column in _NAMES[noun]))
+    return set((await connection.execute(found)).scalars())
 
 
 async def find_events(connection: AsyncConnection, key: str) -> Sequence[Row[Any]]:
