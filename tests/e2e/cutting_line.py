@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
+from casebell.sandbox.http_sink import stop_listening
+
 
 class CuttingLine:
     """A TCP address that leads to PostgreSQL's socket; some commits are cut off.
@@ -39,7 +41,7 @@ class CuttingLine:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._server.close()
+        await stop_listening(self._server)
         for line in tuple(self._open):
             line.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
@@ -63,13 +65,14 @@ class CuttingLine:
         self._open.add(line)
         line.add_done_callback(self._open.discard)
         line.add_done_callback(self._dead.discard)
+        # Also where it is cancelled before it begins.
+        line.add_done_callback(lambda _: writer.transport.abort())
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        ends = [writer]
+        forth: asyncio.StreamWriter | None = None
         try:
             with suppress(OSError):
                 back, forth = await asyncio.open_unix_connection(self._socket)
-                ends.append(forth)
                 untold = asyncio.Event()
                 me = asyncio.current_task()
                 pumps = [
@@ -85,8 +88,8 @@ class CuttingLine:
                         pump.cancel()
                     await asyncio.gather(*pumps, return_exceptions=True)
         finally:
-            for end in ends:
-                end.transport.abort()
+            if forth is not None:
+                forth.transport.abort()
 
     async def _forth(
         self,

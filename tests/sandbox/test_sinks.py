@@ -1,8 +1,10 @@
 """The loopback servers, spoken to by ordinary clients."""
 
 import asyncio
+import contextlib
 import http.client
 import smtplib
+import socket
 import ssl
 import time
 import urllib.error
@@ -221,6 +223,23 @@ async def test_scripted_endings(step: SmtpStep, ending: Ending) -> None:
         with pytest.raises((smtplib.SMTPServerDisconnected, ConnectionError)):
             await asyncio.to_thread(mail, sink)
         assert len(sink.mails) == (1 if step is SmtpStep.DATA else 0)
+
+
+@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.parametrize("make", [HttpSink, SmtpSink])
+async def test_a_connection_of_the_last_moment_is_closed(
+    make: Callable[[], HttpSink | SmtpSink], turns: int
+) -> None:
+    """However far it had come when the sink goes."""
+    with socket.socket() as client:
+        client.settimeout(TIMEOUT)
+        async with make() as sink:
+            client.connect(("127.0.0.1", sink.port))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        with contextlib.suppress(ConnectionResetError):
+            while client.recv(1_000):
+                pass
 
 
 @pytest.mark.parametrize("sink", [HttpSink, SmtpSink])

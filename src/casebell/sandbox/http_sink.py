@@ -98,7 +98,7 @@ class HttpSink:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._server.close()
+        await stop_listening(self._server)
         for task in tuple(self._open):
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
@@ -109,21 +109,20 @@ class HttpSink:
         task = asyncio.get_running_loop().create_task(self._converse(reader, writer))
         self._open.add(task)
         task.add_done_callback(self._open.discard)
+        # Over TLS a good end takes two; when the sink goes, it is not waited for. And a task that
+        # is cancelled before it begins closes nothing itself.
+        task.add_done_callback(lambda _: writer.transport.abort())
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request and its answer; the connection is not kept."""
-        try:
-            with suppress(OSError, asyncio.IncompleteReadError, ValueError):
-                request = await self._read_request(reader)
-                self.requests.append(request)
-                self._arrival.set()
-                await _write_answer(writer, request.answer)
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
-        finally:
-            # Over TLS a good end takes two; when the sink goes, it is not waited for.
-            writer.transport.abort()
+        with suppress(OSError, asyncio.IncompleteReadError, ValueError):
+            request = await self._read_request(reader)
+            self.requests.append(request)
+            self._arrival.set()
+            await _write_answer(writer, request.answer)
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
 
     async def _read_request(self, reader: asyncio.StreamReader) -> HttpRequest:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -163,6 +162,18 @@ async def _write_answer(writer: asyncio.StreamWriter, answer: HttpAnswer) -> Non
         writer.write(bytes([byte]))
         await writer.drain()
         await asyncio.sleep(answer.drip)
+
+
+async def stop_listening(server: asyncio.Server) -> None:
+    """Accept no more connections; those accepted until now have reached the server's protocols."""
+    loop = asyncio.get_running_loop()
+    for listening in server.sockets:
+        loop.remove_reader(listening.fileno())
+    # A connection gets its transport one turn after it was accepted, its protocol another turn on;
+    # a server that is closed by then would lose it, and nobody would close it.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    server.close()
 
 
 def reset_connection(transport: Any) -> None:

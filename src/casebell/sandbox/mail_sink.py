@@ -18,7 +18,7 @@ from typing import Any, Self
 from casebell.clock import SystemClock
 from casebell.errors import Refusal
 from casebell.events import Micros
-from casebell.sandbox.http_sink import HOST, Ending, reset_connection, wait_until
+from casebell.sandbox.http_sink import HOST, Ending, reset_connection, stop_listening, wait_until
 
 try:
     from aiosmtpd.smtp import MISSING, SMTP, AuthResult, LoginPassword
@@ -115,7 +115,7 @@ class SmtpSink:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._server.close()
+        await stop_listening(self._server)
         for conversation in self._open:
             transport: Any = conversation.transport
             if transport is not None:
