@@ -102,11 +102,12 @@ def test_narrowed(installation: Installation) -> None:
 
 
 def test_all_of_them_are_closed(installation: Installation) -> None:
-    """`dismiss --all` leaves nothing for anybody to look at; the record stays."""
+    """`dismiss --all` leaves nothing for anybody to look at; the record of it stays for ever."""
     (number,) = (a["id"] for a in installation("alerts", "list", "--json", "--outstanding").lines())
     ran = installation("alerts", "dismiss", "--all", "--channel", "team")
     assert (ran.code, ran.out) == (0, "No failed alert matches.\n")
-    ran = installation("alerts", "dismiss", "--all", "--channel", "broken", "--since", "1h")
+    narrowed = ("--channel", "broken", "--since", "1h", "--note", "told by phone")
+    ran = installation("alerts", "dismiss", "--all", *narrowed)
     assert (ran.code, ran.out) == (0, f"Alert {number}: dismissed, and kept on record.\n")
     assert installation("alerts", "list", "--outstanding").out == "No alert matches.\n"
     (kept,) = installation("alerts", "list", "--json", "--state", "failed").lines()
@@ -117,6 +118,13 @@ def test_all_of_them_are_closed(installation: Installation) -> None:
     assert installation.rows(journalled) == [("alert.dismissed", "cli", f"alert:{number}")]
     assert "alerts:        OK" in installation("doctor").out
     assert "failed (gave_up); dismissed 20" in installation("why", "evt_rfe").out
+    assert installation("alerts", "retry", str(number)).code == 0
+    told = installation("why", "evt_rfe").out.splitlines()
+    failed, dismissed, retried = told[-4:-1]
+    assert "Attempt 1, " in failed
+    assert dismissed.startswith("    By hand, 20")
+    assert dismissed.endswith(": dismissed by cli: “told by phone”.")
+    assert retried.endswith(": retried by cli.")
 
 
 def test_a_channel_that_was_removed(installation: Installation) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from casebell.alerts import AlertKind
+from casebell.clock import iso
 from casebell.errors import BadArgument, NotFound, Refusal
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
-from casebell.service import operations
+from casebell.service import operations, shapes
 from casebell.store import queries, refused
 from casebell.store.schema import alerts, events, journal
 from casebell.store.schema import held as held_table
@@ -134,12 +135,22 @@ class TestDismiss:
             await harness.operations.dismiss_alerts(ids=[1], actor=WHO)
 
     async def test_a_dismissed_one_can_be_sent_again(self, harness: OperationsHarness) -> None:
-        """Whoever dismissed too much names it, and then it counts again if it fails."""
+        """It counts again if it fails; the record keeps who did what to it, when and why."""
         await harness.failed_alert()
-        await harness.operations.dismiss_alerts(actor=WHO)
-        await harness.operations.retry_alerts(ids=[1], actor=WHO)
-        (row,) = await read_table(harness.store, alerts)
+        await harness.failed_alert("event_undecided:2")
+        dismissed_at = iso(harness.clock.now())
+        await harness.operations.dismiss_alerts(ids=[1], note="told by phone", actor=WHO)
+        harness.clock.advance(60)
+        await harness.operations.retry_alerts(ids=[1, 2], actor="user:ana")
+        row, _ = await read_table(harness.store, alerts)
         assert (row.state, row.dismissed_at) == ("pending", None)
+        async with harness.store.read() as connection:
+            done = list(map(shapes.by_hand, await queries.by_hand(connection, 1)))
+        again = {"did": "retried", "actor": "user:ana", "note": None}
+        assert done == [
+            {"at": dismissed_at, "did": "dismissed", "actor": WHO, "note": "told by phone"},
+            {"at": iso(harness.clock.now()), **again},
+        ]
 
     async def test_a_failed_test_counts_never(self, harness: OperationsHarness) -> None:
         """Whoever tested a channel saw that it failed: there is nothing to dismiss."""

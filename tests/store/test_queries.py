@@ -198,6 +198,7 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
         False,
     ),
     "attempts": (lambda c: queries.attempts_of(c, 1), False),
+    "by hand": (lambda c: queries.by_hand(c, 1), False),
     "held by state": (lambda c: held.list_held(c, state=HeldState.HELD, limit=50), False),
     "refused": (lambda c: refused.list_refused(c, limit=50, before=9), False),
     "readmittable": (lambda c: refused.readmittable(c, source=None), False),
@@ -228,7 +229,7 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
 _PARTIAL = (
     r"(?! USING (COVERING )?INDEX ix_"
     r"(events_unrouted|conflicts_unnotified|held_unnotified|alerts_waiting|alerts_outstanding|"
-    r"refused_proven|refused_unproven|refused_unnotified)\b)"
+    r"refused_proven|refused_unproven|refused_unnotified|journal_by_hand)\b)"
 )
 _WHOLE_TABLE = re.compile(
     r"SCAN (events|deliveries|conflicts|held|refused|changes|cases|alerts|attempts|journal)\b"

@@ -53,6 +53,10 @@ Outstanding = Annotated[
 All = Annotated[
     bool, typer.Option("--all", help="All that are outstanding and that the options leave.")
 ]
+Note = Annotated[
+    str | None,
+    text_option(metavar="TEXT", help="Why, for the record: the journal and `casebell why`."),
+]
 
 
 @app.command("list")
@@ -112,12 +116,13 @@ def export(
 def retry(
     numbers: Numbers = None,
     everything: All = False,
+    note: Note = None,
     as_json: AsJson = False,
     config: Config = None,
     **filters: Unpack[Filters],
 ) -> None:
     """Send failed alerts again."""
-    answer = _do("retry_alerts", numbers, everything, filters, config)
+    answer = _do("retry_alerts", numbers, everything, filters, note, config)
     _print_done(answer, AlertState.PENDING, "will be sent again", as_json=as_json)
     if (left := answer["left"]) and not as_json:
         print_line(
@@ -132,12 +137,13 @@ def retry(
 def dismiss(
     numbers: Numbers = None,
     everything: All = False,
+    note: Note = None,
     as_json: AsJson = False,
     config: Config = None,
     **filters: Unpack[Filters],
 ) -> None:
     """Say of failed alerts that nothing remains to be done: they count as failed no longer."""
-    answer = _do("dismiss_alerts", numbers, everything, filters, config)
+    answer = _do("dismiss_alerts", numbers, everything, filters, note, config)
     _print_done(answer, AlertState.FAILED, "dismissed, and kept on record", as_json=as_json)
 
 
@@ -146,11 +152,12 @@ def _do(
     numbers: list[int] | None,
     everything: bool,
     filters: Filters,
+    note: str | None,
     config: Path | None,
 ) -> Mapping[str, Any]:
     narrowed = any(value is not None for value in filters.values())
     ids = chosen_or_all(numbers, everything=everything, narrowed=narrowed)
-    answer: Mapping[str, Any] = ServiceClient(config).do(verb, ids=ids, **filters)
+    answer: Mapping[str, Any] = ServiceClient(config).do(verb, ids=ids, note=note, **filters)
     return answer
 
 

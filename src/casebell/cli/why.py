@@ -1,6 +1,7 @@
 """`casebell why KEY`: everything that became of an event, as sentences."""
 
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 
 from casebell.cli.options import AsJson, Config, Key
@@ -117,10 +118,20 @@ def _alerts(story: Mapping[str, Any], zone: str) -> Iterator[str]:
             f"  Alert {alert['id']} to {alert['target']} over {alert['channel']}: "
             f"{alert['state']}{reason}{repeat}{closed}."
         )
-        for one in alert["tried"]:
-            detail = ", ".join(filter(None, (one["reason"], one["detail"])))
-            yield (
-                f"    Attempt {one['number']}, {local_time(one['finished_at'], zone)}: "
-                f"{one['outcome']}{f' ({detail})' if detail else ''}."
-            )
+        happened = [(one["finished_at"], _attempt(one, zone)) for one in alert["tried"]]
+        happened += [(one["at"], _by_hand(one, zone)) for one in alert["by_hand"]]
+        yield from (sentence for _, sentence in sorted(happened, key=itemgetter(0)))
     yield ""
+
+
+def _attempt(one: Mapping[str, Any], zone: str) -> str:
+    detail = ", ".join(filter(None, (one["reason"], one["detail"])))
+    return (
+        f"    Attempt {one['number']}, {local_time(one['finished_at'], zone)}: "
+        f"{one['outcome']}{f' ({detail})' if detail else ''}."
+    )
+
+
+def _by_hand(one: Mapping[str, Any], zone: str) -> str:
+    note = f": “{one['note']}”" if one["note"] else ""
+    return f"    By hand, {local_time(one['at'], zone)}: {one['did']} by {one['actor']}{note}."

@@ -62,13 +62,19 @@ class Operations:
         }
 
     async def retry_alerts(
-        self, *, ids: Sequence[int] = (), actor: str, **filters: str | None
+        self,
+        *,
+        ids: Sequence[int] = (),
+        note: str | None = None,
+        actor: str,
+        **filters: str | None,
     ) -> Mapping[str, Any]:
         """Send failed alerts again.
 
         Args:
             ids: those meant; () means all that are outstanding and match the filters. Of all, those
                 stay failed whose channel or target the configuration no longer has.
+            note: why, for the journal.
 
         Raises:
             BadArgument: a filter cannot be understood.
@@ -76,18 +82,23 @@ class Operations:
             Refusal: one is not failed, or has nobody to go to; nothing is done then.
         """
         return await self._each_failed(
-            failed.retry, ids, filters, actor=actor, may=self._can_be_sent
+            failed.retry, ids, filters, actor=actor, note=note, may=self._can_be_sent
         )
 
     async def dismiss_alerts(
-        self, *, ids: Sequence[int] = (), actor: str, **filters: str | None
+        self,
+        *,
+        ids: Sequence[int] = (),
+        note: str | None = None,
+        actor: str,
+        **filters: str | None,
     ) -> Mapping[str, Any]:
         """Say of failed alerts that nothing remains to be done; chosen as for `retry_alerts`.
 
         Raises:
             BadArgument, NotFound, Refusal: as there; a dismissed one is refused, too.
         """
-        return await self._each_failed(failed.dismiss, ids, filters, actor=actor)
+        return await self._each_failed(failed.dismiss, ids, filters, actor=actor, note=note)
 
     async def _each_failed(
         self,
@@ -96,6 +107,7 @@ class Operations:
         filters: Given,
         *,
         actor: str,
+        note: str | None,
         may: Callable[[Any], bool] = lambda _: True,
     ) -> Mapping[str, Any]:
         """Do something to failed alerts, a few hundred at a time; deliveries come in between.
@@ -103,6 +115,7 @@ class Operations:
         Args:
             may: whether it may be done to this one.
         """
+        do = partial(do, actor=actor, note=note)
         now = self._clock.now()
         zone = self._settings().server.timezone
         where = alert_filter(filters, outstanding=True, timezone=zone, now=now)
@@ -111,14 +124,14 @@ class Operations:
         async def named(connection: Connection) -> None:
             for start in range(0, len(chosen), AT_A_TIME):
                 some = chosen[start : start + AT_A_TIME]
-                await do(connection, some, now=now, actor=actor)
+                await do(connection, some, now=now)
                 for row in await failed.addressees(connection, some):
                     if not may(row):
                         raise _nobody_to_go_to(row)
 
         async def matching(connection: Connection, after: int) -> Sequence[Any]:
             rows = await failed.next_outstanding(connection, where, after=after, limit=AT_A_TIME)
-            await do(connection, [row.id for row in rows if may(row)], now=now, actor=actor)
+            await do(connection, [row.id for row in rows if may(row)], now=now)
             return rows
 
         done: list[int] = []

@@ -315,6 +315,7 @@ async def _explanation(connection: Connection, event: Any) -> Mapping[str, Any]:
             {
                 **shapes.alert(alert),
                 "tried": list(map(shapes.attempt, await queries.attempts_of(connection, alert.id))),
+                "by_hand": list(map(shapes.by_hand, await queries.by_hand(connection, alert.id))),
             }
             for alert in reversed(alerts)
         ],

@@ -143,6 +143,16 @@ def attempt(row: Any) -> dict[str, Any]:
     }
 
 
+def by_hand(row: Any) -> dict[str, Any]:
+    """What somebody did to an alert."""
+    return {
+        "at": iso(row.at),
+        "did": row.kind.removeprefix("alert."),
+        "actor": row.actor,
+        "note": json.loads(row.data).get("note"),
+    }
+
+
 def held(row: Any) -> dict[str, Any]:
     """A held delivery."""
     return {

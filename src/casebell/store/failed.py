@@ -29,9 +29,16 @@ async def next_outstanding(
 
 
 async def retry(
-    connection: AsyncConnection, alert_ids: Sequence[int], *, now: Micros, actor: str
+    connection: AsyncConnection,
+    alert_ids: Sequence[int],
+    *,
+    now: Micros,
+    actor: str,
+    note: str | None = None,
 ) -> None:
     """Put failed alerts into the outbox again: all of them, or none.
+
+    The journal keeps that one had been dismissed, and each with its `note`.
 
     Raises:
         NotFound: no alert has one of these ids.
@@ -46,11 +53,18 @@ async def retry(
         "reason": None,
         "dismissed_at": None,
     }
-    await _set_failed(connection, alert_ids, values, kind="alert.retried", now=now, actor=actor)
+    await _set_failed(
+        connection, alert_ids, values, kind="alert.retried", now=now, actor=actor, note=note
+    )
 
 
 async def dismiss(
-    connection: AsyncConnection, alert_ids: Sequence[int], *, now: Micros, actor: str
+    connection: AsyncConnection,
+    alert_ids: Sequence[int],
+    *,
+    now: Micros,
+    actor: str,
+    note: str | None = None,
 ) -> None:
     """Say of failed alerts that nothing remains to be done: all of them, or none.
 
@@ -62,7 +76,9 @@ async def dismiss(
         if row.dismissed_at is not None:
             raise Refusal(f"Alert {row.id} has been dismissed already.")
     values = {"dismissed_at": now}
-    await _set_failed(connection, alert_ids, values, kind="alert.dismissed", now=now, actor=actor)
+    await _set_failed(
+        connection, alert_ids, values, kind="alert.dismissed", now=now, actor=actor, note=note
+    )
 
 
 async def addressees(connection: AsyncConnection, alert_ids: Sequence[int]) -> Sequence[Any]:
@@ -102,12 +118,14 @@ async def _set_failed(
     kind: str,
     now: Micros,
     actor: str,
+    note: str | None,
 ) -> None:
     await connection.execute(alerts.update().where(alerts.c.id.in_(alert_ids)).values(**values))
+    data = {} if note is None else {"note": note}
     await journal.append(
         connection,
         [
-            journal.Entry(at=now, kind=kind, actor=actor, subject=f"alert:{alert_id}")
+            journal.Entry(at=now, kind=kind, actor=actor, subject=f"alert:{alert_id}", data=data)
             for alert_id in alert_ids
         ],
     )

@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.alerts import AlertState
 from casebell.events import Flag, Micros, Status, Tag
 from casebell.store.schema import (
+    BY_HAND,
     OUTSTANDING,
     WAITING,
     alerts,
@@ -31,6 +32,7 @@ from casebell.store.schema import (
     deliveries,
     events,
     held,
+    journal,
     refused,
 )
 from casebell.store.walk import Filter
@@ -212,6 +214,13 @@ async def attempts_of(connection: AsyncConnection, alert_id: int) -> Sequence[Ro
     """Every attempt to send an alert, with the message it carried, oldest first."""
     statement = select(attempts).where(attempts.c.alert_id == alert_id)
     return (await connection.execute(statement.order_by(attempts.c.id))).all()
+
+
+async def by_hand(connection: AsyncConnection, alert_id: int) -> Sequence[Row[Any]]:
+    """What people did to an alert, oldest first: journal entries."""
+    columns: list[Column[Any]] = [journal.c.at, journal.c.kind, journal.c.actor, journal.c.data]
+    statement = select(*columns).where(journal.c.subject == f"alert:{alert_id}", BY_HAND)
+    return (await connection.execute(statement.order_by(journal.c.seq))).all()
 
 
 async def oldest_waiting(connection: AsyncConnection) -> dict[str, Micros]:

@@ -23,6 +23,7 @@ def upgrade() -> None:
     _servers()
     _wordings()
     _conflicts()
+    _journal()
 
 
 def _refused() -> None:
@@ -85,6 +86,11 @@ def _conflicts() -> None:
     op.create_index("ix_conflicts_first_event", "conflicts", ["first_event"])
     unnotified = "notified_at IS NULL"
     _partial("ix_conflicts_unnotified", "conflicts", "source", "event_id", where=unnotified)
+
+
+def _journal() -> None:
+    by_hand = "kind IN ('alert.dismissed', 'alert.retried')"
+    _partial("ix_journal_by_hand", "journal", "subject", "seq", where=by_hand)
 
 
 def _deliveries() -> None:
