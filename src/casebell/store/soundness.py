@@ -7,16 +7,16 @@ is there already" then stays away, and no statement fails.
 import json
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import (
     Connection,
-    Inspector,
     StaticPool,
     Table,
     UniqueConstraint,
     create_engine,
-    inspect,
     select,
     text,
 )
@@ -44,18 +44,64 @@ _ACTING = {
 }
 
 
+#: Each column: its table and its name.
+_COLUMNS = {
+    "sqlite": (
+        "SELECT t.name, c.name FROM sqlite_master AS t JOIN pragma_table_info(t.name) AS c "
+        "WHERE t.type = 'table'"
+    ),
+    "postgresql": (
+        "SELECT table_name, column_name FROM information_schema.columns "
+        "WHERE table_schema = current_schema()"
+    ),
+}
+
+#: Each column of an index, in the index's order: its table, the index, why there is one (`index`,
+#: `constraint`, `key`), whether of unique values, and the column (NULL for an expression). One
+#: statement for all tables: SQLAlchemy's reflection takes 800, 60 ms with each opening of a file.
+_INDEXED = {
+    "sqlite": (
+        "SELECT t.name, i.name, CASE i.origin WHEN 'c' THEN 'index' WHEN 'u' THEN 'constraint' "
+        """ELSE 'key' END, i."unique", c.name FROM sqlite_master AS t """
+        "JOIN pragma_index_list(t.name) AS i JOIN pragma_index_info(i.name) AS c "
+        "WHERE t.type = 'table' ORDER BY i.name, c.seqno"
+    ),
+    "postgresql": (
+        "SELECT t.relname, i.relname, CASE c.contype WHEN 'u' THEN 'constraint' WHEN 'p' "
+        "THEN 'key' ELSE 'index' END, x.indisunique, a.attname FROM pg_index AS x "
+        "JOIN pg_class AS t ON t.oid = x.indrelid JOIN pg_class AS i ON i.oid = x.indexrelid "
+        "CROSS JOIN unnest(x.indkey) WITH ORDINALITY AS k(attnum, place) "
+        "LEFT JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = k.attnum "
+        "LEFT JOIN pg_constraint AS c ON c.conindid = i.oid AND c.contype IN ('u', 'p') "
+        "WHERE t.relnamespace = current_schema()::regnamespace ORDER BY i.relname, k.place"
+    ),
+}
+
+#: The columns of an index, and whether it is one of unique values.
+_Index = tuple[list[str | None], bool]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Found:
+    """A table as the database has it."""
+
+    columns: set[str] = field(default_factory=set)
+    indexes: dict[str, _Index] = field(default_factory=dict)
+    #: By the name of the constraint's index.
+    unique: dict[str, list[str | None]] = field(default_factory=dict)
+
+
 def differences(connection: Connection) -> list[str]:
     """What differs from the tables of this release, in words; the database is at its version."""
-    inspector = inspect(connection)
     found = [
         f"{kind} {name} on {table}"
         for kind, name, table in connection.execute(text(_ACTING[connection.dialect.name]))
         if table in metadata.tables
     ]
-    there = set(inspector.get_table_names())
+    there = _tables(connection)
     for table in metadata.sorted_tables:
         if table.name in there:
-            found += _of_table(inspector, table)
+            found += _of_table(there[table.name], table)
         else:
             found.append(f"table {table.name} is missing")
     if connection.dialect.name == "sqlite":
@@ -68,6 +114,20 @@ def differences(connection: Connection) -> list[str]:
     return sorted(found)
 
 
+def _tables(connection: Connection) -> Mapping[str, _Found]:
+    """The tables that are there, by name."""
+    backend = connection.dialect.name
+    tables: defaultdict[str, _Found] = defaultdict(_Found)
+    for table, column in connection.execute(text(_COLUMNS[backend])):
+        tables[table].columns.add(column)
+    for table, index, why, is_unique, column in connection.execute(text(_INDEXED[backend])):
+        if why == "index":
+            tables[table].indexes.setdefault(index, ([], bool(is_unique)))[0].append(column)
+        elif why == "constraint":
+            tables[table].unique.setdefault(index, []).append(column)
+    return tables
+
+
 def differences_in(connection: sqlite3.Connection) -> list[str]:
     """The same in an SQLite file that the standard library opened."""
     engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
@@ -75,34 +135,27 @@ def differences_in(connection: sqlite3.Connection) -> list[str]:
         return differences(wrapped)
 
 
-def _of_table(inspector: Inspector, table: Table) -> Iterator[str]:
-    columns = {column["name"] for column in inspector.get_columns(table.name)}
-    for name in sorted(columns ^ set(table.columns.keys())):
-        yield f"column {table.name}.{name} {'is not ours' if name in columns else 'is missing'}"
-    # By name: on which columns, and whether of unique values.
-    ours = {
+def _of_table(there: _Found, table: Table) -> Iterator[str]:
+    for name in sorted(there.columns ^ set(table.columns.keys())):
+        is_ours = name in table.columns
+        yield f"column {table.name}.{name} {'is missing' if is_ours else 'is not ours'}"
+    ours: Mapping[str, _Index] = {
         str(index.name): ([column.name for column in index.columns], bool(index.unique))
         for index in table.indexes
     }
-    theirs = {
-        str(index["name"]): (index["column_names"], bool(index["unique"]))
-        for index in inspector.get_indexes(table.name)
-        if "duplicates_constraint" not in index
-    }
-    for name in sorted(ours.keys() | theirs.keys()):
-        if name not in theirs:
+    for name in sorted(ours.keys() | there.indexes.keys()):
+        if name not in there.indexes:
             yield f"index {name} is missing"
         elif name not in ours:
             yield f"index {name} on {table.name} is not ours"
-        elif ours[name] != theirs[name]:
+        elif ours[name] != there.indexes[name]:
             yield f"index {name} is another"
-    unique = {tuple(one["column_names"]) for one in inspector.get_unique_constraints(table.name)}
     expected = {
         tuple(column.name for column in one.columns)
         for one in table.constraints
         if isinstance(one, UniqueConstraint)
     }
-    for names in sorted(unique ^ expected):
+    for names in sorted({tuple(map(str, one)) for one in there.unique.values()} ^ expected):
         yield f"uniqueness of {table.name} ({', '.join(names)}) differs"
 
 
