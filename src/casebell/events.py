@@ -130,7 +130,7 @@ class HeldReason(StrEnum):
     #: `payload=…`, as an HTML form is sent.
     FORM_ENCODED = "form_encoded"
     NOT_AN_OBJECT = "not_an_object"
-    #: An array of more events than are taken in one transaction.
+    #: An array of more events than one body may hold.
     TOO_MANY_EVENTS = "too_many_events"
     MISSING_RECEIPT = "missing_receipt"
     INVALID_RECEIPT = "invalid_receipt"

@@ -50,6 +50,7 @@ from receive.builders import (
     make_source,
     make_torch,
 )
+from waiting import until
 
 RFE = {
     "id": "evt_1",
@@ -312,7 +313,47 @@ class TestArray:
             ("stored", "evt_1")
         ]
 
-    async def test_all_or_nothing(self, harness: ReceiverHarness) -> None:
+    async def test_another_delivery_does_not_wait_for_all_of_a_long_one(
+        self, harness: ReceiverHarness
+    ) -> None:
+        """It is stored between the events of arrays, however many come at once."""
+        answered: list[str] = []
+
+        async def take(name: str, body: bytes) -> None:
+            await harness.receiver.accept(signed(body))
+            answered.append(name)
+
+        def events_of(name: str) -> bytes:
+            each = ({**RFE, "id": f"{name}_{number}"} for number in range(4 * parts.TOGETHER))
+            return json.dumps(list(each)).encode()
+
+        with recorded_transactions(harness.store) as begun:
+            arrays = [asyncio.create_task(take(name, events_of(name))) for name in ("a", "b")]
+            await until(lambda: begun, "the first transaction")
+            await take("alone", json.dumps(RFE).encode())
+            assert len(begun) <= 4
+            await asyncio.gather(*arrays)
+        assert answered == ["alone", "a", "b"]
+        assert (await harness.count())["events"] == 8 * parts.TOGETHER + 1
+
+    async def test_a_long_one_that_fails_in_the_middle(self, harness: ReceiverHarness) -> None:
+        """Its sender is asked to come again; then each event is stored once, in the order sent."""
+        each = [{**RFE, "id": f"evt_{number}"} for number in range(2 * parts.TOGETHER)]
+        body = json.dumps([*each, {"id": "evt_last"}]).encode()
+
+        def fails(statement: str) -> Exception | None:
+            return disk_failure() if "INSERT INTO held" in statement else None
+
+        with failing_statements(harness.store, fails), pytest.raises(StorageUnavailable):
+            await harness.receiver.accept(signed(body))
+        accepted = await harness.receiver.accept(signed(body))
+        assert [status for status, _ in said(accepted)] == ["duplicate"] * len(each) + ["held"]
+        keys = [row.key for row in await read_table(harness.store, events)]
+        assert keys == [one["id"] for one in each]
+
+    async def test_a_short_one_is_stored_whole_or_not_at_all(
+        self, harness: ReceiverHarness
+    ) -> None:
         """Where one cannot be stored, none is, and the sender is asked to come again."""
         body = json.dumps([RFE, {"id": "evt_3"}]).encode()
 

@@ -8,6 +8,7 @@ An event is decided in the transaction that appends it; a decision that fails co
 body that is an array of objects is several events, taken together: `receive/parts.py`.
 """
 
+import asyncio
 import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -113,6 +114,7 @@ class Receiver:
         self._refusals = refusals
         self._clock = clock
         self._held_back = held_back
+        self._writing_parts = asyncio.Lock()
 
     def knows(self, source: str) -> bool:
         """Whether a source has this name."""
@@ -164,10 +166,17 @@ class Receiver:
     async def _take_parts(self, verified: VerifiedDelivery, source: SourceSettings) -> Accepted:
         """Take a delivery that is several events, or is to be held."""
         parts = understand_parts(verified, source)
-        taken = await self._store.transact(write_parts, parts.each, event_log=self._event_log)
-        if appended := appended_of(taken):
-            self._event_log.committed(appended)
-        accepted = Several(taken) if parts.is_array else taken[0]
-        if accepted.status == "held":
-            self._held_back()
-        return accepted
+        taken: list[Taken] = []
+        batches = parts.batches()
+        while True:
+            # One batch at a time: nor must many arrays at once keep other deliveries waiting.
+            async with self._writing_parts:
+                if not (batch := next(batches, ())):
+                    break
+                now = await self._store.transact(write_parts, batch, event_log=self._event_log)
+            if appended := appended_of(now):
+                self._event_log.committed(appended)
+            if len(appended) < len(now):
+                self._held_back()
+            taken += now
+        return Several(taken) if parts.is_array else taken[0]

@@ -1,14 +1,15 @@
 """Takes what one body says: an event, or several where it is an array of objects.
 
-    verified → split → understand each → write all in one transaction
+    verified → split → understand each → write, at most so many in one transaction
 
 Each part becomes what it would have become alone. Its body is its object as it was sent: between
 the objects of an array stand only blanks, brackets and commas.
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from msgspec.structs import replace
@@ -22,8 +23,11 @@ from casebell.store import held
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import Appended, EventLog
 
-#: Events that one array may hold: they are written in one transaction.
+#: Events that one array may hold.
 MAX_EVENTS = 1_000
+#: Of an array that comes, those that are written in one transaction. Other deliveries wait for it,
+#: and where a case has hundreds of changes, an event costs two milliseconds.
+TOGETHER = 8
 #: Kept deliveries read again in one transaction: their bodies are in memory together.
 BATCH = 32
 
@@ -53,11 +57,17 @@ class Part(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """The parts of a delivery in the order sent."""
+    """The parts of a delivery in the order sent; each is understood when it is asked for."""
 
-    each: Sequence[Part]
+    each: Iterable[Part]
     #: Whether the body is an array, be it of one.
     is_array: bool
+
+    def batches(self) -> Iterator[Sequence[Part]]:
+        """Those of one transaction after those of another."""
+        parts = iter(self.each)
+        while batch := list(islice(parts, TOGETHER)):
+            yield batch
 
 
 def understand_parts(
@@ -76,7 +86,7 @@ def understand_parts(
     except HeldDelivery as why:
         return Parts(each=[Part(verified, why)], is_array=False)
     parts = [_with_body(verified, body) for body in bodies] or [verified]
-    return Parts(each=[Part(one, _say(one, source)) for one in parts], is_array=bool(bodies))
+    return Parts(each=(Part(one, _say(one, source)) for one in parts), is_array=bool(bodies))
 
 
 async def write_parts(

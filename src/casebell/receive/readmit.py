@@ -109,7 +109,7 @@ class Readmissions:
             code = error.code
             return [Readmission(refused_id=row.id, source=row.source, status="refused", error=code)]
         parts = understand_parts(verified, self._settings.sources[row.source])
-        taken = await write_parts(connection, parts.each, event_log=self._event_log)
+        taken = await write_parts(connection, list(parts.each), event_log=self._event_log)
         results = [_result(row, one) for one in taken]
         await refused.mark_readmitted(
             connection,

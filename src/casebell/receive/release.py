@@ -107,14 +107,15 @@ class Releases:
                     hint=f"Put [sources.{row.source}] back, or `casebell held discard {held_id}`.",
                 )
             ]
-        parts = understand_parts(_verified(row), source, by_hand=True)
-        said = parts.each[0].said
-        if not parts.is_array and isinstance(said, HeldDelivery):
+        whole = understand_parts(_verified(row), source, by_hand=True)
+        parts = list(whole.each)
+        said = parts[0].said
+        if not whole.is_array and isinstance(said, HeldDelivery):
             if said.reason is HeldReason.PROVIDER_TEST:
                 await self._resolve(connection, held_id, state=HeldState.CLOSED)
                 return [Release(held_id=held_id, status="closed")]
             return [_still_held(held_id, said)]
-        taken = await write_parts(connection, parts.each, event_log=self._event_log)
+        taken = await write_parts(connection, parts, event_log=self._event_log)
         results = [_result(held_id, one) for one in taken]
         events = (one.event_id for one in results if one.event_id is not None)
         await self._resolve(

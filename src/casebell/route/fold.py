@@ -167,10 +167,9 @@ def _find(
             window = max(coalesce, repeat_within)
         elif _told_again(report, change):
             window = math.inf
-        other = _between(report, change, known)
         if _gap(report, change) > window * SECOND:
             why_not = why_not or f"{said}, but more than {_duration(window)} apart"
-        elif other is not None:
+        elif (other := _between(report, change, known)) is not None:
             why_not = why_not or f"{said}, but change {other.id} lies between"
         else:
             near = "without a time" if window == math.inf else f"within {_duration(window)}"
@@ -189,11 +188,12 @@ def _first(kind: str) -> str:
 
 def _state(status: Status, tags: Set[Tag], text_key: str) -> _State:
     """The state of a report; equal states tell the same."""
-    if is_placeholder(status, tags):
-        return _NO_INFO
+    # For each known change of a case at each delivery about it: the common ones first.
+    if status is Status.OTHER:
+        return _NO_INFO if is_placeholder(status, tags) else (status, text_key)
     # A notice of intent that came as "received" is no second report of the receipt.
     hidden = Tag.DEADLINE in tags and status is not Status.RFE_ISSUED
-    return (status, text_key) if status is Status.OTHER or hidden else (status,)
+    return (status, text_key) if hidden else (status,)
 
 
 def _gap(report: _Report, change: Change) -> Micros:

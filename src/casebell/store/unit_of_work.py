@@ -7,6 +7,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import TypeAlias
 
 from msgspec.structs import replace
@@ -170,7 +171,7 @@ class UnitOfWork:
             before = {row.id: change_from_row(row) for row in self._unread[receipt]}
             self._histories[receipt] = before | self._histories[receipt]
             del self._unread[receipt]
-        known = sorted(self._histories[receipt].values(), key=lambda change: -change.at)
+        known = sorted(self._histories[receipt].values(), key=attrgetter("at"), reverse=True)
         return known[:HISTORY_LIMIT]
 
     def case(self, receipt: str) -> Case:
