@@ -70,6 +70,35 @@ def test_what_is_stored_can_be_read(secretive: Installation, words: list[str]) -
         assert value not in ran.out, name
 
 
+#: Commands that write, and neither authenticate, nor understand, nor send; with what is journalled.
+WRITING = {
+    "held discard 1": ("delivery.discarded", "held:1"),
+    "alerts retry 2": ("alert.retried", "alert:2"),
+    "alerts retry --all": ("alert.retried", "alert:2"),
+    "alerts dismiss 2": ("alert.dismissed", "alert:2"),
+}
+
+
+@pytest.mark.parametrize("words", WRITING)
+def test_what_is_on_record_can_be_closed(secretive: Installation, words: str) -> None:
+    """They need the storage alone; what is sent again goes over a channel that is configured."""
+    ran = secretive(*words.split())
+    assert (ran.code, ran.err) == (0, "")
+    done = secretive.rows("SELECT kind, subject FROM journal ORDER BY seq DESC LIMIT 1")
+    assert done == [WRITING[words]]
+
+
+def test_what_cannot_be_sent_again(secretive: Installation) -> None:
+    """Names of channels are no secret: an alert of one that was removed stays."""
+    text = secretive.config.read_text()
+    secretive.config.write_text(
+        text.replace("[channels.broken]", "[channels.other]").replace(', "broken"]', ', "other"]')
+    )
+    ran = secretive("alerts", "retry", "2")
+    assert (ran.code, ran.out) == (1, "")
+    assert "no longer has its channel “broken”" in ran.err
+
+
 def test_beside_a_server(server: Installation, tmp_path: Path) -> None:
     """The server answers, a backup is made and recorded, and doctor is content."""
     for words in READING:
@@ -139,7 +168,17 @@ def test_what_they_need_is_not_guessed(
         assert said in ran.err
 
 
-@pytest.mark.parametrize("words", [["check"], ["serve"], ["held", "release", "1"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check"],
+        ["serve"],
+        ["held", "release", "1"],
+        ["refused", "readmit", "--all"],
+        ["channels", "test", "team"],
+    ],
+    ids=" ".join,
+)
 def test_who_needs_them_says_so(secretive: Installation, words: list[str]) -> None:
     """Whoever checks, serves or understands deliveries needs every secret."""
     ran = secretive(*words)

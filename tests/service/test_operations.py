@@ -9,7 +9,7 @@ from casebell.alerts import AlertKind
 from casebell.clock import iso
 from casebell.errors import BadArgument, NotFound, Refusal
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
-from casebell.service import operations, shapes
+from casebell.service import on_record, shapes
 from casebell.store import queries, refused
 from casebell.store.schema import alerts, events, journal
 from casebell.store.schema import held as held_table
@@ -101,7 +101,7 @@ class TestRetry:
         self, harness: OperationsHarness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """However many there are, each is done once."""
-        monkeypatch.setattr(operations, "AT_A_TIME", 3)
+        monkeypatch.setattr(on_record, "AT_A_TIME", 3)
         for number in range(10):
             # Every third stays.
             channel = "slack" if number % 3 else "pager"

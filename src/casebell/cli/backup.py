@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from casebell.cli.local_service import record_backup
 from casebell.cli.options import Config
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import (
@@ -74,8 +73,7 @@ def _record(contents: Contents, settings: Settings) -> None:
     """Have the database know that it was copied, for who watches the age of the last backup."""
     figures = {"events": contents.events, "entries": contents.entries}
     try:
-        if ServiceClient(settings.path).ask_server("record_backup", **figures) is None:
-            record_backup(settings, **figures)
+        ServiceClient(settings.path).do("record_backup", **figures)
     except CasebellError as error:
         print_to_stderr(f"The backup is good; that it was made is not on record: {error.message}")
 

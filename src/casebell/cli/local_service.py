@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from casebell.clock import SystemClock
-from casebell.errors import ServerUnreachable
+from casebell.errors import ConfigError, ServerUnreachable
+from casebell.notify.channel import Channels
 from casebell.service import ACTOR
+from casebell.service.on_record import OnRecord
 from casebell.service.reading import Reading
-from casebell.settings import Settings
-from casebell.store import marks
+from casebell.settings import Settings, load
 from casebell.store.engine import Store
 from casebell.store.lock import is_locked
 
@@ -33,11 +34,13 @@ def read_store(settings: Settings, verb: str, arguments: Mapping[str, Any]) -> A
 def run_verb(settings: Settings, verb: str, arguments: Mapping[str, Any]) -> Any:
     """Run a verb that writes; its value.
 
+    Args:
+        settings: whole, unless `needs_secrets` says of the verb that it needs none.
+
     Raises:
         ServerUnreachable: a server holds the database.
         CasebellError: as the verb says.
     """
-    from casebell.runtime import Runtime
     from casebell.telemetry import configure_logging
 
     database = settings.storage.sqlite_path
@@ -48,37 +51,57 @@ def run_verb(settings: Settings, verb: str, arguments: Mapping[str, Any]) -> Any
         )
     # The command prints what came of it; log lines would stand among its answers.
     configure_logging(io.StringIO())
-    runtime = Runtime(settings, clock=SystemClock())
+    if needs_secrets(verb):
+        opened = _operations(settings)
+    else:
+        # Only of what is sent again must the targets be there.
+        channels = _channels(settings) if verb == "retry_alerts" else None
+        opened = _on_record(settings, channels=channels)
 
     async def carry_out() -> Any:
-        async with runtime.opened():
-            return await runtime.operations.verbs(actor=ACTOR)[verb](**arguments)
+        async with opened as verbs:
+            return await verbs.verbs(actor=ACTOR)[verb](**arguments)
 
     return asyncio.run(carry_out())
 
 
-def record_backup(settings: Settings, *, events: int, entries: int) -> None:
-    """Record in a database that no server holds that it was copied.
+def needs_secrets(verb: str) -> bool:
+    """Whether a verb that writes authenticates or understands deliveries, or sends."""
+    return verb in ("release_held", "readmit_refused", "test_channel")
 
-    Raises:
-        StoreLocked: a server holds it after all.
-        StorageUnavailable: it cannot be written, or another release wrote it.
-    """
+
+@asynccontextmanager
+async def _operations(settings: Settings) -> AsyncIterator[OnRecord]:
+    from casebell.runtime import Runtime
+
+    runtime = Runtime(settings, clock=SystemClock())
+    async with runtime.opened():
+        yield runtime.operations
+
+
+@asynccontextmanager
+async def _on_record(settings: Settings, *, channels: Channels | None) -> AsyncIterator[OnRecord]:
+    """What the database alone suffices for; it is neither made nor migrated."""
     store = Store(settings.storage.url.get_secret_value())
+    await (await store.open_for_reading()).close()
 
-    async def record() -> None:
-        # Opened for writing, a database of an earlier release would be migrated.
-        await (await store.open_for_reading()).close()
-        async with store:
-            await store.transact(
-                marks.record_backup,
-                now=SystemClock().now(),
-                events=events,
-                entries=entries,
-                actor=ACTOR,
-            )
+    def has_target(channel: str, target: str) -> bool:
+        return channel in settings.channels if channels is None else channels.has(channel, target)
 
-    asyncio.run(record())
+    async with store:
+        yield OnRecord(
+            store=store, settings=lambda: settings, has_target=has_target, clock=SystemClock()
+        )
+
+
+def _channels(settings: Settings) -> Channels | None:
+    """Every channel; None where one cannot be loaded here, and only their names are known."""
+    from casebell.notify.load import load_channels
+
+    try:
+        return load_channels(load(settings.path), clock=SystemClock())
+    except ConfigError:
+        return None
 
 
 @asynccontextmanager

@@ -132,10 +132,10 @@ class ServiceClient:
         raise refusal
 
     def _locally(self, way: str, verb: str, arguments: Mapping[str, object]) -> Any:
-        from casebell.cli.local_service import read_store, run_verb
+        from casebell.cli.local_service import needs_secrets, read_store, run_verb
         from casebell.settings import load, load_stored
 
-        settings = (load_stored if way == "read" else load)(self._file)
+        settings = (load if needs_secrets(verb) else load_stored)(self._file)
         self.timezone = settings.server.timezone
         try:
             return (read_store if way == "read" else run_verb)(settings, verb, arguments)

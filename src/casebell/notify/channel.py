@@ -69,6 +69,10 @@ class Channels:
     policies: Mapping[str, Policy]
     escalation: EscalationPolicy
 
+    def has(self, channel: str, target: str) -> bool:
+        """Whether there is this channel, and in it this target."""
+        return channel in self.by_name and target in self.by_name[channel].targets
+
     @property
     def ops(self) -> OpsTargets:
         """The targets of operations."""

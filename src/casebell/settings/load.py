@@ -54,7 +54,7 @@ _OF_SERVER = frozenset({"timezone", "socket"})
 
 
 def load_stored(path: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Settings:
-    """What a command needs that only looks at what is stored: `[storage]` and the time zone.
+    """What a command needs that works on what is stored alone: `[storage]` and the time zone.
 
     It need not have the secrets of sources and channels, which cron, for one, does not have.
 
