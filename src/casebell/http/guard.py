@@ -244,6 +244,10 @@ class Guard(HttpToolsProtocol):
         """An answer is complete; its request may be incomplete, and the next one may wait."""
         if self.pipeline:
             super().on_response_complete()
+            if self._body_of is not None:
+                # Reading waited for us until now: the rest of the body has its whole time.
+                self._deadline = None
+                self._set_deadline(self._timeout)
             return
         # As in the web server, without its timer for each answer.
         self.server_state.total_requests += 1
