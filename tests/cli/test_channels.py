@@ -40,10 +40,10 @@ def test_it_is_kept_as_any_alert(bare: Installation) -> None:
 
 
 def test_a_channel_nobody_configured(bare: Installation) -> None:
-    """The answer is no, with what lists the channels."""
+    """The answer is no, with the channels that there are."""
     ran = bare("channels", "test", "a/b?c\x1b")
     assert (ran.code, ran.out) == (1, "")
-    assert "casebell check" in ran.err
+    assert "Known: team, broken." in ran.err
 
 
 def test_through_the_running_server(served: Installation, sink: HttpSink) -> None:

@@ -118,6 +118,7 @@ def test_beside_a_server(server: Installation, tmp_path: Path) -> None:
     assert all(line.endswith(" OK") for line in others), ran.out
 
 
+@pytest.mark.slow
 def test_from_cron(secretive: Installation, tmp_path: Path) -> None:
     """The nightly lines of a crontab, in the environment that cron gives them."""
     config = ["--config", str(secretive.config)]

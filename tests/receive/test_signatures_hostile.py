@@ -95,7 +95,11 @@ def _mutated(value: bytes, chance: random.Random) -> bytes:
     return value
 
 
-def test_survives_a_hundred_thousand_headers_and_bodies() -> None:
+@pytest.mark.parametrize(
+    "count",
+    [pytest.param(10_000, id="quick"), pytest.param(100_000, id="long", marks=pytest.mark.slow)],
+)
+def test_survives_any_headers_and_bodies(count: int) -> None:
     """Whatever comes, it is proven or refused; and never proven unless really signed."""
     chance = random.Random(20251014)
     subjects = [
@@ -106,7 +110,7 @@ def test_survives_a_hundred_thousand_headers_and_bodies() -> None:
     ]
     good = authorization_header(BODY)[1]
     proven = refused = 0
-    for _ in range(100_000):
+    for _ in range(count):
         value = chance.randbytes(chance.randrange(120)) if chance.random() < 0.1 else good
         headers = [(b"authorization", _mutated(value, chance))]
         if chance.random() < 0.3:
@@ -123,6 +127,6 @@ def test_survives_a_hundred_thousand_headers_and_bodies() -> None:
         by_word = SHARED[1] in b"".join(value for _, value in headers[1:])
         by_key = any(sign(body).encode() in value.lower() for _, value in headers)
         assert by_word or by_key, found
-    assert proven + refused == 100_000
-    assert proven > 5_000
-    assert refused > 50_000
+    assert proven + refused == count
+    assert proven > count // 20
+    assert refused > count // 2
