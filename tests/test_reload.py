@@ -279,6 +279,23 @@ class TestLimits:
             assert (await application.reload(source(NEW)))["needs_restart"] == []
 
 
+async def test_who_is_sure_to_hear_is_told(tmp_path: Path, sink: HttpSink) -> None:
+    """At the start and at each reload, the log and the answer name what no rule is sure to tell."""
+    heard = source(OLD) + channel("team", sink) + ops("team")
+    application = RunningApplication(tmp_path, heard + rule("team", when='{ status = "denied" }'))
+    async with application.running():
+        (warned,) = [
+            line["message"]
+            for line in application.logged("config.warning")
+            if "sure to hear of status rfe_issued; tag deadline" in line["message"]
+        ]
+        answer = await application.reload(heard + rule("team", when='{ status = "approved" }'))
+        assert any("status rfe_issued, denied; tag deadline" in one for one in answer["warnings"])
+        assert warned not in answer["warnings"]
+        answer = await application.reload(heard + rule("team"))
+        assert not any("sure to hear" in one for one in answer["warnings"])
+
+
 class TestWrongFiles:
     """A file that cannot be used."""
 

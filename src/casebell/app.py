@@ -126,6 +126,8 @@ def build(
             certificate or nullcontext(),
             admin if url is not None else nullcontext(),
         ):
+            for warning in in_force.wiring.warnings:
+                runtime.log.warning("config.warning", message=warning)
             started()
             yield
 

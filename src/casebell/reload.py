@@ -98,13 +98,13 @@ class Reloader(Loop):
         self._log.info("config.reloaded", config_sha256=sha256, changed=changed)
         if waiting:
             self._log.warning("config.needs_restart", keys=waiting)
-        for warning in settings.warnings:
+        for warning in found.warnings:
             self._log.warning("config.warning", message=warning)
         return {
             "config_sha256": sha256,
             "changed": changed,
             "needs_restart": waiting,
-            "warnings": settings.warnings,
+            "warnings": found.warnings,
         }
 
     async def _reload(self) -> None:

@@ -181,8 +181,16 @@ def test_it_only_looks(bare: Installation) -> None:
 
 
 def test_warnings_are_told_and_do_not_fail(bare: Installation) -> None:
-    """What works but may not be meant: exit code 0."""
+    """What works but may not be meant: exit code 0; doctor asks for a hand where nobody hears."""
+    told = bare("check")
+    assert "Warning: Operations alone are sure to hear of tag adverse, rejected; flag" in told.out
+    assert "rules:" not in bare("doctor").out
     bare.config.write_text(bare.config.read_text().replace('[ops]\nnotify = ["team"]', ""))
     ran = bare("check")
     assert ran.code == 0
     assert "Warning: ops.notify is empty" in ran.out
+    unheard = "Nobody is sure to hear of tag adverse, rejected; flag unknown_wording: no rule"
+    assert f"Warning: {unheard}" in ran.out
+    (line,) = [one for one in bare("doctor").out.splitlines() if one.startswith("rules:")]
+    assert unheard in line
+    assert '→ Have a rule notify a channel with when = [{ tags = ["adverse", "rejected"] }' in line

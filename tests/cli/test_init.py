@@ -28,6 +28,7 @@ def test_what_it_writes_is_good_at_once(bare: Installation, tmp_path: Path) -> N
     checked = bare.run("check", "--config", str(directory / "config.toml"))
     assert (checked.code, checked.err) == (0, "")
     assert "nobody is alerted" in checked.out
+    assert "sure to hear" not in checked.out
     settings = load(directory / "config.toml", environ={})
     assert set(settings.sources) == {"parley", "torch"}
 

@@ -1,25 +1,35 @@
 """Who would hear of each status and tag."""
 
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
 
 from casebell.events import Flag, Status, Tag
 from casebell.route.classification import IMPLIED_TAGS, classify_fields
-from casebell.route.coverage import CoverageRow, coverage
-from casebell.route.rules import compile_rules
+from casebell.route.coverage import CoverageRow, Gap, coverage, gaps
+from casebell.route.rules import CompiledRule, compile_rules
 from casebell.settings import Rule
+
+
+def compiled(rules: Iterable[tuple[str, Any, list[str]]]) -> Sequence[CompiledRule]:
+    """The rules."""
+    return compile_rules(
+        Rule.model_validate({"name": name, "when": when, "notify": to}) for name, when, to in rules
+    )
 
 
 def table(
     *rules: tuple[str, Any, list[str]], ops: Sequence[str] = ()
 ) -> dict[tuple[str, str], CoverageRow]:
     """The rows for rules written as (name, when, notify), by kind and value."""
-    compiled = compile_rules(
-        Rule.model_validate({"name": name, "when": when, "notify": to}) for name, when, to in rules
-    )
-    return {(row.kind, row.value): row for row in coverage(compiled, ops=ops)}
+    return {(row.kind, row.value): row for row in coverage(compiled(rules), ops=ops)}
+
+
+def found(*rules: tuple[str, Any, list[str]], ops: Sequence[str] = ()) -> list[Gap]:
+    """The gaps of such rules, with two sources."""
+    return list(gaps(compiled(rules), sources=["parley", "torch"], ops=ops))
 
 
 def test_every_status_and_tag_has_one_row() -> None:
@@ -126,6 +136,50 @@ def test_any_of_several_conditions_covers() -> None:
         "status", "denied"
     ]
     assert (row.channels, row.note) == (("teams",), "")
+
+
+class TestGaps:
+    """What must not be missed, and nobody is sure to hear of."""
+
+    def test_the_cure_closes_it(self) -> None:
+        """Rules that leave an RFE and a revocation unheard; the conditions named close the gap."""
+        heard = [("Denied", {"status": "denied"}, ["teams"])]
+        (gap,) = found(*heard)
+        assert str(gap) == (
+            "Nobody is sure to hear of status rfe_issued; tag deadline, adverse, rejected; flag "
+            "unknown_wording: no rule tells anybody in every case. Have a rule notify a channel "
+            'with when = [{ status = ["rfe_issued"] }, { tags = ["deadline", "adverse", '
+            '"rejected"] }, { flags = ["unknown_wording"] }].'
+        )
+        cure = tomllib.loads(gap.then.removeprefix("Have a rule notify a channel with "))
+        assert found(*heard, ("Cure", cure["when"], ["slack"])) == []
+
+    @pytest.mark.parametrize(
+        "rules",
+        [
+            [("Everything", {}, ["slack"])],
+            [("Of one", {"source": "parley"}, ["a"]), ("Of the other", {"source": "torch"}, ["b"])],
+        ],
+    )
+    def test_where_there_is_none(self, rules: list[tuple[str, Any, list[str]]]) -> None:
+        """One rule for all sources, or one for each, tells somebody in every case."""
+        assert found(*rules) == []
+
+    def test_of_one_source(self) -> None:
+        """The source that no rule has is named; a rule that tells nobody closes nothing."""
+        rules = [("Of one", {"source": "parley"}, ["a"]), ("Of the other", {"source": "torch"}, [])]
+        (gap,) = found(*rules)
+        assert "unknown_wording from torch: no rule" in gap.what
+
+    def test_what_depends_on_the_case(self) -> None:
+        """A rule for some clients leaves the others unheard."""
+        (gap,) = found(("Acme", {"team": "acme"}, ["acme"]))
+        assert gap.what.startswith("Nobody is sure to hear of status rfe_issued, denied; tag ")
+
+    def test_operations_hear_of_it(self) -> None:
+        """Where operations read a channel, they are told; nobody else is."""
+        (gap,) = found(ops=["it"])
+        assert gap.what.startswith("Operations alone are sure to hear of status rfe_issued, ")
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def check(
         whole=True,
     )
     print_line()
-    for warning in (*settings.warnings, *_doubts_of_certificate(settings)):
+    for warning in (*runtime.in_force.wiring.warnings, *_doubts_of_certificate(settings)):
         print_line(f"Warning: {warning}")
     print_line(f"{count} sample messages rendered." if count else "No channel: nobody is alerted.")
     print_line("The configuration is good.")

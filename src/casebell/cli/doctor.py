@@ -26,6 +26,7 @@ from casebell.errors import (
 from casebell.http.certificate import Certificate
 from casebell.runtime import Runtime
 from casebell.settings import Settings, exposed, load, load_stored
+from casebell.wiring import rule_gaps
 
 #: Bytes on the database's disk below which a week of an ordinary firm's traffic might not fit.
 LOW_ROOM = 64 * 1024 * 1024
@@ -75,6 +76,9 @@ def _layers(config: Path | None) -> Iterator[tuple[str, Fault | None]]:
         found = next(exposed(settings.path), None)
         yield "configuration", Fault(what=found.what, then=found.then) if found else None
         yield "channels", _channels(settings)
+        if not settings.ops.notify:
+            for gap in rule_gaps(settings):
+                yield "rules", Fault(what=gap.what, then=gap.then)
         client = ServiceClient(config)
     try:
         waiting = client.read("waiting")

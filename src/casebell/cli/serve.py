@@ -65,8 +65,6 @@ async def run_server(settings: Settings, *, files: int) -> None:
     listener = _listen(settings)
     log = get_logger()
     url = local_url(settings, *listener.getsockname()[:2])
-    for warning in settings.warnings:
-        log.warning("config.warning", message=warning)
 
     def started() -> None:
         _tune_interpreter()

@@ -1,9 +1,9 @@
-"""Lists who would be alerted of each status, tag and new wording, to find gaps in the rules."""
+"""Lists who would be alerted of each status, tag and new wording, and the gaps in the rules."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from casebell.events import Flag, Status, Tag
 from casebell.route.classification import IMPLIED_TAGS
@@ -18,12 +18,18 @@ _NOT_BY_RULES: Mapping[Tag, str] = MappingProxyType(
     }
 )
 
+_Kind: TypeAlias = Literal["status", "tag", "flag"]
+#: What is known of a change, by the keys of rules.
+_Facts: TypeAlias = Mapping[str, Sequence[str]]
+#: The key of a rule that asks for each.
+_KEYS: Mapping[_Kind, str] = MappingProxyType({"status": "status", "tag": "tags", "flag": "flags"})
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CoverageRow:
     """The channels of one status, tag or flag."""
 
-    kind: Literal["status", "tag", "flag"]
+    kind: _Kind
     value: str
     #: Channels that are alerted in every case.
     channels: tuple[str, ...]
@@ -31,6 +37,19 @@ class CoverageRow:
     rules: tuple[str, ...]
     #: A remark for the reader, or "".
     note: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gap:
+    """What must not be missed, and no rule tells anybody in every case."""
+
+    what: str
+    #: The cure.
+    then: str
+
+    def __str__(self) -> str:
+        """Both, in sentences."""
+        return f"{self.what}. {self.then}."
 
 
 def coverage(rules: Sequence[CompiledRule], *, ops: Sequence[str]) -> list[CoverageRow]:
@@ -43,21 +62,60 @@ def coverage(rules: Sequence[CompiledRule], *, ops: Sequence[str]) -> list[Cover
     Args:
         ops: channels that operations read.
     """
-    rows = [
-        _row("status", status, rules, {"status": (status,), "tags": _implied(status)}, ops=ops)
-        for status in Status
-    ]
-    for tag in Tag:
-        if tag in _NOT_BY_RULES:
-            rows.append(
-                CoverageRow(kind="tag", value=tag, channels=(), rules=(), note=_NOT_BY_RULES[tag])
-            )
+    rows = []
+    for kind, value, facts in _changes():
+        if kind == "tag" and (note := _NOT_BY_RULES.get(Tag(value))):
+            rows.append(CoverageRow(kind=kind, value=value, channels=(), rules=(), note=note))
         else:
-            facts = {"status": (Status.OTHER,), "tags": (tag,)}
-            rows.append(_row("tag", tag, rules, facts, ops=ops))
+            rows.append(_row(kind, value, rules, facts, ops=ops))
+    return rows
+
+
+def gaps(
+    rules: Sequence[CompiledRule], *, sources: Sequence[str], ops: Sequence[str]
+) -> Iterator[Gap]:
+    """What must not be missed and no rule sends to a channel in every case, by its sources.
+
+    Args:
+        sources: the names of all.
+        ops: channels that operations read; they hear of it all the same.
+    """
+    found: dict[tuple[str, ...], dict[_Kind, list[str]]] = {}
+    for kind, value, facts in _changes():
+        if not must_be_told(frozenset(facts["tags"]), frozenset(facts.get("flags", ()))):
+            continue
+        silent = tuple(
+            source
+            for source in sources
+            if not _row(kind, value, rules, {**facts, "source": (source,)}, ops=()).channels
+        )
+        if silent:
+            found.setdefault(silent, {}).setdefault(kind, []).append(value)
+    for silent, values in found.items():
+        of = "" if silent == tuple(sources) else f" from {' and '.join(silent)}"
+        heard = "Operations alone are" if ops else "Nobody is"
+        what = "; ".join(f"{kind} {', '.join(some)}" for kind, some in values.items())
+        yield Gap(
+            what=f"{heard} sure to hear of {what}{of}: no rule tells anybody in every case",
+            then=f"Have a rule notify a channel with when = [{', '.join(_asked(values))}]",
+        )
+
+
+def _asked(values: Mapping[_Kind, Sequence[str]]) -> Iterator[str]:
+    """The conditions that hold for these, as they are written."""
+    for kind, some in values.items():
+        listed = ", ".join(f'"{value}"' for value in some)
+        yield f"{{ {_KEYS[kind]} = [{listed}] }}"
+
+
+def _changes() -> Iterator[tuple[_Kind, str, _Facts]]:
+    """Each status with the tags it implies, each tag with status `other`, and a new wording."""
+    for status in Status:
+        yield "status", status, {"status": (status,), "tags": _implied(status)}
+    for tag in Tag:
+        yield "tag", tag, {"status": (Status.OTHER,), "tags": (tag,)}
     new = Flag.UNKNOWN_WORDING
-    unread = {"status": (Status.OTHER,), "tags": (), "flags": (new,)}
-    return [*rows, _row("flag", new, rules, unread, ops=ops)]
+    yield "flag", new, {"status": (Status.OTHER,), "tags": (), "flags": (new,)}
 
 
 def _implied(status: Status) -> tuple[str, ...]:
@@ -65,10 +123,10 @@ def _implied(status: Status) -> tuple[str, ...]:
 
 
 def _row(
-    kind: Literal["status", "tag", "flag"],
+    kind: _Kind,
     value: str,
     rules: Sequence[CompiledRule],
-    facts: Mapping[str, Sequence[str]],
+    facts: _Facts,
     *,
     ops: Sequence[str],
 ) -> CoverageRow:
@@ -109,7 +167,7 @@ def _row(
     )
 
 
-def _open(condition: Condition, facts: Mapping[str, Sequence[str]]) -> tuple[str, ...] | None:
+def _open(condition: Condition, facts: _Facts) -> tuple[str, ...] | None:
     """The other keys that a condition asks for; None if status or tags rule it out."""
     if any(clause.key in facts and not clause.holds(facts[clause.key]) for clause in condition):
         return None
