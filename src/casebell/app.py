@@ -73,7 +73,7 @@ def build(
         metrics=runtime.metrics,
         metrics_from=lambda: in_force.server().metrics_from,
         settings=in_force.settings,
-        came=endpoint.last_delivery,
+        came=runtime.receiver.last_delivery,
         clock=runtime.clock,
     )
     certificate = _certificate(settings, runtime)

@@ -162,11 +162,9 @@ async def _refuse_and_hold(database: Path, *, count: int, end: Micros) -> None:
             async with writing(store) as connection:
                 for number in range(first, min(first + 500, count)):
                     await _hold(connection, number, count=count, end=end)
-                await refused.refuse(
-                    connection,
-                    [_refusal(number, end) for number in range(first, min(first + 500, count))],
-                    now=end,
-                )
+                batch = [_refusal(number, end) for number in range(first, min(first + 500, count))]
+                entries = [refused.single_entry(one) for one in batch]
+                await refused.refuse(connection, batch, now=end, entries=entries)
                 await _tell(connection, end)
 
 
@@ -194,7 +192,7 @@ async def _hold(connection: Connection, number: int, *, count: int, end: Micros)
         ),
         secret_label="secret-1",
     )
-    row = await held.hold(
+    kept = await held.hold(
         connection,
         verified,
         reason=HeldReason.INVALID_JSON,
@@ -203,7 +201,9 @@ async def _hold(connection: Connection, number: int, *, count: int, end: Micros)
         idempotency_key=None,
     )
     if number % 50:
-        await held.resolve(connection, row, state=HeldState.DISCARDED, now=at + 1, actor="cli")
+        await held.resolve(
+            connection, kept.held_id, state=HeldState.DISCARDED, now=at + 1, actor="cli"
+        )
 
 
 def _refusal(number: int, end: Micros) -> refused.Refused:

@@ -80,7 +80,7 @@ async def send_one(
 async def hold(store: Store, body: bytes) -> int:
     """A held delivery."""
     async with writing(store) as connection:
-        return await held.hold(
+        kept = await held.hold(
             connection,
             verified(body),
             reason=HeldReason.INVALID_JSON,
@@ -88,3 +88,4 @@ async def hold(store: Store, body: bytes) -> int:
             body_sha256=body.hex(),
             idempotency_key=None,
         )
+    return kept.held_id

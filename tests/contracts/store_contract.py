@@ -222,7 +222,8 @@ class JournalSequence:
 
         async def refuse() -> None:
             async with writing(store) as connection:
-                await refused.refuse(connection, [refusal(), refusal()], now=RECEIVED_AT)
+                entries = [refused.single_entry(refusal())] * 2
+                await refused.refuse(connection, [refusal()], now=RECEIVED_AT, entries=entries)
 
         async def retry(alert_id: int) -> None:
             async with writing(store) as connection:

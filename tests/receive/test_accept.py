@@ -50,7 +50,6 @@ from receive.builders import (
     make_source,
     make_torch,
 )
-from waiting import until
 
 RFE = {
     "id": "evt_1",
@@ -317,23 +316,25 @@ class TestArray:
         self, harness: ReceiverHarness
     ) -> None:
         """It is stored between the events of arrays, however many come at once."""
-        answered: list[str] = []
+        answered: dict[str, int] = {}
 
         async def take(name: str, body: bytes) -> None:
             await harness.receiver.accept(signed(body))
-            answered.append(name)
+            answered[name] = len(begun)
 
         def events_of(name: str) -> bytes:
             each = ({**RFE, "id": f"{name}_{number}"} for number in range(4 * parts.TOGETHER))
             return json.dumps(list(each)).encode()
 
         with recorded_transactions(harness.store) as begun:
-            arrays = [asyncio.create_task(take(name, events_of(name))) for name in ("a", "b")]
-            await until(lambda: begun, "the first transaction")
-            await take("alone", json.dumps(RFE).encode())
-            assert len(begun) <= 4
-            await asyncio.gather(*arrays)
-        assert answered == ["alone", "a", "b"]
+            await asyncio.gather(
+                take("a", events_of("a")),
+                take("b", events_of("b")),
+                take("alone", json.dumps(RFE).encode()),
+            )
+        assert list(answered) == ["alone", "a", "b"]
+        assert answered["alone"] <= 3
+        assert answered["b"] >= 8
         assert (await harness.count())["events"] == 8 * parts.TOGETHER + 1
 
     async def test_a_long_one_that_fails_in_the_middle(self, harness: ReceiverHarness) -> None:
@@ -458,6 +459,58 @@ class TestRefused:
             await harness.receiver.accept(stranger)
         await harness.refusals._write()
         assert set((await harness.count()).values()) == {0}
+
+
+class TestInARow:
+    """What ends the refusals of a source in a row, and shows that it delivers."""
+
+    LATER = 2 * 3_600
+    ARRAY = json.dumps([RFE, {**RFE, "id": "evt_2"}]).encode()
+
+    async def ends(self, harness: ReceiverHarness, delivery: Delivery) -> bool:
+        """Whether a delivery ends a row of refusals."""
+        harness.receiver.last_delivery.clear()
+        forged = make_delivery(b"{}", [authorization_header(b"forged")], source=delivery.source)
+        with pytest.raises((RefusedDelivery, TooManyRefusals)):
+            await harness.receiver.accept(forged)
+        assert delivery.source in harness.refusals._in_a_row
+        await harness.receiver.accept(delivery)
+        ended = delivery.source not in harness.refusals._in_a_row
+        assert ended is (delivery.source in harness.receiver.last_delivery)
+        return ended
+
+    @pytest.mark.parametrize("body", [json.dumps(RFE).encode(), b'{"id": "?"}', ARRAY])
+    async def test_a_replay_ends_nothing(self, harness: ReceiverHarness, body: bytes) -> None:
+        """Whoever captured a delivery, understood or held, can post it for ever.
+
+        After a week it is held for its time, as something new.
+        """
+        captured = signed(body)
+        assert await self.ends(harness, captured)
+        harness.clock.advance(self.LATER)
+        assert not await self.ends(harness, captured)
+        harness.clock.advance(8 * DAY)
+        assert not await self.ends(harness, captured)
+
+    async def test_what_was_waiting_for_hours_is_news(self, harness: ReceiverHarness) -> None:
+        """A provider that repeats what never arrived is delivering, however old it is."""
+        harness.clock.advance(self.LATER)
+        assert await self.ends(harness, signed())
+        assert await self.ends(harness, signed(raw_status_text="Case Was Approved"))
+        assert await self.ends(harness, signed(self.ARRAY))
+        assert await self.ends(harness, signed(b'{"id": "?"}'))
+
+    async def test_what_is_held_for_its_time_ends_nothing(self, harness: ReceiverHarness) -> None:
+        """Also where it never came before: of such a delivery a person judges."""
+        assert not await self.ends(harness, signed(at=SIGNED_AT + 8 * DAY))
+        assert not await self.ends(harness, signed(at=SIGNED_AT - 8 * DAY))
+
+    async def test_a_repeat_with_a_proof_of_today(self, harness: ReceiverHarness) -> None:
+        """A signature of this minute, or the shared secret, whose holder needs no replay."""
+        for _ in range(2):
+            assert await self.ends(harness, signed())
+            assert await self.ends(harness, shared({**RFE, "id": "evt_torch"}))
+            harness.clock.advance(60)
 
 
 class TestTrouble:

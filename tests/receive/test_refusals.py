@@ -22,8 +22,8 @@ from casebell.errors import (
 )
 from casebell.events import Delivery
 from casebell.receive import refusals as module
+from casebell.receive.refusal_entries import SINGLE_AN_HOUR
 from casebell.receive.refusals import (
-    ITEMISED_PER_MINUTE,
     LOOK_EVERY,
     MAX_NAMES,
     MAX_TEXT,
@@ -38,6 +38,7 @@ from casebell.settings import SourceSettings
 from casebell.store import refused as memory
 from casebell.store import schema
 from casebell.store.engine import Store
+from casebell.store.refused import TALLY_KIND
 from casebell.store.schema import journal, keys, refused
 from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.stores import (
@@ -231,7 +232,7 @@ class TestMemory:
     async def test_a_flood_is_counted_in_the_journal(
         self, store: Store, refusals: Refusals, clock: ManualClock
     ) -> None:
-        """Single entries up to a number in a minute, then one entry for all that a write holds."""
+        """A few have an entry each; one entry counts the others, kept or not."""
         async with refusals:
             refuse(refusals, "first")
             await until(lambda: clock.asleep, "a loop that waits")
@@ -239,34 +240,49 @@ class TestMemory:
                 refuse(refusals, f"flood-{number}")
             clock.advance(WRITE_EVERY)
             await until(lambda: not refusals._waiting, "the refusals to be written")
-        single, tally = await read_table(store, journal)
-        assert (single.kind, single.actor) == ("delivery.refused", "address:first")
+        *single, tally = await read_table(store, journal)
+        assert [entry.kind for entry in single] == ["delivery.refused"] * SINGLE_AN_HOUR
+        assert single[0].actor == "address:first"
         assert (tally.kind, tally.actor, tally.subject) == (
             "deliveries.refused",
             "server",
             "sources",
         )
+        counted = MAX_WAITING_UNPROVEN + 101 - SINGLE_AN_HOUR
         assert json.loads(tally.data) == {
-            "count": MAX_WAITING_UNPROVEN + 100,
-            "addresses": MAX_WAITING_UNPROVEN,
-            "sources": {"parley": MAX_WAITING_UNPROVEN},
-            "errors": {"signature_missing": MAX_WAITING_UNPROVEN},
+            "count": counted,
+            "refused": {"parley": {"signature_missing": counted}},
+            "addresses": MAX_WAITING_UNPROVEN + 1 - SINGLE_AN_HOUR,
             "since": NOW,
         }
 
-    async def test_after_a_minute_single_entries_again(
+    async def test_what_came_after_an_entry_that_counts_is_counted_a_minute_later(
         self, store: Store, refusals: Refusals, clock: ManualClock
     ) -> None:
-        """The minute that was flooded is over."""
+        """Also where nothing more comes."""
+
+        async def written() -> bool:
+            clock.advance(WRITE_EVERY)
+            return not refusals._waiting and is_idle(refusals._loop._wakeup)
+
+        async def tallies() -> list[int]:
+            clock.advance(LOOK_EVERY)
+            entries = await read_table(store, journal)
+            return [json.loads(e.data)["count"] for e in entries if e.kind == TALLY_KIND]
+
+        async def two() -> bool:
+            return len(await tallies()) == 2
+
         async with refusals:
-            for number in range(ITEMISED_PER_MINUTE + 1):
-                refuse(refusals, f"flood-{number}")
-            await until(lambda: clock.asleep, "a loop that waits")
-            clock.advance(61)
-            refuse(refusals, "later")
-            await until(lambda: not refusals._waiting, "the refusals to be written")
-        kinds = [entry.kind for entry in await read_table(store, journal)]
-        assert kinds == ["deliveries.refused", "delivery.refused"]
+            for number in range(SINGLE_AN_HOUR + 3):
+                refuse(refusals, f"a-{number}")
+            await until(written, "the first of them to be written")
+            for number in range(5):
+                refuse(refusals, f"b-{number}")
+            await until(written, "the others to be written")
+            assert len(await read_table(store, refused)) == SINGLE_AN_HOUR + 8
+            await until(two, "the second entry")
+            assert await tallies() == [3, 5]
 
     async def test_the_newest_are_kept(
         self,

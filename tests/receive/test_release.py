@@ -66,7 +66,7 @@ async def hold(
     """Hold a delivery as the receiver does."""
     verified = VerifiedDelivery(delivery=make_delivery(body), secret_label="2026", **fields)
     async with writing(store) as connection:
-        return await held.hold(
+        kept = await held.hold(
             connection,
             verified,
             reason=reason,
@@ -74,6 +74,7 @@ async def hold(
             body_sha256=hashlib.sha256(body).hexdigest(),
             idempotency_key="key-1",
         )
+    return kept.held_id
 
 
 async def released(

@@ -260,7 +260,7 @@ class TestRepeats:
             flags=frozenset({Flag.STALE_SIGNATURE}),
         )
         assert await log.append(again) == Appended(
-            outcome=AppendOutcome.DUPLICATE, event_id=1, event=again
+            outcome=AppendOutcome.DUPLICATE, event_id=1, event=again, repeat=True
         )
         [row] = await rows_of(store, deliveries)
         assert row._asdict() == {

@@ -41,7 +41,7 @@ async def hold(
         flags=flags,
     )
     async with writing(store) as connection:
-        return await held.hold(
+        kept = await held.hold(
             connection,
             one,
             reason=reason,
@@ -49,6 +49,7 @@ async def hold(
             body_sha256=hashlib.sha256(body).hexdigest(),
             idempotency_key="key-1",
         )
+    return kept.held_id
 
 
 async def resolve(

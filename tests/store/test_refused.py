@@ -34,7 +34,8 @@ def narrow(monkeypatch: pytest.MonkeyPatch, group: str, **fields: int) -> None:
 async def refuse(store: Store, *batch: refused.Refused, now: int = RECEIVED_AT) -> None:
     """Remember them in one transaction."""
     async with writing(store) as connection:
-        await refused.refuse(connection, batch, now=now)
+        entries = [refused.single_entry(one) for one in batch]
+        await refused.refuse(connection, batch, now=now, entries=entries)
 
 
 async def rows_of(store: Store, of: Any = table) -> Sequence[Any]:

@@ -34,7 +34,7 @@ from casebell.errors import (
     UnknownSource,
     WrongMethod,
 )
-from casebell.events import Delivery, Micros
+from casebell.events import Delivery
 from casebell.http import addresses
 from casebell.http.answers import Headers, accepted_answer, error_answer, respond
 from casebell.http.throttle import LogThrottle
@@ -96,8 +96,6 @@ class WebhookEndpoint:
         self._counter = cache(metrics.deliveries.labels)
         self._log = log
         self._throttle = LogThrottle(clock)
-        #: When the last authentic delivery of each source came, since the server runs.
-        self.last_delivery: dict[str, Micros] = {}
         #: The last address of our network that forwarded a delivery and was no trusted proxy.
         self._doubted_proxy = ""
 
@@ -123,7 +121,6 @@ class WebhookEndpoint:
                 await _discard(receive)
                 await send({"type": "http.response.body"})
         else:
-            self.last_delivery[source] = delivery.received_at
             self._note(accepted, source, request_id, since)
             await respond(send, accepted_answer(accepted, request_id))
 

@@ -23,7 +23,7 @@ from casebell.errors import (
     UnknownSource,
     WrongMethod,
 )
-from casebell.events import Delivery, VerifiedDelivery
+from casebell.events import Delivery, Flag, Micros, VerifiedDelivery
 from casebell.receive.parts import Held, Taken, appended_of, understand_parts, write_parts
 from casebell.receive.refusals import Refusals
 from casebell.receive.signatures import Authenticator
@@ -48,6 +48,12 @@ class Several:
 
 #: What became of an authentic delivery.
 Accepted: TypeAlias = Taken | Several
+
+
+def _is_news(accepted: Accepted) -> bool:
+    """Whether any of it came for the first time."""
+    each = accepted.each if isinstance(accepted, Several) else (accepted,)
+    return not all(one.repeat for one in each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,8 @@ class Receiver:
         self._clock = clock
         self._held_back = held_back
         self._writing_parts = asyncio.Lock()
+        #: When the last delivery of each source came that shows that the source delivers.
+        self.last_delivery: dict[str, Micros] = {}
 
     def knows(self, source: str) -> bool:
         """Whether a source has this name."""
@@ -132,20 +140,30 @@ class Receiver:
         if receiver is None:
             raise UnknownSource
         verified = self._authenticate(receiver, delivery)
+        # Whoever captured a delivery can post it again, and must not hide what is refused.
+        timely = verified.hold is None and Flag.STALE_SIGNATURE not in verified.flags
+        if timely:
+            self._refusals.authentic(delivery.source)
+        accepted = await self._take(verified, receiver.source)
+        if timely or (verified.hold is None and _is_news(accepted)):
+            self.last_delivery[delivery.source] = delivery.received_at
+            if not timely:
+                self._refusals.authentic(delivery.source)
+        return accepted
+
+    async def _take(self, verified: VerifiedDelivery, source: SourceSettings) -> Accepted:
         try:
-            event = understand(verified, receiver.source)
+            event = understand(verified, source)
         except HeldDelivery:
-            return await self._take_parts(verified, receiver.source)
+            return await self._take_parts(verified, source)
         return await self._event_log.append(event)
 
     def _authenticate(self, receiver: SourceReceiver, delivery: Delivery) -> VerifiedDelivery:
         try:
-            verified = receiver.authenticator.authenticate(delivery, now=self._clock.now())
+            return receiver.authenticator.authenticate(delivery, now=self._clock.now())
         except RefusedDelivery as error:
             self._refusals.note(delivery, error, presented=receiver.authenticator.presented)
             raise
-        self._refusals.authentic(delivery.source)
-        return verified
 
     def refuse_request(
         self, error: CasebellError, *, path: str, address: str, **request: Any

@@ -38,6 +38,8 @@ class Held:
 
     reason: HeldReason
     held_id: int
+    #: Whether the same came before.
+    repeat: bool = False
 
     @property
     def status(self) -> str:
@@ -161,7 +163,7 @@ def _say(verified: VerifiedDelivery, source: SourceSettings) -> CaseEvent | Held
 
 
 async def _hold(connection: Connection, verified: VerifiedDelivery, why: HeldDelivery) -> Held:
-    held_id = await held.hold(
+    kept = await held.hold(
         connection,
         verified,
         reason=why.reason,
@@ -169,4 +171,4 @@ async def _hold(connection: Connection, verified: VerifiedDelivery, why: HeldDel
         body_sha256=hashlib.sha256(verified.delivery.body).hexdigest(),
         idempotency_key=idempotency_key(verified.delivery),
     )
-    return Held(reason=why.reason, held_id=held_id)
+    return Held(reason=why.reason, held_id=kept.held_id, repeat=kept.repeat)

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import hashlib
 import math
-from collections import OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,11 +18,13 @@ from casebell.events import Delivery, Micros
 from casebell.json_text import canonical
 from casebell.loops import Loop
 from casebell.networks import network_of
+from casebell.receive.refusal_entries import Kind, RefusalEntries
 from casebell.receive.shared_secret import keyed_digest
 from casebell.receive.signatures import Presented
 from casebell.receive.understand import idempotency_key
 from casebell.store import refused, streaks
 from casebell.store.engine import Connection, Store
+from casebell.store.journal import Entry
 from casebell.telemetry import Log
 
 #: Networks that are counted; the one unseen for longest is dropped first.
@@ -34,8 +36,6 @@ MAX_WAITING_UNPROVEN = MAX_WAITING_REFUSALS // 2
 #: Bytes of all bodies that wait; beyond it a refusal is kept without its body.
 MAX_WAITING_BYTES = 8 * 1024**2
 MAX_WAITING_UNPROVEN_BYTES = MAX_WAITING_BYTES // 2
-#: Journal entries for single refusals in a minute; beyond it one entry counts those of a write.
-ITEMISED_PER_MINUTE = 60
 #: Seconds between two writes: a flood costs the disk one small transaction a second.
 WRITE_EVERY = 1.0
 #: Seconds between two removals of old refusals while no new ones arrive.
@@ -88,9 +88,9 @@ class Refusals:
         self._windows: OrderedDict[str, _Window] = OrderedDict()
         self._waiting: list[_Waiting] = []
         self._waiting_bytes = 0
-        #: Refusals since the last write that are only counted.
-        self._dropped = 0
-        self._itemised = _Window(began=clock.monotonic(), count=0)
+        #: Refusals since the last write that are only counted, by source and error.
+        self._dropped: Counter[Kind] = Counter()
+        self._entries = RefusalEntries(clock)
         #: By source, what came since the last write.
         self._noted: defaultdict[str, streaks.Noted] = defaultdict(streaks.Noted)
         #: Sources of which something was refused since the last authentic delivery.
@@ -113,7 +113,7 @@ class Refusals:
         # Not during a write: the refusals that it took from the queue would be lost.
         async with self._writing:
             await self._loop.__aexit__()
-        await self._write()
+        await self._write(last=True)
 
     def note(
         self,
@@ -135,12 +135,12 @@ class Refusals:
             raise TooManyRefusals from None
         self._count(delivery.source, error.code, at=delivery.received_at)
         if len(self._waiting) >= MAX_WAITING_REFUSALS:
-            self._dropped += 1
+            self._dropped[delivery.source, error.code] += 1
             return
         brought = presented(delivery)
         proven = brought.signature is not None or brought.secret is not None
         if not proven and len(self._waiting) >= MAX_WAITING_UNPROVEN:
-            self._dropped += 1
+            self._dropped[delivery.source, error.code] += 1
             return
         room = MAX_WAITING_BYTES if proven else MAX_WAITING_UNPROVEN_BYTES
         body: bytes | None = delivery.body
@@ -190,7 +190,7 @@ class Refusals:
         if self._over_limit(address):
             return
         if len(self._waiting) >= MAX_WAITING_UNPROVEN:
-            self._dropped += 1
+            self._dropped[name, error.code] += 1
             return
         kept = refused.Refused(
             at=now,
@@ -231,7 +231,7 @@ class Refusals:
         return window.count > self._per_minute()
 
     async def _work(self) -> None:
-        if self._waiting or self._noted:
+        if self._waiting or self._noted or self._entries.due:
             await self._write()
             await self._clock.sleep(WRITE_EVERY)
         await self._look()
@@ -256,37 +256,26 @@ class Refusals:
                 if some:
                     await self._store.transact(refused.forget, now=now)
 
-    async def _write(self) -> None:
+    async def _write(self, *, last: bool = False) -> None:
         async with self._writing:
             batch, self._waiting = self._waiting, []
-            more, self._dropped = self._dropped, 0
+            more, self._dropped = self._dropped, Counter()
             self._waiting_bytes = 0
             noted, self._noted = dict(self._noted), defaultdict(streaks.Noted)
-            if not batch and not noted:
+            entries = self._entries.add([one.kept for one in batch], more, last=last)
+            if not batch and not noted and not entries:
                 return
             # A refusal may be lost; an authentic delivery is answered 503 in the meantime.
             try:
                 await self._store.transact(
-                    _refuse,
-                    batch=batch,
-                    noted=noted,
-                    now=self._clock.now(),
-                    itemised=self._may_itemise(len(batch)),
-                    more=more,
+                    _refuse, batch=batch, noted=noted, now=self._clock.now(), entries=entries
                 )
             except StorageUnavailable:
                 for source, one in noted.items():
                     self._noted[source] = one.precede(self._noted[source])
             else:
+                self._entries.written(entries)
                 self._written()
-
-    def _may_itemise(self, count: int) -> bool:
-        """Whether each of `count` refusals may have a journal entry of its own."""
-        now = self._clock.monotonic()
-        if now - self._itemised.began >= 60:
-            self._itemised = _Window(began=now, count=0)
-        self._itemised.count += count
-        return self._itemised.count <= ITEMISED_PER_MINUTE
 
 
 async def _refuse(
@@ -295,14 +284,13 @@ async def _refuse(
     *,
     noted: Mapping[str, streaks.Noted],
     now: Micros,
-    itemised: bool,
-    more: int,
+    entries: Sequence[Entry],
 ) -> None:
     key = b""
     if any(one.secret is not None for one in batch):
         key = await refused.digest_key(connection)
     kept = [_to_keep(one, key) for one in batch]
-    await refused.refuse(connection, kept, now=now, itemised=itemised, more=more)
+    await refused.refuse(connection, kept, now=now, entries=entries)
     await streaks.record(connection, noted)
 
 

@@ -51,6 +51,8 @@ class Appended(NamedTuple):
     event: CaseEvent
     #: The decision, if the event is new and its decision did not fail.
     decided: Decided | None = None
+    #: The same came before.
+    repeat: bool = False
     #: It has no row of its own: too many of the same event came before.
     counted: bool = False
 
@@ -247,12 +249,18 @@ def _append(unit: UnitOfWork, event: CaseEvent, named: "_Named") -> Appended:
         else:
             event_id = known.id
             repeat = unit.repeats.add(event, of=known, outcome=outcome)
-    if repeat is None or not repeat.counted:
+    counted = repeat is not None and repeat.counted
+    if repeat is None or not counted:
         unit.journal_delivery(event, event_id=event_id, outcome=outcome)
-        return Appended(outcome=outcome, event_id=event_id, event=event)
-    if repeat.noted:
+    elif repeat.noted:
         unit.journal_delivery(event, event_id=event_id, outcome=outcome, repeats=repeat.number)
-    return Appended(outcome=outcome, event_id=event_id, event=event, counted=True)
+    return Appended(
+        outcome=outcome,
+        event_id=event_id,
+        event=event,
+        repeat=repeat is not None,
+        counted=counted,
+    )
 
 
 class _Named:

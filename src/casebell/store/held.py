@@ -1,7 +1,7 @@
 """Held deliveries: authentic, not understood, until a person releases or discards them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,6 +15,14 @@ from casebell.store.rows import encode_set
 from casebell.store.schema import held
 
 
+class Hold(NamedTuple):
+    """A delivery that is held."""
+
+    held_id: int
+    #: Whether the same came before.
+    repeat: bool
+
+
 async def hold(
     connection: AsyncConnection,
     verified: VerifiedDelivery,
@@ -23,8 +31,8 @@ async def hold(
     detail: str,
     body_sha256: str,
     idempotency_key: str | None,
-) -> int:
-    """Keep a delivery that could not be understood; return its id.
+) -> Hold:
+    """Keep a delivery that could not be understood.
 
     A repeat of the same body is counted; a discarded one is held again. A provider's test is closed
     at once. Of a body that came a hundred times there is a journal entry a minute: who has a
@@ -54,7 +62,7 @@ async def hold(
             .values(held_again if anew else {})
         )
         if counted and not anew and row.last_at // MINUTE == delivery.received_at // MINUTE:
-            return held_id
+            return Hold(held_id=held_id, repeat=True)
     else:
         inserted = await connection.execute(
             held.insert().returning(held.c.id),
@@ -92,7 +100,7 @@ async def hold(
             )
         ],
     )
-    return held_id
+    return Hold(held_id=held_id, repeat=row is not None)
 
 
 async def get_held(connection: AsyncConnection, held_id: int) -> Row[Any]:

@@ -5,8 +5,8 @@ corrected secret. They have bounds of their own: strangers without a proof canno
 """
 
 import secrets
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,8 @@ from casebell.store.statements import Driver, TableRow, insert_new
 AGE_LIMIT: Micros = 7 * 86_400 * 1_000_000
 #: Refusals of one source, with a credential to check again, at which operations are told.
 RISE = 5
+#: The kind of a journal entry that counts many.
+TALLY_KIND = "deliveries.refused"
 _READMITTABLE = type_coerce(PROVEN, Boolean).label("readmittable")
 #: The key's name in `keys`.
 _KEY = "refused"
@@ -116,19 +118,18 @@ async def refuse(
     batch: Sequence[Refused],
     *,
     now: Micros,
-    itemised: bool = True,
-    more: int = 0,
+    entries: Sequence[journal.Entry] = (),
 ) -> None:
-    """Keep refusals within the bounds, and journal them.
+    """Keep refusals within the bounds.
 
     Args:
         connection: the writing transaction.
         batch: the refusals.
         now: for their age.
-        itemised: a journal entry for each; otherwise one that counts them, so that a flood cannot
-            fill the journal.
-        more: further refusals, which are only counted.
+        entries: what the journal says of these, or of earlier ones.
     """
+    if entries:
+        await journal.append(connection, entries)
     if not batch:
         return
     await connection.execute(
@@ -155,8 +156,6 @@ async def refuse(
     await forget(connection, now=now)
     await pushed_out.record(connection, await _remove_over(connection, PROVEN_BOUNDS), now=now)
     await _remove_over(connection, UNPROVEN_BOUNDS)
-    entries = [_refusal(one) for one in batch] if itemised else [_tally(batch, more)]
-    await journal.append(connection, entries)
 
 
 async def _remove_over(connection: AsyncConnection, bounds: Bounds) -> Counter[str]:
@@ -324,7 +323,8 @@ async def mark_told(connection: AsyncConnection, *, source: str, last: int, now:
     )
 
 
-def _refusal(one: Refused) -> journal.Entry:
+def single_entry(one: Refused) -> journal.Entry:
+    """The journal entry of one refusal."""
     return journal.Entry(
         at=one.at,
         kind="delivery.refused",
@@ -338,17 +338,22 @@ def _refusal(one: Refused) -> journal.Entry:
     )
 
 
-def _tally(batch: Sequence[Refused], more: int) -> journal.Entry:
+def tally_entry(
+    counted: Mapping[tuple[str, str], int], *, addresses: int, since: Micros, at: Micros
+) -> journal.Entry:
+    """The journal entry of many, counted by source and error."""
+    by_source: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for (source, error), number in counted.items():
+        by_source[source][error] = number
     return journal.Entry(
-        at=batch[-1].at,
-        kind="deliveries.refused",
+        at=at,
+        kind=TALLY_KIND,
         actor="server",
         subject="sources",
         data={
-            "count": len(batch) + more,
-            "addresses": len({one.address for one in batch}),
-            "sources": dict(Counter(one.source for one in batch)),
-            "errors": dict(Counter(one.error for one in batch)),
-            "since": batch[0].at,
+            "count": sum(counted.values()),
+            "refused": dict(by_source),
+            "addresses": addresses,
+            "since": since,
         },
     )
