@@ -29,7 +29,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 BENCH = Path(__file__).parents[1] / "bench"
 #: Where the load generator sends from.
 STRANGER = "127.0.0.1"
-#: Entries a flood may make in the journal: 60 a minute one by one, then one a second.
+#: Entries a flood may make in the journal one by one, in an hour. Then one a minute counts.
 ITEMISED = 10
 
 
