@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import SecretStr
 
-from casebell.errors import ConfigError, StorageUnavailable
+from casebell.errors import ConfigError, EncodedBody, StorageUnavailable
 from casebell.events import Delivery
 from casebell.notify.load import load_channels, policies
+from casebell.receive.refusals import WRITE_EVERY
 from casebell.route.rulebook import Rulebook
 from casebell.runtime import Runtime
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
@@ -146,6 +147,48 @@ async def test_what_was_left_over_is_taken_up(
             return [row.state for row in await read_table(second.store, alerts)] == ["sent"] * 2
 
         await until(sent, "the alert sent")
+
+
+async def test_what_was_refused_is_told_when_a_start_gets_ready(
+    tmp_path: Path, sink: HttpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a start without storage, and while it lasted: as soon as the storage works."""
+    monkeypatch.setattr("casebell.store.connections.BUSY_TIMEOUT_MS", 10)
+    within = settings(tmp_path, channel("ops", f"json://127.0.0.1:{sink.port}/"))
+    clock, subjects = ManualClock(NOW), {"refused", "requests_refused"}
+
+    async def refuse(runtime: Runtime, source: str) -> None:
+        for _ in range(5):
+            runtime.receiver.refuse_request(
+                EncodedBody(), path=f"/webhooks/{source}", address="192.0.2.7"
+            )
+
+    earlier = Runtime(within, clock=clock)
+    async with earlier.opened(), earlier.refusals:
+        await refuse(earlier, "parley")
+    runtime = Runtime(within, clock=clock)
+    with closing(sqlite3.connect(tmp_path / "casebell.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        async with runtime.running():
+            assert not runtime.store.is_open
+            await refuse(runtime, "nobody")
+            await until(lambda: not runtime.refusals._waiting, "an attempt to write them")
+            other.execute("ROLLBACK")
+
+            def works() -> bool:
+                clock.advance(1)
+                return runtime.store.is_open and not runtime.alarm.failing
+
+            await until(works, "the storage")
+            ready_at = clock.monotonic()
+
+            async def told() -> bool:
+                if clock.monotonic() - ready_at < WRITE_EVERY:
+                    clock.advance(0.5)
+                found = await read_table(runtime.store, alerts)
+                return {row.subject.split(":")[0] for row in found} == subjects
+
+            await until(told, "both messages")
 
 
 def test_every_problem_of_every_channel(tmp_path: Path) -> None:

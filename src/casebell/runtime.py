@@ -213,6 +213,7 @@ class Runtime:
 
     def _recovered(self) -> None:
         """Have done what could not be while nothing could be stored."""
+        self.refusals.wake()
         self._changed()
         self.router.loop.wake()
 

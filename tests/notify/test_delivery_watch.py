@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from casebell import ops_messages
 from casebell.alerts import AlertKind
@@ -16,7 +18,7 @@ from casebell.ops_messages import DeliveriesHeld
 from casebell.ops_targets import OpsTargets
 from casebell.receive.explaining import message_on
 from casebell.store import held, pushed_out, refused, schema, streaks
-from casebell.store.engine import Store
+from casebell.store.engine import Connection, Store
 from casebell.store.ops import notify
 from casebell.store.schema import alerts, events
 from casebell.store.schema import held as held_table
@@ -562,6 +564,66 @@ class TestRefused:
             assert len(await harness.messages()) == number
             harness.clock.advance(25 * HOUR)
             await harness.watch.check()
+
+
+class TestDefects:
+    """What cannot be told of one thing must not keep operations from hearing of the others."""
+
+    async def test_a_cause_that_cannot_be_looked_for(self, store: Store) -> None:
+        """Its message says that it is unknown; other sources have theirs."""
+        harness = WatchHarness(store)
+        await refuse(store, 5, source="torch", error="secret_missing", proof=False)
+        await refuse(store, 5)
+        async with writing(store) as connection:
+            damaged = schema.refused.update().where(schema.refused.c.source == "parley")
+            await connection.execute(damaged.values(seen="{"))
+        with capture_logs() as lines:
+            await harness.watch.check()
+        first, second = await harness.messages()
+        assert "Likely cause: Its cause is unknown: looking for it failed.\n" in first
+        assert "5 deliveries to source parley" in first
+        assert "The header X-Torch-Secret did not arrive." in second
+        assert {line["event"] for line in lines} == {"refusal.defect"}
+
+    async def test_a_source_of_which_nothing_can_be_told(self, store: Store) -> None:
+        """It is logged, and told once that is mended."""
+        harness = WatchHarness(store)
+        explain = harness.watch._explain
+
+        async def fails(connection: Connection, streak: streaks.Streak, **more: Any) -> Any:
+            if streak.source == "parley":
+                raise LookupError
+            return await explain(connection, streak, **more)
+
+        harness.watch._explain = fails
+        await refuse(store, 5)
+        await refuse(store, 5, source="torch", error="secret_missing", proof=False)
+        await hold(store, b"one")
+        await harness.watch.check()
+        assert len(await harness.messages()) == 2
+        (line,) = harness.recording.named("watch.defect")
+        assert line["what"] == "refused of parley"
+        harness.watch._explain = explain
+        await harness.watch.check()
+        assert len(await harness.messages()) == 3
+
+    async def test_conflicts_of_which_nothing_can_be_told(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is held and refused is told nevertheless."""
+
+        async def fails(*_: Any, **__: Any) -> list[str]:
+            raise LookupError
+
+        monkeypatch.setattr("casebell.store.conflicts.fields_of", fails)
+        harness = WatchHarness(store)
+        await contradict(store, "status")
+        await refuse(store, 5)
+        await hold(store, b"one")
+        await harness.watch.check()
+        assert len(await harness.messages()) == 2
+        (line,) = harness.recording.named("watch.defect")
+        assert line["what"] == "conflicts"
 
 
 class TestLoop:

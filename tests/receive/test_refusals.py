@@ -455,6 +455,22 @@ class TestInARow:
             refusals.authentic("parley")
         assert await self.counted(store) == {"parley": {}}
 
+    async def test_before_it_could_look(self, store: Store, clock: ManualClock) -> None:
+        """Where the storage is down at the start, an authentic delivery ends what came before."""
+        async with fresh(store, clock) as refusals:
+            refuse(refusals)
+        failing = True
+
+        def fails(statement: str) -> BaseException | None:
+            return disk_failure() if failing and "FROM streaks" in statement else None
+
+        with failing_statements(store, fails, writer=False):
+            async with fresh(store, clock) as refusals:
+                refusals.authentic("parley")
+                refusals.authentic("torch")
+                failing = False
+        assert await self.counted(store) == {"parley": {}}
+
     async def test_an_authentic_delivery_to_another_server_ends_it(
         self, store: Store, clock: ManualClock
     ) -> None:

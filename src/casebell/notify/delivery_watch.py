@@ -6,8 +6,10 @@ neither repeats nor drops a message.
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
+from typing import Any, TypeVar
 
 from casebell.clock import Clock
+from casebell.errors import StorageUnavailable
 from casebell.events import HeldReason, Micros
 from casebell.loops import Loop
 from casebell.notify.new_wordings import new_wordings
@@ -32,6 +34,7 @@ CHECK_EVERY = 10.0
 #: What is told once for ever.
 _ONCE = (ProviderTested, NewWording)
 
+Result = TypeVar("Result")
 #: Marks deliveries as told, in a writing transaction.
 Mark = Callable[..., Awaitable[object]]
 #: The message on a streak, given how many refusals with a proof were not told.
@@ -86,11 +89,7 @@ class DeliveryWatch(Loop):
         now = self._clock.now()
         async with self._store.read() as connection:
             in_a_row = await streaks.read(connection)
-            found = {
-                **await _held(connection),
-                **await self._refused(connection, in_a_row, now),
-                **await new_wordings(connection, now=now),
-            }
+            found = await self._found(connection, in_a_row, now)
             subjects = {subject_of(message, now=now): message for message in found}
             known = await known_subjects(connection, subjects) if subjects else set()
         # No authentic delivery ends these.
@@ -109,42 +108,67 @@ class DeliveryWatch(Loop):
             return
         ops = self._ops()
 
-        async def write(connection: Connection) -> None:
-            for message in due:
-                # Another server may have sent it in the meantime, with fewer deliveries.
-                new = await notify(connection, message, to=ops, now=now)
-                if new or isinstance(message, _ONCE):
-                    await found[message](connection, now=now)
+        async def write(connection: Connection, message: OpsMessage) -> None:
+            # Another server may have sent it in the meantime, with fewer deliveries.
+            new = await notify(connection, message, to=ops, now=now)
+            if new or isinstance(message, _ONCE):
+                await found[message](connection, now=now)
 
-        await self._store.transact(write)
+        for message in due:
+            await self._apart(self._store.transact(write, message), what=message.topic)
         self._followed()
 
-    async def _refused(
-        self, connection: Connection, known: Sequence[streaks.Streak], now: Micros
+    async def _apart(self, step: Awaitable[Result], *, what: str) -> Result | None:
+        """Take a step whose defect must not keep another message from being told."""
+        try:
+            return await step
+        except StorageUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - of any kind
+            self._log.error("watch.defect", what=what, error=error)
+            return None
+
+    async def _found(
+        self, connection: Connection, in_a_row: Sequence[streaks.Streak], now: Micros
     ) -> dict[OpsMessage, Mark]:
+        """The messages that may be due, each with what marks its deliveries as told."""
         found: dict[OpsMessage, Mark] = {}
+        for look in (_held, _pushed_out, _conflicts):
+            found |= await self._apart(look(connection), what=look.__name__.strip("_")) or {}
         rising = {row.source: row for row in await refused.rising(connection)}
-        for streak in known:
-            source, proven = streak.source, rising.get(streak.source)
-            if streak.ended:
-                end = DeliveriesAuthentic(
-                    source=source, count=streak.ended, telling=streak.tellings
-                )
-                found[end] = partial(streaks.mark_end_told, source=source)
-            if not proven and not (streak.is_long and streak.count > streak.told_count):
-                continue
-            origin = await streaks.origin_of(connection, streak)
-            if streak.due(now=now, newly_familiar=origin.newly_familiar):
-                number = proven.number if proven else 0
-                message = await self._explain(connection, streak, carried_proof=number, now=now)
-                found[message] = partial(
-                    _mark_refused, streak=streak, last=proven.last if proven else 0
-                )
+        for streak in in_a_row:
+            refusals = self._refused(connection, streak, rising.get(streak.source), now)
+            found |= await self._apart(refusals, what=f"refused of {streak.source}") or {}
+        wordings = new_wordings(connection, now=now)
+        return found | (await self._apart(wordings, what="wordings") or {})
+
+    async def _refused(
+        self, connection: Connection, streak: streaks.Streak, proven: Any, now: Micros
+    ) -> dict[OpsMessage, Mark]:
+        """Those on one source.
+
+        Args:
+            proven: its refusals with a proof of which operations were not told, where many are.
+        """
+        found: dict[OpsMessage, Mark] = {}
+        source = streak.source
+        if streak.ended:
+            end = DeliveriesAuthentic(source=source, count=streak.ended, telling=streak.tellings)
+            found[end] = partial(streaks.mark_end_told, source=source)
+        if not proven and not (streak.is_long and streak.count > streak.told_count):
+            return found
+        origin = await streaks.origin_of(connection, streak)
+        if streak.due(now=now, newly_familiar=origin.newly_familiar):
+            number = proven.number if proven else 0
+            message = await self._explain(connection, streak, carried_proof=number, now=now)
+            found[message] = partial(
+                _mark_refused, streak=streak, last=proven.last if proven else 0
+            )
         return found
 
 
 async def _held(connection: Connection) -> dict[OpsMessage, Mark]:
-    """The messages on what is held, each with the function that marks its deliveries as told."""
+    """The messages on what is held."""
     found: dict[OpsMessage, Mark] = {}
     for row in await held.unnotified(connection):
         message: OpsMessage = DeliveriesHeld(
@@ -159,9 +183,21 @@ async def _held(connection: Connection) -> dict[OpsMessage, Mark]:
         found[message] = partial(
             held.mark_told, source=row.source, reason=row.reason, last=row.last
         )
+    return found
+
+
+async def _pushed_out(connection: Connection) -> dict[OpsMessage, Mark]:
+    """Those on what floods of refusals pushed out."""
+    found: dict[OpsMessage, Mark] = {}
     for row in await pushed_out.unnotified(connection):
         lost = RefusalsPushedOut(source=row.source, count=row.number)
         found[lost] = partial(pushed_out.mark_told, source=row.source)
+    return found
+
+
+async def _conflicts(connection: Connection) -> dict[OpsMessage, Mark]:
+    """Those on conflicts."""
+    found: dict[OpsMessage, Mark] = {}
     for row in await conflicts.unnotified(connection):
         fields = await conflicts.fields_of(connection, row.source, last=row.event_id)
         conflict = ConflictingDelivery(

@@ -14,9 +14,19 @@ from casebell.receive.causes import Cause, cause_of
 from casebell.settings import SourceSettings
 from casebell.store import refused, streaks
 from casebell.store.engine import Connection
+from casebell.telemetry import get_logger
 
 #: Refusals of a streak that are looked at for its cause.
 LOOKED_AT = 3
+
+
+#: After a defect of ours.
+_NOT_FOUND = Cause(
+    code="unknown",
+    says="Its cause is unknown: looking for it failed.",
+    then="Look at it yourself; refusal.defect in the log has the place. Please report it.",
+    certain=False,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,15 +45,20 @@ async def explain(
     """Those of the refusals that are still kept, each with its cause."""
     rows = await refused.read_some(connection, ids)
     key = await refused.existing_digest_key(connection)
-    return [
-        Explained(
+    # A large body takes a while, and deliveries must not wait for it.
+    return [await asyncio.to_thread(_explained, row, sources=sources, key=key) for row in rows]
+
+
+def _explained(row: Any, *, sources: Mapping[str, SourceSettings], key: bytes | None) -> Explained:
+    try:
+        return Explained(
             row=row,
-            # A large body takes a while, and deliveries must not wait for it.
-            cause=await asyncio.to_thread(cause_of, row, sources=sources, key=key),
+            cause=cause_of(row, sources=sources, key=key),
             headers=json.loads(row.seen).get("headers", ()),
         )
-        for row in rows
-    ]
+    except Exception as error:  # noqa: BLE001 - what a stranger sent must not keep the rest from being told
+        get_logger().error("refusal.defect", row=row.id, error=error)
+        return Explained(row=row, cause=_NOT_FOUND, headers=())
 
 
 async def explain_streak(

@@ -95,6 +95,8 @@ class Refusals:
         self._noted: defaultdict[str, streaks.Noted] = defaultdict(streaks.Noted)
         #: Sources of which something was refused since the last authentic delivery.
         self._in_a_row: set[str] = set()
+        #: Whether it is known of which sources an earlier process counted some.
+        self._looked = False
         self._forgot_at = -math.inf
         self._writing = asyncio.Lock()
         self._loop = Loop(
@@ -209,10 +211,14 @@ class Refusals:
     def authentic(self, source: str) -> None:
         """Note an authentic delivery: whatever was refused in a row before it is over."""
         # Every delivery comes by here; nearly always there is nothing to do.
-        if source in self._in_a_row:
+        if source in self._in_a_row or not self._looked:
             self._in_a_row.discard(source)
             self._noted[source] = streaks.Noted(authentic=True)
             self._loop.wake()
+
+    def wake(self) -> None:
+        """Say that the storage works again: write what was noted, and look."""
+        self._loop.wake()
 
     def _count(self, source: str, error: str, *, at: Micros) -> None:
         self._noted[source].refuse(error, at=at)
@@ -245,6 +251,7 @@ class Refusals:
             found = await streaks.read(connection)
         # What was noted while we looked goes before.
         self._in_a_row |= {one.source for one in found if one.errors} - self._noted.keys()
+        self._looked = True
 
     async def _forget(self) -> None:
         """Remove old refusals; write to the disk only if there are any."""
