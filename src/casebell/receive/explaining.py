@@ -14,7 +14,7 @@ from casebell.receive.causes import Cause, cause_of
 from casebell.settings import SourceSettings
 from casebell.store import refused, streaks
 from casebell.store.engine import Connection
-from casebell.telemetry import get_logger
+from casebell.telemetry import Log, get_logger
 
 #: Refusals of a streak that are looked at for its cause.
 LOOKED_AT = 3
@@ -57,8 +57,12 @@ def _explained(row: Any, *, sources: Mapping[str, SourceSettings], key: bytes | 
             headers=json.loads(row.seen).get("headers", ()),
         )
     except Exception as error:  # noqa: BLE001 - what a stranger sent must not keep the rest from being told
-        get_logger().error("refusal.defect", row=row.id, error=error)
-        return Explained(row=row, cause=_NOT_FOUND, headers=())
+        return _unexplained(row, error, log=get_logger())
+
+
+def _unexplained(row: Any, error: Exception, *, log: Log) -> Explained:
+    log.error("refusal.defect", row=row.id, error=error)
+    return Explained(row=row, cause=_NOT_FOUND, headers=())
 
 
 async def explain_streak(
