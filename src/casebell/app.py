@@ -167,10 +167,9 @@ def _entrance(
 
     async def leads_nowhere(request: Request, error: Exception) -> Response:
         response = await on_http_exception(request, error)
-        # People and scanners read pages; whoever posts may have the address of a source wrong.
-        if request.method == "POST" or request.url.path.startswith(WEBHOOKS.rstrip("/")):
-            wrong = WrongMethod() if response.status_code == 405 else NotThere()
-            endpoint.note_elsewhere(wrong, request.scope)
+        # Somebody may have the address of a source wrong.
+        wrong = WrongMethod() if response.status_code == 405 else NotThere()
+        endpoint.note_elsewhere(wrong, request.scope)
         return response
 
     app = Entrance(

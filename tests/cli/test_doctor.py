@@ -245,6 +245,25 @@ def test_operations_hear_of_the_fifth_in_a_row(bare: Installation, sink: HttpSin
         assert "of source parley" not in bare("doctor").out
 
 
+def test_what_scanners_ask_is_no_problem(bare: Installation) -> None:
+    """It is shown with its number, and exit code 0; what looks like a delivery is one."""
+    with serving(bare) as url:
+        host, port = url.removeprefix("http://").split(":")
+        for path in ("/wp-login.php", "/.env", "/webhooks/.git/config", "/owa/", "/admin"):
+            assert httpx2.get(url + path, trust_env=False).status_code == 404
+        httpx2.post(url + "/cgi-bin/luci", content=b"a=1", trust_env=False)
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(b"\x03\x00\x00\x13\x0e\xe0\x00\x00\r\n\r\n")
+            assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+        said = "7 requests of scanners, none like a delivery (not_found 6, bad_request 1) → "
+        until_sync(lambda: said in findings(bare("doctor").out).get("refused", ""), "the count")
+        assert bare("doctor").code == 0
+        for _ in range(5):
+            httpx2.post(url + "/api/hooks", json={"id": "evt_1"}, trust_env=False)
+        until_sync(lambda: bare("doctor").code == 1, "a problem")
+        assert "5 that may have been deliveries, of no source, as not_found" in bare("doctor").out
+
+
 def test_alerts_that_a_trigger_swallowed(installation: Installation) -> None:
     """The trigger is named, and so is what was decided and never came into the outbox."""
     with closing(sqlite3.connect(installation.database)) as connection, connection:

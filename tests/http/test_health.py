@@ -208,7 +208,7 @@ class TestMetrics:
         pages = Pages(store)
         first = (await pages.get("/metrics")).text
         shown = 'casebell_refused_since_authentic{{error="{}",source="{}"}} {}.0'
-        for source in ("parley", "torch", "unknown"):
+        for source in ("parley", "torch", "unknown", "noise"):
             for error in ("signature_missing", "secret_mismatch", "body_too_slow", "bad_request"):
                 assert shown.format(error, source, 0) in first
         assert "bad_argument" not in first

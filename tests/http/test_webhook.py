@@ -494,7 +494,8 @@ async def test_what_led_nowhere_is_noted(harness: WebhookHarness) -> None:
     assert harness.counted("parley", "not_found") == LINES_A_MINUTE + 5
     for path in ("/", "/cgi-bin/luci", "/webhook"):
         harness.endpoint.note_elsewhere(NotThere(), scope | {"path": path})
-    assert harness.refusals._noted["unknown"].errors == {"not_found": 1}
+    # Each has a signature.
+    assert harness.refusals._noted["unknown"].errors == {"not_found": 3}
     harness.endpoint.note_elsewhere(RequestError(), scope | {"path": ""}, what="TLS")
     assert harness.recording.named("request.refused")[-1] == {
         "source": "unknown",
@@ -502,3 +503,39 @@ async def test_what_led_nowhere_is_noted(harness: WebhookHarness) -> None:
         "asked": "",
         "what": "TLS",
     }
+
+
+@pytest.mark.parametrize(
+    ("asked", "noise"),
+    [
+        ({"method": "GET", "path": "/wp-login.php"}, True),
+        ({"method": "GET", "path": "/.env"}, True),
+        ({"method": "GET", "path": "/webhooks/.env"}, True),
+        ({"method": "POST", "path": "/cgi-bin/luci"}, True),
+        ({"method": "POST", "path": "/", "headers": {"authorization": "Basic YTpi"}}, True),
+        ({"method": "", "path": "", "what": "no HTTP/1: Invalid method encountered"}, True),
+        ({"method": "", "path": "", "what": "more than 65,536 bytes without an end"}, True),
+        ({"method": "GET", "path": "/webhook/parley"}, False),
+        ({"method": "POST", "path": "/Webhook/other"}, False),
+        ({"method": "", "path": "/webhooks/x", "what": "more than 100 headers"}, False),
+        ({"method": "POST", "path": "/", "headers": {"content-type": "Application/JSON"}}, False),
+        ({"method": "POST", "path": "/", "headers": {"authorization": "X t=1,v1=ab"}}, False),
+        ({"method": "PUT", "path": "/x", "headers": {"x-torch-secret": "s"}}, True),
+        ({"method": "", "path": "", "what": "TLS on a port that speaks plain HTTP"}, False),
+        ({"method": "", "path": "", "what": "HTTP/2 without an offer to upgrade"}, False),
+        ({"method": "", "path": "", "what": "the PROXY protocol"}, False),
+    ],
+)
+async def test_what_scanners_ask_is_told_from_misdirected_deliveries(
+    harness: WebhookHarness, asked: dict[str, Any], noise: bool
+) -> None:
+    """By path, method, a header with a proof, a JSON body, a protocol that a proxy speaks."""
+    headers = [(n.encode(), v.encode()) for n, v in asked.get("headers", {}).items()]
+    scope = Request(BODY).scope | asked | {"headers": headers}
+    harness.endpoint.note_elsewhere(RequestError(), scope, what=asked.get("what", ""))
+    ((source, counted),) = harness.refusals._noted.items()
+    assert counted.errors == {"bad_request": 1}
+    assert (source == "noise") is noise
+    assert harness.counted(source, "bad_request") == 1
+    (line,) = harness.recording.named("request.refused")
+    assert line["source"] == source

@@ -555,6 +555,17 @@ class TestRefused:
         assert begun == []
         assert len(await harness.messages()) == 2
 
+    async def test_what_scanners_ask_is_not_told(self, store: Store) -> None:
+        """Whatever its number: an open port has it every day."""
+        harness = WatchHarness(store)
+        await refuse(store, 500, source=streaks.NOISE, error="bad_request", proof=False)
+        await harness.watch.check()
+        assert await harness.messages() == []
+        harness.clock.advance(25 * HOUR)
+        await harness.watch.check()
+        (forgotten,) = await read_table(store, schema.streaks)
+        assert forgotten.errors == "{}"
+
     async def test_what_was_forgotten_is_told_when_it_begins_again(self, store: Store) -> None:
         """Each message needs a name that none before it had, or it counts as sent."""
         harness = WatchHarness(store)

@@ -404,7 +404,8 @@ class TestInARow:
             for _ in range(PER_MINUTE + 2):
                 limited(refusals)
             refusals.note_request(EncodedBody(), source="parley", address="192.0.2.7")
-            refusals.note_request(NotThere(), source=None, address="192.0.2.7", path="/x")
+            refusals.note_request(NotThere(), source="unknown", address="192.0.2.7", path="/x")
+            refusals.note_request(NotThere(), source="noise", address="192.0.2.7", kept=False)
             for number in range(module.MAX_WAITING_UNPROVEN + 100):
                 refuse(refusals, f"flood-{number}")
         assert await self.counted(store) == {
@@ -414,7 +415,9 @@ class TestInARow:
                 "encoded_body": 1,
             },
             "unknown": {"not_found": 1},
+            "noise": {"not_found": 1},
         }
+        assert "noise" not in {row.source for row in await read_table(store, refused)}
 
     async def test_an_authentic_delivery_begins_anew(
         self, store: Store, refusals: Refusals
@@ -509,7 +512,7 @@ class TestInARow:
         async with refusals:
             refusals.note_request(
                 NotThere(),
-                source=None,
+                source="unknown",
                 address="192.0.2.7",
                 headers=[(b"x-%d" % number, b"vermilion") for number in range(100)],
                 path="/" + "a" * 1_000,

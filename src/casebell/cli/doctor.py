@@ -237,7 +237,14 @@ def _refused(client: ServiceClient) -> Iterator[tuple[str, Fault | None]]:
             "out by others"
         )
         yield "refused", Fault(what=what, then="casebell refused list --source " + source)
+    noise = {one["error"]: one["count"] for one in found if one.get("noise")}
+    if noise:
+        counts = ", ".join(f"{error} {count}" for error, count in noise.items())
+        what = f"{sum(noise.values())} requests of scanners, none like a delivery ({counts})"
+        yield "refused", Fault(what=what, then="nothing: an open port has them", code=0)
     for one in found:
+        if one.get("noise"):
+            continue
         number, count = one["refused"], one["count"]
         of = (
             f"{count} of source {one['source']} refused as {one['error']} since its last "

@@ -120,7 +120,7 @@ class StatusPages:
         shown = self._metrics.refused_since_authentic
         shown.clear()
         errors = {one.source: one.errors for one in found}
-        for source in (*self._settings().sources, streaks.UNKNOWN):
+        for source in (*self._settings().sources, streaks.UNKNOWN, streaks.NOISE):
             for code in refusing_codes():
                 shown.labels(source, code).set(errors.get(source, {}).get(code, 0))
 

@@ -42,7 +42,7 @@ from casebell.receive.accept import Accepted, Receiver, Several
 from casebell.receive.bodies import is_compressed
 from casebell.receive.parts import Held, Taken
 from casebell.settings.models import ServerSettings
-from casebell.store.streaks import UNKNOWN
+from casebell.store.streaks import NOISE, UNKNOWN
 from casebell.telemetry import Log, Metrics
 from casebell.uscis.receipts import mask
 
@@ -216,14 +216,16 @@ class WebhookEndpoint:
     ) -> None:
         # A label must not be a value that a stranger chose.
         known = source if self._receiver.knows(source) else UNKNOWN
-        self._counter(known, failure.code).inc()
         if isinstance(failure, StorageUnavailable):
             self._metrics.storage_errors.labels("receive").inc()
         more: dict[str, Any] = {}
         # The receiver has noted a delivery that did not authenticate.
         if isinstance(failure, RequestError) and not isinstance(failure, TooManyRefusals):
-            self._refuse(failure, scope, request_id=request_id)
+            meant = self._refuse(failure, scope, request_id=request_id)
+            # What is near to a source's name is told under it, and counted as asked for.
+            known = meant if known == UNKNOWN and meant == NOISE else known
             more["asked"] = asked(scope)
+        self._counter(known, failure.code).inc()
         left_out = self._throttle.line(failure.code) if isinstance(failure, _THROTTLED) else 0
         if left_out is not None:
             self._log.info(
@@ -237,14 +239,15 @@ class WebhookEndpoint:
             )
 
     def note_elsewhere(self, error: RequestError, scope: Scope, *, what: str = "") -> None:
-        """Note a request that may have been meant as a delivery, and was refused elsewhere.
+        """Note a request that was refused elsewhere; it may have been meant as a delivery.
 
         Args:
             what: what is wrong with it, in words of ours.
         """
-        source = self._refuse(error, scope, what=what) or UNKNOWN
+        source = self._refuse(error, scope, what=what)
         self._counter(source, error.code).inc()
-        left_out = self._throttle.line(error.code)
+        # Scanners take no lines from what may have been a delivery.
+        left_out = self._throttle.line(NOISE if source == NOISE else error.code)
         if left_out is not None:
             self._log.info(
                 "request.refused",
@@ -257,7 +260,7 @@ class WebhookEndpoint:
 
     def _refuse(
         self, error: RequestError, scope: Scope, *, request_id: str = "", what: str = ""
-    ) -> str | None:
+    ) -> str:
         headers, peer = scope["headers"], scope.get("client")
         given: dict[bytes, bytes] = dict(headers)
         length = given.get(b"content-length", b"")

@@ -155,7 +155,8 @@ class DeliveryWatch(Loop):
         if streak.ended:
             end = DeliveriesAuthentic(source=source, count=streak.ended, telling=streak.tellings)
             found[end] = partial(streaks.mark_end_told, source=source)
-        if not proven and not (streak.is_long and streak.count > streak.told_count):
+        is_news = streak.is_long and streak.count > streak.told_count
+        if not (proven or is_news) or source == streaks.NOISE:
             return found
         origin = await streaks.origin_of(connection, streak)
         if streak.due(now=now, newly_familiar=origin.newly_familiar):

@@ -30,6 +30,7 @@ from casebell.receive.signatures import Authenticator
 from casebell.receive.understand import understand
 from casebell.receive.work_budget import WorkBudget
 from casebell.settings import SourceSettings
+from casebell.store import streaks
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 
@@ -46,6 +47,8 @@ class Several:
         return "held" if any(isinstance(one, Held) for one in self.each) else self.each[0].status
 
 
+#: Names in lower case, in the order of the message.
+Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 #: What became of an authentic delivery.
 Accepted: TypeAlias = Taken | Several
 
@@ -79,6 +82,10 @@ def source_receivers(sources: Mapping[str, SourceSettings]) -> Mapping[str, Sour
 
 #: How a path begins that is meant for a source.
 NEAR = "/webhook"
+#: How the guard names what a provider or a proxy speaks in the place of HTTP/1.
+_OTHER_PROTOCOLS = ("TLS", "HTTP/2", "the PROXY protocol")
+#: What is in the header of a signature, and in no other credentials.
+_SIGNATURE = b"v1="
 #: Characters of a path's last part that are compared with the names of sources.
 MAX_NAME = 40
 
@@ -94,6 +101,29 @@ def source_meant(path: str, names: Collection[str]) -> str | None:
         difflib.get_close_matches(parts[-1][:MAX_NAME], known, n=1, cutoff=0.75) if parts else ()
     )
     return known[close[0]] if close else None
+
+
+def may_be_delivery(
+    *, path: str, method: str, headers: Headers, proofs: Collection[bytes], what: str
+) -> bool:
+    """Whether a request that names no source may have been meant as a delivery.
+
+    Scanners ask any open port for pages, and post forms to them: that is nobody's mistake.
+
+    Args:
+        method: "" where it was not read.
+        proofs: the names of the headers in which sources send what proves a delivery.
+        what: what is wrong with it, as the guard names it.
+    """
+    if what.startswith(_OTHER_PROTOCOLS):
+        return True
+    if path.casefold().startswith(NEAR) and method in ("POST", ""):
+        return True
+    return any(
+        (name == b"content-type" and b"json" in value.lower())
+        or (name in proofs and (name != b"authorization" or _SIGNATURE in value))
+        for name, value in headers
+    )
 
 
 class Receiver:
@@ -166,20 +196,44 @@ class Receiver:
             raise
 
     def refuse_request(
-        self, error: CasebellError, *, path: str, address: str, **request: Any
-    ) -> str | None:
+        self,
+        error: CasebellError,
+        *,
+        path: str,
+        address: str,
+        method: str = "",
+        headers: Headers = (),
+        what: str = "",
+        **request: Any,
+    ) -> str:
         """Note a request that was refused before there was a delivery.
 
-        What scanners post elsewhere is none of ours: it would keep operations busy for ever.
-
         Returns:
-            The source that it was meant for, as far as its path tells.
+            The source that it was meant for, as far as its path tells; else what stands for one.
         """
-        source = source_meant(path, self._sources())
+        name = source_meant(path, self._sources())
+        if name is None:
+            proofs = {
+                one for each in self._sources().values() for one in each.authenticator.headers
+            }
+            meant = may_be_delivery(
+                path=path, method=method, headers=headers, proofs=proofs, what=what
+            )
+            name = streaks.UNKNOWN if meant else streaks.NOISE
+        # Of what scanners ask elsewhere there is nothing to look at.
         elsewhere = isinstance(error, NotThere | WrongMethod) and not path.startswith(NEAR)
-        if source is not None or not elsewhere:
-            self._refusals.note_request(error, source=source, address=address, path=path, **request)
-        return source
+        self._refusals.note_request(
+            error,
+            source=name,
+            address=address,
+            headers=headers,
+            kept=name != streaks.NOISE or not elsewhere,
+            path=path,
+            method=method,
+            what=what,
+            **request,
+        )
+        return name
 
     async def _take_parts(self, verified: VerifiedDelivery, source: SourceSettings) -> Accepted:
         """Take a delivery that is several events, or is to be held."""

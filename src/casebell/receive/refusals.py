@@ -173,9 +173,10 @@ class Refusals:
         self,
         error: CasebellError,
         *,
-        source: str | None,
+        source: str,
         address: str,
         headers: Sequence[tuple[bytes, bytes]] = (),
+        kept: bool = True,
         request_id: str = "",
         size: int = 0,
         **asked: str,
@@ -183,20 +184,21 @@ class Refusals:
         """Record a request that was refused before its body was read.
 
         Args:
-            source: whose delivery it was meant to be; None where that cannot be told.
+            source: whose delivery it was meant to be, or what stands for one.
+            kept: whether it can be looked at later; else it is only counted.
             size: of the body, as far as it is known.
             asked: what names the cause: its method, path, encoding.
         """
-        now, name = self._clock.now(), source or streaks.UNKNOWN
-        self._count(name, error.code, at=now)
-        if self._over_limit(address):
+        now = self._clock.now()
+        self._count(source, error.code, at=now)
+        if not kept or self._over_limit(address):
             return
         if len(self._waiting) >= MAX_WAITING_UNPROVEN:
-            self._dropped[name, error.code] += 1
+            self._dropped[source, error.code] += 1
             return
-        kept = refused.Refused(
+        one = refused.Refused(
             at=now,
-            source=name,
+            source=source,
             error=error.code,
             address=address,
             request_id=request_id,
@@ -206,7 +208,7 @@ class Refusals:
                 _names(headers) | {key: text[:MAX_TEXT] for key, text in asked.items() if text}
             ),
         )
-        self._waiting.append(_Waiting(kept, None))
+        self._waiting.append(_Waiting(one, None))
 
     def authentic(self, source: str) -> None:
         """Note an authentic delivery: whatever was refused in a row before it is over."""

@@ -141,6 +141,12 @@ class Authenticator:
             )
         self._methods: tuple[_Method, ...] = tuple(known[method][0] for method in source.auth)
 
+    @property
+    def headers(self) -> frozenset[bytes]:
+        """The names of the headers in which it looks for a proof."""
+        by_method = {"hmac": self._signature_header, "shared-secret": self._secret_header}
+        return frozenset(by_method[method] for method in self._source.auth)
+
     def __repr__(self) -> str:
         """The source's name and methods; never a secret."""
         return f"<Authenticator {self._source.name}: {self._source.require} {self._source.auth}>"

@@ -9,7 +9,7 @@ from casebell.events import AppendOutcome, Flag
 from casebell.provider_time import date_alone
 from casebell.receive.explaining import Explained
 from casebell.store.rows import decode_list
-from casebell.store.streaks import UNKNOWN, Streak
+from casebell.store.streaks import NOISE, UNKNOWN, Streak
 
 
 def event(row: Any) -> dict[str, Any]:
@@ -196,13 +196,14 @@ def refusal_explained(one: Explained) -> dict[str, Any]:
 def streak(found: Streak, *, error: str, explained: Explained | None) -> dict[str, Any]:
     """What was refused of a source in a row with one error, and the likely cause of one of them."""
     return {
-        "source": None if found.source == UNKNOWN else found.source,
+        "source": None if found.source in (UNKNOWN, NOISE) else found.source,
         "error": error,
         "count": found.errors[error],
         "in_all": found.count,
         "since": iso(found.since),
         "last_at": iso(found.last_at),
         "long": found.is_long,
+        "noise": found.source == NOISE,
         "refused": explained.row.id if explained else None,
         **_cause(explained),
     }

@@ -23,7 +23,7 @@ NOT_FOR_SECRETS = frozenset(
 )  # fmt: skip
 
 #: What is said in place of a source's name where there is none; see `casebell.store.streaks`.
-NO_SOURCE = "unknown"
+NO_SOURCES = ("unknown", "noise")
 
 
 class Names(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +64,7 @@ def _server(server: ServerSettings) -> Iterator[Finding]:
 
 def _source(source: SourceSettings) -> Iterator[Finding]:
     loc = ("sources", source.name)
-    if source.name == NO_SOURCE:
+    if source.name in NO_SOURCES:
         yield Finding(
             loc=loc,
             message="Logs, metrics and messages have this name for deliveries to no source.",

@@ -1,7 +1,8 @@
 """How many deliveries of each source were refused in a row: since its last authentic one.
 
 A row for each source that was ever refused one. What could not be told to a source is kept under
-`UNKNOWN`. The row also says what operations know, so a restart neither repeats nor forgets.
+`UNKNOWN`, and what can have been no delivery under `NOISE`. The row also says what operations know,
+so a restart neither repeats nor forgets.
 """
 
 import json
@@ -22,6 +23,8 @@ from casebell.store.statements import Driver, TableRow, insert_new
 
 #: Stands for a source where none was meant that we know.
 UNKNOWN = "unknown"
+#: Stands for a source where nothing looks like a delivery: what scanners ask of any open port.
+NOISE = "noise"
 #: Within it one message follows another.
 DAY: Micros = 24 * HOUR
 #: The longest pause between two messages on one source.
