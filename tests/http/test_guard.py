@@ -442,6 +442,28 @@ async def test_what_is_no_request_is_noted(
     assert what in found
 
 
+@pytest.mark.parametrize(
+    ("first", "rest", "what"),
+    [
+        (b"P", b"RI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/2 without an offer"),
+        (b"PRI * HTTP/2.0\r\n\r\n", b"SM\r\n\r\n\0\0\0\4", "HTTP/2 without an offer"),
+        (b"\x16", b"\x03\x01\x02", "TLS on a port that speaks plain"),
+    ],
+)
+async def test_another_protocol_in_pieces(
+    server: GuardedServer, first: bytes, rest: bytes, what: str
+) -> None:
+    """As it comes out of TLS, whose records end where their sender likes."""
+    reader, writer = await asyncio.open_connection(*server.socket.getsockname())
+    (guard,) = await until(lambda: server.state.connections, "the connection")
+    for piece in (first, rest):
+        guard.data_received(piece)
+    assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+    writer.close()
+    ((_, _, found),) = server.refused
+    assert what in found
+
+
 async def test_a_body_that_is_too_slow_or_ends_early_is_noted(server: GuardedServer) -> None:
     """With its headers, so that a proxy may say for whom it was."""
     for eof, code, what in ((False, "body_too_slow", ""), (True, "bad_request", "ended early")):

@@ -38,11 +38,14 @@ SMALL_CHUNK_BYTES = 64
 
 #: Beginnings of what is no HTTP/1, and what they are.
 _OTHER_PROTOCOLS = {
-    b"\x16\x03": "TLS on a port that speaks plain HTTP",
-    b"PRI * HTTP/2": "HTTP/2 without an offer to upgrade",
+    b"\x16": "TLS on a port that speaks plain HTTP",
     b"PROXY ": "the PROXY protocol",
     b"\r\n\r\n\0\r\nQUIT\n": "the PROXY protocol",
 }
+
+
+#: What a client says that speaks it, behind TLS too, where no protocol was negotiated.
+_HTTP2 = "HTTP/2 without an offer to upgrade"
 
 
 class OverLimit(Exception):
@@ -148,7 +151,9 @@ class Guard(HttpToolsProtocol):
         try:
             self._feed(data)
         except httptools.HttpParserError as error:
-            self._refuse(RequestError(), what=_what(error, data))
+            # It may come in pieces, as over TLS; the parser has put it together.
+            preface = self.parser.get_method() == b"PRI"
+            self._refuse(RequestError(), what=_HTTP2 if preface else _what(error, data))
         if self._unfinished > MAX_HEAD_BYTES and not self._ending:
             self._refuse(RequestError(), what=f"more than {MAX_HEAD_BYTES:,} bytes without an end")
 
