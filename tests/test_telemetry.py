@@ -394,6 +394,7 @@ class TestMetrics:
             "casebell_alert_seconds",
             "casebell_waiting",
             "casebell_refused_since_authentic",
+            "casebell_refused_pushed_out",
             "casebell_storage_errors_total",
             "casebell_build_info",
             "casebell_last_delivery_timestamp_seconds",

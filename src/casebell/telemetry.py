@@ -247,6 +247,13 @@ class Metrics:
             ["source", "error"],
             **make,
         )
+        self.refused_pushed_out = Gauge(
+            "casebell_refused_pushed_out",
+            "Refused deliveries of a source that could have been readmitted, and that the latest "
+            "flood of others pushed out; 0 a week after it.",
+            ["source"],
+            **make,
+        )
         self.storage_errors = Counter(
             "casebell_storage_errors", "Storage failures met by each stage.", ["stage"], **make
         )

@@ -14,10 +14,11 @@ from starlette.routing import Route
 
 import casebell
 from casebell.alerts import AlertKind, DecisionOutcome, NewAlert
+from casebell.clock import HOUR
 from casebell.errors import StorageUnavailable
 from casebell.http.health import CHECKS_CACHED, Check, StatusPages
 from casebell.settings import ChannelSettings, Settings
-from casebell.store import marks, outbox, streaks
+from casebell.store import marks, outbox, pushed_out, streaks
 from casebell.store.engine import Store
 from casebell.store.schema import alerts
 from casebell.telemetry import STAGES, Metrics
@@ -202,6 +203,20 @@ class TestMetrics:
         assert 'casebell_waiting{what="unrouted"} 2.0' in answer.text
         assert 'casebell_waiting{what="failed"} 0.0' in answer.text
         assert "IOE" not in answer.text
+
+    async def test_what_a_flood_pushed_out(self, store: Store) -> None:
+        """Of each source, from the start; of the latest flood, until a week after it."""
+        pages = Pages(store)
+        shown = 'casebell_refused_pushed_out{{source="{}"}} {}.0'
+        assert shown.format("parley", 0) in (await pages.get("/metrics")).text
+        now = pages.clock.now()
+        for at, number in ((now - 8 * 24 * HOUR, 3), (now - 6 * 24 * HOUR, 4), (now, 5)):
+            async with writing(store) as connection:
+                await pushed_out.record(connection, {"parley": number}, now=at)
+            after = (await pages.get("/metrics")).text
+            expected = {3: 0, 4: 7, 5: 12}[number]
+            assert shown.format("parley", expected) in after
+            assert shown.format("torch", 0) in after
 
     async def test_what_is_refused_in_a_row(self, store: Store) -> None:
         """Each source and error is there from the start, and gone where a reload takes it away."""

@@ -25,7 +25,7 @@ from casebell.http.addresses import Network, within
 from casebell.http.answers import error_response
 from casebell.notify.reasons import ENDS
 from casebell.settings import Settings
-from casebell.store import marks, queries, streaks
+from casebell.store import marks, pushed_out, queries, streaks
 from casebell.store.engine import Store
 from casebell.telemetry import Metrics
 
@@ -130,6 +130,7 @@ class StatusPages:
         metrics.deliveries.labels(streaks.UNKNOWN, UnknownSource.code)
         for source in settings.sources:
             metrics.last_delivery.labels(source)
+            metrics.refused_pushed_out.labels(source)
             for outcome in OUTCOMES:
                 metrics.deliveries.labels(source, outcome)
         for outcome in DecisionOutcome:
@@ -146,6 +147,7 @@ class StatusPages:
             waiting = await queries.backlog(connection)
             oldest = await queries.oldest_waiting(connection)
             self._show_refused(await streaks.read(connection))
+            lost = await pushed_out.since(connection, now - pushed_out.OVER_AFTER)
             backed_up = await marks.at(connection, marks.BACKUP)
             if self._had_come is None:
                 self._had_come = await queries.last_deliveries(connection, settings.sources)
@@ -153,6 +155,10 @@ class StatusPages:
             metrics.last_backup.set((backed_up or 0) / SECOND)
         for what, count in waiting.items():
             metrics.waiting.labels(what).set(count)
+        numbers = dict.fromkeys(settings.sources, 0) | {row.source: row.number for row in lost}
+        metrics.refused_pushed_out.clear()
+        for source, number in numbers.items():
+            metrics.refused_pushed_out.labels(source).set(number)
         metrics.oldest_waiting.clear()
         for channel in {*settings.channels, *oldest}:
             # Not negative, if the clock was set back.

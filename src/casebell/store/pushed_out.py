@@ -11,7 +11,7 @@ from casebell.events import Micros
 from casebell.store.schema import pushed_out
 
 #: A flood is over when it pushed out nothing for so long: all that it pushed out would be too old.
-_OVER_AFTER: Micros = 7 * 24 * HOUR
+OVER_AFTER: Micros = 7 * 24 * HOUR
 
 
 async def record(connection: AsyncConnection, numbers: Mapping[str, int], *, now: Micros) -> None:
@@ -23,7 +23,7 @@ async def record(connection: AsyncConnection, numbers: Mapping[str, int], *, now
             new = {"source": source, "number": number, "last_at": now}
             await connection.execute(pushed_out.insert(), [new])
             continue
-        goes_on = row.last_at >= now - _OVER_AFTER
+        goes_on = row.last_at >= now - OVER_AFTER
         await connection.execute(
             pushed_out.update()
             .where(pushed_out.c.source == source)
