@@ -7,6 +7,7 @@ import pytest
 
 from casebell.errors import HeldDelivery
 from casebell.events import HeldReason
+from casebell.receive.provider_test import shape_of
 from casebell.receive.understand import understand
 from receive.builders import make_source, verified_delivery
 
@@ -88,3 +89,18 @@ def test_with_a_receipt_it_is_an_event() -> None:
     event = understand(verified_delivery(json.dumps(body).encode()), make_source())
     assert event.receipt == "IOE0912345678"
     assert reason({"type": "ping", "receipt_number": "IOE0912345678"}) is HeldReason.MISSING_STATUS
+
+
+def test_the_shape_of_a_test() -> None:
+    """Ids, times and numbers make no other; a name, an event or a sentence does."""
+    first = {"type": "ping", **ID, "message": "Hello from hook 7", "tries": [1]}
+    again = {**first, "id": "evt_02", "created_at": "2026-01-01", "sent": 9, "tries": [2]}
+    assert shape_of(first) == shape_of({**again, "message": "Hello from hook 8"})
+    others = [
+        {**first, "type": "test"},
+        {**first, "note": "x"},
+        {**first, "sent": "9"},
+        {**first, "message": "Your request was looked at"},
+        {**first, "tries": [1, 2]},
+    ]
+    assert len({shape_of(one) for one in (first, *others)}) == len(others) + 1

@@ -32,6 +32,7 @@ async def hold(
     source: str = "parley",
     at: int = RECEIVED_AT,
     flags: frozenset[Flag] = frozenset(),
+    shape: str | None = None,
 ) -> int:
     """Hold a delivery in a transaction of its own."""
     one = verified(body, source=source)
@@ -48,6 +49,7 @@ async def hold(
             detail=f"It is {reason}.",
             body_sha256=hashlib.sha256(body).hexdigest(),
             idempotency_key="key-1",
+            shape=shape,
         )
     return kept.held_id
 
@@ -106,6 +108,7 @@ class TestHold:
             "notified_at": None,
             "resolved_at": None,
             "event_id": None,
+            "shape": None,
         }
         [entry] = await rows_of(store, journal)
         assert (entry.kind, entry.actor, entry.subject) == (
@@ -221,3 +224,29 @@ async def test_the_same_body_without_end_is_an_entry_a_minute(store: Store) -> N
     assert (row.times, row.last_at) == (400, minute + 399 * 500_000)
     assert len(entries) == ITEMISED_REPEATS + 1 + 3
     assert [json.loads(one.data)["times"] for one in entries[-3:]] == [121, 241, 361]
+
+
+async def test_a_providers_tests_without_end_are_a_hundred_rows(store: Store) -> None:
+    """Of one shape, and an entry a minute; another shape has its own, and what is news stays."""
+    minute = RECEIVED_AT // MINUTE * MINUTE
+    test = HeldReason.PROVIDER_TEST
+    await hold(store, b"news")
+    for number in range(ITEMISED_REPEATS + 300):
+        at = minute + number * 500_000
+        await hold(store, b"%d" % number, at=at, shape="ping", reason=test)
+    await hold(store, b"other", shape="other", reason=test)
+    await hold(store, b"elsewhere", source="torch", shape="ping", reason=test)
+    async with store.read() as connection:
+        rows = await held.list_held(connection, state=None, limit=500)
+        entries = (await connection.execute(select(journal).order_by(journal.c.seq))).all()
+    tests = [row for row in rows if row.source == "parley" and row.shape == "ping"]
+    assert len(tests) == ITEMISED_REPEATS
+    assert sum(row.times for row in tests) == ITEMISED_REPEATS + 300
+    last, *others = tests
+    assert {row.times for row in others} == {1}
+    assert (bytes(last.body), last.state) == (b"%d" % (ITEMISED_REPEATS + 299), "closed")
+    assert last.body_sha256 == hashlib.sha256(last.body).hexdigest()
+    assert len(rows) == ITEMISED_REPEATS + 3
+    assert len(entries) == ITEMISED_REPEATS + 3 + 3
+    # The first of a hundred again is that one again.
+    assert await hold(store, b"5", shape="ping", reason=test) == others[-6].id

@@ -145,6 +145,7 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     # Few are being sent at any time.
     "holders": (leases.holders, True),
     "unnotified": (held.unnotified, True),
+    "tests of a shape": (lambda c: held.last_test(c, source="a", shape="b"), False),
     "mark_told": (
         lambda c: held.mark_told(c, source="a", reason="b", last=9, now=1),
         False,

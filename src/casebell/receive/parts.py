@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from casebell.errors import HeldDelivery
 from casebell.events import CaseEvent, HeldReason, VerifiedDelivery
 from casebell.receive.bodies import elements, form_payload, read_body
+from casebell.receive.provider_test import shape_of
 from casebell.receive.understand import idempotency_key, understand
 from casebell.settings import SourceSettings
 from casebell.store import held
@@ -163,10 +164,12 @@ def _say(verified: VerifiedDelivery, source: SourceSettings) -> CaseEvent | Held
 
 
 async def _hold(connection: Connection, verified: VerifiedDelivery, why: HeldDelivery) -> Held:
+    test = why.reason is HeldReason.PROVIDER_TEST
     kept = await held.hold(
         connection,
         verified,
         reason=why.reason,
+        shape=shape_of(read_body(verified.delivery.body).document) if test else None,
         detail=why.message,
         body_sha256=hashlib.sha256(verified.delivery.body).hexdigest(),
         idempotency_key=idempotency_key(verified.delivery),

@@ -6,6 +6,8 @@ event, under whatever names, is never taken for a test. An empty object says not
 either, and stays held.
 """
 
+import hashlib
+import json
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -41,6 +43,26 @@ def is_provider_test(document: Mapping[str, object]) -> bool:
     if any(_may_be_receipt(name) for path, _ in fields for name in path):
         return False
     return any(len(path) <= 2 and _says_test(path[-1], value) for path, value in fields)
+
+
+def shape_of(document: Mapping[str, object]) -> str:
+    """A digest of a test without what is new each time: numbers, ids, times.
+
+    Its names stay, and the words of what may be a sentence: another sentence is another shape.
+    """
+    parts = [[*path, _in_general(value)] for path, value in fields_of(document)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def _in_general(value: object) -> object:
+    if isinstance(value, list):
+        return [_in_general(one) for one in value]
+    if not isinstance(value, str):
+        return type(value).__name__
+    words = value.casefold().split()
+    if len(words) == 1 and not set(word_key(value).split()) <= _TEST_WORDS | _NEUTRAL_WORDS:
+        return "#"
+    return ["#" if any(map(str.isdigit, word)) else word for word in words]
 
 
 def _says_test(name: str, value: object) -> bool:

@@ -31,12 +31,17 @@ async def hold(
     detail: str,
     body_sha256: str,
     idempotency_key: str | None,
+    shape: str | None = None,
 ) -> Hold:
     """Keep a delivery that could not be understood.
 
     A repeat of the same body is counted; a discarded one is held again. A provider's test is closed
     at once. Of a body that came a hundred times there is a journal entry a minute: who has a
-    delivery can post it without end.
+    delivery can post it without end. Of tests of one shape a hundred are kept one by one; all later
+    ones share the last row: a provider may test each minute, with the time in the body.
+
+    Args:
+        shape: of a provider's test.
     """
     delivery = verified.delivery
     test = reason is HeldReason.PROVIDER_TEST
@@ -46,11 +51,20 @@ async def hold(
         "detail": detail,
         "resolved_at": delivery.received_at if test else None,
     }
-    statement = select(held.c.id, held.c.times, held.c.state, held.c.last_at).where(
-        held.c.source == delivery.source, held.c.body_sha256 == body_sha256
-    )
-    row = (await connection.execute(statement)).one_or_none()
-    counted = row is not None and row.times > ITEMISED_REPEATS
+    came = {
+        "body": delivery.body,
+        "body_sha256": body_sha256,
+        "flags": encode_set(verified.flags),
+        "secret_label": verified.secret_label,
+        "address": delivery.address,
+        "idempotency_key": idempotency_key,
+        "request_id": delivery.request_id,
+    }
+    row = await _same(connection, source=delivery.source, body_sha256=body_sha256)
+    repeat = row is not None
+    if row is None and shape is not None:
+        row = await last_test(connection, source=delivery.source, shape=shape)
+    counted = row is not None and (not repeat or row.times > ITEMISED_REPEATS)
     if row is not None:
         held_id = int(row.id)
         anew = row.state not in (HeldState.RELEASED, held_now["state"])
@@ -59,26 +73,21 @@ async def hold(
             held.update()
             .where(held.c.id == held_id)
             .values(times=row.times + 1, last_at=delivery.received_at)
-            .values(held_again if anew else {})
+            .values(held_again if anew else {} if repeat else came)
         )
         if counted and not anew and row.last_at // MINUTE == delivery.received_at // MINUTE:
-            return Hold(held_id=held_id, repeat=True)
+            return Hold(held_id=held_id, repeat=repeat)
     else:
         inserted = await connection.execute(
             held.insert().returning(held.c.id),
             {
                 **held_now,
+                **came,
                 "source": delivery.source,
                 "received_at": delivery.received_at,
                 "last_at": delivery.received_at,
                 "times": 1,
-                "body": delivery.body,
-                "body_sha256": body_sha256,
-                "flags": encode_set(verified.flags),
-                "secret_label": verified.secret_label,
-                "address": delivery.address,
-                "idempotency_key": idempotency_key,
-                "request_id": delivery.request_id,
+                "shape": shape,
             },
         )
         held_id = int(inserted.scalar_one())
@@ -100,7 +109,24 @@ async def hold(
             )
         ],
     )
-    return Hold(held_id=held_id, repeat=row is not None)
+    return Hold(held_id=held_id, repeat=repeat)
+
+
+_COUNTED = select(held.c.id, held.c.times, held.c.state, held.c.last_at)
+
+
+async def _same(connection: AsyncConnection, *, source: str, body_sha256: str) -> Any:
+    """The row of the same body."""
+    statement = _COUNTED.where(held.c.source == source, held.c.body_sha256 == body_sha256)
+    return (await connection.execute(statement)).one_or_none()
+
+
+async def last_test(connection: AsyncConnection, *, source: str, shape: str) -> Any:
+    """The row that counts tests of a shape; None while each has a row of its own."""
+    of_shape = (held.c.source == source, held.c.shape == shape, held.c.shape.is_not(None))
+    statement = _COUNTED.where(*of_shape).order_by(held.c.id.desc()).limit(ITEMISED_REPEATS)
+    rows = (await connection.execute(statement)).all()
+    return rows[0] if len(rows) == ITEMISED_REPEATS else None
 
 
 async def get_held(connection: AsyncConnection, held_id: int) -> Row[Any]:

@@ -24,6 +24,12 @@ def upgrade() -> None:
     _wordings()
     _conflicts()
     _journal()
+    _held()
+
+
+def _held() -> None:
+    op.add_column("held", sa.Column("shape", sa.Text(), nullable=True))
+    _partial("ix_held_shape", "held", "source", "shape", "id", where="shape IS NOT NULL")
 
 
 def _refused() -> None:
