@@ -174,19 +174,18 @@ class Receiver:
         timely = verified.hold is None and Flag.STALE_SIGNATURE not in verified.flags
         if timely:
             self._refusals.authentic(delivery.source)
-        accepted = await self._take(verified, receiver.source)
+        accepted: Accepted
+        try:
+            event = understand(verified, receiver.source)
+        except HeldDelivery:
+            accepted = await self._take_parts(verified, receiver.source)
+        else:
+            accepted = await self._event_log.append(event)
         if timely or (verified.hold is None and _is_news(accepted)):
             self.last_delivery[delivery.source] = delivery.received_at
             if not timely:
                 self._refusals.authentic(delivery.source)
         return accepted
-
-    async def _take(self, verified: VerifiedDelivery, source: SourceSettings) -> Accepted:
-        try:
-            event = understand(verified, source)
-        except HeldDelivery:
-            return await self._take_parts(verified, source)
-        return await self._event_log.append(event)
 
     def _authenticate(self, receiver: SourceReceiver, delivery: Delivery) -> VerifiedDelivery:
         try:
