@@ -10,12 +10,11 @@ This is a plain ASGI application; `receive/accept.py` has the next steps.
 """
 
 import asyncio
-import contextlib
 import re
 import ssl
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
@@ -36,10 +35,18 @@ from casebell.errors import (
 )
 from casebell.events import Delivery
 from casebell.http import addresses
-from casebell.http.answers import Headers, accepted_answer, error_answer, respond
+from casebell.http.answers import accepted_answer, error_answer, respond
+from casebell.http.reading import (
+    CODINGS,
+    MAX_DIGITS,
+    SenderWentAway,
+    check_headers,
+    discard,
+    is_encoded,
+    read_body,
+)
 from casebell.http.throttle import LogThrottle
 from casebell.receive.accept import Accepted, Receiver, Several
-from casebell.receive.bodies import is_compressed
 from casebell.receive.parts import Held, Taken
 from casebell.settings.models import ServerSettings
 from casebell.store.streaks import NOISE, UNKNOWN
@@ -48,11 +55,6 @@ from casebell.uscis.receipts import mask
 
 #: The path to which sources post, each with its name behind it.
 WEBHOOKS = "/webhooks/"
-#: Limits of reading on after a body was refused.
-DISCARD_SECONDS = 1.0
-DISCARD_BYTES = 4 * 1024 * 1024
-#: Digits of a Content-Length that is read as a number.
-MAX_DIGITS = 16
 #: Characters of a path that are shown, and of a part of it: with a digit it may well be a token.
 MAX_ASKED = 120
 MAX_PART = 32
@@ -60,16 +62,6 @@ MAX_PART_WITH_DIGITS = 19
 _RECEIPT = re.compile(r"[A-Za-z]{3}[0-9]{10}", re.ASCII)
 #: Errors that strangers can cause at no cost: only some of them are logged.
 _THROTTLED = (AuthenticationBusy, RequestError)
-
-#: Codings of HTTP. Of a refusal's Content-Encoding only these names are kept: another value is
-#: nobody's to read.
-_CODINGS = frozenset({b"br", b"compress", b"deflate", b"gzip", b"x-compress", b"x-gzip", b"zstd"})
-#: What no JSON holds, and whatever is compressed does.
-_NOT_TEXT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\xc0\xc1\xf5-\xff]")
-
-
-class SenderWentAway(Exception):
-    """The sender closed the connection before its body was complete."""
 
 
 class WebhookEndpoint:
@@ -118,7 +110,7 @@ class WebhookEndpoint:
             unread = isinstance(failure, BodyTooLarge)
             await respond(send, error_answer(failure, request_id), last=not unread)
             if unread:
-                await _discard(receive)
+                await discard(receive)
                 await send({"type": "http.response.body"})
         else:
             self._note(accepted, source, request_id, since)
@@ -132,9 +124,9 @@ class WebhookEndpoint:
             raise WrongMethod
         limits = self.limits()
         headers, peer = scope["headers"], scope.get("client")
-        forwarded, codings = _check_headers(headers, max_body=limits.max_body)
-        body = await _read_body(receive, max_body=limits.max_body)
-        if codings and _is_encoded(body, codings):
+        forwarded, codings = check_headers(headers, max_body=limits.max_body)
+        body = await read_body(receive, max_body=limits.max_body)
+        if codings and is_encoded(body, codings):
             raise EncodedBody
         peer_address = addresses.peer_address(peer[0] if peer else "")
         address = addresses.client_address(peer_address, forwarded, limits.trusted_proxies)
@@ -277,7 +269,7 @@ class WebhookEndpoint:
             request_id=request_id,
             size=int(length) if length.isdigit() and len(length) < MAX_DIGITS else 0,
             method=scope["method"],
-            encoding=encoding.decode() if encoding in _CODINGS else "",
+            encoding=encoding.decode() if encoding in CODINGS else "",
             what=what,
         )
 
@@ -334,78 +326,3 @@ def _without_surplus_slashes(path: str) -> str:
     """The path of a delivery as it is meant; any other path as it came."""
     meant = re.sub("/+", "/", path).rstrip("/")
     return meant if meant.startswith(WEBHOOKS) else path
-
-
-class _Checked(NamedTuple):
-    #: The values of X-Forwarded-For.
-    forwarded: list[bytes]
-    #: Those of Content-Encoding.
-    codings: list[bytes]
-
-
-def _check_headers(headers: Headers, *, max_body: int) -> _Checked:
-    """Check a delivery's headers before its body is read.
-
-    Raises:
-        BodyTooLarge: the body must not be read.
-    """
-    forwarded: list[bytes] = []
-    codings: list[bytes] = []
-    for name, value in headers:
-        if name == b"content-encoding":
-            codings.append(value)
-        if name == b"content-length" and _too_long(value, max_body):
-            raise BodyTooLarge
-        if name == b"x-forwarded-for":
-            forwarded.append(value)
-    return _Checked(forwarded, codings)
-
-
-def _is_encoded(body: bytes, codings: Sequence[bytes]) -> bool:
-    """Whether a body really is compressed, or in another coding that its headers name.
-
-    A signature covers the bytes, whatever they are called: "utf-8" is no coding, and a proxy may
-    have unpacked the body and left the header.
-    """
-    if is_compressed(body):
-        return True
-    named = {one.strip().lower() for value in codings for one in value.split(b",")}
-    return bool(named & _CODINGS) and bool(_NOT_TEXT.search(body))
-
-
-def _too_long(value: bytes, limit: int) -> bool:
-    """Whether a Content-Length is over the limit; the server refuses one that is not a number."""
-    return value.isdigit() and (len(value) >= MAX_DIGITS or int(value) > limit)
-
-
-async def _read_body(receive: Receive, *, max_body: int) -> bytes:
-    """Read the whole body, up to `max_body`."""
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise SenderWentAway
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > max_body:
-            raise BodyTooLarge
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
-
-
-async def _discard(receive: Receive) -> None:
-    """Read and discard more of a body that was answered already.
-
-    Closing the connection while the sender writes would reset it, and the sender would see the
-    reset instead of the answer.
-    """
-    size = 0
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(DISCARD_SECONDS):
-            while size < DISCARD_BYTES:
-                message = await receive()
-                size += len(message.get("body", b""))
-                if not message.get("more_body", False):
-                    return
