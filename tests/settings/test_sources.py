@@ -5,7 +5,7 @@ from pydantic import SecretStr, ValidationError
 
 from casebell.events import Status
 from casebell.settings import SourceSecret, SourceSettings
-from casebell.store.streaks import UNKNOWN
+from casebell.store.streaks import NOISE, UNKNOWN
 from settings.loading import MINIMAL, ReadConfig, ReadProblems
 
 SECRET = 'secrets = ["0123456789abcdef"]'
@@ -171,9 +171,10 @@ def test_other_names_are_refused(problems: ReadProblems, name: str) -> None:
     assert problem.message == "This name cannot be used."
 
 
-def test_no_source_is_called_as_none_is(problems: ReadProblems) -> None:
+@pytest.mark.parametrize("name", [UNKNOWN, NOISE])
+def test_no_source_is_called_as_none_is(problems: ReadProblems, name: str) -> None:
     """Requests of strangers to no source would count as that source's own."""
-    (problem,) = problems(MINIMAL.replace("parley]", f"{UNKNOWN}]")).values()
+    (problem,) = problems(MINIMAL.replace("parley]", f"{name}]")).values()
     assert "for deliveries to no source" in problem.message
 
 
