@@ -31,6 +31,7 @@ def test_a_real_text_says_what_a_person_reads_in_it(row: dict[str, str], languag
     """Title, description and both, however joined, markup and misspellings included."""
     title, description = row[f"title_{language}"], row[f"description_{language}"]
     assert said(classify_text(title)) == expected(row["title"])
+    assert classify_text(description).complete
     assert said(classify_text(description)) == expected(row["description"])
     for joined in (
         f"{title}. {description}",

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from casebell.events import Status
+from casebell.events import Status, Tag
 from casebell.uscis.classify import classify_text
 from casebell.uscis.sentences import plain_text, sentences, statements
 from casebell.uscis.table import marked, pattern, source, table, word_lists
-from uscis import test_intents
+from uscis import test_false_reassurance, test_intents
 from uscis.corpus import descriptions, rows, tags
 
 TABLE: list[dict[str, Any]] = source()["row"]
@@ -43,6 +43,9 @@ def corpora() -> Iterator[str]:
     yield from (text for _, text in itertools.islice(descriptions(), 0, None, 14))
     for row in rows("real_texts.tsv"):
         yield from (text for name, text in row.items() if name.startswith(("title_", "descript")))
+    for name in ("heard", "ordinary"):
+        yield from (row["sentence"] for row in rows(f"{name}.tsv"))
+    yield from test_false_reassurance.BESIDE
     for row in (*rows("adverse.tsv"), *rows("verdicts.tsv")):
         yield row["sentence"].format(form="Form I-130", formulario="Formulario I-130")
     for frame, action in (
@@ -54,14 +57,19 @@ def corpora() -> Iterator[str]:
     yield from (row["example"] for row in TABLE)
 
 
-def test_every_pattern_is_needed() -> None:
-    """What no text of the corpora needs is either not tested or not wanted."""
-    stated = {
+def stated_in_corpora() -> set[str]:
+    """Every statement of the corpora."""
+    return {
         marked(f" {statement} ")
         for text in corpora()
         for line in sentences(plain_text(text))
         for statement, _ in statements(line)
     }
+
+
+def test_every_pattern_is_needed() -> None:
+    """What no text of the corpora needs is either not tested or not wanted."""
+    stated = stated_in_corpora()
     read_by: dict[str, list[str]] = {}
     for seen in map(table().with_phrases_named, stated):
         if row := table().row_of(seen):
@@ -74,5 +82,42 @@ def test_every_pattern_is_needed() -> None:
         (name, one)
         for name, one in patterns
         if not any(map(pattern([one], words).search, read_by.get(name, stated)))
+    ]
+    assert idle == []
+
+
+def alone(patterns: list[str], seen: set[str]) -> list[str]:
+    """The patterns without which the same statements are found."""
+    words = word_lists(source())
+    finds = {one: set(filter(pattern([one], words).search, seen)) for one in patterns}
+    return [
+        one
+        for one, found in finds.items()
+        if found <= {text for other, more in finds.items() if other != one for text in more}
+    ]
+
+
+def test_every_pattern_beside_the_rows_is_needed() -> None:
+    """Steps, what is beside the case, ordinary sentences: each has a statement of its own."""
+    seen = set(map(table().with_phrases_named, stated_in_corpora()))
+    calm = {
+        text
+        for text in seen
+        for row in [table().row_of(text)]
+        if row is None or not row.reading.tags & {Tag.ADVERSE, Tag.REJECTED, Tag.DEADLINE}
+    }
+    data = source()
+    assert alone(data["step"]["says"], {table().beside.sub(" ", text) for text in calm}) == []
+    unread = {text for text in calm if table().row_of(text) is None}
+    assert alone(data["ordinary"]["says"], unread) == []
+    words, beside = word_lists(data), data["step"]["beside"]
+    quiet = {
+        text for text in calm if table().step.search(text) and not table().tells_of_a_step(text)
+    }
+    idle = [
+        one
+        for one in beside
+        for others in [pattern([other for other in beside if other != one], words)]
+        if not any(table().step.search(others.sub(" ", text)) for text in quiet)
     ]
     assert idle == []

@@ -121,7 +121,7 @@ def classify_fields(
     combine = _combine if sum(map(len, words)) <= _MAX_CACHED_CHARACTERS else _combine.__wrapped__
     found = combine(event_type, tuple(words), own, reading, kind)
     # A word of the vocabulary is no wording of USCIS, wherever it stands.
-    if reading is None or reading.known or meaning_of(text, kind=kind) is not None:
+    if reading is None or reading.complete or meaning_of(text, kind=kind) is not None:
         return found
     return replace(found, flags=found.flags | {Flag.UNKNOWN_WORDING})
 

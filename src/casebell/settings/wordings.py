@@ -106,7 +106,7 @@ def remarks(wordings: Sequence[Wording]) -> Iterator[str]:
                     f"{place} makes {_spelled(reading)} of a text that Casebell reads as "
                     f"{_spelled(known)}: rules for the latter do not hear of it."
                 )
-            elif known.known and _meaning(known) == _meaning(reading):
+            elif known.complete and _meaning(known) == _meaning(reading):
                 yield f"{place} says what Casebell knows by itself, and can go."
         if wide := next(_others_that_fit(wording), None):
             yield (

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from casebell.events import Status, Tag
-from casebell.uscis.sentences import READ_LIMIT, plain_text, sentences, statements, words_of
+from casebell.uscis.sentences import READ_LIMIT, lines, plain_text, sentences, statements, words_of
 from casebell.uscis.table import UNKNOWN, Reading, Row, marked, table
 
 #: No placeholder ("Case status not available at this time") is longer.
@@ -55,12 +55,17 @@ def _classify(text: str) -> Reading:
         for row in table().whole:
             if row.matches(padded):
                 return row.reading
-    reading = _settle([_read(sentence) for sentence in sentences(plain)])
+    read = [_read(sentence) for sentence in sentences(plain)]
+    if apart := lines(text):
+        read.append(_beside([_read(one) for line in apart for one in sentences(line)], read))
+    reading = _settle(read)
     if len(plain) > READ_LIMIT and reading.certain:
         return replace(reading, certain=False)
     return reading
 
 
+#: The rows of what ended beside the case.
+_ERRANDS = frozenset({"appearance-ended", "errand-ended"})
 #: What tells of a step against the case.
 _AGAINST = frozenset({Tag.ADVERSE, Tag.REJECTED})
 #: What must be heard in time.
@@ -73,34 +78,60 @@ class _Sentence:
 
     #: The rows that its statements match, in order; each with whether it is an aside.
     found: tuple[tuple[Row, bool], ...]
-    #: Whether it holds a word against the case that nothing undoes.
+    #: Whether an aside in it tells of a step against the case, or of a deadline of its own.
     doubtful: bool
     #: Whether it tells of a step against the case that the row of its statement does not tell.
     unexplained: bool
+    #: Whether no row reads what it states, and it is none of the sentences that notices end with.
+    unread: bool
 
 
 @lru_cache(maxsize=1024)
 def _read(sentence: str) -> _Sentence:
     found = []
-    doubtful = unexplained = False
+    doubtful = unexplained = unread = errand = False
     for statement, aside in statements(sentence):
         padded = table().with_phrases_named(f" {statement} ")
+        if aside and errand and table().is_its_reason(padded):
+            continue
         row = table().row_of(padded)
-        doubtful = doubtful or table().doubt.matches(padded)
         if aside or row is None or not row.reading.tags & _GRAVE:
             unexplained = unexplained or table().tells_of_a_step(padded)
         if row is None:
+            unread = unread or not (aside or table().is_ordinary(padded))
             continue
+        errand = errand or row.reading.row in _ERRANDS
         # An aside tells of the past or of reasons; only an open deadline in it is worth an alert.
         due = Tag.DEADLINE in row.reading.tags
         if not aside or due:
             found.append((row, aside))
         if aside and (row.reading.tags & _AGAINST or (due and row.reading.status is Status.OTHER)):
             doubtful = True
-    return _Sentence(found=tuple(found), doubtful=doubtful, unexplained=unexplained)
+    return _Sentence(found=tuple(found), doubtful=doubtful, unexplained=unexplained, unread=unread)
+
+
+def _beside(apart: Sequence[_Sentence], read: Sequence[_Sentence]) -> _Sentence:
+    """What a text's lines say by themselves and its sentences, which may span lines, do not."""
+    told = {row for sentence in read for row, _ in sentence.found}
+    own = {row for sentence in apart for row, _ in sentence.found if row.reading.tags & _GRAVE}
+    return _Sentence(
+        found=(),
+        doubtful=any(one.doubtful for one in apart),
+        unexplained=any(one.unexplained for one in apart) or not own <= told,
+        unread=any(one.unread for one in apart),
+    )
 
 
 def _settle(read: Sequence[_Sentence]) -> Reading:
+    """What the rows say together; no good news is certain beside a sentence that none reads."""
+    combined = _combine(read)
+    if not combined.known or not any(sentence.unread for sentence in read):
+        return combined
+    certain = combined.certain and combined.status not in _GOOD_NEWS
+    return replace(combined, certain=certain, unread=True)
+
+
+def _combine(read: Sequence[_Sentence]) -> Reading:
     """The first row counts, unless a later decisive one replaces it.
 
     Safe where texts contradict themselves: an approval beside a denial, revocation or rejection is
@@ -155,3 +186,4 @@ def _next(current: Reading, row: Row) -> Reading:
 
 
 _BOTH = frozenset({Status.APPROVED, Status.DENIED})
+_GOOD_NEWS = frozenset({Status.APPROVED, Status.RECEIVED, Status.RFE_RECEIVED})

@@ -21,9 +21,11 @@ _ENDLESS = re.compile(r"&#[0-9]{8,}")
 _BLOCK_TAG = re.compile(r"</?(?:p|div|h[1-6]|[uo]l|li|table|t[drh])\b[^<>]*>", re.IGNORECASE)
 #: Where a description begins on a line of its own, below its title.
 _NEXT_LINE = re.compile(
-    r"\n\s*(?=(?:We|On|As of|Your?|Please|Respond|If|El|En|Al|Le|Si|Su|Usted|Responda"
+    r"(?<=\S)\s+(?=(?:We|On|As of|Your?|Please|Respond|If|El|En|Al|Le|Si|Su|Usted|Responda"
     r"|[A-Z][a-z]+[aei]mos)\b)"
 )
+#: Where another line begins that may stand by itself.
+_LINE = re.compile(r"(?<=[^\W_])[^\w\n]{0,3}\n\s*(?=[A-Z\u00c0-\u00de\u00bf\u00a1])")
 _BREAK_TAG = re.compile(r"<[bh]r\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"<[/!a-z][^<>]*>", re.IGNORECASE)
 _APOSTROPHES = re.compile("[\u0027\u0060\u00b4\u2018\u2019\u201b\u02bc\u02b9\u2032\uff07]")
@@ -49,11 +51,29 @@ def decoded(text: str) -> str:
 
 def plain_text(text: str) -> str:
     """Decoded, folded, but still with its punctuation."""
+    text = _without_tags(text)
+    if "\n" in text:
+        text = _NEXT_LINE.sub(lambda gap: ". " if "\n" in gap[0] else gap[0], text)
+    return _folded(text)
+
+
+def lines(text: str) -> list[str]:
+    """What stands on lines of its own, folded: each begins with a capital, after words."""
+    text = _without_tags(text)[:READ_LIMIT]
+    if "\n" not in text:
+        return []
+    first, *more = map(_folded, _LINE.split(text))
+    return [first, *more] if " " in first else []
+
+
+def _without_tags(text: str) -> str:
     text = decoded(text)
     if "<" in text:
-        text = _TAG.sub("", _BREAK_TAG.sub(" ", _BLOCK_TAG.sub(". ", text)))
-    if "\n" in text:
-        text = _NEXT_LINE.sub(". ", text)
+        text = _TAG.sub("", _BREAK_TAG.sub("\n", _BLOCK_TAG.sub(". ", text)))
+    return text
+
+
+def _folded(text: str) -> str:
     text = _APOSTROPHES.sub("", text)
     if not text.isascii():
         text = _INVISIBLE.sub("", unicodedata.normalize("NFKD", text))
@@ -151,9 +171,13 @@ _FORM = (
     rf"{_NAME_WORD}(?: {_NAME_WORD}){{0,24}}{_LISTED}{{0,2}})?"
 )
 #: "Your Application for Waiver of Grounds of Inadmissibility".
-_NAMED = rf"\b(?:application|petition) (?:for|to|by|of)(?: {_NAME_WORD}){{1,24}}{_LISTED}{{0,2}}"
+_NAMED = (
+    rf"\b(?:application|petition) (?!{_STATED})(?:for|to|by|of)"
+    rf"(?: {_NAME_WORD}){{1,24}}{_LISTED}{{0,2}}"
+)
 #: Filings that ride on another case; their receipt or approval says nothing of that case.
 _SIDE_FORMS = {
+    "g-28": "attorney appearance",
     "i-862": "notice to appear",
     "i-907": "premium processing request",
     "i-912": "fee waiver request",
@@ -213,7 +237,8 @@ _LEADING_ASIDE = re.compile(
     r"|cuando|despues de|tras)\b([^,]*),"
 )
 _ASIDE = re.compile(
-    r"\b(?:because|which|why|when|once|(?<!have )until|after|before|while|since|cuando|hasta que"
+    r"\b(?:because(?!(?: \w+){1,12} (?:by|through) other means)|which|why|when|once"
+    r"|(?<!have )until|after|before|while|since|cuando|hasta que"
     # "Rechazado porque fue presentado incorrectamente": only the reason tells it from a denial.
     rf"|porque(?!(?: \w+){{1,5}} {_FILING_FAULT})"
     r"|el cual|la cual|despues de|that (?:explains?|describes?|informs?|tells?)"
@@ -231,18 +256,22 @@ _SEGMENT = re.compile(
 )
 #: A possibility is not a statement; but "could not" and "cannot" are.
 _POSSIBLE = re.compile(
-    r"\b(?:may|might|would|could(?! not\b)|can(?! (?:not|no longer)\b)"
-    r"|(?<!no )pueden?|podrian?|podran?)\b"
+    r"\b(?:may(?! (?:owe|be (?:fined|liable)))|might|would|could(?! not\b)"
+    r"|can(?! (?:not|no longer)\b)"
+    r"|(?<!no )pueden?(?! deber)|podrian?|podran?)\b"
 )
 #: Where the clause of a possibility may begin: "we denied it because you may not qualify".
 _CLAUSE = re.compile(r"\b(?:and|so|that|because|since|as|y|que|porque|ya que)\b")
 _PLANNED = re.compile(r"\b(?:will|shall|sera|seran|enviaremos|notificaremos|informaremos)\b")
 #: Announced against the case without a condition: this is news of its own.
 _AHEAD = re.compile(
-    r"\b(?:(?:will|shall) (?:also |now |soon |then )?(?:be )?(?:automatically )?"
-    r"(?:den(?:y|ied)|revoked?|terminated?|reject(?:ed)?|rescind(?:ed)?|dismiss(?:ed)?)"
-    r"|ser(?:a|an) (?:denegad|revocad|terminad|rechazad|rescindid|desestimad)[oa]s?"
-    r"|(?:denegar|revocar|terminar|rechazar|rescindir|desestimar)(?:a|an|emos))\b"
+    r"\b(?:(?:will|shall) (?:also |now |soon |then )?(?:be )?(?:automatically |administratively )?"
+    r"(?:den(?:y|ied)|revoked?|terminated?|reject(?:ed)?|rescind(?:ed)?|dismiss(?:ed)?|closed?"
+    r"|cancel(?:l?ed)?|expire|end(?:ed)?|lapse|returned"
+    r"|(?:considered |deemed )?(?:abandoned|withdrawn)|(?:take |be )?no further action)"
+    r"|(?:will|shall) (?:make|issue|decide)\b[^,;]{0,40}\b(?:on the record|without your|without a)"
+    r"|ser(?:a|an) (?:denegad|revocad|terminad|rechazad|rescindid|desestimad|cerrad|cancelad)[oa]s?"
+    r"|(?:denegar|revocar|terminar|rechazar|rescindir|desestimar|cerrar|cancelar)(?:a|an|emos))\b"
 )
 #: "We will deny your case unless you respond", in either order.
 _OR_ELSE = re.compile(
@@ -253,7 +282,8 @@ _OR_ELSE = re.compile(
 _UNANSWERED = re.compile(
     r"\b(?:unless|a menos que|(?:if|si) (?:(?:you|we|usted) )?(?:do not|dont|did not|fail|no )"
     r"|failure to)\b.{0,200}"
-    r"\b(?:respond|reply|answer|your (?:response|reply)|respond[ae]|su respuesta)\b"
+    r"\b(?:respond|reply|answer|act|comply|your (?:response|reply)|respond[ae]|actua"
+    r"|su respuesta)\b"
     r"|\b(?:respond|reply) .{0,200}\bto avoid\b"
 )
 _CONSEQUENCE = re.compile(
@@ -267,8 +297,10 @@ _BETWEEN_COMMAS = re.compile(
     r"|fue|ha|esta|sera|y|lo)\b)"
 )
 _NOT_APPROVED = re.compile(
-    r"\b(?:(?:will|shall) not (?:be )?(?:approved?|grant(?:ed)?)"
-    r"|no (?:ser(?:a|an) )?(?:aprobaremos|aprobara|aprobad[oa]s?))\b"
+    r"\b(?:(?:will|shall) not (?:be )?(?:approved?|exercise"
+    r"|(?:grant|renew|extend|process|consider|accept)(?:ed)?)"
+    r"|no (?:ser(?:a|an) )?(?:aprobaremos|aprobara|aprobad[oa]s?"
+    r"|(?:procesar|renovar|aceptar|considerar)(?:a|emos)))\b"
 )
 _NOT_REOPENED = re.compile(
     r"\b(?:(?:will|shall) not (?:be )?(?:reopen|reconsider)(?:ed)?"

@@ -26,11 +26,18 @@ class Reading:
     certain: bool
     #: The table row that decided, for explanations.
     row: str
+    #: A sentence of the text is read by no row: it may say more than this.
+    unread: bool = False
 
     @property
     def known(self) -> bool:
         """Whether any row of the table reads this wording."""
         return self.row != UNKNOWN
+
+    @property
+    def complete(self) -> bool:
+        """Whether rows read all of it."""
+        return self.known and not self.unread
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,12 +65,14 @@ class Table:
 
     whole: tuple[Row, ...]
     rows: tuple[Row, ...]
-    #: It matches a statement that casts doubt on an approval.
-    doubt: Row
     #: It matches a step against the case, once `beside` is taken out of the statement.
-    step: Row
+    step: re.Pattern[str]
     #: What is undone, or concerns something beside the case.
     beside: re.Pattern[str]
+    #: It matches an aside on something beside the case.
+    reason: re.Pattern[str]
+    #: It matches a statement that tells nothing of the case.
+    ordinary: re.Pattern[str]
     #: What rows see as one word, with that word.
     phrases: tuple[tuple[re.Pattern[str], str], ...]
 
@@ -74,9 +83,17 @@ class Table:
             padded = phrase.sub(name, padded)
         return padded
 
+    def is_its_reason(self, padded: str) -> bool:
+        """Whether an aside says why something beside the case ended, and no more."""
+        return self.reason.search(padded) is not None
+
+    def is_ordinary(self, padded: str) -> bool:
+        """Whether a statement is one of those that notices end with, whatever they are about."""
+        return self.ordinary.search(padded) is not None
+
     def tells_of_a_step(self, padded: str) -> bool:
         """Whether a statement has words against the case itself that nothing in it undoes."""
-        return self.step.matches(self.beside.sub(" ", padded))
+        return self.step.search(self.beside.sub(" ", padded)) is not None
 
     def row_of(self, padded: str) -> Row | None:
         """The first row that matches a statement."""
@@ -117,9 +134,10 @@ def table() -> Table:
     return Table(
         whole=tuple(row for row, whole in compiled if whole),
         rows=tuple(row for row, whole in compiled if not whole),
-        doubt=_compile(data["doubt"], words),
-        step=_compile(data["step"], words),
+        step=pattern(_strings(data["step"]["says"]), words),
         beside=pattern(_strings(data["step"]["beside"]), words),
+        reason=pattern(_strings(data["step"]["reason"]), words),
+        ordinary=pattern(_strings(data["ordinary"]["says"]), words),
         phrases=tuple(
             (pattern(_strings(says), words), f" {name}") for name, says in data["phrases"].items()
         ),
