@@ -172,6 +172,8 @@ def _combine(
     tags.discard(Tag.NO_INFO)
     if silent and by_type is None and _says_nothing(reading, words):
         tags.add(Tag.NO_INFO)
+    elif reading is None and not asserted and any(map(_may_be_grave, words)):
+        flags.add(Flag.UNKNOWN_WORDING)
     return Classification(status=status, tags=frozenset(tags), flags=frozenset(flags))
 
 
@@ -197,6 +199,12 @@ def _status_of(meaning: Meaning, certain: Status | None) -> Status:
 def _contradicts(meaning: Meaning, certain: Status | None) -> bool:
     """Whether the text's status is one that the word cannot hide."""
     return bool(meaning.hides) and certain not in (None, meaning.status, *meaning.hides)
+
+
+def _may_be_grave(word: str) -> bool:
+    """Whether a word that no vocabulary knows, and no text explains, may tell of what is grave."""
+    alone = classify_text(word)
+    return not alone.complete or bool(alone.tags & (_AGAINST | {Tag.DEADLINE}))
 
 
 def _says_nothing(reading: Reading | None, words: Sequence[str]) -> bool:

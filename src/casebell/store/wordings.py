@@ -34,11 +34,11 @@ class WordingRow(TableRow):
 
 
 def row_of(decided: Decided) -> WordingRow | None:
-    """The new wording of a change; None where its wording is known, and of a test receipt."""
+    """The new wording of a change; None where that is known or there is no text, and of a test."""
     event = decided.event
     if decided.decision is None or Tag.TEST in event.tags:
         return None
-    if Flag.UNKNOWN_WORDING not in event.flags:
+    if Flag.UNKNOWN_WORDING not in event.flags or not event.text.strip():
         return None
     return WordingRow(
         key=hashlib.sha256(in_general(event.text).encode()).hexdigest()[:32],
