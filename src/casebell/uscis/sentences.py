@@ -246,7 +246,7 @@ _ASIDE = re.compile(
 )
 #: "We are pleased to inform you that your application was approved."
 _LEAD_IN = re.compile(
-    r"^(?:(?!(?:not?|never|cannot|unable|nor|(?:den|rev|rej|rech|term|resc|dism|desest)\w+)\b)"
+    r"^(?:(?!(?:not?|never|cannot|unable|nor|(?:den|rev|rej|rech|term|resc|dism|desest|clos|cerr|aband)\w+)\b)"
     r"\w+ ){0,6}(?:inform|informed|informamos|notify"
     r"|notified|notificamos|advise|advised|tell|note|aware|determined)(?: you)? (?:that|que) "
 )
