@@ -19,6 +19,7 @@ from casebell.receive.signatures import Authenticator
 from casebell.settings import SourceSettings
 from casebell.store.engine import Store
 from casebell.store.schema import refused
+from casebell.store.streaks import UNKNOWN
 from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.stores import read_table, store_in
 from receive.builders import (
@@ -387,7 +388,7 @@ async def request_refused(store: Store, error: CasebellError, **request: Any) ->
         store=store, clock=ManualClock(NOW), log=RecordingLog().log, per_minute=lambda: 9
     )
     async with refusals:
-        refusals.note_request(error, address="192.0.2.7", **{"source": None, **request})
+        refusals.note_request(error, address="192.0.2.7", **{"source": UNKNOWN, **request})
     async with store.read() as connection:
         rows = await read_table(store, refused)
         (found,) = await explain(connection, [rows[-1].id], sources={"parley": make_source()})
