@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from casebell.errors import HeldDelivery
 from casebell.events import HeldReason
 from casebell.receive.bodies import elements, read_body
+from contracts.json_documents import DOCUMENTS
 
 
 @pytest.mark.parametrize(
@@ -70,14 +71,7 @@ def test_the_last_of_a_repeated_key_stands() -> None:
     assert read_body(b'{"note":1,"note":2}').document == {"note": 2}
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=20,
-)
-
-
-@given(document=st.dictionaries(st.text(), JSON, max_size=5))
+@given(document=DOCUMENTS)
 def test_any_document_is_read_back(document: dict[str, object]) -> None:
     """However it is spaced, ordered and escaped, it is read back."""
     a = json.dumps(document).encode()
@@ -119,13 +113,8 @@ def test_what_the_sender_has_to_mend_is_named(body: bytes, says: str) -> None:
     assert says in held.value.message
 
 
-OBJECT = st.dictionaries(
-    st.text(max_size=9), st.recursive(st.none() | st.text(max_size=9), st.lists, max_leaves=5)
-)
-
-
 @given(
-    objects=st.lists(OBJECT, min_size=1, max_size=4),
+    objects=st.lists(DOCUMENTS, min_size=1, max_size=4),
     indent=st.sampled_from([None, 1]),
     ascii_only=st.booleans(),
     around=st.sampled_from(["", " ", "\r\n\t"]),
