@@ -481,12 +481,12 @@ class TestRefused:
     ) -> None:
         """In a day of it operations hear of as many beginnings as of one fault, and their ends."""
         harness = WatchHarness(store)
-        for _ in range(24 * 6):
+        for _ in range(24 * 2):
             await refuse(store, 5, proof=False)
             await harness.watch.check()
             await authenticate(store)
             await harness.watch.check()
-            harness.clock.advance(600)
+            harness.clock.advance(1_800)
         assert len(await harness.messages()) == 12
 
     async def test_a_fault_among_forgeries_is_told_within_the_hour(self, store: Store) -> None:
@@ -494,12 +494,12 @@ class TestRefused:
         async with writing(store) as connection:
             await append_undecided(connection, [case_event(address="203.0.113.7")])
         harness = WatchHarness(store)
-        for _ in range(24 * 6):
+        for _ in range(24 * 2):
             await refuse(store, 5, proof=False)
             await harness.watch.check()
             await authenticate(store)
             await harness.watch.check()
-            harness.clock.advance(600)
+            harness.clock.advance(1_800)
         before = len(await harness.messages())
         harness.clock.advance(HOUR)
         await refuse(store, 5, proof=False, address="203.0.113.7")
