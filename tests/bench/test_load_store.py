@@ -32,6 +32,9 @@ from contracts.writing import writing
 from e2e.sender import deliver
 from e2e.server import PARLEY_SECRET, Server
 
+#: It belongs to the benchmarks, which no user runs.
+pytestmark = pytest.mark.slow
+
 EVENTS = 2_000
 
 

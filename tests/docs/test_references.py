@@ -4,9 +4,7 @@ import ast
 import functools
 import importlib
 import importlib.util
-import io
 import re
-import tokenize
 from itertools import pairwise
 from pathlib import Path
 
@@ -33,11 +31,8 @@ _MODULE = re.compile(r"\bcasebell(?!\.db\b)(?:\.[a-z_]+){2,}")
 def _said(path: Path) -> str:
     """What a module tells its reader: comments and docstrings, each on one line."""
     text = path.read_text(encoding="utf-8")
-    said = [
-        token.string.lstrip("#: ")
-        for token in tokenize.generate_tokens(io.StringIO(text).readline)
-        if token.type == tokenize.COMMENT
-    ]
+    # What stands in a text behind such a sign is looked at as well; a tokenizer takes five seconds.
+    said = re.findall(r"#:? *(.*)", text)
     said += [
         ast.get_docstring(node) or ""
         for node in ast.walk(ast.parse(text))

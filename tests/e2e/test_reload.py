@@ -278,6 +278,7 @@ async def test_a_channel_that_goes_while_it_sends(
         assert await server.stop() == 0
 
 
+@pytest.mark.slow
 async def test_a_storm_of_signals(make_server: MakeServer, hook: RecordingSink) -> None:
     """However many signals: few reloads, every delivery stored, the last file in force."""
     server = await make_server(source(PARLEY_SECRET) + told_by(hook)).start()

@@ -171,6 +171,7 @@ def test_the_whole_scenario(place: Path) -> None:
             # A Request for Evidence that no rule sends to anybody goes to operations.
             "      got       it-desk@example-firm.com\n",
             id="a-rule-is-missing",
+            marks=pytest.mark.slow,
         ),
         pytest.param(
             ('notify = ["chat", "email"]\nurgent', 'notify = ["chat", "email", "it"]\nurgent'),
@@ -202,6 +203,7 @@ def test_it_can_fail(place: Path, mistake: tuple[str, str], step: int, says: str
     assert "all as promised" not in output
 
 
+@pytest.mark.slow
 def test_a_log_line_that_comes_late(place: Path, tmp_path: Path) -> None:
     """The log is shown once it has the line of the last answer, which is written after it."""
     modules = tmp_path / "modules"
@@ -236,6 +238,7 @@ class TestWithoutTheExtra:
             f"  Install it: {sys.executable} -m pip install 'casebell[demo]'\n"
         )
 
+    @pytest.mark.slow
     def test_what_renders_the_samples(self, place: Path, modules: Path, tmp_path: Path) -> None:
         """`casebell check` renders every sample."""
         for words in (["init", str(tmp_path)], ["check", "--config", f"{tmp_path}/config.toml"]):
@@ -290,6 +293,7 @@ def test_it_runs_on_until_ctrl_c(place: Path) -> None:
     assert output.endswith("Ended. Nothing is left of the demo.\n")
 
 
+@pytest.mark.slow
 def test_it_notices_that_the_server_is_gone(place: Path) -> None:
     """A server that ends by itself is told, with exit code 1."""
     demo = Demo(place, once=False, steps=1)

@@ -52,9 +52,11 @@ def quick_check(connection: sqlalchemy.Connection) -> None:
     """
     for name in sqlalchemy.inspect(connection).get_table_names():
         if name in metadata.tables:
-            for end in ("ASC", "DESC"):
-                sql = f"SELECT * FROM {name} ORDER BY rowid {end} LIMIT 1"  # noqa: S608 - our names
-                connection.exec_driver_sql(sql).all()
+            first, last = (
+                f"SELECT * FROM (SELECT * FROM {name} ORDER BY rowid {end} LIMIT 1)"  # noqa: S608 - our names
+                for end in ("ASC", "DESC")
+            )
+            connection.exec_driver_sql(f"{first} UNION ALL {last}").all()
 
 
 def inspect_copy(path: Path) -> Contents:
