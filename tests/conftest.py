@@ -37,8 +37,8 @@ def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Two workers for each core: half of the time a test waits, for a limit or a process."""
-    return 2 * len(os.sched_getaffinity(0))
+    """Three workers for two cores: a third of the time a test waits, for a limit or a process."""
+    return max(len(os.sched_getaffinity(0)) * 3 // 2, 1)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -42,13 +42,15 @@ def test_every_sample_title_gets_its_preferred_status(row: dict[str, str]) -> No
         assert word not in row["note"] or tag in reading.tags
 
 
-@pytest.mark.parametrize("title", TITLES)
-def test_every_known_title_reads_exactly(title: str) -> None:
+def test_every_known_title_reads_exactly() -> None:
     """Status and the whole set of tags are as written down for each title."""
-    row = TITLES[title]
-    reading = classify_text(title)
-    assert (reading.status, reading.tags) == (Status(row["status"]), tags(row["tags"]))
-    assert reading.known
+    wrong = [
+        (title, said(title))
+        for title, row in TITLES.items()
+        if said(title) != (Status(row["status"]), tags(row["tags"]))
+        or not classify_text(title).known
+    ]
+    assert wrong == []
 
 
 def test_a_description_reads_as_its_title() -> None:
@@ -78,13 +80,17 @@ def test_a_title_with_its_description_reads_as_the_title() -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("row", rows("misleading.tsv"), ids=lambda row: row["text"][:80])
-def test_misleading_texts_do_not_mislead(row: dict[str, str]) -> None:
+def test_misleading_texts_do_not_mislead() -> None:
     """Negations, conditions, cancelled and answered requests, side requests, histories."""
-    reading = classify_text(row["text"])
-    assert reading.status in row["statuses"].split(",")
-    assert tags(row["required"]) <= reading.tags
-    assert not tags(row["forbidden"]) & reading.tags
+    wrong = [
+        (row, reading)
+        for row in rows("misleading.tsv")
+        for reading in [classify_text(row["text"])]
+        if reading.status not in row["statuses"].split(",")
+        or not tags(row["required"]) <= reading.tags
+        or tags(row["forbidden"]) & reading.tags
+    ]
+    assert wrong == []
 
 
 @pytest.mark.parametrize(
