@@ -257,6 +257,22 @@ async def test_what_cannot_be_used_is_refused(tmp_path: Path, line: str, words: 
     assert "hunter2" not in problem.message + problem.hint
 
 
+def test_a_file_that_is_written_again_is_read_again(tmp_path: Path, bundle: Path) -> None:
+    """Also where neither its size nor its time tells: a reload must see that it was mended."""
+    (tmp_path / "config.toml").write_text(SOURCE)
+    good = bundle.read_text()
+    file = tmp_path / "authorities.pem"
+    (tmp_path / ".env").write_text(f"SSL_CERT_FILE={file}\n")
+    (tmp_path / ".env").chmod(0o600)
+    file.write_text("x" * len(good))
+    os.utime(file, (1, 1))
+    with pytest.raises(ConfigError):
+        load(tmp_path / "config.toml", environ={})
+    file.write_text(good)
+    os.utime(file, (1, 1))
+    load(tmp_path / "config.toml", environ={})
+
+
 def test_a_file_of_few_authorities_is_warned_of(tmp_path: Path, bundle: Path) -> None:
     """It is trusted in the place of the public ones."""
     (tmp_path / "config.toml").write_text(SOURCE)

@@ -24,6 +24,7 @@ from casebell.errors import (
     WrongMethod,
 )
 from casebell.events import Delivery, Flag, Micros, VerifiedDelivery
+from casebell.receive.causes import cure_of_protocol
 from casebell.receive.parts import Held, Taken, appended_of, understand_parts, write_parts
 from casebell.receive.refusals import Refusals
 from casebell.receive.signatures import Authenticator
@@ -82,8 +83,6 @@ def source_receivers(sources: Mapping[str, SourceSettings]) -> Mapping[str, Sour
 
 #: How a path begins that is meant for a source.
 NEAR = "/webhook"
-#: How the guard names what a provider or a proxy speaks in the place of HTTP/1.
-_OTHER_PROTOCOLS = ("TLS", "HTTP/2", "the PROXY protocol")
 #: What is in the header of a signature, and in no other credentials.
 _SIGNATURE = b"v1="
 #: Characters of a path's last part that are compared with the names of sources.
@@ -115,7 +114,7 @@ def may_be_delivery(
         proofs: the names of the headers in which sources send what proves a delivery.
         what: what is wrong with it, as the guard names it.
     """
-    if what.startswith(_OTHER_PROTOCOLS):
+    if cure_of_protocol(what) is not None:
         return True
     if path.casefold().startswith(NEAR) and method in ("POST", ""):
         return True

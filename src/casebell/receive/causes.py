@@ -20,6 +20,13 @@ from casebell.store.rows import delivery_from_row
 
 #: The errors that have to do with signature or secret.
 _OF_PROOF = frozenset(kind.code for kind in RefusedDelivery.__subclasses__())
+#: How the guard begins to name what is spoken in the place of HTTP/1, and the cure.
+_PROTOCOLS = {
+    "TLS": "Set server.tls_cert and server.tls_key, or have TLS end at the proxy and the proxy "
+    "speak http:// to Casebell.",
+    "HTTP/2": "Have the proxy speak HTTP/1.1 to Casebell.",
+    "the PROXY protocol": "Have the proxy send X-Forwarded-For and not the PROXY protocol.",
+}
 #: What a proxy adds to the headers of a request.
 _OF_PROXIES = ("x-forwarded-for", "x-forwarded-proto", "x-real-ip", "forwarded", "via")
 
@@ -127,16 +134,18 @@ def _of_request(row: Any, seen: Mapping[str, Any], source: SourceSettings | None
             return None
 
 
+def cure_of_protocol(what: str) -> str | None:
+    """The cure of another protocol in the place of HTTP/1; None where it is none.
+
+    Args:
+        what: what is wrong with a request, as the guard names it.
+    """
+    return next((cure for name, cure in _PROTOCOLS.items() if what.startswith(name)), None)
+
+
 def _then_of_bad_request(what: str) -> str:
-    if what.startswith("TLS"):
-        return (
-            "Set server.tls_cert and server.tls_key, or have TLS end at the proxy and the proxy "
-            "speak http:// to Casebell."
-        )
-    if what.startswith("HTTP/2"):
-        return "Have the proxy speak HTTP/1.1 to Casebell."
-    if "PROXY" in what:
-        return "Have the proxy send X-Forwarded-For and not the PROXY protocol."
+    if cure := cure_of_protocol(what):
+        return cure
     if "headers" in what:
         return "Have the proxy, or the provider, send fewer headers."
     return "Look at what is between the provider and Casebell; request.refused in the log has more."

@@ -76,9 +76,9 @@ def _read_authorities(path: str) -> tuple[int, str]:
     """How many certificates a file has, and why it cannot be used."""
     try:
         file = Path(path).stat()
+        return _parse_authorities(path, (file.st_ino, file.st_size, file.st_ctime_ns))
     except OSError as error:
         return 0, error.strerror or "it cannot be read"
-    return _parse_authorities(path, (file.st_ino, file.st_size, file.st_mtime_ns))
 
 
 @lru_cache(maxsize=len(AUTHORITIES))
@@ -86,13 +86,14 @@ def _parse_authorities(path: str, _version: tuple[int, int, int]) -> tuple[int, 
     """The same of a file as it is now: the public authorities take 40 ms to parse.
 
     Args:
-        _version: another one once the file is another, or was written again.
+        _version: another one once the file is another, was written, or has other permissions.
+
+    Raises:
+        OSError: it cannot be read; the next call tries again.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(path)
     except ssl.SSLError:
         return 0, "it holds no certificate in PEM"
-    except OSError as error:
-        return 0, error.strerror or "it cannot be read"
     return context.cert_store_stats()["x509"], ""
