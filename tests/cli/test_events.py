@@ -10,8 +10,8 @@ from cli.installation import HOSTILE, RECEIVED, Installation
 
 #: The fields of an event in docs/contract.md, in its order.
 FIELDS = [
-    "id", "source", "key", "key_basis", "type", "receipt", "status", "delivered_status", "tags",
-    "text", "occurred_at", "received_at", "flags", "change", "decision", "deliveries",
+    "id", "source", "key", "key_basis", "origin", "type", "receipt", "status", "delivered_status",
+    "tags", "text", "occurred_at", "received_at", "flags", "change", "decision", "deliveries",
     "body_sha256",
 ]  # fmt: skip
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from casebell import shapes
 from casebell.alerts import AlertKind
 from casebell.clock import iso
 from casebell.errors import BadArgument, NotFound, Refusal
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
-from casebell.service import on_record, shapes
+from casebell.service import on_record
 from casebell.store import queries, refused
 from casebell.store.schema import alerts, events, journal
 from casebell.store.schema import held as held_table
@@ -146,9 +147,15 @@ class TestDismiss:
         assert (row.state, row.dismissed_at) == ("pending", None)
         async with harness.store.read() as connection:
             done = list(map(shapes.by_hand, await queries.by_hand(connection, 1)))
-        again = {"did": "retried", "actor": "user:ana", "note": None}
+        again = {"did": "retried", "actor": "user:ana", "by": None, "note": None}
         assert done == [
-            {"at": dismissed_at, "did": "dismissed", "actor": WHO, "note": "told by phone"},
+            {
+                "at": dismissed_at,
+                "did": "dismissed",
+                "actor": WHO,
+                "by": None,
+                "note": "told by phone",
+            },
             {"at": iso(harness.clock.now()), **again},
         ]
 

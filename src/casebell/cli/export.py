@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 import typer
 
+from casebell import shapes
 from casebell.cli.alerts import Filters as AlertFilters
 from casebell.cli.csv_cells import escape
 from casebell.cli.events import Filters as EventFilters
@@ -29,46 +30,6 @@ from casebell.json_text import encode
 from casebell.service.reading import Export, Reading
 from casebell.settings import Settings
 from casebell.store.new_file import new_file
-
-#: Columns of a CSV export: the fields of an event, and of an alert, in docs/contract.md.
-EVENT_FIELDS = (
-    "id",
-    "source",
-    "key",
-    "key_basis",
-    "type",
-    "receipt",
-    "status",
-    "delivered_status",
-    "tags",
-    "text",
-    "occurred_at",
-    "received_at",
-    "flags",
-    "change",
-    "decision",
-    "deliveries",
-    "body_sha256",
-)
-ALERT_FIELDS = (
-    "id",
-    "kind",
-    "event",
-    "event_key",
-    "receipt",
-    "change",
-    "channel",
-    "target",
-    "rule",
-    "urgent",
-    "state",
-    "attempts",
-    "reason",
-    "may_repeat",
-    "created_at",
-    "sent_at",
-    "dismissed_at",
-)
 
 #: The last column of a CSV export: the names of the columns whose cells are not verbatim.
 ESCAPED = "apostrophes_in"
@@ -102,7 +63,7 @@ def export_events(
     countable = all(filters[name] is None for name in ("tag", "flag", "text"))
     exported = _Exported(
         noun="event",
-        fields=EVENT_FIELDS,
+        fields=tuple(shapes.Event.__annotations__),
         rows=lambda found: found.export_events(**filters),
         count=(lambda found: found.count_events(**filters)) if countable else None,
     )
@@ -120,7 +81,7 @@ def export_alerts(
     """The same of alerts."""
     exported = _Exported(
         noun="alert",
-        fields=ALERT_FIELDS,
+        fields=tuple(shapes.Alert.__annotations__),
         rows=lambda found: found.export_alerts(outstanding=outstanding, **filters),
         count=lambda found: found.count_alerts(outstanding=outstanding, **filters),
     )

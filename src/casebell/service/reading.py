@@ -7,11 +7,12 @@ page or JSON of it.
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from casebell import shapes
 from casebell.clock import HOUR, Clock, iso
 from casebell.errors import NotFound
 from casebell.events import HeldState
 from casebell.receive.explaining import explain, explain_streak
-from casebell.service import Verb, shapes
+from casebell.service import Verb, explained
 from casebell.service.filters import Given, alert_filter, event_filter, word
 from casebell.service.names import must_be_known
 from casebell.settings import Settings
@@ -181,7 +182,7 @@ class Reading:
         """
         async with self._store.read() as connection:
             for one in await explain(connection, [refused_id], sources=self._settings().sources):
-                return shapes.refusal_explained(one)
+                return explained.refusal_explained(one)
         raise NotFound(
             f"There is no refused delivery {refused_id}, or it is forgotten by now.",
             hint="`casebell refused list` shows those there are.",
@@ -191,7 +192,7 @@ class Reading:
         """What was refused of each source since its last authentic delivery, by error, and why."""
         async with self._store.read() as connection:
             return [
-                shapes.streak(
+                explained.streak(
                     streak,
                     error=error,
                     explained=await explain_streak(
@@ -298,7 +299,7 @@ async def _delivered(connection: Connection, event: Any) -> Sequence[Mapping[str
 
 async def _explanation(connection: Connection, event: Any) -> Mapping[str, Any]:
     """Everything that became of an event."""
-    change: dict[str, Any] | None = None
+    change: shapes.Change | None = None
     alerts: Sequence[Any] = ()
     if event.change_id is not None:
         row = await queries.find_change(connection, event.change_id)

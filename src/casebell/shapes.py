@@ -1,24 +1,211 @@
-"""The JSON values of docs/contract.md, made of rows: a function for each kind of row."""
+"""The JSON values of docs/contract.md: the keys of each, and a function that makes it of a row.
+
+A value is a dict that JSON can be made of as it is. Times are RFC 3339 in UTC. The description of
+the API is made of these types, so a key is named here once.
+"""
 
 import json
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import ConfigDict, with_config
+from typing_extensions import TypedDict
+
+from casebell.alerts import AlertState
 from casebell.clock import iso
 from casebell.events import AppendOutcome, Flag
 from casebell.provider_time import date_alone
-from casebell.receive.explaining import Explained
 from casebell.store.rows import decode_list
-from casebell.store.streaks import NOISE, UNKNOWN, Streak
+
+#: What stands under a key describes it, in the description of the API too.
+described = with_config(ConfigDict(use_attribute_docstrings=True))
 
 
-def event(row: Any) -> dict[str, Any]:
+@described
+class DecisionInShort(TypedDict):
+    """What the rules said about the change that an event reports."""
+
+    at: str
+    outcome: str
+    """`notified`, `nobody`, or `same_change` where an earlier event reported the change."""
+    notify: list[str]
+    """The channels."""
+    rules: list[str]
+    """Those that matched."""
+    because: str
+
+
+@described
+class Event(TypedDict):
+    """One distinct thing that a source told."""
+
+    id: int
+    """Our number."""
+    source: str
+    key: str
+    """The source's own id, or what it was made of: see `key_basis`."""
+    key_basis: str
+    origin: str
+    """How it came: `webhook`."""
+    type: str
+    receipt: str
+    status: str | None
+    """Null while no decision is taken, as the decision is."""
+    delivered_status: str | None
+    tags: list[str]
+    text: str
+    """The official text, as it came."""
+    occurred_at: str | None
+    """As delivered where it could not be read, and where it is a date alone."""
+    received_at: str
+    flags: list[str]
+    change: int | None
+    decision: DecisionInShort | None
+    deliveries: int
+    """How often it was delivered."""
+    body_sha256: str
+    """Of the exact bytes of its first delivery."""
+
+
+@described
+class DeliveryOfEvent(TypedDict):
+    """One delivery of an event; of very many, several that share a row."""
+
+    at: str
+    times: int
+    outcome: str
+    secret: str
+    """The label of the secret that verified it."""
+    address: str
+    idempotency_key: str | None
+    request_id: str
+    body_sha256: str
+    flags: list[str]
+
+
+@described
+class Conflict(TypedDict):
+    """Two events of one key, and the paths of the fields that differ."""
+
+    first: int
+    event: int
+    fields: list[str]
+
+
+@described
+class Change(TypedDict):
+    """One real movement of a case, with its whole decision."""
+
+    id: int
+    status: str
+    tags: list[str]
+    at: str
+    late: bool
+    decided_at: str
+    event: int
+    """The event that reported it first."""
+    events: list[int]
+    decision: dict[str, Any]
+
+
+@described
+class Alert(TypedDict):
+    """One change, or another message, for one target of one channel."""
+
+    id: int
+    kind: str
+    event: int | None
+    event_key: str | None
+    receipt: str | None
+    change: int | None
+    channel: str
+    target: str
+    """A safe label, never a URL."""
+    person: str | None
+    """Null: nobody is told by name yet."""
+    rule: str
+    urgent: bool
+    state: str
+    attempts: int
+    reason: str | None
+    may_repeat: bool
+    created_at: str
+    sent_at: str | None
+    deferred_until: str | None
+    dismissed_at: str | None
+    """A dismissed alert stays `failed`."""
+
+
+@described
+class Attempt(TypedDict):
+    """One try to send an alert, with the message it carried."""
+
+    number: int
+    started_at: str
+    finished_at: str
+    outcome: str
+    reason: str | None
+    detail: str
+    title: str
+    body: str
+
+
+@described
+class ByHand(TypedDict):
+    """What somebody did to an alert."""
+
+    at: str
+    did: str
+    actor: str
+    by: str | None
+    """Who it was, as claimed."""
+    note: str | None
+
+
+@described
+class Held(TypedDict):
+    """An authentic delivery that could not be understood."""
+
+    id: int
+    source: str
+    reason: str
+    detail: str
+    state: str
+    received_at: str
+    last_at: str
+    times: int
+    body_sha256: str
+    body: str
+    """As text; bytes that are no UTF-8 are escaped."""
+    event: int | None
+
+
+@described
+class Refused(TypedDict):
+    """A delivery that did not authenticate; without its body and its credential."""
+
+    id: int
+    at: str
+    source: str
+    error: str
+    address: str
+    size: int
+    body_sha256: str
+    request_id: str
+    readmittable: bool
+    readmitted_at: str | None
+    event: int | None
+    held: int | None
+
+
+def event(row: Any) -> Event:
     """An event; without status and tags while undecided."""
     return {
         "id": row.id,
         "source": row.source,
         "key": row.key,
         "key_basis": row.key_basis,
+        "origin": "webhook",
         "type": row.type,
         "receipt": row.receipt,
         "status": row.status or None,
@@ -44,7 +231,7 @@ def _occurred_at(row: Any) -> str | None:
     return iso(row.occurred_at)
 
 
-def _decision_in_short(row: Any) -> dict[str, Any] | None:
+def _decision_in_short(row: Any) -> DecisionInShort | None:
     """The decision of an event; for an event of a known change, that it is the same change."""
     if row.routed_at is None or row.decision is None:
         return None
@@ -58,7 +245,7 @@ def _decision_in_short(row: Any) -> dict[str, Any] | None:
     }
 
 
-def delivered(event: Any, others: Sequence[Any]) -> list[dict[str, Any]]:
+def delivered(event: Any, others: Sequence[Any]) -> list[DeliveryOfEvent]:
     """Every delivery of an event: the first, of which its own row tells, and the others."""
     first = AppendOutcome.CONFLICT if event.revision_of else AppendOutcome.STORED
     return [
@@ -67,7 +254,7 @@ def delivered(event: Any, others: Sequence[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _delivery(row: Any, *, at: int, outcome: str, times: int) -> dict[str, Any]:
+def _delivery(row: Any, *, at: int, outcome: str, times: int) -> DeliveryOfEvent:
     return {
         "at": iso(at),
         "times": times,
@@ -81,9 +268,13 @@ def _delivery(row: Any, *, at: int, outcome: str, times: int) -> dict[str, Any]:
     }
 
 
-def conflict(row: Any) -> dict[str, Any]:
+def conflict(row: Any) -> Conflict:
     """A conflict: the two events of one key, and the paths of the fields that differ."""
-    return {"first": row.first_event, "event": row.event_id, "fields": decode_list(row.fields)}
+    return {
+        "first": row.first_event,
+        "event": row.event_id,
+        "fields": list(decode_list(row.fields)),
+    }
 
 
 def body(content: bytes) -> str:
@@ -91,7 +282,7 @@ def body(content: bytes) -> str:
     return bytes(content).decode("utf-8", "backslashreplace")
 
 
-def change(row: Any, *, events: Sequence[int]) -> dict[str, Any]:
+def change(row: Any, *, events: Sequence[int]) -> Change:
     """A change with its whole decision and the events that reported it."""
     return {
         "id": row.id,
@@ -106,7 +297,7 @@ def change(row: Any, *, events: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def alert(row: Any) -> dict[str, Any]:
+def alert(row: Any) -> Alert:
     """An alert."""
     return {
         "id": row.id,
@@ -117,6 +308,7 @@ def alert(row: Any) -> dict[str, Any]:
         "change": row.change_id,
         "channel": row.channel,
         "target": row.target,
+        "person": None,
         "rule": ", ".join(decode_list(row.rules)),
         "urgent": row.priority == 0,
         "state": row.state,
@@ -125,11 +317,12 @@ def alert(row: Any) -> dict[str, Any]:
         "may_repeat": row.may_repeat,
         "created_at": iso(row.created_at),
         "sent_at": iso(row.sent_at) if row.sent_at else None,
+        "deferred_until": iso(row.not_before) if row.state == AlertState.DEFERRED else None,
         "dismissed_at": iso(row.dismissed_at) if row.dismissed_at else None,
     }
 
 
-def attempt(row: Any) -> dict[str, Any]:
+def attempt(row: Any) -> Attempt:
     """An attempt to send an alert, with the message it carried."""
     return {
         "number": row.number,
@@ -143,17 +336,19 @@ def attempt(row: Any) -> dict[str, Any]:
     }
 
 
-def by_hand(row: Any) -> dict[str, Any]:
+def by_hand(row: Any) -> ByHand:
     """What somebody did to an alert."""
+    data = json.loads(row.data)
     return {
         "at": iso(row.at),
         "did": row.kind.removeprefix("alert."),
         "actor": row.actor,
-        "note": json.loads(row.data).get("note"),
+        "by": data.get("by"),
+        "note": data.get("note"),
     }
 
 
-def held(row: Any) -> dict[str, Any]:
+def held(row: Any) -> Held:
     """A held delivery."""
     return {
         "id": row.id,
@@ -170,7 +365,7 @@ def held(row: Any) -> dict[str, Any]:
     }
 
 
-def refused(row: Any) -> dict[str, Any]:
+def refused(row: Any) -> Refused:
     """A refused delivery; without its body and its credential."""
     return {
         "id": row.id,
@@ -185,35 +380,4 @@ def refused(row: Any) -> dict[str, Any]:
         "readmitted_at": None if row.readmitted_at is None else iso(row.readmitted_at),
         "event": row.event_id,
         "held": row.held_id,
-    }
-
-
-def refusal_explained(one: Explained) -> dict[str, Any]:
-    """A refused delivery with its likely cause."""
-    return {**refused(one.row), "headers": list(one.headers), **_cause(one)}
-
-
-def streak(found: Streak, *, error: str, explained: Explained | None) -> dict[str, Any]:
-    """What was refused of a source in a row with one error, and the likely cause of one of them."""
-    return {
-        "source": None if found.source in (UNKNOWN, NOISE) else found.source,
-        "error": error,
-        "count": found.errors[error],
-        "in_all": found.count,
-        "since": iso(found.since),
-        "last_at": iso(found.last_at),
-        "long": found.is_long,
-        "noise": found.source == NOISE,
-        "refused": explained.row.id if explained else None,
-        **_cause(explained),
-    }
-
-
-def _cause(explained: Explained | None) -> dict[str, Any]:
-    cause = explained.cause if explained else None
-    return {
-        "cause": cause.code if cause else None,
-        "certain": bool(cause and cause.certain),
-        "because": cause.says if cause else None,
-        "next": cause.then if cause else None,
     }

@@ -20,7 +20,8 @@ from service.harness import settings_of
 
 #: contract.md, "An event as JSON".
 EVENT_FIELDS = [
-    *("id", "source", "key", "key_basis", "type", "receipt", "status", "delivered_status"),
+    *("id", "source", "key", "key_basis", "origin", "type", "receipt", "status"),
+    "delivered_status",
     *("tags", "text", "occurred_at", "received_at", "flags", "change", "decision"),
     *("deliveries", "body_sha256"),
 ]
@@ -80,6 +81,7 @@ class TestEvent:
             "source": "parley",
             "key": "evt_1",
             "key_basis": "id",
+            "origin": "webhook",
             "type": "case.status.updated",
             "receipt": "IOE0912345678",
             "status": None,
