@@ -8,17 +8,20 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from casebell.actors import Actor, Right
 from casebell.admin import MAX_REQUEST_BYTES, AdminSocket, listen
 from casebell.app import REQUEST_GRACE
 from casebell.errors import ConfigError, NotFound, Problem, Refusal, StorageUnavailable
+from casebell.files import user_name
 from casebell.runtime import SEND_GRACE
+from casebell.service import Service
 from contracts.clock_and_log import RecordingLog
 from raw_admin import ask, say
 from waiting import until
@@ -32,36 +35,43 @@ class Verbs:
         self.may_end = asyncio.Event()
         self.ended = False
 
-    async def add(self, *, one: int, other: int = 0) -> Mapping[str, int]:
+    async def add(self, *, one: int, other: int = 0, actor: Actor) -> Mapping[str, int]:
         """Answers."""
         return {"sum": one + other}
 
-    async def echo(self, *, text: str) -> str:
+    async def echo(self, *, text: str, actor: Actor) -> str:
         """Answers with what it was told."""
         return text
 
-    async def miss(self) -> None:
+    async def who(self, *, actor: Actor) -> Sequence[str | None]:
+        """Answers with who asks."""
+        return actor.name, actor.role, actor.by
+
+    async def miss(self, *, actor: Actor) -> None:
         """Finds nothing."""
         raise NotFound("There is no alert 9.", hint="`casebell alerts list` shows them.")
 
-    async def fail(self) -> None:
+    async def fail(self, *, actor: Actor) -> None:
         """Cannot tell."""
         raise StorageUnavailable
 
-    async def reject(self) -> None:
+    async def reject(self, *, actor: Actor) -> None:
         """Cannot use a configuration."""
         raise ConfigError([Problem(key="server.prot", message="No.", hint="Port?", where="/a")])
 
-    async def break_down(self) -> None:
+    async def break_down(self, *, actor: Actor) -> None:
         """Has a defect."""
         raise ZeroDivisionError("vermilion")
 
-    async def wait(self) -> str:
+    async def wait(self, *, actor: Actor) -> str:
         """Takes its time."""
         self.began.set()
         await self.may_end.wait()
         self.ended = True
         return "done"
+
+
+VERBS = [name for name in vars(Verbs) if not name.startswith("_")]
 
 
 class Admin:
@@ -73,9 +83,10 @@ class Admin:
         self.recording = RecordingLog()
         self.socket = AdminSocket(
             path=path,
-            verbs={
-                name: getattr(self.verbs, name) for name in vars(Verbs) if not name.startswith("_")
-            },
+            service=Service(
+                {name: getattr(self.verbs, name) for name in VERBS},
+                rights=dict.fromkeys(VERBS, Right.OPERATE),
+            ),
             timezone=lambda: "America/Chicago",
             log=self.recording.log,
         )
@@ -267,6 +278,34 @@ class TestAnswers:
         told = {"key": "server.prot", "message": "No.", "hint": "Port?", "where": "/a"}
         problems = [{**told, "absent": False}]
         assert error["problems"] == (problems if verb == "reject" else [])
+
+    async def test_who_asks(self, admin: Admin) -> None:
+        """The system says whose process it is; who it is beside that is as claimed."""
+        me = f"cli:{user_name(os.geteuid())}"
+        for claimed in ("Jia Chan", None):
+            request = json.dumps({"verb": "who", "arguments": {}, "by": claimed})
+            answer = json.loads(await say(admin.path, request.encode() + b"\n"))
+            assert answer["value"] == [me, "admin", claimed]
+        assert (await admin.ask("who"))["value"] == [me, "admin", None]
+        # Nobody is somebody else by saying so.
+        error = (await admin.ask("who", actor={"name": "cli:root"}))["error"]
+        assert "does not know this command" in error["message"]
+
+    @pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+    async def test_another_user_asks(self, admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where the file's mode was opened to others, the journal will name them."""
+        monkeypatch.chdir(admin.path.parent)
+        admin.path.parent.chmod(0o711)
+        admin.path.chmod(0o666)
+        with socket.socket(socket.AF_UNIX) as client:
+            os.seteuid(65534)
+            try:
+                client.connect(admin.path.name)
+            finally:
+                os.seteuid(0)
+            client.sendall(b'{"verb": "who", "arguments": {}}\n')
+            answer = await asyncio.to_thread(client.makefile("rb").readline)
+        assert json.loads(answer)["value"] == [f"cli:{user_name(65534)}", "admin", None]
 
     async def test_a_defect(self, admin: Admin) -> None:
         """The log says what it was, the answer does not; the next one is answered."""

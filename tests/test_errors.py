@@ -148,5 +148,5 @@ def test_hints_name_what_to_do(kind: type[CasebellError]) -> None:
 def test_the_drawn_tree_is_the_tree() -> None:
     """The picture at the top of the module names every class, and no other."""
     drawn = set(re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", errors.__doc__ or ""))
-    drawn |= {"Unavailable", "Refusal"}
+    drawn |= {"Unavailable", "Unauthorized", "Forbidden", "Refusal"}
     assert drawn == {kind.__name__ for kind in KINDS}

@@ -233,15 +233,15 @@ async def test_times_are_read_in_the_new_zone(tmp_path: Path) -> None:
     async with application.running():
         assert (await ask(socket_file, "waiting"))["timezone"] == "America/New_York"
         await application.post()
-        received = (await ask(socket_file, "list_events", limit=1))["value"]["rows"][0]
+        received = (await ask(socket_file, "list_events", limit=1))["value"]["items"][0]
         tokyo = datetime.fromisoformat(received["received_at"]).astimezone(ZoneInfo("Asia/Tokyo"))
         typed = tokyo.replace(tzinfo=None).isoformat()
         await application.reload(source(OLD) + '[server]\ntimezone = "Asia/Tokyo"\n')
         answer = await ask(socket_file, "list_events", since=typed, limit=5)
         assert answer["timezone"] == "Asia/Tokyo"
-        assert [one["id"] for one in answer["value"]["rows"]] == [received["id"]]
+        assert [one["id"] for one in answer["value"]["items"]] == [received["id"]]
         later = await ask(socket_file, "list_events", until=typed, limit=5)
-        assert later["value"]["rows"] == []
+        assert later["value"]["items"] == []
 
 
 class TestLimits:

@@ -10,6 +10,7 @@ from casebell.events import Flag, HeldState, Status
 from casebell.service.reading import Reading
 from casebell.store import held, refused
 from casebell.store.engine import Store
+from contracts.actors import ADMIN
 from contracts.case_events import OCCURRED_AT, RECEIVED_AT, body_of, case_event
 from contracts.clock_and_log import ManualClock
 from contracts.decisions import decide_later
@@ -63,8 +64,10 @@ class TestEvent:
     async def test_without_a_verdict(self, store: Store) -> None:
         """An event that waits to be routed has no status and no tags, and no filter takes it."""
         await append(store, case_event())
-        [found] = (await reading(store).list_events(limit=5))["rows"]
-        filtered = [await reading(store).count_events(status=status) for status in Status]
+        [found] = (await reading(store).list_events(actor=ADMIN, limit=5))["items"]
+        filtered = [
+            await reading(store).count_events(actor=ADMIN, status=status) for status in Status
+        ]
         assert list(found) == EVENT_FIELDS
         assert (found["status"], found["tags"], found["decision"]) == (None, [], None)
         assert found["delivered_status"] == "rfe_issued"
@@ -74,7 +77,7 @@ class TestEvent:
         """The fields are those of docs/contract.md, and the values those that were stored."""
         sent = case_event(flags=frozenset({Flag.NAIVE_TIME}))
         await append(store, sent, sent)
-        [found] = (await reading(store).list_events(limit=5))["rows"]
+        [found] = (await reading(store).list_events(actor=ADMIN, limit=5))["items"]
         assert list(found) == EVENT_FIELDS
         assert found == {
             "id": 1,
@@ -100,14 +103,14 @@ class TestEvent:
     async def test_unread_time(self, store: Store) -> None:
         """A time that could not be read is shown as it was delivered."""
         await append(store, case_event(occurred_at=None, occurred_raw="last Tuesday"))
-        [found] = (await reading(store).list_events(limit=5))["rows"]
+        [found] = (await reading(store).list_events(actor=ADMIN, limit=5))["items"]
         assert found["occurred_at"] == "last Tuesday"
 
     async def test_a_date_alone(self, store: Store) -> None:
         """It is shown as delivered: no time of day is made up, which a zone would shift."""
         naive = frozenset({Flag.NAIVE_TIME})
         await append(store, case_event(occurred_raw="2024-01-20", flags=naive))
-        [found] = (await reading(store).list_events(limit=5))["rows"]
+        [found] = (await reading(store).list_events(actor=ADMIN, limit=5))["items"]
         assert found["occurred_at"] == "2024-01-20"
 
     async def test_decided(self, store: Store) -> None:
@@ -122,7 +125,7 @@ class TestEvent:
             reason="same status, same time",
             now=RECEIVED_AT + 1_000_000,
         )
-        later, earlier = (await reading(store).list_events(limit=5))["rows"]
+        later, earlier = (await reading(store).list_events(actor=ADMIN, limit=5))["items"]
         assert (earlier["change"], later["change"]) == (change, change)
         assert earlier["decision"] == {
             "at": iso(RECEIVED_AT),
@@ -153,7 +156,7 @@ class TestWhy:
             conflict,
             conflict,
         )
-        shown, revision = await reading(store).show_event(key="evt_1")
+        shown, revision = await reading(store).show_event(actor=ADMIN, key="evt_1")
         told, of_revision = shown["delivered"], revision["delivered"]
         assert told[0] == {
             "at": iso(RECEIVED_AT),
@@ -178,7 +181,7 @@ class TestWhy:
         change = await decide(store, first)
         await decide_later(store, second, change=change)
         for key in ("evt_1", "evt_2"):
-            [story] = await reading(store).why(key=key)
+            [story] = await reading(store).why(actor=ADMIN, key=key)
             assert story["change"] == {
                 "id": change,
                 "status": "rfe_issued",
@@ -194,7 +197,7 @@ class TestWhy:
     async def test_without_a_change(self, store: Store) -> None:
         """An undecided event has neither a change nor alerts."""
         await append(store, case_event())
-        [story] = await reading(store).why(key="evt_1")
+        [story] = await reading(store).why(actor=ADMIN, key="evt_1")
         assert (story["change"], story["alerts"], story["event"]["id"]) == (None, [], 1)
 
     async def test_alerts(self, store: Store) -> None:
@@ -203,11 +206,13 @@ class TestWhy:
         changes = [await decide(store, event_id) for event_id in ids]
         await send_one(store)
         models = reading(store)
-        listed = (await models.list_alerts(limit=9))["rows"]
-        sent = (await models.list_alerts(state="sent", limit=9))["rows"]
-        last = (await models.list_alerts(limit=1))["rows"]
-        before = (await models.list_alerts(limit=9, before=last[0]["id"]))["rows"]
-        [story] = await models.why(key="evt_1")
+        listed = (await models.list_alerts(actor=ADMIN, limit=9))["items"]
+        sent = (await models.list_alerts(actor=ADMIN, state="sent", limit=9))["items"]
+        last = (await models.list_alerts(actor=ADMIN, limit=1))["items"]
+        before = (await models.list_alerts(actor=ADMIN, limit=9, cursor=str(last[0]["id"])))[
+            "items"
+        ]
+        [story] = await models.why(actor=ADMIN, key="evt_1")
         assert set(ALERT_FIELDS) <= set(listed[0])
         assert [one["event_key"] for one in listed] == ["evt_2", "evt_1", "evt_0"]
         assert [one["change"] for one in story["alerts"]] == [changes[1]]
@@ -239,7 +244,7 @@ class TestWhy:
         )
         await send_one(store, refused, AlertState.RETRYING)
         await send_one(store)
-        [story] = await reading(store).why(key="evt_1")
+        [story] = await reading(store).why(actor=ADMIN, key="evt_1")
         [alert] = story["alerts"]
         first, second = alert["tried"]
         assert alert["attempts"] == 2
@@ -261,12 +266,12 @@ async def test_held(store: Store) -> None:
     ids = [await hold(store, body) for body in (b"a", b"\xff\xc3\xa9", b"c")]
     async with writing(store) as connection:
         await held.resolve(
-            connection, ids[0], state=HeldState.DISCARDED, now=RECEIVED_AT, actor="cli"
+            connection, ids[0], state=HeldState.DISCARDED, now=RECEIVED_AT, actor=ADMIN
         )
     models = reading(store)
-    everything = (await models.list_held(state=None, limit=9))["rows"]
-    waiting = (await models.list_held(limit=9))["rows"]
-    page = (await models.list_held(limit=9, before=ids[2]))["rows"]
+    everything = (await models.list_held(actor=ADMIN, state=None, limit=9))["items"]
+    waiting = (await models.list_held(actor=ADMIN, limit=9))["items"]
+    page = (await models.list_held(actor=ADMIN, limit=9, cursor=str(ids[2])))["items"]
     assert [one["id"] for one in everything] == ids[::-1]
     assert [one["id"] for one in waiting] == [ids[2], ids[1]]
     assert [one["body"] for one in page] == ["\\xffé"]
@@ -278,7 +283,7 @@ async def test_refused(store: Store) -> None:
     sent = refusal(body=b"xxx", body_size=3, signature="v1=ab", error="signature_mismatch")
     async with writing(store) as connection:
         await refused.refuse(connection, [sent], now=RECEIVED_AT)
-    [found] = (await reading(store).list_refused(limit=9))["rows"]
+    [found] = (await reading(store).list_refused(actor=ADMIN, limit=9))["items"]
     shown = {
         "id": found["id"],
         "at": iso(RECEIVED_AT),
@@ -296,8 +301,8 @@ async def test_refused(store: Store) -> None:
     assert found == shown
     async with writing(store) as connection:
         await refused.mark_readmitted(
-            connection, found["id"], now=RECEIVED_AT + 1, actor="cli", event_id=7
+            connection, found["id"], now=RECEIVED_AT + 1, actor=ADMIN, event_id=7
         )
-    [readmitted] = (await reading(store).list_refused(limit=9))["rows"]
+    [readmitted] = (await reading(store).list_refused(actor=ADMIN, limit=9))["items"]
     later = {"readmittable": False, "readmitted_at": iso(RECEIVED_AT + 1), "event": 7}
     assert readmitted == {**shown, **later}

@@ -2,28 +2,29 @@
 
 One request to a connection: a line of JSON in, a line of JSON out.
 
-    {"verb": "retry_alerts", "arguments": {"ids": [7]}}
+    {"verb": "retry_alerts", "arguments": {"ids": [7]}, "by": "Jia Chan"}
     {"value": {"alerts": [7], "left": []}, "timezone": "America/New_York"}
     {"error": {"code": "not_found", "message": "…", "hint": "…", "exit_code": 1, "problems": []}}
 """
 
 import asyncio
 import errno
-import inspect
 import json
 import os
 import socket
 import stat
+import struct
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+from casebell.actors import command_line
 from casebell.errors import CasebellError, ConfigError, Refusal
-from casebell.files import give_socket_to_folders_owner, reason_of
+from casebell.files import give_socket_to_folders_owner, reason_of, user_name
 from casebell.json_text import encode
-from casebell.service import UnknownCommand, Verb
+from casebell.service import Service, UnknownCommand
 from casebell.store.lock import hold
 from casebell.telemetry import Log
 
@@ -34,21 +35,23 @@ REQUEST_TIMEOUT = 4.0
 #: Seconds that answers are given when the server ends. Deliveries and sends have four each besides,
 #: and after ten the system kills.
 ENDING_GRACE = 1.0
+#: What the system says of a peer: process, user, group.
+_CREDENTIALS = struct.Struct("3i")
 
 
 class AdminSocket:
     """Answers the command line; enter it with `async with` once the database is locked.
 
     Args:
-        verbs: what a request may name.
+        service: what a request may ask for, as the system's user who connected.
         timezone: the time zone of the times that a command prints.
     """
 
     def __init__(
-        self, *, path: Path, verbs: Mapping[str, Verb], timezone: Callable[[], str], log: Log
+        self, *, path: Path, service: Service, timezone: Callable[[], str], log: Log
     ) -> None:
         self._path = path
-        self._verbs = verbs
+        self._service = service
         self._timezone = timezone
         self._log = log
         self._requests: set[asyncio.Task[None]] = set()
@@ -87,7 +90,8 @@ class AdminSocket:
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT):
                 line = await reader.readline()
-            writer.write((await self._answer(line)).encode() + b"\n")
+            answer = await self._answer(line, user=_peer(writer))
+            writer.write(answer.encode() + b"\n")
             async with asyncio.timeout(REQUEST_TIMEOUT):
                 writer.close()
                 await writer.wait_closed()
@@ -101,20 +105,34 @@ class AdminSocket:
             # A close would keep the connection until the last byte is read.
             writer.transport.abort()
 
-    async def _answer(self, line: bytes) -> str:
+    async def _answer(self, line: bytes, *, user: str) -> str:
         try:
             request = json.loads(line)
-            verb, arguments = self._verbs[request["verb"]], dict(request["arguments"])
-            inspect.signature(verb).bind(**arguments)
+            verb, arguments = str(request["verb"]), dict(request["arguments"])
+            actor = command_line(user, by=_claimed(request))
         except (ValueError, KeyError, TypeError, RecursionError):
             return _error_json(UnknownCommand())
         try:
-            return encode({"value": await verb(**arguments), "timezone": self._timezone()})
+            value = await self._service.ask(verb, arguments, actor=actor)
+            return encode({"value": value, "timezone": self._timezone()})
         except CasebellError as error:
             return _error_json(error)
         except Exception as error:  # noqa: BLE001 - this request gets an error, and the next one its answer
-            self._log.error("admin.defect", verb=request["verb"], error=error)
+            self._log.error("admin.defect", verb=verb, error=error)
             return _error_json(Defect())
+
+
+def _claimed(request: Mapping[str, Any]) -> str | None:
+    by = request.get("by")
+    return None if by is None else str(by)
+
+
+def _peer(writer: asyncio.StreamWriter) -> str:
+    """The system's user at the other end, as the system says it."""
+    connection: socket.socket = writer.get_extra_info("socket")
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, uid, _ = _CREDENTIALS.unpack(credentials)
+    return user_name(uid)
 
 
 class Defect(CasebellError):

@@ -4,9 +4,9 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
-from functools import partial
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Lifespan
 
+from casebell.actors import Actor
 from casebell.admin import AdminSocket
 from casebell.clock import Clock
 from casebell.errors import NotThere, WrongMethod
@@ -26,7 +27,7 @@ from casebell.http.health import StatusPages
 from casebell.http.webhook import WEBHOOKS, Entrance, WebhookEndpoint
 from casebell.reload import Reloader
 from casebell.runtime import Runtime
-from casebell.service import ACTOR
+from casebell.service import Service, Verb
 from casebell.settings import Settings
 from casebell.telemetry import Metrics
 from casebell.wiring import Wiring
@@ -102,18 +103,18 @@ def build(
     async def address() -> Mapping[str, str | None]:
         return {"url": url, "certificate": certificate.pem if certificate else None}
 
+    of_this_server: Mapping[str, Verb] = {
+        "reload": reloader.reload,
+        "checks": _whoever_asks(pages.checks),
+        "doubts": _whoever_asks(doubts),
+        "storage": _whoever_asks(runtime.alarm.state),
+        "address": _whoever_asks(address),
+        **({"certificate": _whoever_asks(certificate.answer)} if certificate else {}),
+    }
+    service = Service(runtime.reading.verbs(), runtime.operations.verbs(), of_this_server)
     admin = AdminSocket(
         path=settings.socket,
-        verbs={
-            **runtime.reading.verbs(),
-            **runtime.operations.verbs(actor=ACTOR),
-            "reload": partial(reloader.reload, actor=ACTOR),
-            "checks": pages.checks,
-            "doubts": doubts,
-            "storage": runtime.alarm.state,
-            "address": address,
-            **({"certificate": certificate.answer} if certificate else {}),
-        },
+        service=service,
         timezone=in_force.timezone,
         log=runtime.log,
     )
@@ -134,6 +135,15 @@ def build(
     app = _entrance(endpoint, pages, lifespan)
     app.tls = certificate.context if certificate else None
     return app
+
+
+def _whoever_asks(call: Callable[[], Awaitable[Any]]) -> Verb:
+    """A verb whose answer is the same for every actor."""
+
+    async def verb(*, actor: Actor) -> Any:  # noqa: ARG001
+        return await call()
+
+    return verb
 
 
 def _certificate(settings: Settings, runtime: Runtime) -> LiveCertificate | None:

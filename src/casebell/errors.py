@@ -21,6 +21,8 @@
     │   ├── NothingStored         no database was made yet
     │   ├── StoreLocked           another server holds the database
     │   └── ServerUnreachable
+    ├── Unauthorized        401
+    ├── Forbidden           403   exit 1
     ├── NotFound                  exit 1; nothing by that name or number
     └── Refusal                   exit 1; it exists, but this cannot be done to it
 
@@ -276,6 +278,21 @@ class ServerUnreachable(Unavailable):
 
     code = "server_unreachable"
     hint = "Run `casebell doctor` to see which layer is at fault."
+
+
+class Unauthorized(CasebellError):
+    """This address needs a token that is known and not revoked."""
+
+    code = "unauthorized"
+    http_status = 401
+
+
+class Forbidden(CasebellError):
+    """The role of whoever asks does not have the right to this."""
+
+    code = "forbidden"
+    http_status = 403
+    exit_code = 1
 
 
 class NotFound(CasebellError):

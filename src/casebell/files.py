@@ -83,12 +83,15 @@ def reason_of(error: OSError, path: Path) -> str:
             owner = one.lstat().st_uid
         except OSError:
             continue
-        return f"{reason}; {one} belongs to {_name(owner)}, and this is {_name(os.geteuid())}"
+        return (
+            f"{reason}; {one} belongs to {user_name(owner)}, and this is {user_name(os.geteuid())}"
+        )
     return reason
 
 
-def _name(user: int) -> str:
+def user_name(uid: int) -> str:
+    """The name of a system's user; "user 1000" where it has none, as in a container."""
     try:
-        return pwd.getpwuid(user).pw_name
+        return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return f"user {user}"
+        return f"user {uid}"

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from casebell.actors import Actor, Role
 from casebell.clock import Clock
 from casebell.errors import CasebellError, ConfigError, StorageUnavailable
 from casebell.loops import Loop
@@ -22,6 +23,9 @@ from casebell.store.engine import Connection, Store
 from casebell.store.ops import notify
 from casebell.telemetry import Log, Metrics
 from casebell.wiring import Wiring
+
+#: Whoever may send a signal may do what the command line can.
+_SIGNAL = Actor(name="signal", role=Role.ADMIN, watched=False)
 
 
 class Reloader(Loop):
@@ -63,7 +67,7 @@ class Reloader(Loop):
         self._metrics = metrics
         self._turn = asyncio.Lock()
 
-    async def reload(self, *, actor: str) -> Mapping[str, Any]:
+    async def reload(self, *, actor: Actor) -> Mapping[str, Any]:
         """Use the file as it is now, or change nothing.
 
         Args:
@@ -110,7 +114,7 @@ class Reloader(Loop):
     async def _reload(self) -> None:
         # What is wrong with it is told by then.
         with contextlib.suppress(CasebellError):
-            await self.reload(actor="signal")
+            await self.reload(actor=_SIGNAL)
 
     def _look(self) -> tuple[str, ConfigError | Wiring]:
         """The file's hash, and what it came to. Blocks."""
@@ -121,7 +125,7 @@ class Reloader(Loop):
         except ConfigError as error:
             return sha256, error
 
-    async def _reject(self, sha256: str, error: ConfigError, actor: str) -> None:
+    async def _reject(self, sha256: str, error: ConfigError, actor: Actor) -> None:
         """Say why nothing changed: in the log, in the journal, and to operations."""
         problems = [{"key": one.key, "message": one.message} for one in error.problems]
         self._log.error("config.rejected", config_sha256=sha256, problems=problems)
@@ -134,10 +138,10 @@ class Reloader(Loop):
         self._dispatcher.wake()
 
     async def _write_down(
-        self, kind: str, actor: str, data: Mapping[str, Any], message: OpsMessage | None = None
+        self, kind: str, actor: Actor, data: Mapping[str, Any], message: OpsMessage | None = None
     ) -> None:
         now = self._clock.now()
-        entry = journal.Entry(at=now, kind=kind, actor=actor, subject="server", data=data)
+        entry = journal.Entry.of(actor, at=now, kind=kind, subject="server", data=data)
 
         async def write(connection: Connection) -> None:
             await journal.append(connection, [entry])

@@ -16,6 +16,7 @@ from casebell.clock import iso
 from casebell.events import AppendOutcome, Flag
 from casebell.provider_time import date_alone
 from casebell.store.rows import decode_list
+from casebell.uscis.receipts import mask
 
 #: What stands under a key describes it, in the description of the API too.
 described = with_config(ConfigDict(use_attribute_docstrings=True))
@@ -81,6 +82,13 @@ class DeliveryOfEvent(TypedDict):
     request_id: str
     body_sha256: str
     flags: list[str]
+
+
+@described
+class EventWithDeliveries(Event):
+    """An event with every delivery of it."""
+
+    delivered: list[DeliveryOfEvent]
 
 
 @described
@@ -160,6 +168,26 @@ class ByHand(TypedDict):
     by: str | None
     """Who it was, as claimed."""
     note: str | None
+
+
+@described
+class AlertExplained(Alert):
+    """An alert with every attempt, and what people did to it."""
+
+    tried: list[Attempt]
+    by_hand: list[ByHand]
+
+
+@described
+class Explanation(TypedDict):
+    """Everything that became of an event."""
+
+    event: Event
+    delivered: list[DeliveryOfEvent]
+    conflicts: list[Conflict]
+    change: Change | None
+    alerts: list[AlertExplained]
+    """Oldest first."""
 
 
 @described
@@ -298,8 +326,8 @@ def change(row: Any, *, events: Sequence[int]) -> Change:
 
 
 def alert(row: Any) -> Alert:
-    """An alert."""
-    return {
+    """An alert; of a case that its reader may not see, only that it failed."""
+    shown: Alert = {
         "id": row.id,
         "kind": row.kind,
         "event": row.event_id,
@@ -320,6 +348,15 @@ def alert(row: Any) -> Alert:
         "deferred_until": iso(row.not_before) if row.state == AlertState.DEFERRED else None,
         "dismissed_at": iso(row.dismissed_at) if row.dismissed_at else None,
     }
+    if row.masked:
+        shown |= {
+            "event": None,
+            "event_key": None,
+            "receipt": mask(row.receipt),
+            "change": None,
+            "rule": "",
+        }
+    return shown
 
 
 def attempt(row: Any) -> Attempt:

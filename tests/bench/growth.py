@@ -33,9 +33,10 @@ from casebell.alerts import AlertState
 from casebell.clock import iso
 from casebell.events import HeldState, Status, Tag
 from casebell.service.reading import _explanation
-from casebell.store import held, queries, refused, walk
+from casebell.store import queries, walk
 from casebell.store.engine import Connection, Store
-from casebell.store.queries import AlertFilter, EventFilter
+from casebell.store.lists import AlertFilter, EventFilter, HeldFilter, RefusedFilter
+from contracts.actors import ADMIN
 
 _DAY = 86_400 * 1_000_000
 #: Deliveries one run may use.
@@ -199,7 +200,7 @@ def _looks(count: int) -> list[Look]:
     looks += [
         Look(
             name="events, a page by its cursor from the middle",
-            query=lambda c: walk.page_of(c, EventFilter(), limit=50, before=far),
+            query=lambda c: walk.page_of(c, EventFilter(), limit=50, after=(far,)),
             command=["events", "list"],
         ),
         Look(
@@ -219,17 +220,17 @@ def _looks(count: int) -> list[Look]:
         ),
         Look(
             name="held list",
-            query=lambda c: held.list_held(c, state=HeldState.HELD, limit=50),
+            query=lambda c: walk.page_of(c, HeldFilter(state=HeldState.HELD), limit=50),
             command=["held", "list"],
         ),
         Look(
             name="refused list",
-            query=lambda c: refused.list_refused(c, limit=50),
+            query=lambda c: walk.page_of(c, RefusedFilter(), limit=50),
             command=["refused", "list"],
         ),
         Look(
             name="refused list --source nobody",
-            query=lambda c: refused.list_refused(c, source="nobody", limit=50),
+            query=lambda c: walk.page_of(c, RefusedFilter(source="nobody"), limit=50),
             command=["refused", "list", "--source", "nobody"],
         ),
         Look(name="what waits (/metrics, doctor)", query=queries.backlog, command=["doctor"]),
@@ -240,8 +241,8 @@ def _looks(count: int) -> list[Look]:
 
 async def _stories(connection: Connection, key: str) -> list[Mapping[str, Any]]:
     return [
-        await _explanation(connection, event)
-        for event in await queries.find_events(connection, key)
+        await _explanation(connection, event, ADMIN)
+        for event in await queries.find_events(connection, key, seen_by=ADMIN)
     ]
 
 

@@ -23,6 +23,8 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
+from contracts.actors import ADMIN
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench.generated_rows import TABLES, write_chunk
 from bench.schedule import Schedule
@@ -202,7 +204,7 @@ async def _hold(connection: Connection, number: int, *, count: int, end: Micros)
     )
     if number % 50:
         await held.resolve(
-            connection, kept.held_id, state=HeldState.DISCARDED, now=at + 1, actor="cli"
+            connection, kept.held_id, state=HeldState.DISCARDED, now=at + 1, actor=ADMIN
         )
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from casebell.alerts import AlertState
+from casebell.cli.local_service import this_user
 from cli.installation import Installation, serving
 from waiting import until_sync
 
@@ -106,7 +107,16 @@ def test_all_of_them_are_closed(installation: Installation) -> None:
     (number,) = (a["id"] for a in installation("alerts", "list", "--json", "--outstanding").lines())
     ran = installation("alerts", "dismiss", "--all", "--channel", "team")
     assert (ran.code, ran.out) == (0, "No failed alert matches.\n")
-    narrowed = ("--channel", "broken", "--since", "1h", "--note", "told by phone")
+    narrowed = (
+        "--channel",
+        "broken",
+        "--since",
+        "1h",
+        "--note",
+        "told by phone",
+        "--by",
+        "Jia Chan",
+    )
     ran = installation("alerts", "dismiss", "--all", *narrowed)
     assert (ran.code, ran.out) == (0, f"Alert {number}: dismissed, and kept on record.\n")
     assert installation("alerts", "list", "--outstanding").out == "No alert matches.\n"
@@ -115,7 +125,8 @@ def test_all_of_them_are_closed(installation: Installation) -> None:
     _, row = installation("alerts", "list", "--state", "failed").out.splitlines()
     assert "dismissed" in row
     journalled = "SELECT kind, actor, subject FROM journal ORDER BY seq DESC LIMIT 1"
-    assert installation.rows(journalled) == [("alert.dismissed", "cli", f"alert:{number}")]
+    me = this_user().name
+    assert installation.rows(journalled) == [("alert.dismissed", me, f"alert:{number}")]
     assert "alerts:        OK" in installation("doctor").out
     assert "failed (gave_up); dismissed 20" in installation("why", "evt_rfe").out
     assert installation("alerts", "retry", str(number)).code == 0
@@ -123,8 +134,8 @@ def test_all_of_them_are_closed(installation: Installation) -> None:
     failed, dismissed, retried = told[-4:-1]
     assert "Attempt 1, " in failed
     assert dismissed.startswith("    By hand, 20")
-    assert dismissed.endswith(": dismissed by cli: “told by phone”.")
-    assert retried.endswith(": retried by cli.")
+    assert dismissed.endswith(f": dismissed by {me}, as “Jia Chan”: “told by phone”.")
+    assert retried.endswith(f": retried by {me}.")
 
 
 def test_a_channel_that_was_removed(installation: Installation) -> None:

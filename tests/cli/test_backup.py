@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from casebell.cli.local_service import this_user
 from cli.installation import Installation, casebell, run_on_terminal, serving
 
 EVENTS = ["evt_received", "evt_rfe", "obs_rfe", "evt_hostile", "evt_formula"]
@@ -42,7 +43,7 @@ def test_there_and_back(installation: Installation, copy: Path) -> None:
     # That it was made is in the database itself, after what the copy has.
     last = "SELECT kind, actor, data FROM journal ORDER BY seq DESC LIMIT 1"
     figures = f'{{"entries":{entries},"events":5}}'
-    assert installation.rows(last) == [("backup.made", "cli", figures)]
+    assert installation.rows(last) == [("backup.made", this_user().name, figures)]
     assert installation.rows("SELECT name FROM marks") == [("backup",)]
     before = listed(installation)
     move_away(installation)

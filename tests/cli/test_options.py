@@ -26,6 +26,7 @@ def test_what_is_no_time(installation: Installation, text: str) -> None:
         ("events", "list", "--receipt", "\udcff"),
         ("channels", "test", "\udcff"),
         ("send", "--sample", "parley-rfe", "--secret", "\udcff"),
+        ("held", "discard", "1", "--by", "\udcff"),
         ("events", "list", "--limit", "0"),
         ("events", "list", "--limit", "9" * 30),
         ("events", "list", "--limit", "many"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from casebell.cli.local_service import this_user
 from casebell.sandbox.http_sink import HttpSink
 from cli.installation import CONFIG, Installation, parley_body, serving
 from e2e.server import PARLEY_SECRET, TORCH_SECRET, CommandResult
@@ -129,7 +130,7 @@ def test_without_a_server(refused: Installation) -> None:
     journalled = refused.rows(
         "SELECT actor, subject FROM journal WHERE kind = 'delivery.readmitted' ORDER BY seq"
     )
-    assert journalled == [("cli", "refused:1"), ("cli", "refused:2")]
+    assert journalled == [(this_user().name, f"refused:{number}") for number in (1, 2)]
     assert refused("events", "show", "evt_rfe").code == 0
 
 

@@ -1,5 +1,6 @@
 """One answer, whether a server runs or not: what reads and what writes."""
 
+import json
 import socket
 import stat
 import threading
@@ -8,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from casebell.service.reading import HELD_PAGE
+from casebell.cli.local_service import this_user
+from casebell.cli.service_client import ServiceClient
+from casebell.store.lists import HeldFilter
+from casebell.store.walk import MAX_PAGE_TEXT
 from cli.installation import Installation, casebell, serving
 from e2e.server import environment
 
@@ -74,13 +78,18 @@ def test_a_server_is_asked_where_one_runs(served: Installation) -> None:
 def test_a_list_longer_than_a_page(bare: Installation, tmp_path: Path) -> None:
     """What a server gives in pages is one list, as it is without a server."""
     body = tmp_path / "body"
+    # So long that no answer has more of them.
+    page = 2 * HeldFilter.chunk
     with serving(bare):
-        for number in range(HELD_PAGE + 2):
-            body.write_text(str(number))
+        for number in range(page + 2):
+            body.write_text(f"{number} " + "x" * (MAX_PAGE_TEXT // page))
             assert bare("send", "--body", str(body)).out.startswith("202")
         paged = bare("held", "list", "--json").lines()
-        shorter = bare("held", "list", "--json", "--limit", str(HELD_PAGE + 1)).lines()
-    assert [one["id"] for one in paged] == list(range(HELD_PAGE + 2, 0, -1))
+        shorter = bare("held", "list", "--json", "--limit", str(page + 1)).lines()
+        first = ServiceClient(bare.config).read("list_held", limit=50)
+    assert len(first["items"]) == page
+    assert first["next"] is not None
+    assert [one["id"] for one in paged] == list(range(page + 2, 0, -1))
     assert shorter == paged[:-1]
     assert bare("held", "list", "--json").lines() == paged
 
@@ -95,12 +104,17 @@ def test_the_log_of_a_verb_is_not_its_answer(installation: Installation) -> None
 
 
 def test_both_ways_are_journalled(installation: Installation) -> None:
-    """Who did it stands in the journal, either way."""
-    assert installation("held", "discard", "1").code == 0
+    """Who did it stands in the journal, either way; beside it who it was, as claimed."""
+    assert installation("held", "discard", "1", "--by", "Jia Chan").code == 0
     with serving(installation):
-        assert installation("held", "discard", "2").code == 0
+        assert installation("held", "discard", "2", "--by", "Jia Chan").code == 0
+        assert installation("reload", "--by", "Jia Chan").code == 0
+    claimed = "SELECT data FROM journal WHERE actor LIKE 'cli:%'"
+    data = [json.loads(text) for (text,) in installation.rows(claimed)]
+    assert [one["by"] for one in data] == ["Jia Chan"] * len(data)
+    assert len(data) >= 2
     told = installation.rows("SELECT subject, actor FROM journal WHERE kind = 'delivery.discarded'")
-    assert told == [("held:1", "cli"), ("held:2", "cli")]
+    assert told == [(f"held:{number}", this_user().name) for number in (1, 2)]
 
 
 def test_a_socket_left_behind_misleads_nobody(installation: Installation) -> None:

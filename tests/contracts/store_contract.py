@@ -26,6 +26,7 @@ from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 from casebell.store.schema import alerts, deliveries, events
 from casebell.store.schema import journal as journal_table
+from contracts.actors import ADMIN
 from contracts.case_events import RECEIVED_AT, case_event, json_content
 from contracts.decisions import append_undecided, decide_nothing
 from contracts.writing import writing
@@ -227,7 +228,7 @@ class JournalSequence:
 
         async def retry(alert_id: int) -> None:
             async with writing(store) as connection:
-                await failed.retry(connection, [alert_id], now=RECEIVED_AT, actor="cli")
+                await failed.retry(connection, [alert_id], now=RECEIVED_AT, actor=ADMIN)
 
         async def fail() -> None:
             with pytest.raises(LookupError):

@@ -56,6 +56,15 @@ def test_the_table_shows_their_arguments() -> None:
         assert [one for one in shown if not one.lstrip("[").startswith("--")] == names, words
 
 
+def test_what_changes_something_takes_a_name() -> None:
+    """The journal has who it was, as claimed, of all that it has of the command line."""
+    taking = {words for words, command in KNOWN.items() if "by" in {p.name for p in command.params}}
+    assert taking == {
+        *("alerts dismiss", "alerts retry", "backup", "channels test", "held discard"),
+        *("held release", "refused readmit", "reload"),
+    }
+
+
 def mentioned() -> Iterator[tuple[str, str]]:
     """Every command line in the documentation, the examples and our own messages."""
     texts = dict(PAGES)

@@ -112,12 +112,14 @@ ANSWERS: dict[int, set[str]] = {
         "shutting_down",
     },
 }
-#: Only commands see these; no delivery is answered with them.
-NOT_OVER_HTTP = {"store_locked", "server_unreachable", "nothing_stored"}
+#: Only commands and the API answer with these; no delivery is.
+NOT_OF_A_DELIVERY = {
+    *("store_locked", "server_unreachable", "nothing_stored", "unauthorized", "forbidden"),
+}
 
 
 def answered() -> dict[int, set[str]]:
-    """Status and codes of every error that can end a request."""
+    """Status and codes of every error that can end a delivery."""
     found: dict[int, set[str]] = {}
     waiting: list[type[CasebellError]] = [
         one
@@ -125,7 +127,7 @@ def answered() -> dict[int, set[str]]:
         if isinstance(one, type) and issubclass(one, CasebellError)
     ]
     for error in waiting:
-        if error.code not in NOT_OVER_HTTP and not issubclass(error, HeldDelivery):
+        if error.code not in NOT_OF_A_DELIVERY and not issubclass(error, HeldDelivery):
             found.setdefault(error.http_status, set()).add(error.code)
     return found
 

@@ -22,6 +22,7 @@ from casebell.store import marks, outbox, pushed_out, streaks
 from casebell.store.engine import Store
 from casebell.store.schema import alerts
 from casebell.telemetry import STAGES, Metrics
+from contracts.actors import ADMIN
 from contracts.case_events import RECEIVED_AT, case_event
 from contracts.clock_and_log import ManualClock
 from contracts.stores import disk_failure, failing_statements, store_undecided
@@ -365,7 +366,7 @@ class TestMetrics:
         """The last one counts."""
         async with writing(sqlite_store) as connection:
             for at in (RECEIVED_AT, RECEIVED_AT + 7_000_000):
-                await marks.record_backup(connection, now=at, events=1, entries=2, actor="cli")
+                await marks.record_backup(connection, now=at, events=1, entries=2, actor=ADMIN)
         found = await Pages(sqlite_store).scrape()
         assert found["casebell_last_backup_timestamp_seconds"] == RECEIVED_AT / 1_000_000 + 7
 

@@ -23,6 +23,7 @@ from casebell.store.ops import notify
 from casebell.store.schema import alerts, events
 from casebell.store.schema import held as held_table
 from casebell.telemetry import Metrics
+from contracts.actors import ADMIN
 from contracts.case_events import RECEIVED_AT, body_of, case_event
 from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.decisions import append_undecided
@@ -285,7 +286,7 @@ class TestHeld:
         await WatchHarness(store).watch.check()
         async with writing(store) as connection:
             await held.resolve(
-                connection, 1, state=HeldState.DISCARDED, now=RECEIVED_AT, actor="cli"
+                connection, 1, state=HeldState.DISCARDED, now=RECEIVED_AT, actor=ADMIN
             )
         await hold(store, b"one")
         harness = WatchHarness(store)

@@ -19,6 +19,7 @@ from casebell.store.event_log import EventLog
 from casebell.store.rows import event_from_row
 from casebell.store.schema import deliveries, events, journal, refused
 from casebell.store.schema import held as held_table
+from contracts.actors import ADMIN
 from contracts.case_events import case_event, json_content
 from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.decisions import decide_nothing
@@ -87,7 +88,7 @@ async def readmit(
         settings=configured(*sources),
         event_log=EventLog(store=store, content_of=json_content, decide=decide_nothing),
         clock=ManualClock(NOW + 3_600 * SECOND),
-        actor="cli",
+        actor=ADMIN,
     )
     return await readmissions.readmit(await choose(store, ids, source=of))
 
@@ -132,7 +133,7 @@ async def test_it_is_journalled_and_closed(store: Store) -> None:
     assert [(one.kind, one.actor, one.subject) for one in entries] == [
         ("delivery.refused", "address:192.0.2.7", "source:parley"),
         ("delivery.stored", "source:parley", "event:1"),
-        ("delivery.readmitted", "cli", "refused:1"),
+        ("delivery.readmitted", ADMIN.name, "refused:1"),
     ]
     (row,) = await read_table(store, refused)
     assert (row.readmitted_at, row.event_id) == (NOW + 3_600 * SECOND, 1)

@@ -21,6 +21,7 @@ from casebell.store.event_log import EventLog
 from casebell.store.rows import event_from_row
 from casebell.store.schema import events, journal
 from casebell.store.schema import held as held_table
+from contracts.actors import ADMIN
 from contracts.case_events import json_content
 from contracts.clock_and_log import ManualClock
 from contracts.decisions import decide_nothing
@@ -89,7 +90,7 @@ async def release(store: Store, *ids: int, within: Settings = MENDED_SETTINGS) -
     """Release some, a minute later."""
     clock = ManualClock(NOW + 60 * SECOND)
     log = EventLog(store=store, content_of=json_content, decide=decide_nothing)
-    releases = Releases(store=store, settings=within, event_log=log, clock=clock, actor="cli")
+    releases = Releases(store=store, settings=within, event_log=log, clock=clock, actor=ADMIN)
     return await releases.release(ids)
 
 
@@ -114,7 +115,7 @@ async def test_it_is_resolved(store: Store) -> None:
     assert (row.state, row.event_id, row.resolved_at) == ("released", 1, NOW + 60 * SECOND)
     assert bytes(row.body) == BODY
     last = (await read_table(store, journal))[-1]
-    assert (last.kind, last.actor, last.subject) == ("delivery.released", "cli", "held:1")
+    assert (last.kind, last.actor, last.subject) == ("delivery.released", ADMIN.name, "held:1")
     kinds = [entry.kind for entry in await read_table(store, journal)]
     assert kinds == ["delivery.held", "delivery.stored", "delivery.released"]
 

@@ -1,6 +1,7 @@
 """What an operator can do to what is stored."""
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from casebell.service import on_record
 from casebell.store import queries, refused
 from casebell.store.schema import alerts, events, journal
 from casebell.store.schema import held as held_table
+from contracts.actors import ADMIN, an_actor
 from contracts.store_contract import refusal
 from contracts.stores import read_table
 from contracts.writing import writing
@@ -21,7 +23,7 @@ from receive.builders import HMAC_SECRET, NOW, SIGNED_AT, sign
 from service.harness import GOOD, OperationsHarness
 
 #: Who asks.
-WHO = "user:jia"
+WHO = an_actor("user:jia")
 
 
 class TestRetry:
@@ -39,7 +41,7 @@ class TestRetry:
         assert row.created_at == harness.clock.now() - 60_000_000
         assert row.retried_at == harness.clock.now()
         last = (await read_table(harness.store, journal))[-1]
-        assert (last.kind, last.actor, last.subject) == ("alert.retried", WHO, "alert:1")
+        assert (last.kind, last.actor, last.subject) == ("alert.retried", WHO.name, "alert:1")
         assert harness.wakeups == 1
 
     @pytest.mark.parametrize("verb", ["retry_alerts", "dismiss_alerts"])
@@ -47,7 +49,7 @@ class TestRetry:
         """Where one has not failed, or is not there, nothing is done to the others either."""
         for number in range(3):
             await harness.failed_alert(f"event_undecided:{number}")
-        do = harness.operations.verbs(actor=WHO)[verb]
+        do = partial(harness.operations.verbs()[verb], actor=WHO)
         await harness.operations.retry_alerts(ids=[3], actor=WHO)
         before = await read_table(harness.store, alerts), await read_table(harness.store, journal)
         with pytest.raises(Refusal, match="Alert 3 is pending; only a failed one can be"):
@@ -92,7 +94,7 @@ class TestRetry:
     async def test_a_channel_that_nothing_has(self, harness: OperationsHarness, verb: str) -> None:
         """A misspelt one is no "nothing has failed"; a removed one is found by its alerts."""
         await harness.failed_alert(channel="pager")
-        do = harness.operations.verbs(actor=WHO)[verb]
+        do = partial(harness.operations.verbs()[verb], actor=WHO)
         with pytest.raises(BadArgument, match=r"no channel .* Did you mean `pager`\?"):
             await do(channel="pagr")
         told = await do(channel="pager")
@@ -129,7 +131,7 @@ class TestDismiss:
             harness.clock.now(),
         )
         last = (await read_table(harness.store, journal))[-1]
-        assert (last.kind, last.actor, last.subject) == ("alert.dismissed", WHO, "alert:1")
+        assert (last.kind, last.actor, last.subject) == ("alert.dismissed", WHO.name, "alert:1")
         async with harness.store.read() as connection:
             assert (await queries.backlog(connection))["failed"] == 0
         with pytest.raises(Refusal, match="dismissed already"):
@@ -142,17 +144,17 @@ class TestDismiss:
         dismissed_at = iso(harness.clock.now())
         await harness.operations.dismiss_alerts(ids=[1], note="told by phone", actor=WHO)
         harness.clock.advance(60)
-        await harness.operations.retry_alerts(ids=[1, 2], actor="user:ana")
+        await harness.operations.retry_alerts(ids=[1, 2], actor=ADMIN)
         row, _ = await read_table(harness.store, alerts)
         assert (row.state, row.dismissed_at) == ("pending", None)
         async with harness.store.read() as connection:
             done = list(map(shapes.by_hand, await queries.by_hand(connection, 1)))
-        again = {"did": "retried", "actor": "user:ana", "by": None, "note": None}
+        again = {"did": "retried", "actor": ADMIN.name, "by": None, "note": None}
         assert done == [
             {
                 "at": dismissed_at,
                 "did": "dismissed",
-                "actor": WHO,
+                "actor": WHO.name,
                 "by": None,
                 "note": "told by phone",
             },
@@ -218,7 +220,7 @@ class TestHeld:
         (row,) = await read_table(harness.store, held_table)
         assert (row.state, bytes(row.body), row.event_id) == ("discarded", b"not json", None)
         last = (await read_table(harness.store, journal))[-1]
-        assert (last.kind, last.actor) == ("delivery.discarded", WHO)
+        assert (last.kind, last.actor) == ("delivery.discarded", WHO.name)
 
     async def test_only_one_of_both(self, harness: OperationsHarness) -> None:
         """What is closed is neither released nor discarded again."""
@@ -305,7 +307,7 @@ class TestChannels:
         self, harness: OperationsHarness, sink: HttpSink
     ) -> None:
         """A marked message goes out by the real path, and the answer says what came of it."""
-        told = await harness.operations.test_channel(name="slack")
+        told = await harness.operations.test_channel(name="slack", actor=WHO)
         assert json.loads(json.dumps(told)) == {
             "channel": "slack",
             "targets": [
@@ -323,7 +325,7 @@ class TestChannels:
     async def test_a_failure(self, harness: OperationsHarness, sink: HttpSink) -> None:
         """A refusal is told with its reason, and the URL is in none of it."""
         sink.answer(HttpAnswer(status=401))
-        told = await harness.operations.test_channel(name="slack")
+        told = await harness.operations.test_channel(name="slack", actor=WHO)
         (target,) = told["targets"]
         assert (target["outcome"], target["reason"]) == ("auth", "auth_failed")
         assert not target["delivered"]
@@ -334,12 +336,12 @@ class TestChannels:
     ) -> None:
         """A second test is sent like the first, however soon it follows."""
         for _ in range(2):
-            await harness.operations.test_channel(name="slack")
+            await harness.operations.test_channel(name="slack", actor=WHO)
         assert len(sink.requests) == 2
 
     async def test_no_such_channel(self, harness: OperationsHarness) -> None:
         """A name that no channel has is told as that, with where to look."""
         with pytest.raises(NotFound) as caught:
-            await harness.operations.test_channel(name="email")
+            await harness.operations.test_channel(name="email", actor=WHO)
         assert caught.value.hint == "Known: slack."
         assert await read_table(harness.store, alerts) == []

@@ -14,6 +14,7 @@ from casebell.service.filters import moment
 from casebell.service.reading import MAX_PAGE, Reading
 from casebell.store import pushed_out, refused, streaks
 from casebell.store.engine import Store
+from contracts.actors import ADMIN
 from contracts.case_events import case_event
 from contracts.clock_and_log import ManualClock
 from contracts.store_contract import refusal
@@ -77,30 +78,30 @@ async def test_pages_of_events(store: Store, paged: bool) -> None:
     """A server's answer has at most a page, and says where the next one begins."""
     await store_undecided(store, *(case_event(f"evt_{number}") for number in range(MAX_PAGE + 3)))
     models = reading(store, paged=paged)
-    first = await models.list_events(limit=MAX_PAGE + 2)
-    ids = [one["id"] for one in first["rows"]]
+    first = await models.list_events(actor=ADMIN, limit=MAX_PAGE + 2)
+    ids = [one["id"] for one in first["items"]]
     if not paged:
-        assert (ids, first["next"]) == ([*range(MAX_PAGE + 3, 1, -1)], None)
+        assert (ids, first["next"]) == ([*range(MAX_PAGE + 3, 1, -1)], "2")
         return
-    assert (ids, first["next"]) == ([*range(MAX_PAGE + 3, 3, -1)], 4)
-    last = await models.list_events(limit=2, before=first["next"])
-    assert ([one["id"] for one in last["rows"]], last["next"]) == ([3, 2], None)
-    whole = await models.list_events(limit=MAX_PAGE)
-    assert (len(whole["rows"]), whole["next"]) == (MAX_PAGE, None)
+    assert (ids, first["next"]) == ([*range(MAX_PAGE + 3, 3, -1)], "4")
+    last = await models.list_events(actor=ADMIN, limit=2, cursor=first["next"])
+    assert ([one["id"] for one in last["items"]], last["next"]) == ([3, 2], "2")
+    whole = await models.list_events(actor=ADMIN, limit=MAX_PAGE, cursor="501")
+    assert (len(whole["items"]), whole["next"]) == (MAX_PAGE, None)
 
 
 async def test_where_nothing_is(store: Store) -> None:
     """Lists are empty, a key is told as unknown, nothing waits."""
     models = reading(store)
-    empty: dict[str, object] = {"rows": [], "next": None}
-    assert await models.list_events(limit=5) == {**empty, "looked_back_to": None}
-    assert await models.list_alerts(limit=5) == {**empty, "looked_back_to": None}
-    assert await models.list_held(limit=5) == empty
-    assert await models.list_refused(limit=5) == empty
-    assert set((await models.waiting()).values()) == {0}
+    empty: dict[str, object] = {"items": [], "next": None, "looked_back_to": None}
+    assert await models.list_events(actor=ADMIN, limit=5) == empty
+    assert await models.list_alerts(actor=ADMIN, limit=5) == empty
+    assert await models.list_held(actor=ADMIN, limit=5) == empty
+    assert await models.list_refused(actor=ADMIN, limit=5) == empty
+    assert set((await models.waiting(actor=ADMIN)).values()) == {0}
     for verb in (models.show_event, models.why):
         with pytest.raises(NotFound) as caught:
-            await verb(key="evt_1")
+            await verb(key="evt_1", actor=ADMIN)
         assert "casebell events list" in caught.value.hint
 
 
@@ -122,23 +123,23 @@ async def test_what_cannot_be_understood(
 ) -> None:
     """Whoever asks is told what can be; nothing is read."""
     with pytest.raises(BadArgument, match=said) as caught:
-        await reading(store).verbs()[verb](**arguments, limit=5)
+        await reading(store).verbs()[verb](actor=ADMIN, **arguments, limit=5)
     assert (caught.value.http_status, caught.value.exit_code) == (400, 2)
 
 
 async def test_a_filter_of_another_release(store: Store) -> None:
     """A filter that is not known is an error: without it the list would show too much."""
     with pytest.raises(UnknownCommand, match="does not know this command"):
-        await reading(store).list_events(limit=5, owner="ana")
+        await reading(store).list_events(actor=ADMIN, limit=5, owner="ana")
     with pytest.raises(UnknownCommand):
-        await reading(store).export_events(owner=None)
+        await reading(store).export_events(actor=ADMIN, owner=None)
 
 
 @pytest.mark.parametrize("given", [{"since": "yesterday"}, {"source": "parlay"}], ids=str)
 async def test_an_export_fails_before_it_begins(store: Store, given: dict[str, str]) -> None:
     """A filter that is none makes no file."""
     with pytest.raises(BadArgument):
-        await reading(store).export_events(**given)
+        await reading(store).export_events(actor=ADMIN, **given)
 
 
 class TestNames:
@@ -162,14 +163,16 @@ class TestNames:
         models = reading(store)
         listed = {} if verb.startswith("export") else {"limit": 5}
         with pytest.raises(BadArgument, match=f"There is {meant}"):
-            await getattr(models, verb)(**given, **listed)
+            await getattr(models, verb)(actor=ADMIN, **given, **listed)
 
     async def test_one_that_is_configured(self, store: Store) -> None:
         """Nothing has come from it yet: an empty list says so."""
         models = reading(store)
-        assert (await models.list_events(source="parley", limit=5))["rows"] == []
-        assert (await models.list_alerts(channel="slack", limit=5))["rows"] == []
-        assert (await models.list_refused(error="secret_mismatch", limit=5))["rows"] == []
+        assert (await models.list_events(actor=ADMIN, source="parley", limit=5))["items"] == []
+        assert (await models.list_alerts(actor=ADMIN, channel="slack", limit=5))["items"] == []
+        assert (await models.list_refused(actor=ADMIN, error="secret_mismatch", limit=5))[
+            "items"
+        ] == []
 
     async def test_one_that_was_removed(self, store: Store) -> None:
         """What is on record is found though the configuration no longer has its source."""
@@ -177,18 +180,18 @@ class TestNames:
         async with writing(store) as connection:
             await refused.refuse(connection, [refusal(source="umber")], now=0)
         models = reading(store)
-        (event,) = (await models.list_events(source="torch", limit=5))["rows"]
+        (event,) = (await models.list_events(actor=ADMIN, source="torch", limit=5))["items"]
         assert event["key"] == "evt_1"
-        assert (await models.list_events(source="umber", limit=5))["rows"] == []
+        assert (await models.list_events(actor=ADMIN, source="umber", limit=5))["items"] == []
         with pytest.raises(BadArgument, match=r"Did you mean `torch`\?"):
-            await models.list_events(source="torhc", limit=5)
+            await models.list_events(actor=ADMIN, source="torhc", limit=5)
 
 
 @pytest.mark.parametrize(("since", "until"), [("1h", "24h"), ("2026-11-21", "2026-11-21")])
 async def test_a_span_that_holds_nothing(store: Store, since: str, until: str) -> None:
     """Two times in each other's place would list nothing, whatever happened."""
     with pytest.raises(BadArgument, match="`since` is not before `until`"):
-        await reading(store).list_alerts(since=since, until=until, limit=5)
+        await reading(store).list_alerts(actor=ADMIN, since=since, until=until, limit=5)
 
 
 async def test_every_answer_is_json(store: Store) -> None:
@@ -208,9 +211,11 @@ async def test_every_answer_is_json(store: Store) -> None:
         "soundness": {},
         "why_refused": {"refused_id": 1},
         "show_event": {"key": "evt_1"},
+        "find_event": {"number": 1},
         "why": {"key": "evt_1"},
+        "explain_event": {"number": 1},
     }
     for verb, call in models.verbs().items():
-        answer = await call(**asked.get(verb, {"limit": 5}))
+        answer = await call(actor=ADMIN, **asked.get(verb, {"limit": 5}))
         assert answer
         assert json.loads(json.dumps(answer)) == answer

@@ -7,8 +7,9 @@ import pytest
 from casebell.alerts import AlertKind, AlertState, NewAlert
 from casebell.store import failed, outbox, walk
 from casebell.store.engine import Store
-from casebell.store.queries import AlertFilter
+from casebell.store.lists import AlertFilter
 from casebell.store.walk import EXPORT_PAGE
+from contracts.actors import ADMIN
 from contracts.case_events import RECEIVED_AT, case_event
 from contracts.filled import append, decide, send_one
 from contracts.writing import writing
@@ -61,7 +62,7 @@ class TestFilters:
         dismissed = await add_failed(store, "ops:4", kind=AlertKind.OPS, at=RECEIVED_AT + 60)
         await add_failed(store, "test:5", kind=AlertKind.TEST, at=RECEIVED_AT + 61)
         async with writing(store) as connection:
-            await failed.dismiss(connection, [dismissed], now=RECEIVED_AT + 99, actor="cli")
+            await failed.dismiss(connection, [dismissed], now=RECEIVED_AT + 99, actor=ADMIN)
         for given, expected in NARROWED:
             where = AlertFilter(**given)
             async with store.read() as connection:

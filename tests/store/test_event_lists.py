@@ -7,7 +7,7 @@ import pytest
 from casebell.events import Status, Tag
 from casebell.store import walk
 from casebell.store.engine import Store
-from casebell.store.queries import EventFilter
+from casebell.store.lists import EventFilter
 from casebell.store.walk import EXPORT_PAGE, Page
 from contracts.case_events import RECEIVED_AT, classified_event
 from contracts.decisions import append_classified
@@ -40,10 +40,10 @@ async def append(store: Store, *sent: Any) -> list[int]:
     return [result.event_id for result in results]
 
 
-async def keys(store: Store, limit: int = 50, before: int | None = None, **given: Any) -> list[str]:
+async def keys(store: Store, limit: int = 50, **given: Any) -> list[str]:
     """The keys of a listing."""
     async with store.read() as connection:
-        found = await walk.page_of(connection, EventFilter(**given), limit=limit, before=before)
+        found = await walk.page_of(connection, EventFilter(**given), limit=limit)
         assert await walk.count(connection, EventFilter(**given)) >= len(found.rows)
     return [one.key for one in found.rows]
 
@@ -130,13 +130,14 @@ class TestPages:
         await append(store, *sent)
         for given in ({}, {"status": Status.DENIED}, {"since": RECEIVED_AT + 4}):
             pages: list[str] = []
-            before = None
+            after = None
             async with store.read() as connection:
-                while page := (
-                    await walk.page_of(connection, EventFilter(**given), limit=3, before=before)
-                ).rows:
-                    pages += [one.key for one in page]
-                    before = page[-1].id
+                while after is not None or not pages:
+                    where = EventFilter(**given)
+                    page = await walk.page_of(connection, where, limit=3, after=after)
+                    assert page.rows
+                    pages += [one.key for one in page.rows]
+                    after = page.next
             assert pages == await keys(store, limit=100, **given)
             assert len(pages) == len(set(pages)) > 3
 
@@ -250,8 +251,8 @@ class TestBound:
         """A cursor goes on along the same way, and the bound counts from there."""
         async with store.read() as connection:
             where = EventFilter(text="rare", since=RECEIVED_AT)
-            page = await walk.page_of(connection, where, limit=5, before=5)
+            page = await walk.page_of(connection, where, limit=5, after=(RECEIVED_AT + 4, 5))
             assert [one.key for one in page.rows] == ["3", "1", "0"]
             assert page.looked_back_to is None
-            page = await walk.page_of(connection, where, limit=5, before=30)
+            page = await walk.page_of(connection, where, limit=5, after=(RECEIVED_AT + 29, 30))
             assert (page.rows, page.looked_back_to) == ([], RECEIVED_AT + 28 - 7 + 1)

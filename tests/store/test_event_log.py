@@ -28,6 +28,7 @@ from casebell.store.repeats import ITEMISED_REPEATS
 from casebell.store.rows import decode_list, event_from_row
 from casebell.store.schema import alerts, cases, changes, conflicts, deliveries, events, journal
 from casebell.store.unit_of_work import UnitOfWork
+from contracts.actors import ADMIN
 from contracts.case_events import RECEIVED_AT, body_of, case_event, json_content
 from contracts.decisions import decide_nothing, make_decision
 from contracts.stores import recorded_transactions, writer_busy
@@ -313,7 +314,7 @@ class TestRepeats:
                 assert {(one.outcome, one.event_id) for one in results} == {("duplicate", 1)}
                 assert results[-1].counted == (sent > ITEMISED_REPEATS + 1)
                 async with store.read() as connection:
-                    [found] = await queries.find_events(connection, "evt_1")
+                    [found] = await queries.find_events(connection, "evt_1", seen_by=ADMIN)
                 assert found.extra_deliveries == sent - 1
         rows = await rows_of(store, deliveries)
         assert [row.times for row in rows] == [*[1] * ITEMISED_REPEATS, sent - 1 - ITEMISED_REPEATS]

@@ -12,11 +12,13 @@ from sqlalchemy import select
 from casebell.clock import MINUTE
 from casebell.errors import NotFound, Refusal
 from casebell.events import Flag, HeldReason, HeldState, VerifiedDelivery
-from casebell.store import held
+from casebell.store import held, walk
 from casebell.store.engine import Store
+from casebell.store.lists import HeldFilter
 from casebell.store.repeats import ITEMISED_REPEATS
 from casebell.store.schema import held as held_table
 from casebell.store.schema import journal
+from contracts.actors import ADMIN
 from contracts.case_events import RECEIVED_AT
 from contracts.store_contract import verified
 from contracts.writing import writing
@@ -64,7 +66,7 @@ async def resolve(
             held_id,
             state=state,
             now=RECEIVED_AT + 50,
-            actor="cli",
+            actor=ADMIN,
             event_id=event_id,
         )
 
@@ -168,7 +170,7 @@ class TestResolve:
         assert (row.state, row.resolved_at, row.event_id) == (state, RECEIVED_AT + 50, event_id)
         assert bytes(row.body) == BODY
         entry = (await rows_of(store, journal))[-1]
-        assert (entry.kind, entry.actor) == (f"delivery.{state}", "cli")
+        assert (entry.kind, entry.actor) == (f"delivery.{state}", ADMIN.name)
         assert json.loads(entry.data) == {"event": event_id}
         with pytest.raises(Refusal, match=f"{held_id} has been {state} already"):
             async with store.read() as connection:
@@ -219,7 +221,7 @@ async def test_the_same_body_without_end_is_an_entry_a_minute(store: Store) -> N
     for number in range(400):
         await hold(store, at=minute + number * 500_000)
     async with store.read() as connection:
-        [row] = await held.list_held(connection, state=None, limit=10)
+        [row] = (await walk.page_of(connection, HeldFilter(), limit=10)).rows
         entries = (await connection.execute(select(journal).order_by(journal.c.seq))).all()
     assert (row.times, row.last_at) == (400, minute + 399 * 500_000)
     assert len(entries) == ITEMISED_REPEATS + 1 + 3
@@ -237,7 +239,7 @@ async def test_a_providers_tests_without_end_are_a_hundred_rows(store: Store) ->
     await hold(store, b"other", shape="other", reason=test)
     await hold(store, b"elsewhere", source="torch", shape="ping", reason=test)
     async with store.read() as connection:
-        rows = await held.list_held(connection, state=None, limit=500)
+        rows = (await walk.page_of(connection, HeldFilter(), limit=500)).rows
         entries = (await connection.execute(select(journal).order_by(journal.c.seq))).all()
     tests = [row for row in rows if row.source == "parley" and row.shape == "ping"]
     assert len(tests) == ITEMISED_REPEATS

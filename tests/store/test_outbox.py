@@ -28,6 +28,7 @@ from casebell.store.engine import Store
 from casebell.store.schema import alerts, attempts, events
 from casebell.store.schema import cases as cases_table
 from casebell.store.schema import journal as journal_table
+from contracts.actors import ADMIN
 from contracts.case_events import classified_event
 from contracts.stores import store_classified
 from contracts.writing import writing
@@ -433,7 +434,7 @@ class TestRetry:
         alert = await claimed(store)
         await record(store, alert, AlertState.FAILED, REFUSED, may_repeat=True)
         async with writing(store) as connection:
-            await failed.retry(connection, [alert.id], now=NOW + 99, actor="cli")
+            await failed.retry(connection, [alert.id], now=NOW + 99, actor=ADMIN)
         row = await row_of(store, alert)
         assert (row.state, row.not_before, row.reason, row.finished_at) == (
             "pending",
@@ -444,7 +445,7 @@ class TestRetry:
         entry = (await rows_of(store, journal_table))[-1]
         assert (entry.kind, entry.actor, entry.subject) == (
             "alert.retried",
-            "cli",
+            ADMIN.name,
             f"alert:{alert.id}",
         )
         again = await claimed(store, now=NOW + 99)
@@ -460,20 +461,20 @@ class TestRetry:
         if state is AlertState.PENDING:
             await record(store, alert, AlertState.FAILED)
             async with writing(store) as connection:
-                await failed.retry(connection, [alert.id], now=NOW, actor="cli")
+                await failed.retry(connection, [alert.id], now=NOW, actor=ADMIN)
         elif state is not AlertState.SENDING:
             await record(store, alert, state)
         before = len(await rows_of(store, journal_table))
         with pytest.raises(Refusal, match=state):
             async with writing(store) as connection:
-                await failed.retry(connection, [alert.id], now=NOW, actor="cli")
+                await failed.retry(connection, [alert.id], now=NOW, actor=ADMIN)
         assert len(await rows_of(store, journal_table)) == before
 
     async def test_unknown(self, store: Store) -> None:
         """There must be such an alert."""
         with pytest.raises(NotFound, match="77"):
             async with writing(store) as connection:
-                await failed.retry(connection, [77], now=NOW, actor="cli")
+                await failed.retry(connection, [77], now=NOW, actor=ADMIN)
 
 
 async def test_next_due(store: Store) -> None:

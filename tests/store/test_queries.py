@@ -30,8 +30,9 @@ from casebell.store import (
     wordings,
 )
 from casebell.store.engine import Store
-from casebell.store.queries import AlertFilter, EventFilter
+from casebell.store.lists import AlertFilter, EventFilter, HeldFilter, RefusedFilter
 from casebell.store.schema import metadata
+from contracts.actors import ADMIN
 from contracts.case_events import (
     RECEIVED_AT,
     body_of,
@@ -55,9 +56,9 @@ class TestFind:
             case_event("evt_1", source="torch"),
         )
         async with store.read() as connection:
-            found = await queries.find_events(connection, "evt_1")
-            assert await queries.find_events(connection, "evt_") == []
-            assert await queries.find_events(connection, "evt_%") == []
+            found = await queries.find_events(connection, "evt_1", seen_by=ADMIN)
+            assert await queries.find_events(connection, "evt_", seen_by=ADMIN) == []
+            assert await queries.find_events(connection, "evt_%", seen_by=ADMIN) == []
         assert [(one.id, one.source) for one in found] == [(1, "parley"), (3, "torch")]
 
     async def test_row_number(self, store: Store) -> None:
@@ -65,9 +66,11 @@ class TestFind:
         await append(store, case_event("evt_1"), case_event("evt_2"), case_event("1"))
         async with store.read() as connection:
             for key, expected in (("2", ["evt_2"]), ("1", ["evt_1", "1"]), ("3", ["1"])):
-                assert [one.key for one in await queries.find_events(connection, key)] == expected
+                assert [
+                    one.key for one in await queries.find_events(connection, key, seen_by=ADMIN)
+                ] == expected
             for key in ("0", "4", "-1", "٢", "9" * 30, ""):
-                assert await queries.find_events(connection, key) == []
+                assert await queries.find_events(connection, key, seen_by=ADMIN) == []
 
     async def test_revisions(self, store: Store) -> None:
         """Conflicting bodies follow the event whose key they came under; each has a key, too."""
@@ -75,10 +78,10 @@ class TestFind:
         await append(store, *sent, case_event("evt_2"))
         async with store.read() as connection:
             for key in ("evt_1", "1"):
-                found = await queries.find_events(connection, key)
+                found = await queries.find_events(connection, key, seen_by=ADMIN)
                 assert [one.id for one in found] == [1, 2, 3]
             assert found[1].key_basis == "revision"
-            [alone] = await queries.find_events(connection, found[2].key)
+            [alone] = await queries.find_events(connection, found[2].key, seen_by=ADMIN)
         assert alone.id == 3
 
 
@@ -154,9 +157,14 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "fields of conflicts": (lambda c: conflicts.fields_of(c, "parley", last=9), True),
     "told of conflicts": (lambda c: conflicts.mark_told(c, source="a", last=9, now=1), False),
     "conflicts of an event": (lambda c: conflicts.of_event(c, 1), True),
-    "find by key": (lambda c: queries.find_events(c, "evt_1"), True),
-    "find by number": (lambda c: queries.find_events(c, "1"), True),
-    "list": (lambda c: walk.page_of(c, EventFilter(), limit=5, before=9), False),
+    "find by key": (lambda c: queries.find_events(c, "evt_1", seen_by=ADMIN), True),
+    "find by number": (lambda c: queries.find_events(c, "1", seen_by=ADMIN), True),
+    "list": (lambda c: walk.page_of(c, EventFilter(), limit=5, after=(9,)), False),
+    "list, everything seen": (
+        lambda c: walk.page_of(c, EventFilter(seen_by=ADMIN), limit=5, after=(9,)),
+        False,
+    ),
+    "list by status, everything seen": (listing(seen_by=ADMIN, status=Status.DENIED), False),
     "list by status": (listing(status=Status.DENIED), False),
     "list by receipt": (listing(receipt="IOE0912345678"), True),
     "list by source": (listing(source="parley"), False),
@@ -183,9 +191,13 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
         False,
     ),
     "alerts by change": (lambda c: walk.page_of(c, AlertFilter(change_id=1), limit=50), False),
-    "alerts": (lambda c: walk.page_of(c, AlertFilter(), limit=50, before=9), False),
+    "alerts": (lambda c: walk.page_of(c, AlertFilter(), limit=50, after=(9,)), False),
+    "alerts, everything seen": (
+        lambda c: walk.page_of(c, AlertFilter(seen_by=ADMIN), limit=50, after=(9,)),
+        False,
+    ),
     "alerts over a channel": (
-        lambda c: walk.page_of(c, AlertFilter(channel="slack"), limit=50, before=9),
+        lambda c: walk.page_of(c, AlertFilter(channel="slack"), limit=50, after=(9,)),
         False,
     ),
     "alerts since": (lambda c: walk.page_of(c, AlertFilter(since=RECEIVED_AT), limit=50), False),
@@ -200,8 +212,8 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     ),
     "attempts": (lambda c: queries.attempts_of(c, 1), False),
     "by hand": (lambda c: queries.by_hand(c, 1), False),
-    "held by state": (lambda c: held.list_held(c, state=HeldState.HELD, limit=50), False),
-    "refused": (lambda c: refused.list_refused(c, limit=50, before=9), False),
+    "held by state": (lambda c: walk.page_of(c, HeldFilter(state=HeldState.HELD), limit=50), False),
+    "refused": (lambda c: walk.page_of(c, RefusedFilter(), limit=50, after=(9,)), False),
     "readmittable": (lambda c: refused.readmittable(c, source=None), False),
     "named": (lambda c: refused.known(c, [1, 2]), False),
     "too old": (lambda c: refused.any_too_old(c, now=1), False),

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from casebell.store import pushed_out, refused
+from casebell.store import pushed_out, refused, walk
 from casebell.store.engine import Store
+from casebell.store.lists import RefusedFilter
 from casebell.store.schema import journal
 from casebell.store.schema import refused as table
+from casebell.store.walk import Place
+from contracts.actors import ADMIN
 from contracts.case_events import RECEIVED_AT
 from contracts.store_contract import refusal
 from contracts.writing import writing
@@ -44,10 +47,13 @@ async def rows_of(store: Store, of: Any = table) -> Sequence[Any]:
         return (await connection.execute(select(of).order_by(of.c[0]))).all()
 
 
-async def listed(store: Store, **options: Any) -> Sequence[Any]:
+async def listed(
+    store: Store, *, limit: int = 50, after: Place | None = None, **options: Any
+) -> Sequence[Any]:
     """What the listing shows."""
     async with store.read() as connection:
-        return await refused.list_refused(connection, **{"limit": 50, **options})
+        page = await walk.page_of(connection, RefusedFilter(**options), limit=limit, after=after)
+    return page.rows
 
 
 async def rising(store: Store) -> list[tuple[str, int]]:
@@ -222,7 +228,7 @@ class TestListed:
         assert "xxx" not in str(all_of_them)
         assert "v1=" not in str(all_of_them)
         newest = all_of_them[0].id
-        assert [one.body_size for one in await listed(store, before=newest, limit=1)] == [2]
+        assert [one.body_size for one in await listed(store, after=(newest,), limit=1)] == [2]
 
     async def test_narrowed(self, store: Store) -> None:
         """By source, by error, by both."""
@@ -232,11 +238,12 @@ class TestListed:
             refusal(source="parley"),
             refusal(source="torch", error="secret_mismatch"),
         )
-        for options, count in (
+        narrowed: list[tuple[dict[str, Any], int]] = [
             ({"source": "parley"}, 2),
             ({"error": "stale_signature"}, 1),
             ({"source": "torch", "error": "stale_signature"}, 0),
-        ):
+        ]
+        for options, count in narrowed:
             assert len(await listed(store, **options)) == count
 
     async def test_what_can_be_checked_again(self, store: Store) -> None:
@@ -245,7 +252,7 @@ class TestListed:
         first, _, third, fourth = [row.id for row in await rows_of(store)]
         async with writing(store) as connection:
             await refused.mark_readmitted(
-                connection, fourth, now=RECEIVED_AT, actor="cli", event_id=7
+                connection, fourth, now=RECEIVED_AT, actor=ADMIN, event_id=7
             )
             assert await refused.readmittable(connection, source=None) == [first, third]
             assert await refused.readmittable(connection, source="torch") == [third]
@@ -253,7 +260,7 @@ class TestListed:
         row = (await rows_of(store))[-1]
         assert (row.body, row.signature, row.event_id) == (None, None, 7)
         entry = (await rows_of(store, journal))[-1]
-        assert (entry.kind, entry.actor) == ("delivery.readmitted", "cli")
+        assert (entry.kind, entry.actor) == ("delivery.readmitted", ADMIN.name)
         assert entry.subject == f"refused:{fourth}"
 
 
@@ -289,5 +296,5 @@ class TestRising:
         await refuse(store, *[kept()] * 5)
         async with writing(store) as connection:
             (first, *_) = await refused.readmittable(connection, source=None)
-            await refused.mark_readmitted(connection, first, now=1, actor="cli", event_id=1)
+            await refused.mark_readmitted(connection, first, now=1, actor=ADMIN, event_id=1)
         assert await rising(store) == []

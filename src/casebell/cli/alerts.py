@@ -9,6 +9,7 @@ import typer
 from casebell.alerts import AlertState
 from casebell.cli.options import (
     AsJson,
+    By,
     Config,
     Format,
     Limit,
@@ -117,12 +118,13 @@ def retry(
     numbers: Numbers = None,
     everything: All = False,
     note: Note = None,
+    by: By = None,
     as_json: AsJson = False,
     config: Config = None,
     **filters: Unpack[Filters],
 ) -> None:
     """Send failed alerts again."""
-    answer = _do("retry_alerts", numbers, everything, filters, note, config)
+    answer = _do("retry_alerts", numbers, everything, filters, note, by, config)
     _print_done(answer, AlertState.PENDING, "will be sent again", as_json=as_json)
     if (left := answer["left"]) and not as_json:
         print_line(
@@ -138,12 +140,13 @@ def dismiss(
     numbers: Numbers = None,
     everything: All = False,
     note: Note = None,
+    by: By = None,
     as_json: AsJson = False,
     config: Config = None,
     **filters: Unpack[Filters],
 ) -> None:
     """Say of failed alerts that nothing remains to be done: they count as failed no longer."""
-    answer = _do("dismiss_alerts", numbers, everything, filters, note, config)
+    answer = _do("dismiss_alerts", numbers, everything, filters, note, by, config)
     _print_done(answer, AlertState.FAILED, "dismissed, and kept on record", as_json=as_json)
 
 
@@ -153,11 +156,12 @@ def _do(
     everything: bool,
     filters: Filters,
     note: str | None,
+    by: str | None,
     config: Path | None,
 ) -> Mapping[str, Any]:
     narrowed = any(value is not None for value in filters.values())
     ids = chosen_or_all(numbers, everything=everything, narrowed=narrowed)
-    answer: Mapping[str, Any] = ServiceClient(config).do(verb, ids=ids, note=note, **filters)
+    answer: Mapping[str, Any] = ServiceClient(config).do(verb, by=by, ids=ids, note=note, **filters)
     return answer
 
 

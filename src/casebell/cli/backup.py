@@ -2,11 +2,11 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from casebell.cli.options import Config
+from casebell.cli.options import By, Config
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import (
     counted,
@@ -25,6 +25,7 @@ from casebell.store.restore import restore_backup
 
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The new file.")],
+    by: By = None,
     config: Config = None,
 ) -> None:
     """Copy the database into a new file and check it; a running server goes on."""
@@ -32,7 +33,7 @@ def backup(
     database = _database(settings, hint="Use pg_dump: it copies a database that is in use.")
     with status_line(shown=sys.stderr.isatty()) as show:
         contents = make_backup(database, file, progress=lambda *step: show(_text(*step)))
-    _record(contents, settings)
+    _record(contents, settings, by=by)
     print_line(f"Wrote {file}: {_summary(contents, settings)}")
     _see_unaltered(contents)
 
@@ -69,11 +70,11 @@ def _see_unaltered(contents: Contents) -> None:
         raise typer.Exit(1)
 
 
-def _record(contents: Contents, settings: Settings) -> None:
+def _record(contents: Contents, settings: Settings, *, by: str | None) -> None:
     """Have the database know that it was copied, for who watches the age of the last backup."""
-    figures = {"events": contents.events, "entries": contents.entries}
+    figures: dict[str, Any] = {"events": contents.events, "entries": contents.entries}
     try:
-        ServiceClient(settings.path).do("record_backup", **figures)
+        ServiceClient(settings.path).do("record_backup", by=by, **figures)
     except CasebellError as error:
         print_to_stderr(f"The backup is good; that it was made is not on record: {error.message}")
 

@@ -15,7 +15,7 @@ from casebell import shapes
 from casebell.cli.alerts import Filters as AlertFilters
 from casebell.cli.csv_cells import escape
 from casebell.cli.events import Filters as EventFilters
-from casebell.cli.local_service import open_reading
+from casebell.cli.local_service import open_reading, this_user
 from casebell.cli.options import Format
 from casebell.cli.terminal import (
     counted,
@@ -64,8 +64,10 @@ def export_events(
     exported = _Exported(
         noun="event",
         fields=tuple(shapes.Event.__annotations__),
-        rows=lambda found: found.export_events(**filters),
-        count=(lambda found: found.count_events(**filters)) if countable else None,
+        rows=lambda found: found.export_events(actor=this_user(), **filters),
+        count=(lambda found: found.count_events(actor=this_user(), **filters))
+        if countable
+        else None,
     )
     _export(settings, exported, written=written, out=out)
 
@@ -82,8 +84,12 @@ def export_alerts(
     exported = _Exported(
         noun="alert",
         fields=tuple(shapes.Alert.__annotations__),
-        rows=lambda found: found.export_alerts(outstanding=outstanding, **filters),
-        count=lambda found: found.count_alerts(outstanding=outstanding, **filters),
+        rows=lambda found: found.export_alerts(
+            actor=this_user(), outstanding=outstanding, **filters
+        ),
+        count=lambda found: found.count_alerts(
+            actor=this_user(), outstanding=outstanding, **filters
+        ),
     )
     _export(settings, exported, written=written, out=out)
 

@@ -7,6 +7,7 @@ import typer
 
 from casebell.cli.options import (
     AsJson,
+    By,
     Config,
     Limit,
     Number,
@@ -63,12 +64,13 @@ def release(
     reason: Annotated[
         HeldReason | None, typer.Option(help="Of all, only those held for this reason.")
     ] = None,
+    by: By = None,
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
     """Try again to understand held deliveries, with today's configuration."""
     chosen = chosen_or_all(numbers, everything=everything, narrowed=reason is not None)
-    answer = ServiceClient(config).do("release_held", ids=chosen, reason=reason)
+    answer = ServiceClient(config).do("release_held", by=by, ids=chosen, reason=reason)
     stays = False
     for one in answer["held"]:
         if one["status"] == "still_held":
@@ -85,9 +87,9 @@ def release(
 
 
 @app.command("discard")
-def discard(number: Number, as_json: AsJson = False, config: Config = None) -> None:
+def discard(number: Number, by: By = None, as_json: AsJson = False, config: Config = None) -> None:
     """Close a held delivery without acting on it; its body is kept."""
-    answer = ServiceClient(config).do("discard_held", held_id=number)
+    answer = ServiceClient(config).do("discard_held", by=by, held_id=number)
     sentence = f"Held delivery {number} is discarded; its body is kept."
     print_answer(answer, [sentence], as_json=as_json)
 

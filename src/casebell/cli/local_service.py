@@ -2,14 +2,17 @@
 
 import asyncio
 import io
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from casebell.actors import Actor, command_line
 from casebell.clock import SystemClock
 from casebell.errors import ConfigError, ServerUnreachable
+from casebell.files import user_name
 from casebell.notify.channel import Channels
-from casebell.service import ACTOR
+from casebell.service import Service
 from casebell.service.on_record import OnRecord
 from casebell.service.reading import Reading
 from casebell.settings import Settings, load
@@ -26,16 +29,17 @@ def read_store(settings: Settings, verb: str, arguments: Mapping[str, Any]) -> A
 
     async def ask() -> Any:
         async with open_reading(settings) as found:
-            return await found.verbs()[verb](**arguments)
+            return await Service(found.verbs()).ask(verb, arguments, actor=this_user())
 
     return asyncio.run(ask())
 
 
-def run_verb(settings: Settings, verb: str, arguments: Mapping[str, Any]) -> Any:
+def run_verb(settings: Settings, verb: str, arguments: Mapping[str, Any], *, by: str | None) -> Any:
     """Run a verb that writes; its value.
 
     Args:
         settings: whole, unless `needs_secrets` says of the verb that it needs none.
+        by: who it is, as claimed.
 
     Raises:
         ServerUnreachable: a server holds the database.
@@ -59,10 +63,15 @@ def run_verb(settings: Settings, verb: str, arguments: Mapping[str, Any]) -> Any
         opened = _on_record(settings, channels=channels)
 
     async def carry_out() -> Any:
-        async with opened as verbs:
-            return await verbs.verbs(actor=ACTOR)[verb](**arguments)
+        async with opened as found:
+            return await Service(found.verbs()).ask(verb, arguments, actor=this_user(by=by))
 
     return asyncio.run(carry_out())
+
+
+def this_user(*, by: str | None = None) -> Actor:
+    """Whoever runs this process."""
+    return command_line(user_name(os.geteuid()), by=by)
 
 
 def needs_secrets(verb: str) -> bool:

@@ -43,6 +43,10 @@ Config = Annotated[
 UnusedConfig = Annotated[
     str | None, typer.Option("--config", hidden=True, help="Taken, as everywhere; not read.")
 ]
+By = Annotated[
+    str | None,
+    text_option(metavar="NAME", help="Who does this, for the journal, beside the system's user."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Limit = Annotated[
     int, typer.Option(metavar="N", min=1, max=1_000_000, help="How many, newest first.")

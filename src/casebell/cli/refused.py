@@ -7,6 +7,7 @@ import typer
 
 from casebell.cli.options import (
     AsJson,
+    By,
     Config,
     Limit,
     Number,
@@ -89,12 +90,13 @@ def readmit(
         bool, typer.Option("--all", help="All that can be checked again.")
     ] = False,
     source: OfSource = None,
+    by: By = None,
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
     """Check refused deliveries again with today's secrets; take in those that authenticate."""
     chosen = chosen_or_all(numbers, everything=everything, narrowed=source is not None)
-    answer = ServiceClient(config).do("readmit_refused", ids=chosen, source=source)
+    answer = ServiceClient(config).do("readmit_refused", by=by, ids=chosen, source=source)
     for one in answer["refused"]:
         print_answer(one, [_sentence(one)], as_json=as_json)
     if not (answer["refused"] or as_json):

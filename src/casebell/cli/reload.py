@@ -3,17 +3,17 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from casebell.cli.options import AsJson, Config, unusable_is_no
+from casebell.cli.options import AsJson, By, Config, unusable_is_no
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import print_answer
 from casebell.errors import ServerUnreachable
 
 
-def reload(as_json: AsJson = False, config: Config = None) -> None:
+def reload(by: By = None, as_json: AsJson = False, config: Config = None) -> None:
     """Have the running server use its configuration as it is now, or say why it cannot."""
     # The file may be so wrong that the server's socket cannot be found: nothing was changed then.
     with unusable_is_no():
-        answer = ServiceClient(config).ask_server("reload")
+        answer = ServiceClient(config).ask_server("reload", by=by)
     if answer is None:
         raise ServerUnreachable(
             "No server of this configuration runs here.",

@@ -51,24 +51,32 @@ class ServiceClient:
             answer = None
         return self._value_of(answer) if answer else self._locally("read", verb, arguments)
 
-    def do(self, verb: str, **arguments: object) -> Any:
+    def do(self, verb: str, *, by: str | None = None, **arguments: object) -> Any:
         """Have the server do something; where none runs, do it here.
+
+        Args:
+            by: who it is, as claimed.
 
         Raises:
             CasebellError: it was not done, or could not be told.
         """
-        answer = self._ask(verb, arguments, timeout=COMMAND_TIMEOUT)
-        return self._value_of(answer) if answer else self._locally("do", verb, arguments)
+        answer = self._ask(verb, arguments, timeout=COMMAND_TIMEOUT, by=by)
+        return self._value_of(answer) if answer else self._locally("do", verb, arguments, by=by)
 
     def ask_server(
-        self, verb: str, *, timeout: float = COMMAND_TIMEOUT, **arguments: object
+        self,
+        verb: str,
+        *,
+        timeout: float = COMMAND_TIMEOUT,
+        by: str | None = None,
+        **arguments: object,
     ) -> Any:
         """Ask what only a running server can tell or do; None where none runs.
 
         Raises:
             CasebellError: the answer is no, or could not be told.
         """
-        answer = self._ask(verb, arguments, timeout=timeout)
+        answer = self._ask(verb, arguments, timeout=timeout, by=by)
         return self._value_of(answer) if answer else None
 
     def listing(
@@ -76,23 +84,30 @@ class ServiceClient:
     ) -> tuple[list[Mapping[str, Any]], Mapping[str, Any]]:
         """The rows of a list, a page to a question, and the last page."""
         rows: list[Mapping[str, Any]] = []
-        before = None
+        cursor = None
         while True:
-            page = self.read(verb, **filters, limit=limit - len(rows), before=before)
-            rows += page["rows"]
-            before = page["next"]
-            if before is None:
+            page = self.read(verb, **filters, limit=limit - len(rows), cursor=cursor)
+            rows += page["items"]
+            cursor = page["next"]
+            # Where a page looked far back for little, a person narrows the filter.
+            if cursor is None or page["looked_back_to"] is not None or len(rows) == limit:
                 return rows, page
 
     def _ask(
-        self, verb: str, arguments: Mapping[str, object], *, timeout: float
+        self,
+        verb: str,
+        arguments: Mapping[str, object],
+        *,
+        timeout: float,
+        by: str | None = None,
     ) -> Mapping[str, Any] | None:
         """The server's answer; None where none runs.
 
         Raises:
             ServerUnreachable: one runs, but does not answer, or not to this user.
         """
-        request = encode({"verb": verb, "arguments": arguments}).encode() + b"\n"
+        asked = {"verb": verb, "arguments": arguments, "by": by}
+        request = encode(asked).encode() + b"\n"
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout)
             try:
@@ -131,14 +146,18 @@ class ServiceClient:
         refusal.exit_code = int(error["exit_code"])
         raise refusal
 
-    def _locally(self, way: str, verb: str, arguments: Mapping[str, object]) -> Any:
+    def _locally(
+        self, way: str, verb: str, arguments: Mapping[str, object], *, by: str | None = None
+    ) -> Any:
         from casebell.cli.local_service import needs_secrets, read_store, run_verb
         from casebell.settings import load, load_stored
 
         settings = (load if needs_secrets(verb) else load_stored)(self._file)
         self.timezone = settings.server.timezone
         try:
-            return (read_store if way == "read" else run_verb)(settings, verb, arguments)
+            if way == "read":
+                return read_store(settings, verb, arguments)
+            return run_verb(settings, verb, arguments, by=by)
         except BadArgument as error:
             raise typer.BadParameter(error.message) from None
 

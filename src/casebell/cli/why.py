@@ -133,5 +133,7 @@ def _attempt(one: Mapping[str, Any], zone: str) -> str:
 
 
 def _by_hand(one: Mapping[str, Any], zone: str) -> str:
+    claimed = f", as “{one['by']}”" if one["by"] else ""
     note = f": “{one['note']}”" if one["note"] else ""
-    return f"    By hand, {local_time(one['at'], zone)}: {one['did']} by {one['actor']}{note}."
+    by = f"{one['did']} by {one['actor']}{claimed}{note}"
+    return f"    By hand, {local_time(one['at'], zone)}: {by}."

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from casebell.actors import Actor
 from casebell.clock import Clock
 from casebell.errors import NotFound, RefusedDelivery, UnknownSource
 from casebell.events import VerifiedDelivery
@@ -76,7 +77,7 @@ class Readmissions:
         settings: Settings,
         event_log: EventLog,
         clock: Clock,
-        actor: str,
+        actor: Actor,
     ) -> None:
         self._store = store
         self._settings = settings

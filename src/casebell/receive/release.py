@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from casebell.actors import Actor
 from casebell.clock import Clock
 from casebell.errors import HeldDelivery
 from casebell.events import Flag, HeldReason, HeldState, VerifiedDelivery
@@ -73,7 +74,7 @@ class Releases:
         settings: Settings,
         event_log: EventLog,
         clock: Clock,
-        actor: str,
+        actor: Actor,
     ) -> None:
         self._store = store
         self._settings = settings

@@ -7,13 +7,14 @@ from functools import partial
 from typing import Any, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
+from casebell.actors import Actor
 from casebell.alerts import AlertState
 from casebell.clock import SECOND
 from casebell.errors import BadArgument
 from casebell.events import Flag, Micros, Status, Tag
 from casebell.service import UnknownCommand
 from casebell.settings import parse_duration
-from casebell.store.queries import AlertFilter, EventFilter
+from casebell.store.lists import AlertFilter, EventFilter
 from casebell.uscis.receipts import ReceiptError, canonical
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -23,8 +24,8 @@ Given: TypeAlias = Mapping[str, str | None]
 Words: TypeAlias = Mapping[str, Callable[[str], Any]]
 
 
-def event_filter(given: Given, *, timezone: str, now: Micros) -> EventFilter:
-    """The filter of events.
+def event_filter(given: Given, *, actor: Actor, timezone: str, now: Micros) -> EventFilter:
+    """The filter of the events that an actor may see.
 
     Raises:
         BadArgument: a text cannot be understood.
@@ -37,16 +38,16 @@ def event_filter(given: Given, *, timezone: str, now: Micros) -> EventFilter:
         "flag": partial(word, Flag, noun="flag"),
         "text": str,
     }
-    return EventFilter(**_understood(given, words, timezone=timezone, now=now))
+    return EventFilter(seen_by=actor, **_understood(given, words, timezone=timezone, now=now))
 
 
 def alert_filter(
-    given: Given, *, outstanding: bool = False, timezone: str, now: Micros
+    given: Given, *, actor: Actor, outstanding: bool = False, timezone: str, now: Micros
 ) -> AlertFilter:
-    """The filter of alerts; raises as `event_filter` does."""
+    """The filter of the alerts that an actor may see; raises as `event_filter` does."""
     words: Words = {"state": partial(word, AlertState, noun="state"), "channel": str}
     understood = _understood(given, words, timezone=timezone, now=now)
-    return AlertFilter(outstanding=outstanding, **understood)
+    return AlertFilter(seen_by=actor, outstanding=outstanding, **understood)
 
 
 def _understood(given: Given, words: Words, *, timezone: str, now: Micros) -> dict[str, Any]:

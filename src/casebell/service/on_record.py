@@ -1,9 +1,10 @@
-"""What an operator can do to what is stored by the database alone: no secret is needed for it."""
+"""What can be done to what is stored by the database alone: no secret is needed for it."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from casebell.actors import Actor
 from casebell.clock import Clock, iso
 from casebell.errors import Refusal
 from casebell.service import Verb
@@ -18,7 +19,7 @@ AT_A_TIME = 500
 
 
 class OnRecord:
-    """Verbs of the operator; `actor` is who is named in the journal.
+    """Verbs that the database suffices for; the journal names the actor of each.
 
     Args:
         settings: those in force.
@@ -41,13 +42,13 @@ class OnRecord:
         self._clock = clock
         self._changed = changed
 
-    def verbs(self, *, actor: str) -> Mapping[str, Verb]:
-        """What may be asked for by name, in somebody's name."""
+    def verbs(self) -> Mapping[str, Verb]:
+        """By name."""
         return {
-            "retry_alerts": partial(self.retry_alerts, actor=actor),
-            "dismiss_alerts": partial(self.dismiss_alerts, actor=actor),
-            "discard_held": partial(self.discard_held, actor=actor),
-            "record_backup": partial(self.record_backup, actor=actor),
+            "retry_alerts": self.retry_alerts,
+            "dismiss_alerts": self.dismiss_alerts,
+            "discard_held": self.discard_held,
+            "record_backup": self.record_backup,
         }
 
     async def retry_alerts(
@@ -55,7 +56,7 @@ class OnRecord:
         *,
         ids: Sequence[int] = (),
         note: str | None = None,
-        actor: str,
+        actor: Actor,
         **filters: str | None,
     ) -> Mapping[str, Any]:
         """Send failed alerts again.
@@ -79,7 +80,7 @@ class OnRecord:
         *,
         ids: Sequence[int] = (),
         note: str | None = None,
-        actor: str,
+        actor: Actor,
         **filters: str | None,
     ) -> Mapping[str, Any]:
         """Say of failed alerts that nothing remains to be done; chosen as for `retry_alerts`.
@@ -95,7 +96,7 @@ class OnRecord:
         ids: Sequence[int],
         filters: Given,
         *,
-        actor: str,
+        actor: Actor,
         note: str | None,
         may: Callable[[Any], bool] = lambda _: True,
     ) -> Mapping[str, Any]:
@@ -107,7 +108,7 @@ class OnRecord:
         do = partial(do, actor=actor, note=note)
         now = self._clock.now()
         zone = self._settings().server.timezone
-        where = alert_filter(filters, outstanding=True, timezone=zone, now=now)
+        where = alert_filter(filters, actor=actor, outstanding=True, timezone=zone, now=now)
         chosen = list(dict.fromkeys(ids))
 
         async def named(connection: Connection) -> None:
@@ -146,12 +147,12 @@ class OnRecord:
     def _can_be_sent(self, row: Any) -> bool:
         return self._has_target(row.channel, row.target)
 
-    async def discard_held(self, *, held_id: int, actor: str) -> Mapping[str, Any]:
+    async def discard_held(self, *, held_id: int, actor: Actor) -> Mapping[str, Any]:
         """Close a held delivery without acting on it; its body is kept."""
         await self._store.transact(held.discard, held_id, now=self._clock.now(), actor=actor)
         return {"held": held_id, "status": "discarded"}
 
-    async def record_backup(self, *, events: int, entries: int, actor: str) -> Mapping[str, Any]:
+    async def record_backup(self, *, events: int, entries: int, actor: Actor) -> Mapping[str, Any]:
         """Record that a backup was made."""
         now = self._clock.now()
         await self._store.transact(

@@ -1,10 +1,10 @@
-"""What an operator can do to what is stored: one place for the running server and for the CLI."""
+"""What can be done to what is stored where deliveries are understood and alerts sent."""
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
+from casebell.actors import Actor
 from casebell.clock import Clock
 from casebell.errors import NotFound
 from casebell.events import HeldReason
@@ -16,12 +16,13 @@ from casebell.service.filters import word
 from casebell.service.on_record import OnRecord
 from casebell.settings import Settings
 from casebell.settings.values import nearest
+from casebell.store import journal
 from casebell.store.engine import Store
 from casebell.store.event_log import EventLog
 
 
 class Operations(OnRecord):
-    """The operator's verbs: those on record, and those that understand deliveries or send."""
+    """The verbs on record, and those that understand deliveries or send."""
 
     def __init__(
         self,
@@ -47,17 +48,17 @@ class Operations(OnRecord):
         self._dispatcher = dispatcher
         self._event_log = event_log
 
-    def verbs(self, *, actor: str) -> Mapping[str, Verb]:
-        """What may be asked for by name, in somebody's name."""
+    def verbs(self) -> Mapping[str, Verb]:
+        """By name."""
         return {
-            **super().verbs(actor=actor),
-            "release_held": partial(self.release_held, actor=actor),
-            "readmit_refused": partial(self.readmit_refused, actor=actor),
+            **super().verbs(),
+            "release_held": self.release_held,
+            "readmit_refused": self.readmit_refused,
             "test_channel": self.test_channel,
         }
 
     async def release_held(
-        self, *, ids: Sequence[int] = (), reason: str | None = None, actor: str
+        self, *, ids: Sequence[int] = (), reason: str | None = None, actor: Actor
     ) -> Mapping[str, Any]:
         """Try again to understand held deliveries, with today's configuration.
 
@@ -98,7 +99,7 @@ class Operations(OnRecord):
         }
 
     async def readmit_refused(
-        self, *, ids: Sequence[int] = (), source: str | None = None, actor: str
+        self, *, ids: Sequence[int] = (), source: str | None = None, actor: Actor
     ) -> Mapping[str, Any]:
         """Check refused deliveries again with today's secrets.
 
@@ -138,7 +139,7 @@ class Operations(OnRecord):
             ],
         }
 
-    async def test_channel(self, *, name: str) -> Mapping[str, Any]:
+    async def test_channel(self, *, name: str, actor: Actor) -> Mapping[str, Any]:
         """Send a marked test message by the real path to each target of a channel."""
         if name not in self._settings().channels:
             raise NotFound(
@@ -146,7 +147,16 @@ class Operations(OnRecord):
                 hint=nearest(name, self._settings().channels)
                 or "`casebell check` lists the channels.",
             )
-        results = await self._dispatcher.test(name, test_id=uuid.uuid4().hex)
+        test_id = uuid.uuid4().hex
+        asked = journal.Entry.of(
+            actor,
+            at=self._clock.now(),
+            kind="channel.tested",
+            subject=f"channel:{name}",
+            data={"test": test_id},
+        )
+        await self._store.transact(journal.append, [asked])
+        results = await self._dispatcher.test(name, test_id=test_id)
         return {
             "channel": name,
             "targets": [

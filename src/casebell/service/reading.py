@@ -4,39 +4,53 @@ Every answer is a value as docs/contract.md has it, made in `shapes`; whoever as
 page or JSON of it.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, TypeAlias, TypedDict, TypeVar
 
 from casebell import shapes
+from casebell.actors import Actor
 from casebell.clock import HOUR, Clock, iso
 from casebell.errors import NotFound
 from casebell.events import HeldState
 from casebell.receive.explaining import explain, explain_streak
 from casebell.service import Verb, explained
+from casebell.service.cursors import WRONG_CURSOR, cursor_of, place_of
 from casebell.service.filters import Given, alert_filter, event_filter, word
 from casebell.service.names import must_be_known
 from casebell.settings import Settings
 from casebell.store import (
     conflicts,
-    held,
     pushed_out,
     queries,
-    refused,
     soundness,
     streaks,
     walk,
 )
 from casebell.store.engine import Connection, Store
-from casebell.store.queries import AlertFilter, EventFilter
+from casebell.store.lists import AlertFilter, EventFilter, HeldFilter, RefusedFilter
 from casebell.store.walk import Filter
 
 #: Rows of an export as values, one by one.
 Export: TypeAlias = AsyncGenerator[Mapping[str, Any], None]
 
-#: Rows of one answer of a server: making JSON of more would keep deliveries waiting.
+#: Rows of one answer of a server.
 MAX_PAGE = 500
-#: The same of held deliveries, which come with their bodies.
-HELD_PAGE = 20
+#: Rows that are made into values before deliveries have a turn: about a millisecond.
+ROWS_A_TURN = 25
+
+Row = TypeVar("Row")
+
+
+class Listing(TypedDict):
+    """A page of a list, newest first."""
+
+    items: list[Mapping[str, Any]]
+    #: The cursor of the next page; None behind the last row. A page may be shorter than asked for.
+    next: str | None
+    #: Where older rows were not looked at, since too many of the newer ones do not match.
+    looked_back_to: str | None
 
 
 class Reading:
@@ -62,11 +76,13 @@ class Reading:
         self._settings = settings
 
     def verbs(self) -> Mapping[str, Verb]:
-        """What may be asked for by name."""
+        """By name."""
         return {
             "list_events": self.list_events,
             "show_event": self.show_event,
+            "find_event": self.find_event,
             "why": self.why,
+            "explain_event": self.explain_event,
             "list_alerts": self.list_alerts,
             "list_held": self.list_held,
             "list_refused": self.list_refused,
@@ -78,13 +94,13 @@ class Reading:
         }
 
     async def list_events(
-        self, *, limit: int, before: int | None = None, **filters: str | None
-    ) -> Mapping[str, Any]:
-        """Events, newest first; `looked_back_to` says where older ones were not looked at."""
-        where = self._events(filters)
-        return await self._listed(where, filters, shapes.event, limit=limit, before=before)
+        self, *, limit: int, cursor: str | None = None, actor: Actor, **filters: str | None
+    ) -> Listing:
+        """Events, newest first."""
+        where = self._events(filters, actor)
+        return await self._listed(where, shapes.event, filters, limit=limit, cursor=cursor)
 
-    async def show_event(self, *, key: str) -> Sequence[Mapping[str, Any]]:
+    async def show_event(self, *, key: str, actor: Actor) -> Sequence[Mapping[str, Any]]:
         """The events that are meant by a key, each with its deliveries and its body.
 
         Raises:
@@ -93,14 +109,22 @@ class Reading:
         async with self._store.read() as connection:
             return [
                 {
-                    **shapes.event(event),
-                    "delivered": await _delivered(connection, event),
+                    **await _with_deliveries(connection, event),
                     "body": shapes.body(await queries.body_of(connection, event.id)),
                 }
-                for event in await _events(connection, key)
+                for event in await _events(connection, key, actor)
             ]
 
-    async def why(self, *, key: str) -> Sequence[Mapping[str, Any]]:
+    async def find_event(self, *, number: int, actor: Actor) -> shapes.EventWithDeliveries:
+        """The event of our number, with its deliveries.
+
+        Raises:
+            NotFound: there is none that the actor may see.
+        """
+        async with self._store.read() as connection:
+            return await _with_deliveries(connection, await _event(connection, number, actor))
+
+    async def why(self, *, key: str, actor: Actor) -> Sequence[shapes.Explanation]:
         """The events that are meant by a key, each with everything that became of it.
 
         Raises:
@@ -108,53 +132,44 @@ class Reading:
         """
         async with self._store.read() as connection:
             return [
-                await _explanation(connection, event) for event in await _events(connection, key)
+                await _explanation(connection, event, actor)
+                for event in await _events(connection, key, actor)
             ]
+
+    async def explain_event(self, *, number: int, actor: Actor) -> shapes.Explanation:
+        """Everything that became of the event of our number; raises as `find_event` does."""
+        async with self._store.read() as connection:
+            event = await _event(connection, number, actor)
+            return await _explanation(connection, event, actor)
 
     async def list_alerts(
         self,
         *,
         outstanding: bool = False,
         limit: int,
-        before: int | None = None,
+        cursor: str | None = None,
+        actor: Actor,
         **filters: str | None,
-    ) -> Mapping[str, Any]:
+    ) -> Listing:
         """Alerts, newest first.
 
         Args:
             outstanding: only what failed, is no test and was not dismissed.
         """
-        where = self._alerts(filters, outstanding=outstanding)
-        return await self._listed(where, filters, shapes.alert, limit=limit, before=before)
-
-    async def _listed(
-        self,
-        where: Filter,
-        given: Given,
-        shape: Callable[[Any], Mapping[str, Any]],
-        *,
-        limit: int,
-        before: int | None,
-    ) -> Mapping[str, Any]:
-        most = self._most(limit, MAX_PAGE)
-        async with self._store.read() as connection:
-            await must_be_known(connection, given, self._settings())
-            page = await walk.page_of(connection, where, limit=limit, most=most, before=before)
-        back = page.looked_back_to
-        return {
-            **_page(map(shape, page.rows), most=most, limit=limit),
-            "looked_back_to": None if back is None else iso(back),
-        }
+        where = self._alerts(filters, actor, outstanding=outstanding)
+        return await self._listed(where, shapes.alert, filters, limit=limit, cursor=cursor)
 
     async def list_held(
-        self, *, state: str | None = HeldState.HELD, limit: int, before: int | None = None
-    ) -> Mapping[str, Any]:
+        self,
+        *,
+        state: str | None = HeldState.HELD,
+        limit: int,
+        cursor: str | None = None,
+        actor: Actor,
+    ) -> Listing:
         """Held deliveries with their bodies, newest first."""
-        most = self._most(limit, HELD_PAGE)
-        found = None if state is None else word(HeldState, state, noun="state")
-        async with self._store.read() as connection:
-            rows = await held.list_held(connection, state=found, limit=most, before=before)
-        return _page(map(shapes.held, rows), most=most, limit=limit)
+        where = HeldFilter(state=None if state is None else word(HeldState, state, noun="state"))
+        return await self._listed(where, shapes.held, limit=limit, cursor=cursor)
 
     async def list_refused(
         self,
@@ -162,19 +177,38 @@ class Reading:
         source: str | None = None,
         error: str | None = None,
         limit: int,
-        before: int | None = None,
-    ) -> Mapping[str, Any]:
+        cursor: str | None = None,
+        actor: Actor,
+    ) -> Listing:
         """Refused deliveries, newest first."""
-        most = self._most(limit, MAX_PAGE)
-        async with self._store.read() as connection:
-            given = {"source": source, "error": error}
-            await must_be_known(connection, given, self._settings())
-            rows = await refused.list_refused(
-                connection, source=source, error=error, limit=most, before=before
-            )
-        return _page(map(shapes.refused, rows), most=most, limit=limit)
+        where = RefusedFilter(source=source, error=error)
+        given = {"source": source, "error": error}
+        return await self._listed(where, shapes.refused, given, limit=limit, cursor=cursor)
 
-    async def why_refused(self, *, refused_id: int) -> Mapping[str, Any]:
+    async def _listed(
+        self,
+        where: Filter,
+        shape: Callable[[Any], Mapping[str, Any]],
+        given: Given = MappingProxyType({}),
+        *,
+        limit: int,
+        cursor: str | None,
+    ) -> Listing:
+        after = None if cursor is None else place_of(cursor)
+        most = min(limit, MAX_PAGE) if self._paged else limit
+        async with self._store.read() as connection:
+            await must_be_known(connection, given, self._settings())
+            try:
+                page = await walk.page_of(connection, where, limit=limit, most=most, after=after)
+            except ValueError:
+                raise WRONG_CURSOR from None
+        return {
+            "items": [shape(row) async for row in _gently(page.rows)],
+            "next": None if page.next is None else cursor_of(page.next),
+            "looked_back_to": None if page.looked_back_to is None else iso(page.looked_back_to),
+        }
+
+    async def why_refused(self, *, actor: Actor, refused_id: int) -> Mapping[str, Any]:
         """A refused delivery with the likely cause, found by trying over what is kept.
 
         Raises:
@@ -188,7 +222,7 @@ class Reading:
             hint="`casebell refused list` shows those there are.",
         )
 
-    async def refused_in_a_row(self) -> Sequence[Mapping[str, Any]]:
+    async def refused_in_a_row(self, *, actor: Actor) -> Sequence[Mapping[str, Any]]:
         """What was refused of each source since its last authentic delivery, by error, and why."""
         async with self._store.read() as connection:
             return [
@@ -203,7 +237,7 @@ class Reading:
                 for error in sorted(streak.errors, key=streak.errors.__getitem__, reverse=True)
             ]
 
-    async def pushed_out(self) -> Mapping[str, int]:
+    async def pushed_out(self, *, actor: Actor) -> Mapping[str, int]:
         """By source, how many refused deliveries that could be readmitted a flood pushed out.
 
         A flood that pushed out nothing for a day is left out.
@@ -212,12 +246,12 @@ class Reading:
             found = await pushed_out.since(connection, self._clock.now() - 24 * HOUR)
         return {row.source: row.number for row in found}
 
-    async def waiting(self) -> Mapping[str, int]:
+    async def waiting(self, *, actor: Actor) -> Mapping[str, int]:
         """How many events, alerts and held deliveries wait."""
         async with self._store.read() as connection:
             return await queries.backlog(connection)
 
-    async def soundness(self) -> Mapping[str, Any]:
+    async def soundness(self, *, actor: Actor) -> Mapping[str, Any]:
         """What is not ours in the database, and the changes that it kept from being told."""
         async with self._store.read() as connection:
             return {
@@ -225,17 +259,19 @@ class Reading:
                 "untold_changes": await soundness.untold(connection),
             }
 
-    async def export_events(self, **filters: str | None) -> Export:
+    async def export_events(self, *, actor: Actor, **filters: str | None) -> Export:
         """Every event that matches, oldest first; filtered as `list_events` is.
 
         Raises:
             BadArgument: at once; a filter cannot be understood.
         """
-        return await self._exported(self._events(filters), filters, shapes.event)
+        return await self._exported(self._events(filters, actor), filters, shapes.event)
 
-    async def export_alerts(self, *, outstanding: bool = False, **filters: str | None) -> Export:
+    async def export_alerts(
+        self, *, actor: Actor, outstanding: bool = False, **filters: str | None
+    ) -> Export:
         """The same of alerts."""
-        where = self._alerts(filters, outstanding=outstanding)
+        where = self._alerts(filters, actor, outstanding=outstanding)
         return await self._exported(where, filters, shapes.alert)
 
     async def _exported(
@@ -250,41 +286,46 @@ class Reading:
             async for row in walk.export(connection, where):
                 yield shape(row)
 
-    async def count_events(self, **filters: str | None) -> int:
+    async def count_events(self, *, actor: Actor, **filters: str | None) -> int:
         """How many events match; as slow as the export where no index has a part of the filter."""
-        return await self._count(self._events(filters))
+        return await self._count(self._events(filters, actor))
 
-    async def count_alerts(self, *, outstanding: bool = False, **filters: str | None) -> int:
+    async def count_alerts(
+        self, *, actor: Actor, outstanding: bool = False, **filters: str | None
+    ) -> int:
         """The same of alerts."""
-        return await self._count(self._alerts(filters, outstanding=outstanding))
+        return await self._count(self._alerts(filters, actor, outstanding=outstanding))
 
     async def _count(self, where: Filter) -> int:
         async with self._store.read() as connection:
             return await walk.count(connection, where)
 
-    def _events(self, given: Given) -> EventFilter:
+    def _events(self, given: Given, actor: Actor) -> EventFilter:
         zone, now = self._settings().server.timezone, self._clock.now()
-        return event_filter(given, timezone=zone, now=now)
+        return event_filter(given, actor=actor, timezone=zone, now=now)
 
-    def _alerts(self, given: Given, *, outstanding: bool) -> AlertFilter:
-        now = self._clock.now()
-        return alert_filter(
-            given, outstanding=outstanding, timezone=self._settings().server.timezone, now=now
-        )
-
-    def _most(self, limit: int, page: int) -> int:
-        return min(limit, page) if self._paged else limit
+    def _alerts(self, given: Given, actor: Actor, *, outstanding: bool) -> AlertFilter:
+        zone, now = self._settings().server.timezone, self._clock.now()
+        return alert_filter(given, actor=actor, outstanding=outstanding, timezone=zone, now=now)
 
 
-def _page(rows: Iterable[Mapping[str, Any]], *, most: int, limit: int) -> dict[str, Any]:
-    """Rows, and the id before which the next page begins, where more were asked for."""
-    page = list(rows)
-    goes_on = len(page) == most < limit
-    return {"rows": page, "next": page[-1]["id"] if goes_on else None}
+async def _gently(rows: Sequence[Row]) -> AsyncIterator[Row]:
+    """Rows one by one, with turns for deliveries in between."""
+    for number, row in enumerate(rows):
+        if number % ROWS_A_TURN == ROWS_A_TURN - 1:
+            await asyncio.sleep(0)
+        yield row
 
 
-async def _events(connection: Connection, key: str) -> Sequence[Any]:
-    found = await queries.find_events(connection, key)
+async def _event(connection: Connection, number: int, actor: Actor) -> Any:
+    found = await queries.find_event(connection, number, seen_by=actor)
+    if found is None:
+        raise NotFound("There is no event of this number.")
+    return found
+
+
+async def _events(connection: Connection, key: str, actor: Actor) -> Sequence[Any]:
+    found = await queries.find_events(connection, key, seen_by=actor)
     if not found:
         raise NotFound(
             "There is no event with this key.",
@@ -293,11 +334,12 @@ async def _events(connection: Connection, key: str) -> Sequence[Any]:
     return found
 
 
-async def _delivered(connection: Connection, event: Any) -> Sequence[Mapping[str, Any]]:
-    return shapes.delivered(event, await queries.deliveries_of(connection, event.id))
+async def _with_deliveries(connection: Connection, event: Any) -> shapes.EventWithDeliveries:
+    others = await queries.deliveries_of(connection, event.id)
+    return {**shapes.event(event), "delivered": shapes.delivered(event, others)}
 
 
-async def _explanation(connection: Connection, event: Any) -> Mapping[str, Any]:
+async def _explanation(connection: Connection, event: Any, actor: Actor) -> shapes.Explanation:
     """Everything that became of an event."""
     change: shapes.Change | None = None
     alerts: Sequence[Any] = ()
@@ -305,11 +347,12 @@ async def _explanation(connection: Connection, event: Any) -> Mapping[str, Any]:
         row = await queries.find_change(connection, event.change_id)
         reported = await queries.events_of(connection, event.change_id)
         change = None if row is None else shapes.change(row, events=reported)
-        of_change = AlertFilter(change_id=event.change_id)
+        of_change = AlertFilter(change_id=event.change_id, seen_by=actor)
         alerts = (await walk.page_of(connection, of_change, limit=1_000)).rows
+    others = await queries.deliveries_of(connection, event.id)
     return {
         "event": shapes.event(event),
-        "delivered": await _delivered(connection, event),
+        "delivered": shapes.delivered(event, others),
         "conflicts": list(map(shapes.conflict, await conflicts.of_event(connection, event.id))),
         "change": change,
         "alerts": [

@@ -6,11 +6,12 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from casebell.actors import Actor
 from casebell.alerts import AlertState
 from casebell.errors import NotFound, Refusal
 from casebell.events import Micros
 from casebell.store import journal
-from casebell.store.queries import AlertFilter
+from casebell.store.lists import AlertFilter
 from casebell.store.schema import alerts
 
 
@@ -33,7 +34,7 @@ async def retry(
     alert_ids: Sequence[int],
     *,
     now: Micros,
-    actor: str,
+    actor: Actor,
     note: str | None = None,
 ) -> None:
     """Put failed alerts into the outbox again: all of them, or none.
@@ -63,7 +64,7 @@ async def dismiss(
     alert_ids: Sequence[int],
     *,
     now: Micros,
-    actor: str,
+    actor: Actor,
     note: str | None = None,
 ) -> None:
     """Say of failed alerts that nothing remains to be done: all of them, or none.
@@ -117,7 +118,7 @@ async def _set_failed(
     *,
     kind: str,
     now: Micros,
-    actor: str,
+    actor: Actor,
     note: str | None,
 ) -> None:
     await connection.execute(alerts.update().where(alerts.c.id.in_(alert_ids)).values(**values))
@@ -125,7 +126,13 @@ async def _set_failed(
     await journal.append(
         connection,
         [
-            journal.Entry(at=now, kind=kind, actor=actor, subject=f"alert:{alert_id}", data=data)
+            journal.Entry.of(
+                actor,
+                at=now,
+                kind=kind,
+                subject=f"alert:{alert_id}",
+                data=data,
+            )
             for alert_id in alert_ids
         ],
     )

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from casebell.actors import Actor
 from casebell.clock import MINUTE
 from casebell.errors import NotFound, Refusal
 from casebell.events import HeldReason, HeldState, Micros, VerifiedDelivery
@@ -155,29 +156,13 @@ async def waiting(connection: AsyncConnection, *, reason: HeldReason | None) -> 
     return list((await connection.execute(statement)).scalars())
 
 
-async def list_held(
-    connection: AsyncConnection,
-    *,
-    state: HeldState | None,
-    limit: int,
-    before: int | None = None,
-) -> Sequence[Row[Any]]:
-    """Held deliveries, newest first."""
-    statement = select(held).order_by(held.c.id.desc()).limit(limit)
-    if state is not None:
-        statement = statement.where(held.c.state == state)
-    if before is not None:
-        statement = statement.where(held.c.id < before)
-    return (await connection.execute(statement)).all()
-
-
 async def resolve(
     connection: AsyncConnection,
     held_id: int,
     *,
     state: HeldState,
     now: Micros,
-    actor: str,
+    actor: Actor,
     event_id: int | None = None,
 ) -> None:
     """Close a held delivery, perhaps as event `event_id`; its body is kept."""
@@ -189,10 +174,10 @@ async def resolve(
     await journal.append(
         connection,
         [
-            journal.Entry(
+            journal.Entry.of(
+                actor,
                 at=now,
                 kind=f"delivery.{state}",
-                actor=actor,
                 subject=f"held:{held_id}",
                 data={"event": event_id},
             )
@@ -200,7 +185,7 @@ async def resolve(
     )
 
 
-async def discard(connection: AsyncConnection, held_id: int, *, now: Micros, actor: str) -> None:
+async def discard(connection: AsyncConnection, held_id: int, *, now: Micros, actor: Actor) -> None:
     """Close a held delivery without an event; its body is kept. Raises as `get_held` does."""
     await get_held(connection, held_id)
     await resolve(connection, held_id, state=HeldState.DISCARDED, now=now, actor=actor)

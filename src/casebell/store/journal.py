@@ -3,11 +3,12 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from casebell.actors import Actor
 from casebell.events import Micros
 from casebell.json_text import canonical
 from casebell.store.schema import journal
@@ -24,11 +25,20 @@ class Entry:
     at: Micros
     #: `delivery.stored`, `decision.made`, `alert.attempted`, …
     kind: str
-    #: The actor: `source:parley`, `router`, `channel:email`, `cli`.
+    #: The actor: `source:parley`, `router`, `channel:email`, `cli:jchan`, `token:practice`.
     actor: str
     #: The subject: `event:12`, `change:3`, `alert:7`, `held:1`.
     subject: str
     data: Mapping[str, Any] = field(default_factory=dict)
+    #: Who it was, as claimed; kept in `data`.
+    by: str | None = None
+
+    @classmethod
+    def of(
+        cls, actor: Actor, *, at: Micros, kind: str, subject: str, data: Mapping[str, Any]
+    ) -> Self:
+        """What somebody did who asked for it."""
+        return cls(at=at, kind=kind, actor=actor.name, subject=subject, data=data, by=actor.by)
 
 
 class JournalRow(TableRow):
@@ -88,7 +98,7 @@ def rows(entries: Sequence[Entry], *, after: int) -> list[JournalRow]:
 
 
 def _row(seq: int, entry: Entry) -> JournalRow:
-    data = canonical(entry.data)
+    data = canonical(entry.data if entry.by is None else {**entry.data, "by": entry.by})
     leaf = leaf_hash(
         entry_bytes(
             seq=seq,

@@ -3,6 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from casebell.actors import Actor
 from casebell.events import Micros
 from casebell.store import journal
 from casebell.store.schema import marks
@@ -20,11 +21,11 @@ async def at(connection: AsyncConnection, name: str) -> Micros | None:
 
 
 async def record_backup(
-    connection: AsyncConnection, *, now: Micros, events: int, entries: int, actor: str
+    connection: AsyncConnection, *, now: Micros, events: int, entries: int, actor: Actor
 ) -> None:
     """Record that a backup was made, and what it has."""
     await connection.execute(marks.delete().where(marks.c.name == BACKUP))
     await connection.execute(marks.insert().values(name=BACKUP, at=now))
     data = {"events": events, "entries": entries}
-    entry = journal.Entry(at=now, kind="backup.made", actor=actor, subject="storage", data=data)
+    entry = journal.Entry.of(actor, at=now, kind="backup.made", subject="storage", data=data)
     await journal.append(connection, [entry])

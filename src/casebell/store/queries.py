@@ -1,27 +1,23 @@
-"""What operators read: the filters of events and alerts, one event and what became of it."""
+"""What is read beside the lists: one event and what became of it, what waits, names on record."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any
 
 from sqlalchemy import (
     Column,
-    ColumnElement,
     Row,
-    Select,
-    Table,
-    and_,
     func,
     or_,
     select,
-    true,
     union,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from casebell.alerts import AlertState
-from casebell.events import Flag, Micros, Status, Tag
+from casebell.actors import Actor
+from casebell.events import Micros
+from casebell.store import sight
+from casebell.store.lists import event_columns
 from casebell.store.schema import (
     BY_HAND,
     OUTSTANDING,
@@ -35,7 +31,6 @@ from casebell.store.schema import (
     journal,
     refused,
 )
-from casebell.store.walk import Filter
 
 #: By what a name is of, the columns in which it stands.
 _NAMES: Mapping[str, Sequence[Column[Any]]] = MappingProxyType(
@@ -47,128 +42,15 @@ _NAMES: Mapping[str, Sequence[Column[Any]]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EventFilter(Filter):
-    """The conditions of a listing of events; `since` and `until` are of their receipt."""
-
-    table: ClassVar[Table] = events
-    time: ClassVar[Column[Any]] = events.c.received_at
-
-    source: str | None = None
-    status: Status | None = None
-    tag: Tag | None = None
-    flag: Flag | None = None
-    receipt: str | None = None
-    #: Case-insensitive substring of the official text.
-    text: str | None = None
-
-    def columns(self) -> Select[Any]:
-        """Everything but the body."""
-        return _event_columns()
-
-    def few(self) -> list[ColumnElement[bool]]:
-        """The events of a receipt: those of its changes, and those that are undecided.
-
-        A case has a few dozen events; a few thousand if it is polled for years.
-        """
-        if self.receipt is None:
-            return []
-        decided = select(events.c.id).where(events.c.change_id.in_(_changes_of(self.receipt)))
-        waiting = select(events.c.id).where(
-            events.c.routed_at.is_(None), events.c.receipt == self.receipt
-        )
-        return [events.c.id.in_(decided.union_all(waiting))]
-
-    def equal(self) -> Iterator[tuple[Column[Any], object]]:
-        """Status and source."""
-        if self.status is not None:
-            yield events.c.status, self.status
-        if self.source is not None:
-            yield events.c.source, self.source
-
-    def unindexed(self) -> list[ColumnElement[bool]]:
-        """Tag, flag and text."""
-        given = []
-        if self.tag is not None:
-            given.append(events.c.tags.contains(f" {self.tag} ", autoescape=True))
-        if self.flag is not None:
-            given.append(events.c.flags.contains(f" {self.flag} ", autoescape=True))
-        if self.text is not None:
-            given.append(events.c.text.icontains(self.text, autoescape=True))
-        return given
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AlertFilter(Filter):
-    """The conditions of a listing of alerts; `since` and `until` are of when each was made."""
-
-    table: ClassVar[Table] = alerts
-    time: ClassVar[Column[Any]] = alerts.c.created_at
-
-    state: AlertState | None = None
-    channel: str | None = None
-    #: Of the case that it tells of.
-    receipt: str | None = None
-    change_id: int | None = None
-    #: Failed, no test, and not dismissed: what somebody still has to look at.
-    outstanding: bool = False
-
-    def columns(self) -> Select[Any]:
-        """Each with its event's key and receipt."""
-        return select(
-            alerts, events.c.key.label("event_key"), events.c.receipt.label("receipt")
-        ).outerjoin(events, events.c.id == alerts.c.event_id)
-
-    def few(self) -> list[ColumnElement[bool]]:
-        """Those of a change, of a receipt, and what is outstanding."""
-        given: list[ColumnElement[bool]] = []
-        if self.change_id is not None:
-            given.append(alerts.c.change_id == self.change_id)
-        if self.receipt is not None:
-            given.append(alerts.c.change_id.in_(_changes_of(self.receipt)))
-        if self.outstanding:
-            given.append(and_(true(), OUTSTANDING))
-        return given
-
-    def equal(self) -> Iterator[tuple[Column[Any], object]]:
-        """State."""
-        if self.state is not None:
-            yield alerts.c.state, self.state
-
-    def unindexed(self) -> list[ColumnElement[bool]]:
-        """Channel."""
-        return [] if self.channel is None else [alerts.c.channel == self.channel]
-
-
-def _changes_of(receipt: str) -> Select[Any]:
-    return select(changes.c.id).where(changes.c.receipt == receipt)
-
-
-def _event_columns() -> Select[Any]:
-    """Selects all of an event but its body: a page of large ones would not fit into memory.
-
-    `extra_deliveries` counts those behind the first; `decision` is that of the event's change,
-    which `deciding_event` founded.
-    """
-    extra = (
-        select(func.coalesce(func.sum(deliveries.c.times), 0))
-        .where(deliveries.c.event_id == events.c.id)
-        .scalar_subquery()
-        .label("extra_deliveries")
-    )
-    columns = [column for column in events.c if column is not events.c.body]
-    return select(
-        *columns, extra, changes.c.decision, changes.c.event_id.label("deciding_event")
-    ).outerjoin(changes, changes.c.id == events.c.change_id)
-
-
 async def names_on_record(connection: AsyncConnection, noun: str) -> set[str]:
     """Every name of a source, a channel or an error that is stored; goes through whole indexes."""
     found = union(*(select(column) for column in _NAMES[noun]))
     return set((await connection.execute(found)).scalars())
 
 
-async def find_events(connection: AsyncConnection, key: str) -> Sequence[Row[Any]]:
+async def find_events(
+    connection: AsyncConnection, key: str, *, seen_by: Actor
+) -> Sequence[Row[Any]]:
     """The events with a source's key, and the one with `key` as its id.
 
     A source may number its events, too: then both are found. Conflicting bodies under the same key
@@ -178,8 +60,21 @@ async def find_events(connection: AsyncConnection, key: str) -> Sequence[Row[Any
     ids = list((await connection.execute(statement)).scalars())
     if key.isascii() and key.isdigit() and len(key) < 19:
         ids.append(int(key))
-    meant = _event_columns().where(or_(events.c.id.in_(ids), events.c.revision_of.in_(ids)))
+    meant = event_columns().where(
+        or_(events.c.id.in_(ids), events.c.revision_of.in_(ids)),
+        *sight.shown(sight.hidden_receipt(seen_by, events.c.receipt)),
+    )
     found: Sequence[Row[Any]] = (await connection.execute(meant.order_by(events.c.id))).all()
+    return found
+
+
+async def find_event(
+    connection: AsyncConnection, event_id: int, *, seen_by: Actor
+) -> Row[Any] | None:
+    """The event of a number; None where there is none that the actor may see."""
+    shown = sight.shown(sight.hidden_receipt(seen_by, events.c.receipt))
+    meant = event_columns().where(events.c.id == event_id, *shown)
+    found: Row[Any] | None = (await connection.execute(meant)).one_or_none()
     return found
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import (
-    Boolean,
     ColumnElement,
     Row,
     Select,
@@ -20,13 +19,14 @@ from sqlalchemy import (
     func,
     literal,
     select,
-    type_coerce,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from casebell.actors import Actor
 from casebell.events import Micros
 from casebell.networks import network_of
 from casebell.store import journal, pushed_out
+from casebell.store.lists import READMITTABLE
 from casebell.store.schema import PROVEN, UNPROVEN, keys, refused
 from casebell.store.statements import Driver, TableRow, insert_new
 
@@ -36,7 +36,6 @@ AGE_LIMIT: Micros = 7 * 86_400 * 1_000_000
 RISE = 5
 #: The kind of a journal entry that counts many.
 TALLY_KIND = "deliveries.refused"
-_READMITTABLE = type_coerce(PROVEN, Boolean).label("readmittable")
 #: The key's name in `keys`.
 _KEY = "refused"
 
@@ -215,28 +214,6 @@ async def forget(connection: AsyncConnection, *, now: Micros) -> None:
     await connection.execute(refused.delete().where(refused.c.at < now - AGE_LIMIT))
 
 
-async def list_refused(
-    connection: AsyncConnection,
-    *,
-    source: str | None = None,
-    error: str | None = None,
-    limit: int,
-    before: int | None = None,
-) -> Sequence[Row[Any]]:
-    """Refusals, newest first; without bodies and credentials."""
-    columns = [c for c in refused.c if c.name not in ("body", "seen", "signature", "secret_digest")]
-    statement: Select[Any] = select(*columns, _READMITTABLE)
-    statement = statement.order_by(refused.c.id.desc()).limit(limit)
-    if source is not None:
-        statement = statement.where(refused.c.source == source)
-    if error is not None:
-        statement = statement.where(refused.c.error == error)
-    if before is not None:
-        statement = statement.where(refused.c.id < before)
-    found: Sequence[Row[Any]] = (await connection.execute(statement)).all()
-    return found
-
-
 async def known(connection: AsyncConnection, ids: Sequence[int]) -> set[int]:
     """Those of `ids` that are still kept."""
     statement = select(refused.c.id).where(refused.c.id.in_(ids))
@@ -245,7 +222,7 @@ async def known(connection: AsyncConnection, ids: Sequence[int]) -> set[int]:
 
 async def read_some(connection: AsyncConnection, ids: Sequence[int]) -> Sequence[Row[Any]]:
     """The whole rows of those of `ids` that are still kept, oldest first."""
-    statement = select(refused, _READMITTABLE).where(refused.c.id.in_(ids)).order_by(refused.c.id)
+    statement = select(refused, READMITTABLE).where(refused.c.id.in_(ids)).order_by(refused.c.id)
     return (await connection.execute(statement)).all()
 
 
@@ -263,7 +240,7 @@ async def mark_readmitted(
     refused_id: int,
     *,
     now: Micros,
-    actor: str,
+    actor: Actor,
     event_id: int | None = None,
     held_id: int | None = None,
 ) -> None:
@@ -283,10 +260,10 @@ async def mark_readmitted(
     await journal.append(
         connection,
         [
-            journal.Entry(
+            journal.Entry.of(
+                actor,
                 at=now,
                 kind="delivery.readmitted",
-                actor=actor,
                 subject=f"refused:{refused_id}",
                 data={"event": event_id, "held": held_id},
             )

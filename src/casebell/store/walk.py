@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypeAlias
 from sqlalchemy import Column, ColumnElement, Row, Select, Table, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from casebell.actors import NOBODY, Actor
 from casebell.events import Micros
 
 #: Rows that an export reads at a time.
@@ -25,8 +26,11 @@ SCAN_LIMIT = 10_000
 SCAN_PER_RESULT = 200
 
 
+#: Characters without a bound of ours after which a page ends.
+MAX_PAGE_TEXT = 4_000_000
+
 #: A position of the scan: the values of its order columns.
-_Place: TypeAlias = tuple[int, ...]
+Place: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,12 +38,12 @@ class _Walk:
     """A scan of one index, from the newest row to the oldest."""
 
     #: The order columns; the last is the id.
-    order: list[ColumnElement[Any]]
+    order: list[Column[Any]]
     #: Conditions on the columns that precede them in the index.
     driving: list[ColumnElement[bool]] = field(default_factory=list)
     #: The scan begins before the first position, and ends with the second.
-    newest: _Place | None = None
-    oldest: _Place | None = None
+    newest: Place | None = None
+    oldest: Place | None = None
     #: Conditions that are checked in each row.
     others: list[ColumnElement[bool]] = field(default_factory=list)
     #: Whether it may have more rows than the limit of a scan.
@@ -55,7 +59,11 @@ class _Walk:
             bounds.append(here >= _value(self.oldest))
         return statement.where(*bounds).order_by(*(column.desc() for column in self.order))
 
-    def begun(self, place: _Place) -> "_Walk":
+    def place_of(self, row: Row[Any]) -> Place:
+        """The position of a row."""
+        return tuple(int(getattr(row, str(column.key))) for column in self.order)
+
+    def begun(self, place: Place) -> "_Walk":
         """The rest of the scan, behind a position."""
         return replace(self, newest=min(place, self.newest or place))
 
@@ -68,10 +76,14 @@ class Filter(ABC):
     table: ClassVar[Table]
     #: The column of `since` and `until`.
     time: ClassVar[Column[Any]]
+    #: Rows that a page reads at a time.
+    chunk: ClassVar[int] = 100
 
     #: At or after, before: UTC microseconds.
     since: Micros | None = None
     until: Micros | None = None
+    #: What this actor may not see is left out.
+    seen_by: Actor = NOBODY
 
     @abstractmethod
     def columns(self) -> Select[Any]:
@@ -90,7 +102,11 @@ class Filter(ABC):
 
     @abstractmethod
     def unindexed(self) -> list[ColumnElement[bool]]:
-        """Conditions that no index serves."""
+        """Conditions that no index serves; that the actor may see it is one."""
+
+    def size(self, _row: Row[Any]) -> int:
+        """Characters of a row that are without a bound of ours."""
+        return 0
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The filter as SQL."""
@@ -139,7 +155,10 @@ class Page:
     """A page of a listing, newest first."""
 
     rows: Sequence[Row[Any]]
-    #: If older rows were not scanned: rows before this time may match as well.
+    #: Where the next page begins: behind this position; None behind the last row.
+    next: Place | None = None
+    #: If the page is not full because older rows were not scanned: rows before this time may match
+    #: as well.
     looked_back_to: Micros | None = None
 
 
@@ -149,7 +168,7 @@ async def page_of(
     *,
     limit: int,
     most: int | None = None,
-    before: int | None = None,
+    after: Place | None = None,
 ) -> Page:
     """A page, newest first: by arrival, or by time if the filter has a span.
 
@@ -160,33 +179,60 @@ async def page_of(
         where: the filter.
         limit: rows that are asked for, which determines the length of the scan.
         most: most rows of this page; `limit` by default.
-        before: the id of the last row of the previous page.
+        after: `next` of the previous page.
+
+    Raises:
+        ValueError: the position is of a listing with another order.
     """
     ids = where.table.c.id
     walk = where.walk()
-    if before is not None:
-        at = await connection.execute(select(*walk.order).where(ids == before))
-        # An unknown id: the rows with lower ids.
-        walk = walk.begun(tuple(at.one_or_none() or (before,) * len(walk.order)))
+    if after is not None:
+        if len(after) != len(walk.order):
+            raise ValueError
+        walk = walk.begun(after)
     end = None
     if walk.others and walk.long:
         end = await _end(connection, walk, ids=ids, look=max(SCAN_LIMIT, SCAN_PER_RESULT * limit))
     if end is not None:
         walk = replace(walk, oldest=end)
     most = limit if most is None else most
-    statement = walk.over(where.columns().where(*walk.others)).limit(most)
-    found = (await connection.execute(statement)).all()
-    if end is None or len(found) == most:
-        return Page(rows=found)
+    found, rest = await _rows(connection, where, walk, most=most)
+    if end is None or rest is not None:
+        return Page(rows=found, next=rest)
+    if len(found) == most:
+        return Page(rows=found, next=end)
     # The row of that position, or the next: ids of alerts may have gaps.
     last = select(where.time).where(ids >= end[-1]).order_by(ids).limit(1)
     # One microsecond later: others may have the same time.
-    return Page(rows=found, looked_back_to=int((await connection.execute(last)).scalar_one()) + 1)
+    back = int((await connection.execute(last)).scalar_one()) + 1
+    return Page(rows=found, next=end, looked_back_to=back)
+
+
+async def _rows(
+    connection: AsyncConnection, where: Filter, walk: _Walk, *, most: int
+) -> tuple[list[Row[Any]], Place | None]:
+    """The rows of a page, and the position of the last one where more follow."""
+    found: list[Row[Any]] = []
+    size = 0
+    while True:
+        # One more than the page has tells whether it is the last.
+        chunk = min(where.chunk, most + 1 - len(found))
+        statement = walk.over(where.columns().where(*walk.others)).limit(chunk)
+        rows = (await connection.execute(statement)).all()
+        found += rows
+        if len(found) > most:
+            return found[:most], walk.place_of(found[most - 1])
+        if len(rows) < chunk:
+            return found, None
+        size += sum(map(where.size, rows))
+        walk = walk.begun(walk.place_of(found[-1]))
+        if size > MAX_PAGE_TEXT:
+            return found, walk.newest
 
 
 async def _end(
     connection: AsyncConnection, walk: _Walk, *, ids: Column[Any], look: int
-) -> _Place | None:
+) -> Place | None:
     """The position of the last row to scan; None if fewer are left.
 
     It is counted by the index alone, or computed from ids, which have no gaps to speak of.
@@ -200,7 +246,7 @@ async def _end(
     return None if beyond is None else tuple(beyond)
 
 
-def _value(place: _Place) -> ColumnElement[Any]:
+def _value(place: Place) -> ColumnElement[Any]:
     return literal(place[0]) if len(place) == 1 else tuple_(*place)
 
 

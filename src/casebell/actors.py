@@ -1,0 +1,86 @@
+"""Who asks: a name for the journal, a role with its rights, and whose cases are one's own.
+
+Every right is off until a role has it. The table of roles and rights is that of docs/contract.md.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Role(StrEnum):
+    """What somebody is to Casebell."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+
+
+class Right(StrEnum):
+    """What somebody may do."""
+
+    #: See cases, events, alerts, the queue and reports.
+    CASES = "cases"
+    #: See the confidential ones of others, too.
+    CONFIDENTIAL = "confidential"
+    #: See held deliveries with their bodies, refused ones, channels, rules and servers.
+    OPERATIONS = "operations"
+    #: Retry, dismiss, test, release, discard, readmit, reload.
+    OPERATE = "operate"
+    #: See exact bodies and the journal; export.
+    EVIDENCE = "evidence"
+    #: Accounts and tokens.
+    ACCOUNTS = "accounts"
+
+
+GRANTS: Mapping[Role, frozenset[Right]] = MappingProxyType(
+    {
+        Role.VIEWER: frozenset({Right.CASES}),
+        Role.OPERATOR: frozenset({Right.CASES, Right.OPERATIONS, Right.OPERATE}),
+        Role.AUDITOR: frozenset(
+            {Right.CASES, Right.CONFIDENTIAL, Right.OPERATIONS, Right.EVIDENCE}
+        ),
+        Role.ADMIN: frozenset(Right),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Actor:
+    """Somebody who asks the service."""
+
+    #: For the journal: `cli:jchan`, `token:practice`, `account:ana`.
+    name: str
+    role: Role
+    #: Whose cases are one's own; None is nobody's.
+    person: str | None = None
+    teams: frozenset[str] = field(default_factory=frozenset)
+    #: Who it is, as claimed by `--by`.
+    by: str | None = None
+    #: Whether what it looks at goes on record: the bearer of a token, or of an account.
+    watched: bool = True
+
+    def may(self, right: Right) -> bool:
+        """Whether the role has a right."""
+        return right in GRANTS[self.role]
+
+    @property
+    def sees_failed_of_all(self) -> bool:
+        """Whether the failed alerts of others' confidential cases are shown, masked."""
+        return self.may(Right.OPERATE)
+
+
+#: Sees what everybody with any role sees.
+NOBODY = Actor(name="nobody", role=Role.VIEWER)
+
+
+def command_line(user: str, *, by: str | None = None) -> Actor:
+    """Whoever may use the socket, or the database's file: there is nothing to keep from them.
+
+    Args:
+        user: the name of the system's user.
+        by: who it is, as claimed.
+    """
+    return Actor(name=f"cli:{user}", role=Role.ADMIN, by=by, watched=False)

@@ -1,0 +1,40 @@
+"""Which right each verb needs. A verb that is not in this table is refused to everybody."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from casebell.actors import Right
+
+RIGHTS: Mapping[str, Right] = MappingProxyType(
+    {
+        # Of cases: those that are confidential are left out in SQL.
+        "list_events": Right.CASES,
+        "find_event": Right.CASES,
+        "why": Right.CASES,
+        "explain_event": Right.CASES,
+        "list_alerts": Right.CASES,
+        # Of operations.
+        "list_held": Right.OPERATIONS,
+        "list_refused": Right.OPERATIONS,
+        "why_refused": Right.OPERATIONS,
+        "refused_in_a_row": Right.OPERATIONS,
+        "pushed_out": Right.OPERATIONS,
+        "waiting": Right.OPERATIONS,
+        "soundness": Right.OPERATIONS,
+        "checks": Right.OPERATIONS,
+        "doubts": Right.OPERATIONS,
+        "storage": Right.OPERATIONS,
+        "address": Right.OPERATIONS,
+        "certificate": Right.OPERATIONS,
+        "retry_alerts": Right.OPERATE,
+        "dismiss_alerts": Right.OPERATE,
+        "release_held": Right.OPERATE,
+        "discard_held": Right.OPERATE,
+        "readmit_refused": Right.OPERATE,
+        "test_channel": Right.OPERATE,
+        "reload": Right.OPERATE,
+        "record_backup": Right.OPERATE,
+        # Of evidence.
+        "show_event": Right.EVIDENCE,
+    }
+)

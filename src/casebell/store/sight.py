@@ -1,0 +1,48 @@
+"""Which cases an actor may see, as SQL: confidential ones are their owner's and their team's.
+
+What may not be seen is left out where it is selected, so that no list, count or cursor tells of it.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Exists, and_, false, or_, select
+
+from casebell.actors import Actor, Right
+from casebell.store.schema import alerts, cases, events
+
+
+def hidden_receipt(actor: Actor, receipt: ColumnElement[Any]) -> Exists | None:
+    """Whether a receipt is of a case that an actor may not see; None where it may see all."""
+    if actor.may(Right.CONFIDENTIAL):
+        return None
+    return select(cases.c.receipt).where(cases.c.receipt == receipt, _anothers(actor)).exists()
+
+
+def hidden_alert(actor: Actor) -> Exists | None:
+    """Whether an alert tells of a case that an actor may not see; None where it may see all."""
+    if actor.may(Right.CONFIDENTIAL):
+        return None
+    told = events.alias()
+    return (
+        select(cases.c.receipt)
+        .join(told, told.c.receipt == cases.c.receipt)
+        .where(told.c.id == alerts.c.event_id, _anothers(actor))
+        .correlate(alerts)
+        .exists()
+    )
+
+
+def _anothers(actor: Actor) -> ColumnElement[bool]:
+    """Confidential, and neither the actor's own nor of one of its teams."""
+    own: ColumnElement[bool] = false()
+    # A case without an owner or a team has "" there, which is nobody's.
+    if actor.person:
+        own = or_(own, cases.c.owner == actor.person)
+    if teams := actor.teams - {""}:
+        own = or_(own, cases.c.team.in_(sorted(teams)))
+    return and_(cases.c.confidential, ~own)
+
+
+def shown(hidden: ColumnElement[bool] | None) -> list[ColumnElement[bool]]:
+    """What is not hidden, as conditions."""
+    return [] if hidden is None else [~hidden]
