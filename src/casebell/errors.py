@@ -21,7 +21,10 @@
     │   ├── NothingStored         no database was made yet
     │   ├── StoreLocked           another server holds the database
     │   └── ServerUnreachable
-    ├── Unauthorized        401
+    ├── Unauthorized        401   no token, or none that can be used
+    │   └── SignInFailed          neither can this name with this password
+    ├── TooManyAttempts     429
+    │   └── PasswordsBusy         more passwords wait to be checked than can be in time
     ├── Forbidden           403   exit 1
     ├── NotFound                  exit 1; nothing by that name or number
     └── Refusal                   exit 1; it exists, but this cannot be done to it
@@ -285,6 +288,30 @@ class Unauthorized(CasebellError):
 
     code = "unauthorized"
     http_status = 401
+
+
+class SignInFailed(Unauthorized):
+    """No account that may sign in has this name and this password."""
+
+    code = "sign_in_failed"
+
+
+class TooManyAttempts(CasebellError):
+    """Too many attempts from this address have failed."""
+
+    code = "too_many_attempts"
+    http_status = 429
+
+    def __init__(self, message: str = "", *, hint: str = "", retry_after: int = 1) -> None:
+        """`retry_after`: seconds until the next may succeed."""
+        self.retry_after = retry_after
+        super().__init__(message, hint=hint)
+
+
+class PasswordsBusy(TooManyAttempts):
+    """More passwords wait to be checked than can be in time."""
+
+    code = "passwords_busy"
 
 
 class Forbidden(CasebellError):

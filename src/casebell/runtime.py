@@ -23,8 +23,11 @@ from casebell.receive.accept import Receiver
 from casebell.receive.explaining import message_on
 from casebell.receive.refusals import Refusals
 from casebell.route.router import Router
+from casebell.service.access import Access
 from casebell.service.operations import Operations
+from casebell.service.passwords import Passwords
 from casebell.service.reading import Reading
+from casebell.service.tokens import Tokens
 from casebell.settings import Settings
 from casebell.store import journal, leases, ops, queries
 from casebell.store.engine import Connection, Store
@@ -122,6 +125,9 @@ class Runtime:
             changed=self._changed,
         )
         self.reading = Reading(store=store, settings=in_force.settings, clock=clock)
+        self.tokens = Tokens(store=store, clock=clock)
+        passwords = Passwords()
+        self.access = Access(store=store, passwords=passwords, clock=clock, log=log)
         #: What opening the store came to, for the log.
         self._created: dict[str, object] = {}
         self._taken_up: dict[str, int] = {}
@@ -157,7 +163,13 @@ class Runtime:
 
     async def loops_run(self) -> bool:
         """Whether no loop has ended."""
-        loops = self.event_log, self.router.loop, self.dispatcher, self.delivery_watch
+        loops = (
+            self.event_log,
+            self.router.loop,
+            self.dispatcher,
+            self.delivery_watch,
+            self.access,
+        )
         return all(loop.alive for loop in loops)
 
     async def settings_agree(self) -> bool | str:
@@ -254,6 +266,7 @@ class Runtime:
                 # Deliveries are answered 503 until `alarm` can open it, which tells operations.
             await stack.enter_async_context(self.liveness)
             await stack.enter_async_context(self.refusals)
+            await stack.enter_async_context(self.access)
             await stack.enter_async_context(self.dispatcher)
             await stack.enter_async_context(self.router.loop)
             await stack.enter_async_context(self.delivery_watch)

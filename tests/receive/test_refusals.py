@@ -22,7 +22,6 @@ from casebell.errors import (
 )
 from casebell.events import Delivery
 from casebell.receive import refusals as module
-from casebell.receive.refusal_entries import SINGLE_AN_HOUR
 from casebell.receive.refusals import (
     LOOK_EVERY,
     MAX_NAMES,
@@ -30,6 +29,7 @@ from casebell.receive.refusals import (
     MAX_WAITING_BYTES,
     MAX_WAITING_UNPROVEN,
     MAX_WAITING_UNPROVEN_BYTES,
+    SINGLE_AN_HOUR,
     WRITE_EVERY,
     Refusals,
 )

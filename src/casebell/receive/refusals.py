@@ -11,6 +11,7 @@ import math
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from casebell.clock import Clock
 from casebell.errors import CasebellError, RefusedDelivery, StorageUnavailable, TooManyRefusals
@@ -18,13 +19,13 @@ from casebell.events import Delivery, Micros
 from casebell.json_text import canonical
 from casebell.loops import Loop
 from casebell.networks import network_of
-from casebell.receive.refusal_entries import Kind, RefusalEntries
 from casebell.receive.shared_secret import keyed_digest
 from casebell.receive.signatures import Presented
 from casebell.receive.understand import idempotency_key
 from casebell.store import refused, streaks
 from casebell.store.engine import Connection, Store
 from casebell.store.journal import Entry
+from casebell.store.tally import Tally
 from casebell.telemetry import Log
 
 #: Networks that are counted; the one unseen for longest is dropped first.
@@ -45,6 +46,24 @@ LOOK_EVERY = 10.0
 #: Names of headers that are kept, and characters of a name or of what was asked.
 MAX_NAMES = 40
 MAX_TEXT = 80
+#: Refusals of one source and error that have a journal entry each, in an hour.
+SINGLE_AN_HOUR = 10
+HOUR_SECONDS = 3_600.0
+
+#: A source and an error.
+Kind: TypeAlias = tuple[str, str]
+
+
+def refusal_entries(clock: Clock) -> Tally[refused.Refused, Kind]:
+    """What the journal says of refusals; the newest are kept besides (`store/refused.py`)."""
+    return Tally(
+        clock,
+        kind_of=lambda one: (one.source, one.error),
+        single=refused.single_entry,
+        tally=refused.tally_entry,
+        singles=SINGLE_AN_HOUR,
+        seconds=HOUR_SECONDS,
+    )
 
 
 @dataclass(slots=True)
@@ -90,7 +109,7 @@ class Refusals:
         self._waiting_bytes = 0
         #: Refusals since the last write that are only counted, by source and error.
         self._dropped: Counter[Kind] = Counter()
-        self._entries = RefusalEntries(clock)
+        self._entries = refusal_entries(clock)
         #: By source, what came since the last write.
         self._noted: defaultdict[str, streaks.Noted] = defaultdict(streaks.Noted)
         #: Sources of which something was refused since the last authentic delivery.
@@ -283,7 +302,7 @@ class Refusals:
                 for source, one in noted.items():
                     self._noted[source] = one.precede(self._noted[source])
             else:
-                self._entries.written(entries)
+                self._entries.written()
                 self._written()
 
 

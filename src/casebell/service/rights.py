@@ -36,5 +36,9 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         "record_backup": Right.OPERATE,
         # Of evidence.
         "show_event": Right.EVIDENCE,
+        # Of accounts and tokens.
+        "add_token": Right.ACCOUNTS,
+        "list_tokens": Right.ACCOUNTS,
+        "revoke_token": Right.ACCOUNTS,
     }
 )

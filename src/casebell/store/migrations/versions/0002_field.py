@@ -11,6 +11,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     """Add them."""
@@ -25,6 +27,9 @@ def upgrade() -> None:
     _conflicts()
     _journal()
     _held()
+    _tokens()
+    _accounts()
+    _failed_attempts()
 
 
 def _held() -> None:
@@ -147,3 +152,54 @@ def _servers() -> None:
         sa.Column("settings_sha256", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_servers")),
     )
+
+
+def _tokens() -> None:
+    op.create_table(
+        "tokens",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("person", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("last_used_at", sa.BigInteger(), nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tokens")),
+        sa.UniqueConstraint("name", name=op.f("uq_tokens_name")),
+        sa.UniqueConstraint("digest", name=op.f("uq_tokens_digest")),
+    )
+
+
+def _accounts() -> None:
+    op.create_table(
+        "accounts",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=True),
+        sa.Column("person", sa.Text(), nullable=True),
+        sa.Column("password_hash", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("disabled_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_sign_in_at", sa.BigInteger(), nullable=True),
+        sa.Column("password_changed_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
+        sa.UniqueConstraint("key", name=op.f("uq_accounts_key")),
+    )
+
+
+def _failed_attempts() -> None:
+    op.create_table(
+        "failed_attempts",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("began_at", sa.BigInteger(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_failed_attempts")),
+    )
+    began_at = op.f("ix_failed_attempts_began_at")
+    op.create_index(began_at, "failed_attempts", ["began_at"])

@@ -4,15 +4,10 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from casebell.receive.refusal_entries import (
-    MAX_ADDRESSES,
-    SINGLE_AN_HOUR,
-    TALLY_EVERY,
-    Kind,
-    RefusalEntries,
-)
+from casebell.receive.refusals import SINGLE_AN_HOUR, Kind, refusal_entries
 from casebell.store.journal import Entry
-from casebell.store.refused import TALLY_KIND
+from casebell.store.refused import TALLY_KIND, Refused
+from casebell.store.tally import MAX_ADDRESSES, TALLY_EVERY, Tally
 from contracts.clock_and_log import ManualClock
 from contracts.store_contract import refusal
 
@@ -20,11 +15,11 @@ PARLEY: Kind = ("parley", "signature_missing")
 NOTHING: Mapping[Kind, int] = {}
 
 
-def write(entries: RefusalEntries, *kinds: Kind, last: bool = False) -> Sequence[Entry]:
+def write(entries: Tally[Refused, Kind], *kinds: Kind, last: bool = False) -> Sequence[Entry]:
     """One write of refusals of these kinds; its entries."""
     batch = [refusal(source=source, error=error) for source, error in kinds]
     written = entries.add(batch, NOTHING, last=last)
-    entries.written(written)
+    entries.written()
     return written
 
 
@@ -44,7 +39,7 @@ def counted(written: Sequence[Entry]) -> Counter[Kind]:
 def test_a_steady_trickle() -> None:
     """One a second, for three hours: an entry a minute, a few an hour; each is counted."""
     clock = ManualClock()
-    entries = RefusalEntries(clock)
+    entries = refusal_entries(clock)
     written: list[Entry] = []
     for _ in range(3 * 3_600):
         written += write(entries, PARLEY)
@@ -56,7 +51,7 @@ def test_a_steady_trickle() -> None:
 
 def test_each_source_and_error_has_its_own_few() -> None:
     """Who forges deliveries to one source takes no other's entries, nor those of another fault."""
-    entries = RefusalEntries(ManualClock())
+    entries = refusal_entries(ManualClock())
     others: list[Kind] = [("torch", "secret_missing"), ("parley", "encoded_body")]
     written = write(entries, *[PARLEY] * 500, *others)
     tally = written[-1]
@@ -68,7 +63,7 @@ def test_each_source_and_error_has_its_own_few() -> None:
 
 def test_what_is_not_kept_is_counted() -> None:
     """Too many may come for all of them to be kept."""
-    entries = RefusalEntries(ManualClock())
+    entries = refusal_entries(ManualClock())
     (tally,) = entries.add([], {PARLEY: 7, ("unknown", "not_found"): 2})
     assert tally.data["count"] == 9
     assert tally.data["refused"] == {
@@ -80,7 +75,7 @@ def test_what_is_not_kept_is_counted() -> None:
 def test_a_write_that_fails_loses_no_count() -> None:
     """What its entries would have said is said by the next."""
     clock = ManualClock()
-    entries = RefusalEntries(clock)
+    entries = refusal_entries(clock)
     batch = [refusal(error="signature_missing")] * (SINGLE_AN_HOUR + 3)
     assert len(entries.add(batch, {PARLEY: 4})) == SINGLE_AN_HOUR + 1
     assert entries.due
@@ -92,7 +87,7 @@ def test_a_write_that_fails_loses_no_count() -> None:
 
 def test_memory_is_bounded() -> None:
     """Of a flood from everywhere only so many addresses are told apart."""
-    entries = RefusalEntries(ManualClock())
+    entries = refusal_entries(ManualClock())
     batch = [refusal(address=f"2001:db8::{number:x}") for number in range(2 * MAX_ADDRESSES)]
     tally = entries.add(batch, NOTHING)[-1]
     assert tally.data["addresses"] == MAX_ADDRESSES

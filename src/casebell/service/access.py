@@ -1,0 +1,136 @@
+"""Who asks: the bearer of a token, or whoever knows an account's name and password."""
+
+from contextlib import suppress
+from typing import Any, NoReturn, Self
+
+from casebell.actors import Actor, Role
+from casebell.clock import Clock
+from casebell.errors import PasswordsBusy, SignInFailed, TooManyAttempts, Unauthorized
+from casebell.events import Micros
+from casebell.service.access_record import AccessRecord
+from casebell.service.identifiers import MAX_NAME, fold
+from casebell.service.limits import Limits, of_passwords, of_tokens
+from casebell.service.passwords import Passwords
+from casebell.service.token_text import digest_of, is_token
+from casebell.store import accounts, tokens
+from casebell.store.attempts import Attempt
+from casebell.store.engine import Store
+from casebell.telemetry import Log
+
+
+class Access:
+    """Tells who asks, or that it may not; start it with `async with`.
+
+    Each request reads its row, so that revoking and disabling work at once, on every server.
+    """
+
+    def __init__(self, *, store: Store, passwords: Passwords, clock: Clock, log: Log) -> None:
+        self._store = store
+        self._passwords = passwords
+        self._clock = clock
+        self._limits = Limits(clock)
+        self._record = AccessRecord(store=store, limits=self._limits, clock=clock, log=log)
+
+    async def __aenter__(self) -> Self:
+        await self._record.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._record.__aexit__()
+        self._passwords.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether its loop runs."""
+        return self._record.alive
+
+    async def bearer(self, token: str, *, address: str) -> Actor:
+        """Who has a token.
+
+        A token that is right is never limited, whatever else came from its address.
+
+        Args:
+            token: what stands behind `Bearer`.
+            address: as `Delivery.address` has it.
+
+        Raises:
+            Unauthorized: it is none, nobody's, or revoked.
+            TooManyAttempts: so are too many from this address.
+            StorageUnavailable: the storage cannot be read now.
+        """
+        row, reason = None, "malformed"
+        if is_token(token):
+            digest = digest_of(token)
+            async with self._store.read() as connection:
+                row = await tokens.with_digest(connection, digest)
+            reason = "unknown" if row is None else "revoked"
+        if row is None or row.revoked_at is not None:
+            self._refuse_token(address, reason=reason, name=row and row.name)
+        self._record.used(row.id, last=row.last_used_at)
+        return Actor(name=f"token:{row.name}", role=Role(row.role), person=row.person)
+
+    def _refuse_token(self, address: str, *, reason: str, name: str | None) -> NoReturn:
+        self._failed("tokens", address, reason=reason, name=name)
+        limits = of_tokens(address)
+        self._limits.see(limits)
+        self._limits.fail(limits)
+        raise Unauthorized
+
+    async def password(self, name: str, password: str, *, address: str) -> Actor:
+        """Who signs in.
+
+        The limits are asked first. Then each attempt costs one check of a hash and ends with one
+        error, whether the account does not exist, is disabled or expired, or has another password.
+
+        Raises:
+            SignInFailed: nobody who may.
+            TooManyAttempts: too many from this address failed, or wait.
+            StorageUnavailable: the storage cannot be read now.
+        """
+        # What is longer is no name; nor is it folded.
+        key = fold(name) if len(name) <= MAX_NAME else ""
+        limits = of_passwords(address, account=key)
+        try:
+            with self._limits.attempt(limits):
+                row = await self._account(key)
+                usable = row is not None and _unusable(row, self._clock.now()) is None
+                # That of nobody costs the same.
+                kept = row.password_hash if usable else self._passwords.of_nobody
+                right = await self._passwords.matches(kept, password)
+                if not right:
+                    self._limits.fail(limits)
+        except PasswordsBusy:
+            raise
+        except TooManyAttempts:
+            self._failed("accounts", address, reason="too_many")
+            raise
+        if not right:
+            unusable = None if row is None else _unusable(row, self._clock.now())
+            reason = "unknown" if row is None else unusable or "wrong_password"
+            self._failed("accounts", address, reason=reason, name=row and row.name)
+            raise SignInFailed
+        self._record.signed_in(row.id)
+        if self._passwords.outdated(kept):
+            with suppress(PasswordsBusy):
+                new = await self._passwords.hash(password)
+                self._record.rehashed(row.id, old=kept, new=new)
+        return Actor(name=f"account:{row.name}", role=Role(row.role), person=row.person)
+
+    async def _account(self, key: str) -> Any:
+        async with self._store.read() as connection:
+            return await accounts.find_with_hash(connection, key)
+
+    def _failed(self, at_what: str, address: str, *, reason: str, name: str | None = None) -> None:
+        now = self._clock.now()
+        self._record.failed(
+            Attempt(at=now, address=address, at_what=at_what, reason=reason, name=name)
+        )
+
+
+def _unusable(row: Any, now: Micros) -> str | None:
+    """Why nobody may sign in with an account; None if somebody may."""
+    if row.disabled_at is not None:
+        return "disabled"
+    if row.expires_at is not None and row.expires_at <= now:
+        return "expired"
+    return None

@@ -1,0 +1,44 @@
+"""Names of tokens and accounts, as they are given and as they are compared."""
+
+import unicodedata
+
+from casebell.errors import BadArgument
+
+#: Characters of a name, and of a person's id.
+MAX_NAME = 64
+#: Characters of an e-mail address (RFC 5321).
+MAX_EMAIL = 254
+
+
+def identifier(text: str, *, noun: str = "name") -> str:
+    """A name that can be given: each of its characters can be seen.
+
+    Raises:
+        BadArgument: it is empty or too long, or has a space or what cannot be seen.
+    """
+    name = unicodedata.normalize("NFC", text)
+    # A space is printable, and cannot be seen at the ends.
+    if not (0 < len(name) <= MAX_NAME and name.isprintable() and not any(map(str.isspace, name))):
+        raise BadArgument(
+            f"A {noun} has at most {MAX_NAME} characters, and neither spaces nor what cannot be "
+            "seen."
+        )
+    return name
+
+
+def email_address(text: str) -> str:
+    """An e-mail address, as far as that can be told.
+
+    Raises:
+        BadArgument: it is none.
+    """
+    local, at, domain = text.rpartition("@")
+    seen = text.isprintable() and not any(map(str.isspace, text))
+    if not (seen and local and at and domain and len(text) <= MAX_EMAIL):
+        raise BadArgument("This is no e-mail address.")
+    return text
+
+
+def fold(name: str) -> str:
+    """What names have in common that are the same to people, such as `Ana` and `ana`."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())

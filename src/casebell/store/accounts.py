@@ -1,0 +1,184 @@
+"""Accounts of people: known by their folded names, never removed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from casebell.actors import Actor, Role
+from casebell.errors import NotFound, Refusal
+from casebell.events import Micros
+from casebell.store import journal
+from casebell.store.schema import accounts
+
+#: Every column but the hash of the password.
+_SHOWN = [column for column in accounts.c if column is not accounts.c.password_hash]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewAccount:
+    """An account to be added."""
+
+    #: The folded name.
+    key: str
+    name: str
+    role: Role
+    email: str | None
+    person: str | None
+    expires_at: Micros | None
+
+
+async def add(
+    connection: AsyncConnection, new: NewAccount, *, password_hash: str, now: Micros, actor: Actor
+) -> Any:
+    """Add an account; its row.
+
+    Raises:
+        Refusal: there is one of this name.
+    """
+    there = await find(connection, new.key)
+    if there is not None:
+        raise Refusal(
+            f"There is an account “{there.name}” already.",
+            hint=f"`casebell accounts set {there.name}` changes it; `casebell accounts password "
+            f"{there.name}` gives it another password.",
+        )
+    await connection.execute(
+        accounts.insert().values(
+            key=new.key,
+            name=new.name,
+            role=new.role,
+            email=new.email,
+            person=new.person,
+            password_hash=password_hash,
+            created_at=now,
+            created_by=actor.name,
+            expires_at=new.expires_at,
+            password_changed_at=now,
+        )
+    )
+    data = {"role": new.role, "person": new.person, "expires_at": new.expires_at}
+    return await _recorded(connection, new.key, "account.added", data=data, now=now, actor=actor)
+
+
+async def change(
+    connection: AsyncConnection,
+    key: str,
+    values: Mapping[str, Any],
+    *,
+    now: Micros,
+    actor: Actor,
+) -> Any:
+    """Change columns of an account; its row.
+
+    Of what it is changed to the journal has only what rights depend on: an entry is never removed,
+    and an e-mail address may have to be.
+
+    Raises:
+        NotFound: there is none of this name.
+    """
+    await _get(connection, key)
+    await _update(connection, key, values)
+    told = {name: values[name] for name in ("role", "person", "expires_at") if name in values}
+    data = {"changed": sorted(values), **told}
+    return await _recorded(connection, key, "account.changed", data=data, now=now, actor=actor)
+
+
+async def disable(connection: AsyncConnection, key: str, *, now: Micros, actor: Actor) -> Any:
+    """Let nobody sign in with an account any more; its row.
+
+    Raises:
+        NotFound, Refusal: there is none of this name, or it is disabled already.
+    """
+    if (row := await _get(connection, key)).disabled_at is not None:
+        raise Refusal(f"Account “{row.name}” has been disabled already.")
+    await _update(connection, key, {"disabled_at": now})
+    return await _recorded(connection, key, "account.disabled", data={}, now=now, actor=actor)
+
+
+async def enable(connection: AsyncConnection, key: str, *, now: Micros, actor: Actor) -> Any:
+    """Undo that; its row.
+
+    Raises:
+        NotFound, Refusal: there is none of this name, or it is not disabled.
+    """
+    if (row := await _get(connection, key)).disabled_at is None:
+        raise Refusal(f"Account “{row.name}” is not disabled.")
+    await _update(connection, key, {"disabled_at": None})
+    return await _recorded(connection, key, "account.enabled", data={}, now=now, actor=actor)
+
+
+async def set_password(
+    connection: AsyncConnection, key: str, *, password_hash: str, now: Micros, actor: Actor
+) -> Any:
+    """Give an account another password; its row.
+
+    Raises:
+        NotFound: there is none of this name.
+    """
+    await _get(connection, key)
+    await _update(connection, key, {"password_hash": password_hash, "password_changed_at": now})
+    kind = "account.password_changed"
+    return await _recorded(connection, key, kind, data={}, now=now, actor=actor)
+
+
+async def every(connection: AsyncConnection) -> Sequence[Any]:
+    """All of them, without the hashes of their passwords."""
+    return (await connection.execute(select(*_SHOWN).order_by(accounts.c.key))).all()
+
+
+async def find(connection: AsyncConnection, key: str) -> Any:
+    """An account without its hash; None if there is none of this name."""
+    statement = select(*_SHOWN).where(accounts.c.key == key)
+    return (await connection.execute(statement)).one_or_none()
+
+
+async def find_with_hash(connection: AsyncConnection, key: str) -> Any:
+    """The same with the hash of its password, to check one by."""
+    statement = select(accounts).where(accounts.c.key == key)
+    return (await connection.execute(statement)).one_or_none()
+
+
+async def record_sign_ins(connection: AsyncConnection, at: Mapping[int, Micros]) -> None:
+    """Record when people last signed in, by the ids of their accounts; a later time stays."""
+    for number, time in at.items():
+        column = accounts.c.last_sign_in_at
+        earlier = or_(column.is_(None), column < time)
+        await connection.execute(
+            accounts.update().where(accounts.c.id == number, earlier).values(last_sign_in_at=time)
+        )
+
+
+async def rehash(connection: AsyncConnection, number: int, *, old: str, new: str) -> None:
+    """Replace a hash by one of the same password, unless the password was changed meanwhile."""
+    same = (accounts.c.id == number, accounts.c.password_hash == old)
+    await connection.execute(accounts.update().where(*same).values(password_hash=new))
+
+
+async def _get(connection: AsyncConnection, key: str) -> Any:
+    row = await find(connection, key)
+    if row is None:
+        raise NotFound("There is no account of this name.")
+    return row
+
+
+async def _update(connection: AsyncConnection, key: str, values: Mapping[str, Any]) -> None:
+    await connection.execute(accounts.update().where(accounts.c.key == key).values(**values))
+
+
+async def _recorded(
+    connection: AsyncConnection,
+    key: str,
+    kind: str,
+    *,
+    data: Mapping[str, Any],
+    now: Micros,
+    actor: Actor,
+) -> Any:
+    """Journal a change; the row after it."""
+    row = await _get(connection, key)
+    entry = journal.Entry.of(actor, at=now, kind=kind, subject=f"account:{row.name}", data=data)
+    await journal.append(connection, [entry])
+    return row
