@@ -15,6 +15,7 @@ from casebell.notify.channel import Channels
 from casebell.service import Service
 from casebell.service.on_record import OnRecord
 from casebell.service.reading import Reading
+from casebell.service.tokens import Tokens
 from casebell.settings import Settings, load
 from casebell.store.engine import Store
 from casebell.store.lock import is_locked
@@ -28,8 +29,9 @@ def read_store(settings: Settings, verb: str, arguments: Mapping[str, Any]) -> A
     """
 
     async def ask() -> Any:
-        async with open_reading(settings) as found:
-            return await Service(found.verbs()).ask(verb, arguments, actor=this_user())
+        async with _store_for_reading(settings) as store:
+            service = Service(_reading(store, settings).verbs(), _tokens(store).verbs())
+            return await service.ask(verb, arguments, actor=this_user())
 
     return asyncio.run(ask())
 
@@ -63,8 +65,8 @@ def run_verb(settings: Settings, verb: str, arguments: Mapping[str, Any], *, by:
         opened = _on_record(settings, channels=channels)
 
     async def carry_out() -> Any:
-        async with opened as found:
-            return await Service(found.verbs()).ask(verb, arguments, actor=this_user(by=by))
+        async with opened as service:
+            return await service.ask(verb, arguments, actor=this_user(by=by))
 
     return asyncio.run(carry_out())
 
@@ -80,16 +82,16 @@ def needs_secrets(verb: str) -> bool:
 
 
 @asynccontextmanager
-async def _operations(settings: Settings) -> AsyncIterator[OnRecord]:
+async def _operations(settings: Settings) -> AsyncIterator[Service]:
     from casebell.runtime import Runtime
 
     runtime = Runtime(settings, clock=SystemClock())
     async with runtime.opened():
-        yield runtime.operations
+        yield Service(runtime.operations.verbs())
 
 
 @asynccontextmanager
-async def _on_record(settings: Settings, *, channels: Channels | None) -> AsyncIterator[OnRecord]:
+async def _on_record(settings: Settings, *, channels: Channels | None) -> AsyncIterator[Service]:
     """What the database alone suffices for; it is neither made nor migrated."""
     store = Store(settings.storage.url.get_secret_value())
     await (await store.open_for_reading()).close()
@@ -98,9 +100,10 @@ async def _on_record(settings: Settings, *, channels: Channels | None) -> AsyncI
         return channel in settings.channels if channels is None else channels.has(channel, target)
 
     async with store:
-        yield OnRecord(
+        on_record = OnRecord(
             store=store, settings=lambda: settings, has_target=has_target, clock=SystemClock()
         )
+        yield Service(on_record.verbs(), _tokens(store).verbs())
 
 
 def _channels(settings: Settings) -> Channels | None:
@@ -113,6 +116,14 @@ def _channels(settings: Settings) -> Channels | None:
         return None
 
 
+def _tokens(store: Store) -> Tokens:
+    return Tokens(store=store, clock=SystemClock())
+
+
+def _reading(store: Store, settings: Settings) -> Reading:
+    return Reading(store=store, settings=lambda: settings, clock=SystemClock(), paged=False)
+
+
 @asynccontextmanager
 async def open_reading(settings: Settings) -> AsyncIterator[Reading]:
     """The read models over a store that is opened for reading only.
@@ -120,8 +131,14 @@ async def open_reading(settings: Settings) -> AsyncIterator[Reading]:
     Raises:
         StorageUnavailable: there is no database yet, or it cannot be read.
     """
+    async with _store_for_reading(settings) as store:
+        yield _reading(store, settings)
+
+
+@asynccontextmanager
+async def _store_for_reading(settings: Settings) -> AsyncIterator[Store]:
     store = await Store(settings.storage.url.get_secret_value()).open_for_reading()
     try:
-        yield Reading(store=store, settings=lambda: settings, clock=SystemClock(), paged=False)
+        yield store
     finally:
         await store.close()

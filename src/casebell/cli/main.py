@@ -51,6 +51,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "held": "What could not be understood: list, release, discard.",
         "refused": "What did not authenticate: list, readmit.",
         "channels": "Ways to reach people: test.",
+        "tokens": "What programs ask the API with: add, list, revoke.",
         "backup": "Copy the database, also while it is in use.",
         "restore": "Put a backup where no database is.",
         "doctor": "One line for each layer: OK, or what to do.",
