@@ -115,6 +115,7 @@ def build(
         runtime.reading.verbs(),
         runtime.operations.verbs(),
         runtime.tokens.verbs(),
+        runtime.accounts.verbs(),
         of_this_server,
     )
     admin = AdminSocket(

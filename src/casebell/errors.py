@@ -301,6 +301,7 @@ class TooManyAttempts(CasebellError):
 
     code = "too_many_attempts"
     http_status = 429
+    exit_code = 3
 
     def __init__(self, message: str = "", *, hint: str = "", retry_after: int = 1) -> None:
         """`retry_after`: seconds until the next may succeed."""

@@ -24,6 +24,7 @@ from casebell.receive.explaining import message_on
 from casebell.receive.refusals import Refusals
 from casebell.route.router import Router
 from casebell.service.access import Access
+from casebell.service.accounts import Accounts
 from casebell.service.operations import Operations
 from casebell.service.passwords import Passwords
 from casebell.service.reading import Reading
@@ -127,6 +128,9 @@ class Runtime:
         self.reading = Reading(store=store, settings=in_force.settings, clock=clock)
         self.tokens = Tokens(store=store, clock=clock)
         passwords = Passwords()
+        self.accounts = Accounts(
+            store=store, settings=in_force.settings, passwords=passwords, clock=clock
+        )
         self.access = Access(store=store, passwords=passwords, clock=clock, log=log)
         #: What opening the store came to, for the log.
         self._created: dict[str, object] = {}

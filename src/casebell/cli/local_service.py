@@ -3,7 +3,7 @@
 import asyncio
 import io
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,8 +12,10 @@ from casebell.clock import SystemClock
 from casebell.errors import ConfigError, ServerUnreachable
 from casebell.files import user_name
 from casebell.notify.channel import Channels
-from casebell.service import Service
+from casebell.service import Service, Verb
+from casebell.service.accounts import Accounts
 from casebell.service.on_record import OnRecord
+from casebell.service.passwords import Passwords
 from casebell.service.reading import Reading
 from casebell.service.tokens import Tokens
 from casebell.settings import Settings, load
@@ -30,7 +32,7 @@ def read_store(settings: Settings, verb: str, arguments: Mapping[str, Any]) -> A
 
     async def ask() -> Any:
         async with _store_for_reading(settings) as store:
-            service = Service(_reading(store, settings).verbs(), _tokens(store).verbs())
+            service = Service(_reading(store, settings).verbs(), *_access(store, settings))
             return await service.ask(verb, arguments, actor=this_user())
 
     return asyncio.run(ask())
@@ -103,7 +105,7 @@ async def _on_record(settings: Settings, *, channels: Channels | None) -> AsyncI
         on_record = OnRecord(
             store=store, settings=lambda: settings, has_target=has_target, clock=SystemClock()
         )
-        yield Service(on_record.verbs(), _tokens(store).verbs())
+        yield Service(on_record.verbs(), *_access(store, settings))
 
 
 def _channels(settings: Settings) -> Channels | None:
@@ -116,8 +118,12 @@ def _channels(settings: Settings) -> Channels | None:
         return None
 
 
-def _tokens(store: Store) -> Tokens:
-    return Tokens(store=store, clock=SystemClock())
+def _access(store: Store, settings: Settings) -> Iterator[Mapping[str, Verb]]:
+    """The verbs of tokens and accounts."""
+    clock = SystemClock()
+    yield Tokens(store=store, clock=clock).verbs()
+    passwords = Passwords()
+    yield Accounts(store=store, settings=lambda: settings, passwords=passwords, clock=clock).verbs()
 
 
 def _reading(store: Store, settings: Settings) -> Reading:

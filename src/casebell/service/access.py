@@ -6,8 +6,8 @@ from typing import Any, NoReturn, Self
 from casebell.actors import Actor, Role
 from casebell.clock import Clock
 from casebell.errors import PasswordsBusy, SignInFailed, TooManyAttempts, Unauthorized
-from casebell.events import Micros
 from casebell.service.access_record import AccessRecord
+from casebell.service.access_shapes import unusable
 from casebell.service.identifiers import MAX_NAME, fold
 from casebell.service.limits import Limits, of_passwords, of_tokens
 from casebell.service.passwords import Passwords
@@ -93,7 +93,7 @@ class Access:
         try:
             with self._limits.attempt(limits):
                 row = await self._account(key)
-                usable = row is not None and _unusable(row, self._clock.now()) is None
+                usable = row is not None and unusable(row, self._clock.now()) is None
                 # That of nobody costs the same.
                 kept = row.password_hash if usable else self._passwords.of_nobody
                 right = await self._passwords.matches(kept, password)
@@ -105,8 +105,8 @@ class Access:
             self._failed("accounts", address, reason="too_many")
             raise
         if not right:
-            unusable = None if row is None else _unusable(row, self._clock.now())
-            reason = "unknown" if row is None else unusable or "wrong_password"
+            why = "unknown" if row is None else unusable(row, self._clock.now())
+            reason = why or "wrong_password"
             self._failed("accounts", address, reason=reason, name=row and row.name)
             raise SignInFailed
         self._record.signed_in(row.id)
@@ -125,12 +125,3 @@ class Access:
         self._record.failed(
             Attempt(at=now, address=address, at_what=at_what, reason=reason, name=name)
         )
-
-
-def _unusable(row: Any, now: Micros) -> str | None:
-    """Why nobody may sign in with an account; None if somebody may."""
-    if row.disabled_at is not None:
-        return "disabled"
-    if row.expires_at is not None and row.expires_at <= now:
-        return "expired"
-    return None

@@ -45,5 +45,50 @@ def token(row: Any) -> Token:
     }
 
 
+@described
+class Account(TypedDict):
+    """An account; without the hash of its password."""
+
+    name: str
+    role: str
+    email: str | None
+    person: str | None
+    """Whose cases are its own."""
+    state: str
+    """`active`, `disabled` or `expired`."""
+    created_at: str
+    created_by: str
+    expires_at: str | None
+    disabled_at: str | None
+    last_sign_in_at: str | None
+    password_changed_at: str
+
+
+def account(row: Any, *, now: int) -> Account:
+    """An account; whether it is expired depends on the time."""
+    return {
+        "name": row.name,
+        "role": row.role,
+        "email": row.email,
+        "person": row.person,
+        "state": unusable(row, now) or "active",
+        "created_at": iso(row.created_at),
+        "created_by": row.created_by,
+        "expires_at": _time(row.expires_at),
+        "disabled_at": _time(row.disabled_at),
+        "last_sign_in_at": _time(row.last_sign_in_at),
+        "password_changed_at": iso(row.password_changed_at),
+    }
+
+
+def unusable(row: Any, now: int) -> str | None:
+    """Why nobody may sign in with an account; None if somebody may."""
+    if row.disabled_at is not None:
+        return "disabled"
+    if row.expires_at is not None and row.expires_at <= now:
+        return "expired"
+    return None
+
+
 def _time(at: int | None) -> str | None:
     return None if at is None else iso(at)

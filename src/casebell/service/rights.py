@@ -40,5 +40,11 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         "add_token": Right.ACCOUNTS,
         "list_tokens": Right.ACCOUNTS,
         "revoke_token": Right.ACCOUNTS,
+        "add_account": Right.ACCOUNTS,
+        "list_accounts": Right.ACCOUNTS,
+        "set_account": Right.ACCOUNTS,
+        "disable_account": Right.ACCOUNTS,
+        "enable_account": Right.ACCOUNTS,
+        "set_password": Right.ACCOUNTS,
     }
 )
