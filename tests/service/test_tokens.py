@@ -90,6 +90,8 @@ async def test_names_that_cannot_be_given(store: Store, name: str) -> None:
     """Nothing in a list or the journal looks like what it is not."""
     with pytest.raises(BadArgument, match="A name has at most 64 characters"):
         await tokens(store).add_token(name=name, role="viewer", actor=SHELL)
+    with pytest.raises(BadArgument, match="A name has at most 64 characters"):
+        await tokens(store).revoke_token(name=name, actor=SHELL)
     with pytest.raises(BadArgument, match="A person's id has"):
         await tokens(store).add_token(name="a", role="viewer", person=name, actor=SHELL)
 

@@ -5,10 +5,10 @@ from typing import Any, NoReturn, Self
 
 from casebell.actors import Actor, Role
 from casebell.clock import Clock
-from casebell.errors import PasswordsBusy, SignInFailed, TooManyAttempts, Unauthorized
+from casebell.errors import BadArgument, PasswordsBusy, SignInFailed, TooManyAttempts, Unauthorized
 from casebell.service.access_record import AccessRecord
 from casebell.service.access_shapes import unusable
-from casebell.service.identifiers import MAX_NAME, fold
+from casebell.service.identifiers import fold, identifier
 from casebell.service.limits import Limits, of_passwords, of_tokens
 from casebell.service.passwords import Passwords
 from casebell.service.token_text import digest_of, is_token
@@ -87,8 +87,10 @@ class Access:
             TooManyAttempts: too many from this address failed, or wait.
             StorageUnavailable: the storage cannot be read now.
         """
-        # What is longer is no name; nor is it folded.
-        key = fold(name) if len(name) <= MAX_NAME else ""
+        key = ""
+        with suppress(BadArgument):
+            # What cannot be a name is nobody's, and may not even be a text of the database.
+            key = fold(identifier(name))
         limits = of_passwords(address, account=key)
         try:
             with self._limits.attempt(limits):

@@ -156,9 +156,10 @@ class Accounts:
     async def _changed(
         self, change: Callable[..., Any], name: str, *given: Any, actor: Actor, **named: Any
     ) -> shapes.Account:
+        key = fold(identifier(name))
         try:
             row = await self._store.transact(
-                change, fold(name), *given, now=self._clock.now(), actor=actor, **named
+                change, key, *given, now=self._clock.now(), actor=actor, **named
             )
         except NotFound as error:
             known = [one["name"] for one in await self.list_accounts(actor=actor)]

@@ -73,6 +73,7 @@ class Tokens:
             NotFound: there is none of this name.
             Refusal: it is revoked already.
         """
+        name = identifier(name)
         try:
             await self._store.transact(tokens.revoke, name, now=self._clock.now(), actor=actor)
         except NotFound as error:
