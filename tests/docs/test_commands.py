@@ -62,6 +62,8 @@ def test_what_changes_something_takes_a_name() -> None:
     assert taking == {
         *("alerts dismiss", "alerts retry", "backup", "channels test", "held discard"),
         *("held release", "refused readmit", "reload"),
+        *("accounts add", "accounts disable", "accounts enable", "accounts password"),
+        *("accounts set", "tokens add", "tokens revoke"),
     }
 
 

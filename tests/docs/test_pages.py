@@ -115,6 +115,7 @@ ANSWERS: dict[int, set[str]] = {
 #: Only commands and the API answer with these; no delivery is.
 NOT_OF_A_DELIVERY = {
     *("store_locked", "server_unreachable", "nothing_stored", "unauthorized", "forbidden"),
+    *("sign_in_failed", "too_many_attempts", "passwords_busy"),
 }
 
 

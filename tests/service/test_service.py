@@ -8,8 +8,11 @@ import pytest
 from casebell.actors import Actor, Right, Role
 from casebell.errors import Forbidden
 from casebell.service import Service, UnknownCommand
+from casebell.service.accounts import Accounts
+from casebell.service.passwords import Passwords
 from casebell.service.reading import Reading
 from casebell.service.rights import RIGHTS
+from casebell.service.tokens import Tokens
 from casebell.store.schema import journal
 from contracts.actors import ADMIN, an_actor
 from contracts.stores import read_table
@@ -32,8 +35,17 @@ def service_with(right: Right | None) -> Service:
 @pytest.fixture
 def service(harness: OperationsHarness) -> Service:
     """All that the command line reaches without a server."""
-    reading = Reading(store=harness.store, settings=lambda: harness.settings, clock=harness.clock)
-    return Service(reading.verbs(), harness.operations.verbs())
+    store, clock = harness.store, harness.clock
+    reading = Reading(store=store, settings=lambda: harness.settings, clock=clock)
+    accounts = Accounts(
+        store=store, settings=lambda: harness.settings, passwords=Passwords(), clock=clock
+    )
+    return Service(
+        reading.verbs(),
+        harness.operations.verbs(),
+        Tokens(store=store, clock=clock).verbs(),
+        accounts.verbs(),
+    )
 
 
 async def test_a_verb_is_told_who_asks() -> None:
