@@ -100,6 +100,19 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Payload:
+    """An alert for a program: what a channel posts beside the message for people."""
+
+    #: The same at each attempt, and of no other alert.
+    id: str
+    kind: "AlertKind"
+    created_at: Micros
+    #: JSON values of docs/contract.md; without an event where the alert tells of none.
+    alert: Mapping[str, Any] = field(repr=False)
+    event: Mapping[str, Any] | None = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
     """A rendered alert: plain text only; channels escape for their service."""
 
@@ -109,6 +122,8 @@ class Message:
     body: str
     #: The same lines, where they may be left out or shortened.
     lines: tuple[Line, ...] = field(default=(), compare=False)
+    #: For a channel that hands it to a program.
+    payload: Payload | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, title: str, lines: Iterable[Line]) -> Self:

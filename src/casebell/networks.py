@@ -1,6 +1,7 @@
-"""Networks as limits count them."""
+"""Networks as limits count them, and which hosts are this machine."""
 
 import socket
+from ipaddress import ip_address
 
 
 def network_of(address: str) -> str:
@@ -18,3 +19,13 @@ def network_of(address: str) -> str:
     except (OSError, ValueError):
         return address
     return f"{socket.inet_ntop(socket.AF_INET6, packed[:8] + bytes(8))}/64"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host of a URL is this machine by its name, so that nothing crosses a network."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

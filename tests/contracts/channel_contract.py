@@ -14,10 +14,11 @@ from typing import Protocol
 import pytest
 from pydantic import SecretStr
 
-from casebell.alerts import FailureReason, Message, Outcome, SendResult
+from casebell.alerts import AlertKind, FailureReason, Message, Outcome, Payload, SendResult
 from casebell.clock import SystemClock
 from casebell.events import Micros
 from casebell.notify.apprise_channel import AppriseChannel
+from casebell.notify.channel import Channel
 from casebell.notify.render import inert
 from casebell.settings import ChannelSettings
 from contracts.leaks import LeakWatch
@@ -28,12 +29,21 @@ SILENCE = 1.0
 #: A name that no resolver knows (RFC 6761).
 NO_SUCH_HOST = "casebell-sink.invalid"
 LINK = "https://casebell.example-firm.com/cases/7_a?b=1&c=2"
+#: What a channel for people leaves alone.
+PAYLOAD = Payload(
+    id="msg_7f3a",
+    kind=AlertKind.CASE,
+    created_at=1_760_469_813_000_000,
+    alert={"id": 7, "receipt": "saffron"},
+    event={"id": 3, "text": "half a pair: \udc80"},
+)
 MESSAGE = Message(
     title="RFE issued: quixotic IOE…1234",
     body=f"Status: Request for Evidence\nvermilion petition\n{LINK}\nNot legal notice.",
+    payload=PAYLOAD,
 )
 #: Words of MESSAGE that would not stand in a log by chance.
-MESSAGE_WORDS = ("quixotic", "vermilion", "cases/7_a")
+MESSAGE_WORDS = ("quixotic", "vermilion", "cases/7_a", "saffron")
 
 HOSTILE_TITLE = (
     "RFE\r\nBcc: thief@example.com\r\n\r\nissued \u202egnp.\u202c [x](https://evil.example)"
@@ -82,7 +92,7 @@ class Shown:
 class Load(Protocol):
     """How a setup makes a channel that speaks to an address."""
 
-    def __call__(self, host: str, port: int, *, timeout: float = 5.0) -> AppriseChannel:
+    def __call__(self, host: str, port: int, *, timeout: float = 5.0) -> Channel:
         """`timeout` in seconds."""
 
 
@@ -104,7 +114,7 @@ class ChannelSetup:
     cut_off: Callable[[], None]
     success: Outcome = Outcome.SENT
 
-    def channel(self, *, timeout: float = 5.0) -> AppriseChannel:
+    def channel(self, *, timeout: float = 5.0) -> Channel:
         """A channel that speaks to the server."""
         return self.load(self.host, self.port, timeout=timeout)
 
@@ -127,7 +137,7 @@ class ChannelContract:
 
     async def test_hostile_text_is_only_text(self, setup: ChannelSetup) -> None:
         """Markup, mentions, templates and invisible characters reach the reader as dead letters."""
-        message = Message(title=HOSTILE_TITLE, body=HOSTILE_BODY)
+        message = Message(title=HOSTILE_TITLE, body=HOSTILE_BODY, payload=PAYLOAD)
         result = await setup.channel().send(target=setup.target, message=message)
         assert result.outcome is setup.success
         (shown,) = await setup.shown(1)
@@ -140,7 +150,7 @@ class ChannelContract:
 
     async def test_a_huge_body_is_cut(self, setup: ChannelSetup) -> None:
         """A body of 200 KB arrives as one message, cut and marked as such."""
-        message = Message(title="t", body="long words " * 20_000)
+        message = Message(title="t", body="long words " * 20_000, payload=PAYLOAD)
         assert (await setup.channel().send(target=setup.target, message=message)).delivered
         (shown,) = await setup.shown(1)
         assert shown.body.endswith("[…]")

@@ -211,6 +211,7 @@ ENVIRON = {
     "PARLEY_WEBHOOK_SECRET": "0123456789abcdef",
     "OTHER_SECRET": "0123456789abcdef",
     "SMTP_PASSWORD": "pw",
+    "PRACTICE_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "SLACK_URL": "https://hooks.slack.com/services/T00000000/B00000000/" + "x" * 24,
     "TEAMS_WORKFLOW_URL": "https://prod-1.westus.logic.azure.com:443/workflows/"
     "0123456789abcdef0123456789abcdef/triggers/manual/paths/invoke"

@@ -36,10 +36,11 @@ def channels_of(
     ops: Sequence[str] = (),
     max_age: float = 3_600.0,
     pace: float = 0.0,
+    payload: bool = False,
 ) -> Channels:
     """These channels, all treated alike."""
     style = Style(disclose="minimal", timezone=ZoneInfo("UTC"), public_url=None)
-    policy = Policy(style=style, timeout=5.0, max_age=max_age, pace=pace)
+    policy = Policy(style=style, timeout=5.0, max_age=max_age, pace=pace, payload=payload)
     targets = {name: channel.targets for name, channel in by_name.items()}
     return Channels(
         by_name=by_name,
@@ -62,6 +63,7 @@ class DispatcherHarness:
         ops: Sequence[str] = (),
         max_age: float = 3_600.0,
         pace: float = 0.0,
+        payload: bool = False,
         owner: str = "this-process",
     ) -> None:
         #: The channels that other servers have.
@@ -71,7 +73,12 @@ class DispatcherHarness:
         self.recording = RecordingLog()
         self.metrics = Metrics()
         self.channels = channels_of(
-            channels, fallbacks=fallbacks, ops=ops, max_age=max_age, pace=pace
+            channels,
+            fallbacks=fallbacks,
+            ops=ops,
+            max_age=max_age,
+            pace=pace,
+            payload=payload,
         )
         self.dispatcher = Dispatcher(
             store=store,

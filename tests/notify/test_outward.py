@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import os
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 import trustme
@@ -23,7 +24,11 @@ from casebell.settings.outward import NAMES
 from contracts.channel_contract import MESSAGE, outcome_and_reason
 
 SOURCE = '[sources.parley]\nkind = "parley"\nsecrets = ["Zk3vQ9tLwX2mB7rH8sNcD4fG"]\n'
+SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 TO = "team@example-firm.com"
+
+#: The lines of a channel that leads to a port of this machine.
+Https: TypeAlias = Callable[[int], str]
 
 
 class Proxy:
@@ -110,13 +115,23 @@ async def send(folder: Path, channel: str, env: str) -> SendResult:
     return await team.send(target=team.targets[0], message=MESSAGE)
 
 
-def https(sink: HttpSink) -> str:
-    return f'url = "jsons://localhost:{sink.port}/x"\ntimeout = "5s"'
+@pytest.fixture(params=["apprise", "webhook"])
+def https(request: pytest.FixtureRequest) -> Https:
+    """Each transport over HTTPS."""
+
+    def channel(port: int) -> str:
+        url = f'url = "jsons://localhost:{port}/x"'
+        webhook = f'webhook = "https://localhost:{port}/x"\nsecret = "{SIGNING}"'
+        return f'{url if request.param == "apprise" else webhook}\ntimeout = "2s"'
+
+    return channel
 
 
-async def test_an_authority_of_our_own(tmp_path: Path, bundle: Path, secure: HttpSink) -> None:
+async def test_an_authority_of_our_own(
+    tmp_path: Path, https: Https, bundle: Path, secure: HttpSink
+) -> None:
     """SSL_CERT_FILE in `.env`, relative to it, is what HTTP services are checked by."""
-    result = await send(tmp_path, https(secure), f"SSL_CERT_FILE={bundle.name}\n")
+    result = await send(tmp_path, https(secure.port), f"SSL_CERT_FILE={bundle.name}\n")
     assert result.outcome is Outcome.SENT
 
 
@@ -135,12 +150,12 @@ async def test_an_authority_of_our_own_for_mail(
 
 
 async def test_an_unknown_authority_is_named_with_the_cure(
-    tmp_path: Path, secure: HttpSink
+    tmp_path: Path, https: Https, secure: HttpSink
 ) -> None:
     """By which authorities it was checked, and where to name another."""
     other = tmp_path / "other.pem"
     trustme.CA().cert_pem.write_to_path(str(other))
-    result = await send(tmp_path, https(secure), f"REQUESTS_CA_BUNDLE={other}\n")
+    result = await send(tmp_path, https(secure.port), f"REQUESTS_CA_BUNDLE={other}\n")
     assert outcome_and_reason(result) == (Outcome.RETRYABLE, FailureReason.TLS_FAILED)
     assert f"the certificate is not from the authorities in {other}" in result.detail
     assert "SSL_CERT_FILE" in result.detail
@@ -149,7 +164,7 @@ async def test_an_unknown_authority_is_named_with_the_cure(
 
 @pytest.mark.parametrize("case", ["expired", "name"])
 async def test_another_fault_of_a_certificate(
-    tmp_path: Path, bundle: Path, authority: trustme.CA, case: str
+    tmp_path: Path, https: Https, bundle: Path, authority: trustme.CA, case: str
 ) -> None:
     """It is told as such: another authority would not help."""
     past = datetime.now(UTC) - timedelta(days=1)
@@ -157,62 +172,73 @@ async def test_another_fault_of_a_certificate(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*names, not_after=expires).configure_cert(context)
     async with HttpSink(tls=context) as sink:
-        result = await send(tmp_path, https(sink), f"SSL_CERT_FILE={bundle}\n")
+        result = await send(tmp_path, https(sink.port), f"SSL_CERT_FILE={bundle}\n")
     assert outcome_and_reason(result) == (Outcome.RETRYABLE, FailureReason.TLS_FAILED)
     assert case in result.detail
 
 
-async def test_a_proxy_leads_out(tmp_path: Path, bundle: Path, secure: HttpSink) -> None:
+async def test_a_proxy_leads_out(
+    tmp_path: Path, https: Https, bundle: Path, secure: HttpSink
+) -> None:
     """HTTPS_PROXY in `.env`, with a login; NO_PROXY goes past it."""
     async with Proxy() as proxy:
         env = f"SSL_CERT_FILE={bundle}\nHTTPS_PROXY=http://u:p%40ss@127.0.0.1:{proxy.port}\n"
-        assert (await send(tmp_path, https(secure), env)).outcome is Outcome.SENT
+        assert (await send(tmp_path, https(secure.port), env)).outcome is Outcome.SENT
         (asked,) = proxy.asked
         assert asked.startswith(f"CONNECT localhost:{secure.port}".encode())
         assert b"Basic dTpwQHNz" in asked  # u:p@ss
         env += "NO_PROXY=localhost\n"
-        assert (await send(tmp_path, https(secure), env)).outcome is Outcome.SENT
+        assert (await send(tmp_path, https(secure.port), env)).outcome is Outcome.SENT
         assert len(proxy.asked) == 1
 
 
 @pytest.mark.parametrize(
-    ("status", "outcome", "reason"),
+    ("status", "expected"),
     [
-        ("407 Proxy Authentication Required", Outcome.AUTH, FailureReason.PROXY_AUTH_FAILED),
-        ("403 Forbidden", Outcome.RETRYABLE, FailureReason.PROXY_FAILED),
-        ("502 Bad Gateway", Outcome.RETRYABLE, FailureReason.PROXY_FAILED),
+        ("407 Proxy Authentication Required", (Outcome.AUTH, FailureReason.PROXY_AUTH_FAILED)),
+        ("403 Forbidden", (Outcome.RETRYABLE, FailureReason.PROXY_FAILED)),
+        ("502 Bad Gateway", (Outcome.RETRYABLE, FailureReason.PROXY_FAILED)),
     ],
 )
 async def test_a_proxy_that_does_not_connect(
-    tmp_path: Path, secure: HttpSink, status: str, outcome: Outcome, reason: FailureReason
+    tmp_path: Path, https: Https, secure: HttpSink, status: str, expected: object
 ) -> None:
     """Nothing was sent, so the result is not ambiguous; 407 wants another login."""
     async with Proxy(status) as proxy:
         env = f"HTTPS_PROXY=http://127.0.0.1:{proxy.port}\n"
-        result = await send(tmp_path, https(secure), env)
-    assert outcome_and_reason(result) == (outcome, reason)
+        result = await send(tmp_path, https(secure.port), env)
+    assert outcome_and_reason(result) == expected
     assert result.detail == f"the proxy answered {status[:3]}"
     assert not secure.requests
 
 
-async def test_a_proxy_of_plain_http_that_wants_a_login(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "channel",
+    [
+        'url = "json://localhost:9/x"',
+        f'webhook = "http://localhost:9/x"\nsecret = "{SIGNING}"',
+    ],
+)
+async def test_a_proxy_of_plain_http_that_wants_a_login(tmp_path: Path, channel: str) -> None:
     """It answers in the place of the service."""
     async with Proxy("407 Proxy Authentication Required") as proxy:
         env = f"http_proxy=http://127.0.0.1:{proxy.port}\n"
-        result = await send(tmp_path, 'url = "json://localhost:9/x"', env)
+        result = await send(tmp_path, channel, env)
     assert outcome_and_reason(result) == (Outcome.AUTH, FailureReason.PROXY_AUTH_FAILED)
 
 
-async def test_a_proxy_that_is_not_there(tmp_path: Path, secure: HttpSink) -> None:
+async def test_a_proxy_that_is_not_there(tmp_path: Path, https: Https, secure: HttpSink) -> None:
     """Nothing was sent."""
     async with Proxy() as proxy:
         port = proxy.port
-    result = await send(tmp_path, https(secure), f"HTTPS_PROXY=http://127.0.0.1:{port}\n")
+    result = await send(tmp_path, https(secure.port), f"HTTPS_PROXY=http://127.0.0.1:{port}\n")
     assert outcome_and_reason(result) == (Outcome.RETRYABLE, FailureReason.PROXY_FAILED)
 
 
 @pytest.mark.parametrize("silent", [False, True])
-async def test_what_fails_before_the_request_is_not_ambiguous(tmp_path: Path, silent: bool) -> None:
+async def test_what_fails_before_the_request_is_not_ambiguous(
+    tmp_path: Path, https: Https, silent: bool
+) -> None:
     """A handshake that is cut off or not answered: no byte of the message has left."""
     opened: list[asyncio.StreamWriter] = []
 
@@ -226,8 +252,7 @@ async def test_what_fails_before_the_request_is_not_ambiguous(tmp_path: Path, si
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server:
-        channel = f'url = "jsons://localhost:{port}/x"\ntimeout = "2s"'
-        result = await send(tmp_path, channel, "")
+        result = await send(tmp_path, https(port), "")
         await end(opened)
     assert result.outcome is Outcome.RETRYABLE
     assert result.reason in (

@@ -41,6 +41,9 @@ url = "mailtos://u:{CANARY}@{CANARY}.example"
 to = ["{CANARY}@example.com"]
 [channels.slack]
 urls = ["slack://{CANARY}", "${{FROM_ENV_FILE}}"]
+[channels.practice]
+webhook = "https://{CANARY}.example/{CANARY}"
+secret = "whsec_{CANARY * 6}"
 [[rules]]
 name = "{CANARY}"
 notify = ["mail"]
@@ -54,7 +57,7 @@ label = "{CANARY}"
 [ops]
 notify = "mail"
 [alerts]
-schemas = ["{CANARY}"]
+schemas = ["{CANARY}", "https"]
 """
 ENVIRON = {"FROM_ENVIRONMENT": CANARY * 3}
 ENV_FILE = f"FROM_ENV_FILE=slack://{CANARY}\nCASEBELL_SOURCES__PARLEY__STRICT=true\n"

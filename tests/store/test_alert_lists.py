@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from casebell.alerts import AlertKind, AlertState, NewAlert
-from casebell.store import failed, outbox, walk
+from casebell.store import failed, outbox, queries, walk
 from casebell.store.engine import Store
 from casebell.store.lists import AlertFilter
 from casebell.store.walk import EXPORT_PAGE
@@ -45,6 +45,21 @@ async def add_failed(store: Store, subject: str, *, kind: AlertKind, at: int) ->
             .values(state=AlertState.FAILED)
         )
     return alert.id
+
+
+async def test_one_with_its_event(store: Store) -> None:
+    """Both as listings have them; an event only where the alert tells of one."""
+    await append(store, case_event("a"), case_event("b"))
+    for number in (1, 2):
+        await decide(store, number)
+    other = await add_failed(store, "ops:1", kind=AlertKind.OPS, at=RECEIVED_AT)
+    async with store.read() as connection:
+        alert, event = await queries.alert_with_event(connection, 2)
+        assert event is not None
+        assert (alert.event_key, event.key, event.extra_deliveries) == ("b", "b", 0)
+        assert (await queries.alert_with_event(connection, other))[1] is None
+        with pytest.raises(LookupError):
+            await queries.alert_with_event(connection, other + 1)
 
 
 class TestFilters:

@@ -14,7 +14,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote
 
@@ -23,6 +22,7 @@ from apprise.exception import AppriseImproperlyConfigured
 from apprise.plugins.base import NotifyBase
 
 from casebell.errors import ConfigError, Problem
+from casebell.networks import is_loopback
 from casebell.notify.apprise_route import (
     SEPARATORS,
     expect_a_recipient,
@@ -205,7 +205,7 @@ def _travels_in_plain_text(instance: NotifyBase, *, schema: str) -> bool:
     if is_mail(instance):
         mail: Any = instance
         # The domain of an address need not be the host that accepts its mail.
-        return mail.secure_mode == _INSECURE_MAIL and not _is_loopback(mail.smtp_host)
+        return mail.secure_mode == _INSECURE_MAIL and not is_loopback(mail.smtp_host)
     plain, secure = schemas_of(type(instance))
     address = str(getattr(instance, "notify_url", ""))
     if address.startswith("http:") or schema in _NEVER_ENCRYPTED:
@@ -213,16 +213,7 @@ def _travels_in_plain_text(instance: NotifyBase, *, schema: str) -> bool:
     if not secure and address.startswith("https:"):
         # A service with one schema and one address, which is encrypted.
         return False
-    return schema in plain and not _is_loopback(instance.host or "")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+    return schema in plain and not is_loopback(instance.host or "")
 
 
 def _settle(instance: NotifyBase, *, timeout: float) -> None:

@@ -1,4 +1,4 @@
-"""What apprise and its libraries log: muted, but for complaints about a URL, made safe to show."""
+"""What the libraries that send log: muted, but for complaints about a URL, made safe to show."""
 
 import functools
 import logging
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from urllib.parse import unquote
 
 #: Loggers that write URLs with tokens, or message text.
-_MUTED = ("apprise", "requests", "urllib3")
+_MUTED = ("apprise", "requests", "urllib3", "httpx2", "httpcore2")
 #: A level above every record.
 SILENT = logging.CRITICAL * 100
 #: Characters in a row that a word must share with the URL to be hidden.

@@ -58,6 +58,8 @@ class Policy:
     max_age: float
     #: Least seconds between the starts of two sends.
     pace: float = 0.0
+    #: Whether its messages carry the alert as JSON, too.
+    payload: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

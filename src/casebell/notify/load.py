@@ -10,8 +10,9 @@ from casebell.notify.apprise_channel import AppriseChannel
 from casebell.notify.channel import Channel, Channels, Policy
 from casebell.notify.escalate import EscalationPolicy
 from casebell.notify.render import Style
+from casebell.notify.webhook_channel import WebhookChannel
 from casebell.ops_targets import OpsTargets
-from casebell.settings import Settings
+from casebell.settings import ChannelSettings, Settings
 
 #: Keys of the policy; the others concern the service itself.
 _OF_POLICY = {"disclose", "max_age", "fallback"}
@@ -33,7 +34,7 @@ def load_channels(
     problems: list[Problem] = []
     for name, channel in settings.channels.items():
         try:
-            by_name[name] = AppriseChannel(channel, schemas=settings.alerts.schemas, clock=clock)
+            by_name[name] = _load(channel, settings, clock=clock)
         except ConfigError as error:
             where = str(settings.path)
             problems += [replace(problem, where=where) for problem in error.problems]
@@ -59,18 +60,26 @@ def load_channels(
     return Channels(by_name=by_name, policies=policies(settings), escalation=escalation)
 
 
+def _load(channel: ChannelSettings, settings: Settings, *, clock: Clock) -> Channel:
+    if channel.webhook is not None:
+        return WebhookChannel(channel, clock=clock)
+    return AppriseChannel(channel, schemas=settings.alerts.schemas, clock=clock)
+
+
 def policies(settings: Settings) -> dict[str, Policy]:
     """The policy of each configured channel."""
     return {
         name: Policy(
             style=Style(
-                disclose=channel.disclose,
+                # The receiver of a webhook gets the whole event beside the message.
+                disclose=channel.disclose if channel.webhook is None else "full",
                 timezone=ZoneInfo(settings.server.timezone),
                 public_url=settings.server.public_url,
             ),
             timeout=channel.timeout,
             max_age=channel.max_age,
             pace=channel.pace,
+            payload=channel.webhook is not None,
         )
         for name, channel in settings.channels.items()
     }

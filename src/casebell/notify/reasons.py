@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from enum import Enum, auto
 from typing import TypeAlias
 
 import requests
@@ -30,6 +31,19 @@ from casebell.notify.outward import authorities
 MAX_RETRY_AFTER = 3600.0
 
 
+class Reached(Enum):
+    """How far a request came that got no answer."""
+
+    #: No connection yet.
+    NOTHING = auto()
+    #: The proxy that leads out, or not even that.
+    PROXY = auto()
+    #: Connected; TLS was not made yet.
+    HANDSHAKE = auto()
+    #: The service may have it.
+    SERVICE = auto()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HttpExchange:
     """One HTTP request, with its answer or error."""
@@ -42,6 +56,8 @@ class HttpExchange:
     #: The single word by which some services name an error: `invalid_token`.
     word: str = ""
     error: Exception | None = field(default=None, repr=False)
+    #: How far it came before `error`; None where only the error itself tells.
+    reached: Reached | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,6 +150,13 @@ _SLACK_WORDS: dict[str, _FailureClass] = {
     ),
 }  # fmt: skip
 
+#: By how far the request came; at the proxy it is the proxy's fault.
+_TIMEOUTS = {
+    Reached.NOTHING: _NO_CONNECTION,
+    Reached.HANDSHAKE: _NO_ANSWER_BEFORE,
+    Reached.SERVICE: _NO_ANSWER,
+}
+
 #: Enhanced mail status codes (RFC 3463 and Microsoft's) that have a usual cause.
 _MAIL_NOTES = {
     "5.1.1": "no such mailbox",
@@ -217,11 +240,11 @@ def _result(failure_class: _FailureClass, *, detail: str, wait: float | None = N
 def _http_result(exchange: HttpExchange, *, service: str, now: Micros) -> SendResult:
     if exchange.error is not None:
         error = exchange.error
-        if (code := _proxy_code(error)) is not None:
+        if (code := _proxy_code(error, exchange.reached)) is not None:
             detail = f"the proxy answered {code}" if code else "the proxy cannot be reached"
             return _result(_PROXY_AUTH if code == "407" else _PROXY, detail=detail)
         detail = _tls_detail(error) or type(error).__name__
-        return _result(_http_error(error), detail=detail)
+        return _result(_http_error(error, exchange.reached), detail=detail)
     status, word = exchange.status or 0, exchange.word if service == "slack" else ""
     # A failure with status 2xx: the service refuses in its body.
     by_status = _STATUSES.get(status, _SERVER if 500 <= status < 600 else _REJECTED)
@@ -232,20 +255,22 @@ def _http_result(exchange: HttpExchange, *, service: str, now: Micros) -> SendRe
     return _result(failure_class, detail=f"HTTP {status} {word}".rstrip(), wait=wait)
 
 
-def _http_error(error: Exception) -> _FailureClass:
+def _http_error(error: Exception, reached: Reached | None) -> _FailureClass:
     causes = tuple(_causes(error))
 
     def has(*kinds: type[BaseException]) -> bool:
         return any(isinstance(cause, kinds) for cause in causes)
 
+    if reached and has(TimeoutError):
+        return _TIMEOUTS[reached]
     # From the narrow to the wide: urllib3 counts the first two among the third.
     if has(NameResolutionError, socket.gaierror):
         return _NO_NAME
-    if has(NewConnectionError):
+    if has(NewConnectionError) or reached is Reached.NOTHING:
         return _REFUSED
     if has(ConnectTimeoutError):
         return _NO_CONNECTION
-    early = _while_connecting(causes)
+    early = reached is Reached.HANDSHAKE or (reached is None and _while_connecting(causes))
     if has(ssl.SSLEOFError, ssl.SSLZeroReturnError):
         # An end of file can also come after the request.
         return _LOST_BEFORE if early else _LOST
@@ -253,14 +278,18 @@ def _http_error(error: Exception) -> _FailureClass:
         return _TLS
     if has(requests.Timeout, TimeoutError):
         return _NO_ANSWER_BEFORE if early else _NO_ANSWER
-    if has(requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+    if reached or has(requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
         return _LOST_BEFORE if early else _LOST
     # The request could not even be made: a malformed address or header.
     return _REJECTED
 
 
-def _proxy_code(error: Exception) -> str | None:
+def _proxy_code(error: Exception, reached: Reached | None) -> str | None:
     """What a proxy answered instead of connecting; "" if it did not; None if it is no proxy's."""
+    if reached is Reached.PROXY:
+        # So httpx2 begins: "407 Proxy Authentication Required".
+        code = str(error)[:3]
+        return code if code.isdigit() else ""
     causes = tuple(_causes(error))
     if not any(isinstance(cause, ProxyError | requests.exceptions.ProxyError) for cause in causes):
         return None
@@ -295,11 +324,11 @@ def _tls_detail(error: BaseException) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, the errors in its arguments and reason, and those it was raised from."""
+    """The error, and all that it was made of or raised from; no step of a handshake."""
     waiting, seen = [error], set[int]()
     while waiting:
         cause = waiting.pop()
-        if id(cause) in seen:
+        if id(cause) in seen or isinstance(cause, ssl.SSLWantReadError):
             continue
         seen.add(id(cause))
         yield cause

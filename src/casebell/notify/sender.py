@@ -16,6 +16,7 @@ from casebell.alerts import (
     NewAlert,
     NextState,
     Outcome,
+    Payload,
     SendResult,
 )
 from casebell.clock import SECOND, Clock
@@ -23,6 +24,7 @@ from casebell.errors import StorageUnavailable
 from casebell.events import Micros
 from casebell.notify.channel import Channel, Channels, Policy
 from casebell.notify.escalate import escalate
+from casebell.notify.payload import payload_of
 from casebell.notify.render import (
     ANY_CHANGE,
     CaseFacts,
@@ -36,6 +38,7 @@ from casebell.notify.render_ops import render_ops
 from casebell.notify.retry import next_state
 from casebell.store import leases, outbox
 from casebell.store.engine import Connection, Store
+from casebell.store.own_keys import WEBHOOKS, existing_key, own_key
 from casebell.telemetry import Log, Metrics
 
 #: Seconds between attempts to write to a failing storage.
@@ -74,6 +77,8 @@ class Sender:
         self._followed = followed
         #: By channel, a claim that failed, perhaps after its commit: then it is ours to send.
         self._uncertain_claims: dict[str, Alert] = {}
+        #: Of this database, for the ids of payloads; None until one is needed.
+        self._payload_key: bytes | None = None
 
     async def claim_due(self, channel: str, *, lease: Micros) -> Alert | None:
         """Claim the channel's next alert, if one is due; otherwise write nothing."""
@@ -124,6 +129,8 @@ class Sender:
         started_at = self._clock.now()
         try:
             message, flaw = await self._render(alert, policy.style)
+            if policy.payload:
+                message = replace(message, payload=await self._payload(alert))
             result = await self._send(over, alert, message)
             if flaw:
                 result = replace(result, detail=f"{flaw}; {result.detail}".rstrip("; "))
@@ -153,6 +160,22 @@ class Sender:
             self._log.error("alert.render_failed", alert=alert.id, error=error)
             flaw = f"a plain message, for making it failed: {type(error).__name__}"
             return render_plain(alert, await self._headline(alert), style), flaw
+
+    async def _payload(self, alert: Alert) -> Payload | None:
+        """The alert for a program; None if it cannot be made, which the channel reports."""
+        try:
+            if self._payload_key is None:
+                async with self._store.read() as connection:
+                    self._payload_key = await existing_key(connection, WEBHOOKS)
+            if self._payload_key is None:
+                self._payload_key = await self._store.transact(own_key, name=WEBHOOKS)
+            async with self._store.read() as connection:
+                return await payload_of(connection, alert, key=self._payload_key)
+        except StorageUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - of any kind: the attempt must have a result
+            self._log.error("alert.render_failed", alert=alert.id, error=error)
+            return None
 
     async def _send(self, channel: Channel, alert: Alert, message: Message) -> SendResult:
         if alert.target not in channel.targets:

@@ -5,9 +5,11 @@ Therefore `names` are taken from the file itself.
 """
 
 from collections.abc import Collection, Iterator
+from urllib.parse import urlsplit
 
 import msgspec
 
+from casebell.networks import is_loopback
 from casebell.settings import expressions, source_secrets, time_zones, wordings
 from casebell.settings.models import ChannelSettings, Document, Rule, ServerSettings
 from casebell.settings.places import Finding
@@ -31,6 +33,8 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
 
     sources: Collection[str]
     channels: Collection[str]
+    #: The channels that name a webhook, be it a wrong one.
+    webhooks: Collection[str]
 
 
 def check(document: Document, names: Names) -> Iterator[Finding]:
@@ -127,13 +131,24 @@ def _volatile(source: SourceSettings) -> Iterator[Finding]:
 
 def _channel(channel: ChannelSettings, document: Document, names: Names) -> Iterator[Finding]:
     loc = ("channels", channel.name)
+    if channel.name in names.webhooks:
+        yield from _webhook(channel, document)
+        yield from _fallback(channel, document, names)
+        return
+    if channel.secret:
+        yield Finding(
+            loc=(*loc, "secret"),
+            message="Only a webhook is signed, and this channel has none.",
+            hint="Write the address in `webhook`, or take the secret out.",
+        )
     if {"url", "urls"} <= channel.model_fields_set:
         yield Finding(loc=(*loc, "urls"), message="Write either `url` or `urls`, not both.")
     elif not channel.urls:
         yield Finding(
             loc=(*loc, "url"),
             message="This channel leads nowhere.",
-            hint='Write url = "${VARIABLE}"; docs/configuration.md shows URLs per service.',
+            hint='Write url = "${VARIABLE}", or `webhook` for a program that takes JSON; '
+            "docs/add-a-channel.md shows both.",
         )
     if channel.to and len(channel.urls) > 1:
         yield Finding(
@@ -162,6 +177,55 @@ def _channel(channel: ChannelSettings, document: Document, names: Names) -> Iter
             yield Finding(loc=(*loc, "to", place), message="This recipient is there already.")
         heard.add(recipient.strip().casefold())
     yield from _fallback(channel, document, names)
+
+
+#: By key that has no meaning beside `webhook`, why.
+_NOT_WITH_WEBHOOK = {
+    "url": ("Write either `url` or `webhook`, not both.", "Make a channel of each."),
+    "urls": ("Write either `urls` or `webhook`, not both.", "Make a channel of each."),
+    "to": (
+        "A webhook has no recipients: its receiver is the one target.",
+        "Take the key out.",
+    ),
+    "user": ("A webhook takes no login.", "`secret` signs what is sent."),
+    "password": ("A webhook takes no login.", "`secret` signs what is sent."),
+    "disclose": (
+        "A webhook carries the whole alert and its event, whatever this says.",
+        "Take the key out; for less use a channel with a `url`.",
+    ),
+}
+
+
+def _webhook(channel: ChannelSettings, document: Document) -> Iterator[Finding]:
+    loc = ("channels", channel.name)
+    for key, (message, hint) in _NOT_WITH_WEBHOOK.items():
+        if key in channel.model_fields_set:
+            yield Finding(loc=(*loc, key), message=message, hint=hint)
+    if not channel.secret:
+        yield Finding(
+            loc=(*loc, "secret"),
+            message="A webhook is signed, and there is no secret for it.",
+            hint='Write secret = "${VARIABLE}"; `echo "whsec_$(openssl rand -base64 32)"` makes '
+            "one.",
+        )
+    address = urlsplit(channel.webhook.get_secret_value() if channel.webhook else "")
+    allowed = [schema.lower() for schema in document.alerts.schemas]
+    if allowed and channel.webhook and address.scheme not in allowed:
+        yield Finding(
+            loc=(*loc, "webhook"),
+            message=f"{address.scheme}:// is not among the schemas allowed here.",
+            hint="`alerts.schemas` lists them.",
+        )
+    if (
+        address.scheme == "http"
+        and not channel.insecure
+        and not is_loopback(address.hostname or "")
+    ):
+        yield Finding(
+            loc=(*loc, "webhook"),
+            message="This sends alerts as plain text over the network.",
+            hint="Write https://, or set `insecure = true`.",
+        )
 
 
 def _fallback(channel: ChannelSettings, document: Document, names: Names) -> Iterator[Finding]:

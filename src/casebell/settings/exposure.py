@@ -55,7 +55,7 @@ def _holds_a_secret(file: Path) -> bool:
     channels = [
         channel.get(key)
         for channel in _tables(data, "channels")
-        for key in ("url", "urls", "password")
+        for key in ("url", "urls", "password", "webhook", "secret")
     ]
     sources = [source.get("secrets") for source in _tables(data, "sources")]
     texts = _texts([*channels, *sources])

@@ -38,6 +38,7 @@ from casebell.settings.values import (
     base_dir,
     complaint,
 )
+from casebell.settings.webhooks import SigningSecrets, WebhookAddress
 from casebell.settings.wordings import Wording
 
 StorageKind: TypeAlias = Literal["sqlite", "postgresql"]
@@ -189,6 +190,10 @@ class ChannelSettings(Part):
     password: SecretLogin | None = None
     #: Recipients, each a target; only with a single URL.
     to: Texts = ()
+    #: The address of a program that takes alerts as signed JSON, in the place of a URL.
+    webhook: WebhookAddress | None = None
+    #: What signs them: every one, so that the next can follow the last.
+    secret: SigningSecrets = ()
     #: The operator accepts plain text to a host that is not this machine.
     insecure: bool = False
     #: How much of a case the alerts show.

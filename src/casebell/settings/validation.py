@@ -79,8 +79,15 @@ def validate(
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
         else:
+            channels = _tables(data, "channels")
             names = Names(
-                sources=tuple(_tables(data, "sources")), channels=tuple(_tables(data, "channels"))
+                sources=tuple(_tables(data, "sources")),
+                channels=tuple(channels),
+                webhooks=[
+                    name
+                    for name, table in channels.items()
+                    if isinstance(table, dict) and "webhook" in table
+                ],
             )
             return document, findings + _news(checks.check(document, names), findings, rest)
         found = [understood(detail) for detail in details if detail["type"] != DEPENDENT_DEFAULT]

@@ -111,13 +111,7 @@ class AlertFilter(Filter):
 
     def columns(self) -> Select[Any]:
         """Each with its event's key and receipt, and whether the case is to be masked."""
-        hidden = sight.hidden_alert(self.seen_by)
-        return select(
-            alerts,
-            events.c.key.label("event_key"),
-            events.c.receipt.label("receipt"),
-            (false() if hidden is None else hidden).label("masked"),
-        ).outerjoin(events, events.c.id == alerts.c.event_id)
+        return alert_columns(masked=sight.hidden_alert(self.seen_by))
 
     def few(self) -> list[ColumnElement[bool]]:
         """Those of a change, of a receipt, and what is outstanding."""
@@ -153,6 +147,20 @@ class AlertFilter(Filter):
 
 def _changes_of(receipt: str) -> Select[Any]:
     return select(changes.c.id).where(changes.c.receipt == receipt)
+
+
+def alert_columns(*, masked: ColumnElement[bool] | None) -> Select[Any]:
+    """Selects alerts with the key and the receipt of their events.
+
+    Args:
+        masked: of which one may only be told that it failed; None where all may be told whole.
+    """
+    return select(
+        alerts,
+        events.c.key.label("event_key"),
+        events.c.receipt.label("receipt"),
+        (false() if masked is None else masked).label("masked"),
+    ).outerjoin(events, events.c.id == alerts.c.event_id)
 
 
 def event_columns() -> Select[Any]:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.actors import Actor
 from casebell.events import Micros
 from casebell.store import sight
-from casebell.store.lists import event_columns
+from casebell.store.lists import alert_columns, event_columns
 from casebell.store.schema import (
     BY_HAND,
     OUTSTANDING,
@@ -76,6 +76,22 @@ async def find_event(
     meant = event_columns().where(events.c.id == event_id, *shown)
     found: Row[Any] | None = (await connection.execute(meant)).one_or_none()
     return found
+
+
+async def alert_with_event(
+    connection: AsyncConnection, alert_id: int
+) -> tuple[Row[Any], Row[Any] | None]:
+    """An alert, and the event that it tells of, as listings have them; of any case, for a channel.
+
+    Raises:
+        LookupError: no alert has this id.
+    """
+    found = alert_columns(masked=None).where(alerts.c.id == alert_id)
+    alert = (await connection.execute(found)).one_or_none()
+    if alert is None:
+        raise LookupError
+    its_event = event_columns().where(events.c.id == alert.event_id)
+    return alert, (await connection.execute(its_event)).one_or_none()
 
 
 async def body_of(connection: AsyncConnection, event_id: int) -> bytes:

@@ -4,7 +4,6 @@ Those with a proof, which is a signature or the digest of a shared secret, can b
 corrected secret. They have bounds of their own: strangers without a proof cannot push them out.
 """
 
-import secrets
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,10 +24,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.actors import Actor
 from casebell.events import Micros
 from casebell.networks import network_of
-from casebell.store import journal, pushed_out
+from casebell.store import journal, own_keys, pushed_out
 from casebell.store.lists import READMITTABLE
-from casebell.store.schema import PROVEN, UNPROVEN, keys, refused
-from casebell.store.statements import Driver, TableRow, insert_new
+from casebell.store.schema import PROVEN, UNPROVEN, refused
 
 #: For how long one is kept: 7 days.
 AGE_LIMIT: Micros = 7 * 86_400 * 1_000_000
@@ -36,16 +34,6 @@ AGE_LIMIT: Micros = 7 * 86_400 * 1_000_000
 RISE = 5
 #: The kind of a journal entry that counts many.
 TALLY_KIND = "deliveries.refused"
-#: The key's name in `keys`.
-_KEY = "refused"
-
-
-class _KeyRow(TableRow):
-    name: str
-    key: bytes
-
-
-_NEW_KEYS = insert_new(keys, _KeyRow)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,20 +84,14 @@ class Refused:
 async def digest_key(connection: AsyncConnection) -> bytes:
     """The key of this database's secret digests; made at its first use, in a writing transaction.
 
-    It is in the database, not in a file: all servers on one database need the same key, and a
-    backup without it would hold digests that match nothing.
+    A backup without it would hold digests that match nothing.
     """
-    new = _KeyRow(name=_KEY, key=secrets.token_bytes(32))
-    await (await Driver.of(connection)).run(_NEW_KEYS, [new])
-    key = await connection.execute(select(keys.c.key).where(keys.c.name == _KEY))
-    return bytes(key.scalar_one())
+    return await own_keys.own_key(connection, own_keys.REFUSED)
 
 
 async def existing_digest_key(connection: AsyncConnection) -> bytes | None:
     """The key of this database's secret digests, without making one."""
-    key = await connection.execute(select(keys.c.key).where(keys.c.name == _KEY))
-    found = key.scalar_one_or_none()
-    return None if found is None else bytes(found)
+    return await own_keys.existing_key(connection, own_keys.REFUSED)
 
 
 async def refuse(

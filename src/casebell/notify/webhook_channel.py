@@ -1,0 +1,224 @@
+"""A channel to a program: the alert and its event as signed JSON, posted by our own client.
+
+Each attempt makes a connection of its own. So certificates and proxies are those of the moment, as
+with the other channels, and no connection that was kept can turn out closed under a request, of
+which nobody could tell whether it arrived.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, Final
+
+import httpx2
+
+from casebell.alerts import FailureReason, Message, Outcome, SendResult
+from casebell.clock import SECOND, Clock
+from casebell.errors import ConfigError, Problem
+from casebell.notify import outward
+from casebell.notify.apprise_warnings import mute_loggers
+from casebell.notify.channel import Route
+from casebell.notify.fit import Limits, fitted
+from casebell.notify.payload import document
+from casebell.notify.reasons import HttpExchange, Reached, result_of
+from casebell.notify.standard_webhooks import signed_headers
+from casebell.settings import ChannelSettings
+from casebell.settings.sources import decoded
+
+#: The label of the only target. Not the host, which can be as secret as a path; and an alert that
+#: waits follows the receiver to another one.
+TARGET: Final = "webhook"
+#: Of the message for people, as other channels have it, in characters; the rest is sent whole.
+MAX_TITLE: Final = 200
+MAX_BODY: Final = 8000
+#: Bytes of an answer that are read, so that its sender can end in good order.
+MAX_ANSWER: Final = 65_536
+#: Share of the channel's timeout in which each step of connecting must be done.
+_CONNECT_SHARE: Final = 0.9
+_TIMED_OUT: Final = (FailureReason.TIMEOUT, FailureReason.CONNECT_TIMEOUT)
+
+
+class WebhookChannel:
+    """A channel whose one target is a program.
+
+    Raises:
+        ConfigError: the address cannot be used; it is not repeated.
+    """
+
+    def __init__(self, settings: ChannelSettings, *, clock: Clock) -> None:
+        mute_loggers()
+        self.name = settings.name
+        self._url = settings.webhook.get_secret_value() if settings.webhook else ""
+        self._keys = [decoded(secret.get_secret_value()) for secret in settings.secret]
+        self._timeout = settings.timeout
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._closed = False
+        try:
+            # Strict about hosts, as `urlsplit` is not.
+            httpx2.Request("POST", self._url)
+        except (httpx2.InvalidURL, UnicodeError):
+            problem = Problem(
+                key=f"channels.{self.name}.webhook",
+                message="This is no address that alerts can be posted to.",
+                hint="Host names are ASCII, or names that DNS can have.",
+            )
+            raise ConfigError([problem]) from None
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The one label."""
+        return (TARGET,)
+
+    @property
+    def routes(self) -> Mapping[str, Route]:
+        """A program reads no sender."""
+        return MappingProxyType({TARGET: Route(to=TARGET, sender="")})
+
+    def __repr__(self) -> str:
+        return f"WebhookChannel(name={self.name!r})"
+
+    async def send(self, *, target: str, message: Message) -> SendResult:
+        """Post the message's payload, after earlier ones; never raises for a failure."""
+        if target != TARGET:
+            return SendResult(outcome=Outcome.PERMANENT, reason=FailureReason.TARGET_GONE)
+        if message.payload is None:
+            # To post less than was promised would pass for the whole.
+            return SendResult(
+                outcome=Outcome.PERMANENT,
+                reason=FailureReason.REJECTED,
+                detail="not sent: its JSON could not be made",
+            )
+        async with self._lock:
+            if self._closed:
+                return SendResult(
+                    outcome=Outcome.RETRYABLE,
+                    reason=FailureReason.INTERRUPTED,
+                    detail="the channel is closed",
+                )
+            body = document(message.payload, _inert(message))
+            return await self._post(body, message_id=message.payload.id)
+
+    async def close(self) -> None:
+        """Start no more sends; one under way ends by itself."""
+        self._closed = True
+
+    async def _post(self, body: bytes, *, message_id: str) -> SendResult:
+        try:
+            context = await asyncio.to_thread(outward.tls_context)
+        except OSError:
+            return SendResult(
+                outcome=Outcome.RETRYABLE,
+                reason=FailureReason.TLS_FAILED,
+                detail=f"not sent: {outward.authorities()} cannot be read",
+            )
+        timestamp = self._clock.now() // SECOND
+        headers = signed_headers(body, message_id=message_id, timestamp=timestamp, keys=self._keys)
+        exchange = await self._exchange(body, headers, context)
+        result = result_of(
+            delivered=exchange.status is not None and 200 <= exchange.status < 300,
+            exchanges=[exchange],
+            service=TARGET,
+            watched=True,
+            now=self._clock.now(),
+        )
+        if exchange.error and result.reason in _TIMED_OUT:
+            return replace(result, detail=f"no answer within {self._timeout:g} s")
+        return result
+
+    async def _exchange(
+        self, body: bytes, headers: Mapping[str, str], context: ssl.SSLContext
+    ) -> HttpExchange:
+        progress = _Progress(proxy := outward.proxy_to(self._url))
+        seen: HttpExchange | None = None
+        try:
+            client = self._client(context, proxy)
+        except (ValueError, ImportError) as error:
+            # A kind of proxy that httpx2 does not speak, or for which a package is not there.
+            return HttpExchange(error=error, reached=Reached.PROXY)
+        try:
+            async with asyncio.timeout(self._timeout), client:
+                request = client.build_request(
+                    "POST",
+                    self._url,
+                    content=body,
+                    headers={**_HEADERS, **headers},
+                    extensions={"trace": progress.note},
+                )
+                answer = await client.send(request, stream=True)
+                seen = HttpExchange(
+                    status=answer.status_code,
+                    retry_after=answer.headers.get("Retry-After", ""),
+                    date=answer.headers.get("Date", ""),
+                )
+                await _read(answer)
+        except Exception as error:  # noqa: BLE001 - of any kind: the attempt must have a result
+            # Once there was a status, it counts, whatever became of the rest.
+            return seen or HttpExchange(error=error, reached=progress.reached)
+        return seen
+
+    def _client(self, context: ssl.SSLContext, proxy: str | None) -> httpx2.AsyncClient:
+        # Of the proxy's own TLS, where it has one.
+        own = context if (proxy or "").startswith("https:") else None
+        return httpx2.AsyncClient(
+            verify=context,
+            proxy=None if proxy is None else httpx2.Proxy(proxy, ssl_context=own),
+            # The limit is the channel's, for the whole attempt; a handshake that is cancelled would
+            # leave its socket to the garbage collector.
+            timeout=httpx2.Timeout(None, connect=self._timeout * _CONNECT_SHARE),
+            follow_redirects=False,
+            # Neither proxies nor logins from `.netrc`.
+            trust_env=False,
+        )
+
+
+class _Progress:
+    """How far a request has come, by what httpx2 tells of it."""
+
+    def __init__(self, proxy: str | None) -> None:
+        self._first = Reached.NOTHING if proxy is None else Reached.PROXY
+        self.reached = self._first
+
+    async def note(self, event: str, info: Mapping[str, Any]) -> None:
+        """Take a step up."""
+        match event:
+            case "connection.connect_tcp.started":
+                self.reached = self._first
+            case "connection.start_tls.started" if self._first is Reached.NOTHING:
+                self.reached = Reached.HANDSHAKE
+            case "proxy.start_tls.started":
+                self.reached = Reached.HANDSHAKE
+            case "http11.send_request_headers.started" if info["request"].method != b"CONNECT":
+                self.reached = Reached.SERVICE
+
+
+#: Each connection is for one request.
+_HEADERS: Final = {
+    "content-type": "application/json",
+    "user-agent": "Casebell",
+    "accept": "*/*",
+    "accept-encoding": "identity",
+    "connection": "close",
+}
+
+
+async def _read(answer: httpx2.Response) -> None:
+    size = 0
+    async for piece in answer.aiter_raw():
+        size += len(piece)
+        if size > MAX_ANSWER:
+            return
+
+
+def _inert(message: Message) -> Message:
+    """The message for people as other channels have it: it may be shown where it lands."""
+    title, body = fitted(
+        message,
+        Limits(title=MAX_TITLE, body=MAX_BODY, lines=0),
+        max_title=MAX_TITLE,
+        max_body=MAX_BODY,
+        length=lambda _, body: len(body),
+    )
+    return Message(title=title, body=body)
