@@ -1,5 +1,6 @@
 """What a webhook is sent of an alert: the listings' own values, under an id that is its alone."""
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +17,10 @@ from casebell.notify.webhook_channel import TARGET, WebhookChannel
 from casebell.ops_messages import ChannelTest
 from casebell.sandbox.http_sink import HttpAnswer, HttpRequest, HttpSink
 from casebell.settings import ChannelSettings
+from casebell.store.backup import make_backup
 from casebell.store.engine import Store
 from casebell.store.lists import AlertFilter, EventFilter
+from casebell.store.restore import restore_backup
 from casebell.store.schema import alerts, attempts, cases, events, keys
 from contracts.actors import ADMIN
 from contracts.case_events import classified_event
@@ -178,6 +181,28 @@ async def test_the_key_is_the_databases_own(store: Store, sink: HttpSink, tmp_pa
     assert (first.id, first.created_at) == (there.id, there.created_at)
     assert mine.key != theirs.key
     assert len({request.headers["webhook-id"] for request in sink.requests}) == 3
+
+
+async def test_a_restored_database_keeps_the_ids_of_what_waits(
+    store: Store, sink: HttpSink, tmp_path: Path
+) -> None:
+    """What was sent after the backup is sent again from it: the receiver knows it by its id."""
+    sink.answer(HttpAnswer(status=503), HttpAnswer())
+    async with running(at_work(store, sink)) as harness:
+        await harness.put("change:1", target=TARGET)
+        await harness.until(**{"change:1": "retrying"})
+        backup = tmp_path / "backup.db"
+        await asyncio.to_thread(make_backup, tmp_path / "casebell.db", backup)
+        harness.later(5.0)
+        await harness.until(**{"change:1": "sent"})
+    restored = tmp_path / "restored"
+    restored.mkdir()
+    await asyncio.to_thread(restore_backup, backup, restored / "casebell.db")
+    async with store_in(restored) as again, running(at_work(again, sink)) as harness:
+        harness.later(5.0)
+        await harness.until(**{"change:1": "sent"})
+    assert len(sink.requests) == 3
+    assert len({request.headers["webhook-id"] for request in sink.requests}) == 1
 
 
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32
