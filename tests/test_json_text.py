@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.events import Status
-from casebell.json_text import ascii_line, canonical, encode
+from casebell.json_text import ascii_line, canonical, encode, printable
 
 #: All of Unicode, halves of surrogate pairs among it.
 texts = st.text(st.characters(exclude_categories=()))
@@ -155,3 +155,23 @@ class TestCanonical:
     def test_half_a_character_is_its_escape(self) -> None:
         """Which the RFC refuses: a delivery's text must not end the journal."""
         assert canonical({"b\ud83d": "\udeff", "a": "é"}) == '{"a":"é","b\\ud83d":"\\udeff"}'
+
+
+class TestPrintable:
+    """JSON that people may see on a terminal."""
+
+    @given(st.dictionaries(texts, nested(whole)))
+    def test_one_visible_line_that_says_the_same(self, item: dict[str, object]) -> None:
+        """Every character that could act is escaped; a program reads what was stored."""
+        text = printable(item)
+        assert text.isprintable()
+        assert json.loads(text) == read_again(item)
+
+    def test_what_people_read_is_kept(self) -> None:
+        """Letters with accents and typographic quotes are not escaped."""
+        assert printable({"text": "Año “sí”\x9b"}) == '{"text":"Año “sí”\\u009b"}'
+
+    def test_a_long_text_in_no_time(self) -> None:
+        """One character that acts costs no look at every other."""
+        text = "a" * 200_000 + "\x9b"
+        assert json.loads(printable([text])) == [text]

@@ -116,6 +116,7 @@ def build(
         runtime.operations.verbs(),
         runtime.tokens.verbs(),
         runtime.accounts.verbs(),
+        runtime.exporting.verbs(),
         of_this_server,
     )
     admin = AdminSocket(

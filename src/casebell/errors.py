@@ -25,6 +25,7 @@
     │   └── SignInFailed          neither can this name with this password
     ├── TooManyAttempts     429
     │   └── PasswordsBusy         more passwords wait to be checked than can be in time
+    ├── TooManyExports      429   exit 3
     ├── Forbidden           403   exit 1
     ├── NotFound                  exit 1; nothing by that name or number
     └── Refusal                   exit 1; it exists, but this cannot be done to it
@@ -281,6 +282,15 @@ class ServerUnreachable(Unavailable):
 
     code = "server_unreachable"
     hint = "Run `casebell doctor` to see which layer is at fault."
+
+
+class TooManyExports(CasebellError):
+    """As many exports are under way as this server carries out at once."""
+
+    code = "too_many_exports"
+    hint = "Try again when one of them has ended."
+    http_status = 429
+    exit_code = 3
 
 
 class Unauthorized(CasebellError):

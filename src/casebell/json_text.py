@@ -5,6 +5,7 @@ JavaScript does. Bodies are read by the standard library's decoder instead (docs
 """
 
 import json
+import re
 
 import orjson
 
@@ -12,6 +13,8 @@ import orjson
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 #: The one control character of ASCII that JSON need not escape.
 _DELETE = b"\x7f"
+#: Characters among which some may act on a terminal.
+_UNUSUAL = re.compile(r"[^\x20-\x7e]+")
 
 
 def encode(value: object) -> str:
@@ -23,6 +26,23 @@ def encode(value: object) -> str:
         return orjson.dumps(value, option=_OPTIONS).decode()
     except TypeError:
         return _with_halves(value)
+
+
+def printable(value: object) -> str:
+    """JSON on one line in which nothing acts on a terminal: such characters are escaped.
+
+    Raises as `encode` does.
+    """
+    text = encode(value)
+    # Only texts inside quotes can hold such characters.
+    return text if text.isprintable() else _UNUSUAL.sub(_escaped, text)
+
+
+def _escaped(unusual: re.Match[str]) -> str:
+    text = unusual[0]
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii_line(c)[1:-1] for c in text)
 
 
 def canonical(value: object) -> str:

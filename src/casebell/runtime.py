@@ -25,6 +25,7 @@ from casebell.receive.refusals import Refusals
 from casebell.route.router import Router
 from casebell.service.access import Access
 from casebell.service.accounts import Accounts
+from casebell.service.exporting import Exporting
 from casebell.service.operations import Operations
 from casebell.service.passwords import Passwords
 from casebell.service.reading import Reading
@@ -132,6 +133,7 @@ class Runtime:
             store=store, settings=in_force.settings, passwords=passwords, clock=clock
         )
         self.access = Access(store=store, passwords=passwords, clock=clock, log=log)
+        self.exporting = Exporting(store=store, settings=in_force.settings, clock=clock)
         #: What opening the store came to, for the log.
         self._created: dict[str, object] = {}
         self._taken_up: dict[str, int] = {}

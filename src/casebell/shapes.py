@@ -226,6 +226,25 @@ class Refused(TypedDict):
     held: int | None
 
 
+@described
+class JournalEntry(TypedDict):
+    """One thing that happened, as it is on record."""
+
+    seq: int
+    """Its number, from 1 without gaps."""
+    at: str
+    kind: str
+    actor: str
+    """Who or what did it: `source:parley`, `router`, `cli:jchan`, `token:practice`."""
+    by: str | None
+    """Who it was, as claimed; it is in `data`, too."""
+    subject: str
+    """What it was done to: `event:12`, `alert:7`."""
+    data: dict[str, Any]
+    leaf: str
+    """The RFC 6962 leaf hash of its canonical bytes, in hex."""
+
+
 def event(row: Any) -> Event:
     """An event; without status and tags while undecided."""
     return {
@@ -417,4 +436,19 @@ def refused(row: Any) -> Refused:
         "readmitted_at": None if row.readmitted_at is None else iso(row.readmitted_at),
         "event": row.event_id,
         "held": row.held_id,
+    }
+
+
+def entry(row: Any) -> JournalEntry:
+    """A journal entry."""
+    data = json.loads(row.data)
+    return {
+        "seq": row.seq,
+        "at": iso(row.at),
+        "kind": row.kind,
+        "actor": row.actor,
+        "by": data.get("by"),
+        "subject": row.subject,
+        "data": data,
+        "leaf": bytes(row.leaf).hex(),
     }

@@ -1,7 +1,9 @@
 """`casebell events export`: everything, once, oldest first, and never over anything."""
 
 import asyncio
+import contextlib
 import csv
+import hashlib
 import io
 import json
 import os
@@ -9,12 +11,16 @@ import resource
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from casebell import __version__
+from casebell.files import user_name
 from casebell.store.engine import Store
+from casebell.store.lock import hold, lock_path
 from cli.installation import HOSTILE, Installation, casebell, run_on_terminal
 from cli.test_events import FIELDS
 from contracts.case_events import case_event
@@ -42,12 +48,19 @@ def add_many(installation: Installation) -> None:
     asyncio.run(add())
 
 
+def rows_of(text: str) -> list[dict[str, Any]]:
+    """The rows of an export as JSON lines, without its last line."""
+    *rows, last = map(json.loads, text.splitlines())
+    assert last["export"]["rows"] == len(rows)
+    return rows
+
+
 def test_json_lines(installation: Installation) -> None:
     """The default: an object a line, with the fields of docs/contract.md, oldest first."""
     ran = installation("events", "export")
     assert (ran.code, ran.err) == (0, "")
-    assert [list(event) for event in ran.lines()] == [FIELDS] * 5
-    assert ran.lines() == list(reversed(installation("events", "list", "--json").lines()))
+    assert [list(event) for event in rows_of(ran.out)] == [FIELDS] * 5
+    assert rows_of(ran.out) == list(reversed(installation("events", "list", "--json").lines()))
     assert ran.out.replace("\n", "").isprintable()
     assert "Año, “sí”" in ran.out
 
@@ -58,7 +71,7 @@ def test_everything(installation: Installation) -> None:
     out = installation.directory / "all.jsonl"
     assert installation("events", "export", "--out", str(out)).code == 0
     with out.open(encoding="utf-8") as lines:
-        numbers = [json.loads(line)["id"] for line in lines]
+        numbers = [event["id"] for event in rows_of(lines.read())]
     assert numbers == sorted(set(numbers))
     assert len(numbers) == 5 + MANY
 
@@ -67,22 +80,24 @@ def test_alerts(installation: Installation) -> None:
     """Who was alerted: the same rows as in the list, oldest first, in both formats."""
     listed = installation("alerts", "list", "--json", "--channel", "team").lines()
     ran = installation("alerts", "export", "--channel", "team", "--since", "1h")
-    assert (ran.code, ran.err, ran.lines()) == (0, "", listed[::-1])
+    assert (ran.code, ran.err, rows_of(ran.out)) == (0, "", listed[::-1])
     out = installation.directory / "alerts.csv"
     asked = ["--format", "csv", "--out", str(out), "--state", "failed"]
     assert installation("alerts", "export", *asked).code == 0
     (row,) = read_csv(out.read_bytes().decode("utf-8"))
     assert list(row) == [*listed[0], "apostrophes_in"]
     assert (row["event"], row["event_key"], row["channel"]) == ("2", "evt_rfe", "broken")
-    assert installation("alerts", "export", "--until", "1h").out == ""
+    assert rows_of(installation("alerts", "export", "--until", "1h").out) == []
     ran = installation("alerts", "export", "--receipt", "A12", "--out", f"{out}.2")
     assert (ran.code, ran.out) == (2, "")
     assert not out.with_name("alerts.csv.2").exists()
 
 
 def read_csv(text: str) -> list[dict[str, str]]:
-    """Rows by the names in the first one."""
-    return list(csv.DictReader(io.StringIO(text, newline="")))
+    """Rows by the names in the first one, without the last one, which sums them up."""
+    *rows, last = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    assert last["id"] == "# export"
+    return rows
 
 
 def test_csv(installation: Installation) -> None:
@@ -104,7 +119,7 @@ def test_csv(installation: Installation) -> None:
 def test_an_event_that_waits_to_be_routed(installation: Installation) -> None:
     """Its status is null, and an empty cell: no word that a reader could take for a status."""
     installation.undecide(2)
-    exported = installation("events", "export").lines()[1]
+    exported = rows_of(installation("events", "export").out)[1]
     assert (exported["id"], exported["status"], exported["tags"]) == (2, None, [])
     row = read_csv(installation("events", "export", "--format", "csv").out)[1]
     assert (row["id"], row["status"], row["tags"], row["decision"]) == ("2", "", "", "")
@@ -142,7 +157,7 @@ def test_filters_are_those_of_the_list(installation: Installation) -> None:
         ("--text", "x"),
     ):
         listed = installation("events", "list", "--json", *options).lines()
-        assert installation("events", "export", *options).lines() == list(reversed(listed))
+        assert rows_of(installation("events", "export", *options).out) == listed[::-1]
 
 
 def test_it_never_overwrites(installation: Installation) -> None:
@@ -260,4 +275,130 @@ def test_on_a_terminal_nothing_acts(installation: Installation) -> None:
     assert "[2J]0;ownedeviltxt.exe" in seen
     assert "\x1b" not in seen
     assert "Wrote" not in seen
-    assert len(seen.splitlines()) == 6
+    # Headings, five events, and the line that sums them up.
+    assert len(seen.splitlines()) == 7
+    assert seen.splitlines()[-1].startswith("# export,")
+
+
+class TestLastLine:
+    """It sums up an export, so that a file can be checked by itself; a cut off one lacks it."""
+
+    @pytest.mark.parametrize("written", ["jsonl", "csv"])
+    def test_the_digest_is_of_all_before_it(self, installation: Installation, written: str) -> None:
+        """`head -n -1 FILE | sha256sum` says the same."""
+        out = installation.directory / "out"
+        asked = ["--status", "denied", "--receipt", "wac-2190054321", "--text", "nothing; =to"]
+        for options in ([], asked):
+            out.unlink(missing_ok=True)
+            ran = installation("events", "export", "--format", written, "--out", str(out), *options)
+            assert (ran.code, ran.out, ran.err) == (0, "", "")
+            *before, last = out.read_bytes().splitlines(keepends=True)
+            if written == "csv":
+                *rows, ends = csv.reader(io.StringIO(out.read_bytes().decode(), newline=""))
+                assert {len(row) for row in [*rows, ends]} == {len(FIELDS) + 1}
+                mark, text, *empty = ends
+                assert (mark, set(empty)) == ("# export", {""})
+                found = json.loads(text)
+                numbers = [int(row[0]) for row in rows[1:]]
+            else:
+                found = json.loads(last)["export"]
+                numbers = [json.loads(line)["id"] for line in before]
+            assert found["sha256"] == hashlib.sha256(b"".join(before)).hexdigest()
+            assert (found["of"], found["rows"]) == ("events", len(numbers))
+            assert found["first"] == (numbers[0] if numbers else None)
+            assert found["last"] == (numbers[-1] if numbers else None)
+            assert found["version"] == __version__
+            assert found["at"].endswith("Z")
+            assert found["filter"] == (
+                {"status": "denied", "receipt": "WAC2190054321", "text": "nothing; =to"}
+                if options
+                else {}
+            )
+
+    def test_standard_output_has_it_too(self, installation: Installation) -> None:
+        """Byte for byte what a file has, but for when it was begun."""
+        out = installation.directory / "out"
+        installation("alerts", "export", "--out", str(out), "--since", "1h", "--outstanding")
+        ran = installation("alerts", "export", "--since", "1h", "--outstanding")
+        assert ran.out.splitlines()[:-1] == out.read_text().splitlines()[:-1]
+        told = json.loads(ran.out.splitlines()[-1])["export"]
+        assert told["filter"]["outstanding"] is True
+        # As a time, not as a length that means another one tomorrow.
+        assert told["filter"]["since"].endswith("Z")
+
+
+def entries(installation: Installation, *kinds: str) -> list[dict[str, Any]]:
+    """The journal's entries of these kinds, oldest first."""
+    ran = installation("journal", "list", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.lines()
+    return [one for one in ran.lines()[::-1] if one["kind"] in kinds]
+
+
+class TestOnRecord:
+    """That somebody exported is in the journal: before the first row, and at the end."""
+
+    def test_by_whom_with_which_filter(self, installation: Installation) -> None:
+        """Of words that were looked for only a digest: the journal keeps no official text."""
+        asked = ["--text", "RFE", "--receipt", "IOE0912345678", "--by", "Jia Chan"]
+        ran = installation("events", "export", *asked)
+        last = json.loads(ran.out.splitlines()[-1])["export"]
+        started, ended = entries(installation, "export.started", "export.ended")
+        assert started["subject"] == ended["subject"]
+        for one in (started, ended):
+            assert one["actor"] == f"cli:{user_name(os.geteuid())}"
+            assert one["by"] == "Jia Chan"
+        assert started["data"] == {
+            "by": "Jia Chan",
+            "of": "events",
+            "filter": {
+                "receipt": "IOE0912345678",
+                "text_sha256": hashlib.sha256(b"RFE").hexdigest(),
+            },
+        }
+        told = {name: last[name] for name in ("of", "rows", "first", "last", "sha256")}
+        assert ended["data"] == {"by": "Jia Chan", **told}
+        assert told["rows"] == 2
+
+    def test_one_that_is_cut_off(self, installation: Installation) -> None:
+        """It has begun on record, and its end says that it is not whole."""
+        with Path("/dev/full").open("wb") as full:
+            casebell("events", "export", "--config", str(installation.config), stdout=full,
+                     stderr=subprocess.PIPE, capture_output=False)  # fmt: skip
+        started, ended = entries(installation, "export.started", "export.ended")
+        assert started["data"] == {"of": "events", "filter": {}}
+        assert ended["data"]["cut_off"] is True
+        assert "sha256" not in ended["data"]
+
+    def test_a_filter_that_is_none_is_not(self, installation: Installation) -> None:
+        """Nothing was exported."""
+        assert installation("events", "export", "--source", "parlay").code == 2
+        assert entries(installation, "export.started", "export.ended") == []
+
+    def test_beside_a_running_server(self, served: Installation) -> None:
+        """The server writes it down; the rows are read without it."""
+        ran = served("alerts", "export", "--by", "Ana")
+        assert (ran.code, ran.err, rows_of(ran.out)) == (0, "", [])
+        kinds = [one["kind"] for one in entries(served, "export.started", "export.ended")]
+        assert kinds == ["export.started", "export.ended"]
+
+    def test_where_it_cannot_be(self, installation: Installation) -> None:
+        """A sentence on standard error, once; the export is whole."""
+        with hold_database(installation):
+            ran = installation("events", "export")
+        assert ran.code == 0
+        assert len(rows_of(ran.out)) == 5
+        (said,) = ran.err.splitlines()
+        assert said.startswith("That this was exported is not wholly on record: A server holds")
+        assert entries(installation, "export.started", "export.ended") == []
+
+
+@contextlib.contextmanager
+def hold_database(installation: Installation) -> Iterator[None]:
+    """As a server does that does not answer."""
+    descriptor = hold(lock_path(installation.database))
+    assert descriptor is not None
+    try:
+        yield
+    finally:
+        os.close(descriptor)

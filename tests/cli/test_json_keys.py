@@ -30,6 +30,7 @@ SHOWN = {
     "events show": ["events", "show", "evt_rfe", "--json"],
     "alerts list": ["alerts", "list", "--json"],
     "alerts export": ["alerts", "export"],
+    "journal list": ["journal", "list", "--json"],
     "held list": ["held", "list", "--json"],
     "check": ["check", "--json"],
 }
@@ -37,13 +38,15 @@ SHOWN = {
 
 def test_the_page_has_every_command() -> None:
     """And none that is not tried here."""
-    assert set(KEYS) == {*SHOWN, "refused list", "refused why"}
+    assert set(KEYS) == {*SHOWN, "last line", "refused list", "refused why"}
 
 
 @pytest.mark.parametrize("command", SHOWN)
 def test_each_line_has_the_keys_of_the_contract(installation: Installation, command: str) -> None:
     """All of them, in this order, and no other."""
     lines = [json.loads(one) for one in installation(*SHOWN[command]).out.splitlines()]
+    if command.endswith(" export"):
+        assert list(lines.pop()["export"]) == KEYS["last line"]
     assert lines
     for one in lines:
         assert list(one) == KEYS[command]

@@ -1,6 +1,5 @@
 """Nothing stored acts on a terminal, and everything else is shown as it is."""
 
-import json
 import os
 import sys
 import unicodedata
@@ -15,7 +14,6 @@ from casebell.cli.terminal import (
     Columns,
     OutputFailed,
     ReaderGone,
-    json_text,
     local_time,
     output_errors,
     plain,
@@ -50,19 +48,6 @@ def test_a_line_end_separates_words() -> None:
     """Two lines become one with a blank between them, and an escape sequence loses its escape."""
     assert plain("one\r\ntwo\u2028three\tfour") == "one two three four"
     assert plain("\x1b[31mred\x1b[0m \u202etxt.exe\u200b <b> @all") == "[31mred[0m txt.exe <b> @all"
-
-
-@given(st.dictionaries(st.text(), ANYTHING | st.integers() | st.lists(ANYTHING)))
-def test_json_is_one_visible_line_that_says_the_same(item: dict[str, object]) -> None:
-    """Every character that could act is escaped; a program reads what was stored."""
-    text = json_text(item)
-    assert text.isprintable()
-    assert json.loads(text) == item
-
-
-def test_json_keeps_what_people_read() -> None:
-    """Letters with accents and typographic quotes are not escaped."""
-    assert json_text({"text": "Año “sí”\x9b"}) == '{"text":"Año “sí”\\u009b"}'
 
 
 def test_a_line_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

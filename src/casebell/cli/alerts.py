@@ -6,12 +6,11 @@ from typing import Annotated, Any, TypedDict, Unpack
 
 import typer
 
-from casebell.alerts import AlertState
+from casebell.alerts import AlertKind, AlertState
 from casebell.cli.options import (
     AsJson,
     By,
     Config,
-    Format,
     Limit,
     Numbers,
     Out,
@@ -33,6 +32,7 @@ from casebell.cli.terminal import (
     print_looked_back,
     print_rows,
 )
+from casebell.service.formats import Format
 
 app = command_group()
 
@@ -41,7 +41,11 @@ class Filters(TypedDict):
     """The options that narrow a list or an export of alerts."""
 
     state: Annotated[AlertState | None, typer.Option(help="Only in this state.")]
+    kind: Annotated[AlertKind | None, typer.Option(help="Only of cases, to operations, or tests.")]
     channel: Annotated[str | None, text_option(metavar="NAME", help="Only over this channel.")]
+    target: Annotated[
+        str | None, text_option(metavar="LABEL", help="Only to this target, as lists show it.")
+    ]
     receipt: Receipt
     since: Since
     until: Until
@@ -99,17 +103,16 @@ def export(
     outstanding: Outstanding = False,
     written: Written = Format.JSONL,
     out: Out = None,
+    by: By = None,
     config: Config = None,
     **filters: Unpack[Filters],
 ) -> None:
     """Everything that matches, oldest first."""
     # By itself, even where a server runs: this can take minutes of the deliveries' processor.
-    from casebell.cli.export import export_alerts
-    from casebell.settings import load_stored
+    from casebell.cli import export
 
-    export_alerts(
-        load_stored(config), written=written, out=out, outstanding=outstanding, filters=filters
-    )
+    given = {**filters, "outstanding": outstanding}
+    export.export(config, "alerts", written=written, out=out, by=by, countable=True, filters=given)
 
 
 @app.command("retry")

@@ -1,57 +1,48 @@
-"""`casebell events export` and `alerts export`: everything that matches, as JSON lines or CSV."""
+"""`casebell events export` and `alerts export`: lines into a new file, or to standard output."""
 
 import asyncio
 import contextlib
-import csv
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 import typer
 
-from casebell import shapes
-from casebell.cli.alerts import Filters as AlertFilters
-from casebell.cli.csv_cells import escape
-from casebell.cli.events import Filters as EventFilters
-from casebell.cli.local_service import open_reading, this_user
-from casebell.cli.options import Format
-from casebell.cli.terminal import (
-    counted,
-    json_text,
-    output_errors,
-    plain,
-    print_to_stderr,
-    status_line,
-)
-from casebell.errors import BadArgument
-from casebell.json_text import encode
-from casebell.service.reading import Export, Reading
-from casebell.settings import Settings
+from casebell.cli.local_service import this_user
+from casebell.cli.service_client import ServiceClient
+from casebell.cli.terminal import counted, output_errors, plain, print_to_stderr, status_line
+from casebell.clock import SystemClock
+from casebell.errors import BadArgument, CasebellError
+from casebell.service import Service
+from casebell.service.exporting import Exporting
+from casebell.service.formats import Format
+from casebell.settings import load_stored
+from casebell.store.engine import Store
+from casebell.store.journal import Entry
 from casebell.store.new_file import new_file
-
-#: The last column of a CSV export: the names of the columns whose cells are not verbatim.
-ESCAPED = "apostrophes_in"
 
 #: Rows between two looks at the progress.
 _STEP = 500
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Exported:
-    """What is written: its rows, and how many there will be where that can be told at once."""
-
-    noun: str
-    fields: Sequence[str]
-    rows: Callable[[Reading], Awaitable[Export]]
-    count: Callable[[Reading], Awaitable[int]] | None
-
-
-def export_events(
-    settings: Settings, *, written: Format, out: Path | None, filters: EventFilters
+def export(
+    config: Path | None,
+    of: str,
+    *,
+    written: Format,
+    out: Path | None,
+    by: str | None,
+    countable: bool,
+    filters: Mapping[str, Any],
 ) -> None:
-    """Write every event that matches, oldest first, to a new file or to standard output.
+    """Write everything that matches, oldest first, to a new file or to standard output.
+
+    Args:
+        of: `events` or `alerts`.
+        by: who does this, as claimed.
+        countable: whether the rows can be counted before, in much less time than they take.
 
     Raises:
         BadParameter: a filter cannot be understood.
@@ -59,103 +50,105 @@ def export_events(
         OutputFailed: writing stopped half-way; nothing is left of a file.
         ReaderGone: of standard output.
     """
-    # Counting by what no index has takes as long as the export.
-    countable = all(filters[name] is None for name in ("tag", "flag", "text"))
-    exported = _Exported(
-        noun="event",
-        fields=tuple(shapes.Event.__annotations__),
-        rows=lambda found: found.export_events(actor=this_user(), **filters),
-        count=(lambda found: found.count_events(actor=this_user(), **filters))
-        if countable
-        else None,
-    )
-    _export(settings, exported, written=written, out=out)
+    record = _Record(config, by=by)
+
+    async def write() -> None:
+        async with _service(config, record) as service:
+            await _write(
+                service, of, written=written, out=out, by=by, countable=countable, filters=filters
+            )
+
+    try:
+        asyncio.run(write())
+    except BadArgument as error:
+        raise typer.BadParameter(error.message) from None
+    finally:
+        record.tell()
 
 
-def export_alerts(
-    settings: Settings,
+class _Record:
+    """Has the running server, or else the store, put the export on record.
+
+    An export by the shell goes on without: whoever may read the database may copy it, too.
+    """
+
+    def __init__(self, config: Path | None, *, by: str | None) -> None:
+        self._config = config
+        self._by = by
+        self._fault: CasebellError | None = None
+
+    async def __call__(self, entry: Entry) -> None:
+        if self._fault is None:
+            # It may open the store by itself, in a loop of its own.
+            await asyncio.to_thread(self._put, entry)
+
+    def _put(self, entry: Entry) -> None:
+        what = {"kind": entry.kind, "subject": entry.subject, "data": entry.data}
+        try:
+            ServiceClient(self._config).do("record_export", by=self._by, **what)
+        except CasebellError as error:
+            self._fault = error
+
+    def tell(self) -> None:
+        """Say what is not on record, once the export has ended."""
+        if self._fault is not None:
+            print_to_stderr(
+                f"That this was exported is not wholly on record: {self._fault.message}"
+            )
+
+
+@asynccontextmanager
+async def _service(config: Path | None, record: _Record) -> AsyncIterator[Service]:
+    settings = load_stored(config)
+    store = await Store(settings.storage.url.get_secret_value()).open_for_reading()
+    try:
+        exporting = Exporting(
+            store=store, settings=lambda: settings, clock=SystemClock(), record=record
+        )
+        yield Service(exporting.verbs())
+    finally:
+        await store.close()
+
+
+async def _write(
+    service: Service,
+    of: str,
     *,
     written: Format,
     out: Path | None,
-    outstanding: bool,
-    filters: AlertFilters,
+    by: str | None,
+    countable: bool,
+    filters: Mapping[str, Any],
 ) -> None:
-    """The same of alerts."""
-    exported = _Exported(
-        noun="alert",
-        fields=tuple(shapes.Alert.__annotations__),
-        rows=lambda found: found.export_alerts(
-            actor=this_user(), outstanding=outstanding, **filters
-        ),
-        count=lambda found: found.count_alerts(
-            actor=this_user(), outstanding=outstanding, **filters
-        ),
-    )
-    _export(settings, exported, written=written, out=out)
-
-
-def _export(settings: Settings, exported: _Exported, *, written: Format, out: Path | None) -> None:
-    async def export() -> None:
-        async with open_reading(settings) as found:
-            await _write(found, exported, written=written, out=out)
-
-    try:
-        asyncio.run(export())
-    except BadArgument as error:
-        raise typer.BadParameter(error.message) from None
-
-
-async def _write(found: Reading, exported: _Exported, *, written: Format, out: Path | None) -> None:
+    actor = this_user(by=by)
     watched = sys.stderr.isatty() and (out is not None or not sys.stdout.isatty())
     name = "Standard output" if out is None else str(out)
-    # Before a file is made: a filter may be none.
-    async with contextlib.aclosing(await exported.rows(found)) as rows:
-        total = await exported.count(found) if watched and exported.count else None
-        with _opened(out) as file, status_line(shown=watched) as show:
-            with output_errors(name):
-                write = _writer(written, file, exported.fields)
-            done = 0
-            async for row in rows:
+    noun = of.removesuffix("s")
+    total = ""
+    with _opened(out) as file, status_line(shown=watched) as show:
+        given = {"format": written, **filters}
+        lines = await service.ask(f"export_{of}", given, actor=actor, raw=True)
+        async with contextlib.aclosing(lines):
+            if watched and countable:
+                total = f" of {await service.ask(f'count_{of}', filters, actor=actor):,}"
+            # A file holds the text as it is; a terminal would act on parts of a cell.
+            shown = _on_terminal if file.isatty() else str
+            # Behind the heading of a table, and before the last line, which is none.
+            done = -1 if written is Format.JSONL else -2
+            async for line in lines:
                 with output_errors(name):
-                    write(row)
+                    file.write(shown(line))
                 done += 1
-                if done % _STEP == 0:
-                    of = "" if total is None else f" of {total:,}"
-                    show(f"{done:,}{of} {exported.noun}s")
+                if done > 0 and done % _STEP == 0:
+                    show(f"{done:,}{total} {noun}s")
             with output_errors(name):
                 file.flush()
     if watched:
-        print_to_stderr(f"Wrote {counted(done, exported.noun)}.")
+        print_to_stderr(f"Wrote {counted(done, noun)}.")
 
 
-def _writer(
-    written: Format, file: TextIO, fields: Sequence[str]
-) -> Callable[[Mapping[str, Any]], object]:
-    if written is Format.JSONL:
-        return lambda row: file.write(json_text(row) + "\n")
-    table = csv.writer(file)
-    table.writerow((*fields, ESCAPED))
-    # A file holds the text as it came; a terminal would act on parts of it.
-    shown = plain if file.isatty() else str
-
-    def write_row(row: Mapping[str, Any]) -> None:
-        texts = [_text(row[name]) for name in fields]
-        cells = list(map(escape, texts))
-        escaped = [
-            name for name, text, cell in zip(fields, texts, cells, strict=True) if cell != text
-        ]
-        table.writerow((*map(shown, cells), " ".join(escaped)))
-
-    return write_row
-
-
-def _text(value: object) -> str:
-    """A value as the text of a cell; empty for null."""
-    if isinstance(value, list):
-        return " ".join(map(str, value))
-    if isinstance(value, dict):
-        return encode(value)
-    return "" if value is None else str(value)
+def _on_terminal(line: str) -> str:
+    return plain(line.rstrip("\r\n")) + "\n"
 
 
 @contextlib.contextmanager
@@ -165,7 +158,7 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
         yield sys.stdout
         return
     with new_file(out) as part:
-        file = part.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+        file = part.open("w", encoding="utf-8", newline="")
         try:
             yield file
         finally:

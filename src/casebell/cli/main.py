@@ -48,6 +48,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "events": "What was received: list, show, export.",
         "why": "What became of an event, as sentences.",
         "alerts": "Who was told: list, export, retry, dismiss.",
+        "journal": "The record of everything: list.",
         "held": "What could not be understood: list, release, discard.",
         "refused": "What did not authenticate: list, readmit.",
         "channels": "Ways to reach people: test.",

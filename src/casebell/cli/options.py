@@ -3,7 +3,6 @@
 import contextlib
 import inspect
 from collections.abc import Callable, Iterator
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -12,6 +11,7 @@ import typer
 
 from casebell.cli.terminal import print_error
 from casebell.errors import ConfigError, ConfigNotFound
+from casebell.service.formats import Format
 
 
 def utf8(text: str | None) -> str | None:
@@ -72,13 +72,6 @@ Since = Annotated[
     ),
 ]
 Until = Annotated[str | None, typer.Option(metavar="WHEN", help="Before; written alike.")]
-
-
-class Format(StrEnum):
-    """How an export is written."""
-
-    JSONL = "jsonl"
-    CSV = "csv"
 
 
 Written = Annotated[Format, typer.Option("--format", help="How to write it.")]

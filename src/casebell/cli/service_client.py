@@ -80,9 +80,13 @@ class ServiceClient:
         return self._value_of(answer) if answer else None
 
     def listing(
-        self, verb: str, *, limit: int, **filters: object
+        self, verb: str, *, limit: int, whole: bool = False, **filters: object
     ) -> tuple[list[Mapping[str, Any]], Mapping[str, Any]]:
-        """The rows of a list, a page to a question, and the last page."""
+        """The rows of a list, a page to a question, and the last page.
+
+        Args:
+            whole: go on where a page looked far back for little.
+        """
         rows: list[Mapping[str, Any]] = []
         cursor = None
         while True:
@@ -90,7 +94,8 @@ class ServiceClient:
             rows += page["items"]
             cursor = page["next"]
             # Where a page looked far back for little, a person narrows the filter.
-            if cursor is None or page["looked_back_to"] is not None or len(rows) == limit:
+            far = page["looked_back_to"] is not None and not whole
+            if cursor is None or far or len(rows) == limit:
                 return rows, page
 
     def _ask(

@@ -19,7 +19,7 @@ import typer
 from casebell.clock import in_zone
 from casebell.errors import CasebellError, ConfigError
 from casebell.events import Flag
-from casebell.json_text import ascii_line, encode
+from casebell.json_text import printable
 
 #: The columns of a listing by their headings: the name of a field, or what is made of an item.
 Columns: TypeAlias = Mapping[str, str | Callable[[Mapping[str, Any]], object]]
@@ -130,16 +130,7 @@ def _room(used: int) -> int:
 
 def print_json(item: Mapping[str, Any]) -> None:
     """Print one object as one line of JSON."""
-    _print(json_text(item))
-
-
-def json_text(item: Mapping[str, Any]) -> str:
-    """One object as JSON on one line: characters that could act on a terminal are escaped."""
-    text = encode(item)
-    if text.isprintable():
-        return text
-    # Only texts inside quotes can hold such characters.
-    return "".join(c if c.isprintable() else ascii_line(c)[1:-1] for c in text)
+    _print(printable(item))
 
 
 def local_time(stamp: str | None, zone: str) -> str:

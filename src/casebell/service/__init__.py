@@ -1,7 +1,8 @@
 """What can be seen and done: a verb is written once, whoever asks for it.
 
-A verb takes the actor and values by name, and gives back a value of which JSON can be made. The
-command line, over the socket or on the store itself, and the API ask by `Service.ask` alone.
+A verb takes the actor and values by name, and gives back a value of which JSON can be made; a few
+give bytes or lines (`rights.NOT_JSON`). The command line, over the socket or on the store itself,
+and the API ask by `Service.ask` alone.
 """
 
 import inspect
@@ -10,7 +11,7 @@ from typing import Any, TypeAlias
 
 from casebell.actors import Actor, Right
 from casebell.errors import Forbidden, Refusal
-from casebell.service.rights import RIGHTS
+from casebell.service.rights import NOT_JSON, RIGHTS
 
 Verb: TypeAlias = Callable[..., Awaitable[Any]]
 
@@ -19,6 +20,12 @@ class UnknownCommand(Refusal):
     """The running server does not know this command."""
 
     hint = "It is of another release: restart it."
+
+
+class NotJson(Refusal):
+    """This is given as bytes or line by line, not as one JSON value."""
+
+    hint = "Use the command, which reads the store itself, or the API."
 
 
 class Service:
@@ -38,12 +45,18 @@ class Service:
         """All of them; to be asked for by `ask`."""
         return self._verbs
 
-    async def ask(self, name: str, arguments: Mapping[str, Any], *, actor: Actor) -> Any:
+    async def ask(
+        self, name: str, arguments: Mapping[str, Any], *, actor: Actor, raw: bool = False
+    ) -> Any:
         """The value of a verb.
+
+        Args:
+            raw: whoever asks takes bytes, and lines one by one, where the verb gives those.
 
         Raises:
             UnknownCommand: there is none of this name, or it does not take these arguments.
             Forbidden: the actor does not have the right to it.
+            NotJson: it gives something else, and `raw` is off.
             CasebellError: as the verb says.
         """
         try:
@@ -54,4 +67,6 @@ class Service:
         right = self._rights.get(name)
         if right is None or not actor.may(right):
             raise Forbidden
+        if name in NOT_JSON and not raw:
+            raise NotJson
         return await verb(**arguments, actor=actor)

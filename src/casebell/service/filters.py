@@ -8,13 +8,15 @@ from typing import Any, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 from casebell.actors import Actor
-from casebell.alerts import AlertState
-from casebell.clock import SECOND
+from casebell.alerts import AlertKind, AlertState
+from casebell.clock import SECOND, iso
 from casebell.errors import BadArgument
 from casebell.events import Flag, Micros, Status, Tag
 from casebell.service import UnknownCommand
 from casebell.settings import parse_duration
-from casebell.store.lists import AlertFilter, EventFilter
+from casebell.store.journal import digest
+from casebell.store.lists import AlertFilter, EventFilter, JournalFilter
+from casebell.store.walk import Filter
 from casebell.uscis.receipts import ReceiptError, canonical
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -32,11 +34,12 @@ def event_filter(given: Given, *, actor: Actor, timezone: str, now: Micros) -> E
         UnknownCommand: there is no filter of this name.
     """
     words: Words = {
-        "source": str,
+        "source": _findable,
         "status": partial(word, Status, noun="status"),
         "tag": partial(word, Tag, noun="tag"),
         "flag": partial(word, Flag, noun="flag"),
-        "text": str,
+        "receipt": _receipt,
+        "text": _findable,
     }
     return EventFilter(seen_by=actor, **_understood(given, words, timezone=timezone, now=now))
 
@@ -45,14 +48,47 @@ def alert_filter(
     given: Given, *, actor: Actor, outstanding: bool = False, timezone: str, now: Micros
 ) -> AlertFilter:
     """The filter of the alerts that an actor may see; raises as `event_filter` does."""
-    words: Words = {"state": partial(word, AlertState, noun="state"), "channel": str}
-    understood = _understood(given, words, timezone=timezone, now=now)
-    return AlertFilter(seen_by=actor, outstanding=outstanding, **understood)
+    words: Words = {
+        "state": partial(word, AlertState, noun="state"),
+        "kind": partial(word, AlertKind, noun="kind"),
+        "channel": _findable,
+        "target": _findable,
+        "receipt": _receipt,
+    }
+    found = _understood(given, words, timezone=timezone, now=now)
+    return AlertFilter(seen_by=actor, outstanding=outstanding, **found)
+
+
+def journal_filter(given: Given, *, timezone: str, now: Micros) -> JournalFilter:
+    """The filter of journal entries; raises as `event_filter` does."""
+    words: Words = {"kind": _findable, "actor": _findable, "subject": _findable}
+    return JournalFilter(**_understood(given, words, timezone=timezone, now=now))
+
+
+def understood(where: Filter, given: Given) -> dict[str, Any]:
+    """A filter as JSON, as it was understood: times in UTC, a receipt as it is kept."""
+    found = {name: getattr(where, name) for name, text in given.items() if text is not None}
+    told = {
+        name: iso(value) if name in ("since", "until") else str(value)
+        for name, value in found.items()
+    }
+    outstanding = getattr(where, "outstanding", False)
+    return {**told, "outstanding": True} if outstanding else told
+
+
+def on_record(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What the journal keeps of a filter: of words that were looked for, a digest.
+
+    Receipts are in the entries of deliveries, too. Official texts are not, since they may have to
+    be purged, and a person may look for a name.
+    """
+    kept = {name: value for name, value in told.items() if name != "text"}
+    return {**kept, "text_sha256": digest(told["text"])} if "text" in told else kept
 
 
 def _understood(given: Given, words: Words, *, timezone: str, now: Micros) -> dict[str, Any]:
     time = partial(moment, timezone=timezone, now=now)
-    known: Words = {**words, "receipt": _receipt, "since": time, "until": time}
+    known: Words = {**words, "since": time, "until": time}
     if not given.keys() <= known.keys():
         raise UnknownCommand
     found = {name: known[name](text) for name, text in given.items() if text is not None}
@@ -96,6 +132,25 @@ def word(words: type[Word], given: str, *, noun: str) -> Word:
         return words(given)
     except ValueError:
         raise BadArgument(f"There is no such {noun}; known: {', '.join(words)}.") from None
+
+
+def _findable(given: str) -> str:
+    """A text that a database can look for.
+
+    Raises:
+        BadArgument: it has half a surrogate pair, or a zero character.
+    """
+    if "\0" in given or (not given.isascii() and _has_halves(given)):
+        raise BadArgument("This is no text that could be on record.")
+    return given
+
+
+def _has_halves(given: str) -> bool:
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _receipt(given: str) -> str:

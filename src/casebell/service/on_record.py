@@ -6,12 +6,12 @@ from typing import Any
 
 from casebell.actors import Actor
 from casebell.clock import Clock, iso
-from casebell.errors import Refusal
+from casebell.errors import BadArgument, Refusal
 from casebell.service import Verb
 from casebell.service.filters import Given, alert_filter
 from casebell.service.names import must_be_known
 from casebell.settings import Settings
-from casebell.store import failed, held, marks
+from casebell.store import failed, held, journal, marks
 from casebell.store.engine import Connection, Store
 
 #: Alerts that one transaction changes.
@@ -49,6 +49,7 @@ class OnRecord:
             "dismiss_alerts": self.dismiss_alerts,
             "discard_held": self.discard_held,
             "record_backup": self.record_backup,
+            "record_export": self.record_export,
         }
 
     async def retry_alerts(
@@ -158,6 +159,17 @@ class OnRecord:
         await self._store.transact(
             marks.record_backup, now=now, events=events, entries=entries, actor=actor
         )
+        return {"at": iso(now)}
+
+    async def record_export(
+        self, *, kind: str, subject: str, data: Mapping[str, Any], actor: Actor
+    ) -> Mapping[str, Any]:
+        """Record that somebody exports on the store itself, or has."""
+        now = self._clock.now()
+        if kind not in ("export.started", "export.ended"):
+            raise BadArgument("This is no record of an export.")
+        entry = journal.Entry.of(actor, at=now, kind=kind, subject=subject, data=data)
+        await self._store.transact(journal.append, [entry])
         return {"at": iso(now)}
 
 

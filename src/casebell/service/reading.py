@@ -5,9 +5,9 @@ page or JSON of it.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, TypeAlias, TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from casebell import shapes
 from casebell.actors import Actor
@@ -17,7 +17,15 @@ from casebell.events import HeldState
 from casebell.receive.explaining import explain, explain_streak
 from casebell.service import Verb, explained
 from casebell.service.cursors import WRONG_CURSOR, cursor_of, place_of
-from casebell.service.filters import Given, alert_filter, event_filter, word
+from casebell.service.filters import (
+    Given,
+    alert_filter,
+    event_filter,
+    journal_filter,
+    understood,
+    word,
+)
+from casebell.service.looking import record_bodies, record_page
 from casebell.service.names import must_be_known
 from casebell.settings import Settings
 from casebell.store import (
@@ -31,9 +39,6 @@ from casebell.store import (
 from casebell.store.engine import Connection, Store
 from casebell.store.lists import AlertFilter, EventFilter, HeldFilter, RefusedFilter
 from casebell.store.walk import Filter
-
-#: Rows of an export as values, one by one.
-Export: TypeAlias = AsyncGenerator[Mapping[str, Any], None]
 
 #: Rows of one answer of a server.
 MAX_PAGE = 500
@@ -81,10 +86,12 @@ class Reading:
             "list_events": self.list_events,
             "show_event": self.show_event,
             "find_event": self.find_event,
+            "event_body": self.event_body,
             "why": self.why,
             "explain_event": self.explain_event,
             "list_alerts": self.list_alerts,
             "list_held": self.list_held,
+            "list_journal": self.list_journal,
             "list_refused": self.list_refused,
             "why_refused": self.why_refused,
             "refused_in_a_row": self.refused_in_a_row,
@@ -107,13 +114,24 @@ class Reading:
             NotFound: there is none.
         """
         async with self._store.read() as connection:
-            return [
+            found: list[dict[str, Any]] = [
                 {
                     **await _with_deliveries(connection, event),
                     "body": shapes.body(await queries.body_of(connection, event.id)),
                 }
                 for event in await _events(connection, key, actor)
             ]
+        events = [one["id"] for one in found]
+        await record_bodies(self._store, actor, events, now=self._clock.now())
+        return found
+
+    async def event_body(self, *, number: int, actor: Actor) -> bytes:
+        """The exact bytes of an event; raises as `find_event` does."""
+        async with self._store.read() as connection:
+            event = await _event(connection, number, actor)
+            body = bytes(await queries.body_of(connection, event.id))
+        await record_bodies(self._store, actor, [event.id], now=self._clock.now())
+        return body
 
     async def find_event(self, *, number: int, actor: Actor) -> shapes.EventWithDeliveries:
         """The event of our number, with its deliveries.
@@ -169,7 +187,45 @@ class Reading:
     ) -> Listing:
         """Held deliveries with their bodies, newest first."""
         where = HeldFilter(state=None if state is None else word(HeldState, state, noun="state"))
-        return await self._listed(where, shapes.held, limit=limit, cursor=cursor)
+        found = await self._listed(where, shapes.held, limit=limit, cursor=cursor)
+        await record_page(
+            self._store,
+            actor,
+            "held",
+            told=understood(where, {"state": state}),
+            numbers=[one["id"] for one in found["items"]],
+            now=self._clock.now(),
+        )
+        return found
+
+    async def list_journal(
+        self,
+        *,
+        actor_name: str | None = None,
+        limit: int,
+        cursor: str | None = None,
+        actor: Actor,
+        **filters: str | None,
+    ) -> Listing:
+        """Journal entries, newest first.
+
+        Args:
+            actor_name: only by this actor: the filter `actor`.
+            actor: who asks.
+        """
+        now = self._clock.now()
+        filters["actor"] = actor_name
+        where = journal_filter(filters, timezone=self._settings().server.timezone, now=now)
+        found = await self._listed(where, shapes.entry, limit=limit, cursor=cursor)
+        await record_page(
+            self._store,
+            actor,
+            "journal",
+            told=understood(where, filters),
+            numbers=[one["seq"] for one in found["items"]],
+            now=now,
+        )
+        return found
 
     async def list_refused(
         self,
@@ -258,47 +314,6 @@ class Reading:
                 "differences": await connection.run_sync(soundness.differences),
                 "untold_changes": await soundness.untold(connection),
             }
-
-    async def export_events(self, *, actor: Actor, **filters: str | None) -> Export:
-        """Every event that matches, oldest first; filtered as `list_events` is.
-
-        Raises:
-            BadArgument: at once; a filter cannot be understood.
-        """
-        return await self._exported(self._events(filters, actor), filters, shapes.event)
-
-    async def export_alerts(
-        self, *, actor: Actor, outstanding: bool = False, **filters: str | None
-    ) -> Export:
-        """The same of alerts."""
-        where = self._alerts(filters, actor, outstanding=outstanding)
-        return await self._exported(where, filters, shapes.alert)
-
-    async def _exported(
-        self, where: Filter, given: Given, shape: Callable[[Any], Mapping[str, Any]]
-    ) -> Export:
-        async with self._store.read() as connection:
-            await must_be_known(connection, given, self._settings())
-        return self._export(where, shape)
-
-    async def _export(self, where: Filter, shape: Callable[[Any], Mapping[str, Any]]) -> Export:
-        async with self._store.read() as connection:
-            async for row in walk.export(connection, where):
-                yield shape(row)
-
-    async def count_events(self, *, actor: Actor, **filters: str | None) -> int:
-        """How many events match; as slow as the export where no index has a part of the filter."""
-        return await self._count(self._events(filters, actor))
-
-    async def count_alerts(
-        self, *, actor: Actor, outstanding: bool = False, **filters: str | None
-    ) -> int:
-        """The same of alerts."""
-        return await self._count(self._alerts(filters, actor, outstanding=outstanding))
-
-    async def _count(self, where: Filter) -> int:
-        async with self._store.read() as connection:
-            return await walk.count(connection, where)
 
     def _events(self, given: Given, actor: Actor) -> EventFilter:
         zone, now = self._settings().server.timezone, self._clock.now()

@@ -1,4 +1,7 @@
-"""Which right each verb needs. A verb that is not in this table is refused to everybody."""
+"""Which right each verb needs, and which give more than JSON.
+
+A verb that is not in the first table is refused to everybody.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -36,6 +39,13 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         "record_backup": Right.OPERATE,
         # Of evidence.
         "show_event": Right.EVIDENCE,
+        "event_body": Right.EVIDENCE,
+        "list_journal": Right.EVIDENCE,
+        "export_events": Right.EVIDENCE,
+        "export_alerts": Right.EVIDENCE,
+        "count_events": Right.EVIDENCE,
+        "count_alerts": Right.EVIDENCE,
+        "record_export": Right.EVIDENCE,
         # Of accounts and tokens.
         "add_token": Right.ACCOUNTS,
         "list_tokens": Right.ACCOUNTS,
@@ -48,3 +58,6 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         "set_password": Right.ACCOUNTS,
     }
 )
+
+#: Verbs that give bytes, or lines one by one: only whoever asks for such an answer gets it.
+NOT_JSON: frozenset[str] = frozenset({"event_body", "export_events", "export_alerts"})

@@ -20,7 +20,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from casebell.alerts import AlertState
+from casebell.alerts import AlertKind, AlertState
 from casebell.events import Flag, HeldState, Status, Tag
 from casebell.store import sight
 from casebell.store.schema import (
@@ -31,9 +31,10 @@ from casebell.store.schema import (
     deliveries,
     events,
     held,
+    journal,
     refused,
 )
-from casebell.store.walk import Filter
+from casebell.store.walk import Filter, beside
 
 #: Of a refused delivery: whether it brought something that can be checked again.
 READMITTABLE = type_coerce(PROVEN, Boolean).label("readmittable")
@@ -102,7 +103,10 @@ class AlertFilter(Filter):
     time: ClassVar[Column[Any]] = alerts.c.created_at
 
     state: AlertState | None = None
+    kind: AlertKind | None = None
     channel: str | None = None
+    #: The safe label of a target.
+    target: str | None = None
     #: Of the case that it tells of.
     receipt: str | None = None
     change_id: int | None = None
@@ -130,13 +134,17 @@ class AlertFilter(Filter):
             yield alerts.c.state, self.state
 
     def unindexed(self) -> list[ColumnElement[bool]]:
-        """Channel."""
+        """Kind, channel and target."""
         hidden = sight.hidden_alert(self.seen_by)
         given = sight.shown(hidden)
         if hidden is not None and self.seen_by.sees_failed_of_all and not self._names_a_case:
             given = [or_(~hidden, alerts.c.state == AlertState.FAILED)]
+        if self.kind is not None:
+            given.append(alerts.c.kind == self.kind)
         if self.channel is not None:
             given.append(alerts.c.channel == self.channel)
+        if self.target is not None:
+            given.append(alerts.c.target == self.target)
         return given
 
     @property
@@ -244,3 +252,51 @@ class RefusedFilter(Filter):
         if self.error is not None:
             given.append(refused.c.error == self.error)
         return given
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JournalFilter(Filter):
+    """The conditions of a listing of the journal; `since` and `until` are of an entry's time.
+
+    It has no index but that of its numbers, since each delivery would pay for another. Times cannot
+    be searched for in halves either: they do not rise with the numbers where the clock was set
+    back. So a page looks at a bounded number of entries, and the next one goes on behind them.
+    """
+
+    table: ClassVar[Table] = journal
+    time: ClassVar[Column[Any]] = journal.c.at
+    time_indexed: ClassVar[bool] = False
+
+    kind: str | None = None
+    actor: str | None = None
+    subject: str | None = None
+
+    @property
+    def ids(self) -> Column[Any]:
+        """Its sequence."""
+        return journal.c.seq
+
+    def columns(self) -> Select[Any]:
+        """All."""
+        return select(journal)
+
+    def size(self, row: Row[Any]) -> int:
+        """Of its data."""
+        return len(row.data)
+
+    def few(self) -> list[ColumnElement[bool]]:
+        """None."""
+        return []
+
+    def equal(self) -> Iterator[tuple[Column[Any], object]]:
+        """None."""
+        return iter(())
+
+    def unindexed(self) -> list[ColumnElement[bool]]:
+        """Kind, actor and subject."""
+        asked = {
+            journal.c.kind: self.kind,
+            journal.c.actor: self.actor,
+            journal.c.subject: self.subject,
+        }
+        return [beside(column) == value for column, value in asked.items() if value is not None]

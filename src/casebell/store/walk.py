@@ -2,12 +2,13 @@
 
 A list goes newest first and takes a cursor, never an offset. The cost of a page does not depend on
 the number of rows: it scans one index and checks the other conditions of the filter in each row.
-The scan has a limit, and the page says how far back it went. An export scans everything and may
-take minutes.
+The scan has a limit, and the page says how far back it went. An export scans everything, a bounded
+piece at a time, and may take minutes.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeAlias
 
@@ -17,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.actors import NOBODY, Actor
 from casebell.events import Micros
 
-#: Rows that an export reads at a time.
+#: Rows that an export reads at a time; of long ones, those of a chunk.
 EXPORT_PAGE = 500
 #: Rows that a page scans if no index covers the filter: about 0.05 s on an ordinary machine, half
 #: of what a person perceives as immediate.
@@ -76,6 +77,8 @@ class Filter(ABC):
     table: ClassVar[Table]
     #: The column of `since` and `until`.
     time: ClassVar[Column[Any]]
+    #: Whether that index is there; without it, times are looked at row by row.
+    time_indexed: ClassVar[bool] = True
     #: Rows that a page reads at a time.
     chunk: ClassVar[int] = 100
 
@@ -104,6 +107,11 @@ class Filter(ABC):
     def unindexed(self) -> list[ColumnElement[bool]]:
         """Conditions that no index serves; that the actor may see it is one."""
 
+    @property
+    def ids(self) -> Column[Any]:
+        """The table's number."""
+        return self.table.c.id
+
     def size(self, _row: Row[Any]) -> int:
         """Characters of a row that are without a bound of ours."""
         return 0
@@ -128,21 +136,22 @@ class Filter(ABC):
         """The scan for a page: of the few rows, else by time, else by id."""
         equal = list(self.equal())
         driving, long = self.few(), False
-        if not driving and (self.since is not None or self.until is not None):
+        spans = self.since is not None or self.until is not None
+        if not driving and spans and self.time_indexed:
             return _Walk(
-                order=[self.time, self.table.c.id],
+                order=[self.time, self.ids],
                 newest=None if self.until is None else (self.until, 0),
                 oldest=None if self.since is None else (self.since, 0),
-                others=[_beside(column) == value for column, value in equal] + self.unindexed(),
+                others=[beside(column) == value for column, value in equal] + self.unindexed(),
             )
         if not driving:
             driving, long = [column == value for column, value in equal[:1]], True
             equal = equal[1:]
         return _Walk(
-            order=[self.table.c.id],
+            order=[self.ids],
             driving=driving,
             others=[
-                *(_beside(column) == value for column, value in equal),
+                *(beside(column) == value for column, value in equal),
                 *self.span(self.time + 0),
                 *self.unindexed(),
             ],
@@ -184,7 +193,7 @@ async def page_of(
     Raises:
         ValueError: the position is of a listing with another order.
     """
-    ids = where.table.c.id
+    ids = where.ids
     walk = where.walk()
     if after is not None:
         if len(after) != len(walk.order):
@@ -250,28 +259,42 @@ def _value(place: Place) -> ColumnElement[Any]:
     return literal(place[0]) if len(place) == 1 else tuple_(*place)
 
 
-def _beside(column: Column[Any]) -> ColumnElement[Any]:
+def beside(column: Column[Any]) -> ColumnElement[Any]:
     """The same text, without its index: the scan uses another one."""
     return column.concat("")
 
 
-async def export(connection: AsyncConnection, where: Filter) -> AsyncIterator[Row[Any]]:
-    """Every row that matches, oldest first, a page at a time."""
-    ids = where.table.c.id
-    after, last = await _bounds(connection, where)
-    while True:
+async def export(
+    read: Callable[[], AbstractAsyncContextManager[AsyncConnection]], where: Filter
+) -> AsyncGenerator[Row[Any], None]:
+    """Every row that matches and is there when it begins, oldest first.
+
+    Each piece is read by itself, so that no snapshot is held for as long as a reader takes, and no
+    piece looks at more rows than a page of a list does.
+    """
+    ids, few = where.ids, where.few()
+    conditions = [
+        *few,
+        *(column == value for column, value in where.equal()),
+        # Past the index of times, which would have each piece sort the whole span.
+        *where.span(where.time + 0),
+        *where.unindexed(),
+    ]
+    async with read() as connection:
+        after, last = await _bounds(connection, where)
+    size = where.chunk
+    while after < last:
+        end = last if few else min(last, after + SCAN_LIMIT)
         statement = (
-            where.columns()
-            .where(ids > after, ids <= last, *where.conditions())
-            .order_by(ids)
-            .limit(EXPORT_PAGE)
+            where.columns().where(ids > after, ids <= end, *conditions).order_by(ids).limit(size)
         )
-        rows = (await connection.execute(statement)).all()
+        async with read() as connection:
+            rows = (await connection.execute(statement)).all()
         for row in rows:
             yield row
-        if len(rows) < EXPORT_PAGE:
-            return
-        after = rows[-1].id
+        after = int(getattr(rows[-1], str(ids.key))) if len(rows) == size else end
+        long = sum(map(where.size, rows)) > MAX_PAGE_TEXT * size // EXPORT_PAGE
+        size = where.chunk if long else EXPORT_PAGE
 
 
 async def _bounds(connection: AsyncConnection, where: Filter) -> tuple[int, int]:
@@ -279,7 +302,7 @@ async def _bounds(connection: AsyncConnection, where: Filter) -> tuple[int, int]
 
     They are looked up: times do not rise with ids if the clock was set back.
     """
-    ids = where.table.c.id
+    ids = where.ids
     first, last = func.coalesce(func.min(ids), 1), func.coalesce(func.max(ids), 0)
     within = list(where.span(where.time))
     asked = select(first, last) if within else select(literal(1), last)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.cli.csv_cells import escape
+from casebell.service.csv_cells import escape
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 
