@@ -21,6 +21,13 @@ NARROWED: list[tuple[dict[str, Any], list[str]]] = [
     ({"state": AlertState.SENT}, ["change:1"]),
     ({"channel": "email"}, ["test:5", "ops:4"]),
     ({"channel": "ema"}, []),
+    ({"kind": AlertKind.TEST}, ["test:5"]),
+    ({"target": "it"}, ["test:5", "ops:4"]),
+    (
+        {"target": "general", "kind": AlertKind.CASE, "since": 0},
+        ["change:3", "change:2", "change:1"],
+    ),
+    ({"target": "gen"}, []),
     ({"receipt": "EAC9999103404"}, ["change:3"]),
     ({"receipt": "EAC"}, []),
     ({"outstanding": True}, ["change:2"]),
@@ -83,7 +90,7 @@ class TestFilters:
             async with store.read() as connection:
                 listed = (await walk.page_of(connection, where, limit=50)).rows
                 counted = await walk.count(connection, where)
-                exported = [one async for one in walk.export(connection, where)]
+            exported = [one async for one in walk.export(store.read, where)]
             assert (given, [one.subject for one in listed]) == (given, expected)
             assert (given, [one.subject for one in exported]) == (given, expected[::-1])
             assert (given, counted) == (given, len(expected))
@@ -103,8 +110,8 @@ class TestFilters:
         ]
         for given, expected in spans:
             where = AlertFilter(**given)
+            exported = [one.subject async for one in walk.export(store.read, where)]
             async with store.read() as connection:
-                exported = [one.subject async for one in walk.export(connection, where)]
                 listed = (await walk.page_of(connection, where, limit=9)).rows
             assert (exported, [one.subject for one in listed]) == (expected, expected[::-1])
 
@@ -116,8 +123,7 @@ class TestFilters:
         ]
         async with writing(store) as connection:
             await outbox.add(connection, new, now=RECEIVED_AT)
-        async with store.read() as connection:
-            exported = [one.subject async for one in walk.export(connection, AlertFilter())]
+        exported = [one.subject async for one in walk.export(store.read, AlertFilter())]
         assert exported == [one.subject for one in new]
 
 

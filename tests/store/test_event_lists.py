@@ -76,7 +76,7 @@ class TestFilters:
             where = EventFilter(**given)
             async with store.read() as connection:
                 counted = await walk.count(connection, where)
-                exported = [one.key async for one in walk.export(connection, where)]
+            exported = [one.key async for one in walk.export(store.read, where)]
             assert (given, counted, exported) == (given, len(expected), expected[::-1])
 
     async def test_marks_in_text(self, store: Store) -> None:
@@ -149,9 +149,8 @@ class TestPages:
             for n in range(number)
         ]
         await append(store, *sent)
-        async with store.read() as connection:
-            exported = [one async for one in walk.export(connection, EventFilter())]
-            torch = [one.key async for one in walk.export(connection, EventFilter(source="torch"))]
+        exported = [one async for one in walk.export(store.read, EventFilter())]
+        torch = [one.key async for one in walk.export(store.read, EventFilter(source="torch"))]
         assert [one.key for one in exported] == [f"evt_{n}" for n in range(number)]
         assert torch == [f"evt_{n}" for n in range(0, number, 2)]
 
@@ -159,9 +158,44 @@ class TestPages:
     async def test_export_ends(self, store: Store, number: int) -> None:
         """An export of nothing, or of whole pages, ends."""
         await append(store, *[classified_event(str(n), body=b"{}") for n in range(number)])
-        async with store.read() as connection:
-            exported = [one async for one in walk.export(connection, EventFilter())]
+        exported = [one async for one in walk.export(store.read, EventFilter())]
         assert len(exported) == number
+
+
+class TestExport:
+    """An export reads a bounded piece at a time."""
+
+    @pytest.mark.parametrize("given", [{}, {"text": "rare"}, {"receipt": "EAC9999103404"}], ids=str)
+    async def test_no_piece_looks_far(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any]
+    ) -> None:
+        """Where little matches, pieces without a row lie between; nothing is left out."""
+        monkeypatch.setattr(walk, "SCAN_LIMIT", 7)
+        monkeypatch.setattr(walk, "EXPORT_PAGE", 3)
+        monkeypatch.setattr(EventFilter, "chunk", 3)
+        rare = {0, 1, 2, 3, 30, 59}
+        await append(
+            store,
+            *[
+                classified_event(
+                    str(number),
+                    text="a rare one" if number in rare else "",
+                    receipt="EAC9999103404" if number in rare else "IOE0912345678",
+                )
+                for number in range(60)
+            ],
+        )
+        found = [int(one.key) async for one in walk.export(store.read, EventFilter(**given))]
+        assert found == (sorted(rare) if given else list(range(60)))
+
+    async def test_what_comes_meanwhile_is_of_the_next(self, store: Store) -> None:
+        """It ends with what was there when it began, and holds no snapshot in between."""
+        await append(store, *[classified_event(str(number)) for number in range(3)])
+        exported = walk.export(store.read, EventFilter())
+        found = [await anext(exported)]
+        await append(store, classified_event("later"))
+        found += [one async for one in exported]
+        assert [one.key for one in found] == ["0", "1", "2"]
 
 
 #: Filters that no index answers alone; each is true of the oldest events, and of a few others.
@@ -209,9 +243,8 @@ class TestBound:
     @pytest.mark.parametrize("given", ASIDE, ids=str)
     async def test_going_on_finds_everything(self, store: Store, given: dict[str, Any]) -> None:
         """Pages that go on where the last one stopped looking give everything once."""
-        async with store.read() as connection:
-            where = EventFilter(**given)
-            expected = [one.key async for one in walk.export(connection, where)][::-1]
+        where = EventFilter(**given)
+        expected = [one.key async for one in walk.export(store.read, where)][::-1]
         found: list[str] = []
         stops = 0
         until = given.get("until")

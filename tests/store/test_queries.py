@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -30,7 +31,13 @@ from casebell.store import (
     wordings,
 )
 from casebell.store.engine import Store
-from casebell.store.lists import AlertFilter, EventFilter, HeldFilter, RefusedFilter
+from casebell.store.lists import (
+    AlertFilter,
+    EventFilter,
+    HeldFilter,
+    JournalFilter,
+    RefusedFilter,
+)
 from casebell.store.schema import metadata
 from contracts.actors import ADMIN
 from contracts.case_events import (
@@ -112,6 +119,16 @@ Query = Callable[[AsyncConnection], Awaitable[Any]]
 def listing(**given: Any) -> Query:
     """A listing of events."""
     return lambda connection: walk.page_of(connection, EventFilter(**given), limit=50)
+
+
+def exporting(where: walk.Filter) -> Query:
+    """A whole export."""
+
+    async def export(connection: AsyncConnection) -> None:
+        async for _ in walk.export(lambda: nullcontext(connection), where):
+            pass
+
+    return export
 
 
 _CLAIMED = Alert(
@@ -235,6 +252,26 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "backlog": (queries.backlog, False),
     # As much work as waits.
     "oldest waiting": (queries.oldest_waiting, True),
+    "journal": (lambda c: walk.page_of(c, JournalFilter(), limit=50, after=(9,)), False),
+    "journal by all": (
+        lambda c: walk.page_of(
+            c,
+            JournalFilter(
+                kind="alert.retried", actor="cli:jia", subject="alert:1", since=1, until=2**50
+            ),
+            limit=50,
+            after=(9,),
+        ),
+        False,
+    ),
+    "journal, a further page": (
+        lambda c: walk.page_of(c, JournalFilter(kind="alert.retried"), limit=50, after=(20_000,)),
+        False,
+    ),
+    "export": (exporting(EventFilter(text="a")), False),
+    "export since": (exporting(EventFilter(since=1, until=2**50, status=Status.DENIED)), False),
+    "export of a case": (exporting(EventFilter(receipt="b")), True),
+    "export of alerts": (exporting(AlertFilter(since=1, target="a")), False),
     "last entry": (journal.latest_sequence, False),
 }
 

@@ -248,7 +248,10 @@ async def _end(
     """
     if walk.order == [ids] and not walk.driving:
         newest = await connection.execute(select(func.coalesce(func.max(ids), 0)))
-        first = int(newest.scalar_one()) if walk.newest is None else walk.newest[0] - 1
+        first = int(newest.scalar_one())
+        if walk.newest is not None:
+            # A cursor may name a row that there is not.
+            first = min(first, walk.newest[0] - 1)
         return (first - look,) if first > look else None
     statement = walk.over(select(*walk.order)).offset(look).limit(1)
     beyond = (await connection.execute(statement)).one_or_none()
