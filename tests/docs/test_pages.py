@@ -116,6 +116,7 @@ ANSWERS: dict[int, set[str]] = {
 NOT_OF_A_DELIVERY = {
     *("store_locked", "server_unreachable", "nothing_stored", "unauthorized", "forbidden"),
     *("sign_in_failed", "too_many_attempts", "passwords_busy"),
+    "too_many_exports",
 }
 
 

@@ -7,14 +7,15 @@ import pytest
 
 from casebell.actors import Actor, Right, Role
 from casebell.errors import Forbidden
-from casebell.service import Service, UnknownCommand
+from casebell.service import NotJson, Service, UnknownCommand
 from casebell.service.accounts import Accounts
 from casebell.service.passwords import Passwords
 from casebell.service.reading import Reading
-from casebell.service.rights import RIGHTS
+from casebell.service.rights import NOT_JSON, RIGHTS
 from casebell.service.tokens import Tokens
 from casebell.store.schema import journal
 from contracts.actors import ADMIN, an_actor
+from contracts.exports import exporting
 from contracts.stores import read_table
 from service.harness import OperationsHarness
 
@@ -45,6 +46,7 @@ def service(harness: OperationsHarness) -> Service:
         harness.operations.verbs(),
         Tokens(store=store, clock=clock).verbs(),
         accounts.verbs(),
+        exporting(store).verbs(),
     )
 
 
@@ -94,6 +96,19 @@ async def test_each_role_and_each_right(role: Role, right: Right) -> None:
 def test_every_verb_has_a_right(service: Service) -> None:
     """And every right that is written down is that of a verb."""
     assert set(service.verbs) | OF_A_SERVER == set(RIGHTS)
+
+
+async def test_what_is_no_json_is_for_who_takes_it(
+    service: Service, harness: OperationsHarness
+) -> None:
+    """The socket's answer is one line of JSON: such a verb is refused there, and not begun."""
+    for verb in NOT_JSON:
+        given = {"number": 1} if verb == "event_body" else {}
+        with pytest.raises(NotJson, match="not as one JSON value"):
+            await service.ask(verb, given, actor=ADMIN)
+    assert await read_table(harness.store, journal) == []
+    lines = await service.ask("export_events", {}, actor=ADMIN, raw=True)
+    assert len([line async for line in lines]) == 1
 
 
 @pytest.mark.parametrize(

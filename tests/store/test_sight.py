@@ -18,6 +18,7 @@ from casebell.store.walk import Filter, Place
 from contracts.actors import ADMIN
 from contracts.case_events import RECEIVED_AT, case_event
 from contracts.clock_and_log import ManualClock
+from contracts.exports import exported, exporting
 from contracts.filled import append, decide
 from contracts.writing import writing
 from service.harness import settings_of
@@ -87,23 +88,23 @@ async def seen(models: Reading, actor: Actor) -> dict[str, Any]:
     told_of = {one["id"]: one["event"] for one in everything}
     alerts_of_all = await of(models.list_alerts, actor)
     alerts_of_it = await of(models.list_alerts, actor, receipt=HIDDEN)
+    store, exports = models._store, exporting(models._store)
+    events_of_all = await exported(store, "export_events", actor=actor)
+    events_of_it = await exported(store, "export_events", actor=actor, receipt=HIDDEN)
+    exported_alerts = await exported(store, "export_alerts", actor=actor)
     return {
         "events": await of(models.list_events, actor),
         "events of it": await of(models.list_events, actor, receipt=HIDDEN),
         "events by status": await of(models.list_events, actor, status=Status.RFE_ISSUED),
-        "exported": [one["id"] async for one in await models.export_events(actor=actor)],
-        "exported of it": [
-            one["id"] async for one in await models.export_events(actor=actor, receipt=HIDDEN)
-        ],
-        "counted": await models.count_events(actor=actor),
-        "counted of it": await models.count_events(actor=actor, receipt=HIDDEN),
+        "exported": [one["id"] for one in events_of_all.rows],
+        "exported of it": [one["id"] for one in events_of_it.rows],
+        "counted": await exports.count_events(actor=actor),
+        "counted of it": await exports.count_events(actor=actor, receipt=HIDDEN),
         "alerts": [told_of[number] for number in alerts_of_all],
         "alerts of it": [told_of[number] for number in alerts_of_it],
-        "exported alerts": [
-            told_of[one["id"]] async for one in await models.export_alerts(actor=actor)
-        ],
-        "counted alerts": await models.count_alerts(actor=actor),
-        "counted alerts of it": await models.count_alerts(actor=actor, receipt=HIDDEN),
+        "exported alerts": [told_of[one["id"]] for one in exported_alerts.rows],
+        "counted alerts": await exports.count_alerts(actor=actor),
+        "counted alerts of it": await exports.count_alerts(actor=actor, receipt=HIDDEN),
         "found": [
             (verb.__name__, value)
             for verb, given in (
@@ -211,8 +212,8 @@ async def test_an_operator_sees_that_an_alert_failed(models: Reading) -> None:
     assert [failed[name] for name in hidden] == [None, None, None, ""]
     assert HIDDEN not in str(failed)
     assert (other["receipt"], other["event_key"]) == (OPEN, "evt_open")
-    exported = [one async for one in await models.export_alerts(actor=OPERATOR)]
-    assert exported == [other, failed]
+    found = await exported(models._store, "export_alerts", actor=OPERATOR)
+    assert found.rows == [other, failed]
     outstanding = await models.list_alerts(actor=OPERATOR, outstanding=True, limit=9)
     assert outstanding["items"] == [failed]
     of_it = await models.list_alerts(actor=OPERATOR, outstanding=True, receipt=HIDDEN, limit=9)

@@ -52,8 +52,7 @@ async def add_events(store: Store, chance: random.Random, number: int) -> None:
 
 async def matching(store: Store, where: Filter) -> list[int]:
     """Every row that matches, as an export has it."""
-    async with store.read() as connection:
-        return [row.id async for row in walk.export(connection, where)]
+    return [row.id async for row in walk.export(store.read, where)]
 
 
 @pytest.mark.parametrize("seen_by", [ADMIN, NOBODY], ids=lambda actor: actor.name)
