@@ -47,4 +47,4 @@ def test_every_one_is_another() -> None:
     """By the system's randomness; nothing of it is in the digest that is kept."""
     made = {new_token() for _ in range(50)}
     assert len(made) == len(set(map(digest_of, made))) == 50
-    assert all(len(digest_of(one)) == 32 for one in made)
+    assert all(len(digest_of(one)) == 64 for one in made)

@@ -38,7 +38,7 @@ async def test_added(store: Store) -> None:
     )
     assert (made["name"], made["role"]) == ("practice", "operator")
     [row] = await read_table(store, schema.tokens)
-    assert row.digest == hashlib.sha256(made["token"].encode()).digest()
+    assert row.digest == hashlib.sha256(made["token"].encode()).hexdigest()
     [entry] = await read_table(store, schema.journal)
     told = (entry.kind, entry.actor, entry.subject, json.loads(entry.data))
     data = {"role": "operator", "person": "jchan", "by": "Jia Chan"}

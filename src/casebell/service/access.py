@@ -10,6 +10,7 @@ from casebell.service.access_record import AccessRecord
 from casebell.service.access_shapes import unusable
 from casebell.service.identifiers import fold, identifier
 from casebell.service.limits import Limits, of_passwords, of_tokens
+from casebell.service.lookups import Lookups
 from casebell.service.passwords import Passwords
 from casebell.service.token_text import digest_of, is_token
 from casebell.store import accounts, tokens
@@ -29,6 +30,7 @@ class Access:
         self._passwords = passwords
         self._clock = clock
         self._limits = Limits(clock)
+        self._tokens = Lookups(store, tokens.with_digests)
         self._record = AccessRecord(store=store, limits=self._limits, clock=clock, log=log)
 
     async def __aenter__(self) -> Self:
@@ -37,6 +39,7 @@ class Access:
 
     async def __aexit__(self, *_: object) -> None:
         await self._record.__aexit__()
+        await self._tokens.close()
         self._passwords.close()
 
     @property
@@ -60,12 +63,10 @@ class Access:
         """
         row, reason = None, "malformed"
         if is_token(token):
-            digest = digest_of(token)
-            async with self._store.read() as connection:
-                row = await tokens.with_digest(connection, digest)
+            row = await self._tokens.find(digest_of(token))
             reason = "unknown" if row is None else "revoked"
         if row is None or row.revoked_at is not None:
-            self._refuse_token(address, reason=reason, name=row and row.name)
+            self._refuse_token(address, reason=reason, name=None if row is None else row.name)
         self._record.used(row.id, last=row.last_used_at)
         return Actor(name=f"token:{row.name}", role=Role(row.role), person=row.person)
 
@@ -109,7 +110,7 @@ class Access:
         if not right:
             why = "unknown" if row is None else unusable(row, self._clock.now())
             reason = why or "wrong_password"
-            self._failed("accounts", address, reason=reason, name=row and row.name)
+            self._failed("accounts", address, reason=reason, name=None if row is None else row.name)
             raise SignInFailed
         self._record.signed_in(row.id)
         if self._passwords.outdated(kept):

@@ -38,9 +38,9 @@ def is_token(text: str) -> bool:
     return content[RANDOM_BYTES:] == _check_sum(content[:RANDOM_BYTES])
 
 
-def digest_of(token: str) -> bytes:
-    """What is kept of a token: its SHA-256. A slow hash is for what can be guessed."""
-    return hashlib.sha256(token.encode()).digest()
+def digest_of(token: str) -> str:
+    """What is kept of a token: its SHA-256 in hex. A slow hash is for what can be guessed."""
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _check_sum(random: bytes) -> bytes:

@@ -428,8 +428,8 @@ tokens = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("name", Text, nullable=False),
-    # SHA-256 of the token, which is kept nowhere. Each request looks its token up by it.
-    Column("digest", LargeBinary, nullable=False),
+    # Hex: SHA-256 of the token, which is kept nowhere. Each request looks its token up by it.
+    Column("digest", Text, nullable=False),
     Column("role", Text, nullable=False),
     # Whose cases are its own.
     Column("person", Text),

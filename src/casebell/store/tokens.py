@@ -1,7 +1,7 @@
 """Tokens of programs: known by their digests, never removed."""
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import or_, select
@@ -12,13 +12,32 @@ from casebell.errors import NotFound, Refusal
 from casebell.events import Micros
 from casebell.store import journal
 from casebell.store.schema import tokens
+from casebell.store.statements import Driver, Query, TableRow, among, columns_of
+
+
+class TokenRow(TableRow):
+    """What a request asks of its token."""
+
+    id: int
+    name: str
+    digest: str
+    role: str
+    person: str | None
+    last_used_at: Micros | None
+    revoked_at: Micros | None
+
+
+_OF_DIGESTS = Query(
+    TokenRow,
+    lambda backend: select(*columns_of(tokens, TokenRow)).where(among(tokens.c.digest, backend)),
+)
 
 
 async def add(
     connection: AsyncConnection,
     *,
     name: str,
-    digest: bytes,
+    digest: str,
     role: Role,
     person: str | None,
     now: Micros,
@@ -71,15 +90,17 @@ async def every(connection: AsyncConnection) -> Sequence[Any]:
     return (await connection.execute(select(*columns).order_by(tokens.c.name))).all()
 
 
-async def with_digest(connection: AsyncConnection, digest: bytes) -> Any:
-    """The token of a digest; None if there is none. It may be revoked."""
-    statement = select(tokens).where(tokens.c.digest == digest)
-    row = (await connection.execute(statement)).one_or_none()
-    # The index finds it in a time that depends on the digest, of which nobody can choose the bits;
-    # what decides is this comparison.
-    if row is None or not hmac.compare_digest(bytes(row.digest), digest):
-        return None
-    return row
+async def with_digests(
+    connection: AsyncConnection, digests: Collection[str]
+) -> Mapping[str, TokenRow]:
+    """The tokens of these digests, by their digests; they may be revoked."""
+    driver = await Driver.of(connection)
+    rows = await driver.fetch(_OF_DIGESTS, among=digests)
+    # The index finds a row in a time that depends on the digest, whose bits nobody can choose; what
+    # decides is a comparison in constant time.
+    return {
+        digest: row for digest in digests for row in rows if hmac.compare_digest(row.digest, digest)
+    }
 
 
 async def record_uses(connection: AsyncConnection, used: Mapping[int, Micros]) -> None:

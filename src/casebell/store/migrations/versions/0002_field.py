@@ -159,7 +159,7 @@ def _tokens() -> None:
         "tokens",
         sa.Column("id", ID, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("role", sa.Text(), nullable=False),
         sa.Column("person", sa.Text(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
