@@ -136,18 +136,10 @@ def prompted(installation: Installation, *answers: str) -> tuple[int, str]:
     words = ["accounts", "add", "ana", "--role", "viewer", "--config", str(installation.config)]
     with closing(os.fdopen(ours, "r+b", buffering=0)) as terminal:
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "casebell",
-                "accounts",
-                "add",
-                "ana",
-                "--role",
-                "viewer",
-                *config,
-            ],
-            **dict.fromkeys(("stdin", "stdout", "stderr"), theirs),
+            [sys.executable, "-m", "casebell", *words],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
             env=environment(),
             # The terminal is its own, so that it asks there.
             start_new_session=True,
@@ -206,10 +198,11 @@ def test_beside_a_server(installation: Installation, typing: Typing) -> None:
         assert installation("tokens", "revoke", "practice").code == 0
     log = (installation.directory / "serve.log").read_text()
     assert '"admin.defect"' in log
-    tables = [
-        name for (name,) in installation.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
-    ]
-    everything = log + "".join(repr(installation.rows(f"SELECT * FROM {name}")) for name in tables)
-    assert GOOD not in everything
-    assert OTHER not in everything
-    assert everything.count("$argon2id$") == 1
+    tables = installation.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
+    rows = [repr(installation.rows(f"SELECT * FROM {name}")) for (name,) in tables]
+    for secret in (GOOD, OTHER, token):
+        assert secret not in log + "".join(rows)
+    assert "".join(rows).count("$argon2id$") == 1
+    told = installation.rows("SELECT kind, actor FROM journal WHERE subject = 'token:practice'")
+    assert [kind for kind, _ in told] == ["token.added", "token.revoked"]
+    assert all(actor.startswith("cli:") for _, actor in told)
