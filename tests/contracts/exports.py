@@ -38,4 +38,8 @@ async def exported(store: Store, verb: str, *, actor: Actor, **given: Any) -> Ex
 async def exported_csv(lines: AsyncIterable[str]) -> list[dict[str, str]]:
     """Every row of an export as CSV, the last one, too."""
     text = "".join([line async for line in lines])
-    return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    limit = csv.field_size_limit(len(text))
+    try:
+        return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    finally:
+        csv.field_size_limit(limit)

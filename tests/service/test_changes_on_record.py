@@ -1,0 +1,161 @@
+"""Whoever changes something is in the journal: one test for every verb that may."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import pytest
+
+from casebell.actors import Right
+from casebell.reload import Reloader
+from casebell.service import Service
+from casebell.service.accounts import Accounts
+from casebell.service.passwords import Passwords
+from casebell.service.reading import Reading
+from casebell.service.rights import RIGHTS
+from casebell.service.tokens import Tokens
+from casebell.store import refused
+from casebell.store.schema import journal
+from casebell.telemetry import Metrics
+from casebell.wiring import Wiring
+from contracts.actors import an_actor
+from contracts.clock_and_log import RecordingLog
+from contracts.store_contract import refusal
+from contracts.stores import read_table
+from contracts.writing import writing
+from receive.builders import HMAC_SECRET, NOW, SIGNED_AT, sign
+from service.harness import GOOD, OperationsHarness
+from service.hashers import cheap
+
+WHO = an_actor("account:jo", by="Jo Public")
+PASSWORD = "correct horse battery staple"
+ANA = {"name": "ana", "role": "viewer", "password": PASSWORD}
+
+#: A harness is made ready for a verb, which is then asked for with these arguments.
+Ready = Callable[[OperationsHarness, Service], Awaitable[object]]
+
+
+async def nothing(_harness: OperationsHarness, _service: Service) -> None:
+    """It needs nothing."""
+
+
+async def failed(harness: OperationsHarness, _service: Service) -> None:
+    """An alert that failed."""
+    await harness.failed_alert()
+
+
+async def held(harness: OperationsHarness, _service: Service) -> None:
+    """A held delivery."""
+    await harness.held()
+
+
+async def refused_one(harness: OperationsHarness, _service: Service) -> None:
+    """A refused delivery whose signature is right by now."""
+    signature = f"t={SIGNED_AT},v1={sign(GOOD, secret=HMAC_SECRET)}"
+    async with writing(harness.store) as connection:
+        await refused.refuse(connection, [refusal(at=NOW, body=GOOD, signature=signature)], now=NOW)
+
+
+async def account(_harness: OperationsHarness, service: Service) -> None:
+    """An account."""
+    await service.ask("add_account", ANA, actor=WHO)
+
+
+async def disabled(harness: OperationsHarness, service: Service) -> None:
+    """One that is disabled."""
+    await account(harness, service)
+    await service.ask("disable_account", {"name": "ana"}, actor=WHO)
+
+
+async def token(_harness: OperationsHarness, service: Service) -> None:
+    """A token."""
+    await service.ask("add_token", {"name": "practice", "role": "viewer"}, actor=WHO)
+
+
+CHANGES: Mapping[str, tuple[Ready, Mapping[str, Any], str]] = {
+    "retry_alerts": (failed, {"ids": [1]}, "alert.retried"),
+    "dismiss_alerts": (failed, {}, "alert.dismissed"),
+    "release_held": (held, {}, "delivery.released"),
+    "discard_held": (held, {"held_id": 1}, "delivery.discarded"),
+    "readmit_refused": (refused_one, {}, "delivery.readmitted"),
+    "test_channel": (nothing, {"name": "slack"}, "channel.tested"),
+    "reload": (nothing, {}, "config.reloaded"),
+    "record_backup": (nothing, {"events": 1, "entries": 1}, "backup.made"),
+    "add_token": (nothing, {"name": "practice", "role": "viewer"}, "token.added"),
+    "revoke_token": (token, {"name": "practice"}, "token.revoked"),
+    "add_account": (nothing, ANA, "account.added"),
+    "set_account": (account, {"name": "ana", "changes": {"role": "admin"}}, "account.changed"),
+    "disable_account": (account, {"name": "ana"}, "account.disabled"),
+    "enable_account": (disabled, {"name": "ana"}, "account.enabled"),
+    "set_password": (
+        account,
+        {"name": "ana", "password": f"{PASSWORD}s"},
+        "account.password_changed",
+    ),
+}
+#: They change nothing.
+LOOKS = {"list_tokens", "list_accounts"}
+
+
+@pytest.fixture
+def service(harness: OperationsHarness) -> Service:
+    """Everything that changes something."""
+    store, clock = harness.store, harness.clock
+    reloader = Reloader(
+        in_force=lambda: harness.settings,
+        read=lambda: harness.settings,
+        prepare=lambda settings: Wiring.of(settings, clock=clock),
+        swap=lambda _: None,
+        store=store,
+        dispatcher=harness.dispatcher,
+        hangup=asyncio.Event(),
+        clock=clock,
+        metrics=Metrics(),
+        log=RecordingLog().log,
+    )
+    accounts = Accounts(
+        store=store, settings=lambda: harness.settings, passwords=Passwords(cheap()), clock=clock
+    )
+    return Service(
+        Reading(store=store, settings=lambda: harness.settings, clock=clock).verbs(),
+        harness.operations.verbs(),
+        Tokens(store=store, clock=clock).verbs(),
+        accounts.verbs(),
+        {"reload": reloader.reload},
+    )
+
+
+def test_every_verb_that_changes_something_is_tried() -> None:
+    """Whoever adds one says here how it is asked for, and what it leaves on record."""
+    changing = {verb for verb, right in RIGHTS.items() if right in (Right.OPERATE, Right.ACCOUNTS)}
+    assert changing - LOOKS == set(CHANGES)
+
+
+@pytest.mark.parametrize("verb", CHANGES)
+async def test_who_did_it_is_on_record(
+    service: Service, harness: OperationsHarness, verb: str
+) -> None:
+    """The actor, and who it was as claimed; neither a body nor a password."""
+    ready, arguments, kind = CHANGES[verb]
+    await ready(harness, service)
+    before = len(await read_table(harness.store, journal))
+    await service.ask(verb, arguments, actor=WHO)
+    entries = (await read_table(harness.store, journal))[before:]
+    done = [one for one in entries if one.kind == kind]
+    assert [(one.actor, json.loads(one.data)["by"]) for one in done] == [
+        ("account:jo", "Jo Public")
+    ], [one.kind for one in entries]
+    for one in entries:
+        assert PASSWORD not in one.data
+        assert GOOD.decode() not in one.data
+
+
+@pytest.mark.parametrize("verb", LOOKS)
+async def test_looking_changes_nothing(
+    service: Service, harness: OperationsHarness, verb: str
+) -> None:
+    """Neither what there is nor the journal."""
+    before = await read_table(harness.store, journal)
+    await service.ask(verb, {}, actor=WHO)
+    assert await read_table(harness.store, journal) == before
