@@ -1,7 +1,9 @@
 """What `--json` prints, held against the table of docs/contract.md."""
 
+import io
 import json
 import re
+import sys
 
 import pytest
 
@@ -34,11 +36,23 @@ SHOWN = {
     "held list": ["held", "list", "--json"],
     "check": ["check", "--json"],
 }
+#: Commands of tokens and accounts, in an order in which each can be run.
+OF_ACCESS = {
+    "tokens add": ["practice", "--role", "viewer"],
+    "tokens list": [],
+    "tokens revoke": ["practice"],
+    "accounts add": ["ana", "--role", "viewer", "--password-stdin"],
+    "accounts set": ["ana", "--role", "admin"],
+    "accounts disable": ["ana"],
+    "accounts enable": ["ana"],
+    "accounts password": ["ana", "--password-stdin"],
+    "accounts list": [],
+}
 
 
 def test_the_page_has_every_command() -> None:
     """And none that is not tried here."""
-    assert set(KEYS) == {*SHOWN, "last line", "refused list", "refused why"}
+    assert set(KEYS) == {*SHOWN, *OF_ACCESS, "last line", "refused list", "refused why"}
 
 
 @pytest.mark.parametrize("command", SHOWN)
@@ -49,6 +63,17 @@ def test_each_line_has_the_keys_of_the_contract(installation: Installation, comm
         assert list(lines.pop()["export"]) == KEYS["last line"]
     assert lines
     for one in lines:
+        assert list(one) == KEYS[command]
+
+
+def test_tokens_and_accounts_have_the_keys_of_the_contract(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is done to one is answered with what it is then."""
+    for command, more in OF_ACCESS.items():
+        typed = io.TextIOWrapper(io.BytesIO(b"correct horse battery staple"))
+        monkeypatch.setattr(sys, "stdin", typed)
+        [one] = installation(*command.split(), *more, "--json").lines()
         assert list(one) == KEYS[command]
 
 

@@ -14,6 +14,7 @@ from casebell.errors import (
     BodyTooSlow,
     CasebellError,
     NotThere,
+    TooManyAttempts,
     TooManyRefusals,
     Unavailable,
     WrongMethod,
@@ -61,6 +62,8 @@ def error_answer(error: CasebellError, request_id: str) -> Answer:
     answer = _answer(error.http_status, content, request_id)
     if isinstance(error, Unavailable):
         answer.headers.append((b"retry-after", b"%d" % RETRY_AFTER_UNAVAILABLE))
+    if isinstance(error, TooManyAttempts):
+        answer.headers.append((b"retry-after", b"%d" % error.retry_after))
     if isinstance(error, TooManyRefusals):
         answer.headers.append((b"retry-after", b"%d" % RETRY_AFTER_REFUSALS))
     if isinstance(error, WrongMethod):
