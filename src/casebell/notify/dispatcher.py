@@ -67,6 +67,13 @@ class ChannelWorker(Loop):
         #: Monotonic seconds until which nothing is claimed: a pause that the channel asked for, or
         #: its pace. Urgent alerts can overtake an alert that waits unclaimed.
         self._paused_until = 0.0
+        #: The same of a pause that the channel asked for.
+        self._asked_until = 0.0
+
+    @property
+    def pause(self) -> float:
+        """Seconds for which the channel still asks for a pause; its pace is none."""
+        return max(0.0, self._asked_until - self._clock.monotonic())
 
     @property
     def lease(self) -> Micros:
@@ -94,7 +101,9 @@ class ChannelWorker(Loop):
             result, pause = await self._sender.carry_out(
                 alert, over=self.channel, policy=self.policy
             )
-            free_at = max(began + self.policy.pace, self._clock.monotonic() + pause)
+            if pause:
+                self._asked_until = max(self._asked_until, self._clock.monotonic() + pause)
+            free_at = max(began + self.policy.pace, self._asked_until)
             self._paused_until = max(self._paused_until, free_at)
             return result
 
@@ -182,6 +191,13 @@ class Dispatcher:
     def channels(self) -> Channels:
         """The channels in force."""
         return self._channels()
+
+    def paused_until(self, name: str) -> Micros | None:
+        """Until when a channel is paused, as its service asked for; None where it is not."""
+        worker = self._workers.get(name)
+        if worker is None or not worker.pause:
+            return None
+        return self._clock.now() + round(worker.pause * SECOND)
 
     def channels_changed(self) -> None:
         """Send over the channels that are in force now.

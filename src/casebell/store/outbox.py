@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.alerts import Alert, AlertKind, AlertState, Message, NewAlert, NextState, SendResult
 from casebell.events import Case, ClassifiedEvent, Flag, Micros, Status, Tag
 from casebell.ops_messages import from_json
-from casebell.store import journal, leases
+from casebell.store import journal, leases, targets
 from casebell.store.rows import (
     AlertRow,
     alert_row,
@@ -189,6 +189,9 @@ async def record(
         },
     )
     await journal.append(connection, [entry])
+    await targets.record(
+        connection, channel=alert.channel, target=alert.target, result=result, at=finished_at
+    )
     await add(connection, follow, now=finished_at)
 
 

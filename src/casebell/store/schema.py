@@ -479,3 +479,17 @@ failed_attempts = Table(
     # Old rows are removed by it.
     Index(None, "began_at"),
 )
+
+#: What became of the latest attempts over each target of a channel, a test's among them.
+targets = Table(
+    "targets",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("target", Text, primary_key=True),
+    # When the service last took a message.
+    Column("last_sent_at", BigInteger),
+    # The last attempt that failed, for good or to be tried again.
+    Column("failed_at", BigInteger),
+    Column("reason", Text),
+    Column("detail", Text, nullable=False, server_default=""),
+)

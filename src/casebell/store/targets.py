@@ -1,0 +1,71 @@
+"""The targets of the channels: when each was last reached, and what last failed.
+
+A row for each, written with the attempt: a log of millions of alerts has no index by target.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from casebell.alerts import SendResult
+from casebell.events import Micros
+from casebell.store.schema import WAITING, alerts, targets
+from casebell.store.statements import Driver, TableRow, upsert
+
+
+class SentRow(TableRow):
+    """A target that was reached."""
+
+    channel: str
+    target: str
+    last_sent_at: Micros
+
+
+class FailedRow(TableRow):
+    """A target that was not."""
+
+    channel: str
+    target: str
+    failed_at: Micros
+    reason: str | None
+    detail: str
+
+
+_SENT = upsert(targets, SentRow)
+_FAILED = upsert(targets, FailedRow)
+
+
+async def record(
+    connection: AsyncConnection, *, channel: str, target: str, result: SendResult, at: Micros
+) -> None:
+    """Note what an attempt came to.
+
+    One that ended with its process is not noted: it says nothing of the target.
+    """
+    driver = await Driver.of(connection)
+    if result.delivered:
+        await driver.run(_SENT, [SentRow(channel=channel, target=target, last_sent_at=at)])
+        return
+    failed = FailedRow(
+        channel=channel, target=target, failed_at=at, reason=result.reason, detail=result.detail
+    )
+    await driver.run(_FAILED, [failed])
+
+
+async def known(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    """Every target over which an attempt was made, also of channels that are gone."""
+    return (await connection.execute(select(targets))).all()
+
+
+async def waiting(connection: AsyncConnection) -> dict[tuple[str, str], int]:
+    """By channel and target, how many alerts wait; costs what waits."""
+    statement = (
+        select(alerts.c.channel, alerts.c.target, func.count())
+        .where(WAITING)
+        .group_by(alerts.c.channel, alerts.c.target)
+        .order_by(alerts.c.channel, alerts.c.target)
+    )
+    found = (await connection.execute(statement)).all()
+    return {(channel, target): count for channel, target, count in found}
