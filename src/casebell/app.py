@@ -111,14 +111,7 @@ def build(
         "address": _whoever_asks(address),
         **({"certificate": _whoever_asks(certificate.answer)} if certificate else {}),
     }
-    service = Service(
-        runtime.reading.verbs(),
-        runtime.operations.verbs(),
-        runtime.tokens.verbs(),
-        runtime.accounts.verbs(),
-        runtime.exporting.verbs(),
-        of_this_server,
-    )
+    service = Service(*runtime.verbs(), of_this_server)
     admin = AdminSocket(
         path=settings.socket,
         service=service,

@@ -7,7 +7,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import casebell
@@ -23,12 +23,15 @@ from casebell.receive.accept import Receiver
 from casebell.receive.explaining import message_on
 from casebell.receive.refusals import Refusals
 from casebell.route.router import Router
+from casebell.service import Verb
 from casebell.service.access import Access
 from casebell.service.accounts import Accounts
+from casebell.service.cases import CaseReading
 from casebell.service.exporting import Exporting
 from casebell.service.operations import Operations
 from casebell.service.passwords import Passwords
 from casebell.service.reading import Reading
+from casebell.service.standing import Standing
 from casebell.service.tokens import Tokens
 from casebell.settings import Settings
 from casebell.store import journal, leases, ops, queries
@@ -134,6 +137,14 @@ class Runtime:
         )
         self.access = Access(store=store, passwords=passwords, clock=clock, log=log)
         self.exporting = Exporting(store=store, settings=in_force.settings, clock=clock)
+        self.case_reading = CaseReading(store=store)
+        self.standing = Standing(
+            store=store,
+            settings=in_force.settings,
+            targets=lambda: in_force.channels().escalation.targets,
+            paused_until=self.dispatcher.paused_until,
+            servers=self.liveness.living,
+        )
         #: What opening the store came to, for the log.
         self._created: dict[str, object] = {}
         self._taken_up: dict[str, int] = {}
@@ -145,6 +156,16 @@ class Runtime:
             clock=clock,
             log=log,
         )
+
+    def verbs(self) -> Sequence[Mapping[str, Verb]]:
+        """What can be seen and done; `app` adds what is of its own."""
+        seen = self.reading, self.case_reading, self.standing, self.exporting
+        return [
+            *(part.verbs() for part in seen),
+            self.operations.verbs(),
+            self.tokens.verbs(),
+            self.accounts.verbs(),
+        ]
 
     def prepare(self, settings: Settings) -> Wiring:
         """What a new configuration comes to, beside the one in force; raises as `Wiring.of`."""

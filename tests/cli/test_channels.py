@@ -1,4 +1,4 @@
-"""`casebell channels test NAME`: a real message by the real path, and what came of it."""
+"""`casebell channels`: how each stands; a real message by the real path, and what came of it."""
 
 import json
 from operator import itemgetter
@@ -53,3 +53,40 @@ def test_through_the_running_server(served: Installation, sink: HttpSink) -> Non
     assert len(sink.requests) == 1
     assert served("channels", "test", "broken").code == 1
     assert served("channels", "test", "a/b?c").code == 1
+
+
+def test_how_they_stand(installation: Installation) -> None:
+    """Each in the order of the file: when its targets were last reached, and what last failed."""
+    team, broken = installation("channels", "list", "--json").lines()
+    (reached,), (not_reached,) = team["targets"], broken["targets"]
+    assert (team["name"], reached["target"], reached["waiting"]) == ("team", "json", 0)
+    assert reached["last_sent_at"] is not None
+    assert not_reached["last_sent_at"] is None
+    assert not_reached["last_failure"]["reason"] == "connection_refused"
+    heading, *rows = installation("channels", "list").out.splitlines()
+    assert heading.split("  ")[0] == "CHANNEL"
+    assert "just now" in rows[0] or "ago" in rows[0]
+    assert "never" in rows[1]
+    assert "connection_refused" in rows[1]
+
+
+def test_those_that_were_never_used(served: Installation) -> None:
+    """A running server tells of channels that sent nothing yet."""
+    team, _ = served("channels", "list", "--json").lines()
+    assert team["targets"] == [
+        {
+            "target": "json",
+            "last_sent_at": None,
+            "last_failure": None,
+            "waiting": 0,
+            "paused_until": None,
+        }
+    ]
+
+
+def test_without_the_secret_of_a_channel(installation: Installation) -> None:
+    """Where a channel cannot be loaded here, what is on record is shown."""
+    text = installation.config.read_text()
+    installation.config.write_text(text.replace("json://127.0.0.1:9/", "${NOT_HERE}"))
+    team, broken = installation("channels", "list", "--json").lines()
+    assert [one["target"] for one in (*team["targets"], *broken["targets"])] == ["json", "json"]

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from casebell.alerts import AlertKind, FailureReason, NewAlert, Outcome
+from casebell.clock import SECOND
 from casebell.notify.dispatcher import GONE_EVERY, POLL
 from casebell.ops_messages import EventUndecided
 from casebell.sandbox.http_sink import Ending, HttpAnswer, HttpSink
@@ -78,6 +79,7 @@ class TestSending:
             await harness.until(**{"change:1": "sent"})
             await harness.put("change:3", urgent=True)
             await harness.pauses(10.0)
+            assert harness.dispatcher.paused_until("slack") is None
             # What comes later goes all its way over another channel meanwhile.
             await harness.put("change:4", channel="email")
             await other.received(1)
@@ -186,14 +188,20 @@ class TestTryingAgain:
             await harness.put("change:1")
             await harness.until(**{"change:1": "deferred"})
             await harness.pauses(30.0)
+            ends = harness.clock.now() + 30 * SECOND
+            assert harness.dispatcher.paused_until("slack") == ends
+            assert harness.dispatcher.paused_until("email") is None
+            assert harness.dispatcher.paused_until("gone") is None
             await harness.put("change:2", urgent=True)
             harness.later(29.0)
+            assert harness.dispatcher.paused_until("slack") == ends
             # What comes later goes all its way over another channel meanwhile.
             await harness.put("change:3", channel="email")
             await other.received(1)
             assert len(sink.requests) == 1
             harness.later(1.0)
             await harness.until(**{"change:1": "sent", "change:2": "sent"})
+            assert harness.dispatcher.paused_until("slack") is None
         assert [title.startswith("URGENT") for title in titles(sink)] == [False, True, False]
 
     async def test_it_is_given_up_when_it_is_too_old(

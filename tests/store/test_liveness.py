@@ -170,12 +170,21 @@ async def test_each_knows_the_channels_of_the_living(postgresql: Store) -> None:
             await watch.looks(CHECK_EVERY)
             assert watch.liveness.channels_elsewhere() == {"slack", "pager"}
             assert watch.liveness.settings_differ()
+            here, there = watch.liveness.living()
+            assert (here.server.name, here.this_one, here.settings_agree) == ("me", True, True)
+            assert (there.server.name, there.this_one, there.settings_agree) == (
+                "other",
+                False,
+                False,
+            )
+            assert there.server.channels == {"slack", "pager"}
             (line,) = watch.recording.named("settings.differ")
             assert line["servers"] == ["other"]
             changed = watch.changed
         await until(other.is_missed, "the session to be missed")
         await watch.looks(CHECK_EVERY)
         assert watch.liveness.channels_elsewhere() == set()
+        assert [one.server.name for one in watch.liveness.living()] == ["me"]
         assert watch.changed == changed + 1
         await watch.looks(MISSED_FOR + CHECK_EVERY)
         async with postgresql.read() as connection:
@@ -191,6 +200,7 @@ async def test_a_server_of_an_earlier_release_may_have_any_channel(postgresql: S
         await watch.looks(CHECK_EVERY)
         assert watch.liveness.channels_elsewhere() is None
         assert not watch.liveness.settings_differ()
+        assert [one.server.name for one in watch.liveness.living()] == ["me"]
 
 
 async def test_nothing_is_known_before_the_first_look(postgresql: Store) -> None:
@@ -205,3 +215,4 @@ async def test_sqlite_needs_none(sqlite_store: Store) -> None:
     async with watch.liveness:
         assert not watch.liveness._loop.alive
         assert watch.liveness.channels_elsewhere() == set()
+        assert [one.server.name for one in watch.liveness.living()] == ["me"]

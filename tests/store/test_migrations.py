@@ -11,10 +11,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, select, text
 
+from casebell.alerts import FailureReason, Outcome, SendResult
 from casebell.errors import StorageUnavailable
-from casebell.store import migrations
+from casebell.store import migrations, targets
 from casebell.store.engine import Store
-from casebell.store.schema import events, metadata
+from casebell.store.schema import alerts, attempts, events, metadata
+from casebell.store.schema import targets as targets_table
 from contracts.case_events import case_event
 from contracts.decisions import append_undecided
 from contracts.writing import writing
@@ -99,6 +101,38 @@ async def test_a_releases_tables(sqlite_path: Path, tmp_path: Path, release: Pat
             made = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'index')"
             found.append({tuple(row) for row in await connection.execute(text(made))})
     assert found[0] == found[1]
+
+
+async def test_targets_of_a_release(sqlite_path: Path) -> None:
+    """Of what a release sent, the migration makes what recording each attempt would have made."""
+    (release,) = (one for one in RELEASES if one.name.startswith("0.2.0"))
+    left = gzip.decompress(release.read_bytes())
+    sqlite_path.write_bytes(left)  # noqa: ASYNC240
+    async with Store(f"sqlite:///{sqlite_path}") as store:
+        async with store.read() as connection:
+            made = [tuple(row) for row in await targets.known(connection)]
+            joined = select(attempts, alerts.c.channel, alerts.c.target).join(
+                alerts, alerts.c.id == attempts.c.alert_id
+            )
+            tried = (await connection.execute(joined.order_by(attempts.c.id))).all()
+        assert any(row[2] for row in made)
+        assert any(row[3] for row in made)
+        async with writing(store) as connection:
+            await connection.execute(targets_table.delete())
+            for one in tried:
+                result = SendResult(
+                    outcome=Outcome(one.outcome),
+                    reason=FailureReason(one.reason) if one.reason else None,
+                    detail=one.detail,
+                )
+                await targets.record(
+                    connection,
+                    channel=one.channel,
+                    target=one.target,
+                    result=result,
+                    at=one.finished_at,
+                )
+            assert [tuple(row) for row in await targets.known(connection)] == made
 
 
 async def test_later_release(bare_url: str) -> None:

@@ -1,4 +1,4 @@
-"""`casebell channels`: does a channel reach people?"""
+"""`casebell channels`: do the channels reach people?"""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -7,9 +7,43 @@ import typer
 
 from casebell.cli.options import AsJson, By, Config, command_group, text_argument
 from casebell.cli.service_client import ServiceClient
-from casebell.cli.terminal import print_answer
+from casebell.cli.terminal import ago, local_time, print_answer, print_json, print_rows
 
 app = command_group()
+
+
+@app.command("list")
+def list_channels(as_json: AsJson = False, config: Config = None) -> None:
+    """The channels in the order of the configuration, and how each of their targets stands."""
+    client = ServiceClient(config)
+    found = client.read("list_channels")
+    zone = client.timezone
+    if as_json:
+        for channel in found:
+            print_json(channel)
+        return
+    # A channel whose targets are not known here has a row, too.
+    none = {
+        **dict.fromkeys(("target", "last_sent_at", "last_failure", "paused_until")),
+        "waiting": 0,
+    }
+    print_rows(
+        [
+            {"channel": channel["name"], **target}
+            for channel in found
+            for target in channel["targets"] or [none]
+        ],
+        {
+            "CHANNEL": "channel",
+            "TARGET": "target",
+            "LAST SENT": lambda one: ago(one["last_sent_at"]),
+            "WAITING": "waiting",
+            "PAUSED UNTIL": lambda one: local_time(one["paused_until"], zone),
+            "LAST FAILURE": lambda one: _failure(one["last_failure"]),
+        },
+        as_json=False,
+        empty="No channel is configured.",
+    )
 
 
 @app.command("test")
@@ -25,6 +59,14 @@ def test(
     print_answer(answer, [f"{name} → {_sentence(one)}" for one in targets], as_json=as_json)
     if not all(one["delivered"] for one in targets):
         raise typer.Exit(1)
+
+
+def _failure(failure: Mapping[str, Any] | None) -> str:
+    """The last failure in words."""
+    if failure is None:
+        return "none"
+    why = ", ".join(filter(None, (failure["reason"], failure["detail"])))
+    return f"{ago(failure['at'])}: {why}"
 
 
 def _sentence(one: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import io
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,9 +14,11 @@ from casebell.files import user_name
 from casebell.notify.channel import Channels
 from casebell.service import Service, Verb
 from casebell.service.accounts import Accounts
+from casebell.service.cases import CaseReading
 from casebell.service.on_record import OnRecord
 from casebell.service.passwords import Passwords
 from casebell.service.reading import Reading
+from casebell.service.standing import Standing
 from casebell.service.tokens import Tokens
 from casebell.settings import Settings, load
 from casebell.store.engine import Store
@@ -32,7 +34,7 @@ def read_store(settings: Settings, verb: str, arguments: Mapping[str, Any]) -> A
 
     async def ask() -> Any:
         async with _store_for_reading(settings) as store:
-            service = Service(_reading(store, settings).verbs(), *_access(store, settings))
+            service = Service(*_seen(store, settings), *_access(store, settings))
             return await service.ask(verb, arguments, actor=this_user())
 
     return asyncio.run(ask())
@@ -124,6 +126,20 @@ def _access(store: Store, settings: Settings) -> Iterator[Mapping[str, Verb]]:
     yield Tokens(store=store, clock=clock).verbs()
     passwords = Passwords()
     yield Accounts(store=store, settings=lambda: settings, passwords=passwords, clock=clock).verbs()
+
+
+def _seen(store: Store, settings: Settings) -> Iterator[Mapping[str, Verb]]:
+    """The verbs of what can be seen."""
+    yield _reading(store, settings).verbs()
+    yield CaseReading(store=store, paged=False).verbs()
+    standing = Standing(store=store, settings=lambda: settings, targets=lambda: _targets(settings))
+    yield standing.verbs()
+
+
+def _targets(settings: Settings) -> Mapping[str, Sequence[str]]:
+    """The targets of each channel; none where a channel cannot be loaded here."""
+    channels = _channels(settings)
+    return {} if channels is None else channels.escalation.targets
 
 
 def _reading(store: Store, settings: Settings) -> Reading:

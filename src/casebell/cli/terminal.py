@@ -10,7 +10,7 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -145,6 +145,17 @@ def local_time(stamp: str | None, zone: str) -> str:
         return stamp
 
 
+def ago(stamp: str | None) -> str:
+    """How long ago one of our ISO stamps was: `3 hours ago`; `never` without one."""
+    if stamp is None:
+        return "never"
+    seconds = round((datetime.now(UTC) - datetime.fromisoformat(stamp)).total_seconds())
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size:
+            return f"{counted(seconds // size, unit)} ago"
+    return "just now"
+
+
 def reported_time(event: Mapping[str, Any], zone: str) -> str:
     """An event's `occurred_at` as people read it; as it was delivered where it is no time."""
     as_delivered = {Flag.UNPARSED_TIME, Flag.FUTURE_TIME} & set(event["flags"])
@@ -173,11 +184,17 @@ def print_to_stderr(sentence: str, hint: str = "") -> None:
         typer.echo(f"  {plain(hint)}", err=True)
 
 
-def print_looked_back(back: str, zone: str, *, noun: str) -> None:
-    """Say on standard error how far back a listing looked, and how to look further."""
+def print_looked_back(back: str, zone: str, *, noun: str | None = None) -> None:
+    """Say on standard error how far back a listing looked, and how to look further.
+
+    Args:
+        noun: of a listing that has `--until` and an export.
+    """
     print_to_stderr(
         f"Looked back to {local_time(back, zone)}; older ones may match.",
-        f"Go on with `--until {back}`; `casebell {noun} export` looks through everything.",
+        f"Go on with `--until {back}`; `casebell {noun} export` looks through everything."
+        if noun
+        else "A larger `--limit` looks further back.",
     )
 
 

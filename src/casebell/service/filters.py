@@ -14,6 +14,7 @@ from casebell.errors import BadArgument
 from casebell.events import Flag, Micros, Status, Tag
 from casebell.service import UnknownCommand
 from casebell.settings import parse_duration
+from casebell.store.cases import CaseFilter
 from casebell.store.journal import digest
 from casebell.store.lists import AlertFilter, EventFilter, JournalFilter
 from casebell.store.walk import Filter
@@ -38,7 +39,7 @@ def event_filter(given: Given, *, actor: Actor, timezone: str, now: Micros) -> E
         "status": partial(word, Status, noun="status"),
         "tag": partial(word, Tag, noun="tag"),
         "flag": partial(word, Flag, noun="flag"),
-        "receipt": _receipt,
+        "receipt": receipt_number,
         "text": _findable,
     }
     return EventFilter(seen_by=actor, **_understood(given, words, timezone=timezone, now=now))
@@ -53,10 +54,22 @@ def alert_filter(
         "kind": partial(word, AlertKind, noun="kind"),
         "channel": _findable,
         "target": _findable,
-        "receipt": _receipt,
+        "receipt": receipt_number,
     }
     found = _understood(given, words, timezone=timezone, now=now)
     return AlertFilter(seen_by=actor, outstanding=outstanding, **found)
+
+
+def case_filter(given: Given, *, actor: Actor) -> CaseFilter:
+    """The filter of the cases that an actor may see; raises as `event_filter` does."""
+    words: Words = {
+        "receipt": receipt_number,
+        "status": partial(word, Status, noun="status"),
+        "owner": _findable,
+        "team": _findable,
+        "confidential": _yes_or_no,
+    }
+    return CaseFilter(seen_by=actor, **_meant(given, words))
 
 
 def journal_filter(given: Given, *, timezone: str, now: Micros) -> JournalFilter:
@@ -88,13 +101,16 @@ def on_record(told: Mapping[str, Any]) -> dict[str, Any]:
 
 def _understood(given: Given, words: Words, *, timezone: str, now: Micros) -> dict[str, Any]:
     time = partial(moment, timezone=timezone, now=now)
-    known: Words = {**words, "since": time, "until": time}
-    if not given.keys() <= known.keys():
-        raise UnknownCommand
-    found = {name: known[name](text) for name, text in given.items() if text is not None}
+    found = _meant(given, {**words, "since": time, "until": time})
     if {"since", "until"} <= found.keys() and found["since"] >= found["until"]:
         raise BadArgument("Nothing can match: `since` is not before `until`.")
     return found
+
+
+def _meant(given: Given, words: Words) -> dict[str, Any]:
+    if not given.keys() <= words.keys():
+        raise UnknownCommand
+    return {name: words[name](text) for name, text in given.items() if text is not None}
 
 
 def moment(text: str, *, timezone: str, now: Micros) -> Micros:
@@ -153,9 +169,20 @@ def _has_halves(given: str) -> bool:
     return False
 
 
-def _receipt(given: str) -> str:
-    """A receipt number in any spelling, as it is kept."""
+def receipt_number(given: str) -> str:
+    """A receipt number in any spelling, as it is kept.
+
+    Raises:
+        BadArgument: it is none.
+    """
     try:
         return canonical(given)
     except ReceiptError:
         raise BadArgument("A receipt number is three letters and ten digits.") from None
+
+
+def _yes_or_no(given: str) -> bool:
+    try:
+        return {"true": True, "false": False}[given]
+    except KeyError:
+        raise BadArgument("Write `true` or `false`.") from None

@@ -4,19 +4,17 @@ Every answer is a value as docs/contract.md has it, made in `shapes`; whoever as
 page or JSON of it.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, TypedDict, TypeVar
+from typing import Any
 
 from casebell import shapes
 from casebell.actors import Actor
-from casebell.clock import HOUR, Clock, iso
+from casebell.clock import HOUR, Clock
 from casebell.errors import NotFound
 from casebell.events import HeldState
 from casebell.receive.explaining import explain, explain_streak
 from casebell.service import Verb, explained
-from casebell.service.cursors import WRONG_CURSOR, cursor_of, place_of
 from casebell.service.filters import (
     Given,
     alert_filter,
@@ -25,6 +23,7 @@ from casebell.service.filters import (
     understood,
     word,
 )
+from casebell.service.listing import Listing, listing_of, page_for
 from casebell.service.looking import record_bodies, record_page
 from casebell.service.names import must_be_known
 from casebell.settings import Settings
@@ -39,23 +38,6 @@ from casebell.store import (
 from casebell.store.engine import Connection, Store
 from casebell.store.lists import AlertFilter, EventFilter, HeldFilter, RefusedFilter
 from casebell.store.walk import Filter
-
-#: Rows of one answer of a server.
-MAX_PAGE = 500
-#: Rows that are made into values before deliveries have a turn: about a millisecond.
-ROWS_A_TURN = 25
-
-Row = TypeVar("Row")
-
-
-class Listing(TypedDict):
-    """A page of a list, newest first."""
-
-    items: list[Mapping[str, Any]]
-    #: The cursor of the next page; None behind the last row. A page may be shorter than asked for.
-    next: str | None
-    #: Where older rows were not looked at, since too many of the newer ones do not match.
-    looked_back_to: str | None
 
 
 class Reading:
@@ -250,19 +232,10 @@ class Reading:
         limit: int,
         cursor: str | None,
     ) -> Listing:
-        after = None if cursor is None else place_of(cursor)
-        most = min(limit, MAX_PAGE) if self._paged else limit
         async with self._store.read() as connection:
             await must_be_known(connection, given, self._settings())
-            try:
-                page = await walk.page_of(connection, where, limit=limit, most=most, after=after)
-            except ValueError:
-                raise WRONG_CURSOR from None
-        return {
-            "items": [shape(row) async for row in _gently(page.rows)],
-            "next": None if page.next is None else cursor_of(page.next),
-            "looked_back_to": None if page.looked_back_to is None else iso(page.looked_back_to),
-        }
+            page = await page_for(connection, where, limit=limit, cursor=cursor, paged=self._paged)
+        return await listing_of(page, shape)
 
     async def why_refused(self, *, actor: Actor, refused_id: int) -> Mapping[str, Any]:
         """A refused delivery with the likely cause, found by trying over what is kept.
@@ -322,14 +295,6 @@ class Reading:
     def _alerts(self, given: Given, actor: Actor, *, outstanding: bool) -> AlertFilter:
         zone, now = self._settings().server.timezone, self._clock.now()
         return alert_filter(given, actor=actor, outstanding=outstanding, timezone=zone, now=now)
-
-
-async def _gently(rows: Sequence[Row]) -> AsyncIterator[Row]:
-    """Rows one by one, with turns for deliveries in between."""
-    for number, row in enumerate(rows):
-        if number % ROWS_A_TURN == ROWS_A_TURN - 1:
-            await asyncio.sleep(0)
-        yield row
 
 
 async def _event(connection: Connection, number: int, actor: Actor) -> Any:

@@ -16,7 +16,11 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         "why": Right.CASES,
         "explain_event": Right.CASES,
         "list_alerts": Right.CASES,
+        "list_cases": Right.CASES,
+        "find_case": Right.CASES,
         # Of operations.
+        "list_channels": Right.OPERATIONS,
+        "list_servers": Right.OPERATIONS,
         "list_held": Right.OPERATIONS,
         "list_refused": Right.OPERATIONS,
         "why_refused": Right.OPERATIONS,

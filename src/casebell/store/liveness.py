@@ -11,6 +11,7 @@ somebody has, and say that their settings differ.
 import asyncio
 import zlib
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import text
 
@@ -29,6 +30,15 @@ CHECK_EVERY = 1.0
 MISSED_FOR = 5.0
 #: The first of the two numbers of each advisory lock of ours.
 SPACE = 0x4342_6C76
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Living:
+    """A server that lives, as seen from one of them."""
+
+    server: Server
+    settings_agree: bool
+    this_one: bool = False
 
 
 class Liveness:
@@ -97,6 +107,27 @@ class Liveness:
         ours = self._settings_sha256()
         return any(other.settings_sha256 != ours for other in self._others or ())
 
+    def living(self) -> Sequence[Living]:
+        """The servers that live, this one first.
+
+        Not those of an earlier release, which do not say by which settings they work, and none but
+        this one while the database does not answer.
+        """
+        here = self._this_one()
+        others = [
+            Living(server=one, settings_agree=one.settings_sha256 == here.settings_sha256)
+            for one in self._others or ()
+        ]
+        return [Living(server=here, settings_agree=True, this_one=True), *others]
+
+    def _this_one(self) -> Server:
+        return Server(
+            name=self._owner,
+            started_at=self._started_at,
+            channels=frozenset(self._channels()),
+            settings_sha256=self._settings_sha256(),
+        )
+
     async def _watch(self) -> None:
         async with self._store.session() as session:
             async with asyncio.timeout(USE_TIMEOUT):
@@ -116,12 +147,7 @@ class Liveness:
         self._others = None
 
     async def _publish(self) -> None:
-        server = Server(
-            name=self._owner,
-            started_at=self._started_at,
-            channels=frozenset(self._channels()),
-            settings_sha256=self._settings_sha256(),
-        )
+        server = self._this_one()
         if server != self._published:
             await self._store.transact(servers.publish, server)
             self._published = server

@@ -18,6 +18,11 @@ def hidden_receipt(actor: Actor, receipt: ColumnElement[Any]) -> Exists | None:
     return select(cases.c.receipt).where(cases.c.receipt == receipt, _anothers(actor)).exists()
 
 
+def hidden_case(actor: Actor) -> ColumnElement[bool] | None:
+    """Whether a case is one that an actor may not see; None where it may see all."""
+    return None if actor.may(Right.CONFIDENTIAL) else _anothers(actor)
+
+
 def hidden_alert(actor: Actor) -> Exists | None:
     """Whether an alert tells of a case that an actor may not see; None where it may see all."""
     if actor.may(Right.CONFIDENTIAL):

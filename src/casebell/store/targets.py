@@ -56,7 +56,8 @@ async def record(
 
 async def known(connection: AsyncConnection) -> Sequence[Row[Any]]:
     """Every target over which an attempt was made, also of channels that are gone."""
-    return (await connection.execute(select(targets))).all()
+    statement = select(targets).order_by(targets.c.channel, targets.c.target)
+    return (await connection.execute(statement)).all()
 
 
 async def waiting(connection: AsyncConnection) -> dict[tuple[str, str], int]:

@@ -1,0 +1,114 @@
+"""`casebell cases`: where each case stands, and who was told of its changes."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from casebell.cli.options import (
+    AsJson,
+    Config,
+    Limit,
+    command_group,
+    text_argument,
+    text_option,
+)
+from casebell.cli.service_client import ServiceClient
+from casebell.cli.terminal import (
+    counted,
+    local_time,
+    print_answer,
+    print_looked_back,
+    print_rows,
+)
+from casebell.events import Status
+
+app = command_group()
+
+
+@app.command("list")
+def list_cases(
+    status: Annotated[Status | None, typer.Option(help="Only with this status now.")] = None,
+    owner: Annotated[str | None, text_option(metavar="NAME", help="Only of this owner.")] = None,
+    team: Annotated[str | None, text_option(metavar="NAME", help="Only of this team.")] = None,
+    confidential: Annotated[
+        bool | None,
+        typer.Option("--confidential/--not-confidential", help="Only these."),
+    ] = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """The cases of which something was received; that with the newest change first."""
+    client = ServiceClient(config)
+    found, last = client.listing(
+        "list_cases",
+        status=status,
+        owner=owner,
+        team=team,
+        confidential=None if confidential is None else str(confidential).lower(),
+        limit=limit,
+    )
+    back, zone = last["looked_back_to"], client.timezone
+    print_rows(
+        found,
+        {
+            "RECEIPT": "receipt",
+            "STATUS": "status",
+            "SINCE": lambda case: local_time(case["since"], zone),
+            "UPDATED": lambda case: local_time(case["updated_at"], zone),
+            "OWNER": "owner",
+            "TEAM": "team",
+            "LABEL": "label",
+        },
+        as_json=as_json,
+        empty="No case matches." if back is None else "None of these matches.",
+    )
+    if back is not None:
+        print_looked_back(back, zone)
+
+
+@app.command("show")
+def show(
+    receipt: Annotated[str, text_argument(metavar="RECEIPT", help="A receipt number.")],
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """One case with its changes, and who was told of each."""
+    client = ServiceClient(config)
+    case = client.read("find_case", receipt=receipt)
+    print_answer(case, _lines(case, client.timezone), as_json=as_json)
+
+
+def _lines(case: Mapping[str, Any], zone: str) -> Iterator[str]:
+    yield f"Case {case['receipt']}: {case['status'] or 'nothing was received of it'}"
+    facts = {
+        "label": case["label"],
+        "matter": case["matter"],
+        "owner": case["owner"],
+        "team": case["team"],
+        "confidential": "yes" if case["confidential"] else None,
+        "since": case["since"] and local_time(case["since"], zone),
+        "updated": local_time(case["updated_at"], zone),
+    }
+    for name, value in facts.items():
+        if value:
+            yield f"  {name}: {value}"
+    for change in case["changes"]:
+        tags = f" ({', '.join(change['tags'])})" if change["tags"] else ""
+        yield ""
+        yield f"Change {change['id']}: {change['status']}{tags}, {local_time(change['at'], zone)}"
+        yield f"  {change['outcome']}: {change['because']}"
+        for told in change["told"]:
+            yield f"  {told['channel']} → {told['target']}: {_became(told, zone)}"
+    if case["earlier_changes"]:
+        yield ""
+        yield f"{counted(len(case['changes']), 'change')} shown; there are earlier ones."
+
+
+def _became(told: Mapping[str, Any], zone: str) -> str:
+    """What became of an alert."""
+    if told["sent_at"] is not None:
+        return f"sent {local_time(told['sent_at'], zone)}"
+    state = "dismissed" if told["dismissed_at"] else told["state"]
+    return f"{state} ({told['reason']})" if told["reason"] else str(state)

@@ -1,0 +1,213 @@
+"""Cases as they stand: their list, and one of them with its changes and who was told."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from casebell.actors import Actor
+from casebell.clock import iso
+from casebell.errors import NotFound
+from casebell.service import Verb
+from casebell.service.filters import case_filter, receipt_number
+from casebell.service.listing import Listing, listing_of, page_for
+from casebell.shapes import described
+from casebell.store import cases
+from casebell.store.engine import Connection, Store
+
+#: Changes of one case that are shown; it has a few dozen in its life.
+MAX_CHANGES = 100
+#: Alerts of them.
+MAX_ALERTS = 1_000
+
+
+@described
+class Case(TypedDict):
+    """A receipt number, its status, and what the firm said of it."""
+
+    receipt: str
+    label: str | None
+    matter: str | None
+    owner: str | None
+    owner_email: str | None
+    """Null: nothing sets it yet."""
+    team: str | None
+    form: str | None
+    """Null: nothing sets it yet."""
+    confidential: bool
+    status: str | None
+    """Null where nothing was received of it."""
+    since: str | None
+    """When the change was, by the provider's time."""
+    change: int | None
+    """The change that made the status."""
+    due: str | None
+    """Null: nothing sets it yet."""
+    acknowledged_by: str | None
+    """Null: nothing sets it yet."""
+    acknowledged_at: str | None
+    """Null: nothing sets it yet."""
+    updated_at: str
+
+
+@described
+class Told(TypedDict):
+    """An alert of a change: who was told, and when."""
+
+    alert: int
+    channel: str
+    target: str
+    """A safe label, never a URL."""
+    person: str | None
+    """Null: nobody is told by name yet."""
+    urgent: bool
+    state: str
+    reason: str | None
+    created_at: str
+    sent_at: str | None
+    dismissed_at: str | None
+
+
+@described
+class ChangeOfCase(TypedDict):
+    """One real movement of a case, and who was told of it."""
+
+    id: int
+    status: str
+    tags: list[str]
+    at: str
+    """By the provider's time."""
+    late: bool
+    decided_at: str
+    event: int
+    """The event that reported it first."""
+    outcome: str
+    """`notified` or `nobody`."""
+    because: str
+    told: list[Told]
+    """Oldest first."""
+
+
+@described
+class CaseWithChanges(Case):
+    """A case with its latest changes, newest first."""
+
+    changes: list[ChangeOfCase]
+    earlier_changes: bool
+    """Whether there are more, which are left out."""
+
+
+class CaseReading:
+    """The verbs.
+
+    Args:
+        paged: whether an answer has at most a page, and says in `next` where it goes on.
+    """
+
+    def __init__(self, *, store: Store, paged: bool = True) -> None:
+        self._store = store
+        self._paged = paged
+
+    def verbs(self) -> Mapping[str, Verb]:
+        """By name."""
+        return {"list_cases": self.list_cases, "find_case": self.find_case}
+
+    async def list_cases(
+        self, *, limit: int, cursor: str | None = None, actor: Actor, **filters: str | None
+    ) -> Listing:
+        """The cases of which something was received; that with the newest change first.
+
+        Args:
+            filters: `receipt`, `status`, `owner` and `team` as the firm wrote them, `confidential`
+                as `true` or `false`.
+
+        Raises:
+            BadArgument: a filter cannot be understood.
+        """
+        where = case_filter(filters, actor=actor)
+        async with self._store.read() as connection:
+            page = await page_for(connection, where, limit=limit, cursor=cursor, paged=self._paged)
+        return await listing_of(page, case)
+
+    async def find_case(self, *, receipt: str, actor: Actor) -> CaseWithChanges:
+        """The case of a receipt number in any spelling, with its changes and who was told.
+
+        Raises:
+            BadArgument: it is no receipt number.
+            NotFound: there is no such case that the actor may see.
+        """
+        number = receipt_number(receipt)
+        async with self._store.read() as connection:
+            row = await cases.find(connection, number, seen_by=actor)
+            if row is None:
+                raise NotFound(
+                    "There is no case of this receipt number.",
+                    hint="`casebell cases list` shows those with the newest changes.",
+                )
+            return await _with_changes(connection, row)
+
+
+def case(row: Any) -> Case:
+    """A case; what the firm did not say of it is null."""
+    return {
+        "receipt": row.receipt,
+        "label": row.label or None,
+        "matter": row.matter or None,
+        "owner": row.owner or None,
+        "owner_email": None,
+        "team": row.team or None,
+        "form": None,
+        "confidential": bool(row.confidential),
+        "status": row.status,
+        "since": None if row.since is None else iso(row.since),
+        "change": row.change_id,
+        "due": None,
+        "acknowledged_by": None,
+        "acknowledged_at": None,
+        "updated_at": iso(row.updated_at),
+    }
+
+
+async def _with_changes(connection: Connection, row: Any) -> CaseWithChanges:
+    found = await cases.changes_of(connection, row.receipt, limit=MAX_CHANGES + 1)
+    shown = found[:MAX_CHANGES]
+    sent = await cases.alerts_of(connection, [one.id for one in shown], limit=MAX_ALERTS)
+    return {
+        **case(row),
+        "changes": [
+            _change(one, [alert for alert in sent if alert.change_id == one.id]) for one in shown
+        ],
+        "earlier_changes": len(found) > len(shown),
+    }
+
+
+def _change(row: Any, alerts: Sequence[Any]) -> ChangeOfCase:
+    decision = json.loads(row.decision)
+    return {
+        "id": row.id,
+        "status": row.status,
+        "tags": row.tags.split(),
+        "at": iso(row.at),
+        "late": bool(row.late),
+        "decided_at": iso(row.decided_at),
+        "event": row.event_id,
+        "outcome": decision["outcome"],
+        "because": decision["because"],
+        "told": list(map(_told, alerts)),
+    }
+
+
+def _told(row: Any) -> Told:
+    return {
+        "alert": row.id,
+        "channel": row.channel,
+        "target": row.target,
+        "person": None,
+        "urgent": row.priority == 0,
+        "state": row.state,
+        "reason": row.reason,
+        "created_at": iso(row.created_at),
+        "sent_at": None if row.sent_at is None else iso(row.sent_at),
+        "dismissed_at": None if row.dismissed_at is None else iso(row.dismissed_at),
+    }

@@ -1,0 +1,95 @@
+"""Cases as they stand, and what became of one: the list of cases walks the changes.
+
+Each case comes once, at the change that made its status, so that the list needs no index which each
+delivery would pay for.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sqlalchemy import Column, ColumnElement, Row, Select, Table, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from casebell.actors import Actor
+from casebell.events import Status
+from casebell.store import sight
+from casebell.store.schema import alerts, cases, changes
+from casebell.store.walk import Filter
+
+#: Without the official text, and with the time of the change: the case's own time is that of the
+#: latest event that reported it.
+_OF_CASE = (
+    *(column for column in cases.c if column.name not in ("text", "at")),
+    changes.c.at.label("since"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CaseFilter(Filter):
+    """The conditions of a listing of cases; `since` and `until` are of the decision."""
+
+    table: ClassVar[Table] = changes
+    time: ClassVar[Column[Any]] = changes.c.decided_at
+
+    receipt: str | None = None
+    status: Status | None = None
+    owner: str | None = None
+    team: str | None = None
+    confidential: bool | None = None
+
+    def columns(self) -> Select[Any]:
+        """The case, by the number of its current change."""
+        joined = changes.join(cases, cases.c.receipt == changes.c.receipt)
+        return select(changes.c.id, *_OF_CASE).select_from(joined)
+
+    def few(self) -> list[ColumnElement[bool]]:
+        """The changes of a receipt."""
+        return [] if self.receipt is None else [changes.c.receipt == self.receipt]
+
+    def equal(self) -> Iterator[tuple[Column[Any], object]]:
+        """None."""
+        return iter(())
+
+    def unindexed(self) -> list[ColumnElement[bool]]:
+        """All but the receipt; that the change is the current one of its case is one, too."""
+        given = [
+            cases.c.change_id == changes.c.id,
+            *sight.shown(sight.hidden_case(self.seen_by)),
+        ]
+        for column, value in (
+            (cases.c.status, self.status),
+            (cases.c.owner, self.owner),
+            (cases.c.team, self.team),
+        ):
+            if value is not None:
+                given.append(column == value)
+        if self.confidential is not None:
+            given.append(cases.c.confidential.is_(self.confidential))
+        return given
+
+
+async def find(connection: AsyncConnection, receipt: str, *, seen_by: Actor) -> Row[Any] | None:
+    """The case of a receipt; None where there is none that the actor may see."""
+    shown = sight.shown(sight.hidden_case(seen_by))
+    joined = cases.outerjoin(changes, changes.c.id == cases.c.change_id)
+    statement = select(*_OF_CASE).select_from(joined).where(cases.c.receipt == receipt, *shown)
+    found: Row[Any] | None = (await connection.execute(statement)).one_or_none()
+    return found
+
+
+async def changes_of(
+    connection: AsyncConnection, receipt: str, *, limit: int
+) -> Sequence[Row[Any]]:
+    """The latest changes of a case with their decisions, newest first by the provider's time."""
+    statement = select(changes).where(changes.c.receipt == receipt)
+    statement = statement.order_by(changes.c.at.desc(), changes.c.id.desc()).limit(limit)
+    return (await connection.execute(statement)).all()
+
+
+async def alerts_of(
+    connection: AsyncConnection, change_ids: Sequence[int], *, limit: int
+) -> Sequence[Row[Any]]:
+    """The first alerts of changes, oldest first."""
+    statement = select(alerts).where(alerts.c.change_id.in_(change_ids))
+    return (await connection.execute(statement.order_by(alerts.c.id).limit(limit))).all()
