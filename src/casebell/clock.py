@@ -12,6 +12,7 @@ from casebell.events import Micros
 SECOND: Micros = 1_000_000
 MINUTE: Micros = 60 * SECOND
 HOUR: Micros = 60 * MINUTE
+DAY: Micros = 24 * HOUR
 
 
 class Clock(Protocol):

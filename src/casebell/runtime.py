@@ -29,6 +29,7 @@ from casebell.service.accounts import Accounts
 from casebell.service.cases import CaseReading
 from casebell.service.exporting import Exporting
 from casebell.service.operations import Operations
+from casebell.service.outcomes import OutcomeReport
 from casebell.service.passwords import Passwords
 from casebell.service.reading import Reading
 from casebell.service.standing import Standing
@@ -138,6 +139,7 @@ class Runtime:
         self.access = Access(store=store, passwords=passwords, clock=clock, log=log)
         self.exporting = Exporting(store=store, settings=in_force.settings, clock=clock)
         self.case_reading = CaseReading(store=store)
+        self.outcome_report = OutcomeReport(store=store, settings=in_force.settings, clock=clock)
         self.standing = Standing(
             store=store,
             settings=in_force.settings,
@@ -159,9 +161,12 @@ class Runtime:
 
     def verbs(self) -> Sequence[Mapping[str, Verb]]:
         """What can be seen and done; `app` adds what is of its own."""
-        seen = self.reading, self.case_reading, self.standing, self.exporting
         return [
-            *(part.verbs() for part in seen),
+            self.reading.verbs(),
+            self.case_reading.verbs(),
+            self.standing.verbs(),
+            self.outcome_report.verbs(),
+            self.exporting.verbs(),
             self.operations.verbs(),
             self.tokens.verbs(),
             self.accounts.verbs(),

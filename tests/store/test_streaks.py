@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from casebell.clock import HOUR
+from casebell.clock import DAY, HOUR
 from casebell.store import refused, streaks
 from casebell.store.engine import Store
-from casebell.store.streaks import DAY, MAX_PAUSE, Noted, Streak
+from casebell.store.streaks import MAX_PAUSE, Noted, Streak
 from contracts.case_events import RECEIVED_AT, case_event
 from contracts.decisions import append_undecided
 from contracts.store_contract import refusal

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from casebell.clock import SECOND, Clock, iso
+from casebell.clock import DAY, SECOND, Clock, iso
 from casebell.events import Micros
 from casebell.loops import Loop
 from casebell.ops_messages import CertificateEnds, CertificateNotUsed, OpsMessage
@@ -33,7 +33,6 @@ PATIENCE = 30
 #: How long before its end operations hear of it: what renews it by itself does so earlier.
 WARN_BEFORE = (timedelta(days=14), timedelta(days=3), timedelta(0))
 
-_DAY: Micros = 86_400 * SECOND
 
 #: The standard library decodes no certificate that it has not verified but by this.
 _decode: Callable[[str], Mapping[str, Any]] = vars(_ssl)["_test_decode_cert"]
@@ -113,7 +112,7 @@ def _is_address(name: str, address: object) -> bool:
 def _state_of(left: Micros) -> str:
     if left <= 0:
         return "has ended"
-    days = left // _DAY
+    days = left // DAY
     return f"ends in {days} days" if days > 1 else "ends within two days"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from casebell.clock import Clock
+from casebell.clock import DAY, Clock
 from casebell.errors import StorageUnavailable
 from casebell.events import HeldReason, Micros
 from casebell.loops import Loop
@@ -94,10 +94,8 @@ class DeliveryWatch(Loop):
             known = await known_subjects(connection, subjects) if subjects else set()
         # No authentic delivery ends these.
         endless = [one for one in in_a_row if one.errors and one.source not in self._sources()]
-        if any(one.last_at < now - streaks.DAY for one in endless):
-            await self._store.transact(
-                streaks.forget, known=self._sources(), before=now - streaks.DAY
-            )
+        if any(one.last_at < now - DAY for one in endless):
+            await self._store.transact(streaks.forget, known=self._sources(), before=now - DAY)
         # These are told once for ever: later ones are only marked.
         due = [
             message

@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple, TypeAlias
 
-from casebell.clock import HOUR, SECOND
+from casebell.clock import DAY, SECOND
 from casebell.events import Change, ClassifiedEvent, Flag, Micros, Status, Tag, TimeBasis
 from casebell.provider_time import NEVER, date_alone
 from casebell.uscis.sentences import text_key as key_of_text
@@ -26,8 +26,6 @@ _Known: TypeAlias = tuple[Change, _State]
 
 #: The state of every placeholder, whatever its wording.
 _NO_INFO: _State = (Tag.NO_INFO,)
-
-_DAY: Micros = 24 * HOUR
 
 #: Phrases of reasons for a second report of a state, and for its first one, by kind of state.
 _AGAIN: dict[str, str] = {Status.OTHER: "same text", Tag.NO_INFO: "again no information"}
@@ -102,7 +100,7 @@ def fold(
     at = event.received_at if event.occurred_at is None else event.occurred_at
     if Flag.NAIVE_TIME in event.flags and date_alone(event.occurred_raw):
         # Within its day it is later than what came before it.
-        at = max([at, *(one.seen_until for one in history if at < one.seen_until < at + _DAY)])
+        at = max([at, *(one.seen_until for one in history if at < one.seen_until < at + DAY)])
     order = at
     if Flag.FUTURE_TIME in event.flags:
         order = max((one.seen_until for one in history if one.seen_until < NEVER), default=0)

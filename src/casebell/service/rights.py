@@ -18,6 +18,7 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         "list_alerts": Right.CASES,
         "list_cases": Right.CASES,
         "find_case": Right.CASES,
+        "outcomes": Right.CASES,
         # Of operations.
         "list_channels": Right.OPERATIONS,
         "list_servers": Right.OPERATIONS,

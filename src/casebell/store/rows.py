@@ -216,6 +216,7 @@ class ChangeRow(TableRow):
     late: bool
     decided_at: Micros
     decision: str
+    days: int | None
 
 
 class SpanRow(TableRow):
@@ -326,7 +327,7 @@ def event_row(
     )
 
 
-def change_row(decided: Decided, *, now: Micros) -> ChangeRow:
+def change_row(decided: Decided, *, days: int | None, now: Micros) -> ChangeRow:
     """The change that a decision begins, as a row."""
     change = decided.change
     return ChangeRow(
@@ -341,6 +342,7 @@ def change_row(decided: Decided, *, now: Micros) -> ChangeRow:
         late=decided.late,
         decided_at=now,
         decision=canonical(decided.decision),
+        days=days,
     )
 
 

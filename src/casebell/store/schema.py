@@ -284,6 +284,11 @@ marks = Table(
     Column("at", BigInteger, nullable=False),
 )
 
+#: Queries repeat this condition word for word, or the partial index below does not serve them.
+REPORTED = text(
+    "status IN ('received', 'rfe_issued', 'approved', 'denied') AND tags NOT LIKE '% test %'"
+)
+
 #: One real movement of a case, with the decision what to tell whom.
 changes = Table(
     "changes",
@@ -300,9 +305,17 @@ changes = Table(
     Column("decided_at", BigInteger, nullable=False),
     # JSON: who, by which rules, which rules did not match and why.
     Column("decision", Text, nullable=False),
+    # Of an approval or a denial: days since the case was received, as far as that is on record.
+    # Behind the decision, as a column that was added later is.
+    Column("days", Integer),
     # The history of a case, which each delivery about it asks for.
     Index(None, "receipt", "at"),
+    # A month of the report of outcomes, which reads nothing else of these rows.
+    _partial("ix_changes_reported", "at", "status", "days", "receipt", where=REPORTED.text),
 )
+
+#: The same of confidential cases.
+CONFIDENTIAL = text("confidential")
 
 #: A receipt number, its current status, and what the firm told us about it.
 cases = Table(
@@ -319,6 +332,8 @@ cases = Table(
     Column("owner", Text, nullable=False, server_default=""),
     Column("team", Text, nullable=False, server_default=""),
     Column("confidential", Boolean, nullable=False, server_default=text("false")),
+    # Those that are left out of a report. Only they pay for it.
+    _partial("ix_cases_confidential", "receipt", where=CONFIDENTIAL.text),
 )
 
 #: Queries repeat this condition word for word, or the partial index below does not serve them.

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from casebell.clock import HOUR
+from casebell.clock import DAY, HOUR
 from casebell.events import Micros
 from casebell.json_text import canonical
 from casebell.store.refused import RISE
@@ -25,8 +25,6 @@ from casebell.store.statements import Driver, TableRow, insert_new
 UNKNOWN = "unknown"
 #: Stands for a source where nothing looks like a delivery: what scanners ask of any open port.
 NOISE = "noise"
-#: Within it one message follows another.
-DAY: Micros = 24 * HOUR
 #: The longest pause between two messages on one source.
 MAX_PAUSE: Micros = 6 * HOUR
 #: Authentic deliveries whose addresses are compared with those of refusals.

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.alerts import Decided, NewAlert
 from casebell.events import AppendOutcome, Case, CaseEvent, Change, Flag, Micros, Undecided
-from casebell.store import journal, outbox, wordings
+from casebell.store import journal, outbox, outcomes, wordings
 from casebell.store.repeats import Repeats
 from casebell.store.rows import (
     AlertRow,
@@ -261,7 +261,10 @@ class UnitOfWork:
         if wording := wordings.row_of(decided):
             self._wordings.append(wording)
         if decided.decision is not None:
-            self._new_changes[change.id] = change_row(decided, now=now)
+            days = None
+            if change.status in outcomes.DECISIONS:
+                days = outcomes.days_to(change, history=self.history(event.receipt))
+            self._new_changes[change.id] = change_row(decided, days=days, now=now)
         elif (new := self._new_changes.get(change.id)) is not None:
             self._new_changes[change.id] = replace(new, at=change.at, seen_until=change.seen_until)
         else:

@@ -31,6 +31,7 @@ def upgrade() -> None:
     _accounts()
     _failed_attempts()
     _targets()
+    _outcomes()
 
 
 def _held() -> None:
@@ -235,4 +236,25 @@ FROM (
   FROM attempts JOIN alerts ON alerts.id = attempts.alert_id
   GROUP BY alerts.channel, alerts.target
 ) AS known LEFT JOIN attempts AS failed ON failed.id = known.failed_id
+"""
+
+
+def _outcomes() -> None:
+    op.add_column("changes", sa.Column("days", sa.Integer(), nullable=True))
+    op.execute(DAYS_SO_FAR)
+    reported = (
+        "status IN ('received', 'rfe_issued', 'approved', 'denied') AND tags NOT LIKE '% test %'"
+    )
+    columns = ("at", "status", "days", "receipt")
+    _partial("ix_changes_reported", "changes", *columns, where=reported)
+    _partial("ix_cases_confidential", "cases", "receipt", where="confidential")
+
+
+#: Days from the receipt of a case to each decision, as `store/outcomes.py` counts them.
+DAYS_SO_FAR = """
+UPDATE changes SET days = (
+  SELECT (changes.at - min(received.at)) / 86400000000 FROM changes AS received
+  WHERE received.receipt = changes.receipt AND received.status = 'received'
+    AND received.at <= changes.at
+) WHERE status IN ('approved', 'denied')
 """
