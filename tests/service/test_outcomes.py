@@ -30,7 +30,7 @@ def at(text: str) -> int:
     return round(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(ZONE)).timestamp()) * 10**6
 
 
-async def report(store: Store, *, actor: Actor = ADMIN, **given: str) -> Any:
+async def report(store: Store, *, actor: Actor = ADMIN, **given: Any) -> Any:
     """What is told."""
     settings = settings_of("parley", timezone=ZONE)
     models = OutcomeReport(store=store, settings=lambda: settings, clock=ManualClock())
@@ -159,7 +159,7 @@ async def test_the_last_twelve_months(store: Store) -> None:
     ],
     ids=str,
 )
-async def test_what_cannot_be_understood(store: Store, given: dict[str, str], said: str) -> None:
+async def test_what_cannot_be_understood(store: Store, given: dict[str, Any], said: str) -> None:
     """Whoever asks is told what can be."""
     with pytest.raises(BadArgument, match=said):
         await report(store, **given)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from casebell.errors import BadArgument, NotFound
 from casebell.service import UnknownCommand
 from casebell.service.filters import moment
-from casebell.service.reading import MAX_PAGE, Reading
+from casebell.service.listing import MAX_PAGE
+from casebell.service.reading import Reading
 from casebell.service.rights import NOT_JSON
 from casebell.store import pushed_out, refused, streaks
 from casebell.store.engine import Store

@@ -9,9 +9,11 @@ from casebell.actors import Actor, Right, Role
 from casebell.errors import Forbidden
 from casebell.service import NotJson, Service, UnknownCommand
 from casebell.service.accounts import Accounts
+from casebell.service.cases import CaseReading
 from casebell.service.passwords import Passwords
 from casebell.service.reading import Reading
 from casebell.service.rights import NOT_JSON, RIGHTS
+from casebell.service.standing import Standing
 from casebell.service.tokens import Tokens
 from casebell.store.schema import journal
 from contracts.actors import ADMIN, an_actor
@@ -20,7 +22,10 @@ from contracts.stores import read_table
 from service.harness import OperationsHarness
 
 #: What a running server answers beside its parts: see `casebell.app`.
-OF_A_SERVER = {"reload", "checks", "doubts", "storage", "address", "certificate"}
+OF_A_SERVER = {
+    *("reload", "checks", "doubts", "storage", "address", "certificate"),
+    *("list_servers", "outcomes"),
+}
 
 
 async def add(*, one: int, other: int = 0, actor: Actor) -> Mapping[str, Any]:
@@ -47,6 +52,8 @@ def service(harness: OperationsHarness) -> Service:
         Tokens(store=store, clock=clock).verbs(),
         accounts.verbs(),
         exporting(store).verbs(),
+        CaseReading(store=store).verbs(),
+        Standing(store=store, settings=lambda: harness.settings, targets=dict).verbs(),
     )
 
 

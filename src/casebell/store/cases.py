@@ -31,6 +31,7 @@ class CaseFilter(Filter):
 
     table: ClassVar[Table] = changes
     time: ClassVar[Column[Any]] = changes.c.decided_at
+    time_indexed: ClassVar[bool] = False
 
     receipt: str | None = None
     status: Status | None = None
