@@ -15,6 +15,7 @@ from casebell.errors import (
     CasebellError,
     NotThere,
     TooManyAttempts,
+    TooManyExports,
     TooManyRefusals,
     Unavailable,
     WrongMethod,
@@ -27,6 +28,8 @@ from casebell.receive.parts import Held, Taken
 RETRY_AFTER_UNAVAILABLE = 5
 #: Seconds until the count of an address's refusals begins again.
 RETRY_AFTER_REFUSALS = 60
+#: Seconds in which one of the exports that are under way may end.
+RETRY_AFTER_EXPORTS = 30
 
 Handler = Callable[[Request], Awaitable[Response]]
 #: Names in lower case, in the order of the message.
@@ -62,15 +65,17 @@ def error_answer(error: CasebellError, request_id: str) -> Answer:
     answer = _answer(error.http_status, content, request_id)
     if isinstance(error, Unavailable):
         answer.headers.append((b"retry-after", b"%d" % RETRY_AFTER_UNAVAILABLE))
-    if isinstance(error, TooManyAttempts):
-        answer.headers.append((b"retry-after", b"%d" % error.retry_after))
     if isinstance(error, TooManyRefusals):
         answer.headers.append((b"retry-after", b"%d" % RETRY_AFTER_REFUSALS))
+    if isinstance(error, TooManyAttempts):
+        answer.headers.append((b"retry-after", b"%d" % error.retry_after))
     if isinstance(error, WrongMethod):
         answer.headers.append((b"allow", b"POST"))
     if isinstance(error, BodyTooLarge | BodyTooSlow):
         # The rest of the body is not read.
         answer.headers.append((b"connection", b"close"))
+    if isinstance(error, TooManyExports):
+        answer.headers.append((b"retry-after", b"%d" % RETRY_AFTER_EXPORTS))
     return answer
 
 
