@@ -172,7 +172,6 @@ class TestExport:
         """Where little matches, pieces without a row lie between; nothing is left out."""
         monkeypatch.setattr(walk, "SCAN_LIMIT", 7)
         monkeypatch.setattr(walk, "EXPORT_PAGE", 3)
-        monkeypatch.setattr(EventFilter, "chunk", 3)
         rare = {0, 1, 2, 3, 30, 59}
         await append(
             store,

@@ -13,6 +13,8 @@ _BEGINS = r"[=+\-@'\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b]"
 _DANGEROUS = re.compile(
     rf"^(?=[\t\r\n])|(?:^|;|\t|\r\n|\r(?!\n)|\n)(?=(?:[^\S\t\r\n]|\")*{_BEGINS})"
 )
+#: Without one of these a text is one cell everywhere.
+_SEPARATES = re.compile(r"[;\t\r\n]")
 
 
 def escape(text: str) -> str:
@@ -21,4 +23,7 @@ def escape(text: str) -> str:
     To read it back, take one apostrophe off at the beginning and behind each semicolon, tab and
     line end that has one: docs/operations.md, "Lists and exports".
     """
+    # Nearly every cell is such a one, and this is three times as fast.
+    if (text[:1].isalnum() or text[:1] == "{") and not _SEPARATES.search(text):
+        return text
     return _DANGEROUS.sub(r"\g<0>'", text)
