@@ -151,7 +151,7 @@ async def test_who_did_it_is_on_record(
         assert GOOD.decode() not in one.data
 
 
-@pytest.mark.parametrize("verb", LOOKS)
+@pytest.mark.parametrize("verb", sorted(LOOKS))
 async def test_looking_changes_nothing(
     service: Service, harness: OperationsHarness, verb: str
 ) -> None:
