@@ -73,7 +73,7 @@ def test_codes_tell_errors_apart() -> None:
         (Unavailable, {503}, 3),
         (NotFound, {404}, 1),
         (errors.Refusal, {409}, 1),
-        (ConfigError, {500}, 2),
+        (ConfigError, {409}, 2),
     ],
 )
 def test_each_branch_answers_alike(

@@ -18,13 +18,14 @@ from starlette.types import Lifespan
 
 from casebell.actors import Actor
 from casebell.admin import AdminSocket
+from casebell.api.endpoint import Api
 from casebell.clock import Clock
 from casebell.errors import NotThere, WrongMethod
 from casebell.http.answers import RequestIds, on_defect, on_http_exception
 from casebell.http.certificate import LiveCertificate
 from casebell.http.event_page import event_page
 from casebell.http.health import StatusPages
-from casebell.http.webhook import WEBHOOKS, Entrance, WebhookEndpoint
+from casebell.http.webhook import API, WEBHOOKS, Entrance, WebhookEndpoint
 from casebell.reload import Reloader
 from casebell.runtime import Runtime
 from casebell.service import Service, Verb
@@ -119,6 +120,15 @@ def build(
         log=runtime.log,
     )
 
+    api = Api(
+        service=service,
+        access=runtime.access,
+        limits=in_force.server,
+        clock=runtime.clock,
+        metrics=runtime.metrics,
+        log=runtime.log,
+    )
+
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with (
@@ -132,7 +142,7 @@ def build(
             started()
             yield
 
-    app = _entrance(endpoint, pages, lifespan)
+    app = _entrance(endpoint, pages, api, lifespan)
     app.tls = certificate.context if certificate else None
     return app
 
@@ -164,7 +174,7 @@ def _certificate(settings: Settings, runtime: Runtime) -> LiveCertificate | None
 
 
 def _entrance(
-    endpoint: WebhookEndpoint, pages: StatusPages, lifespan: Lifespan[Starlette]
+    endpoint: WebhookEndpoint, pages: StatusPages, api: Api, lifespan: Lifespan[Starlette]
 ) -> Entrance:
     """What is at which path."""
     routes = [
@@ -173,6 +183,8 @@ def _entrance(
         Route("/ready", pages.ready),
         Route("/metrics", pages.metrics),
         Route("/events/{id}", event_page),
+        Route(API, api),
+        Route(API + "/{path:path}", api),
     ]
 
     async def leads_nowhere(request: Request, error: Exception) -> Response:

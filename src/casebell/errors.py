@@ -1,7 +1,7 @@
 """Every error Casebell raises on purpose.
 
     CasebellError                 exit 2
-    ├── ConfigError               the configuration cannot be used; lists every problem
+    ├── ConfigError         409   the configuration cannot be used; lists every problem
     │   └── ConfigNotFound        there is no file
     ├── RefusedDelivery     401   did not authenticate
     │   ├── SignatureMissing, SignatureMalformed, SignatureMismatch, StaleSignature
@@ -20,12 +20,14 @@
     │   ├── StorageUnavailable, QueueFull, AuthenticationBusy, ShuttingDown
     │   ├── NothingStored         no database was made yet
     │   ├── StoreLocked           another server holds the database
-    │   └── ServerUnreachable
+    │   ├── ServerUnreachable
+    │   └── TooManyRequests       of the API
     ├── Unauthorized        401   no token, or none that can be used
     │   └── SignInFailed          neither can this name with this password
     ├── TooManyAttempts     429
     │   └── PasswordsBusy         more passwords wait to be checked than can be in time
     ├── TooManyExports      429   exit 3
+    ├── BodyNotJson             415
     ├── Forbidden           403   exit 1
     ├── NotFound                  exit 1; nothing by that name or number
     └── Refusal                   exit 1; it exists, but this cannot be done to it
@@ -79,6 +81,8 @@ class ConfigError(CasebellError):
     """The configuration cannot be used."""
 
     code = "config_invalid"
+    # To a request for a reload: the file's state does not allow it.
+    http_status = 409
     hint = "Mend the keys named above; `casebell check` reads the configuration again."
 
     def __init__(self, problems: Sequence[Problem], *, message: str = "", hint: str = "") -> None:
@@ -166,6 +170,11 @@ class BadArgument(RequestError):
 
     code = "bad_argument"
 
+    def __init__(self, message: str = "", *, hint: str = "", argument: str = "") -> None:
+        """`argument` is the name of the value."""
+        self.argument = argument
+        super().__init__(message, hint=hint)
+
 
 class UnknownSource(RequestError):
     """No source has this name."""
@@ -186,6 +195,11 @@ class WrongMethod(RequestError):
 
     code = "method_not_allowed"
     http_status = 405
+
+    def __init__(self, message: str = "", *, hint: str = "", allow: str = "POST") -> None:
+        """`allow` names the methods that it takes."""
+        self.allow = allow
+        super().__init__(message, hint=hint)
 
 
 class BodyTooSlow(RequestError):
@@ -293,6 +307,12 @@ class TooManyExports(CasebellError):
     exit_code = 3
 
 
+class TooManyRequests(Unavailable):
+    """Too many requests of the API are under way."""
+
+    code = "too_many_requests"
+
+
 class Unauthorized(CasebellError):
     """This address needs a token that is known and not revoked."""
 
@@ -323,6 +343,13 @@ class PasswordsBusy(TooManyAttempts):
     """More passwords wait to be checked than can be in time."""
 
     code = "passwords_busy"
+
+
+class BodyNotJson(CasebellError):
+    """The body must be JSON, and its Content-Type say so."""
+
+    code = "body_not_json"
+    http_status = 415
 
 
 class Forbidden(CasebellError):

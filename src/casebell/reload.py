@@ -16,6 +16,7 @@ from casebell.errors import CasebellError, ConfigError, StorageUnavailable
 from casebell.loops import Loop
 from casebell.notify.dispatcher import Dispatcher
 from casebell.ops_messages import ConfigRejected, OpsMessage
+from casebell.service.done import Reloaded
 from casebell.settings import Settings, fingerprint
 from casebell.settings.changes import changes, waiting_for_restart
 from casebell.store import journal
@@ -67,7 +68,7 @@ class Reloader(Loop):
         self._metrics = metrics
         self._turn = asyncio.Lock()
 
-    async def reload(self, *, actor: Actor) -> Mapping[str, Any]:
+    async def reload(self, *, actor: Actor) -> Reloaded:
         """Use the file as it is now, or change nothing.
 
         Args:
@@ -108,7 +109,7 @@ class Reloader(Loop):
             "config_sha256": sha256,
             "changed": changed,
             "needs_restart": waiting,
-            "warnings": found.warnings,
+            "warnings": list(found.warnings),
         }
 
     async def _reload(self) -> None:

@@ -184,7 +184,7 @@ def _place(trace: TracebackType | None) -> str:
 
 
 #: Who can meet a failure of the storage.
-STAGES = ("receive", "route", "notify", "reload", "metrics", "certificate")
+STAGES = ("receive", "route", "notify", "reload", "metrics", "certificate", "api")
 
 
 class Metrics:
@@ -256,6 +256,18 @@ class Metrics:
         )
         self.storage_errors = Counter(
             "casebell_storage_errors", "Storage failures met by each stage.", ["stage"], **make
+        )
+        self.api_requests = Counter(
+            "casebell_api_requests",
+            "Requests of the API by method, route and status.",
+            ["method", "route", "status"],
+            **make,
+        )
+        self.api_seconds = Histogram(
+            "casebell_api_seconds",
+            "From the head of a request of the API to its answer.",
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+            **make,
         )
         self.build = Gauge(
             "casebell_build_info", "The release that runs; always 1.", ["version"], **make

@@ -117,6 +117,7 @@ NOT_OF_A_DELIVERY = {
     *("store_locked", "server_unreachable", "nothing_stored", "unauthorized", "forbidden"),
     *("sign_in_failed", "too_many_attempts", "passwords_busy"),
     "too_many_exports",
+    *("too_many_requests", "body_not_json", "config_invalid"),
 }
 
 

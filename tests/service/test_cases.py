@@ -125,8 +125,8 @@ async def test_a_case_that_one_may_not_see(store: Store) -> None:
         ({"status": "rfe"}, "status; known: received"),
         ({"receipt": "A12"}, "three letters and ten digits"),
         ({"confidential": "yes"}, "Write `true` or `false`"),
-        ({"cursor": "1-2"}, "`cursor` is none that this listing gave"),
-        ({"cursor": "-1"}, "`cursor` is none that this listing gave"),
+        ({"cursor": "1-2"}, "cursor is none that this listing gave"),
+        ({"cursor": "-1"}, "cursor is none that this listing gave"),
     ],
     ids=str,
 )

@@ -59,9 +59,14 @@ def _taken(one: Taken) -> dict[str, Any]:
     return {"status": one.status, "event_id": one.key}
 
 
-def error_answer(error: CasebellError, request_id: str) -> Answer:
-    """An error in Parley's Error schema, with no text but the docstring of its class."""
-    content = {"error": error.code, "message": (type(error).__doc__ or "").strip()}
+def error_answer(error: CasebellError, request_id: str, *, message: str = "") -> Answer:
+    """An error in Parley's Error schema.
+
+    Args:
+        message: for those who may know more; by default the docstring of the error's class.
+    """
+    said = message or (type(error).__doc__ or "").strip()
+    content = {"error": error.code, "message": said}
     answer = _answer(error.http_status, content, request_id)
     if isinstance(error, Unavailable):
         answer.headers.append((b"retry-after", b"%d" % RETRY_AFTER_UNAVAILABLE))
@@ -70,7 +75,7 @@ def error_answer(error: CasebellError, request_id: str) -> Answer:
     if isinstance(error, TooManyAttempts):
         answer.headers.append((b"retry-after", b"%d" % error.retry_after))
     if isinstance(error, WrongMethod):
-        answer.headers.append((b"allow", b"POST"))
+        answer.headers.append((b"allow", error.allow.encode()))
     if isinstance(error, BodyTooLarge | BodyTooSlow):
         # The rest of the body is not read.
         answer.headers.append((b"connection", b"close"))
@@ -105,9 +110,7 @@ def error_response(error: CasebellError) -> Response:
 async def on_http_exception(_request: Request, error: Exception) -> Response:
     """The framework's 404 and 405, with our body."""
     if isinstance(error, HTTPException) and error.status_code == 405:
-        response = error_response(WrongMethod())
-        response.headers["Allow"] = (error.headers or {}).get("Allow", "GET")
-        return response
+        return error_response(WrongMethod(allow=(error.headers or {}).get("Allow", "GET")))
     return error_response(NotThere())
 
 

@@ -55,6 +55,8 @@ from casebell.uscis.receipts import mask
 
 #: The path to which sources post, each with its name behind it.
 WEBHOOKS = "/webhooks/"
+#: The paths of programs with a token: what goes wrong there is no delivery that lost its way.
+API = "/api/v1"
 #: Characters of a path that are shown, and of a part of it: with a digit it may well be a token.
 MAX_ASKED = 120
 MAX_PART = 32
@@ -236,8 +238,10 @@ class WebhookEndpoint:
         Args:
             what: what is wrong with it, in words of ours.
         """
-        source = self._refuse(error, scope, what=what)
-        self._counter(source, error.code).inc()
+        source = NOISE
+        if not scope["path"].startswith(API):
+            source = self._refuse(error, scope, what=what)
+            self._counter(source, error.code).inc()
         # Scanners take no lines from what may have been a delivery.
         left_out = self._throttle.line(NOISE if source == NOISE else error.code)
         if left_out is not None:

@@ -8,7 +8,13 @@ from casebell.store.walk import Place
 #: One or two numbers, as `Place` has them. 18 digits fit a database's number.
 _CURSOR = re.compile(r"[0-9]{1,18}(-[0-9]{1,18})?", re.ASCII)
 
-WRONG_CURSOR = BadArgument("`cursor` is none that this listing gave.")
+
+class WrongCursor(BadArgument):
+    """The cursor is none that this listing gave."""
+
+    def __init__(self) -> None:
+        """`cursor` is the name of the value."""
+        super().__init__(argument="cursor")
 
 
 def cursor_of(place: Place) -> str:
@@ -20,8 +26,8 @@ def place_of(cursor: str) -> Place:
     """The position of a cursor.
 
     Raises:
-        BadArgument: it is none.
+        WrongCursor: it is none.
     """
     if not _CURSOR.fullmatch(cursor):
-        raise WRONG_CURSOR
+        raise WrongCursor
     return tuple(map(int, cursor.split("-")))

@@ -103,14 +103,21 @@ def _understood(given: Given, words: Words, *, timezone: str, now: Micros) -> di
     time = partial(moment, timezone=timezone, now=now)
     found = _meant(given, {**words, "since": time, "until": time})
     if {"since", "until"} <= found.keys() and found["since"] >= found["until"]:
-        raise BadArgument("Nothing can match: `since` is not before `until`.")
+        raise BadArgument("Nothing can match: `since` is not before `until`.", argument="since")
     return found
 
 
 def _meant(given: Given, words: Words) -> dict[str, Any]:
     if not given.keys() <= words.keys():
         raise UnknownCommand
-    return {name: words[name](text) for name, text in given.items() if text is not None}
+    found: dict[str, Any] = {}
+    for name, text in given.items():
+        try:
+            if text is not None:
+                found[name] = words[name](text)
+        except BadArgument as error:
+            raise BadArgument(error.message, argument=name) from None
+    return found
 
 
 def moment(text: str, *, timezone: str, now: Micros) -> Micros:

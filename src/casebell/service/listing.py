@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, TypedDict, TypeVar
 
 from casebell.clock import iso
-from casebell.service.cursors import WRONG_CURSOR, cursor_of, place_of
+from casebell.service.cursors import WrongCursor, cursor_of, place_of
 from casebell.store import walk
 from casebell.store.engine import Connection
 from casebell.store.walk import Filter, Page
@@ -45,7 +45,7 @@ async def page_for(
     try:
         return await walk.page_of(connection, where, limit=limit, most=most, after=after)
     except ValueError:
-        raise WRONG_CURSOR from None
+        raise WrongCursor from None
 
 
 async def listing_of(page: Page, shape: Callable[[Any], Mapping[str, Any]]) -> Listing:

@@ -29,5 +29,6 @@ async def must_be_known(connection: Connection, given: Given, settings: Settings
         if name not in recorded:
             raise BadArgument(
                 f"There is no {noun} of this name, neither in the configuration nor on record. "
-                f"{nearest(name, {*configured, *recorded})}".rstrip()
+                f"{nearest(name, {*configured, *recorded})}".rstrip(),
+                argument=noun,
             )

@@ -8,6 +8,7 @@ from casebell.actors import Actor
 from casebell.clock import Clock, iso
 from casebell.errors import BadArgument, Refusal
 from casebell.service import Verb
+from casebell.service.done import AlertsDone, HeldDiscarded
 from casebell.service.filters import Given, alert_filter
 from casebell.service.names import must_be_known
 from casebell.settings import Settings
@@ -59,7 +60,7 @@ class OnRecord:
         note: str | None = None,
         actor: Actor,
         **filters: str | None,
-    ) -> Mapping[str, Any]:
+    ) -> AlertsDone:
         """Send failed alerts again.
 
         Args:
@@ -83,7 +84,7 @@ class OnRecord:
         note: str | None = None,
         actor: Actor,
         **filters: str | None,
-    ) -> Mapping[str, Any]:
+    ) -> AlertsDone:
         """Say of failed alerts that nothing remains to be done; chosen as for `retry_alerts`.
 
         Raises:
@@ -100,7 +101,7 @@ class OnRecord:
         actor: Actor,
         note: str | None,
         may: Callable[[Any], bool] = lambda _: True,
-    ) -> Mapping[str, Any]:
+    ) -> AlertsDone:
         """Do something to failed alerts, a few hundred at a time; deliveries come in between.
 
         Args:
@@ -148,7 +149,7 @@ class OnRecord:
     def _can_be_sent(self, row: Any) -> bool:
         return self._has_target(row.channel, row.target)
 
-    async def discard_held(self, *, held_id: int, actor: Actor) -> Mapping[str, Any]:
+    async def discard_held(self, *, held_id: int, actor: Actor) -> HeldDiscarded:
         """Close a held delivery without acting on it; its body is kept."""
         await self._store.transact(held.discard, held_id, now=self._clock.now(), actor=actor)
         return {"held": held_id, "status": "discarded"}

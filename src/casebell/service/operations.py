@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from casebell.actors import Actor
 from casebell.clock import Clock
@@ -12,6 +11,7 @@ from casebell.notify.dispatcher import Dispatcher
 from casebell.receive import release
 from casebell.receive.readmit import Readmissions, choose
 from casebell.service import Verb
+from casebell.service.done import ChannelTested, Readmitted, Released
 from casebell.service.filters import word
 from casebell.service.on_record import OnRecord
 from casebell.settings import Settings
@@ -59,7 +59,7 @@ class Operations(OnRecord):
 
     async def release_held(
         self, *, ids: Sequence[int] = (), reason: str | None = None, actor: Actor
-    ) -> Mapping[str, Any]:
+    ) -> Released:
         """Try again to understand held deliveries, with today's configuration.
 
         Args:
@@ -100,7 +100,7 @@ class Operations(OnRecord):
 
     async def readmit_refused(
         self, *, ids: Sequence[int] = (), source: str | None = None, actor: Actor
-    ) -> Mapping[str, Any]:
+    ) -> Readmitted:
         """Check refused deliveries again with today's secrets.
 
         Args:
@@ -139,7 +139,7 @@ class Operations(OnRecord):
             ],
         }
 
-    async def test_channel(self, *, name: str, actor: Actor) -> Mapping[str, Any]:
+    async def test_channel(self, *, name: str, actor: Actor) -> ChannelTested:
         """Send a marked test message by the real path to each target of a channel."""
         if name not in self._settings().channels:
             raise NotFound(

@@ -1,0 +1,216 @@
+"""`/api/v1`: who asks, what for, and the service's answer.
+
+    request → authenticate → find the route → read parameters and body → ask → answer
+                  │                │                   │                  └ 403, 404, 409, 503
+                  └ 401, 429       └ 404, 405          └ 400, 413, 415
+
+A stranger learns nothing: every path is 401 without a good token, whether or not anything is there.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from casebell.actors import Actor
+from casebell.api.answers import problem_answer, value_answer
+from casebell.api.openapi import describe
+from casebell.api.parameters import Parameters
+from casebell.api.requests import arguments_of, body_of, query_of
+from casebell.api.routes import PARTS, Route, Routes
+from casebell.api.slots import Slots
+from casebell.clock import Clock, new_request_id
+from casebell.errors import (
+    BodyTooLarge,
+    CasebellError,
+    NotThere,
+    ShuttingDown,
+    StorageUnavailable,
+    Unauthorized,
+    WrongMethod,
+)
+from casebell.http import addresses
+from casebell.http.answers import Answer, respond
+from casebell.http.reading import SenderWentAway, discard
+from casebell.http.throttle import LogThrottle
+from casebell.http.webhook import API
+from casebell.service import Service
+from casebell.service.access import Access
+from casebell.settings.models import ServerSettings
+from casebell.telemetry import Log, Metrics
+
+#: Requests at a time. The store has four connections for reading: two are left to everybody else.
+READS_AT_ONCE = 2
+#: What is done is written by the one writer, or waits for a channel.
+ACTIONS_AT_ONCE = 4
+#: RFC 9110: case does not matter to a scheme's name.
+_BEARER = re.compile(rb"bearer +(.+)", re.IGNORECASE)
+
+
+@dataclass(kw_only=True, slots=True)
+class _Request:
+    """What became known of a request, for its log line."""
+
+    scope: Scope
+    receive: Receive
+    request_id: str
+    since: float
+    actor: Actor | None = None
+    route: Route | None = None
+
+
+class Api:
+    """Answers each request as docs/contract.md says, counts and logs it.
+
+    Args:
+        limits: returns the settings in force.
+    """
+
+    def __init__(
+        self,
+        *,
+        service: Service,
+        access: Access,
+        limits: Callable[[], ServerSettings],
+        clock: Clock,
+        metrics: Metrics,
+        log: Log,
+    ) -> None:
+        self._service = service
+        self._access = access
+        self._limits = limits
+        self._clock = clock
+        self._metrics = metrics
+        self._log = log
+        self._throttle = LogThrottle(clock)
+        self._routes = Routes()
+        self._reads = Slots(READS_AT_ONCE)
+        self._actions = Slots(ACTIONS_AT_ONCE)
+        self._description: Mapping[str, Any] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        request = _Request(
+            scope=scope,
+            receive=receive,
+            request_id=new_request_id(),
+            since=self._clock.monotonic(),
+        )
+        try:
+            value = await self._value(request)
+            answer = await value_answer(value, request.request_id)
+        except SenderWentAway:
+            self._note(request, status=0, outcome="abandoned")
+            return
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see _failure
+            failure = self._failure(error, request)
+            answer = problem_answer(failure, request.request_id)
+            self._note(request, status=answer.status, outcome=failure.code)
+            await self._respond(send, answer, failure, request)
+        else:
+            self._note(request, status=answer.status)
+            await respond(send, answer)
+
+    async def _value(self, request: _Request) -> Any:
+        """What the service answers; raises what went wrong."""
+        scope = request.scope
+        request.actor = actor = await self._bearer(scope)
+        path = scope["path"].removeprefix(API).removeprefix("/")
+        methods, parts = self._routes.of(path)
+        if not methods:
+            raise NotThere
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        if method not in methods:
+            raise WrongMethod(allow=_allowed(methods))
+        request.route = route = methods[method]
+        arguments = dict(arguments_of(route.query, query_of(scope)))
+        for name, text in parts.items():
+            arguments |= route.part(PARTS[name](text))
+        if method == "POST":
+            given = await body_of(scope, request.receive, needed=route.needs_body)
+            arguments |= arguments_of(route.body or Parameters, given)
+        if not route.verb:
+            return await self._describe()
+        async with (self._reads if method == "GET" else self._actions).one():
+            value = await self._service.ask(route.verb, arguments, actor=actor)
+        if isinstance(value, Mapping) and "looked_back_to" in value:
+            # A page with a `next` says the same.
+            return {name: one for name, one in value.items() if name != "looked_back_to"}
+        return value
+
+    async def _bearer(self, scope: Scope) -> Actor:
+        headers, peer = scope["headers"], scope.get("client")
+        given = [value for name, value in headers if name == b"authorization"]
+        found = _BEARER.fullmatch(given[0].strip()) if len(given) == 1 else None
+        if found is None:
+            raise Unauthorized
+        address = addresses.client_address(
+            addresses.peer_address(peer[0] if peer else ""),
+            [value for name, value in headers if name == b"x-forwarded-for"],
+            self._limits().trusted_proxies,
+        )
+        return await self._access.bearer(found[1].decode("latin-1"), address=address)
+
+    async def _describe(self) -> Mapping[str, Any]:
+        if self._description is None:
+            # A fifth of a second of processor time.
+            self._description = await asyncio.to_thread(describe)
+        return self._description
+
+    def _failure(self, error: BaseException, request: _Request) -> CasebellError:
+        if isinstance(error, StorageUnavailable):
+            self._metrics.storage_errors.labels("api").inc()
+        if isinstance(error, CasebellError):
+            return error
+        if isinstance(error, asyncio.CancelledError):
+            # The server ends, and its time for open requests is over.
+            return ShuttingDown()
+        self._log.error(
+            "api.defect", route=_template(request), request_id=request.request_id, error=error
+        )
+        return CasebellError()
+
+    async def _respond(
+        self, send: Send, answer: Answer, failure: CasebellError, request: _Request
+    ) -> None:
+        unread = isinstance(failure, BodyTooLarge)
+        await respond(send, answer, last=not unread)
+        if unread:
+            await discard(request.receive)
+            await send({"type": "http.response.body"})
+
+    def _note(self, request: _Request, *, status: int, outcome: str = "") -> None:
+        """Log and count a request; of failed ones a few lines a minute."""
+        seconds = self._clock.monotonic() - request.since
+        template = _template(request)
+        # A method is a label only where there is a route: a stranger can make up any.
+        method = request.scope["method"] if request.route else ""
+        self._metrics.api_requests.labels(method, template, str(status)).inc()
+        self._metrics.api_seconds.observe(seconds)
+        left_out = self._throttle.line(outcome) if outcome else 0
+        if left_out is None:
+            return
+        self._log.info(
+            "api.request",
+            route=template,
+            method=method,
+            status=status,
+            ms=round(seconds * 1000, 3),
+            request_id=request.request_id,
+            **({"actor": request.actor.name} if request.actor else {}),
+            **({"outcome": outcome} if outcome else {}),
+            **({"left_out": left_out} if left_out else {}),
+        )
+
+
+def _template(request: _Request) -> str:
+    """The path of the route: the request's own may name a case."""
+    return f"{API}/{request.route.path}" if request.route else ""
+
+
+def _allowed(methods: Mapping[str, Route]) -> str:
+    names = [*methods, "HEAD"] if "GET" in methods else [*methods]
+    return ", ".join(names)

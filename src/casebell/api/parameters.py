@@ -1,0 +1,189 @@
+"""What a request may give beside its path: the parameters of each listing, the body of each POST.
+
+A name that is not here is an error. The description of the API is made of these models.
+"""
+
+import re
+from typing import Annotated, Any, Self, TypeAlias
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    model_validator,
+)
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
+
+from casebell.alerts import AlertState
+from casebell.events import Flag, HeldReason, HeldState, Status, Tag
+
+#: As far as the numbers of rows go.
+MAX_NUMBER = 10**18 - 1
+#: Rows of one page.
+MAX_LIMIT = 500
+#: Rows that one request may name.
+MAX_IDS = 500
+
+_DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
+#: Halves of surrogate pairs, and the character that PostgreSQL keeps in no text.
+_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class Parameters(BaseModel):
+    """The parameters of a request by name; none but these."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
+
+
+def _storable(given: Any) -> Any:
+    """A text that every database can keep and compare."""
+    if isinstance(given, str) and _NOT_STORABLE.search(given):
+        raise PydanticCustomError("casebell", "This is no text that can be stored.")
+    return given
+
+
+def _whole_number(given: Any) -> Any:
+    """A number as it stands in an address: digits, and nothing that Python reads beside them."""
+    if isinstance(given, str) and not _DIGITS.fullmatch(given):
+        raise PydanticCustomError("casebell", "Write a whole number.")
+    return given
+
+
+def _truth(given: Any) -> Any:
+    if isinstance(given, str) and given not in ("true", "false"):
+        raise PydanticCustomError("casebell", "Write `true` or `false`.")
+    return given
+
+
+Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(_storable)]
+Truth: TypeAlias = Annotated[bool, BeforeValidator(_truth)]
+When: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=40, examples=["2026-11-21T09:30:00Z", "24h"])
+]
+Number: TypeAlias = Annotated[StrictInt, Field(ge=1, le=MAX_NUMBER)]
+#: What is not given is no condition; null is nothing that a request can say.
+NotGiven: TypeAlias = SkipJsonSchema[None]
+
+
+class Page(Parameters):
+    """Which part of a listing, newest first."""
+
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_whole_number)] = 50
+    """How many at most; a page may have fewer, even none, and still another after it."""
+    cursor: Annotated[str, Field(pattern="^[0-9]{1,18}(-[0-9]{1,18})?$")] | NotGiven = None
+    """`next` of the page before, as it is."""
+
+
+class Span(Parameters):
+    """A span of time."""
+
+    since: When | NotGiven = None
+    """At or after: a date, a time, or a length of time ago. A time without an offset is in
+    `server.timezone`."""
+    until: When | NotGiven = None
+    """Before; written alike."""
+
+
+class OfCase(Span):
+    """What concerns a case, in a span of time."""
+
+    receipt: Annotated[Text, Field(examples=["IOE0912345678"])] | NotGiven = None
+    """Only of this receipt number, in any spelling."""
+
+
+class EventFilters(OfCase):
+    """Which events."""
+
+    source: Text | NotGiven = None
+    """Only from this source."""
+    status: Status | NotGiven = None
+    """Only with this status."""
+    tag: Tag | NotGiven = None
+    """Only with this tag."""
+    flag: Flag | NotGiven = None
+    """Only with this flag."""
+    text: Text | NotGiven = None
+    """The official text contains this, in any case."""
+
+
+class AlertFilters(OfCase):
+    """Which alerts."""
+
+    state: AlertState | NotGiven = None
+    """Only in this state."""
+    channel: Text | NotGiven = None
+    """Only over this channel."""
+    outstanding: Truth = False
+    """Only what failed, is no test and was not dismissed."""
+
+
+class Events(Page, EventFilters):
+    """A page of events."""
+
+
+class Alerts(Page, AlertFilters):
+    """A page of alerts."""
+
+
+class HeldOnes(Page):
+    """A page of held deliveries."""
+
+    state: HeldState = HeldState.HELD
+    """Those in this state."""
+
+
+class RefusedOnes(Page):
+    """A page of refused deliveries."""
+
+    source: Text | NotGiven = None
+    """Only of this source."""
+    error: Text | NotGiven = None
+    """Only with this error."""
+
+
+class Note(Parameters):
+    """Why something is done."""
+
+    note: Text | NotGiven = None
+    """For the record."""
+
+
+class _IdsOr(Parameters):
+    """Rows by number, or all of a kind: one of the two must be given."""
+
+    ids: Annotated[list[Number], Field(min_length=1, max_length=MAX_IDS)] | NotGiven = None
+    """Those meant."""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            given = " or ".join(f"`{name}`" for name in type(self).model_fields)
+            raise PydanticCustomError("casebell", "Give either {given}.", {"given": given})
+        return self
+
+
+def _one_of(*names: str) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"oneOf": [{"required": [name]} for name in names]})
+
+
+class Release(_IdsOr):
+    """Which held deliveries to try again."""
+
+    model_config = _one_of("ids", "reason")
+
+    reason: HeldReason | NotGiven = None
+    """All that are held for this reason."""
+
+
+class Readmit(_IdsOr):
+    """Which refused deliveries to check again."""
+
+    model_config = _one_of("ids", "source")
+
+    source: Text | NotGiven = None
+    """All of this source that brought something that can be checked."""

@@ -1,0 +1,100 @@
+"""What the verbs that change something answer, as types: docs/contract.md has them in the API."""
+
+from collections.abc import Mapping
+
+from typing_extensions import TypedDict
+
+from casebell.shapes import described
+
+
+@described
+class AlertsDone(TypedDict):
+    """The alerts to which something was done."""
+
+    alerts: list[int]
+    left: list[int]
+    """Of all that match, those that have nobody to go to any more."""
+
+
+@described
+class HeldDiscarded(TypedDict):
+    """A held delivery that was closed without acting on it."""
+
+    held: int
+    status: str
+    """`discarded`."""
+
+
+@described
+class HeldReleased(TypedDict):
+    """What became of a held delivery, or of a part of it."""
+
+    held: int
+    status: str
+    """`stored`, `duplicate`, `conflict`, `held`, `closed`; `still_held`: nothing changed."""
+    event: int | None
+    part: int | None
+    """The held delivery that a part of it is now."""
+    problem: str
+    """Why it stays held."""
+    hint: str
+
+
+@described
+class Released(TypedDict):
+    """The held deliveries that were tried again."""
+
+    held: list[HeldReleased]
+
+
+@described
+class RefusedChecked(TypedDict):
+    """What became of a refused delivery that was checked again."""
+
+    refused: int
+    source: str
+    status: str
+    error: str | None
+    event: int | None
+    held: int | None
+
+
+@described
+class Readmitted(TypedDict):
+    """The refused deliveries that were checked again."""
+
+    readmitted: int
+    """How many authenticate now."""
+    refused: list[RefusedChecked]
+
+
+@described
+class TargetTested(TypedDict):
+    """The result of a test message to one target."""
+
+    target: str
+    """A safe label, never a URL."""
+    outcome: str
+    reason: str | None
+    detail: str
+    delivered: bool
+
+
+@described
+class ChannelTested(TypedDict):
+    """The results of the test messages to a channel."""
+
+    channel: str
+    targets: list[TargetTested]
+
+
+@described
+class Reloaded(TypedDict):
+    """The configuration in force after a reload."""
+
+    config_sha256: str
+    changed: Mapping[str, Mapping[str, list[str]]]
+    """By kind of table, the names that are `added`, `removed` and `changed`."""
+    needs_restart: list[str]
+    """The keys that differ from what the server started with, and wait for a restart."""
+    warnings: list[str]

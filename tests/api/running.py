@@ -1,0 +1,150 @@
+"""The whole application in this process: deliveries of every fate, and a token of each role."""
+
+import itertools
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Mapping, MutableMapping
+from contextlib import asynccontextmanager, closing
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from structlog.testing import capture_logs
+
+from casebell.actors import Role
+from casebell.api.endpoint import Api
+from casebell.app import build
+from casebell.sandbox.http_sink import HttpAnswer, HttpSink
+from casebell.settings import load
+from casebell.store.schema import cases
+from contracts.stores import store_in
+from contracts.writing import writing
+from e2e.sender import document, encoded, signed
+from raw_admin import ask
+from waiting import until
+
+#: A receipt of a confidential case, whose owner has no token here.
+CONFIDENTIAL = "IOE0000009999"
+SECRET = "parley-signing-secret-for-tests"
+
+
+class RunningApi:
+    """The application, spoken to without a socket."""
+
+    def __init__(self, folder: Path, sink: HttpSink) -> None:
+        self.folder = folder
+        self._sink = sink
+        self.file = folder / "config.toml"
+        self.file.write_text(
+            '[server]\ntrusted_proxies = ["127.0.0.1"]\n'
+            '[storage]\nurl = "sqlite:///casebell.db"\n'
+            f'[sources.parley]\nkind = "parley"\nsecrets = ["{SECRET}"]\n'
+            f'[channels.slack]\nurl = "json://127.0.0.1:{sink.port}/"\npace = "0s"\n'
+            '[[rules]]\nname = "RFE"\nwhen = { status = ["rfe_issued"] }\nnotify = ["slack"]\n'
+        )
+        self.app = build(
+            load(self.file, environ={}),
+            url="http://casebell.test",
+            read=lambda: load(self.file, environ={}),
+        )
+        (self.api,) = {
+            route.endpoint  # type: ignore[attr-defined]
+            for route in self.app.routes
+            if isinstance(getattr(route, "endpoint", None), Api)
+        }
+        self.log: list[MutableMapping[str, Any]] = []
+        self.tokens: dict[Role, str] = {}
+        #: One that was an admin's.
+        self.revoked = ""
+        #: Requests come from an address each: too many wrong tokens of one are limited.
+        self._addresses = itertools.count(1)
+        transport = httpx2.ASGITransport(app=self.app, client=("127.0.0.1", 9))
+        self.client = httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1")
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["RunningApi"]:
+        """Everything runs; one case is confidential."""
+        store = store_in(self.folder)
+        async with store, writing(store) as connection:
+            confidential = {"receipt": CONFIDENTIAL, "updated_at": 0, "confidential": True}
+            await connection.execute(cases.insert().values(**confidential, owner="ana"))
+        with capture_logs() as self.log:
+            async with self.app.router.lifespan_context(self.app):
+                await self._make_tokens()
+                yield self
+
+    async def _make_tokens(self) -> None:
+        socket = self.folder / "casebell.db.sock"
+        for role in Role:
+            made = await ask(socket, "add_token", name=f"the-{role}", role=role)
+            self.tokens[role] = made["value"]["token"]
+        made = await ask(socket, "add_token", name="revoked", role=Role.ADMIN)
+        self.revoked = made["value"]["token"]
+        await ask(socket, "revoke_token", name="revoked")
+
+    async def deliver(self, **fields: Any) -> int:
+        """Post one delivery that must be stored; its number."""
+        answer = await self.post(encoded(document(**fields)))
+        assert answer["status"] == "stored"
+        ((number,),) = self.rows("SELECT id FROM events WHERE key = ?", answer["event_id"])
+        return int(number)
+
+    async def post(self, body: bytes, **headers: str) -> dict[str, Any]:
+        """Post a body as a signed delivery; the answer."""
+        answer = await self.client.post(
+            "/webhooks/parley", content=body, headers=signed(body, secret=SECRET) | headers
+        )
+        content: dict[str, Any] = answer.json()
+        return content
+
+    async def fill(self, each: int) -> None:
+        """Have events of a failed alert, held and refused deliveries: so many of each."""
+        self._sink.answer(HttpAnswer(status=404))
+        for number in range(each):
+            await self.deliver(normalized_status="rfe_issued")
+            await self.post(b"not json %d" % number)
+            await self.post(b"{}", Authorization=signed(b"other")["Authorization"])
+        await self.deliver(receipt_number=CONFIDENTIAL)
+        failed = "SELECT count(*) FROM alerts WHERE state = 'failed'"
+        await until(lambda: self.rows(failed) == [(each + 1,)], "every alert to fail")
+        kept = "SELECT count(*) FROM refused"
+        await until(lambda: self.rows(kept) == [(each,)], "every refusal to be kept")
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        role: Role | None = Role.ADMIN,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> httpx2.Response:
+        """One request of the API, by the token of a role."""
+        given = {"X-Forwarded-For": str(IPv4Address("198.18.0.0") + next(self._addresses))}
+        given |= headers or {}
+        if role is not None:
+            given["Authorization"] = f"Bearer {self.tokens[role]}"
+        if body is not None:
+            content = json.dumps(body).encode()
+        if content is not None:
+            given.setdefault("Content-Type", "application/json")
+        return await self.client.request(method, f"/api/v1/{path}", content=content, headers=given)
+
+    async def get(self, path: str, **parameters: str | int) -> Any:
+        """What an admin gets; it must be there."""
+        query = "&".join(f"{name}={value}" for name, value in parameters.items())
+        answer = await self.ask("GET", f"{path}?{query}" if query else path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Read from the database."""
+        database = self.folder / "casebell.db"
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            return connection.execute(statement, values).fetchall()
+
+    def lines(self, name: str) -> list[MutableMapping[str, Any]]:
+        """The log's lines of a name."""
+        return [line for line in self.log if line["event"] == name]

@@ -1,0 +1,114 @@
+"""The description says what the API does, no more and no less."""
+
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from api.running import RunningApi
+from casebell.actors import GRANTS, Role
+from casebell.api.openapi import describe
+from casebell.api.requests import MAX_BODY
+from casebell.api.routes import ROUTES, Route
+from casebell.errors import TooManyRequests
+from casebell.service.rights import RIGHTS
+
+DESCRIPTION = describe()
+
+
+def _operation(route: Route) -> Any:
+    return DESCRIPTION["paths"][f"/{route.path}"][route.method.lower()]
+
+
+def test_every_schema_is_one() -> None:
+    """Each is a JSON Schema, and what it refers to is there."""
+    components = {"components": DESCRIPTION["components"]}
+    for name, schema in DESCRIPTION["components"]["schemas"].items():
+        jsonschema_rs.Draft202012Validator({**schema, **components}), name
+        assert schema["description"], name
+    for route in ROUTES:
+        for parameter in _operation(route)["parameters"]:
+            jsonschema_rs.Draft202012Validator(parameter["schema"])
+            assert parameter["description"], parameter
+
+
+def test_names_are_unique() -> None:
+    """Programs are generated of it: an operation has a name of its own."""
+    names = [_operation(route)["operationId"] for route in ROUTES]
+    assert len(set(names)) == len(names)
+
+
+def test_every_verb_has_a_right() -> None:
+    """A verb without one would be refused to everybody."""
+    assert {route.verb for route in ROUTES} - {""} <= RIGHTS.keys()
+
+
+class _Provoked:
+    """Makes a route give each of its statuses."""
+
+    def __init__(self, api: RunningApi, route: Route, number: int) -> None:
+        self._api = api
+        self._route = route
+        #: Of rows that no other route is tried with.
+        self._number = number
+
+    async def status(
+        self, number: int | None = None, *, name: str = "slack", query: str = "", **given: Any
+    ) -> int:
+        number = self._number if number is None else number
+        path = self._route.path.replace("{id}", str(number)).replace("{name}", name)
+        if self._route.needs_body and not {"body", "content"} & given.keys():
+            given["body"] = {"ids": [number]}
+        answer = await self._api.ask(self._route.method, path + query, **given)
+        return answer.status_code
+
+    async def of_parameters(self) -> set[int]:
+        """What a request itself can be wrong with."""
+        found = {
+            await self.status(role=None),
+            await self.status(query="?surely_not=1"),
+            await self.status(10**17, name="nothing"),
+        }
+        if self._route.body is not None:
+            found.add(await self.status(content=b" " * (MAX_BODY + 1)))
+            found.add(await self.status(content=b"a=1", headers={"Content-Type": "text/plain"}))
+        for role in Role:
+            if self._route.verb and RIGHTS[self._route.verb] not in GRANTS[role]:
+                found.add(await self.status(role=role))
+        return found
+
+    async def of_state(self) -> set[int]:
+        """What is done, and cannot be done again."""
+        first = await self.status()
+        if self._route.path.startswith("held/"):
+            await self._api.ask("POST", f"held/{self._number}/discard")
+        return {first, await self.status()}
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_every_status(api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each route can have each status of the description, and has no other.
+
+    A body that is too slow is the business of the connection's guard (tests/e2e/test_api.py).
+    """
+    await api.fill(len(ROUTES))
+    text = api.file.read_text()
+    expected, found = {}, {}
+    for number, route in enumerate(ROUTES, 1):
+        provoked = _Provoked(api, route, number)
+        statuses = await provoked.of_parameters() | await provoked.of_state()
+        if route.path == "reload":
+            api.file.write_text("broken")
+            statuses.add(await provoked.status())
+            api.file.write_text(text)
+        with monkeypatch.context() as patched:
+
+            async def busy(*_: Any, **__: Any) -> Any:
+                raise TooManyRequests
+
+            patched.setattr(api.api, "_value", busy)
+            statuses.add(await provoked.status())
+        described = _operation(route)["responses"]
+        expected[route.path] = {int(status) for status in described} - {408, 429}
+        found[route.path] = statuses - {405}
+    assert found == expected

@@ -1,0 +1,176 @@
+"""Every route, asked by every role, without a token and with a revoked one: who may what."""
+
+import re
+from typing import Any
+
+import pytest
+
+from api.running import CONFIDENTIAL, RunningApi
+from casebell.actors import Role
+from casebell.api.routes import ROUTES, Route
+from docs.pages import section
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+#: The row of docs/contract.md's table of rights of each route, by the words that it begins with.
+ROWS = {
+    "cases, events, alerts": ("events", "alerts", "openapi.json"),
+    "rules, servers, held": (
+        "held",
+        "refused",
+        "reload",
+        "channels/{name}/test",
+        "alerts/{id}/retry",
+        "alerts/{id}/dismiss",
+    ),
+}
+#: What each route is asked, where it is more than its path.
+BODIES: dict[str, Any] = {
+    "held/release": {"ids": ["held"]},
+    "refused/readmit": {"ids": ["refused"]},
+}
+
+
+def _row(route: Route) -> str:
+    """The row of a route; the one that names more of its path."""
+    found = [
+        (len(start), words)
+        for words, starts in ROWS.items()
+        for start in starts
+        if route.path == start or route.path.startswith(f"{start}/")
+    ]
+    assert found, f"{route.path} is in no row"
+    return max(found)[1]
+
+
+def _rights() -> dict[str, dict[Role, str]]:
+    """The table of rights: by the beginning of a row, the word under each role."""
+    table = re.findall(
+        r"^\|(.+)\|$", section("docs/contract.md", "## API: `/api/v1`"), re.MULTILINE
+    )
+    rows = [[cell.strip() for cell in row.split("|")] for row in table]
+    (head,) = [row for row in rows if row[0] == "right"]
+    roles = [Role(name) for name in head[1:]]
+    return {row[0]: dict(zip(roles, row[1:], strict=True)) for row in rows if len(row) == len(head)}
+
+
+def _allowed(route: Route, role: Role) -> bool:
+    (word,) = {words[role] for row, words in _rights().items() if row.startswith(_row(route))}
+    if word == "look only":
+        return route.method == "GET"
+    return not word.startswith("no")
+
+
+class _Subjects:
+    """Rows that a request can be about; each is given once."""
+
+    def __init__(self, each: int) -> None:
+        self._numbers = {noun: iter(range(1, each + 1)) for noun in ("alerts", "held", "refused")}
+
+    def path(self, route: Route) -> str:
+        """A path that leads to something."""
+        noun = route.path.partition("/")[0]
+        path = route.path.replace("{name}", "slack")
+        if "{id}" in path:
+            # An event stays as it is.
+            number = 1 if route.method == "GET" else next(self._numbers[noun])
+            path = path.replace("{id}", str(number))
+        return path
+
+    def body(self, route: Route) -> Any:
+        """A body that means something."""
+        body = BODIES.get(route.path)
+        return body and {name: [next(self._numbers[noun])] for name, (noun,) in body.items()}
+
+
+#: Enough for every route and every role.
+EACH = 3 * len(Role)
+
+
+@pytest.fixture(scope="module")
+def subjects() -> _Subjects:
+    return _Subjects(EACH)
+
+
+def _state(api: RunningApi) -> list[Any]:
+    """What a request could have changed."""
+    return [
+        # Wrong tokens are told there.
+        api.rows("SELECT kind, subject FROM journal WHERE kind NOT LIKE 'attempt%' ORDER BY seq"),
+        api.rows("SELECT id, state, dismissed_at FROM alerts ORDER BY id"),
+        api.rows("SELECT id, state FROM held ORDER BY id"),
+        api.rows("SELECT id, readmitted_at FROM refused ORDER BY id"),
+    ]
+
+
+async def test_the_matrix(api: RunningApi, subjects: _Subjects) -> None:
+    """401 without a good token, 403 exactly where docs/contract.md says no; else it is done.
+
+    What is refused changes nothing.
+    """
+    await api.fill(EACH)
+    before = _state(api)
+    told: dict[str, Any] = {}
+    expected: dict[str, Any] = {}
+    refused = [(route, role) for route in ROUTES for role in Role if not _allowed(route, role)]
+    assert len(refused) > len(ROUTES) / 2
+    for route in ROUTES:
+        path = route.path.replace("{id}", "1").replace("{name}", "slack")
+        for name, headers in {
+            "no token": {},
+            "revoked": {"Authorization": f"Bearer {api.revoked}"},
+            "a cookie": {"Cookie": f"token={api.tokens[Role.ADMIN]}"},
+            "another scheme": {"Authorization": f"Token {api.tokens[Role.ADMIN]}"},
+        }.items():
+            answer = await api.ask(route.method, path, role=None, headers=headers)
+            told[f"{name}: {route.method} {route.path}"] = answer.status_code
+            expected[f"{name}: {route.method} {route.path}"] = 401
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+    for route, role in refused:
+        path = route.path.replace("{id}", "1").replace("{name}", "slack")
+        body = {"ids": [1]} if route.needs_body else None
+        answer = await api.ask(route.method, path, role=role, body=body)
+        told[f"{role}: {route.method} {route.path}"] = answer.status_code
+        expected[f"{role}: {route.method} {route.path}"] = 403
+        assert 403 in route.may_be
+    assert told == expected
+    assert _state(api) == before
+    for route in ROUTES:
+        for role in Role:
+            if (route, role) not in refused:
+                path, body = subjects.path(route), subjects.body(route)
+                answer = await api.ask(route.method, path, role=role, body=body)
+                assert answer.status_code == 200, (role, path, answer.text)
+
+
+@pytest.mark.parametrize("what", ["", "/why"])
+async def test_a_confidential_case(api: RunningApi, what: str) -> None:
+    """It is 404 for whom it is not, as if it were not there, and in no list of theirs."""
+    ((number,),) = api.rows("SELECT id FROM events WHERE receipt = ?", CONFIDENTIAL)
+    statuses = {}
+    listed = {}
+    for role in Role:
+        answer = await api.ask("GET", f"events/{number}{what}", role=role)
+        statuses[role] = answer.status_code
+        found = (await api.ask("GET", f"events?receipt={CONFIDENTIAL}", role=role)).json()
+        listed[role] = len(found["items"])
+        if answer.status_code == 404:
+            nothing = await api.ask("GET", f"events/99999{what}", role=role)
+            assert nothing.json()["message"] == answer.json()["message"]
+    assert statuses == {
+        Role.VIEWER: 404,
+        Role.OPERATOR: 404,
+        Role.AUDITOR: 200,
+        Role.ADMIN: 200,
+    }
+    assert listed == {Role.VIEWER: 0, Role.OPERATOR: 0, Role.AUDITOR: 1, Role.ADMIN: 1}
+
+
+@pytest.mark.parametrize(
+    "path", ["", "nothing", "events/1/nothing", "events/", "webhooks/parley", "held/1"]
+)
+async def test_a_stranger_learns_no_path(api: RunningApi, path: str) -> None:
+    """Whether or not something is there, it is 401; only bearers see 404."""
+    stranger = await api.ask("GET", path, role=None)
+    assert stranger.status_code == 401
+    assert (await api.ask("GET", path, role=Role.VIEWER)).status_code == 404
