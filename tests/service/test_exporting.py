@@ -204,7 +204,15 @@ async def test_deliveries_have_turns(
 
 
 @pytest.mark.parametrize(
-    "given", [{"format": "xml"}, {"text": "\ud83d"}, {"source": "\0"}, {"receipt": "A1"}], ids=str
+    "given",
+    [
+        {"format": "xml"},
+        {"text": "\ud83d"},
+        {"text": "a" * 2_001},
+        {"source": "\0"},
+        {"receipt": "A1"},
+    ],
+    ids=lambda given: str(given)[:20],
 )
 async def test_what_cannot_be_understood(
     store: Store, verbs: Exporting, given: dict[str, Any]

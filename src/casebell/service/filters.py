@@ -20,6 +20,9 @@ from casebell.store.lists import AlertFilter, EventFilter, JournalFilter
 from casebell.store.walk import Filter
 from casebell.uscis.receipts import ReceiptError, canonical
 
+#: Characters that are looked for: a filter is kept in the journal, and in an export's last line.
+MAX_TEXT = 2_000
+
 Word = TypeVar("Word", bound=StrEnum)
 #: The texts by the names of the filters; None is no condition.
 Given: TypeAlias = Mapping[str, str | None]
@@ -161,8 +164,10 @@ def _findable(given: str) -> str:
     """A text that a database can look for.
 
     Raises:
-        BadArgument: it has half a surrogate pair, or a zero character.
+        BadArgument: it has half a surrogate pair, or a zero character, or is very long.
     """
+    if len(given) > MAX_TEXT:
+        raise BadArgument(f"Look for at most {MAX_TEXT:,} characters.")
     if "\0" in given or (not given.isascii() and _has_halves(given)):
         raise BadArgument("This is no text that could be on record.")
     return given
