@@ -28,6 +28,8 @@ READING = [
     ["alerts", "export"],
     ["held", "list"],
     ["refused", "list"],
+    ["tokens", "list"],
+    ["accounts", "list"],
 ]
 
 
@@ -76,6 +78,7 @@ WRITING = {
     "alerts retry 2": ("alert.retried", "alert:2"),
     "alerts retry --all": ("alert.retried", "alert:2"),
     "alerts dismiss 2": ("alert.dismissed", "alert:2"),
+    "tokens add practice --role viewer --json": ("token.added", "token:practice"),
 }
 
 

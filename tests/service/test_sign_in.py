@@ -24,6 +24,7 @@ from contracts.stores import read_table
 from contracts.writing import writing
 from service.harness import settings_of
 from service.hashers import HeldUpHasher, WatchedHasher, cheap
+from waiting import until
 
 SHELL = command_line("jchan")
 OFFICE, HOME = "198.51.100.7", "203.0.113.9"
@@ -74,6 +75,11 @@ async def fail(
     with pytest.raises((SignInFailed, TooManyAttempts)) as failed:
         await access.password(name, password, address=address)
     return failed.value
+
+
+def places_left(access: Access) -> int:
+    """How many more passwords may wait."""
+    return access._passwords._places._value
 
 
 async def failures(store: Store) -> list[tuple[str, str, str]]:
@@ -210,6 +216,23 @@ class TestLimits:
             together = [fail(access) for _ in range(3 * MAX_OF_ACCOUNT)]
             kinds = [type(one) for one in await asyncio.gather(*together)]
         assert kinds.count(SignInFailed) == len(hasher.checked) == MAX_OF_ACCOUNT
+
+    async def test_who_goes_away(self, store: Store, clock: ManualClock) -> None:
+        """A check that was asked for counts, whether or not anybody waits for its answer."""
+        hasher = HeldUpHasher()
+        await add(store, clock)
+        async with opened(store, clock, hasher) as access:
+            trying = [
+                asyncio.create_task(access.password("ana", RIGHT, address=OFFICE))
+                for _ in range(MAX_OF_ACCOUNT)
+            ]
+            await until(lambda: places_left(access) == 1, "ten that wait or are checked")
+            for one in trying:
+                one.cancel()
+            await asyncio.wait(trying)
+            hasher.let.set()
+            assert isinstance(await fail(access, password=RIGHT), TooManyAttempts)
+        assert all(one.cancelled() for one in trying)
 
     async def test_a_restart(self, store: Store, clock: ManualClock, hasher: WatchedHasher) -> None:
         """They outlast it, and the names that were typed are nowhere."""

@@ -49,6 +49,9 @@ async def test_a_trigger(bare_url: str) -> None:
         ("CREATE UNIQUE INDEX one_each ON alerts (kind)", "index one_each on alerts is not ours"),
         ("ALTER TABLE held ADD COLUMN mine TEXT", "column held.mine is not ours"),
         ("ALTER TABLE attempts RENAME TO gone", "table attempts is missing"),
+        ("ALTER TABLE failed_attempts RENAME TO gone", "table failed_attempts is missing"),
+        ("CREATE UNIQUE INDEX one_role ON tokens (role)", "index one_role on tokens is not ours"),
+        ("ALTER TABLE accounts ADD COLUMN mine TEXT", "column accounts.mine is not ours"),
     ],
 )
 async def test_what_else_somebody_may_do(bare_url: str, statement: str, says: str) -> None:

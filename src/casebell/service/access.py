@@ -1,5 +1,6 @@
 """Who asks: the bearer of a token, or whoever knows an account's name and password."""
 
+import asyncio
 from contextlib import suppress
 from typing import Any, NoReturn, Self
 
@@ -99,7 +100,12 @@ class Access:
                 usable = row is not None and unusable(row, self._clock.now()) is None
                 # That of nobody costs the same.
                 kept = row.password_hash if usable else self._passwords.of_nobody
-                right = await self._passwords.matches(kept, password)
+                try:
+                    right = await self._passwords.matches(kept, password)
+                except asyncio.CancelledError:
+                    # Whoever goes away before the answer has cost as much as whoever waits for it.
+                    self._limits.fail(limits)
+                    raise
                 if not right:
                     self._limits.fail(limits)
         except PasswordsBusy:
