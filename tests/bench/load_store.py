@@ -24,8 +24,6 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
-from contracts.actors import ADMIN
-
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench.generated_rows import TABLES, write_chunk
 from bench.schedule import Schedule
@@ -34,6 +32,7 @@ from casebell.clock import SystemClock
 from casebell.events import Delivery, HeldReason, HeldState, Micros, VerifiedDelivery
 from casebell.store import held, refused
 from casebell.store.engine import Connection, Store
+from contracts.actors import ADMIN
 from contracts.writing import writing
 
 #: Its tables have what the migration makes of rows that were there before.

@@ -32,6 +32,8 @@ class CaseFilter(Filter):
     table: ClassVar[Table] = changes
     time: ClassVar[Column[Any]] = changes.c.decided_at
     time_indexed: ClassVar[bool] = False
+    # Of each change the case is looked up.
+    weight: ClassVar[int] = 4
 
     receipt: str | None = None
     status: Status | None = None
@@ -58,8 +60,10 @@ class CaseFilter(Filter):
             cases.c.change_id == changes.c.id,
             *sight.shown(sight.hidden_case(self.seen_by)),
         ]
+        if self.status is not None:
+            # It is that of the current change, which spares looking up the case of any other.
+            given += [changes.c.status == self.status, cases.c.status == self.status]
         for column, value in (
-            (cases.c.status, self.status),
             (cases.c.owner, self.owner),
             (cases.c.team, self.team),
         ):

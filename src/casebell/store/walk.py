@@ -81,6 +81,8 @@ class Filter(ABC):
     time_indexed: ClassVar[bool] = True
     #: Rows that a page reads at a time.
     chunk: ClassVar[int] = 100
+    #: As how many rows each one counts that a page scans.
+    weight: ClassVar[int] = 1
 
     #: At or after, before: UTC microseconds.
     since: Micros | None = None
@@ -201,7 +203,8 @@ async def page_of(
         walk = walk.begun(after)
     end = None
     if walk.others and walk.long:
-        end = await _end(connection, walk, ids=ids, look=max(SCAN_LIMIT, SCAN_PER_RESULT * limit))
+        look = max(SCAN_LIMIT, SCAN_PER_RESULT * limit) // where.weight
+        end = await _end(connection, walk, ids=ids, look=look)
     if end is not None:
         walk = replace(walk, oldest=end)
     most = limit if most is None else most
