@@ -49,6 +49,7 @@ class _Provoked:
     def __init__(self, api: RunningApi, route: Route, number: int) -> None:
         self._api = api
         self._route = route
+        ((self._receipt,),) = api.rows("SELECT receipt FROM events WHERE id = 1")
         #: Of rows that no other route is tried with.
         self._number = number
 
@@ -56,7 +57,8 @@ class _Provoked:
         self, number: int | None = None, *, name: str = "slack", query: str = "", **given: Any
     ) -> int:
         number = self._number if number is None else number
-        path = self._route.path.replace("{id}", str(number)).replace("{name}", name)
+        receipt = f"IOE{number % 10**10:010d}" if name == "nothing" else self._receipt
+        path = self._route.path.format(id=number, name=name, receipt=receipt)
         if self._route.needs_body and not {"body", "content"} & given.keys():
             given["body"] = {"ids": [number]}
         answer = await self._api.ask(self._route.method, path + query, **given)

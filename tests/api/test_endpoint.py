@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from api.running import RunningApi
+from api.running import CONFIDENTIAL, RunningApi
 from casebell.actors import Role
 from casebell.api.requests import MAX_BODY
 from casebell.api.routes import ROUTES
@@ -352,6 +353,82 @@ async def test_what_fails(
     assert ("Retry-After" in answer.headers) == (status == 503)
 
 
+class _Export:
+    """A service that gives lines, and says whether they were closed."""
+
+    def __init__(self, *, fails: bool = False, lines: int = 10) -> None:
+        self.closed = False
+        self._fails = fails
+        self._lines = lines
+
+    async def ask(self, *_: Any, **__: Any) -> Any:
+        """The lines."""
+        return self._given()
+
+    async def _given(self) -> AsyncGenerator[str, None]:
+        try:
+            for _ in range(self._lines):
+                yield "x" * 100_000 + "\n"
+                await asyncio.sleep(0)
+            if self._fails:
+                raise StorageUnavailable
+        finally:
+            self.closed = True
+
+
+async def _exported(api: RunningApi, *, goes: bool = False) -> list[Any]:
+    """What an export sends, as the server sees it."""
+    sent: list[Any] = []
+    received = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> Any:
+        if received:
+            return received.pop()
+        if not goes:
+            await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        await asyncio.sleep(0)
+
+    token = f"Bearer {api.tokens[Role.ADMIN]}".encode()
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/v1/events/export",
+        "query_string": b"",
+        "headers": [(b"authorization", token)],
+        "client": ("127.0.0.1", 9),
+    }
+    await api.api(scope, receive, send)
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("export", "outcome"),
+    [
+        (_Export(), None),
+        (_Export(fails=True), "storage_unavailable"),
+        (_Export(lines=1_000), "abandoned"),
+    ],
+    ids=["whole", "cut off", "not read on"],
+)
+async def test_an_export(
+    filled: RunningApi, monkeypatch: pytest.MonkeyPatch, export: _Export, outcome: str | None
+) -> None:
+    """It goes out in pieces; one that is cut off has no end, and its lines are closed."""
+    monkeypatch.setattr(filled.api, "_service", export)
+    filled.log.clear()
+    begin, *parts = await _exported(filled, goes=outcome == "abandoned")
+    assert begin["status"] == 200
+    assert len(parts) < 20
+    ends = [not part["more_body"] for part in parts]
+    assert ends == [False] * len(parts[1:]) + [outcome is None] if parts else outcome
+    assert export.closed
+    assert filled.lines("api.request")[-1].get("outcome") == outcome
+
+
 async def test_few_at_a_time(filled: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two read at a time; those for whom there is no room are told when to come again."""
     going = asyncio.Event()
@@ -375,6 +452,51 @@ async def test_few_at_a_time(filled: RunningApi, monkeypatch: pytest.MonkeyPatch
     doing = asyncio.create_task(filled.ask("POST", "reload"))
     going.set()
     assert [one.status_code for one in await asyncio.gather(*waiting, doing)] == [200] * 6
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("journal?actor=a&actor=b", "`actor`: It is there more than once."),
+        ("journal?actor_name=x", "`actor_name`: There is no such parameter."),
+        ("cases?confidential=yes", "`confidential`: Write `true` or `false`."),
+        ("cases?status=lost", "`status`: "),
+        ("alerts?outstanding=1", "`outstanding`: Write `true` or `false`."),
+        ("alerts?channel=slak", "`channel`: There is no channel of this name"),
+        ("reports/outcomes?since=2026-13", "`since`: "),
+        ("reports/outcomes?until=2026-02-31", "`until`: Write a month or a date"),
+        ("reports/outcomes?since=1990-01", "`since`: A report has at most 36 months."),
+        ("held?state=lost", "`state`: "),
+        ("refused?error=lost", "`error`: There is no error of this name"),
+        ("channels?limit=5", "`limit`: There is no such parameter."),
+        ("openapi.json?pretty=1", "`pretty`: There is no such parameter."),
+        ("events/1/body?download=1", "`download`: There is no such parameter."),
+    ],
+)
+async def test_a_parameter_of_another_listing(filled: RunningApi, path: str, named: str) -> None:
+    """The same for each listing."""
+    status, code, message = await _problem(filled, path)
+    assert (status, code) == (400, "bad_argument")
+    assert message.startswith(named)
+
+
+async def test_filters_narrow(filled: RunningApi) -> None:
+    """What is asked for is what is listed."""
+    entries = (await filled.get("journal", kind="token.added"))["items"]
+    assert {one["kind"] for one in entries} == {"token.added"}
+    (confidential,) = (await filled.get("cases", confidential="true"))["items"]
+    assert (confidential["receipt"], confidential["owner"]) == (CONFIDENTIAL, "ana")
+    others = (await filled.get("cases", confidential="false"))["items"]
+    assert others
+    assert not any(one["confidential"] for one in others)
+    alerts = (await filled.get("alerts", outstanding="true", kind="case"))["items"]
+    assert alerts
+    assert all(one["state"] == "failed" and one["dismissed_at"] is None for one in alerts)
+    assert (await filled.get("alerts", channel="slack", target="nobody"))["items"] == []
+    receipt = (await filled.get("events", limit=1))["items"][0]["receipt"]
+    case = await filled.get(f"cases/{receipt[:3].lower()}-{receipt[3:]}")
+    assert case["receipt"] == receipt
+    assert (await filled.ask("GET", "cases/A12")).status_code == 404
 
 
 async def test_every_page_of_a_listing(filled: RunningApi) -> None:

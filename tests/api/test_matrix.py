@@ -14,12 +14,19 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 #: The row of docs/contract.md's table of rights of each route, by the words that it begins with.
 ROWS = {
-    "cases, events, alerts": ("events", "alerts", "openapi.json"),
+    "cases, events, alerts": ("cases", "events", "alerts", "reports", "openapi.json"),
+    "exact bodies, journal, exports": (
+        "journal",
+        "events/{id}/body",
+        "events/export",
+        "alerts/export",
+    ),
     "rules, servers, held": (
         "held",
         "refused",
         "reload",
-        "channels/{name}/test",
+        "channels",
+        "servers",
         "alerts/{id}/retry",
         "alerts/{id}/dismiss",
     ),
@@ -64,13 +71,14 @@ def _allowed(route: Route, role: Role) -> bool:
 class _Subjects:
     """Rows that a request can be about; each is given once."""
 
-    def __init__(self, each: int) -> None:
+    def __init__(self, each: int, receipt: str) -> None:
+        self._receipt = receipt
         self._numbers = {noun: iter(range(1, each + 1)) for noun in ("alerts", "held", "refused")}
 
     def path(self, route: Route) -> str:
         """A path that leads to something."""
         noun = route.path.partition("/")[0]
-        path = route.path.replace("{name}", "slack")
+        path = route.path.replace("{name}", "slack").replace("{receipt}", self._receipt)
         if "{id}" in path:
             # An event stays as it is.
             number = 1 if route.method == "GET" else next(self._numbers[noun])
@@ -87,11 +95,6 @@ class _Subjects:
 EACH = 3 * len(Role)
 
 
-@pytest.fixture(scope="module")
-def subjects() -> _Subjects:
-    return _Subjects(EACH)
-
-
 def _state(api: RunningApi) -> list[Any]:
     """What a request could have changed."""
     return [
@@ -103,19 +106,21 @@ def _state(api: RunningApi) -> list[Any]:
     ]
 
 
-async def test_the_matrix(api: RunningApi, subjects: _Subjects) -> None:
+async def test_the_matrix(api: RunningApi) -> None:
     """401 without a good token, 403 exactly where docs/contract.md says no; else it is done.
 
     What is refused changes nothing.
     """
     await api.fill(EACH)
+    ((receipt,),) = api.rows("SELECT receipt FROM events WHERE id = 1")
+    subjects = _Subjects(EACH, receipt)
     before = _state(api)
     told: dict[str, Any] = {}
     expected: dict[str, Any] = {}
     refused = [(route, role) for route in ROUTES for role in Role if not _allowed(route, role)]
     assert len(refused) > len(ROUTES) / 2
     for route in ROUTES:
-        path = route.path.replace("{id}", "1").replace("{name}", "slack")
+        path = route.path.format(id=1, name="slack", receipt=receipt)
         for name, headers in {
             "no token": {},
             "revoked": {"Authorization": f"Bearer {api.revoked}"},
@@ -127,7 +132,7 @@ async def test_the_matrix(api: RunningApi, subjects: _Subjects) -> None:
             expected[f"{name}: {route.method} {route.path}"] = 401
             assert answer.headers["WWW-Authenticate"] == "Bearer"
     for route, role in refused:
-        path = route.path.replace("{id}", "1").replace("{name}", "slack")
+        path = route.path.format(id=1, name="slack", receipt=receipt)
         body = {"ids": [1]} if route.needs_body else None
         answer = await api.ask(route.method, path, role=role, body=body)
         told[f"{role}: {route.method} {route.path}"] = answer.status_code
@@ -143,19 +148,21 @@ async def test_the_matrix(api: RunningApi, subjects: _Subjects) -> None:
                 assert answer.status_code == 200, (role, path, answer.text)
 
 
-@pytest.mark.parametrize("what", ["", "/why"])
-async def test_a_confidential_case(api: RunningApi, what: str) -> None:
+@pytest.mark.parametrize("path", ["events/{}", "events/{}/why", "cases/{}"])
+async def test_a_confidential_case(api: RunningApi, path: str) -> None:
     """It is 404 for whom it is not, as if it were not there, and in no list of theirs."""
     ((number,),) = api.rows("SELECT id FROM events WHERE receipt = ?", CONFIDENTIAL)
     statuses = {}
     listed = {}
     for role in Role:
-        answer = await api.ask("GET", f"events/{number}{what}", role=role)
+        about = CONFIDENTIAL if path.startswith("cases") else number
+        answer = await api.ask("GET", path.format(about), role=role)
         statuses[role] = answer.status_code
         found = (await api.ask("GET", f"events?receipt={CONFIDENTIAL}", role=role)).json()
         listed[role] = len(found["items"])
         if answer.status_code == 404:
-            nothing = await api.ask("GET", f"events/99999{what}", role=role)
+            nobodys = "IOE9999999999" if path.startswith("cases") else 99999
+            nothing = await api.ask("GET", path.format(nobodys), role=role)
             assert nothing.json()["message"] == answer.json()["message"]
     assert statuses == {
         Role.VIEWER: 404,

@@ -36,14 +36,16 @@ async def token(server: Server, role: str) -> str:
 
 
 async def ask(server: Server, path: str, *, of: str, method: str = "GET") -> httpx2.Response:
-    """One request by a token."""
+    """One request by a token, which must succeed."""
     async with httpx2.AsyncClient(trust_env=False, verify=False) as client:
-        return await client.request(
+        answer = await client.request(
             method,
             f"{server.url}/api/v1/{path}",
             headers={"Authorization": f"Bearer {of}"},
             timeout=30,
         )
+    assert answer.status_code == 200, answer.text
+    return answer
 
 
 async def test_the_pages_examples(make_server: MakeServer) -> None:
@@ -53,20 +55,22 @@ async def test_the_pages_examples(make_server: MakeServer) -> None:
     async with HttpSink() as sink:
         sink.answer(HttpAnswer(status=404))
         server = await make_server(SOURCES + REFUSING.format(port=sink.port)).start()
-        for _ in range(5):
+        for _ in range(4):
             await deliver(server)
+        await deliver(server, receipt_number="IOE0912345678")
         await post(server, encoded(document(normalized_status=None, raw_status_text=None)))
         await server.settled()
     admin = await token(server, "admin")
     first, *rest = blocks("docs/api.md", "sh")
     _, _, line = first.strip().partition("casebell ")
     assert (await server.run(*line.split())).code == 0
-    listed, why, pages, dismissed, released = [
+    listed, why, pages, exported, dismissed, released = [
         await _run(script, CASEBELL=server.url, TOKEN=admin) for script in rest
     ]
     assert [one["id"] for one in listed[0]["items"]] == [5, 4, 3, 2, 1]
     assert why[0]["alerts"][0]["tried"]
     assert [one["id"] for page in pages for one in page["items"]] == [5, 4, 3, 2, 1]
+    assert [one.get("id") for one in exported] == [5, None]
     assert dismissed == [{"alerts": [1], "left": []}]
     assert [one["status"] for one in released[0]["held"]] == ["still_held"]
 
@@ -138,6 +142,21 @@ async def test_a_hostile_body_passes_unchanged(make_server: MakeServer) -> None:
     assert text.startswith(HOSTILE)
     assert len(text) > 10_000
     assert {name: one[name] for name in event} == event == why["event"]
+    exact = await ask(server, "events/1/body", of=admin)
+    assert exact.content == body
+    assert exact.headers["Content-Disposition"].startswith("attachment;")
+    assert exact.headers["Content-Security-Policy"] == "sandbox"
+    assert exact.headers["X-Content-Type-Options"] == "nosniff"
+    exported = await ask(server, "events/export", of=admin, method="POST")
+    assert exported.headers["Content-Type"] == "application/x-ndjson"
+    row, last = map(json.loads, exported.text.splitlines())
+    assert row == event
+    assert (last["export"]["rows"], last["export"]["first"]) == (1, 1)
+    journal = json.loads((await ask(server, "journal?limit=500", of=admin)).content)["items"]
+    for entry in journal:
+        ((kept,),) = server.rows("SELECT data FROM journal WHERE seq = ?", entry["seq"])
+        assert entry["data"] == json.loads(kept)
+    assert {"body.read", "export.started", "export.ended"} <= {one["kind"] for one in journal}
 
     for command in (("list",), ("export",), ("show", "1")):
         noun = await server.run("events", *command, *(["--json"] * (command != ("export",))))
@@ -147,7 +166,7 @@ async def test_a_hostile_body_passes_unchanged(make_server: MakeServer) -> None:
     assert json.loads(shown["body"]) == json.loads(body)
     assert json.loads(shown["body"])["amount"] == NUMBER
 
-    await server.logged("api.request", count=3)
+    await server.logged("api.request", count=6)
     log = server.text()
     assert "evil" not in log
     assert RECEIPT not in log

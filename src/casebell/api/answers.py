@@ -1,9 +1,13 @@
 """The answers of the API: values as JSON, errors in the Error schema, in turns of the loop."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
+from starlette.types import Receive, Send
+
+from casebell.api.routes import BYTES, JSON
 from casebell.errors import (
     BadArgument,
     CasebellError,
@@ -12,7 +16,8 @@ from casebell.errors import (
     Unauthorized,
     Unavailable,
 )
-from casebell.http.answers import Answer, error_answer
+from casebell.http.answers import Answer, Headers, error_answer
+from casebell.http.reading import SenderWentAway
 from casebell.json_text import encode
 from casebell.settings.values import MAX_LISTED
 
@@ -26,13 +31,64 @@ PRIVATE = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosnif
 async def value_answer(value: Any, request_id: str) -> Answer:
     """A value as JSON."""
     body = (await _written(value)).encode()
+    return Answer(200, [*_head(JSON, request_id), (b"content-length", b"%d" % len(body))], body)
+
+
+def bytes_answer(content: bytes, request_id: str, *, name: str) -> Answer:
+    """Bytes as they are, which a browser saves and never shows: a stranger chose them."""
     headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(body)),
+        *_head(BYTES, request_id),
+        (b"content-length", b"%d" % len(content)),
+        (b"content-disposition", b'attachment; filename="%s"' % name.encode()),
+        (b"content-security-policy", b"sandbox"),
+    ]
+    return Answer(200, headers, content)
+
+
+def _head(media: str, request_id: str) -> Headers:
+    return [
+        (b"content-type", media.encode()),
         (b"x-request-id", request_id.encode()),
         *PRIVATE,
     ]
-    return Answer(200, headers, body)
+
+
+async def stream(
+    send: Send, receive: Receive, lines: AsyncGenerator[str, None], request_id: str, *, media: str
+) -> None:
+    """Send lines as they come; the answer has no end where they have none.
+
+    Raises:
+        SenderWentAway: whoever asked does not read on.
+    """
+    gone = asyncio.create_task(_gone(receive))
+    try:
+        async with aclosing(lines):
+            headers = _head(media, request_id)
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            waiting: list[str] = []
+            size = 0
+            async for line in lines:
+                waiting.append(line)
+                size += len(line)
+                if size > TEXT_A_TURN:
+                    if gone.done():
+                        raise SenderWentAway
+                    await _send_part(send, waiting)
+                    waiting, size = [], 0
+            await _send_part(send, waiting, last=True)
+    finally:
+        gone.cancel()
+
+
+async def _send_part(send: Send, lines: Sequence[str], *, last: bool = False) -> None:
+    body = "".join(lines).encode()
+    await send({"type": "http.response.body", "body": body, "more_body": not last})
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _written(value: Any) -> str:

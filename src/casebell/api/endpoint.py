@@ -9,18 +9,18 @@ A stranger learns nothing: every path is 401 without a good token, whether or no
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
 from casebell.actors import Actor
-from casebell.api.answers import problem_answer, value_answer
+from casebell.api.answers import bytes_answer, problem_answer, stream, value_answer
 from casebell.api.openapi import describe
 from casebell.api.parameters import Parameters
 from casebell.api.requests import arguments_of, body_of, query_of
-from casebell.api.routes import PARTS, Route, Routes
+from casebell.api.routes import CSV, JSON_LINES, PARTS, Route, Routes
 from casebell.api.slots import Slots
 from casebell.clock import Clock, new_request_id
 from casebell.errors import (
@@ -39,6 +39,7 @@ from casebell.http.throttle import LogThrottle
 from casebell.http.webhook import API
 from casebell.service import Service
 from casebell.service.access import Access
+from casebell.service.formats import Format
 from casebell.settings.models import ServerSettings
 from casebell.telemetry import Log, Metrics
 
@@ -60,6 +61,7 @@ class _Request:
     since: float
     actor: Actor | None = None
     route: Route | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Api:
@@ -101,7 +103,10 @@ class Api:
         )
         try:
             value = await self._value(request)
-            answer = await value_answer(value, request.request_id)
+            if isinstance(value, AsyncGenerator):
+                await self._stream(send, value, request)
+                return
+            answer = await self._answer(value, request)
         except SenderWentAway:
             self._note(request, status=0, outcome="abandoned")
             return
@@ -113,6 +118,26 @@ class Api:
         else:
             self._note(request, status=answer.status)
             await respond(send, answer)
+
+    async def _answer(self, value: Any, request: _Request) -> Answer:
+        if isinstance(value, bytes):
+            name = "-".join(request.scope["path"].removeprefix(API).strip("/").split("/")[:-1])
+            return bytes_answer(value, request.request_id, name=name)
+        return await value_answer(value, request.request_id)
+
+    async def _stream(
+        self, send: Send, lines: AsyncGenerator[str, None], request: _Request
+    ) -> None:
+        """Send an export; a failure ends the connection, so that it is not taken for whole."""
+        media = CSV if request.arguments.get("format") == Format.CSV else JSON_LINES
+        try:
+            await stream(send, request.receive, lines, request.request_id, media=media)
+        except SenderWentAway:
+            self._note(request, status=200, outcome="abandoned")
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see _failure
+            self._note(request, status=200, outcome=self._failure(error, request).code)
+        else:
+            self._note(request, status=200)
 
     async def _value(self, request: _Request) -> Any:
         """What the service answers; raises what went wrong."""
@@ -126,20 +151,18 @@ class Api:
         if method not in methods:
             raise WrongMethod(allow=_allowed(methods))
         request.route = route = methods[method]
-        arguments = dict(arguments_of(route.query, query_of(scope)))
+        arguments = dict(arguments_of(route.query, query_of(scope), in_address=True))
         for name, text in parts.items():
             arguments |= route.part(PARTS[name](text))
         if method == "POST":
             given = await body_of(scope, request.receive, needed=route.needs_body)
             arguments |= arguments_of(route.body or Parameters, given)
+        request.arguments = arguments
         if not route.verb:
             return await self._describe()
         async with (self._reads if method == "GET" else self._actions).one():
-            value = await self._service.ask(route.verb, arguments, actor=actor)
-        if isinstance(value, Mapping) and "looked_back_to" in value:
-            # A page with a `next` says the same.
-            return {name: one for name, one in value.items() if name != "looked_back_to"}
-        return value
+            value = await self._service.ask(route.verb, arguments, actor=actor, raw=route.raw)
+        return _listing(value)
 
     async def _bearer(self, scope: Scope) -> Actor:
         headers, peer = scope["headers"], scope.get("client")
@@ -204,6 +227,16 @@ class Api:
             **({"outcome": outcome} if outcome else {}),
             **({"left_out": left_out} if left_out else {}),
         )
+
+
+def _listing(value: Any) -> Any:
+    """A page, and a list that is whole, as docs/contract.md has a listing; others as they are."""
+    if isinstance(value, list):
+        return {"items": value, "next": None}
+    if isinstance(value, Mapping) and "looked_back_to" in value:
+        # A page with a `next` says the same.
+        return {name: one for name, one in value.items() if name != "looked_back_to"}
+    return value
 
 
 def _template(request: _Request) -> str:

@@ -36,7 +36,7 @@ _STATUSES: Mapping[int, str] = {
     409: "Its present state does not allow this.",
     413: "The body is too large.",
     415: "The body is no JSON, or is compressed.",
-    429: "Too many tokens from this address were wrong.",
+    429: "Too many tokens from this address were wrong, or too many exports are under way.",
     503: "The server cannot answer this now.",
 }
 _TEXT: Mapping[str, Any] = {"type": "string"}
@@ -54,6 +54,10 @@ _PARTS: Mapping[str, Mapping[str, Any]] = {
         "schema": {"type": "integer", "minimum": 1, "maximum": MAX_NUMBER},
     },
     "name": {"description": "The name in the configuration.", "schema": {**_TEXT, "minLength": 1}},
+    "receipt": {
+        "description": "The receipt number, in any spelling.",
+        "schema": {**_TEXT, "minLength": 1, "examples": ["IOE0912345678"]},
+    },
 }
 
 
@@ -108,7 +112,7 @@ class _Types:
 
     def __init__(self) -> None:
         types: list[tuple[Any, JsonSchemaMode]] = [(Error, "serialization")]
-        types += [(route.answer, "serialization") for route in ROUTES]
+        types += [(route.answer, "serialization") for route in ROUTES if not route.raw]
         types += [(route.body, "validation") for route in ROUTES if route.body is not None]
         found, shared = TypeAdapter.json_schemas(
             [(repr(one), mode, TypeAdapter(one)) for one, mode in types],
@@ -136,7 +140,11 @@ def _operation(route: Route, schemas: _Types) -> Mapping[str, Any]:
             "200": {
                 "description": "Done." if route.method == "POST" else "Found.",
                 "headers": _REQUEST_ID,
-                "content": {"application/json": {"schema": schemas.of(route.answer)}},
+                "content": {
+                    # Bytes and lines have no schema.
+                    media: {} if route.raw else {"schema": schemas.of(route.answer)}
+                    for media in route.media
+                },
             },
             **{
                 str(status): {"$ref": f"#/components/responses/{status}"}

@@ -11,14 +11,17 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     StrictInt,
+    ValidationInfo,
     model_validator,
 )
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
-from casebell.alerts import AlertState
+from casebell.alerts import AlertKind, AlertState
 from casebell.events import Flag, HeldReason, HeldState, Status, Tag
+from casebell.service.formats import Format
 
 #: As far as the numbers of rows go.
 MAX_NUMBER = 10**18 - 1
@@ -39,6 +42,10 @@ class Parameters(BaseModel):
         extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
     )
 
+    def arguments(self) -> dict[str, Any]:
+        """What they are to the verb; what was not given is its default."""
+        return self.model_dump(exclude_none=True)
+
 
 def _storable(given: Any) -> Any:
     """A text that every database can keep and compare."""
@@ -47,23 +54,32 @@ def _storable(given: Any) -> Any:
     return given
 
 
-def _whole_number(given: Any) -> Any:
-    """A number as it stands in an address: digits, and nothing that Python reads beside them."""
-    if isinstance(given, str) and not _DIGITS.fullmatch(given):
+def _whole_number(given: Any, info: ValidationInfo) -> Any:
+    """A number; in an address as digits, and nothing that Python reads beside them."""
+    if not info.context:
+        return given
+    if not _DIGITS.fullmatch(given):
         raise PydanticCustomError("casebell", "Write a whole number.")
-    return given
+    return int(given)
 
 
-def _truth(given: Any) -> Any:
-    if isinstance(given, str) and given not in ("true", "false"):
+def _truth(given: Any, info: ValidationInfo) -> Any:
+    if not info.context:
+        return given
+    if given not in ("true", "false"):
         raise PydanticCustomError("casebell", "Write `true` or `false`.")
-    return given
+    return given == "true"
 
 
 Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(_storable)]
-Truth: TypeAlias = Annotated[bool, BeforeValidator(_truth)]
+Truth: TypeAlias = Annotated[StrictBool, BeforeValidator(_truth)]
 When: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=40, examples=["2026-11-21T09:30:00Z", "24h"])
+]
+Receipt: TypeAlias = Annotated[Text, Field(examples=["IOE0912345678"])]
+Month: TypeAlias = Annotated[
+    str,
+    Field(pattern="^(19|20)[0-9]{2}-[0-9]{2}(-[0-9]{2})?$", examples=["2026-11"]),
 ]
 Number: TypeAlias = Annotated[StrictInt, Field(ge=1, le=MAX_NUMBER)]
 #: What is not given is no condition; null is nothing that a request can say.
@@ -73,7 +89,7 @@ NotGiven: TypeAlias = SkipJsonSchema[None]
 class Page(Parameters):
     """Which part of a listing, newest first."""
 
-    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_whole_number)] = 50
+    limit: Annotated[StrictInt, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_whole_number)] = 50
     """How many at most; a page may have fewer, even none, and still another after it."""
     cursor: Annotated[str, Field(pattern="^[0-9]{1,18}(-[0-9]{1,18})?$")] | NotGiven = None
     """`next` of the page before, as it is."""
@@ -92,7 +108,7 @@ class Span(Parameters):
 class OfCase(Span):
     """What concerns a case, in a span of time."""
 
-    receipt: Annotated[Text, Field(examples=["IOE0912345678"])] | NotGiven = None
+    receipt: Receipt | NotGiven = None
     """Only of this receipt number, in any spelling."""
 
 
@@ -116,8 +132,12 @@ class AlertFilters(OfCase):
 
     state: AlertState | NotGiven = None
     """Only in this state."""
+    kind: AlertKind | NotGiven = None
+    """Only of cases, to operations, or tests."""
     channel: Text | NotGiven = None
     """Only over this channel."""
+    target: Text | NotGiven = None
+    """Only to this target, as listings show it."""
     outstanding: Truth = False
     """Only what failed, is no test and was not dismissed."""
 
@@ -128,6 +148,70 @@ class Events(Page, EventFilters):
 
 class Alerts(Page, AlertFilters):
     """A page of alerts."""
+
+
+class _Export(Parameters):
+    """How an export is written."""
+
+    format: Format = Format.JSONL
+    """An object a line, or a table."""
+
+
+class ExportEvents(_Export, EventFilters):
+    """Which events to export, and how."""
+
+
+class ExportAlerts(_Export, AlertFilters):
+    """Which alerts to export, and how."""
+
+
+class Cases(Page):
+    """A page of cases."""
+
+    receipt: Receipt | NotGiven = None
+    """Only this one, in any spelling."""
+    status: Status | NotGiven = None
+    """Only with this status."""
+    owner: Text | NotGiven = None
+    """Only of this owner, as the firm wrote it."""
+    team: Text | NotGiven = None
+    """Only of this team, as the firm wrote it."""
+    confidential: Truth | NotGiven = None
+    """Only confidential ones, or only others."""
+
+    def arguments(self) -> dict[str, Any]:
+        """As words, as the command line has them."""
+        found = super().arguments()
+        if self.confidential is not None:
+            found["confidential"] = "true" if self.confidential else "false"
+        return found
+
+
+class Journal(Page, Span):
+    """A page of the journal."""
+
+    kind: Annotated[Text, Field(examples=["export.started"])] | NotGiven = None
+    """Only of this kind."""
+    actor: Annotated[Text, Field(examples=["token:practice"])] | NotGiven = None
+    """Only by this actor."""
+    subject: Annotated[Text, Field(examples=["event:12"])] | NotGiven = None
+    """Only about this."""
+
+    def arguments(self) -> dict[str, Any]:
+        """The verb's own `actor` is who asks."""
+        found = super().arguments()
+        if "actor" in found:
+            found["actor_name"] = found.pop("actor")
+        return found
+
+
+class Months(Parameters):
+    """The months of a report."""
+
+    since: Month | NotGiven = None
+    """The first month, or a date in it; by default there are twelve months."""
+    until: Month | NotGiven = None
+    """The last month, which counts; by default the present one."""
 
 
 class HeldOnes(Page):

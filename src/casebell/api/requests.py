@@ -23,8 +23,13 @@ MAX_PARAMETERS = 50
 MAX_NAME = 60
 
 
-def arguments_of(model: type[Parameters], given: Mapping[str, Any]) -> Mapping[str, Any]:
+def arguments_of(
+    model: type[Parameters], given: Mapping[str, Any], *, in_address: bool = False
+) -> Mapping[str, Any]:
     """What the given values are to the verb; what is left out has the model's default.
+
+    Args:
+        in_address: they are texts, of numbers too.
 
     Raises:
         BadArgument: a name is unknown, or its value cannot be understood.
@@ -35,10 +40,10 @@ def arguments_of(model: type[Parameters], given: Mapping[str, Any]) -> Mapping[s
             said = f"There is no such parameter. {known}".rstrip()
             raise BadArgument(said, argument=shown(name))
     try:
-        read = model.model_validate(given)
+        read = model.model_validate(given, context=in_address)
     except ValidationError as error:
         raise _wrong(error) from None
-    return read.model_dump(exclude_none=True)
+    return read.arguments()
 
 
 def query_of(scope: Scope) -> Mapping[str, str]:

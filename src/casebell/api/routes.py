@@ -11,15 +11,21 @@ from casebell.actors import GRANTS
 from casebell.api.parameters import (
     MAX_NUMBER,
     Alerts,
+    Cases,
     Events,
+    ExportAlerts,
+    ExportEvents,
     HeldOnes,
+    Journal,
+    Months,
     Note,
     Parameters,
     Readmit,
     RefusedOnes,
     Release,
 )
-from casebell.errors import NotFound
+from casebell.errors import BadArgument, NotFound
+from casebell.service.cases import Case, CaseWithChanges
 from casebell.service.done import (
     AlertsDone,
     ChannelTested,
@@ -29,19 +35,29 @@ from casebell.service.done import (
     Reloaded,
 )
 from casebell.service.explained import RefusalExplained
+from casebell.service.filters import receipt_number
+from casebell.service.outcomes import Report
 from casebell.service.rights import RIGHTS
+from casebell.service.standing import Channel, Server
 from casebell.shapes import (
     Alert,
     Event,
     EventWithDeliveries,
     Explanation,
     Held,
+    JournalEntry,
     Refused,
     described,
 )
 
 #: Asked for without a verb: the API itself answers it.
 DESCRIPTION = "openapi.json"
+
+#: The types of answers.
+JSON = "application/json"
+BYTES = "application/octet-stream"
+JSON_LINES = "application/x-ndjson"
+CSV = "text/csv; charset=utf-8"
 
 T = TypeVar("T")
 #: What a part of the path is to the verb.
@@ -72,8 +88,20 @@ def _number(text: str) -> int:
     return number
 
 
+def _receipt(text: str) -> str:
+    """A receipt number in any spelling.
+
+    Raises:
+        NotFound: it is none.
+    """
+    try:
+        return receipt_number(text)
+    except BadArgument:
+        raise NotFound("There is no case of this receipt number.") from None
+
+
 #: How each part of a path is read.
-PARTS: Mapping[str, Callable[[str], Any]] = {"id": _number, "name": str}
+PARTS: Mapping[str, Callable[[str], Any]] = {"id": _number, "name": str, "receipt": _receipt}
 
 
 def _ids(number: int) -> Mapping[str, Any]:
@@ -107,6 +135,13 @@ class Route:
     needs_body: bool = False
     #: Statuses that it can have beside those of all.
     statuses: frozenset[int] = frozenset()
+    #: What its answer can be where it is not JSON.
+    media: tuple[str, ...] = (JSON,)
+
+    @property
+    def raw(self) -> bool:
+        """Whether its answer is bytes or lines."""
+        return self.media != (JSON,)
 
     @property
     def may_be(self) -> frozenset[int]:
@@ -161,6 +196,25 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="GET",
+        path="events/{id}/body",
+        verb="event_body",
+        part=_as("number"),
+        answer=bytes,
+        media=(BYTES,),
+        summary="The exact bytes of an event's first delivery. Goes on record.",
+    ),
+    Route(
+        method="POST",
+        path="events/export",
+        verb="export_events",
+        body=ExportEvents,
+        answer=str,
+        media=(JSON_LINES, CSV),
+        summary="Every event that matches, oldest first; without its last line it is cut off. "
+        "Goes on record.",
+    ),
+    Route(
+        method="GET",
         path="alerts",
         verb="list_alerts",
         query=Alerts,
@@ -188,12 +242,46 @@ ROUTES: tuple[Route, ...] = (
         summary="Say of a failed alert that nothing remains to be done.",
     ),
     Route(
+        method="POST",
+        path="alerts/export",
+        verb="export_alerts",
+        body=ExportAlerts,
+        answer=str,
+        media=(JSON_LINES, CSV),
+        summary="Every alert that matches, oldest first; without its last line it is cut off. "
+        "Goes on record.",
+    ),
+    Route(
+        method="GET",
+        path="cases",
+        verb="list_cases",
+        query=Cases,
+        answer=Listing[Case],
+        summary="Cases of which something was received, that with the newest change first.",
+    ),
+    Route(
+        method="GET",
+        path="cases/{receipt}",
+        verb="find_case",
+        part=_as("receipt"),
+        answer=CaseWithChanges,
+        summary="One case with its latest changes, and who was told.",
+    ),
+    Route(
+        method="GET",
+        path="reports/outcomes",
+        verb="outcomes",
+        query=Months,
+        answer=Report,
+        summary="Receipts, requests for evidence and decisions by month.",
+    ),
+    Route(
         method="GET",
         path="held",
         verb="list_held",
         query=HeldOnes,
         answer=Listing[Held],
-        summary="Authentic deliveries that could not be understood, newest first.",
+        summary="Authentic deliveries that could not be understood, newest first. Goes on record.",
     ),
     Route(
         method="POST",
@@ -250,12 +338,34 @@ ROUTES: tuple[Route, ...] = (
         summary="Check refused deliveries again with today's secrets.",
     ),
     Route(
+        method="GET",
+        path="channels",
+        verb="list_channels",
+        answer=Listing[Channel],
+        summary="The channels, whole: whom each reached, and what waits.",
+    ),
+    Route(
         method="POST",
         path="channels/{name}/test",
         verb="test_channel",
         part=_as("name"),
         answer=ChannelTested,
         summary="Send a marked test message to each target of a channel.",
+    ),
+    Route(
+        method="GET",
+        path="servers",
+        verb="list_servers",
+        answer=Listing[Server],
+        summary="The servers that run on this database, whole, and whose settings differ.",
+    ),
+    Route(
+        method="GET",
+        path="journal",
+        verb="list_journal",
+        query=Journal,
+        answer=Listing[JournalEntry],
+        summary="The record of everything that happened, newest first. Goes on record.",
     ),
     Route(
         method="POST",

@@ -146,18 +146,22 @@ class OutcomeReport:
 
 def _span(since: str | None, until: str | None, *, now: Micros, zone: ZoneInfo) -> Sequence[_Month]:
     today = datetime.fromtimestamp(now / SECOND, zone)
-    last = _Month(today.year, today.month) if until is None else _month(until)
-    first = _Month.numbered(last.number - MONTHS + 1) if since is None else _month(since)
+    last = _Month(today.year, today.month) if until is None else _month(until, argument="until")
+    first = (
+        _Month.numbered(last.number - MONTHS + 1)
+        if since is None
+        else _month(since, argument="since")
+    )
     count = last.number - first.number + 1
     if count < 1:
-        raise BadArgument("Nothing can match: `since` is behind `until`.")
+        raise BadArgument("Nothing can match: `since` is behind `until`.", argument="since")
     if count > MAX_MONTHS:
-        raise BadArgument(f"A report has at most {MAX_MONTHS} months.")
+        raise BadArgument(f"A report has at most {MAX_MONTHS} months.", argument="since")
     return [_Month.numbered(first.number + n) for n in range(count)]
 
 
-def _month(text: str) -> _Month:
-    wrong = BadArgument('Write a month or a date: "2026-11", "2026-11-21".')
+def _month(text: str, *, argument: str) -> _Month:
+    wrong = BadArgument('Write a month or a date: "2026-11", "2026-11-21".', argument=argument)
     found = _MONTH.fullmatch(text)
     if found is None:
         raise wrong
