@@ -23,14 +23,25 @@ described = with_config(ConfigDict(use_attribute_docstrings=True))
 
 
 @described
+class ToBeNotified(TypedDict):
+    """One target that hears of a change."""
+
+    channel: str
+    target: str
+    """A safe label, never a URL."""
+    rules: list[str]
+    """Those by which it hears of it."""
+    urgent: bool
+
+
+@described
 class DecisionInShort(TypedDict):
     """What the rules said about the change that an event reports."""
 
     at: str
     outcome: str
     """`notified`, `nobody`, or `same_change` where an earlier event reported the change."""
-    notify: list[str]
-    """The channels."""
+    notify: list[ToBeNotified]
     rules: list[str]
     """Those that matched."""
     because: str
