@@ -7,8 +7,9 @@ import pytest
 
 from api.running import RunningApi
 from casebell.actors import GRANTS, Role
-from casebell.api.openapi import describe
+from casebell.api.openapi import as_text, describe
 from casebell.api.requests import MAX_BODY
+from casebell.api.routes import DESCRIPTION as DESCRIPTION_FILE
 from casebell.api.routes import ROUTES, Route
 from casebell.errors import TooManyRequests
 from casebell.service.rights import RIGHTS
@@ -18,6 +19,19 @@ DESCRIPTION = describe()
 
 def _operation(route: Route) -> Any:
     return DESCRIPTION["paths"][f"/{route.path}"][route.method.lower()]
+
+
+def test_the_file_is_up_to_date() -> None:
+    """What servers hand out is what the code says: `python -m casebell.api.openapi` writes it."""
+    assert DESCRIPTION_FILE.read_text(encoding="utf-8") == as_text()
+
+
+def test_it_is_openapi() -> None:
+    """As the specification's own schema has it."""
+    # Imported here: it takes most of a second.
+    from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR  # noqa: PLC0415
+
+    OPENAPI_31_VALIDATOR.validate(DESCRIPTION)
 
 
 def test_every_schema_is_one() -> None:

@@ -30,7 +30,11 @@ PRIVATE = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosnif
 
 async def value_answer(value: Any, request_id: str) -> Answer:
     """A value as JSON."""
-    body = (await _written(value)).encode()
+    return written_answer(await _written(value), request_id)
+
+
+def written_answer(body: bytes, request_id: str) -> Answer:
+    """What is JSON already."""
     return Answer(200, [*_head(JSON, request_id), (b"content-length", b"%d" % len(body))], body)
 
 
@@ -91,27 +95,28 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-async def _written(value: Any) -> str:
+async def _written(value: Any) -> bytes:
     """JSON of a value; of a list in an object, item by item."""
     if not isinstance(value, Mapping):
-        return encode(value)
-    members = []
-    for name, one in value.items():
-        text = await _written_list(one) if isinstance(one, list) else encode(one)
-        members.append(f"{encode(name)}:{text}")
-    return "{" + ",".join(members) + "}"
-
-
-async def _written_list(items: list[Any]) -> str:
-    texts = []
+        return encode(value).encode()
+    parts: list[bytes] = []
     size = 0
-    for one in items:
-        texts.append(encode(one))
-        size += len(texts[-1])
-        if size > TEXT_A_TURN:
-            size = 0
-            await asyncio.sleep(0)
-    return "[" + ",".join(texts) + "]"
+    for name, one in value.items():
+        parts.append(f"{',' if parts else '{'}{encode(name)}:".encode())
+        if not isinstance(one, list):
+            parts.append(encode(one).encode())
+            continue
+        parts.append(b"[")
+        for number, item in enumerate(one):
+            if number:
+                parts.append(b",")
+            parts.append(encode(item).encode())
+            size += len(parts[-1])
+            if size > TEXT_A_TURN:
+                size = 0
+                await asyncio.sleep(0)
+        parts.append(b"]")
+    return b"".join([*parts, b"}"]) if parts else b"{}"
 
 
 def problem_answer(error: CasebellError, request_id: str) -> Answer:

@@ -16,11 +16,16 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from casebell.actors import Actor
-from casebell.api.answers import bytes_answer, problem_answer, stream, value_answer
-from casebell.api.openapi import describe
+from casebell.api.answers import (
+    bytes_answer,
+    problem_answer,
+    stream,
+    value_answer,
+    written_answer,
+)
 from casebell.api.parameters import Parameters
 from casebell.api.requests import arguments_of, body_of, query_of
-from casebell.api.routes import CSV, JSON_LINES, PARTS, Route, Routes
+from casebell.api.routes import CSV, DESCRIPTION, JSON_LINES, PARTS, Route, Routes
 from casebell.api.slots import Slots
 from casebell.clock import Clock, new_request_id
 from casebell.errors import (
@@ -91,7 +96,7 @@ class Api:
         self._routes = Routes()
         self._reads = Slots(READS_AT_ONCE)
         self._actions = Slots(ACTIONS_AT_ONCE)
-        self._description: Mapping[str, Any] | None = None
+        self._description = DESCRIPTION.read_bytes()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -120,6 +125,8 @@ class Api:
             await respond(send, answer)
 
     async def _answer(self, value: Any, request: _Request) -> Answer:
+        if request.route is not None and not request.route.verb:
+            return written_answer(self._description, request.request_id)
         if isinstance(value, bytes):
             name = "-".join(request.scope["path"].removeprefix(API).strip("/").split("/")[:-1])
             return bytes_answer(value, request.request_id, name=name)
@@ -140,7 +147,7 @@ class Api:
             self._note(request, status=200)
 
     async def _value(self, request: _Request) -> Any:
-        """What the service answers; raises what went wrong."""
+        """What the service answers, None for the description; raises what went wrong."""
         scope = request.scope
         request.actor = actor = await self._bearer(scope)
         path = scope["path"].removeprefix(API).removeprefix("/")
@@ -159,7 +166,7 @@ class Api:
             arguments |= arguments_of(route.body or Parameters, given)
         request.arguments = arguments
         if not route.verb:
-            return await self._describe()
+            return None
         async with (self._reads if method == "GET" else self._actions).one():
             value = await self._service.ask(route.verb, arguments, actor=actor, raw=route.raw)
         return _listing(value)
@@ -176,12 +183,6 @@ class Api:
             self._limits().trusted_proxies,
         )
         return await self._access.bearer(found[1].decode("latin-1"), address=address)
-
-    async def _describe(self) -> Mapping[str, Any]:
-        if self._description is None:
-            # A fifth of a second of processor time.
-            self._description = await asyncio.to_thread(describe)
-        return self._description
 
     def _failure(self, error: BaseException, request: _Request) -> CasebellError:
         if isinstance(error, StorageUnavailable):

@@ -1,5 +1,10 @@
-"""The description of the API, OpenAPI 3.1, made of the table of routes and the types it names."""
+"""The description of the API, OpenAPI 3.1, made of the table of routes and the types it names.
 
+`python -m casebell.api.openapi` writes it beside this file. A server only reads it: making it takes
+a third of a second of processor time, for which deliveries would wait.
+"""
+
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +14,7 @@ from typing_extensions import TypedDict
 
 import casebell
 from casebell.api.parameters import MAX_NUMBER, Parameters
-from casebell.api.routes import ROUTES, Route
+from casebell.api.routes import DESCRIPTION, ROUTES, Route
 from casebell.http.webhook import API
 from casebell.shapes import described
 
@@ -196,3 +201,12 @@ def _error(status: int) -> Mapping[str, Any]:
         "headers": {**_REQUEST_ID, **_HEADERS.get(status, {})},
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
     }
+
+
+def as_text() -> str:
+    """The description as the file has it."""
+    return json.dumps(describe(), indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    DESCRIPTION.write_text(as_text(), encoding="utf-8")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from typing_extensions import TypedDict
@@ -50,8 +51,8 @@ from casebell.shapes import (
     described,
 )
 
-#: Asked for without a verb: the API itself answers it.
-DESCRIPTION = "openapi.json"
+#: The description of all this, made by `openapi.py`.
+DESCRIPTION = Path(__file__).with_name("openapi.json")
 
 #: The types of answers.
 JSON = "application/json"
@@ -119,7 +120,7 @@ class Route:
     method: str
     #: Behind the prefix, with the names of its variable parts: `events/{id}/why`.
     path: str
-    #: What the service is asked; "" for the description.
+    #: What the service is asked; "" for the description, which the API itself has.
     verb: str
     #: The type of its answer.
     answer: Any
@@ -377,7 +378,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="GET",
-        path=DESCRIPTION,
+        path=DESCRIPTION.name,
         verb="",
         answer=dict[str, Any],
         summary="This description.",
