@@ -396,6 +396,8 @@ class TestMetrics:
             "casebell_refused_since_authentic",
             "casebell_refused_pushed_out",
             "casebell_storage_errors_total",
+            "casebell_api_requests_total",
+            "casebell_api_seconds",
             "casebell_build_info",
             "casebell_last_delivery_timestamp_seconds",
             "casebell_oldest_waiting_alert_seconds",

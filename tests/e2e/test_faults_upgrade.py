@@ -89,7 +89,8 @@ def over(said: Listings) -> dict[tuple[str, int], dict[str, Any]]:
         (name, row["event"]["id"] if name == "why" else row["id"]): row
         for name, rows in said.items()
         for row in rows
-        if not waits(row)
+        # What sums an export up is no row of it.
+        if not (waits(row) or "export" in row)
     }
 
 
