@@ -1,5 +1,6 @@
 """Who is let in with a token, and what is written of whoever is not; on both databases."""
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -11,7 +12,7 @@ import pytest
 from casebell.actors import Actor, Role, command_line
 from casebell.clock import SECOND
 from casebell.errors import TooManyAttempts, Unauthorized
-from casebell.service.access import Access
+from casebell.service.access import PAUSE, Access
 from casebell.service.access_record import MAX_WAITING, SINGLE_A_MINUTE, WRITE_EVERY
 from casebell.service.limits import MAX_OF_NETWORK
 from casebell.service.passwords import Passwords
@@ -42,10 +43,11 @@ def clock() -> ManualClock:
 
 
 @asynccontextmanager
-async def opened(store: Store, clock: ManualClock) -> AsyncIterator[Access]:
+async def opened(store: Store, clock: ManualClock, *, pause: float = 0.0) -> AsyncIterator[Access]:
     """One server's; at the end everything is written."""
     log = RecordingLog().log
-    async with Access(store=store, passwords=Passwords(), clock=clock, log=log) as access:
+    made = Access(store=store, passwords=Passwords(), clock=clock, log=log, pause=pause)
+    async with made as access:
         yield access
 
 
@@ -223,6 +225,20 @@ class TestLimits:
             assert (await access.bearer(right, address=OFFICE)).name == "token:practice"
             await revoke(store)
             assert await refuse(access, right) == "too_many_attempts"
+
+    async def test_the_answer_waits(self, store: Store, clock: ManualClock) -> None:
+        """So that a flood on few connections is few requests; nobody else waits with it."""
+        right = await token(store, clock)
+        async with opened(store, clock, pause=PAUSE) as access:
+            for _ in range(MAX_OF_NETWORK):
+                assert await refuse(access, "x") == "unauthorized"
+            limited = asyncio.create_task(refuse(access, "x"))
+            await until(lambda: clock.asleep.count(PAUSE) == 2, "the pause, and that of the loop")
+            await access.bearer(right, address=OFFICE)
+            assert await refuse(access, "x", address=HOME) == "unauthorized"
+            assert not limited.done()
+            clock.advance(PAUSE)
+            assert await limited == "too_many_attempts"
 
     async def test_a_restart(self, store: Store, clock: ManualClock) -> None:
         """They outlast it; what is over is removed from the database."""

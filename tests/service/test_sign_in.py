@@ -53,7 +53,8 @@ def hasher() -> WatchedHasher:
 async def opened(store: Store, clock: ManualClock, hasher: Any) -> AsyncIterator[Access]:
     """One server's; at the end everything is written."""
     log, passwords = RecordingLog().log, Passwords(hasher)
-    async with Access(store=store, passwords=passwords, clock=clock, log=log) as access:
+    made = Access(store=store, passwords=passwords, clock=clock, log=log, pause=0.0)
+    async with made as access:
         yield access
 
 

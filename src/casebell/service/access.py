@@ -19,17 +19,27 @@ from casebell.store.attempts import Attempt
 from casebell.store.engine import Store
 from casebell.telemetry import Log
 
+#: Seconds that a failure beyond its limit waits for its answer. A flood on a few connections is
+#: then a few requests a second, and takes no turns from deliveries.
+PAUSE = 1.0
+
 
 class Access:
     """Tells who asks, or that it may not; start it with `async with`.
 
     Each request reads its row, so that revoking and disabling work at once, on every server.
+
+    Args:
+        pause: seconds that a failure beyond its limit waits for its answer.
     """
 
-    def __init__(self, *, store: Store, passwords: Passwords, clock: Clock, log: Log) -> None:
+    def __init__(
+        self, *, store: Store, passwords: Passwords, clock: Clock, log: Log, pause: float = PAUSE
+    ) -> None:
         self._store = store
         self._passwords = passwords
         self._clock = clock
+        self._pause = pause
         self._limits = Limits(clock)
         self._tokens = Lookups(store, tokens.with_digests)
         self._record = AccessRecord(store=store, limits=self._limits, clock=clock, log=log)
@@ -67,14 +77,18 @@ class Access:
             row = await self._tokens.find(digest_of(token))
             reason = "unknown" if row is None else "revoked"
         if row is None or row.revoked_at is not None:
-            self._refuse_token(address, reason=reason, name=None if row is None else row.name)
+            await self._refuse_token(address, reason=reason, name=None if row is None else row.name)
         self._record.used(row.id, last=row.last_used_at)
         return Actor(name=f"token:{row.name}", role=Role(row.role), person=row.person)
 
-    def _refuse_token(self, address: str, *, reason: str, name: str | None) -> NoReturn:
+    async def _refuse_token(self, address: str, *, reason: str, name: str | None) -> NoReturn:
         self._failed("tokens", address, reason=reason, name=name)
         limits = of_tokens(address)
-        self._limits.see(limits)
+        try:
+            self._limits.see(limits)
+        except TooManyAttempts:
+            await self._clock.sleep(self._pause)
+            raise
         self._limits.fail(limits)
         raise Unauthorized
 
@@ -112,6 +126,7 @@ class Access:
             raise
         except TooManyAttempts:
             self._failed("accounts", address, reason="too_many")
+            await self._clock.sleep(self._pause)
             raise
         if not right:
             why = "unknown" if row is None else unusable(row, self._clock.now())
