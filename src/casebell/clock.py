@@ -77,4 +77,5 @@ def in_zone(moment: datetime, zone: str) -> str:
 
 @lru_cache(maxsize=256)
 def _to_the_second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    # Not strftime, which writes early years with fewer digits.
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]

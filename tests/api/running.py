@@ -75,13 +75,19 @@ class RunningApi:
                 yield self
 
     async def _make_tokens(self) -> None:
-        socket = self.folder / "casebell.db.sock"
         for role in Role:
-            made = await ask(socket, "add_token", name=f"the-{role}", role=role)
-            self.tokens[role] = made["value"]["token"]
-        made = await ask(socket, "add_token", name="revoked", role=Role.ADMIN)
-        self.revoked = made["value"]["token"]
-        await ask(socket, "revoke_token", name="revoked")
+            self.tokens[role] = await self.make_token(f"the-{role}", role)
+        self.revoked = await self.make_token("revoked", Role.ADMIN)
+        await ask(self._socket, "revoke_token", name="revoked")
+
+    async def make_token(self, name: str, role: Role, **given: str) -> str:
+        """A token, made over the socket."""
+        made = await ask(self._socket, "add_token", name=name, role=role, **given)
+        return str(made["value"]["token"])
+
+    @property
+    def _socket(self) -> Path:
+        return self.folder / "casebell.db.sock"
 
     async def deliver(self, **fields: Any) -> int:
         """Post one delivery that must be stored; its number."""
@@ -117,6 +123,7 @@ class RunningApi:
         path: str,
         *,
         role: Role | None = Role.ADMIN,
+        token: str = "",
         body: Any = None,
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
@@ -125,7 +132,7 @@ class RunningApi:
         given = {"X-Forwarded-For": str(IPv4Address("198.18.0.0") + next(self._addresses))}
         given |= headers or {}
         if role is not None:
-            given["Authorization"] = f"Bearer {self.tokens[role]}"
+            given["Authorization"] = f"Bearer {token or self.tokens[role]}"
         if body is not None:
             content = json.dumps(body).encode()
         if content is not None:

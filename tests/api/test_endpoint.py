@@ -62,6 +62,9 @@ async def _problem(api: RunningApi, path: str, **given: Any) -> tuple[int, str, 
         ("receipt=A12", "`receipt`: A receipt number is three letters and ten digits."),
         ("since=yesterday", "`since`: Write a date"),
         ("since=%00", "`since`: "),
+        ("since=0001-01-01T00:00:00%2B23:59", "`since`: Write a date"),
+        ("until=9999-12-31T23:59:59-23:59", "`until`: Write a date"),
+        ("until=9999-12-31T23:59:59.999999Z", "`until`: Write a date"),
         ("since=1h&until=24h", "`since`: Nothing can match"),
         ("cursor=abc", "`cursor`: "),
         ("cursor=1-2-3", "`cursor`: "),
@@ -482,7 +485,8 @@ async def test_a_parameter_of_another_listing(filled: RunningApi, path: str, nam
 
 async def test_filters_narrow(filled: RunningApi) -> None:
     """What is asked for is what is listed."""
-    entries = (await filled.get("journal", kind="token.added"))["items"]
+    everything = {"since": "0001-01-01T00:00:00Z", "until": "9999-12-31T23:59:59Z"}
+    entries = (await filled.get("journal", kind="token.added", **everything))["items"]
     assert {one["kind"] for one in entries} == {"token.added"}
     (confidential,) = (await filled.get("cases", confidential="true"))["items"]
     assert (confidential["receipt"], confidential["owner"]) == (CONFIDENTIAL, "ana")

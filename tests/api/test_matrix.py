@@ -181,3 +181,21 @@ async def test_a_stranger_learns_no_path(api: RunningApi, path: str) -> None:
     stranger = await api.ask("GET", path, role=None)
     assert stranger.status_code == 401
     assert (await api.ask("GET", path, role=Role.VIEWER)).status_code == 404
+
+
+async def test_whose_case_it_is(api: RunningApi) -> None:
+    """The token of a case's owner sees it; an operator sees of others' that an alert failed."""
+    owner = await api.make_token("the-owner", Role.VIEWER, person="ana")
+    answer = await api.ask("GET", f"cases/{CONFIDENTIAL}", token=owner)
+    assert answer.json()["owner"] == "ana"
+    masked = {}
+    for role in Role:
+        failed = (await api.ask("GET", "alerts?limit=500", role=role)).json()["items"]
+        masked[role] = [one["receipt"] for one in failed if (one["receipt"] or "").endswith("9999")]
+    hidden = f"{CONFIDENTIAL[:3]}******{CONFIDENTIAL[-4:]}"
+    assert masked == {
+        Role.VIEWER: [],
+        Role.OPERATOR: [hidden],
+        Role.AUDITOR: [CONFIDENTIAL],
+        Role.ADMIN: [CONFIDENTIAL],
+    }

@@ -24,6 +24,9 @@ from casebell.uscis.receipts import ReceiptError, canonical
 MAX_TEXT = 2_000
 
 Word = TypeVar("Word", bound=StrEnum)
+#: The beginning of the year 1, and the end of the year 9999.
+_FIRST: Micros = -62_135_596_800 * SECOND
+_BEHIND: Micros = 253_402_300_800 * SECOND
 #: The texts by the names of the filters; None is no condition.
 Given: TypeAlias = Mapping[str, str | None]
 #: How each text is understood.
@@ -138,14 +141,19 @@ def moment(text: str, *, timezone: str, now: Micros) -> Micros:
         pass
     else:
         return now - round(seconds * SECOND)
+    wrong = BadArgument(
+        'Write a date, a time or a length: "2026-11-21", "2026-11-21T09:30:00Z", "24h".'
+    )
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
-        raise BadArgument(
-            'Write a date, a time or a length: "2026-11-21", "2026-11-21T09:30:00Z", "24h".'
-        ) from None
+        raise wrong from None
     aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(timezone))
-    return round(aware.timestamp() * SECOND)
+    at = round(aware.timestamp() * SECOND)
+    # An offset can lead out of the years that have four digits.
+    if not _FIRST <= at < _BEHIND:
+        raise wrong
+    return at
 
 
 def word(words: type[Word], given: str, *, noun: str) -> Word:
