@@ -41,8 +41,8 @@ from contracts.actors import ADMIN
 _DAY = 86_400 * 1_000_000
 #: Deliveries one run may use.
 _SHARE = 60_000
-_CONFIG = CONFIG.replace("bench.db", "casebell.db")
-_ROW = Row(name="Casebell", config=_CONFIG)
+CONFIG_OF_LARGE = CONFIG.replace("bench.db", "casebell.db")
+ROW = Row(name="Casebell", config=CONFIG_OF_LARGE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,12 +86,12 @@ def _delivering(bench: Bench, large: Path, *, rounds: int) -> None:
     for number in range(rounds):
         corpus = bench.directory / f"growth-{number}.tsv"
         write_corpus(corpus, secret=SECRET, count=_SHARE, seed=time.time(), receipt=receipt)
-        empty.append(bench.measure(_ROW, corpus))
+        empty.append(bench.measure(ROW, corpus))
         _forget(large)
-        cold.append(bench.measure(_ROW, corpus, work=large))
+        cold.append(bench.measure(ROW, corpus, work=large))
         # The second half: the first is stored.
         _remember(large)
-        warm.append(bench.measure(_ROW, corpus, work=large, offset=_SHARE // 2))
+        warm.append(bench.measure(ROW, corpus, work=large, offset=_SHARE // 2))
         corpus.unlink()
     _print_line("an empty store", empty, empty)
     _print_line("the large store, cold", cold, empty)
@@ -262,7 +262,7 @@ def _events(name: str, *, limit: int = 50, **given: Any) -> Look:
 def _starting(bench: Bench, large: Path) -> None:
     port = free_port()
     began = time.perf_counter()
-    with bench.serving(_ROW, large, port=port) as process:
+    with bench.serving(ROW, large, port=port) as process:
         started = time.perf_counter() - began
         memory = resident(process.pid)
         print(f"\nStart-up {started:.2f} s, memory then {memory:.0f} MB.")

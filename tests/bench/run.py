@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from bench import growth, sending
+from bench import growth, paging, sending
 from bench.corpus import write_corpus
 from bench.peers.rows import installed
 from bench.serving import BARE, SECRET, Bench, Row
@@ -55,6 +55,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--rows", default="", metavar="WORDS")
     options.add_argument("--growth", default="", metavar="N|DIRECTORY")
+    options.add_argument("--paging", default="", metavar="N|DIRECTORY")
     asked = options.parse_args()
     if shutil.which("gcc") is None or (os.cpu_count() or 1) < 2:
         sys.exit("The benchmark needs gcc and two cores.")
@@ -64,6 +65,9 @@ def main() -> None:
         if asked.growth:
             large = growth.store_of(asked.growth, bench.directory)
             growth.measure(bench, large, rounds=asked.rounds)
+            return
+        if asked.paging:
+            paging.measure(bench, growth.store_of(asked.paging, bench.directory))
             return
         corpus = bench.directory / "corpus.tsv"
         write_corpus(corpus, secret=SECRET, count=_SHARE)

@@ -541,6 +541,12 @@ class TestPostgresql:
         finally:
             await run_on_postgresql(postgresql_folder, "migrated", f"{setting} DEFAULT")
 
+    async def test_pages_are_looked_up(self, postgresql_url: str) -> None:
+        """Readers' plans are made for disks that do not turn: a listing looks its rows up."""
+        async with Store(postgresql_url) as store, store.read() as connection:
+            found = await connection.execute(text("SHOW random_page_cost"))
+            assert found.scalar_one() == "1.1"
+
     async def test_connections_cut(self, postgresql_url: str, postgresql_folder: Path) -> None:
         """After the server cut every connection, the next read and the next write succeed."""
         async with Store(postgresql_url) as store:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from casebell.alerts import AlertKind, AlertState, FailureReason, NewAlert, Outcome, SendResult
-from casebell.store import leases, outbox, targets
+from casebell.store import leases, outbox, queries, targets
 from casebell.store.engine import Store
 from contracts.case_events import RECEIVED_AT, case_event
 from contracts.filled import append, decide, send_one
@@ -76,3 +76,5 @@ async def test_what_waits(store: Store) -> None:
         await send_one(store)
     async with store.read() as connection:
         assert await targets.waiting(connection) == {("mail", "general"): 1}
+        # Of the one everything was sent, of the other nothing.
+        assert await queries.names_on_record(connection, "channel") == {"mail", "slack"}

@@ -64,6 +64,7 @@ def postgresql_engine(url: URL, *, pool_size: int, read_only: bool) -> AsyncEngi
     )
     _set_up_postgresql(engine)
     if read_only:
+        _have_indexes_used(engine)
         # One snapshot for all statements of a transaction, as SQLite's readers have.
         return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     return engine
@@ -85,6 +86,18 @@ def _set_up_sqlite(engine: AsyncEngine, *, read_only: bool) -> None:
             cursor.execute("PRAGMA wal_autocheckpoint = 8000")
             cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
+
+
+def _have_indexes_used(engine: AsyncEngine) -> None:
+    """Tell the planner that a page from anywhere costs little more than the next one.
+
+    By default it costs four times as much, as on a turning disk: a page of cases was then read from
+    the whole table, in 70 ms instead of 3 with half a million.
+    """
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def set_cost(connection: Any, _record: Any) -> None:
+        connection.run_async(lambda driver: driver.execute("SET random_page_cost = 1.1"))
 
 
 def _set_up_postgresql(engine: AsyncEngine) -> None:
