@@ -1,5 +1,6 @@
 """The description says what the API does, no more and no less."""
 
+import re
 from typing import Any
 
 import jsonschema_rs
@@ -13,6 +14,7 @@ from casebell.api.routes import DESCRIPTION as DESCRIPTION_FILE
 from casebell.api.routes import ROUTES, Route
 from casebell.errors import TooManyRequests
 from casebell.service.rights import RIGHTS
+from docs.pages import code_in, section
 
 DESCRIPTION = describe()
 
@@ -44,6 +46,19 @@ def test_every_schema_is_one() -> None:
         for parameter in _operation(route)["parameters"]:
             jsonschema_rs.Draft202012Validator(parameter["schema"])
             assert parameter["description"], parameter
+
+
+def test_the_contract_names_every_path() -> None:
+    """By method, and no other."""
+    table = section("docs/contract.md", "## API: `/api/v1`")
+    known = {route.path for route in ROUTES}
+    named = {
+        (row[0], code)
+        for row in re.findall(r"^\| (GET|POST|PUT) \|(.*)\|$", table, re.MULTILINE)
+        for code in code_in(row[1])
+        if code in known or "/" in code
+    }
+    assert named == {(route.method, route.path) for route in ROUTES}
 
 
 def test_names_are_unique() -> None:
