@@ -15,3 +15,11 @@ async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running
     folder = tmp_path_factory.mktemp("api")
     async with HttpSink() as sink, RunningApi(folder, sink).running() as running:
         yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def filled(api: RunningApi) -> RunningApi:
+    """With events, once for all tests."""
+    if not api.rows("SELECT id FROM events"):
+        await api.fill(3)
+    return api

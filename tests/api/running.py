@@ -155,3 +155,15 @@ class RunningApi:
     def lines(self, name: str) -> list[MutableMapping[str, Any]]:
         """The log's lines of a name."""
         return [line for line in self.log if line["event"] == name]
+
+
+async def problem(api: RunningApi, path: str, **given: Any) -> tuple[int, str, str]:
+    """The error of a request: its status, its code, and its message."""
+    method = "POST" if "body" in given or "content" in given else "GET"
+    answer = await api.ask(method, path, **given)
+    content = answer.json()
+    assert set(content) == {"error", "message", "request_id"}
+    assert answer.headers["X-Request-Id"] == content["request_id"]
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Cache-Control"] == "no-store"
+    return answer.status_code, content["error"], content["message"]

@@ -10,8 +10,9 @@ from api.running import RunningApi
 from casebell.actors import GRANTS, Role
 from casebell.api.openapi import as_text, describe
 from casebell.api.requests import MAX_BODY
-from casebell.api.routes import DESCRIPTION as DESCRIPTION_FILE
-from casebell.api.routes import ROUTES, Route
+from casebell.api.routes import ROUTES
+from casebell.api.routing import DESCRIPTION as DESCRIPTION_FILE
+from casebell.api.routing import Route
 from casebell.errors import TooManyRequests
 from casebell.service.rights import RIGHTS
 from docs.pages import code_in, section
@@ -100,7 +101,7 @@ class _Provoked:
             await self.status(query="?surely_not=1"),
             await self.status(10**17, name="nothing"),
         }
-        if self._route.body is not None:
+        if self._route.method == "POST":
             found.add(await self.status(content=b" " * (MAX_BODY + 1)))
             found.add(await self.status(content=b"a=1", headers={"Content-Type": "text/plain"}))
         for role in Role:

@@ -7,7 +7,8 @@ import pytest
 
 from api.running import CONFIDENTIAL, RunningApi
 from casebell.actors import Role
-from casebell.api.routes import ROUTES, Route
+from casebell.api.routes import ROUTES
+from casebell.api.routing import Route
 from docs.pages import section
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.types import Receive, Send
 
-from casebell.api.routes import BYTES, JSON
+from casebell.api.routing import BYTES, JSON
 from casebell.errors import (
     BadArgument,
     CasebellError,

@@ -25,7 +25,8 @@ from casebell.api.answers import (
 )
 from casebell.api.parameters import Parameters
 from casebell.api.requests import arguments_of, body_of, query_of
-from casebell.api.routes import CSV, DESCRIPTION, JSON_LINES, PARTS, Route, Routes
+from casebell.api.routes import ROUTES
+from casebell.api.routing import CSV, DESCRIPTION, JSON_LINES, PARTS, Route, Routes
 from casebell.api.slots import Slots
 from casebell.clock import Clock, new_request_id
 from casebell.errors import (
@@ -93,7 +94,7 @@ class Api:
         self._metrics = metrics
         self._log = log
         self._throttle = LogThrottle(clock)
-        self._routes = Routes()
+        self._routes = Routes(ROUTES)
         self._reads = Slots(READS_AT_ONCE)
         self._actions = Slots(ACTIONS_AT_ONCE)
         self._description = DESCRIPTION.read_bytes()

@@ -14,7 +14,8 @@ from typing_extensions import TypedDict
 
 import casebell
 from casebell.api.parameters import MAX_NUMBER, Parameters
-from casebell.api.routes import DESCRIPTION, ROUTES, Route
+from casebell.api.routes import ROUTES
+from casebell.api.routing import DESCRIPTION, Route
 from casebell.http.webhook import API
 from casebell.shapes import described
 

@@ -1,16 +1,8 @@
 """The one table of what the API has: routing, parsing, description and tests are made of it."""
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any
 
-from typing_extensions import TypedDict
-
-from casebell.actors import GRANTS
 from casebell.api.parameters import (
-    MAX_NUMBER,
     Alerts,
     Cases,
     Events,
@@ -20,12 +12,20 @@ from casebell.api.parameters import (
     Journal,
     Months,
     Note,
-    Parameters,
     Readmit,
     RefusedOnes,
     Release,
 )
-from casebell.errors import BadArgument, NotFound
+from casebell.api.routing import (
+    BYTES,
+    CSV,
+    DESCRIPTION,
+    JSON_LINES,
+    Listing,
+    Route,
+    named,
+    one_of_ids,
+)
 from casebell.service.cases import Case, CaseWithChanges
 from casebell.service.done import (
     AlertsDone,
@@ -36,9 +36,7 @@ from casebell.service.done import (
     Reloaded,
 )
 from casebell.service.explained import RefusalExplained
-from casebell.service.filters import receipt_number
 from casebell.service.outcomes import Report
-from casebell.service.rights import RIGHTS
 from casebell.service.standing import Channel, Server
 from casebell.shapes import (
     Alert,
@@ -48,124 +46,7 @@ from casebell.shapes import (
     Held,
     JournalEntry,
     Refused,
-    described,
 )
-
-#: The description of all this, made by `openapi.py`.
-DESCRIPTION = Path(__file__).with_name("openapi.json")
-
-#: The types of answers.
-JSON = "application/json"
-BYTES = "application/octet-stream"
-JSON_LINES = "application/x-ndjson"
-CSV = "text/csv; charset=utf-8"
-
-T = TypeVar("T")
-#: What a part of the path is to the verb.
-Arguments: TypeAlias = Callable[[Any], Mapping[str, Any]]
-
-_DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
-_PART = re.compile(r"\{(\w+)\}")
-
-
-@described
-class Listing(TypedDict, Generic[T]):
-    """A page, newest first."""
-
-    items: list[T]
-    next: str | None
-    """The `cursor` of the next page; null behind the last row."""
-
-
-def _number(text: str) -> int:
-    """The number of a row.
-
-    Raises:
-        NotFound: no row can have it.
-    """
-    number = int(text) if _DIGITS.fullmatch(text) else 0
-    if not 1 <= number <= MAX_NUMBER:
-        raise NotFound("There is nothing of this number.")
-    return number
-
-
-def _receipt(text: str) -> str:
-    """A receipt number in any spelling.
-
-    Raises:
-        NotFound: it is none.
-    """
-    try:
-        return receipt_number(text)
-    except BadArgument:
-        raise NotFound("There is no case of this receipt number.") from None
-
-
-#: How each part of a path is read.
-PARTS: Mapping[str, Callable[[str], Any]] = {"id": _number, "name": str, "receipt": _receipt}
-
-
-def _ids(number: int) -> Mapping[str, Any]:
-    return {"ids": [number]}
-
-
-def _as(argument: str) -> Arguments:
-    return lambda value: {argument: value}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Route:
-    """One method of one path."""
-
-    method: str
-    #: Behind the prefix, with the names of its variable parts: `events/{id}/why`.
-    path: str
-    #: What the service is asked; "" for the description, which the API itself has.
-    verb: str
-    #: The type of its answer.
-    answer: Any
-    #: What it does, as a sentence.
-    summary: str
-    #: What the variable part of the path is to the verb.
-    part: Arguments = dict
-    #: Its parameters.
-    query: type[Parameters] = Parameters
-    #: Its JSON body; None where it takes none.
-    body: type[Parameters] | None = None
-    #: Whether a body must be there.
-    needs_body: bool = False
-    #: Statuses that it can have beside those of all.
-    statuses: frozenset[int] = frozenset()
-    #: What its answer can be where it is not JSON.
-    media: tuple[str, ...] = (JSON,)
-
-    @property
-    def raw(self) -> bool:
-        """Whether its answer is bytes or lines."""
-        return self.media != (JSON,)
-
-    @property
-    def may_be(self) -> frozenset[int]:
-        """Every status that it can have."""
-        found = {200, 400, 401, 429, 503} | self.statuses
-        if self.verb and not all(RIGHTS[self.verb] in rights for rights in GRANTS.values()):
-            found.add(403)
-        if self.part_names:
-            found.add(404)
-        if self.body is not None:
-            found |= {408, 413, 415}
-        return frozenset(found)
-
-    @property
-    def part_names(self) -> list[str]:
-        """The names of the variable parts of its path."""
-        return _PART.findall(self.path)
-
-    @property
-    def pattern(self) -> re.Pattern[str]:
-        """Matches its paths."""
-        return re.compile(_PART.sub(r"(?P<\1>[^/]+)", self.path.replace(".", r"\.")))
-
 
 _STATE = frozenset({409})
 _ROWS = frozenset({404, 409})
@@ -183,7 +64,7 @@ ROUTES: tuple[Route, ...] = (
         method="GET",
         path="events/{id}",
         verb="find_event",
-        part=_as("number"),
+        part=named("number"),
         answer=EventWithDeliveries,
         summary="One event with every delivery of it.",
     ),
@@ -191,7 +72,7 @@ ROUTES: tuple[Route, ...] = (
         method="GET",
         path="events/{id}/why",
         verb="explain_event",
-        part=_as("number"),
+        part=named("number"),
         answer=Explanation,
         summary="Everything that became of an event: who was told, and why nobody else was.",
     ),
@@ -199,7 +80,7 @@ ROUTES: tuple[Route, ...] = (
         method="GET",
         path="events/{id}/body",
         verb="event_body",
-        part=_as("number"),
+        part=named("number"),
         answer=bytes,
         media=(BYTES,),
         summary="The exact bytes of an event's first delivery. Goes on record.",
@@ -226,7 +107,7 @@ ROUTES: tuple[Route, ...] = (
         method="POST",
         path="alerts/{id}/retry",
         verb="retry_alerts",
-        part=_ids,
+        part=one_of_ids,
         body=Note,
         answer=AlertsDone,
         statuses=_STATE,
@@ -236,7 +117,7 @@ ROUTES: tuple[Route, ...] = (
         method="POST",
         path="alerts/{id}/dismiss",
         verb="dismiss_alerts",
-        part=_ids,
+        part=one_of_ids,
         body=Note,
         answer=AlertsDone,
         statuses=_STATE,
@@ -264,7 +145,7 @@ ROUTES: tuple[Route, ...] = (
         method="GET",
         path="cases/{receipt}",
         verb="find_case",
-        part=_as("receipt"),
+        part=named("receipt"),
         answer=CaseWithChanges,
         summary="One case with its latest changes, and who was told.",
     ),
@@ -288,7 +169,7 @@ ROUTES: tuple[Route, ...] = (
         method="POST",
         path="held/{id}/release",
         verb="release_held",
-        part=_ids,
+        part=one_of_ids,
         answer=Released,
         statuses=_STATE,
         summary="Try again to understand a held delivery, with today's configuration.",
@@ -297,7 +178,7 @@ ROUTES: tuple[Route, ...] = (
         method="POST",
         path="held/{id}/discard",
         verb="discard_held",
-        part=_as("held_id"),
+        part=named("held_id"),
         answer=HeldDiscarded,
         statuses=_STATE,
         summary="Close a held delivery without acting on it; its body is kept.",
@@ -324,7 +205,7 @@ ROUTES: tuple[Route, ...] = (
         method="GET",
         path="refused/{id}/why",
         verb="why_refused",
-        part=_as("refused_id"),
+        part=named("refused_id"),
         answer=RefusalExplained,
         summary="The likely cause of a refusal, and what to do about it.",
     ),
@@ -349,7 +230,7 @@ ROUTES: tuple[Route, ...] = (
         method="POST",
         path="channels/{name}/test",
         verb="test_channel",
-        part=_as("name"),
+        part=named("name"),
         answer=ChannelTested,
         summary="Send a marked test message to each target of a channel.",
     ),
@@ -384,23 +265,3 @@ ROUTES: tuple[Route, ...] = (
         summary="This description.",
     ),
 )
-
-
-class Routes:
-    """Finds the route of a request.
-
-    A path that is written out goes before one with a variable part: `events/export` is no event.
-    """
-
-    def __init__(self, routes: tuple[Route, ...] = ROUTES) -> None:
-        self._of: dict[str, tuple[re.Pattern[str], dict[str, Route]]] = {}
-        for route in sorted(routes, key=lambda one: bool(one.part_names)):
-            _, methods = self._of.setdefault(route.path, (route.pattern, {}))
-            methods[route.method] = route
-
-    def of(self, path: str) -> tuple[Mapping[str, Route], Mapping[str, str]]:
-        """The routes of a path by method, and its variable parts as they stand in it."""
-        for pattern, methods in self._of.values():
-            if found := pattern.fullmatch(path):
-                return methods, found.groupdict()
-        return {}, {}
