@@ -1,0 +1,63 @@
+"""The JSON values of docs/contract.md: the keys of each, and a function that makes it of a row.
+
+A value is a dict that JSON can be made of as it is. Times are RFC 3339 in UTC. The description of
+the API is made of these types, so a key is named here once.
+"""
+
+from casebell.shapes.alerts import (
+    Alert,
+    AlertExplained,
+    Attempt,
+    ByHand,
+    Explanation,
+    alert,
+    attempt,
+    by_hand,
+)
+from casebell.shapes.deliveries import Held, Refused, held, refused
+from casebell.shapes.described import described
+from casebell.shapes.events import (
+    Change,
+    Conflict,
+    DecisionInShort,
+    DeliveryOfEvent,
+    Event,
+    EventWithDeliveries,
+    ToBeNotified,
+    body,
+    change,
+    conflict,
+    delivered,
+    event,
+)
+from casebell.shapes.journal import JournalEntry, entry
+
+__all__ = [
+    "Alert",
+    "AlertExplained",
+    "Attempt",
+    "ByHand",
+    "Change",
+    "Conflict",
+    "DecisionInShort",
+    "DeliveryOfEvent",
+    "Event",
+    "EventWithDeliveries",
+    "Explanation",
+    "Held",
+    "JournalEntry",
+    "Refused",
+    "ToBeNotified",
+    "alert",
+    "attempt",
+    "body",
+    "by_hand",
+    "change",
+    "conflict",
+    "delivered",
+    "described",
+    "entry",
+    "event",
+    "held",
+    "refused",
+]

@@ -1,0 +1,147 @@
+"""An alert, its attempts, and everything that became of an event, as JSON."""
+
+import json
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from casebell.alerts import AlertState
+from casebell.clock import iso
+from casebell.shapes.described import described
+from casebell.shapes.events import Change, Conflict, DeliveryOfEvent, Event
+from casebell.store.rows import decode_list
+from casebell.uscis.receipts import mask
+
+
+@described
+class Alert(TypedDict):
+    """One change, or another message, for one target of one channel."""
+
+    id: int
+    kind: str
+    event: int | None
+    event_key: str | None
+    receipt: str | None
+    change: int | None
+    channel: str
+    target: str
+    """A safe label, never a URL."""
+    person: str | None
+    """Null: nobody is told by name yet."""
+    rule: str
+    urgent: bool
+    state: str
+    attempts: int
+    reason: str | None
+    may_repeat: bool
+    created_at: str
+    sent_at: str | None
+    deferred_until: str | None
+    dismissed_at: str | None
+    """A dismissed alert stays `failed`."""
+
+
+@described
+class Attempt(TypedDict):
+    """One try to send an alert, with the message it carried."""
+
+    number: int
+    started_at: str
+    finished_at: str
+    outcome: str
+    reason: str | None
+    detail: str
+    title: str
+    body: str
+
+
+@described
+class ByHand(TypedDict):
+    """What somebody did to an alert."""
+
+    at: str
+    did: str
+    actor: str
+    by: str | None
+    """Who it was, as claimed."""
+    note: str | None
+
+
+@described
+class AlertExplained(Alert):
+    """An alert with every attempt, and what people did to it."""
+
+    tried: list[Attempt]
+    by_hand: list[ByHand]
+
+
+@described
+class Explanation(TypedDict):
+    """Everything that became of an event."""
+
+    event: Event
+    delivered: list[DeliveryOfEvent]
+    conflicts: list[Conflict]
+    change: Change | None
+    alerts: list[AlertExplained]
+    """Oldest first."""
+
+
+def alert(row: Any) -> Alert:
+    """An alert; of a case that its reader may not see, only that it failed."""
+    shown: Alert = {
+        "id": row.id,
+        "kind": row.kind,
+        "event": row.event_id,
+        "event_key": row.event_key,
+        "receipt": row.receipt,
+        "change": row.change_id,
+        "channel": row.channel,
+        "target": row.target,
+        "person": None,
+        "rule": ", ".join(decode_list(row.rules)),
+        "urgent": row.priority == 0,
+        "state": row.state,
+        "attempts": row.attempts,
+        "reason": row.reason,
+        "may_repeat": row.may_repeat,
+        "created_at": iso(row.created_at),
+        "sent_at": iso(row.sent_at) if row.sent_at else None,
+        "deferred_until": iso(row.not_before) if row.state == AlertState.DEFERRED else None,
+        "dismissed_at": iso(row.dismissed_at) if row.dismissed_at else None,
+    }
+    if row.masked:
+        shown |= {
+            "event": None,
+            "event_key": None,
+            "receipt": mask(row.receipt),
+            "change": None,
+            "rule": "",
+        }
+    return shown
+
+
+def attempt(row: Any) -> Attempt:
+    """An attempt to send an alert, with the message it carried."""
+    return {
+        "number": row.number,
+        "started_at": iso(row.started_at),
+        "finished_at": iso(row.finished_at),
+        "outcome": row.outcome,
+        "reason": row.reason,
+        "detail": row.detail,
+        "title": row.title,
+        "body": row.body,
+    }
+
+
+def by_hand(row: Any) -> ByHand:
+    """What somebody did to an alert."""
+    data = json.loads(row.data)
+    return {
+        "at": iso(row.at),
+        "did": row.kind.removeprefix("alert."),
+        "actor": row.actor,
+        "by": data.get("by"),
+        "note": data.get("note"),
+    }

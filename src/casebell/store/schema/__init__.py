@@ -1,0 +1,74 @@
+"""The tables, for SQLite and PostgreSQL alike.
+
+Times are UTC microseconds (BIGINT). Sets of tags and flags are words with a space on both sides of
+each (" deadline action "), so that one LIKE finds one word. Bodies are the exact bytes received.
+
+Each row pays for every index, mostly before its delivery is acknowledged. So each index has a
+comment with its readers, and an index without one is removed.
+"""
+
+from casebell.store.schema.base import metadata
+from casebell.store.schema.decided import (
+    CONFIDENTIAL,
+    OUTSTANDING,
+    REPORTED,
+    WAITING,
+    alerts,
+    attempts,
+    cases,
+    changes,
+    targets,
+)
+from casebell.store.schema.kept import (
+    BY_HAND,
+    accounts,
+    failed_attempts,
+    journal,
+    keys,
+    marks,
+    servers,
+    tokens,
+)
+from casebell.store.schema.received import (
+    PROVEN,
+    UNPROVEN,
+    conflicts,
+    deliveries,
+    events,
+    held,
+    pushed_out,
+    refused,
+    streaks,
+    wordings,
+)
+
+__all__ = [
+    "BY_HAND",
+    "CONFIDENTIAL",
+    "OUTSTANDING",
+    "PROVEN",
+    "REPORTED",
+    "UNPROVEN",
+    "WAITING",
+    "accounts",
+    "alerts",
+    "attempts",
+    "cases",
+    "changes",
+    "conflicts",
+    "deliveries",
+    "events",
+    "failed_attempts",
+    "held",
+    "journal",
+    "keys",
+    "marks",
+    "metadata",
+    "pushed_out",
+    "refused",
+    "servers",
+    "streaks",
+    "targets",
+    "tokens",
+    "wordings",
+]
