@@ -266,15 +266,29 @@ async def _power_cut(demo: DemoEnvironment) -> Lines:
     yield "restart", f"serves again after {took:.1f} s"
     yield "posted", f"by Torch meanwhile: refused connections, then at try {late.tries} → {late}"
     arrivals = await demo.arrivals()
+    ended = end_of_refusals(arrivals)
     denial = [arrival for arrival in arrivals if "Case denied" in arrival.title]
     repeats = _repeats(denial)
     expect_recipients(
-        [arrival for arrival in arrivals if arrival not in repeats], *2 * (CHAT, TEAM, ATTORNEY)
+        [arrival for arrival in arrivals if arrival not in (*repeats, ended)],
+        *2 * (CHAT, TEAM, ATTORNEY),
     )
     expect_text(repeats, says="May repeat")
     yield "told", "of both: chat, rfe-team, jchan"
+    if ended:
+        yield "told", "it-desk, that deliveries authenticate again"
     if repeats:
         yield "repeated", f"to {len(repeats)}, whose message says that it may repeat"
+
+
+def end_of_refusals(arrivals: list[Arrival]) -> Arrival | None:
+    """The message to operations that what was refused in the storm has ended.
+
+    The denial ends it. The server may have told of it by now, or tells of it later.
+    """
+    title = "Casebell operations: Deliveries are authentic again: parley"
+    of_it_desk = (arrival for arrival in arrivals if arrival.recipient == IT)
+    return next((arrival for arrival in of_it_desk if arrival.title == title), None)
 
 
 def _repeats(arrivals: list[Arrival]) -> list[Arrival]:
