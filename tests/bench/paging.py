@@ -189,7 +189,8 @@ async def _page_on(api: Api, number: int, times: list[float]) -> None:
 
 async def _deliver(port: int, deliveries: Sequence[bytes]) -> list[float]:
     """Milliseconds from when each was sent to its answer; the next does not wait for it."""
-    free: asyncio.LifoQueue[Client] = asyncio.LifoQueue()
+    # Each in turn: an idle connection would be closed.
+    free: asyncio.Queue[Client] = asyncio.Queue()
     times: list[float] = []
 
     async def one(request: bytes) -> None:
