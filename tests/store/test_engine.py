@@ -31,6 +31,7 @@ from contracts.databases import run_on_postgresql
 from contracts.decisions import append_undecided, decide_nothing
 from contracts.store_contract import WRITER, JournalSequence, OneEventId, Transactions
 from contracts.writing import writing
+from waiting import until
 
 #: An account that owns nothing.
 NOBODY = 65534
@@ -546,6 +547,28 @@ class TestPostgresql:
         async with Store(postgresql_url) as store, store.read() as connection:
             found = await connection.execute(text("SHOW random_page_cost"))
             assert found.scalar_one() == "1.1"
+
+    @pytest.mark.slow
+    async def test_a_reader_that_gave_up(self, postgresql_url: str) -> None:
+        """Its statement ends, too: a slow question, asked again and again, uses up nothing."""
+        sleeping = text(
+            "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE :query"
+        )
+
+        async def under_way() -> int:
+            async with store.read() as connection:
+                found = await connection.execute(sleeping, {"query": "%pg_sleep(59%"})
+                return int(found.scalar_one())
+
+        async with Store(postgresql_url) as store:
+            with pytest.raises(StorageUnavailable):
+                async with store.read() as connection:
+                    await connection.execute(text("SELECT pg_sleep(59)"))
+
+            async def ended() -> bool:
+                return await under_way() == 0
+
+            await until(ended, "the statement to end")
 
     async def test_connections_cut(self, postgresql_url: str, postgresql_folder: Path) -> None:
         """After the server cut every connection, the next read and the next write succeed."""

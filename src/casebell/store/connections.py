@@ -48,8 +48,14 @@ def sqlite_engine(path: Path, *, pool_size: int, read_only: bool) -> AsyncEngine
     return engine
 
 
-def postgresql_engine(url: URL, *, pool_size: int, read_only: bool) -> AsyncEngine:
-    """Connections to a server."""
+def postgresql_engine(
+    url: URL, *, pool_size: int, read_only: bool, statement_ms: int = 0
+) -> AsyncEngine:
+    """Connections to a server.
+
+    Args:
+        statement_ms: milliseconds after which a reader's statement ends by itself; 0: never.
+    """
     engine = create_async_engine(
         url.set(drivername="postgresql+asyncpg"),
         pool_size=pool_size,
@@ -64,7 +70,7 @@ def postgresql_engine(url: URL, *, pool_size: int, read_only: bool) -> AsyncEngi
     )
     _set_up_postgresql(engine)
     if read_only:
-        _have_indexes_used(engine)
+        _set_up_reader(engine, statement_ms=statement_ms)
         # One snapshot for all statements of a transaction, as SQLite's readers have.
         return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     return engine
@@ -88,16 +94,20 @@ def _set_up_sqlite(engine: AsyncEngine, *, read_only: bool) -> None:
         cursor.close()
 
 
-def _have_indexes_used(engine: AsyncEngine) -> None:
+def _set_up_reader(engine: AsyncEngine, *, statement_ms: int) -> None:
     """Tell the planner that a page from anywhere costs little more than the next one.
 
     By default it costs four times as much, as on a turning disk: a page of cases was then read from
     the whole table, in 70 ms instead of 3 with half a million.
+
+    And a statement must end soon after its reader gave it up: PostgreSQL does not notice that
+    nobody is there any more, and whoever asks again and again would use up its connections.
     """
+    given = f"SET random_page_cost = 1.1; SET statement_timeout = {statement_ms}"
 
     @event.listens_for(engine.sync_engine, "connect")
-    def set_cost(connection: Any, _record: Any) -> None:
-        connection.run_async(lambda driver: driver.execute("SET random_page_cost = 1.1"))
+    def set_up(connection: Any, _record: Any) -> None:
+        connection.run_async(lambda driver: driver.execute(given))
 
 
 def _set_up_postgresql(engine: AsyncEngine) -> None:

@@ -40,6 +40,9 @@ WRITER_LOCK = 0x43617365_62656C6C & 0x7FFF_FFFF_FFFF_FFFF
 #: Milliseconds between two statements after which PostgreSQL ends a writing transaction: longer
 #: than the time-out of any.
 IDLE_TIMEOUT_MS = round(USE_TIMEOUT * 1000) + 1_000
+#: Milliseconds after which PostgreSQL ends a statement of a server's reader, who has given it up
+#: by then.
+STATEMENT_TIMEOUT_MS = round(USE_TIMEOUT * 1000) + 500
 
 
 class Store:
@@ -88,7 +91,9 @@ class Store:
             if self._file is not None:
                 self._file.take()
             self._writer = self._engine(pool_size=1, read_only=False)
-            self._reader = self._engine(pool_size=4, read_only=True)
+            self._reader = self._engine(
+                pool_size=4, read_only=True, statement_ms=STATEMENT_TIMEOUT_MS
+            )
             if self.path is not None:
                 await self._prepare_migration(self.path)
             async with self._transaction(takes_long=True) as connection:
@@ -328,10 +333,12 @@ class Store:
             log = get_logger()
             log.info("store.backed_up", file=kept.name, new=new)
 
-    def _engine(self, *, pool_size: int, read_only: bool) -> AsyncEngine:
+    def _engine(self, *, pool_size: int, read_only: bool, statement_ms: int = 0) -> AsyncEngine:
         if self.path is not None:
             return sqlite_engine(self.path, pool_size=pool_size, read_only=read_only)
-        return postgresql_engine(self._url, pool_size=pool_size, read_only=read_only)
+        return postgresql_engine(
+            self._url, pool_size=pool_size, read_only=read_only, statement_ms=statement_ms
+        )
 
 
 async def _nothing(_connection: AsyncConnection) -> None:
