@@ -1,5 +1,6 @@
 """Lists of events on both backends: filters, order, pages; and that a page costs a bounded look."""
 
+import time
 from typing import Any
 
 import pytest
@@ -89,6 +90,19 @@ class TestFilters:
             assert mark in await keys(store, text=mark)
             assert "none" not in await keys(store, text=mark)
             assert await keys(store, source=mark) == await keys(store, receipt=mark) == []
+
+    async def test_a_text_made_for_a_slow_search(self, store: Store) -> None:
+        """What nearly matches everywhere takes no page much longer than what does not at all."""
+        await append(store, *[classified_event(str(n), text="a" * 20_000) for n in range(40)])
+        took = {}
+        # A warm-up first.
+        for text in ("zzz", "zzz", "a" * 199 + "b"):
+            began = time.perf_counter()
+            assert await keys(store, text=text) == []
+            took[text] = time.perf_counter() - began
+        # By LIKE it was a hundred times as long, and with a page's ten thousand rows, minutes.
+        fast, slow = took.values()
+        assert slow < 20 * fast
 
     async def test_tags_are_whole_words(self, store: Store) -> None:
         """A tag is found as a word, first, last or alone, never as a part or a pattern of one."""

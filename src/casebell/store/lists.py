@@ -12,14 +12,17 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
+    case,
     false,
     func,
+    literal,
     or_,
     select,
     true,
     type_coerce,
 )
 
+from casebell.actors import Right
 from casebell.alerts import AlertKind, AlertState
 from casebell.events import Flag, HeldState, Status, Tag
 from casebell.store import sight
@@ -34,6 +37,7 @@ from casebell.store.schema import (
     journal,
     refused,
 )
+from casebell.store.text_search import contains
 from casebell.store.walk import Filter, beside
 
 #: Of a refused delivery: whether it brought something that can be checked again.
@@ -91,7 +95,7 @@ class EventFilter(Filter):
         if self.flag is not None:
             given.append(events.c.flags.contains(f" {self.flag} ", autoescape=True))
         if self.text is not None:
-            given.append(events.c.text.icontains(self.text, autoescape=True))
+            given.append(contains(events.c.text, self.text))
         return given
 
 
@@ -200,8 +204,12 @@ class HeldFilter(Filter):
     state: HeldState | None = None
 
     def columns(self) -> Select[Any]:
-        """All."""
-        return select(held)
+        """All; of a released one the body is that of an event, for whoever may see those."""
+        if self.seen_by.may(Right.EVIDENCE):
+            return select(held)
+        body = case((held.c.state == HeldState.RELEASED, literal(b"")), else_=held.c.body)
+        others = (column for column in held.c if column is not held.c.body)
+        return select(*others, body.label("body"))
 
     def size(self, row: Row[Any]) -> int:
         """Of its body."""
