@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
-from casebell.actors import Actor, Role, command_line
+from casebell.actors import Actor, Right, Role, command_line
 from casebell.clock import iso
 from casebell.errors import NotFound, StorageUnavailable
+from casebell.events import HeldState
 from casebell.json_text import canonical
 from casebell.service import Service
 from casebell.service.exporting import Exporting
 from casebell.service.reading import Reading
+from casebell.store import held
 from casebell.store.engine import Store
 from casebell.store.journal import Entry, append, entry_bytes
 from casebell.store.journal import leaf_hash as hashed
@@ -22,6 +24,7 @@ from contracts.case_events import case_event
 from contracts.clock_and_log import ManualClock
 from contracts.filled import hold
 from contracts.stores import failing_transactions, read_table, store_undecided
+from contracts.writing import writing
 from service.harness import settings_of
 
 AUDITOR = an_actor("token:audit", role=Role.AUDITOR, by="Ana")
@@ -177,3 +180,21 @@ async def test_pages_of_the_journal(store: Store, service: Service) -> None:
     there = [row.seq for row in await read_table(store, journal)]
     assert await pages(AUDITOR) == there[::-1]
     assert len(await pages(SHELL)) == len(there) + 2
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_the_body_of_a_released_one(store: Store, role: Role) -> None:
+    """It is an event's exact body by then, perhaps of a case that one may not see."""
+    number = await hold(store, b"of an event")
+    await hold(store, b"of none")
+    actor = an_actor("token:one", role=role)
+    async with writing(store) as connection:
+        await held.resolve(
+            connection, number, state=HeldState.RELEASED, now=0, actor=actor, event_id=None
+        )
+    settings = settings_of("parley")
+    reading = Reading(store=store, settings=lambda: settings, clock=ManualClock())
+    found = await reading.list_held(state=None, limit=5, actor=actor)
+    seen = {one["state"]: one["body"] for one in found["items"]}
+    may = actor.may(Right.EVIDENCE)
+    assert seen == {"held": "of none", "released": "of an event" if may else ""}

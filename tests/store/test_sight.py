@@ -1,16 +1,16 @@
 """Whose eyes a confidential case is for, in everything that can be read of it."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 
 from casebell.actors import NOBODY, Actor, Role
 from casebell.alerts import AlertState
-from casebell.errors import NotFound
+from casebell.errors import NotFound, Refusal
 from casebell.events import Status
 from casebell.service.reading import Reading
-from casebell.store import walk
+from casebell.store import failed, walk
 from casebell.store.engine import Store
 from casebell.store.lists import AlertFilter, EventFilter
 from casebell.store.schema import alerts, cases, events
@@ -218,6 +218,42 @@ async def test_an_operator_sees_that_an_alert_failed(models: Reading) -> None:
     assert outstanding["items"] == [failed]
     of_it = await models.list_alerts(actor=OPERATOR, outstanding=True, receipt=HIDDEN, limit=9)
     assert of_it["items"] == []
+
+
+@pytest.mark.parametrize("done", [failed.retry, failed.dismiss])
+async def test_what_an_operator_may_do_to_a_hidden_alert(
+    store: Store, models: Reading, done: Callable[..., Awaitable[None]]
+) -> None:
+    """What it finds in no list is not there, in whichever state; a failed one is its business."""
+    of_event = {one["event"]: one["id"] for one in await all_alerts(models)}
+    for actor, number in ((OPERATOR, of_event[2]), (OPERATOR, 999_999)):
+        with pytest.raises(NotFound, match=f"^There is no alert {number}"):
+            async with writing(store) as connection:
+                await done(connection, [number], now=RECEIVED_AT, actor=actor)
+    with pytest.raises(Refusal, match="is pending"):
+        async with writing(store) as connection:
+            await done(connection, [of_event[2]], now=RECEIVED_AT, actor=ADMIN)
+    async with writing(store) as connection:
+        await done(connection, [of_event[3]], now=RECEIVED_AT, actor=OPERATOR)
+
+
+async def all_alerts(models: Reading) -> Sequence[Any]:
+    """As an admin sees them."""
+    found: Sequence[Any] = (await models.list_alerts(actor=ADMIN, limit=9))["items"]
+    return found
+
+
+async def test_a_conflict_with_a_hidden_case(store: Store, models: Reading) -> None:
+    """One key for two cases: the story of the open one does not tell of the other."""
+    sent = [("evt_open", HIDDEN), ("evt_open", OPEN), ("evt_hidden", OPEN)]
+    for n, (key, receipt) in enumerate(sent):
+        await append(store, case_event(key, receipt=receipt, body=b'{"n": %d}' % n))
+    numbers = {"of the open one": 1, "of a later one": 7, "of its own case": 6}
+    for actor, seen_of_it in ((ADMIN, [[5, 6], [7], [6]]), (NOBODY, [[6], [], [6]])):
+        stories = [
+            await models.explain_event(number=number, actor=actor) for number in numbers.values()
+        ]
+        assert [[one["event"] for one in story["conflicts"]] for story in stories] == seen_of_it
 
 
 @pytest.mark.parametrize("scanned", [3, walk.SCAN_LIMIT])

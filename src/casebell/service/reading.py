@@ -168,7 +168,8 @@ class Reading:
         actor: Actor,
     ) -> Listing:
         """Held deliveries with their bodies, newest first."""
-        where = HeldFilter(state=None if state is None else word(HeldState, state, noun="state"))
+        chosen = None if state is None else word(HeldState, state, noun="state")
+        where = HeldFilter(state=chosen, seen_by=actor)
         found = await self._listed(where, shapes.held, limit=limit, cursor=cursor)
         await record_page(
             self._store,
@@ -333,7 +334,9 @@ async def _explanation(connection: Connection, event: Any, actor: Actor) -> shap
     return {
         "event": shapes.event(event),
         "delivered": shapes.delivered(event, others),
-        "conflicts": list(map(shapes.conflict, await conflicts.of_event(connection, event.id))),
+        "conflicts": list(
+            map(shapes.conflict, await conflicts.of_event(connection, event.id, seen_by=actor))
+        ),
         "change": change,
         "alerts": [
             {

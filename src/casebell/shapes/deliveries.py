@@ -23,7 +23,8 @@ class Held(TypedDict):
     times: int
     body_sha256: str
     body: str
-    """As text; bytes that are no UTF-8 are escaped."""
+    """As text; bytes that are no UTF-8 are escaped. Of a released one it is an event's exact body:
+    empty for whoever may not see those."""
     event: int | None
 
 

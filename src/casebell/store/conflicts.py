@@ -6,9 +6,11 @@ from typing import Any
 from sqlalchemy import Row, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from casebell.actors import Actor
 from casebell.events import Micros
+from casebell.store import sight
 from casebell.store.rows import decode_list
-from casebell.store.schema import conflicts
+from casebell.store.schema import conflicts, events
 
 #: Different lists of fields of one source that a message can be made of.
 _MAX_LISTS = 50
@@ -64,9 +66,19 @@ async def mark_told(connection: AsyncConnection, *, source: str, last: int, now:
     )
 
 
-async def of_event(connection: AsyncConnection, event_id: int) -> Sequence[Row[Any]]:
-    """The conflicts of an event: with the first of its key, or as that with others."""
+async def of_event(
+    connection: AsyncConnection, event_id: int, *, seen_by: Actor
+) -> Sequence[Row[Any]]:
+    """The conflicts of an event: with the first of its key, or as that with others.
+
+    One of two cases is left out where the actor may not see both.
+    """
     statement = select(conflicts).where(
         or_(conflicts.c.event_id == event_id, conflicts.c.first_event == event_id)
     )
+    for column in (conflicts.c.event_id, conflicts.c.first_event):
+        other = events.alias()
+        if (hidden := sight.hidden_receipt(seen_by, other.c.receipt)) is not None:
+            about = select(other.c.id).where(other.c.id == column, hidden)
+            statement = statement.where(~about.exists())
     return (await connection.execute(statement.order_by(conflicts.c.event_id))).all()

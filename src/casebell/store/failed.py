@@ -45,7 +45,7 @@ async def retry(
         NotFound: no alert has one of these ids.
         Refusal: one of them is not failed.
     """
-    await _see_that_all_failed(connection, alert_ids, done="retried")
+    await _see_that_all_failed(connection, alert_ids, actor=actor, done="retried")
     values = {
         "state": AlertState.PENDING,
         "not_before": now,
@@ -73,7 +73,7 @@ async def dismiss(
         NotFound: no alert has one of these ids.
         Refusal: one of them is not failed, or is dismissed already.
     """
-    for row in await _see_that_all_failed(connection, alert_ids, done="dismissed"):
+    for row in await _see_that_all_failed(connection, alert_ids, actor=actor, done="dismissed"):
         if row.dismissed_at is not None:
             raise Refusal(f"Alert {row.id} has been dismissed already.")
     values = {"dismissed_at": now}
@@ -92,10 +92,13 @@ async def addressees(connection: AsyncConnection, alert_ids: Sequence[int]) -> S
 
 
 async def _see_that_all_failed(
-    connection: AsyncConnection, alert_ids: Sequence[int], *, done: str
+    connection: AsyncConnection, alert_ids: Sequence[int], *, actor: Actor, done: str
 ) -> Sequence[Any]:
+    # What the actor finds in no list is not there; its state is nothing to be told either.
+    shown = AlertFilter(seen_by=actor).conditions()
     asked = select(alerts.c.id, alerts.c.state, alerts.c.dismissed_at)
-    found: Sequence[Any] = (await connection.execute(asked.where(alerts.c.id.in_(alert_ids)))).all()
+    meant = asked.where(alerts.c.id.in_(alert_ids), *shown)
+    found: Sequence[Any] = (await connection.execute(meant)).all()
     there = {row.id for row in found}
     for alert_id in alert_ids:
         if alert_id not in there:
