@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from casebell.actors import Actor, Role
+from casebell.actors import NOBODY, Actor, Role
 from casebell.alerts import (
     Alert,
     AlertKind,
@@ -185,7 +185,7 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "conflicts to tell of": (conflicts.unnotified, True),
     "fields of conflicts": (lambda c: conflicts.fields_of(c, "parley", last=9), True),
     "told of conflicts": (lambda c: conflicts.mark_told(c, source="a", last=9, now=1), False),
-    "conflicts of an event": (lambda c: conflicts.of_event(c, 1), True),
+    "conflicts of an event": (lambda c: conflicts.of_event(c, 1, seen_by=NOBODY), True),
     "find by key": (lambda c: queries.find_events(c, "evt_1", seen_by=ADMIN), True),
     "find by number": (lambda c: queries.find_events(c, "1", seen_by=ADMIN), True),
     "list": (lambda c: walk.page_of(c, EventFilter(), limit=5, after=(9,)), False),
