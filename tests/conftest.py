@@ -4,6 +4,7 @@ Generated examples are the same in every run, so that a red run is red again; to
 `HYPOTHESIS_PROFILE=explore pytest`.
 """
 
+import gc
 import itertools
 import os
 from collections.abc import Generator
@@ -39,6 +40,17 @@ def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pytest_xdist_auto_num_workers() -> int:
     """Three workers for two cores: a third of the time a test waits, for a limit or a process."""
     return max(len(os.sched_getaffinity(0)) * 3 // 2, 1)
+
+
+def pytest_collection() -> None:
+    """Look for no garbage while thousands of tests are collected: there is none."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: no later look for garbage walks it."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -118,12 +118,13 @@ async def test_revoked_at_once(store: Store, clock: ManualClock) -> None:
 async def test_last_used(store: Store, clock: ManualClock) -> None:
     """Written beside the request, once a minute for each token."""
     right = await token(store, clock)
+    commits = store.commits
     with recorded_transactions(store) as begun:
         async with opened(store, clock) as access:
             for _ in range(5):
                 await access.bearer(right, address=OFFICE)
             first = clock.now()
-            await until(lambda: len(begun) == 1, "the use to be written")
+            await until(lambda: store.commits == commits + 1, "the use to be written")
             for _ in range(59):
                 clock.advance(1)
                 await access.bearer(right, address=OFFICE)

@@ -10,8 +10,10 @@ import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import pytest
+from sqlalchemy import QueuePool
 
 from casebell.errors import StorageUnavailable, StoreLocked
 from casebell.store.backup import make_backup
@@ -21,6 +23,7 @@ from casebell.store.restore import restore_backup
 from contracts.case_events import case_event
 from contracts.stores import store_undecided
 from store.database_files import keys_in
+from waiting import until
 
 RELEASE = Path(__file__).parents[1] / "e2e/releases/0.2.0.db.gz"
 
@@ -194,6 +197,9 @@ async def test_sqlites_own_files_may_be_made_anew(sqlite_store: Store, sqlite_pa
     await store_undecided(sqlite_store, case_event("evt_1"))
     for engine in (sqlite_store._reader, sqlite_store._writer):
         assert engine is not None
+        pool = cast("QueuePool", engine.pool)
+        # A write is answered before its connection is given back.
+        await until(lambda: not pool.checkedout(), "every connection to be given back")  # noqa: B023
         await engine.dispose()
     assert not sqlite_path.with_name("casebell.db-wal").exists()
     await store_undecided(sqlite_store, case_event("evt_2"), case_event("evt_3"))

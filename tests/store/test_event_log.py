@@ -313,9 +313,11 @@ class TestRepeats:
                 sent += size
                 assert {(one.outcome, one.event_id) for one in results} == {("duplicate", 1)}
                 assert results[-1].counted == (sent > ITEMISED_REPEATS + 1)
-                async with store.read() as connection:
-                    [found] = await queries.find_events(connection, "evt_1", seen_by=ADMIN)
-                assert found.extra_deliveries == sent - 1
+                # To read each time costs more than all the rest.
+                if size > 1 or sent % 20 < 3:
+                    async with store.read() as connection:
+                        [found] = await queries.find_events(connection, "evt_1", seen_by=ADMIN)
+                    assert found.extra_deliveries == sent - 1
         rows = await rows_of(store, deliveries)
         assert [row.times for row in rows] == [*[1] * ITEMISED_REPEATS, sent - 1 - ITEMISED_REPEATS]
         assert (rows[-1].request_id, rows[-1].at) == (f"r{sent - 1}", minute + (sent - 1) * 500_000)

@@ -13,7 +13,7 @@ from casebell.clock import MINUTE
 from casebell.errors import NotFound, Refusal
 from casebell.events import Flag, HeldReason, HeldState, VerifiedDelivery
 from casebell.store import held, walk
-from casebell.store.engine import Store
+from casebell.store.engine import Connection, Store
 from casebell.store.lists import HeldFilter
 from casebell.store.repeats import ITEMISED_REPEATS
 from casebell.store.schema import held as held_table
@@ -26,8 +26,14 @@ from contracts.writing import writing
 BODY = b'{"receipt_number": "?", \xff'
 
 
-async def hold(
-    store: Store,
+async def hold(store: Store, body: bytes = BODY, **fields: Any) -> int:
+    """Hold a delivery in a transaction of its own."""
+    async with writing(store) as connection:
+        return await hold_in(connection, body, **fields)
+
+
+async def hold_in(
+    connection: Connection,
     body: bytes = BODY,
     *,
     reason: HeldReason = HeldReason.INVALID_JSON,
@@ -36,23 +42,22 @@ async def hold(
     flags: frozenset[Flag] = frozenset(),
     shape: str | None = None,
 ) -> int:
-    """Hold a delivery in a transaction of its own."""
+    """Hold a delivery in the transaction that is under way; its number."""
     one = verified(body, source=source)
     one = VerifiedDelivery(
         delivery=structs.replace(one.delivery, received_at=at),
         secret_label=one.secret_label,
         flags=flags,
     )
-    async with writing(store) as connection:
-        kept = await held.hold(
-            connection,
-            one,
-            reason=reason,
-            detail=f"It is {reason}.",
-            body_sha256=hashlib.sha256(body).hexdigest(),
-            idempotency_key="key-1",
-            shape=shape,
-        )
+    kept = await held.hold(
+        connection,
+        one,
+        reason=reason,
+        detail=f"It is {reason}.",
+        body_sha256=hashlib.sha256(body).hexdigest(),
+        idempotency_key="key-1",
+        shape=shape,
+    )
     return kept.held_id
 
 
@@ -218,8 +223,9 @@ async def test_telling(store: Store) -> None:
 async def test_the_same_body_without_end_is_an_entry_a_minute(store: Store) -> None:
     """Each repeat counts, and after the first hundred they cannot fill the journal."""
     minute = RECEIVED_AT // MINUTE * MINUTE
-    for number in range(400):
-        await hold(store, at=minute + number * 500_000)
+    async with writing(store) as connection:
+        for number in range(400):
+            await hold_in(connection, at=minute + number * 500_000)
     async with store.read() as connection:
         [row] = (await walk.page_of(connection, HeldFilter(), limit=10)).rows
         entries = (await connection.execute(select(journal).order_by(journal.c.seq))).all()
@@ -233,9 +239,10 @@ async def test_a_providers_tests_without_end_are_a_hundred_rows(store: Store) ->
     minute = RECEIVED_AT // MINUTE * MINUTE
     test = HeldReason.PROVIDER_TEST
     await hold(store, b"news")
-    for number in range(ITEMISED_REPEATS + 300):
-        at = minute + number * 500_000
-        await hold(store, b"%d" % number, at=at, shape="ping", reason=test)
+    async with writing(store) as connection:
+        for number in range(ITEMISED_REPEATS + 300):
+            at = minute + number * 500_000
+            await hold_in(connection, b"%d" % number, at=at, shape="ping", reason=test)
     await hold(store, b"other", shape="other", reason=test)
     await hold(store, b"elsewhere", source="torch", shape="ping", reason=test)
     async with store.read() as connection:

@@ -65,10 +65,11 @@ class LivenessHarness:
 
 @asynccontextmanager
 async def present(store: Store, owner: str) -> AsyncIterator[LivenessHarness]:
-    """A server that is there."""
+    """A server that is there, and has said by which settings it works."""
     watch = LivenessHarness(store, owner, ManualClock())
     async with watch.liveness:
         await until(watch.is_seen, "the session to be seen")
+        await until(lambda: watch.clock.asleep, "its first look")
         yield watch
 
 

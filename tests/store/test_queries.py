@@ -1,11 +1,14 @@
 """What a key finds, what waits; and that an index serves each query of a loop or a list."""
 
 import re
-from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -299,36 +302,60 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
 }
 
 
-async def plan_of(sqlite_store: Store, *queries: Query) -> list[str]:
-    """What SQLite says of the way it goes."""
+async def plan_of(sqlite_store: Store, query: Query) -> list[str]:
+    """What SQLite says of the way it goes; what the query writes is undone."""
     statements: list[tuple[str, Any]] = []
 
     def note(_c: Any, _u: Any, statement: str, parameters: Any, *_: Any) -> None:
         statements.append((statement, parameters))
 
-    await append(sqlite_store, case_event())
-    await decide(sqlite_store, 1)
-    async with writing(sqlite_store) as connection:
-        event.listen(connection.sync_connection, "before_cursor_execute", note)
-        with watched_driver(lambda sql, given: statements.append((sql, tuple(given)))):
-            for query in queries:
-                await query(connection)
-        event.remove(connection.sync_connection, "before_cursor_execute", note)
-        return [
-            str(row.detail)
-            for statement, parameters in statements
-            if not statement.startswith("INSERT")
-            for row in await connection.exec_driver_sql(
-                f"EXPLAIN QUERY PLAN {statement}", parameters
-            )
-        ]
+    with suppress(Undone):
+        async with writing(sqlite_store) as connection:
+            event.listen(connection.sync_connection, "before_cursor_execute", note)
+            try:
+                with watched_driver(lambda sql, given: statements.append((sql, tuple(given)))):
+                    await query(connection)
+            finally:
+                event.remove(connection.sync_connection, "before_cursor_execute", note)
+            plan = [
+                str(row.detail)
+                for statement, parameters in statements
+                if not statement.startswith("INSERT")
+                for row in await connection.exec_driver_sql(
+                    f"EXPLAIN QUERY PLAN {statement}", parameters
+                )
+            ]
+            raise Undone
+    return plan
 
 
+class Undone(Exception):
+    """So that a transaction is."""
+
+
+#: One loop and one store for all plans: to open a store for each takes as long as ten of them.
+one_store = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def planned(
+    tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path
+) -> AsyncIterator[Store]:
+    """A store on SQLite with one decided event, which stays as it is."""
+    path = tmp_path_factory.mktemp("planned") / "casebell.db"
+    shutil.copyfile(migrated_sqlite, path)
+    async with Store(f"sqlite:///{path}") as opened:
+        await append(opened, case_event())
+        await decide(opened, 1)
+        yield opened
+
+
+@one_store
 @pytest.mark.parametrize("name", HOT_QUERIES)
-async def test_plan(sqlite_store: Store, name: str) -> None:
+async def test_plan(planned: Store, name: str) -> None:
     """No query of a loop or a listing walks a whole table, or sorts what an index has in order."""
     query, may_sort = HOT_QUERIES[name]
-    plan = await plan_of(sqlite_store, query)
+    plan = await plan_of(planned, query)
     assert plan
     assert walks_a_whole_table(plan) == []
     assert may_sort or sorts(plan) == []
@@ -392,31 +419,35 @@ LISTINGS: list[tuple[type[Filter], dict[str, Any], bool]] = [
 ]
 
 
+@one_store
 @pytest.mark.parametrize("seen_by", [VIEWER, OPERATOR, ADMIN], ids=lambda actor: str(actor.role))
 @pytest.mark.parametrize(
     ("kind", "given", "may_sort"), LISTINGS, ids=lambda one: getattr(one, "__name__", str(one))
 )
 async def test_plan_of_a_listing(
-    sqlite_store: Store, kind: type[Filter], given: dict[str, Any], may_sort: bool, seen_by: Actor
+    planned: Store, kind: type[Filter], given: dict[str, Any], may_sort: bool, seen_by: Actor
 ) -> None:
     """A page of any listing, whoever asks, begins where an index leads it, and goes on along it."""
     where = kind(**given, seen_by=seen_by)
     after = (9,) * len(where.walk().order)
-    plan = await plan_of(sqlite_store, lambda c: walk.page_of(c, where, limit=50, after=after))
+    plan = await plan_of(planned, lambda c: walk.page_of(c, where, limit=50, after=after))
     assert plan
     assert walks_a_whole_table(plan) == []
     assert may_sort or sorts(plan) == []
 
 
-async def test_each_index_is_read(sqlite_store: Store) -> None:
+@one_store
+async def test_each_index_is_read(planned: Store) -> None:
     """No index is there that none of these queries uses: each row would pay for it."""
-    plan = "\n".join(await plan_of(sqlite_store, *(query for query, _ in HOT_QUERIES.values())))
+    plans = [await plan_of(planned, query) for query, _ in HOT_QUERIES.values()]
+    plan = "\n".join(line for lines in plans for line in lines)
     there = {str(index.name) for table in metadata.sorted_tables for index in table.indexes}
     assert {name for name in there if not re.search(rf"INDEX {name}\b", plan)} == set()
 
 
+@one_store
 @pytest.mark.parametrize("name", ["list by status", "count by status", "list by source and status"])
-async def test_status_has_its_index(sqlite_store: Store, name: str) -> None:
+async def test_status_has_its_index(planned: Store, name: str) -> None:
     """Where the status is what leads, its index serves."""
-    plan = await plan_of(sqlite_store, HOT_QUERIES[name][0])
+    plan = await plan_of(planned, HOT_QUERIES[name][0])
     assert [line for line in plan if "INDEX ix_events_status_id" in line], plan

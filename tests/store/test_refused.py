@@ -163,7 +163,7 @@ class TestBounds:
 
         await refuse(store, *[one("203.0.113.7", request_id=f"real{n}") for n in range(4)])
         await refuse(store, *[one("192.0.2.1", source="torch") for _ in range(3)])
-        for n in range(30):
+        for n in range(12):
             await refuse(store, *[one(f"2001:db8::{n:x}:{m:x}") for m in range(5)])
             await refuse(store, one("198.51.100.1", source="torch"))
         rows = await rows_of(store)

@@ -56,7 +56,7 @@ async def matching(store: Store, where: Filter) -> list[int]:
 
 
 @pytest.mark.parametrize("seen_by", [ADMIN, NOBODY], ids=lambda actor: actor.name)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))])
 async def test_every_row_once(
     store: Store, monkeypatch: pytest.MonkeyPatch, seed: int, seen_by: Any
 ) -> None:

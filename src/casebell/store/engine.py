@@ -326,7 +326,7 @@ class Store:
     async def _prepare_migration(self, path: Path) -> None:
         """Check that the file is undamaged; back it up if a migration is due."""
         async with self._transaction() as connection:
-            await connection.run_sync(integrity.quick_check)
+            await integrity.quick_check(connection)
             revision = await connection.run_sync(migrations.upgrade_due)
         if revision is not None:
             kept, new = await asyncio.to_thread(backup.keep_before, path, revision)

@@ -5,18 +5,20 @@ structure; this release knows the tables; the journal, whose entries are numbere
 gaps, has lost none.
 """
 
+import asyncio
 import sqlite3
 import urllib.parse
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import sqlalchemy
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.errors import NothingStored
 from casebell.events import Micros
 from casebell.store import migrations, soundness
 from casebell.store.schema import WAITING, metadata
+from casebell.store.statements import driver_of
 from casebell.store.translation import DatabaseDamaged, sqlite_errors
 
 #: What SQLite files of ours have as their application_id; 0.2.0 wrote none.
@@ -44,19 +46,24 @@ class Contents:
     differences: tuple[str, ...] = ()
 
 
-def quick_check(connection: sqlalchemy.Connection) -> None:
+async def quick_check(connection: AsyncConnection) -> None:
     """Read the first and last row of every table: that finds a truncated or overwritten file.
 
     It takes as long for ten gigabytes as for one page; a full check would delay the start of the
-    server by minutes.
+    server by minutes. Past SQLAlchemy, whose cursors are four turns of the driver's thread each.
     """
-    for name in sqlalchemy.inspect(connection).get_table_names():
-        if name in metadata.tables:
-            first, last = (
-                f"SELECT * FROM (SELECT * FROM {name} ORDER BY rowid {end} LIMIT 1)"  # noqa: S608 - our names
-                for end in ("ASC", "DESC")
-            )
-            connection.exec_driver_sql(f"{first} UNION ALL {last}").all()
+    driver = await driver_of(connection)
+    found = await driver.execute_fetchall("SELECT name FROM sqlite_master WHERE type = 'table'")
+    there = metadata.tables.keys() & {name for (name,) in found}
+    await asyncio.gather(*(driver.execute_fetchall(_first_and_last(name)) for name in there))
+
+
+def _first_and_last(table: str) -> str:
+    """The query of a table's first row and its last."""
+    return " UNION ALL ".join(
+        f"SELECT * FROM (SELECT * FROM {table} ORDER BY rowid {end} LIMIT 1)"  # noqa: S608 - ours
+        for end in ("ASC", "DESC")
+    )
 
 
 def inspect_copy(path: Path) -> Contents:
