@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from casebell.events import Status
 from casebell.json_text import ascii_line, canonical, encode, printable
+from contracts.examples import few
 
 #: All of Unicode, halves of surrogate pairs among it.
 texts = st.text(st.characters(exclude_categories=()))
@@ -109,6 +110,7 @@ class TestCanonical:
         """The form leaves nothing out."""
         assert json.loads(canonical(value).encode()) == read_again(value)
 
+    @few
     @given(st.dictionaries(st.text(st.characters(max_codepoint=0xD7FF)), nested(whole), max_size=5))
     def test_as_the_standard_library_sorts(self, value: dict[str, object]) -> None:
         """Where code points and UTF-16 agree: sorted keys, no spaces, plain text."""
@@ -160,6 +162,7 @@ class TestCanonical:
 class TestPrintable:
     """JSON that people may see on a terminal."""
 
+    @few
     @given(st.dictionaries(texts, nested(whole)))
     def test_one_visible_line_that_says_the_same(self, item: dict[str, object]) -> None:
         """Every character that could act is escaped; a program reads what was stored."""

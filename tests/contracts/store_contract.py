@@ -180,7 +180,7 @@ class Transactions:
         finally:
             await reader.close()
 
-    @pytest.mark.parametrize("acknowledged", [1, 40])
+    @pytest.mark.parametrize("acknowledged", [pytest.param(1, marks=pytest.mark.slow), 40])
     async def test_acknowledged_survives_a_kill(self, store_url: str, acknowledged: int) -> None:
         """What a writer told us is stored is there when it is killed the moment after."""
         with subprocess.Popen(  # noqa: ASYNC220 - nothing else runs here

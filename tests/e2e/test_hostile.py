@@ -368,7 +368,7 @@ async def test_fuzzed_authentic_deliveries_are_kept(make_server: MakeServer) -> 
     config = '[channels.nowhere]\nurl = "json://127.0.0.1:9/"\nmax_age = "100ms"\npace = "0s"\n'
     rule = '[[rules]]\nname = "All"\nwhen = {}\nnotify = ["nowhere"]\n'
     server = await make_server(SOURCES + config + rule).start()
-    count = 240
+    count = 120
 
     async def source(seed: int) -> list[int]:
         chance = random.Random(seed)

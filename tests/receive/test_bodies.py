@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from casebell.errors import HeldDelivery
 from casebell.events import HeldReason
 from casebell.receive.bodies import elements, read_body
+from contracts.examples import few
 from contracts.json_documents import DOCUMENTS
 
 
@@ -113,6 +114,7 @@ def test_what_the_sender_has_to_mend_is_named(body: bytes, says: str) -> None:
     assert says in held.value.message
 
 
+@few
 @given(
     objects=st.lists(DOCUMENTS, min_size=1, max_size=4),
     indent=st.sampled_from([None, 1]),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.receive.content import content_of
+from contracts.examples import few
 from contracts.json_documents import DOCUMENTS
 from receive.builders import make_source
 
@@ -135,6 +136,7 @@ def test_any_document_says_the_same_as_itself(document: dict[str, object]) -> No
     assert same(a, b, "none")
 
 
+@few
 @given(one=DOCUMENTS, other=DOCUMENTS)
 def test_two_documents_say_the_same_only_if_they_are(
     one: dict[str, object], other: dict[str, object]

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.receive.bodies import find
+from contracts.examples import few
 
 PATHS = ("id", "event_id", "data.id")
 
@@ -42,6 +43,7 @@ JSON = st.recursive(
 )
 
 
+@few
 @given(
     document=st.dictionaries(st.sampled_from(["id", "data", "x"]), JSON),
     paths=st.lists(st.lists(st.sampled_from(["id", "data", "x"]), min_size=1).map(".".join)),

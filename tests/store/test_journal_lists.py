@@ -59,19 +59,13 @@ NARROWED: list[tuple[dict[str, Any], list[int]]] = [
 ]
 
 
-@pytest.mark.parametrize(("given", "expected"), NARROWED, ids=str)
-@pytest.mark.parametrize("limit", [1, 2, 50])
-async def test_each(
-    store: Store,
-    given: dict[str, Any],
-    expected: list[int],
-    limit: int,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_each(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Newest first, by number; times are found wherever they are, also in pages of a short look."""
     monkeypatch.setattr(walk, "SCAN_LIMIT", 2)
     monkeypatch.setattr(walk, "SCAN_PER_RESULT", 1)
-    assert await sequence(store, limit=limit, **given) == expected
+    for given, expected in NARROWED:
+        for limit in (1, 2, 50):
+            assert await sequence(store, limit=limit, **given) == expected, (given, limit)
 
 
 async def test_a_page_says_how_far_it_looked(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

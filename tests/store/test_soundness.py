@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pytest
 from sqlalchemy import text
 
 from casebell.store import soundness
@@ -42,21 +41,21 @@ async def test_a_trigger(bare_url: str) -> None:
     assert await alter(bare_url, *SWALLOW[kind]) == ["trigger quiet on alerts"]
 
 
-@pytest.mark.parametrize(
-    ("statement", "says"),
-    [
-        ("DROP INDEX ix_alerts_waiting", "index ix_alerts_waiting is missing"),
-        ("CREATE UNIQUE INDEX one_each ON alerts (kind)", "index one_each on alerts is not ours"),
-        ("ALTER TABLE held ADD COLUMN mine TEXT", "column held.mine is not ours"),
-        ("ALTER TABLE attempts RENAME TO gone", "table attempts is missing"),
-        ("ALTER TABLE failed_attempts RENAME TO gone", "table failed_attempts is missing"),
-        ("CREATE UNIQUE INDEX one_role ON tokens (role)", "index one_role on tokens is not ours"),
-        ("ALTER TABLE accounts ADD COLUMN mine TEXT", "column accounts.mine is not ours"),
-    ],
-)
-async def test_what_else_somebody_may_do(bare_url: str, statement: str, says: str) -> None:
+#: What somebody may do, and what is said of it.
+ALTERED = {
+    "DROP INDEX ix_alerts_waiting": "index ix_alerts_waiting is missing",
+    "CREATE UNIQUE INDEX one_each ON alerts (kind)": "index one_each on alerts is not ours",
+    "ALTER TABLE held ADD COLUMN mine TEXT": "column held.mine is not ours",
+    "ALTER TABLE attempts RENAME TO gone_too": "table attempts is missing",
+    "ALTER TABLE failed_attempts RENAME TO gone": "table failed_attempts is missing",
+    "CREATE UNIQUE INDEX one_role ON tokens (role)": "index one_role on tokens is not ours",
+    "ALTER TABLE accounts ADD COLUMN mine TEXT": "column accounts.mine is not ours",
+}
+
+
+async def test_what_else_somebody_may_do(bare_url: str) -> None:
     """Each is told by its name."""
-    assert says in await alter(bare_url, statement)
+    assert set(await alter(bare_url, *ALTERED)) >= set(ALTERED.values())
 
 
 async def test_what_acts_on_postgresql_besides(bare_postgresql_url: str) -> None:
