@@ -12,7 +12,7 @@ from casebell.actors import Role
 from casebell.api.routes import ROUTES
 from casebell.errors import StorageUnavailable
 from casebell.service.limits import MAX_OF_NETWORK
-from waiting import until
+from waiting import TIMEOUT, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -211,8 +211,13 @@ class _Export:
             self.closed = True
 
 
-async def _exported(api: RunningApi, *, goes: bool = False) -> list[Any]:
-    """What an export sends, as the server sees it."""
+async def _exported(api: RunningApi, *, goes: bool = False, takes: int = 1_000) -> list[Any]:
+    """What an export sends, as the server sees it.
+
+    Args:
+        goes: whether the reader goes away.
+        takes: messages that it takes; of more it waits for ever.
+    """
     sent: list[Any] = []
     received = [{"type": "http.request", "body": b"", "more_body": False}]
 
@@ -225,7 +230,7 @@ async def _exported(api: RunningApi, *, goes: bool = False) -> list[Any]:
 
     async def send(message: Any) -> None:
         sent.append(message)
-        await asyncio.sleep(0)
+        await (asyncio.sleep(0) if len(sent) <= takes else asyncio.Event().wait())
 
     token = f"Bearer {api.tokens[Role.ADMIN]}".encode()
     scope = {
@@ -262,6 +267,18 @@ async def test_an_export(
     assert ends == [False] * len(parts[1:]) + [outcome is None] if parts else outcome
     assert export.closed
     assert filled.lines("api.request")[-1].get("outcome") == outcome
+
+
+async def test_an_export_that_is_hardly_read(
+    filled: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends, and its place is free: a reader that takes a byte now and then keeps none."""
+    monkeypatch.setattr("casebell.api.answers.PART_SECONDS", 0.05)
+    monkeypatch.setattr(filled.api, "_service", export := _Export(lines=1_000))
+    async with asyncio.timeout(TIMEOUT):
+        assert len(await _exported(filled, takes=2)) == 3
+    assert export.closed
+    assert filled.lines("api.request")[-1]["outcome"] == "abandoned"
 
 
 async def test_few_at_a_time(filled: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,10 @@ from casebell.settings.values import MAX_LISTED
 #: Characters that are written before deliveries have a turn: about a millisecond.
 TEXT_A_TURN = 256 * 1024
 
+#: Seconds in which a part of an export must be taken: few are carried out at a time, and one that
+#: is read a byte now and then would hold its place for ever.
+PART_SECONDS = 30.0
+
 #: Of every answer: what it holds is the bearer's.
 PRIVATE = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 
@@ -63,7 +67,7 @@ async def stream(
     """Send lines as they come; the answer has no end where they have none.
 
     Raises:
-        SenderWentAway: whoever asked does not read on.
+        SenderWentAway: whoever asked does not read on, or too slowly.
     """
     gone = asyncio.create_task(_gone(receive))
     try:
@@ -87,7 +91,11 @@ async def stream(
 
 async def _send_part(send: Send, lines: Sequence[str], *, last: bool = False) -> None:
     body = "".join(lines).encode()
-    await send({"type": "http.response.body", "body": body, "more_body": not last})
+    try:
+        async with asyncio.timeout(PART_SECONDS):
+            await send({"type": "http.response.body", "body": body, "more_body": not last})
+    except TimeoutError:
+        raise SenderWentAway from None
 
 
 async def _gone(receive: Receive) -> None:
