@@ -58,6 +58,7 @@ class AccessRecord:
         )
         #: By the ids of tokens and of accounts.
         self._uses: dict[int, Micros] = {}
+        self._written_uses: dict[int, Micros] = {}
         self._sign_ins: dict[int, Micros] = {}
         #: The old and the new hash, by the account's id.
         self._hashes: dict[int, tuple[str, str]] = {}
@@ -103,8 +104,9 @@ class AccessRecord:
             last: when it was, as the database has it.
         """
         now = self._clock.now()
-        known = self._uses.get(token, last)
-        if known is None or now - known >= USE_EVERY:
+        # A row that was read before a write can come here after it.
+        known = (self._uses.get(token), self._written_uses.get(token), last)
+        if all(one is None or now - one >= USE_EVERY for one in known):
             self._uses[token] = now
             self._loop.wake()
 
@@ -157,6 +159,7 @@ class AccessRecord:
             self._tally.written()
             self._limits.written(failed, sums)
             _forget(self._uses, uses)
+            self._written_uses |= uses
             _forget(self._sign_ins, sign_ins)
             _forget(self._hashes, hashes)
             return True
