@@ -2,9 +2,11 @@
 
 import csv
 import hashlib
+import io
 import json
 import shlex
 import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -87,3 +89,34 @@ def test_everything_for_one_receipt(answered: Installation) -> None:
         assert {one["id"] for one in why["alerts"]} <= {number for (number,) in told}
         assert all(one["tried"] for one in why["alerts"])
     assert "Answer owed" in printed
+
+
+def test_who_had_access(answered: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may ask and sign in, since when and until when, and who saw to it."""
+    answered("tokens", "add", "practice", "--role", "viewer", "--by", "Jia Chan")
+    answered("tokens", "revoke", "practice")
+    password = io.TextIOWrapper(io.BytesIO(b"correct horse battery\n"))
+    monkeypatch.setattr(sys, "stdin", password)
+    answered("accounts", "add", "ana", "--role", "viewer", "--password-stdin")
+    answered("accounts", "set", "ana", "--role", "admin")
+    printed = follow(answered, "who had access")
+    token, account = (json.loads(line) for line in printed.splitlines()[:2])
+    assert token["created_at"] < token["revoked_at"]
+    assert (account["name"], account["role"]) == ("ana", "admin")
+    told = [line.split()[4:6] for line in printed.splitlines() if "cli:" in line and line[0] != "{"]
+    kinds = [words[0] for words in told]
+    assert kinds == [
+        *("token.added", "token.revoked", "account.changed"),
+        *("account.changed", "account.added"),
+    ]
+    assert "Jia Chan" in printed
+
+
+def test_who_looked(answered: Installation) -> None:
+    """Every export, its filter and its digest; a look is there once a token or an account looks."""
+    answered("events", "export", "--receipt", RECEIPT, "--by", "Jia Chan")
+    printed = follow(answered, "who looked")
+    assert printed.count("No entry matches.") == 3
+    started, ended = (line for line in printed.splitlines() if "Jia Chan" in line)
+    assert f'"filter":{{"receipt":"{RECEIPT}"}}' in started
+    assert '"sha256":' in ended

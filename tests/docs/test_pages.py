@@ -238,3 +238,22 @@ def test_there_are_snippets() -> None:
     assert {"README.md", "docs/add-a-source.md", "docs/add-a-channel.md"} <= {
         p for p, _ in SNIPPETS
     }
+
+
+def test_the_kinds_of_journal_entries() -> None:
+    """Operations names each, with no other, so that a filter can be written of it."""
+    sources = "\n".join(p.read_text() for p in (ROOT / "src/casebell").rglob("*.py"))
+    table = section("docs/operations.md", "### The journal")
+    named, noun = set(), ""
+    for cell in first_column(table):
+        for code in code_in(cell):
+            noun = code.partition(".")[0] or noun
+            named.add(noun + code.removeprefix(noun))
+    written = set(re.findall(r'\bkind=f?"(\w+\.[\w{}]+)"', sources))
+    assert len(written) > 15
+    made = re.findall(r'f"(?:(\w+)\.\{\w+\}|\{\w+\}(\.\w+))"', sources)
+    parts = {beginning or end for beginning, end in made}
+    assert {kind for kind in written if "{" not in kind} <= named
+    for kind in named:
+        noun, _, verb = kind.partition(".")
+        assert f'"{kind}"' in sources or {noun, f".{verb}"} & parts, kind
