@@ -59,6 +59,8 @@ def test_rights_default_to_no() -> None:
     """A role that no row is about has none; each right is one that somebody has."""
     assert set(GRANTS) == set(Role)
     assert set().union(*GRANTS.values()) == set(Right)
+    compared = {right for right, _ in ROWS.values()}
+    assert compared | {Right.CONFIDENTIAL, Right.OPERATE} == set(Right)
     assert [right for right in Right if NOBODY.may(right)] == [Right.CASES]
     assert (NOBODY.person, NOBODY.teams) == (None, frozenset())
 

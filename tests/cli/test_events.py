@@ -7,13 +7,10 @@ import pytest
 
 from casebell.store import walk
 from cli.installation import HOSTILE, RECEIVED, Installation
+from cli.test_json_keys import KEYS
 
 #: The fields of an event in docs/contract.md, in its order.
-FIELDS = [
-    "id", "source", "key", "key_basis", "origin", "type", "receipt", "status", "delivered_status",
-    "tags", "text", "occurred_at", "received_at", "flags", "change", "decision", "deliveries",
-    "body_sha256",
-]  # fmt: skip
+FIELDS = KEYS["events list"]
 
 
 def keys(installation: Installation, *options: str) -> list[str]:
