@@ -68,6 +68,14 @@ def test_what_changes_something_takes_a_name() -> None:
     }
 
 
+def test_a_noun_names_its_verbs() -> None:
+    """`casebell --help` has all that a noun can do."""
+    for noun in NOUNS:
+        _, _, verbs = _ROOT.get_command(_CONTEXT, noun).help.rstrip(".").partition(": ")
+        known = {words.split()[1] for words in KNOWN if words.startswith(f"{noun} ")}
+        assert set(verbs.split(", ")) == known, noun
+
+
 def mentioned() -> Iterator[tuple[str, str]]:
     """Every command line in the documentation, the examples and our own messages."""
     texts = dict(PAGES)

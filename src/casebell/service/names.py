@@ -1,4 +1,4 @@
-"""Names to which a listing is narrowed: one that nothing bears is an error, not an empty list."""
+"""Names to which a listing is narrowed: a name of nothing is an error, not an empty list."""
 
 from collections.abc import Collection
 
