@@ -78,12 +78,16 @@ class RunningApi:
         for role in Role:
             self.tokens[role] = await self.make_token(f"the-{role}", role)
         self.revoked = await self.make_token("revoked", Role.ADMIN)
-        await ask(self._socket, "revoke_token", name="revoked")
+        await self.revoke_token("revoked")
 
     async def make_token(self, name: str, role: Role, **given: str) -> str:
         """A token, made over the socket."""
         made = await ask(self._socket, "add_token", name=name, role=role, **given)
         return str(made["value"]["token"])
+
+    async def revoke_token(self, name: str) -> None:
+        """Revoke one, over the socket."""
+        await ask(self._socket, "revoke_token", name=name)
 
     @property
     def _socket(self) -> Path:

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -191,10 +192,17 @@ async def test_what_fails(
 class _Export:
     """A service that gives lines, and says whether they were closed."""
 
-    def __init__(self, *, fails: bool = False, lines: int = 10) -> None:
+    def __init__(
+        self,
+        *,
+        fails: bool = False,
+        lines: int = 10,
+        after_five: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
         self.closed = False
         self._fails = fails
         self._lines = lines
+        self._after_five = after_five
 
     async def ask(self, *_: Any, **__: Any) -> Any:
         """The lines."""
@@ -202,19 +210,24 @@ class _Export:
 
     async def _given(self) -> AsyncGenerator[str, None]:
         try:
-            for _ in range(self._lines):
+            for number in range(self._lines):
                 yield "x" * 100_000 + "\n"
                 await asyncio.sleep(0)
+                if number == 5 and self._after_five is not None:
+                    await self._after_five()
             if self._fails:
                 raise StorageUnavailable
         finally:
             self.closed = True
 
 
-async def _exported(api: RunningApi, *, goes: bool = False, takes: int = 1_000) -> list[Any]:
+async def _exported(
+    api: RunningApi, *, token: str = "", goes: bool = False, takes: int = 1_000
+) -> list[Any]:
     """What an export sends, as the server sees it.
 
     Args:
+        token: by default an admin's.
         goes: whether the reader goes away.
         takes: messages that it takes; of more it waits for ever.
     """
@@ -232,13 +245,13 @@ async def _exported(api: RunningApi, *, goes: bool = False, takes: int = 1_000) 
         sent.append(message)
         await (asyncio.sleep(0) if len(sent) <= takes else asyncio.Event().wait())
 
-    token = f"Bearer {api.tokens[Role.ADMIN]}".encode()
+    bearer = f"Bearer {token or api.tokens[Role.ADMIN]}".encode()
     scope = {
         "type": "http",
         "method": "POST",
         "path": "/api/v1/events/export",
         "query_string": b"",
-        "headers": [(b"authorization", token)],
+        "headers": [(b"authorization", bearer)],
         "client": ("127.0.0.1", 9),
     }
     await api.api(scope, receive, send)
@@ -267,6 +280,20 @@ async def test_an_export(
     assert ends == [False] * len(parts[1:]) + [outcome is None] if parts else outcome
     assert export.closed
     assert filled.lines("api.request")[-1].get("outcome") == outcome
+
+
+async def test_an_export_by_a_token_that_is_revoked(
+    filled: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends with the part under way, and is not taken for whole."""
+    token = await filled.make_token("leaver", Role.AUDITOR)
+    revoke = partial(filled.revoke_token, "leaver")
+    monkeypatch.setattr(filled.api, "_service", export := _Export(lines=1_000, after_five=revoke))
+    parts = await _exported(filled, token=token)
+    assert len(parts) < 5
+    assert parts[-1]["more_body"]
+    assert export.closed
+    assert filled.lines("api.request")[-1]["outcome"] == "unauthorized"
 
 
 async def test_an_export_that_is_hardly_read(

@@ -1,7 +1,7 @@
 """The answers of the API: values as JSON, errors in the Error schema, in turns of the loop."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -62,12 +62,22 @@ def _head(media: str, request_id: str) -> Headers:
 
 
 async def stream(
-    send: Send, receive: Receive, lines: AsyncGenerator[str, None], request_id: str, *, media: str
+    send: Send,
+    receive: Receive,
+    lines: AsyncGenerator[str, None],
+    request_id: str,
+    *,
+    media: str,
+    see_on: Callable[[], Awaitable[object]],
 ) -> None:
     """Send lines as they come; the answer has no end where they have none.
 
+    Args:
+        see_on: called before each part; raises where whoever asked may have no more.
+
     Raises:
         SenderWentAway: whoever asked does not read on, or too slowly.
+        CasebellError: of `see_on` and of the lines.
     """
     gone = asyncio.create_task(_gone(receive))
     try:
@@ -82,6 +92,7 @@ async def stream(
                 if size > TEXT_A_TURN:
                     if gone.done():
                         raise SenderWentAway
+                    await see_on()
                     await _send_part(send, waiting)
                     waiting, size = [], 0
             await _send_part(send, waiting, last=True)

@@ -139,7 +139,15 @@ class Api:
         """Send an export; a failure ends the connection, so that it is not taken for whole."""
         media = CSV if request.arguments.get("format") == Format.CSV else JSON_LINES
         try:
-            await stream(send, request.receive, lines, request.request_id, media=media)
+            await stream(
+                send,
+                request.receive,
+                lines,
+                request.request_id,
+                media=media,
+                # It may take an hour, and a token be revoked meanwhile.
+                see_on=lambda: self._bearer(request.scope),
+            )
         except SenderWentAway:
             self._note(request, status=200, outcome="abandoned")
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see _failure
