@@ -68,8 +68,8 @@ class Access:
             address: as `Delivery.address` has it.
 
         Raises:
-            Unauthorized: it is none, nobody's, or revoked.
-            TooManyAttempts: so are too many from this address.
+            Unauthorized: it is no token, unknown or revoked.
+            TooManyAttempts: too many such tokens came from this address.
             StorageUnavailable: the storage cannot be read now.
         """
         row, reason = None, "malformed"
