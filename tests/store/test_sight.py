@@ -8,18 +8,18 @@ import pytest
 from casebell.actors import NOBODY, Actor, Role
 from casebell.alerts import AlertState
 from casebell.errors import NotFound, Refusal
-from casebell.events import Status
+from casebell.events import HeldState, Status
 from casebell.service.reading import Reading
-from casebell.store import failed, walk
+from casebell.store import conflicts, failed, held, walk
 from casebell.store.engine import Store
-from casebell.store.lists import AlertFilter, EventFilter
+from casebell.store.lists import AlertFilter, EventFilter, HeldFilter
 from casebell.store.schema import alerts, cases, events
 from casebell.store.walk import Filter, Place
 from contracts.actors import ADMIN
 from contracts.case_events import RECEIVED_AT, case_event
 from contracts.clock_and_log import ManualClock
 from contracts.exports import exported, exporting
-from contracts.filled import append, decide
+from contracts.filled import append, decide, hold
 from contracts.writing import writing
 from service.harness import settings_of
 
@@ -255,6 +255,40 @@ async def test_a_conflict_with_a_hidden_case(store: Store, models: Reading) -> N
             await models.explain_event(number=number, actor=actor) for number in numbers.values()
         ]
         assert [[one["event"] for one in story["conflicts"]] for story in stories] == seen_of_it
+
+
+async def test_conflicts_without_end(
+    store: Store, models: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender can make any number: a story has the first of them."""
+    monkeypatch.setattr(conflicts, "MAX_OF_EVENT", 2)
+    for n in range(3):
+        await append(store, case_event("evt_open", receipt=OPEN, body=b'{"n": %d}' % n))
+    story = await models.explain_event(number=1, actor=ADMIN)
+    assert [one["event"] for one in story["conflicts"]] == [5, 6]
+
+
+async def test_the_body_of_a_released_delivery(store: Store) -> None:
+    """It is that of an event by then, whose case one may not be allowed to see."""
+    number = await hold(store, b"{")
+    (event,) = await append(store, case_event("evt_released", receipt=HIDDEN))
+
+    async def seen_by(role: Role) -> bytes:
+        async with store.read() as connection:
+            found = await walk.page_of(connection, HeldFilter(seen_by=somebody(role)), limit=5)
+        return bytes(found.rows[0].body)
+
+    assert await seen_by(Role.OPERATOR) == await seen_by(Role.AUDITOR) == b"{"
+    async with writing(store) as connection:
+        await held.resolve(
+            connection,
+            number,
+            state=HeldState.RELEASED,
+            now=RECEIVED_AT,
+            actor=ADMIN,
+            event_id=event,
+        )
+    assert (await seen_by(Role.OPERATOR), await seen_by(Role.AUDITOR)) == (b"", b"{")
 
 
 async def test_a_page_walks_past_what_is_hidden(

@@ -82,6 +82,7 @@ class Explanation(TypedDict):
     event: Event
     delivered: list[DeliveryOfEvent]
     conflicts: list[Conflict]
+    """Oldest first; of more than a thousand the first."""
     change: Change | None
     alerts: list[AlertExplained]
     """Oldest first."""

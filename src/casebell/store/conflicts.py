@@ -12,6 +12,9 @@ from casebell.store import sight
 from casebell.store.rows import decode_list
 from casebell.store.schema import conflicts, events
 
+#: Conflicts of one event that are read. A sender can make any number, and all of them at once would
+#: keep deliveries waiting.
+MAX_OF_EVENT = 1_000
 #: Different lists of fields of one source that a message can be made of.
 _MAX_LISTS = 50
 
@@ -71,7 +74,7 @@ async def of_event(
 ) -> Sequence[Row[Any]]:
     """The conflicts of an event: with the first of its key, or as that with others.
 
-    One of two cases is left out where the actor may not see both.
+    Of very many the first. One of two cases is left out where the actor may not see both.
     """
     statement = select(conflicts).where(
         or_(conflicts.c.event_id == event_id, conflicts.c.first_event == event_id)
@@ -81,4 +84,5 @@ async def of_event(
         if (hidden := sight.hidden_receipt(seen_by, other.c.receipt)) is not None:
             about = select(other.c.id).where(other.c.id == column, hidden)
             statement = statement.where(~about.exists())
-    return (await connection.execute(statement.order_by(conflicts.c.event_id))).all()
+    statement = statement.order_by(conflicts.c.event_id).limit(MAX_OF_EVENT)
+    return (await connection.execute(statement)).all()
