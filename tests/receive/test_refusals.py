@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from casebell.clock import iso
 from casebell.errors import (
     EncodedBody,
     NotThere,
@@ -253,7 +254,7 @@ class TestMemory:
             "count": counted,
             "refused": {"parley": {"signature_missing": counted}},
             "addresses": MAX_WAITING_UNPROVEN + 1 - SINGLE_AN_HOUR,
-            "since": NOW,
+            "since": iso(NOW),
         }
 
     async def test_what_came_after_an_entry_that_counts_is_counted_a_minute_later(

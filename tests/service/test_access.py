@@ -180,6 +180,7 @@ class TestJournal:
         }
         assert sum(Counter(one["failed"]["tokens"])["malformed"] for one in tallies) == 160
         assert all(0 < one["addresses"] <= one["count"] for one in tallies)
+        assert all(one["since"].endswith("Z") for one in tallies)
 
     async def test_memory_is_bounded(self, store: Store, clock: ManualClock) -> None:
         """What cannot wait is counted."""

@@ -75,7 +75,7 @@ async def test_added(store: Store, accounts: Accounts, clock: ManualClock) -> No
     }
     assert await accounts.list_accounts(actor=SHELL) == [shown]
     [row] = await read_table(store, schema.accounts)
-    data = {"role": "admin", "person": "ana", "expires_at": row.expires_at}
+    data = {"role": "admin", "person": "ana", "expires_at": iso(row.expires_at)}
     assert await journalled(store) == [("account.added", data)]
     for table in schema.metadata.sorted_tables:
         rows = repr(await read_table(store, table))

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from casebell.clock import MINUTE
+from casebell.clock import MINUTE, iso
 from casebell.events import Micros
 from casebell.store import journal
 from casebell.store.schema import failed_attempts
@@ -131,6 +131,6 @@ def tally_entry(
             "count": sum(counted.values()),
             "failed": dict(by_what),
             "addresses": addresses,
-            "since": since,
+            "since": iso(since),
         },
     )

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.actors import Actor
+from casebell.clock import iso
 from casebell.events import Micros
 from casebell.networks import network_of
 from casebell.store import journal, own_keys, pushed_out
@@ -313,6 +314,6 @@ def tally_entry(
             "count": sum(counted.values()),
             "refused": dict(by_source),
             "addresses": addresses,
-            "since": since,
+            "since": iso(since),
         },
     )
