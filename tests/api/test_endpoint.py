@@ -309,7 +309,7 @@ async def test_an_export_that_is_hardly_read(
 
 
 async def test_few_at_a_time(filled: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two read at a time; those for whom there is no room are told when to come again."""
+    """Two read at a time, one of a token; whoever finds no room is told when to come again."""
     going = asyncio.Event()
     under_way: list[str] = []
 
@@ -321,7 +321,8 @@ async def test_few_at_a_time(filled: RunningApi, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(filled.api, "_service", Slow())
     monkeypatch.setattr(filled.api._reads, "_max_waiting", 3)
-    asked = [asyncio.create_task(filled.ask("GET", "events")) for _ in range(9)]
+    roles = [*[Role.ADMIN] * 4, *[Role.VIEWER] * 5]
+    asked = [asyncio.create_task(filled.ask("GET", "events", role=role)) for role in roles]
     await until(lambda: sum(one.done() for one in asked) == 4, "four answers")
     done, waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
     assert [one.result().status_code for one in done] == [503] * 4

@@ -1,5 +1,6 @@
 """What is read of any request: what the models allow, or an error that names what is wrong."""
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from casebell.api.routes import ROUTES
 from casebell.api.slots import Slots
 from casebell.errors import BadArgument, TooManyRequests
 from casebell.events import Status
+from waiting import until
 
 QUERIES = sorted({route.query for route in ROUTES}, key=lambda one: one.__name__)
 BODIES = sorted({route.body for route in ROUTES if route.body}, key=lambda one: one.__name__)
@@ -135,14 +137,38 @@ async def test_all_are_never_meant_by_nothing(model: type[Parameters]) -> None:
 
 async def test_a_slot_is_free_again() -> None:
     """After an error, and after a wait that was too long."""
-    slots = Slots(1, max_wait=0.01)
+    slots = Slots(2, max_wait=0.01)
 
     async def fail() -> None:
-        async with slots.one():
+        async with slots.one("token:a"):
+            # The other slot is not for the same.
             with pytest.raises(TooManyRequests):
-                await slots.one().__aenter__()
-            raise ZeroDivisionError
+                await slots.one("token:a").__aenter__()
+            async with slots.one("token:b"):
+                with pytest.raises(TooManyRequests):
+                    await slots.one("token:c").__aenter__()
+                raise ZeroDivisionError
 
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
             await fail()
+    assert not slots._shares
+
+
+async def test_no_actor_keeps_others_waiting() -> None:
+    """Whatever one asks for, another is let in at once, and has room to wait."""
+    slots = Slots(2, max_waiting=5, max_waiting_of_one=3)
+
+    async def ask() -> None:
+        async with slots.one("token:a"):
+            await asyncio.Event().wait()
+
+    asked = [asyncio.create_task(ask()) for _ in range(9)]
+    # One is let in, three wait.
+    await until(lambda: sum(one.done() for one in asked) == 5, "five refusals")
+    async with slots.one("token:b"):
+        assert {type(one.exception()) for one in asked if one.done()} == {TooManyRequests}
+    for one in asked:
+        one.cancel()
+    await asyncio.gather(*asked, return_exceptions=True)
+    assert not slots._shares

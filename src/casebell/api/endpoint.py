@@ -176,7 +176,7 @@ class Api:
         request.arguments = arguments
         if not route.verb:
             return None
-        async with (self._reads if method == "GET" else self._actions).one():
+        async with (self._reads if method == "GET" else self._actions).one(actor.name):
             value = await self._service.ask(route.verb, arguments, actor=actor, raw=route.raw)
         return _listing(value)
 

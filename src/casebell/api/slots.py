@@ -1,49 +1,95 @@
-"""How many requests of the API are under way at once: deliveries go first."""
+"""How many requests of the API are under way: deliveries go first, and no actor takes all."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from casebell.errors import TooManyRequests
 
-#: Seconds that a request waits for its turn, and requests that wait.
+#: Seconds that a request waits for its turn.
 MAX_WAIT = 5.0
+#: Requests that wait, and those of one actor.
 MAX_WAITING = 50
+MAX_WAITING_OF_ONE = 20
+
+
+@dataclass(kw_only=True, slots=True)
+class _Share:
+    """What one actor has of the slots."""
+
+    free: asyncio.Semaphore
+    #: Its requests, waiting or under way.
+    requests: int = 0
+    waiting: int = 0
 
 
 class Slots:
     """Lets a few requests in at a time; the next ones wait, not for long.
 
+    One slot is left to others, whatever an actor asks for.
+
     Args:
-        under_way: requests at a time.
+        under_way: requests at a time; at least two.
     """
 
     def __init__(
-        self, under_way: int, *, max_waiting: int = MAX_WAITING, max_wait: float = MAX_WAIT
+        self,
+        under_way: int,
+        *,
+        max_waiting: int = MAX_WAITING,
+        max_waiting_of_one: int = MAX_WAITING_OF_ONE,
+        max_wait: float = MAX_WAIT,
     ) -> None:
         self._free = asyncio.Semaphore(under_way)
+        self._each = under_way - 1
+        self._shares: dict[str, _Share] = {}
         self._waiting = 0
         self._max_waiting = max_waiting
+        self._max_waiting_of_one = max_waiting_of_one
         self._max_wait = max_wait
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
+    async def one(self, actor: str) -> AsyncIterator[None]:
         """Hold a slot inside the block.
+
+        Args:
+            actor: its name.
 
         Raises:
             TooManyRequests: too many wait, or it waited for too long.
         """
-        if self._waiting >= self._max_waiting:
+        share = self._shares.setdefault(actor, _Share(free=asyncio.Semaphore(self._each)))
+        share.requests += 1
+        try:
+            await self._wait(share)
+            try:
+                yield
+            finally:
+                self._free.release()
+                share.free.release()
+        finally:
+            share.requests -= 1
+            if not share.requests:
+                del self._shares[actor]
+
+    async def _wait(self, share: _Share) -> None:
+        """Take a slot of the actor's share, and then one of all."""
+        full = self._waiting >= self._max_waiting or share.waiting >= self._max_waiting_of_one
+        if full and (share.free.locked() or self._free.locked()):
             raise TooManyRequests
         self._waiting += 1
+        share.waiting += 1
         try:
             async with asyncio.timeout(self._max_wait):
-                await self._free.acquire()
+                await share.free.acquire()
+                try:
+                    await self._free.acquire()
+                except BaseException:
+                    share.free.release()
+                    raise
         except TimeoutError:
             raise TooManyRequests from None
         finally:
             self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._free.release()
+            share.waiting -= 1

@@ -30,7 +30,7 @@ async def record_page(
     numbers: Sequence[int],
     now: Micros,
 ) -> None:
-    """That a page of a list is seen.
+    """That a page of a list is seen; on an empty one there is nothing.
 
     Args:
         what: `held` or `journal`.
@@ -40,13 +40,14 @@ async def record_page(
     Raises:
         StorageUnavailable: it cannot be put on record.
     """
-    data = {
-        "filter": told,
-        "rows": len(numbers),
-        "first": min(numbers, default=None),
-        "last": max(numbers, default=None),
-    }
-    await _record(store, actor, f"{what}.read", {what: data}, now=now)
+    if numbers:
+        data = {
+            "filter": told,
+            "rows": len(numbers),
+            "first": min(numbers),
+            "last": max(numbers),
+        }
+        await _record(store, actor, f"{what}.read", {what: data}, now=now)
 
 
 async def _record(
