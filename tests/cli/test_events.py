@@ -5,6 +5,7 @@ import unicodedata
 
 import pytest
 
+from casebell.cli import service_client
 from casebell.store import walk
 from cli.installation import HOSTILE, RECEIVED, Installation
 from cli.test_json_keys import KEYS
@@ -139,6 +140,13 @@ def test_says_how_far_it_looked(
     """Where a page stopped looking, standard error has the command that goes on from there."""
     monkeypatch.setattr(walk, "SCAN_LIMIT", 1)
     monkeypatch.setattr(walk, "SCAN_PER_RESULT", 0)
+    # The command goes on behind a page that found little, and at last asks for a narrower filter.
+    found_all = installation("events", "list", "--json", "--text", "rfe")
+    assert ([one["key"] for one in found_all.lines()], found_all.err) == (
+        ["obs_rfe", "evt_rfe"],
+        "",
+    )
+    monkeypatch.setattr(service_client, "FAR_PAGES", 1)
     listed = installation("events", "list", "--text", "rfe")
     assert (listed.code, listed.out) == (0, "None of these matches.\n")
     assert listed.err.startswith("Looked back to ")

@@ -115,7 +115,7 @@ async def test_a_case_without_a_change(store: Store) -> None:
 
 async def test_a_page_looks_so_far(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where little matches it ends, and says where to go on."""
-    monkeypatch.setattr(walk, "SCAN_LIMIT", 3 * CaseFilter.weight)
+    monkeypatch.setattr(walk, "SCAN_LIMIT", 3)
     monkeypatch.setattr(walk, "SCAN_PER_RESULT", 1)
     for number in (1, 2, 2, 2, 2):
         await change_case(store, number)

@@ -32,8 +32,6 @@ class CaseFilter(Filter):
     table: ClassVar[Table] = changes
     time: ClassVar[Column[Any]] = changes.c.decided_at
     time_indexed: ClassVar[bool] = False
-    # Of each change the case is looked up.
-    weight: ClassVar[int] = 4
 
     receipt: str | None = None
     status: Status | None = None

@@ -20,11 +20,11 @@ from casebell.events import Micros
 
 #: Rows that an export reads at a time: those of 256 KB fit into memory, and deliveries wait 10 ms.
 EXPORT_PAGE = 100
-#: Rows that a page scans if no index covers the filter: about 0.05 s on an ordinary machine, half
-#: of what a person perceives as immediate.
-SCAN_LIMIT = 10_000
+#: Rows that a page scans if no index covers the filter: 60 ms of a table of ten million on a disk
+#: that has read none of them, a fifth of it afterwards (docs/benchmark.md).
+SCAN_LIMIT = 2_500
 #: Scanned rows for each row of the page, if that is more.
-SCAN_PER_RESULT = 200
+SCAN_PER_RESULT = 50
 
 
 #: Characters without a bound of ours after which a page ends.
@@ -81,8 +81,6 @@ class Filter(ABC):
     time_indexed: ClassVar[bool] = True
     #: Rows that a page reads at a time.
     chunk: ClassVar[int] = 100
-    #: As how many rows each one counts that a page scans.
-    weight: ClassVar[int] = 1
 
     #: At or after, before: UTC microseconds.
     since: Micros | None = None
@@ -203,7 +201,7 @@ async def page_of(
         walk = walk.begun(after)
     end = None
     if walk.others and walk.long:
-        look = max(SCAN_LIMIT, SCAN_PER_RESULT * limit) // where.weight
+        look = max(SCAN_LIMIT, SCAN_PER_RESULT * limit)
         end = await _end(connection, walk, ids=ids, look=look)
     if end is not None:
         walk = replace(walk, oldest=end)
