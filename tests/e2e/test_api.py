@@ -1,6 +1,7 @@
 """The API of a real server: the page's examples by curl, what the guard does, hostile bodies."""
 
 import asyncio
+import hashlib
 import json
 import shutil
 from typing import Any
@@ -35,13 +36,16 @@ async def token(server: Server, role: str) -> str:
     return str(answer["token"])
 
 
-async def ask(server: Server, path: str, *, of: str, method: str = "GET") -> httpx2.Response:
+async def ask(
+    server: Server, path: str, *, of: str, method: str = "GET", body: Any = None
+) -> httpx2.Response:
     """One request by a token, which must succeed."""
     async with httpx2.AsyncClient(trust_env=False, verify=False) as client:
         answer = await client.request(
             method,
             f"{server.url}/api/v1/{path}",
             headers={"Authorization": f"Bearer {of}"},
+            json=body,
             timeout=30,
         )
     assert answer.status_code == 200, answer.text
@@ -147,11 +151,12 @@ async def test_a_hostile_body_passes_unchanged(make_server: MakeServer) -> None:
     assert exact.headers["Content-Disposition"].startswith("attachment;")
     assert exact.headers["Content-Security-Policy"] == "sandbox"
     assert exact.headers["X-Content-Type-Options"] == "nosniff"
-    exported = await ask(server, "events/export", of=admin, method="POST")
+    exported = await ask(server, "events/export", of=admin, method="POST", body={"bodies": True})
     assert exported.headers["Content-Type"] == "application/x-ndjson"
     row, last = map(json.loads, exported.text.splitlines())
-    assert row == event
-    assert (last["export"]["rows"], last["export"]["first"]) == (1, 1)
+    assert row == {**event, "body": body.decode()}
+    assert hashlib.sha256(row["body"].encode()).hexdigest() == row["body_sha256"]
+    assert (last["export"]["rows"], last["export"]["filter"]) == (1, {"bodies": True})
     journal = json.loads((await ask(server, "journal?limit=500", of=admin)).content)["items"]
     for entry in journal:
         ((kept,),) = server.rows("SELECT data FROM journal WHERE seq = ?", entry["seq"])
@@ -162,6 +167,8 @@ async def test_a_hostile_body_passes_unchanged(make_server: MakeServer) -> None:
         noun = await server.run("events", *command, *(["--json"] * (command != ("export",))))
         # An export has a last line of its own.
         assert noun.lines()[0]["text"] == text, command
+    with_body = (await server.run("events", "export", "--bodies")).lines()[0]
+    assert with_body == {**event, "body": body.decode()}
     (shown,) = (await server.run("events", "show", "1", "--json")).lines()
     assert json.loads(shown["body"]) == json.loads(body)
     assert json.loads(shown["body"])["amount"] == NUMBER

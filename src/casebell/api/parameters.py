@@ -160,6 +160,9 @@ class _Export(Parameters):
 class ExportEvents(_Export, EventFilters):
     """Which events to export, and how."""
 
+    bodies: Truth = False
+    """Each with the body of its first delivery."""
+
 
 class ExportAlerts(_Export, AlertFilters):
     """Which alerts to export, and how."""

@@ -112,7 +112,9 @@ def export(
     from casebell.cli import export
 
     given = {**filters, "outstanding": outstanding}
-    export.export(config, "alerts", written=written, out=out, by=by, countable=True, filters=given)
+    export.export(
+        config, "alerts", how={"format": written}, out=out, by=by, countable=True, filters=given
+    )
 
 
 @app.command("retry")

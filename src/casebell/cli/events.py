@@ -96,6 +96,9 @@ def show(key: Key, as_json: AsJson = False, config: Config = None) -> None:
 @with_options(Filters)
 def export(
     written: Written = Format.JSONL,
+    bodies: Annotated[
+        bool, typer.Option("--bodies", help="Each with the body of its first delivery.")
+    ] = False,
     out: Out = None,
     by: By = None,
     config: Config = None,
@@ -108,7 +111,13 @@ def export(
     # Counting by what no index has takes as long as the export.
     countable = all(filters[name] is None for name in ("tag", "flag", "text"))
     export.export(
-        config, "events", written=written, out=out, by=by, countable=countable, filters=filters
+        config,
+        "events",
+        how={"format": written, "bodies": bodies},
+        out=out,
+        by=by,
+        countable=countable,
+        filters=filters,
     )
 
 

@@ -31,7 +31,7 @@ def export(
     config: Path | None,
     of: str,
     *,
-    written: Format,
+    how: Mapping[str, Any],
     out: Path | None,
     by: str | None,
     countable: bool,
@@ -41,6 +41,7 @@ def export(
 
     Args:
         of: `events` or `alerts`.
+        how: the arguments of the verb beside the filters; `format` among them.
         by: who does this, as claimed.
         countable: whether the rows can be counted before, in much less time than they take.
 
@@ -54,9 +55,7 @@ def export(
 
     async def write() -> None:
         async with _service(config, record) as service:
-            await _write(
-                service, of, written=written, out=out, by=by, countable=countable, filters=filters
-            )
+            await _write(service, of, how=how, out=out, by=by, countable=countable, filters=filters)
 
     try:
         asyncio.run(write())
@@ -114,7 +113,7 @@ async def _write(
     service: Service,
     of: str,
     *,
-    written: Format,
+    how: Mapping[str, Any],
     out: Path | None,
     by: str | None,
     countable: bool,
@@ -126,7 +125,7 @@ async def _write(
     noun = of.removesuffix("s")
     total = ""
     with _opened(out) as file, status_line(shown=watched) as show:
-        given = {"format": written, **filters}
+        given = {**how, **filters}
         lines = await service.ask(f"export_{of}", given, actor=actor, raw=True)
         async with contextlib.aclosing(lines):
             if watched and countable:
@@ -134,7 +133,7 @@ async def _write(
             # A file holds the text as it is; a terminal would act on parts of a cell.
             shown = _on_terminal if file.isatty() else str
             # Behind the heading of a table, and before the last line, which is none.
-            done = -1 if written is Format.JSONL else -2
+            done = -1 if how["format"] is Format.JSONL else -2
             async for line in lines:
                 with output_errors(name):
                     file.write(shown(line))

@@ -10,7 +10,7 @@ import hashlib
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import casebell
@@ -131,6 +131,7 @@ class Exporting:
         self,
         *,
         format: str = Format.JSONL,  # noqa: A002 - the key of the API
+        bodies: bool = False,
         actor: Actor,
         **filters: str | None,
     ) -> AsyncGenerator[str, None]:
@@ -138,18 +139,22 @@ class Exporting:
 
         The lines are to be closed (`aclosing`) where not all of them are taken.
 
+        Args:
+            bodies: each with the body of its first delivery.
+
         Raises:
             BadArgument: a filter cannot be understood; this and all others are raised at once.
             TooManyExports: others are under way.
             StorageUnavailable: it cannot be read, or put on record.
         """
         where = event_filter(filters, actor=actor, timezone=self._zone(), now=self._clock.now())
+        value = shapes.EventWithBody if bodies else shapes.Event
         return await self._begun(
             "events",
-            where,
+            replace(where, bodies=bodies),
             filters,
-            shape=shapes.event,
-            fields=shapes.Event.__annotations__,
+            shape=shapes.event_with_body if bodies else shapes.event,
+            fields=value.__annotations__,
             written=format,
         )
 

@@ -91,8 +91,8 @@ def understood(where: Filter, given: Given) -> dict[str, Any]:
         name: iso(value) if name in ("since", "until") else str(value)
         for name, value in found.items()
     }
-    outstanding = getattr(where, "outstanding", False)
-    return {**told, "outstanding": True} if outstanding else told
+    asked = (name for name in ("outstanding", "bodies") if getattr(where, name, False))
+    return {**told, **dict.fromkeys(asked, True)}
 
 
 def on_record(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from casebell.shapes.events import (
     DecisionInShort,
     DeliveryOfEvent,
     Event,
+    EventWithBody,
     EventWithDeliveries,
     ToBeNotified,
     body,
@@ -29,6 +30,7 @@ from casebell.shapes.events import (
     conflict,
     delivered,
     event,
+    event_with_body,
 )
 from casebell.shapes.journal import JournalEntry, entry
 
@@ -42,6 +44,7 @@ __all__ = [
     "DecisionInShort",
     "DeliveryOfEvent",
     "Event",
+    "EventWithBody",
     "EventWithDeliveries",
     "Explanation",
     "Held",
@@ -58,6 +61,7 @@ __all__ = [
     "described",
     "entry",
     "event",
+    "event_with_body",
     "held",
     "refused",
 ]

@@ -94,6 +94,14 @@ class EventWithDeliveries(Event):
 
 
 @described
+class EventWithBody(Event):
+    """An event with the body of its first delivery."""
+
+    body: str
+    """As text; bytes that are no UTF-8 are escaped."""
+
+
+@described
 class Conflict(TypedDict):
     """Two events of one key, and the paths of the fields that differ."""
 
@@ -140,6 +148,11 @@ def event(row: Any) -> Event:
         "deliveries": int(row.extra_deliveries) + 1,
         "body_sha256": row.body_sha256,
     }
+
+
+def event_with_body(row: Any) -> EventWithBody:
+    """The same with the body."""
+    return {**event(row), "body": body(row.body)}
 
 
 def _occurred_at(row: Any) -> str | None:

@@ -58,10 +58,12 @@ class EventFilter(Filter):
     receipt: str | None = None
     #: Case-insensitive substring of the official text.
     text: str | None = None
+    #: Whether each comes with its exact body.
+    bodies: bool = False
 
     def columns(self) -> Select[Any]:
-        """Everything but the body."""
-        return event_columns()
+        """Everything; the body where it is asked for."""
+        return event_columns(bodies=self.bodies)
 
     def size(self, row: Row[Any]) -> int:
         """Of its official text."""
@@ -175,8 +177,8 @@ def alert_columns(*, masked: ColumnElement[bool] | None) -> Select[Any]:
     ).outerjoin(events, events.c.id == alerts.c.event_id)
 
 
-def event_columns() -> Select[Any]:
-    """Selects all of an event but its body: a page of large ones would not fit into memory.
+def event_columns(*, bodies: bool = False) -> Select[Any]:
+    """Selects all of an event; without its body a page of large ones fits into memory.
 
     `extra_deliveries` counts those behind the first; `decision` is that of the event's change,
     which `deciding_event` founded.
@@ -187,7 +189,7 @@ def event_columns() -> Select[Any]:
         .scalar_subquery()
         .label("extra_deliveries")
     )
-    columns = [column for column in events.c if column is not events.c.body]
+    columns = [column for column in events.c if bodies or column is not events.c.body]
     return select(
         *columns, extra, changes.c.decision, changes.c.event_id.label("deciding_event")
     ).outerjoin(changes, changes.c.id == events.c.change_id)
