@@ -40,7 +40,7 @@ async def test_alerts_and_events_that_cannot_be_read(make_server: MakeServer) ->
         # As a later release would leave a case: its next event cannot be decided about.
         server.write(
             "INSERT INTO changes VALUES "
-            f"(1000, '{LOST}', 'novel', '', '', 1, 1, 1, false, 1, '{{}}')",
+            f"(1000, '{LOST}', 'novel', '', '', 1, 1, 1, false, 1, '{{}}', NULL)",
         )
         await server.start()
         sent = {
