@@ -70,6 +70,11 @@ def iso(at: Micros) -> str:
     return f"{_to_the_second(at // 1_000_000)}.{at % 1_000_000:06d}Z"
 
 
+def iso_or_none(at: Micros | None) -> str | None:
+    """The same of a time that there may not be."""
+    return None if at is None else iso(at)
+
+
 def in_zone(moment: datetime, zone: str) -> str:
     """A moment to the second, as people in a time zone read it."""
     return moment.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S %Z")

@@ -12,6 +12,8 @@ import msgspec
 
 #: UTC microseconds since 1970-01-01T00:00:00Z.
 Micros: TypeAlias = int
+#: As far as our numbers of rows go: 18 digits.
+MAX_NUMBER = 10**18 - 1
 #: Where a value stands in a body: names of fields, positions in lists.
 Place: TypeAlias = tuple[str | int, ...]
 #: What a body says: each value in one spelling, by its place. Equal contents say the same.

@@ -13,6 +13,9 @@ import orjson
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 #: The one control character of ASCII that JSON need not escape.
 _DELETE = b"\x7f"
+#: What JSON can spell and a database cannot keep: PostgreSQL's text holds no NUL, and UTF-8 no half
+#: of a surrogate pair.
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 #: Characters among which some may act on a terminal.
 _UNUSUAL = re.compile(r"[^\x20-\x7e]+")
 

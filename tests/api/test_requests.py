@@ -12,12 +12,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from casebell.api import parameters
-from casebell.api.parameters import MAX_LIMIT, MAX_NUMBER, Parameters
+from casebell.api.parameters import MAX_LIMIT, Parameters
 from casebell.api.requests import arguments_of, body_of, query_of
 from casebell.api.routes import ROUTES
 from casebell.api.slots import Slots
 from casebell.errors import BadArgument, TooManyRequests
-from casebell.events import Status
+from casebell.events import MAX_NUMBER, Status
 from waiting import until
 
 QUERIES = sorted({route.query for route in ROUTES}, key=lambda one: one.__name__)

@@ -13,9 +13,10 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaV
 from typing_extensions import TypedDict
 
 import casebell
-from casebell.api.parameters import MAX_NUMBER, Parameters
+from casebell.api.parameters import Parameters
 from casebell.api.routes import ROUTES
 from casebell.api.routing import DESCRIPTION, Route
+from casebell.events import MAX_NUMBER
 from casebell.http.webhook import API
 from casebell.shapes import described
 

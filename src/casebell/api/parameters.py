@@ -20,19 +20,16 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from casebell.alerts import AlertKind, AlertState
-from casebell.events import Flag, HeldReason, HeldState, Status, Tag
+from casebell.events import MAX_NUMBER, Flag, HeldReason, HeldState, Status, Tag
+from casebell.json_text import UNSTORABLE
 from casebell.service.formats import Format
 
-#: As far as the numbers of rows go.
-MAX_NUMBER = 10**18 - 1
 #: Rows of one page.
 MAX_LIMIT = 500
 #: Rows that one request may name.
 MAX_IDS = 500
 
 _DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
-#: Halves of surrogate pairs, and the character that PostgreSQL keeps in no text.
-_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class Parameters(BaseModel):
@@ -49,7 +46,7 @@ class Parameters(BaseModel):
 
 def _storable(given: Any) -> Any:
     """A text that every database can keep and compare."""
-    if isinstance(given, str) and _NOT_STORABLE.search(given):
+    if isinstance(given, str) and UNSTORABLE.search(given):
         raise PydanticCustomError("casebell", "This is no text that can be stored.")
     return given
 

@@ -9,8 +9,9 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from typing_extensions import TypedDict
 
 from casebell.actors import GRANTS
-from casebell.api.parameters import MAX_NUMBER, Parameters
+from casebell.api.parameters import Parameters
 from casebell.errors import BadArgument, NotFound
+from casebell.events import MAX_NUMBER
 from casebell.service.filters import receipt_number
 from casebell.service.rights import RIGHTS
 from casebell.shapes import described

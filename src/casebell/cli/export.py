@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import typer
 
-from casebell.cli.local_service import this_user
+from casebell.cli.local_service import store_for_reading, this_user
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import counted, output_errors, plain, print_to_stderr, status_line
 from casebell.clock import SystemClock
@@ -19,7 +19,6 @@ from casebell.service import Service
 from casebell.service.exporting import Exporting
 from casebell.service.formats import Format
 from casebell.settings import load_stored
-from casebell.store.engine import Store
 from casebell.store.journal import Entry
 from casebell.store.new_file import new_file
 
@@ -99,14 +98,11 @@ class _Record:
 @asynccontextmanager
 async def _service(config: Path | None, record: _Record) -> AsyncIterator[Service]:
     settings = load_stored(config)
-    store = await Store(settings.storage.url.get_secret_value()).open_for_reading()
-    try:
+    async with store_for_reading(settings) as store:
         exporting = Exporting(
             store=store, settings=lambda: settings, clock=SystemClock(), record=record
         )
         yield Service(exporting.verbs())
-    finally:
-        await store.close()
 
 
 async def _write(

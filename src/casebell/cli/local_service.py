@@ -29,11 +29,11 @@ def read_store(settings: Settings, verb: str, arguments: Mapping[str, Any]) -> A
     """Run a verb that only reads; its value.
 
     Raises:
-        CasebellError: as the verb says, or as `open_reading` does.
+        CasebellError: as the verb says, or as `store_for_reading` does.
     """
 
     async def ask() -> Any:
-        async with _store_for_reading(settings) as store:
+        async with store_for_reading(settings) as store:
             service = Service(*_seen(store, settings), *_access(store, settings))
             return await service.ask(verb, arguments, actor=this_user())
 
@@ -130,7 +130,8 @@ def _access(store: Store, settings: Settings) -> Iterator[Mapping[str, Verb]]:
 
 def _seen(store: Store, settings: Settings) -> Iterator[Mapping[str, Verb]]:
     """The verbs of what can be seen."""
-    yield _reading(store, settings).verbs()
+    clock = SystemClock()
+    yield Reading(store=store, settings=lambda: settings, clock=clock, paged=False).verbs()
     yield CaseReading(store=store, paged=False).verbs()
     standing = Standing(store=store, settings=lambda: settings, targets=lambda: _targets(settings))
     yield standing.verbs()
@@ -142,23 +143,13 @@ def _targets(settings: Settings) -> Mapping[str, Sequence[str]]:
     return {} if channels is None else channels.escalation.targets
 
 
-def _reading(store: Store, settings: Settings) -> Reading:
-    return Reading(store=store, settings=lambda: settings, clock=SystemClock(), paged=False)
-
-
 @asynccontextmanager
-async def open_reading(settings: Settings) -> AsyncIterator[Reading]:
-    """The read models over a store that is opened for reading only.
+async def store_for_reading(settings: Settings) -> AsyncIterator[Store]:
+    """A store that is opened for reading only.
 
     Raises:
         StorageUnavailable: there is no database yet, or it cannot be read.
     """
-    async with _store_for_reading(settings) as store:
-        yield _reading(store, settings)
-
-
-@asynccontextmanager
-async def _store_for_reading(settings: Settings) -> AsyncIterator[Store]:
     store = await Store(settings.storage.url.get_secret_value()).open_for_reading()
     try:
         yield store

@@ -11,6 +11,7 @@ import typer
 
 from casebell.cli.terminal import print_error
 from casebell.errors import ConfigError, ConfigNotFound
+from casebell.events import MAX_NUMBER
 from casebell.service.formats import Format
 
 
@@ -52,8 +53,6 @@ Limit = Annotated[
     int, typer.Option(metavar="N", min=1, max=1_000_000, help="How many, newest first.")
 ]
 Key = Annotated[str, text_argument(metavar="KEY", help="The source's key, or our number.")]
-#: As far as the numbers of rows go.
-MAX_NUMBER = 10**18 - 1
 Number = Annotated[int, typer.Argument(metavar="ID", min=1, max=MAX_NUMBER)]
 
 

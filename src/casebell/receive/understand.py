@@ -9,7 +9,6 @@ to B9, D7.
 
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -25,6 +24,7 @@ from casebell.events import (
     TimeBasis,
     VerifiedDelivery,
 )
+from casebell.json_text import UNSTORABLE
 from casebell.kinds import status_of_type
 from casebell.provider_time import time_of_status
 from casebell.receive.bodies import JsonBody, find, read_body
@@ -39,9 +39,6 @@ MAX_TEXT = 20_000
 MAX_WORD = 200
 #: Characters of an event id. A longer one is held: cut, it might equal another event's id.
 MAX_ID = 200
-
-#: PostgreSQL's text holds no NUL and UTF-8 no lone surrogate; JSON can escape both.
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class _When(NamedTuple):
@@ -112,7 +109,7 @@ def idempotency_key(delivery: Delivery) -> str | None:
     if not values:
         return None
     text = b", ".join(values).decode("utf-8", "replace")
-    return _capped(_UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text), MAX_WORD)
+    return _capped(UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text), MAX_WORD)
 
 
 def _require_single_identity(body: JsonBody, fields: FieldMap) -> None:
@@ -207,7 +204,7 @@ def _key(
 
 
 def _storable(text: str, body: JsonBody) -> str:
-    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text) if body.escapes else text
+    return UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text) if body.escapes else text
 
 
 def _capped(text: str, limit: int) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from casebell.clock import iso
+from casebell.clock import iso, iso_or_none
 from casebell.shapes import described
 
 
@@ -40,8 +40,8 @@ def token(row: Any) -> Token:
         "person": row.person,
         "created_at": iso(row.created_at),
         "created_by": row.created_by,
-        "last_used_at": _time(row.last_used_at),
-        "revoked_at": _time(row.revoked_at),
+        "last_used_at": iso_or_none(row.last_used_at),
+        "revoked_at": iso_or_none(row.revoked_at),
     }
 
 
@@ -74,9 +74,9 @@ def account(row: Any, *, now: int) -> Account:
         "state": unusable(row, now) or "active",
         "created_at": iso(row.created_at),
         "created_by": row.created_by,
-        "expires_at": _time(row.expires_at),
-        "disabled_at": _time(row.disabled_at),
-        "last_sign_in_at": _time(row.last_sign_in_at),
+        "expires_at": iso_or_none(row.expires_at),
+        "disabled_at": iso_or_none(row.disabled_at),
+        "last_sign_in_at": iso_or_none(row.last_sign_in_at),
         "password_changed_at": iso(row.password_changed_at),
     }
 
@@ -88,7 +88,3 @@ def unusable(row: Any, now: int) -> str | None:
     if row.expires_at is not None and row.expires_at <= now:
         return "expired"
     return None
-
-
-def _time(at: int | None) -> str | None:
-    return None if at is None else iso(at)

@@ -7,7 +7,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from casebell.actors import Actor
-from casebell.clock import iso
+from casebell.clock import iso, iso_or_none
 from casebell.errors import NotFound
 from casebell.service import Verb
 from casebell.service.filters import case_filter, receipt_number
@@ -160,7 +160,7 @@ def case(row: Any) -> Case:
         "form": None,
         "confidential": bool(row.confidential),
         "status": row.status,
-        "since": None if row.since is None else iso(row.since),
+        "since": iso_or_none(row.since),
         "change": row.change_id,
         "due": None,
         "acknowledged_by": None,
@@ -208,6 +208,6 @@ def _told(row: Any) -> Told:
         "state": row.state,
         "reason": row.reason,
         "created_at": iso(row.created_at),
-        "sent_at": None if row.sent_at is None else iso(row.sent_at),
-        "dismissed_at": None if row.dismissed_at is None else iso(row.dismissed_at),
+        "sent_at": iso_or_none(row.sent_at),
+        "dismissed_at": iso_or_none(row.dismissed_at),
     }

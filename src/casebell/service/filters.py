@@ -12,6 +12,7 @@ from casebell.alerts import AlertKind, AlertState
 from casebell.clock import SECOND, iso
 from casebell.errors import BadArgument
 from casebell.events import Flag, Micros, Status, Tag
+from casebell.json_text import UNSTORABLE
 from casebell.service import UnknownCommand
 from casebell.settings import parse_duration
 from casebell.store.cases import CaseFilter
@@ -176,17 +177,9 @@ def _findable(given: str) -> str:
     """
     if len(given) > MAX_TEXT:
         raise BadArgument(f"Look for at most {MAX_TEXT:,} characters.")
-    if "\0" in given or (not given.isascii() and _has_halves(given)):
+    if UNSTORABLE.search(given):
         raise BadArgument("This is no text that could be on record.")
     return given
-
-
-def _has_halves(given: str) -> bool:
-    try:
-        given.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def receipt_number(given: str) -> str:

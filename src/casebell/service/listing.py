@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, TypedDict, TypeVar
 
-from casebell.clock import iso
+from casebell.clock import iso_or_none
 from casebell.service.cursors import WrongCursor, cursor_of, place_of
 from casebell.store import walk
 from casebell.store.engine import Connection
@@ -53,7 +53,7 @@ async def listing_of(page: Page, shape: Callable[[Any], Mapping[str, Any]]) -> L
     return {
         "items": [shape(row) async for row in _gently(page.rows)],
         "next": None if page.next is None else cursor_of(page.next),
-        "looked_back_to": None if page.looked_back_to is None else iso(page.looked_back_to),
+        "looked_back_to": iso_or_none(page.looked_back_to),
     }
 
 

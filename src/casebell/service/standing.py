@@ -9,7 +9,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from casebell.actors import Actor
-from casebell.clock import iso
+from casebell.clock import iso, iso_or_none
 from casebell.events import Micros
 from casebell.service import Verb
 from casebell.settings import Settings
@@ -133,10 +133,10 @@ class Standing:
         paused_until = self._paused_until(channel)
         return {
             "target": target,
-            "last_sent_at": None if row is None else _time(row.last_sent_at),
+            "last_sent_at": None if row is None else iso_or_none(row.last_sent_at),
             "last_failure": None if row is None or row.failed_at is None else _failure(row),
             "waiting": waiting,
-            "paused_until": _time(paused_until),
+            "paused_until": iso_or_none(paused_until),
         }
 
     async def list_servers(self, *, actor: Actor) -> Sequence[Server]:
@@ -157,7 +157,3 @@ def _servers(living: Sequence[Living]) -> Iterator[Server]:
 
 def _failure(row: Any) -> Failure:
     return {"at": iso(row.failed_at), "reason": row.reason, "detail": row.detail}
-
-
-def _time(at: Micros | None) -> str | None:
-    return None if at is None else iso(at)

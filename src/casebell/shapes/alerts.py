@@ -6,7 +6,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from casebell.alerts import AlertState
-from casebell.clock import iso
+from casebell.clock import iso, iso_or_none
 from casebell.shapes.described import described
 from casebell.shapes.events import Change, Conflict, DeliveryOfEvent, Event
 from casebell.store.rows import decode_list
@@ -107,9 +107,9 @@ def alert(row: Any) -> Alert:
         "reason": row.reason,
         "may_repeat": row.may_repeat,
         "created_at": iso(row.created_at),
-        "sent_at": iso(row.sent_at) if row.sent_at else None,
+        "sent_at": iso_or_none(row.sent_at),
         "deferred_until": iso(row.not_before) if row.state == AlertState.DEFERRED else None,
-        "dismissed_at": iso(row.dismissed_at) if row.dismissed_at else None,
+        "dismissed_at": iso_or_none(row.dismissed_at),
     }
     if row.masked:
         shown |= {

@@ -4,7 +4,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from casebell.clock import iso
+from casebell.clock import iso, iso_or_none
 from casebell.shapes.described import described
 from casebell.shapes.events import body
 
@@ -75,7 +75,7 @@ def refused(row: Any) -> Refused:
         "body_sha256": row.body_sha256,
         "request_id": row.request_id,
         "readmittable": bool(row.readmittable),
-        "readmitted_at": None if row.readmitted_at is None else iso(row.readmitted_at),
+        "readmitted_at": iso_or_none(row.readmitted_at),
         "event": row.event_id,
         "held": row.held_id,
     }

@@ -8,7 +8,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.actors import Actor, Role
-from casebell.clock import iso
+from casebell.clock import iso_or_none
 from casebell.errors import NotFound, Refusal
 from casebell.events import Micros
 from casebell.store import journal
@@ -60,7 +60,7 @@ async def add(
             password_changed_at=now,
         )
     )
-    data = {"role": new.role, "person": new.person, "expires_at": _told(new.expires_at)}
+    data = {"role": new.role, "person": new.person, "expires_at": iso_or_none(new.expires_at)}
     return await _recorded(connection, new.key, "account.added", data=data, now=now, actor=actor)
 
 
@@ -85,7 +85,7 @@ async def change(
     told = {name: values[name] for name in ("role", "person") if name in values}
     data = {"changed": sorted(values), **told}
     if "expires_at" in values:
-        data["expires_at"] = _told(values["expires_at"])
+        data["expires_at"] = iso_or_none(values["expires_at"])
     return await _recorded(connection, key, "account.changed", data=data, now=now, actor=actor)
 
 
@@ -169,11 +169,6 @@ async def _get(connection: AsyncConnection, key: str) -> Any:
 
 async def _update(connection: AsyncConnection, key: str, values: Mapping[str, Any]) -> None:
     await connection.execute(accounts.update().where(accounts.c.key == key).values(**values))
-
-
-def _told(at: Micros | None) -> str | None:
-    """A time as the journal has it, for whoever reads it there."""
-    return None if at is None else iso(at)
 
 
 async def _recorded(
