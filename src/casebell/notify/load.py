@@ -74,7 +74,7 @@ def policies(settings: Settings) -> dict[str, Policy]:
                 # The receiver of a webhook gets the whole event beside the message.
                 disclose=channel.disclose if channel.webhook is None else "full",
                 timezone=ZoneInfo(settings.server.timezone),
-                public_url=settings.server.public_url,
+                public_url=settings.people_url if settings.console.enabled else None,
             ),
             timeout=channel.timeout,
             max_age=channel.max_age,

@@ -58,7 +58,8 @@ def _holds_a_secret(file: Path) -> bool:
         for key in ("url", "urls", "password", "webhook", "secret")
     ]
     sources = [source.get("secrets") for source in _tables(data, "sources")]
-    texts = _texts([*channels, *sources])
+    providers = [provider.get("client_secret") for provider in _tables(data, "console")]
+    texts = _texts([*channels, *sources, *providers])
     return any("${" not in text and not _NO_LOGIN.match(text) for text in texts)
 
 

@@ -16,7 +16,9 @@ from pydantic import (
     field_validator,
 )
 
+from casebell.actors import Role
 from casebell.config_file import DEFAULT_STORAGE, SQLITE, socket_path
+from casebell.networks import is_loopback
 from casebell.settings.expressions import Passages
 from casebell.settings.sources import SourceSettings
 from casebell.settings.time_zones import TimeZone
@@ -85,6 +87,42 @@ class ServerSettings(Part):
     tls_key: Annotated[ExistingFile | None, NeedsRestart] = None
     #: Unix socket for the command line; "" is the default path.
     socket: Annotated[str, NeedsRestart] = ""
+
+
+def _issuer(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme == "https" or is_loopback(parts.hostname or "")
+        plain = not (parts.query or parts.fragment or "@" in parts.netloc)
+        usable = usable and bool(parts.hostname)
+    except ValueError:
+        usable = plain = False
+    if not (usable and plain):
+        raise complaint(
+            "This is no issuer.",
+            "It begins with https:// and stands in the provider's discovery document.",
+        )
+    if parts.hostname == "login.microsoftonline.com" and parts.path.split("/")[1:2] in (
+        ["common"],
+        ["organizations"],
+        ["consumers"],
+    ):
+        raise complaint(
+            "This would let the people of every firm in.",
+            "Write the tenant's id in its place, as the provider's page “Overview” has it.",
+        )
+    return value
+
+
+def _listen(value: str) -> str:
+    if value:
+        host, _, port = value.rpartition(":")
+        if not (host and port.isascii() and port.isdigit() and int(port[:6]) < 65536):
+            raise complaint(
+                "This is no address to listen on.",
+                'Write host and port: "127.0.0.1:8081", "[::1]:8081".',
+            )
+    return value
 
 
 class Storage(Part):
@@ -263,6 +301,35 @@ class Routing(Part):
     test_receipts: ReceiptGlobs = ()
 
 
+class Oidc(Part):
+    """The firm's own sign-in: a provider of OpenID Connect."""
+
+    #: As its discovery document has it.
+    issuer: Annotated[str, AfterValidator(_issuer)]
+    client_id: Text
+    client_secret: SecretLogin
+    #: The role of each value of the claims `roles` and `groups`.
+    roles: dict[Text, Role] = Field(default_factory=dict[str, Role])
+    #: The role of each verified e-mail address.
+    emails: dict[Text, Role] = Field(default_factory=dict[str, Role])
+
+
+class Console(Part):
+    """The pages for people, and who signs in to them."""
+
+    enabled: Annotated[bool, NeedsRestart] = True
+    #: Host and port for people alone; "": where deliveries go.
+    listen: Annotated[str, AfterValidator(_listen), NeedsRestart] = ""
+    #: How people reach it; None is how providers reach the server.
+    public_url: Annotated[str, AfterValidator(_web_address)] | None = None
+    #: Seconds after which whoever signed in must do so again, and those without a request.
+    session: Duration = Field(default=43_200.0, ge=60, le=30 * 86_400)
+    idle: Duration = Field(default=3_600.0, ge=60)
+    #: The roles that need a second factor to sign in with a password.
+    second_factor: Annotated[tuple[Role, ...], as_list] = ()
+    oidc: Oidc | None = None
+
+
 class Alerts(Part):
     """Limits for apprise."""
 
@@ -282,6 +349,7 @@ class Document(Part):
     ops: Ops = Ops()
     routing: Routing = Routing()
     alerts: Alerts = Alerts()
+    console: Console = Console()
 
     @field_validator("sources", "channels", mode="before")
     @classmethod
@@ -308,6 +376,11 @@ class Settings(Document):
     outward: dict[str, str] = Field(default_factory=dict[str, str])
     #: Sentences on settings that work, but may be mistakes.
     warnings: tuple[str, ...] = ()
+
+    @property
+    def people_url(self) -> str | None:
+        """How people reach the pages; None where nobody said, or there are none."""
+        return self.console.public_url or self.server.public_url
 
     @property
     def socket(self) -> Path:

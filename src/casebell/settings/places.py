@@ -1,6 +1,7 @@
 """Places in the configuration: the keys that the models allow there, and findings."""
 
 from collections.abc import Iterator
+from types import NoneType, UnionType
 from typing import Annotated, Any, TypeAlias, get_args, get_origin
 
 import msgspec
@@ -39,7 +40,7 @@ def inside(annotation: object, step: str | int) -> object:
     """The type one step down: of a table's value or a list's entry; None without one."""
     annotation = _plain(annotation)
     if model := _model(annotation):
-        return model.model_fields[step].annotation if step in keys_of(model) else None
+        return _plain(model.model_fields[step].annotation) if step in keys_of(model) else None
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is dict:
         return _plain(arguments[1])
@@ -106,6 +107,10 @@ def spelled(loc: Loc) -> str:
 
 
 def _plain(annotation: object) -> object:
+    """A type without what is said of it, and without that it may be left out."""
+    if get_origin(annotation) is UnionType:
+        present = [one for one in get_args(annotation) if one is not NoneType]
+        annotation = present[0] if len(present) == 1 else annotation
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 

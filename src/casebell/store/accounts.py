@@ -14,8 +14,9 @@ from casebell.events import Micros
 from casebell.store import journal
 from casebell.store.schema import accounts
 
-#: Every column but the hash of the password.
-_SHOWN = [column for column in accounts.c if column is not accounts.c.password_hash]
+#: What only a check may read.
+_SECRET = (accounts.c.password_hash, accounts.c.totp_secret)
+_SHOWN = [column for column in accounts.c if all(column is not one for one in _SECRET)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -26,7 +26,9 @@ from casebell.store.schema.kept import (
     journal,
     keys,
     marks,
+    recovery_codes,
     servers,
+    sessions,
     tokens,
 )
 from casebell.store.schema.received import (
@@ -65,8 +67,10 @@ __all__ = [
     "marks",
     "metadata",
     "pushed_out",
+    "recovery_codes",
     "refused",
     "servers",
+    "sessions",
     "streaks",
     "targets",
     "tokens",

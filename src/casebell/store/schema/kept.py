@@ -3,6 +3,7 @@
 from sqlalchemy import (
     BigInteger,
     Column,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -94,8 +95,15 @@ accounts = Table(
     Column("email", Text),
     # Whose cases are its own.
     Column("person", Text),
-    # Argon2id, with its parameters.
-    Column("password_hash", Text, nullable=False),
+    # Argon2id, with its parameters. None where a provider of OpenID Connect says who it is.
+    Column("password_hash", Text),
+    # That provider, and whom it knows by this: never an e-mail address, which may pass to another.
+    Column("issuer", Text),
+    Column("subject", Text),
+    # What codes of the second factor are made from: to check one it must be known as it is.
+    Column("totp_secret", Text),
+    # The last interval of 30 seconds whose code was used: none is taken twice.
+    Column("totp_step", BigInteger),
     Column("created_at", BigInteger, nullable=False),
     # The actor.
     Column("created_by", Text, nullable=False),
@@ -104,6 +112,39 @@ accounts = Table(
     Column("last_sign_in_at", BigInteger),
     Column("password_changed_at", BigInteger, nullable=False),
     UniqueConstraint("key"),
+    UniqueConstraint("issuer", "subject"),
+)
+
+#: Codes for whoever lost what makes those of the second factor; each serves once.
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("account_id", BigInteger, ForeignKey("accounts.id"), primary_key=True),
+    # Hex: SHA-256 of the code, which is random.
+    Column("digest", Text, primary_key=True),
+    Column("used_at", BigInteger),
+)
+
+#: Who is signed in; a row is removed with its end.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    # Hex: SHA-256 of what the browser has in its cookie, which is kept nowhere.
+    Column("digest", Text, nullable=False),
+    Column("account_id", BigInteger, ForeignKey("accounts.id"), nullable=False),
+    # "" once signed in; before, what is still asked for: `code`, `enrol`.
+    Column("asked", Text, nullable=False),
+    Column("began_at", BigInteger, nullable=False),
+    # The last request, to a minute.
+    Column("seen_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    # JSON: what was last done, for the next page to say.
+    Column("told", Text),
+    UniqueConstraint("digest"),
+    Index(None, "account_id"),
+    # Old rows are removed by it.
+    Index(None, "ends_at"),
 )
 
 #: Failed attempts of the last minutes, for their limits; a few thousand rows at most.
