@@ -22,7 +22,6 @@ from casebell.cli.terminal import (
     print_line,
     print_rows,
     print_to_stderr,
-    reported_time,
 )
 from casebell.errors import ConfigError, NotFound, Problem
 from cli.installation import HOSTILE, Installation, run_on_terminal
@@ -132,14 +131,6 @@ def test_a_time_that_is_none_stays_as_it_came(stamp: str, zone: str) -> None:
     """No calendar has it in some zone, or it has no zone itself; nothing fails."""
     shown = local_time(stamp, zone)
     assert shown == stamp or shown.startswith(("0001-01-01", "9999-12-31"))
-
-
-def test_what_orders_nothing_is_shown_as_delivered() -> None:
-    """It is not shifted into a zone, even where a calendar has it."""
-    event = {"occurred_at": "2199-01-01T00:00:00Z", "flags": ["future_time"]}
-    assert reported_time(event, "America/New_York") == "2199-01-01T00:00:00Z"
-    event = {"occurred_at": "1969-01-01T00:00:00Z", "flags": ["unparsed_time"]}
-    assert reported_time(event, "America/New_York") == "1969-01-01T00:00:00Z"
 
 
 def test_an_error_is_a_sentence_and_a_hint(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """`casebell cases`: where each case stands, and who was told of its changes."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -22,6 +23,7 @@ from casebell.cli.terminal import (
     print_rows,
 )
 from casebell.events import Status
+from casebell.service.story import became
 
 app = command_group()
 
@@ -81,6 +83,7 @@ def show(
 
 
 def _lines(case: Mapping[str, Any], zone: str) -> Iterator[str]:
+    time = partial(local_time, zone=zone)
     yield f"Case {case['receipt']}: {case['status'] or 'nothing was received of it'}"
     facts = {
         "label": case["label"],
@@ -100,15 +103,7 @@ def _lines(case: Mapping[str, Any], zone: str) -> Iterator[str]:
         yield f"Change {change['id']}: {change['status']}{tags}, {local_time(change['at'], zone)}"
         yield f"  {change['outcome']}: {change['because']}"
         for told in change["told"]:
-            yield f"  {told['channel']} → {told['target']}: {_became(told, zone)}"
+            yield f"  {told['channel']} → {told['target']}: {became(told).text(time)}"
     if case["earlier_changes"]:
         yield ""
         yield f"{counted(len(case['changes']), 'change')} shown; there are earlier ones."
-
-
-def _became(told: Mapping[str, Any], zone: str) -> str:
-    """What became of an alert."""
-    if told["sent_at"] is not None:
-        return f"sent {local_time(told['sent_at'], zone)}"
-    state = "dismissed" if told["dismissed_at"] else told["state"]
-    return f"{state} ({told['reason']})" if told["reason"] else str(state)

@@ -26,15 +26,13 @@ from casebell.cli.terminal import (
     print_answer,
     print_looked_back,
     print_rows,
-    reported_time,
 )
 from casebell.events import Flag, Status, Tag
 from casebell.service.formats import Format
+from casebell.service.sentences import Moment
+from casebell.service.story import NOT_DECIDED, occurred
 
 app = command_group()
-
-#: The status of an event that is stored without its decision.
-NOT_DECIDED = "not decided yet"
 
 
 class Filters(TypedDict):
@@ -131,10 +129,8 @@ def _lines(event: Mapping[str, Any], zone: str) -> Iterator[str]:
         elif name == "status":
             shown = value or NOT_DECIDED
         elif name in ("occurred_at", "received_at") and value:
-            local = local_time(value, zone)
-            if name == "occurred_at":
-                local = reported_time(event, zone)
-            shown = value if local == value else f"{value} ({local})"
+            at = occurred(event) if name == "occurred_at" else Moment(stamp=value)
+            shown = f"{value} ({local_time(value, zone)})" if isinstance(at, Moment) else value
         elif isinstance(value, list):
             shown = " ".join(map(str, value))
         yield f"{name + ':':<18}{'-' if shown in (None, '') else shown}"

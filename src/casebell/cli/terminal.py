@@ -18,7 +18,6 @@ import typer
 
 from casebell.clock import in_zone
 from casebell.errors import CasebellError, ConfigError
-from casebell.events import Flag
 from casebell.json_text import printable
 
 #: The columns of a listing by their headings: the name of a field, or what is made of an item.
@@ -154,13 +153,6 @@ def ago(stamp: str | None) -> str:
         if seconds >= size:
             return f"{counted(seconds // size, unit)} ago"
     return "just now"
-
-
-def reported_time(event: Mapping[str, Any], zone: str) -> str:
-    """An event's `occurred_at` as people read it; as it was delivered where it is no time."""
-    as_delivered = {Flag.UNPARSED_TIME, Flag.FUTURE_TIME} & set(event["flags"])
-    stamp: str | None = event["occurred_at"]
-    return (stamp or "-") if as_delivered else local_time(stamp, zone)
 
 
 def print_error(error: CasebellError) -> int:

@@ -1,0 +1,232 @@
+"""What became of an event, and of an alert, in the words of the command line and of the pages."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from operator import itemgetter
+from typing import Any
+
+from casebell.events import Flag, KeyBasis
+from casebell.service.sentences import EventNumber, Filled, Moment, Piece, Sentence, says
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """A sentence, and those that belong under it."""
+
+    sentence: Sentence
+    under: tuple[Sentence, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Section:
+    """A part of a story."""
+
+    heading: Sentence
+    points: tuple[Point, ...]
+
+
+_BASIS = {
+    KeyBasis.ID: "the source's event id",
+    KeyBasis.RECEIPT_TIME: "receipt number and time of the status, for want of an id",
+    KeyBasis.DIGEST: "a digest of its content, for want of an id and a time",
+    KeyBasis.REVISION: "a key in use already, with other content",
+}
+
+_FLAGS = {
+    Flag.STALE_SIGNATURE: "it was signed longer ago than the source's tolerance",
+    Flag.CONFLICT: "the source sent differing content under this key",
+    Flag.REPEAT: "the same state came again, at a later time",
+    Flag.NAIVE_TIME: "its time had no zone and was read in the source's",
+    Flag.UNPARSED_TIME: "its time could not be read",
+    Flag.FUTURE_TIME: "its time lies more than two days after it came, and orders nothing",
+    Flag.STATUS_CONFLICT: "its type and its status disagree; the more urgent one counts",
+    Flag.TEXT_CONFLICT: (
+        "its status and its text disagree; the status counts, unless the text goes against the case"
+    ),
+    Flag.LATE: "a later status was known already when it came",
+    Flag.UNKNOWN_WORDING: "its wording is new to Casebell, which does not know what it means",
+}
+#: A later release's word, which an earlier one may meet after a step back.
+_UNKNOWN = "a word that this release does not know"
+#: The status of an event that is stored without its decision.
+NOT_DECIDED = "not decided yet"
+
+
+def story(explanation: Mapping[str, Any]) -> Iterator[Section]:
+    """Everything that became of an event: verified, understood, decided, told.
+
+    Args:
+        explanation: as the verbs `why` and `explain_event` give it.
+    """
+    event = explanation["event"]
+    basis = _BASIS.get(event["key_basis"], _UNKNOWN)
+    yield _section(
+        says("Event {id} from {source}, key {key}", **event),
+        says("Its key is {basis}.", basis=basis),
+    )
+    yield _section(says("Verified"), *map(_verified, explanation["delivered"]))
+    yield _section(says("Understood"), *_understood(event), *_conflicts(explanation))
+    yield _section(says("Decided"), *_decided(event, explanation["change"]))
+    alerts = tuple(map(_alerted, explanation["alerts"]))
+    nobody = Point(sentence=says("No alert."))
+    yield Section(heading=says("Told"), points=alerts or (nobody,))
+
+
+def occurred(event: Mapping[str, Any]) -> Moment | Filled | None:
+    """When it happened, as reported; as it was delivered where that is no time."""
+    stamp = event["occurred_at"]
+    if stamp is None:
+        return None
+    as_delivered = {Flag.UNPARSED_TIME, Flag.FUTURE_TIME} & set(event["flags"])
+    return Filled(text=stamp) if as_delivered or not _is_ours(stamp) else Moment(stamp=stamp)
+
+
+def became(told: Mapping[str, Any]) -> Sentence:
+    """What became of an alert, in a few words."""
+    if told["sent_at"] is not None:
+        return says("sent {at}", at=Moment(stamp=told["sent_at"]))
+    state = "dismissed" if told["dismissed_at"] else told["state"]
+    return says("{state} ({reason})" if told["reason"] else "{state}", **{**told, "state": state})
+
+
+def _verified(one: Mapping[str, Any]) -> Sentence:
+    return says(
+        "{at}: {before}{outcome}, authenticated by secret “{secret}”, from {address}.",
+        at=Moment(stamp=one["at"]),
+        before="" if one["times"] == 1 else f"and {one['times'] - 1:,} times before, ",
+        outcome=one["outcome"],
+        secret=one["secret"],
+        address=one["address"] or "an unknown address",
+    )
+
+
+def _understood(event: Mapping[str, Any]) -> Iterator[Sentence]:
+    delivered = event["delivered_status"]
+    yield says(
+        "Receipt {receipt}: {status} ({delivered}){tags}.",
+        receipt=event["receipt"],
+        status=event["status"] or NOT_DECIDED,
+        delivered=(
+            says("delivered as “{status}”", status=delivered)
+            if delivered
+            else "no status was delivered"
+        ),
+        tags=f", tagged {', '.join(event['tags'])}" if event["tags"] else "",
+    )
+    yield says("Text: “{text}”", **event) if event["text"] else says("It came without a text.")
+    if at := occurred(event):
+        yield says("As reported, it happened at {at}.", at=at)
+    for flag in event["flags"]:
+        yield says("Note: {words}.", words=_FLAGS.get(flag, f"“{flag}”, {_UNKNOWN}"))
+
+
+def _conflicts(explanation: Mapping[str, Any]) -> Iterator[Sentence]:
+    this = explanation["event"]["id"]
+    for one in explanation["conflicts"]:
+        yield says(
+            "It differs from event {other} in: {fields}.",
+            other=EventNumber(number=one["event"] if one["first"] == this else one["first"]),
+            fields=", ".join(one["fields"]),
+        )
+    if explanation["conflicts"]:
+        yield says("Fields that say nothing of the case belong in `volatile` of the source.")
+
+
+def _decided(event: Mapping[str, Any], change: Mapping[str, Any] | None) -> Iterator[Sentence]:
+    if change is None:
+        yield says("Not yet: it waits for its decision.")
+        return
+    decision = change["decision"]
+    if change["event"] == event["id"]:
+        yield says("It began change {id}.", id=change["id"])
+    else:
+        yield says(
+            "It reports change {id}, which event {event} began.",
+            id=change["id"],
+            event=EventNumber(number=change["event"]),
+        )
+        yield says(
+            "Why: {because}. Nobody is alerted of a change twice.",
+            because=event["decision"]["because"],
+        )
+    others = [number for number in change["events"] if number != event["id"]]
+    if others:
+        yield says("Also reported by event {others}.", others=_numbers(others))
+    yield says("{at}: {whom}.", at=Moment(stamp=change["decided_at"]), whom=_whom(decision))
+    for rule in decision["rules"]:
+        yield says(
+            "Rule “{name}” matched: {why}."
+            if rule["matched"]
+            else "Rule “{name}” did not match: {why}.",
+            **rule,
+        )
+
+
+def _numbers(events: list[int]) -> Sentence:
+    pieces: list[Piece] = []
+    for number in events:
+        pieces += [", ", EventNumber(number=number)]
+    return Sentence(pieces=tuple(pieces[1:]))
+
+
+def _whom(decision: Mapping[str, Any]) -> Sentence:
+    if not decision["notify"]:
+        return says("nobody is alerted, because {because}", **decision)
+    whom = ", ".join(f"{one['channel']} → {one['target']}" for one in decision["notify"])
+    return says("alert {whom} ({because})", whom=whom, because=decision["because"])
+
+
+def _alerted(alert: Mapping[str, Any]) -> Point:
+    """An alert, and what happened to it in its order."""
+    closed = alert["dismissed_at"]
+    sentence = says(
+        "Alert {id} to {target} over {channel}: {state}{reason}{repeat}{closed}.",
+        id=alert["id"],
+        target=alert["target"],
+        channel=alert["channel"],
+        state=alert["state"],
+        reason=f" ({alert['reason']})" if alert["reason"] else "",
+        repeat="; it may have arrived twice" if alert["may_repeat"] else "",
+        closed=says("; dismissed {at}", at=Moment(stamp=closed)) if closed else "",
+    )
+    happened = [(one["finished_at"], _attempt(one)) for one in alert["tried"]]
+    happened += [(one["at"], _by_hand(one)) for one in alert["by_hand"]]
+    under = (then for _, then in sorted(happened, key=itemgetter(0)))
+    return Point(sentence=sentence, under=tuple(under))
+
+
+def _attempt(one: Mapping[str, Any]) -> Sentence:
+    detail = ", ".join(filter(None, (one["reason"], one["detail"])))
+    return says(
+        "Attempt {number}, {at}: {outcome}{detail}.",
+        number=one["number"],
+        at=Moment(stamp=one["finished_at"]),
+        outcome=one["outcome"],
+        detail=f" ({detail})" if detail else "",
+    )
+
+
+def _by_hand(one: Mapping[str, Any]) -> Sentence:
+    return says(
+        "By hand, {at}: {did} by {actor}{claimed}{note}.",
+        at=Moment(stamp=one["at"]),
+        did=one["did"],
+        actor=one["actor"],
+        claimed=f", as “{one['by']}”" if one["by"] else "",
+        note=f": “{one['note']}”" if one["note"] else "",
+    )
+
+
+def _section(heading: Sentence, *sentences: Sentence) -> Section:
+    return Section(
+        heading=heading, points=tuple(Point(sentence=sentence) for sentence in sentences)
+    )
+
+
+def _is_ours(stamp: str) -> bool:
+    """Whether it is a time with a zone; a date alone, and a time without one, are none of ours."""
+    try:
+        return datetime.fromisoformat(stamp).tzinfo is not None
+    except ValueError:
+        return False

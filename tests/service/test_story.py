@@ -1,0 +1,130 @@
+"""What the sentences of a story make of each thing; tests/cli/test_why.py has whole ones."""
+
+from typing import Any
+
+import pytest
+
+from casebell.events import Flag, KeyBasis
+from casebell.service.sentences import EventNumber, Filled, Moment
+from casebell.service.story import became, occurred, story
+
+STAMP = "2025-10-14T19:22:03.000000Z"
+
+EVENT: dict[str, Any] = {
+    "id": 2,
+    "source": "parley",
+    "key": "evt_1",
+    "key_basis": KeyBasis.ID,
+    "receipt": "IOE0912345678",
+    "status": None,
+    "delivered_status": None,
+    "tags": [],
+    "text": "",
+    "occurred_at": None,
+    "flags": [],
+    "decision": None,
+}
+EXPLANATION: dict[str, Any] = {
+    "event": EVENT,
+    "delivered": [],
+    "conflicts": [],
+    "change": None,
+    "alerts": [],
+}
+
+
+def told(explanation: dict[str, Any]) -> list[str]:
+    """The story as lines."""
+    return [
+        sentence.text(str)
+        for section in story(explanation)
+        for sentence in (
+            section.heading,
+            *(one for point in section.points for one in (point.sentence, *point.under)),
+        )
+    ]
+
+
+def test_words_of_a_later_release() -> None:
+    """A basis and a flag that this release does not know are said to be that."""
+    event = {**EVENT, "key_basis": "star_sign", "flags": ["cloudy", Flag.LATE]}
+    lines = told({**EXPLANATION, "event": event})
+    assert "Its key is a word that this release does not know." in lines
+    assert "Note: “cloudy”, a word that this release does not know." in lines
+    assert "Note: a later status was known already when it came." in lines
+
+
+def test_a_conflict_leads_to_the_other_event() -> None:
+    """Whichever of the two is asked about."""
+    conflicts = [
+        {"first": 2, "event": 5, "fields": ["status", "text"]},
+        {"first": 1, "event": 2, "fields": ["text"]},
+    ]
+    sections = list(story({**EXPLANATION, "conflicts": conflicts}))
+    (understood,) = [one for one in sections if one.heading.text(str) == "Understood"]
+    pieces = [piece for point in understood.points for piece in point.sentence.pieces]
+    assert [one.number for one in pieces if isinstance(one, EventNumber)] == [5, 1]
+    said = [point.sentence.text(str) for point in understood.points]
+    assert "It differs from event 5 in: status, text." in said
+    assert said[-1] == "Fields that say nothing of the case belong in `volatile` of the source."
+
+
+def test_what_happened_to_an_alert_is_in_its_order() -> None:
+    """Attempts, and what people did in between."""
+    alert = {
+        "id": 7,
+        "target": "general",
+        "channel": "slack",
+        "state": "failed",
+        "reason": "gave_up",
+        "may_repeat": True,
+        "dismissed_at": STAMP,
+        "tried": [
+            {"number": 1, "finished_at": "1", "outcome": "permanent", "reason": "x", "detail": "y"},
+            {"number": 2, "finished_at": "3", "outcome": "sent", "reason": None, "detail": ""},
+        ],
+        "by_hand": [{"at": "2", "did": "retry", "actor": "cli:ana", "by": "Ana", "note": "again"}],
+    }
+    first, *others = told({**EXPLANATION, "alerts": [alert]})[-4:]
+    assert first == (
+        "Alert 7 to general over slack: failed (gave_up); it may have arrived twice; "
+        f"dismissed {STAMP}."
+    )
+    assert others == [
+        "Attempt 1, 1: permanent (x, y).",
+        "By hand, 2: retry by cli:ana, as “Ana”: “again”.",
+        "Attempt 2, 3: sent.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stamp", "flags", "expected"),
+    [
+        (None, [], None),
+        (STAMP, [], Moment(stamp=STAMP)),
+        ("2025-10-14", [Flag.NAIVE_TIME], Filled(text="2025-10-14")),
+        ("next Tuesday", [Flag.UNPARSED_TIME], Filled(text="next Tuesday")),
+        ("2199-01-01T00:00:00Z", [Flag.FUTURE_TIME], Filled(text="2199-01-01T00:00:00Z")),
+        ("1969-01-01T00:00:00Z", [Flag.UNPARSED_TIME], Filled(text="1969-01-01T00:00:00Z")),
+    ],
+)
+def test_what_orders_nothing_is_shown_as_delivered(
+    stamp: str | None, flags: list[Flag], expected: Moment | Filled | None
+) -> None:
+    """It is not shifted into a zone, even where a calendar has it."""
+    assert occurred({"occurred_at": stamp, "flags": flags}) == expected
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"sent_at": STAMP}, f"sent {STAMP}"),
+        ({"state": "pending"}, "pending"),
+        ({"state": "failed", "reason": "gave_up"}, "failed (gave_up)"),
+        ({"state": "failed", "reason": "gave_up", "dismissed_at": STAMP}, "dismissed (gave_up)"),
+    ],
+)
+def test_what_became_of_an_alert(facts: dict[str, Any], said: str) -> None:
+    """When it was sent, or where it stands and why."""
+    alert = {"state": "sent", "reason": None, "sent_at": None, "dismissed_at": None, **facts}
+    assert became(alert).text(str) == said
