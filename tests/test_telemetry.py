@@ -398,6 +398,8 @@ class TestMetrics:
             "casebell_storage_errors_total",
             "casebell_api_requests_total",
             "casebell_api_seconds",
+            "casebell_console_requests_total",
+            "casebell_console_seconds",
             "casebell_build_info",
             "casebell_last_delivery_timestamp_seconds",
             "casebell_oldest_waiting_alert_seconds",

@@ -19,7 +19,14 @@ from starlette.types import Lifespan
 from casebell.actors import Actor
 from casebell.admin import AdminSocket
 from casebell.api.endpoint import Api
+from casebell.api.slots import Turns
 from casebell.clock import Clock
+from casebell.console.actions import ACTIONS
+from casebell.console.endpoint import Console
+from casebell.console.pages import PAGES
+from casebell.console.rendering import Rendering
+from casebell.console.signing_in import SigningIn
+from casebell.console.static_files import static_files
 from casebell.errors import NotThere, WrongMethod
 from casebell.http.answers import RequestIds, on_defect, on_http_exception
 from casebell.http.certificate import LiveCertificate
@@ -120,9 +127,11 @@ def build(
         log=runtime.log,
     )
 
+    turns = Turns()
     api = Api(
         service=service,
         access=runtime.access,
+        turns=turns,
         limits=in_force.server,
         clock=runtime.clock,
         metrics=runtime.metrics,
@@ -142,7 +151,8 @@ def build(
             started()
             yield
 
-    app = _entrance(endpoint, pages, api, lifespan)
+    console = _console(runtime, service, turns) if settings.console.enabled else None
+    app = _entrance(endpoint, pages, api, console, lifespan)
     app.tls = certificate.context if certificate else None
     return app
 
@@ -173,11 +183,39 @@ def _certificate(settings: Settings, runtime: Runtime) -> LiveCertificate | None
     )
 
 
+def _console(runtime: Runtime, service: Service, turns: Turns) -> Console:
+    """The pages for people."""
+    rendering = Rendering()
+    rendering.prepare()
+    return Console(
+        pages=PAGES,
+        actions=ACTIONS,
+        doors=SigningIn(access=runtime.access).doors(),
+        service=service,
+        sessions=runtime.access.sessions,
+        rendering=rendering,
+        turns=turns,
+        settings=runtime.in_force.settings,
+        clock=runtime.clock,
+        metrics=runtime.metrics,
+        log=runtime.log,
+    )
+
+
 def _entrance(
-    endpoint: WebhookEndpoint, pages: StatusPages, api: Api, lifespan: Lifespan[Starlette]
+    endpoint: WebhookEndpoint,
+    pages: StatusPages,
+    api: Api,
+    console: Console | None,
+    lifespan: Lifespan[Starlette],
 ) -> Entrance:
     """What is at which path."""
+    of_people: list[Route] = []
+    if console is not None:
+        of_people = [Route(path, console) for path in console.paths]
+        of_people.append(Route("/static/{name}", static_files(console.rendering)))
     routes = [
+        *of_people,
         Route(WEBHOOKS + "{source}", endpoint),
         Route("/health", pages.health),
         Route("/ready", pages.ready),

@@ -23,12 +23,14 @@
     │   ├── ServerUnreachable
     │   └── TooManyRequests       of the API
     ├── Unauthorized        401   no token, or none that can be used
-    │   └── SignInFailed          neither can this name with this password
+    │   ├── SignInFailed          neither can this name with this password
+    │   └── NotSignedIn           no session, or one that is over
     ├── TooManyAttempts     429
     │   └── PasswordsBusy         more passwords wait to be checked than can be in time
     ├── TooManyExports      429   exit 3
     ├── BodyNotJson             415
     ├── Forbidden           403   exit 1
+    ├── CrossSite           403   a POST to a page that came from elsewhere
     ├── NotFound                  exit 1; nothing by that name or number
     └── Refusal                   exit 1; it exists, but this cannot be done to it
 
@@ -324,6 +326,20 @@ class SignInFailed(Unauthorized):
     """No account that may sign in has this name and this password."""
 
     code = "sign_in_failed"
+
+
+class NotSignedIn(Unauthorized):
+    """Nobody is signed in here."""
+
+    code = "not_signed_in"
+
+
+class CrossSite(CasebellError):
+    """This was not asked for by a page of Casebell."""
+
+    code = "cross_site"
+    hint = "Open the page anew, in this browser, and try again."
+    http_status = 403
 
 
 class TooManyAttempts(CasebellError):

@@ -136,7 +136,9 @@ class Runtime:
         self.accounts = Accounts(
             store=store, settings=in_force.settings, passwords=passwords, clock=clock
         )
-        self.access = Access(store=store, passwords=passwords, clock=clock, log=log)
+        self.access = Access(
+            store=store, passwords=passwords, settings=in_force.console, clock=clock, log=log
+        )
         self.exporting = Exporting(store=store, settings=in_force.settings, clock=clock)
         self.case_reading = CaseReading(store=store)
         self.outcome_report = OutcomeReport(store=store, settings=in_force.settings, clock=clock)

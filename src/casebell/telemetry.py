@@ -184,7 +184,7 @@ def _place(trace: TracebackType | None) -> str:
 
 
 #: Who can meet a failure of the storage.
-STAGES = ("receive", "route", "notify", "reload", "metrics", "certificate", "api")
+STAGES = ("receive", "route", "notify", "reload", "metrics", "certificate", "api", "console")
 
 
 class Metrics:
@@ -266,6 +266,18 @@ class Metrics:
         self.api_seconds = Histogram(
             "casebell_api_seconds",
             "From the head of a request of the API to its answer.",
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+            **make,
+        )
+        self.console_requests = Counter(
+            "casebell_console_requests",
+            "Requests of the console by method, route and status.",
+            ["method", "route", "status"],
+            **make,
+        )
+        self.console_seconds = Histogram(
+            "casebell_console_seconds",
+            "From the head of a request of the console to its answer.",
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
             **make,
         )

@@ -20,7 +20,7 @@ from casebell.route.coverage import Gap, gaps
 from casebell.route.rulebook import Rulebook
 from casebell.route.rules import compile_rules
 from casebell.settings import Settings, SourceSettings, Wordings
-from casebell.settings.models import Document, ServerSettings
+from casebell.settings.models import Console, Document, ServerSettings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +78,10 @@ class InForce:
     def server(self) -> ServerSettings:
         """The settings of the server: its bounds among them."""
         return self.wiring.settings.server
+
+    def console(self) -> Console:
+        """The settings of the pages for people."""
+        return self.wiring.settings.console
 
     def timezone(self) -> str:
         """The time zone for people."""

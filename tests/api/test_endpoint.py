@@ -320,7 +320,7 @@ async def test_few_at_a_time(filled: RunningApi, monkeypatch: pytest.MonkeyPatch
             return {}
 
     monkeypatch.setattr(filled.api, "_service", Slow())
-    monkeypatch.setattr(filled.api._reads, "_max_waiting", 3)
+    monkeypatch.setattr(filled.api._turns.reads, "_max_waiting", 3)
     roles = [*[Role.ADMIN] * 4, *[Role.VIEWER] * 5]
     asked = [asyncio.create_task(filled.ask("GET", "events", role=role)) for role in roles]
     await until(lambda: sum(one.done() for one in asked) == 4, "four answers")

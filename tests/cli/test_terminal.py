@@ -14,7 +14,6 @@ from casebell.cli.terminal import (
     Columns,
     OutputFailed,
     ReaderGone,
-    local_time,
     output_errors,
     plain,
     print_error,
@@ -24,6 +23,7 @@ from casebell.cli.terminal import (
     print_to_stderr,
 )
 from casebell.errors import ConfigError, NotFound, Problem
+from casebell.times import local_time
 from cli.installation import HOSTILE, Installation, run_on_terminal
 
 ANYTHING = st.text(st.characters(exclude_categories=()))

@@ -18,6 +18,7 @@ from casebell.service.limits import MAX_OF_NETWORK
 from casebell.service.passwords import Passwords
 from casebell.service.token_text import new_token
 from casebell.service.tokens import Tokens
+from casebell.settings.models import Console
 from casebell.store import schema
 from casebell.store.attempts import WINDOW
 from casebell.store.engine import Store
@@ -46,7 +47,9 @@ def clock() -> ManualClock:
 async def opened(store: Store, clock: ManualClock, *, pause: float = 0.0) -> AsyncIterator[Access]:
     """One server's; at the end everything is written."""
     log = RecordingLog().log
-    made = Access(store=store, passwords=Passwords(), clock=clock, log=log, pause=pause)
+    made = Access(
+        store=store, passwords=Passwords(), settings=Console, clock=clock, log=log, pause=pause
+    )
     async with made as access:
         yield access
 

@@ -15,6 +15,8 @@ from casebell.service.access import Access
 from casebell.service.accounts import Accounts
 from casebell.service.limits import MAX_OF_ACCOUNT, MAX_OF_NETWORK
 from casebell.service.passwords import MAX_BYTES, MAX_WAITING, Passwords
+from casebell.service.sessions import KnownAccount
+from casebell.settings.models import Console
 from casebell.store import accounts as stored
 from casebell.store import schema
 from casebell.store.attempts import WINDOW
@@ -53,7 +55,9 @@ def hasher() -> WatchedHasher:
 async def opened(store: Store, clock: ManualClock, hasher: Any) -> AsyncIterator[Access]:
     """One server's; at the end everything is written."""
     log, passwords = RecordingLog().log, Passwords(hasher)
-    made = Access(store=store, passwords=passwords, clock=clock, log=log, pause=0.0)
+    made = Access(
+        store=store, passwords=passwords, settings=Console, clock=clock, log=log, pause=0.0
+    )
     async with made as access:
         yield access
 
@@ -95,9 +99,8 @@ async def test_signed_in(store: Store, clock: ManualClock, hasher: WatchedHasher
     await add(store, clock, person="ana")
     clock.advance(60)
     async with opened(store, clock, hasher) as access:
-        assert await access.password("ANA", RIGHT, address=OFFICE) == Actor(
-            name="account:Ana", role=Role.OPERATOR, person="ana"
-        )
+        found = await access.password("ANA", RIGHT, address=OFFICE)
+    assert found.actor == Actor(name="account:Ana", role=Role.OPERATOR, person="ana")
     [row] = await read_table(store, schema.accounts)
     assert row.last_sign_in_at == clock.now()
     assert await failures(store) == []
@@ -260,7 +263,7 @@ class TestLimits:
             await asyncio.wait(trying[1 + MAX_WAITING :], return_when=asyncio.FIRST_COMPLETED)
             hasher.let.set()
             found = await asyncio.gather(*trying, return_exceptions=True)
-            assert {type(one) for one in found} == {Actor, PasswordsBusy}
+            assert {type(one) for one in found} == {KnownAccount, PasswordsBusy}
             await access.password("ana", RIGHT, address="10.0.0.29")
         assert await failures(store) == []
 

@@ -69,11 +69,13 @@ async def stream(
     *,
     media: str,
     see_on: Callable[[], Awaitable[object]],
+    more: Sequence[tuple[bytes, bytes]] = (),
 ) -> None:
     """Send lines as they come; the answer has no end where they have none.
 
     Args:
         see_on: called before each part; raises where whoever asked may have no more.
+        more: headers.
 
     Raises:
         SenderWentAway: whoever asked does not read on, or too slowly.
@@ -82,7 +84,7 @@ async def stream(
     gone = asyncio.create_task(_gone(receive))
     try:
         async with aclosing(lines):
-            headers = _head(media, request_id)
+            headers = [*_head(media, request_id), *more]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             waiting: list[str] = []
             size = 0
@@ -140,15 +142,15 @@ async def _written(value: Any) -> bytes:
 
 def problem_answer(error: CasebellError, request_id: str) -> Answer:
     """An error, with what the bearer of a token may know of it."""
-    answer = error_answer(error, request_id, message=_said(error))
+    answer = error_answer(error, request_id, message=said_of(error))
     answer.headers.extend(PRIVATE)
     if isinstance(error, Unauthorized):
         answer.headers.append((b"www-authenticate", b"Bearer"))
     return answer
 
 
-def _said(error: CasebellError) -> str:
-    """The error's own sentence and hint."""
+def said_of(error: CasebellError) -> str:
+    """The error's own sentence and hint, as far as whoever asks may know them; "" for none."""
     if isinstance(error, Unavailable | Unauthorized | TooManyAttempts):
         # Its own sentence may name a path or a database.
         return ""

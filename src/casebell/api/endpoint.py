@@ -27,7 +27,7 @@ from casebell.api.parameters import Parameters
 from casebell.api.requests import arguments_of, body_of, query_of
 from casebell.api.routes import ROUTES
 from casebell.api.routing import CSV, DESCRIPTION, JSON_LINES, PARTS, Route, Routes
-from casebell.api.slots import Slots
+from casebell.api.slots import Turns
 from casebell.clock import Clock, new_request_id
 from casebell.errors import (
     BodyTooLarge,
@@ -49,10 +49,6 @@ from casebell.service.formats import Format
 from casebell.settings.models import ServerSettings
 from casebell.telemetry import Log, Metrics
 
-#: Requests at a time. The store has four connections for reading: two are left to everybody else.
-READS_AT_ONCE = 2
-#: What is done is written by the one writer, or waits for a channel.
-ACTIONS_AT_ONCE = 4
 #: RFC 9110: case does not matter to a scheme's name.
 _BEARER = re.compile(rb"bearer +(.+)", re.IGNORECASE)
 
@@ -74,6 +70,7 @@ class Api:
     """Answers each request as docs/contract.md says, counts and logs it.
 
     Args:
+        turns: shared with the pages for people.
         limits: returns the settings in force.
     """
 
@@ -82,6 +79,7 @@ class Api:
         *,
         service: Service,
         access: Access,
+        turns: Turns,
         limits: Callable[[], ServerSettings],
         clock: Clock,
         metrics: Metrics,
@@ -95,8 +93,7 @@ class Api:
         self._log = log
         self._throttle = LogThrottle(clock)
         self._routes = Routes(ROUTES)
-        self._reads = Slots(READS_AT_ONCE)
-        self._actions = Slots(ACTIONS_AT_ONCE)
+        self._turns = turns
         self._description = DESCRIPTION.read_bytes()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -176,21 +173,16 @@ class Api:
         request.arguments = arguments
         if not route.verb:
             return None
-        async with (self._reads if method == "GET" else self._actions).one(actor.name):
+        async with (self._turns.reads if method == "GET" else self._turns.actions).one(actor.name):
             value = await self._service.ask(route.verb, arguments, actor=actor, raw=route.raw)
         return _listing(value)
 
     async def _bearer(self, scope: Scope) -> Actor:
-        headers, peer = scope["headers"], scope.get("client")
-        given = [value for name, value in headers if name == b"authorization"]
+        given = [value for name, value in scope["headers"] if name == b"authorization"]
         found = _BEARER.fullmatch(given[0].strip()) if len(given) == 1 else None
         if found is None:
             raise Unauthorized
-        address = addresses.client_address(
-            addresses.peer_address(peer[0] if peer else ""),
-            [value for name, value in headers if name == b"x-forwarded-for"],
-            self._limits().trusted_proxies,
-        )
+        address = addresses.client_of(scope, self._limits().trusted_proxies)
         return await self._access.bearer(found[1].decode("latin-1"), address=address)
 
     def _failure(self, error: BaseException, request: _Request) -> CasebellError:

@@ -78,7 +78,7 @@ Month: TypeAlias = Annotated[
     str,
     Field(pattern="^(19|20)[0-9]{2}-[0-9]{2}(-[0-9]{2})?$", examples=["2026-11"]),
 ]
-Number: TypeAlias = Annotated[StrictInt, Field(ge=1, le=MAX_NUMBER)]
+Number: TypeAlias = Annotated[StrictInt, Field(ge=1, le=MAX_NUMBER), BeforeValidator(_whole_number)]
 #: What is not given is no condition; null is nothing that a request can say.
 NotGiven: TypeAlias = SkipJsonSchema[None]
 

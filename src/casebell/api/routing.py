@@ -81,12 +81,28 @@ def named(argument: str) -> Arguments:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Route:
+class Addressed:
     """One method of one path."""
 
     method: str
     #: Behind the prefix, with the names of its variable parts: `events/{id}/why`.
     path: str
+
+    @property
+    def part_names(self) -> list[str]:
+        """The names of the variable parts of its path."""
+        return _PART.findall(self.path)
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Matches its paths."""
+        return re.compile(_PART.sub(r"(?P<\1>[^/]+)", self.path.replace(".", r"\.")))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route(Addressed):
+    """A method of a path of the API."""
+
     #: What the service is asked; "" for the description, which the API itself has.
     verb: str
     #: The type of its answer.
@@ -124,30 +140,23 @@ class Route:
             found |= {408, 413, 415}
         return frozenset(found)
 
-    @property
-    def part_names(self) -> list[str]:
-        """The names of the variable parts of its path."""
-        return _PART.findall(self.path)
 
-    @property
-    def pattern(self) -> re.Pattern[str]:
-        """Matches its paths."""
-        return re.compile(_PART.sub(r"(?P<\1>[^/]+)", self.path.replace(".", r"\.")))
+R = TypeVar("R", bound=Addressed)
 
 
-class Routes:
+class Routes(Generic[R]):
     """Finds the route of a request.
 
     A path that is written out goes before one with a variable part: `events/export` is no event.
     """
 
-    def __init__(self, routes: Sequence[Route]) -> None:
-        self._of: dict[str, tuple[re.Pattern[str], dict[str, Route]]] = {}
+    def __init__(self, routes: Sequence[R]) -> None:
+        self._of: dict[str, tuple[re.Pattern[str], dict[str, R]]] = {}
         for route in sorted(routes, key=lambda one: bool(one.part_names)):
             _, methods = self._of.setdefault(route.path, (route.pattern, {}))
             methods[route.method] = route
 
-    def of(self, path: str) -> tuple[Mapping[str, Route], Mapping[str, str]]:
+    def of(self, path: str) -> tuple[Mapping[str, R], Mapping[str, str]]:
         """The routes of a path by method, and its variable parts as they stand in it."""
         for pattern, methods in self._of.values():
             if found := pattern.fullmatch(path):

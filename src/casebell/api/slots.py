@@ -1,9 +1,9 @@
-"""How many requests of the API are under way: deliveries go first, and no actor takes all."""
+"""How many requests are under way: deliveries go first, and no actor takes all."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from casebell.errors import TooManyRequests
 
@@ -22,6 +22,16 @@ class _Share:
     #: Its requests, waiting or under way.
     requests: int = 0
     waiting: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Turns:
+    """How many requests of programs and people are under way, together."""
+
+    #: The store has four connections for reading: two are left to everybody else.
+    reads: "Slots" = field(default_factory=lambda: Slots(2))
+    #: What is done is written by the one writer, or waits for a channel.
+    actions: "Slots" = field(default_factory=lambda: Slots(4))
 
 
 class Slots:

@@ -11,7 +11,8 @@ import typer
 from casebell.actors import Role
 from casebell.cli.options import AsJson, By, Config, command_group, text_argument, text_option
 from casebell.cli.service_client import ServiceClient
-from casebell.cli.terminal import local_time, print_answer, print_rows, print_to_stderr
+from casebell.cli.terminal import print_answer, print_rows, print_to_stderr
+from casebell.times import local_time
 
 app = command_group()
 

@@ -24,15 +24,9 @@ from casebell.cli.options import (
     with_options,
 )
 from casebell.cli.service_client import ServiceClient
-from casebell.cli.terminal import (
-    counted,
-    local_time,
-    print_json,
-    print_line,
-    print_looked_back,
-    print_rows,
-)
+from casebell.cli.terminal import print_json, print_line, print_looked_back, print_rows
 from casebell.service.formats import Format
+from casebell.times import counted, local_time
 
 app = command_group()
 

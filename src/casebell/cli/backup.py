@@ -8,19 +8,14 @@ import typer
 
 from casebell.cli.options import By, Config
 from casebell.cli.service_client import ServiceClient
-from casebell.cli.terminal import (
-    counted,
-    local_time,
-    print_line,
-    print_to_stderr,
-    status_line,
-)
+from casebell.cli.terminal import print_line, print_to_stderr, status_line
 from casebell.clock import iso
 from casebell.errors import CasebellError, Refusal
 from casebell.settings import Settings, load_stored
 from casebell.store.backup import make_backup
 from casebell.store.integrity import Contents
 from casebell.store.restore import restore_backup
+from casebell.times import counted, local_time
 
 
 def backup(

@@ -15,15 +15,10 @@ from casebell.cli.options import (
     text_option,
 )
 from casebell.cli.service_client import ServiceClient
-from casebell.cli.terminal import (
-    counted,
-    local_time,
-    print_answer,
-    print_looked_back,
-    print_rows,
-)
+from casebell.cli.terminal import print_answer, print_looked_back, print_rows
 from casebell.events import Status
 from casebell.service.story import became
+from casebell.times import counted, local_time
 
 app = command_group()
 

@@ -7,7 +7,10 @@ import typer
 
 from casebell.cli.options import AsJson, By, Config, command_group, text_argument
 from casebell.cli.service_client import ServiceClient
-from casebell.cli.terminal import ago, local_time, print_answer, print_json, print_rows
+from casebell.cli.terminal import print_answer, print_json, print_rows
+from casebell.clock import SystemClock
+from casebell.events import Micros
+from casebell.times import ago, local_time
 
 app = command_group()
 
@@ -17,7 +20,7 @@ def list_channels(as_json: AsJson = False, config: Config = None) -> None:
     """The channels in the order of the configuration, and how each of their targets stands."""
     client = ServiceClient(config)
     found = client.read("list_channels")
-    zone = client.timezone
+    zone, now = client.timezone, SystemClock().now()
     if as_json:
         for channel in found:
             print_json(channel)
@@ -36,10 +39,10 @@ def list_channels(as_json: AsJson = False, config: Config = None) -> None:
         {
             "CHANNEL": "channel",
             "TARGET": "target",
-            "LAST SENT": lambda one: ago(one["last_sent_at"]),
+            "LAST SENT": lambda one: ago(one["last_sent_at"], now=now),
             "WAITING": "waiting",
             "PAUSED UNTIL": lambda one: local_time(one["paused_until"], zone),
-            "LAST FAILURE": lambda one: _failure(one["last_failure"]),
+            "LAST FAILURE": lambda one: _failure(one["last_failure"], now=now),
         },
         as_json=False,
         empty="No channel is configured.",
@@ -61,12 +64,12 @@ def test(
         raise typer.Exit(1)
 
 
-def _failure(failure: Mapping[str, Any] | None) -> str:
+def _failure(failure: Mapping[str, Any] | None, *, now: Micros) -> str:
     """The last failure in words."""
     if failure is None:
         return "none"
     why = ", ".join(filter(None, (failure["reason"], failure["detail"])))
-    return f"{ago(failure['at'])}: {why}"
+    return f"{ago(failure['at'], now=now)}: {why}"
 
 
 def _sentence(one: Mapping[str, Any]) -> str:

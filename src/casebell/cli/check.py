@@ -9,7 +9,7 @@ import typer
 from casebell.alerts import Alert, AlertKind
 from casebell.cli.options import Config, unusable_is_no
 from casebell.cli.preflight import preflight
-from casebell.cli.terminal import counted, local_time, print_json, print_line, print_rows
+from casebell.cli.terminal import print_json, print_line, print_rows
 from casebell.clock import SystemClock, iso
 from casebell.events import Case, Delivery, VerifiedDelivery
 from casebell.http.certificate import Certificate
@@ -23,6 +23,7 @@ from casebell.route.rules import compile_rules
 from casebell.runtime import Runtime
 from casebell.sandbox.deliveries import SAMPLES, body_of
 from casebell.settings import Settings, SourceSettings, load
+from casebell.times import counted, local_time
 
 
 def check(

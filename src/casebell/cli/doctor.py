@@ -14,7 +14,7 @@ import typer
 from casebell.cli.options import Config
 from casebell.cli.preflight import preflight
 from casebell.cli.service_client import READ_TIMEOUT, ServiceClient
-from casebell.cli.terminal import counted, print_line
+from casebell.cli.terminal import print_line
 from casebell.clock import SystemClock
 from casebell.errors import (
     CasebellError,
@@ -26,6 +26,7 @@ from casebell.errors import (
 from casebell.http.certificate import Certificate
 from casebell.runtime import Runtime
 from casebell.settings import Settings, exposed, load, load_stored
+from casebell.times import counted
 from casebell.wiring import rule_gaps
 
 #: Bytes on the database's disk below which a week of an ordinary firm's traffic might not fit.

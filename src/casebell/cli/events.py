@@ -21,16 +21,12 @@ from casebell.cli.options import (
     with_options,
 )
 from casebell.cli.service_client import ServiceClient
-from casebell.cli.terminal import (
-    local_time,
-    print_answer,
-    print_looked_back,
-    print_rows,
-)
+from casebell.cli.terminal import print_answer, print_looked_back, print_rows
 from casebell.events import Flag, Status, Tag
 from casebell.service.formats import Format
 from casebell.service.sentences import Moment
 from casebell.service.story import NOT_DECIDED, occurred
+from casebell.times import local_time
 
 app = command_group()
 

@@ -12,7 +12,7 @@ import typer
 
 from casebell.cli.local_service import store_for_reading, this_user
 from casebell.cli.service_client import ServiceClient
-from casebell.cli.terminal import counted, output_errors, plain, print_to_stderr, status_line
+from casebell.cli.terminal import output_errors, plain, print_to_stderr, status_line
 from casebell.clock import SystemClock
 from casebell.errors import BadArgument, CasebellError
 from casebell.service import Service
@@ -21,6 +21,7 @@ from casebell.service.formats import Format
 from casebell.settings import load_stored
 from casebell.store.journal import Entry
 from casebell.store.new_file import new_file
+from casebell.times import counted
 
 #: Rows between two looks at the progress.
 _STEP = 500

@@ -16,14 +16,9 @@ from casebell.cli.options import (
     command_group,
 )
 from casebell.cli.service_client import ServiceClient
-from casebell.cli.terminal import (
-    local_time,
-    print_answer,
-    print_line,
-    print_rows,
-    print_to_stderr,
-)
+from casebell.cli.terminal import print_answer, print_line, print_rows, print_to_stderr
 from casebell.events import HeldReason, HeldState
+from casebell.times import local_time
 
 app = command_group()
 

@@ -13,8 +13,9 @@ from casebell.cli.options import (
     with_options,
 )
 from casebell.cli.service_client import ServiceClient
-from casebell.cli.terminal import local_time, print_rows
+from casebell.cli.terminal import print_rows
 from casebell.json_text import printable
+from casebell.times import local_time
 
 app = command_group()
 

@@ -17,14 +17,8 @@ from casebell.cli.options import (
     text_option,
 )
 from casebell.cli.service_client import ServiceClient
-from casebell.cli.terminal import (
-    counted,
-    local_time,
-    print_answer,
-    print_line,
-    print_rows,
-    print_to_stderr,
-)
+from casebell.cli.terminal import print_answer, print_line, print_rows, print_to_stderr
+from casebell.times import counted, local_time
 
 app = command_group()
 

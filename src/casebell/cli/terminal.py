@@ -10,15 +10,14 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, TypeAlias
 
 import typer
 
-from casebell.clock import in_zone
 from casebell.errors import CasebellError, ConfigError
 from casebell.json_text import printable
+from casebell.times import local_time
 
 #: The columns of a listing by their headings: the name of a field, or what is made of an item.
 Columns: TypeAlias = Mapping[str, str | Callable[[Mapping[str, Any]], object]]
@@ -77,11 +76,6 @@ def print_line(text: str = "") -> None:
     _print(_cut(plain(text[: MAX_LINE + 1]), MAX_LINE))
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """`1 event`, `1,203 events`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def print_answer(answer: Mapping[str, Any], sentences: Iterable[str], *, as_json: bool) -> None:
     """Print what there is to say of one thing: as JSON, or as lines for people."""
     if as_json:
@@ -130,29 +124,6 @@ def _room(used: int) -> int:
 def print_json(item: Mapping[str, Any]) -> None:
     """Print one object as one line of JSON."""
     _print(printable(item))
-
-
-def local_time(stamp: str | None, zone: str) -> str:
-    """One of our ISO stamps as people read it; other text stays as it is."""
-    if stamp is None:
-        return "-"
-    try:
-        moment = datetime.fromisoformat(stamp)
-        # A date, and a time without a zone, are none of ours.
-        return in_zone(moment, zone) if moment.tzinfo else stamp
-    except (ValueError, OverflowError):
-        return stamp
-
-
-def ago(stamp: str | None) -> str:
-    """How long ago one of our ISO stamps was: `3 hours ago`; `never` without one."""
-    if stamp is None:
-        return "never"
-    seconds = round((datetime.now(UTC) - datetime.fromisoformat(stamp)).total_seconds())
-    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        if seconds >= size:
-            return f"{counted(seconds // size, unit)} ago"
-    return "just now"
 
 
 def print_error(error: CasebellError) -> int:

@@ -6,8 +6,9 @@ from typing import Any
 
 from casebell.cli.options import AsJson, Config, Key
 from casebell.cli.service_client import ServiceClient
-from casebell.cli.terminal import local_time, print_answer
+from casebell.cli.terminal import print_answer
 from casebell.service.story import story
+from casebell.times import local_time
 
 
 def why(key: Key, as_json: AsJson = False, config: Config = None) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TypeAlias
 
+from starlette.types import Scope
+
 Network: TypeAlias = IPv4Network | IPv6Network
 
 #: Some proxies forward the port as well: `192.0.2.7:4711`, `[2001:db8::7]:4711`.
@@ -30,6 +32,13 @@ def client_address(peer: str, forwarded_for: Sequence[bytes], trusted: Sequence[
             break
         address = str(candidate)
     return address
+
+
+def client_of(scope: Scope, trusted: Sequence[Network]) -> str:
+    """The same of a request."""
+    peer = scope.get("client")
+    forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    return client_address(peer[0] if peer else "", forwarded, trusted)
 
 
 def peer_address(peer: str) -> str:

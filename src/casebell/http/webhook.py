@@ -257,18 +257,14 @@ class WebhookEndpoint:
     def _refuse(
         self, error: RequestError, scope: Scope, *, request_id: str = "", what: str = ""
     ) -> str:
-        headers, peer = scope["headers"], scope.get("client")
+        headers = scope["headers"]
         given: dict[bytes, bytes] = dict(headers)
         length = given.get(b"content-length", b"")
         encoding = given.get(b"content-encoding", b"").strip().lower()
         return self._receiver.refuse_request(
             error,
             path=asked(scope),
-            address=addresses.client_address(
-                peer[0] if peer else "",
-                [value for name, value in headers if name == b"x-forwarded-for"],
-                self.limits().trusted_proxies,
-            ),
+            address=addresses.client_of(scope, self.limits().trusted_proxies),
             headers=headers,
             request_id=request_id,
             size=int(length) if length.isdigit() and len(length) < MAX_DIGITS else 0,

@@ -1,6 +1,7 @@
 """Who asks: the bearer of a token, or whoever knows an account's name and password."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn, Self
 
@@ -13,7 +14,9 @@ from casebell.service.identifiers import fold, identifier
 from casebell.service.limits import Limits, of_passwords, of_tokens
 from casebell.service.lookups import Lookups
 from casebell.service.passwords import Passwords
+from casebell.service.sessions import KnownAccount, Sessions
 from casebell.service.token_text import digest_of, is_token
+from casebell.settings.models import Console
 from casebell.store import accounts, tokens
 from casebell.store.attempts import Attempt
 from casebell.store.engine import Store
@@ -30,11 +33,19 @@ class Access:
     Each request reads its row, so that revoking and disabling work at once, on every server.
 
     Args:
+        settings: those of the console in force.
         pause: seconds that a failure beyond its limit waits for its answer.
     """
 
     def __init__(
-        self, *, store: Store, passwords: Passwords, clock: Clock, log: Log, pause: float = PAUSE
+        self,
+        *,
+        store: Store,
+        passwords: Passwords,
+        settings: Callable[[], Console],
+        clock: Clock,
+        log: Log,
+        pause: float = PAUSE,
     ) -> None:
         self._store = store
         self._passwords = passwords
@@ -43,6 +54,8 @@ class Access:
         self._limits = Limits(clock)
         self._tokens = Lookups(store, tokens.with_digests)
         self._record = AccessRecord(store=store, limits=self._limits, clock=clock, log=log)
+        #: Of those whom it knows.
+        self.sessions = Sessions(store=store, record=self._record, settings=settings, clock=clock)
 
     async def __aenter__(self) -> Self:
         await self._record.__aenter__()
@@ -51,6 +64,7 @@ class Access:
     async def __aexit__(self, *_: object) -> None:
         await self._record.__aexit__()
         await self._tokens.close()
+        await self.sessions.close()
         self._passwords.close()
 
     @property
@@ -92,8 +106,8 @@ class Access:
         self._limits.fail(limits)
         raise Unauthorized
 
-    async def password(self, name: str, password: str, *, address: str) -> Actor:
-        """Who signs in.
+    async def password(self, name: str, password: str, *, address: str) -> KnownAccount:
+        """Who signs in; `sessions` goes on from there.
 
         The limits are asked first. Then each attempt costs one check of a hash and ends with one
         error, whether the account does not exist, is disabled or expired, or has another password.
@@ -113,7 +127,7 @@ class Access:
                 row = await self._account(key)
                 usable = row is not None and unusable(row, self._clock.now()) is None
                 # That of nobody costs the same.
-                kept = row.password_hash if usable else self._passwords.of_nobody
+                kept = (row.password_hash if usable else None) or self._passwords.of_nobody
                 try:
                     right = await self._passwords.matches(kept, password)
                 except asyncio.CancelledError:
@@ -138,7 +152,11 @@ class Access:
             with suppress(PasswordsBusy):
                 new = await self._passwords.hash(password)
                 self._record.rehashed(row.id, old=kept, new=new)
-        return Actor(name=f"account:{row.name}", role=Role(row.role), person=row.person)
+        return KnownAccount(
+            id=row.id,
+            actor=Actor(name=f"account:{row.name}", role=Role(row.role), person=row.person),
+            second_factor=row.totp_secret is not None,
+        )
 
     async def _account(self, key: str) -> Any:
         async with self._store.read() as connection:

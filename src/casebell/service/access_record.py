@@ -14,7 +14,7 @@ from casebell.errors import StorageUnavailable
 from casebell.events import Micros
 from casebell.loops import Loop
 from casebell.service.limits import Limits
-from casebell.store import accounts, attempts, tokens
+from casebell.store import accounts, attempts, sessions, tokens
 from casebell.store.attempts import Attempt, Kind, Window
 from casebell.store.engine import Connection, Store
 from casebell.store.journal import Entry
@@ -28,10 +28,37 @@ MINUTE_SECONDS = 60.0
 MAX_WAITING = 256
 #: Seconds between two writes.
 WRITE_EVERY = 1.0
-#: A token's use is written once in so long.
+#: A use is written once in so long.
 USE_EVERY: Micros = MINUTE
 
 Value = TypeVar("Value")
+
+
+class _LastUses:
+    """When each of some rows was last used, by their ids: what is to be written of it."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[int, Micros] = {}
+        self._written: dict[int, Micros] = {}
+
+    def note(self, number: int, now: Micros, *, last: Micros | None) -> bool:
+        """Note a use; whether it is to be written."""
+        # A row that was read before a write can come here after it.
+        known = (self.waiting.get(number), self._written.get(number), last)
+        due = all(one is None or now - one >= USE_EVERY for one in known)
+        if due:
+            self.waiting[number] = now
+        return due
+
+    def written(self, uses: Mapping[int, Micros]) -> None:
+        """Note that these are on disk."""
+        _forget(self.waiting, uses)
+        self._written |= uses
+        # What was used longer ago than that is asked of its row again.
+        newest = max(uses.values(), default=0)
+        self._written = {
+            number: at for number, at in self._written.items() if newest - at < USE_EVERY
+        }
 
 
 class AccessRecord:
@@ -56,9 +83,9 @@ class AccessRecord:
             singles=SINGLE_A_MINUTE,
             seconds=MINUTE_SECONDS,
         )
-        #: By the ids of tokens and of accounts.
-        self._uses: dict[int, Micros] = {}
-        self._written_uses: dict[int, Micros] = {}
+        self._tokens = _LastUses()
+        self._sessions = _LastUses()
+        #: By the accounts' ids.
         self._sign_ins: dict[int, Micros] = {}
         #: The old and the new hash, by the account's id.
         self._hashes: dict[int, tuple[str, str]] = {}
@@ -103,11 +130,16 @@ class AccessRecord:
         Args:
             last: when it was, as the database has it.
         """
-        now = self._clock.now()
-        # A row that was read before a write can come here after it.
-        known = (self._uses.get(token), self._written_uses.get(token), last)
-        if all(one is None or now - one >= USE_EVERY for one in known):
-            self._uses[token] = now
+        if self._tokens.note(token, self._clock.now(), last=last):
+            self._loop.wake()
+
+    def seen(self, session: int, *, last: Micros) -> None:
+        """Note that a session was used.
+
+        Args:
+            last: when it was, as the database has it.
+        """
+        if self._sessions.note(session, self._clock.now(), last=last):
             self._loop.wake()
 
     def signed_in(self, account: int) -> None:
@@ -139,18 +171,20 @@ class AccessRecord:
         """
         async with self._writing:
             failed, dropped = self._limits.unwritten()
-            uses, sign_ins, hashes = dict(self._uses), dict(self._sign_ins), dict(self._hashes)
+            uses, seen = dict(self._tokens.waiting), dict(self._sessions.waiting)
+            sign_ins, hashes = dict(self._sign_ins), dict(self._hashes)
             batch, self._waiting = self._waiting, []
             more, self._dropped = self._dropped, Counter()
             # What it has taken, it tells in a later entry if this write fails.
             entries = self._tally.add(batch, more, last=last)
-            if not (failed or uses or sign_ins or hashes or entries):
+            if not (failed or uses or seen or sign_ins or hashes or entries):
                 return False
             sums = await self._store.transact(
                 _record,
                 failed=failed,
                 dropped=dropped,
                 uses=uses,
+                seen=seen,
                 sign_ins=sign_ins,
                 hashes=hashes,
                 entries=entries,
@@ -158,8 +192,8 @@ class AccessRecord:
             )
             self._tally.written()
             self._limits.written(failed, sums)
-            _forget(self._uses, uses)
-            self._written_uses |= uses
+            self._tokens.written(uses)
+            self._sessions.written(seen)
             _forget(self._sign_ins, sign_ins)
             _forget(self._hashes, hashes)
             return True
@@ -178,6 +212,7 @@ async def _record(
     failed: Collection[Window],
     dropped: Collection[str],
     uses: Mapping[int, Micros],
+    seen: Mapping[int, Micros],
     sign_ins: Mapping[int, Micros],
     hashes: Mapping[int, tuple[str, str]],
     entries: Sequence[Entry],
@@ -187,6 +222,7 @@ async def _record(
         connection, failed=failed, forgotten=dropped, entries=entries, now=now
     )
     await tokens.record_uses(connection, uses)
+    await sessions.record_seen(connection, seen)
     await accounts.record_sign_ins(connection, sign_ins)
     for number, (old, new) in hashes.items():
         await accounts.rehash(connection, number, old=old, new=new)

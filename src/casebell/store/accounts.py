@@ -11,7 +11,7 @@ from casebell.actors import Actor, Role
 from casebell.clock import iso_or_none
 from casebell.errors import NotFound, Refusal
 from casebell.events import Micros
-from casebell.store import journal
+from casebell.store import journal, sessions
 from casebell.store.schema import accounts
 
 #: What only a check may read.
@@ -99,6 +99,7 @@ async def disable(connection: AsyncConnection, key: str, *, now: Micros, actor: 
     if (row := await _get(connection, key)).disabled_at is not None:
         raise Refusal(f"Account “{row.name}” has been disabled already.")
     await _update(connection, key, {"disabled_at": now})
+    await sessions.end_all(connection, row.id)
     return await _recorded(connection, key, "account.disabled", data={}, now=now, actor=actor)
 
 
@@ -115,15 +116,25 @@ async def enable(connection: AsyncConnection, key: str, *, now: Micros, actor: A
 
 
 async def set_password(
-    connection: AsyncConnection, key: str, *, password_hash: str, now: Micros, actor: Actor
+    connection: AsyncConnection,
+    key: str,
+    *,
+    password_hash: str,
+    but: int | None = None,
+    now: Micros,
+    actor: Actor,
 ) -> Any:
-    """Give an account another password; its row.
+    """Give an account another password, which ends its sessions; its row.
+
+    Args:
+        but: a session that goes on.
 
     Raises:
         NotFound: there is none of this name.
     """
-    await _get(connection, key)
+    row = await _get(connection, key)
     await _update(connection, key, {"password_hash": password_hash, "password_changed_at": now})
+    await sessions.end_all(connection, row.id, but=but)
     kind = "account.password_changed"
     return await _recorded(connection, key, kind, data={}, now=now, actor=actor)
 

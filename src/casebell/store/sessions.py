@@ -1,0 +1,146 @@
+"""Who is signed in: known by the digest of what the browser has in its cookie."""
+
+import hmac
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from casebell.actors import Actor
+from casebell.events import Micros
+from casebell.store import journal
+from casebell.store.schema import accounts, sessions
+from casebell.store.statements import Driver, Query, TableRow, among
+
+
+class SessionRow(TableRow):
+    """What a request asks of its session, and of the account that it is of."""
+
+    id: int
+    digest: str
+    account_id: int
+    asked: str
+    began_at: Micros
+    seen_at: Micros
+    ends_at: Micros
+    told: str | None
+    name: str
+    role: str
+    person: str | None
+    disabled_at: Micros | None
+    expires_at: Micros | None
+
+
+_OF_SESSION = {column.name for column in sessions.c}
+_OF_DIGESTS = Query(
+    SessionRow,
+    lambda backend: (
+        select(
+            *(
+                (sessions if name in _OF_SESSION else accounts).c[name]
+                for name in SessionRow.__struct_fields__
+            )
+        )
+        .join_from(sessions, accounts)
+        .where(among(sessions.c.digest, backend))
+    ),
+)
+
+
+async def add(
+    connection: AsyncConnection,
+    *,
+    digest: str,
+    account: int,
+    asked: str,
+    ends_at: Micros,
+    entries: Sequence[journal.Entry],
+    replaces: int | None,
+    now: Micros,
+) -> None:
+    """Add a session, and remove those that are over.
+
+    Args:
+        asked: what is still asked for; "" of somebody who is signed in.
+        entries: what the journal says of it.
+        replaces: a session that it goes on with.
+    """
+    await remove_ended(connection, now=now)
+    if replaces is not None:
+        await connection.execute(sessions.delete().where(sessions.c.id == replaces))
+    await connection.execute(
+        sessions.insert().values(
+            digest=digest,
+            account_id=account,
+            asked=asked,
+            began_at=now,
+            seen_at=now,
+            ends_at=ends_at,
+        )
+    )
+    if entries:
+        await journal.append(connection, entries)
+
+
+async def remove_ended(connection: AsyncConnection, *, now: Micros) -> None:
+    """Remove the sessions that are over."""
+    await connection.execute(sessions.delete().where(sessions.c.ends_at <= now))
+
+
+async def with_digests(
+    connection: AsyncConnection, digests: Collection[str]
+) -> Mapping[str, SessionRow]:
+    """The sessions of these digests, by their digests; they may be over."""
+    driver = await Driver.of(connection)
+    rows = await driver.fetch(_OF_DIGESTS, among=digests)
+    # As with tokens, the index only finds a row; a comparison in constant time decides.
+    return {
+        digest: row for digest in digests for row in rows if hmac.compare_digest(row.digest, digest)
+    }
+
+
+async def of_account(connection: AsyncConnection, account: int, *, now: Micros) -> list[Any]:
+    """The sessions of an account that are not over, the newest first; without their digests."""
+    columns = [column for column in sessions.c if column is not sessions.c.digest]
+    mine = (sessions.c.account_id == account, sessions.c.ends_at > now)
+    statement = select(*columns).where(*mine).order_by(sessions.c.id.desc())
+    return list((await connection.execute(statement)).all())
+
+
+async def end(
+    connection: AsyncConnection, session: int, *, subject: str, now: Micros, actor: Actor
+) -> None:
+    """End a session; one that has ended already stays so, and is told once.
+
+    Args:
+        subject: its account, as the journal has it.
+    """
+    gone = await connection.execute(sessions.delete().where(sessions.c.id == session))
+    if gone.rowcount:
+        entry = journal.Entry.of(actor, at=now, kind="session.ended", subject=subject, data={})
+        await journal.append(connection, [entry])
+
+
+async def end_all(connection: AsyncConnection, account: int, *, but: int | None = None) -> None:
+    """End the sessions of an account.
+
+    Args:
+        but: one that goes on.
+    """
+    condition = sessions.c.account_id == account
+    if but is not None:
+        condition &= sessions.c.id != but
+    await connection.execute(sessions.delete().where(condition))
+
+
+async def record_seen(connection: AsyncConnection, at: Mapping[int, Micros]) -> None:
+    """Record when sessions were last seen, by their ids; a later time stays."""
+    for number, time in at.items():
+        earlier = (sessions.c.id == number, sessions.c.seen_at < time)
+        await connection.execute(sessions.update().where(*earlier).values(seen_at=time))
+
+
+async def tell(connection: AsyncConnection, session: int, told: str | None) -> None:
+    """Keep what the next page of a session is to say; None: it was said."""
+    await connection.execute(sessions.update().where(sessions.c.id == session).values(told=told))
