@@ -40,6 +40,7 @@ def test_one_case(installation: Installation) -> None:
     assert any(one.startswith("  since: 2025-10-14 15:22:03") for one in lines)
     changes = [one for one in lines if one.startswith("Change ")]
     assert [one.split()[2] for one in changes] == ["rfe_issued", "received,"]
+    assert "  corroborated: also reported by event 3; all by parley, torch" in lines
     told = [one for one in lines if "→" in one]
     assert any(one.startswith("  team → json: sent 20") for one in told)
     assert any(one.startswith("  broken → json: failed (") for one in told)

@@ -9,14 +9,15 @@ from casebell.alerts import AlertKind, FailureReason, NewAlert, Outcome, SendRes
 from casebell.alerts import AlertState as State
 from casebell.clock import iso
 from casebell.errors import BadArgument, NotFound
-from casebell.events import Status
+from casebell.events import Flag, Status
 from casebell.service import cases
 from casebell.service.cases import CaseReading
 from casebell.store.engine import Store
 from contracts.actors import ADMIN
-from contracts.case_events import OCCURRED_AT, RECEIVED_AT
+from contracts.case_events import OCCURRED_AT, RECEIVED_AT, case_event
 from contracts.cases import change_case, receipt_of, say_of_case
-from contracts.filled import send_one
+from contracts.decisions import decide_later
+from contracts.filled import append, send_one
 
 STRANGER = Actor(name="token:x", role=Role.VIEWER)
 
@@ -101,6 +102,28 @@ async def test_a_case_of_very_many_changes(store: Store, monkeypatch: pytest.Mon
     shown = await CaseReading(store=store).find_case(receipt=receipt_of(1), actor=ADMIN)
     assert [one["id"] for one in shown["changes"]] == [2, 3]
     assert shown["earlier_changes"]
+
+
+async def test_who_reported_a_change(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every event of it with its source, what is to be said of one of them, and the first text."""
+    await change_case(store, 1, late=True, flags=frozenset({Flag.LATE}))
+    sent = case_event("obs_1", source="torch", receipt=receipt_of(1), text="Said otherwise")
+    (event_id,) = await append(store, sent)
+    await decide_later(store, event_id, change=1, flags=frozenset({Flag.TEXT_CONFLICT}))
+    await change_case(store, 2)
+    shown = await CaseReading(store=store).find_case(receipt=receipt_of(1), actor=STRANGER)
+    (change,) = shown["changes"]
+    assert (change["event"], change["events"], change["sources"]) == (
+        1,
+        [1, 2],
+        ["parley", "torch"],
+    )
+    assert (change["late"], change["flags"]) == (True, ["late", "text_conflict"])
+    assert change["text"] != "Said otherwise"
+    monkeypatch.setattr(cases, "MAX_EVENTS", 1)
+    shown = await CaseReading(store=store).find_case(receipt=receipt_of(1), actor=STRANGER)
+    (change,) = shown["changes"]
+    assert (change["event"], change["events"]) == (1, [2])
 
 
 async def test_a_case_that_one_may_not_see(store: Store) -> None:

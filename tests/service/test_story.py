@@ -6,7 +6,7 @@ import pytest
 
 from casebell.events import Flag, KeyBasis
 from casebell.service.sentences import EventNumber, Filled, Moment
-from casebell.service.story import became, occurred, story
+from casebell.service.story import became, marks, occurred, story
 
 STAMP = "2025-10-14T19:22:03.000000Z"
 
@@ -128,3 +128,34 @@ def test_what_became_of_an_alert(facts: dict[str, Any], said: str) -> None:
     """When it was sent, or where it stands and why."""
     alert = {"state": "sent", "reason": None, "sent_at": None, "dismissed_at": None, **facts}
     assert became(alert).text(str) == said
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({}, {}),
+        ({"late": True}, {"late": "a later status was known already when it came"}),
+        (
+            {"events": [1, 3, 4], "sources": ["parley", "torch"]},
+            {"corroborated": "also reported by event 3, 4; all by parley, torch"},
+        ),
+        # Of very many events that report it, the one that began it may be left out.
+        (
+            {"events": [3], "sources": ["parley"]},
+            {"corroborated": "also reported by event 3; all by parley"},
+        ),
+        (
+            {"flags": ["conflict", "repeat", "unknown_wording"]},
+            {
+                "conflicting": "the source sent differing content under this key",
+                "new wording": (
+                    "its wording is new to Casebell, which does not know what it means"
+                ),
+            },
+        ),
+    ],
+)
+def test_marks_of_a_change(facts: dict[str, Any], said: dict[str, str]) -> None:
+    """Late, corroborated, conflicting, and worded in a new way."""
+    change = {"late": False, "event": 1, "events": [1], "sources": ["parley"], "flags": [], **facts}
+    assert {mark.word: mark.sentence.text(str) for mark in marks(change)} == said

@@ -222,6 +222,7 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "case": (lambda c: cases.find(c, "IOE0912345678", seen_by=VIEWER), False),
     "changes of a case": (lambda c: cases.changes_of(c, "IOE0912345678", limit=50), True),
     "alerts of changes": (lambda c: cases.alerts_of(c, [1, 2], limit=50), True),
+    "events of changes": (lambda c: cases.events_of(c, [1, 2], limit=50), True),
     # As many groups as the month had days from receipt to decision.
     "outcomes": (lambda c: outcomes.between(c, 1, 2, seen_by=ADMIN), True),
     "outcomes, as some may see them": (lambda c: outcomes.between(c, 1, 2, seen_by=VIEWER), True),

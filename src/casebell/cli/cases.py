@@ -17,7 +17,7 @@ from casebell.cli.options import (
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import print_answer, print_looked_back, print_rows
 from casebell.events import Status
-from casebell.service.story import became
+from casebell.service.story import became, marks
 from casebell.times import counted, local_time
 
 app = command_group()
@@ -96,6 +96,8 @@ def _lines(case: Mapping[str, Any], zone: str) -> Iterator[str]:
         tags = f" ({', '.join(change['tags'])})" if change["tags"] else ""
         yield ""
         yield f"Change {change['id']}: {change['status']}{tags}, {local_time(change['at'], zone)}"
+        for mark in marks(change):
+            yield f"  {mark.word}: {mark.sentence.text(time)}"
         yield f"  {change['outcome']}: {change['because']}"
         for told in change["told"]:
             yield f"  {told['channel']} → {told['target']}: {became(told).text(time)}"

@@ -20,6 +20,8 @@ from casebell.store.engine import Connection, Store
 MAX_CHANGES = 100
 #: Alerts of them.
 MAX_ALERTS = 1_000
+#: Events that reported them: a case that is polled has one for each time.
+MAX_EVENTS = 1_000
 
 
 @described
@@ -76,12 +78,20 @@ class ChangeOfCase(TypedDict):
     id: int
     status: str
     tags: list[str]
+    text: str
+    """The official text of the event that reported it first."""
     at: str
     """By the provider's time."""
     late: bool
     decided_at: str
     event: int
     """The event that reported it first."""
+    events: list[int]
+    """All that reported it, oldest first; of very many the latest."""
+    sources: list[str]
+    """Whose events these are."""
+    flags: list[str]
+    """What one of these events has: `conflict`, `text_conflict`, …"""
     outcome: str
     """`notified` or `nobody`."""
     because: str
@@ -172,26 +182,37 @@ def case(row: Any) -> Case:
 async def _with_changes(connection: Connection, row: Any) -> CaseWithChanges:
     found = await cases.changes_of(connection, row.receipt, limit=MAX_CHANGES + 1)
     shown = found[:MAX_CHANGES]
-    sent = await cases.alerts_of(connection, [one.id for one in shown], limit=MAX_ALERTS)
+    numbers = [one.id for one in shown]
+    reports = await cases.events_of(connection, numbers, limit=MAX_EVENTS)
+    sent = await cases.alerts_of(connection, numbers, limit=MAX_ALERTS)
     return {
         **case(row),
         "changes": [
-            _change(one, [alert for alert in sent if alert.change_id == one.id]) for one in shown
+            _change(
+                one,
+                [report for report in reversed(reports) if report.change_id == one.id],
+                [alert for alert in sent if alert.change_id == one.id],
+            )
+            for one in shown
         ],
         "earlier_changes": len(found) > len(shown),
     }
 
 
-def _change(row: Any, alerts: Sequence[Any]) -> ChangeOfCase:
+def _change(row: Any, reports: Sequence[Any], alerts: Sequence[Any]) -> ChangeOfCase:
     decision = json.loads(row.decision)
     return {
         "id": row.id,
         "status": row.status,
         "tags": row.tags.split(),
+        "text": row.text,
         "at": iso(row.at),
         "late": bool(row.late),
         "decided_at": iso(row.decided_at),
         "event": row.event_id,
+        "events": [report.id for report in reports],
+        "sources": sorted({report.source for report in reports}),
+        "flags": sorted({flag for report in reports for flag in report.flags.split()}),
         "outcome": decision["outcome"],
         "because": decision["because"],
         "told": list(map(_told, alerts)),

@@ -26,6 +26,14 @@ class Section:
     points: tuple[Point, ...]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mark:
+    """Something about a change that a reader of its case should know."""
+
+    word: str
+    sentence: Sentence
+
+
 _BASIS = {
     KeyBasis.ID: "the source's event id",
     KeyBasis.RECEIPT_TIME: "receipt number and time of the status, for want of an id",
@@ -47,6 +55,8 @@ _FLAGS = {
     Flag.LATE: "a later status was known already when it came",
     Flag.UNKNOWN_WORDING: "its wording is new to Casebell, which does not know what it means",
 }
+#: Those by which what was reported of a change disagrees.
+_CONFLICTING = (Flag.CONFLICT, Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT)
 #: A later release's word, which an earlier one may meet after a step back.
 _UNKNOWN = "a word that this release does not know"
 #: The status of an event that is stored without its decision.
@@ -60,7 +70,7 @@ def story(explanation: Mapping[str, Any]) -> Iterator[Section]:
         explanation: as the verbs `why` and `explain_event` give it.
     """
     event = explanation["event"]
-    basis = _BASIS.get(event["key_basis"], _UNKNOWN)
+    basis = says(_BASIS.get(event["key_basis"], _UNKNOWN))
     yield _section(
         says("Event {id} from {source}, key {key}", **event),
         says("Its key is {basis}.", basis=basis),
@@ -88,6 +98,30 @@ def became(told: Mapping[str, Any]) -> Sentence:
         return says("sent {at}", at=Moment(stamp=told["sent_at"]))
     state = "dismissed" if told["dismissed_at"] else told["state"]
     return says("{state} ({reason})" if told["reason"] else "{state}", **{**told, "state": state})
+
+
+def marks(change: Mapping[str, Any]) -> Iterator[Mark]:
+    """What a reader of a case should know of one of its changes.
+
+    Args:
+        change: as the verb `find_case` gives it.
+    """
+    if change["late"]:
+        yield Mark(word="late", sentence=_sentence_of(Flag.LATE))
+    if others := [number for number in change["events"] if number != change["event"]]:
+        yield Mark(
+            word="corroborated",
+            sentence=says(
+                "also reported by event {others}; all by {sources}",
+                others=_numbers(others),
+                sources=", ".join(change["sources"]),
+            ),
+        )
+    for flag in _CONFLICTING:
+        if flag in change["flags"]:
+            yield Mark(word="conflicting", sentence=_sentence_of(flag))
+    if Flag.UNKNOWN_WORDING in change["flags"]:
+        yield Mark(word="new wording", sentence=_sentence_of(Flag.UNKNOWN_WORDING))
 
 
 def _verified(one: Mapping[str, Any]) -> Sentence:
@@ -118,7 +152,7 @@ def _understood(event: Mapping[str, Any]) -> Iterator[Sentence]:
     if at := occurred(event):
         yield says("As reported, it happened at {at}.", at=at)
     for flag in event["flags"]:
-        yield says("Note: {words}.", words=_FLAGS.get(flag, f"“{flag}”, {_UNKNOWN}"))
+        yield says("Note: {flag}.", flag=_sentence_of(flag))
 
 
 def _conflicts(explanation: Mapping[str, Any]) -> Iterator[Sentence]:
@@ -161,6 +195,12 @@ def _decided(event: Mapping[str, Any], change: Mapping[str, Any] | None) -> Iter
             else "Rule “{name}” did not match: {why}.",
             **rule,
         )
+
+
+def _sentence_of(flag: str) -> Sentence:
+    if flag in _FLAGS:
+        return says(_FLAGS[Flag(flag)])
+    return says("“{flag}”, {unknown}", flag=flag, unknown=says(_UNKNOWN))
 
 
 def _numbers(events: list[int]) -> Sentence:

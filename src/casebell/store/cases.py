@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.actors import Actor
 from casebell.events import Status
 from casebell.store import sight
-from casebell.store.schema import alerts, cases, changes
+from casebell.store.schema import alerts, cases, changes, events
 from casebell.store.walk import Filter
 
 #: Without the official text, and with the time of the change: the case's own time is that of the
@@ -84,10 +84,29 @@ async def find(connection: AsyncConnection, receipt: str, *, seen_by: Actor) -> 
 async def changes_of(
     connection: AsyncConnection, receipt: str, *, limit: int
 ) -> Sequence[Row[Any]]:
-    """The latest changes of a case with their decisions, newest first by the provider's time."""
-    statement = select(changes).where(changes.c.receipt == receipt)
+    """The latest changes of a case, newest first by the provider's time.
+
+    Each with its decision, and with the text of the event that reported it first.
+    """
+    joined = changes.join(events, events.c.id == changes.c.event_id)
+    statement = select(changes, events.c.text).select_from(joined)
+    statement = statement.where(changes.c.receipt == receipt)
     statement = statement.order_by(changes.c.at.desc(), changes.c.id.desc()).limit(limit)
     return (await connection.execute(statement)).all()
+
+
+async def events_of(
+    connection: AsyncConnection, change_ids: Sequence[int], *, limit: int
+) -> Sequence[Row[Any]]:
+    """The latest events that reported changes, newest first: source and flags of each."""
+    columns: list[Column[Any]] = [
+        events.c.id,
+        events.c.change_id,
+        events.c.source,
+        events.c.flags,
+    ]
+    statement = select(*columns).where(events.c.change_id.in_(change_ids))
+    return (await connection.execute(statement.order_by(events.c.id.desc()).limit(limit))).all()
 
 
 async def alerts_of(
