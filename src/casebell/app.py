@@ -152,7 +152,8 @@ def build(
             yield
 
     console = _console(runtime, service, turns) if settings.console.enabled else None
-    app = _entrance(endpoint, pages, api, console, lifespan)
+    apart = bool(settings.console.listen)
+    app = _entrance(endpoint, pages, api, console, lifespan, apart=apart)
     app.tls = certificate.context if certificate else None
     return app
 
@@ -208,21 +209,25 @@ def _entrance(
     api: Api,
     console: Console | None,
     lifespan: Lifespan[Starlette],
+    *,
+    apart: bool,
 ) -> Entrance:
-    """What is at which path."""
-    of_people: list[Route] = []
+    """What is at which path.
+
+    Args:
+        apart: whether people and programs have an address of their own.
+    """
+    of_people = [Route(API, api), Route(API + "/{path:path}", api)]
     if console is not None:
-        of_people = [Route(path, console) for path in console.paths]
+        of_people += [Route(path, console) for path in console.paths]
         of_people.append(Route("/static/{name}", static_files(console.rendering)))
-    routes = [
-        *of_people,
+    of_people.append(Route("/events/{id}", event_page))
+    of_all = [Route("/health", pages.health)]
+    of_providers = [
         Route(WEBHOOKS + "{source}", endpoint),
-        Route("/health", pages.health),
+        *of_all,
         Route("/ready", pages.ready),
         Route("/metrics", pages.metrics),
-        Route("/events/{id}", event_page),
-        Route(API, api),
-        Route(API + "/{path:path}", api),
     ]
 
     async def leads_nowhere(request: Request, error: Exception) -> Response:
@@ -232,13 +237,15 @@ def _entrance(
         endpoint.note_elsewhere(wrong, request.scope)
         return response
 
-    app = Entrance(
-        endpoint,
-        routes=routes,
-        middleware=[Middleware(RequestIds)],
-        exception_handlers={HTTPException: leads_nowhere, Exception: on_defect},
-        lifespan=lifespan,
-    )
-    # A redirect to the address without its slash would tell a stranger what is there.
-    app.router.redirect_slashes = False
+    alike: dict[str, Any] = {
+        "middleware": [Middleware(RequestIds)],
+        "exception_handlers": {HTTPException: leads_nowhere, Exception: on_defect},
+    }
+    routes = of_providers if apart else [*of_providers, *of_people]
+    app = Entrance(endpoint, routes=routes, lifespan=lifespan, **alike)
+    if apart:
+        app.people = Starlette(routes=[*of_all, *of_people], **alike)
+    for one in filter(None, (app, app.people)):
+        # A redirect to the address without its slash would tell a stranger what is there.
+        one.router.redirect_slashes = False
     return app

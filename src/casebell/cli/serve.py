@@ -62,7 +62,11 @@ async def run_server(settings: Settings, *, files: int) -> None:
         Refusal: the address cannot be listened on.
         CasebellError: the store cannot be opened.
     """
-    listener = _listen(settings)
+    listener = _listen(settings.server.host, settings.server.port, "server.host and server.port")
+    console = None
+    if settings.console.listen:
+        host, _, port = settings.console.listen.rpartition(":")
+        console = _listen(host.strip("[]"), int(port), "console.listen")
     log = get_logger()
     url = local_url(settings, *listener.getsockname()[:2])
 
@@ -72,6 +76,7 @@ async def run_server(settings: Settings, *, files: int) -> None:
             "server.started",
             version=casebell.__version__,
             url=url,
+            **({"console": local_url(settings, *console.getsockname()[:2])} if console else {}),
             sources=list(settings.sources),
             channels=list(settings.channels),
             config_sha256=settings.sha256,
@@ -101,14 +106,23 @@ async def run_server(settings: Settings, *, files: int) -> None:
         log=log,
         refused=app.deliveries.note_elsewhere,
     )
-    server = _GuardedServer(_uvicorn_config(app), limiter, tls=app.tls)
+    served = {listener: app, **({console: app.people} if console else {})}
+    servers = {
+        one: _GuardedServer(_uvicorn_config(shown), limiter, tls=app.tls)
+        for one, shown in served.items()
+    }
+
+    def stop() -> None:
+        for server in servers.values():
+            server.stop()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop)
+        loop.add_signal_handler(number, stop)
     loop.add_signal_handler(signal.SIGHUP, hangup.set)
     # Not by uvicorn, which would log a failing start with its traceback.
     async with app.router.lifespan_context(app):
-        await server.serve(sockets=[listener])
+        await asyncio.gather(*(server.serve(sockets=[one]) for one, server in servers.items()))
     log.info("server.stopped")
 
 
@@ -198,8 +212,15 @@ def max_connections(files: int) -> int:
     return min(MAX_CONNECTIONS, max(files - OWN_FILES, files // 2))
 
 
-def _listen(settings: Settings) -> socket.socket:
-    host, port = settings.server.host, settings.server.port
+def _listen(host: str, port: int, key: str) -> socket.socket:
+    """Listen on an address.
+
+    Args:
+        key: where the configuration has it.
+
+    Raises:
+        Refusal: it cannot be listened on.
+    """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
@@ -209,7 +230,7 @@ def _listen(settings: Settings) -> socket.socket:
         reason = "no such address" if unknown else os.strerror(error.errno or 0)
         raise Refusal(
             f"Cannot listen on {host}, port {port}: {reason}.",
-            hint="Set server.host and server.port to an address that is free on this machine.",
+            hint=f"Set {key} to an address that is free on this machine.",
         ) from None
     listener.setblocking(False)
     return listener

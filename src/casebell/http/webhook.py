@@ -286,6 +286,8 @@ class Entrance(Starlette):
         self.deliveries = deliveries
         #: Of our own TLS; None where a proxy's is used, or none.
         self.tls: ssl.SSLContext | None = None
+        #: What people and programs see, where they have an address of their own.
+        self.people: Starlette | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

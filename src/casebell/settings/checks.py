@@ -290,6 +290,11 @@ def warnings(document: Document) -> Iterator[str]:
             "No rule with `when = {}` notifies a channel: a change that meets no other rule "
             "reaches nobody."
         )
+    if document.console.listen and document.server.public_url and not document.console.public_url:
+        yield (
+            "console.listen keeps the pages off the address of deliveries, and the links of alerts "
+            "lead to server.public_url: set console.public_url, or pass /events there on to it."
+        )
     zones = {"server": document.server.timezone} | {
         f"sources.{name}": source.timezone for name, source in document.sources.items()
     }
