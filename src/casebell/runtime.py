@@ -26,6 +26,7 @@ from casebell.route.router import Router
 from casebell.service import Verb
 from casebell.service.access import Access
 from casebell.service.accounts import Accounts
+from casebell.service.arrivals import ArrivalReading
 from casebell.service.cases import CaseReading
 from casebell.service.exporting import Exporting
 from casebell.service.operations import Operations
@@ -141,6 +142,7 @@ class Runtime:
         )
         self.exporting = Exporting(store=store, settings=in_force.settings, clock=clock)
         self.case_reading = CaseReading(store=store)
+        self.arrivals = ArrivalReading(store=store, settings=in_force.settings, clock=clock)
         self.outcome_report = OutcomeReport(store=store, settings=in_force.settings, clock=clock)
         self.standing = Standing(
             store=store,
@@ -166,6 +168,7 @@ class Runtime:
         return [
             self.reading.verbs(),
             self.case_reading.verbs(),
+            self.arrivals.verbs(),
             self.standing.verbs(),
             self.outcome_report.verbs(),
             self.exporting.verbs(),

@@ -12,6 +12,7 @@ from casebell.errors import NotFound, StorageUnavailable
 from casebell.events import HeldState
 from casebell.json_text import canonical
 from casebell.service import Service
+from casebell.service.arrivals import ArrivalReading
 from casebell.service.exporting import Exporting
 from casebell.service.reading import Reading
 from casebell.store import held
@@ -43,6 +44,7 @@ async def service(store: Store) -> Service:
     return Service(
         Reading(store=store, settings=lambda: settings, clock=clock).verbs(),
         Exporting(store=store, settings=lambda: settings, clock=clock).verbs(),
+        ArrivalReading(store=store, settings=lambda: settings, clock=clock).verbs(),
     )
 
 
@@ -77,6 +79,7 @@ UNRECORDED: dict[str, dict[str, Any]] = {
     "why": {"key": "evt_1"},
     "list_alerts": {"limit": 5},
     "list_refused": {"limit": 5},
+    "list_arrivals": {"limit": 5},
 }
 
 

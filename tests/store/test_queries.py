@@ -408,8 +408,26 @@ LISTINGS: list[tuple[type[Filter], dict[str, Any], bool]] = [
             {"receipt": "IOE0912345678"},
         )
     ),
-    *((HeldFilter, given, False) for given in ({}, {"state": HeldState.HELD})),
-    *((RefusedFilter, given, False) for given in ({}, {"source": "parley"}, {"error": "a"})),
+    *(
+        (HeldFilter, given, False)
+        for given in (
+            {},
+            {"state": HeldState.HELD},
+            {"source": "parley"},
+            {"since": RECEIVED_AT},
+            {"until": RECEIVED_AT},
+        )
+    ),
+    *(
+        (RefusedFilter, given, False)
+        for given in (
+            {},
+            {"source": "parley"},
+            {"error": "a"},
+            {"since": RECEIVED_AT},
+            {"until": RECEIVED_AT},
+        )
+    ),
     *(
         (JournalFilter, given, False)
         for given in (

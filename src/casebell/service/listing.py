@@ -8,7 +8,7 @@ from casebell.clock import iso_or_none
 from casebell.service.cursors import WrongCursor, cursor_of, place_of
 from casebell.store import walk
 from casebell.store.engine import Connection
-from casebell.store.walk import Filter, Page
+from casebell.store.walk import Filter, Page, Place
 
 #: Rows of one answer of a server.
 MAX_PAGE = 500
@@ -42,6 +42,22 @@ async def page_for(
     """
     after = None if cursor is None else place_of(cursor)
     most = min(limit, MAX_PAGE) if paged else limit
+    return await page_from(connection, where, limit=limit, most=most, after=after)
+
+
+async def page_from(
+    connection: Connection,
+    where: Filter,
+    *,
+    limit: int,
+    most: int | None = None,
+    after: Place | None,
+) -> Page:
+    """A page behind a place; see `walk.page_of`.
+
+    Raises:
+        BadArgument: the place is none of this listing.
+    """
     try:
         return await walk.page_of(connection, where, limit=limit, most=most, after=after)
     except ValueError:

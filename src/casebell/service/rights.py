@@ -24,6 +24,7 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         "list_servers": Right.OPERATIONS,
         "list_held": Right.OPERATIONS,
         "list_refused": Right.OPERATIONS,
+        "list_arrivals": Right.OPERATIONS,
         "why_refused": Right.OPERATIONS,
         "refused_in_a_row": Right.OPERATIONS,
         "pushed_out": Right.OPERATIONS,

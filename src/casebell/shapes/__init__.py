@@ -14,7 +14,14 @@ from casebell.shapes.alerts import (
     attempt,
     by_hand,
 )
-from casebell.shapes.deliveries import Held, Refused, held, refused
+from casebell.shapes.deliveries import (
+    Held,
+    HeldInShort,
+    Refused,
+    held,
+    held_in_short,
+    refused,
+)
 from casebell.shapes.described import described
 from casebell.shapes.events import (
     Change,
@@ -48,6 +55,7 @@ __all__ = [
     "EventWithDeliveries",
     "Explanation",
     "Held",
+    "HeldInShort",
     "JournalEntry",
     "Refused",
     "ToBeNotified",
@@ -63,5 +71,6 @@ __all__ = [
     "event",
     "event_with_body",
     "held",
+    "held_in_short",
     "refused",
 ]

@@ -10,8 +10,8 @@ from casebell.shapes.events import body
 
 
 @described
-class Held(TypedDict):
-    """An authentic delivery that could not be understood."""
+class HeldInShort(TypedDict):
+    """An authentic delivery that could not be understood, without its body."""
 
     id: int
     source: str
@@ -22,10 +22,17 @@ class Held(TypedDict):
     last_at: str
     times: int
     body_sha256: str
+    event: int | None
+    """The event that it became."""
+
+
+@described
+class Held(HeldInShort):
+    """An authentic delivery that could not be understood."""
+
     body: str
     """As text; bytes that are no UTF-8 are escaped. Of a released one it is an event's exact body:
     empty for whoever may not see those."""
-    event: int | None
 
 
 @described
@@ -48,6 +55,11 @@ class Refused(TypedDict):
 
 def held(row: Any) -> Held:
     """A held delivery."""
+    return {**held_in_short(row), "body": body(row.body)}
+
+
+def held_in_short(row: Any) -> HeldInShort:
+    """A held delivery without its body."""
     return {
         "id": row.id,
         "source": row.source,
@@ -58,7 +70,6 @@ def held(row: Any) -> Held:
         "last_at": iso(row.last_at),
         "times": row.times,
         "body_sha256": row.body_sha256,
-        "body": body(row.body),
         "event": row.event_id,
     }
 

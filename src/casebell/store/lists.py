@@ -197,25 +197,31 @@ def event_columns(*, bodies: bool = False) -> Select[Any]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HeldFilter(Filter):
-    """The conditions of a listing of held deliveries, which come with their bodies."""
+    """The conditions of a listing of held deliveries."""
 
     table: ClassVar[Table] = held
     time: ClassVar[Column[Any]] = held.c.received_at
+    time_indexed: ClassVar[bool] = False
     chunk: ClassVar[int] = 10
 
     state: HeldState | None = None
+    source: str | None = None
+    #: Whether each comes without its body.
+    in_short: bool = False
 
     def columns(self) -> Select[Any]:
         """All; of a released one the body is that of an event, for whoever may see those."""
+        others = select(*(column for column in held.c if column is not held.c.body))
+        if self.in_short:
+            return others
         if self.seen_by.may(Right.EVIDENCE):
             return select(held)
         body = case((held.c.state == HeldState.RELEASED, literal(b"")), else_=held.c.body)
-        others = (column for column in held.c if column is not held.c.body)
-        return select(*others, body.label("body"))
+        return others.add_columns(body.label("body"))
 
     def size(self, row: Row[Any]) -> int:
         """Of its body."""
-        return len(row.body)
+        return 0 if self.in_short else len(row.body)
 
     def few(self) -> list[ColumnElement[bool]]:
         """None."""
@@ -227,8 +233,8 @@ class HeldFilter(Filter):
             yield held.c.state, self.state
 
     def unindexed(self) -> list[ColumnElement[bool]]:
-        """None."""
-        return []
+        """Source: its index is that of bodies, too."""
+        return [] if self.source is None else [beside(held.c.source) == self.source]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
