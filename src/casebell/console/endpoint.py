@@ -27,6 +27,7 @@ from casebell.console.routing import Action, Door, Page, SeeOther, Shown
 from casebell.console.said import said
 from casebell.console.visit import Visit
 from casebell.errors import (
+    BadArgument,
     BodyTooLarge,
     CasebellError,
     Forbidden,
@@ -267,6 +268,7 @@ class Console:
                 ],
                 "path": request.scope["path"],
                 "here": request.here,
+                "given": {name: one[0] for name, one in _query(request).items()},
                 "zone": zone,
                 "local_zone": local,
                 "status": shown.status,
@@ -376,6 +378,14 @@ class Console:
             **({"outcome": outcome} if outcome else {}),
             **({"left_out": left_out} if left_out else {}),
         )
+
+
+def _query(request: _Request) -> forms.Fields:
+    """The parameters as they stand in the address; none where they cannot be read."""
+    try:
+        return forms.query_of(request.scope)
+    except BadArgument:
+        return {}
 
 
 #: What an error's page is called.
