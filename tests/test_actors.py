@@ -13,6 +13,7 @@ ROWS = {
     "rules, servers, held": (Right.OPERATIONS, {"yes", "look only"}),
     "exact bodies, journal": (Right.EVIDENCE, {"yes"}),
     "accounts, tokens": (Right.ACCOUNTS, {"yes"}),
+    "one's own account": (Right.OWN_ACCOUNT, {"yes"}),
 }
 
 
@@ -61,8 +62,20 @@ def test_rights_default_to_no() -> None:
     assert set().union(*GRANTS.values()) == set(Right)
     compared = {right for right, _ in ROWS.values()}
     assert compared | {Right.CONFIDENTIAL, Right.OPERATE} == set(Right)
-    assert [right for right in Right if NOBODY.may(right)] == [Right.CASES]
+    assert [right for right in Right if NOBODY.may(right)] == [Right.CASES, Right.OWN_ACCOUNT]
     assert (NOBODY.person, NOBODY.teams) == (None, frozenset())
+
+
+@pytest.mark.parametrize(
+    ("name", "account"),
+    [
+        *(("account:Ana", "Ana"), ("account:a:b", "a:b"), ("cli:jchan", None)),
+        *(("token:account:Ana", None), ("nobody", None)),
+    ],
+)
+def test_whose_account_it_is(name: str, account: str | None) -> None:
+    """Only that of whoever signed in, whatever others are called."""
+    assert Actor(name=name, role=Role.VIEWER).account == account
 
 
 def test_whoever_may_use_the_socket() -> None:

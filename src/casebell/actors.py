@@ -33,14 +33,19 @@ class Right(StrEnum):
     EVIDENCE = "evidence"
     #: Accounts and tokens.
     ACCOUNTS = "accounts"
+    #: The account that one signed in with: its password, second factor and sessions.
+    OWN_ACCOUNT = "own_account"
 
 
 GRANTS: Mapping[Role, frozenset[Right]] = MappingProxyType(
     {
-        Role.VIEWER: frozenset({Right.CASES}),
-        Role.OPERATOR: frozenset({Right.CASES, Right.OPERATIONS, Right.OPERATE}),
+        Role.VIEWER: frozenset({Right.CASES, Right.OWN_ACCOUNT}),
+        Role.OPERATOR: frozenset({Right.CASES, Right.OPERATIONS, Right.OPERATE, Right.OWN_ACCOUNT}),
         Role.AUDITOR: frozenset(
-            {Right.CASES, Right.CONFIDENTIAL, Right.OPERATIONS, Right.EVIDENCE}
+            {
+                *(Right.CASES, Right.CONFIDENTIAL, Right.OPERATIONS, Right.EVIDENCE),
+                Right.OWN_ACCOUNT,
+            }
         ),
         Role.ADMIN: frozenset(Right),
     }
@@ -65,6 +70,12 @@ class Actor:
     def may(self, right: Right) -> bool:
         """Whether the role has a right."""
         return right in GRANTS[self.role]
+
+    @property
+    def account(self) -> str | None:
+        """The name of the account that it signed in with; None of a token or the command line."""
+        kind, _, name = self.name.partition(":")
+        return name if kind == "account" else None
 
     @property
     def sees_failed_of_all(self) -> bool:

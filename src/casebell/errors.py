@@ -342,6 +342,13 @@ class CrossSite(CasebellError):
     http_status = 403
 
 
+class WrongCode(Unauthorized):
+    """This code is not right, or was used already."""
+
+    code = "wrong_code"
+    hint = "Each code serves once: wait for the next one. The device must have the right time."
+
+
 class TooManyAttempts(CasebellError):
     """Too many attempts from this address have failed."""
 

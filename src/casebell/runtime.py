@@ -31,8 +31,10 @@ from casebell.service.cases import CaseReading
 from casebell.service.exporting import Exporting
 from casebell.service.operations import Operations
 from casebell.service.outcomes import OutcomeReport
+from casebell.service.own_account import OwnAccount
 from casebell.service.passwords import Passwords
 from casebell.service.reading import Reading
+from casebell.service.second_factor import SecondFactor
 from casebell.service.standing import Standing
 from casebell.service.tokens import Tokens
 from casebell.settings import Settings
@@ -140,6 +142,16 @@ class Runtime:
         self.access = Access(
             store=store, passwords=passwords, settings=in_force.console, clock=clock, log=log
         )
+        self.second_factor = SecondFactor(
+            store=store, access=self.access, settings=in_force.settings, clock=clock
+        )
+        self.own_account = OwnAccount(
+            store=store,
+            access=self.access,
+            passwords=passwords,
+            settings=in_force.settings,
+            clock=clock,
+        )
         self.exporting = Exporting(store=store, settings=in_force.settings, clock=clock)
         self.case_reading = CaseReading(store=store)
         self.arrivals = ArrivalReading(store=store, settings=in_force.settings, clock=clock)
@@ -175,6 +187,8 @@ class Runtime:
             self.operations.verbs(),
             self.tokens.verbs(),
             self.accounts.verbs(),
+            self.second_factor.verbs(),
+            self.own_account.verbs(),
         ]
 
     def prepare(self, settings: Settings) -> Wiring:

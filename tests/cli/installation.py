@@ -165,14 +165,18 @@ class Installation:
         with closing(connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
             return connection.execute(statement, values).fetchall()
 
+    def write(self, statement: str, *values: object) -> None:
+        """Write to the database, while no server has it."""
+        with closing(connect(self.database)) as connection, connection:
+            connection.execute(statement, values)
+
     def undecide(self, number: int) -> None:
         """Have an event as it is when its decision has failed."""
-        with closing(connect(self.database)) as connection, connection:
-            connection.execute(
-                "UPDATE events SET status = '', tags = '', routed_at = NULL, change_id = NULL, "
-                "fold_reason = NULL WHERE id = ?",
-                (number,),
-            )
+        self.write(
+            "UPDATE events SET status = '', tags = '', routed_at = NULL, change_id = NULL, "
+            "fold_reason = NULL WHERE id = ?",
+            number,
+        )
 
     def files(self) -> dict[str, bytes]:
         """Every file here but SQLite's own beside the database, which belong to it."""

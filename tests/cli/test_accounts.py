@@ -38,7 +38,7 @@ def test_from_the_first_to_the_last(installation: Installation, typing: Typing) 
     ran = typing("add", "Ana", "--role", "admin", "--email", "a@x.org", "--expires", "30d")
     assert (ran.code, ran.out, ran.err) == (0, "Account Ana (admin) is added.\n", "")
     heading, listed = installation("accounts", "list").out.splitlines()
-    assert heading.split()[:4] == ["NAME", "ROLE", "STATE", "EXPIRES"]
+    assert heading.split()[:5] == ["NAME", "ROLE", "STATE", "SECOND", "FACTOR"]
     assert listed.split()[:3] == ["Ana", "admin", "active"]
     for words, says in {
         ("set", "ana", "--role", "viewer", "--email", "none"): "Account Ana (viewer) is changed.",
@@ -59,6 +59,21 @@ def test_from_the_first_to_the_last(installation: Installation, typing: Typing) 
         *("account.added", "account.changed", "account.disabled", "account.enabled"),
         "account.password_changed",
     ]
+
+
+def test_a_second_factor_that_was_lost(installation: Installation, typing: Typing) -> None:
+    """Forgotten once; the list says who has one."""
+    assert typing("add", "ana", "--role", "viewer").code == 0
+    assert installation("accounts", "list").out.splitlines()[1].split()[3] == "no"
+    ran = installation("accounts", "reset", "ana")
+    assert (ran.code, ran.out) == (1, "")
+    assert "Account “ana” has no second factor." in ran.err
+    installation.write("UPDATE accounts SET totp_secret = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'")
+    assert installation("accounts", "list").out.splitlines()[1].split()[3] == "yes"
+    ran = installation("accounts", "reset", "ANA", "--by", "Jia Chan")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == "Account ana (viewer) has no second factor any more.\n"
+    assert installation.rows("SELECT totp_secret, totp_step FROM accounts") == [(None, None)]
 
 
 def test_the_answer_is_no(installation: Installation, typing: Typing) -> None:

@@ -51,6 +51,7 @@ OF_ACCESS = {
     "accounts disable": ["ana"],
     "accounts enable": ["ana"],
     "accounts password": ["ana", "--password-stdin"],
+    "accounts reset": ["ana"],
     "accounts list": [],
 }
 
@@ -78,6 +79,8 @@ def test_tokens_and_accounts_have_the_keys_of_the_contract(
     for command, more in OF_ACCESS.items():
         typed = io.TextIOWrapper(io.BytesIO(b"correct horse battery staple"))
         monkeypatch.setattr(sys, "stdin", typed)
+        if command == "accounts reset":
+            installation.write("UPDATE accounts SET totp_secret = 'GEZDGNBVGY3TQOJQ'")
         [one] = installation(*command.split(), *more, "--json").lines()
         assert list(one) == KEYS[command]
 

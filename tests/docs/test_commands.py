@@ -64,7 +64,7 @@ def test_what_changes_something_takes_a_name() -> None:
         *("alerts dismiss", "alerts retry", "backup", "channels test", "held discard"),
         *("held release", "refused readmit", "reload"),
         *("accounts add", "accounts disable", "accounts enable", "accounts password"),
-        *("accounts set", "tokens add", "tokens revoke"),
+        *("accounts reset", "accounts set", "tokens add", "tokens revoke"),
     }
 
 

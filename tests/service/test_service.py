@@ -8,15 +8,19 @@ import pytest
 from casebell.actors import Actor, Right, Role
 from casebell.errors import Forbidden
 from casebell.service import NotJson, Service, UnknownCommand
+from casebell.service.access import Access
 from casebell.service.accounts import Accounts
 from casebell.service.cases import CaseReading
+from casebell.service.own_account import OwnAccount
 from casebell.service.passwords import Passwords
 from casebell.service.reading import Reading
 from casebell.service.rights import NOT_JSON, RIGHTS
+from casebell.service.second_factor import SecondFactor
 from casebell.service.standing import Standing
 from casebell.service.tokens import Tokens
 from casebell.store.schema import journal
 from contracts.actors import ADMIN, an_actor
+from contracts.clock_and_log import RecordingLog
 from contracts.exports import exporting
 from contracts.stores import read_table
 from service.harness import OperationsHarness
@@ -40,17 +44,25 @@ def service_with(right: Right | None) -> Service:
 
 @pytest.fixture
 def service(harness: OperationsHarness) -> Service:
-    """All that the command line reaches without a server."""
+    """All that there is without a server."""
     store, clock = harness.store, harness.clock
     reading = Reading(store=store, settings=lambda: harness.settings, clock=clock)
-    accounts = Accounts(
-        store=store, settings=lambda: harness.settings, passwords=Passwords(), clock=clock
+    passwords = Passwords()
+    access = Access(
+        store=store,
+        passwords=passwords,
+        settings=lambda: harness.settings.console,
+        clock=clock,
+        log=RecordingLog().log,
     )
+    given: Any = {"store": store, "settings": lambda: harness.settings, "clock": clock}
     return Service(
         reading.verbs(),
         harness.operations.verbs(),
         Tokens(store=store, clock=clock).verbs(),
-        accounts.verbs(),
+        Accounts(passwords=passwords, **given).verbs(),
+        SecondFactor(access=access, **given).verbs(),
+        OwnAccount(access=access, passwords=passwords, **given).verbs(),
         exporting(store).verbs(),
         CaseReading(store=store).verbs(),
         Standing(store=store, settings=lambda: harness.settings, targets=dict).verbs(),

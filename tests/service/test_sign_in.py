@@ -95,11 +95,12 @@ async def failures(store: Store) -> list[tuple[str, str, str]]:
 
 
 async def test_signed_in(store: Store, clock: ManualClock, hasher: WatchedHasher) -> None:
-    """The actor of the account, however its name was typed; when is written beside it."""
+    """The actor of the account, however its name was typed; its session's time is written."""
     await add(store, clock, person="ana")
     clock.advance(60)
     async with opened(store, clock, hasher) as access:
         found = await access.password("ANA", RIGHT, address=OFFICE)
+        await access.sessions.begin(found, how="password", address=OFFICE)
     assert found.actor == Actor(name="account:Ana", role=Role.OPERATOR, person="ana")
     [row] = await read_table(store, schema.accounts)
     assert row.last_sign_in_at == clock.now()

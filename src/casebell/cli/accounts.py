@@ -74,6 +74,7 @@ def list_accounts(as_json: AsJson = False, config: Config = None) -> None:
             "NAME": "name",
             "ROLE": "role",
             "STATE": "state",
+            "SECOND FACTOR": lambda one: "yes" if one["second_factor"] else "no",
             "EXPIRES": lambda one: local_time(one["expires_at"], zone),
             "LAST SIGN-IN": lambda one: local_time(one["last_sign_in_at"], zone),
             "PERSON": "person",
@@ -138,6 +139,14 @@ def password(
     typed = _password(from_stdin=password_stdin)
     answer = client.do("set_password", by=by, name=name, password=typed)
     _print(answer, "has another password", client.timezone, as_json=as_json)
+
+
+@app.command("reset")
+def reset(name: Name, by: By = None, as_json: AsJson = False, config: Config = None) -> None:
+    """Forget the second factor of whoever lost it, and end their sessions."""
+    client = ServiceClient(config)
+    answer = client.do("reset_second_factor", by=by, name=name)
+    _print(answer, "has no second factor any more", client.timezone, as_json=as_json)
 
 
 def _print(answer: Mapping[str, Any], became: str, zone: str, *, as_json: bool) -> None:

@@ -53,7 +53,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "held": "What could not be understood: list, release, discard.",
         "refused": "What did not authenticate: list, why, readmit.",
         "channels": "Ways to reach people: list, test.",
-        "accounts": "Who may sign in: add, list, set, enable, disable, password.",
+        "accounts": "Who may sign in: add, list, set, enable, disable, password, reset.",
         "tokens": "Programs that may ask the API: add, list, revoke.",
         "backup": "Copy the database, also while it is in use.",
         "restore": "Put a backup where no database is.",

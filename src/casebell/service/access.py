@@ -1,23 +1,32 @@
-"""Who asks: the bearer of a token, or whoever knows an account's name and password."""
+"""Who asks: the bearer of a token, or whoever knows an account's password and has its codes."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, NoReturn, Self
 
 from casebell.actors import Actor, Role
 from casebell.clock import Clock
-from casebell.errors import BadArgument, PasswordsBusy, SignInFailed, TooManyAttempts, Unauthorized
+from casebell.errors import (
+    BadArgument,
+    PasswordsBusy,
+    SignInFailed,
+    TooManyAttempts,
+    Unauthorized,
+    WrongCode,
+)
 from casebell.service.access_record import AccessRecord
 from casebell.service.access_shapes import unusable
 from casebell.service.identifiers import fold, identifier
-from casebell.service.limits import Limits, of_passwords, of_tokens
+from casebell.service.limits import Limits, of_codes, of_passwords, of_tokens
 from casebell.service.lookups import Lookups
+from casebell.service.one_time_codes import intervals_of, recovery_code, six_digits
 from casebell.service.passwords import Passwords
 from casebell.service.sessions import KnownAccount, Sessions
 from casebell.service.token_text import digest_of, is_token
 from casebell.settings.models import Console
-from casebell.store import accounts, tokens
+from casebell.store import accounts, second_factor, tokens
 from casebell.store.attempts import Attempt
 from casebell.store.engine import Store
 from casebell.telemetry import Log
@@ -25,6 +34,14 @@ from casebell.telemetry import Log
 #: Seconds that a failure beyond its limit waits for its answer. A flood on a few connections is
 #: then a few requests a second, and takes no turns from deliveries.
 PAUSE = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CodeUsed:
+    """A code that was right."""
+
+    #: Of a recovery code: how many there still are.
+    recovery_codes_left: int | None = None
 
 
 class Access:
@@ -117,46 +134,115 @@ class Access:
             TooManyAttempts: too many from this address failed, or wait.
             StorageUnavailable: the storage cannot be read now.
         """
+        row = await self._with_password(name, password, address=address)
+        return KnownAccount(
+            id=row.id,
+            actor=Actor(name=f"account:{row.name}", role=Role(row.role), person=row.person),
+            second_factor=row.totp_secret is not None,
+        )
+
+    async def own_password(self, name: str, password: str, *, address: str) -> None:
+        """See that somebody who is signed in knows the password of the account.
+
+        Raises:
+            SignInFailed: it is another.
+            TooManyAttempts: too many from this address failed, or wait.
+            StorageUnavailable: the storage cannot be read now.
+        """
+        try:
+            await self._with_password(name, password, address=address)
+        except SignInFailed:
+            raise SignInFailed("This is not your password.") from None
+
+    async def code(self, name: str, typed: str, *, address: str) -> CodeUsed:
+        """See that somebody who knows the password has the second factor, and use the code up.
+
+        Args:
+            typed: six digits, or a recovery code.
+
+        Raises:
+            WrongCode: it is none of the account, or was used.
+            TooManyAttempts: too many from this address failed, or of this account's codes.
+            StorageUnavailable: the storage cannot be used now.
+        """
+        key, digits = fold(name), six_digits(typed)
+        limits = (of_passwords if digits is None else of_codes)(address, account=key)
+        async with self._limited(limits, address):
+            row = await self._account(key)
+            found = await self._use(row, digits=digits, recovery=recovery_code(typed))
+            if isinstance(found, str):
+                self._limits.fail(limits)
+        if isinstance(found, str):
+            self._failed("accounts", address, reason=found, name=row and row.name)
+            raise WrongCode
+        return found
+
+    async def _use(self, row: Any, *, digits: str | None, recovery: str | None) -> CodeUsed | str:
+        """Use a code up; or why it lets nobody in."""
+        now = self._clock.now()
+        if row is None or row.totp_secret is None:
+            return "no_second_factor"
+        if (why := unusable(row, now)) is not None:
+            return why
+        if recovery is not None:
+            left = await self._store.transact(
+                second_factor.use_code,
+                row.key,
+                digest=digest_of(recovery),
+                now=now,
+                actor=Actor(name=f"account:{row.name}", role=Role(row.role)),
+            )
+            return "wrong_code" if left is None else CodeUsed(recovery_codes_left=left)
+        intervals = digits and intervals_of(digits, secret=row.totp_secret, now=now)
+        for interval in intervals or ():
+            if await self._store.transact(
+                second_factor.use_interval, row.id, secret=row.totp_secret, interval=interval
+            ):
+                return CodeUsed()
+        return "used_code" if intervals else "wrong_code"
+
+    async def _with_password(self, name: str, password: str, *, address: str) -> Any:
         key = ""
         with suppress(BadArgument):
             # What cannot be a name is nobody's, and may not even be a text of the database.
             key = fold(identifier(name))
         limits = of_passwords(address, account=key)
+        async with self._limited(limits, address):
+            row = await self._account(key)
+            usable = row is not None and unusable(row, self._clock.now()) is None
+            # That of nobody costs the same.
+            kept = (row.password_hash if usable else None) or self._passwords.of_nobody
+            try:
+                right = await self._passwords.matches(kept, password)
+            except asyncio.CancelledError:
+                # Whoever goes away before the answer has cost as much as whoever waits for it.
+                self._limits.fail(limits)
+                raise
+            if not right:
+                self._limits.fail(limits)
+        if not right:
+            why = "unknown" if row is None else unusable(row, self._clock.now())
+            reason = why or "wrong_password"
+            self._failed("accounts", address, reason=reason, name=None if row is None else row.name)
+            raise SignInFailed
+        if self._passwords.outdated(kept):
+            with suppress(PasswordsBusy):
+                new = await self._passwords.hash(password)
+                self._record.rehashed(row.id, old=kept, new=new)
+        return row
+
+    @asynccontextmanager
+    async def _limited(self, limits: Mapping[str, int], address: str) -> AsyncIterator[None]:
+        """Let an attempt be made; one too many waits for its answer."""
         try:
             with self._limits.attempt(limits):
-                row = await self._account(key)
-                usable = row is not None and unusable(row, self._clock.now()) is None
-                # That of nobody costs the same.
-                kept = (row.password_hash if usable else None) or self._passwords.of_nobody
-                try:
-                    right = await self._passwords.matches(kept, password)
-                except asyncio.CancelledError:
-                    # Whoever goes away before the answer has cost as much as whoever waits for it.
-                    self._limits.fail(limits)
-                    raise
-                if not right:
-                    self._limits.fail(limits)
+                yield
         except PasswordsBusy:
             raise
         except TooManyAttempts:
             self._failed("accounts", address, reason="too_many")
             await self._clock.sleep(self._pause)
             raise
-        if not right:
-            why = "unknown" if row is None else unusable(row, self._clock.now())
-            reason = why or "wrong_password"
-            self._failed("accounts", address, reason=reason, name=None if row is None else row.name)
-            raise SignInFailed
-        self._record.signed_in(row.id)
-        if self._passwords.outdated(kept):
-            with suppress(PasswordsBusy):
-                new = await self._passwords.hash(password)
-                self._record.rehashed(row.id, old=kept, new=new)
-        return KnownAccount(
-            id=row.id,
-            actor=Actor(name=f"account:{row.name}", role=Role(row.role), person=row.person),
-            second_factor=row.totp_secret is not None,
-        )
 
     async def _account(self, key: str) -> Any:
         async with self._store.read() as connection:

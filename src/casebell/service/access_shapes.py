@@ -47,7 +47,7 @@ def token(row: Any) -> Token:
 
 @described
 class Account(TypedDict):
-    """An account; without the hash of its password."""
+    """An account; without the hash of its password and the secret of its second factor."""
 
     name: str
     role: str
@@ -62,6 +62,8 @@ class Account(TypedDict):
     disabled_at: str | None
     last_sign_in_at: str | None
     password_changed_at: str
+    second_factor: bool
+    """Whether a code is asked for beside the password."""
 
 
 def account(row: Any, *, now: int) -> Account:
@@ -78,7 +80,33 @@ def account(row: Any, *, now: int) -> Account:
         "disabled_at": iso_or_none(row.disabled_at),
         "last_sign_in_at": iso_or_none(row.last_sign_in_at),
         "password_changed_at": iso(row.password_changed_at),
+        "second_factor": row.second_factor,
     }
+
+
+@described
+class OwnSession(TypedDict):
+    """Where somebody is signed in."""
+
+    began_at: str
+    seen_at: str
+    """The last request, to a minute."""
+    this_one: bool
+    """Whether it is that of whoever asks."""
+
+
+@described
+class OwnAccount(TypedDict):
+    """The account that somebody signed in with."""
+
+    account: Account
+    has_password: bool
+    """False where a provider of OpenID Connect says who it is."""
+    needs_second_factor: bool
+    """Whether the role may not do without one."""
+    recovery_codes: int
+    """How many are left."""
+    sessions: list[OwnSession]
 
 
 def unusable(row: Any, now: int) -> str | None:

@@ -16,7 +16,7 @@ from casebell.service.identifiers import email_address, fold, identifier
 from casebell.service.passwords import Passwords, checked
 from casebell.settings import Settings, parse_duration
 from casebell.settings.values import nearest
-from casebell.store import accounts
+from casebell.store import accounts, second_factor
 from casebell.store.engine import Store
 
 #: The last time that can be written as a text.
@@ -52,6 +52,8 @@ class Accounts:
             "disable_account": self.disable_account,
             "enable_account": self.enable_account,
             "set_password": self.set_password,
+            "reset_second_factor": self.reset_second_factor,
+            "end_sessions": self.end_sessions,
         }
 
     async def add_account(
@@ -152,6 +154,22 @@ class Accounts:
         return await self._changed(
             accounts.set_password, name, password_hash=password_hash, actor=actor
         )
+
+    async def reset_second_factor(self, *, name: str, actor: Actor) -> shapes.Account:
+        """Forget the second factor of whoever lost it, and end their sessions.
+
+        Raises:
+            NotFound, Refusal: there is none of this name, or it has no second factor.
+        """
+        return await self._changed(second_factor.turn_off, name, ends_sessions=True, actor=actor)
+
+    async def end_sessions(self, *, name: str, actor: Actor) -> shapes.Account:
+        """Sign an account out, wherever it is signed in.
+
+        Raises:
+            NotFound: there is none of this name.
+        """
+        return await self._changed(accounts.end_sessions, name, actor=actor)
 
     async def _changed(
         self, change: Callable[..., Any], name: str, *given: Any, actor: Actor, **named: Any

@@ -20,6 +20,8 @@ from casebell.store.attempts import MAX_WINDOWS, WINDOW, Window
 MAX_OF_NETWORK = 30
 #: Those with one account's name.
 MAX_OF_ACCOUNT = 10
+#: Codes of one account's second factor, wherever they come from.
+MAX_OF_CODES = 30
 #: Windows that one write counts: the others wait for the next.
 MAX_A_WRITE = 500
 
@@ -41,6 +43,19 @@ def of_passwords(address: str, *, account: str) -> Mapping[str, int]:
     network = network_of(address)
     mark = hashlib.sha256(account.encode("utf-8", "surrogatepass")).hexdigest()[:4]
     return {f"password {network}": MAX_OF_NETWORK, f"account {network} {mark}": MAX_OF_ACCOUNT}
+
+
+def of_codes(address: str, *, account: str) -> Mapping[str, int]:
+    """The limits of failures with the six digits of a second factor.
+
+    Those of passwords, and one of the account: of a million codes three are right at a time, and
+    whoever has many addresses could try them all. Only somebody who knows the password can reach
+    it, and a recovery code still lets its owner in.
+
+    Args:
+        account: the folded name of one that there is.
+    """
+    return {**of_passwords(address, account=account), f"codes {account}": MAX_OF_CODES}
 
 
 class Limits:

@@ -62,6 +62,17 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         "disable_account": Right.ACCOUNTS,
         "enable_account": Right.ACCOUNTS,
         "set_password": Right.ACCOUNTS,
+        "reset_second_factor": Right.ACCOUNTS,
+        "end_sessions": Right.ACCOUNTS,
+        # Of one's own account.
+        "own_account": Right.OWN_ACCOUNT,
+        "change_own_password": Right.OWN_ACCOUNT,
+        "end_other_sessions": Right.OWN_ACCOUNT,
+        "begin_second_factor": Right.OWN_ACCOUNT,
+        "pending_second_factor": Right.OWN_ACCOUNT,
+        "confirm_second_factor": Right.OWN_ACCOUNT,
+        "turn_off_second_factor": Right.OWN_ACCOUNT,
+        "make_recovery_codes": Right.OWN_ACCOUNT,
     }
 )
 

@@ -113,6 +113,10 @@ class Sessions:
         """Go on as somebody who has given what was asked for; what the cookie is to hold now.
 
         It is another session: whoever knew the cookie before knows nothing.
+
+        Raises:
+            NotSignedIn: the one before has ended meanwhile.
+            StorageUnavailable: it cannot be put on record.
         """
         return await self._add(
             session.actor,
@@ -135,6 +139,9 @@ class Sessions:
         row = await self._rows.find(digest_of(cookie))
         now = self._clock.now()
         if row is None or unusable(row, now) or self._is_over(row, now):
+            raise NotSignedIn
+        if row.password_alone and not row.asked and self._needs_second_factor(Role(row.role)):
+            # Its role is another by now, or roles need more. Signing in again leads to it.
             raise NotSignedIn
         self._record.seen(row.id, last=row.seen_at)
         return Session(
@@ -192,13 +199,17 @@ class Sessions:
             replaces=replaces,
             now=now,
         )
+        if not asked:
+            self._record.signed_in(account)
         return cookie
 
     def _asked(self, account: KnownAccount) -> Asked:
         if account.second_factor:
             return Asked.CODE
-        needed = account.actor.role in self._settings().second_factor
-        return Asked.ENROL if needed else Asked.NOTHING
+        return Asked.ENROL if self._needs_second_factor(account.actor.role) else Asked.NOTHING
+
+    def _needs_second_factor(self, role: Role) -> bool:
+        return role in self._settings().second_factor
 
     def _is_over(self, row: sessions.SessionRow, now: Micros) -> bool:
         """Whether it has ended by its times; those in force count, if they are shorter."""

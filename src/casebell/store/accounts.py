@@ -16,7 +16,11 @@ from casebell.store.schema import accounts
 
 #: What only a check may read.
 _SECRET = (accounts.c.password_hash, accounts.c.totp_secret)
-_SHOWN = [column for column in accounts.c if all(column is not one for one in _SECRET)]
+_SHOWN = [
+    *(column for column in accounts.c if all(column is not one for one in _SECRET)),
+    accounts.c.password_hash.is_not(None).label("has_password"),
+    accounts.c.totp_secret.is_not(None).label("second_factor"),
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +66,7 @@ async def add(
         )
     )
     data = {"role": new.role, "person": new.person, "expires_at": iso_or_none(new.expires_at)}
-    return await _recorded(connection, new.key, "account.added", data=data, now=now, actor=actor)
+    return await recorded(connection, new.key, "account.added", data=data, now=now, actor=actor)
 
 
 async def change(
@@ -81,13 +85,13 @@ async def change(
     Raises:
         NotFound: there is none of this name.
     """
-    await _get(connection, key)
+    await get(connection, key)
     await _update(connection, key, values)
     told = {name: values[name] for name in ("role", "person") if name in values}
     data = {"changed": sorted(values), **told}
     if "expires_at" in values:
         data["expires_at"] = iso_or_none(values["expires_at"])
-    return await _recorded(connection, key, "account.changed", data=data, now=now, actor=actor)
+    return await recorded(connection, key, "account.changed", data=data, now=now, actor=actor)
 
 
 async def disable(connection: AsyncConnection, key: str, *, now: Micros, actor: Actor) -> Any:
@@ -96,11 +100,11 @@ async def disable(connection: AsyncConnection, key: str, *, now: Micros, actor: 
     Raises:
         NotFound, Refusal: there is none of this name, or it is disabled already.
     """
-    if (row := await _get(connection, key)).disabled_at is not None:
+    if (row := await get(connection, key)).disabled_at is not None:
         raise Refusal(f"Account “{row.name}” has been disabled already.")
     await _update(connection, key, {"disabled_at": now})
     await sessions.end_all(connection, row.id)
-    return await _recorded(connection, key, "account.disabled", data={}, now=now, actor=actor)
+    return await recorded(connection, key, "account.disabled", data={}, now=now, actor=actor)
 
 
 async def enable(connection: AsyncConnection, key: str, *, now: Micros, actor: Actor) -> Any:
@@ -109,10 +113,10 @@ async def enable(connection: AsyncConnection, key: str, *, now: Micros, actor: A
     Raises:
         NotFound, Refusal: there is none of this name, or it is not disabled.
     """
-    if (row := await _get(connection, key)).disabled_at is None:
+    if (row := await get(connection, key)).disabled_at is None:
         raise Refusal(f"Account “{row.name}” is not disabled.")
     await _update(connection, key, {"disabled_at": None})
-    return await _recorded(connection, key, "account.enabled", data={}, now=now, actor=actor)
+    return await recorded(connection, key, "account.enabled", data={}, now=now, actor=actor)
 
 
 async def set_password(
@@ -132,11 +136,32 @@ async def set_password(
     Raises:
         NotFound: there is none of this name.
     """
-    row = await _get(connection, key)
+    row = await get(connection, key)
     await _update(connection, key, {"password_hash": password_hash, "password_changed_at": now})
     await sessions.end_all(connection, row.id, but=but)
     kind = "account.password_changed"
-    return await _recorded(connection, key, kind, data={}, now=now, actor=actor)
+    return await recorded(connection, key, kind, data={}, now=now, actor=actor)
+
+
+async def end_sessions(
+    connection: AsyncConnection,
+    key: str,
+    *,
+    but: int | None = None,
+    now: Micros,
+    actor: Actor,
+) -> Any:
+    """Sign an account out everywhere; its row.
+
+    Args:
+        but: a session that goes on.
+
+    Raises:
+        NotFound: there is none of this name.
+    """
+    row = await get(connection, key)
+    data = {"sessions": await sessions.end_all(connection, row.id, but=but)}
+    return await recorded(connection, key, "account.signed_out", data=data, now=now, actor=actor)
 
 
 async def every(connection: AsyncConnection) -> Sequence[Any]:
@@ -148,6 +173,18 @@ async def find(connection: AsyncConnection, key: str) -> Any:
     """An account without its hash; None if there is none of this name."""
     statement = select(*_SHOWN).where(accounts.c.key == key)
     return (await connection.execute(statement)).one_or_none()
+
+
+async def get(connection: AsyncConnection, key: str) -> Any:
+    """The same of one that there must be.
+
+    Raises:
+        NotFound: there is none of this name.
+    """
+    row = await find(connection, key)
+    if row is None:
+        raise NotFound("There is no account of this name.")
+    return row
 
 
 async def find_with_hash(connection: AsyncConnection, key: str) -> Any:
@@ -172,18 +209,7 @@ async def rehash(connection: AsyncConnection, number: int, *, old: str, new: str
     await connection.execute(accounts.update().where(*same).values(password_hash=new))
 
 
-async def _get(connection: AsyncConnection, key: str) -> Any:
-    row = await find(connection, key)
-    if row is None:
-        raise NotFound("There is no account of this name.")
-    return row
-
-
-async def _update(connection: AsyncConnection, key: str, values: Mapping[str, Any]) -> None:
-    await connection.execute(accounts.update().where(accounts.c.key == key).values(**values))
-
-
-async def _recorded(
+async def recorded(
     connection: AsyncConnection,
     key: str,
     kind: str,
@@ -192,8 +218,12 @@ async def _recorded(
     now: Micros,
     actor: Actor,
 ) -> Any:
-    """Journal a change; the row after it."""
-    row = await _get(connection, key)
+    """Journal what was done to an account; its row after that."""
+    row = await get(connection, key)
     entry = journal.Entry.of(actor, at=now, kind=kind, subject=f"account:{row.name}", data=data)
     await journal.append(connection, [entry])
     return row
+
+
+async def _update(connection: AsyncConnection, key: str, values: Mapping[str, Any]) -> None:
+    await connection.execute(accounts.update().where(accounts.c.key == key).values(**values))

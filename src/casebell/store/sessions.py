@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.actors import Actor
+from casebell.errors import NotSignedIn
 from casebell.events import Micros
 from casebell.store import journal
 from casebell.store.schema import accounts, sessions
@@ -30,8 +31,11 @@ class SessionRow(TableRow):
     person: str | None
     disabled_at: Micros | None
     expires_at: Micros | None
+    #: Whether a password lets somebody in, and nothing else is asked for.
+    password_alone: bool
 
 
+_PASSWORD_ALONE = accounts.c.password_hash.is_not(None) & accounts.c.totp_secret.is_(None)
 _OF_SESSION = {column.name for column in sessions.c}
 _OF_DIGESTS = Query(
     SessionRow,
@@ -39,8 +43,9 @@ _OF_DIGESTS = Query(
         select(
             *(
                 (sessions if name in _OF_SESSION else accounts).c[name]
-                for name in SessionRow.__struct_fields__
-            )
+                for name in SessionRow.__struct_fields__[:-1]
+            ),
+            _PASSWORD_ALONE.label("password_alone"),
         )
         .join_from(sessions, accounts)
         .where(among(sessions.c.digest, backend))
@@ -65,10 +70,15 @@ async def add(
         asked: what is still asked for; "" of somebody who is signed in.
         entries: what the journal says of it.
         replaces: a session that it goes on with.
+
+    Raises:
+        NotSignedIn: that one has ended.
     """
     await remove_ended(connection, now=now)
     if replaces is not None:
-        await connection.execute(sessions.delete().where(sessions.c.id == replaces))
+        gone = await connection.execute(sessions.delete().where(sessions.c.id == replaces))
+        if not gone.rowcount:
+            raise NotSignedIn
     await connection.execute(
         sessions.insert().values(
             digest=digest,
@@ -101,8 +111,9 @@ async def with_digests(
 
 
 async def of_account(connection: AsyncConnection, account: int, *, now: Micros) -> list[Any]:
-    """The sessions of an account that are not over, the newest first; without their digests."""
-    columns = [column for column in sessions.c if column is not sessions.c.digest]
+    """The sessions of an account that are not over, the newest first; without their secrets."""
+    secret = {"digest", "totp_pending"}
+    columns = [column for column in sessions.c if column.name not in secret]
     mine = (sessions.c.account_id == account, sessions.c.ends_at > now)
     statement = select(*columns).where(*mine).order_by(sessions.c.id.desc())
     return list((await connection.execute(statement)).all())
@@ -122,8 +133,8 @@ async def end(
         await journal.append(connection, [entry])
 
 
-async def end_all(connection: AsyncConnection, account: int, *, but: int | None = None) -> None:
-    """End the sessions of an account.
+async def end_all(connection: AsyncConnection, account: int, *, but: int | None = None) -> int:
+    """End the sessions of an account; how many there were.
 
     Args:
         but: one that goes on.
@@ -131,7 +142,7 @@ async def end_all(connection: AsyncConnection, account: int, *, but: int | None 
     condition = sessions.c.account_id == account
     if but is not None:
         condition &= sessions.c.id != but
-    await connection.execute(sessions.delete().where(condition))
+    return (await connection.execute(sessions.delete().where(condition))).rowcount
 
 
 async def record_seen(connection: AsyncConnection, at: Mapping[int, Micros]) -> None:

@@ -135,6 +135,8 @@ sessions = Table(
     Column("account_id", BigInteger, ForeignKey("accounts.id"), nullable=False),
     # "" once signed in; before, what is still asked for: `code`, `enrol`.
     Column("asked", Text, nullable=False),
+    # A secret of a second factor that is not asked for before a code of it has been shown.
+    Column("totp_pending", Text),
     Column("began_at", BigInteger, nullable=False),
     # The last request, to a minute.
     Column("seen_at", BigInteger, nullable=False),
@@ -145,6 +147,8 @@ sessions = Table(
     Index(None, "account_id"),
     # Old rows are removed by it.
     Index(None, "ends_at"),
+    # No number twice: what is still under way for one session is not done to the next.
+    sqlite_autoincrement=True,
 )
 
 #: Failed attempts of the last minutes, for their limits; a few thousand rows at most.

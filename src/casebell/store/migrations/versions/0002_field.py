@@ -222,6 +222,7 @@ def _sessions() -> None:
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("account_id", sa.BigInteger(), nullable=False),
         sa.Column("asked", sa.Text(), nullable=False),
+        sa.Column("totp_pending", sa.Text(), nullable=True),
         sa.Column("began_at", sa.BigInteger(), nullable=False),
         sa.Column("seen_at", sa.BigInteger(), nullable=False),
         sa.Column("ends_at", sa.BigInteger(), nullable=False),
@@ -231,6 +232,7 @@ def _sessions() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
         sa.UniqueConstraint("digest", name=op.f("uq_sessions_digest")),
+        sqlite_autoincrement=True,
     )
     for column in ("account_id", "ends_at"):
         op.create_index(op.f(f"ix_sessions_{column}"), "sessions", [column])
