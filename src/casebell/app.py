@@ -30,7 +30,6 @@ from casebell.console.static_files import static_files
 from casebell.errors import NotThere, WrongMethod
 from casebell.http.answers import RequestIds, on_defect, on_http_exception
 from casebell.http.certificate import LiveCertificate
-from casebell.http.event_page import event_page
 from casebell.http.health import StatusPages
 from casebell.http.webhook import API, WEBHOOKS, Entrance, WebhookEndpoint
 from casebell.reload import Reloader
@@ -221,7 +220,6 @@ def _entrance(
     if console is not None:
         of_people += [Route(path, console) for path in console.paths]
         of_people.append(Route("/static/{name}", static_files(console.rendering)))
-    of_people.append(Route("/events/{id}", event_page))
     of_all = [Route("/health", pages.health)]
     of_providers = [
         Route(WEBHOOKS + "{source}", endpoint),

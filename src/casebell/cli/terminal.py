@@ -8,7 +8,6 @@ import contextlib
 import os
 import shutil
 import sys
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, TypeAlias
@@ -18,6 +17,7 @@ import typer
 from casebell.errors import CasebellError, ConfigError
 from casebell.json_text import printable
 from casebell.times import local_time
+from casebell.visible import visible
 
 #: The columns of a listing by their headings: the name of a field, or what is made of an item.
 Columns: TypeAlias = Mapping[str, str | Callable[[Mapping[str, Any]], object]]
@@ -29,11 +29,6 @@ MAX_CELL = 200
 MIN_LAST_COLUMN = 16
 #: Ends what was cut.
 ELLIPSIS = "…"
-
-#: Unicode categories of characters that show nothing and change how others are read: control,
-#: format (right-to-left overrides, zero-width, tags), lone surrogates.
-_UNSEEN = frozenset({"Cc", "Cf", "Cs"})
-_LINE_ENDS_AND_TABS = dict.fromkeys(map(ord, "\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029"), " ")
 
 
 class ReaderGone(Exception):
@@ -65,10 +60,7 @@ def output_errors(name: str = "Standard output") -> Iterator[None]:
 
 def plain(text: str) -> str:
     """The text as one line without control, format or surrogate characters; the rest verbatim."""
-    if text.isprintable():
-        return text
-    flat = text.replace("\r\n", "\n").translate(_LINE_ENDS_AND_TABS)
-    return "".join(c for c in flat if unicodedata.category(c) not in _UNSEEN)
+    return visible(text).replace("\n", " ")
 
 
 def print_line(text: str = "") -> None:

@@ -200,6 +200,8 @@ class Console:
             visit = replace(visit, arguments=arguments)
             async with self._turns.reads.one(actor.name):
                 values = await route.view(visit)
+            if isinstance(values, SeeOther):
+                return values
             return Shown(template=route.template, values={"title": route.title, **values})
         fields = {name: given for name, given in visit.form.items() if name != "next"}
         arguments |= forms.understood(route.form, fields)

@@ -16,6 +16,7 @@ from casebell.api.answers import TEXT_A_TURN
 from casebell.clock import iso
 from casebell.events import Micros
 from casebell.times import ago, counted, local_time
+from casebell.visible import visible
 
 #: The types of the files that pages load, by the ends of their names.
 _MEDIA = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
@@ -65,6 +66,7 @@ class Rendering:
             "with_parameter": with_parameter,
             "version": casebell.__version__,
         }
+        self._templates.filters["visible"] = _visible
 
     def prepare(self) -> None:
         """Read every template, so that no visitor waits for it."""
@@ -109,6 +111,10 @@ class Rendering:
 
     def _address_of(self, name: str) -> str:
         return f"/static/{name}?v={self.files[name].version}"
+
+
+def _visible(value: object) -> str:
+    return visible(str(value))
 
 
 def with_parameter(address: str, name: str, value: str) -> str:

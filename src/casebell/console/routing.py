@@ -10,8 +10,17 @@ from casebell.api.routing import Addressed, Arguments
 from casebell.console.visit import Visit
 from casebell.http.answers import Headers
 
-#: What a page shows, by the names that its template has for it.
-View: TypeAlias = Callable[[Visit], Awaitable[Mapping[str, Any]]]
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SeeOther:
+    """Another page to go to."""
+
+    to: str
+    headers: Headers = field(default_factory=list[tuple[bytes, bytes]])
+
+
+#: What a page shows, by the names that its template has for it; or another page to go to.
+View: TypeAlias = Callable[[Visit], Awaitable[Mapping[str, Any] | SeeOther]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,14 +61,6 @@ class Shown:
     template: str
     values: Mapping[str, Any]
     status: int = 200
-    headers: Headers = field(default_factory=list[tuple[bytes, bytes]])
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SeeOther:
-    """Another page to go to."""
-
-    to: str
     headers: Headers = field(default_factory=list[tuple[bytes, bytes]])
 
 

@@ -119,19 +119,6 @@ async def on_defect(_request: Request, _error: Exception) -> Response:
     return error_response(CasebellError())
 
 
-def row_number(request: Request) -> int:
-    """The number of a row in the address.
-
-    Raises:
-        HTTPException: 404; no row can have this number.
-    """
-    text: str = request.path_params["id"]
-    # int() accepts digits of other scripts, and raises another error for thousands of digits.
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise HTTPException(404)
-    return int(text)
-
-
 class RequestIds:
     """Adds `X-Request-Id` to every answer that has none."""
 

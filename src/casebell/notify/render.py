@@ -19,6 +19,7 @@ from casebell.events import Case, ClassifiedEvent, Flag, Micros, Status, Tag
 from casebell.provider_time import date_alone
 from casebell.uscis.receipts import mask
 from casebell.uscis.sentences import decoded
+from casebell.visible import visible
 
 #: How much of a case a channel shows: labels identify clients, and chats have many readers.
 Disclose = Literal["minimal", "standard", "full"]
@@ -61,11 +62,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: The end of a text that was cut.
 TRUNCATION_MARK = " […]"
 
-_LINE_ENDS = re.compile("\r\n|[\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
 _BLANKS = re.compile(r"\s+")
-#: Unicode categories of invisible characters, which can change how others are read: control,
-#: format (right-to-left overrides, zero-width, tags), lone surrogates.
-_INVISIBLE = frozenset({"Cc", "Cf", "Cs"})
 #: Broken by a blank: `@everyone` but not `jane@firm`; `<!channel>`, `<url|words>`, `<at>`,
 #: `<script>`; `[words](url)`.
 _ACTIVE = re.compile(r"(?<!\w)@(?=\w)|<(?=\S)|\](?=\()")
@@ -245,9 +242,7 @@ def inert(text: str, *, limit: int) -> str:
     """
     # Cut before the work as well as after it, so that the work is bounded.
     start = text[: 2 * limit]
-    lines = _LINE_ENDS.sub("\n", start).replace("\t", " ")
-    seen = "".join(c for c in lines if c == "\n" or unicodedata.category(c) not in _INVISIBLE)
-    still = _ACTIVE.sub(r"\g<0> ", seen)
+    still = _ACTIVE.sub(r"\g<0> ", visible(start))
     if len(still) <= limit and len(start) == len(text):
         return still
     return still[: max(limit - len(TRUNCATION_MARK), 0)] + TRUNCATION_MARK

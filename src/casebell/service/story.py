@@ -63,11 +63,12 @@ _UNKNOWN = "a word that this release does not know"
 NOT_DECIDED = "not decided yet"
 
 
-def story(explanation: Mapping[str, Any]) -> Iterator[Section]:
+def story(explanation: Mapping[str, Any], *, in_short: bool = False) -> Iterator[Section]:
     """Everything that became of an event: verified, understood, decided, told.
 
     Args:
         explanation: as the verbs `why` and `explain_event` give it.
+        in_short: without the official text and the notes, where a reader has them already.
     """
     event = explanation["event"]
     basis = says(_BASIS.get(event["key_basis"], _UNKNOWN))
@@ -76,7 +77,8 @@ def story(explanation: Mapping[str, Any]) -> Iterator[Section]:
         says("Its key is {basis}.", basis=basis),
     )
     yield _section(says("Verified"), *map(_verified, explanation["delivered"]))
-    yield _section(says("Understood"), *_understood(event), *_conflicts(explanation))
+    understood = _understood(event, in_short=in_short)
+    yield _section(says("Understood"), *understood, *_conflicts(explanation))
     yield _section(says("Decided"), *_decided(event, explanation["change"]))
     alerts = tuple(map(_alerted, explanation["alerts"]))
     nobody = Point(sentence=says("No alert."))
@@ -90,6 +92,11 @@ def occurred(event: Mapping[str, Any]) -> Moment | Filled | None:
         return None
     as_delivered = {Flag.UNPARSED_TIME, Flag.FUTURE_TIME} & set(event["flags"])
     return Filled(text=stamp) if as_delivered or not _is_ours(stamp) else Moment(stamp=stamp)
+
+
+def notes(event: Mapping[str, Any]) -> Iterator[Sentence]:
+    """What a reader of an event should know, without a full stop."""
+    yield from map(_sentence_of, event["flags"])
 
 
 def became(told: Mapping[str, Any]) -> Sentence:
@@ -135,7 +142,7 @@ def _verified(one: Mapping[str, Any]) -> Sentence:
     )
 
 
-def _understood(event: Mapping[str, Any]) -> Iterator[Sentence]:
+def _understood(event: Mapping[str, Any], *, in_short: bool) -> Iterator[Sentence]:
     delivered = event["delivered_status"]
     yield says(
         "Receipt {receipt}: {status} ({delivered}){tags}.",
@@ -148,11 +155,14 @@ def _understood(event: Mapping[str, Any]) -> Iterator[Sentence]:
         ),
         tags=f", tagged {', '.join(event['tags'])}" if event["tags"] else "",
     )
-    yield says("Text: “{text}”", **event) if event["text"] else says("It came without a text.")
+    if not event["text"]:
+        yield says("It came without a text.")
+    elif not in_short:
+        yield says("Text: “{text}”", **event)
     if at := occurred(event):
         yield says("As reported, it happened at {at}.", at=at)
-    for flag in event["flags"]:
-        yield says("Note: {flag}.", flag=_sentence_of(flag))
+    for note in [] if in_short else notes(event):
+        yield says("Note: {note}.", note=note)
 
 
 def _conflicts(explanation: Mapping[str, Any]) -> Iterator[Sentence]:
