@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from casebell.actors import GRANTS, NOBODY, Actor, Right, Role, command_line
+from casebell.actors import GRANTS, NOBODY, Actor, Right, Role, command_line, strongest
 from docs.pages import PAGES
 
 #: By the first words of its row in the table of roles, the right; and what "yes" may be instead.
@@ -83,3 +83,10 @@ def test_whoever_may_use_the_socket() -> None:
     actor = command_line("jchan", by="Jia Chan")
     assert (actor.name, actor.by, actor.watched) == ("cli:jchan", "Jia Chan", False)
     assert all(actor.may(right) for right in Right)
+
+
+def test_the_strongest_role() -> None:
+    """In the order of the roles."""
+    assert strongest([Role.OPERATOR, Role.VIEWER]) is Role.OPERATOR
+    assert strongest([Role.AUDITOR, Role.OPERATOR]) is Role.AUDITOR
+    assert strongest(Role) is Role.ADMIN

@@ -3,14 +3,14 @@
 Every right is off until a role has it. The table of roles and rights is that of docs/contract.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
 
 class Role(StrEnum):
-    """What somebody is to Casebell."""
+    """What somebody is to Casebell; of two the later is the stronger."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"
@@ -50,6 +50,11 @@ GRANTS: Mapping[Role, frozenset[Right]] = MappingProxyType(
         Role.ADMIN: frozenset(Right),
     }
 )
+
+
+def strongest(roles: Iterable[Role]) -> Role:
+    """The strongest of several; an auditor is stronger than an operator, who sees less."""
+    return max(roles, key=list(Role).index)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

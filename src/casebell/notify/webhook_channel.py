@@ -10,14 +10,14 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 import httpx2
 
 from casebell.alerts import FailureReason, Message, Outcome, SendResult
 from casebell.clock import SECOND, Clock
 from casebell.errors import ConfigError, Problem
-from casebell.notify import outward
+from casebell.notify import http_client, outward
 from casebell.notify.apprise_warnings import mute_loggers
 from casebell.notify.channel import Route
 from casebell.notify.fit import Limits, fitted
@@ -131,7 +131,7 @@ class WebhookChannel:
     async def _exchange(
         self, body: bytes, headers: Mapping[str, str], context: ssl.SSLContext
     ) -> HttpExchange:
-        progress = _Progress(proxy := outward.proxy_to(self._url))
+        progress = http_client.Progress(proxy := outward.proxy_to(self._url))
         seen: HttpExchange | None = None
         try:
             client = self._client(context, proxy)
@@ -160,11 +160,9 @@ class WebhookChannel:
         return seen
 
     def _client(self, context: ssl.SSLContext, proxy: str | None) -> httpx2.AsyncClient:
-        # Of the proxy's own TLS, where it has one.
-        own = context if (proxy or "").startswith("https:") else None
         return httpx2.AsyncClient(
             verify=context,
-            proxy=None if proxy is None else httpx2.Proxy(proxy, ssl_context=own),
+            proxy=http_client.through(proxy, context),
             # The limit is the channel's, for the whole attempt; a handshake that is cancelled would
             # leave its socket to the garbage collector.
             timeout=httpx2.Timeout(None, connect=self._timeout * _CONNECT_SHARE),
@@ -172,26 +170,6 @@ class WebhookChannel:
             # Neither proxies nor logins from `.netrc`.
             trust_env=False,
         )
-
-
-class _Progress:
-    """How far a request has come, by what httpx2 tells of it."""
-
-    def __init__(self, proxy: str | None) -> None:
-        self._first = Reached.NOTHING if proxy is None else Reached.PROXY
-        self.reached = self._first
-
-    async def note(self, event: str, info: Mapping[str, Any]) -> None:
-        """Take a step up."""
-        match event:
-            case "connection.connect_tcp.started":
-                self.reached = self._first
-            case "connection.start_tls.started" if self._first is Reached.NOTHING:
-                self.reached = Reached.HANDSHAKE
-            case "proxy.start_tls.started":
-                self.reached = Reached.HANDSHAKE
-            case "http11.send_request_headers.started" if info["request"].method != b"CONNECT":
-                self.reached = Reached.SERVICE
 
 
 #: Each connection is for one request.

@@ -113,7 +113,7 @@ class Access:
         return Actor(name=f"token:{row.name}", role=Role(row.role), person=row.person)
 
     async def _refuse_token(self, address: str, *, reason: str, name: str | None) -> NoReturn:
-        self._failed("tokens", address, reason=reason, name=name)
+        self.failed("tokens", address, reason=reason, name=name)
         limits = of_tokens(address)
         try:
             self._limits.see(limits)
@@ -167,13 +167,13 @@ class Access:
         """
         key, digits = fold(name), six_digits(typed)
         limits = (of_passwords if digits is None else of_codes)(address, account=key)
-        async with self._limited(limits, address):
+        async with self.limited(limits, address):
             row = await self._account(key)
             found = await self._use(row, digits=digits, recovery=recovery_code(typed))
             if isinstance(found, str):
                 self._limits.fail(limits)
         if isinstance(found, str):
-            self._failed("accounts", address, reason=found, name=row and row.name)
+            self.failed("accounts", address, reason=found, name=row and row.name)
             raise WrongCode
         return found
 
@@ -207,7 +207,7 @@ class Access:
             # What cannot be a name is nobody's, and may not even be a text of the database.
             key = fold(identifier(name))
         limits = of_passwords(address, account=key)
-        async with self._limited(limits, address):
+        async with self.limited(limits, address):
             row = await self._account(key)
             usable = row is not None and unusable(row, self._clock.now()) is None
             # That of nobody costs the same.
@@ -223,7 +223,7 @@ class Access:
         if not right:
             why = "unknown" if row is None else unusable(row, self._clock.now())
             reason = why or "wrong_password"
-            self._failed("accounts", address, reason=reason, name=None if row is None else row.name)
+            self.failed("accounts", address, reason=reason, name=None if row is None else row.name)
             raise SignInFailed
         if self._passwords.outdated(kept):
             with suppress(PasswordsBusy):
@@ -232,23 +232,32 @@ class Access:
         return row
 
     @asynccontextmanager
-    async def _limited(self, limits: Mapping[str, int], address: str) -> AsyncIterator[None]:
-        """Let an attempt be made; one too many waits for its answer."""
+    async def limited(self, limits: Mapping[str, int], address: str) -> AsyncIterator[None]:
+        """Let an attempt to sign in be made; one too many waits for its answer.
+
+        Raises:
+            TooManyAttempts: too many have failed.
+        """
         try:
             with self._limits.attempt(limits):
                 yield
         except PasswordsBusy:
             raise
         except TooManyAttempts:
-            self._failed("accounts", address, reason="too_many")
+            self.failed("accounts", address, reason="too_many")
             await self._clock.sleep(self._pause)
             raise
+
+    def fail(self, limits: Mapping[str, int]) -> None:
+        """Count a failure."""
+        self._limits.fail(limits)
 
     async def _account(self, key: str) -> Any:
         async with self._store.read() as connection:
             return await accounts.find_with_hash(connection, key)
 
-    def _failed(self, at_what: str, address: str, *, reason: str, name: str | None = None) -> None:
+    def failed(self, at_what: str, address: str, *, reason: str, name: str | None = None) -> None:
+        """Put a failed attempt on record."""
         now = self._clock.now()
         self._record.failed(
             Attempt(at=now, address=address, at_what=at_what, reason=reason, name=name)

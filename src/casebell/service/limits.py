@@ -1,8 +1,8 @@
 """How many attempts to be let in may fail.
 
 Each limit is of a network, as `networks` has it, so that a stranger elsewhere can lock nobody out.
-Tokens and passwords are counted apart: a program with an old token must not keep the people of its
-firm, who have the same address, from signing in.
+Tokens, passwords and what an identity provider gives are counted apart: a program with an old token
+must not keep the people of its firm, who have the same address, from signing in.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from casebell.errors import TooManyAttempts
 from casebell.networks import network_of
 from casebell.store.attempts import MAX_WINDOWS, WINDOW, Window
 
-#: Failures of a network in `WINDOW`: with tokens, and with passwords.
+#: Failures of a network in `WINDOW`: with tokens, with passwords, over an identity provider.
 MAX_OF_NETWORK = 30
 #: Those with one account's name.
 MAX_OF_ACCOUNT = 10
@@ -29,6 +29,11 @@ MAX_A_WRITE = 500
 def of_tokens(address: str) -> Mapping[str, int]:
     """The limit of failures with tokens, by its key."""
     return {f"token {network_of(address)}": MAX_OF_NETWORK}
+
+
+def of_grants(address: str) -> Mapping[str, int]:
+    """The limit of failures with what an identity provider gives, by its key."""
+    return {f"grant {network_of(address)}": MAX_OF_NETWORK}
 
 
 def of_passwords(address: str, *, account: str) -> Mapping[str, int]:

@@ -40,6 +40,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
 def check(document: Document, names: Names) -> Iterator[Finding]:
     """The errors between keys that are valid by themselves."""
     yield from _server(document.server)
+    yield from _oidc(document)
     if not names.sources:
         yield Finding(
             loc=("sources",),
@@ -63,6 +64,24 @@ def _server(server: ServerSettings) -> Iterator[Finding]:
             loc=("server", missing),
             message="A certificate and its key are needed together.",
             hint="Set both for TLS here, or neither behind a proxy.",
+        )
+
+
+def _oidc(document: Document) -> Iterator[Finding]:
+    if (oidc := document.console.oidc) is None:
+        return
+    if document.people_url is None:
+        yield Finding(
+            loc=("console", "public_url"),
+            message="The identity provider sends people back to this address, and there is none.",
+            hint="Set it, or server.public_url, to how people reach the pages; tell the provider "
+            "<public_url>/sign-in/oidc/callback.",
+        )
+    if not (oidc.roles or oidc.emails):
+        yield Finding(
+            loc=("console", "oidc"),
+            message="Nobody would get in: no group, app role or address has a role.",
+            hint='Write roles = { "the group" = "viewer" }, or emails.',
         )
 
 

@@ -351,6 +351,11 @@ class Document(Part):
     alerts: Alerts = Alerts()
     console: Console = Console()
 
+    @property
+    def people_url(self) -> str | None:
+        """How people reach the pages; None where nobody said, or there are none."""
+        return self.console.public_url or self.server.public_url
+
     @field_validator("sources", "channels", mode="before")
     @classmethod
     def _tell_names(cls, value: object) -> object:
@@ -376,11 +381,6 @@ class Settings(Document):
     outward: dict[str, str] = Field(default_factory=dict[str, str])
     #: Sentences on settings that work, but may be mistakes.
     warnings: tuple[str, ...] = ()
-
-    @property
-    def people_url(self) -> str | None:
-        """How people reach the pages; None where nobody said, or there are none."""
-        return self.console.public_url or self.server.public_url
 
     @property
     def socket(self) -> Path:

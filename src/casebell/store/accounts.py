@@ -16,7 +16,8 @@ from casebell.store.schema import accounts
 
 #: What only a check may read.
 _SECRET = (accounts.c.password_hash, accounts.c.totp_secret)
-_SHOWN = [
+#: Every column but those, and whether they are there.
+SHOWN = [
     *(column for column in accounts.c if all(column is not one for one in _SECRET)),
     accounts.c.password_hash.is_not(None).label("has_password"),
     accounts.c.totp_secret.is_not(None).label("second_factor"),
@@ -46,27 +47,15 @@ async def add(
     """
     there = await find(connection, new.key)
     if there is not None:
+        changes = f"`casebell accounts set {there.name}` changes it"
+        password = f"`casebell accounts password {there.name}` gives it another password"
         raise Refusal(
             f"There is an account “{there.name}” already.",
-            hint=f"`casebell accounts set {there.name}` changes it; `casebell accounts password "
-            f"{there.name}` gives it another password.",
+            hint=f"{changes}; {password}."
+            if there.issuer is None
+            else f"It signs in over {there.issuer}; {changes}.",
         )
-    await connection.execute(
-        accounts.insert().values(
-            key=new.key,
-            name=new.name,
-            role=new.role,
-            email=new.email,
-            person=new.person,
-            password_hash=password_hash,
-            created_at=now,
-            created_by=actor.name,
-            expires_at=new.expires_at,
-            password_changed_at=now,
-        )
-    )
-    data = {"role": new.role, "person": new.person, "expires_at": iso_or_none(new.expires_at)}
-    return await recorded(connection, new.key, "account.added", data=data, now=now, actor=actor)
+    return await insert(connection, new, now=now, actor=actor, password_hash=password_hash)
 
 
 async def change(
@@ -84,9 +73,15 @@ async def change(
 
     Raises:
         NotFound: there is none of this name.
+        Refusal: an identity provider gives it its role.
     """
-    await get(connection, key)
-    await _update(connection, key, values)
+    row = await get(connection, key)
+    if "role" in values and row.issuer is not None:
+        raise Refusal(
+            f"Account “{row.name}” has its role from {row.issuer}, at each sign-in.",
+            hint="Change its groups or app roles there, or `roles` and `emails` of [console.oidc].",
+        )
+    await update(connection, key, values)
     told = {name: values[name] for name in ("role", "person") if name in values}
     data = {"changed": sorted(values), **told}
     if "expires_at" in values:
@@ -102,7 +97,7 @@ async def disable(connection: AsyncConnection, key: str, *, now: Micros, actor: 
     """
     if (row := await get(connection, key)).disabled_at is not None:
         raise Refusal(f"Account “{row.name}” has been disabled already.")
-    await _update(connection, key, {"disabled_at": now})
+    await update(connection, key, {"disabled_at": now})
     await sessions.end_all(connection, row.id)
     return await recorded(connection, key, "account.disabled", data={}, now=now, actor=actor)
 
@@ -115,7 +110,7 @@ async def enable(connection: AsyncConnection, key: str, *, now: Micros, actor: A
     """
     if (row := await get(connection, key)).disabled_at is None:
         raise Refusal(f"Account “{row.name}” is not disabled.")
-    await _update(connection, key, {"disabled_at": None})
+    await update(connection, key, {"disabled_at": None})
     return await recorded(connection, key, "account.enabled", data={}, now=now, actor=actor)
 
 
@@ -135,9 +130,14 @@ async def set_password(
 
     Raises:
         NotFound: there is none of this name.
+        Refusal: it signs in over an identity provider.
     """
-    row = await get(connection, key)
-    await _update(connection, key, {"password_hash": password_hash, "password_changed_at": now})
+    if (row := await get(connection, key)).issuer is not None:
+        raise Refusal(
+            f"Account “{row.name}” signs in over {row.issuer}, and has no password here.",
+            hint="Its password is changed there.",
+        )
+    await update(connection, key, {"password_hash": password_hash, "password_changed_at": now})
     await sessions.end_all(connection, row.id, but=but)
     kind = "account.password_changed"
     return await recorded(connection, key, kind, data={}, now=now, actor=actor)
@@ -166,12 +166,12 @@ async def end_sessions(
 
 async def every(connection: AsyncConnection) -> Sequence[Any]:
     """All of them, without the hashes of their passwords."""
-    return (await connection.execute(select(*_SHOWN).order_by(accounts.c.key))).all()
+    return (await connection.execute(select(*SHOWN).order_by(accounts.c.key))).all()
 
 
 async def find(connection: AsyncConnection, key: str) -> Any:
     """An account without its hash; None if there is none of this name."""
-    statement = select(*_SHOWN).where(accounts.c.key == key)
+    statement = select(*SHOWN).where(accounts.c.key == key)
     return (await connection.execute(statement)).one_or_none()
 
 
@@ -209,6 +209,34 @@ async def rehash(connection: AsyncConnection, number: int, *, old: str, new: str
     await connection.execute(accounts.update().where(*same).values(password_hash=new))
 
 
+async def insert(
+    connection: AsyncConnection, new: NewAccount, *, now: Micros, actor: Actor, **signs_in: str
+) -> Any:
+    """Add an account of which it is known that the name is free; its row.
+
+    Args:
+        signs_in: the columns of how its owner does.
+    """
+    await connection.execute(
+        accounts.insert().values(
+            key=new.key,
+            name=new.name,
+            role=new.role,
+            email=new.email,
+            person=new.person,
+            created_at=now,
+            created_by=actor.name,
+            expires_at=new.expires_at,
+            password_changed_at=now,
+            **signs_in,
+        )
+    )
+    data = {"role": new.role, "person": new.person, "expires_at": iso_or_none(new.expires_at)}
+    if "issuer" in signs_in:
+        data["issuer"] = signs_in["issuer"]
+    return await recorded(connection, new.key, "account.added", data=data, now=now, actor=actor)
+
+
 async def recorded(
     connection: AsyncConnection,
     key: str,
@@ -225,5 +253,6 @@ async def recorded(
     return row
 
 
-async def _update(connection: AsyncConnection, key: str, values: Mapping[str, Any]) -> None:
+async def update(connection: AsyncConnection, key: str, values: Mapping[str, Any]) -> None:
+    """Change columns of an account, without an entry."""
     await connection.execute(accounts.update().where(accounts.c.key == key).values(**values))
