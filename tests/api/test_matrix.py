@@ -28,12 +28,16 @@ ROWS = {
         "reload",
         "channels",
         "servers",
+        "alerts/retry",
+        "alerts/dismiss",
         "alerts/{id}/retry",
         "alerts/{id}/dismiss",
     ),
 }
 #: What each route is asked, where it is more than its path.
 BODIES: dict[str, Any] = {
+    "alerts/retry": {"ids": ["alerts"]},
+    "alerts/dismiss": {"ids": ["alerts"]},
     "held/release": {"ids": ["held"]},
     "refused/readmit": {"ids": ["refused"]},
 }
@@ -93,7 +97,7 @@ class _Subjects:
 
 
 #: Enough for every route and every role.
-EACH = 3 * len(Role)
+EACH = 4 * len(Role)
 
 
 def _state(api: RunningApi) -> list[Any]:

@@ -13,6 +13,7 @@ from api.running import RunningApi
 from casebell.actors import Role
 from casebell.sandbox.http_sink import HttpSink
 from raw_admin import ask
+from waiting import until
 
 #: Of every account.
 PASSWORD = "correct horse battery staple"
@@ -77,6 +78,10 @@ class RunningConsole(RunningApi):
         """A verb, over the socket."""
         answer = await ask(self._socket, verb, **arguments)
         return answer["value"]
+
+    async def until_rows(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
+        """Wait until a query of the database has these rows."""
+        await until(lambda: self.rows(statement) == rows, statement)
 
     def visitor(self) -> Visitor:
         """Somebody who is not signed in."""

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 _PARTIAL = (
     r"(?! USING (COVERING )?INDEX ix_"
     r"(events_unrouted|conflicts_unnotified|held_unnotified|alerts_waiting|alerts_outstanding|"
-    r"refused_proven|refused_unproven|refused_unnotified|journal_by_hand|cases_confidential)\b)"
+    r"refused_proven|refused_unproven|refused_unnotified|journal_by_hand|cases_confidential|"
+    r"changes_asking)\b)"
 )
 _WHOLE_TABLE = re.compile(
     r"SCAN (events|deliveries|conflicts|held|refused|changes|cases|alerts|attempts|journal)\b"

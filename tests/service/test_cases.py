@@ -52,6 +52,7 @@ async def test_keys_of_a_case(store: Store) -> None:
         "status": "rfe_issued",
         "since": iso(OCCURRED_AT),
         "change": 1,
+        "tags": ["deadline"],
         "due": None,
         "acknowledged_by": None,
         "acknowledged_at": None,

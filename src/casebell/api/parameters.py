@@ -178,12 +178,15 @@ class Cases(Page):
     """Only of this team, as the firm wrote it."""
     confidential: Truth | NotGiven = None
     """Only confidential ones, or only others."""
+    asking: Truth = False
+    """Only those whose present change asks for something: a deadline, an action, an appointment."""
 
     def arguments(self) -> dict[str, Any]:
         """As words, as the command line has them."""
         found = super().arguments()
-        if self.confidential is not None:
-            found["confidential"] = "true" if self.confidential else "false"
+        for name in ("confidential", "asking"):
+            if name in found:
+                found[name] = str(found[name]).lower()
         return found
 
 
@@ -235,6 +238,13 @@ class Note(Parameters):
 
     note: Text | NotGiven = None
     """For the record."""
+
+
+class SeveralAlerts(Note):
+    """Which alerts, and why."""
+
+    ids: Annotated[list[Number], Field(min_length=1, max_length=MAX_IDS)]
+    """Those meant."""
 
 
 class _IdsOr(Parameters):

@@ -15,6 +15,7 @@ from casebell.api.parameters import (
     Readmit,
     RefusedOnes,
     Release,
+    SeveralAlerts,
 )
 from casebell.api.routing import (
     BYTES,
@@ -122,6 +123,26 @@ ROUTES: tuple[Route, ...] = (
         answer=AlertsDone,
         statuses=_STATE,
         summary="Say of a failed alert that nothing remains to be done.",
+    ),
+    Route(
+        method="POST",
+        path="alerts/retry",
+        verb="retry_alerts",
+        body=SeveralAlerts,
+        needs_body=True,
+        answer=AlertsDone,
+        statuses=_ROWS,
+        summary="Send several failed alerts again, or none of them.",
+    ),
+    Route(
+        method="POST",
+        path="alerts/dismiss",
+        verb="dismiss_alerts",
+        body=SeveralAlerts,
+        needs_body=True,
+        answer=AlertsDone,
+        statuses=_ROWS,
+        summary="Say of several failed alerts that nothing remains to be done, or of none.",
     ),
     Route(
         method="POST",

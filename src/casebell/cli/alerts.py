@@ -1,6 +1,6 @@
 """`casebell alerts`: who was told, sending again, and what remains to be done about what failed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypedDict, Unpack
 
@@ -25,8 +25,9 @@ from casebell.cli.options import (
 )
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import print_json, print_line, print_looked_back, print_rows
+from casebell.service.done_in_words import alerts_dismissed, alerts_retried
 from casebell.service.formats import Format
-from casebell.times import counted, local_time
+from casebell.times import local_time
 
 app = command_group()
 
@@ -124,13 +125,7 @@ def retry(
 ) -> None:
     """Send failed alerts again."""
     answer = _do("retry_alerts", numbers, everything, filters, note, by, config)
-    _print_done(answer, AlertState.PENDING, "will be sent again", as_json=as_json)
-    if (left := answer["left"]) and not as_json:
-        print_line(
-            f"{counted(len(left), 'alert')} cannot be sent, as the configuration no longer has the "
-            f"channel or the target: {', '.join(map(str, left))}. `casebell alerts dismiss` closes "
-            "such alerts."
-        )
+    _print_done(answer, AlertState.PENDING, alerts_retried(answer), as_json=as_json)
 
 
 @app.command("dismiss")
@@ -146,7 +141,7 @@ def dismiss(
 ) -> None:
     """Say of failed alerts that nothing remains to be done: they count as failed no longer."""
     answer = _do("dismiss_alerts", numbers, everything, filters, note, by, config)
-    _print_done(answer, AlertState.FAILED, "dismissed, and kept on record", as_json=as_json)
+    _print_done(answer, AlertState.FAILED, alerts_dismissed(answer), as_json=as_json)
 
 
 def _do(
@@ -164,14 +159,12 @@ def _do(
     return answer
 
 
-def _print_done(answer: Mapping[str, Any], state: AlertState, what: str, *, as_json: bool) -> None:
-    done = answer["alerts"]
+def _print_done(
+    answer: Mapping[str, Any], state: AlertState, sentences: Iterable[str], *, as_json: bool
+) -> None:
     if as_json:
-        for alert in done:
+        for alert in answer["alerts"]:
             print_json({"alert": alert, "state": state})
-    elif len(done) == 1:
-        print_line(f"Alert {done[0]}: {what}.")
-    elif done or not answer["left"]:
-        print_line(
-            f"{counted(len(done), 'alert')}: {what}." if done else "No failed alert matches."
-        )
+        return
+    for sentence in sentences:
+        print_line(sentence)

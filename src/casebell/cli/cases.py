@@ -32,6 +32,9 @@ def list_cases(
         bool | None,
         typer.Option("--confidential/--not-confidential", help="Only these."),
     ] = None,
+    asking: Annotated[
+        bool, typer.Option("--asking", help="Only those whose present change asks for something.")
+    ] = False,
     limit: Limit = 50,
     as_json: AsJson = False,
     config: Config = None,
@@ -44,6 +47,7 @@ def list_cases(
         owner=owner,
         team=team,
         confidential=None if confidential is None else str(confidential).lower(),
+        asking="true" if asking else None,
         limit=limit,
     )
     back, zone = last["looked_back_to"], client.timezone

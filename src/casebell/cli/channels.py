@@ -10,6 +10,7 @@ from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import print_answer, print_json, print_rows
 from casebell.clock import SystemClock
 from casebell.events import Micros
+from casebell.service.done_in_words import target_tested
 from casebell.times import ago, local_time
 
 app = command_group()
@@ -59,7 +60,7 @@ def test(
     """Send a marked test message to each target of a channel, and say what came of it."""
     answer = ServiceClient(config).do("test_channel", by=by, name=name)
     targets = answer["targets"]
-    print_answer(answer, [f"{name} → {_sentence(one)}" for one in targets], as_json=as_json)
+    print_answer(answer, [f"{name} → {target_tested(one)}" for one in targets], as_json=as_json)
     if not all(one["delivered"] for one in targets):
         raise typer.Exit(1)
 
@@ -70,9 +71,3 @@ def _failure(failure: Mapping[str, Any] | None, *, now: Micros) -> str:
         return "none"
     why = ", ".join(filter(None, (failure["reason"], failure["detail"])))
     return f"{ago(failure['at'], now=now)}: {why}"
-
-
-def _sentence(one: Mapping[str, Any]) -> str:
-    became = "delivered" if one["delivered"] else "not delivered"
-    why = ", ".join(filter(None, (one["outcome"], one["reason"], one["detail"])))
-    return f"{one['target']}: {became} ({why})"

@@ -1,7 +1,6 @@
 """`casebell held`: authentic deliveries that could not be understood."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -18,6 +17,7 @@ from casebell.cli.options import (
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import print_answer, print_line, print_rows, print_to_stderr
 from casebell.events import HeldReason, HeldState
+from casebell.service.done_in_words import held_discarded, held_released
 from casebell.times import local_time
 
 app = command_group()
@@ -71,10 +71,9 @@ def release(
         if one["status"] == "still_held":
             stays = True
             if not as_json:
-                problem = f"Held delivery {one['held']} still cannot be understood: "
-                print_to_stderr(problem + one["problem"], one["hint"])
+                print_to_stderr(held_released(one), one["hint"])
                 continue
-        print_answer(one, [_sentence(one)], as_json=as_json)
+        print_answer(one, [held_released(one)], as_json=as_json)
     if not (answer["held"] or as_json):
         print_line("Nothing is held.")
     if stays:
@@ -85,15 +84,4 @@ def release(
 def discard(number: Number, by: By = None, as_json: AsJson = False, config: Config = None) -> None:
     """Close a held delivery without acting on it; its body is kept."""
     answer = ServiceClient(config).do("discard_held", by=by, held_id=number)
-    sentence = f"Held delivery {number} is discarded; its body is kept."
-    print_answer(answer, [sentence], as_json=as_json)
-
-
-def _sentence(one: Mapping[str, Any]) -> str:
-    """What became of one, as a sentence."""
-    became = {
-        "closed": "is a provider's test, and closed.",
-        "held": f"is in part held delivery {one['part']} now.",
-    }
-    event = f"is event {one['event']} now ({one['status']})."
-    return f"Held delivery {one['held']} {became.get(one['status'], event)}"
+    print_answer(answer, [held_discarded(answer)], as_json=as_json)

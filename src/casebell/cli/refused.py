@@ -18,6 +18,7 @@ from casebell.cli.options import (
 )
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import print_answer, print_line, print_rows, print_to_stderr
+from casebell.service.done_in_words import refused_checked
 from casebell.times import counted, local_time
 
 app = command_group()
@@ -92,7 +93,7 @@ def readmit(
     chosen = chosen_or_all(numbers, everything=everything, narrowed=source is not None)
     answer = ServiceClient(config).do("readmit_refused", by=by, ids=chosen, source=source)
     for one in answer["refused"]:
-        print_answer(one, [_sentence(one)], as_json=as_json)
+        print_answer(one, [refused_checked(one)], as_json=as_json)
     if not (answer["refused"] or as_json):
         print_line("Nothing that was refused can be checked again.")
     if answer["refused"] and not answer["readmitted"]:
@@ -103,18 +104,3 @@ def _readmittable(one: Mapping[str, Any]) -> str:
     if one["readmitted_at"] is not None:
         return "is readmitted"
     return "yes" if one["readmittable"] else "no"
-
-
-def _sentence(one: Mapping[str, Any]) -> str:
-    """What became of one, as a sentence."""
-    number, event = one["refused"], one["event"]
-    sentences = {
-        "stored": f"is event {event} now.",
-        "duplicate": f"had come again as event {event} meanwhile.",
-        "conflict": f"is event {event} now; it contradicts another of the same key.",
-        "held": f"is authentic, but not understood: it is held delivery {one['held']} now.",
-        "refused": f"still does not authenticate ({one['error']}), and stays.",
-        "readmitted": "had been readmitted already.",
-        "not_kept": "brought nothing that could be checked again.",
-    }
-    return f"Refused delivery {number} {sentences[one['status']]}"

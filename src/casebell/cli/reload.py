@@ -1,12 +1,10 @@
 """`casebell reload`: new secrets, channels and rules without a restart."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
-
 from casebell.cli.options import AsJson, By, Config, unusable_is_no
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import print_answer
 from casebell.errors import ServerUnreachable
+from casebell.service.done_in_words import reloaded
 
 
 def reload(by: By = None, as_json: AsJson = False, config: Config = None) -> None:
@@ -19,15 +17,4 @@ def reload(by: By = None, as_json: AsJson = False, config: Config = None) -> Non
             "No server of this configuration runs here.",
             hint="Run this where the server runs; the next `casebell serve` reads the file anyway.",
         )
-    print_answer(answer, _sentences(answer), as_json=as_json)
-
-
-def _sentences(answer: Mapping[str, Any]) -> Iterator[str]:
-    for kind, names in answer["changed"].items():
-        changes = "; ".join(f"{what}: {', '.join(which)}" for what, which in names.items())
-        yield f"{kind.capitalize():<10}{changes}"
-    for key in answer["needs_restart"]:
-        yield f"Warning: {key} is as it was: it changes with the next start."
-    for warning in answer["warnings"]:
-        yield f"Warning: {warning}"
-    yield "The server uses the new configuration." if answer["changed"] else "Nothing changed."
+    print_answer(answer, reloaded(answer), as_json=as_json)

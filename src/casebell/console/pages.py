@@ -1,11 +1,20 @@
 """The one table of the console's pages: routing, navigation and tests are made of it."""
 
 from casebell.actors import Right
-from casebell.api.parameters import Cases, Journal
+from casebell.api.parameters import Alerts, Cases, HeldOnes, Journal, RefusedOnes
 from casebell.console.routing import Page
-from casebell.console.views import cases, events, journal
+from casebell.console.views import cases, events, journal, operations
+from casebell.console.views.today import today
 
 PAGES: tuple[Page, ...] = (
+    Page(
+        path="",
+        title="Today",
+        nav="Today",
+        right=Right.CASES,
+        view=today,
+        template="today.html",
+    ),
     Page(
         path="events",
         title="Events",
@@ -37,6 +46,56 @@ PAGES: tuple[Page, ...] = (
         right=Right.CASES,
         view=cases.case,
         template="case.html",
+    ),
+    Page(
+        path="alerts",
+        title="Alerts",
+        nav="Alerts",
+        right=Right.CASES,
+        query=Alerts,
+        view=operations.alerts,
+        template="alerts.html",
+    ),
+    Page(
+        path="channels",
+        title="Channels",
+        nav="Channels",
+        right=Right.OPERATIONS,
+        view=operations.channels,
+        template="channels.html",
+    ),
+    Page(
+        path="held",
+        title="Held deliveries",
+        nav="Held",
+        right=Right.OPERATIONS,
+        query=HeldOnes,
+        view=operations.held,
+        template="held.html",
+    ),
+    Page(
+        path="refused",
+        title="Refused deliveries",
+        nav="Refused",
+        right=Right.OPERATIONS,
+        query=RefusedOnes,
+        view=operations.refused,
+        template="refused.html",
+    ),
+    Page(
+        path="refused/{id}",
+        title="Refused delivery",
+        right=Right.OPERATIONS,
+        view=operations.why_refused,
+        template="why_refused.html",
+    ),
+    Page(
+        path="servers",
+        title="Servers",
+        nav="Servers",
+        right=Right.OPERATIONS,
+        view=operations.servers,
+        template="servers.html",
     ),
     Page(
         path="audit",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from casebell.service import done_in_words as words
 from casebell.times import counted
 
 #: Sentences of one answer; of more rows their number is said.
@@ -26,4 +27,28 @@ def _done(_: Any) -> tuple[Iterable[str], bool]:
     return ["Done."], True
 
 
-_SAID: Mapping[str, Callable[[Any], tuple[Iterable[str], bool]]] = {}
+def _each(
+    name: str, sentence: Callable[[Any], str], good: Callable[[Any], bool]
+) -> Callable[[Any], tuple[Iterable[str], bool]]:
+    """A sentence of each of a list in the answer; all went well where each did."""
+
+    def of(value: Any) -> tuple[Iterable[str], bool]:
+        found = value[name]
+        if not found:
+            return ["There was nothing to do."], True
+        return map(sentence, found), all(map(good, found))
+
+    return of
+
+
+_SAID: Mapping[str, Callable[[Any], tuple[Iterable[str], bool]]] = {
+    "retry_alerts": lambda value: (words.alerts_retried(value), not value["left"]),
+    "dismiss_alerts": lambda value: (words.alerts_dismissed(value), True),
+    "release_held": _each("held", words.held_released, lambda one: one["status"] != "still_held"),
+    "discard_held": lambda value: ([words.held_discarded(value)], True),
+    "readmit_refused": _each(
+        "refused", words.refused_checked, lambda one: one["status"] not in ("refused", "not_kept")
+    ),
+    "test_channel": _each("targets", words.target_tested, lambda one: one["delivered"]),
+    "reload": lambda value: (words.reloaded(value), not value["warnings"]),
+}

@@ -44,6 +44,8 @@ class Case(TypedDict):
     """When the change was, by the provider's time."""
     change: int | None
     """The change that made the status."""
+    tags: list[str]
+    """Of that change."""
     due: str | None
     """Null: nothing sets it yet."""
     acknowledged_by: str | None
@@ -130,7 +132,8 @@ class CaseReading:
 
         Args:
             filters: `receipt`, `status`, `owner` and `team` as the firm wrote them, `confidential`
-                as `true` or `false`.
+                as `true` or `false`; with `asking` as `true` only those whose present change asks
+                for something.
 
         Raises:
             BadArgument: a filter cannot be understood.
@@ -172,6 +175,7 @@ def case(row: Any) -> Case:
         "status": row.status,
         "since": iso_or_none(row.since),
         "change": row.change_id,
+        "tags": [] if row.tags is None else row.tags.split(),
         "due": None,
         "acknowledged_by": None,
         "acknowledged_at": None,

@@ -75,6 +75,7 @@ def case_filter(given: Given, *, actor: Actor) -> CaseFilter:
         "owner": _findable,
         "team": _findable,
         "confidential": _yes_or_no,
+        "asking": _yes_or_no,
     }
     return CaseFilter(seen_by=actor, **_meant(given, words))
 

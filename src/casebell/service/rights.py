@@ -22,6 +22,7 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         # Of operations.
         "list_channels": Right.OPERATIONS,
         "list_servers": Right.OPERATIONS,
+        "list_sources": Right.OPERATIONS,
         "list_held": Right.OPERATIONS,
         "list_refused": Right.OPERATIONS,
         "list_arrivals": Right.OPERATIONS,

@@ -5,7 +5,7 @@ delivery would pay for.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from sqlalchemy import Column, ColumnElement, Row, Select, Table, select
@@ -14,14 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.actors import Actor
 from casebell.events import Status
 from casebell.store import sight
-from casebell.store.schema import alerts, cases, changes, events
-from casebell.store.walk import Filter
+from casebell.store.schema import ASKING, alerts, cases, changes, events
+from casebell.store.walk import Filter, Walk
 
 #: Without the official text, and with the time of the change: the case's own time is that of the
 #: latest event that reported it.
 _OF_CASE = (
     *(column for column in cases.c if column.name not in ("text", "at")),
     changes.c.at.label("since"),
+    changes.c.tags,
 )
 
 
@@ -38,11 +39,18 @@ class CaseFilter(Filter):
     owner: str | None = None
     team: str | None = None
     confidential: bool | None = None
+    #: Only those whose present change asks for something.
+    asking: bool = False
 
     def columns(self) -> Select[Any]:
         """The case, by the number of its current change."""
         joined = changes.join(cases, cases.c.receipt == changes.c.receipt)
         return select(changes.c.id, *_OF_CASE).select_from(joined)
+
+    def walk(self) -> Walk:
+        """The scan; of changes that ask for something, by their own index."""
+        whole = Filter.walk(self)
+        return replace(whole, driving=[*whole.driving, ASKING]) if self.asking else whole
 
     def few(self) -> list[ColumnElement[bool]]:
         """The changes of a receipt."""

@@ -12,7 +12,18 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeAlias
 
-from sqlalchemy import Column, ColumnElement, Row, Select, Table, func, literal, select, tuple_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Row,
+    Select,
+    Table,
+    TextClause,
+    func,
+    literal,
+    select,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.actors import NOBODY, Actor
@@ -35,13 +46,13 @@ Place: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Walk:
+class Walk:
     """A scan of one index, from the newest row to the oldest."""
 
     #: The order columns; the last is the id.
     order: list[Column[Any]]
     #: Conditions on the columns that precede them in the index.
-    driving: list[ColumnElement[bool]] = field(default_factory=list)
+    driving: list[ColumnElement[bool] | TextClause] = field(default_factory=list)
     #: The scan begins before the first position, and ends with the second.
     newest: Place | None = None
     oldest: Place | None = None
@@ -53,7 +64,7 @@ class _Walk:
     def over(self, statement: Select[Any]) -> Select[Any]:
         """The statement for the rows of the scan, without the other conditions."""
         here: ColumnElement[Any] = self.order[0] if len(self.order) == 1 else tuple_(*self.order)
-        bounds = list(self.driving)
+        bounds: list[ColumnElement[bool] | TextClause] = list(self.driving)
         if self.newest is not None:
             bounds.append(here < _value(self.newest))
         if self.oldest is not None:
@@ -64,7 +75,7 @@ class _Walk:
         """The position of a row."""
         return tuple(int(getattr(row, str(column.key))) for column in self.order)
 
-    def begun(self, place: Place) -> "_Walk":
+    def begun(self, place: Place) -> "Walk":
         """The rest of the scan, behind a position."""
         return replace(self, newest=min(place, self.newest or place))
 
@@ -132,13 +143,14 @@ class Filter(ABC):
         if self.until is not None:
             yield column < self.until
 
-    def walk(self) -> _Walk:
+    def walk(self) -> Walk:
         """The scan for a page: of the few rows, else by time, else by id."""
         equal = list(self.equal())
-        driving, long = self.few(), False
+        driving: list[ColumnElement[bool] | TextClause] = [*self.few()]
+        long = False
         spans = self.since is not None or self.until is not None
         if not driving and spans and self.time_indexed:
-            return _Walk(
+            return Walk(
                 order=[self.time, self.ids],
                 newest=None if self.until is None else (self.until, 0),
                 oldest=None if self.since is None else (self.since, 0),
@@ -147,7 +159,7 @@ class Filter(ABC):
         if not driving:
             driving, long = [column == value for column, value in equal[:1]], True
             equal = equal[1:]
-        return _Walk(
+        return Walk(
             order=[self.ids],
             driving=driving,
             others=[
@@ -219,7 +231,7 @@ async def page_of(
 
 
 async def _rows(
-    connection: AsyncConnection, where: Filter, walk: _Walk, *, most: int
+    connection: AsyncConnection, where: Filter, walk: Walk, *, most: int
 ) -> tuple[list[Row[Any]], Place | None]:
     """The rows of a page, and the position of the last one where more follow."""
     found: list[Row[Any]] = []
@@ -241,7 +253,7 @@ async def _rows(
 
 
 async def _end(
-    connection: AsyncConnection, walk: _Walk, *, ids: Column[Any], look: int
+    connection: AsyncConnection, walk: Walk, *, ids: Column[Any], look: int
 ) -> Place | None:
     """The position of the last row to scan; None if fewer are left.
 

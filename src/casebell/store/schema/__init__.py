@@ -9,6 +9,7 @@ comment with its readers, and an index without one is removed.
 
 from casebell.store.schema.base import metadata
 from casebell.store.schema.decided import (
+    ASKING,
     CONFIDENTIAL,
     OUTSTANDING,
     REPORTED,
@@ -45,6 +46,7 @@ from casebell.store.schema.received import (
 )
 
 __all__ = [
+    "ASKING",
     "BY_HAND",
     "CONFIDENTIAL",
     "OUTSTANDING",

@@ -291,6 +291,11 @@ def _outcomes() -> None:
     columns = ("at", "status", "days", "receipt")
     _partial("ix_changes_reported", "changes", *columns, where=reported)
     _partial("ix_cases_confidential", "cases", "receipt", where="confidential")
+    asking = (
+        "(tags LIKE '% deadline %' OR tags LIKE '% action %' OR tags LIKE '% appointment %') "
+        "AND tags NOT LIKE '% test %'"
+    )
+    _partial("ix_changes_asking", "changes", "id", where=asking)
 
 
 #: Days from the receipt of a case to each decision, as `store/outcomes.py` counts them.

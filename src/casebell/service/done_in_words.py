@@ -1,0 +1,85 @@
+"""What the verbs that change something answer, as sentences: on a terminal and on a page."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from casebell.times import counted
+
+#: What one of the verbs answers, as `done` has it.
+Answer = Mapping[str, Any]
+
+
+def alerts_retried(answer: Answer) -> Iterator[str]:
+    """Of alerts that are sent again, and of those that cannot be."""
+    yield from _alerts(answer, "will be sent again")
+    if left := answer["left"]:
+        yield (
+            f"{counted(len(left), 'alert')} cannot be sent, as the configuration no longer has the "
+            f"channel or the target: {', '.join(map(str, left))}. `casebell alerts dismiss` closes "
+            "such alerts."
+        )
+
+
+def alerts_dismissed(answer: Answer) -> Iterator[str]:
+    """Of alerts about which nothing remains to be done."""
+    yield from _alerts(answer, "dismissed, and kept on record")
+
+
+def _alerts(answer: Answer, what: str) -> Iterator[str]:
+    done = answer["alerts"]
+    if len(done) == 1:
+        yield f"Alert {done[0]}: {what}."
+    elif done:
+        yield f"{counted(len(done), 'alert')}: {what}."
+    elif not answer["left"]:
+        yield "No failed alert matches."
+
+
+def held_released(one: Answer) -> str:
+    """Of one held delivery that was tried again."""
+    became = {
+        "closed": "is a provider's test, and closed.",
+        "held": f"is in part held delivery {one['part']} now.",
+        "still_held": f"still cannot be understood: {one['problem']}",
+    }
+    event = f"is event {one['event']} now ({one['status']})."
+    return f"Held delivery {one['held']} {became.get(one['status'], event)}"
+
+
+def held_discarded(answer: Answer) -> str:
+    """Of one that was closed without acting on it."""
+    return f"Held delivery {answer['held']} is discarded; its body is kept."
+
+
+def refused_checked(one: Answer) -> str:
+    """Of one refused delivery that was checked again."""
+    number, event = one["refused"], one["event"]
+    sentences = {
+        "stored": f"is event {event} now.",
+        "duplicate": f"had come again as event {event} meanwhile.",
+        "conflict": f"is event {event} now; it contradicts another of the same key.",
+        "held": f"is authentic, but not understood: it is held delivery {one['held']} now.",
+        "refused": f"still does not authenticate ({one['error']}), and stays.",
+        "readmitted": "had been readmitted already.",
+        "not_kept": "brought nothing that could be checked again.",
+    }
+    return f"Refused delivery {number} {sentences[one['status']]}"
+
+
+def target_tested(one: Answer) -> str:
+    """Of a test message to one target."""
+    became = "delivered" if one["delivered"] else "not delivered"
+    why = ", ".join(filter(None, (one["outcome"], one["reason"], one["detail"])))
+    return f"{one['target']}: {became} ({why})"
+
+
+def reloaded(answer: Answer) -> Iterator[str]:
+    """Of a configuration that was read again."""
+    for kind, names in answer["changed"].items():
+        changes = "; ".join(f"{what}: {', '.join(which)}" for what, which in names.items())
+        yield f"{kind.capitalize():<10}{changes}"
+    for key in answer["needs_restart"]:
+        yield f"Warning: {key} is as it was: it changes with the next start."
+    for warning in answer["warnings"]:
+        yield f"Warning: {warning}"
+    yield "The server uses the new configuration." if answer["changed"] else "Nothing changed."
