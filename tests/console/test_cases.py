@@ -41,7 +41,7 @@ async def test_what_the_firm_said_of_it(filled: RunningConsole) -> None:
     html = await the_case(filled)
     said = text_of(html)
     assert f"Case {RECEIPT} · Gomez" in said
-    assert "Status rfe issued since 2025-10-14 15:22:03 EDT" in said
+    assert "Status RFE issued since 2025-10-14 15:22:03 EDT" in said
     assert "Matter 2025-0117 Owner ana Team rfe" in said
     assert f'href="/events?receipt={RECEIPT}"' in html
 

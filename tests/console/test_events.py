@@ -226,7 +226,7 @@ class TestEvent:
             occurred_at="2025-11-03T10:00:00Z",
         )
         said = text_of(await page(console, f"/events/{old}"))
-        assert "not the case's latest change: it is approved since 2025-11-03 05:00:00 EST" in said
+        assert "not the case's latest change: it is Approved since 2025-11-03 05:00:00 EST" in said
 
     @pytest.mark.parametrize("path", ["0", "x", "999999", "1/", "9999999999999999999999"])
     async def test_one_that_is_not_there(self, filled: RunningConsole, path: str) -> None:

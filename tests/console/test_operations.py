@@ -115,7 +115,7 @@ async def test_a_test_message(filled: RunningConsole) -> None:
     visitor = await filled.signed_in(Role.OPERATOR)
     said = await visitor.said(await visitor.post("/channels/slack/test", next="/channels"))
     assert "not delivered" in said
-    filled._sink.answer(HttpAnswer(status=200))
+    filled.sink.answer(HttpAnswer(status=200))
     said = await visitor.said(await visitor.post("/channels/slack/test", next="/channels"))
     assert said.startswith("json: delivered (")
     assert "just now" in text_of((await visitor.get("/channels")).text)

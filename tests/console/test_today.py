@@ -18,6 +18,11 @@ async def page(console: RunningConsole, role: Role) -> str:
     return text_of(answer.text)
 
 
+def receipts(console: RunningConsole) -> list[str]:
+    """Those of the cases that ask, in order of arrival."""
+    return [receipt for (receipt,) in console.rows("SELECT receipt FROM events ORDER BY id")]
+
+
 async def test_nothing_yet(console: RunningConsole) -> None:
     """An empty record says of what it speaks, and that a source has never delivered."""
     shown = await page(console, Role.ADMIN)
@@ -29,7 +34,7 @@ async def test_nothing_yet(console: RunningConsole) -> None:
 async def test_an_attorney(filled: RunningConsole) -> None:
     """Sees the cases that ask and the alerts that failed, and nothing of the service."""
     shown = await page(filled, Role.VIEWER)
-    assert "IOE0000000001 RFE issued deadline" in shown
+    assert f"{receipts(filled)[0]} RFE issued deadline" in shown
     assert shown.count("failed not found") == 3
     assert CONFIDENTIAL not in shown
     for hidden in ("Sources", "Channels in trouble", "held", "Refused"):
@@ -67,12 +72,13 @@ async def test_refusals_in_a_row(filled: RunningConsole) -> None:
 
 async def test_what_is_answered(filled: RunningConsole) -> None:
     """A case whose answer came asks no longer."""
+    first, second, *_ = receipts(filled)
     await filled.deliver(
-        receipt_number="IOE0000000001",
+        receipt_number=first,
         normalized_status="rfe_received",
         raw_status_text="We received your response to our Request for Evidence.",
         occurred_at="2026-01-14T19:22:03Z",
     )
     shown = await page(filled, Role.VIEWER)
-    assert "IOE0000000001 RFE issued" not in shown
-    assert "IOE0000000002 RFE issued" in shown
+    assert f"{first} RFE issued" not in shown
+    assert f"{second} RFE issued" in shown
