@@ -128,7 +128,7 @@ def test_all_of_them_are_closed(installation: Installation) -> None:
     me = this_user().name
     assert installation.rows(journalled) == [("alert.dismissed", me, f"alert:{number}")]
     assert "alerts:        OK" in installation("doctor").out
-    assert "failed (gave_up); dismissed 20" in installation("why", "evt_rfe").out
+    assert "max_age allows); dismissed 20" in installation("why", "evt_rfe").out
     assert installation("alerts", "retry", str(number)).code == 0
     told = installation("why", "evt_rfe").out.splitlines()
     failed, dismissed, retried = told[-4:-1]

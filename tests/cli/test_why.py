@@ -20,8 +20,8 @@ def test_a_change_somebody_was_told_of(installation: Installation) -> None:
         "Rule “Answer owed” matched: status is rfe_issued.",
         "Rule “Denied” did not match: status is rfe_issued, the rule asks for denied.",
         "Alert 1 to json over team: sent.",
-        "Alert 2 to json over broken: failed (gave_up).",
-        "retryable (connection_refused",
+        "Alert 2 to json over broken: failed (gave_up: tried for as long as the channel's max_age",
+        "could be tried again (connection_refused: nothing listens at the service's address; ",
     ):
         assert sentence in ran.out
 

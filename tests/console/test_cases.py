@@ -58,7 +58,7 @@ async def test_its_changes(filled: RunningConsole) -> None:
     )
     assert "Corroborated : also reported by event" in newest
     assert "Conflicting : the source sent differing content under this key." in newest
-    assert "slack → json : failed ( not_found )" in newest
+    assert "slack → json : failed (not_found: the service does not know" in newest
     assert "Late : a later status was known already when it came." in oldest
     assert "Nobody was alerted: no rule matched ." in oldest
 

@@ -192,7 +192,8 @@ class TestEvent:
             "It began change",
             "Rule “ RFE ” matched: status is rfe_issued .",
             "Rule “ Denied ” did not match: status is rfe_issued, the rule asks for denied .",
-            f"Alert {alert} to json over slack : failed (not_found) ; dismissed",
+            f"Alert {alert} to json over slack : failed (not_found: the service does not know",
+            "did not arrive, and trying again will not help (not_found: the service",
             "Attempt 1 ,",
             "dismissed by account:the-operator : “told by phone” .",
         ):

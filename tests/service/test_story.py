@@ -76,22 +76,21 @@ def test_what_happened_to_an_alert_is_in_its_order() -> None:
         "target": "general",
         "channel": "slack",
         "state": "failed",
-        "reason": "gave_up",
+        "reason": "x",
         "may_repeat": True,
         "dismissed_at": STAMP,
         "tried": [
-            {"number": 1, "finished_at": "1", "outcome": "permanent", "reason": "x", "detail": "y"},
+            {"number": 1, "finished_at": "1", "outcome": "timely", "reason": "x", "detail": "y"},
             {"number": 2, "finished_at": "3", "outcome": "sent", "reason": None, "detail": ""},
         ],
         "by_hand": [{"at": "2", "did": "retry", "actor": "cli:ana", "by": "Ana", "note": "again"}],
     }
     first, *others = told({**EXPLANATION, "alerts": [alert]})[-4:]
     assert first == (
-        "Alert 7 to general over slack: failed (gave_up); it may have arrived twice; "
-        f"dismissed {STAMP}."
+        f"Alert 7 to general over slack: failed (x); it may have arrived twice; dismissed {STAMP}."
     )
     assert others == [
-        "Attempt 1, 1: permanent (x, y).",
+        "Attempt 1, 1: timely (x; y).",
         "By hand, 2: retry by cli:ana, as “Ana”: “again”.",
         "Attempt 2, 3: sent.",
     ]
@@ -120,8 +119,8 @@ def test_what_orders_nothing_is_shown_as_delivered(
     [
         ({"sent_at": STAMP}, f"sent {STAMP}"),
         ({"state": "pending"}, "pending"),
-        ({"state": "failed", "reason": "gave_up"}, "failed (gave_up)"),
-        ({"state": "failed", "reason": "gave_up", "dismissed_at": STAMP}, "dismissed (gave_up)"),
+        ({"state": "failed", "reason": "x"}, "failed (x)"),
+        ({"state": "failed", "reason": "x", "dismissed_at": STAMP}, "dismissed (x)"),
     ],
 )
 def test_what_became_of_an_alert(facts: dict[str, Any], said: str) -> None:

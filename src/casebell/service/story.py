@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from casebell.events import Flag, KeyBasis
+from casebell.service.attempts_in_words import outcome_in_words, reason_in_words
 from casebell.service.sentences import EventNumber, Filled, Moment, Piece, Sentence, says
 
 
@@ -104,7 +105,7 @@ def became(told: Mapping[str, Any]) -> Sentence:
     if told["sent_at"] is not None:
         return says("sent {at}", at=Moment(stamp=told["sent_at"]))
     state = "dismissed" if told["dismissed_at"] else told["state"]
-    return says("{state} ({reason})" if told["reason"] else "{state}", **{**told, "state": state})
+    return says("{state}{reason}", state=state, reason=_reason(told))
 
 
 def marks(change: Mapping[str, Any]) -> Iterator[Mark]:
@@ -236,7 +237,7 @@ def _alerted(alert: Mapping[str, Any]) -> Point:
         target=alert["target"],
         channel=alert["channel"],
         state=alert["state"],
-        reason=f" ({alert['reason']})" if alert["reason"] else "",
+        reason=_reason(alert),
         repeat="; it may have arrived twice" if alert["may_repeat"] else "",
         closed=says("; dismissed {at}", at=Moment(stamp=closed)) if closed else "",
     )
@@ -246,13 +247,18 @@ def _alerted(alert: Mapping[str, Any]) -> Point:
     return Point(sentence=sentence, under=tuple(under))
 
 
+def _reason(alert: Mapping[str, Any]) -> str:
+    return f" ({reason_in_words(alert['reason'])})" if alert["reason"] else ""
+
+
 def _attempt(one: Mapping[str, Any]) -> Sentence:
-    detail = ", ".join(filter(None, (one["reason"], one["detail"])))
+    reason = reason_in_words(one["reason"]) if one["reason"] else ""
+    detail = "; ".join(filter(None, (reason, one["detail"])))
     return says(
         "Attempt {number}, {at}: {outcome}{detail}.",
         number=one["number"],
         at=Moment(stamp=one["finished_at"]),
-        outcome=one["outcome"],
+        outcome=outcome_in_words(one["outcome"]),
         detail=f" ({detail})" if detail else "",
     )
 
