@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
@@ -21,10 +21,14 @@ from casebell.admin import AdminSocket
 from casebell.api.endpoint import Api
 from casebell.api.slots import Turns
 from casebell.clock import Clock
+from casebell.console.accounts import AccountDoors
 from casebell.console.actions import ACTIONS
 from casebell.console.endpoint import Console
+from casebell.console.own_account import OwnAccountDoors
 from casebell.console.pages import PAGES
 from casebell.console.rendering import Rendering
+from casebell.console.routing import Door
+from casebell.console.second_factor import SecondFactorDoors
 from casebell.console.signing_in import SigningIn
 from casebell.console.static_files import static_files
 from casebell.errors import NotThere, WrongMethod
@@ -35,6 +39,7 @@ from casebell.http.webhook import API, WEBHOOKS, Entrance, WebhookEndpoint
 from casebell.reload import Reloader
 from casebell.runtime import Runtime
 from casebell.service import Service, Verb
+from casebell.service.access import Access
 from casebell.settings import Settings
 from casebell.telemetry import Metrics
 from casebell.wiring import Wiring
@@ -190,7 +195,7 @@ def _console(runtime: Runtime, service: Service, turns: Turns) -> Console:
     return Console(
         pages=PAGES,
         actions=ACTIONS,
-        doors=SigningIn(access=runtime.access).doors(),
+        doors=_doors(runtime.access),
         service=service,
         sessions=runtime.access.sessions,
         rendering=rendering,
@@ -199,6 +204,16 @@ def _console(runtime: Runtime, service: Service, turns: Turns) -> Console:
         clock=runtime.clock,
         metrics=runtime.metrics,
         log=runtime.log,
+    )
+
+
+def _doors(access: Access) -> Sequence[Door]:
+    """What answers by itself."""
+    return (
+        *SigningIn(access=access).doors(),
+        *SecondFactorDoors(access=access).doors(),
+        *OwnAccountDoors(sessions=access.sessions).doors(),
+        *AccountDoors(sessions=access.sessions).doors(),
     )
 
 

@@ -328,6 +328,12 @@ class SignInFailed(Unauthorized):
     code = "sign_in_failed"
 
 
+class WrongPassword(SignInFailed):
+    """This is not your present password."""
+
+    code = "wrong_password"
+
+
 class NotSignedIn(Unauthorized):
     """Nobody is signed in here."""
 

@@ -120,7 +120,7 @@ NOT_OF_A_DELIVERY = {
     *("too_many_requests", "body_not_json", "config_invalid"),
     "cross_site",
     "not_signed_in",
-    "wrong_code",
+    *("wrong_code", "wrong_password"),
 }
 
 

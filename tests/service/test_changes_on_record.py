@@ -148,6 +148,7 @@ CHANGES: Mapping[str, tuple[Ready, Mapping[str, Any], str]] = {
 LOOKS: Mapping[str, tuple[Ready, Mapping[str, Any]]] = {
     "list_tokens": (nothing, {}),
     "list_accounts": (nothing, {}),
+    "find_account": (account, {"name": "ana"}),
     "own_account": (signed_in, {"session": 1}),
     "begin_second_factor": (signed_in, {**KNOWN, "session": 1}),
     "pending_second_factor": (begun, {"session": 1}),

@@ -3,8 +3,6 @@
 import re
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pyotp import TOTP, parse_uri
 
 from casebell.service import one_time_codes
@@ -98,27 +96,12 @@ def test_recovery_codes() -> None:
     assert drawn == [10] * 10
 
 
-@given(st.binary(min_size=10, max_size=10))
-def test_each_bit_is_in_the_code(random: bytes) -> None:
-    """Two codes are the same only if what they were made of is."""
-    code = one_time_codes.new_recovery_codes(lambda _: random)[0]
-    value = 0
-    for character in code.replace("-", ""):
-        value = value * 32 + "0123456789abcdefghjkmnpqrstvwxyz".index(character)
-    assert value == int.from_bytes(random, "big")
-
-
-@given(st.binary(min_size=10, max_size=10))
-def test_a_recovery_code_that_was_typed(random: bytes) -> None:
-    """As it was shown, in capitals, without dashes, with others, or misread."""
-    code = one_time_codes.new_recovery_codes(lambda _: random)[0]
-    for typed in (
-        *(code, code.upper(), code.replace("-", ""), code.replace("-", " "), f"  {code}\r\n"),
-        *(code.replace("-", "\u2013"), code.replace("0", "O").replace("1", "l")),
-        code.upper().replace("0", "o").replace("1", "I"),
-    ):
-        assert one_time_codes.recovery_code(typed) == code
-        assert one_time_codes.six_digits(typed) is None
+def test_the_two_are_told_apart() -> None:
+    """By their characters alone: one field takes both."""
+    code = one_time_codes.new_recovery_codes()[0]
+    assert one_time_codes.recovery_code(code.upper()) == code
+    assert one_time_codes.six_digits(code) is None
+    assert one_time_codes.recovery_code("123 456") is None
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ async def test_another_password(firm: Firm) -> None:
     elsewhere, here = await sign_in(firm), await sign_in(firm)
     session = (await session_of(firm, here)).id
     given: dict[str, Any] = {"session": session, "address": OFFICE, "actor": ANA}
-    with pytest.raises(SignInFailed, match="not your password"):
+    with pytest.raises(SignInFailed, match="not your present password"):
         await own_of(firm).change_own_password(password=WRONG, new=NEW, **given)
     with pytest.raises(BadArgument, match="at least 12"):
         await own_of(firm).change_own_password(password=PASSWORD, new="short", **given)

@@ -71,7 +71,7 @@ async def test_it_needs_the_password(firm: Firm) -> None:
     with pytest.raises(Refusal, match="needs the password"):
         await firm.begin(session, password=None)
     for _ in range(MAX_OF_ACCOUNT):
-        with pytest.raises(SignInFailed, match="not your password"):
+        with pytest.raises(SignInFailed, match="not your present password"):
             await firm.begin(session, password=WRONG)
     with pytest.raises(TooManyAttempts):
         await firm.begin(session)

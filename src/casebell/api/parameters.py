@@ -233,6 +233,12 @@ class RefusedOnes(Page):
     """Only with this error."""
 
 
+class Named(Parameters):
+    """Which one, by its name."""
+
+    name: Text
+
+
 class Note(Parameters):
     """Why something is done."""
 

@@ -12,6 +12,7 @@ from casebell.actors import Role
 from casebell.cli.options import AsJson, By, Config, command_group, text_argument, text_option
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import print_answer, print_rows, print_to_stderr
+from casebell.service.done_in_words import account_became
 from casebell.times import local_time
 
 app = command_group()
@@ -59,7 +60,7 @@ def add(
         person=person,
         expires=expires,
     )
-    _print(answer, "is added", client.timezone, as_json=as_json)
+    _print(answer, "add_account", client.timezone, as_json=as_json)
 
 
 @app.command("list")
@@ -107,7 +108,7 @@ def set_account(
         raise typer.BadParameter("Name what to change: --role, --email, --person, --expires.")
     client = ServiceClient(config)
     answer = client.do("set_account", by=by, name=name, changes=changes)
-    _print(answer, "is changed", client.timezone, as_json=as_json)
+    _print(answer, "set_account", client.timezone, as_json=as_json)
 
 
 @app.command("enable")
@@ -115,7 +116,7 @@ def enable(name: Name, by: By = None, as_json: AsJson = False, config: Config = 
     """Let a disabled account sign in again."""
     client = ServiceClient(config)
     answer = client.do("enable_account", by=by, name=name)
-    _print(answer, "is enabled", client.timezone, as_json=as_json)
+    _print(answer, "enable_account", client.timezone, as_json=as_json)
 
 
 @app.command("disable")
@@ -123,7 +124,7 @@ def disable(name: Name, by: By = None, as_json: AsJson = False, config: Config =
     """Let nobody sign in with an account any more."""
     client = ServiceClient(config)
     answer = client.do("disable_account", by=by, name=name)
-    _print(answer, "is disabled", client.timezone, as_json=as_json)
+    _print(answer, "disable_account", client.timezone, as_json=as_json)
 
 
 @app.command("password")
@@ -138,7 +139,7 @@ def password(
     client = ServiceClient(config)
     typed = _password(from_stdin=password_stdin)
     answer = client.do("set_password", by=by, name=name, password=typed)
-    _print(answer, "has another password", client.timezone, as_json=as_json)
+    _print(answer, "set_password", client.timezone, as_json=as_json)
 
 
 @app.command("reset")
@@ -146,14 +147,12 @@ def reset(name: Name, by: By = None, as_json: AsJson = False, config: Config = N
     """Forget the second factor of whoever lost it, and end their sessions."""
     client = ServiceClient(config)
     answer = client.do("reset_second_factor", by=by, name=name)
-    _print(answer, "has no second factor any more", client.timezone, as_json=as_json)
+    _print(answer, "reset_second_factor", client.timezone, as_json=as_json)
 
 
-def _print(answer: Mapping[str, Any], became: str, zone: str, *, as_json: bool) -> None:
+def _print(answer: Mapping[str, Any], verb: str, zone: str, *, as_json: bool) -> None:
     """Say what an account is now."""
-    print_answer(
-        answer, [f"Account {answer['name']} ({answer['role']}) {became}."], as_json=as_json
-    )
+    print_answer(answer, [account_became(verb, answer)], as_json=as_json)
     if answer["state"] == "expired" and not as_json:
         print_to_stderr(
             f"It expired at {local_time(answer['expires_at'], zone)}.",

@@ -8,6 +8,7 @@ from casebell.actors import Role
 from casebell.cli.options import AsJson, By, Config, command_group, text_argument, text_option
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import print_answer, print_rows, print_to_stderr
+from casebell.service.done_in_words import token_revoked
 from casebell.times import local_time
 
 app = command_group()
@@ -63,5 +64,4 @@ def list_tokens(as_json: AsJson = False, config: Config = None) -> None:
 def revoke(name: Name, by: By = None, as_json: AsJson = False, config: Config = None) -> None:
     """Refuse a token from now on, for good."""
     answer = ServiceClient(config).do("revoke_token", by=by, name=name)
-    sentence = f"Token {answer['name']} is revoked; its name stays taken."
-    print_answer(answer, [sentence], as_json=as_json)
+    print_answer(answer, [token_revoked(answer)], as_json=as_json)

@@ -1,11 +1,11 @@
-"""The console's buttons: what the API's POSTs do, and exact bytes as a file."""
+"""The console's buttons: what the API's POSTs do, exact bytes as a file, and accounts' own."""
 
-from casebell.api.parameters import Parameters
+from casebell.api.parameters import Named, Parameters
 from casebell.api.routes import ROUTES
 from casebell.console.routing import Action
 
 #: Of the API: the same paths, verbs and fields. What gives more than JSON is a file.
-ACTIONS: tuple[Action, ...] = tuple(
+_OF_THE_API: tuple[Action, ...] = tuple(
     Action(
         method=route.method,
         path=route.path,
@@ -17,3 +17,17 @@ ACTIONS: tuple[Action, ...] = tuple(
     for route in ROUTES
     if route.verb and (route.method == "POST" or route.raw)
 )
+
+#: The API has nothing of accounts: whoever has an admin's token cannot make more of them.
+_OF_ACCOUNTS: tuple[Action, ...] = tuple(
+    Action(path=path, verb=verb, form=Named)
+    for path, verb in {
+        "accounts/disable": "disable_account",
+        "accounts/enable": "enable_account",
+        "accounts/sign-out": "end_sessions",
+        "accounts/reset": "reset_second_factor",
+        "tokens/revoke": "revoke_token",
+    }.items()
+)
+
+ACTIONS: tuple[Action, ...] = (*_OF_THE_API, *_OF_ACCOUNTS)

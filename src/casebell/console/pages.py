@@ -1,9 +1,9 @@
 """The one table of the console's pages: routing, navigation and tests are made of it."""
 
 from casebell.actors import Right
-from casebell.api.parameters import Alerts, Cases, HeldOnes, Journal, RefusedOnes
+from casebell.api.parameters import Alerts, Cases, HeldOnes, Journal, Named, RefusedOnes
 from casebell.console.routing import Page
-from casebell.console.views import cases, events, journal, operations
+from casebell.console.views import accounts, cases, events, journal, operations
 from casebell.console.views.today import today
 
 PAGES: tuple[Page, ...] = (
@@ -105,5 +105,28 @@ PAGES: tuple[Page, ...] = (
         query=Journal,
         view=journal.listing,
         template="audit.html",
+    ),
+    Page(
+        path="accounts",
+        title="Accounts",
+        nav="Accounts",
+        right=Right.ACCOUNTS,
+        view=accounts.everybody,
+        template="accounts.html",
+    ),
+    Page(
+        path="accounts/change",
+        title="Account",
+        right=Right.ACCOUNTS,
+        query=Named,
+        view=accounts.one,
+        template="accounts_change.html",
+    ),
+    Page(
+        path="account",
+        title="Your account",
+        right=Right.OWN_ACCOUNT,
+        view=accounts.own,
+        template="account.html",
     ),
 )

@@ -41,6 +41,14 @@ def _each(
     return of
 
 
+def _of_account(verb: str) -> Callable[[Any], tuple[Iterable[str], bool]]:
+    return lambda account: ([words.account_became(verb, account)], True)
+
+
+def _always(sentence: str) -> Callable[[Any], tuple[Iterable[str], bool]]:
+    return lambda _: ([sentence], True)
+
+
 _SAID: Mapping[str, Callable[[Any], tuple[Iterable[str], bool]]] = {
     "retry_alerts": lambda value: (words.alerts_retried(value), not value["left"]),
     "dismiss_alerts": lambda value: (words.alerts_dismissed(value), True),
@@ -51,4 +59,17 @@ _SAID: Mapping[str, Callable[[Any], tuple[Iterable[str], bool]]] = {
     ),
     "test_channel": _each("targets", words.target_tested, lambda one: one["delivered"]),
     "reload": lambda value: (words.reloaded(value), not value["warnings"]),
+    **{
+        verb: _of_account(verb)
+        for verb in (
+            *("set_account", "enable_account", "disable_account", "reset_second_factor"),
+            "end_sessions",
+        )
+    },
+    "revoke_token": lambda token: ([words.token_revoked(token)], True),
+    "change_own_password": _always(
+        "Your password is changed, and you are signed out everywhere else."
+    ),
+    "end_other_sessions": _always("You are signed out everywhere else."),
+    "turn_off_second_factor": _always("Your second factor is off."),
 }

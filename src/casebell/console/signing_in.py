@@ -1,16 +1,17 @@
 """The doors: signing in with a name and a password, signing out, the zone of times."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from casebell.api.answers import said_of
 from casebell.console import cookies
+from casebell.console.again import again
 from casebell.console.protection import own_path
 from casebell.console.routing import Door, SeeOther, Shown
 from casebell.console.visit import Visit
 from casebell.errors import SignInFailed, TooManyAttempts
-from casebell.http.answers import error_answer
 from casebell.service.access import Access
 
+TEMPLATE = "sign_in.html"
 #: The browser keeps the zone for a year.
 ZONE_SECONDS = 365 * 86_400
 
@@ -47,11 +48,7 @@ class SigningIn:
                 visit.value("name"), visit.value("password"), address=visit.address
             )
         except (SignInFailed, TooManyAttempts) as error:
-            answer = error_answer(error, "")
-            waits = [one for one in answer.headers if one[0] == b"retry-after"]
-            shown = _form(visit, after=after, status=answer.status, error=_sentence(error))
-            shown.headers.extend(waits)
-            return shown
+            return again(error, TEMPLATE, _values(visit, after=after))
         sessions = self._access.sessions
         if visit.session is not None:
             await sessions.end(visit.session)
@@ -81,22 +78,15 @@ def session_cookie(visit: Visit, cookie: str) -> tuple[bytes, bytes]:
     return cookies.written(cookies.SESSION, cookie, secure=visit.reached.secure)
 
 
-def _form(visit: Visit, *, after: str, status: int = 200, error: str = "") -> Shown:
-    return Shown(
-        template="sign_in.html",
-        status=status,
-        values={
-            "title": "Sign in",
-            "next": after,
-            "name": visit.value("name"),
-            "error": error,
-            "private": visit.reached.private,
-        },
-    )
+def _form(visit: Visit, *, after: str, status: int = 200) -> Shown:
+    return Shown(template=TEMPLATE, status=status, values=_values(visit, after=after))
 
 
-def _sentence(error: SignInFailed | TooManyAttempts) -> str:
-    if isinstance(error, TooManyAttempts):
-        minutes = -(-error.retry_after // 60)
-        return f"{type(error).__doc__} Try again in {minutes} min."
-    return said_of(error) or f"{type(error).__doc__}"
+def _values(visit: Visit, *, after: str) -> Mapping[str, Any]:
+    return {
+        "title": "Sign in",
+        "next": after,
+        "name": visit.value("name"),
+        "error": "",
+        "private": visit.reached.private,
+    }

@@ -52,6 +52,12 @@ class Visit:
         assert self.session is not None  # noqa: S101 - the endpoint lets nobody else in
         return self.session.actor
 
+    @property
+    def session_id(self) -> int:
+        """The session of whoever is signed in."""
+        assert self.session is not None  # noqa: S101 - as with `actor`
+        return self.session.id
+
     def may(self, right: Right) -> bool:
         """Whether whoever is signed in has a right."""
         return self.session is not None and self.session.actor.may(right)

@@ -15,6 +15,7 @@ from casebell.errors import (
     TooManyAttempts,
     Unauthorized,
     WrongCode,
+    WrongPassword,
 )
 from casebell.service.access_record import AccessRecord
 from casebell.service.access_shapes import unusable
@@ -145,14 +146,14 @@ class Access:
         """See that somebody who is signed in knows the password of the account.
 
         Raises:
-            SignInFailed: it is another.
+            WrongPassword: it is another.
             TooManyAttempts: too many from this address failed, or wait.
             StorageUnavailable: the storage cannot be read now.
         """
         try:
             await self._with_password(name, password, address=address)
         except SignInFailed:
-            raise SignInFailed("This is not your password.") from None
+            raise WrongPassword from None
 
     async def code(self, name: str, typed: str, *, address: str) -> CodeUsed:
         """See that somebody who knows the password has the second factor, and use the code up.

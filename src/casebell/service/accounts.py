@@ -48,6 +48,7 @@ class Accounts:
         return {
             "add_account": self.add_account,
             "list_accounts": self.list_accounts,
+            "find_account": self.find_account,
             "set_account": self.set_account,
             "disable_account": self.disable_account,
             "enable_account": self.enable_account,
@@ -97,6 +98,18 @@ class Accounts:
         """All accounts by name."""
         async with self._store.read() as connection:
             return list(map(self._shown, await accounts.every(connection)))
+
+    async def find_account(self, *, name: str, actor: Actor) -> shapes.Account:
+        """One account.
+
+        Raises:
+            NotFound: there is none of this name.
+        """
+        try:
+            async with self._store.read() as connection:
+                return self._shown(await accounts.get(connection, fold(identifier(name))))
+        except NotFound as error:
+            raise await self._nearest(error, name, actor=actor) from None
 
     async def set_account(
         self, *, name: str, changes: Mapping[str, str | None], actor: Actor
@@ -180,9 +193,13 @@ class Accounts:
                 change, key, *given, now=self._clock.now(), actor=actor, **named
             )
         except NotFound as error:
-            known = [one["name"] for one in await self.list_accounts(actor=actor)]
-            raise NotFound(error.message, hint=nearest(name, known)) from None
+            raise await self._nearest(error, name, actor=actor) from None
         return self._shown(row)
+
+    async def _nearest(self, error: NotFound, name: str, *, actor: Actor) -> NotFound:
+        """The same error with the name that may be meant."""
+        known = [one["name"] for one in await self.list_accounts(actor=actor)]
+        return NotFound(error.message, hint=nearest(name, known))
 
     def _shown(self, row: Any) -> shapes.Account:
         return shapes.account(row, now=self._clock.now())

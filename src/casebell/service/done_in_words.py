@@ -83,3 +83,24 @@ def reloaded(answer: Answer) -> Iterator[str]:
     for warning in answer["warnings"]:
         yield f"Warning: {warning}"
     yield "The server uses the new configuration." if answer["changed"] else "Nothing changed."
+
+
+def account_became(verb: str, account: Answer) -> str:
+    """Of an account that a verb changed."""
+    return f"Account {account['name']} ({account['role']}) {_BECAME[verb]}."
+
+
+_BECAME: Mapping[str, str] = {
+    "add_account": "is added",
+    "set_account": "is changed",
+    "enable_account": "is enabled",
+    "disable_account": "is disabled",
+    "set_password": "has another password",
+    "reset_second_factor": "has no second factor any more",
+    "end_sessions": "is signed out everywhere",
+}
+
+
+def token_revoked(token: Answer) -> str:
+    """Of a token that is refused from now on."""
+    return f"Token {token['name']} is revoked; its name stays taken."

@@ -7,13 +7,13 @@ device that need not be reachable. A recovery code is random, and serves once.
 import base64
 import re
 import secrets
-import unicodedata
 from collections.abc import Sequence
 
 from pyotp import TOTP
 
 from casebell.clock import SECOND
 from casebell.events import Micros
+from casebell.service import readable
 from casebell.service.token_text import Randomness
 
 #: What an authenticator shows above its codes.
@@ -27,20 +27,8 @@ WINDOW = 1
 RECOVERY_CODES = 10
 #: 80 bits, which nobody guesses: SHA-256 may stand for a code.
 RECOVERY_BYTES = 10
-#: Characters between two dashes.
-GROUP = 4
 
-#: Crockford's, in which no two characters look alike: without I, L, O and U.
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_OF_RFC_4648 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-_WRITTEN = str.maketrans(_OF_RFC_4648, _ALPHABET)
-_MISREAD = str.maketrans("ilo", "110")
-
-#: Characters that are looked at of what was typed.
-_MAX_TYPED = 64
-_BETWEEN = re.compile(r"[\s\u2010-\u2015-]+")
 _DIGITS = re.compile(r"[0-9]{6}")
-_RECOVERY = re.compile(rf"[{_ALPHABET}]{{{RECOVERY_BYTES * 8 // 5}}}")
 
 
 def new_secret(randomness: Randomness = secrets.token_bytes) -> str:
@@ -59,7 +47,7 @@ def address_of(secret: str, *, name: str) -> str:
 
 def six_digits(typed: str) -> str | None:
     """The code of an authenticator that was typed, in groups or not; None if it is none."""
-    found = _DIGITS.fullmatch(_joined(typed))
+    found = _DIGITS.fullmatch(readable.joined(typed))
     return found and found[0]
 
 
@@ -78,27 +66,9 @@ def intervals_of(digits: str, *, secret: str, now: Micros) -> Sequence[int]:
 
 def new_recovery_codes(randomness: Randomness = secrets.token_bytes) -> list[str]:
     """Recovery codes that nobody has: `7k2m-q9xd-…`."""
-    return [_grouped(randomness(RECOVERY_BYTES)) for _ in range(RECOVERY_CODES)]
+    return [readable.written(randomness(RECOVERY_BYTES)) for _ in range(RECOVERY_CODES)]
 
 
 def recovery_code(typed: str) -> str | None:
-    """The recovery code that was typed, as it was shown; None if it is none.
-
-    Capitals, spaces and dashes make no difference, nor I or L for 1 and O for 0.
-    """
-    code = _joined(typed).translate(_MISREAD)
-    return _in_groups(code) if _RECOVERY.fullmatch(code) else None
-
-
-def _joined(typed: str) -> str:
-    """What was typed, without what stands between groups."""
-    text = unicodedata.normalize("NFKC", typed) if len(typed) <= _MAX_TYPED else ""
-    return _BETWEEN.sub("", text).lower()
-
-
-def _grouped(random: bytes) -> str:
-    return _in_groups(base64.b32encode(random).decode().translate(_WRITTEN))
-
-
-def _in_groups(code: str) -> str:
-    return "-".join(code[start : start + GROUP] for start in range(0, len(code), GROUP))
+    """The recovery code that was typed, as it was shown; None if it is none."""
+    return readable.read(typed, size=RECOVERY_BYTES)

@@ -78,7 +78,7 @@ class OwnAccount:
             address: where the request comes from, as limits count.
 
         Raises:
-            SignInFailed, TooManyAttempts: as `Access.own_password`.
+            WrongPassword, TooManyAttempts: as `Access.own_password`.
             BadArgument: the account may not have this password.
             PasswordsBusy: too many passwords are being hashed.
         """

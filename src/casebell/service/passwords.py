@@ -17,11 +17,15 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
 from casebell.errors import BadArgument, PasswordsBusy
+from casebell.service import readable
 from casebell.service.identifiers import fold
+from casebell.service.token_text import Randomness
 
 #: Characters, and bytes as UTF-8 (NIST SP 800-63B-4, section 3.1.1.2).
 MIN_CHARACTERS = 12
 MAX_BYTES = 1_024
+#: Random bytes of a password that is made for somebody.
+GENERATED_BYTES = 10
 #: Passwords that wait while another is hashed.
 MAX_WAITING = 10
 
@@ -103,6 +107,11 @@ def checked(password: str, *, name: str) -> str:
     if fold(typed) == fold(name):
         raise BadArgument("A password is not the account's name.")
     return password
+
+
+def generated(randomness: Randomness = secrets.token_bytes) -> str:
+    """A password for somebody else, who is given it once: 80 random bits, to be typed."""
+    return readable.written(randomness(GENERATED_BYTES))
 
 
 def normalised(password: str) -> str:

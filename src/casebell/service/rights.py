@@ -59,6 +59,7 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         "revoke_token": Right.ACCOUNTS,
         "add_account": Right.ACCOUNTS,
         "list_accounts": Right.ACCOUNTS,
+        "find_account": Right.ACCOUNTS,
         "set_account": Right.ACCOUNTS,
         "disable_account": Right.ACCOUNTS,
         "enable_account": Right.ACCOUNTS,

@@ -80,7 +80,7 @@ class SecondFactor:
             address: where the request comes from, as limits count.
 
         Raises:
-            SignInFailed, TooManyAttempts: as `Access.own_password`.
+            WrongPassword, TooManyAttempts: as `Access.own_password`.
             Refusal: the session has ended, or is signed in and no password is given.
         """
         name = own(actor)
@@ -144,7 +144,7 @@ class SecondFactor:
         """Ask for the password alone from now on.
 
         Raises:
-            SignInFailed, TooManyAttempts: as `Access.own_password`.
+            WrongPassword, TooManyAttempts: as `Access.own_password`.
             Refusal: there is none, or the role needs one.
         """
         name = own(actor)
@@ -167,7 +167,7 @@ class SecondFactor:
         """New recovery codes; none of the earlier ones serves any more.
 
         Raises:
-            SignInFailed, TooManyAttempts: as `Access.own_password`.
+            WrongPassword, TooManyAttempts: as `Access.own_password`.
             Refusal: there is no second factor.
         """
         name = own(actor)

@@ -1,0 +1,65 @@
+"""One's own account in a browser: seen, its password changed, signed out elsewhere."""
+
+import re
+
+import pytest
+
+from casebell.actors import Role
+from console.running import PASSWORD, RunningConsole, text_of
+from waiting import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+NEW = "another correct horse"
+
+
+async def test_what_is_seen_of_it(console: RunningConsole) -> None:
+    """Who one is, since when one is signed in, and where else; for every role."""
+    for role in Role:
+        page = text_of((await (await console.signed_in(role)).get("/account")).text)
+        assert f"Role {role} " in page
+        assert "this browser" in page
+    await console.add_account("jo", Role.VIEWER, email="jo@example-firm.com", person="jo-p")
+    visitor = console.visitor()
+    await visitor.sign_in("jo")
+    page = text_of((await visitor.get("/account")).text)
+    assert "Your cases those of jo-p E-mail jo@example-firm.com" in page
+    assert "Sign out everywhere else" not in page
+    elsewhere = console.visitor()
+    await elsewhere.sign_in("JO")
+    signed_in = "SELECT 1 FROM accounts WHERE key = 'jo' AND last_sign_in_at IS NOT NULL"
+    await until(lambda: console.rows(signed_in) != [], "the time of the sign-in")
+    page = text_of((await visitor.get("/account")).text)
+    assert page.count("another browser") == 1
+    assert re.search(r"Last sign-in \d{4}-\d\d-\d\d \d\d:\d\d:\d\d E[SD]T", page)
+    answer = await visitor.post("/account/sign-out-elsewhere")
+    assert answer.headers["Location"] == "/account"
+    assert "signed out everywhere else" in await visitor.said(answer)
+    assert (await elsewhere.get("/account")).status_code == 303
+    assert (await visitor.get("/account")).status_code == 200
+
+
+async def test_another_password(console: RunningConsole) -> None:
+    """With the present one and the new one twice; what is wrong is said beside the form."""
+    await console.add_account("mo", Role.VIEWER)
+    visitor, elsewhere = console.visitor(), console.visitor()
+    await visitor.sign_in("mo")
+    await elsewhere.sign_in("mo")
+    for fields, status, says in (
+        ({"password": PASSWORD + "!", "new": NEW, "again": NEW}, 401, "not your present password"),
+        ({"password": PASSWORD, "new": NEW, "again": NEW + "!"}, 400, "two different new"),
+        ({"password": PASSWORD, "new": "short", "again": "short"}, 400, "at least 12 characters"),
+        ({}, 401, "not your present password"),
+    ):
+        answer = await visitor.post("/account/password", None, **fields)
+        assert answer.status_code == status
+        assert says in text_of(answer.text)
+        assert "Where you are signed in" in answer.text
+        assert NEW not in answer.text
+    assert (await elsewhere.get("/account")).status_code == 200
+    answer = await visitor.post("/account/password", password=PASSWORD, new=NEW, again=NEW)
+    assert "Your password is changed" in await visitor.said(answer)
+    assert (await visitor.get("/account")).status_code == 200
+    assert (await elsewhere.get("/account")).status_code == 303
+    assert (await elsewhere.sign_in("mo")).status_code == 401
+    assert (await elsewhere.sign_in("mo", NEW)).status_code == 303
