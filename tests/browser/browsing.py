@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
@@ -108,7 +109,15 @@ class Visitor:
         page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
         page.on("dialog", lambda dialog: visitor.complaints.append(dialog.message))
         page.on("console", visitor._heard)
+        page.on("request", visitor._asked)
         return visitor
+
+    def _asked(self, request: Any) -> None:
+        """Note what a page asks of another server than its own."""
+        asked, here = urlsplit(request.url), urlsplit(self.page.url)
+        home = here.netloc or asked.netloc
+        if asked.scheme in ("http", "https") and asked.netloc != home:
+            self.complaints.append(f"asked elsewhere: {request.url[:200]}")
 
     def _heard(self, message: Any) -> None:
         # That an answer is an error is no fault of the page.

@@ -8,6 +8,7 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from browser.browsing import Browsing, chromium
+from browser.site import running_site
 from casebell.sandbox.http_sink import HttpSink
 from e2e.server import SOURCES, Server
 
@@ -54,3 +55,12 @@ async def browsing(
             yield made
         finally:
             await server.gone()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def site(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Browsing]:
+    """A server with events of every fate, and hostile texts among them."""
+    async with running_site(tmp_path_factory.mktemp("site"), browser) as running:
+        yield running
