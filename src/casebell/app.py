@@ -26,6 +26,7 @@ from casebell.console.actions import ACTIONS
 from casebell.console.endpoint import Console
 from casebell.console.own_account import OwnAccountDoors
 from casebell.console.pages import PAGES
+from casebell.console.provider_doors import ProviderDoors
 from casebell.console.rendering import Rendering
 from casebell.console.routing import Door
 from casebell.console.second_factor import SecondFactorDoors
@@ -39,7 +40,7 @@ from casebell.http.webhook import API, WEBHOOKS, Entrance, WebhookEndpoint
 from casebell.reload import Reloader
 from casebell.runtime import Runtime
 from casebell.service import Service, Verb
-from casebell.service.access import Access
+from casebell.service.oidc.sign_in import SignInByProvider
 from casebell.settings import Settings
 from casebell.telemetry import Metrics
 from casebell.wiring import Wiring
@@ -195,7 +196,7 @@ def _console(runtime: Runtime, service: Service, turns: Turns) -> Console:
     return Console(
         pages=PAGES,
         actions=ACTIONS,
-        doors=_doors(runtime.access),
+        doors=_doors(runtime),
         service=service,
         sessions=runtime.access.sessions,
         rendering=rendering,
@@ -207,10 +208,19 @@ def _console(runtime: Runtime, service: Service, turns: Turns) -> Console:
     )
 
 
-def _doors(access: Access) -> Sequence[Door]:
+def _doors(runtime: Runtime) -> Sequence[Door]:
     """What answers by itself."""
+    access = runtime.access
+    by_provider = SignInByProvider(
+        store=runtime.store,
+        settings=runtime.in_force.settings,
+        access=access,
+        clock=runtime.clock,
+        log=runtime.log,
+    )
     return (
-        *SigningIn(access=access).doors(),
+        *SigningIn(access=access, provider=by_provider.offered).doors(),
+        *ProviderDoors(sign_in=by_provider, sessions=access.sessions).doors(),
         *SecondFactorDoors(access=access).doors(),
         *OwnAccountDoors(sessions=access.sessions).doors(),
         *AccountDoors(sessions=access.sessions).doors(),

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-#: Who is signed in; and the time zone in which times are shown.
+#: Who is signed in; a sign-in over the identity provider that has begun; the time zone of times.
 SESSION = "casebell-session"
+PENDING = "casebell-pending"
 ZONE = "casebell-zone"
 
 #: Only over TLS, from this host alone, for all of its paths.

@@ -21,7 +21,7 @@ from casebell.api.routing import CSV, JSON_LINES, PARTS, Routes
 from casebell.api.slots import Turns
 from casebell.clock import SECOND, Clock, new_request_id
 from casebell.console import cookies, forms
-from casebell.console.protection import Reached, check_origin, own_path, reached
+from casebell.console.protection import Reached, check_origin, own_path, reached, sign_in_path
 from casebell.console.rendering import Rendering
 from casebell.console.routing import Action, Door, Page, SeeOther, Shown
 from casebell.console.said import said
@@ -47,8 +47,7 @@ from casebell.service.sessions import Asked, Session, Sessions
 from casebell.settings import Settings
 from casebell.telemetry import Log, Metrics
 
-#: Where somebody signs in, and where what is still asked for is given.
-SIGN_IN = "/sign-in"
+#: Where what is still asked for is given.
 FINISH: Mapping[Asked, str] = {Asked.CODE: "/sign-in/code", Asked.ENROL: "/second-factor"}
 #: The zone's word in its cookie; anything else is the firm's own.
 UTC_ZONE = "utc"
@@ -295,8 +294,7 @@ class Console:
     async def _error_answer(self, error: CasebellError, request: _Request) -> Answer:
         """An error as a page; somebody who is not signed in is sent to do that."""
         if isinstance(error, NotSignedIn):
-            to = f"{SIGN_IN}?next={quote(self._back(request), safe='')}"
-            return await self._answer(SeeOther(to=to), request)
+            return await self._answer(SeeOther(to=sign_in_path(self._back(request))), request)
         plain = error_answer(error, request.request_id)
         shown = Shown(
             template="error.html",

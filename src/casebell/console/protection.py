@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from casebell.errors import CrossSite
 from casebell.http.answers import Headers
@@ -112,3 +112,8 @@ def own_path(given: str) -> str:
     """
     right = given[:1] == "/" and given[1:2] != "/" and "\\" not in given and given.isprintable()
     return given if right and given.isascii() else "/"
+
+
+def sign_in_path(after: str) -> str:
+    """The form to sign in with, and where it leads."""
+    return f"/sign-in?next={quote(after, safe='')}"

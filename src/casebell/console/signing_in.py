@@ -1,6 +1,6 @@
 """The doors: signing in with a name and a password, signing out, the zone of times."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from casebell.console import cookies
@@ -17,10 +17,15 @@ ZONE_SECONDS = 365 * 86_400
 
 
 class SigningIn:
-    """The doors' answers."""
+    """The doors' answers.
 
-    def __init__(self, *, access: Access) -> None:
+    Args:
+        provider: the identity provider that the form offers; None where there is none.
+    """
+
+    def __init__(self, *, access: Access, provider: Callable[[], str | None]) -> None:
         self._access = access
+        self._provider = provider
 
     def doors(self) -> Sequence[Door]:
         """By path."""
@@ -36,19 +41,19 @@ class SigningIn:
         after = own_path(visit.parameter("next"))
         if visit.session is not None and not visit.session.asked:
             return SeeOther(to=after)
-        return _form(visit, after=after)
+        return self._form(visit, after=after)
 
     async def sign_in(self, visit: Visit) -> Shown | SeeOther:
         """Who has this name and this password goes on, to the second factor where there is one."""
         after = own_path(visit.value("next"))
         if not visit.reached.private:
-            return _form(visit, after=after, status=403)
+            return self._form(visit, after=after, status=403)
         try:
             account = await self._access.password(
                 visit.value("name"), visit.value("password"), address=visit.address
             )
         except (SignInFailed, TooManyAttempts) as error:
-            return again(error, TEMPLATE, _values(visit, after=after))
+            return again(error, TEMPLATE, self._values(visit, after=after))
         sessions = self._access.sessions
         if visit.session is not None:
             await sessions.end(visit.session)
@@ -72,21 +77,20 @@ class SigningIn:
         )
         return SeeOther(to=own_path(visit.value("next")), headers=[chosen])
 
+    def _form(self, visit: Visit, *, after: str, status: int = 200) -> Shown:
+        return Shown(template=TEMPLATE, status=status, values=self._values(visit, after=after))
+
+    def _values(self, visit: Visit, *, after: str) -> Mapping[str, Any]:
+        return {
+            "title": "Sign in",
+            "next": after,
+            "name": visit.value("name"),
+            "error": "",
+            "private": visit.reached.private,
+            "provider": self._provider(),
+        }
+
 
 def session_cookie(visit: Visit, cookie: str) -> tuple[bytes, bytes]:
     """The header that signs a visitor in; the browser forgets it when it is closed."""
     return cookies.written(cookies.SESSION, cookie, secure=visit.reached.secure)
-
-
-def _form(visit: Visit, *, after: str, status: int = 200) -> Shown:
-    return Shown(template=TEMPLATE, status=status, values=_values(visit, after=after))
-
-
-def _values(visit: Visit, *, after: str) -> Mapping[str, Any]:
-    return {
-        "title": "Sign in",
-        "next": after,
-        "name": visit.value("name"),
-        "error": "",
-        "private": visit.reached.private,
-    }

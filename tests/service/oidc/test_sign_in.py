@@ -198,10 +198,11 @@ async def test_nothing_of_it_is_kept(desk: Desk) -> None:
 async def test_another_configuration(desk: Desk) -> None:
     """Holds from the next sign-in on; without a provider there is none."""
     await desk.come()
+    assert desk.sign_in.offered() == "127.0.0.1"
     desk.configure(roles={})
     assert isinstance(await desk.fail(), NoRole)
     desk.console = desk.console.model_copy(update={"oidc": None})
-    assert desk.sign_in.oidc is None
+    assert desk.sign_in.offered() is None
     with pytest.raises(NotThere):
         await desk.begin()
     with pytest.raises(NotThere):

@@ -27,7 +27,6 @@ from casebell.service.oidc.identity import Identity, host_of
 from casebell.service.oidc.pending import Pending, random_text
 from casebell.service.sessions import KnownAccount
 from casebell.settings import Settings
-from casebell.settings.models import Oidc
 from casebell.store import provider_accounts
 from casebell.store.engine import Store
 from casebell.telemetry import Log
@@ -94,10 +93,10 @@ class SignInByProvider:
         self._random = random
         self._provider: IdentityProvider | None = None
 
-    @property
-    def oidc(self) -> Oidc | None:
-        """The provider as it is configured; None where there is none."""
-        return self._settings().console.oidc
+    def offered(self) -> str | None:
+        """What the provider is called; None where none is configured."""
+        oidc = self._settings().console.oidc
+        return None if oidc is None else host_of(oidc.issuer)
 
     async def begin(self, *, next_path: str, address: str) -> Begun:
         """Begin.
