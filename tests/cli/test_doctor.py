@@ -5,13 +5,18 @@ import socket
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing
+from email.utils import formatdate
 
 import httpx2
+import pytest
 
+from casebell.clock import SystemClock
 from casebell.sandbox.http_sink import HttpSink
 from cli.installation import Installation, serving
 from e2e.server import TORCH_SECRET
+from service.oidc.provider import Answer, Provider, running_beside
 from waiting import until_sync
 
 LAYERS = ["configuration", "channels", "storage", "server", "alerts", "held", "refused"]
@@ -47,6 +52,53 @@ def test_a_proxy_that_is_not_trusted(installation: Installation) -> None:
         ran = installation("doctor")
     assert ran.code == 1
     assert 'server.trusted_proxies = ["127.0.0.1"]' in findings(ran.out)["proxy"]
+
+
+@pytest.fixture
+def provider(bare: Installation) -> Iterator[Provider]:
+    """An identity provider, for which the installation is configured."""
+    with running_beside(SystemClock()) as running:
+        oidc = (
+            f'[console.oidc]\nissuer = "{running.issuer}"\nclient_id = "c"\n'
+            'client_secret = "s"\nroles = { "lawyers" = "viewer" }\n'
+        )
+        bare.config.write_text(bare.config.read_text() + oidc)
+        yield running
+
+
+def signing_in(bare: Installation) -> str:
+    """What it says of signing in over the provider."""
+    return findings(bare("doctor").out)["sign-in"]
+
+
+def test_an_identity_provider(bare: Installation, provider: Provider) -> None:
+    """It is asked what it says of itself, and for its keys."""
+    assert signing_in(bare) == "OK"
+    assert provider.asked == ["/firm/.well-known/openid-configuration", "/firm/keys"]
+    provider.document = {"issuer": "https://elsewhere.example"}
+    assert signing_in(bare) == (
+        "nobody can sign in over 127.0.0.1: it calls itself “https://elsewhere.example”: "
+        "console.oidc.issuer must be the same → write it so, casebell reload"
+    )
+    provider.document = {"id_token_signing_alg_values_supported": ["HS256"]}
+    assert "it signs by none of ES256" in signing_in(bare)
+    provider.document = {}
+    provider.answers["/firm/keys"] = Answer(status=503)
+    assert signing_in(bare) == (
+        "nobody can sign in over 127.0.0.1: /firm/keys answers 503 → see that 127.0.0.1 can be "
+        "reached"
+    )
+
+
+def test_clocks_that_differ(bare: Installation, provider: Provider) -> None:
+    """Beyond what ID tokens may differ."""
+    for ahead, said in ((300, "s ahead of this machine's"), (-300, "s behind this machine's")):
+        provider.date = formatdate(time.time() + ahead, usegmt=True)
+        found = signing_in(bare)
+        assert said in found
+        assert found.endswith("→ timedatectl")
+    provider.date = formatdate(time.time() + 50, usegmt=True)
+    assert signing_in(bare) == "OK"
 
 
 def test_no_server_runs(installation: Installation) -> None:

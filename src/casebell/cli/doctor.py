@@ -3,6 +3,7 @@
 It only looks: it makes no file of ours and takes no lock that could keep a server from starting.
 """
 
+import asyncio
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -25,7 +26,10 @@ from casebell.errors import (
 )
 from casebell.http.certificate import Certificate
 from casebell.runtime import Runtime
+from casebell.service.oidc.failures import OTHER_ISSUER, ProviderUnavailable
+from casebell.service.oidc.identity import host_of
 from casebell.settings import Settings, exposed, load, load_stored
+from casebell.settings.models import Oidc
 from casebell.times import counted
 from casebell.wiring import rule_gaps
 
@@ -77,6 +81,8 @@ def _layers(config: Path | None) -> Iterator[tuple[str, Fault | None]]:
         found = next(exposed(settings.path), None)
         yield "configuration", Fault(what=found.what, then=found.then) if found else None
         yield "channels", _channels(settings)
+        if settings.console.oidc is not None:
+            yield "sign-in", _provider(settings.console.oidc)
         if not settings.ops.notify:
             for gap in rule_gaps(settings):
                 yield "rules", Fault(what=gap.what, then=gap.then)
@@ -138,6 +144,27 @@ def _channels(settings: Settings) -> Fault | None:
     if settings.channels:
         return None
     return Fault(what="there is none, so nobody is alerted", then=f"add one to {settings.path}")
+
+
+def _provider(oidc: Oidc) -> Fault | None:
+    """What keeps people from signing in over the identity provider, as this machine sees it."""
+    # Authlib takes 0.2 s, and most have no provider.
+    from casebell.service.oidc.id_token import LEEWAY
+    from casebell.service.oidc.identity_provider import IdentityProvider
+
+    host = host_of(oidc.issuer)
+    provider = IdentityProvider(oidc, redirect_uri="", clock=SystemClock())
+    try:
+        ahead = asyncio.run(provider.look()).ahead or 0.0
+    except ProviderUnavailable as error:
+        mistaken = error.cause == OTHER_ISSUER
+        then = "write it so, casebell reload" if mistaken else f"see that {host} can be reached"
+        return Fault(what=f"nobody can sign in over {host}: {error.detail}", then=then)
+    if abs(ahead) > LEEWAY:
+        where = "ahead of" if ahead > 0 else "behind"
+        apart = f"its clock is {abs(ahead):,.0f} s {where} this machine's"
+        return Fault(what=f"nobody can sign in over {host}: {apart}", then="timedatectl")
+    return None
 
 
 def _storage(client: ServiceClient, settings: Settings) -> Fault | None:

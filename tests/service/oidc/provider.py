@@ -10,7 +10,9 @@ import hashlib
 import json
 import secrets
 import ssl
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -227,3 +229,27 @@ OTHER_KEY = _public(_OTHER_RSA)
 
 def _without_none(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
+
+
+@contextmanager
+def running_beside(clock: Clock) -> Iterator[Provider]:
+    """One whose loop runs in a thread of its own, for what is not asynchronous."""
+    started, stop = threading.Event(), asyncio.Event()
+    made: list[Provider] = []
+
+    async def run() -> None:
+        loops.append(asyncio.get_running_loop())
+        async with Provider(clock) as provider:
+            made.append(provider)
+            started.set()
+            await stop.wait()
+
+    loops: list[asyncio.AbstractEventLoop] = []
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread.start()
+    try:
+        assert started.wait(20)
+        yield made[0]
+    finally:
+        loops[0].call_soon_threadsafe(stop.set)
+        thread.join()

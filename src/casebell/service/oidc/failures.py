@@ -14,6 +14,9 @@ names no person, and nothing that anybody sent.
 
 from casebell.errors import CasebellError
 
+#: A cause: what answers is another provider than the configured one.
+OTHER_ISSUER = "other_issuer"
+
 
 class SignInByProviderFailed(CasebellError):
     """The sign-in over the identity provider failed."""

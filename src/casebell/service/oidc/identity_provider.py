@@ -25,7 +25,7 @@ from casebell.clock import SECOND, Clock
 from casebell.notify.apprise_warnings import mute_loggers
 from casebell.service.oidc.asking import client_for, path_of
 from casebell.service.oidc.failures import NotProven, ProviderUnavailable
-from casebell.service.oidc.id_token import UnknownKey, verified_claims
+from casebell.service.oidc.id_token import ALGORITHMS, UnknownKey, verified_claims
 from casebell.service.oidc.metadata import Metadata
 from casebell.service.oidc.pending import Pending
 from casebell.settings.models import Oidc
@@ -89,6 +89,21 @@ class IdentityProvider:
                 raise
             self._old_at = self._clock.monotonic() + KEPT
             return self._metadata
+
+    async def look(self) -> Metadata:
+        """What it says of itself, if somebody could sign in by that.
+
+        Raises:
+            ProviderUnavailable: nobody could.
+        """
+        metadata = await self.metadata()
+        await self._published(metadata)
+        if not ALGORITHMS.intersection(metadata.algorithms):
+            raise ProviderUnavailable(
+                cause="no_algorithm",
+                detail=f"it signs by none of {', '.join(sorted(ALGORITHMS))}",
+            )
+        return metadata
 
     async def authorization_url(self, pending: Pending) -> str:
         """Where the browser goes, to come back with a code.

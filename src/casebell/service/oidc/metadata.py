@@ -10,7 +10,7 @@ import msgspec
 from casebell.clock import SECOND
 from casebell.events import Micros
 from casebell.networks import is_loopback
-from casebell.service.oidc.failures import ProviderUnavailable
+from casebell.service.oidc.failures import OTHER_ISSUER, ProviderUnavailable
 
 #: By which a provider signs that does not say by which.
 USUAL = ("RS256",)
@@ -47,7 +47,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
         if (said := found.get("issuer")) != issuer:
             called = f"“{said[:MAX_SHOWN]}”" if isinstance(said, str) else "nothing"
             raise ProviderUnavailable(
-                cause="other_issuer",
+                cause=OTHER_ISSUER,
                 detail=f"it calls itself {called}: console.oidc.issuer must be the same",
             )
         methods = _texts(found.get("token_endpoint_auth_methods_supported"))

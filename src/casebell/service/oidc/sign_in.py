@@ -16,6 +16,7 @@ from casebell.service.access_shapes import unusable
 from casebell.service.identifiers import fold
 from casebell.service.limits import of_grants
 from casebell.service.oidc.failures import (
+    OTHER_ISSUER,
     AccountClosed,
     Declined,
     NoRole,
@@ -182,7 +183,7 @@ class SignInByProvider:
         expected = issuer is not None or (await provider.metadata()).names_itself
         if expected and issuer != provider.oidc.issuer:
             # Another provider's answer, carried here (RFC 9207).
-            raise NotProven(cause="other_issuer")
+            raise NotProven(cause=OTHER_ISSUER)
         if error := query.get("error"):
             host = host_of(provider.oidc.issuer)
             said = one_line(query.get("error_description", ""), limit=MAX_SHOWN)
