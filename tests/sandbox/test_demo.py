@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from casebell.sandbox.demo_environment import demo_configuration
@@ -146,8 +147,10 @@ def test_the_whole_scenario(place: Path) -> None:
     assert code == 0, output
     titles = re.findall(r"^ ?(\d+)  (.+)$", output, re.MULTILINE)
     assert titles == [(str(number), step.title) for number, step in enumerate(SCENARIO, start=1)]
-    last = output.splitlines()[-1]
+    last, hint = output.splitlines()[-2:]
     assert re.fullmatch(rf"{len(SCENARIO)} steps in \d+ s, all as promised\.", last)
+    assert hint == "To see it all in a browser: casebell demo, without --once."
+    assert "password" not in output
     # No colours, and nothing of the hostile text that could act.
     assert all(char == "\n" or char.isprintable() for char in output)
 
@@ -277,7 +280,7 @@ def test_ended_in_the_middle(place: Path, number: signal.Signals) -> None:
 
 def test_it_runs_on_until_ctrl_c(place: Path) -> None:
     """Without --once it names what there is to try, shows what happens, and Ctrl-C is its end."""
-    demo = Demo(place, once=False, steps=1)
+    demo = Demo(place, once=False, steps=2)
     output = demo.read_until(r"^\d\d:\d\d:\d\d  upstream +[a-z-]+ → \d+ ")
     config = re.search(r"casebell send --config (\S+) --sample parley-rfe\n", output)
     assert config is not None
@@ -287,10 +290,31 @@ def test_it_runs_on_until_ctrl_c(place: Path) -> None:
     assert code == 0
     assert sent.startswith("200 ")
     demo.read_until(r"^\d\d:\d\d:\d\d  rfe-team@example-firm.com +URGENT: Case denied")
+    look_at_the_console(output)
     demo.send_signal(signal.SIGINT)
     code, output = demo.ended()
     assert code == 0
     assert output.endswith("Ended. Nothing is left of the demo.\n")
+
+
+def look_at_the_console(output: str) -> None:
+    """Sign in as the demo says, at once and at the end; its link leads to the RFE."""
+    address = re.search(r"^  Console +(\S+)$", output, re.MULTILINE)
+    link = re.search(r"^  The RFE +(\S+)$", output, re.MULTILINE)
+    signs_in = set(re.findall(r": name (\S+), password (\S+)$", output, re.MULTILINE))
+    signs_in |= set(re.findall(r"^  Sign in +name (\S+), password (\S+)$", output, re.MULTILINE))
+    assert address
+    assert link
+    ((name, password),) = signs_in
+    with httpx2.Client(base_url=address[1], trust_env=False, follow_redirects=True) as browser:
+        asked = browser.get(link[1])
+        assert asked.url.path == "/sign-in"
+        form = {"name": name, "password": password, "next": asked.url.params["next"]}
+        page = browser.post("/sign-in", data=form, headers={"Sec-Fetch-Site": "same-origin"})
+        assert str(page.url) == link[1]
+        assert "Request for Evidence" in page.text
+        # They may see and do everything.
+        assert browser.get("/audit").status_code == 200
 
 
 @pytest.mark.slow

@@ -16,8 +16,9 @@ from casebell.clock import SystemClock
 from casebell.errors import CasebellError, ServerUnreachable
 from casebell.notify.render import one_line
 from casebell.sandbox.deliveries import SAMPLES, body_of
-from casebell.sandbox.demo_environment import DemoEnvironment, set_up_demo
+from casebell.sandbox.demo_environment import ACCOUNT, DemoEnvironment, set_up_demo
 from casebell.sandbox.expect import StepFailed, expect
+from casebell.sandbox.fixtures import RFE_RECEIPT
 from casebell.sandbox.scenario import SCENARIO
 from casebell.sandbox.scenario_step import Step
 from casebell.sandbox.upstream import Outgoing
@@ -84,20 +85,30 @@ async def _demo(scenario: Sequence[Step], *, once: bool, configuration: str | No
         )
         print_line("it-desk gets mail about what operations must know.")
         began = time.monotonic()
-        if not await _play(scenario, environment):
+        if not await _play(scenario, environment, sign_in=not once):
             return 1
         seconds = time.monotonic() - began
         print_line()
         print_line(f"{len(scenario)} steps in {seconds:.0f} s, all as promised.")
-        return 0 if once else await _keep_running(environment)
+        if once:
+            print_line("To see it all in a browser: casebell demo, without --once.")
+            return 0
+        return await _keep_running(environment)
 
 
-async def _play(scenario: Sequence[Step], environment: DemoEnvironment) -> bool:
-    """Play the steps and print their lines; whether every step came out as promised."""
+async def _play(scenario: Sequence[Step], environment: DemoEnvironment, *, sign_in: bool) -> bool:
+    """Play the steps and print their lines; whether every step came out as promised.
+
+    Args:
+        sign_in: let whoever looks on sign in to the console.
+    """
     number = 0
     try:
         took = await environment.server.start()
         print_line(f"The server is ready after {took:.1f} s: {environment.server.url}")
+        if sign_in:
+            await environment.add_account()
+            print_line(f"Open that address in a browser, and sign in: {_sign_in(environment)}")
         for number, step in enumerate(scenario, start=1):
             print_line()
             _print_styled(f"{number:>2}  {step.title}", bold=True)
@@ -112,6 +123,10 @@ async def _play(scenario: Sequence[Step], environment: DemoEnvironment) -> bool:
             print_line(f"Step {number} of {len(scenario)} did not come out as promised.")
         return False
     return True
+
+
+def _sign_in(environment: DemoEnvironment) -> str:
+    return f"name {ACCOUNT}, password {environment.password}"
 
 
 async def _print_failure_and_log(error: CasebellError, environment: DemoEnvironment) -> None:
@@ -141,11 +156,17 @@ async def _keep_running(environment: DemoEnvironment) -> int:
     """Keep everything running and show what happens, until Ctrl-C."""
     if not environment.server.runs:
         await environment.server.start()
-    config = f"--config {environment.config}"
+    config, url = f"--config {environment.config}", environment.server.url
     for text in (
         "",
         "Everything runs on, and the upstream delivers something every few seconds.",
-        f"  Server         {environment.server.url}",
+        "",
+        "To see it, open the console in a browser:",
+        f"  Console        {url}",
+        f"  Sign in        {_sign_in(environment)}",
+        f"  The RFE        {url}/cases/{RFE_RECEIPT}",
+        "",
+        "What is where:",
         f"  Configuration  {environment.config}",
         f"  Secrets        {environment.config.with_name('.env')}",
         f"  Server's log   {environment.server.log}",

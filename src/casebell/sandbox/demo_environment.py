@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
+from casebell.actors import Role
 from casebell.clock import SystemClock
 from casebell.errors import Refusal
 from casebell.sandbox.expect import StepFailed, expect
 from casebell.sandbox.http_sink import HttpSink
 from casebell.sandbox.inbox import Arrival, Inbox
 from casebell.sandbox.mail_sink import SmtpSink
-from casebell.sandbox.server_process import ServerProcess
+from casebell.sandbox.server_process import ServerProcess, run_json
 from casebell.sandbox.upstream import Upstream
 from casebell.settings import load
 from casebell.store.new_file import new_file
@@ -29,6 +30,8 @@ CHAT = "chat"
 TEAM = "rfe-team@example-firm.com"
 ATTORNEY = "jchan@example-firm.com"
 IT = "it-desk@example-firm.com"
+#: Who signs in to the console.
+ACCOUNT = "demo"
 
 #: Below the ports that systems lend to outgoing connections: the server's own must be free again
 #: after a restart.
@@ -50,8 +53,18 @@ class DemoEnvironment:
     inbox: Inbox
     #: The chat room, which can be made to fail.
     chat: HttpSink
-    #: The upstream's secret for each source.
+    #: The upstream's secret for each source, and the password of `ACCOUNT`.
     secrets: Mapping[str, str] = field(repr=False)
+    password: str = field(repr=False)
+
+    async def add_account(self) -> None:
+        """Let somebody sign in to the console, and see and do everything there.
+
+        Raises:
+            StepFailed: the server did not add the account.
+        """
+        words = ("accounts", "add", ACCOUNT, "--role", Role.ADMIN, "--password-stdin")
+        await run_json(*words, config=self.config, typed=self.password)
 
     async def arrivals(self, *, at_least: int = 0) -> list[Arrival]:
         """The messages that came in since the last call, once nothing waits any more.
@@ -130,6 +143,7 @@ async def set_up_demo(*, configuration: str | None = None) -> AsyncIterator[Demo
             inbox=Inbox(room=CHAT, http=chat, mail=mail),
             chat=chat,
             secrets=given,
+            password=secrets.token_urlsafe(12),
         )
 
 

@@ -36,10 +36,11 @@ def fixture(
     return Outgoing.of(SAMPLES[sample][0].name, document)
 
 
+RFE_RECEIPT = "IOE0912340001"
 #: One change, reported twice: by the generic type and by the specific one.
-RFE = fixture("parley-rfe", receipt="IOE0912340001", event_id="evt-1001")
+RFE = fixture("parley-rfe", receipt=RFE_RECEIPT, event_id="evt-1001")
 RFE_AGAIN = fixture(
-    "parley-rfe", receipt="IOE0912340001", event_id="evt-1002", event_type="case.rfe.issued"
+    "parley-rfe", receipt=RFE_RECEIPT, event_id="evt-1002", event_type="case.rfe.issued"
 )
 
 REJECTED = fixture("torch-rejected", receipt="WAC2690012301", event_id="evt-2001")

@@ -347,7 +347,7 @@ async def _read_back(demo: DemoEnvironment) -> Lines:
     receipts = {event["receipt"] for event in events}
     texts = {event["text"] for event in events}
     for what, words_of in (
-        ("secrets", demo.secrets.values()),
+        ("secrets", [*demo.secrets.values(), demo.password]),
         ("receipt numbers", receipts),
         ("official texts", texts),
         ("channel URLs", ("json://", "mailto:")),

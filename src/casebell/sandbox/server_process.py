@@ -145,8 +145,11 @@ class ServerProcess:
         return None
 
 
-async def run_json(*words: str, config: Path) -> list[dict[str, Any]]:
-    """The rows that a reading command prints, from its JSON.
+async def run_json(*words: str, config: Path, typed: str = "") -> list[dict[str, Any]]:
+    """The rows that a command prints, from its JSON.
+
+    Args:
+        typed: what it reads from standard input.
 
     Raises:
         StepFailed: it failed, or did not end.
@@ -157,12 +160,13 @@ async def run_json(*words: str, config: Path) -> list[dict[str, Any]]:
         "--json",
         "--config",
         str(config),
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     try:
         async with asyncio.timeout(TIMEOUT):
-            output, errors = await process.communicate()
+            output, errors = await process.communicate(typed.encode())
     except TimeoutError:
         raise StepFailed(command, expected="an answer", got=f"none in {TIMEOUT:g} s") from None
     finally:
@@ -175,7 +179,9 @@ async def run_json(*words: str, config: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.splitlines()]
 
 
-async def _run(*words: str, stdout: Any, stderr: Any) -> asyncio.subprocess.Process:
+async def _run(
+    *words: str, stdout: Any, stderr: Any, stdin: int = asyncio.subprocess.DEVNULL
+) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         # No module may be imported from the folder in which the demo is started.
@@ -183,7 +189,7 @@ async def _run(*words: str, stdout: Any, stderr: Any) -> asyncio.subprocess.Proc
         "-m",
         "casebell",
         *words,
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=stdin,
         stdout=stdout,
         stderr=stderr,
         env=clean_environment(),
