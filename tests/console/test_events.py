@@ -3,6 +3,7 @@
 import json
 import re
 from html import unescape
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,12 @@ async def page(console: RunningConsole, path: str, *, role: Role = Role.ADMIN) -
 def linked(html: str) -> list[str]:
     """The events that a list leads to, in order."""
     return re.findall(r'<td><a href="/events/(\d+)">', html)
+
+
+def exported(html: str) -> dict[str, Any]:
+    """The filter of a page's export, as its form has it."""
+    form = html[html.index('/export" aria-labelledby="export"') :]
+    return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
 
 
 async def older(visitor: Visitor, path: str) -> list[list[str]]:
@@ -77,6 +84,16 @@ class TestList:
         assert answer.status_code == 400
         assert said in text_of(answer.text)
 
+    async def test_whose_time_a_span_is(self, filled: RunningConsole) -> None:
+        """The firm's, whoever opens the address; where times are in UTC, the field says so."""
+        visitor = filled.visitor()
+        await visitor.sign_in("the-viewer")
+        assert "<label>Since<input" in (await visitor.get("/events")).text
+        await visitor.post("/zone", zone="utc")
+        html = (await visitor.get("/events?since=2000-01-01T00:00")).text
+        assert "<label>Since (America/New_York)<input" in html
+        assert " UTC</time>" in html
+
     async def test_with_held_and_refused(self, filled: RunningConsole) -> None:
         """For who may see them; to others the switch is not offered, and changes nothing."""
         for role in (Role.OPERATOR, Role.AUDITOR, Role.ADMIN):
@@ -123,9 +140,7 @@ class TestExport:
     async def test_it_is_of_exactly_this_filter(self, filled: RunningConsole) -> None:
         """Whatever page of it is shown; its last line says that it is whole."""
         path = "/events?status=rfe_issued&limit=2&others=true"
-        html = await page(filled, path, role=Role.AUDITOR)
-        form = html[html.index('action="/events/export"') :]
-        fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+        fields = exported(await page(filled, path, role=Role.AUDITOR))
         assert fields == {"status": "rfe_issued"}
         auditor = await filled.signed_in(Role.AUDITOR)
         answer = await auditor.post("/events/export", **fields, format="jsonl", bodies="true")
@@ -147,10 +162,17 @@ class TestExport:
             visitor = await filled.signed_in(role)
             assert (await visitor.post("/events/export", format="csv")).status_code == 403
             assert (await visitor.post("/alerts/export", format="csv")).status_code == 403
-        admin = await filled.signed_in(Role.ADMIN)
-        answer = await admin.post("/alerts/export", format="csv", outstanding="true")
+
+    async def test_of_alerts(self, filled: RunningConsole) -> None:
+        """Under their list, and of its filter alike."""
+        path = "/alerts?outstanding=true&channel=slack&limit=50"
+        fields = exported(await page(filled, path, role=Role.AUDITOR))
+        assert fields == {"outstanding": "true", "channel": "slack"}
+        auditor = await filled.signed_in(Role.AUDITOR)
+        answer = await auditor.post("/alerts/export", **fields, format="csv")
         assert answer.status_code == 200
         assert answer.text.startswith("id,kind,event")
+        assert '""filter"":{""channel"":""slack"",""outstanding"":true}' in answer.text
 
 
 class TestEvent:

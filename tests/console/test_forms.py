@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.api.parameters import Alerts, Events, Note, Release
-from casebell.console.forms import MAX_FIELDS, fields_of, understood
+from casebell.api.parameters import AlertFilters, Alerts, Events, Note, Release
+from casebell.console.forms import MAX_FIELDS, fields_of, narrowed, understood
 from casebell.errors import BadArgument
 
 
@@ -64,3 +64,18 @@ def test_no_numbers(text: str) -> None:
     """A row has a number of ASCII digits from 1 on."""
     with pytest.raises(BadArgument):
         understood(Release, fields_of(text))
+
+
+def test_the_fields_of_the_same_filter() -> None:
+    """Those that narrow anything: neither how many rows there are, nor where the page begins."""
+    for fields, expected in (
+        ({"state": ["failed"], "limit": ["2"], "cursor": ["7"]}, {"state": "failed"}),
+        ({"outstanding": ["true"], "receipt": [""]}, {"outstanding": "true"}),
+        ({"outstanding": ["false"]}, {}),
+    ):
+        arguments = understood(Alerts, fields)
+        found = narrowed(AlertFilters, arguments)
+        assert found == expected
+        assert understood(AlertFilters, {name: [text] for name, text in found.items()}).items() <= (
+            arguments.items()
+        )

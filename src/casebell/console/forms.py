@@ -74,6 +74,15 @@ def understood(model: type[Parameters], given: Fields) -> Mapping[str, Any]:
     return arguments_of(model, values, in_address=True)
 
 
+def narrowed(model: type[Parameters], arguments: Mapping[str, Any]) -> Mapping[str, str]:
+    """The fields that a form needs for the same filter: those that narrow anything."""
+    return {
+        name: "true" if arguments[name] is True else str(arguments[name])
+        for name, field in model.model_fields.items()
+        if name in arguments and arguments[name] != field.default
+    }
+
+
 def _takes_several(model: type[Parameters], name: str) -> bool:
     field = model.model_fields.get(name)
     return field is not None and any(

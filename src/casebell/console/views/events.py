@@ -8,6 +8,7 @@ from pydantic import Field
 from casebell.actors import Right
 from casebell.api.parameters import EventFilters, NotGiven, Truth
 from casebell.api.parameters import Events as ApiEvents
+from casebell.console.forms import narrowed
 from casebell.console.visit import Visit
 from casebell.console.words import headline
 from casebell.events import Flag, Status, Tag
@@ -31,8 +32,8 @@ async def listing(visit: Visit) -> Mapping[str, Any]:
     """A page of events; with held and refused deliveries for who may see them and asks for them."""
     arguments = dict(visit.arguments)
     others = arguments.pop("others")
-    narrowed = {name: arguments[name] for name in EventFilters.model_fields if name in arguments}
-    of_events = sorted(narrowed.keys() - OF_ALL)
+    of_filter = narrowed(EventFilters, arguments)
+    of_events = sorted(of_filter.keys() - OF_ALL)
     if others and visit.may(Right.OPERATIONS) and not of_events:
         found = await visit.ask("list_arrivals", **arguments)
     else:

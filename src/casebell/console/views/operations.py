@@ -5,6 +5,8 @@ from typing import Any
 
 from casebell.actors import Right
 from casebell.alerts import AlertKind, AlertState
+from casebell.api.parameters import AlertFilters
+from casebell.console.forms import narrowed
 from casebell.console.visit import Visit
 from casebell.errors import refusing_codes
 from casebell.events import HeldReason, HeldState
@@ -15,6 +17,7 @@ async def alerts(visit: Visit) -> Mapping[str, Any]:
     found = await visit.ask("list_alerts", **visit.arguments)
     return {
         "alerts": found,
+        "filter": narrowed(AlertFilters, visit.arguments),
         "states": list(AlertState),
         "kinds": list(AlertKind),
         "acts": visit.may(Right.OPERATE),
