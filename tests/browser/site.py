@@ -105,11 +105,13 @@ async def _fill(server: Server) -> None:
     )
     same = {"receipt_number": "IOE0912345679", "occurred_at": "2025-11-02T12:00:00Z"}
     await deliver(server, **same)
-    torch = {
-        "receipt": "IOE0912345679",
-        "status": "rfe_issued",
+    told = {
+        "receipt_number": "IOE0912345679",
+        "status_text": "We sent you a request for evidence...",
+        "status_category": "Request for Evidence",
         "last_status_at": "2025-11-02T12:00:00Z",
     }
+    torch = {"id": "torch_1", "type": "case.status.updated", "data": told}
     await post(server, encoded(torch), shared(), source="torch")
     await deliver(server, receipt_number="IOE0912345680", normalized_status="approved")
     await deliver(server, receipt_number="IOE0912345681", normalized_status="denied")
