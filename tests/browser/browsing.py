@@ -115,8 +115,10 @@ class Visitor:
     def _asked(self, request: Any) -> None:
         """Note what a page asks of another server than its own."""
         asked, here = urlsplit(request.url), urlsplit(self.page.url)
-        home = here.netloc or asked.netloc
-        if asked.scheme in ("http", "https") and asked.netloc != home:
+        web = ("http", "https")
+        # A page of the browser's own, such as that of an error, has no server.
+        home = here.netloc if here.scheme in web else asked.netloc
+        if asked.scheme in web and asked.netloc != home:
             self.complaints.append(f"asked elsewhere: {request.url[:200]}")
 
     def _heard(self, message: Any) -> None:

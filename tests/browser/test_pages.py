@@ -21,6 +21,8 @@ def paths(page: Page, site: Browsing) -> Sequence[str]:
     if page.path == "events/{id}":
         receipts = ("IOE0912345679", "IOE0912345682", HOSTILE_RECEIPT)
         return [f"/events/{event_of(site, receipt)}" for receipt in receipts]
+    if page.path == "accounts/change":
+        return ["/accounts/change?name=viewer"]
     return [f"/{page.path.replace('{id}', '1').replace('{name}', 'team')}"]
 
 
