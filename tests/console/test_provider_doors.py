@@ -69,7 +69,7 @@ async def test_there_and_back(filled: RunningConsole, provider: Provider) -> Non
     visitor, link = filled.visitor(), "/events?status=rfe_issued&limit=2"
     form = (await visitor.get(f"/sign-in?next={quote(link, safe='')}")).text
     assert f'href="/sign-in/oidc?next={quote(link, safe="/")}"' in form
-    assert "It leads to 127.0.0.1, and back." in text_of(form)
+    assert "You sign in at 127.0.0.1." in text_of(form)
     began = await visitor.get(f"/sign-in/oidc?next={quote(link, safe='')}")
     told = ["HttpOnly", "Max-Age=600", "Path=/", "SameSite=Lax"]
     assert attributes(began, "casebell-pending")[1:] == told
