@@ -156,7 +156,7 @@ def build(
             started()
             yield
 
-    console = _console(runtime, service, turns) if settings.console.enabled else None
+    console = _console(runtime, service, turns, endpoint) if settings.console.enabled else None
     apart = bool(settings.console.listen)
     app = _entrance(endpoint, pages, api, console, lifespan, apart=apart)
     app.tls = certificate.context if certificate else None
@@ -189,7 +189,9 @@ def _certificate(settings: Settings, runtime: Runtime) -> LiveCertificate | None
     )
 
 
-def _console(runtime: Runtime, service: Service, turns: Turns) -> Console:
+def _console(
+    runtime: Runtime, service: Service, turns: Turns, endpoint: WebhookEndpoint
+) -> Console:
     """The pages for people."""
     rendering = Rendering()
     rendering.prepare()
@@ -201,6 +203,7 @@ def _console(runtime: Runtime, service: Service, turns: Turns) -> Console:
         sessions=runtime.access.sessions,
         rendering=rendering,
         turns=turns,
+        note_elsewhere=endpoint.note_elsewhere,
         settings=runtime.in_force.settings,
         clock=runtime.clock,
         metrics=runtime.metrics,

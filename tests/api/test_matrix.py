@@ -1,100 +1,15 @@
 """Every route, asked by every role, without a token and with a revoked one: who may what."""
 
-import re
 from typing import Any
 
 import pytest
 
+from api.rights import Subjects, allowed
 from api.running import CONFIDENTIAL, RunningApi
 from casebell.actors import Role
 from casebell.api.routes import ROUTES
-from casebell.api.routing import Route
-from docs.pages import section
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-#: The row of docs/contract.md's table of rights of each route, by the words that it begins with.
-ROWS = {
-    "cases, events, alerts": ("cases", "events", "alerts", "reports", "openapi.json"),
-    "exact bodies, journal, exports": (
-        "journal",
-        "events/{id}/body",
-        "events/export",
-        "alerts/export",
-    ),
-    "rules, servers, held": (
-        "held",
-        "refused",
-        "reload",
-        "channels",
-        "servers",
-        "alerts/retry",
-        "alerts/dismiss",
-        "alerts/{id}/retry",
-        "alerts/{id}/dismiss",
-    ),
-}
-#: What each route is asked, where it is more than its path.
-BODIES: dict[str, Any] = {
-    "alerts/retry": {"ids": ["alerts"]},
-    "alerts/dismiss": {"ids": ["alerts"]},
-    "held/release": {"ids": ["held"]},
-    "refused/readmit": {"ids": ["refused"]},
-}
-
-
-def _row(route: Route) -> str:
-    """The row of a route; the one that names more of its path."""
-    found = [
-        (len(start), words)
-        for words, starts in ROWS.items()
-        for start in starts
-        if route.path == start or route.path.startswith(f"{start}/")
-    ]
-    assert found, f"{route.path} is in no row"
-    return max(found)[1]
-
-
-def _rights() -> dict[str, dict[Role, str]]:
-    """The table of rights: by the beginning of a row, the word under each role."""
-    table = re.findall(
-        r"^\|(.+)\|$", section("docs/contract.md", "## API: `/api/v1`"), re.MULTILINE
-    )
-    rows = [[cell.strip() for cell in row.split("|")] for row in table]
-    (head,) = [row for row in rows if row[0] == "right"]
-    roles = [Role(name) for name in head[1:]]
-    return {row[0]: dict(zip(roles, row[1:], strict=True)) for row in rows if len(row) == len(head)}
-
-
-def _allowed(route: Route, role: Role) -> bool:
-    (word,) = {words[role] for row, words in _rights().items() if row.startswith(_row(route))}
-    if word == "look only":
-        return route.method == "GET"
-    return not word.startswith("no")
-
-
-class _Subjects:
-    """Rows that a request can be about; each is given once."""
-
-    def __init__(self, each: int, receipt: str) -> None:
-        self._receipt = receipt
-        self._numbers = {noun: iter(range(1, each + 1)) for noun in ("alerts", "held", "refused")}
-
-    def path(self, route: Route) -> str:
-        """A path that leads to something."""
-        noun = route.path.partition("/")[0]
-        path = route.path.replace("{name}", "slack").replace("{receipt}", self._receipt)
-        if "{id}" in path:
-            # An event stays as it is.
-            number = 1 if route.method == "GET" else next(self._numbers[noun])
-            path = path.replace("{id}", str(number))
-        return path
-
-    def body(self, route: Route) -> Any:
-        """A body that means something."""
-        body = BODIES.get(route.path)
-        return body and {name: [next(self._numbers[noun])] for name, (noun,) in body.items()}
-
 
 #: Enough for every route and every role.
 EACH = 4 * len(Role)
@@ -118,11 +33,16 @@ async def test_the_matrix(api: RunningApi) -> None:
     """
     await api.fill(EACH)
     ((receipt,),) = api.rows("SELECT receipt FROM events WHERE id = 1")
-    subjects = _Subjects(EACH, receipt)
+    subjects = Subjects(EACH, receipt)
     before = _state(api)
     told: dict[str, Any] = {}
     expected: dict[str, Any] = {}
-    refused = [(route, role) for route in ROUTES for role in Role if not _allowed(route, role)]
+    refused = [
+        (route, role)
+        for route in ROUTES
+        for role in Role
+        if not allowed(route.method, route.path, role)
+    ]
     assert len(refused) > len(ROUTES) / 2
     for route in ROUTES:
         path = route.path.format(id=1, name="slack", receipt=receipt)
@@ -148,7 +68,7 @@ async def test_the_matrix(api: RunningApi) -> None:
     for route in ROUTES:
         for role in Role:
             if (route, role) not in refused:
-                path, body = subjects.path(route), subjects.body(route)
+                path, body = subjects.path(route.method, route.path), subjects.body(route.path)
                 answer = await api.ask(route.method, path, role=role, body=body)
                 assert answer.status_code == 200, (role, path, answer.text)
 

@@ -21,7 +21,14 @@ from casebell.api.routing import CSV, JSON_LINES, PARTS, Routes
 from casebell.api.slots import Turns
 from casebell.clock import SECOND, Clock, new_request_id
 from casebell.console import cookies, forms
-from casebell.console.protection import Reached, check_origin, own_path, reached, sign_in_path
+from casebell.console.protection import (
+    Reached,
+    check_origin,
+    is_of_a_browser,
+    own_path,
+    reached,
+    sign_in_path,
+)
 from casebell.console.rendering import Rendering
 from casebell.console.routing import Action, Door, Page, SeeOther, Shown
 from casebell.console.said import said
@@ -30,9 +37,11 @@ from casebell.errors import (
     BadArgument,
     BodyTooLarge,
     CasebellError,
+    CrossSite,
     Forbidden,
     NotSignedIn,
     NotThere,
+    RequestError,
     ShuttingDown,
     StorageUnavailable,
     WrongMethod,
@@ -91,6 +100,7 @@ class Console:
     Args:
         pages, actions, doors: what there is.
         turns: shared with the API.
+        note_elsewhere: told of a request that may have been meant as a delivery.
         settings: returns those in force.
     """
 
@@ -104,6 +114,7 @@ class Console:
         sessions: Sessions,
         rendering: Rendering,
         turns: Turns,
+        note_elsewhere: Callable[[RequestError, Scope], None],
         settings: Callable[[], Settings],
         clock: Clock,
         metrics: Metrics,
@@ -118,6 +129,7 @@ class Console:
         self._sessions = sessions
         self.rendering = rendering
         self._turns = turns
+        self._note_elsewhere = note_elsewhere
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
@@ -150,6 +162,9 @@ class Console:
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see _failure
             failure = self._failure(error, request)
             outcome = failure.code
+            if isinstance(failure, CrossSite) and not is_of_a_browser(scope["headers"]):
+                # A provider may have the address of a source wrong, such as the host alone.
+                self._note_elsewhere(NotThere(), scope)
             answer = await self._error_answer(failure, request)
             unread = isinstance(failure, BodyTooLarge)
         else:

@@ -104,6 +104,11 @@ def check_origin(headers: Sequence[tuple[bytes, bytes]], *, origin: str) -> None
         raise CrossSite
 
 
+def is_of_a_browser(headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether a POST says where it comes from, as those of browsers do and programs' do not."""
+    return any(name in (b"sec-fetch-site", b"origin") for name, _ in headers)
+
+
 def own_path(given: str) -> str:
     """A path of ours to go to next; `/` in the place of anything else.
 
