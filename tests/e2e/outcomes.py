@@ -122,7 +122,7 @@ class Outcomes:
         """The outcome of what has this name."""
         kind = proxy.kind
         blames = frozenset({"502"} if name in kind.blames_casebell else ())
-        made = Outcome(splits=name in kind.splits, allowed=kind.leads_nowhere | blames)
+        made = Outcome(splits=name in kind.splits, allowed=blames)
         return self._rows.setdefault((kind.name, name), made)
 
     def __str__(self) -> str:

@@ -35,12 +35,8 @@ class ProxyKind:
     configure: Callable[[Place], list[str]]
     #: Whether it keeps its connections to Casebell and sends several senders' requests over one.
     reuses: bool = True
-    #: Whether it passes every path, and not deliveries alone.
-    passes_all: bool = False
     #: Attacks that it reads as two requests, and sends Casebell as two.
     splits: frozenset[str] = frozenset()
-    #: What it answers of its own accord where its configuration leads nowhere.
-    leads_nowhere: frozenset[str] = frozenset()
     #: Attacks that it answers with 502 of its own accord, as if Casebell had hung up.
     blames_casebell: frozenset[str] = frozenset()
 
@@ -115,10 +111,10 @@ def _nginx_unbuffered(place: Place) -> list[str]:
     return _nginx(place, more=WEBSOCKET, buffering="off")
 
 
-def _nginx_everything(place: Place) -> list[str]:
+def _nginx_silent(place: Place) -> list[str]:
     arguments = _nginx(place)
     path = place.folder / "nginx.conf"
-    start = path.read_text().index("location ~")
+    start = path.read_text().index("location /")
     text = path.read_text()[:start] + "location / { proxy_pass http://casebell; } } }\n"
     place.write("nginx.conf", text)
     return arguments
@@ -154,14 +150,10 @@ def _haproxy(place: Place) -> list[str]:
     return ["-db", "-f", str(place.write("haproxy.cfg", text))]
 
 
-def _haproxy_everything(place: Place) -> list[str]:
+def _haproxy_silent(place: Place) -> list[str]:
     arguments = _haproxy(place)
-    text = (place.folder / "haproxy.cfg").read_text()
-    lines = text.splitlines(keepends=True)
-    place.write(
-        "haproxy.cfg",
-        "".join(line for line in lines if "forwardfor" not in line and "return" not in line),
-    )
+    lines = (place.folder / "haproxy.cfg").read_text().splitlines(keepends=True)
+    place.write("haproxy.cfg", "".join(line for line in lines if "forwardfor" not in line))
     return arguments
 
 
@@ -205,7 +197,7 @@ def _nothing(place: Place) -> list[str]:
 
 
 KINDS = (
-    ProxyKind(name="bare", program=None, configure=_nothing, reuses=False, passes_all=True),
+    ProxyKind(name="bare", program=None, configure=_nothing, reuses=False),
     ProxyKind(name="nginx", program="nginx", configure=_nginx, reuses=False),
     ProxyKind(name="nginx-websocket", program="nginx", configure=_nginx_websocket),
     ProxyKind(name="nginx-unbuffered", program="nginx", configure=_nginx_unbuffered),
@@ -213,8 +205,6 @@ KINDS = (
         name="caddy",
         program="caddy",
         configure=_caddy,
-        # README's site has nothing else.
-        leads_nowhere=frozenset({"404"}),
         # Go reads the chunks and drops the length, as RFC 9112 6.3 has it, but goes on after them.
         splits=frozenset(
             f"{offer}TE: {name}"
@@ -249,8 +239,8 @@ KINDS = (
     ),
 )
 
-#: Proxies that pass every path, by as few lines as people write, and do not say that they do.
-OPEN_KINDS = (
-    ProxyKind(name="nginx", program="nginx", configure=_nginx_everything, passes_all=True),
-    ProxyKind(name="haproxy", program="haproxy", configure=_haproxy_everything, passes_all=True),
+#: Proxies of as few lines as people write, which do not say that they are there.
+SILENT_KINDS = (
+    ProxyKind(name="nginx", program="nginx", configure=_nginx_silent),
+    ProxyKind(name="haproxy", program="haproxy", configure=_haproxy_silent),
 )
