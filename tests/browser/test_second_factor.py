@@ -36,6 +36,7 @@ def shown(secret: str, *, early: int = 0) -> str:
 
 async def legible(visitor: Visitor, *, scripts: bool = True) -> None:
     """One h1, as wide as the window; axe-core, which is a script, finds nothing."""
+    await visitor.page.wait_for_load_state()
     assert await visitor.page.locator("h1").count() == 1
     if scripts:
         assert await visitor.overflows() <= 0, visitor.page.url
@@ -139,6 +140,8 @@ async def test_a_password_of_ones_own(browsing: Browsing) -> None:
         for one in (elsewhere, visitor):
             await one.page.goto("/account")
             await one.sign_in("mo")
+            # Not before the page is there, which another navigation would break off.
+            await expect(one.page.locator("h1")).to_have_text("Your account")
         page = visitor.page
         await page.reload()
         assert await visitor.column("Since") != []
