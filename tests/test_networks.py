@@ -2,7 +2,7 @@
 
 import pytest
 
-from casebell.networks import network_of
+from casebell.networks import host_of, network_of
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,16 @@ from casebell.networks import network_of
 def test_an_ipv6_address_counts_as_its_network(address: str, network: str) -> None:
     """All other texts count as themselves."""
     assert network_of(address) == network
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://login.microsoftonline.com/8a6d/v2.0", "login.microsoftonline.com"),
+        ("http://127.0.0.1:9400", "127.0.0.1"),
+        ("https://sso.example-firm.com:8443/realms/firm", "sso.example-firm.com"),
+    ],
+)
+def test_where_a_url_leads(url: str, host: str) -> None:
+    """Without what is of no interest to people."""
+    assert host_of(url) == host

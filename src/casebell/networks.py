@@ -1,7 +1,8 @@
-"""Networks as limits count them, and which hosts are this machine."""
+"""Networks as limits count them, hosts of addresses, and which of them are this machine."""
 
 import socket
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 
 def network_of(address: str) -> str:
@@ -29,3 +30,8 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def host_of(url: str) -> str:
+    """The host of a URL, which says to people where it leads."""
+    return urlsplit(url).hostname or url

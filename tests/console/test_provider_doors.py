@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from casebell.actors import Role
 from casebell.clock import SystemClock
 from casebell.service.limits import MAX_OF_NETWORK
 from casebell.service.oidc.pending import Pending
@@ -198,6 +199,23 @@ async def test_somebody_else_signs_in(console: RunningConsole, provider: Provide
     thief = console.visitor()
     thief.client.cookies.set("casebell-session", first)
     assert (await thief.get("/events")).status_code == 303
+
+
+async def test_its_account_as_admins_see_it(console: RunningConsole, provider: Provider) -> None:
+    """Over what it signs in; neither its role nor a password can be set there."""
+    await come(console.visitor(), provider)
+    [(name,)] = console.rows(f"SELECT name FROM accounts WHERE issuer = '{provider.issuer}'")
+    admin = await console.signed_in(Role.ADMIN)
+    page = await admin.get(f"/accounts/change?name={name}")
+    assert provider.issuer in page.text
+    assert 'name="role"' not in page.text
+    assert "/accounts/password" not in page.text
+    answer = await admin.post("/accounts/change", name=name, role="admin", was_role="viewer")
+    assert answer.status_code == 409
+    assert "has its role from" in answer.text
+    answer = await admin.post("/accounts/change", name=name, person="jchan", was_person="")
+    assert answer.status_code == 303
+    assert "its provider's" in text_of((await admin.get("/accounts")).text)
 
 
 async def test_parameters_that_are_there_twice(console: RunningConsole, provider: Provider) -> None:

@@ -72,6 +72,7 @@ async def test_added(store: Store, accounts: Accounts, clock: ManualClock) -> No
         "disabled_at": None,
         "last_sign_in_at": None,
         "password_changed_at": iso(clock.now()),
+        "issuer": None,
         "second_factor": False,
     }
     assert await accounts.list_accounts(actor=SHELL) == [shown]

@@ -12,6 +12,7 @@ from casebell.actors import Role
 from casebell.cli.options import AsJson, By, Config, command_group, text_argument, text_option
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import print_answer, print_rows, print_to_stderr
+from casebell.networks import host_of
 from casebell.service.done_in_words import account_became
 from casebell.times import local_time
 
@@ -77,6 +78,7 @@ def list_accounts(as_json: AsJson = False, config: Config = None) -> None:
             "STATE": "state",
             "SECOND FACTOR": lambda one: "yes" if one["second_factor"] else "no",
             "EXPIRES": lambda one: local_time(one["expires_at"], zone),
+            "SIGNS IN OVER": lambda one: host_of(one["issuer"]) if one["issuer"] else "password",
             "LAST SIGN-IN": lambda one: local_time(one["last_sign_in_at"], zone),
             "PERSON": "person",
             "EMAIL": "email",

@@ -25,9 +25,9 @@ from casebell.errors import (
     TooManyRefusals,
 )
 from casebell.http.certificate import Certificate
+from casebell.networks import host_of
 from casebell.runtime import Runtime
 from casebell.service.oidc.failures import OTHER_ISSUER, ProviderUnavailable
-from casebell.service.oidc.identity import host_of
 from casebell.settings import Settings, exposed, load, load_stored
 from casebell.settings.models import Oidc
 from casebell.times import counted

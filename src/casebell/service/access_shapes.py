@@ -61,7 +61,10 @@ class Account(TypedDict):
     expires_at: str | None
     disabled_at: str | None
     last_sign_in_at: str | None
-    password_changed_at: str
+    password_changed_at: str | None
+    """Null without a password."""
+    issuer: str | None
+    """The identity provider over which it signs in, in the place of a password."""
     second_factor: bool
     """Whether a code is asked for beside the password."""
 
@@ -79,7 +82,8 @@ def account(row: Any, *, now: int) -> Account:
         "expires_at": iso_or_none(row.expires_at),
         "disabled_at": iso_or_none(row.disabled_at),
         "last_sign_in_at": iso_or_none(row.last_sign_in_at),
-        "password_changed_at": iso(row.password_changed_at),
+        "password_changed_at": iso(row.password_changed_at) if row.has_password else None,
+        "issuer": row.issuer,
         "second_factor": row.second_factor,
     }
 

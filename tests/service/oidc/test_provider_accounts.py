@@ -89,6 +89,8 @@ async def test_the_role_is_that_of_each_sign_in(desk: Desk) -> None:
 async def test_what_an_admin_can_change(desk: Desk) -> None:
     """The person, and whether it is open; neither the role nor a password."""
     account = await desk.name()
+    [shown] = await desk.accounts.list_accounts(actor=SHELL)
+    assert (shown["issuer"], shown["password_changed_at"]) == (desk.provider.issuer, None)
     await desk.accounts.set_account(name=account, changes={"person": "jchan"}, actor=SHELL)
     assert (await desk.come()).account.actor.person == "jchan"
     with pytest.raises(Refusal, match="has its role from") as refused:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import msgspec
 
 from casebell.actors import Role, strongest
 from casebell.errors import BadArgument
+from casebell.networks import host_of
 from casebell.notify.render import one_line
 from casebell.service.identifiers import MAX_NAME, email_address, identifier
 from casebell.service.oidc.failures import NoRole
@@ -132,11 +132,6 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
             "For IT: the groups and app roles that get in are in `roles` of [console.oidc], each "
             "as the provider sends it. docs/it.md says what that is."
         )
-
-
-def host_of(issuer: str) -> str:
-    """What a page calls a provider."""
-    return urlsplit(issuer).hostname or issuer
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:

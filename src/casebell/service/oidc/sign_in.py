@@ -10,6 +10,7 @@ import msgspec
 from casebell.actors import Actor, Role
 from casebell.clock import Clock
 from casebell.errors import NotThere
+from casebell.networks import host_of
 from casebell.notify.render import one_line
 from casebell.service.access import Access
 from casebell.service.access_shapes import unusable
@@ -24,7 +25,7 @@ from casebell.service.oidc.failures import (
     NotProven,
     SignInByProviderFailed,
 )
-from casebell.service.oidc.identity import Identity, host_of
+from casebell.service.oidc.identity import Identity
 from casebell.service.oidc.pending import Pending, random_text
 from casebell.service.sessions import KnownAccount
 from casebell.settings import Settings
