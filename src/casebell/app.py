@@ -219,11 +219,13 @@ def _doors(runtime: Runtime) -> Sequence[Door]:
         settings=runtime.in_force.settings,
         access=access,
         clock=runtime.clock,
-        log=runtime.log,
+    )
+    provider = ProviderDoors(
+        sign_in=by_provider, sessions=access.sessions, clock=runtime.clock, log=runtime.log
     )
     return (
         *SigningIn(access=access, provider=by_provider.offered).doors(),
-        *ProviderDoors(sign_in=by_provider, sessions=access.sessions).doors(),
+        *provider.doors(),
         *SecondFactorDoors(access=access).doors(),
         *OwnAccountDoors(sessions=access.sessions).doors(),
         *AccountDoors(sessions=access.sessions).doors(),

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from casebell.actors import Role
 from casebell.clock import SystemClock
+from casebell.http.throttle import LINES_A_MINUTE
 from casebell.service.limits import MAX_OF_NETWORK
 from casebell.service.oidc.pending import Pending
 from console.running import RunningConsole, Visitor, text_of
@@ -163,6 +164,27 @@ async def test_whoever_does_not_get_in(
     gone = attributes(back, "casebell-pending")
     assert gone == [] if status == 400 else gone[0] == ""
     assert attributes(back, "casebell-session") == []
+
+
+async def test_what_the_log_says(console: RunningConsole, provider: Provider) -> None:
+    """Why somebody was not signed in, and nothing that was sent; of a flood some lines."""
+    del console.log[:]
+    made_up = {"code": "made-up-code", "error_description": HOSTILE}
+    await come(console.visitor(), provider, **made_up)
+    provider.claims |= {"groups": ["a-private-group"]}
+    await come(console.visitor(), provider)
+    for _ in range(LINES_A_MINUTE + 5):
+        await console.visitor().get("/sign-in/oidc/callback?state=made-up-state&code=c")
+    lines = [one for one in console.log if one["event"] == "oidc.failed"]
+    assert [(one["reason"], one["cause"]) for one in lines[:3]] == [
+        ("oidc_not_proven", "invalid_grant"),
+        ("oidc_no_role", "no_role"),
+        ("oidc_not_open", "no_cookie"),
+    ]
+    assert len(lines) <= 2 + LINES_A_MINUTE
+    told = repr(console.log)
+    for sent in ("made-up", "a-private-group", "jchan", "script", SECRET):
+        assert sent not in told
 
 
 async def test_a_provider_that_is_down(console: RunningConsole, provider: Provider) -> None:

@@ -1,8 +1,8 @@
 """A server's sign-in over an identity provider, with everything behind it."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +42,9 @@ class Desk:
             pause=0.0,
         )
         self.sign_in = SignInByProvider(
-            store=store,
-            settings=self._settings,
-            access=self.access,
-            clock=clock,
-            log=self.log.log,
+            store=store, settings=self._settings, access=self.access, clock=clock
         )
+        self._failures: list[SignInByProviderFailed] = []
         self.accounts = Accounts(
             store=store, settings=self._settings, passwords=passwords, clock=clock
         )
@@ -58,14 +55,16 @@ class Desk:
 
     async def begin(self, *, next_path: str = "/") -> tuple[str, str]:
         """The cookie, and where the browser is sent."""
-        begun = await self.sign_in.begin(next_path=next_path, address=OFFICE)
+        with self._noted():
+            begun = await self.sign_in.begin(next_path=next_path, address=OFFICE)
         return begun.cookie, begun.url
 
     async def finish(
         self, cookie: str, query: Mapping[str, str], *, address: str = OFFICE
     ) -> SignedIn:
         """Come back."""
-        return await self.sign_in.finish(cookie=cookie, query=query, address=address)
+        with self._noted():
+            return await self.sign_in.finish(cookie=cookie, query=query, address=address)
 
     async def come(self, **claims: Any) -> SignedIn:
         """All of it, as somebody of whom the provider says this."""
@@ -89,8 +88,16 @@ class Desk:
         return [(row.subject, json.loads(row.data)["reason"]) for row in failed]
 
     def causes(self) -> list[tuple[str, str]]:
-        """What the log says of failures."""
-        return [(one["reason"], one["cause"]) for one in self.log.named("oidc.failed")]
+        """Why sign-ins failed, one after the other."""
+        return [(one.code, one.cause) for one in self._failures]
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        try:
+            yield
+        except SignInByProviderFailed as error:
+            self._failures.append(error)
+            raise
 
     def _settings(self) -> Settings:
         return Settings(

@@ -189,7 +189,9 @@ async def test_nothing_of_it_is_kept(desk: Desk) -> None:
     pending = Pending.read(cookie)
     assert pending is not None
     kept = [repr(await read_table(desk.store, one)) for one in schema.metadata.sorted_tables]
-    told = "\n".join([*kept, repr(desk.log.lines), repr(failed), failed.message, failed.hint])
+    told = "\n".join(
+        [*kept, repr(desk.log.lines), repr(failed.cause), repr(failed), failed.message, failed.hint]
+    )
     secrets = (answer["code"], pending.state, pending.nonce, pending.verifier, SECRET)
     for secret in (*secrets, "very-private-group", "Jia Chan", REDIRECT):
         assert secret not in told
@@ -210,12 +212,11 @@ async def test_another_configuration(desk: Desk) -> None:
 
 
 async def test_a_provider_that_cannot_be_asked(desk: Desk) -> None:
-    """Where it begins; the log says what is wrong, and the journal that it failed."""
+    """Where it begins; the error says what is wrong, and the journal that it failed."""
     desk.provider.answers[DISCOVERY] = Answer(status=404)
-    with pytest.raises(ProviderUnavailable):
+    with pytest.raises(ProviderUnavailable) as failed:
         await desk.begin()
-    [line] = desk.log.named("oidc.failed")
-    assert line["detail"] == f"{DISCOVERY} answers 404"
+    assert failed.value.detail == f"{DISCOVERY} answers 404"
     assert desk.causes() == [("oidc_unavailable", "status_404")]
     await until(desk.attempts, "the attempt to be on record")
     assert await desk.attempts() == [("accounts", "oidc_unavailable")]

@@ -31,7 +31,6 @@ from casebell.service.sessions import KnownAccount
 from casebell.settings import Settings
 from casebell.store import provider_accounts
 from casebell.store.engine import Store
-from casebell.telemetry import Log
 
 if TYPE_CHECKING:
     from casebell.service.oidc.identity_provider import IdentityProvider
@@ -69,7 +68,7 @@ class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SignInByProvider:
-    """The two steps of it; each failure is logged and counted.
+    """The two steps of it; each failure is put on record.
 
     Args:
         settings: those in force.
@@ -84,14 +83,12 @@ class SignInByProvider:
         settings: Callable[[], Settings],
         access: Access,
         clock: Clock,
-        log: Log,
         random: Callable[[], str] = random_text,
     ) -> None:
         self._store = store
         self._settings = settings
         self._access = access
         self._clock = clock
-        self._log = log
         self._random = random
         self._provider: IdentityProvider | None = None
 
@@ -216,10 +213,3 @@ class SignInByProvider:
 
     def _note(self, error: SignInByProviderFailed, address: str) -> None:
         self._access.failed("accounts", address, reason=error.code, name=error.account)
-        self._log.warning(
-            "oidc.failed",
-            how="oidc",
-            reason=error.code,
-            cause=error.cause,
-            **({"detail": error.detail} if error.detail else {}),
-        )
