@@ -14,6 +14,7 @@ import casebell
 from casebell.clock import Clock, SystemClock
 from casebell.errors import StorageUnavailable, StoreLocked
 from casebell.events import AppendOutcome, Micros
+from casebell.notify import outward
 from casebell.notify.alarm import StorageAlarm
 from casebell.notify.clock_watch import follow_journal
 from casebell.notify.delivery_watch import DeliveryWatch
@@ -65,6 +66,7 @@ class Runtime:
         self.log = log = get_logger()
         self.metrics = metrics = metrics or Metrics()
         self.in_force = in_force = InForce(Wiring.of(settings, clock=clock))
+        outward.use(settings.outward)
         self.store = store = Store(settings.storage.url.get_secret_value())
         self._owner = owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self.dispatcher = Dispatcher(
@@ -198,6 +200,7 @@ class Runtime:
     def swap(self, wiring: Wiring) -> None:
         """Work by this from now on; what is under way ends as it began."""
         self.in_force.wiring = wiring
+        outward.use(wiring.settings.outward)
         self.dispatcher.channels_changed()
         # What could not be decided by the old rules may be by the new.
         self.router.loop.wake()

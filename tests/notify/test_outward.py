@@ -110,7 +110,9 @@ async def send(folder: Path, channel: str, env: str) -> SendResult:
     """The result of a message over a channel, with these lines in `.env`."""
     (folder / "config.toml").write_text(f"{SOURCE}[channels.team]\n{channel}\n")
     (folder / ".env").write_text(env)
-    channels = load_channels(load(folder / "config.toml", environ={}), clock=SystemClock())
+    settings = load(folder / "config.toml", environ={})
+    channels = load_channels(settings, clock=SystemClock())
+    outward.use(settings.outward)
     team = channels.by_name["team"]
     return await team.send(target=team.targets[0], message=MESSAGE)
 

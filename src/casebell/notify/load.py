@@ -5,7 +5,6 @@ from zoneinfo import ZoneInfo
 
 from casebell.clock import Clock
 from casebell.errors import ConfigError, Problem
-from casebell.notify import outward
 from casebell.notify.apprise_channel import AppriseChannel
 from casebell.notify.channel import Channel, Channels, Policy
 from casebell.notify.escalate import EscalationPolicy
@@ -21,7 +20,7 @@ _OF_POLICY = {"disclose", "max_age", "fallback"}
 def load_channels(
     settings: Settings, *, clock: Clock, running: tuple[Settings, Channels] | None = None
 ) -> Channels:
-    """Load every configured channel. May run in a thread; nothing is sent.
+    """Load every configured channel. May run in a thread; nothing is sent, and nothing changed.
 
     Args:
         running: the settings in force and their channels. A channel with the same service keeps
@@ -40,7 +39,6 @@ def load_channels(
             problems += [replace(problem, where=where) for problem in error.problems]
     if problems:
         raise ConfigError(problems)
-    outward.use(settings.outward)
     if running is not None:
         old, channels = running
         kept = {
