@@ -41,6 +41,7 @@ from casebell.reload import Reloader
 from casebell.runtime import Runtime
 from casebell.service import Service, Verb
 from casebell.service.oidc.sign_in import SignInByProvider
+from casebell.service.otherwise import DecidingAgain
 from casebell.settings import Settings
 from casebell.telemetry import Metrics
 from casebell.wiring import Wiring
@@ -68,6 +69,7 @@ def build(
         read: reads the configuration anew; by default it stays as it is.
         hangup: set to have the configuration read anew.
     """
+    read = read or (lambda: settings)
     runtime = Runtime(settings, clock=clock, metrics=metrics)
     in_force = runtime.in_force
     endpoint = WebhookEndpoint(
@@ -99,7 +101,7 @@ def build(
 
     reloader = Reloader(
         in_force=in_force.settings,
-        read=read or (lambda: settings),
+        read=read,
         prepare=runtime.prepare,
         swap=swap,
         store=runtime.store,
@@ -124,7 +126,13 @@ def build(
         "address": _whoever_asks(address),
         **({"certificate": _whoever_asks(certificate.answer)} if certificate else {}),
     }
-    service = Service(*runtime.verbs(), of_this_server)
+    deciding_again = DecidingAgain(
+        store=runtime.store,
+        file=lambda: runtime.prepare(read()),
+        in_force=lambda: in_force.wiring,
+        clock=runtime.clock,
+    )
+    service = Service(*runtime.verbs(), deciding_again.verbs(), of_this_server)
     admin = AdminSocket(
         path=settings.socket,
         service=service,

@@ -35,6 +35,7 @@ from casebell.service.outcomes import OutcomeReport
 from casebell.service.own_account import OwnAccount
 from casebell.service.passwords import Passwords
 from casebell.service.reading import Reading
+from casebell.service.rules import RuleReading
 from casebell.service.second_factor import SecondFactor
 from casebell.service.standing import Standing
 from casebell.service.tokens import Tokens
@@ -184,6 +185,7 @@ class Runtime:
             self.case_reading.verbs(),
             self.arrivals.verbs(),
             self.standing.verbs(),
+            RuleReading(settings=self.in_force.settings).verbs(),
             self.outcome_report.verbs(),
             self.exporting.verbs(),
             self.operations.verbs(),

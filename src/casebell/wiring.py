@@ -4,7 +4,7 @@ A reload replaces it by reference, without an `await`: nothing ever sees a part 
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,7 +16,7 @@ from casebell.ops_targets import OpsTargets
 from casebell.receive.accept import SourceReceiver, source_receivers
 from casebell.receive.content import content_of
 from casebell.route.classification import Meanings
-from casebell.route.coverage import Gap, gaps
+from casebell.route.coverage import gaps_of
 from casebell.route.rulebook import Rulebook
 from casebell.route.rules import compile_rules
 from casebell.settings import Settings, SourceSettings, Wordings
@@ -60,7 +60,7 @@ class Wiring:
             channels=channels,
             rulebook=_rulebook(settings, channels),
             known_sources={**known, **settings.sources},
-            warnings=(*settings.warnings, *map(str, rule_gaps(settings))),
+            warnings=(*settings.warnings, *map(str, gaps_of(settings))),
             sha256=_sha256(settings, channels),
         )
 
@@ -106,13 +106,6 @@ class InForce:
     def content_of(self, source: str, body: bytes) -> Content:
         """The content of a source's body, for comparison with another of the same key."""
         return content_of(body, self.wiring.known_sources[source])
-
-
-def rule_gaps(settings: Settings) -> Iterator[Gap]:
-    """What must not be missed and no rule is sure to tell; nothing where nobody can be told yet."""
-    if settings.channels:
-        rules = compile_rules(settings.rules)
-        yield from gaps(rules, sources=tuple(settings.sources), ops=settings.ops.notify)
 
 
 def _rulebook(settings: Settings, channels: Channels) -> Rulebook:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from casebell.events import Flag, Status, Tag
+from casebell.route.coverage import gaps_of
 from casebell.settings import (
     Alerts,
     ChannelSettings,
@@ -28,7 +29,6 @@ from casebell.settings import (
 from casebell.settings.models import Console, Document, Oidc
 from casebell.settings.places import inside, is_list, keys_of
 from casebell.settings.values import Part
-from casebell.wiring import rule_gaps
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = (ROOT / "config.example.toml").read_text(encoding="utf-8")
@@ -100,7 +100,7 @@ def test_the_example_works_as_it_stands(tmp_path: Path) -> None:
     """With the variables it names set it is accepted without a warning."""
     settings = loaded(tmp_path, EXAMPLE)
     assert settings.warnings == ()
-    assert list(rule_gaps(settings)) == []
+    assert list(gaps_of(settings)) == []
     assert set(re.findall(r"^[^#\n]*\$\{(\w+)\}", EXAMPLE, flags=re.MULTILINE)) < set(ENVIRON)
     assert settings.storage.sqlite_path == tmp_path / "casebell.db"
 

@@ -1,13 +1,13 @@
 """`casebell check`: would this configuration do what the firm means?"""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from casebell.alerts import Alert, AlertKind
 from casebell.cli.options import Config, unusable_is_no
+from casebell.cli.otherwise import print_otherwise
 from casebell.cli.preflight import preflight
 from casebell.cli.terminal import print_json, print_line, print_rows
 from casebell.clock import SystemClock, iso
@@ -18,10 +18,10 @@ from casebell.notify.load import policies
 from casebell.notify.render import CaseFacts, render_case
 from casebell.receive.understand import understand
 from casebell.route.classification import Meanings, classify_event
-from casebell.route.coverage import coverage
-from casebell.route.rules import compile_rules
 from casebell.runtime import Runtime
 from casebell.sandbox.deliveries import SAMPLES, body_of
+from casebell.service.rules import who_hears
+from casebell.service.rules_in_words import heard
 from casebell.settings import Settings, SourceSettings, load
 from casebell.times import counted, local_time
 
@@ -30,6 +30,13 @@ def check(
     as_json: Annotated[
         bool, typer.Option("--json", help="Who hears of what, one JSON object a line.")
     ] = False,
+    over: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help='What this file would have decided otherwise, of the changes of the last "30d".',
+        ),
+    ] = None,
     config: Config = None,
 ) -> None:
     """Check configuration, channels and messages; print who hears of each status and tag."""
@@ -37,28 +44,32 @@ def check(
         settings = load(config)
         preflight(settings)
         runtime = Runtime(settings, clock=SystemClock())
-    rules = compile_rules(settings.rules)
-    covered = [asdict(row) for row in coverage(rules, ops=settings.ops.notify)]
+    if over is not None:
+        print_otherwise(runtime, over=over, as_json=as_json)
+        return
+    covered = who_hears(settings)
     channels = runtime.dispatcher.channels.by_name
     if as_json:
         for row in covered:
-            print_json(row | {"from": [], "to": []})
+            print_json({**row, "from": [], "to": []})
         for channel in channels.values():
-            row = {"kind": "channel", "value": channel.name, "channels": [channel.name]}
-            row["rules"] = [rule.name for rule in settings.rules if channel.name in rule.notify]
-            print_json(row | {"note": "", "from": _senders(channel), "to": _recipients(channel)})
+            print_json(
+                {
+                    "kind": "channel",
+                    "value": channel.name,
+                    "channels": [channel.name],
+                    "rules": [rule.name for rule in settings.rules if channel.name in rule.notify],
+                    "note": "",
+                    "from": _senders(channel),
+                    "to": _recipients(channel),
+                }
+            )
         return
     count = _render_samples(policies(settings))
     _print_settings(settings, channels)
     print_rows(
-        covered,
-        {
-            "OF": lambda row: f"{row['kind']} {row['value']}",
-            "WHO HEARS": lambda row: ", ".join(row["channels"]) or "nobody",
-            "BY RULE": lambda row: ", ".join(row["rules"]),
-            # "nobody" alone says no more than the column before it.
-            "NOTE": lambda row: "" if row["note"] == "nobody" else row["note"],
-        },
+        list(map(heard, covered)),
+        {"OF": "of", "WHO HEARS": "who", "BY RULE": "by", "NOTE": "note"},
         as_json=False,
         empty="There are no rules.",
         whole=True,

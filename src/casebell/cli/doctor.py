@@ -26,12 +26,12 @@ from casebell.errors import (
 )
 from casebell.http.certificate import Certificate
 from casebell.networks import host_of
+from casebell.route.coverage import gaps_of
 from casebell.runtime import Runtime
 from casebell.service.oidc.failures import OTHER_ISSUER, ProviderUnavailable
 from casebell.settings import Settings, exposed, load, load_stored
 from casebell.settings.models import Oidc
 from casebell.times import counted
-from casebell.wiring import rule_gaps
 
 #: Bytes on the database's disk below which a week of an ordinary firm's traffic might not fit.
 LOW_ROOM = 64 * 1024 * 1024
@@ -84,7 +84,7 @@ def _layers(config: Path | None) -> Iterator[tuple[str, Fault | None]]:
         if settings.console.oidc is not None:
             yield "sign-in", _provider(settings.console.oidc)
         if not settings.ops.notify:
-            for gap in rule_gaps(settings):
+            for gap in gaps_of(settings):
                 yield "rules", Fault(what=gap.what, then=gap.then)
         client = ServiceClient(config)
     try:

@@ -46,6 +46,9 @@ IMPLIED_TAGS: Mapping[Status, frozenset[Tag]] = MappingProxyType(
 )
 
 
+#: The flags that classifying adds, where they apply.
+CLASSIFYING_FLAGS = frozenset({Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT, Flag.UNKNOWN_WORDING})
+
 _BY_THE_TABLE = Wordings()
 
 
@@ -70,7 +73,7 @@ class Classification:
 
     status: Status
     tags: frozenset[Tag]
-    #: STATUS_CONFLICT, TEXT_CONFLICT and UNKNOWN_WORDING, where they apply.
+    #: Those of `CLASSIFYING_FLAGS` that apply.
     flags: frozenset[Flag]
 
 

@@ -8,7 +8,8 @@ from typing import Literal, TypeAlias
 from casebell.events import Flag, Status, Tag
 from casebell.route.classification import IMPLIED_TAGS
 from casebell.route.decide import must_be_told
-from casebell.route.rules import CompiledRule, Condition
+from casebell.route.rules import CompiledRule, Condition, compile_rules
+from casebell.settings import Settings
 
 #: Tags that are not subject to the rules.
 _NOT_BY_RULES: Mapping[Tag, str] = MappingProxyType(
@@ -99,6 +100,18 @@ def gaps(
             what=f"{heard} sure to hear of {what}{of}: no rule tells anybody in every case",
             then=f"Have a rule notify a channel with when = [{', '.join(_asked(values))}]",
         )
+
+
+def coverage_of(settings: Settings) -> list[CoverageRow]:
+    """The rows of a configuration."""
+    return coverage(compile_rules(settings.rules), ops=settings.ops.notify)
+
+
+def gaps_of(settings: Settings) -> Iterator[Gap]:
+    """The gaps of a configuration; none where nobody can be told yet."""
+    if settings.channels:
+        rules = compile_rules(settings.rules)
+        yield from gaps(rules, sources=tuple(settings.sources), ops=settings.ops.notify)
 
 
 def _asked(values: Mapping[_Kind, Sequence[str]]) -> Iterator[str]:

@@ -6,16 +6,16 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from casebell.alerts import AlertKind, Decided, DecisionOutcome, NewAlert
-from casebell.events import Case, Change, ClassifiedEvent, Flag, Micros, Undecided
+from casebell.events import Case, CaseEvent, Change, ClassifiedEvent, Flag, Micros, Undecided
 from casebell.ops_messages import (
     ContradictoryStatus,
     OpsMessage,
     RuleUndecided,
 )
 from casebell.ops_targets import OpsTargets
-from casebell.route.classification import Meanings, classify_event
+from casebell.route.classification import CLASSIFYING_FLAGS, Meanings, classify_event
 from casebell.route.decide import Decision, Recipient, Targets, decide, must_be_told
-from casebell.route.fold import Fold, fold
+from casebell.route.fold import fold
 from casebell.route.match import facts_of, match
 from casebell.route.rules import CompiledRule
 
@@ -24,6 +24,17 @@ MAX_CACHED = 1_024
 #: Facts that hardly ever recur: if a rule reads one of them, nothing is cached.
 _PARTICULAR = frozenset({"text", "receipt"})
 _CONTRADICTIONS = frozenset({Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT})
+#: The flags that deciding adds to those of receiving.
+_DECIDING_FLAGS = CLASSIFYING_FLAGS | {Flag.REPEAT, Flag.LATE}
+
+
+class DecidedAgain(NamedTuple):
+    """What would be decided about a change."""
+
+    #: As it would be classified.
+    event: ClassifiedEvent
+    #: As JSON values.
+    decision: Mapping[str, Any]
 
 
 class Rulebook:
@@ -71,7 +82,7 @@ class Rulebook:
         event = classify_event(one.event, self._meanings)
         folded = fold(event, history, coalesce=self._coalesce, repeat_within=self._repeat_within)
         # Rules may ask for the flags that folding adds.
-        event = _with_flags(event, folded)
+        event = _with_flags(event, repeat=folded.repeat, late=folded.late)
         contradictions = _contradictions(one, event)
         if folded.change_id is not None:
             (known,) = (change for change in history if change.id == folded.change_id)
@@ -117,6 +128,19 @@ class Rulebook:
             ),
         )
 
+    def decide_again(self, event: CaseEvent, *, late: bool, case: Case) -> DecidedAgain:
+        """What this rulebook says of a change that was decided before.
+
+        That the event founded a change, and was late, stays as it was.
+
+        Args:
+            event: the event that founded it; the flags that deciding it added make no difference.
+            late: whether a later status was known then.
+        """
+        received = replace(event, flags=event.flags - _DECIDING_FLAGS)
+        found = _with_flags(classify_event(received, self._meanings), repeat=False, late=late)
+        return DecidedAgain(event=found, decision=self._decisions.decide(found, case).record)
+
     def _alerts(self, messages: Iterable[OpsMessage], *, now: Micros) -> tuple[NewAlert, ...]:
         return tuple(
             alert for message in messages for alert in self.ops.alerts_for(message, now=now)
@@ -152,10 +176,10 @@ def _case_alert(one: Undecided, change_id: int, to: Recipient) -> NewAlert:
     )
 
 
-def _with_flags(event: ClassifiedEvent, folded: Fold) -> ClassifiedEvent:
-    if not folded.repeat and not folded.late:
+def _with_flags(event: ClassifiedEvent, *, repeat: bool, late: bool) -> ClassifiedEvent:
+    if not repeat and not late:
         return event
-    given = {Flag.REPEAT: folded.repeat, Flag.LATE: folded.late}
+    given = {Flag.REPEAT: repeat, Flag.LATE: late}
     return replace(event, flags=event.flags | {flag for flag, holds in given.items() if holds})
 
 

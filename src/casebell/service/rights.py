@@ -22,6 +22,8 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         # Of operations.
         "list_channels": Right.OPERATIONS,
         "list_servers": Right.OPERATIONS,
+        "rules": Right.OPERATIONS,
+        "decided_otherwise": Right.OPERATIONS,
         "list_sources": Right.OPERATIONS,
         "list_held": Right.OPERATIONS,
         "list_refused": Right.OPERATIONS,
