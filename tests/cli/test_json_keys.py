@@ -54,11 +54,19 @@ OF_ACCESS = {
     "accounts reset": ["ana"],
     "accounts list": [],
 }
+#: Those that are tried in another way.
+ELSEWHERE = (
+    "last line",
+    "refused list",
+    "refused why",
+    "check --over",
+    "last line of check --over",
+)
 
 
 def test_the_page_has_every_command() -> None:
     """And none that is not tried here."""
-    assert set(KEYS) == {*SHOWN, *OF_ACCESS, "last line", "refused list", "refused why"}
+    assert set(KEYS) == {*SHOWN, *OF_ACCESS, *ELSEWHERE}
 
 
 @pytest.mark.parametrize("command", SHOWN)
@@ -70,6 +78,19 @@ def test_each_line_has_the_keys_of_the_contract(installation: Installation, comm
     assert lines
     for one in lines:
         assert list(one) == KEYS[command]
+
+
+def test_what_is_decided_otherwise_has_the_keys_of_the_contract(
+    installation: Installation,
+) -> None:
+    """A change a line, and then how many there were."""
+    text = installation.config.read_text()
+    installation.config.write_text(text.replace('["denied"]', '["approved"]'))
+    *lines, last = installation("check", "--over", "30d", "--json").lines()
+    assert lines
+    for one in lines:
+        assert list(one) == KEYS["check --over"]
+    assert list(last["over"]) == KEYS["last line of check --over"]
 
 
 def test_tokens_and_accounts_have_the_keys_of_the_contract(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sqlalchemy import text
 
-from casebell.events import Status
+from casebell.events import Case, Flag, Status
 from casebell.route.classification import Meanings
 from casebell.route.rules import compile_rules
 from casebell.settings import Rule, When
@@ -123,3 +123,23 @@ async def test_a_rule_that_cannot_be_decided_is_told(store: Store) -> None:
     await store_undecided(store, case_event("evt_3", receipt="IOE0000000003"))
     await harness.route()
     assert len(await harness.notes()) == 2
+
+
+def test_decided_again() -> None:
+    """What deciding had found is found anew: of the flags only those of receiving stay."""
+    rules = [
+        {"name": "New", "when": {"flags": ["unknown_wording"]}, "notify": ["slack"]},
+        {"name": "Late", "when": {"flags": ["late"]}, "notify": ["email"]},
+        {"name": "Stale", "when": {"flags": ["stale_signature"]}, "notify": ["ops"]},
+    ]
+    ours = rulebook(rules=rules)
+    every = frozenset(Flag)
+    case = Case(receipt="IOE0912345678")
+    again = ours.decide_again(case_event(flags=every), late=False, case=case)
+    found = {Flag.UNKNOWN_WORDING, Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT, Flag.REPEAT, Flag.LATE}
+    assert again.event.flags == every - found
+    assert [one["channel"] for one in again.decision["notify"]] == ["ops"]
+    strange = case_event(delivered_status="other", text="A wording that nobody has read.")
+    again = ours.decide_again(strange, late=True, case=case)
+    assert again.event.flags == {Flag.UNKNOWN_WORDING, Flag.LATE}
+    assert [one["channel"] for one in again.decision["notify"]] == ["slack", "email", "email"]

@@ -28,7 +28,7 @@ from service.harness import OperationsHarness
 #: What a running server answers beside its parts: see `casebell.app`.
 OF_A_SERVER = {
     *("reload", "checks", "doubts", "storage", "address", "certificate"),
-    *("list_servers", "outcomes", "list_arrivals"),
+    *("list_servers", "outcomes", "list_arrivals", "rules", "decided_otherwise"),
 }
 
 

@@ -23,6 +23,7 @@ from casebell.store import attempts as failed_attempts
 from casebell.store import (
     cases,
     conflicts,
+    decisions,
     failed,
     held,
     journal,
@@ -128,6 +129,11 @@ async def test_backlog(store: Store) -> None:
 Query = Callable[[AsyncConnection], Awaitable[Any]]
 
 
+def to_decide_again(actor: Actor) -> Query:
+    """A piece of changes with what was decided about them."""
+    return lambda c: decisions.piece(c, newest=9, oldest=1, since=1, seen_by=actor)
+
+
 def listing(**given: Any) -> Query:
     """A listing of events."""
     return lambda connection: walk.page_of(connection, EventFilter(**given), limit=50)
@@ -227,6 +233,9 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     # As many groups as the month had days from receipt to decision.
     "outcomes": (lambda c: outcomes.between(c, 1, 2, seen_by=ADMIN), True),
     "outcomes, as some may see them": (lambda c: outcomes.between(c, 1, 2, seen_by=VIEWER), True),
+    "changes to decide again": (to_decide_again(ADMIN), False),
+    "changes to decide again, as some may see them": (to_decide_again(VIEWER), False),
+    "latest change": (decisions.latest, False),
     "alerts that wait, by target": (targets.waiting, True),
     "deliveries": (lambda c: queries.deliveries_of(c, 1), False),
     "change": (lambda c: queries.find_change(c, 1), False),

@@ -2,7 +2,8 @@
 
     read the file → read a piece → decide each change → compare → … → answer
 
-Nothing is written, and nobody is told. What is not asked again, and why: docs/decisions/0028.
+Nothing is written, and nobody is told. What is not asked again, and why:
+docs/decisions/0028-decided-again.md.
 """
 
 import asyncio

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
-from typing import cast
 
 from typing_extensions import TypedDict
 
@@ -42,7 +40,16 @@ class Rules(TypedDict):
 
 def who_hears(settings: Settings) -> list[Coverage]:
     """Who would be alerted of each status, tag and new wording."""
-    return [cast(Coverage, asdict(row)) for row in coverage_of(settings)]
+    return [
+        {
+            "kind": row.kind,
+            "value": row.value,
+            "channels": list(row.channels),
+            "rules": list(row.rules),
+            "note": row.note,
+        }
+        for row in coverage_of(settings)
+    ]
 
 
 class RuleReading:
