@@ -43,9 +43,7 @@ async def running(kind: ProxyKind, folder: Path, upstream: int) -> AsyncIterator
     if program is None:
         pytest.skip(f"needs {kind.program}")
     for left in reversed(range(STARTS)):
-        place = Place(
-            folder=folder, port=free_port(), upstream=f"127.0.0.1:{upstream}", page=kind.page
-        )
+        place = Place(folder=folder, port=free_port(), upstream=f"127.0.0.1:{upstream}")
         with (folder / "output.log").open("ab") as output:
             process = await asyncio.create_subprocess_exec(
                 program,

@@ -1,14 +1,12 @@
-"""The four proxies' configurations: those of our pages, and what people add to them."""
+"""The four proxies' configurations: README's where it has one, and what people add to it."""
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 
-ROOT = Path(__file__).parents[2]
-#: For deliveries and the links of alerts; for everything.
-README, FOR_IT = "README.md", "docs/it.md"
+README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,15 +16,6 @@ class Place:
     folder: Path
     port: int
     upstream: str
-    #: The page that has its configuration.
-    page: str
-
-    def snippet(self, language: str) -> str:
-        """That configuration."""
-        text = (ROOT / self.page).read_text()
-        found = re.search(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-        assert found, f"{self.page} has no {language}"
-        return found[1]
 
     def write(self, name: str, text: str) -> Path:
         """Write a configuration."""
@@ -44,8 +33,6 @@ class ProxyKind:
     program: str | None
     #: Writes the configuration and returns the arguments of the program.
     configure: Callable[[Place], list[str]]
-    #: The page that has its configuration.
-    page: str = README
     #: Whether it keeps its connections to Casebell and sends several senders' requests over one.
     reuses: bool = True
     #: Attacks that it reads as two requests, and sends Casebell as two.
@@ -56,6 +43,13 @@ class ProxyKind:
     def __str__(self) -> str:
         """The name, also as a test's."""
         return self.name
+
+
+def _snippet(language: str) -> str:
+    """README's configuration for a proxy."""
+    found = re.search(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    assert found, f"README has no {language}"
+    return found[1]
 
 
 # ── nginx ────────────────────────────────────────────────────────────────────────────────────────
@@ -69,7 +63,7 @@ WEBSOCKET = """
 
 
 def _nginx(place: Place, *, more: str = "", buffering: str = "on") -> list[str]:
-    location = place.snippet("nginx").replace("127.0.0.1:8080", "casebell")
+    location = _snippet("nginx").replace("127.0.0.1:8080", "casebell")
     location = location.replace(
         "proxy_request_buffering on", f"proxy_request_buffering {buffering}"
     )
@@ -130,7 +124,7 @@ def _nginx_silent(place: Place) -> list[str]:
 
 
 def _caddy(place: Place) -> list[str]:
-    site = place.snippet("caddyfile").replace("127.0.0.1:8080", place.upstream)
+    site = _snippet("caddyfile").replace("127.0.0.1:8080", place.upstream)
     # Without TLS, and for every name.
     site = site.replace("casebell.example-firm.com", f"http://:{place.port}")
     options = "{\n\tadmin off\n\tdefault_bind 127.0.0.1\n}\n"
@@ -140,7 +134,7 @@ def _caddy(place: Place) -> list[str]:
 
 def _haproxy(place: Place) -> list[str]:
     # Without TLS.
-    web = re.sub(r"bind :443 .*", f"bind 127.0.0.1:{place.port}", place.snippet("haproxy"))
+    web = re.sub(r"bind :443 .*", f"bind 127.0.0.1:{place.port}", _snippet("haproxy"))
     defaults = dedent("""
         global
             log stdout format raw local0
@@ -165,7 +159,7 @@ def _haproxy_silent(place: Place) -> list[str]:
 
 def _apache(place: Place, *, more: str = "") -> list[str]:
     modules = "mpm_event authz_core reqtimeout proxy proxy_http"
-    site = place.snippet("apache").rstrip().replace("127.0.0.1:8080", place.upstream)
+    site = _snippet("apache").rstrip().replace("127.0.0.1:8080", place.upstream)
     text = dedent("""
         {modules}
         ServerName casebell.test
@@ -249,11 +243,4 @@ KINDS = (
 SILENT_KINDS = (
     ProxyKind(name="nginx", program="nginx", configure=_nginx_silent),
     ProxyKind(name="haproxy", program="haproxy", configure=_haproxy_silent),
-)
-
-#: Proxies as they pass on the console.
-CONSOLE_KINDS = tuple(
-    replace(kind, page=FOR_IT)
-    for kind in KINDS
-    if kind.name in ("nginx", "caddy", "haproxy", "apache")
 )

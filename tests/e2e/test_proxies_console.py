@@ -6,18 +6,21 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx2
 import pytest
 import pytest_asyncio
 
 from casebell.actors import Role
+from casebell.clock import SystemClock
 from docs.pages import PAGES
 from e2e.proxies import Proxy, running
 from e2e.proxy_kinds import KINDS, Place, ProxyKind
 from e2e.sender import deliver
-from e2e.server import Server
+from e2e.server import SOURCES, Server
 from raw_admin import ask
+from service.oidc.provider import Provider
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -36,9 +39,22 @@ READMES = [kind for kind in KINDS if kind.name in LINES]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+async def provider() -> AsyncIterator[Provider]:
+    """An identity provider."""
+    async with Provider(SystemClock()) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(
+    provider: Provider, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Server]:
     """Behind TLS, as far as it knows; an admin has an account."""
-    made = Server(tmp_path_factory.mktemp("proxies"), server=PUBLIC)
+    oidc = (
+        f'[console.oidc]\nissuer = "{provider.issuer}"\nclient_id = "casebell"\n'
+        'client_secret = "s"\nroles = { "lawyers" = "viewer" }\n'
+    )
+    made = Server(tmp_path_factory.mktemp("proxies"), SOURCES + oidc, server=PUBLIC)
     try:
         await made.start()
         socket = made.directory / "casebell.db.sock"
@@ -105,6 +121,24 @@ async def test_somebody_signs_in(kind: ProxyKind, server: Server, tmp_path: Path
         assert json.loads(export.text.splitlines()[-1])["export"]["rows"] == 1
     began = server.rows("SELECT data FROM journal WHERE kind = 'session.began' ORDER BY seq")
     assert json.loads(began[-1][0])["address"] == VISITOR
+
+
+@pytest.mark.parametrize("kind", READMES, ids=str)
+async def test_the_firms_own_sign_in(
+    kind: ProxyKind, server: Server, provider: Provider, tmp_path: Path
+) -> None:
+    """What the browser carries there comes through, however long the page's address is."""
+    async with running(kind, tmp_path, server.port) as proxy, browser(proxy) as client:
+        for length in (10, 1_000, 1_200, 1_400, 4_000):
+            path = quote(f"/events?text={'x' * length}", safe="")
+            sent = await client.get(f"/sign-in/oidc?next={path}")
+            assert sent.status_code == 303, length
+            assert sent.headers["Location"].startswith(f"{provider.issuer}/authorize?")
+            assert sent.headers["Set-Cookie"].startswith("__Host-casebell-pending=")
+        # Codes of Entra ID have up to 2,000 characters.
+        back = await client.get(f"/sign-in/oidc/callback?code={'c' * 2_500}&state=s")
+        assert back.status_code == 400
+        assert "This sign-in is not open in this browser." in back.text
 
 
 @pytest.mark.parametrize("kind", READMES, ids=str)
