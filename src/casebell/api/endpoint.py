@@ -33,15 +33,13 @@ from casebell.errors import (
     BodyTooLarge,
     CasebellError,
     NotThere,
-    ShuttingDown,
-    StorageUnavailable,
     Unauthorized,
     WrongMethod,
 )
 from casebell.http import addresses
 from casebell.http.answers import Answer, respond
 from casebell.http.reading import SenderWentAway, discard
-from casebell.http.throttle import LogThrottle
+from casebell.http.request_log import Facts, RequestLog
 from casebell.http.webhook import API
 from casebell.service import Service
 from casebell.service.access import Access
@@ -64,6 +62,17 @@ class _Request:
     actor: Actor | None = None
     route: Route | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> Facts:
+        """What is said of it."""
+        return Facts(
+            route=f"{API}/{self.route.path}" if self.route else "",
+            method=self.scope["method"],
+            request_id=self.request_id,
+            since=self.since,
+            actor=self.actor,
+        )
 
 
 class Api:
@@ -89,9 +98,14 @@ class Api:
         self._access = access
         self._limits = limits
         self._clock = clock
-        self._metrics = metrics
-        self._log = log
-        self._throttle = LogThrottle(clock)
+        self._requests = RequestLog(
+            counted=metrics.api_requests,
+            took=metrics.api_seconds,
+            storage_fails=metrics.storage_errors.labels("api").inc,
+            say=lambda **said: log.info("api.request", **said),
+            defect=lambda **said: log.error("api.defect", **said),
+            clock=clock,
+        )
         self._routes = Routes(ROUTES)
         self._turns = turns
         self._description = DESCRIPTION.read_bytes()
@@ -111,15 +125,15 @@ class Api:
                 return
             answer = await self._answer(value, request)
         except SenderWentAway:
-            self._note(request, status=0, outcome="abandoned")
+            self._requests.note(request.facts, status=0, outcome="abandoned")
             return
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see _failure
-            failure = self._failure(error, request)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see RequestLog.failure
+            failure = self._requests.failure(error, request.facts)
             answer = problem_answer(failure, request.request_id)
-            self._note(request, status=answer.status, outcome=failure.code)
+            self._requests.note(request.facts, status=answer.status, outcome=failure.code)
             await self._respond(send, answer, failure, request)
         else:
-            self._note(request, status=answer.status)
+            self._requests.note(request.facts, status=answer.status)
             await respond(send, answer)
 
     async def _answer(self, value: Any, request: _Request) -> Answer:
@@ -146,11 +160,12 @@ class Api:
                 see_on=lambda: self._bearer(request.scope),
             )
         except SenderWentAway:
-            self._note(request, status=200, outcome="abandoned")
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see _failure
-            self._note(request, status=200, outcome=self._failure(error, request).code)
+            self._requests.note(request.facts, status=200, outcome="abandoned")
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see RequestLog.failure
+            failure = self._requests.failure(error, request.facts)
+            self._requests.note(request.facts, status=200, outcome=failure.code)
         else:
-            self._note(request, status=200)
+            self._requests.note(request.facts, status=200)
 
     async def _value(self, request: _Request) -> Any:
         """What the service answers, None for the description; raises what went wrong."""
@@ -185,19 +200,6 @@ class Api:
         address = addresses.client_of(scope, self._limits().trusted_proxies)
         return await self._access.bearer(found[1].decode("latin-1"), address=address)
 
-    def _failure(self, error: BaseException, request: _Request) -> CasebellError:
-        if isinstance(error, StorageUnavailable):
-            self._metrics.storage_errors.labels("api").inc()
-        if isinstance(error, CasebellError):
-            return error
-        if isinstance(error, asyncio.CancelledError):
-            # The server ends, and its time for open requests is over.
-            return ShuttingDown()
-        self._log.error(
-            "api.defect", route=_template(request), request_id=request.request_id, error=error
-        )
-        return CasebellError()
-
     async def _respond(
         self, send: Send, answer: Answer, failure: CasebellError, request: _Request
     ) -> None:
@@ -206,29 +208,6 @@ class Api:
         if unread:
             await discard(request.receive)
             await send({"type": "http.response.body"})
-
-    def _note(self, request: _Request, *, status: int, outcome: str = "") -> None:
-        """Log and count a request; of failed ones a few lines a minute."""
-        seconds = self._clock.monotonic() - request.since
-        template = _template(request)
-        # A method is a label only where there is a route: a stranger can make up any.
-        method = request.scope["method"] if request.route else ""
-        self._metrics.api_requests.labels(method, template, str(status)).inc()
-        self._metrics.api_seconds.observe(seconds)
-        left_out = self._throttle.line(outcome) if outcome else 0
-        if left_out is None:
-            return
-        self._log.info(
-            "api.request",
-            route=template,
-            method=method,
-            status=status,
-            ms=round(seconds * 1000, 3),
-            request_id=request.request_id,
-            **({"actor": request.actor.name} if request.actor else {}),
-            **({"outcome": outcome} if outcome else {}),
-            **({"left_out": left_out} if left_out else {}),
-        )
 
 
 def _listing(value: Any) -> Any:
@@ -239,11 +218,6 @@ def _listing(value: Any) -> Any:
         # A page with a `next` says the same.
         return {name: one for name, one in value.items() if name != "looked_back_to"}
     return value
-
-
-def _template(request: _Request) -> str:
-    """The path of the route: the request's own may name a case."""
-    return f"{API}/{request.route.path}" if request.route else ""
 
 
 def _allowed(methods: Mapping[str, Route]) -> str:

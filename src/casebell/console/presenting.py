@@ -1,0 +1,106 @@
+"""Makes the answer of what a request came to: a page, another to go to, or an error's page."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from casebell.api.answers import said_of
+from casebell.clock import Clock
+from casebell.console.protection import sign_in_path
+from casebell.console.rendering import Rendering
+from casebell.console.request import Request
+from casebell.console.routing import Page, SeeOther, Shown
+from casebell.errors import CasebellError, NotSignedIn
+from casebell.http.answers import Answer, Headers, error_answer
+from casebell.settings import Settings
+
+#: What an error's page is called.
+_TITLES: Mapping[int, str] = {
+    400: "This cannot be understood",
+    403: "This is not for you",
+    404: "There is nothing here",
+    409: "This cannot be done now",
+    429: "Too many attempts",
+    503: "Not possible now",
+}
+#: Headers that an error's page has, too.
+_OF_ERRORS = frozenset({b"retry-after", b"allow", b"connection"})
+
+
+class Presenting:
+    """Answers with the templates.
+
+    Args:
+        pages: those of the navigation are shown to whoever may see them.
+        settings: returns those in force.
+    """
+
+    def __init__(
+        self,
+        *,
+        rendering: Rendering,
+        pages: Sequence[Page],
+        settings: Callable[[], Settings],
+        clock: Clock,
+    ) -> None:
+        self._rendering = rendering
+        self._pages = pages
+        self._settings = settings
+        self._clock = clock
+
+    async def page(self, shown: Shown, request: Request) -> Answer:
+        """A page."""
+        local = self._settings().server.timezone
+        session, zone = request.signed_in, request.zone(local)
+        may = session.actor.may if session else lambda _: False
+        text = await self._rendering.page(
+            shown.template,
+            {
+                "told": session and session.told,
+                "actor": session and session.actor,
+                "may": may,
+                "navigation": [page for page in self._pages if page.nav and may(page.right)],
+                "path": request.scope["path"],
+                "here": request.here,
+                "given": {name: one[0] for name, one in request.query.items()},
+                "zone": zone,
+                "local_zone": local,
+                "status": shown.status,
+                "request_id": request.request_id,
+                **shown.values,
+            },
+            zone=zone,
+            now=self._clock.now(),
+        )
+        headers = [(b"content-type", b"text/html; charset=utf-8"), *shown.headers]
+        body = text.encode("utf-8", "backslashreplace")
+        return Answer(shown.status, _headers(request, headers), body)
+
+    def elsewhere(self, to: SeeOther, request: Request) -> Answer:
+        """The way to another page."""
+        headers = [(b"location", to.to.encode()), *to.headers]
+        return Answer(303, _headers(request, headers), b"")
+
+    async def error(self, error: CasebellError, request: Request) -> Answer:
+        """An error as a page; somebody who is not signed in is sent to do that."""
+        if isinstance(error, NotSignedIn):
+            return self.elsewhere(SeeOther(to=sign_in_path(request.back)), request)
+        plain = error_answer(error, request.request_id)
+        shown = Shown(
+            template="error.html",
+            status=plain.status,
+            values={
+                "title": _TITLES.get(plain.status, "Something went wrong"),
+                "message": said_of(error) or (type(error).__doc__ or "").strip(),
+                "back": request.back,
+            },
+            headers=[one for one in plain.headers if one[0] in _OF_ERRORS],
+        )
+        return await self.page(shown, request)
+
+
+def _headers(request: Request, more: Headers) -> Headers:
+    return [
+        *more,
+        *request.reached.headers,
+        (b"cache-control", b"no-store"),
+        (b"x-request-id", request.request_id.encode()),
+    ]
