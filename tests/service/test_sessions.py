@@ -174,6 +174,25 @@ async def test_what_ends_all(store: Store, change: Any) -> None:
             assert await other.is_over(cookie)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda accounts: accounts.set_password(name="ana", password=PASSWORD + "2", actor=SHELL),
+        lambda accounts: accounts.disable_account(name="ana", actor=SHELL),
+    ],
+    ids=["another password", "disabled"],
+)
+async def test_changed_between_the_check_and_the_session(store: Store, change: Any) -> None:
+    """Whoever gave the old password just before gets in no more."""
+    async with opened(store) as signing:
+        known = await signing.known()
+        signing.clock.advance(1)
+        await change(signing.accounts)
+        with pytest.raises(NotSignedIn):
+            await signing.access.sessions.begin(known, how="password", address=OFFICE)
+        assert await read_table(store, schema.sessions) == []
+
+
 async def test_enabled_again(store: Store) -> None:
     """What was ended stays so."""
     async with opened(store) as signing:

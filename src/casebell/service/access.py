@@ -140,6 +140,7 @@ class Access:
             id=row.id,
             actor=Actor(name=f"account:{row.name}", role=Role(row.role), person=row.person),
             second_factor=row.totp_secret is not None,
+            password_since=row.password_changed_at,
         )
 
     async def own_password(self, name: str, password: str, *, address: str) -> None:

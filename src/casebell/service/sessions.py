@@ -51,6 +51,8 @@ class KnownAccount:
     actor: Actor
     #: Whether it has a second factor.
     second_factor: bool
+    #: Since when it has the password that was given; None where none was.
+    password_since: Micros | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,10 +106,18 @@ class Sessions:
             address: where the request came from.
 
         Raises:
+            NotSignedIn: the account has another password, or is disabled, by now.
             StorageUnavailable: it cannot be put on record.
         """
         asked = self._asked(account) if how == "password" else Asked.NOTHING
-        return await self._add(account.actor, account.id, asked, how=how, address=address)
+        return await self._add(
+            account.actor,
+            account.id,
+            asked,
+            how=how,
+            address=address,
+            password_since=account.password_since,
+        )
 
     async def finish(self, session: Session, *, how: str, address: str) -> str:
         """Go on as somebody who has given what was asked for; what the cookie is to hold now.
@@ -178,6 +188,7 @@ class Sessions:
         how: str,
         address: str,
         replaces: int | None = None,
+        password_since: Micros | None = None,
     ) -> str:
         cookie, now = self._randomness(COOKIE_BYTES), self._clock.now()
         lasts = round(self._settings().session * SECOND)
@@ -197,6 +208,7 @@ class Sessions:
             # What is not finished opened nothing yet.
             entries=[] if asked else [began],
             replaces=replaces,
+            password_since=password_since,
             now=now,
         )
         if not asked:

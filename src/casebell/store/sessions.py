@@ -61,7 +61,8 @@ async def add(
     asked: str,
     ends_at: Micros,
     entries: Sequence[journal.Entry],
-    replaces: int | None,
+    replaces: int | None = None,
+    password_since: Micros | None = None,
     now: Micros,
 ) -> None:
     """Add a session, and remove those that are over.
@@ -70,14 +71,21 @@ async def add(
         asked: what is still asked for; "" of somebody who is signed in.
         entries: what the journal says of it.
         replaces: a session that it goes on with.
+        password_since: since when the account has the password that was given; None for none.
 
     Raises:
-        NotSignedIn: that one has ended.
+        NotSignedIn: that one has ended, or the account has another password or is disabled by now.
     """
     await remove_ended(connection, now=now)
     if replaces is not None:
         gone = await connection.execute(sessions.delete().where(sessions.c.id == replaces))
         if not gone.rowcount:
+            raise NotSignedIn
+    if password_since is not None:
+        # What was checked outside this transaction may have been changed since.
+        same = (accounts.c.id == account, accounts.c.password_changed_at == password_since)
+        usable = select(accounts.c.id).where(*same, accounts.c.disabled_at.is_(None))
+        if (await connection.execute(usable)).one_or_none() is None:
             raise NotSignedIn
     await connection.execute(
         sessions.insert().values(
