@@ -115,6 +115,9 @@ def build(
     async def doubts() -> Mapping[str, str]:
         return {"untrusted_proxy": endpoint.untrusted_proxy()}
 
+    async def warnings() -> Sequence[str]:
+        return in_force.wiring.warnings
+
     async def address() -> Mapping[str, str | None]:
         return {"url": url, "certificate": certificate.pem if certificate else None}
 
@@ -122,6 +125,7 @@ def build(
         "reload": reloader.reload,
         "checks": _whoever_asks(pages.checks),
         "doubts": _whoever_asks(doubts),
+        "warnings": _whoever_asks(warnings),
         "storage": _whoever_asks(runtime.alarm.state),
         "address": _whoever_asks(address),
         **({"certificate": _whoever_asks(certificate.answer)} if certificate else {}),

@@ -29,6 +29,7 @@ from casebell.service.access import Access
 from casebell.service.accounts import Accounts
 from casebell.service.arrivals import ArrivalReading
 from casebell.service.cases import CaseReading
+from casebell.service.completeness import CompletenessReading
 from casebell.service.exporting import Exporting
 from casebell.service.operations import Operations
 from casebell.service.outcomes import OutcomeReport
@@ -85,7 +86,7 @@ class Runtime:
             clock=clock,
             log=log,
             channels=lambda: in_force.channels().by_name,
-            settings_sha256=lambda: in_force.wiring.sha256,
+            settings=lambda: in_force.wiring.digests,
             changed=self.dispatcher.servers_changed,
         )
         self.delivery_watch = DeliveryWatch(
@@ -157,6 +158,7 @@ class Runtime:
         )
         self.exporting = Exporting(store=store, settings=in_force.settings, clock=clock)
         self.case_reading = CaseReading(store=store)
+        self.completeness = CompletenessReading(store=store, settings=in_force.settings)
         self.arrivals = ArrivalReading(store=store, settings=in_force.settings, clock=clock)
         self.outcome_report = OutcomeReport(store=store, settings=in_force.settings, clock=clock)
         self.standing = Standing(
@@ -183,6 +185,7 @@ class Runtime:
         return [
             self.reading.verbs(),
             self.case_reading.verbs(),
+            self.completeness.verbs(),
             self.arrivals.verbs(),
             self.standing.verbs(),
             RuleReading(settings=self.in_force.settings).verbs(),

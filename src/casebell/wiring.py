@@ -4,6 +4,7 @@ A reload replaces it by reference, without an `await`: nothing ever sees a part 
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -37,9 +38,9 @@ class Wiring:
     known_sources: Mapping[str, SourceSettings]
     #: Sentences on what works, but may be a mistake.
     warnings: tuple[str, ...]
-    #: SHA-256, in lower-case hex, of what decides who is told, without secrets. Two servers that
-    #: have it in common do the same.
-    sha256: str
+    #: By section, SHA-256 in lower-case hex of what decides who is told, without secrets. Two
+    #: servers that have all in common do the same.
+    digests: Mapping[str, str]
 
     @classmethod
     def of(cls, settings: Settings, *, clock: Clock, replaces: Self | None = None) -> Self:
@@ -61,7 +62,7 @@ class Wiring:
             rulebook=_rulebook(settings, channels),
             known_sources={**known, **settings.sources},
             warnings=(*settings.warnings, *map(str, gaps_of(settings))),
-            sha256=_sha256(settings, channels),
+            digests=_digests(settings, channels),
         )
 
 
@@ -124,13 +125,18 @@ def _rulebook(settings: Settings, channels: Channels) -> Rulebook:
     )
 
 
-def _sha256(settings: Settings, channels: Channels) -> str:
-    """A digest of the settings that should be the same on every server of a database."""
+def _digests(settings: Settings, channels: Channels) -> Mapping[str, str]:
+    """A digest of each section that should be the same on every server of a database."""
     # Secrets are dumped as asterisks; of a channel's addresses its targets say enough.
-    text = settings.model_dump_json(
-        include=set(Document.model_fields) - {"server", "storage"}, warnings=False
+    sections = settings.model_dump(
+        mode="json", include=set(Document.model_fields) - {"server", "storage"}, warnings=False
     )
     targets = {name: channel.targets for name, channel in channels.by_name.items()}
+    sections["channels"] = [sections["channels"], sorted(targets.items())]
     # Where the file is differs from machine to machine.
-    text = text.replace(str(settings.base_dir), "")
-    return hashlib.sha256(f"{text}{sorted(targets.items())}".encode()).hexdigest()
+    return {
+        name: hashlib.sha256(
+            json.dumps(section).replace(str(settings.base_dir), "").encode()
+        ).hexdigest()
+        for name, section in sections.items()
+    }

@@ -171,6 +171,11 @@ class RunningApi:
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
             return connection.execute(statement, values).fetchall()
 
+    def write(self, statement: str) -> None:
+        """Change the database behind the application's back."""
+        with closing(sqlite3.connect(self.folder / "casebell.db")) as connection, connection:
+            connection.execute(statement)
+
     def lines(self, name: str) -> list[MutableMapping[str, Any]]:
         """The log's lines of a name."""
         return [line for line in self.log if line["event"] == name]

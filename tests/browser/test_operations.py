@@ -73,7 +73,7 @@ async def test_test_a_channel(site: Browsing, scripts: bool) -> None:
         await page.goto("/channels")
         if scripts:
             await page.evaluate("window.here = 1")
-        for name, said in (("team", "json: delivered ("), ("broken", "json: not delivered (")):
+        for name, said in (("team", "json: delivered."), ("broken", "json: not delivered. ")):
             await page.get_by_role("button", name=f"Test {name}").click()
             await expect(page.get_by_role("status")).to_contain_text(said)
         assert page.url.endswith("/channels")

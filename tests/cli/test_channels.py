@@ -10,7 +10,7 @@ from cli.installation import Installation
 def test_a_channel_that_works(bare: Installation, sink: HttpSink) -> None:
     """A marked test message arrives; exit code 0, with the outcome for each target."""
     ran = bare("channels", "test", "team")
-    assert (ran.code, ran.out, ran.err) == (0, "team → json: delivered (sent)\n", "")
+    assert (ran.code, ran.out, ran.err) == (0, "team → json: delivered.\n", "")
     (request,) = sink.requests
     assert request.path == "/team"
     assert "test" in json.loads(request.body)["title"].lower()
@@ -20,7 +20,7 @@ def test_a_channel_that_does_not(bare: Installation, sink: HttpSink) -> None:
     """Exit code 1, and the reason; a refusal and a closed port read differently."""
     ran = bare("channels", "test", "broken")
     assert ran.code == 1
-    assert ran.out.startswith("broken → json: not delivered (retryable, connection_refused")
+    assert ran.out.startswith("broken → json: not delivered. connection_refused: nothing listens")
     sink.answer(HttpAnswer(status=401))
     ran = bare("channels", "test", "team", "--json")
     assert ran.code == 1
@@ -49,7 +49,7 @@ def test_a_channel_nobody_configured(bare: Installation) -> None:
 def test_through_the_running_server(served: Installation, sink: HttpSink) -> None:
     """With a server running it is the server that sends."""
     ran = served("channels", "test", "team")
-    assert (ran.code, ran.out) == (0, "team → json: delivered (sent)\n")
+    assert (ran.code, ran.out) == (0, "team → json: delivered.\n")
     assert len(sink.requests) == 1
     assert served("channels", "test", "broken").code == 1
     assert served("channels", "test", "a/b?c").code == 1

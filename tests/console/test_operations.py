@@ -1,12 +1,14 @@
 """The buttons of operations, by each role: what they do, and what the next page says."""
 
 import re
+from html import unescape
 
 import pytest
 
 from casebell.actors import Role
 from casebell.sandbox.http_sink import HttpAnswer
 from console.running import RunningConsole, text_of
+from e2e.sender import signed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -79,6 +81,55 @@ async def test_dismiss_the_ticked(filled: RunningConsole) -> None:
     assert 'href="/alerts"' in again.text
 
 
+async def test_every_box_ticked(filled: RunningConsole) -> None:
+    """By a link, without scripts; what is done leads back to the list without it."""
+    visitor = await filled.signed_in(Role.OPERATOR)
+    for path, boxes in (("/alerts?outstanding=true", 2), ("/held", 3), ("/refused", 3)):
+        plain = (await visitor.get(path)).text
+        assert plain.count('name="ids"') == boxes, path
+        assert " checked>" not in plain.partition("<table")[2]
+        (link,) = re.findall(r'href="([^"]*ticked=true)"', plain)
+        ticked = (await visitor.get(unescape(link))).text
+        assert len(re.findall(r'name="ids"[^>]* checked>', ticked)) == boxes, path
+        backs = set(re.findall(r'name="next" value="([^"]*)"', ticked.partition("<main")[2]))
+        assert path in backs, backs
+
+
+async def test_send_all_again(filled: RunningConsole) -> None:
+    """All that failed and that the filter selects, also those that the page does not show."""
+    visitor = await filled.signed_in(Role.OPERATOR)
+    page = (await visitor.get("/alerts?kind=case&limit=1")).text
+    form = page.partition("<details")[2].partition("</details>")[0]
+    fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
+    assert fields == {
+        "next": "/alerts?kind=case&amp;limit=1",
+        "kind": "case",
+        "outstanding": "true",
+    }
+    fields["next"] = "/alerts"
+    outstanding = "SELECT count(*) FROM alerts WHERE state = 'failed' AND dismissed_at IS NULL"
+    assert filled.rows(outstanding) == [(2,)]
+    none = await visitor.said(await visitor.post("/alerts/retry", **fields | {"kind": "ops"}))
+    assert none == "No failed alert matches."
+    said = await visitor.said(await visitor.post("/alerts/retry", note="Mended.", **fields))
+    assert said == "2 alerts: will be sent again."
+    entries = filled.rows("SELECT data FROM journal WHERE kind = 'alert.retried'")
+    assert len(entries) == 2
+    assert all("Mended." in data for (data,) in entries)
+    await filled.until_rows(outstanding, [(2,)])
+
+
+async def test_readmit_all_of_a_source(filled: RunningConsole) -> None:
+    """The button stands where the cause does."""
+    await filled.post(b"{}", Authorization=signed(b"other")["Authorization"])
+    await filled.until_rows("SELECT errors FROM streaks", [('{"signature_mismatch":1}',)])
+    visitor = await filled.signed_in(Role.OPERATOR)
+    page = (await visitor.get("/refused?error=signature_mismatch")).text
+    assert "Check all of parley again" in page
+    said = await visitor.said(await visitor.post("/refused/readmit", source="parley", next="/"))
+    assert said.count("still does not authenticate") == 4
+
+
 async def test_nothing_ticked(filled: RunningConsole) -> None:
     """It is an error that says so, and never all."""
     visitor = await filled.signed_in(Role.OPERATOR)
@@ -118,7 +169,7 @@ async def test_a_test_message(filled: RunningConsole) -> None:
     assert "not delivered" in said
     filled.sink.answer(HttpAnswer(status=200))
     said = await visitor.said(await visitor.post("/channels/slack/test", next="/channels"))
-    assert said.startswith("json: delivered (")
+    assert said.startswith("json: delivered.")
     assert "just now" in text_of((await visitor.get("/channels")).text)
     assert (await visitor.post("/channels/none/test", next="/channels")).status_code == 404
 

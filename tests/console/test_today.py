@@ -10,6 +10,8 @@ from console.running import RunningConsole, text_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+FAILED = "failed : not_found: the service does not know the channel or the address"
+
 
 async def page(console: RunningConsole, role: Role) -> str:
     """The first page's text, which must be there."""
@@ -24,31 +26,36 @@ def receipts(console: RunningConsole) -> list[str]:
 
 
 async def test_nothing_yet(console: RunningConsole) -> None:
-    """An empty record says of what it speaks, and that a source has never delivered."""
+    """An empty record says of what it speaks; that a source never delivered; what may be wrong."""
     shown = await page(console, Role.ADMIN)
     assert "No case that you may see asks for anything, by what Casebell has received." in shown
     assert "parley never none" in shown
-    assert "Nothing is held." in shown
+    assert "None: nothing waits, and the last message over each target was delivered" in shown
+    assert "Nothing is held ." in shown
+    assert "ops.notify is empty: nobody hears of held deliveries or failing channels." in shown
 
 
 async def test_an_attorney(filled: RunningConsole) -> None:
-    """Sees the cases that ask and the alerts that failed, and nothing of the service."""
+    """Sees the cases that ask, the alerts that failed, and how complete that is; no more."""
     shown = await page(filled, Role.VIEWER)
     assert f"{receipts(filled)[0]} RFE issued deadline" in shown
-    assert shown.count("failed not found") == 3
+    assert shown.count(FAILED) == 3
     assert CONFIDENTIAL not in shown
-    for hidden in ("Sources", "Channels in trouble", "held", "Refused"):
+    assert "3 deliveries held: authentic and not understood. What they say is in no case." in shown
+    assert "Source Last delivery parley just now" in shown
+    for hidden in ("Channels in trouble", "Refused", "ops.notify"):
         assert hidden not in shown
+    assert 'href="/held"' not in (await (await filled.signed_in(Role.VIEWER)).get("/")).text
 
 
 async def test_operations(filled: RunningConsole) -> None:
     """Sees the channel that fails, when the source came, and how much is held."""
     shown = await page(filled, Role.OPERATOR)
-    assert re.search(r"slack json never just now ?: not found ?, HTTP 404", shown)
+    assert re.search(r"slack json never just now ?: not_found: .* \(HTTP 404\) 0", shown)
     assert "parley just now" in shown
     assert "3 deliveries held" in shown
     # Of a confidential case, only that its alert failed, masked.
-    assert shown.count("failed not found") == 4
+    assert shown.count(FAILED) == 4
     assert CONFIDENTIAL not in shown
 
 
@@ -58,16 +65,59 @@ async def test_whoever_sees_all(filled: RunningConsole) -> None:
 
 
 async def test_refusals_in_a_row(filled: RunningConsole) -> None:
-    """A source that sends with a wrong secret is named, with the likely cause."""
-    for number in range(3):
+    """A source that sends with a wrong secret is named; operations see the likely cause."""
+    for number in range(5):
         await filled.post(b'{"id": %d}' % number, Authorization="Parley-Signature=t=1,v1=00")
     kept = "SELECT count(*) FROM streaks"
     await filled.until_rows(kept, [(1,)])
     shown = await page(filled, Role.OPERATOR)
-    assert "3 \N{MULTIPLICATION SIGN}" in shown
+    assert "5 \N{MULTIPLICATION SIGN}" in shown
+    told = "Deliveries of parley are refused since"
+    assert told in shown
+    to_attorneys = await page(filled, Role.VIEWER)
+    assert told in to_attorneys
+    assert "what it sent since then is in no case. Operations know." in to_attorneys
     listed = text_of((await (await filled.signed_in(Role.OPERATOR)).get("/refused")).text)
-    assert "3 times" in listed
+    assert "parley : 5 refused in a row" in listed
+    assert "Check all of parley again" in listed
     assert "What to do:" in listed
+
+
+async def test_an_event_without_a_decision(filled: RunningConsole) -> None:
+    """Nobody was told of it: it is named, and leads to its page."""
+    filled.write("UPDATE events SET routed_at = NULL WHERE id = 2")
+    try:
+        shown = await page(filled, Role.VIEWER)
+        assert "not decided yet, so that nobody was told: event 2 ." in shown
+    finally:
+        filled.write("UPDATE events SET routed_at = received_at WHERE id = 2")
+    assert "not decided yet" not in await page(filled, Role.VIEWER)
+
+
+async def test_an_alert_on_its_way(filled: RunningConsole) -> None:
+    """Why it waits and when it is tried next; a channel for which one waits is in trouble."""
+    sets = "state = 'retrying', reason = 'server_error', not_before = 32503680000000000"
+    filled.write(f"UPDATE alerts SET {sets} WHERE id = 1")
+    try:
+        shown = await page(filled, Role.OPERATOR)
+        assert "retrying , again at 2999-12-31 19:00:00 EST" in shown
+        assert "server_error: the service failed" in shown
+        assert re.search(r"slack json never .* 1 All channels", shown)
+    finally:
+        filled.write("UPDATE alerts SET state = 'failed', reason = 'not_found' WHERE id = 1")
+
+
+async def test_what_cannot_be_read(filled: RunningConsole) -> None:
+    """It says so in its place, and nothing reassuring; the rest is there."""
+    filled.write("ALTER TABLE targets RENAME TO others")
+    try:
+        shown = await page(filled, Role.OPERATOR)
+    finally:
+        filled.write("ALTER TABLE others RENAME TO targets")
+    assert "How the channels stand could not be read:" in shown
+    assert "nothing waits" not in shown
+    assert "its tables are not as Casebell made them: table targets is missing" in shown
+    assert f"{receipts(filled)[1]} RFE issued" in shown
 
 
 async def test_what_is_answered(filled: RunningConsole) -> None:

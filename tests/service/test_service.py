@@ -27,8 +27,8 @@ from service.harness import OperationsHarness
 
 #: What a running server answers beside its parts: see `casebell.app`.
 OF_A_SERVER = {
-    *("reload", "checks", "doubts", "storage", "address", "certificate"),
-    *("list_servers", "outcomes", "list_arrivals", "rules", "decided_otherwise"),
+    *("reload", "checks", "doubts", "warnings", "storage", "address", "certificate"),
+    *("list_servers", "outcomes", "list_arrivals", "completeness", "rules", "decided_otherwise"),
 }
 
 

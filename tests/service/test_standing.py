@@ -108,13 +108,11 @@ class TestServers:
         """The one that answers, and whether the others work by the same settings."""
 
         def server(name: str, *channels: str) -> Server:
-            return Server(
-                name=name, started_at=0, channels=frozenset(channels), settings_sha256=name
-            )
+            return Server(name=name, started_at=0, channels=frozenset(channels), settings={})
 
         living = [
-            Living(server=server("here", "slack", "mail"), settings_agree=True, this_one=True),
-            Living(server=server("there"), settings_agree=False),
+            Living(server=server("here", "slack", "mail"), this_one=True),
+            Living(server=server("there"), differs=["rules"]),
         ]
         verbs = standing(harness, servers=lambda: living).verbs()
         assert await verbs["list_servers"](actor=ADMIN) == [
@@ -123,6 +121,7 @@ class TestServers:
                 "started_at": "1970-01-01T00:00:00.000000Z",
                 "channels": ["mail", "slack"],
                 "settings_agree": True,
+                "differs": [],
                 "this_one": True,
             },
             {
@@ -130,6 +129,7 @@ class TestServers:
                 "started_at": "1970-01-01T00:00:00.000000Z",
                 "channels": [],
                 "settings_agree": False,
+                "differs": ["rules"],
                 "this_one": False,
             },
         ]

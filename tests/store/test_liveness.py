@@ -30,7 +30,7 @@ class LivenessHarness:
         self.recording = RecordingLog()
         self.changed = 0
         self.channels = {"slack"}
-        self.settings = "one"
+        self.settings = {"rules": "one", "ops": "one"}
 
         def count() -> None:
             self.changed += 1
@@ -41,7 +41,7 @@ class LivenessHarness:
             clock=clock,
             log=self.recording.log,
             channels=lambda: self.channels,
-            settings_sha256=lambda: self.settings,
+            settings=lambda: self.settings,
             changed=count,
         )
 
@@ -166,17 +166,18 @@ async def test_each_knows_the_channels_of_the_living(postgresql: Store) -> None:
             await watch.looks(CHECK_EVERY)
             assert watch.liveness.channels_elsewhere() == {"slack"}
             assert not watch.liveness.settings_differ()
-            other.channels, other.settings = {"slack", "pager"}, "two"
+            other.channels = {"slack", "pager"}
+            other.settings = {"rules": "two", "ops": "one"}
             await other.looks(CHECK_EVERY)
             await watch.looks(CHECK_EVERY)
             assert watch.liveness.channels_elsewhere() == {"slack", "pager"}
             assert watch.liveness.settings_differ()
             here, there = watch.liveness.living()
-            assert (here.server.name, here.this_one, here.settings_agree) == ("me", True, True)
-            assert (there.server.name, there.this_one, there.settings_agree) == (
+            assert (here.server.name, here.this_one, here.differs) == ("me", True, ())
+            assert (there.server.name, there.this_one, there.differs) == (
                 "other",
                 False,
-                False,
+                ["rules"],
             )
             assert there.server.channels == {"slack", "pager"}
             (line,) = watch.recording.named("settings.differ")

@@ -288,6 +288,11 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "told of": (lambda c: ops.known_subjects(c, ["held:parley:invalid_json:1"]), False),
     "told of refusals": (lambda c: refused.mark_told(c, source="a", last=9, now=1), False),
     "backlog": (queries.backlog, False),
+    "without a decision": (lambda c: queries.undecided(c, limit=20, seen_by=ADMIN), False),
+    "without a decision, not everything seen": (
+        lambda c: queries.undecided(c, limit=20, seen_by=VIEWER),
+        False,
+    ),
     "names of sources": (lambda c: queries.names_on_record(c, "source"), True),
     "names of channels": (lambda c: queries.names_on_record(c, "channel"), True),
     "failed attempts": (lambda c: failed_attempts.recent(c, now=1), False),

@@ -4,7 +4,7 @@ A name that is not here is an error. The description of the API is made of these
 """
 
 import re
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -251,6 +251,41 @@ class SeveralAlerts(Note):
 
     ids: Annotated[list[Number], Field(min_length=1, max_length=MAX_IDS)]
     """Those meant."""
+
+
+class RetriedAlerts(Note, AlertFilters):
+    """Which alerts to send again, and why."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {
+                    "required": ["ids"],
+                    "properties": dict.fromkeys(AlertFilters.model_fields, False),
+                },
+                {"required": ["outstanding"], "properties": {"ids": False}},
+            ]
+        }
+    )
+
+    ids: Annotated[list[Number], Field(min_length=1, max_length=MAX_IDS)] | NotGiven = None
+    """Those meant."""
+    outstanding: Annotated[Literal[True], BeforeValidator(_truth)] | NotGiven = None  # type: ignore[assignment]
+    """All that failed, are no test and were not dismissed; the filters narrow them."""
+
+    @model_validator(mode="after")
+    def _ids_or_all(self) -> Self:
+        if (self.ids is None) is (self.outstanding is None):
+            raise PydanticCustomError("casebell", "Give either `ids` or `outstanding`.")
+        if self.ids and (self.model_fields_set & AlertFilters.model_fields.keys()):
+            raise PydanticCustomError("casebell", "Leave the filters out where `ids` are given.")
+        return self
+
+    def arguments(self) -> dict[str, Any]:
+        """The verb takes all that are outstanding where no ids are given."""
+        found = super().arguments()
+        found.pop("outstanding", None)
+        return found
 
 
 class _IdsOr(Parameters):

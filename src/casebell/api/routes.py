@@ -15,6 +15,7 @@ from casebell.api.parameters import (
     Readmit,
     RefusedOnes,
     Release,
+    RetriedAlerts,
     SeveralAlerts,
 )
 from casebell.api.routing import (
@@ -128,11 +129,11 @@ ROUTES: tuple[Route, ...] = (
         method="POST",
         path="alerts/retry",
         verb="retry_alerts",
-        body=SeveralAlerts,
+        body=RetriedAlerts,
         needs_body=True,
         answer=AlertsDone,
         statuses=_ROWS,
-        summary="Send several failed alerts again, or none of them.",
+        summary="Send several failed alerts again, or all that are outstanding.",
     ),
     Route(
         method="POST",

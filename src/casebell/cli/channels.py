@@ -10,6 +10,7 @@ from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import print_answer, print_json, print_rows
 from casebell.clock import SystemClock
 from casebell.events import Micros
+from casebell.service.attempts_in_words import failure_in_words
 from casebell.service.done_in_words import target_tested
 from casebell.times import ago, local_time
 
@@ -69,5 +70,4 @@ def _failure(failure: Mapping[str, Any] | None, *, now: Micros) -> str:
     """The last failure in words."""
     if failure is None:
         return "none"
-    why = ", ".join(filter(None, (failure["reason"], failure["detail"])))
-    return f"{ago(failure['at'], now=now)}: {why}"
+    return f"{ago(failure['at'], now=now)}: {failure_in_words(failure)}"

@@ -22,16 +22,16 @@ from casebell.errors import (
     ConfigError,
     ConfigNotFound,
     NothingStored,
-    TooManyRefusals,
 )
 from casebell.http.certificate import Certificate
 from casebell.networks import host_of
 from casebell.route.coverage import gaps_of
 from casebell.runtime import Runtime
+from casebell.service import troubles
 from casebell.service.oidc.failures import OTHER_ISSUER, ProviderUnavailable
+from casebell.service.troubles import Trouble
 from casebell.settings import Settings, exposed, load, load_stored
 from casebell.settings.models import Oidc
-from casebell.times import counted
 
 #: Bytes on the database's disk below which a week of an ordinary firm's traffic might not fit.
 LOW_ROOM = 64 * 1024 * 1024
@@ -46,6 +46,10 @@ class Fault:
     then: str
     #: 1: it needs attention; 2: the configuration; 3: it cannot be told.
     code: int = 1
+
+
+def _fault(trouble: Trouble) -> Fault:
+    return Fault(what=trouble.what, then=trouble.then)
 
 
 def doctor(config: Config = None) -> None:
@@ -106,13 +110,8 @@ def _layers(config: Path | None) -> Iterator[tuple[str, Fault | None]]:
     yield from _certificate(client, settings)
     failed, held = waiting["failed"], waiting["held"]
     list_failed, list_held = "casebell alerts list --outstanding", "casebell held list"
-    untold = sound["untold_changes"]
-    if untold:
-        what = f"{counted(len(untold), 'change')} decided, and no alert was ever made of it"
-        yield (
-            "outbox",
-            Fault(what=what, then=f"tell them yourself; change {untold[0]} is the first"),
-        )
+    for trouble in troubles.of_outbox(sound):
+        yield "outbox", _fault(trouble)
     yield "alerts", Fault(what=f"{failed} failed", then=list_failed) if failed else None
     yield "held", Fault(what=f"{held} could not be understood", then=list_held) if held else None
     yield from _refused(client)
@@ -175,9 +174,8 @@ def _storage(client: ServiceClient, settings: Settings) -> Fault | None:
     except CasebellError:
         # What the server has to say of it is told by the next layer.
         state = None
-    if state and state["failing"]:
-        lasts = f"nothing could be stored for {counted(state['seconds'], 'second')}."
-        return Fault(what=f"{lasts} {state['reason']}{free}".rstrip("."), then=state["hint"])
+    for trouble in troubles.of_storage(state or {"failing": False}):
+        return Fault(what=f"{trouble.what}.{free}".rstrip("."), then=trouble.then)
     if room is not None and room < LOW_ROOM:
         folder = settings.storage.sqlite_path.parent if settings.storage.sqlite_path else ""
         return Fault(what=f"only{free}".rstrip("."), then=f"make room: df -h {folder}")
@@ -193,12 +191,7 @@ def _soundness(client: ServiceClient) -> Mapping[str, Any]:
 
 
 def _altered(sound: Mapping[str, Any]) -> Fault | None:
-    if not sound["differences"]:
-        return None
-    return Fault(
-        what=f"its tables are not as Casebell made them: {'; '.join(sound['differences'])}",
-        then="remove what is not Casebell's, or restore a backup",
-    )
+    return next(map(_fault, troubles.of_tables(sound)), None)
 
 
 def _room(settings: Settings) -> int | None:
@@ -218,15 +211,7 @@ def _server(client: ServiceClient) -> Fault | None:
         return Fault(what="it does not answer", then="look at its log, restart it", code=3)
     if checks is None:
         return Fault(what="it does not run", then="casebell serve", code=3)
-    failing = [name for name, state in checks.items() if state == "failing"]
-    if failing:
-        return Fault(what=f"not ready: {', '.join(failing)}", then="look at its log")
-    if checks.get("settings") == "differs":
-        return Fault(
-            what="another server on this database works by other settings",
-            then="give each the same sources, channels and rules; casebell reload",
-        )
-    return None
+    return next(map(_fault, troubles.of_checks(checks)), None)
 
 
 def _certificate(client: ServiceClient, settings: Settings) -> Iterator[tuple[str, Fault | None]]:
@@ -259,12 +244,8 @@ def _refused(client: ServiceClient) -> Iterator[tuple[str, Fault | None]]:
         return
     if not found and not lost:
         yield "refused", None
-    for source, number in lost.items():
-        what = (
-            f"{number} deliveries of source {source} that could have been readmitted were pushed "
-            "out by others"
-        )
-        yield "refused", Fault(what=what, then="casebell refused list --source " + source)
+    for trouble in troubles.of_lost(lost):
+        yield "refused", _fault(trouble)
     noise = {one["error"]: one["count"] for one in found if one.get("noise")}
     if noise:
         counts = ", ".join(f"{error} {count}" for error, count in noise.items())
@@ -282,13 +263,10 @@ def _refused(client: ServiceClient) -> Iterator[tuple[str, Fault | None]]:
         )
         kept = "casebell refused list" + (f" --source {one['source']}" if one["source"] else "")
         more = f"casebell refused why {number}" if number else kept
-        because = one["because"] or ""
-        if one["error"] == TooManyRefusals.code:
-            because = "None of these is kept; those that came before them say why"
         yield (
             "refused",
             Fault(
-                what=f"{of} {because}".rstrip(". "),
+                what=f"{of} {one['because'] or ''}".rstrip(". "),
                 then=f"{one['next'].rstrip('.')}. More: {more}" if one["next"] else more,
                 # A few are a stranger's, or somebody's who is setting up.
                 code=1 if one["long"] else 0,
@@ -298,14 +276,5 @@ def _refused(client: ServiceClient) -> Iterator[tuple[str, Fault | None]]:
 
 def _doubts(client: ServiceClient) -> Iterator[tuple[str, Fault]]:
     """What a running server works with, and is probably not meant."""
-    doubts = client.ask_server("doubts", timeout=READ_TIMEOUT) or {}
-    if proxy := doubts.get("untrusted_proxy"):
-        yield (
-            "proxy",
-            Fault(
-                what=f"X-Forwarded-For from {proxy} is not believed, so every sender behind it has "
-                "its address",
-                then=f'if that is your proxy: server.trusted_proxies = ["{proxy}"], '
-                "casebell reload",
-            ),
-        )
+    for trouble in troubles.of_proxy(client.ask_server("doubts", timeout=READ_TIMEOUT) or {}):
+        yield "proxy", _fault(trouble)

@@ -1,7 +1,7 @@
 """The one table of the console's pages: routing, navigation and tests are made of it."""
 
 from casebell.actors import Right
-from casebell.api.parameters import Alerts, Cases, HeldOnes, Journal, Named, RefusedOnes
+from casebell.api.parameters import Cases, Journal, Named
 from casebell.console.routing import Page
 from casebell.console.views import accounts, cases, events, journal, operations
 from casebell.console.views.today import today
@@ -52,7 +52,7 @@ PAGES: tuple[Page, ...] = (
         title="Alerts",
         nav="Alerts",
         right=Right.CASES,
-        query=Alerts,
+        query=operations.Alerts,
         view=operations.alerts,
         template="alerts.html",
     ),
@@ -69,7 +69,7 @@ PAGES: tuple[Page, ...] = (
         title="Held deliveries",
         nav="Held",
         right=Right.OPERATIONS,
-        query=HeldOnes,
+        query=operations.HeldOnes,
         view=operations.held,
         template="held.html",
     ),
@@ -78,7 +78,7 @@ PAGES: tuple[Page, ...] = (
         title="Refused deliveries",
         nav="Refused",
         right=Right.OPERATIONS,
-        query=RefusedOnes,
+        query=operations.RefusedOnes,
         view=operations.refused,
         template="refused.html",
     ),

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from casebell.api.answers import said_of
 from casebell.clock import Clock
+from casebell.console import words
 from casebell.console.protection import sign_in_path
 from casebell.console.rendering import Rendering
 from casebell.console.request import Request
@@ -89,7 +89,7 @@ class Presenting:
             status=plain.status,
             values={
                 "title": _TITLES.get(plain.status, "Something went wrong"),
-                "message": said_of(error) or (type(error).__doc__ or "").strip(),
+                "message": words.why(error),
                 "back": request.back,
             },
             headers=[one for one in plain.headers if one[0] in _OF_ERRORS],

@@ -15,6 +15,7 @@ import casebell
 from casebell.api.answers import TEXT_A_TURN
 from casebell.clock import iso
 from casebell.events import Micros
+from casebell.service.attempts_in_words import failure_in_words, reason_in_words
 from casebell.times import ago, counted, local_time
 from casebell.visible import visible
 
@@ -66,7 +67,11 @@ class Rendering:
             "with_parameter": with_parameter,
             "version": casebell.__version__,
         }
-        self._templates.filters["visible"] = _visible
+        self._templates.filters |= {
+            "visible": _visible,
+            "reason": reason_in_words,
+            "failure": failure_in_words,
+        }
 
     def prepare(self) -> None:
         """Read every template, so that no visitor waits for it."""
@@ -118,7 +123,8 @@ def _visible(value: object) -> str:
 
 
 def with_parameter(address: str, name: str, value: str) -> str:
-    """An address with one parameter set, the others as they are."""
+    """An address with one parameter set, the others as they are; "" leaves it out."""
     path, _, query = address.partition("?")
     others = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] != name]
-    return f"{path}?{urlencode([*others, (name, value)])}"
+    set_so = urlencode([*others, (name, value)] if value else others)
+    return f"{path}?{set_so}" if set_so else path

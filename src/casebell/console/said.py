@@ -36,7 +36,8 @@ def _each(
         found = value[name]
         if not found:
             return ["There was nothing to do."], True
-        return map(sentence, found), all(map(good, found))
+        # What went wrong first: of very many the others are a number.
+        return map(sentence, sorted(found, key=good)), all(map(good, found))
 
     return of
 

@@ -1,8 +1,10 @@
-"""What a status with its tags and flags is called: as the alert that tells of it."""
+"""What a status with its tags and flags is called, as the alert that tells of it; and an error."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from casebell.api.answers import said_of
+from casebell.errors import CasebellError
 from casebell.events import Flag, Status, Tag
 from casebell.notify.render import Headline, headline_of
 
@@ -22,3 +24,8 @@ def headline(item: Mapping[str, Any]) -> Headline:
     tags = {Tag(word) for word in item["tags"] if word in set(Tag)}
     flags = {Flag(word) for word in item["flags"] if word in set(Flag)}
     return headline_of(status, tags, flags)
+
+
+def why(error: CasebellError) -> str:
+    """What a page says of an error: as far as its reader may know it, and never nothing."""
+    return said_of(error) or (type(error).__doc__ or "").strip()

@@ -1,6 +1,7 @@
 """What became of attempts to send an alert, in words: on a terminal and on a page."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from casebell.alerts import FailureReason, Outcome
 
@@ -44,3 +45,10 @@ def outcome_in_words(outcome: str) -> str:
 def reason_in_words(reason: str) -> str:
     """The code of a reason, by which docs/operations.md has it, and what it says."""
     return f"{reason}: {_REASONS[reason]}" if reason in _REASONS else reason
+
+
+def failure_in_words(failure: Mapping[str, Any]) -> str:
+    """Why an attempt failed: its reason, and what the service's answer was."""
+    reason = reason_in_words(failure["reason"]) if failure["reason"] else ""
+    detail = failure["detail"]
+    return f"{reason} ({detail})" if reason and detail else reason or detail or "no reason is known"

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from casebell.alerts import Outcome
+from casebell.service.attempts_in_words import failure_in_words, outcome_in_words
 from casebell.times import counted
 
 #: What one of the verbs answers, as `done` has it.
@@ -68,9 +70,11 @@ def refused_checked(one: Answer) -> str:
 
 def target_tested(one: Answer) -> str:
     """Of a test message to one target."""
-    became = "delivered" if one["delivered"] else "not delivered"
-    why = ", ".join(filter(None, (one["outcome"], one["reason"], one["detail"])))
-    return f"{one['target']}: {became} ({why})"
+    if one["outcome"] == Outcome.SENT:
+        return f"{one['target']}: delivered."
+    if one["delivered"]:
+        return f"{one['target']}: {outcome_in_words(one['outcome'])}."
+    return f"{one['target']}: not delivered. {failure_in_words(one)}"
 
 
 def reloaded(answer: Answer) -> Iterator[str]:

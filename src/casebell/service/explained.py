@@ -3,6 +3,7 @@
 from typing_extensions import TypedDict
 
 from casebell.clock import iso
+from casebell.errors import TooManyRefusals
 from casebell.receive.explaining import Explained
 from casebell.shapes import Refused, described, refused
 from casebell.store.streaks import NOISE, UNKNOWN, Streak
@@ -42,6 +43,15 @@ class RefusedInARow(LikelyCause):
     refused: int | None
 
 
+#: Of refusals that came too fast.
+_NOT_KEPT: LikelyCause = {
+    "cause": None,
+    "certain": False,
+    "because": "None of these is kept; those that came before them say why.",
+    "next": None,
+}
+
+
 def refusal_explained(one: Explained) -> RefusalExplained:
     """A refused delivery with its likely cause."""
     return {**refused(one.row), "headers": list(one.headers), **_cause(one)}
@@ -59,7 +69,7 @@ def streak(found: Streak, *, error: str, explained: Explained | None) -> Refused
         "long": found.is_long,
         "noise": found.source == NOISE,
         "refused": explained.row.id if explained else None,
-        **_cause(explained),
+        **(_NOT_KEPT if error == TooManyRefusals.code else _cause(explained)),
     }
 
 

@@ -14,7 +14,7 @@ from casebell.events import Micros
 from casebell.service import Verb
 from casebell.settings import Settings
 from casebell.shapes import described
-from casebell.store import queries, targets
+from casebell.store import targets
 from casebell.store.engine import Store
 from casebell.store.liveness import Living
 
@@ -62,18 +62,10 @@ class Server(TypedDict):
     channels: list[str]
     settings_agree: bool
     """Whether it works by the same settings as the server that answers."""
+    differs: list[str]
+    """The sections of the settings that are others there: `rules`, `channels`, …"""
     this_one: bool
     """Whether it is the server that answers."""
-
-
-@described
-class Source(TypedDict):
-    """A sender of deliveries."""
-
-    name: str
-    kind: str
-    last_delivery_at: str | None
-    """When the last delivery came that became an event or was held; a repeat counts as none."""
 
 
 class Standing:
@@ -104,7 +96,7 @@ class Standing:
     def verbs(self) -> Mapping[str, Verb]:
         """By name."""
         told = {} if self._servers is None else {"list_servers": self.list_servers}
-        return {"list_channels": self.list_channels, "list_sources": self.list_sources, **told}
+        return {"list_channels": self.list_channels, **told}
 
     async def list_channels(self, *, actor: Actor) -> Sequence[Channel]:
         """The channels of the configuration, in its order.
@@ -149,16 +141,6 @@ class Standing:
             "paused_until": iso_or_none(paused_until),
         }
 
-    async def list_sources(self, *, actor: Actor) -> Sequence[Source]:
-        """The sources of the configuration, in its order."""
-        sources = self._settings().sources
-        async with self._store.read() as connection:
-            last = await queries.last_deliveries(connection, sources)
-        return [
-            {"name": name, "kind": one.kind, "last_delivery_at": iso_or_none(last.get(name))}
-            for name, one in sources.items()
-        ]
-
     async def list_servers(self, *, actor: Actor) -> Sequence[Server]:
         """The servers that live and have said by which settings they work, this one first."""
         return list(_servers(self._servers() if self._servers else ()))
@@ -170,7 +152,8 @@ def _servers(living: Sequence[Living]) -> Iterator[Server]:
             "name": one.server.name,
             "started_at": iso(one.server.started_at),
             "channels": sorted(one.server.channels),
-            "settings_agree": one.settings_agree,
+            "settings_agree": not one.differs,
+            "differs": list(one.differs),
             "this_one": one.this_one,
         }
 

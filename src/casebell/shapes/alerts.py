@@ -37,6 +37,9 @@ class Alert(TypedDict):
     created_at: str
     sent_at: str | None
     deferred_until: str | None
+    """When one that waits on purpose is due."""
+    retry_at: str | None
+    """When one that failed and is tried again is due."""
     dismissed_at: str | None
     """A dismissed alert stays `failed`."""
 
@@ -90,6 +93,7 @@ class Explanation(TypedDict):
 
 def alert(row: Any) -> Alert:
     """An alert; of a case that its reader may not see, only that it failed."""
+    due = iso(row.not_before)
     shown: Alert = {
         "id": row.id,
         "kind": row.kind,
@@ -108,7 +112,8 @@ def alert(row: Any) -> Alert:
         "may_repeat": row.may_repeat,
         "created_at": iso(row.created_at),
         "sent_at": iso_or_none(row.sent_at),
-        "deferred_until": iso(row.not_before) if row.state == AlertState.DEFERRED else None,
+        "deferred_until": due if row.state == AlertState.DEFERRED else None,
+        "retry_at": due if row.state == AlertState.RETRYING else None,
         "dismissed_at": iso_or_none(row.dismissed_at),
     }
     if row.masked:

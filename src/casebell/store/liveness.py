@@ -10,7 +10,7 @@ somebody has, and say that their settings differ.
 
 import asyncio
 import zlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import text
@@ -37,7 +37,8 @@ class Living:
     """A server that lives, as seen from one of them."""
 
     server: Server
-    settings_agree: bool
+    #: The sections of the settings that are others there.
+    differs: Sequence[str] = ()
     this_one: bool = False
 
 
@@ -47,7 +48,7 @@ class Liveness:
     Args:
         owner: the owner of this server's leases.
         channels: returns the names of the channels in force.
-        settings_sha256: returns the digest of the settings in force.
+        settings: returns, by section, the digest of the settings in force.
         changed: called when other servers came, went, or changed their settings, and after leases
             of dead ones were released.
     """
@@ -60,7 +61,7 @@ class Liveness:
         clock: Clock,
         log: Log,
         channels: Callable[[], Collection[str]] = tuple,
-        settings_sha256: Callable[[], str] = str,
+        settings: Callable[[], Mapping[str, str]] = dict,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
@@ -68,7 +69,7 @@ class Liveness:
         self._clock = clock
         self._log = log
         self._channels = channels
-        self._settings_sha256 = settings_sha256
+        self._settings = settings
         self._changed = changed
         self._started_at = clock.now()
         #: This server as the others see it.
@@ -104,8 +105,8 @@ class Liveness:
 
     def settings_differ(self) -> bool:
         """Whether another server that lives works by other settings."""
-        ours = self._settings_sha256()
-        return any(other.settings_sha256 != ours for other in self._others or ())
+        ours = self._settings()
+        return any(other.settings != ours for other in self._others or ())
 
     def living(self) -> Sequence[Living]:
         """The servers that live, this one first.
@@ -115,17 +116,17 @@ class Liveness:
         """
         here = self._this_one()
         others = [
-            Living(server=one, settings_agree=one.settings_sha256 == here.settings_sha256)
+            Living(server=one, differs=_differing(one.settings, here.settings))
             for one in self._others or ()
         ]
-        return [Living(server=here, settings_agree=True, this_one=True), *others]
+        return [Living(server=here, this_one=True), *others]
 
     def _this_one(self) -> Server:
         return Server(
             name=self._owner,
             started_at=self._started_at,
             channels=frozenset(self._channels()),
-            settings_sha256=self._settings_sha256(),
+            settings=self._settings(),
         )
 
     async def _watch(self) -> None:
@@ -186,6 +187,11 @@ class Liveness:
         if self._others and self.settings_differ():
             self._log.warning("settings.differ", servers=[one.name for one in self._others])
         self._changed()
+
+
+def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> Sequence[str]:
+    """The sections whose settings are not the same."""
+    return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
 
 
 def number(owner: str) -> int:

@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.actors import Actor
-from casebell.events import Micros
+from casebell.events import HeldState, Micros
 from casebell.store import sight
 from casebell.store.lists import alert_columns, event_columns
 from casebell.store.schema import (
@@ -174,15 +174,31 @@ async def last_deliveries(connection: AsyncConnection, sources: Iterable[str]) -
     return found
 
 
+async def undecided(connection: AsyncConnection, *, limit: int, seen_by: Actor) -> Sequence[int]:
+    """The ids of the oldest events without a decision."""
+    shown = sight.shown(sight.hidden_receipt(seen_by, events.c.receipt))
+    statement = select(events.c.id).where(events.c.routed_at.is_(None), *shown)
+    found: Sequence[int] = (
+        (await connection.execute(statement.order_by(events.c.id).limit(limit))).scalars().all()
+    )
+    return found
+
+
+async def count_held(connection: AsyncConnection) -> int:
+    """How many deliveries are held."""
+    statement = select(func.count()).select_from(held).where(held.c.state == HeldState.HELD)
+    return int((await connection.execute(statement)).scalar_one())
+
+
 async def backlog(connection: AsyncConnection) -> dict[str, int]:
     """Counts: undecided events, unsent alerts, failed ones outstanding, held deliveries."""
     counts = {
         "unrouted": select(func.count()).select_from(events).where(events.c.routed_at.is_(None)),
         "alerts": select(func.count()).select_from(alerts).where(WAITING),
         "failed": select(func.count()).select_from(alerts).where(OUTSTANDING),
-        "held": select(func.count()).select_from(held).where(held.c.state == "held"),
     }
-    return {
+    found = {
         name: int((await connection.execute(statement)).scalar_one())
         for name, statement in counts.items()
     }
+    return {**found, "held": await count_held(connection)}

@@ -1,7 +1,7 @@
 """The servers that share a database, and by which settings each of them works."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select
@@ -20,8 +20,8 @@ class Server:
     started_at: Micros
     #: The names of its channels.
     channels: frozenset[str]
-    #: SHA-256, in lower-case hex, of the settings by which it decides and tells.
-    settings_sha256: str
+    #: By section, SHA-256 in lower-case hex of the settings by which it decides and tells.
+    settings: Mapping[str, str]
 
 
 async def publish(connection: AsyncConnection, server: Server) -> None:
@@ -32,7 +32,7 @@ async def publish(connection: AsyncConnection, server: Server) -> None:
             name=server.name,
             started_at=server.started_at,
             channels=json.dumps(sorted(server.channels)),
-            settings_sha256=server.settings_sha256,
+            settings=json.dumps(dict(server.settings)),
         )
     )
 
@@ -44,7 +44,7 @@ async def known(connection: AsyncConnection) -> list[Server]:
             name=row.name,
             started_at=row.started_at,
             channels=frozenset(json.loads(row.channels)),
-            settings_sha256=row.settings_sha256,
+            settings=json.loads(row.settings),
         )
         for row in await connection.execute(select(servers).order_by(servers.c.name))
     ]

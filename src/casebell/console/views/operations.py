@@ -1,15 +1,43 @@
 """The pages of operations: alerts, channels, held and refused deliveries, servers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from casebell.actors import Right
 from casebell.alerts import AlertKind, AlertState
-from casebell.api.parameters import AlertFilters
+from casebell.api import parameters
+from casebell.api.parameters import AlertFilters, Parameters, Truth
 from casebell.console.forms import narrowed
 from casebell.console.visit import Visit
 from casebell.errors import refusing_codes
 from casebell.events import HeldReason, HeldState
+from casebell.service import troubles
+
+
+class _Ticked(Parameters):
+    """What a list with boxes has beside its filter."""
+
+    ticked: Truth = False
+    """With every box ticked."""
+
+    def arguments(self) -> dict[str, Any]:
+        """Those of the list alone."""
+        found = super().arguments()
+        del found["ticked"]
+        return found
+
+
+class Alerts(_Ticked, parameters.Alerts):
+    """A page of alerts."""
+
+
+class HeldOnes(_Ticked, parameters.HeldOnes):
+    """A page of held deliveries."""
+
+
+class RefusedOnes(_Ticked, parameters.RefusedOnes):
+    """A page of refused deliveries."""
 
 
 async def alerts(visit: Visit) -> Mapping[str, Any]:
@@ -31,7 +59,11 @@ def _is_open(alert: Mapping[str, Any]) -> bool:
 
 async def channels(visit: Visit) -> Mapping[str, Any]:
     """Each channel with its targets."""
-    return {"channels": await visit.ask("list_channels"), "acts": visit.may(Right.OPERATE)}
+    return {
+        "channels": await visit.ask("list_channels"),
+        "several": len(await visit.ask("list_servers")) > 1,
+        "acts": visit.may(Right.OPERATE),
+    }
 
 
 async def held(visit: Visit) -> Mapping[str, Any]:
@@ -47,12 +79,27 @@ async def held(visit: Visit) -> Mapping[str, Any]:
 
 async def refused(visit: Visit) -> Mapping[str, Any]:
     """What was refused in a row, with the likely cause, and a page of refused deliveries."""
+    in_a_row = await visit.ask("refused_in_a_row")
     return {
-        "in_a_row": await visit.ask("refused_in_a_row"),
+        "in_a_row": list(_by_source(one for one in in_a_row if not one["noise"])),
+        "noise": [one for one in in_a_row if one["noise"]],
+        "lost": list(troubles.of_lost(await visit.ask("pushed_out"))),
         "refused": await visit.ask("list_refused", **visit.arguments),
         "errors": refusing_codes(),
         "acts": visit.may(Right.OPERATE),
     }
+
+
+def _by_source(errors: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """What was refused of each source in a row, with every error."""
+    for source, found in groupby(errors, key=lambda one: one["source"]):
+        of_source: Sequence[Mapping[str, Any]] = list(found)
+        first = of_source[0]
+        yield {
+            "source": source,
+            "errors": of_source,
+            **{name: first[name] for name in ("in_all", "since", "last_at", "long")},
+        }
 
 
 async def why_refused(visit: Visit) -> Mapping[str, Any]:
@@ -66,4 +113,7 @@ async def why_refused(visit: Visit) -> Mapping[str, Any]:
 
 async def servers(visit: Visit) -> Mapping[str, Any]:
     """The servers that run on this database."""
-    return {"servers": await visit.ask("list_servers"), "checks": await visit.ask("checks")}
+    return {
+        "servers": await visit.ask("list_servers"),
+        "troubles": list(troubles.of_checks(await visit.ask("checks"))),
+    }

@@ -1,60 +1,100 @@
 """The first page: what asks for somebody now, each with the way to its list.
 
-Nothing is shown as well that was not read: what cannot be read is an error's page.
+That nothing is wrong is said only of what was read: each part that cannot be read says so.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from casebell.actors import Right
 from casebell.alerts import AlertState
 from casebell.console.visit import Visit
+from casebell.console.words import why
+from casebell.errors import CasebellError
+from casebell.service import troubles
 
 #: Rows of each list; its own page has the others.
 ROWS = 12
 
+#: Where an alert is that nobody has yet, the most telling first.
+ON_THE_WAY = (
+    AlertState.RETRYING,
+    AlertState.DEFERRED,
+    AlertState.PENDING,
+    AlertState.SENDING,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """What was read; only one of the two says something."""
+
+    value: Any = None
+    #: Why it could not be read.
+    unread: str | None = None
+
 
 async def today(visit: Visit) -> Mapping[str, Any]:
     """What concerns cases, for all; what concerns the service, for whoever sees operations."""
-    shown: dict[str, Any] = {
-        "asking": await visit.ask("list_cases", asking="true", limit=ROWS),
-        "failed": await visit.ask("list_alerts", outstanding=True, limit=ROWS),
-        "waiting": [
-            await visit.ask("list_alerts", state=state, limit=ROWS)
-            for state in (AlertState.RETRYING, AlertState.DEFERRED)
-        ],
-        "operations": None,
+    return {
+        "completeness": await _part(visit, "completeness"),
+        "asking": await _part(visit, "list_cases", asking="true", limit=ROWS),
+        "failed": await _part(visit, "list_alerts", outstanding=True, limit=ROWS),
+        "on_the_way": {
+            state: await _part(visit, "list_alerts", state=state, limit=ROWS)
+            for state in ON_THE_WAY
+        },
+        "operations": await _operations(visit) if visit.may(Right.OPERATIONS) else None,
     }
-    if visit.may(Right.OPERATIONS):
-        shown["operations"] = await _operations(visit)
-    return shown
 
 
 async def _operations(visit: Visit) -> Mapping[str, Any]:
-    in_a_row = await visit.ask("refused_in_a_row")
+    answers = {
+        name: await _part(visit, name)
+        for name in ("checks", "storage", "doubts", "soundness", "pushed_out", "warnings")
+    }
+    channels = await _part(visit, "list_channels")
     return {
-        "checks": {
-            name: result for name, result in (await visit.ask("checks")).items() if result != "ok"
-        },
-        "proxy": (await visit.ask("doubts"))["untrusted_proxy"],
-        "sources": await visit.ask("list_sources"),
-        "channels": _in_trouble(await visit.ask("list_channels")),
-        "held": (await visit.ask("waiting"))["held"],
-        "refused": [one for one in in_a_row if one["source"] is not None],
-        "elsewhere": [one for one in in_a_row if one["source"] is None and not one["noise"]],
+        "troubles": list(_troubles(answers)),
+        "unread": list(dict.fromkeys(one.unread for one in answers.values() if one.unread)),
+        "warnings": answers["warnings"].value or (),
+        "channels": channels
+        if channels.unread
+        else Part(value={"all": channels.value, "in_trouble": list(_in_trouble(channels.value))}),
+        "refused": await _part(visit, "refused_in_a_row"),
     }
 
 
-def _in_trouble(channels: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The targets that are paused, or whose last attempt failed."""
-    return [
-        {"channel": channel["name"], **target}
-        for channel in channels
-        for target in channel["targets"]
-        if target["paused_until"] is not None or _failed_last(target)
-    ]
+def _troubles(answers: Mapping[str, Part]) -> Iterator[troubles.Trouble]:
+    for name, tell in (
+        ("storage", troubles.of_storage),
+        ("checks", troubles.of_checks),
+        ("soundness", troubles.of_tables),
+        ("soundness", troubles.of_outbox),
+        ("doubts", troubles.of_proxy),
+        ("pushed_out", troubles.of_lost),
+    ):
+        if answers[name].unread is None:
+            yield from tell(answers[name].value)
+
+
+def _in_trouble(channels: Any) -> Iterator[Mapping[str, Any]]:
+    """The targets that are paused, whose last attempt failed, or for which something waits."""
+    for channel in channels:
+        for target in channel["targets"]:
+            if target["paused_until"] is not None or target["waiting"] or _failed_last(target):
+                yield {"channel": channel["name"], **target}
 
 
 def _failed_last(target: Mapping[str, Any]) -> bool:
     failure, sent_at = target["last_failure"], target["last_sent_at"]
     return failure is not None and (sent_at is None or failure["at"] > sent_at)
+
+
+async def _part(visit: Visit, verb: str, **arguments: Any) -> Part:
+    """The answer of a verb, or that there is none."""
+    try:
+        return Part(value=await visit.ask(verb, **arguments))
+    except CasebellError as error:
+        return Part(unread=why(error))

@@ -58,8 +58,8 @@ servers = Table(
     Column("started_at", BigInteger, nullable=False),
     # JSON list: the names of its channels.
     Column("channels", Text, nullable=False),
-    # SHA-256 of all settings by which it decides and tells, without secrets.
-    Column("settings_sha256", Text, nullable=False),
+    # JSON object: by section, SHA-256 of the settings by which it decides and tells.
+    Column("settings", Text, nullable=False),
 )
 
 #: What programs ask with. A revoked one stays, so that its name is not given to another.

@@ -153,7 +153,7 @@ def _servers() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.Column("channels", sa.Text(), nullable=False),
-        sa.Column("settings_sha256", sa.Text(), nullable=False),
+        sa.Column("settings", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_servers")),
     )
 
