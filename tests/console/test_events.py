@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import AsyncGenerator
 from html import unescape
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from api.running import CONFIDENTIAL
 from casebell.actors import Role
+from casebell.console.endpoint import Console
 from casebell.notify.render import FOOTER
 from casebell.sandbox.http_sink import HttpAnswer
 from console.running import RunningConsole, Visitor, text_of
@@ -297,3 +299,33 @@ class TestBody:
             assert "/events/1/body" not in await page(filled, "/events/1", role=role)
             answer = await (await filled.signed_in(role)).get("/events/1/body")
             assert answer.status_code == 403
+
+
+async def test_an_export_by_whoever_may_no_longer(
+    filled: RunningConsole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may take an hour: it ends with the part under way when its reader has another role."""
+    await filled.add_account("demoted", Role.AUDITOR)
+    visitor = filled.visitor()
+    await visitor.sign_in("demoted")
+
+    async def lines() -> AsyncGenerator[str, None]:
+        for number in range(100):
+            yield "x" * 100_000 + "\n"
+            if number == 5:
+                await filled.admin("set_account", name="demoted", changes={"role": "viewer"})
+
+    class Exports:
+        async def ask(self, *_: Any, **__: Any) -> AsyncGenerator[str, None]:
+            return lines()
+
+    (pages,) = {
+        route.endpoint  # type: ignore[attr-defined]
+        for route in filled.app.routes
+        if isinstance(getattr(route, "endpoint", None), Console)
+    }
+    monkeypatch.setattr(pages, "_service", Exports())
+    # The connection ends before the answer does.
+    with pytest.raises(AssertionError):
+        await visitor.post("/events/export")
+    assert filled.lines("console.request")[-1]["outcome"] == "not_signed_in"
