@@ -24,23 +24,26 @@ async def test_what_is_seen_of_it(console: RunningConsole) -> None:
     page = text_of((await visitor.get("/account")).text)
     assert "Your cases those of jo-p E-mail jo@example-firm.com" in page
     assert "Sign out everywhere else" not in page
-    elsewhere = console.visitor()
+    elsewhere, thief = console.visitor(), console.visitor()
     await elsewhere.sign_in("JO")
+    thief.client.cookies = dict(visitor.client.cookies)
     page = text_of((await visitor.get("/account")).text)
     assert page.count("another browser") == 1
     assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d E[SD]T just now this browser", page)
     answer = await visitor.post("/account/sign-out-elsewhere")
     assert answer.headers["Location"] == "/account"
     assert "signed out everywhere else" in await visitor.said(answer)
-    assert (await elsewhere.get("/account")).status_code == 303
     assert (await visitor.get("/account")).status_code == 200
+    for other in (elsewhere, thief):
+        assert (await other.get("/account")).status_code == 303
 
 
 async def test_another_password(console: RunningConsole) -> None:
     """With the present one and the new one twice; what is wrong is said beside the form."""
     await console.add_account("mo", Role.VIEWER)
-    visitor, elsewhere = console.visitor(), console.visitor()
+    visitor, elsewhere, thief = console.visitor(), console.visitor(), console.visitor()
     await visitor.sign_in("mo")
+    thief.client.cookies = dict(visitor.client.cookies)
     await elsewhere.sign_in("mo")
     for fields, status, says in (
         ({"password": PASSWORD + "!", "new": NEW, "again": NEW}, 401, "not your present password"),
@@ -57,6 +60,7 @@ async def test_another_password(console: RunningConsole) -> None:
     answer = await visitor.post("/account/password", password=PASSWORD, new=NEW, again=NEW)
     assert "Your password is changed" in await visitor.said(answer)
     assert (await visitor.get("/account")).status_code == 200
-    assert (await elsewhere.get("/account")).status_code == 303
+    for other in (elsewhere, thief):
+        assert (await other.get("/account")).status_code == 303
     assert (await elsewhere.sign_in("mo")).status_code == 401
     assert (await elsewhere.sign_in("mo", NEW)).status_code == 303

@@ -209,14 +209,16 @@ async def test_another_authenticator(console: RunningConsole) -> None:
     new = key_on(page)
     assert new != secret
     assert "Another authenticator" in page
-    elsewhere = console.visitor()
+    elsewhere, thief = console.visitor(), console.visitor()
+    thief.client.cookies = dict(visitor.client.cookies)
     await elsewhere.sign_in("five")
     assert (await give(elsewhere, codes[0])).status_code == 303
     made = await visitor.post("/second-factor/confirm", code=shown(new))
     assert len(codes_on(made.text)) == 10
     assert (await visitor.get("/account")).status_code == 200
-    # All other sessions ended.
-    assert (await elsewhere.get("/account")).status_code == 303
+    # All other sessions ended, and whoever has a copy of this one's cookie is out.
+    for other in (elsewhere, thief):
+        assert (await other.get("/account")).status_code == 303
     await elsewhere.sign_in("five")
     for old in (shown(secret, early=1), codes[1]):
         assert (await give(elsewhere, old)).status_code == 401

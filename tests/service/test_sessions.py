@@ -16,6 +16,7 @@ from casebell.service.sessions import Asked, KnownAccount, Session
 from casebell.settings.models import Console
 from casebell.store import schema
 from casebell.store.engine import Store
+from casebell.store.sessions import MAX_OF_ACCOUNT
 from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.stores import read_table
 from contracts.writing import writing
@@ -179,11 +180,12 @@ async def test_what_ends_all(store: Store, change: Any) -> None:
     [
         lambda accounts: accounts.set_password(name="ana", password=PASSWORD + "2", actor=SHELL),
         lambda accounts: accounts.disable_account(name="ana", actor=SHELL),
+        lambda accounts: _set(accounts._store, totp_secret="GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"),
     ],
-    ids=["another password", "disabled"],
+    ids=["another password", "disabled", "a second factor"],
 )
 async def test_changed_between_the_check_and_the_session(store: Store, change: Any) -> None:
-    """Whoever gave the old password just before gets in no more."""
+    """Whoever gave the old password just before gets in no more, nor without the new code."""
     async with opened(store) as signing:
         known = await signing.known()
         signing.clock.advance(1)
@@ -191,6 +193,39 @@ async def test_changed_between_the_check_and_the_session(store: Store, change: A
         with pytest.raises(NotSignedIn):
             await signing.access.sessions.begin(known, how="password", address=OFFICE)
         assert await read_table(store, schema.sessions) == []
+
+
+async def test_renewed(store: Store) -> None:
+    """The same session by another cookie; one that has ended stays so."""
+    async with opened(store) as signing:
+        cookie = await signing.sign_in()
+        before = await signing.find(cookie)
+        renewed = await signing.access.sessions.renew(before)
+        assert await signing.is_over(cookie)
+        assert await signing.find(renewed) == before
+        await signing.access.sessions.end(before)
+        with pytest.raises(NotSignedIn):
+            await signing.access.sessions.renew(before)
+
+
+async def test_so_many_at_a_time(store: Store) -> None:
+    """The oldest ends; what a password alone began ends none that was finished."""
+    async with opened(store) as signing:
+        known = await signing.known()
+        begin = signing.access.sessions.begin
+        finished = [
+            await begin(known, how="password", address=OFFICE) for _ in range(MAX_OF_ACCOUNT + 1)
+        ]
+        assert await signing.is_over(finished[0])
+        assert not await signing.is_over(finished[1])
+        await _set(store, totp_secret="GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
+        known = await signing.known()
+        asked = [
+            await begin(known, how="password", address=OFFICE) for _ in range(MAX_OF_ACCOUNT + 1)
+        ]
+        assert await signing.is_over(asked[0])
+        assert not await signing.is_over(asked[1])
+        assert not await signing.is_over(finished[1])
 
 
 async def test_enabled_again(store: Store) -> None:

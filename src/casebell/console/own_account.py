@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from casebell.console.again import OF_FORMS, again
 from casebell.console.routing import Door, SeeOther, Shown
 from casebell.console.said import said
+from casebell.console.signing_in import session_cookie
 from casebell.console.views import accounts
 from casebell.console.visit import Visit
 from casebell.errors import BadArgument
@@ -49,6 +50,9 @@ class OwnAccountDoors:
         return await self._done(visit, "end_other_sessions")
 
     async def _done(self, visit: Visit, verb: str) -> SeeOther:
-        if visit.session is not None:
-            await self._sessions.tell(visit.session, said(verb, None))
-        return SeeOther(to=ACCOUNT)
+        if visit.session is None:
+            return SeeOther(to=ACCOUNT)
+        # A copy of this browser's cookie is elsewhere, too.
+        cookie = await self._sessions.renew(visit.session)
+        await self._sessions.tell(visit.session, said(verb, None))
+        return SeeOther(to=ACCOUNT, headers=[session_cookie(visit, cookie)])

@@ -103,12 +103,12 @@ class SecondFactorDoors:
             )
         except OF_FORMS as error:
             return again(error, PAGE, await _page_values(visit, tried="confirm"))
-        headers = []
+        sessions = self._access.sessions
         if session.asked is Asked.ENROL:
-            cookie = await self._access.sessions.finish(
-                session, how="second_factor", address=visit.address
-            )
-            headers.append(session_cookie(visit, cookie))
+            cookie = await sessions.finish(session, how="second_factor", address=visit.address)
+        else:
+            cookie = await sessions.renew(session)
+        headers = [session_cookie(visit, cookie)]
         return _codes_shown(visit, made["codes"], first=True, headers=headers)
 
     async def recovery_codes(self, visit: Visit) -> Shown | SeeOther:

@@ -106,17 +106,19 @@ class Sessions:
             address: where the request came from.
 
         Raises:
-            NotSignedIn: the account has another password, or is disabled, by now.
+            NotSignedIn: the account has another password or second factor, or is disabled, by now.
             StorageUnavailable: it cannot be put on record.
         """
-        asked = self._asked(account) if how == "password" else Asked.NOTHING
+        asked, since = Asked.NOTHING, None
+        if how == "password":
+            asked, since = self._asked(account), account.password_since
         return await self._add(
             account.actor,
             account.id,
             asked,
             how=how,
             address=address,
-            password_since=account.password_since,
+            proved=None if since is None else (since, account.second_factor),
         )
 
     async def finish(self, session: Session, *, how: str, address: str) -> str:
@@ -136,6 +138,18 @@ class Sessions:
             address=address,
             replaces=session.id,
         )
+
+    async def renew(self, session: Session) -> str:
+        """Go on with the same session; what the cookie is to hold now.
+
+        Whoever has a copy of the cookie before is signed out.
+
+        Raises:
+            NotSignedIn: it has ended meanwhile.
+        """
+        cookie = self._randomness(COOKIE_BYTES)
+        await self._store.transact(sessions.renew, session.id, digest=digest_of(cookie))
+        return cookie
 
     async def find(self, cookie: str) -> Session:
         """The session of a cookie.
@@ -188,7 +202,7 @@ class Sessions:
         how: str,
         address: str,
         replaces: int | None = None,
-        password_since: Micros | None = None,
+        proved: tuple[Micros, bool] | None = None,
     ) -> str:
         cookie, now = self._randomness(COOKIE_BYTES), self._clock.now()
         lasts = round(self._settings().session * SECOND)
@@ -208,7 +222,7 @@ class Sessions:
             # What is not finished opened nothing yet.
             entries=[] if asked else [began],
             replaces=replaces,
-            password_since=password_since,
+            proved=proved,
             now=now,
         )
         if not asked:

@@ -75,9 +75,9 @@ async def turn_on(
     )
     if not cleared.rowcount:
         raise Refusal("This was begun anew meanwhile.", hint="Use the latest picture.")
+    await _set(connection, row.id, secret=secret, interval=interval)
     # Those that a password alone began.
     await of_accounts.end_all(connection, row.id, but=session)
-    await _set(connection, row.id, secret=secret, interval=interval)
     await _put_codes(connection, row.id, codes)
     return await stored.recorded(
         connection, key, "account.second_factor_on", data={}, now=now, actor=actor

@@ -36,6 +36,9 @@ class SessionRow(TableRow):
 
 
 _PASSWORD_ALONE = accounts.c.password_hash.is_not(None) & accounts.c.totp_secret.is_(None)
+#: Sessions of an account; finished ones and others count apart, so that whoever has the password
+#: alone ends none that was begun with a code, too.
+MAX_OF_ACCOUNT = 50
 _OF_SESSION = {column.name for column in sessions.c}
 _OF_DIGESTS = Query(
     SessionRow,
@@ -62,30 +65,29 @@ async def add(
     ends_at: Micros,
     entries: Sequence[journal.Entry],
     replaces: int | None = None,
-    password_since: Micros | None = None,
+    proved: tuple[Micros, bool] | None = None,
     now: Micros,
 ) -> None:
-    """Add a session, and remove those that are over.
+    """Add a session, and remove those that are over, and the oldest of too many.
 
     Args:
         asked: what is still asked for; "" of somebody who is signed in.
         entries: what the journal says of it.
         replaces: a session that it goes on with.
-        password_since: since when the account has the password that was given; None for none.
+        proved: since when the account had the password that was given, and whether it had a second
+            factor then; None where neither was asked for.
 
     Raises:
-        NotSignedIn: that one has ended, or the account has another password or is disabled by now.
+        NotSignedIn: that one has ended, or the account has another password or second factor, or
+            is disabled, by now.
     """
+    # What was checked outside this transaction may have been changed since.
+    if proved is not None and proved != await _asks_for(connection, account):
+        raise NotSignedIn
     await remove_ended(connection, now=now)
     if replaces is not None:
         gone = await connection.execute(sessions.delete().where(sessions.c.id == replaces))
         if not gone.rowcount:
-            raise NotSignedIn
-    if password_since is not None:
-        # What was checked outside this transaction may have been changed since.
-        same = (accounts.c.id == account, accounts.c.password_changed_at == password_since)
-        usable = select(accounts.c.id).where(*same, accounts.c.disabled_at.is_(None))
-        if (await connection.execute(usable)).one_or_none() is None:
             raise NotSignedIn
     await connection.execute(
         sessions.insert().values(
@@ -97,8 +99,37 @@ async def add(
             ends_at=ends_at,
         )
     )
+    await _remove_oldest(connection, account, asked=bool(asked))
     if entries:
         await journal.append(connection, entries)
+
+
+async def _asks_for(connection: AsyncConnection, account: int) -> tuple[Micros, bool] | None:
+    """What an account asks for; None if it is disabled. It stays so until the transaction ends."""
+    usable = (accounts.c.id == account, accounts.c.disabled_at.is_(None))
+    columns = (accounts.c.password_changed_at, accounts.c.totp_secret.is_not(None))
+    statement = select(*columns).where(*usable).with_for_update()
+    row = (await connection.execute(statement)).one_or_none()
+    return None if row is None else (row[0], bool(row[1]))
+
+
+async def _remove_oldest(connection: AsyncConnection, account: int, *, asked: bool) -> None:
+    same = sessions.c.account_id == account, (sessions.c.asked != "") == asked
+    newest = select(sessions.c.id).where(*same).order_by(sessions.c.id.desc())
+    over = newest.offset(MAX_OF_ACCOUNT).limit(1).scalar_subquery()
+    await connection.execute(sessions.delete().where(*same, sessions.c.id <= over))
+
+
+async def renew(connection: AsyncConnection, session: int, *, digest: str) -> None:
+    """Have a session known by another digest, and not by the one before.
+
+    Raises:
+        NotSignedIn: it has ended.
+    """
+    same = sessions.c.id == session
+    renewed = await connection.execute(sessions.update().where(same).values(digest=digest))
+    if not renewed.rowcount:
+        raise NotSignedIn
 
 
 async def remove_ended(connection: AsyncConnection, *, now: Micros) -> None:
