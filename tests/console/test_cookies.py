@@ -35,6 +35,13 @@ def test_on_this_machine() -> None:
     assert cookies.read(sent(f"casebell-session={FOUND}"), secure=False) == {cookies.SESSION: FOUND}
 
 
+def test_with_the_prefix_everywhere() -> None:
+    """Behind a proxy that names a loopback host only a POST shows that there is TLS."""
+    both = sent(f"casebell-session=other; __Host-casebell-session={FOUND}")
+    assert cookies.read(both, secure=False) == {cookies.SESSION: FOUND}
+    assert cookies.read(sent("casebell-session=other"), secure=True) == {}
+
+
 @pytest.mark.parametrize(
     "values",
     [

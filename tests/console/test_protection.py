@@ -74,6 +74,17 @@ class TestReached:
         assert reached(sent, scheme="http", public_url=ORIGIN).secure
         assert not reached(sent, scheme="http", public_url=None).private
 
+    def test_by_a_proxy_that_says_nothing(self) -> None:
+        """By default nginx names the host that it asks; the browser names the one that it asked."""
+        sent = headers(host="127.0.0.1:8080", origin=ORIGIN)
+        behind = reached(sent, scheme="http", public_url=ORIGIN)
+        assert behind == Reached(origin=ORIGIN, private=True, secure=True)
+        assert not reached(sent, scheme="http", public_url=None).private
+        for origin in ("http://127.0.0.1:8080", "http://localhost:8080", "null"):
+            sent = headers(host="127.0.0.1:8080", origin=origin)
+            assert reached(sent, scheme="http", public_url=ORIGIN).private
+            assert not reached(sent, scheme="http", public_url=ORIGIN).secure
+
     def test_by_its_address(self) -> None:
         """Behind a proxy the configured address tells whether there is TLS."""
         sent = headers(host="casebell.example-firm.com")

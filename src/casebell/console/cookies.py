@@ -17,17 +17,19 @@ def read(headers: Sequence[tuple[bytes, bytes]], *, secure: bool) -> Mapping[str
     """The cookies of a request by their names without prefix.
 
     Args:
-        secure: whether they were set over TLS; on this machine alone they have no prefix.
+        secure: whether they were set over TLS; on this machine alone they may have no prefix.
     """
     given = "; ".join(value.decode("latin-1") for name, value in headers if name == b"cookie")
-    prefix = _PREFIX if secure else ""
     found: dict[str, str] = {}
+    bare: dict[str, str] = {}
     for pair in given[:MAX_COOKIES].split(";"):
         name, equals, value = pair.strip().partition("=")
         # The first counts: a second of the same name was set for a wider domain or path.
-        if equals and name.startswith(prefix):
-            found.setdefault(name.removeprefix(prefix), value)
-    return found
+        if equals and name.startswith(_PREFIX):
+            found.setdefault(name.removeprefix(_PREFIX), value)
+        elif equals:
+            bare.setdefault(name, value)
+    return found if secure else bare | found
 
 
 def written(

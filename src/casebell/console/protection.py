@@ -52,8 +52,9 @@ def reached(
 ) -> Reached:
     """How a visitor reached the console.
 
-    Plain HTTP is private on this machine alone: the browser names a loopback host, and no proxy
-    forwarded the request. Behind a proxy the configured address says whether there is TLS.
+    Plain HTTP is private on this machine alone: the browser names a loopback host, no proxy
+    forwarded the request, and a POST comes from a page of such a host. Behind a proxy the
+    configured address says whether there is TLS.
 
     Args:
         scheme: of the connection to this server.
@@ -61,7 +62,7 @@ def reached(
     """
     given = {name: value.decode("latin-1") for name, value in headers}
     host = given.get(b"host", "")
-    forwarded = bool(_FORWARDED & given.keys())
+    forwarded = bool(_FORWARDED & given.keys()) or _is_elsewhere(given.get(b"origin", ""))
     here = is_loopback(_host_of(host))
     if scheme == "http" and here and not forwarded:
         return Reached(origin=f"http://{host}", private=True, secure=False)
@@ -87,6 +88,12 @@ def _host_of(host: str) -> str:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
+
+
+def _is_elsewhere(origin: str) -> bool:
+    """Whether a page is of another host than this machine: a proxy may hide that it forwards."""
+    host = _host_of(origin.partition("://")[2])
+    return bool(host) and not is_loopback(host)
 
 
 def check_origin(headers: Sequence[tuple[bytes, bytes]], *, origin: str) -> None:
