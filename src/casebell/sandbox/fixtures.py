@@ -1,12 +1,12 @@
 """What the upstream delivers in the scenario."""
 
-from casebell.clock import HOUR
+from casebell.clock import DAY, HOUR, SECOND, SystemClock, iso
 from casebell.events import Micros
 from casebell.sandbox.deliveries import SAMPLES, document_of
 from casebell.sandbox.upstream import Outgoing
 
-#: 2026-03-02T15:04:05Z, the day of the scenario.
-_DAY: Micros = 1_772_463_845_000_000
+#: The day of the scenario: lately, as the console shows it.
+_DAY: Micros = SystemClock().now() // SECOND * SECOND - 3 * DAY
 
 
 def fixture(
@@ -48,6 +48,9 @@ REJECTED = fixture("torch-rejected", receipt="WAC2690012301", event_id="evt-2001
 #: Torch without an id, observed, and observed again three hours later.
 OBSERVED = fixture("torch-rfe", receipt="LIN2690045601", event_id="")
 OBSERVED_LATER = fixture("torch-rfe", receipt="LIN2690045601", event_id="", hours=3)
+#: What is their event's key then.
+OBSERVED_KEY = f"LIN2690045601@{iso(_DAY)}"
+OBSERVED_LATER_KEY = f"LIN2690045601@{iso(_DAY + 3 * HOUR)}"
 
 ROUTINE = fixture("parley-received", receipt="IOE0912340002", event_id="evt-1003")
 

@@ -98,14 +98,15 @@ async def _rejected(demo: DemoEnvironment) -> Lines:
 
 
 async def _without_id(demo: DemoEnvironment) -> Lines:
-    key = "LIN2690045601@2026-03-02T15:04:05.000000Z"
+    key = fixtures.OBSERVED_KEY
     answer = await deliver(demo, fixtures.OBSERVED, "200 stored", key=key)
     yield "posted", f"no id; its key is receipt and last_status_at → {answer}"
     arrivals = await urgent_alerts(demo, "Request for Evidence issued · LIN******5601")
     yield "told", recipients_and_times(arrivals, answer.posted_at)
     again = await deliver(demo, fixtures.OBSERVED, "200 duplicate", key=key)
-    later_key = "LIN2690045601@2026-03-02T18:04:05.000000Z"
-    later = await deliver(demo, fixtures.OBSERVED_LATER, "200 stored", key=later_key)
+    later = await deliver(
+        demo, fixtures.OBSERVED_LATER, "200 stored", key=fixtures.OBSERVED_LATER_KEY
+    )
     expect_recipients(await demo.arrivals())
     yield "posted", f"the same → {again}; seen again three hours later → {later}"
     yield "told", "nobody again: it is the same change"
