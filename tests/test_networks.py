@@ -2,7 +2,7 @@
 
 import pytest
 
-from casebell.networks import host_of, network_of
+from casebell.networks import host_of, neighbourhood_of, network_of
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,20 @@ from casebell.networks import host_of, network_of
 def test_an_ipv6_address_counts_as_its_network(address: str, network: str) -> None:
     """All other texts count as themselves."""
     assert network_of(address) == network
+
+
+@pytest.mark.parametrize(
+    ("address", "neighbourhood"),
+    [
+        ("203.0.113.7", "203.0.113.0/24"),
+        ("2001:db8:7:8::1", "2001:db8:7::/48"),
+        ("", ""),
+        ("no address", "no address"),
+    ],
+)
+def test_what_one_customer_may_have(address: str, neighbourhood: str) -> None:
+    """Many networks of one neighbourhood are probably one's."""
+    assert neighbourhood_of(address) == neighbourhood
 
 
 @pytest.mark.parametrize(

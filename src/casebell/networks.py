@@ -1,7 +1,7 @@
 """Networks as limits count them, hosts of addresses, and which of them are this machine."""
 
 import socket
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 
@@ -20,6 +20,19 @@ def network_of(address: str) -> str:
     except (OSError, ValueError):
         return address
     return f"{socket.inet_ntop(socket.AF_INET6, packed[:8] + bytes(8))}/64"
+
+
+def neighbourhood_of(address: str) -> str:
+    """The /24 of an IPv4 address, the /48 of an IPv6 one: what one customer may well have of them.
+
+    Args:
+        address: as `Delivery.address` has it; another text comes back as it is.
+    """
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    return str(ip_network((parsed, 24 if parsed.version == 4 else 48), strict=False))
 
 
 def is_loopback(host: str) -> bool:

@@ -10,6 +10,7 @@ from argon2.low_level import Type
 from casebell.errors import BadArgument, PasswordsBusy
 from casebell.service.passwords import (
     MAX_BYTES,
+    MAX_OF_NEIGHBOURHOOD,
     MAX_WAITING,
     MIN_CHARACTERS,
     Passwords,
@@ -18,6 +19,7 @@ from casebell.service.passwords import (
 )
 from service.hashers import HeldUpHasher, WatchedHasher, cheap
 
+OFFICE = "198.51.100.7"
 GOOD = "correct horse battery staple"
 
 
@@ -31,7 +33,7 @@ async def test_parameters() -> None:
         assert (found.memory_cost, found.time_cost, found.parallelism) == (19 * 1024, 2, 1)
         assert (found.salt_len, found.hash_len) == (16, 32)
         assert not passwords.outdated(one)
-    assert await passwords.matches(kept, GOOD)
+    assert await passwords.matches(kept, GOOD, address=OFFICE)
     passwords.close()
 
 
@@ -41,10 +43,10 @@ async def test_right_and_wrong() -> None:
     kept, other = [await passwords.hash(GOOD) for _ in range(2)]
     assert kept != other
     assert GOOD not in kept
-    assert await passwords.matches(kept, GOOD)
+    assert await passwords.matches(kept, GOOD, address=OFFICE)
     for wrong in ("", GOOD[:-1], GOOD + "x", GOOD.upper(), "x" * (MAX_BYTES + 1), GOOD + "\udc80"):
-        assert not await passwords.matches(kept, wrong), wrong
-        assert not await passwords.matches(passwords.of_nobody, wrong), wrong
+        assert not await passwords.matches(kept, wrong, address=OFFICE), wrong
+        assert not await passwords.matches(passwords.of_nobody, wrong, address=OFFICE), wrong
     passwords.close()
 
 
@@ -52,7 +54,9 @@ async def test_a_keyboard_composes_otherwise() -> None:
     """`é` is one character or two, and the same password."""
     passwords = Passwords(cheap())
     kept = await passwords.hash(unicodedata.normalize("NFC", "un café très serré"))
-    assert await passwords.matches(kept, unicodedata.normalize("NFD", "un café très serré"))
+    assert await passwords.matches(
+        kept, unicodedata.normalize("NFD", "un café très serré"), address=OFFICE
+    )
     passwords.close()
 
 
@@ -62,7 +66,7 @@ async def test_a_password_that_none_can_have_costs_the_same() -> None:
     passwords = Passwords(hasher)
     kept = await passwords.hash(GOOD)
     for typed in (GOOD, "", "x" * (MAX_BYTES + 1), "\udc80"):
-        await passwords.matches(kept, typed)
+        await passwords.matches(kept, typed, address=OFFICE)
     assert hasher.checked == ["$argon2id$v=19$m=8,t=1,p=1"] * 4
     passwords.close()
 
@@ -71,14 +75,40 @@ async def test_outdated() -> None:
     """A hash of other parameters is still right, and to be replaced."""
     earlier, today = Passwords(cheap()), Passwords(cheap(time_cost=2))
     kept = await earlier.hash(GOOD)
-    assert await today.matches(kept, GOOD)
+    assert await today.matches(kept, GOOD, address=OFFICE)
     assert today.outdated(kept)
     for one in (earlier, today):
         one.close()
 
 
 class TestTurns:
-    """One is hashed at a time, ten wait, more are told so."""
+    """One is hashed at a time, some wait, more are told so."""
+
+    async def test_a_neighbourhood_has_few_of_the_places(self) -> None:
+        """Whoever has thousands of addresses keeps nobody elsewhere from signing in."""
+        hasher = HeldUpHasher()
+        passwords = Passwords(hasher)
+        kept = passwords.of_nobody
+        many = [
+            asyncio.create_task(passwords.matches(kept, GOOD, address=f"2001:db8:7:{number:x}::1"))
+            for number in range(3 * MAX_WAITING)
+        ]
+        await asyncio.sleep(0)
+        others = [
+            asyncio.create_task(passwords.matches(kept, GOOD, address=address))
+            for address in (OFFICE, "2001:db8:8::1")
+        ]
+        await asyncio.sleep(0)
+        hasher.let.set()
+        assert await asyncio.gather(*others) == [False, False]
+        found = await asyncio.gather(*many, return_exceptions=True)
+        assert found.count(False) == MAX_OF_NEIGHBOURHOOD
+        assert sum(isinstance(one, PasswordsBusy) for one in found) == (
+            len(many) - MAX_OF_NEIGHBOURHOOD
+        )
+        # Each gave its place back.
+        assert not await passwords.matches(kept, GOOD, address="2001:db8:7::1")
+        passwords.close()
 
     async def test_how_many_wait(self) -> None:
         """The loop goes on meanwhile; who was sent away may come again."""

@@ -215,7 +215,7 @@ class Access:
             # That of nobody costs the same.
             kept = (row.password_hash if usable else None) or self._passwords.of_nobody
             try:
-                right = await self._passwords.matches(kept, password)
+                right = await self._passwords.matches(kept, password, address=address)
             except asyncio.CancelledError:
                 # Whoever goes away before the answer has cost as much as whoever waits for it.
                 self._limits.fail(limits)

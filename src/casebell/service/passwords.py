@@ -8,6 +8,7 @@ import base64
 import secrets
 import threading
 import unicodedata
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -17,6 +18,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
 from casebell.errors import BadArgument, PasswordsBusy
+from casebell.networks import neighbourhood_of
 from casebell.service import readable
 from casebell.service.identifiers import fold
 from casebell.service.token_text import Randomness
@@ -26,8 +28,11 @@ MIN_CHARACTERS = 12
 MAX_BYTES = 1_024
 #: Random bytes of a password that is made for somebody.
 GENERATED_BYTES = 10
-#: Passwords that wait while another is hashed.
-MAX_WAITING = 10
+#: Passwords that wait while another is hashed: half a second of them.
+MAX_WAITING = 24
+#: Those of one neighbourhood, the one that is hashed among them. Whoever has many addresses in it
+#: is limited by none of them, and must not keep others from signing in.
+MAX_OF_NEIGHBOURHOOD = 5
 
 Result = TypeVar("Result")
 
@@ -48,6 +53,9 @@ class Passwords:
         self._hasher = hasher or argon2id()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="passwords")
         self._places = threading.BoundedSemaphore(1 + MAX_WAITING)
+        #: How many places each neighbourhood has.
+        self._taken: Counter[str] = Counter()
+        self._counting = threading.Lock()
         #: Costs what the hash of an account costs, and is of no password.
         self.of_nobody = _of_nobody(self._hasher)
 
@@ -59,18 +67,22 @@ class Passwords:
         """
         return await self._beside(partial(self._hasher.hash, normalised(password)))
 
-    async def matches(self, kept: str, password: str) -> bool:
+    async def matches(self, kept: str, password: str, *, address: str) -> bool:
         """Whether a hash is of this password. It takes as long where it is not.
 
+        Args:
+            address: where it was typed, as `Delivery.address` has it.
+
         Raises:
-            PasswordsBusy: too many wait.
+            PasswordsBusy: too many wait, or too many from there.
         """
+        near = neighbourhood_of(address)
         try:
             typed = normalised(password)
         except BadArgument:
             # None that could be given. It costs the same.
             kept, typed = self.of_nobody, ""
-        return await self._beside(partial(self._matches, kept, typed))
+        return await self._beside(partial(self._matches, kept, typed), near=near)
 
     def outdated(self, kept: str) -> bool:
         """Whether a hash was made otherwise than hashes are made today."""
@@ -86,13 +98,31 @@ class Passwords:
         except VerifyMismatchError:
             return False
 
-    async def _beside(self, work: Callable[[], Result]) -> Result:
-        if not self._places.acquire(blocking=False):
-            raise PasswordsBusy
+    async def _beside(self, work: Callable[[], Result], *, near: str = "") -> Result:
+        """Do it in the thread.
+
+        Args:
+            near: the neighbourhood of whoever asks; "" of whoever is signed in.
+        """
+        self._take_place(near)
         future: Future[Result] = self._thread.submit(work)
         # Whoever goes away gives its place back once its work has ended, or was taken off.
-        future.add_done_callback(lambda _: self._places.release())
+        future.add_done_callback(lambda _: self._give_back(near))
         return await asyncio.wrap_future(future)
+
+    def _take_place(self, near: str) -> None:
+        with self._counting:
+            full = bool(near) and self._taken[near] >= MAX_OF_NEIGHBOURHOOD
+            if full or not self._places.acquire(blocking=False):
+                raise PasswordsBusy
+            self._taken[near] += 1
+
+    def _give_back(self, near: str) -> None:
+        """In the thread, or where the work is taken off."""
+        with self._counting:
+            self._taken[near] -= 1
+            self._taken += Counter()
+            self._places.release()
 
 
 def checked(password: str, *, name: str) -> str:
