@@ -66,6 +66,46 @@ async def test_send_again(site: Browsing, scripts: bool) -> None:
 
 
 @BOTH
+async def test_send_all_again(site: Browsing, scripts: bool) -> None:
+    """All that failed over a channel, by its filter; every box can be ticked by a link as well."""
+    async with site.visitor(Role.OPERATOR, width=NARROW, scripts=scripts) as visitor:
+        page = visitor.page
+        await page.goto("/alerts?channel=broken&state=failed&outstanding=true")
+        boxes = page.locator("input[name=ids]")
+        count = await boxes.count()
+        await page.get_by_role("link", name="Tick all shown").click()
+        await expect(page.locator("input[name=ids]:checked")).to_have_count(count)
+        await page.get_by_text("Send all again that failed and that this filter selects").click()
+        await page.get_by_label("Note on all of them").fill("The channel is mended.")
+        await page.get_by_role("button", name="Send all of them again").click()
+        told = page.get_by_role("status")
+        await expect(told).to_have_text(f"{count} alerts: will be sent again.")
+        assert "ticked" not in page.url
+    await site.server.settled()
+
+
+@BOTH
+async def test_from_today_to_the_lists(site: Browsing, scripts: bool) -> None:
+    """Each part leads to its list; an attorney reads the same facts without the ways there."""
+    async with site.visitor(Role.OPERATOR, width=NARROW, scripts=scripts) as visitor:
+        for link, path in (
+            ("deliveries held", "/held"),
+            ("List of cases that ask", "/cases?asking=true"),
+            ("failed alerts", "/alerts?outstanding=true"),
+            ("broken", "/channels#broken"),
+            ("signature mismatch", "/refused?source=parley"),
+        ):
+            await visitor.page.goto("/")
+            await visitor.page.locator("main").get_by_role("link", name=link).first.click()
+            await expect(visitor.page).to_have_url(site.server.url + path)
+    async with site.visitor(Role.VIEWER, width=NARROW, scripts=scripts) as visitor:
+        await visitor.page.goto("/")
+        note = visitor.page.get_by_role("note", name="Not everything is in here")
+        await expect(note).to_contain_text("What they say is in no case.")
+        await expect(note.get_by_role("link")).to_have_count(0)
+
+
+@BOTH
 async def test_test_a_channel(site: Browsing, scripts: bool) -> None:
     """The result for each target, in place where there are scripts."""
     async with site.visitor(Role.OPERATOR, scripts=scripts) as visitor:
@@ -107,7 +147,7 @@ async def test_refused_and_why(site: Browsing) -> None:
     async with site.visitor(Role.OPERATOR) as visitor:
         page = visitor.page
         await page.goto("/refused")
-        await page.get_by_role("link", name="1", exact=True).click()
+        await page.get_by_role("link", name="Why 1 was refused", exact=True).click()
         assert await visitor.heading() == "Refused delivery 1"
         await expect(page.locator("dl")).to_contain_text("What to do")
         await page.get_by_role("button", name="Check again with today's secrets").click()
