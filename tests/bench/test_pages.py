@@ -23,6 +23,7 @@ from casebell.clock import SystemClock
 from casebell.errors import Forbidden
 from casebell.service import Service
 from casebell.service.cases import CaseReading
+from casebell.service.completeness import CompletenessReading
 from casebell.service.outcomes import OutcomeReport
 from casebell.service.reading import Reading
 from casebell.service.rights import RIGHTS
@@ -85,6 +86,7 @@ LISTINGS: Mapping[str, list[Mapping[str, Any]]] = {
     "list_cases": [
         {},
         {"status": "denied"},
+        {"asking": "true"},
         {"owner": "ana"},
         {"owner": "nobody"},
         {"team": "rfe"},
@@ -137,6 +139,7 @@ def service(large: Path, store: Store) -> Service:
     parts = (
         Reading(**given, clock=clock),
         CaseReading(store=store),
+        CompletenessReading(**given),
         OutcomeReport(**given, clock=clock),
         Standing(**given, targets=lambda: {"office": ["json"], "gone": ["json"]}),
     )
@@ -199,10 +202,12 @@ async def test_pages(service: Service, store: Store, verb: str, who: str) -> Non
 
 
 async def test_what_is_asked_for_at_once(service: Service) -> None:
-    """One case, the channels and a year's report are there as soon."""
+    """One case, what the first page asks, and a year's report are there as soon."""
     for verb, given in {
         "find_case": {"receipt": RECEIPT},
         "list_channels": {},
+        "completeness": {},
+        "soundness": {},
         "outcomes": {"since": "2023-01", "until": "2023-12"},
     }.items():
         for actor in (OPERATOR, ADMIN):
