@@ -14,6 +14,7 @@ from e2e.databases import Postgres, PostgresDatabase
 from e2e.kill_run import KillRun
 from e2e.sender import Wire, document, encoded, post, request
 from e2e.server import SOURCES, MakeServer, Server
+from raw_admin import ask
 from waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -209,6 +210,9 @@ async def test_a_server_leaves_the_channels_of_another_alone(
             assert await ready(one) == (200, checks)
         ran = await other.run("doctor")
         assert "works by other settings" in ran.out
+        # The first is the one that answers.
+        listed = (await ask(other.directory / "casebell.sock", "list_servers"))["value"]
+        assert [one["differs"] for one in listed] == [[], ["channels", "rules"]]
         listed = await other.run("alerts", "list", "--json")
         states = {line["channel"]: line["state"] for line in listed.lines()}
         assert states == {"hook-0": "sending", "hook-1": "sent"}
