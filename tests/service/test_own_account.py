@@ -81,6 +81,15 @@ async def test_what_is_seen_of_it(firm: Firm) -> None:
         assert hidden not in repr(seen)
 
 
+async def test_where_nobody_is_any_more(firm: Firm) -> None:
+    """A browser that asked for nothing for too long is not signed in, and not listed."""
+    await sign_in(firm)
+    firm.clock.advance(3_600)
+    session = await session_of(firm, await sign_in(firm))
+    seen = await own_of(firm).own_account(session=session.id, actor=ANA)
+    assert [one["this_one"] for one in seen["sessions"]] == [True]
+
+
 async def test_another_password(firm: Firm) -> None:
     """With the present one; it ends all other sessions, and the journal has whose it is."""
     elsewhere, here = await sign_in(firm), await sign_in(firm)

@@ -176,7 +176,7 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
         False,
     ),
     "sessions of digests": (lambda c: sessions.with_digests(c, ["a"]), False),
-    "sessions of an account": (lambda c: sessions.of_account(c, 1, now=1), False),
+    "sessions of an account": (lambda c: sessions.of_account(c, 1, seen_since=1, now=1), False),
     "sessions that are over": (lambda c: sessions.remove_ended(c, now=1), False),
     "unnotified wordings": (lambda c: wordings.unnotified(c, limit=5), False),
     "count of unnotified wordings": (wordings.count_unnotified, False),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from casebell.actors import Actor
-from casebell.clock import Clock, iso
+from casebell.clock import SECOND, Clock, iso
 from casebell.service import Verb
 from casebell.service import access_shapes as shapes
 from casebell.service.access import Access
@@ -58,7 +58,8 @@ class OwnAccount:
         async with self._store.read() as connection:
             row = await accounts.get(connection, key)
             left = await second_factor.codes_left(connection, row.id)
-            found = await sessions.of_account(connection, row.id, now=now)
+            seen_since = now - round(self._settings().console.idle * SECOND)
+            found = await sessions.of_account(connection, row.id, seen_since=seen_since, now=now)
         return {
             "account": shapes.account(row, now=now),
             "has_password": row.has_password,

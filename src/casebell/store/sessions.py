@@ -149,12 +149,19 @@ async def with_digests(
     }
 
 
-async def of_account(connection: AsyncConnection, account: int, *, now: Micros) -> list[Any]:
-    """The sessions of an account that are not over, the newest first; without their secrets."""
+async def of_account(
+    connection: AsyncConnection, account: int, *, seen_since: Micros, now: Micros
+) -> list[Any]:
+    """The sessions of an account that are not over, the newest first; without their secrets.
+
+    Args:
+        seen_since: those without a request since then are over.
+    """
     secret = {"digest", "totp_pending"}
     columns = [column for column in sessions.c if column.name not in secret]
     mine = (sessions.c.account_id == account, sessions.c.ends_at > now)
-    statement = select(*columns).where(*mine).order_by(sessions.c.id.desc())
+    here = sessions.c.seen_at > seen_since
+    statement = select(*columns).where(*mine, here).order_by(sessions.c.id.desc())
     return list((await connection.execute(statement)).all())
 
 
