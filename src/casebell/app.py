@@ -206,7 +206,6 @@ def _console(
 ) -> Console:
     """The pages for people."""
     rendering = Rendering()
-    rendering.prepare()
     return Console(
         pages=PAGES,
         actions=ACTIONS,

@@ -53,6 +53,7 @@ class Rendering:
 
     def __init__(self) -> None:
         self.files = _static_files()
+        self._is_read = False
         self._templates = Environment(
             loader=PackageLoader("casebell.console"),
             autoescape=True,
@@ -73,8 +74,8 @@ class Rendering:
             "failure": failure_in_words,
         }
 
-    def prepare(self) -> None:
-        """Read every template, so that no visitor waits for it."""
+    def _read(self) -> None:
+        """Read every template."""
         for name in self._templates.list_templates():
             self._templates.get_template(name)
 
@@ -84,6 +85,10 @@ class Rendering:
         Args:
             zone: in which times are.
         """
+        if not self._is_read:
+            # With the first page, which waits for it: no start does, and no delivery.
+            await asyncio.to_thread(self._read)
+            self._is_read = True
 
         def when(stamp: str | None) -> Markup | str:
             """A time with its zone; a text that is no time, as it is."""
