@@ -96,10 +96,10 @@ class ConfiguredFirm:
         await self.router.decide_again()
 
     async def compared(
-        self, over: str = "30d", *, cursor: str | None = None, actor: Actor = ADMIN
+        self, over: str = "30d", *, actor: Actor = ADMIN, **given: Any
     ) -> Comparison:
         """What the file decides otherwise."""
-        return await self._again.decided_otherwise(over=over, cursor=cursor, actor=actor)
+        return await self._again.decided_otherwise(over=over, actor=actor, **given)
 
 
 def sums(found: Comparison) -> tuple[int, int, int, int]:

@@ -202,9 +202,10 @@ class TestWhichChanges:
         assert found == list(range(11, 0, -1))
         # Where it goes on is when the earliest of the page was decided.
         assert pages[0]["looked_back_to"] == pages[0]["items"][-1]["decided_at"]
-        monkeypatch.setattr(otherwise, "MAX_ITEMS", 3)
-        assert (await firm.compared())["differ"] == 4
-        assert (await firm.compared())["next"] == "7"
+        page = await firm.compared(limit=3)
+        # Only the newest are told of one by one; all are counted.
+        assert [one["change"] for one in page["items"]] == [11, 10, 9]
+        assert (page["differ"], page["next"]) == (4, "7")
 
     async def test_what_cannot_be_read(self, store: Store, tmp_path: Path) -> None:
         """A word of a later release costs its own change, and is counted."""

@@ -169,3 +169,21 @@ async def test_what_cannot_be_understood(store: Store, given: dict[str, Any], sa
 def test_the_median_of_counts(days: list[int]) -> None:
     """It is that of all of them one by one."""
     assert _median(Counter(days)) == (median(days) if days else None)
+
+
+async def test_as_a_table(store: Store) -> None:
+    """A line for each month and one for all of them, with the figures of the report."""
+    await change(store, 1, Status.RECEIVED, "2026-01-01T12:00:00")
+    await change_case(store, 1, status=Status.APPROVED, at=at("2026-02-05T12:00:00"))
+    settings = settings_of("parley", timezone=ZONE)
+    models = OutcomeReport(store=store, settings=lambda: settings, clock=ManualClock())
+    span = {"since": "2026-01", "until": "2026-02"}
+    lines = [line async for line in await models.outcome_lines(**span, actor=ADMIN)]
+    assert lines[0].startswith("month,partial,received,rfe_issued,approved,denied,approval_median")
+    assert [line.rstrip().split(",") for line in lines[1:]] == [
+        ["2026-01", "False", "1", "0", "0", "0", "", "0", "", "0", "", "0", ""],
+        ["2026-02", "False", "0", "0", "1", "0", "35.0", "1", "", "0", "35.0", "1", ""],
+        ["in all", "False", "1", "0", "1", "0", "35.0", "1", "", "0", "35.0", "1", ""],
+    ]
+    with pytest.raises(BadArgument, match="no such format"):
+        await models.outcome_lines(format="xlsx", actor=ADMIN)

@@ -11,6 +11,7 @@ from casebell.service import NotJson, Service, UnknownCommand
 from casebell.service.access import Access
 from casebell.service.accounts import Accounts
 from casebell.service.cases import CaseReading
+from casebell.service.outcomes import OutcomeReport
 from casebell.service.own_account import OwnAccount
 from casebell.service.passwords import Passwords
 from casebell.service.reading import Reading
@@ -28,7 +29,7 @@ from service.harness import OperationsHarness
 #: What a running server answers beside its parts: see `casebell.app`.
 OF_A_SERVER = {
     *("reload", "checks", "doubts", "warnings", "storage", "address", "certificate"),
-    *("list_servers", "outcomes", "list_arrivals", "completeness", "rules", "decided_otherwise"),
+    *("list_servers", "list_arrivals", "completeness", "rules", "decided_otherwise"),
 }
 
 
@@ -65,6 +66,7 @@ def service(harness: OperationsHarness) -> Service:
         OwnAccount(access=access, passwords=passwords, **given).verbs(),
         exporting(store).verbs(),
         CaseReading(store=store).verbs(),
+        OutcomeReport(**given).verbs(),
         Standing(store=store, settings=lambda: harness.settings, targets=dict).verbs(),
     )
 

@@ -17,7 +17,14 @@ from casebell.clock import SystemClock
 from casebell.errors import BadArgument
 from casebell.runtime import Runtime
 from casebell.service import Service
-from casebell.service.otherwise import Comparison, Decided, DecidedOtherwise, DecidingAgain, Figures
+from casebell.service.otherwise import (
+    MAX_LOOKED,
+    Comparison,
+    Decided,
+    DecidedOtherwise,
+    DecidingAgain,
+    Figures,
+)
 from casebell.service.rules_in_words import recipients, sums
 from casebell.times import counted, local_time
 
@@ -68,7 +75,7 @@ async def _pages(runtime: Runtime, *, over: str) -> AsyncIterator[Comparison]:
         service = Service(deciding.verbs())
         cursor = None
         while True:
-            given = {"over": over, "cursor": cursor}
+            given = {"over": over, "cursor": cursor, "limit": MAX_LOOKED}
             page = await service.ask("decided_otherwise", given, actor=this_user())
             yield page
             if (cursor := page["next"]) is None:

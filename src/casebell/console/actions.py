@@ -1,8 +1,9 @@
-"""The console's buttons: what the API's POSTs do, exact bytes as a file, and accounts' own."""
+"""The console's buttons: what the API's POSTs do, what is a file, and accounts' own."""
 
-from casebell.api.parameters import Named, Parameters
+from casebell.api.parameters import Months, Named, Parameters
 from casebell.api.routes import ROUTES
 from casebell.console.routing import Action
+from casebell.service.formats import Format
 
 #: Of the API: the same paths, verbs and fields. What gives more than JSON is a file.
 _OF_THE_API: tuple[Action, ...] = tuple(
@@ -30,4 +31,15 @@ _OF_ACCOUNTS: tuple[Action, ...] = tuple(
     }.items()
 )
 
-ACTIONS: tuple[Action, ...] = (*_OF_THE_API, *_OF_ACCOUNTS)
+
+class MonthsAsTable(Months):
+    """Which months of a report to have as a file, and how."""
+
+    format: Format = Format.CSV
+    """An object a line, or a table."""
+
+
+#: The API gives the report as JSON.
+_REPORT = Action(path="reports/outcomes", verb="outcome_lines", form=MonthsAsTable, file=True)
+
+ACTIONS: tuple[Action, ...] = (*_OF_THE_API, *_OF_ACCOUNTS, _REPORT)

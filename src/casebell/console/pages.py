@@ -1,9 +1,9 @@
 """The one table of the console's pages: routing, navigation and tests are made of it."""
 
 from casebell.actors import Right
-from casebell.api.parameters import Cases, Journal, Named
+from casebell.api.parameters import Cases, Journal, Months, Named
 from casebell.console.routing import Page
-from casebell.console.views import accounts, cases, events, journal, operations
+from casebell.console.views import accounts, cases, events, journal, operations, reports, rules
 from casebell.console.views.today import today
 
 PAGES: tuple[Page, ...] = (
@@ -57,12 +57,30 @@ PAGES: tuple[Page, ...] = (
         template="alerts.html",
     ),
     Page(
+        path="reports",
+        title="Reports",
+        nav="Reports",
+        right=Right.CASES,
+        query=Months,
+        view=reports.outcomes,
+        template="reports.html",
+    ),
+    Page(
         path="channels",
         title="Channels",
         nav="Channels",
         right=Right.OPERATIONS,
         view=operations.channels,
         template="channels.html",
+    ),
+    Page(
+        path="rules",
+        title="Rules",
+        nav="Rules",
+        right=Right.OPERATIONS,
+        query=rules.Over,
+        view=rules.rules,
+        template="rules.html",
     ),
     Page(
         path="held",

@@ -77,11 +77,16 @@ def target_tested(one: Answer) -> str:
     return f"{one['target']}: not delivered. {failure_in_words(one)}"
 
 
+def changed(names: Mapping[str, Mapping[str, list[str]]]) -> Iterator[str]:
+    """Of what differs between two configurations, a kind at a time."""
+    for kind, of_kind in names.items():
+        differences = "; ".join(f"{what}: {', '.join(which)}" for what, which in of_kind.items())
+        yield f"{kind.capitalize():<10}{differences}"
+
+
 def reloaded(answer: Answer) -> Iterator[str]:
     """Of a configuration that was read again."""
-    for kind, names in answer["changed"].items():
-        changes = "; ".join(f"{what}: {', '.join(which)}" for what, which in names.items())
-        yield f"{kind.capitalize():<10}{changes}"
+    yield from changed(answer["changed"])
     for key in answer["needs_restart"]:
         yield f"Warning: {key} is as it was: it changes with the next start."
     for warning in answer["warnings"]:

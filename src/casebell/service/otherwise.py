@@ -31,8 +31,8 @@ from casebell.store.engine import Store
 PIECE = 100
 #: Changes that one answer looks at: about two seconds, while deliveries go on.
 MAX_LOOKED = 10_000
-#: Changes of one answer that would be decided otherwise; one piece more may be.
-MAX_ITEMS = 200
+#: Of those that would be decided otherwise, as many are told of one by one.
+MAX_ITEMS = 100
 #: Changes, and characters of their texts, that are decided before deliveries have a turn: about a
 #: millisecond.
 CHANGES_A_TURN = 10
@@ -105,6 +105,7 @@ class Comparison(Figures):
     changed: Changes | None
     """What of the file differs from the configuration in force; null without a server."""
     items: list[DecidedOtherwise]
+    """The newest of those that differ."""
     next: str | None
     """The cursor for older changes of the span; null where all were looked at."""
 
@@ -135,13 +136,14 @@ class DecidingAgain:
         return {"decided_otherwise": self.decided_otherwise}
 
     async def decided_otherwise(
-        self, *, over: str, cursor: str | None = None, actor: Actor
+        self, *, over: str, cursor: str | None = None, limit: int = MAX_ITEMS, actor: Actor
     ) -> Comparison:
         """The changes of the last time about which the file as it lies decides otherwise.
 
         Args:
             over: how long: "30d".
             cursor: `next` of the answer before.
+            limit: how many changes are told of one by one; all of those looked at are counted.
 
         Raises:
             ConfigError: the file cannot be used, with its problems.
@@ -152,13 +154,13 @@ class DecidingAgain:
         # In a thread: requests are answered meanwhile.
         file = await asyncio.to_thread(self._file)
         in_force = self._in_force() if self._in_force else None
-        comparing = _Comparing(file, in_force)
+        comparing = _Comparing(file, in_force, limit=limit)
         rest = await self._walk(comparing, since=since, newest=newest, actor=actor)
         return {
             "since": iso(since),
-            "looked": comparing.same + len(comparing.items) + comparing.undecided,
+            "looked": comparing.same + comparing.differ + comparing.undecided,
             "same": comparing.same,
-            "differ": len(comparing.items),
+            "differ": comparing.differ,
             "undecided": comparing.undecided,
             "config_sha256": file.settings.sha256,
             "changed": changes(in_force.settings, file.settings) if in_force else None,
@@ -175,7 +177,7 @@ class DecidingAgain:
             async with self._store.read() as connection:
                 newest = await decisions.latest(connection)
         last = newest - MAX_LOOKED
-        while newest > max(last, 0) and len(comparing.items) < MAX_ITEMS:
+        while newest > max(last, 0):
             oldest = max(newest - PIECE, 0) + 1
             # Each by itself: the reader is nobody's for longer than a piece takes.
             async with self._store.read() as connection:
@@ -217,10 +219,12 @@ class _Made(NamedTuple):
 class _Comparing:
     """The comparison of one answer, as far as it is."""
 
-    def __init__(self, file: Configured, in_force: Configured | None) -> None:
+    def __init__(self, file: Configured, in_force: Configured | None, *, limit: int) -> None:
         self._file = file
         self._in_force = in_force
+        self._limit = limit
         self.same = 0
+        self.differ = 0
         self.undecided = 0
         self.items: list[DecidedOtherwise] = []
         self.earliest: Micros = 0
@@ -230,12 +234,14 @@ class _Comparing:
         try:
             then = _Made(one.change.status, sorted(one.change.tags), one.decision)
             now = _again(one, self._file.rulebook)
-            if then.alike(now):
-                self.same += 1
-            else:
+            alike = then.alike(now)
+            if not alike and len(self.items) < self._limit:
                 self.items.append(self._item(one, then, now))
         except Exception:  # noqa: BLE001 - of any kind: one change must not cost the answer
             self.undecided += 1
+            return
+        self.same += alike
+        self.differ += not alike
 
     def _item(self, one: DecidedChange, then: _Made, now: _Made) -> DecidedOtherwise:
         in_force = self._in_force

@@ -3,10 +3,10 @@
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import date, datetime
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from typing_extensions import TypedDict
@@ -16,6 +16,8 @@ from casebell.clock import SECOND, Clock
 from casebell.errors import BadArgument
 from casebell.events import Micros, Status
 from casebell.service import Verb
+from casebell.service.filters import word
+from casebell.service.formats import Format, lines_of
 from casebell.settings import Settings
 from casebell.shapes import described
 from casebell.store import outcomes
@@ -107,7 +109,7 @@ class OutcomeReport:
 
     def verbs(self) -> Mapping[str, Verb]:
         """By name."""
-        return {"outcomes": self.outcomes}
+        return {"outcomes": self.outcomes, "outcome_lines": self.outcome_lines}
 
     async def outcomes(
         self, *, since: str | None = None, until: str | None = None, actor: Actor
@@ -142,6 +144,49 @@ class OutcomeReport:
             "months": shown,
             "in_all": _counts(in_all),
         }
+
+    async def outcome_lines(
+        self,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        format: str = Format.CSV,  # noqa: A002 - the key of exports
+        actor: Actor,
+    ) -> AsyncGenerator[str, None]:
+        """The same as a table: a line for each month, and one for all of them; raises alike.
+
+        It is no export: whoever may see the report may take it along, and nothing else is in it.
+        """
+        lines = lines_of(word(Format, format, noun="format"), _COLUMNS)
+        report = await self.outcomes(since=since, until=until, actor=actor)
+
+        async def written() -> AsyncGenerator[str, None]:
+            if heading := lines.heading():
+                yield heading
+            for month in report["months"]:
+                yield lines.row(_flat(month["month"], month, partial=month["partial"]))
+            partial = any(month["partial"] for month in report["months"])
+            yield lines.row(_flat(IN_ALL, report["in_all"], partial=partial))
+
+        return written()
+
+
+#: What a table's last line has in place of a month.
+IN_ALL = "in all"
+_COUNTED = ("received", "rfe_issued", "approved", "denied")
+_TOOK = ("approval", "denial", "decision")
+_COLUMNS = (
+    *("month", "partial", *_COUNTED),
+    *(f"{name}_{key}" for name in _TOOK for key in Took.__annotations__),
+)
+
+
+def _flat(month: str, counts: Counts, *, partial: bool) -> Mapping[str, object]:
+    """A line of the table."""
+    given: Mapping[str, Any] = counts
+    took = {f"{name}_{key}": value for name in _TOOK for key, value in given[name].items()}
+    counted = {name: given[name] for name in _COUNTED}
+    return {"month": month, "partial": partial, **counted, **took}
 
 
 def _span(since: str | None, until: str | None, *, now: Micros, zone: ZoneInfo) -> Sequence[_Month]:

@@ -20,6 +20,7 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         "find_case": Right.CASES,
         "completeness": Right.CASES,
         "outcomes": Right.CASES,
+        "outcome_lines": Right.CASES,
         # Of operations.
         "list_channels": Right.OPERATIONS,
         "list_servers": Right.OPERATIONS,
@@ -82,4 +83,6 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
 )
 
 #: Verbs that give bytes, or lines one by one: only whoever asks for such an answer gets it.
-NOT_JSON: frozenset[str] = frozenset({"event_body", "export_events", "export_alerts"})
+NOT_JSON: frozenset[str] = frozenset(
+    {"event_body", "export_events", "export_alerts", "outcome_lines"}
+)
