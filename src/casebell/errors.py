@@ -24,6 +24,8 @@
     │   └── TooManyRequests       of the API
     ├── Unauthorized        401   no token, or none that can be used
     │   ├── SignInFailed          neither can this name with this password
+    │   │   └── WrongPassword     somebody who is signed in gave another one
+    │   ├── WrongCode             no code of the second factor
     │   └── NotSignedIn           no session, or one that is over
     ├── TooManyAttempts     429
     │   └── PasswordsBusy         more passwords wait to be checked than can be in time

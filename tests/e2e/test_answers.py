@@ -243,7 +243,7 @@ async def test_an_unknown_source_is_not_found(server: Server, method: str) -> No
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "//", "/webhooks", "/webhooks/", "/webhooks//", "/webhooks/parley/x", "//health", "/no"],
+    ["//", "/webhooks", "/webhooks/", "/webhooks//", "/webhooks/parley/x", "//health", "/no"],
 )
 async def test_other_addresses_are_not_found(server: Server, path: str) -> None:
     """There is nothing else: no page, no redirect, no hint."""
@@ -495,10 +495,11 @@ async def test_metrics_are_for_those_who_may_read_them(server: Server) -> None:
 
 @pytest.mark.parametrize("number", ["1", "9" * 18, "9" * 5000])
 async def test_the_link_of_an_alert_shows_nothing(server: Server, number: str) -> None:
-    """The page behind an alert's link says where to look, and nothing of any case."""
+    """Whoever is not signed in is sent to do that, whether or not there is such an event."""
     async with Wire(server) as wire:
         await wire.say(request(b"", {}, path=f"/events/{number}", method="GET"))
         answer = await wire.hear()
-    assert answer.status == (404 if len(number) > 18 else 200)
+    assert answer.status == 303
+    assert answer.headers["location"] == f"/sign-in?next=%2Fevents%2F{number}"
     assert REQUEST_ID.fullmatch(answer.headers["x-request-id"])
     assert b"IOE" not in answer.body

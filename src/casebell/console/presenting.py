@@ -72,12 +72,12 @@ class Presenting:
         )
         headers = [(b"content-type", b"text/html; charset=utf-8"), *shown.headers]
         body = text.encode("utf-8", "backslashreplace")
-        return Answer(shown.status, _headers(request, headers), body)
+        return _answer(shown.status, headers, body, request)
 
     def elsewhere(self, to: SeeOther, request: Request) -> Answer:
         """The way to another page."""
         headers = [(b"location", to.to.encode()), *to.headers]
-        return Answer(303, _headers(request, headers), b"")
+        return _answer(303, headers, b"", request)
 
     async def error(self, error: CasebellError, request: Request) -> Answer:
         """An error as a page; somebody who is not signed in is sent to do that."""
@@ -97,10 +97,10 @@ class Presenting:
         return await self.page(shown, request)
 
 
-def _headers(request: Request, more: Headers) -> Headers:
-    return [
-        *more,
-        *request.reached.headers,
+def _answer(status: int, headers: Headers, body: bytes, request: Request) -> Answer:
+    more = [
+        (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
         (b"x-request-id", request.request_id.encode()),
     ]
+    return Answer(status, [*headers, *request.reached.headers, *more], body)
