@@ -1,7 +1,9 @@
 """The buttons of operations, pressed: what they do, and what the page says of it."""
 
+import asyncio
+
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from browser.browsing import NARROW, Browsing, Visitor
 from casebell.actors import Role
@@ -113,12 +115,34 @@ async def test_test_a_channel(site: Browsing, scripts: bool) -> None:
         await page.goto("/channels")
         if scripts:
             await page.evaluate("window.here = 1")
-        for name, said in (("team", "json: delivered."), ("broken", "json: not delivered. ")):
+        for name, said in (
+            ("team", "team → json: delivered."),
+            ("broken", "broken → json: not delivered. "),
+        ):
             await page.get_by_role("button", name=f"Test {name}").click()
             await expect(page.get_by_role("status")).to_contain_text(said)
         assert page.url.endswith("/channels")
         if scripts:
             assert await page.evaluate("window.here") == 1, "the page was loaded anew"
+
+
+async def test_a_test_under_way(site: Browsing) -> None:
+    """A channel of many targets takes its time: meanwhile the button cannot be pressed again."""
+    async with site.visitor(Role.OPERATOR) as visitor:
+        page, go_on = visitor.page, asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            await go_on.wait()
+            await route.continue_()
+
+        await page.goto("/channels")
+        await page.route("**/channels/team/test", hold)
+        button = page.get_by_role("button", name="Test team")
+        await button.click()
+        await expect(button).to_be_disabled()
+        go_on.set()
+        await expect(page.get_by_role("status")).to_contain_text("json: delivered.")
+        await expect(button).to_be_enabled()
 
 
 async def test_hold_and_release(site: Browsing) -> None:

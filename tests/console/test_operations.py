@@ -169,7 +169,7 @@ async def test_a_test_message(filled: RunningConsole) -> None:
     assert "not delivered" in said
     filled.sink.answer(HttpAnswer(status=200))
     said = await visitor.said(await visitor.post("/channels/slack/test", next="/channels"))
-    assert said.startswith("json: delivered.")
+    assert said.startswith("slack → json: delivered.")
     assert "just now" in text_of((await visitor.get("/channels")).text)
     assert (await visitor.post("/channels/none/test", next="/channels")).status_code == 404
 

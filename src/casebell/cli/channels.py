@@ -11,7 +11,7 @@ from casebell.cli.terminal import print_answer, print_json, print_rows
 from casebell.clock import SystemClock
 from casebell.events import Micros
 from casebell.service.attempts_in_words import failure_in_words
-from casebell.service.done_in_words import target_tested
+from casebell.service.done_in_words import channel_tested
 from casebell.times import ago, local_time
 
 app = command_group()
@@ -60,9 +60,8 @@ def test(
 ) -> None:
     """Send a marked test message to each target of a channel, and say what came of it."""
     answer = ServiceClient(config).do("test_channel", by=by, name=name)
-    targets = answer["targets"]
-    print_answer(answer, [f"{name} → {target_tested(one)}" for one in targets], as_json=as_json)
-    if not all(one["delivered"] for one in targets):
+    print_answer(answer, channel_tested(answer), as_json=as_json)
+    if not all(one["delivered"] for one in answer["targets"]):
         raise typer.Exit(1)
 
 

@@ -42,6 +42,10 @@ def _each(
     return of
 
 
+def _released(one: Mapping[str, Any]) -> str:
+    return f"{words.held_released(one)} {one['hint']}".rstrip()
+
+
 def _of_account(verb: str) -> Callable[[Any], tuple[Iterable[str], bool]]:
     return lambda account: ([words.account_became(verb, account)], True)
 
@@ -53,12 +57,15 @@ def _always(sentence: str) -> Callable[[Any], tuple[Iterable[str], bool]]:
 _SAID: Mapping[str, Callable[[Any], tuple[Iterable[str], bool]]] = {
     "retry_alerts": lambda value: (words.alerts_retried(value), not value["left"]),
     "dismiss_alerts": lambda value: (words.alerts_dismissed(value), True),
-    "release_held": _each("held", words.held_released, lambda one: one["status"] != "still_held"),
+    "release_held": _each("held", _released, lambda one: one["status"] != "still_held"),
     "discard_held": lambda value: ([words.held_discarded(value)], True),
     "readmit_refused": _each(
         "refused", words.refused_checked, lambda one: one["status"] not in ("refused", "not_kept")
     ),
-    "test_channel": _each("targets", words.target_tested, lambda one: one["delivered"]),
+    "test_channel": lambda value: (
+        words.channel_tested(value),
+        all(one["delivered"] for one in value["targets"]),
+    ),
     "reload": lambda value: (words.reloaded(value), not value["warnings"]),
     **{
         verb: _of_account(verb)

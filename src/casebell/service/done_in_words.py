@@ -68,13 +68,15 @@ def refused_checked(one: Answer) -> str:
     return f"Refused delivery {number} {sentences[one['status']]}"
 
 
-def target_tested(one: Answer) -> str:
-    """Of a test message to one target."""
-    if one["outcome"] == Outcome.SENT:
-        return f"{one['target']}: delivered."
-    if one["delivered"]:
-        return f"{one['target']}: {outcome_in_words(one['outcome'])}."
-    return f"{one['target']}: not delivered. {failure_in_words(one)}"
+def channel_tested(answer: Answer) -> Iterator[str]:
+    """Of a test message to each target."""
+    for one in answer["targets"]:
+        became = f"not delivered. {failure_in_words(one)}"
+        if one["outcome"] == Outcome.SENT:
+            became = "delivered."
+        elif one["delivered"]:
+            became = f"{outcome_in_words(one['outcome'])}."
+        yield f"{answer['channel']} → {one['target']}: {became}"
 
 
 def changed(names: Mapping[str, Mapping[str, list[str]]]) -> Iterator[str]:
