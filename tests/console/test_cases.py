@@ -57,7 +57,9 @@ async def test_its_changes(filled: RunningConsole) -> None:
         text_of, re.findall(r'<article class="change".*?</article>', html, re.DOTALL)
     )
     assert "Corroborated : also reported by event" in newest
-    assert "Conflicting : the source sent differing content under this key." in newest
+    assert (
+        "Conflicting : the source sent differing content for the same event; check both." in newest
+    )
     assert "slack → json : failed (not_found: the service does not know" in newest
     assert "Late : a later status was known already when it came." in oldest
     assert "Nobody was alerted: no rule matched ." in oldest
@@ -74,11 +76,13 @@ async def test_a_receipt_leads_to_its_case(filled: RunningConsole) -> None:
     assert (found.status_code, found.headers["Location"]) == (303, f"/cases/{RECEIPT}")
     missing = await visitor.get("/cases?receipt=IOE0000000000")
     assert missing.status_code == 200
-    assert "No case matches." in text_of(missing.text)
+    assert "That does not mean that nothing happened" in text_of(missing.text)
     wrong = await visitor.get("/cases?receipt=A12")
     assert wrong.status_code == 400
     assert "A receipt number is three letters and ten digits." in text_of(wrong.text)
-    assert (await visitor.get("/cases/IOE0000000000")).status_code == 404
+    page = await visitor.get("/cases/IOE0000000000")
+    assert page.status_code == 404
+    assert "That does not mean that nothing happened" in text_of(page.text)
     assert (await visitor.get("/cases/ioe-091-234-5699")).status_code == 200
 
 

@@ -69,7 +69,7 @@ class TestList:
     @pytest.mark.parametrize(
         ("query", "said"),
         [
-            ("status=rfe", "`status`"),
+            ("status=rfe", "status :"),
             ("since=tomorrow", "Write a date, a time or a length"),
             ("source=parlay", "There is no source of this name"),
             ("colour=red", "There is no such parameter"),
@@ -234,7 +234,7 @@ class TestEvent:
         second = first + 1
         said = text_of(html)
         assert f"It differs from event {second} in:" in said
-        assert "Note: the source sent differing content under this key." in said
+        assert "Note: the source sent differing content for the same event; check both." in said
         assert f'<a href="/events/{second}">{second}</a>' in html
         assert f'href="/cases/{receipt}"' in html
         assert f'href="/events?receipt={receipt}"' in html

@@ -95,6 +95,6 @@ async def test_what_cannot_be_understood(filled: RunningConsole, address: str) -
     visitor = await filled.signed_in(Role.VIEWER)
     answer = await visitor.get(f"/reports?{address}")
     assert answer.status_code == 400
-    assert f"`{address.partition('=')[0]}`" in answer.text
+    assert f"<bdi>{address.partition('=')[0]}</bdi>" in answer.text
     name, _, value = address.partition("=")
     assert (await visitor.post("/reports/outcomes", None, **{name: value})).status_code == 400

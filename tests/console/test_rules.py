@@ -83,7 +83,8 @@ async def test_what_cannot_be_understood(filled: RunningConsole, address: str) -
     """400, and the name of what it is."""
     answer = await (await filled.signed_in(Role.OPERATOR)).get(address)
     assert answer.status_code == 400
-    assert f"`{address.rpartition('&')[2].rpartition('?')[2].partition('=')[0]}`" in answer.text
+    name = address.rpartition("&")[2].rpartition("?")[2].partition("=")[0]
+    assert f"<bdi>{name}</bdi>" in answer.text
 
 
 async def test_more_than_a_page(edited: RunningConsole, monkeypatch: pytest.MonkeyPatch) -> None:

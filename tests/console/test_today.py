@@ -107,6 +107,17 @@ async def test_an_alert_on_its_way(filled: RunningConsole) -> None:
         filled.write("UPDATE alerts SET state = 'failed', reason = 'not_found' WHERE id = 1")
 
 
+async def test_none_failed_and_none_arrived(filled: RunningConsole) -> None:
+    """What is still tried is not called delivered."""
+    sets = "state = 'retrying', not_before = 32503680000000000"
+    filled.write(f"UPDATE alerts SET {sets} WHERE state = 'failed'")
+    try:
+        shown = await page(filled, Role.VIEWER)
+        assert "None has failed for good. Those on their way have not arrived yet." in shown
+    finally:
+        filled.write("UPDATE alerts SET state = 'failed' WHERE state = 'retrying'")
+
+
 async def test_what_cannot_be_read(filled: RunningConsole) -> None:
     """It says so in its place, and nothing reassuring; the rest is there."""
     filled.write("ALTER TABLE targets RENAME TO others")

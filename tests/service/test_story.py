@@ -6,7 +6,7 @@ import pytest
 
 from casebell.events import Flag, KeyBasis
 from casebell.service.sentences import EventNumber, Filled, Moment
-from casebell.service.story import became, marks, occurred, story
+from casebell.service.story import became, marked, marks, occurred, story
 
 STAMP = "2025-10-14T19:22:03.000000Z"
 
@@ -129,6 +129,16 @@ def test_what_became_of_an_alert(facts: dict[str, Any], said: str) -> None:
     assert became(alert).text(str) == said
 
 
+def test_marks_of_an_event() -> None:
+    """Each word once, and none for what only its page need say."""
+    assert marked(["repeat", "unknown_wording", "text_conflict", "late", "conflict"]) == [
+        "late",
+        "conflicting",
+        "new wording",
+    ]
+    assert marked(["repeat", "a later release's"]) == []
+
+
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
@@ -146,7 +156,7 @@ def test_what_became_of_an_alert(facts: dict[str, Any], said: str) -> None:
         (
             {"flags": ["conflict", "repeat", "unknown_wording"]},
             {
-                "conflicting": "the source sent differing content under this key",
+                "conflicting": "the source sent differing content for the same event; check both",
                 "new wording": (
                     "its wording is new to Casebell, which does not know what it means"
                 ),

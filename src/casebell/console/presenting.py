@@ -15,7 +15,7 @@ from casebell.settings import Settings
 #: What an error's page is called.
 _TITLES: Mapping[int, str] = {
     400: "This cannot be understood",
-    403: "This is not for you",
+    403: "Not allowed",
     404: "There is nothing here",
     409: "This cannot be done now",
     429: "Too many attempts",

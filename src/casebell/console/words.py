@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from casebell.api.answers import said_of
-from casebell.errors import CasebellError
+from casebell.errors import CasebellError, Forbidden
 from casebell.events import Flag, Status, Tag
 from casebell.notify.render import Headline, headline_of
 
@@ -28,4 +28,6 @@ def headline(item: Mapping[str, Any]) -> Headline:
 
 def why(error: CasebellError) -> str:
     """What a page says of an error: as far as its reader may know it, and never nothing."""
+    if isinstance(error, Forbidden):
+        return "Your role does not allow it. Whoever runs Casebell can give your account another."
     return said_of(error) or (type(error).__doc__ or "").strip()

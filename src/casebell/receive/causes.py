@@ -77,6 +77,12 @@ def _of_request(row: Any, seen: Mapping[str, Any], source: SourceSettings | None
     match row.error:
         case "unknown_source" | "not_found":
             right = f"/webhooks/{source.name}" if source else "/webhooks/SOURCE"
+            if row.error == "not_found" and path == right:
+                return Cause(
+                    code="wrong_address",
+                    says="It came to the address that is for people alone (console.listen).",
+                    then="Have the provider post to server.public_url, which leads to server.port.",
+                )
             return Cause(
                 code="wrong_address",
                 says=f"The address is wrong: {path or 'nothing'} was asked for, and nothing is "

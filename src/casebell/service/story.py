@@ -1,6 +1,6 @@
 """What became of an event, and of an alert, in the words of the command line and of the pages."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
@@ -44,7 +44,7 @@ _BASIS = {
 
 _FLAGS = {
     Flag.STALE_SIGNATURE: "it was signed longer ago than the source's tolerance",
-    Flag.CONFLICT: "the source sent differing content under this key",
+    Flag.CONFLICT: "the source sent differing content for the same event; check both",
     Flag.REPEAT: "the same state came again, at a later time",
     Flag.NAIVE_TIME: "its time had no zone and was read in the source's",
     Flag.UNPARSED_TIME: "its time could not be read",
@@ -58,6 +58,12 @@ _FLAGS = {
 }
 #: Those by which what was reported of a change disagrees.
 _CONFLICTING = (Flag.CONFLICT, Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT)
+#: By what word of docs/attorneys.md a change or an event is marked, in this order.
+_MARKS = {
+    Flag.LATE: "late",
+    **dict.fromkeys(_CONFLICTING, "conflicting"),
+    Flag.UNKNOWN_WORDING: "new wording",
+}
 #: A later release's word, which an earlier one may meet after a step back.
 _UNKNOWN = "a word that this release does not know"
 #: The status of an event that is stored without its decision.
@@ -108,6 +114,11 @@ def became(told: Mapping[str, Any]) -> Sentence:
     return says("{state}{reason}", state=state, reason=_reason(told))
 
 
+def marked(flags: Collection[str]) -> list[str]:
+    """In a word each, what a reader of a list should know of an event."""
+    return list(dict.fromkeys(word for flag, word in _MARKS.items() if flag in flags))
+
+
 def marks(change: Mapping[str, Any]) -> Iterator[Mark]:
     """What a reader of a case should know of one of its changes.
 
@@ -115,7 +126,7 @@ def marks(change: Mapping[str, Any]) -> Iterator[Mark]:
         change: as the verb `find_case` gives it.
     """
     if change["late"]:
-        yield Mark(word="late", sentence=_sentence_of(Flag.LATE))
+        yield Mark(word=_MARKS[Flag.LATE], sentence=_sentence_of(Flag.LATE))
     if others := [number for number in change["events"] if number != change["event"]]:
         yield Mark(
             word="corroborated",
@@ -127,9 +138,9 @@ def marks(change: Mapping[str, Any]) -> Iterator[Mark]:
         )
     for flag in _CONFLICTING:
         if flag in change["flags"]:
-            yield Mark(word="conflicting", sentence=_sentence_of(flag))
+            yield Mark(word=_MARKS[flag], sentence=_sentence_of(flag))
     if Flag.UNKNOWN_WORDING in change["flags"]:
-        yield Mark(word="new wording", sentence=_sentence_of(Flag.UNKNOWN_WORDING))
+        yield Mark(word=_MARKS[Flag.UNKNOWN_WORDING], sentence=_sentence_of(Flag.UNKNOWN_WORDING))
 
 
 def _verified(one: Mapping[str, Any]) -> Sentence:

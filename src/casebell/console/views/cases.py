@@ -10,6 +10,11 @@ from casebell.errors import NotFound
 from casebell.events import Status
 from casebell.service.story import became, marks
 
+#: Of a receipt number that leads to no case, or to none that one may see.
+_NONE_TO_SEE = (
+    "Casebell has received nothing of this receipt number that you may see. That does not mean "
+    "that nothing happened: see that the number is right, and look at USCIS."
+)
 #: Characters of an official text that are shown of each change; its event has all.
 MAX_TEXT = 300
 
@@ -23,12 +28,19 @@ async def listing(visit: Visit) -> Mapping[str, Any] | SeeOther:
             pass
         else:
             return SeeOther(to=f"/cases/{found['receipt']}")
-    return {"found": await visit.ask("list_cases", **visit.arguments), "statuses": Status}
+    return {
+        "found": await visit.ask("list_cases", **visit.arguments),
+        "statuses": Status,
+        "empty": _NONE_TO_SEE if receipt else "No case matches.",
+    }
 
 
 async def case(visit: Visit) -> Mapping[str, Any]:
     """A case with its changes, the newest first: who was told of each, and what is to be known."""
-    found = await visit.ask("find_case", receipt=visit.arguments["receipt"])
+    try:
+        found = await visit.ask("find_case", receipt=visit.arguments["receipt"])
+    except NotFound:
+        raise NotFound(_NONE_TO_SEE) from None
     return {
         "title": f"Case {found['receipt']}",
         "case": found,

@@ -13,7 +13,7 @@ from casebell.console.visit import Visit
 from casebell.console.words import headline
 from casebell.events import Flag, Status, Tag
 from casebell.notify.render import FOOTER, USCIS_STATUS_PAGE
-from casebell.service.story import notes, occurred, story
+from casebell.service.story import marked, notes, occurred, story
 
 #: The filters that held and refused deliveries have, too.
 OF_ALL = frozenset({"source", "since", "until"})
@@ -41,6 +41,7 @@ async def listing(visit: Visit) -> Mapping[str, Any]:
         found = {**found, "items": [{"event": event} for event in found["items"]]}
     return {
         "found": found,
+        "marked": marked,
         "of_events": of_events if others else [],
         "filter": {
             name: arguments[name] for name in EventFilters.model_fields if name in arguments
