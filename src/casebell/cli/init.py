@@ -46,6 +46,7 @@ def init(
     )
     print_line(f"  2. casebell check{named}")
     print_line(f"  3. casebell serve{named}")
+    print_line(f"  4. casebell accounts add NAME --role admin{named}: opens the console")
 
 
 def _write_all(directory: Path, contents: Mapping[Path, str]) -> None:
