@@ -59,6 +59,8 @@ PICTURES: Sequence[Picture] = (
     Picture(name="why", path=f"/events/{{{RETRIED}}}", role=Role.AUDITOR, height=1320),
     Picture(name="events", path="/events", role=Role.AUDITOR),
     Picture(name="channels", path="/channels", role=Role.ADMIN),
+    Picture(name="rules", path="/rules", role=Role.ADMIN),
+    Picture(name="reports", path="/reports", role=Role.VIEWER, height=640),
     Picture(name="refused", path="/refused/1", role=Role.ADMIN, height=420, dark=True),
 )
 
