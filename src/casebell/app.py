@@ -6,7 +6,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -26,6 +26,7 @@ from casebell.console.actions import ACTIONS
 from casebell.console.endpoint import Console
 from casebell.console.own_account import OwnAccountDoors
 from casebell.console.pages import PAGES
+from casebell.console.protection import is_of_a_browser
 from casebell.console.provider_doors import ProviderDoors
 from casebell.console.rendering import Rendering
 from casebell.console.routing import Door
@@ -273,6 +274,9 @@ def _entrance(
         response = await on_http_exception(request, error)
         # Somebody may have the address of a source wrong.
         wrong = WrongMethod() if response.status_code == 405 else NotThere()
+        if console is not None and request.method == "GET" and is_of_a_browser(request.headers.raw):
+            # A person mistyped an address, and is shown that as a page.
+            return cast("Response", console)
         endpoint.note_elsewhere(wrong, request.scope)
         return response
 

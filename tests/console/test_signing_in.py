@@ -143,6 +143,22 @@ async def test_what_goes_wrong_is_a_page(console: RunningConsole) -> None:
         assert 'href="/"' in answer.text
 
 
+async def test_a_mistyped_address(console: RunningConsole) -> None:
+    """Is a page for a person, with the way back; a program, and a delivery, are told as ever."""
+    visitor = await console.signed_in(Role.VIEWER)
+    browser = {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}
+    for path in ("/evnets", "/events/1/2", "/webhooks"):
+        answer = await visitor.client.get(path, headers=browser)
+        assert answer.status_code == 404
+        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert "There is nothing here" in answer.text
+        assert 'aria-label="Pages"' in answer.text
+        stranger = await console.visitor().client.get(path, headers=browser)
+        assert stranger.status_code == 404
+        assert 'aria-label="Pages"' not in stranger.text
+        assert (await visitor.get(path)).json()["error"] == "not_found"
+
+
 async def test_the_log(console: RunningConsole) -> None:
     """A request is named by its route: an address may name a case, and a form has a password."""
     visitor = await console.signed_in(Role.VIEWER)

@@ -143,12 +143,12 @@ class Console:
         if request.method == "POST":
             check_origin(scope["headers"], origin=request.reached.origin)
         methods, parts = self._routes.of(scope["path"][1:])
+        request.session = await self._session(request)
         if not methods:
             raise NotThere
         if request.method not in methods:
             raise WrongMethod(allow=", ".join(methods))
         request.route = route = methods[request.method]
-        request.session = await self._session(request)
         if request.method == "POST":
             request.form = await forms.form_of(scope, request.receive)
         visit = self._visit(request, settings)

@@ -112,7 +112,7 @@ def check_origin(headers: Sequence[tuple[bytes, bytes]], *, origin: str) -> None
 
 
 def is_of_a_browser(headers: Sequence[tuple[bytes, bytes]]) -> bool:
-    """Whether a POST says where it comes from, as those of browsers do and programs' do not."""
+    """Whether a request says where it comes from, as those of browsers do and programs' do not."""
     return any(name in (b"sec-fetch-site", b"origin") for name, _ in headers)
 
 

@@ -1,11 +1,12 @@
 """The pages of events: their list, and one of them with everything that became of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from casebell.actors import Right
+from casebell.alerts import AlertState
 from casebell.api.parameters import EventFilters, NotGiven, Truth
 from casebell.api.parameters import Events as ApiEvents
 from casebell.console.forms import narrowed
@@ -62,6 +63,7 @@ async def event(visit: Visit) -> Mapping[str, Any]:
         "event": told,
         "case": next(iter(cases["items"]), None),
         "change": explanation["change"],
+        "told_of_it": _told(explanation["alerts"]),
         "occurred": occurred(told),
         "notes": list(notes(told)),
         "story": list(story(explanation, in_short=True)),
@@ -69,3 +71,9 @@ async def event(visit: Visit) -> Mapping[str, Any]:
         "notice": FOOTER,
         "look_up": USCIS_STATUS_PAGE,
     }
+
+
+def _told(alerts: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:
+    """How many alerts there are of a change, and how many of them were sent."""
+    sent = sum(one["state"] == AlertState.SENT for one in alerts)
+    return {"sent": sent, "of": len(alerts)}
