@@ -356,7 +356,7 @@ async def deliver_anything(firm: ConfiguredFirm, chance: random.Random, *, batch
     await firm.decide_the_rest()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 async def test_an_unchanged_file_differs_in_nothing(
     store: Store, tmp_path: Path, seed: int
 ) -> None:
@@ -366,7 +366,7 @@ async def test_an_unchanged_file_differs_in_nothing(
         await connection.execute(
             cases.insert().values(receipt=receipt_of(2), owner="ana", updated_at=0)
         )
-    await deliver_anything(firm, random.Random(seed), batches=40)
+    await deliver_anything(firm, random.Random(seed), batches=30)
     found = await firm.compared()
     assert [(one["why"], one["then"], one["now"]) for one in found["items"]] == []
     assert sums(found) == (len(await read_table(store, changes)),) * 2 + (0, 0)

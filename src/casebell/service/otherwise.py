@@ -28,8 +28,8 @@ from casebell.store.decisions import DecidedChange
 from casebell.store.engine import Store
 
 #: Changes that are read at a time.
-PIECE = 100
-#: Changes that one answer looks at: about two seconds, while deliveries go on.
+PIECE = 50
+#: Changes that one answer looks at: two or three seconds, while deliveries go on.
 MAX_LOOKED = 10_000
 #: Of those that would be decided otherwise, as many are told of one by one.
 MAX_ITEMS = 100
