@@ -206,14 +206,13 @@ def _console(
     runtime: Runtime, service: Service, turns: Turns, endpoint: WebhookEndpoint
 ) -> Console:
     """The pages for people."""
-    rendering = Rendering()
     return Console(
         pages=PAGES,
         actions=ACTIONS,
         doors=_doors(runtime),
         service=service,
         sessions=runtime.access.sessions,
-        rendering=rendering,
+        rendering=Rendering(),
         turns=turns,
         note_elsewhere=endpoint.note_elsewhere,
         settings=runtime.in_force.settings,
@@ -271,12 +270,12 @@ def _entrance(
     ]
 
     async def leads_nowhere(request: Request, error: Exception) -> Response:
-        response = await on_http_exception(request, error)
-        # Somebody may have the address of a source wrong.
-        wrong = WrongMethod() if response.status_code == 405 else NotThere()
         if console is not None and request.method == "GET" and is_of_a_browser(request.headers.raw):
             # A person mistyped an address, and is shown that as a page.
             return cast("Response", console)
+        response = await on_http_exception(request, error)
+        # Somebody may have the address of a source wrong.
+        wrong = WrongMethod() if response.status_code == 405 else NotThere()
         endpoint.note_elsewhere(wrong, request.scope)
         return response
 

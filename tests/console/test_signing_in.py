@@ -143,6 +143,15 @@ async def test_what_goes_wrong_is_a_page(console: RunningConsole) -> None:
         assert 'href="/"' in answer.text
 
 
+async def test_a_form_that_is_too_large(console: RunningConsole) -> None:
+    """It is refused by a whole answer, though its body was not read."""
+    visitor = console.visitor()
+    answer = await visitor.post("/sign-in", name="a" * 100_000, password="b")
+    assert answer.status_code == 413
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert len(answer.content) == int(answer.headers["Content-Length"])
+
+
 async def test_a_mistyped_address(console: RunningConsole) -> None:
     """Is a page for a person, with the way back; a program, and a delivery, are told as ever."""
     visitor = await console.signed_in(Role.VIEWER)

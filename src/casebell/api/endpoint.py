@@ -30,15 +30,13 @@ from casebell.api.routing import CSV, DESCRIPTION, JSON_LINES, PARTS, Route, Rou
 from casebell.api.slots import Turns
 from casebell.clock import Clock, new_request_id
 from casebell.errors import (
-    BodyTooLarge,
-    CasebellError,
     NotThere,
     Unauthorized,
     WrongMethod,
 )
 from casebell.http import addresses
 from casebell.http.answers import Answer, respond
-from casebell.http.reading import SenderWentAway, discard
+from casebell.http.reading import SenderWentAway, refuse
 from casebell.http.request_log import Facts, RequestLog
 from casebell.http.webhook import API
 from casebell.service import Service
@@ -131,7 +129,7 @@ class Api:
             failure = self._requests.failure(error, request.facts)
             answer = problem_answer(failure, request.request_id)
             self._requests.note(request.facts, status=answer.status, outcome=failure.code)
-            await self._respond(send, answer, failure, request)
+            await refuse(send, request.receive, answer, failure)
         else:
             self._requests.note(request.facts, status=answer.status)
             await respond(send, answer)
@@ -147,25 +145,18 @@ class Api:
     async def _stream(
         self, send: Send, lines: AsyncGenerator[str, None], request: _Request
     ) -> None:
-        """Send an export; a failure ends the connection, so that it is not taken for whole."""
+        """Send an export."""
         media = CSV if request.arguments.get("format") == Format.CSV else JSON_LINES
-        try:
-            await stream(
-                send,
-                request.receive,
-                lines,
-                request.request_id,
-                media=media,
-                # It may take an hour, and a token be revoked meanwhile.
-                see_on=lambda: self._bearer(request.scope),
-            )
-        except SenderWentAway:
-            self._requests.note(request.facts, status=200, outcome="abandoned")
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see RequestLog.failure
-            failure = self._requests.failure(error, request.facts)
-            self._requests.note(request.facts, status=200, outcome=failure.code)
-        else:
-            self._requests.note(request.facts, status=200)
+        lines_sent = stream(
+            send,
+            request.receive,
+            lines,
+            request.request_id,
+            media=media,
+            # It may take an hour, and a token be revoked meanwhile.
+            see_on=lambda: self._bearer(request.scope),
+        )
+        await self._requests.stream(lines_sent, request.facts)
 
     async def _value(self, request: _Request) -> Any:
         """What the service answers, None for the description; raises what went wrong."""
@@ -199,15 +190,6 @@ class Api:
             raise Unauthorized
         address = addresses.client_of(scope, self._limits().trusted_proxies)
         return await self._access.bearer(found[1].decode("latin-1"), address=address)
-
-    async def _respond(
-        self, send: Send, answer: Answer, failure: CasebellError, request: _Request
-    ) -> None:
-        unread = isinstance(failure, BodyTooLarge)
-        await respond(send, answer, last=not unread)
-        if unread:
-            await discard(request.receive)
-            await send({"type": "http.response.body"})
 
 
 def _listing(value: Any) -> Any:

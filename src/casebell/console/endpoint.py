@@ -33,7 +33,6 @@ from casebell.console.routing import Action, Door, Page, SeeOther, Shown
 from casebell.console.said import said
 from casebell.console.visit import Visit
 from casebell.errors import (
-    BodyTooLarge,
     CrossSite,
     Forbidden,
     NotSignedIn,
@@ -43,7 +42,7 @@ from casebell.errors import (
 )
 from casebell.http import addresses
 from casebell.http.answers import Answer, respond
-from casebell.http.reading import SenderWentAway, discard
+from casebell.http.reading import SenderWentAway, refuse
 from casebell.http.request_log import RequestLog
 from casebell.service import Service
 from casebell.service.formats import Format
@@ -112,7 +111,6 @@ class Console:
             since=self._clock.monotonic(),
             public_url=self._settings().people_url,
         )
-        outcome = ""
         try:
             value = await self._value(request)
             if isinstance(value, AsyncGenerator):
@@ -124,18 +122,15 @@ class Console:
             return
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see RequestLog.failure
             failure = self._requests.failure(error, request.facts)
-            outcome = failure.code
             if isinstance(failure, CrossSite) and not is_of_a_browser(scope["headers"]):
                 # A provider may have the address of a source wrong, such as the host alone.
                 self._note_elsewhere(NotThere(), scope)
             answer = await self._presenting.error(failure, request)
-            unread = isinstance(failure, BodyTooLarge)
+            self._requests.note(request.facts, status=answer.status, outcome=failure.code)
+            await refuse(send, receive, answer, failure)
         else:
-            unread = False
-        self._requests.note(request.facts, status=answer.status, outcome=outcome)
-        await respond(send, answer, last=not unread)
-        if unread:
-            await discard(receive)
+            self._requests.note(request.facts, status=answer.status)
+            await respond(send, answer)
 
     async def _value(self, request: Request) -> Any:
         """What answers: a page to be made, another to go to, bytes, or lines."""
@@ -229,29 +224,23 @@ class Console:
         return answer
 
     async def _stream(self, send: Send, lines: AsyncGenerator[str, None], request: Request) -> None:
-        """Send an export as a file; a failure ends the connection: it is not taken for whole."""
+        """Send an export as a file."""
         as_csv = Format.CSV in request.form.get("format", ())
         noun = request.scope["path"].strip("/").partition("/")[0]
         day = datetime.fromtimestamp(self._clock.now() / SECOND, UTC).date()
         name = f"casebell-{noun}-{day}.{'csv' if as_csv else 'jsonl'}"
         disposition = (b"content-disposition", f'attachment; filename="{name}"'.encode())
-        outcome = ""
-        try:
-            await stream(
-                send,
-                request.receive,
-                lines,
-                request.request_id,
-                media=CSV if as_csv else JSON_LINES,
-                # It may take an hour, and whoever asked be signed out meanwhile.
-                see_on=lambda: self._still(request),
-                more=[disposition, *request.reached.headers],
-            )
-        except SenderWentAway:
-            outcome = "abandoned"
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see RequestLog.failure
-            outcome = self._requests.failure(error, request.facts).code
-        self._requests.note(request.facts, status=200, outcome=outcome)
+        lines_sent = stream(
+            send,
+            request.receive,
+            lines,
+            request.request_id,
+            media=CSV if as_csv else JSON_LINES,
+            # It may take an hour, and whoever asked be signed out meanwhile.
+            see_on=lambda: self._still(request),
+            more=[disposition, *request.reached.headers],
+        )
+        await self._requests.stream(lines_sent, request.facts)
 
     async def _still(self, request: Request) -> None:
         """See that whoever asked is still signed in, as the same."""

@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from starlette.types import Receive
+from starlette.types import Receive, Send
 
-from casebell.errors import BodyTooLarge
-from casebell.http.answers import Headers
+from casebell.errors import BodyTooLarge, CasebellError
+from casebell.http.answers import Answer, Headers, respond
 from casebell.receive.bodies import is_compressed
 
 #: Limits of reading on after a body was refused.
@@ -90,7 +90,16 @@ async def read_body(receive: Receive, *, max_body: int) -> bytes:
             return b"".join(chunks)
 
 
-async def discard(receive: Receive) -> None:
+async def refuse(send: Send, receive: Receive, answer: Answer, failure: CasebellError) -> None:
+    """Send the answer to a request that failed; of a body that is too large, read some more."""
+    unread = isinstance(failure, BodyTooLarge)
+    await respond(send, answer, last=not unread)
+    if unread:
+        await _discard(receive)
+        await send({"type": "http.response.body"})
+
+
+async def _discard(receive: Receive) -> None:
     """Read and discard more of a body that was answered already.
 
     Closing the connection while the sender writes would reset it, and the sender would see the

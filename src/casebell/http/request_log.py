@@ -1,7 +1,7 @@
 """Counts and logs the requests of programs and of people."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from prometheus_client import Counter, Histogram
 from casebell.actors import Actor
 from casebell.clock import Clock
 from casebell.errors import CasebellError, ShuttingDown, StorageUnavailable
+from casebell.http.reading import SenderWentAway
 from casebell.http.throttle import LogThrottle
 
 
@@ -83,6 +84,17 @@ class RequestLog:
             request_id=facts.request_id,
             **{name: value for name, value in more.items() if value is not None},
         )
+
+    async def stream(self, sending: Awaitable[None], facts: Facts) -> None:
+        """Send an export, and note it; a failure ends the connection: it is not taken for whole."""
+        outcome = ""
+        try:
+            await sending
+        except SenderWentAway:
+            outcome = "abandoned"
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see `failure`
+            outcome = self.failure(error, facts).code
+        self.note(facts, status=200, outcome=outcome)
 
     def failure(self, error: BaseException, facts: Facts) -> CasebellError:
         """What whoever asked is told of an error; one that is none of ours is logged."""

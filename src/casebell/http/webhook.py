@@ -22,7 +22,6 @@ from starlette.types import Receive, Scope, Send
 from casebell.clock import Clock, new_request_id
 from casebell.errors import (
     AuthenticationBusy,
-    BodyTooLarge,
     CasebellError,
     EncodedBody,
     RequestError,
@@ -41,9 +40,9 @@ from casebell.http.reading import (
     MAX_DIGITS,
     SenderWentAway,
     check_headers,
-    discard,
     is_encoded,
     read_body,
+    refuse,
 )
 from casebell.http.throttle import LogThrottle
 from casebell.receive.accept import Accepted, Receiver, Several
@@ -109,11 +108,7 @@ class WebhookEndpoint:
             failure = self._failure(error, source, request_id)
             self._note_failure(failure, scope, source, request_id, since)
             # Also while the server ends: the sender must know that it should try again.
-            unread = isinstance(failure, BodyTooLarge)
-            await respond(send, error_answer(failure, request_id), last=not unread)
-            if unread:
-                await discard(receive)
-                await send({"type": "http.response.body"})
+            await refuse(send, receive, error_answer(failure, request_id), failure)
         else:
             self._note(accepted, source, request_id, since)
             await respond(send, accepted_answer(accepted, request_id))

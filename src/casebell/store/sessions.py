@@ -1,6 +1,5 @@
 """Who is signed in: known by the digest of what the browser has in its cookie."""
 
-import hmac
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -10,16 +9,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.actors import Actor
 from casebell.errors import NotSignedIn
 from casebell.events import Micros
+from casebell.store import digests as digests_of
 from casebell.store import journal
 from casebell.store.schema import accounts, sessions
-from casebell.store.statements import Driver, Query, TableRow, among
+from casebell.store.statements import Query, among
 
 
-class SessionRow(TableRow):
+class SessionRow(digests_of.DigestRow):
     """What a request asks of its session, and of the account that it is of."""
 
     id: int
-    digest: str
     account_id: int
     asked: str
     began_at: Micros
@@ -141,12 +140,7 @@ async def with_digests(
     connection: AsyncConnection, digests: Collection[str]
 ) -> Mapping[str, SessionRow]:
     """The sessions of these digests, by their digests; they may be over."""
-    driver = await Driver.of(connection)
-    rows = await driver.fetch(_OF_DIGESTS, among=digests)
-    # As with tokens, the index only finds a row; a comparison in constant time decides.
-    return {
-        digest: row for digest in digests for row in rows if hmac.compare_digest(row.digest, digest)
-    }
+    return await digests_of.with_digests(connection, _OF_DIGESTS, digests)
 
 
 async def of_account(

@@ -1,6 +1,5 @@
 """Tokens of programs: known by their digests, never removed."""
 
-import hmac
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -10,17 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.actors import Actor, Role
 from casebell.errors import NotFound, Refusal
 from casebell.events import Micros
+from casebell.store import digests as digests_of
 from casebell.store import journal
 from casebell.store.schema import tokens
-from casebell.store.statements import Driver, Query, TableRow, among, columns_of
+from casebell.store.statements import Query, among, columns_of
 
 
-class TokenRow(TableRow):
+class TokenRow(digests_of.DigestRow):
     """What a request asks of its token."""
 
     id: int
     name: str
-    digest: str
     role: str
     person: str | None
     last_used_at: Micros | None
@@ -94,13 +93,7 @@ async def with_digests(
     connection: AsyncConnection, digests: Collection[str]
 ) -> Mapping[str, TokenRow]:
     """The tokens of these digests, by their digests; they may be revoked."""
-    driver = await Driver.of(connection)
-    rows = await driver.fetch(_OF_DIGESTS, among=digests)
-    # The index finds a row in a time that depends on the digest, whose bits nobody can choose; what
-    # decides is a comparison in constant time.
-    return {
-        digest: row for digest in digests for row in rows if hmac.compare_digest(row.digest, digest)
-    }
+    return await digests_of.with_digests(connection, _OF_DIGESTS, digests)
 
 
 async def record_uses(connection: AsyncConnection, used: Mapping[int, Micros]) -> None:

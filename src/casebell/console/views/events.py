@@ -44,9 +44,7 @@ async def listing(visit: Visit) -> Mapping[str, Any]:
         "found": found,
         "marked": marked,
         "of_events": of_events if others else [],
-        "filter": {
-            name: arguments[name] for name in EventFilters.model_fields if name in arguments
-        },
+        "filter": of_filter,
         "words": {"status": Status, "tag": Tag, "flag": Flag},
     }
 
