@@ -61,7 +61,8 @@ async def test_one_with_its_event(store: Store) -> None:
         await decide(store, number)
     other = await add_failed(store, "ops:1", kind=AlertKind.OPS, at=RECEIVED_AT)
     async with store.read() as connection:
-        alert, event = await queries.alert_with_event(connection, 2)
+        listed = (await walk.page_of(connection, AlertFilter(kind=AlertKind.CASE), limit=1)).rows
+        alert, event = await queries.alert_with_event(connection, listed[0].id)
         assert event is not None
         assert (alert.event_key, event.key, event.extra_deliveries) == ("b", "b", 0)
         assert (await queries.alert_with_event(connection, other))[1] is None
