@@ -88,6 +88,24 @@ class SendResult:
         return self.outcome in (Outcome.SENT, Outcome.ACCEPTED)
 
 
+class Part(StrEnum):
+    """What a line is to its reader: a channel that can set a page shows each as such."""
+
+    #: What happened.
+    SENTENCE = "sentence"
+    #: What the reader must know before acting on the others.
+    WARNING = "warning"
+    #: About the case.
+    FACT = "fact"
+    #: An address alone on its line; the line before says what it opens.
+    LINK = "link"
+    #: For whoever runs Casebell.
+    DETAIL = "detail"
+    FOOTER = "footer"
+    #: An empty line, or one that parts the reader's lines from those of IT.
+    RULE = "rule"
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A line of a message, and what becomes of it on a service that takes less."""
@@ -97,6 +115,7 @@ class Line:
     spare: int = 0
     #: What stands for it where that does not suffice; "" leaves it out.
     short: str | None = None
+    part: Part = Part.FACT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,6 +141,12 @@ class Message:
     body: str
     #: The same lines, where they may be left out or shortened.
     lines: tuple[Line, ...] = field(default=(), compare=False)
+    #: Whether it goes before others, and is marked so where a service can.
+    urgent: bool = field(default=False, compare=False)
+    #: The same at each attempt, and of no other message of any database; "" where nothing has it.
+    id: str = field(default="", compare=False)
+    #: The same for all messages of one case, and tells nothing of it; "" where there is no case.
+    thread: str = field(default="", compare=False)
     #: For a channel that hands it to a program.
     payload: Payload | None = field(default=None, compare=False, repr=False)
 
@@ -142,6 +167,12 @@ class AlertState(StrEnum):
     DEFERRED = "deferred"
     SENT = "sent"
     FAILED = "failed"
+
+
+#: `addressed_as` of whom a case without an owner, or a team without people, reaches.
+UNASSIGNED = "unassigned"
+#: The same of operations, where no rule tells anybody.
+OPERATIONS = "operations"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -193,6 +224,11 @@ class Alert:
     retried_at: Micros | None = None
     #: The channel that failed, where this alert stands in for another.
     stands_in_for: str | None = None
+    #: The id of who is told by name.
+    person: str | None = None
+    #: Why this target: "@owner", "@team:rfe", `UNASSIGNED`, `OPERATIONS`; "" for an address that
+    #: the configuration has by itself.
+    addressed_as: str = ""
     #: What an operations or test message tells; None for a case alert, or where it is unreadable.
     note: OpsMessage | None = field(default=None, repr=False)
 
@@ -213,6 +249,11 @@ class NewAlert:
     note: OpsMessage | None = field(default=None, repr=False)
     #: The channel that failed, where this alert stands in for another.
     stands_in_for: str | None = None
+    #: The id of who is told by name.
+    person: str | None = None
+    #: Why this target: "@owner", "@team:rfe", `UNASSIGNED`, `OPERATIONS`; "" for an address that
+    #: the configuration has by itself.
+    addressed_as: str = ""
 
 
 class Decided(Value):

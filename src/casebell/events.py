@@ -228,9 +228,13 @@ class Case(Value):
     receipt: str
     label: str = ""
     matter: str = ""
+    #: A person's id, name or e-mail address, or another text.
     owner: str = ""
     team: str = ""
     confidential: bool = False
+    #: Where an owner who is no person of the configuration reads mail.
+    owner_email: str = ""
+    form: str = ""
 
 
 class Change(Value):

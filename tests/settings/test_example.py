@@ -26,7 +26,7 @@ from casebell.settings import (
     Wording,
     load,
 )
-from casebell.settings.models import Console, Document, Oidc
+from casebell.settings.models import Cases, Console, Document, Oidc, PersonSettings
 from casebell.settings.places import inside, is_list, keys_of
 from casebell.settings.values import Part
 
@@ -52,6 +52,8 @@ SECTIONS: dict[str, type[Part]] = {
     "### Entries of `secrets`": SourceSecret,
     "### `[sources.<name>.fields]`": FieldMap,
     "## `[channels.<name>]`": ChannelSettings,
+    "## `[people.<id>]`": PersonSettings,
+    "## `[cases]`": Cases,
     "## `[[rules]]`": Rule,
     "### Conditions: `when`": When,
     "## `[[wordings]]`": Wording,
@@ -156,6 +158,7 @@ def test_every_section_is_documented() -> None:
 def test_documented_defaults_are_the_models(heading: str, model: type[Part]) -> None:
     """A default in the reference, read as TOML, makes the model's own default."""
     required = {
+        "id": "i",
         "name": "n",
         "kind": "parley",
         "when": {},

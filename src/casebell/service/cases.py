@@ -33,10 +33,8 @@ class Case(TypedDict):
     matter: str | None
     owner: str | None
     owner_email: str | None
-    """Null: nothing sets it yet."""
     team: str | None
     form: str | None
-    """Null: nothing sets it yet."""
     confidential: bool
     status: str | None
     """Null where nothing was received of it."""
@@ -64,7 +62,7 @@ class Told(TypedDict):
     target: str
     """A safe label, never a URL."""
     person: str | None
-    """Null: nobody is told by name yet."""
+    """The id of who was told by name."""
     urgent: bool
     state: str
     reason: str | None
@@ -168,9 +166,9 @@ def case(row: Any) -> Case:
         "label": row.label or None,
         "matter": row.matter or None,
         "owner": row.owner or None,
-        "owner_email": None,
+        "owner_email": row.owner_email or None,
         "team": row.team or None,
-        "form": None,
+        "form": row.form or None,
         "confidential": bool(row.confidential),
         "status": row.status,
         "since": iso_or_none(row.since),
@@ -228,7 +226,7 @@ def _told(row: Any) -> Told:
         "alert": row.id,
         "channel": row.channel,
         "target": row.target,
-        "person": None,
+        "person": row.person,
         "urgent": row.priority == 0,
         "state": row.state,
         "reason": row.reason,

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from casebell.networks import is_loopback
-from casebell.settings import expressions, source_secrets, time_zones, wordings
+from casebell.settings import expressions, people, source_secrets, time_zones, wordings
 from casebell.settings.models import ChannelSettings, Document, Rule, ServerSettings
 from casebell.settings.places import Finding
 from casebell.settings.sources import SourceSettings
@@ -33,6 +33,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
 
     sources: Collection[str]
     channels: Collection[str]
+    people: Collection[str]
     #: The channels that name a webhook, be it a wrong one.
     webhooks: Collection[str]
 
@@ -51,6 +52,7 @@ def check(document: Document, names: Names) -> Iterator[Finding]:
         yield from _source(source)
     for channel in document.channels.values():
         yield from _channel(channel, document, names)
+    yield from people.findings(document, channels=names.channels, known=names.people)
     yield from _rules(document.rules, names)
     for place, channel_name in enumerate(document.ops.notify):
         if channel_name not in names.channels:
@@ -206,6 +208,10 @@ _NOT_WITH_WEBHOOK = {
         "A webhook has no recipients: its receiver is the one target.",
         "Take the key out.",
     ),
+    "unassigned": (
+        "A webhook has no recipients: its receiver is the one target.",
+        "Take the key out.",
+    ),
     "user": ("A webhook takes no login.", "`secret` signs what is sent."),
     "password": ("A webhook takes no login.", "`secret` signs what is sent."),
     "disclose": (
@@ -323,6 +329,7 @@ def warnings(document: Document) -> Iterator[str]:
                 f"{section}.timezone = {zone!r} never has summer time. Where people have it, write "
                 f"{meant!r}."
             )
+    yield from people.remarks(document)
     yield from source_secrets.remarks(document.sources.values())
     yield from wordings.remarks(document.wordings)
     for rule in document.rules:

@@ -226,8 +226,11 @@ class ChannelSettings(Part):
     #: A login that needs no encoding; only with a single URL, which then has none.
     user: Login | None = None
     password: SecretLogin | None = None
-    #: Recipients, each a target; only with a single URL.
+    #: Recipients, each a target; only with a single URL. "@owner", "@team", "@jchan" and
+    #: "@team:rfe" are people of the configuration.
     to: Texts = ()
+    #: Recipients of what "@owner" or "@team" lead to nobody for.
+    unassigned: Texts = ()
     #: The address of a program that takes alerts as signed JSON, in the place of a URL.
     webhook: WebhookAddress | None = None
     #: What signs them: every one, so that the next can follow the last.
@@ -335,6 +338,37 @@ class Alerts(Part):
 
     #: The only schemas of channels; () allows all but those that act on this machine.
     schemas: Texts = ()
+    #: The one channel over which every message goes, with whom it is meant for; None: each its own.
+    pilot: str | None = None
+
+
+class PersonSettings(Part):
+    """Somebody who can be told by name."""
+
+    filled_in: ClassVar[frozenset[str]] = frozenset({"id"})
+
+    #: As targets write it: "@jchan".
+    id: str
+    name: Text
+    #: The address on every channel that has none of its own below.
+    email: Text | None = None
+    #: By channel.
+    addresses: dict[Name, Text] = Field(default_factory=dict[str, str])
+    teams: Texts = ()
+
+
+class Cases(Part):
+    """Where the firm's practice software leaves its list of cases."""
+
+    #: The export of a practice software; None: nobody leaves one.
+    file: Path | None = None
+    #: Seconds between two looks at it.
+    every: Duration = Field(default=3_600.0, ge=1)
+
+    @field_validator("file")
+    @classmethod
+    def _beside_the_configuration(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        return None if value is None else base_dir(info) / value
 
 
 class Document(Part):
@@ -344,6 +378,8 @@ class Document(Part):
     storage: Storage = Storage()
     sources: dict[Name, SourceSettings] = Field(default_factory=dict[str, SourceSettings])
     channels: dict[Name, ChannelSettings] = Field(default_factory=dict[str, ChannelSettings])
+    people: dict[Name, PersonSettings] = Field(default_factory=dict[str, PersonSettings])
+    cases: Cases = Cases()
     rules: tuple[Rule, ...] = ()
     wordings: tuple[Wording, ...] = ()
     ops: Ops = Ops()
@@ -356,14 +392,15 @@ class Document(Part):
         """How people reach the pages; None where nobody said, or there are none."""
         return self.console.public_url or self.server.public_url
 
-    @field_validator("sources", "channels", mode="before")
+    @field_validator("sources", "channels", "people", mode="before")
     @classmethod
-    def _tell_names(cls, value: object) -> object:
-        """Give each entry its name."""
+    def _tell_names(cls, value: object, info: ValidationInfo) -> object:
+        """Give each entry its name, which of a person is the id."""
         if not isinstance(value, dict):
             return value
+        key = "id" if info.field_name == "people" else "name"
         return {
-            name: {**entry, "name": name} if isinstance(entry, dict) else entry
+            name: {**entry, key: name} if isinstance(entry, dict) else entry
             for name, entry in value.items()
         }
 

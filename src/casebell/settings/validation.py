@@ -42,15 +42,15 @@ MISSING = {
     + " or ".join(f'kind = "{kind}"' for kind in KINDS)
     + ": the shape of the bodies it sends.",
     "value": 'Write { label = "2026", value = "${VARIABLE}" }.',
-    "name": "Every rule needs a name: alerts and `casebell why` speak of it.",
+    "name": "Every rule and every person needs a name: alerts and `casebell why` speak of it.",
     "when": "Write `when = {}` for a rule that every change meets.",
     "says": 'Write a part of the official text: says = "Case Was Reassigned".',
     "status": 'Write status = "other" for a wording that is neither good nor bad.',
     "notify": "Write `notify = []` for a rule that tells nobody on purpose.",
 }
 
-#: Sections whose tables have names that the operator chooses.
-NAMED = ("sources", "channels")
+#: Sections whose tables have names that the operator chooses, with the field that takes them.
+NAMED = {"sources": "name", "channels": "name", "people": "id"}
 
 #: Values for required keys of a rule that are wrong or missing and were reported, so that the
 #: rule's other keys are still checked.
@@ -83,6 +83,7 @@ def validate(
             names = Names(
                 sources=tuple(_tables(data, "sources")),
                 channels=tuple(channels),
+                people=tuple(_tables(data, "people")),
                 webhooks=[
                     name
                     for name, table in channels.items()
@@ -114,12 +115,12 @@ def _tables(data: dict[str, Any], section: str) -> dict[str, Any]:
 
 
 def _names_given(data: dict[str, Any]) -> list[Finding]:
-    """The findings for keys `name` in tables that have a name of their own."""
+    """The findings for keys that would name a table which has a name of its own."""
     return [
-        unknown_key((section, name, "name"))
-        for section in NAMED
+        unknown_key((section, name, key))
+        for section, key in NAMED.items()
         for name, table in _tables(data, section).items()
-        if isinstance(table, dict) and "name" in table
+        if isinstance(table, dict) and key in table
     ]
 
 

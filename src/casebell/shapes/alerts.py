@@ -27,7 +27,7 @@ class Alert(TypedDict):
     target: str
     """A safe label, never a URL."""
     person: str | None
-    """Null: nobody is told by name yet."""
+    """The id of who is told by name."""
     rule: str
     urgent: bool
     state: str
@@ -103,7 +103,7 @@ def alert(row: Any) -> Alert:
         "change": row.change_id,
         "channel": row.channel,
         "target": row.target,
-        "person": None,
+        "person": row.person,
         "rule": ", ".join(decode_list(row.rules)),
         "urgent": row.priority == 0,
         "state": row.state,

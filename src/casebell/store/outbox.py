@@ -313,5 +313,7 @@ def _alert(row: Row[Any], *, attempts: int | None = None, may_repeat: bool | Non
         event_id=row.event_id,
         change_id=row.change_id,
         stands_in_for=row.stands_in_for,
+        person=row.person,
+        addressed_as=row.addressed_as,
         note=None if row.note is None else from_json(row.note),
     )

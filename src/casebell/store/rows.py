@@ -150,6 +150,8 @@ class KnownCase(TableRow):
     owner: str
     team: str
     confidential: bool
+    owner_email: str
+    form: str
 
 
 class DeliveryRow(TableRow):
@@ -275,6 +277,8 @@ class AlertRow(TableRow):
     may_repeat: bool
     note: str | None
     stands_in_for: str | None
+    person: str | None
+    addressed_as: str
 
 
 def event_row(
@@ -364,6 +368,8 @@ def alert_row(alert: NewAlert, *, now: Micros) -> AlertRow:
         may_repeat=False,
         note=None if alert.note is None else to_json(alert.note),
         stands_in_for=alert.stands_in_for,
+        person=alert.person,
+        addressed_as=alert.addressed_as,
     )
 
 
@@ -415,6 +421,8 @@ def case_from_row(row: Any) -> Case:
         owner=row.owner,
         team=row.team,
         confidential=row.confidential,
+        owner_email=row.owner_email,
+        form=row.form,
     )
 
 

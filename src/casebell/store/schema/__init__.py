@@ -22,6 +22,7 @@ from casebell.store.schema.decided import (
 )
 from casebell.store.schema.kept import (
     BY_HAND,
+    absences,
     accounts,
     failed_attempts,
     journal,
@@ -54,6 +55,7 @@ __all__ = [
     "REPORTED",
     "UNPROVEN",
     "WAITING",
+    "absences",
     "accounts",
     "alerts",
     "attempts",

@@ -68,9 +68,17 @@ cases = Table(
     Column("updated_at", BigInteger, nullable=False),
     Column("label", Text, nullable=False, server_default=""),
     Column("matter", Text, nullable=False, server_default=""),
+    # As the firm wrote it: a person's id, name or e-mail address, or another text.
     Column("owner", Text, nullable=False, server_default=""),
     Column("team", Text, nullable=False, server_default=""),
     Column("confidential", Boolean, nullable=False, server_default=text("false")),
+    # Both as texts are compared: see `casebell.spelling`.
+    Column("owner_key", Text, nullable=False, server_default=""),
+    Column("team_key", Text, nullable=False, server_default=""),
+    Column("owner_email", Text, nullable=False, server_default=""),
+    Column("form", Text, nullable=False, server_default=""),
+    # When the firm first named it; null where only deliveries did.
+    Column("listed_at", BigInteger),
     # Those that are left out of a report. Only they pay for it.
     partial("ix_cases_confidential", "receipt", where=CONFIDENTIAL.text),
 )
@@ -113,6 +121,10 @@ alerts = Table(
     Column("stands_in_for", Text),
     # When an operator said that nothing remains to be done about a failed one.
     Column("dismissed_at", BigInteger),
+    # The id of who is told by name; null where the target is an address of nobody in particular.
+    Column("person", Text),
+    # Why this target: "@owner", "unassigned", …; "" where the configuration has the address itself.
+    Column("addressed_as", Text, nullable=False, server_default=""),
     # No target hears twice of one subject.
     UniqueConstraint("subject", "channel", "target"),
     # The dispatcher claims by it.

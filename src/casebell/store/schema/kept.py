@@ -115,6 +115,20 @@ accounts = Table(
     UniqueConstraint("issuer", "subject"),
 )
 
+#: Who is away, until when, and who hears beside them; a row for each person at most.
+absences = Table(
+    "absences",
+    metadata,
+    # The id in the configuration.
+    Column("person", Text, primary_key=True),
+    Column("until", BigInteger, nullable=False),
+    # The id of who hears, too.
+    Column("stand_in", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    # The actor.
+    Column("created_by", Text, nullable=False),
+)
+
 #: Codes for whoever lost what makes those of the second factor; each serves once.
 recovery_codes = Table(
     "recovery_codes",

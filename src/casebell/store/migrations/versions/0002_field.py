@@ -34,6 +34,8 @@ def upgrade() -> None:
     _failed_attempts()
     _targets()
     _outcomes()
+    _cases()
+    _absences()
 
 
 def _held() -> None:
@@ -59,6 +61,9 @@ def _refused() -> None:
 def _alerts() -> None:
     op.add_column("alerts", sa.Column("dismissed_at", sa.BigInteger(), nullable=True))
     op.create_index(op.f("ix_alerts_created_at_id"), "alerts", ["created_at", "id"])
+    op.add_column("alerts", sa.Column("person", sa.Text(), nullable=True))
+    addressed_as = sa.Column("addressed_as", sa.Text(), server_default="", nullable=False)
+    op.add_column("alerts", addressed_as)
     outstanding = "state = 'failed' AND kind <> 'test' AND dismissed_at IS NULL"
     _partial("ix_alerts_outstanding", "alerts", "state", "id", where=outstanding)
 
@@ -296,6 +301,24 @@ def _outcomes() -> None:
         "AND tags NOT LIKE '% test %'"
     )
     _partial("ix_changes_asking", "changes", "id", where=asking)
+
+
+def _cases() -> None:
+    for name in ("owner_key", "team_key", "owner_email", "form"):
+        op.add_column("cases", sa.Column(name, sa.Text(), server_default="", nullable=False))
+    op.add_column("cases", sa.Column("listed_at", sa.BigInteger(), nullable=True))
+
+
+def _absences() -> None:
+    op.create_table(
+        "absences",
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("stand_in", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("person", name="pk_absences"),
+    )
 
 
 #: Days from the receipt of a case to each decision, as `store/outcomes.py` counts them.

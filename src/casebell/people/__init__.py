@@ -1,0 +1,1 @@
+"""Who can be told by name: persons, teams, absences, and whom a target reaches. Pure."""
