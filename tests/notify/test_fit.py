@@ -1,7 +1,7 @@
 """What a service that takes less is sent: within its limits, what matters first, visibly cut."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo
@@ -11,10 +11,10 @@ from apprise import NotifyFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.alerts import Alert, AlertKind, Message, Outcome
+from casebell.alerts import Alert, AlertKind, Line, Message, Outcome
 from casebell.events import Case, Status, Tag
 from casebell.notify.apprise_url import plugins
-from casebell.notify.fit import Limits, fitted
+from casebell.notify.fit import Limits, fitted, text_of
 from casebell.notify.markup import as_html, as_markdown
 from casebell.notify.render import FOOTER, TRUNCATION_MARK, CaseFacts, Style, inert, render_case
 from casebell.notify.render_ops import render_ops
@@ -52,13 +52,14 @@ def rfe(*, text: str = TEXT, disclose: Any = "full", **fields: Any) -> Message:
 def fit(message: Message, limits: Limits, *, shown: Callable[[str], str] = str) -> tuple[str, str]:
     """Title and body for a service, whose title counts where it has none."""
 
-    def length(title: str, body: str) -> int:
-        return len(shown(body)) + (0 if limits.title else len(shown(title)) + 2)
+    def length(title: str, lines: Sequence[Line]) -> int:
+        return len(shown(text_of(lines))) + (0 if limits.title else len(shown(title)) + 2)
 
-    title, body = fitted(message, limits, max_title=200, max_body=8_000, length=length)
-    assert length(title, body) <= limits.body
-    assert len(title) <= (limits.title or 200)
-    return title, body
+    sent = fitted(message, limits, max_title=200, max_body=8_000, length=length)
+    assert length(sent.title, sent.lines) <= limits.body
+    assert len(sent.title) <= (limits.title or 200)
+    assert sent.body == text_of(sent.lines)
+    return sent.title, sent.body
 
 
 def test_what_fits_is_sent_as_it_is() -> None:

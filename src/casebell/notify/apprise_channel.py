@@ -27,12 +27,12 @@ import requests
 from apprise import NotifyFormat
 from apprise.result import AppriseResultStatus
 
-from casebell.alerts import FailureReason, Message, Outcome, SendResult
+from casebell.alerts import FailureReason, Line, Message, Outcome, SendResult
 from casebell.clock import Clock
 from casebell.notify.apprise_load import Service, load_services
 from casebell.notify.apprise_warnings import mute_loggers
 from casebell.notify.channel import Route
-from casebell.notify.fit import fitted
+from casebell.notify.fit import fitted, text_of
 from casebell.notify.markup import as_html, as_markdown
 from casebell.notify.reasons import (
     MAIL_STEPS,
@@ -183,14 +183,13 @@ def _notify(service: Service, message: Message) -> _ThreadResult:
     """Send; blocks until the service answers or a socket times out."""
     shown = _SHOWN[service.format]
 
-    def length(title: str, body: str) -> int:
+    def length(title: str, lines: Sequence[Line]) -> int:
         with_title = len(shown(title)) + _JOINT if service.title_in_body else 0
-        return with_title + len(shown(body))
+        return with_title + len(shown(text_of(lines)))
 
-    title, body = fitted(
-        message, service.limits, max_title=MAX_TITLE, max_body=MAX_BODY, length=length
-    )
-    cut = body != inert(message.body, limit=MAX_BODY)
+    sent = fitted(message, service.limits, max_title=MAX_TITLE, max_body=MAX_BODY, length=length)
+    cut = sent.body != inert(message.body, limit=2 * len(message.body) + 1)
+    title, body = sent.title, sent.body
     if service.format is not NotifyFormat.TEXT:
         # Apprise would not escape a title in Markdown, would break every link in the body, and
         # would make of each blank one in HTML at which no line breaks.

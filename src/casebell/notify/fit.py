@@ -35,48 +35,52 @@ def fitted(
     *,
     max_title: int,
     max_body: int,
-    length: Callable[[str, str], int],
-) -> tuple[str, str]:
-    """Title and body within the limits, both inert.
+    length: Callable[[str, Sequence[Line]], int],
+) -> Message:
+    """The message within the limits: title and lines are inert, and the body is what they say.
 
     Args:
         max_title: characters of a title, whatever the service takes.
         max_body: characters of a body, before it is escaped for the service.
-        length: what title and body, as the service gets them, count towards the limit of the body.
+        length: what title and lines, as the service gets them, count towards the limit of the body.
     """
     title = one_line(message.title, limit=min(limits.title or max_title, max_title))
-    most = limits.body
 
-    def body_of(lines: Sequence[Line]) -> str:
-        texts = [line.text for line in lines if line.text]
-        return ("\n" if not limits.lines or len(texts) <= limits.lines else " · ").join(texts)
+    def few(lines: Sequence[Line]) -> list[Line]:
+        if not limits.lines or len(lines) <= limits.lines:
+            return list(lines)
+        return [Line(" · ".join(line.text for line in lines if line.text))]
 
     def excess(lines: Sequence[Line]) -> int:
-        return length(title, body_of(lines)) - most
+        sent = few(lines)
+        return max(length(title, sent) - limits.body, len(text_of(sent)) - max_body)
 
-    whole = inert(message.body, limit=max_body)
-    few_enough = not limits.lines or whole.count("\n") < limits.lines
-    if few_enough and length(title, whole) <= most:
-        return title, whole
-    given = message.lines or tuple(map(Line, whole.split("\n")))
+    given = message.lines or tuple(map(Line, inert(message.body, limit=max_body).split("\n")))
+    lines = [replace(line, text=inert(line.text, limit=max_body)) for line in given]
+    if few(lines) == lines and excess(lines) <= 0:
+        return replace(message, title=title, body=text_of(lines), lines=tuple(lines))
     # Blank lines are the first to go.
-    lines = [replace(line, text=inert(line.text, limit=max_body)) for line in given if line.text]
-    lines = _without_spare(lines, excess)
+    lines = _without_spare([line for line in lines if line.text], excess)
     if excess(lines) > 0:
-        lines = [line if line.short is None else Line(line.short) for line in lines]
-        lines = _cut(lines, excess, least=_MIN_NEEDED)
+        lines = [line if line.short is None else replace(line, text=line.short) for line in lines]
+        lines = _cut([line for line in lines if line.text], excess, least=_MIN_NEEDED)
     if excess(lines) > 0 and _LEFT_OUT not in lines:
         lines.insert(len(lines) - 1, _LEFT_OUT)
     while excess(lines) > 0 and len(lines) > 1:
         kept = [place for place, line in enumerate(lines) if line is not _LEFT_OUT]
         # The link and the notice stand at the end.
         del lines[kept[-3] if len(kept) > 2 else kept[-1]]
-    body = body_of(lines)
-    while (over := length(title, body) - most) > 0 and len(body) > 1:
-        body = inert(body, limit=max(len(body) - over, 1))
-    while (over := length(title, body) - most) > 0 and len(title) > 1:
+    lines = few(lines)
+    while (over := excess(lines)) > 0 and len(body := text_of(lines)) > 1:
+        lines = [Line(inert(body, limit=max(len(body) - over, 1)))]
+    while (over := excess(lines)) > 0 and len(title) > 1:
         title = one_line(title, limit=max(len(title) - over, 1))
-    return title, body
+    return replace(message, title=title, body=text_of(lines), lines=tuple(lines))
+
+
+def text_of(lines: Sequence[Line]) -> str:
+    """The lines as plain text."""
+    return "\n".join(line.text for line in lines)
 
 
 def _without_spare(lines: list[Line], excess: Callable[[Sequence[Line]], int]) -> list[Line]:

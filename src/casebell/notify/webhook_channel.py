@@ -20,7 +20,7 @@ from casebell.errors import ConfigError, Problem
 from casebell.notify import http_client, outward
 from casebell.notify.apprise_warnings import mute_loggers
 from casebell.notify.channel import Route
-from casebell.notify.fit import Limits, fitted
+from casebell.notify.fit import Limits, fitted, text_of
 from casebell.notify.payload import document
 from casebell.notify.reasons import HttpExchange, Reached, result_of
 from casebell.notify.standard_webhooks import signed_headers
@@ -192,11 +192,10 @@ async def _read(answer: httpx2.Response) -> None:
 
 def _inert(message: Message) -> Message:
     """The message for people as other channels have it: it may be shown where it lands."""
-    title, body = fitted(
+    return fitted(
         message,
         Limits(title=MAX_TITLE, body=MAX_BODY, lines=0),
         max_title=MAX_TITLE,
         max_body=MAX_BODY,
-        length=lambda _, body: len(body),
+        length=lambda _, lines: len(text_of(lines)),
     )
-    return Message(title=title, body=body)
