@@ -34,6 +34,7 @@
     ├── Forbidden           403   exit 1
     ├── CrossSite           403   a POST to a page that came from elsewhere
     ├── NotFound                  exit 1; nothing by that name or number
+    ├── UnusableCaseFile    400   exit 1; no list of cases
     └── Refusal                   exit 1; it exists, but this cannot be done to it
 
 The docstring is the sentence a reader sees; `hint` names what to do next. No message ever holds a
@@ -396,6 +397,14 @@ class NotFound(CasebellError):
 
     code = "not_found"
     http_status = 404
+    exit_code = 1
+
+
+class UnusableCaseFile(CasebellError):
+    """This is no list of cases that can be read."""
+
+    code = "unusable_case_file"
+    http_status = 400
     exit_code = 1
 
 

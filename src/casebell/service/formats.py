@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from casebell.csv_cells import escape
 from casebell.json_text import encode, printable
-from casebell.service.csv_cells import escape
 
 #: The last column of a CSV export: the names of the columns whose cells are not verbatim.
 ESCAPED = "apostrophes_in"

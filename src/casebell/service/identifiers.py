@@ -2,6 +2,7 @@
 
 import unicodedata
 
+from casebell.email_address import is_email_address
 from casebell.errors import BadArgument
 
 #: Characters of a name, and of a person's id.
@@ -9,8 +10,6 @@ MAX_NAME = 64
 #: Characters of one that is not composed: of each at most four. To compose more could take seconds,
 #: since marks are sorted by a way that takes the square of their number.
 _MAX_TYPED = 4 * MAX_NAME
-#: Characters of an e-mail address (RFC 5321).
-MAX_EMAIL = 254
 
 
 def identifier(text: str, *, noun: str = "name") -> str:
@@ -35,9 +34,7 @@ def email_address(text: str) -> str:
     Raises:
         BadArgument: it is none.
     """
-    local, at, domain = text.rpartition("@")
-    seen = text.isprintable() and not any(map(str.isspace, text))
-    if not (seen and local and at and domain and len(text) <= MAX_EMAIL):
+    if not is_email_address(text):
         raise BadArgument("This is no e-mail address.")
     return text
 

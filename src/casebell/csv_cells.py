@@ -13,6 +13,8 @@ _BEGINS = r"[=+\-@'\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b]"
 _DANGEROUS = re.compile(
     rf"^(?=[\t\r\n])|(?:^|;|\t|\r\n|\r(?!\n)|\n)(?=(?:[^\S\t\r\n]|\")*{_BEGINS})"
 )
+#: What `escape` has put there: the apostrophe behind where a cell, or a part of it, begins.
+_ESCAPED = re.compile(r"(^|;|\t|\r\n|\r|\n)'")
 #: Without one of these a text is one cell everywhere.
 _SEPARATES = re.compile(r"[;\t\r\n]")
 
@@ -20,10 +22,19 @@ _SEPARATES = re.compile(r"[;\t\r\n]")
 def escape(text: str) -> str:
     """The text with an apostrophe before each part that a spreadsheet could run.
 
-    To read it back, take one apostrophe off at the beginning and behind each semicolon, tab and
-    line end that has one: docs/operations.md, "Lists and exports".
+    `unescape` reads it back: docs/operations.md, "Lists and exports".
     """
     # Nearly every cell is such a one, and this is three times as fast.
     if (text[:1].isalnum() or text[:1] == "{") and not _SEPARATES.search(text):
         return text
     return _DANGEROUS.sub(r"\g<0>'", text)
+
+
+def unescape(cell: str) -> str:
+    """The text of a cell that `escape` has changed."""
+    return _ESCAPED.sub(r"\1", cell)
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet would take a cell that begins so for a formula."""
+    return re.match(_BEGINS, text) is not None
