@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from casebell.spelling import spelling
+
 
 class Role(StrEnum):
     """What somebody is to Casebell; of two the later is the stronger."""
@@ -66,11 +68,23 @@ class Actor:
     role: Role
     #: Whose cases are one's own; None is nobody's.
     person: str | None = None
+    #: How else cases may write their owner who is this person.
+    names: frozenset[str] = field(default_factory=frozenset)
     teams: frozenset[str] = field(default_factory=frozenset)
     #: Who it is, as claimed by `--by`.
     by: str | None = None
     #: Whether what it looks at goes on record: the bearer of a token, or of an account.
     watched: bool = True
+
+    @property
+    def owner_keys(self) -> frozenset[str]:
+        """The owners of its own cases, as texts are compared."""
+        return frozenset(map(spelling, {self.person or "", *self.names})) - {""}
+
+    @property
+    def team_keys(self) -> frozenset[str]:
+        """The teams of its own cases, as texts are compared."""
+        return frozenset(map(spelling, self.teams)) - {""}
 
     def may(self, right: Right) -> bool:
         """Whether the role has a right."""

@@ -64,6 +64,8 @@ class FailureReason(StrEnum):
     REJECTED = "rejected"
     #: The channel or target is no longer in the configuration.
     TARGET_GONE = "target_gone"
+    #: The case is confidential, and this target is not one person.
+    CONFIDENTIAL = "confidential"
     #: Retried for longer than the channel's `max_age`.
     GAVE_UP = "gave_up"
     #: The process ended while sending.

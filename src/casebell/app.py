@@ -137,7 +137,9 @@ def build(
         in_force=lambda: in_force.wiring,
         clock=runtime.clock,
     )
-    service = Service(*runtime.verbs(), deciding_again.verbs(), of_this_server)
+    service = Service(
+        *runtime.verbs(), deciding_again.verbs(), of_this_server, people=in_force.people
+    )
     admin = AdminSocket(
         path=settings.socket,
         service=service,

@@ -6,7 +6,8 @@ here is a frozen value: stages pass them on and never change them.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TypeAlias, dataclass_transform
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias, dataclass_transform
 
 import msgspec
 
@@ -235,6 +236,19 @@ class Case(Value):
     #: Where an owner who is no person of the configuration reads mail.
     owner_email: str = ""
     form: str = ""
+
+
+class Absence(NamedTuple):
+    """Somebody is away."""
+
+    until: Micros
+    #: The id of who hears, too.
+    stand_in: str
+
+
+#: By the id of who is away.
+Absences: TypeAlias = Mapping[str, Absence]
+NOBODY_IS_AWAY: Absences = MappingProxyType({})
 
 
 class Change(Value):

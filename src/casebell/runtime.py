@@ -157,14 +157,14 @@ class Runtime:
             clock=clock,
         )
         self.exporting = Exporting(store=store, settings=in_force.settings, clock=clock)
-        self.case_reading = CaseReading(store=store)
+        self.case_reading = CaseReading(store=store, people=in_force.people)
         self.completeness = CompletenessReading(store=store, settings=in_force.settings)
         self.arrivals = ArrivalReading(store=store, settings=in_force.settings, clock=clock)
         self.outcome_report = OutcomeReport(store=store, settings=in_force.settings, clock=clock)
         self.standing = Standing(
             store=store,
             settings=in_force.settings,
-            targets=lambda: in_force.channels().escalation.targets,
+            targets=lambda: in_force.channels().known_targets(),
             paused_until=self.dispatcher.paused_until,
             servers=self.liveness.living,
         )

@@ -14,6 +14,7 @@ from casebell.events import Content
 from casebell.notify.channel import Channels
 from casebell.notify.load import load_channels
 from casebell.ops_targets import OpsTargets
+from casebell.people.identity import People
 from casebell.receive.accept import SourceReceiver, source_receivers
 from casebell.receive.content import content_of
 from casebell.route.classification import Meanings
@@ -88,6 +89,10 @@ class InForce:
         """The time zone for people."""
         return self.wiring.settings.server.timezone
 
+    def people(self) -> People:
+        """Who can be told by name."""
+        return self.wiring.settings.people
+
     def sources(self) -> Mapping[str, SourceReceiver]:
         """The sources, by name."""
         return self.wiring.sources
@@ -118,7 +123,7 @@ def _rulebook(settings: Settings, channels: Channels) -> Rulebook:
             wordings=Wordings(settings.wordings),
         ),
         rules=compile_rules(settings.rules),
-        targets=channels.escalation.targets,
+        roster=channels.roster,
         ops=channels.ops,
         coalesce=settings.routing.coalesce,
         repeat_within=settings.routing.repeat_within,
@@ -131,8 +136,7 @@ def _digests(settings: Settings, channels: Channels) -> Mapping[str, str]:
     sections = settings.model_dump(
         mode="json", include=set(Document.model_fields) - {"server", "storage"}, warnings=False
     )
-    targets = {name: channel.targets for name, channel in channels.by_name.items()}
-    sections["channels"] = [sections["channels"], sorted(targets.items())]
+    sections["channels"] = [sections["channels"], sorted(channels.known_targets().items())]
     # Where the file is differs from machine to machine.
     return {
         name: hashlib.sha256(

@@ -19,6 +19,7 @@ from casebell.app import build
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.settings import load
 from casebell.store.schema import cases
+from contracts.cases import with_keys
 from contracts.stores import store_in
 from contracts.writing import writing
 from e2e.sender import document, encoded, signed
@@ -70,7 +71,8 @@ class RunningApi:
         store = store_in(self.folder)
         async with store, writing(store) as connection:
             confidential = {"receipt": CONFIDENTIAL, "updated_at": 0, "confidential": True}
-            await connection.execute(cases.insert().values(**confidential, owner="ana"))
+            owner = with_keys({"owner": "ana"})
+            await connection.execute(cases.insert().values(**confidential, **owner))
         with capture_logs() as self.log:
             async with self.app.router.lifespan_context(self.app):
                 await self._make_tokens()
@@ -117,9 +119,12 @@ class RunningApi:
             await self.deliver(normalized_status="rfe_issued")
             await self.post(b"not json %d" % number)
             await self.post(b"{}", Authorization=signed(b"other")["Authorization"])
+        # It was told while it was not confidential.
+        await self.say_of_case(CONFIDENTIAL, confidential=False)
         await self.deliver(receipt_number=CONFIDENTIAL)
         failed = "SELECT count(*) FROM alerts WHERE state = 'failed'"
         await until(lambda: self.rows(failed) == [(each + 1,)], "every alert to fail")
+        await self.say_of_case(CONFIDENTIAL, confidential=True)
         kept = "SELECT count(*) FROM refused"
         await until(lambda: self.rows(kept) == [(each,)], "every refusal to be kept")
 
@@ -152,14 +157,15 @@ class RunningApi:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def say_of_case(self, receipt: str, **facts: str) -> None:
-        """Have the firm's own data of a case, which nothing else can set yet."""
-        columns = ", ".join(f"{name} = ?" for name in facts)
+    async def say_of_case(self, receipt: str, **facts: object) -> None:
+        """Have the firm's own data of a case."""
+        given = with_keys(facts)
+        columns = ", ".join(f"{name} = ?" for name in given)
 
         def write() -> None:
             with closing(sqlite3.connect(self.folder / "casebell.db")) as connection, connection:
                 connection.execute(
-                    f"UPDATE cases SET {columns} WHERE receipt = ?", (*facts.values(), receipt)
+                    f"UPDATE cases SET {columns} WHERE receipt = ?", (*given.values(), receipt)
                 )
 
         # The application's own transaction ends meanwhile.

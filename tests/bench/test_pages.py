@@ -51,7 +51,8 @@ SEEN_BY = {"viewer": VIEWER, "operator": OPERATOR, "admin": ADMIN}
 _FACTS = """
 UPDATE cases SET confidential = 1, owner = CASE rowid % 1000 WHEN 0 THEN 'ana' ELSE 'other' END,
   team = CASE rowid % 1000 WHEN 100 THEN 'rfe' ELSE 'appeals' END
-WHERE rowid % 100 = 0
+WHERE rowid % 100 = 0;
+UPDATE cases SET owner_key = owner, team_key = team WHERE rowid % 100 = 0
 """
 
 RECEIPT = receipt_number(4_321)

@@ -1,9 +1,11 @@
 """Cases with what a firm says of them, for tests of what is read."""
 
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 from casebell.events import Status
+from casebell.spelling import spelling
 from casebell.store.engine import Store
 from casebell.store.schema import cases
 from contracts.case_events import RECEIVED_AT, case_event
@@ -30,8 +32,14 @@ async def change_case(
     return await decide_later(store, event_id, status=status, now=RECEIVED_AT, **given)
 
 
+def with_keys(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the firm says of a case, with owner and team as they are compared."""
+    keys = {f"{name}_key": spelling(facts[name]) for name in ("owner", "team") if name in facts}
+    return {**facts, **keys}
+
+
 async def say_of_case(store: Store, number: int, **facts: Any) -> None:
     """Have the firm's own data of a case."""
     async with writing(store) as connection:
         mine = cases.c.receipt == receipt_of(number)
-        await connection.execute(cases.update().where(mine).values(**facts))
+        await connection.execute(cases.update().where(mine).values(**with_keys(facts)))

@@ -13,6 +13,7 @@ from casebell.notify.dispatcher import Dispatcher
 from casebell.notify.escalate import EscalationPolicy
 from casebell.notify.render import Style
 from casebell.ops_targets import OpsTargets
+from casebell.people.roster import Recipients, Roster
 from casebell.sandbox.http_sink import HttpSink
 from casebell.store import outbox
 from casebell.store.engine import Store
@@ -46,7 +47,13 @@ def channels_of(
         by_name=by_name,
         policies=dict.fromkeys(by_name, policy),
         escalation=EscalationPolicy(
-            targets=targets, fallbacks=fallbacks or {}, ops=OpsTargets.on(ops, targets=targets)
+            roster=Roster(
+                people={},
+                channels={name: channel.recipients for name, channel in by_name.items()},
+                ops=OpsTargets.on(ops, targets=targets).targets,
+            ),
+            fallbacks=fallbacks or {},
+            ops=OpsTargets.on(ops, targets=targets),
         ),
     )
 
@@ -180,6 +187,11 @@ class DefectiveChannel:
     name = "slack"
     targets = (TARGET,)
     routes = MappingProxyType({TARGET: Route(to=TARGET, sender="")})
+    recipients = Recipients(to=targets)
+
+    def reaches(self, target: str) -> bool:
+        """Its one target."""
+        return target in self.targets
 
     def __init__(self, *, defects: int) -> None:
         self.sent: list[Message] = []

@@ -162,7 +162,7 @@ def test_recipients_that_do_not_load(url: str, to: list[str], key: str, words: s
         (("jsons://h.example/x",), (), ["json"]),
         ((MAIL + f"&to={TO}",), (), ["mailto"]),
         ((MAIL,), (TO, "Jane Chan <jchan@example.com>"), [TO, "Jane Chan <jchan@example.com>"]),
-        ((f"slack://{BOT_TOKEN}",), ("#rfe", "@jchan"), ["#rfe", "@jchan"]),
+        ((f"slack://{BOT_TOKEN}",), ("#rfe", "+U012AB3CD"), ["#rfe", "+U012AB3CD"]),
         (("twilio://AC1234:token@15551230000",), ("+15551234567",), ["+15551234567"]),
         ((TEAMS,), (), ["workflows"]),
     ],

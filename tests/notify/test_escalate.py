@@ -7,6 +7,7 @@ from casebell.notify.escalate import EscalationPolicy, escalate
 from casebell.notify.render_ops import render_ops
 from casebell.ops_messages import ChannelFailed, UrgentAlertFailed
 from casebell.ops_targets import OpsTargets
+from contracts.rosters import roster_of
 
 HOUR = 3_600_000_000
 NOW = 489_019 * HOUR + 1
@@ -17,7 +18,7 @@ TARGETS = {
     "ops-chat": ("alarms",),
 }
 POLICY = EscalationPolicy(
-    targets=TARGETS,
+    roster=roster_of(TARGETS),
     fallbacks={"slack": "email"},
     ops=OpsTargets.on(("ops-mail", "ops-chat"), targets=TARGETS),
 )
@@ -184,7 +185,7 @@ def test_a_failed_test_is_nobody_elses_matter() -> None:
 def test_without_operations_only_the_fallback_hears() -> None:
     """Where no channel is for operations, the stand-ins are all there is."""
     lonely = EscalationPolicy(
-        targets=POLICY.targets, fallbacks=POLICY.fallbacks, ops=OpsTargets(targets=())
+        roster=POLICY.roster, fallbacks=POLICY.fallbacks, ops=OpsTargets(targets=())
     )
     assert {one.kind for one in follow(alert(), policy=lonely)} == {AlertKind.CASE}
 

@@ -90,18 +90,17 @@ async def test_the_values_of_the_listings(store: Store, sink: HttpSink) -> None:
 
 
 async def test_a_confidential_case(store: Store, sink: HttpSink) -> None:
-    """The values are whole, since the receiver is a program; the message for people is masked."""
+    """A program is not one person, so that it gets nothing, even of an alert that waited."""
     async with writing(store) as connection:
         await connection.execute(
             cases.insert().values(receipt=RECEIPT, label="Acme", confidential=True, updated_at=0)
         )
     async with running(at_work(store, sink)) as harness:
         await harness.put("change:1", target=TARGET)
-        await harness.until(**{"change:1": "sent"})
-    data = data_of(sink.requests[0])
-    assert data["alert"]["receipt"] == data["event"]["receipt"] == RECEIPT
-    assert RECEIPT not in data["message"]["title"] + data["message"]["body"]
-    assert "Acme" not in json.dumps(data)
+        await harness.until(**{"change:1": "failed"})
+    assert sink.requests == []
+    ((number, outcome, reason, *_),) = await harness.attempted()
+    assert (number, outcome, reason) == (1, "permanent", "confidential")
 
 
 async def test_a_retry_has_the_same_id(store: Store, sink: HttpSink) -> None:

@@ -21,6 +21,7 @@ from casebell.store.schema import alerts, cases, changes, events, journal
 from casebell.telemetry import Metrics
 from contracts.case_events import case_event, json_content
 from contracts.clock_and_log import ManualClock, RecordingLog
+from contracts.rosters import roster_of
 from contracts.stores import read_table
 
 HOUR = 3_600
@@ -49,7 +50,7 @@ def rulebook(
     return Rulebook(
         meanings=meanings or Meanings(),
         rules=compiled or compile_rules(Rule.model_validate(rule) for rule in rules),
-        targets=TARGETS,
+        roster=roster_of(TARGETS, ops=ops),
         ops=OpsTargets.on(ops, targets=TARGETS),
         coalesce=float(DAY),
         repeat_within=7.0 * DAY,

@@ -5,19 +5,22 @@ from typing import Any
 
 import pytest
 
-from casebell.alerts import DecisionOutcome
-from casebell.events import Case, Flag, Status, Tag
+from casebell.alerts import OPERATIONS, DecisionOutcome
+from casebell.events import NOBODY_IS_AWAY, Case, Flag, Status, Tag
+from casebell.people.roster import Addressee
 from casebell.route.decide import Decision, Recipient, decide
 from casebell.route.match import match
 from casebell.route.rules import compile_rules
 from casebell.settings import Rule
 from contracts.case_events import classified_event
+from contracts.rosters import roster_of
 
 TARGETS = {
     "slack": ("general",),
     "email": ("jchan@example-firm.com", "rfe-team@example-firm.com"),
     "ops": ("it@example-firm.com",),
 }
+IT = Addressee(target="it@example-firm.com", addressed_as=OPERATIONS)
 CASE = Case(receipt="IOE0912345678", owner="jchan@example-firm.com")
 
 
@@ -34,7 +37,8 @@ def decided(*rules: Rule, ops: tuple[str, ...] = ("ops",), **fields: Any) -> Dec
     given = {"status": Status.RECEIVED, "tags": frozenset[Tag](), **fields}
     event = classified_event(**given)
     matching = match(compile_rules(rules), event, CASE)
-    return decide(event, matching, targets=TARGETS, ops=ops)
+    roster = roster_of(TARGETS, ops=ops)
+    return decide(event, CASE, matching, roster=roster, away=NOBODY_IS_AWAY)
 
 
 def test_every_target_of_a_channel_is_told() -> None:
@@ -43,7 +47,7 @@ def test_every_target_of_a_channel_is_told() -> None:
     assert decision.outcome is DecisionOutcome.NOTIFIED
     assert decision.because == "matched: Team"
     assert decision.recipients == tuple(
-        Recipient(channel=channel, target=target, rules=("Team",), urgent=False)
+        Recipient(channel=channel, to=Addressee(target=target), rules=("Team",), urgent=False)
         for channel, target in (
             ("email", "jchan@example-firm.com"),
             ("email", "rfe-team@example-firm.com"),
@@ -55,7 +59,7 @@ def test_every_target_of_a_channel_is_told() -> None:
 def test_a_target_is_told_once_for_all_rules() -> None:
     """Rules that agree on a channel make one recipient, which names them all."""
     decision = decided(rule("One", {}, ["slack"]), rule("Two", {}, ["slack", "email"]))
-    told = {(one.channel, one.target): one.rules for one in decision.recipients}
+    told = {(one.channel, one.to.target): one.rules for one in decision.recipients}
     assert told == {
         ("slack", "general"): ("One", "Two"),
         ("email", "jchan@example-firm.com"): ("Two",),
@@ -134,9 +138,7 @@ class TestNeverMissed:
     ) -> None:
         """Urgently, and the decision says why they are told."""
         decision = decided(*rules, **fields)
-        assert decision.recipients == (
-            Recipient(channel="ops", target="it@example-firm.com", rules=(), urgent=True),
-        )
+        assert decision.recipients == (Recipient(channel="ops", to=IT, rules=(), urgent=True),)
         assert decision.outcome is DecisionOutcome.NOTIFIED
         assert decision.because == f"{because}; it must not be missed, so operations are told"
 
@@ -190,9 +192,7 @@ class TestTestReceipts:
             status=Status.RFE_ISSUED,
             tags=frozenset({Tag.TEST, Tag.DEADLINE}),
         )
-        assert decision.recipients == (
-            Recipient(channel="ops", target="it@example-firm.com", rules=(), urgent=False),
-        )
+        assert decision.recipients == (Recipient(channel="ops", to=IT, rules=(), urgent=False),)
         assert decision.because == "a test receipt is told to operations only"
 
     def test_a_channel_that_is_named_twice_is_told_once(self) -> None:

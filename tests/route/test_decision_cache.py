@@ -7,15 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.events import Case, ClassifiedEvent, Flag, Status, Tag
+from casebell.events import NOBODY_IS_AWAY, Case, ClassifiedEvent, Flag, Status, Tag
 from casebell.route.decide import decide
 from casebell.route.match import match
 from casebell.route.rulebook import MAX_CACHED, DecisionCache
 from casebell.route.rules import compile_rules
 from casebell.settings import Rule
 from contracts.case_events import classified_event
+from contracts.rosters import roster_of
 
-TARGETS = {"slack": ("general",), "email": ("a@example.com", "b@example.com"), "ops": ("it",)}
+ROSTER = roster_of(
+    {"slack": ("general",), "email": ("a@example.com", "b@example.com"), "ops": ("it",)},
+    ops=("ops",),
+)
 RULES: tuple[dict[str, Any], ...] = (
     {"name": "RFE", "when": {"status": ["rfe_issued"]}, "notify": ["slack", "email"]},
     {"name": "Partner", "when": {"owner": ["Ng*"], "tags": ["deadline"]}, "notify": ["email"]},
@@ -33,7 +37,7 @@ RULES: tuple[dict[str, Any], ...] = (
 def decisions(rules: Sequence[dict[str, Any]] = RULES) -> DecisionCache:
     """By these rules."""
     compiled = compile_rules(Rule.model_validate(rule) for rule in rules)
-    return DecisionCache(compiled, targets=TARGETS, ops=("ops",))
+    return DecisionCache(compiled, roster=ROSTER)
 
 
 few = st.sampled_from
@@ -61,7 +65,8 @@ def test_they_are_what_the_rules_say(told: list[tuple[ClassifiedEvent, Case]]) -
     cache = decisions()
     rules = compile_rules(Rule.model_validate(rule) for rule in RULES)
     for event, case in told * 2:
-        fresh = decide(event, match(rules, event, case), targets=TARGETS, ops=("ops",))
+        matching = match(rules, event, case)
+        fresh = decide(event, case, matching, roster=ROSTER, away=NOBODY_IS_AWAY)
         decided = cache.decide(event, case)
         assert decided.decision == fresh
         assert decided.record == fresh.as_record()

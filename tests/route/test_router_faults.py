@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from casebell.alerts import AlertKind
 from casebell.errors import StorageUnavailable
-from casebell.events import Case, CaseEvent, ClassifiedEvent
+from casebell.events import Absences, Case, CaseEvent, ClassifiedEvent
 from casebell.route import rulebook as rulebook_module
 from casebell.route.classification import Meanings, classify_event
 from casebell.route.rulebook import CachedDecision, DecisionCache
@@ -127,10 +127,12 @@ class TestPoison:
         """Make whatever decides about that receipt raise."""
         real = DecisionCache.decide
 
-        def fails(cache: DecisionCache, event: ClassifiedEvent, case: Case) -> CachedDecision:
+        def fails(
+            cache: DecisionCache, event: ClassifiedEvent, case: Case, away: Absences
+        ) -> CachedDecision:
             if event.receipt.startswith("POI"):
                 raise ZeroDivisionError("IOE0912345678")
-            return real(cache, event, case)
+            return real(cache, event, case, away)
 
         monkeypatch.setattr(DecisionCache, "decide", fails)
 

@@ -20,7 +20,7 @@ def standing(harness: OperationsHarness, **given: Any) -> Standing:
         **{
             "store": harness.store,
             "settings": lambda: harness.settings,
-            "targets": lambda: harness.dispatcher.channels.escalation.targets,
+            "targets": harness.dispatcher.channels.known_targets,
             "paused_until": harness.dispatcher.paused_until,
             **given,
         }

@@ -417,8 +417,8 @@ LISTINGS: list[tuple[type[Filter], dict[str, Any], bool]] = [
         for given in (
             {},
             {"status": Status.DENIED},
-            {"owner": "ana"},
-            {"team": "rfe"},
+            {"owner": frozenset({"ana"})},
+            {"team": frozenset({"rfe"})},
             {"confidential": True},
             {"asking": True},
             {"receipt": "IOE0912345678"},

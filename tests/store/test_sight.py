@@ -17,6 +17,7 @@ from casebell.store.schema import alerts, cases, events
 from casebell.store.walk import Filter, Place
 from contracts.actors import ADMIN
 from contracts.case_events import RECEIVED_AT, case_event
+from contracts.cases import with_keys
 from contracts.clock_and_log import ManualClock
 from contracts.exports import exported, exporting
 from contracts.filled import append, decide, hold
@@ -77,7 +78,7 @@ async def make(store: Store, receipt: str, **fields: Any) -> None:
     """What the firm says of a case."""
     async with writing(store) as connection:
         await connection.execute(cases.delete().where(cases.c.receipt == receipt))
-        row = {"receipt": receipt, "updated_at": RECEIVED_AT, **fields}
+        row = {"receipt": receipt, "updated_at": RECEIVED_AT, **with_keys(fields)}
         await connection.execute(cases.insert().values(**row))
 
 

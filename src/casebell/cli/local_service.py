@@ -132,7 +132,7 @@ def _seen(store: Store, settings: Settings) -> Iterator[Mapping[str, Verb]]:
     """The verbs of what can be seen."""
     clock = SystemClock()
     yield Reading(store=store, settings=lambda: settings, clock=clock, paged=False).verbs()
-    yield CaseReading(store=store, paged=False).verbs()
+    yield CaseReading(store=store, people=lambda: settings.people, paged=False).verbs()
     standing = Standing(store=store, settings=lambda: settings, targets=lambda: _targets(settings))
     yield standing.verbs()
 
@@ -140,7 +140,7 @@ def _seen(store: Store, settings: Settings) -> Iterator[Mapping[str, Verb]]:
 def _targets(settings: Settings) -> Mapping[str, Sequence[str]]:
     """The targets of each channel; none where a channel cannot be loaded here."""
     channels = _channels(settings)
-    return {} if channels is None else channels.escalation.targets
+    return {} if channels is None else channels.known_targets()
 
 
 @asynccontextmanager

@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from types import MappingProxyType
 from typing import Any, Final
 
 import requests
@@ -29,11 +31,12 @@ from apprise.result import AppriseResultStatus
 
 from casebell.alerts import FailureReason, Line, Message, Outcome, SendResult
 from casebell.clock import Clock
-from casebell.notify.apprise_load import Service, load_services
+from casebell.notify.apprise_load import Service, load_recipient, load_services
 from casebell.notify.apprise_warnings import mute_loggers
 from casebell.notify.channel import Route
 from casebell.notify.fit import fitted, text_of
 from casebell.notify.markup import as_html, as_markdown
+from casebell.notify.personal import load_people
 from casebell.notify.reasons import (
     MAIL_STEPS,
     Exchange,
@@ -43,10 +46,15 @@ from casebell.notify.reasons import (
     result_of,
 )
 from casebell.notify.render import inert
+from casebell.people.roster import Recipients
 from casebell.settings import ChannelSettings
+from casebell.settings.models import PersonSettings
+from casebell.settings.people import people_in
 
 #: Abandoned threads that still run; at that number no send starts until one of them ends.
 MAX_ABANDONED_SENDS: Final = 3
+#: Owners' addresses whose service is kept loaded, beside those of people.
+MAX_OTHERS: Final = 256
 #: In characters.
 MAX_TITLE: Final = 200
 MAX_BODY: Final = 8000
@@ -77,6 +85,7 @@ class AppriseChannel:
     """A channel whose services are reached through apprise.
 
     Args:
+        people: who can be told by name, by id.
         schemas: those that the operator allows; empty for all.
         clock: for its pace.
 
@@ -84,10 +93,25 @@ class AppriseChannel:
         ConfigError: with every problem; none repeats a URL.
     """
 
-    def __init__(self, settings: ChannelSettings, *, schemas: Sequence[str], clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: ChannelSettings,
+        *,
+        schemas: Sequence[str],
+        clock: Clock,
+        people: Mapping[str, PersonSettings] = MappingProxyType({}),
+    ) -> None:
         """Load every target; nothing is sent."""
         self.name = settings.name
         self._services = load_services(settings, schemas=schemas)
+        of_people: Mapping[str, Service] = {}
+        self.recipients = Recipients(to=tuple(self._services))
+        if people_in(settings):
+            of_people, self.recipients = load_people(settings, people, schemas=schemas)
+        self._of_people = of_people
+        self._load_recipient = lru_cache(maxsize=MAX_OTHERS)(
+            partial(load_recipient, settings=settings, schemas=schemas)
+        )
         self._timeout = settings.timeout
         self._pace = settings.pace
         self._clock = clock
@@ -99,13 +123,19 @@ class AppriseChannel:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Safe labels, in the order of the configuration."""
-        return tuple(self._services)
+        """Safe labels of those that it always has, in the order of the configuration."""
+        named = self.recipients.named
+        return tuple(dict.fromkeys([*self._services, *named]))
 
     @property
     def routes(self) -> Mapping[str, Route]:
         """By target, from whom and to whom its messages go."""
-        return {target: service.route for target, service in self._services.items()}
+        everybody = {**self._services, **self._of_people}
+        return {target: service.route for target, service in everybody.items()}
+
+    def reaches(self, target: str) -> bool:
+        """Whether it can send to a target: one of its own, a person's, or any that it takes."""
+        return self._service(target) is not None
 
     def __repr__(self) -> str:
         return f"AppriseChannel(name={self.name!r}, targets={self.targets!r})"
@@ -116,7 +146,7 @@ class AppriseChannel:
         Never raises for a failure. After `timeout` seconds the result is ambiguous: the message may
         still arrive.
         """
-        service = self._services.get(target)
+        service = self._service(target)
         if service is None:
             return SendResult(outcome=Outcome.PERMANENT, reason=FailureReason.TARGET_GONE)
         async with self._lock:
@@ -132,6 +162,12 @@ class AppriseChannel:
     async def close(self) -> None:
         """Start no more sends; one under way ends by itself."""
         self._closed = True
+
+    def _service(self, target: str) -> Service | None:
+        known = self._services.get(target) or self._of_people.get(target)
+        if known is None and self.recipients.takes_addresses:
+            return self._load_recipient(target)
+        return known
 
     async def _send(self, service: Service, message: Message) -> SendResult:
         loop = asyncio.get_running_loop()

@@ -37,6 +37,7 @@ from casebell.notify.apprise_warnings import kept_warnings, mute_loggers, withou
 from casebell.notify.channel import Route
 from casebell.notify.fit import Limits
 from casebell.settings import ChannelSettings
+from casebell.settings.people import PERSONAL
 
 #: Share of the channel's timeout that one wait on a socket may take. Less than 1, so that a service
 #: that does not answer is reported as such, and not as an abandoned thread.
@@ -69,7 +70,7 @@ class Service:
 
 
 def load_services(settings: ChannelSettings, *, schemas: Sequence[str]) -> dict[str, Service]:
-    """The services by safe label, in the order of the configuration.
+    """The services by safe label, in the order of the configuration; people's are not among them.
 
     `schemas` are those that the operator allows; empty allows all that do not act on this machine.
 
@@ -80,7 +81,9 @@ def load_services(settings: ChannelSettings, *, schemas: Sequence[str]) -> dict[
     plugins()
     where = f"channels.{settings.name}"
     several = len(settings.urls) > 1
-    recipients: Sequence[str | None] = [entry.strip() for entry in settings.to] or [None]
+    written = [entry.strip() for entry in (*settings.to, *settings.unassigned)]
+    addresses = [entry for entry in written if not entry.startswith(PERSONAL)]
+    recipients: Sequence[str | None] = addresses if written else [None]
     services: dict[str, Service] = {}
     problems: list[Problem] = []
     for place, secret in enumerate(settings.urls, start=1):
@@ -106,6 +109,17 @@ def load_services(settings: ChannelSettings, *, schemas: Sequence[str]) -> dict[
         # A mistake in the URL is found once for each recipient.
         raise ConfigError(list(dict.fromkeys(problems)))
     return services
+
+
+def load_recipient(
+    recipient: str, settings: ChannelSettings, *, schemas: Sequence[str]
+) -> Service | None:
+    """The service of a person's address; None where this channel does not take it."""
+    (url,) = settings.urls
+    try:
+        return _load(url.get_secret_value().strip(), recipient, settings=settings, schemas=schemas)
+    except NotUsable:
+        return None
 
 
 def _load(

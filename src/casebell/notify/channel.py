@@ -1,6 +1,6 @@
 """A channel as the dispatcher uses it, and all channels of one configuration."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,6 +8,7 @@ from casebell.alerts import Message, SendResult
 from casebell.notify.escalate import EscalationPolicy
 from casebell.notify.render import Style
 from casebell.ops_targets import OpsTargets
+from casebell.people.roster import Recipients, Roster
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,12 +31,21 @@ class Channel(Protocol):
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Safe labels: a recipient as configured, or the name of a service; never a URL."""
+        """Safe labels of those that it always has: recipients as configured, names of services."""
         ...
 
     @property
     def routes(self) -> Mapping[str, Route]:
         """By target, from whom and to whom its messages go."""
+        ...
+
+    @property
+    def recipients(self) -> Recipients:
+        """Whom it reaches, people among them."""
+        ...
+
+    def reaches(self, target: str) -> bool:
+        """Whether it can send to a target: one of its own, a person's, or any that it takes."""
         ...
 
     async def send(self, *, target: str, message: Message) -> SendResult:
@@ -75,7 +85,19 @@ class Channels:
         """Whether there is this channel, and in it this target."""
         return channel in self.by_name and target in self.by_name[channel].targets
 
+    def known_targets(self) -> Mapping[str, Sequence[str]]:
+        """By channel, its targets; those of every person whom it can reach are among them."""
+        return {
+            name: list(dict.fromkeys([*channel.targets, *channel.recipients.addresses.values()]))
+            for name, channel in self.by_name.items()
+        }
+
     @property
     def ops(self) -> OpsTargets:
         """The targets of operations."""
         return self.escalation.ops
+
+    @property
+    def roster(self) -> Roster:
+        """Whom each channel reaches for a case."""
+        return self.escalation.roster

@@ -1,20 +1,23 @@
 """The alerts that follow from a failed one: to its fallback channel, and to operations. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from casebell.alerts import Alert, AlertKind, NewAlert, SendResult
-from casebell.events import Micros
+from casebell.events import NOBODY_IS_AWAY, Absences, Case, Micros
 from casebell.ops_messages import ChannelFailed, ChannelGone, OpsMessage, UrgentAlertFailed
 from casebell.ops_targets import OpsTargets
+from casebell.people.roster import Addressee, Roster
+
+#: Of an alert that tells of none.
+NO_CASE = Case(receipt="")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EscalationPolicy:
-    """The fallbacks of channels, and the targets of operations."""
+    """Whom channels reach, their fallbacks, and the targets of operations."""
 
-    #: Every channel's targets, by its name.
-    targets: Mapping[str, Sequence[str]]
+    roster: Roster
     #: By channel, the one that gets the alerts it cannot deliver.
     fallbacks: Mapping[str, str]
     ops: OpsTargets
@@ -28,17 +31,21 @@ def escalate(
     reason: str,
     about: str,
     now: Micros,
+    case: Case = NO_CASE,
+    away: Absences = NOBODY_IS_AWAY,
 ) -> list[NewAlert]:
     """The alerts that follow from a failed one; a failure is never silent.
 
     Args:
+        case: that of which a case alert tells.
+        away: who is away now.
         result: of the last attempt.
         reason: why the alert failed.
         about: the subject of the alert, without data of a case.
     """
     if alert.kind is AlertKind.TEST:
         return []
-    instead = _fallback_alerts(policy, alert)
+    instead = _instead(policy, alert, case, away) if alert.kind is AlertKind.CASE else []
     message: OpsMessage
     if alert.urgent and alert.kind is AlertKind.CASE and not instead:
         message = UrgentAlertFailed(
@@ -50,7 +57,7 @@ def escalate(
             event=alert.event_id or 0,
             about=about,
         )
-    elif alert.channel not in policy.targets:
+    elif not policy.roster.has(alert.channel):
         message = ChannelGone(channel=alert.channel, alert=alert.id, alert_is_urgent=alert.urgent)
     else:
         message = ChannelFailed(
@@ -65,22 +72,42 @@ def escalate(
     return instead + policy.ops.alerts_for(message, now=now, failed=failed)
 
 
-def _fallback_alerts(policy: EscalationPolicy, alert: Alert) -> list[NewAlert]:
+def _instead(policy: EscalationPolicy, alert: Alert, case: Case, away: Absences) -> list[NewAlert]:
+    """The same for others: the targets of its fallback.
+
+    Of a confidential case these are single persons. Where there is none, `unassigned` of its own
+    channel and operations hear that there is news.
+    """
+    roster = policy.roster
     fallback = policy.fallbacks.get(alert.channel)
-    if fallback is None or alert.kind is not AlertKind.CASE:
-        return []
+    reached = [] if fallback is None else roster.reached(fallback, case, away=away)
+    found = [(fallback or "", to) for to in reached]
+    if case.confidential:
+        found = [(channel, to) for channel, to in found if roster.is_one_person(channel, to)]
+        found = found or [*_unassigned(roster, alert.channel, case, away), *roster.operations()]
     return [
         NewAlert(
             kind=AlertKind.CASE,
             # The same subject: a target that has an alert of the change does not get a second one.
             subject=alert.subject,
-            channel=fallback,
-            target=target,
+            channel=channel,
+            target=to.target,
             urgent=alert.urgent,
             rules=alert.rules,
             change_id=alert.change_id,
             event_id=alert.event_id,
             stands_in_for=alert.channel,
+            person=to.person,
+            addressed_as=to.addressed_as,
         )
-        for target in policy.targets[fallback]
+        for channel, to in found
+        if (channel, to.target) != (alert.channel, alert.target)
     ]
+
+
+def _unassigned(
+    roster: Roster, channel: str, case: Case, away: Absences
+) -> list[tuple[str, Addressee]]:
+    if not roster.has(channel):
+        return []
+    return [(channel, to) for to in roster.unassigned(channel, case, away=away)]

@@ -11,7 +11,9 @@ from casebell.notify.escalate import EscalationPolicy
 from casebell.notify.render import Style
 from casebell.notify.webhook_channel import WebhookChannel
 from casebell.ops_targets import OpsTargets
+from casebell.people.roster import Roster
 from casebell.settings import ChannelSettings, Settings
+from casebell.settings.people import people_in
 
 #: Keys of the policy; the others concern the service itself.
 _OF_POLICY = {"disclose", "max_age", "fallback"}
@@ -46,14 +48,20 @@ def load_channels(
         }
         by_name |= kept
     targets = {name: channel.targets for name, channel in by_name.items()}
+    ops = OpsTargets.on(settings.ops.notify, targets=targets)
+    roster = Roster(
+        people=settings.people,
+        channels={name: channel.recipients for name, channel in by_name.items()},
+        ops=ops.targets,
+    )
     escalation = EscalationPolicy(
-        targets=targets,
+        roster=roster,
         fallbacks={
             name: channel.fallback
             for name, channel in settings.channels.items()
             if channel.fallback
         },
-        ops=OpsTargets.on(settings.ops.notify, targets=targets),
+        ops=ops,
     )
     return Channels(by_name=by_name, policies=policies(settings), escalation=escalation)
 
@@ -61,7 +69,8 @@ def load_channels(
 def _load(channel: ChannelSettings, settings: Settings, *, clock: Clock) -> Channel:
     if channel.webhook is not None:
         return WebhookChannel(channel, clock=clock)
-    return AppriseChannel(channel, schemas=settings.alerts.schemas, clock=clock)
+    schemas = settings.alerts.schemas
+    return AppriseChannel(channel, people=settings.people, schemas=schemas, clock=clock)
 
 
 def policies(settings: Settings) -> dict[str, Policy]:
@@ -86,6 +95,8 @@ def policies(settings: Settings) -> dict[str, Policy]:
 def _same_service(name: str, old: Settings, new: Settings) -> bool:
     """Whether a channel's service is configured as before, whatever its policy."""
     before, after = old.channels.get(name), new.channels[name]
+    same_people = old.people == new.people or not people_in(after)
     return before is not None and (
-        before.model_dump(exclude=_OF_POLICY) == after.model_dump(exclude=_OF_POLICY)
+        same_people
+        and before.model_dump(exclude=_OF_POLICY) == after.model_dump(exclude=_OF_POLICY)
     )

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from casebell.alerts import (
+    OPERATIONS,
+    UNASSIGNED,
     Alert,
     AlertKind,
     AlertState,
@@ -21,9 +23,9 @@ from casebell.alerts import (
 )
 from casebell.clock import SECOND, Clock
 from casebell.errors import StorageUnavailable
-from casebell.events import Micros
+from casebell.events import Case, Micros
 from casebell.notify.channel import Channel, Channels, Policy
-from casebell.notify.escalate import escalate
+from casebell.notify.escalate import NO_CASE, escalate
 from casebell.notify.payload import payload_of
 from casebell.notify.render import (
     ANY_CHANGE,
@@ -36,7 +38,9 @@ from casebell.notify.render import (
 )
 from casebell.notify.render_ops import render_ops
 from casebell.notify.retry import next_state
-from casebell.store import leases, outbox
+from casebell.people.roster import Addressee, absences_at
+from casebell.settings.people import OWNER
+from casebell.store import absences, leases, outbox
 from casebell.store.engine import Connection, Store
 from casebell.store.own_keys import WEBHOOKS, existing_key, own_key
 from casebell.telemetry import Log, Metrics
@@ -128,6 +132,14 @@ class Sender:
         """
         started_at = self._clock.now()
         try:
+            if not await self._may_hear(alert):
+                return _KEPT_BACK, await self._record(
+                    alert,
+                    message=_NO_MESSAGE,
+                    result=_KEPT_BACK,
+                    started_at=started_at,
+                    max_age=policy.max_age,
+                )
             message, flaw = await self._render(alert, policy.style)
             if policy.payload:
                 message = replace(message, payload=await self._payload(alert))
@@ -147,6 +159,24 @@ class Sender:
         """Fail a claimed alert whose channel is not in the configuration."""
         now = self._clock.now()
         await self._record(alert, message=_NO_MESSAGE, result=_GONE, started_at=now, max_age=0.0)
+
+    async def _may_hear(self, alert: Alert) -> bool:
+        """Whether its case may be told to its target: a confidential one only to single persons.
+
+        The case may have become confidential since the decision.
+        """
+        if alert.kind is not AlertKind.CASE or alert.addressed_as in (UNASSIGNED, OPERATIONS):
+            return True
+        case = await self._case(alert)
+        to = Addressee(target=alert.target, addressed_as=alert.addressed_as)
+        return not case.confidential or self._channels().roster.is_one_person(alert.channel, to)
+
+    async def _case(self, alert: Alert) -> Case:
+        """The case of which an alert tells."""
+        if alert.kind is not AlertKind.CASE:
+            return NO_CASE
+        async with self._store.read() as connection:
+            return await outbox.case_of(connection, alert.event_id or 0) or NO_CASE
 
     async def _render(self, alert: Alert, style: Style) -> tuple[Message, str]:
         """The message; and if it is the plain one, the error for the record."""
@@ -178,7 +208,7 @@ class Sender:
             return None
 
     async def _send(self, channel: Channel, alert: Alert, message: Message) -> SendResult:
-        if alert.target not in channel.targets:
+        if _is_gone(alert, channel):
             return _GONE
         try:
             return await channel.send(target=alert.target, message=message)
@@ -247,9 +277,23 @@ class Sender:
         if alert.kind is AlertKind.CASE:
             about = (await self._headline(alert)).title
         reason = str(reached.reason or FailureReason.UNKNOWN)
+        case = await self._case(alert)
+        if case.confidential:
+            about = "news of a confidential case"
+        async with self._store.read() as connection:
+            away = absences_at(await absences.known(connection), now)
         # The policy in force now, not at the start of the attempt.
         policy = self._channels().escalation
-        return escalate(policy, alert, result=result, reason=reason, about=about, now=now)
+        return escalate(
+            policy,
+            alert,
+            result=result,
+            reason=reason,
+            about=about,
+            now=now,
+            case=case,
+            away=away,
+        )
 
     async def _facts(self, alert: Alert) -> CaseFacts:
         event_id = alert.event_id or 0
@@ -292,6 +336,20 @@ class Sender:
         )
 
 
+def _is_gone(alert: Alert, channel: Channel) -> bool:
+    """Whether the configuration no longer has the target, or not as this person's address."""
+    if alert.person is not None:
+        return channel.recipients.addresses.get(alert.person) != alert.target
+    if alert.addressed_as == OWNER:
+        return not channel.reaches(alert.target)
+    return alert.target not in channel.targets
+
+
+_KEPT_BACK = SendResult(
+    outcome=Outcome.PERMANENT,
+    reason=FailureReason.CONFIDENTIAL,
+    detail="the case is confidential, and this target is not one person; nothing was sent",
+)
 _GONE = SendResult(
     outcome=Outcome.PERMANENT,
     reason=FailureReason.TARGET_GONE,

@@ -24,6 +24,7 @@ from casebell.notify.fit import Limits, fitted, text_of
 from casebell.notify.payload import document
 from casebell.notify.reasons import HttpExchange, Reached, result_of
 from casebell.notify.standard_webhooks import signed_headers
+from casebell.people.roster import Recipients
 from casebell.settings import ChannelSettings
 from casebell.settings.sources import decoded
 
@@ -71,6 +72,15 @@ class WebhookChannel:
     def targets(self) -> tuple[str, ...]:
         """The one label."""
         return (TARGET,)
+
+    @property
+    def recipients(self) -> Recipients:
+        """Its receiver."""
+        return Recipients(to=self.targets)
+
+    def reaches(self, target: str) -> bool:
+        """Whether it is its receiver."""
+        return target in self.targets
 
     @property
     def routes(self) -> Mapping[str, Route]:

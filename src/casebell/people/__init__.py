@@ -1,1 +1,1 @@
-"""Who can be told by name: persons, teams, absences, and whom a target reaches. Pure."""
+"""Who can be told by name, who is away, and whom the recipients of a channel are. Pure."""

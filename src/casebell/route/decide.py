@@ -1,16 +1,14 @@
 """Turns matched rules into a decision: the recipients of a change, or none, and why."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from casebell.alerts import DecisionOutcome
-from casebell.events import ClassifiedEvent, Flag, Tag
+from casebell.alerts import OPERATIONS, DecisionOutcome
+from casebell.events import Absences, Case, ClassifiedEvent, Flag, Tag
+from casebell.people.roster import Addressee, Roster
 from casebell.route.fold import is_placeholder
 from casebell.route.match import Matching, Notify
-
-#: Channel name -> labels of its targets.
-Targets = Mapping[str, Sequence[str]]
 
 #: A change with one of these goes to operations where the rules tell nobody.
 _NEVER_MISSED = frozenset({Tag.DEADLINE, Tag.ADVERSE, Tag.REJECTED})
@@ -21,10 +19,25 @@ class Recipient:
     """One target to alert of a change."""
 
     channel: str
-    target: str
+    to: Addressee
     #: Names of the rules that name its channel.
     rules: tuple[str, ...]
     urgent: bool
+
+    def as_record(self) -> dict[str, Any]:
+        """As JSON values, for the stored decision; what does not apply is left out."""
+        named = {
+            "person": self.to.person,
+            "addressed_as": self.to.addressed_as,
+            "for_absent": self.to.for_absent,
+        }
+        return {
+            "channel": self.channel,
+            "target": self.to.target,
+            "rules": list(self.rules),
+            "urgent": self.urgent,
+            **{key: value for key, value in named.items() if value},
+        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,15 +55,7 @@ class Decision:
         return {
             "outcome": self.outcome,
             "because": self.because,
-            "notify": [
-                {
-                    "channel": one.channel,
-                    "target": one.target,
-                    "rules": list(one.rules),
-                    "urgent": one.urgent,
-                }
-                for one in self.recipients
-            ],
+            "notify": [one.as_record() for one in self.recipients],
             "rules": self.matching.as_record()["rules"],
         }
 
@@ -64,44 +69,94 @@ def must_be_told(tags: Set[str], flags: Set[str]) -> bool:
 
 
 def decide(
-    event: ClassifiedEvent, matching: Matching, *, targets: Targets, ops: Sequence[str]
+    event: ClassifiedEvent, case: Case, matching: Matching, *, roster: Roster, away: Absences
 ) -> Decision:
     """Turn a matching into recipients: each target once, however many rules name it.
 
-    Operations hear of test receipts, and of what must be told where no rule tells anybody.
+    Operations hear of test receipts, and of what must be told where no rule tells anybody. Of a
+    confidential case only single persons hear.
+
+    Args:
+        away: who is away now.
     """
     if is_placeholder(event.status, event.tags):
         return _nobody(
             matching, "USCIS shows no information for the case; a placeholder is no news"
         )
     if Tag.TEST in event.tags:
-        wishes = _operations(ops, urgent=False)
+        found = _operations(roster, urgent=False)
         because = "a test receipt is told to operations only"
     elif matching.notify or not must_be_told(event.tags, event.flags):
-        wishes = matching.notify
+        found = [
+            Recipient(channel=wish.channel, to=to, rules=wish.rules, urgent=wish.urgent)
+            for wish in matching.notify
+            for to in roster.reached(wish.channel, case, away=away)
+        ]
         because = _because(matching)
     else:
-        wishes = _operations(ops, urgent=True)
+        found = _operations(roster, urgent=True)
         because = f"{_because(matching)}; it must not be missed, so operations are told"
-        if not wishes:
+        if not found:
             because = f"{_because(matching)}, and ops.notify is empty"
-    recipients = tuple(
-        Recipient(channel=wish.channel, target=target, rules=wish.rules, urgent=wish.urgent)
-        for wish in wishes
-        for target in targets[wish.channel]
-    )
-    if not recipients:
+    if case.confidential and found:
+        found, remark = _to_single_persons(found, matching.notify, case, roster, away)
+        because = f"{because}; {remark}"
+    if not found:
         return _nobody(matching, because)
     return Decision(
         outcome=DecisionOutcome.NOTIFIED,
         because=because,
-        recipients=recipients,
+        recipients=_each_once(found),
         matching=matching,
     )
 
 
-def _operations(ops: Sequence[str], *, urgent: bool) -> tuple[Notify, ...]:
-    return tuple(Notify(channel=channel, rules=(), urgent=urgent) for channel in dict.fromkeys(ops))
+def _operations(roster: Roster, *, urgent: bool) -> list[Recipient]:
+    return [
+        Recipient(channel=channel, to=to, rules=(), urgent=urgent)
+        for channel, to in roster.operations()
+    ]
+
+
+def _to_single_persons(
+    found: Sequence[Recipient],
+    wishes: Sequence[Notify],
+    case: Case,
+    roster: Roster,
+    away: Absences,
+) -> tuple[list[Recipient], str]:
+    """Who may hear of a confidential case; the remark says what became of the others.
+
+    Where nobody remains, `unassigned` and operations hear that there is news, and no more.
+    """
+    kept = [
+        one
+        for one in found
+        if one.to.addressed_as == OPERATIONS or roster.is_one_person(one.channel, one.to)
+    ]
+    if kept:
+        left = len(found) - len(kept)
+        others = f": {left} other {'target is' if left == 1 else 'targets are'} left out"
+        return (
+            kept,
+            f"the case is confidential, and only single persons hear{others if left else ''}",
+        )
+    instead = [
+        Recipient(channel=wish.channel, to=to, rules=wish.rules, urgent=wish.urgent)
+        for wish in wishes
+        for to in roster.unassigned(wish.channel, case, away=away)
+    ]
+    instead += _operations(roster, urgent=any(one.urgent for one in found))
+    heard = "operations and whom `unassigned` names hear" if instead else "nobody hears"
+    return instead, f"the case is confidential and has no single person to tell, so {heard}"
+
+
+def _each_once(found: Iterable[Recipient]) -> tuple[Recipient, ...]:
+    """The first recipient of each target."""
+    first: dict[tuple[str, str], Recipient] = {}
+    for one in found:
+        first.setdefault((one.channel, one.to.target), one)
+    return tuple(first.values())
 
 
 def _nobody(matching: Matching, because: str) -> Decision:

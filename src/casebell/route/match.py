@@ -77,10 +77,20 @@ class Matching:
         }
 
 
-def match(rules: Sequence[CompiledRule], event: ClassifiedEvent, case: Case) -> Matching:
-    """Evaluate every rule; all that match count."""
+def match(
+    rules: Sequence[CompiledRule],
+    event: ClassifiedEvent,
+    case: Case,
+    *,
+    owner_names: Sequence[str] = (),
+) -> Matching:
+    """Evaluate every rule; all that match count.
+
+    Args:
+        owner_names: how the owner of the case is called beside what the firm wrote.
+    """
     text_counts = any("text" in rule.reads for rule in rules)
-    facts = facts_of(event, case, text_counts=text_counts)
+    facts = facts_of(event, case, owner_names=owner_names, text_counts=text_counts)
     results = tuple(_ask(rule, facts) for rule in rules)
     matched = [rule for rule, result in zip(rules, results, strict=True) if result.matched]
     open_deadline = event.status is Status.RFE_ISSUED or Tag.DEADLINE in event.tags
@@ -101,7 +111,11 @@ def match(rules: Sequence[CompiledRule], event: ClassifiedEvent, case: Case) -> 
 
 
 def facts_of(
-    event: ClassifiedEvent, case: Case, *, text_counts: bool = False
+    event: ClassifiedEvent,
+    case: Case,
+    *,
+    owner_names: Sequence[str] = (),
+    text_counts: bool = False,
 ) -> Mapping[str, tuple[str, ...]]:
     """The values of each key of a condition; the text only if `text_counts`."""
     text = event.text if text_counts else ""
@@ -112,7 +126,7 @@ def facts_of(
         "tags": tuple(sorted(event.tags)),
         "receipt": (event.receipt,),
         "text": (readable(text), text) if text else (),
-        "owner": (case.owner,),
+        "owner": (case.owner, *owner_names),
         "team": (case.team,),
         "matter": (case.matter,),
         "label": (case.label,),

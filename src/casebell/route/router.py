@@ -12,6 +12,7 @@ from casebell.clock import Clock
 from casebell.events import Flag, Micros, Undecided
 from casebell.loops import Loop
 from casebell.ops_messages import EventUndecided
+from casebell.people.roster import absences_at
 from casebell.route.rulebook import Rulebook
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import Appended
@@ -137,6 +138,7 @@ class Router:
                 case=unit.case(receipt),
                 next_change=unit.next_change,
                 now=now,
+                away=absences_at(unit.absences, now),
             )
             unit.decide(decided, now=now)
             self._channels.update(alert.channel for alert in decided.alerts)

@@ -6,24 +6,37 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from casebell.alerts import AlertKind, Decided, DecisionOutcome, NewAlert
-from casebell.events import Case, CaseEvent, Change, ClassifiedEvent, Flag, Micros, Undecided
+from casebell.events import (
+    NOBODY_IS_AWAY,
+    Absences,
+    Case,
+    CaseEvent,
+    Change,
+    ClassifiedEvent,
+    Flag,
+    Micros,
+    Undecided,
+)
 from casebell.ops_messages import (
     ContradictoryStatus,
     OpsMessage,
     RuleUndecided,
 )
 from casebell.ops_targets import OpsTargets
+from casebell.people.roster import Roster
 from casebell.route.classification import CLASSIFYING_FLAGS, Meanings, classify_event
-from casebell.route.decide import Decision, Recipient, Targets, decide, must_be_told
+from casebell.route.decide import Decision, Recipient, decide, must_be_told
 from casebell.route.fold import fold
 from casebell.route.match import facts_of, match
 from casebell.route.rules import CompiledRule
 
 #: Decisions in the cache; more than the combinations of facts that a firm meets.
-MAX_CACHED = 1_024
+MAX_CACHED = 4_096
 #: Facts that hardly ever recur: if a rule reads one of them, nothing is cached.
 _PARTICULAR = frozenset({"text", "receipt"})
 _CONTRADICTIONS = frozenset({Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT})
+#: In the place of what a confidential case says.
+_KEPT_BACK = "not said of a confidential case"
 #: The flags that deciding adds to those of receiving.
 _DECIDING_FLAGS = CLASSIFYING_FLAGS | {Flag.REPEAT, Flag.LATE}
 
@@ -43,7 +56,7 @@ class Rulebook:
     Args:
         meanings: the configuration of classification.
         rules: compiled, in the order of the configuration.
-        targets: every channel's targets.
+        roster: whom each channel reaches.
         ops: the targets of operations.
         coalesce, repeat_within: seconds, see `fold`.
     """
@@ -53,13 +66,13 @@ class Rulebook:
         *,
         meanings: Meanings,
         rules: Sequence[CompiledRule],
-        targets: Targets,
+        roster: Roster,
         ops: OpsTargets,
         coalesce: float,
         repeat_within: float,
     ) -> None:
         self._meanings = meanings
-        self._decisions = DecisionCache(rules, targets=targets, ops=ops.channels)
+        self._decisions = DecisionCache(rules, roster=roster)
         self.ops = ops
         self._coalesce = coalesce
         self._repeat_within = repeat_within
@@ -72,18 +85,20 @@ class Rulebook:
         case: Case,
         next_change: int,
         now: Micros,
+        away: Absences = NOBODY_IS_AWAY,
     ) -> Decided:
         """Decide one event.
 
         Args:
             history: the known changes of its receipt, in any order.
             next_change: the id of its change, if it is a new one.
+            away: who is away now.
         """
         event = classify_event(one.event, self._meanings)
         folded = fold(event, history, coalesce=self._coalesce, repeat_within=self._repeat_within)
         # Rules may ask for the flags that folding adds.
         event = _with_flags(event, repeat=folded.repeat, late=folded.late)
-        contradictions = _contradictions(one, event)
+        contradictions = _contradictions(one, event, case)
         if folded.change_id is not None:
             (known,) = (change for change in history if change.id == folded.change_id)
             return Decided(
@@ -102,7 +117,7 @@ class Rulebook:
                 reason=folded.reason,
                 alerts=self._alerts(contradictions, now=now),
             )
-        decision, record, rules = self._decisions.decide(event, case)
+        decision, record, rules = self._decisions.decide(event, case, away)
         undecided = [RuleUndecided(rule=name, event=one.id) for name in rules]
         return Decided(
             id=one.id,
@@ -128,7 +143,9 @@ class Rulebook:
             ),
         )
 
-    def decide_again(self, event: CaseEvent, *, late: bool, case: Case) -> DecidedAgain:
+    def decide_again(
+        self, event: CaseEvent, *, late: bool, case: Case, away: Absences = NOBODY_IS_AWAY
+    ) -> DecidedAgain:
         """What this rulebook says of a change that was decided before.
 
         That the event founded a change, and was late, stays as it was.
@@ -136,10 +153,12 @@ class Rulebook:
         Args:
             event: the event that founded it; the flags that deciding it added make no difference.
             late: whether a later status was known then.
+            away: who is away now.
         """
         received = replace(event, flags=event.flags - _DECIDING_FLAGS)
         found = _with_flags(classify_event(received, self._meanings), repeat=False, late=late)
-        return DecidedAgain(event=found, decision=self._decisions.decide(found, case).record)
+        decision = self._decisions.decide(found, case, away).record
+        return DecidedAgain(event=found, decision=decision)
 
     def _alerts(self, messages: Iterable[OpsMessage], *, now: Micros) -> tuple[NewAlert, ...]:
         return tuple(
@@ -147,20 +166,24 @@ class Rulebook:
         )
 
 
-def _contradictions(one: Undecided, event: ClassifiedEvent) -> list[OpsMessage]:
-    """Messages on a source's mistakes to operations, who can have the source correct them."""
-    found: list[OpsMessage] = []
-    if event.flags & _CONTRADICTIONS:
-        found.append(
-            ContradictoryStatus(
-                source=event.source,
-                event=one.id,
-                delivered_status=event.delivered_status or "none",
-                event_type=event.type or "none",
-                taken_as=str(event.status),
-            )
+def _contradictions(one: Undecided, event: ClassifiedEvent, case: Case) -> list[OpsMessage]:
+    """Messages on a source's mistakes to operations, who can have the source correct them.
+
+    Of a confidential case they hear that there is one, and look it up.
+    """
+    if not event.flags & _CONTRADICTIONS:
+        return []
+    said = (event.delivered_status or "none", event.type or "none", str(event.status))
+    delivered, event_type, taken_as = (_KEPT_BACK,) * 3 if case.confidential else said
+    return [
+        ContradictoryStatus(
+            source=event.source,
+            event=one.id,
+            delivered_status=delivered,
+            event_type=event_type,
+            taken_as=taken_as,
         )
-    return found
+    ]
 
 
 def _case_alert(one: Undecided, change_id: int, to: Recipient) -> NewAlert:
@@ -168,11 +191,13 @@ def _case_alert(one: Undecided, change_id: int, to: Recipient) -> NewAlert:
         kind=AlertKind.CASE,
         subject=f"change:{change_id}",
         channel=to.channel,
-        target=to.target,
+        target=to.to.target,
         rules=to.rules,
         urgent=to.urgent,
         change_id=change_id,
         event_id=one.id,
+        person=to.to.person,
+        addressed_as=to.to.addressed_as,
     )
 
 
@@ -200,39 +225,56 @@ class DecisionCache:
 
     Args:
         rules: compiled, in the order of the configuration.
-        targets: every channel's targets.
-        ops: channels that operations read.
+        roster: whom each channel reaches.
     """
 
-    def __init__(
-        self, rules: Sequence[CompiledRule], *, targets: Targets, ops: Sequence[str]
-    ) -> None:
+    def __init__(self, rules: Sequence[CompiledRule], *, roster: Roster) -> None:
         self._rules = rules
-        self._targets = targets
-        self._ops = ops
+        self._roster = roster
+        named = {channel for rule in rules for channel in rule.notify}
+        self._by_case = any(map(roster.by_case, named))
+        self._by_person = any(map(roster.by_person, named))
         reads = frozenset[str]().union(*(rule.reads for rule in rules))
         #: Facts that a decision depends on beside status and tags; None: nothing is cached.
         self._reads = None if reads & _PARTICULAR else tuple(reads - {"status", "tags"})
         self._cache: dict[object, CachedDecision] = {}
 
-    def decide(self, event: ClassifiedEvent, case: Case) -> CachedDecision:
+    def decide(
+        self, event: ClassifiedEvent, case: Case, away: Absences = NOBODY_IS_AWAY
+    ) -> CachedDecision:
         """The decision about an event of this case."""
         if self._reads is None:
-            return self._decide(event, case)
+            return self._decide(event, case, away)
         facts = facts_of(event, case) if self._reads else {}
         never_missed = must_be_told(event.tags, event.flags)
-        kind = (event.status, event.tags, never_missed, *[facts[name] for name in self._reads])
+        kind = (
+            event.status,
+            event.tags,
+            never_missed,
+            self._who(case, away),
+            *[facts[name] for name in self._reads],
+        )
         known = self._cache.get(kind)
         if known is None:
-            known = self._decide(event, case)
+            known = self._decide(event, case, away)
             if len(self._cache) >= MAX_CACHED:
                 self._cache.clear()
             self._cache[kind] = known
         return known
 
-    def _decide(self, event: ClassifiedEvent, case: Case) -> CachedDecision:
-        matching = match(self._rules, event, case)
-        decision = decide(event, matching, targets=self._targets, ops=self._ops)
+    def _who(self, case: Case, away: Absences) -> object:
+        """What else decides whom the channels reach; None where they always reach the same."""
+        if not (self._by_case or self._by_person or case.confidential):
+            return None
+        absent = tuple(sorted(away.items())) if away else ()
+        if not (self._by_case or case.confidential):
+            return absent
+        return case.owner, case.owner_email, case.team, case.confidential, absent
+
+    def _decide(self, event: ClassifiedEvent, case: Case, away: Absences) -> CachedDecision:
+        names = self._roster.owner_names(case)
+        matching = match(self._rules, event, case, owner_names=names)
+        decision = decide(event, case, matching, roster=self._roster, away=away)
         return CachedDecision(
             decision=decision, record=decision.as_record(), undecided=matching.undecided
         )

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from casebell.actors import Actor, Right
 from casebell.errors import Forbidden, Refusal
+from casebell.people.identity import People, known
 from casebell.service.rights import NOT_JSON, RIGHTS
 
 Verb: TypeAlias = Callable[..., Awaitable[Any]]
@@ -34,10 +35,17 @@ class Service:
     Args:
         parts: verbs by name.
         rights: which right each needs; a verb that is not there is refused to everybody.
+        people: returns who can be told by name, with the names and teams of an actor.
     """
 
-    def __init__(self, *parts: Mapping[str, Verb], rights: Mapping[str, Right] = RIGHTS) -> None:
+    def __init__(
+        self,
+        *parts: Mapping[str, Verb],
+        rights: Mapping[str, Right] = RIGHTS,
+        people: Callable[[], People] = dict,
+    ) -> None:
         self._rights = rights
+        self._people = people
         self._verbs = {name: verb for part in parts for name, verb in part.items()}
 
     @property
@@ -69,4 +77,4 @@ class Service:
             raise Forbidden
         if name in NOT_JSON and not raw:
             raise NotJson
-        return await verb(**arguments, actor=actor)
+        return await verb(**arguments, actor=known(actor, self._people()))

@@ -30,6 +30,7 @@ _REASONS: Mapping[str, str] = {
     FailureReason.NOT_FOUND: "the service does not know the channel or the address",
     FailureReason.RECIPIENT_REFUSED: "the service refused the recipient",
     FailureReason.REJECTED: "the service refused the message",
+    FailureReason.CONFIDENTIAL: "the case is confidential now, and this target is not one person",
     FailureReason.TARGET_GONE: "the configuration no longer has the channel or the target",
     FailureReason.GAVE_UP: "tried for as long as the channel's max_age allows",
     FailureReason.INTERRUPTED: "the server ended meanwhile",

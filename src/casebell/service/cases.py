@@ -1,7 +1,8 @@
 """Cases as they stand: their list, and one of them with its changes and who was told."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from typing_extensions import TypedDict
@@ -9,6 +10,7 @@ from typing_extensions import TypedDict
 from casebell.actors import Actor
 from casebell.clock import iso, iso_or_none
 from casebell.errors import NotFound
+from casebell.people.identity import People, written_as
 from casebell.service import Verb
 from casebell.service.filters import case_filter, receipt_number
 from casebell.service.listing import Listing, listing_of, page_for
@@ -112,11 +114,15 @@ class CaseReading:
     """The verbs.
 
     Args:
+        people: returns who can be told by name.
         paged: whether an answer has at most a page, and says in `next` where it goes on.
     """
 
-    def __init__(self, *, store: Store, paged: bool = True) -> None:
+    def __init__(
+        self, *, store: Store, people: Callable[[], People] = dict, paged: bool = True
+    ) -> None:
         self._store = store
+        self._people = people
         self._paged = paged
 
     def verbs(self) -> Mapping[str, Verb]:
@@ -129,14 +135,15 @@ class CaseReading:
         """The cases of which something was received; that with the newest change first.
 
         Args:
-            filters: `receipt`, `status`, `owner` and `team` as the firm wrote them, `confidential`
+            filters: `receipt`, `status`, `owner` and `team` in any spelling, `confidential`
                 as `true` or `false`; with `asking` as `true` only those whose present change asks
                 for something.
 
         Raises:
             BadArgument: a filter cannot be understood.
         """
-        where = case_filter(filters, actor=actor)
+        owners = partial(written_as, people=self._people())
+        where = case_filter(filters, actor=actor, owners=owners)
         async with self._store.read() as connection:
             page = await page_for(connection, where, limit=limit, cursor=cursor, paged=self._paged)
         return await listing_of(page, case)

@@ -1,6 +1,6 @@
 """What a listing is narrowed to, of the texts that people write."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -15,6 +15,7 @@ from casebell.events import Flag, Micros, Status, Tag
 from casebell.json_text import UNSTORABLE
 from casebell.service import UnknownCommand
 from casebell.settings import parse_duration
+from casebell.spelling import spelling
 from casebell.store.cases import CaseFilter
 from casebell.store.journal import digest
 from casebell.store.lists import AlertFilter, EventFilter, JournalFilter
@@ -67,13 +68,17 @@ def alert_filter(
     return AlertFilter(seen_by=actor, outstanding=outstanding, **found)
 
 
-def case_filter(given: Given, *, actor: Actor) -> CaseFilter:
-    """The filter of the cases that an actor may see; raises as `event_filter` does."""
+def case_filter(given: Given, *, actor: Actor, owners: Callable[[str], Set[str]]) -> CaseFilter:
+    """The filter of the cases that an actor may see; raises as `event_filter` does.
+
+    Args:
+        owners: how cases may write who is meant, as texts are compared.
+    """
     words: Words = {
         "receipt": receipt_number,
         "status": partial(word, Status, noun="status"),
-        "owner": _findable,
-        "team": _findable,
+        "owner": lambda text: frozenset(owners(_findable(text))),
+        "team": lambda text: frozenset({spelling(_findable(text))}),
         "confidential": _yes_or_no,
         "asking": _yes_or_no,
     }

@@ -49,6 +49,12 @@ def teams_of(document: Document) -> dict[str, str]:
     return found
 
 
+def people_in(channel: ChannelSettings) -> list[str]:
+    """The recipients of a channel that are people, as they are written."""
+    written = (one.strip() for one in (*channel.to, *channel.unassigned))
+    return [one for one in written if one.startswith(PERSONAL)]
+
+
 def _people(document: Document, channels: Collection[str]) -> Iterator[Finding]:
     written: dict[str, set[str]] = defaultdict(set)
     for person in document.people.values():

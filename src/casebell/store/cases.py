@@ -36,8 +36,9 @@ class CaseFilter(Filter):
 
     receipt: str | None = None
     status: Status | None = None
-    owner: str | None = None
-    team: str | None = None
+    #: Owners and teams, as texts are compared; any of them.
+    owner: frozenset[str] | None = None
+    team: frozenset[str] | None = None
     confidential: bool | None = None
     #: Only those whose present change asks for something.
     asking: bool = False
@@ -69,12 +70,9 @@ class CaseFilter(Filter):
         if self.status is not None:
             # It is that of the current change, which spares looking up the case of any other.
             given += [changes.c.status == self.status, cases.c.status == self.status]
-        for column, value in (
-            (cases.c.owner, self.owner),
-            (cases.c.team, self.team),
-        ):
-            if value is not None:
-                given.append(column == value)
+        for column, keys in ((cases.c.owner_key, self.owner), (cases.c.team_key, self.team)):
+            if keys is not None:
+                given.append(column.in_(sorted(keys)))
         if self.confidential is not None:
             given.append(cases.c.confidential.is_(self.confidential))
         return given

@@ -273,6 +273,16 @@ async def event_with_case(
     return event, case_from_row(case), case.status
 
 
+async def case_of(connection: AsyncConnection, event_id: int) -> Case | None:
+    """The firm's data of the receipt of an event; None if there is no such event."""
+    joined = events.outerjoin(cases, cases.c.receipt == events.c.receipt)
+    statement = select(events.c.receipt.label("of"), cases).select_from(joined)
+    row = (await connection.execute(statement.where(events.c.id == event_id))).one_or_none()
+    if row is None:
+        return None
+    return Case(receipt=row.of) if row.receipt is None else case_from_row(row)
+
+
 async def known_state_of(
     connection: AsyncConnection, event_id: int
 ) -> tuple[Status, frozenset[Tag], frozenset[Flag]] | None:

@@ -41,10 +41,10 @@ def _anothers(actor: Actor) -> ColumnElement[bool]:
     """Confidential, and neither the actor's own nor of one of its teams."""
     own: ColumnElement[bool] = false()
     # A case without an owner or a team has "" there, which is nobody's.
-    if actor.person:
-        own = or_(own, cases.c.owner == actor.person)
-    if teams := actor.teams - {""}:
-        own = or_(own, cases.c.team.in_(sorted(teams)))
+    if owners := actor.owner_keys:
+        own = or_(own, cases.c.owner_key.in_(sorted(owners)))
+    if teams := actor.team_keys:
+        own = or_(own, cases.c.team_key.in_(sorted(teams)))
     return and_(cases.c.confidential, ~own)
 
 

@@ -1,6 +1,6 @@
 """The unit of work of one writing transaction: what it read, and what it will write.
 
-`load` reads with four statements, whatever the number of events. Everything is decided in memory.
+`load` reads with five statements, whatever the number of events. Everything is decided in memory.
 `write` writes with one statement for each table.
 """
 
@@ -15,8 +15,18 @@ from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.alerts import Decided, NewAlert
-from casebell.events import AppendOutcome, Case, CaseEvent, Change, Flag, Micros, Undecided
-from casebell.store import journal, outbox, outcomes, wordings
+from casebell.events import (
+    NOBODY_IS_AWAY,
+    Absences,
+    AppendOutcome,
+    Case,
+    CaseEvent,
+    Change,
+    Flag,
+    Micros,
+    Undecided,
+)
+from casebell.store import absences, journal, outbox, outcomes, wordings
 from casebell.store.repeats import Repeats
 from casebell.store.rows import (
     AlertRow,
@@ -126,6 +136,8 @@ class UnitOfWork:
         self._unread: dict[str, list[KnownChange]] = defaultdict(list)
         self._histories: dict[str, dict[int, Change]] = defaultdict(dict)
         self._cases: dict[str, Case] = {}
+        #: Who is away, those who are back among them.
+        self.absences: Absences = NOBODY_IS_AWAY
         self._ends = Ends(event=0, entry=0, change=0)
         self._new_events: dict[int, Undecided] = {}
         self._decided: dict[int, DecidedRow] = {}
@@ -143,12 +155,15 @@ class UnitOfWork:
     async def load(self, batch: Sequence[CaseEvent]) -> None:
         """Read the stored events with these keys, and the histories of their cases."""
         receipts = {event.receipt for event in batch}
-        _, (self._ends,), history, known_cases = await self._driver.read_all(
+        _, (self._ends,), history, known_cases, away = await self._driver.read_all(
             self.look_up((event.source, event.key) for event in batch),
             self._driver.fetch(_ENDS),
             self._driver.fetch(_HISTORY, among=receipts),
             self._driver.fetch(_CASES, among=receipts),
+            self._driver.fetch(absences.KNOWN),
         )
+        if away:
+            self.absences = absences.as_absences(away)
         for change in history:
             self._unread[change.receipt].append(change)
         self._cases = {case.receipt: case_from_row(case) for case in known_cases}

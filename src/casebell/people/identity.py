@@ -1,0 +1,29 @@
+"""Who is one person: whoever asks, and the owners that cases write in many ways."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from casebell.actors import Actor
+from casebell.settings.models import PersonSettings
+from casebell.settings.people import spellings
+from casebell.spelling import spelling
+
+#: By id.
+People = Mapping[str, PersonSettings]
+
+
+def known(actor: Actor, people: People) -> Actor:
+    """The actor with the names and teams that the configuration has of its person."""
+    person = None if actor.person is None else people.get(actor.person)
+    if person is None:
+        return actor
+    return replace(
+        actor, names=frozenset(spellings(person)), teams=actor.teams | frozenset(person.teams)
+    )
+
+
+def written_as(text: str, people: People) -> frozenset[str]:
+    """How cases may write an owner whom this text means, as texts are compared."""
+    key = spelling(text)
+    found = [some for person in people.values() if key in (some := spellings(person))]
+    return frozenset({key}.union(*found))

@@ -1,0 +1,225 @@
+"""Whom the recipients of a channel are for one case: owner, team, persons, and who stands in.
+
+`to` of a channel names addresses, and people by `@owner`, `@team`, `@jchan` and `@team:rfe`. Whom
+these reach is resolved when a decision is made, and kept with it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from casebell.alerts import OPERATIONS, UNASSIGNED
+from casebell.events import NOBODY_IS_AWAY, Absences, Case, Micros
+from casebell.settings.models import PersonSettings
+from casebell.settings.people import OWNER, PERSONAL, TEAM, spellings
+from casebell.spelling import spelling
+
+#: What the address of a room begins with, on services that have rooms.
+_ROOM = "#"
+
+
+def absences_at(known: Absences, now: Micros) -> Absences:
+    """Those that have not ended."""
+    return {person: one for person, one in known.items() if one.until > now} if known else known
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Addressee:
+    """A target of a channel, and why it is one."""
+
+    target: str
+    #: The id of who reads there; None for an address of nobody in particular, and for an owner of
+    #: whom only the address is known.
+    person: str | None = None
+    #: As in `NewAlert`.
+    addressed_as: str = ""
+    #: The id of who is away, and for whom this person hears.
+    for_absent: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipients:
+    """The recipients of one channel: what is configured, as the loaded channel takes it."""
+
+    #: As `to` has them; of a channel without `to` its targets.
+    to: tuple[str, ...]
+    unassigned: tuple[str, ...] = ()
+    #: By the id of a person whom the channel can reach, the target.
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    #: By recipient that names people, such as "@jchan" or "@team:rfe", their ids.
+    members: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    #: Whether it takes any e-mail address: that of an owner who is no person of the configuration.
+    takes_addresses: bool = False
+
+    @property
+    def named(self) -> list[str]:
+        """The targets of those whom it names by id or team, whatever the case."""
+        of_case = {OWNER, TEAM}
+        return [
+            self.addresses[person]
+            for one in (*self.to, *self.unassigned)
+            if one.startswith(PERSONAL) and one not in of_case
+            for person in self.members.get(one, ())
+            if person in self.addresses
+        ]
+
+    @property
+    def by_case(self) -> bool:
+        """Whether they depend on the case."""
+        return OWNER in self.to or TEAM in self.to
+
+    @property
+    def by_person(self) -> bool:
+        """Whether they depend on who is away."""
+        return any(one.startswith(PERSONAL) for one in (*self.to, *self.unassigned))
+
+    @property
+    def shared(self) -> frozenset[str]:
+        """The targets that more than one person may read."""
+        known = [one for one in (*self.to, *self.unassigned) if not one.startswith(PERSONAL)]
+        everybody = [*known, *self.addresses.values()]
+        folded = [one.casefold() for one in everybody]
+        return frozenset(
+            one
+            for one in everybody
+            if one in known or one.startswith(_ROOM) or folded.count(one.casefold()) > 1
+        )
+
+
+class Roster:
+    """The people of a configuration, and whom each channel reaches.
+
+    Args:
+        people: by id.
+        channels: by name.
+        ops: the targets of operations, as pairs of a channel and a target.
+    """
+
+    def __init__(
+        self,
+        *,
+        people: Mapping[str, PersonSettings],
+        channels: Mapping[str, Recipients],
+        ops: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        self._people = people
+        self._channels = channels
+        self._ops = tuple(ops)
+        self._by_spelling = {
+            text: person for person in people.values() for text in spellings(person)
+        }
+        self._shared = {name: recipients.shared for name, recipients in channels.items()}
+        self._teams: dict[str, list[str]] = {}
+        for person in people.values():
+            for team in person.teams:
+                self._teams.setdefault(spelling(team), []).append(person.id)
+
+    def owner_of(self, case: Case) -> PersonSettings | None:
+        """The owner of a case; None where it has none, or one who is no person here."""
+        return self._by_spelling.get(spelling(case.owner)) if case.owner else None
+
+    def owner_names(self, case: Case) -> tuple[str, ...]:
+        """How rules may call the owner of a case beside what the firm wrote."""
+        person = self.owner_of(case)
+        if person is None:
+            return ()
+        return tuple(filter(None, (person.id, person.name, person.email)))
+
+    def has(self, channel: str) -> bool:
+        """Whether there is this channel."""
+        return channel in self._channels
+
+    def by_case(self, channel: str) -> bool:
+        """Whether the recipients of a channel depend on the case."""
+        return self._channels[channel].by_case
+
+    def by_person(self, channel: str) -> bool:
+        """Whether they depend on who is away."""
+        return self._channels[channel].by_person
+
+    def reached(
+        self, channel: str, case: Case, *, away: Absences = NOBODY_IS_AWAY
+    ) -> list[Addressee]:
+        """Each target that a channel reaches for a case, once.
+
+        Args:
+            away: who is away now.
+        """
+        recipients = self._channels[channel]
+        first: dict[str, Addressee] = {}
+        for one in self._resolved(recipients, recipients.to, case, away):
+            first.setdefault(one.target.casefold(), one)
+        return list(first.values())
+
+    def unassigned(self, channel: str, case: Case, *, away: Absences) -> list[Addressee]:
+        """Whom a channel reaches where nobody is found."""
+        return list(self._unassigned(self._channels[channel], case, away))
+
+    def operations(self) -> list[tuple[str, Addressee]]:
+        """The targets of operations, each with its channel."""
+        return [
+            (channel, Addressee(target=target, addressed_as=OPERATIONS))
+            for channel, target in self._ops
+        ]
+
+    def is_one_person(self, channel: str, to: Addressee) -> bool:
+        """Whether it was written `@…` and one person alone reads there."""
+        return to.addressed_as.startswith(PERSONAL) and to.target not in self._shared[channel]
+
+    def _resolved(
+        self, recipients: Recipients, written: Sequence[str], case: Case, away: Absences
+    ) -> Iterator[Addressee]:
+        nobody = False
+        for one in written:
+            if not one.startswith(PERSONAL):
+                yield Addressee(target=one)
+                continue
+            found = list(self._personal(recipients, one, case, away))
+            nobody = nobody or not found
+            yield from found
+        if nobody:
+            yield from self._unassigned(recipients, case, away)
+
+    def _personal(
+        self, recipients: Recipients, written: str, case: Case, away: Absences
+    ) -> Iterator[Addressee]:
+        known = self.owner_of(case) if written == OWNER else None
+        if written == OWNER and known is None:
+            if case.owner_email and recipients.takes_addresses:
+                yield Addressee(target=case.owner_email, addressed_as=OWNER)
+            return
+        for person in self._meant(recipients, written, case, known):
+            for hears, absent in _with_stand_ins(person, away):
+                if target := recipients.addresses.get(hears):
+                    yield Addressee(
+                        target=target, person=hears, addressed_as=written, for_absent=absent
+                    )
+
+    def _meant(
+        self, recipients: Recipients, written: str, case: Case, owner: PersonSettings | None
+    ) -> Sequence[str]:
+        if owner is not None:
+            return [owner.id]
+        if written == TEAM:
+            return self._teams.get(spelling(case.team), ()) if case.team else ()
+        return recipients.members.get(written, ())
+
+    def _unassigned(
+        self, recipients: Recipients, case: Case, away: Absences
+    ) -> Iterator[Addressee]:
+        for one in recipients.unassigned:
+            if not one.startswith(PERSONAL):
+                yield Addressee(target=one, addressed_as=UNASSIGNED)
+            else:
+                yield from self._personal(recipients, one, case, away)
+
+
+def _with_stand_ins(person: str, away: Absences) -> Iterator[tuple[str, str | None]]:
+    """A person; then who hears beside them while they are away, each with whom they stand in for.
+
+    Who stands in may be away, too.
+    """
+    passed = [person]
+    yield person, None
+    while (absence := away.get(passed[-1])) is not None and absence.stand_in not in passed:
+        yield absence.stand_in, passed[-1]
+        passed.append(absence.stand_in)
