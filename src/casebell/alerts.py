@@ -137,12 +137,14 @@ class Payload:
 class Message:
     """A rendered alert: plain text only; channels escape for their service."""
 
-    #: Our own words and configured names only, never text from outside.
+    #: Our own words, the receipt and configured names; the firm's own words for a case, inert.
     title: str
     #: Lines of plain text; a link stands on its own line.
     body: str
     #: The same lines, where they may be left out or shortened.
     lines: tuple[Line, ...] = field(default=(), compare=False)
+    #: The title where a service takes less of it: without the firm's own words. "" for `title`.
+    short_title: str = field(default="", compare=False)
     #: Whether it goes before others, and is marked so where a service can.
     urgent: bool = field(default=False, compare=False)
     #: The same at each attempt, and of no other message of any database; "" where nothing has it.
@@ -153,10 +155,16 @@ class Message:
     payload: Payload | None = field(default=None, compare=False, repr=False)
 
     @classmethod
-    def of(cls, title: str, lines: Iterable[Line]) -> Self:
+    def of(cls, title: str, lines: Iterable[Line], *, urgent: bool, short_title: str = "") -> Self:
         """A message whose lines say what a service that takes less may leave out."""
         given = tuple(lines)
-        return cls(title=title, body="\n".join(line.text for line in given), lines=given)
+        return cls(
+            title=title,
+            body="\n".join(line.text for line in given),
+            lines=given,
+            short_title=short_title,
+            urgent=urgent,
+        )
 
 
 class AlertState(StrEnum):

@@ -117,7 +117,7 @@ async def test_whose_case_it_is(api: RunningApi) -> None:
     for role in Role:
         failed = (await api.ask("GET", "alerts?limit=500", role=role)).json()["items"]
         masked[role] = [one["receipt"] for one in failed if (one["receipt"] or "").endswith("9999")]
-    hidden = f"{CONFIDENTIAL[:3]}******{CONFIDENTIAL[-4:]}"
+    hidden = f"{CONFIDENTIAL[:3]}…{CONFIDENTIAL[-4:]}"
     assert masked == {
         Role.VIEWER: [],
         Role.OPERATOR: [hidden],

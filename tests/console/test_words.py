@@ -21,4 +21,4 @@ from casebell.console.words import headline
 )
 def test_as_the_alert_calls_it(facts: dict[str, Any], title: str) -> None:
     """In its words; what this release does not know says nothing."""
-    assert headline({"tags": [], "flags": [], **facts}).title == title
+    assert headline({"tags": [], "flags": [], "text": "", **facts}).title == title

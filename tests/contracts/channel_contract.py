@@ -19,7 +19,7 @@ from casebell.clock import SystemClock
 from casebell.events import Micros
 from casebell.notify.apprise_channel import AppriseChannel
 from casebell.notify.channel import Channel
-from casebell.notify.render import inert
+from casebell.notify.inert_text import inert
 from casebell.settings import ChannelSettings
 from contracts.leaks import LeakWatch
 

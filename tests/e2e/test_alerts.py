@@ -126,7 +126,7 @@ async def test_generic_and_specific_events_are_one_alert(setup: ServerWithRecipi
     (message,) = setup.hooks["team"].messages_of(receipt)
     # Both rules asked for the same target: one message, which names them, as urgent as either.
     assert "Rule: Requests for evidence; All of the team's" in message["message"]
-    assert message["title"] == f"URGENT: Request for Evidence issued · {mask(receipt)}"
+    assert message["title"] == f"URGENT: RFE issued · {mask(receipt)}"
 
 
 async def test_a_duplicate_alerts_nobody(setup: ServerWithRecipients) -> None:
@@ -224,7 +224,7 @@ async def test_operations_hear_of_conflicts(setup: ServerWithRecipients) -> None
     rfe, denied = setup.hooks["team"].messages_of(receipt)
     assert "The source sent differing content for the same event" in denied["message"]
     assert "Case denied" in denied["title"]
-    assert "Request for Evidence" in rfe["title"]
+    assert "RFE issued" in rfe["title"]
     why = f"casebell why {first['row']}"
     (ops,) = await until(
         lambda: setup.hooks["ops"].messages_with(lambda text: why in text),
@@ -242,7 +242,7 @@ async def test_operations_hear_of_contradictions(setup: ServerWithRecipients) ->
     )
     await setup.alerts_ended(receipt)
     (message,) = setup.hooks["team"].messages_of(receipt)
-    assert "Request for Evidence issued" in message["title"]
+    assert "RFE issued" in message["title"]
     assert "The source contradicts itself" in message["message"]
     assert "approved" in message["message"]
     why = f"casebell why {sent['row']}"
@@ -383,7 +383,7 @@ async def test_refused_credentials_go_to_the_fallback(
     """A 401 is not tried again: the fallback is told why it hears of it, and operations too."""
     assert len(setup.hooks["denied"].messages_of(trouble.receipt)) == 1
     (message,) = setup.hooks["deputy"].messages_of(trouble.receipt)
-    assert message["title"].startswith("URGENT: Request for Evidence issued")
+    assert message["title"].startswith("URGENT: RFE issued")
     assert "Sent here because channel denied failed." in message["message"]
     assert "May repeat" not in message["message"]
     ops = await until(

@@ -135,7 +135,7 @@ async def test_a_backlog_of_alerts(make_server: MakeServer, count: int) -> None:
 
         def places_of_it() -> list[int]:
             bodies = [one.body for one in hook.requests[told_before:]]
-            return [place for place, body in enumerate(bodies) if b"URG******0001" in body]
+            return [place for place, body in enumerate(bodies) if "URG…0001".encode() in body]
 
         places = await until(places_of_it, "the urgent alert", within=60)
         told_after = time.monotonic() - posted_at

@@ -75,7 +75,7 @@ async def test_alerts_and_events_that_cannot_be_read(make_server: MakeServer) ->
             assert "May repeat" not in one["message"]
 
         unread, unknown = by_row[sent[UNREAD]], by_row[sent[UNKNOWN]]
-        assert unread["title"] == "URGENT: Request for Evidence issued"
+        assert unread["title"] == "URGENT: RFE issued"
         assert unread["message"].startswith("USCIS issued a Request for Evidence.")
         assert unknown["title"] == "URGENT: Case status changed"
         for row, one in ((sent[UNREAD], unread), (sent[UNKNOWN], unknown)):

@@ -197,7 +197,7 @@ async def test_renamed_fields_are_told_and_mended(
         assert (released.code, released.err) == (0, "")
         await hook.received(1)
         (alert,) = hook.messages_of(receipt)
-        assert "Request for Evidence issued" in alert["title"]
+        assert "RFE issued" in alert["title"]
         assert (await server.run("held", "list")).out == "Nothing is held.\n"
 
 
@@ -335,6 +335,6 @@ async def test_a_new_wording_is_told_and_mended(
         ran = await server.run("reload")
         assert (ran.code, ran.err) == (0, "")
         assert "Wordings  added: 1" in ran.out
-        assert "USCIS notice with a deadline" in await told("IOE0910000012")
+        assert "Notice with a deadline" in await told("IOE0910000012")
         await server.settled()
         assert len(mail.mails) == 1

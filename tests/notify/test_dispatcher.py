@@ -42,7 +42,7 @@ class TestSending:
         async with running(harness):
             await harness.put("change:1", urgent=True)
             await harness.until(**{"change:1": "sent"})
-        title = "URGENT: Request for Evidence issued · IOE******5678"
+        title = "URGENT: RFE issued · IOE…5678"
         assert titles(sink) == [title]
         assert await harness.attempted() == [(1, "sent", None, title)]
         (alert,) = await read_table(store, alerts)
@@ -160,7 +160,7 @@ class TestTryingAgain:
             assert len(sink.requests) == 1
             harness.later(0.2)
             await harness.until(**{"change:1": "sent"})
-        title = "Request for Evidence issued · IOE******5678"
+        title = "RFE issued · IOE…5678"
         assert await harness.attempted() == [
             (1, "retryable", "server_error", title),
             (2, "sent", None, title),
@@ -239,7 +239,7 @@ class TestTryingAgain:
         second = DispatcherHarness(store, {"slack": channel_to(sink)}, owner="second")
         async with running(second):
             await second.until(**{"change:1": "sent"})
-        assert bodies(sink)[1].split("\n")[1].startswith("May repeat")
+        assert bodies(sink)[1].split("\n")[2].startswith("May repeat")
         assert [attempt[:3] for attempt in await second.attempted()] == [
             (1, "ambiguous", "interrupted"),
             (2, "sent", None),
@@ -267,7 +267,7 @@ class TestFailure:
                 await third.received(1)
                 await harness.until(**{"change:1": "failed"})
             assert titles(third) == ["Casebell operations: Channel slack fails"]
-        assert titles(other) == ["URGENT: Request for Evidence issued · IOE******5678"]
+        assert titles(other) == ["URGENT: RFE issued · IOE…5678"]
         assert "Sent here because channel slack failed." in bodies(other)[0]
         assert len(sink.requests) == 1
 

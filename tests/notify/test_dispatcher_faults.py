@@ -61,7 +61,7 @@ class TestDefects:
             await harness.until(**{"change:1": "retrying"})
             harness.later(5.0)
             await harness.until(**{"change:1": "sent"})
-        title = "Request for Evidence issued · IOE******5678"
+        title = "RFE issued · IOE…5678"
         assert await harness.attempted() == [
             (1, "ambiguous", "unknown", title),
             (2, "sent", None, title),
@@ -79,7 +79,7 @@ class TestDefects:
             await harness.put("change:1", urgent=True)
             await harness.until(**{"change:1": "sent"})
         # The tags can still be read.
-        assert titles(sink) == ["URGENT: USCIS notice with a deadline"]
+        assert titles(sink) == ["URGENT: Notice with a deadline"]
         assert "Ask for: casebell why 1" in bodies(sink)[0]
         (line,) = harness.recording.named("alert.render_failed")
         assert isinstance(line["error"], ValueError)

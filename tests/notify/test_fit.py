@@ -11,40 +11,46 @@ from apprise import NotifyFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.alerts import Alert, AlertKind, Line, Message, Outcome
+from casebell.alerts import Alert, AlertKind, Line, Message, Outcome, Part
 from casebell.events import Case, Status, Tag
 from casebell.notify.apprise_url import plugins
 from casebell.notify.fit import Limits, fitted, text_of
+from casebell.notify.inert_text import TRUNCATION_MARK, inert
 from casebell.notify.markup import as_html, as_markdown
-from casebell.notify.render import FOOTER, TRUNCATION_MARK, CaseFacts, Style, inert, render_case
+from casebell.notify.render import FOOTER, CaseFacts, Style, render_case
 from casebell.notify.render_ops import render_ops
 from casebell.ops_messages import ChannelFailed
 from casebell.sandbox.http_sink import HttpSink
 from contracts.case_events import RECEIVED_AT, classified_event
 from contracts.channel_contract import load
 
-MASKED = "IOE******5678"
+MASKED = "IOE…5678"
 LINK = "https://casebell.example-firm.com/events/12"
-OWED = "An answer is owed"
+OWED = "A response is owed within the time its notice sets."
 #: As long as the longest official texts.
 TEXT = "On October 14, 2025, we mailed a request for initial evidence for your case. " * 31
 SHOWN: list[Callable[[str], str]] = [str, as_markdown, as_html]
 
 
-def rfe(*, text: str = TEXT, disclose: Any = "full", **fields: Any) -> Message:
+def rfe(
+    *,
+    text: str = TEXT,
+    disclose: Any = "full",
+    label: str = "Acme O-1A",
+    rules: tuple[str, ...] = ("RFE issued",),
+) -> Message:
     """The alert of an urgent Request for Evidence."""
     alert = Alert(
         id=7, kind=AlertKind.CASE, subject="change:3", channel="team", target="json",
-        rules=("RFE issued",), urgent=True, attempts=1, created_at=RECEIVED_AT,
+        rules=rules, urgent=True, attempts=1, created_at=RECEIVED_AT,
         may_repeat=False, event_id=12, change_id=3,
     )  # fmt: skip
     event = classified_event(text=text, status=Status.RFE_ISSUED, tags=frozenset({Tag.DEADLINE}))
-    case = Case(receipt=event.receipt, label="Acme O-1A", owner="jchan@example-firm.com")
+    case = Case(receipt=event.receipt, label=label, owner="jchan@example-firm.com")
     style = Style(
         disclose=disclose,
         timezone=ZoneInfo("America/New_York"),
         public_url="https://casebell.example-firm.com",
-        **fields,
     )
     return render_case(alert, CaseFacts(event_id=12, event=event, case=case), style)
 
@@ -84,18 +90,19 @@ def test_then_what_is_known_elsewhere() -> None:
     """Rule, source and page of USCIS go; a line stands for them, and the text gets their room."""
     _, body = fit(rfe(), Limits(title=250, body=512, lines=0))
     lines = body.split("\n")
-    assert lines[0].startswith("USCIS issued a Request for Evidence. A response is owed")
-    assert lines[-3:] == [LINK, TRUNCATION_MARK.strip(), FOOTER]
-    assert "Rule: RFE issued" not in lines
+    assert lines[:2] == ["USCIS issued a Request for Evidence.", OWED]
+    assert lines[-2:] == [TRUNCATION_MARK.strip(), FOOTER]
+    assert LINK in lines
+    assert not {"Rule: RFE issued", "https://egov.uscis.gov/"} & set(lines)
 
 
 @pytest.mark.parametrize("disclose", ["minimal", "full"])
 def test_a_text_message_says_what_matters(disclose: str) -> None:
     """In 160 characters: what happened, the receipt, that an answer is owed, link and notice."""
     title, body = fit(rfe(disclose=disclose), Limits(title=0, body=160, lines=0))
-    assert title.startswith("URGENT: Request for Evidence issued · IOE")
+    assert title in ("URGENT: RFE issued · IOE…5678", "URGENT: RFE issued · IOE0912345678")
     lines = body.split("\n")
-    assert lines[0].startswith(OWED)
+    assert lines[0] == OWED
     assert lines[-3:] == [LINK, TRUNCATION_MARK.strip(), "Not legal notice."]
 
 
@@ -120,6 +127,42 @@ def test_a_message_to_operations_keeps_its_commands() -> None:
     _, body = fit(render_ops(failed), Limits(title=0, body=500, lines=0))
     assert "casebell channels test team" in body
     assert TRUNCATION_MARK in body
+
+
+@given(
+    text=st.text(st.characters(exclude_categories=["C"]), max_size=4_000),
+    label=st.text(st.characters(exclude_categories=["C"]), max_size=60),
+    rules=st.lists(st.text(st.characters(exclude_categories=["C"]), max_size=60), max_size=5),
+    disclose=st.sampled_from(["minimal", "standard", "full"]),
+    limits=st.builds(
+        Limits,
+        title=st.sampled_from([0, 60, 250]),
+        body=st.integers(min_value=160, max_value=3_000),
+        lines=st.just(0),
+    ),
+)
+def test_what_is_cut_and_what_never_is(
+    text: str, label: str, rules: list[str], disclose: str, limits: Limits
+) -> None:
+    """First the official text, then what IT reads; what happened, receipt, link and notice stay."""
+    message = rfe(text=text, disclose=disclose, label=label, rules=tuple(rules))
+    title, body = fit(message, limits)
+    lines = body.split("\n")
+    receipt = "IOE0912345678" if disclose == "full" else MASKED
+    assert f"· {receipt}" in title
+    assert LINK in lines
+    for_it = [line.text for line in message.lines if line.part is Part.DETAIL]
+    kept = [one for one in for_it if one in lines]
+    (told,) = [line for line in lines if line.startswith("USCIS text: ")] or [""]
+    if kept != for_it:
+        # Cut to its least before any of them goes.
+        assert len(told) <= 80
+    needed = ["USCIS issued a Request for Evidence.", OWED, LINK, TRUNCATION_MARK.strip(), FOOTER]
+    if len("\n".join(needed)) + (0 if limits.title else len(message.title) + 2) <= limits.body:
+        assert {*needed} - {*lines} <= {TRUNCATION_MARK.strip()}
+    else:
+        assert kept == []
+        assert lines[-1] in (FOOTER, "Not legal notice.")
 
 
 @given(

@@ -7,7 +7,20 @@ from collections.abc import Iterator
 import pytest
 
 from casebell.events import Flag, Status, Tag
-from casebell.notify.render import HEADLINES, NEW_WORDING, Headline, headline_of
+from casebell.notify.headlines import (
+    CONFIDENTIAL,
+    HEADLINES,
+    NEW_WORDING,
+    OF_TEXTS,
+    Headline,
+    headline_of,
+)
+from casebell.route.classification import classify_fields
+from casebell.uscis.table import table
+from uscis.corpus import rows
+
+#: Every one that a message of a case may have.
+EVERY = (*HEADLINES, *OF_TEXTS, NEW_WORDING, CONFIDENTIAL)
 
 
 def every_combination() -> Iterator[tuple[Status, frozenset[Tag]]]:
@@ -94,7 +107,7 @@ def test_a_new_wording_speaks_where_nothing_else_is_known(
 
 def test_no_row_claims_another_outcome() -> None:
     """Only a denial says denied and only an approval approved; a rejection is neither."""
-    for headline in (*HEADLINES, NEW_WORDING):
+    for headline in EVERY:
         words = f"{headline.title} {headline.sentence}".lower()
         assert ("denied" in words) == (headline.when is Status.DENIED)
         assert ("approved" in words) == (headline.when is Status.APPROVED)
@@ -111,18 +124,20 @@ def test_an_unknown_decision_stays_unknown() -> None:
 
 def test_no_due_date_is_computed() -> None:
     """Where an answer is owed the words point to the notice; no row counts days."""
-    for headline in (*HEADLINES, NEW_WORDING):
-        words = f"{headline.title} {headline.sentence}"
+    for headline in EVERY:
+        words = f"{headline.title} {headline.sentence} {headline.owed}"
         assert not re.search(r"\d|\bdays?\b|\bweeks?\b|\bdue\b|\bby\b", words)
-    assert "within the time its notice sets" in row(Status.RFE_ISSUED).sentence
+    assert "within the time its notice sets" in row(Status.RFE_ISSUED).owed
 
 
 def test_titles_are_short_and_sentences_are_sentences() -> None:
     """A title fits a locked phone beside its marks; a sentence begins and ends as one."""
-    for headline in (*HEADLINES, NEW_WORDING):
+    for headline in EVERY:
         assert len(headline.title) <= 30
         assert not headline.title.endswith(".")
-        assert headline.sentence.startswith("USCIS ")
+        # With "URGENT: " and the masked receipt.
+        assert len(f"URGENT: {headline.subject} · IOE…5678") <= 47
+        assert headline.sentence.startswith(("USCIS ", "A confidential case "))
         assert headline.sentence.endswith(".")
 
 
@@ -131,3 +146,57 @@ def test_no_request_for_evidence_is_claimed_where_the_text_says_otherwise() -> N
     found = headline_of(Status.RFE_ISSUED, {Tag.DEADLINE}, {Flag.TEXT_CONFLICT})
     assert found is row(Tag.DEADLINE)
     assert headline_of(Status.RFE_ISSUED, {Tag.DEADLINE}) is row(Status.RFE_ISSUED)
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("Case Was Reopened", "Case reopened"),
+        ("Case Was Reopened For Reconsideration", "Case reopened"),
+        ("Caso Fue Reabierto", "Case reopened"),
+        # Asked for, or undone: not more is said than that the text changed.
+        ("Motion To Reopen Was Filed", "Case status changed"),
+        ("Your case was denied in error and has been reopened.", "Case status changed"),
+        ("Withdrawal Acknowledgement Notice Was Sent", "Case withdrawal"),
+        ("Petition Withdrawn", "Case withdrawal"),
+        ("Withdrawal Of My Appeal Was Acknowledged", "Case status changed"),
+        ("Case Closed", "Case closed"),
+        ("Case Closed Benefit Received By Other Means", "Case closed"),
+        ("Case Administratively Closed", "Case took an adverse turn"),
+        ("Case Was Transferred And A New Office Has Jurisdiction", "Case transferred"),
+        ("Caso Fue Transferido", "Case transferred"),
+        ("Case was closed and the file was transferred", "Case status changed"),
+        ("Case Is On Hold", "Case on hold"),
+        ("Case Is Off Hold", "Case status changed"),
+        ("Termination Of Litigation Notice Was Mailed", "Case status changed"),
+        # Half of it is read by no row.
+        ("Case Was Transferred. The blue phase has begun.", "New USCIS wording: read it"),
+    ],
+)
+def test_what_only_the_text_tells(text: str, title: str) -> None:
+    """Some texts have words of their own, where the table is sure of all of it."""
+    found = classify_fields(event_type="", words=("other",), text=text, categories={})
+    assert headline_of(found.status, found.tags, found.flags, text).title == title
+    # A tag that the text does not explain, as one of the configuration, speaks first.
+    tagged = found.tags | {Tag.REJECTED}
+    assert headline_of(found.status, tagged, found.flags, text).title == "Filing rejected"
+
+
+def test_no_text_against_the_case_has_other_words_than_its_tags() -> None:
+    """But that a case was closed; and that is said to be perhaps a step against it."""
+    for sentence in [row["sentence"] for row in rows("adverse.tsv")]:
+        for text in (
+            sentence,
+            f"Case Was Transferred. {sentence}",
+            f"Case Was Reopened. {sentence}",
+        ):
+            found = classify_fields(event_type="", words=("other",), text=text, categories={})
+            said = headline_of(found.status, found.tags, found.flags, text)
+            assert said not in OF_TEXTS or said.title == "Case closed", text
+            if said.title == "Case closed":
+                assert "may be a step against it" in said.sentence
+
+
+def test_each_text_of_its_own_is_a_row_of_the_table() -> None:
+    """A row that is renamed takes its words along."""
+    assert {one.when for one in OF_TEXTS} <= {row.reading.row for row in table().rows}

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from casebell.notify.inert_text import inert
 from casebell.notify.markup import as_html, as_markdown
-from casebell.notify.render import inert
 
 READER = MarkdownIt("commonmark").enable("table").enable("strikethrough")
 LINK = "https://casebell.example-firm.com/cases/7?a=1&b=(2"[:-2]

@@ -118,7 +118,7 @@ async def test_what_is_told(store: Store) -> None:
     await harness.watch.check()
     (message,) = await told(harness)
     assert "New wording from parley" in message
-    assert "the blue phase of your case, Receipt Number IOE******0001, began.”" in message
+    assert "the blue phase of your case, Receipt Number IOE…0001, began.”" in message
     assert "Changes with it so far: 2. The first is event 1, from parley." in message
     assert 'A step against the case, such as a revocation, has tags = ["adverse"].' in message
     assert harness.wakeups == 1

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from sqlalchemy import select, text
 
 from casebell import shapes
-from casebell.alerts import Alert, AlertKind
-from casebell.notify.payload import payload_id
+from casebell.alerts import OPERATIONS, Alert, AlertKind
+from casebell.notify.ids import message_id, thread_id
 from casebell.notify.webhook_channel import TARGET, WebhookChannel
 from casebell.ops_messages import ChannelTest
 from casebell.sandbox.http_sink import HttpAnswer, HttpRequest, HttpSink
@@ -103,6 +103,23 @@ async def test_a_confidential_case(store: Store, sink: HttpSink) -> None:
     assert (number, outcome, reason) == (1, "permanent", "confidential")
 
 
+async def test_a_confidential_case_that_no_rule_tells(store: Store, sink: HttpSink) -> None:
+    """Where operations read at a program, it is told what people are: that there is news."""
+    async with writing(store) as connection:
+        await connection.execute(
+            cases.insert().values(receipt=RECEIPT, label="Acme", confidential=True, updated_at=0)
+        )
+    async with running(at_work(store, sink)) as harness:
+        await harness.put("change:1", target=TARGET, addressed_as=OPERATIONS)
+        await harness.until(**{"change:1": "sent"})
+    data = data_of(sink.requests[0])
+    assert data["event"] is None
+    assert data["message"]["title"] == "A confidential case has news · IOE…5678"
+    told = sink.requests[0].body.decode()
+    for secret in (RECEIPT, "Acme", "rfe", "Evidence", "RFE issued"):
+        assert secret not in told
+
+
 async def test_a_retry_has_the_same_id(store: Store, sink: HttpSink) -> None:
     """A receiver that took the first drops the second, which says that it may repeat."""
     sink.answer(HttpAnswer(status=504), HttpAnswer(status=503), HttpAnswer())
@@ -153,7 +170,7 @@ async def test_json_that_cannot_be_made(store: Store, sink: HttpSink) -> None:
             await harness.until(**{"change:1": "failed"})
             await chat.received(2)
     assert not sink.requests
-    assert any("Request for Evidence issued" in title for title in titles(chat))
+    assert any("RFE issued" in title for title in titles(chat))
     found = await read_table(store, attempts)
     assert found[0].detail == "not sent: its JSON could not be made"
     assert harness.recording.named("alert.render_failed")
@@ -209,9 +226,9 @@ KEY, OTHER_KEY = b"k" * 32, b"o" * 32
 
 def test_an_id_is_the_alerts_own() -> None:
     """Whatever changes from attempt to attempt is not in it; what tells alerts apart is."""
-    mine = payload_id(ALERT, key=KEY)
+    mine = message_id(ALERT, key=KEY)
     later = replace(ALERT, attempts=9, may_repeat=True, retried_at=ALERT.created_at + 1)
-    assert payload_id(later, key=KEY) == mine
+    assert message_id(later, key=KEY) == mine
     # Decided anew in a restored database: the same number, and perhaps the same subject.
     others = [
         replace(ALERT, id=8),
@@ -219,14 +236,23 @@ def test_an_id_is_the_alerts_own() -> None:
         replace(ALERT, subject="change:2"),
         replace(ALERT, channel="other"),
     ]
-    ids = {payload_id(one, key=KEY) for one in others} | {payload_id(ALERT, key=OTHER_KEY), mine}
+    ids = {message_id(one, key=KEY) for one in others} | {message_id(ALERT, key=OTHER_KEY), mine}
     assert len(ids) == len(others) + 2
+
+
+def test_a_case_is_one_thread() -> None:
+    """Of this database, and no other case has it; nobody without the key can try receipts."""
+    receipts = ["IOE0912345678", "IOE0912345679"]
+    threads = {thread_id(one, key=key) for one in receipts for key in (KEY, OTHER_KEY)}
+    assert len(threads) == 4
+    assert thread_id(receipts[0], key=KEY) in threads
+    assert not any("0912345" in one for one in threads)
 
 
 @pytest.mark.parametrize("text", ["change:\udc80", "größe", ""])
 def test_any_subject_makes_an_id(text: str) -> None:
     """It goes into a header: visible ASCII, and short."""
-    made = payload_id(replace(ALERT, subject=text), key=KEY)
+    made = message_id(replace(ALERT, subject=text), key=KEY)
     assert made.isascii()
     assert made.isprintable()
     assert len(made) == 36

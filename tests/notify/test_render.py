@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.alerts import Alert, AlertKind, Message
+from casebell.alerts import Alert, AlertKind, Line, Message, Part
 from casebell.events import Case, ClassifiedEvent, Flag, Status, Tag
+from casebell.notify.headlines import ANY_CHANGE
+from casebell.notify.inert_text import quoted
 from casebell.notify.render import (
-    ANY_CHANGE,
     FOOTER,
     TEXT_LIMIT,
     USCIS_STATUS_PAGE,
@@ -21,7 +22,6 @@ from casebell.notify.render import (
     Disclose,
     Style,
     for_people,
-    quoted,
     render_case,
     render_plain,
 )
@@ -29,9 +29,15 @@ from contracts.case_events import OCCURRED_AT, RECEIVED_AT, classified_event
 
 NEW_YORK = ZoneInfo("America/New_York")
 RECEIPT = "IOE0912345678"
-MASKED = "IOE******5678"
+MASKED = "IOE…5678"
 CONSOLE = "https://casebell.example-firm.com"
-CASE = Case(receipt=RECEIPT, label="Acme O-1A", matter="2025-0113", owner="jchan@example-firm.com")
+CASE = Case(
+    receipt=RECEIPT,
+    label="Acme O-1A",
+    form="I-129",
+    matter="2025-0113",
+    owner="jchan@example-firm.com",
+)
 #: Characters that the channels cut a body at, and would cut the footer off with the rest.
 LONGEST_BODY = 8_000
 #: What begins a line of ours; a line from outside that began so could be taken for one.
@@ -106,18 +112,19 @@ class TestGolden:
         """By default a message says what happened and where to look, and masks whose case it is."""
         event = classified_event(text="Request for Additional Evidence Was Sent for IOE0912345678.")
         assert rendered(event, urgent=True) == Message(
-            title="URGENT: Request for Evidence issued · IOE******5678",
+            title="URGENT: RFE issued · IOE…5678",
             body="""\
-USCIS issued a Request for Evidence. A response is owed within the time its notice sets.
-
-Receipt: IOE******5678
-USCIS text: “Request for Additional Evidence Was Sent for IOE******5678.”
+USCIS issued a Request for Evidence.
+A response is owed within the time its notice sets.
+Case: IOE…5678
+USCIS text: “Request for Additional Evidence Was Sent for IOE…5678.”
 When: Oct 14, 2025, 3:22 PM EDT, as reported by parley
-Received: Oct 14, 2025, 3:23 PM EDT
-Source: parley, event 12
-Rule: RFE issued
 Open in Casebell:
 https://casebell.example-firm.com/events/12
+———
+Rule: RFE issued
+Source: parley, event 12
+Received: Oct 14, 2025, 3:23 PM EDT
 Look the receipt up at USCIS:
 https://egov.uscis.gov/
 
@@ -129,22 +136,23 @@ when.""",
         """Where everything may be shown, the receipt is whole and the firm's own words stand."""
         event = classified_event(text="Request for Additional Evidence Was Sent for IOE0912345678.")
         message = rendered(event, "full", rules=("RFE issued", "Acme"))
-        assert message.title == "Request for Evidence issued · IOE0912345678"
-        assert message.body.split("\n")[2:9] == [
-            "Receipt: IOE0912345678",
-            "Case: Acme O-1A",
-            "Matter: 2025-0113",
-            "Owner: jchan@example-firm.com",
+        assert message.title == "RFE issued · Acme O-1A · I-129 · IOE0912345678"
+        assert message.body.split("\n")[2:5] == [
+            (
+                "Case: IOE0912345678 · Acme O-1A · I-129 · matter 2025-0113 · "
+                "owner jchan@example-firm.com"
+            ),
             "USCIS text: “Request for Additional Evidence Was Sent for IOE0912345678.”",
             "When: Oct 14, 2025, 3:22 PM EDT, as reported by parley",
-            "Received: Oct 14, 2025, 3:23 PM EDT",
         ]
         assert "Rule: RFE issued; Acme" in message.body.split("\n")
 
     def test_standard_names_the_case_and_masks_the_receipt(self) -> None:
         """`standard` shows what the firm calls the case, not its number."""
         message = rendered(classified_event(), "standard")
-        assert "Case: Acme O-1A" in message.body
+        assert "Case: IOE…5678 · Acme O-1A · I-129 · " in message.body
+        assert message.title == "RFE issued · Acme O-1A · I-129 · IOE…5678"
+        assert message.short_title == "RFE issued · IOE…5678"
         assert RECEIPT not in message.body + message.title
 
     @pytest.mark.parametrize(
@@ -156,7 +164,7 @@ when.""",
                     "tags": frozenset({Tag.DEADLINE}),
                     "text": "Notice of Intent to Deny Was Sent",
                 },
-                "USCIS notice with a deadline",
+                "Notice with a deadline",
                 (
                     "USCIS sent a notice that may have to be answered in time, such as an intent "
                     "to deny or revoke."
@@ -189,7 +197,7 @@ when.""",
         """Title and first line say what happened: a notice, a rejection, an approval."""
         message = rendered(classified_event(**fields))
         assert message.title == f"{title} · {MASKED}"
-        assert message.body.split("\n")[:2] == [sentence, ""]
+        assert message.lines[0] == Line(sentence, short="", part=Part.SENTENCE)
 
     def test_a_test_receipt(self) -> None:
         """A staging receipt is marked as a test in the title and in words."""
@@ -200,7 +208,7 @@ when.""",
         assert message.body.split("\n")[:3] == [
             "USCIS approved the case.",
             "This is a test receipt: no real case is concerned, nothing needs doing.",
-            "",
+            f"Case: {MASKED}",
         ]
 
     def test_warnings_stand_before_everything_else(self) -> None:
@@ -216,7 +224,8 @@ when.""",
             type="case.rfe.issued", delivered_status="approved", flags=frozenset(flags)
         )
         message = rendered(event, later="denied", may_repeat=True, stands_in_for="email-team")
-        assert message.body.split("\n")[1:9] == [
+        assert message.body.split("\n")[1:10] == [
+            "The notice says whether a response is owed, and within which time.",
             "May repeat: an earlier attempt to send this may have arrived.",
             "Sent here because channel email-team failed.",
             "Arrived late: a later status (denied) is already known.",
@@ -227,7 +236,7 @@ when.""",
             ),
             "The text says something else than the delivered status “approved”; check both.",
             "The source sent differing content for the same event; check both.",
-            "",
+            f"Case: {MASKED}",
         ]
 
     def test_a_new_wording_is_shown_and_said_to_be_new(self) -> None:
@@ -270,7 +279,12 @@ when.""",
     def test_no_warning_without_cause(self) -> None:
         """Flags that a reader need not act on add no line."""
         flags = frozenset({Flag.REPEAT, Flag.UNPARSED_TIME})
-        assert rendered(classified_event(flags=flags)).body.split("\n")[1] == ""
+        warnings = [
+            one for one in rendered(classified_event(flags=flags)).lines if one.part is Part.WARNING
+        ]
+        assert [one.text for one in warnings] == [
+            "A response is owed within the time its notice sets."
+        ]
 
     def test_late_without_a_known_status(self) -> None:
         """Where the later status has no name to give, the line still reads."""
@@ -301,14 +315,61 @@ when.""",
 class TestDisclosure:
     """Who the client is stays within the firm."""
 
-    def test_confidential_is_minimal_everywhere(self) -> None:
-        """A confidential case reads on any channel as it would on the most reticent one."""
-        secret = Case(**{name: getattr(CASE, name) for name in ("receipt", "label", "matter")})
-        confidential = Case(receipt=RECEIPT, label="Acme O-1A", confidential=True)
-        for disclose in ("minimal", "standard", "full"):
-            message = rendered(classified_event(), disclose, case=confidential)
-            assert message == rendered(classified_event(), "minimal", case=secret)
-            assert "Acme" not in message.body
+    @pytest.mark.parametrize("status", Status)
+    def test_a_confidential_case_has_news_and_no_more(self, status: Status) -> None:
+        """Whatever happened, and on any channel: urgency, the masked receipt and the link."""
+        secret = Case(
+            **{name: f"Secret {name}" for name in ("label", "form", "matter", "owner", "team")},
+            receipt=RECEIPT,
+            confidential=True,
+        )
+        messages: set[tuple[str, str]] = set()
+        for tag, flag, disclose in itertools.product(Tag, Flag, DISCLOSE):
+            event = classified_event(
+                status=status,
+                tags=frozenset({tag}),
+                flags=frozenset({flag}),
+                text="Secret text",
+                type="Secret type",
+                delivered_status="Secret status",
+                occurred_raw="Secret time",
+                source="secret",
+            )
+            message = rendered(
+                event,
+                disclose,
+                case=secret,
+                later="Secret later",
+                rules=("Secret rule",),
+                urgent=True,
+            )
+            messages.add((message.title, message.body))
+        # One and the same for all of them.
+        title = f"URGENT: A confidential case has news · {MASKED}"
+        body = f"""\
+A confidential case has news: only Casebell's own pages say what.
+Case: {MASKED}
+Open in Casebell:
+{CONSOLE}/events/12
+
+{FOOTER}"""
+        assert messages == {(title, body)}
+
+    def test_how_a_confidential_alert_came_is_said(self) -> None:
+        """That it may repeat, and whose place it takes, tells nothing of the case."""
+        case = Case(receipt=RECEIPT, confidential=True)
+        message = rendered(
+            classified_event(), case=case, may_repeat=True, stands_in_for="email-team", rules=()
+        )
+        assert message.title == f"A confidential case has news · {MASKED}"
+        assert [line.text for line in message.lines if line.part is Part.WARNING] == [
+            "May repeat: an earlier attempt to send this may have arrived.",
+            "Sent here because channel email-team failed.",
+            (
+                "No rule sends this change to anybody, so it comes to operations: pass it on, and "
+                "mend the rules (casebell check)."
+            ),
+        ]
 
     @pytest.mark.parametrize(
         "spelling",
@@ -574,10 +635,11 @@ class TestPlain:
             body="USCIS changed the status text of the case.\n"
             "May repeat: an earlier attempt to send this may have arrived.\n"
             "This is event 12; the full message could not be made.\n"
-            "Ask for: casebell why 12\n"
             "Open in Casebell:\nhttps://casebell.example-firm.com/events/12\n"
+            "———\nAsk for: casebell why 12\n"
             f"\n{FOOTER}",
         )
+        assert message.urgent
 
     @pytest.mark.parametrize("kind", [AlertKind.OPS, AlertKind.TEST])
     def test_of_anything_else(self, kind: AlertKind) -> None:
@@ -588,8 +650,45 @@ class TestPlain:
         assert "casebell alerts list" in message.body
 
 
-def test_titles_are_our_own_words() -> None:
-    """No combination of text from outside reaches a title."""
+class TestParts:
+    """Each line says what it is to its reader: a channel that can set a page sets it by that."""
+
+    def test_the_readers_lines_come_first(self) -> None:
+        """Five, then a rule, then those of IT, and the notice at the end."""
+        text = "Request for Additional Evidence Was Sent"
+        message = rendered(classified_event(text=text), "full", urgent=True)
+        parts = [(line.part, line.text.partition(":")[0]) for line in message.lines]
+        assert parts == [
+            (Part.SENTENCE, "USCIS issued a Request for Evidence."),
+            (Part.WARNING, "A response is owed within the time its notice sets."),
+            (Part.FACT, "Case"),
+            (Part.FACT, "USCIS text"),
+            (Part.FACT, "When"),
+            (Part.FACT, "Open in Casebell"),
+            (Part.LINK, "https"),
+            (Part.RULE, "———"),
+            (Part.DETAIL, "Rule"),
+            (Part.DETAIL, "Source"),
+            (Part.DETAIL, "Received"),
+            (Part.DETAIL, "Look the receipt up at USCIS"),
+            (Part.LINK, "https"),
+            (Part.RULE, ""),
+            (Part.FOOTER, FOOTER),
+        ]
+        assert message.urgent
+
+    def test_what_the_firm_calls_a_case_is_inert_and_short_in_a_title(self) -> None:
+        """A label of any length and form leaves the receipt on a line of its own title."""
+        label = "<!channel> @everyone\n[USCIS](https://evil.example) " + "x" * 200
+        case = Case(receipt=RECEIPT, label=label, form="I-129 " * 40)
+        message = rendered(classified_event(), "standard", case=case)
+        assert message.title == (
+            "RFE issued · < !channel> @ everyone [USCIS] (http […] · I-129 I-129 […] · IOE…5678"
+        )
+
+
+def test_titles_are_our_own_words_where_nothing_else_may_be_shown() -> None:
+    """No combination of text from outside reaches a title; of the firm's, label and form may."""
     foreign = "FOREIGN"
     for status, tag in itertools.product(Status, Tag):
         event = classified_event(
@@ -602,5 +701,7 @@ def test_titles_are_our_own_words() -> None:
             occurred_at=None,
             flags=frozenset(Flag),
         )
-        case = Case(receipt=RECEIPT, label=foreign, matter=foreign, owner=foreign)
-        assert foreign not in rendered(event, "full", case=case, rules=(foreign,)).title
+        case = Case(receipt=RECEIPT, label=foreign, form=foreign, matter=foreign, owner=foreign)
+        assert foreign not in rendered(event, case=case, rules=(foreign,)).title
+        unnamed = Case(receipt=RECEIPT, matter=foreign, owner=foreign, team=foreign)
+        assert foreign not in rendered(event, "full", case=unnamed, rules=(foreign,)).title

@@ -174,11 +174,11 @@ def test_an_urgent_rule_that_tells_nobody_is_still_urgent() -> None:
             replace(RFE, type=""),
             (False, "type is not known, the rule asks for case.denied"),
         ),
-        ({"receipt": "IOE*"}, RFE, (True, "receipt is IOE******5678")),
+        ({"receipt": "IOE*"}, RFE, (True, "receipt is IOE…5678")),
         (
             {"receipt": ["WAC0912345678", "EAC*"]},
             RFE,
-            (False, "receipt is IOE******5678, the rule asks for others"),
+            (False, "receipt is IOE…5678, the rule asks for others"),
         ),
         ({"text": "evidence"}, RFE, (True, "the text says what the rule asks for")),
         ({"text": "/card/"}, RFE, (False, "the text does not say what the rule asks for")),

@@ -56,12 +56,12 @@ async def test_messages_of_every_kind_are_read_alike(
     inbox: Inbox, room: HttpSink, mail: SmtpSink
 ) -> None:
     """Title and text are what was meant, whatever the wire made of them, in order of arrival."""
-    await to_people(mail, "Résumé · IOE******0001", "jchan@example.com")
-    await to_room(room, "RFE · IOE******0001")
+    await to_people(mail, "Résumé · IOE…0001", "jchan@example.com")
+    await to_room(room, "RFE · IOE…0001")
     arrivals = inbox.read()
     assert [(one.recipient, one.title, one.text) for one in arrivals] == [
-        ("jchan@example.com", "Résumé · IOE******0001", TEXT),
-        ("chat", "RFE · IOE******0001", TEXT),
+        ("jchan@example.com", "Résumé · IOE…0001", TEXT),
+        ("chat", "RFE · IOE…0001", TEXT),
     ]
     assert arrivals[0].at < arrivals[1].at
 

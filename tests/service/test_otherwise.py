@@ -63,7 +63,7 @@ class TestWhatDiffers:
         assert third["now"]["because"] == "no rule matched"
         (sentence,) = third["why"]
         assert sentence == (
-            'The rule "Approved" does not match now: receipt is IOE******0003, the rule asks for '
+            'The rule "Approved" does not match now: receipt is IOE…0003, the rule asks for '
             "others. It did: status is approved."
         )
         assert told(first["now"]) == [("slack", False), ("team", False)]

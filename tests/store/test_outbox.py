@@ -547,5 +547,8 @@ async def test_words_of_a_later_release(store: Store) -> None:
         await connection.execute(events.update().values(later))
     async with store.read() as connection:
         known = await outbox.known_state_of(connection, 1)
-        assert known == (Status.OTHER, frozenset({Tag.DEADLINE}), frozenset({Flag.LATE}))
+        assert known is not None
+        assert known.status is Status.OTHER
+        assert known.tags == {Tag.DEADLINE}
+        assert known.flags == {Flag.LATE}
         assert await outbox.known_state_of(connection, 2) is None

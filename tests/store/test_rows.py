@@ -51,10 +51,20 @@ def test_sets_of_words() -> None:
 
 def test_what_is_known_of_a_later_releases_words() -> None:
     """The rest is passed over."""
-    row = SimpleNamespace(status="reopened", tags=" lunar deadline ", flags=" late lunar ")
-    assert known_state(row) == (Status.OTHER, frozenset({Tag.DEADLINE}), frozenset({Flag.LATE}))
-    row = SimpleNamespace(status="denied", tags="", flags="")
-    assert known_state(row) == (Status.DENIED, frozenset[Tag](), frozenset[Flag]())
+    row = SimpleNamespace(
+        status="reopened",
+        tags=" lunar deadline ",
+        flags=" late lunar ",
+        text="Lunar",
+    )
+    known = known_state(row)
+    assert (known.status, known.text) == (Status.OTHER, "Lunar")
+    assert known.tags == {Tag.DEADLINE}
+    assert known.flags == {Flag.LATE}
+    row = SimpleNamespace(status="denied", tags="", flags="", text="")
+    known = known_state(row)
+    assert known.status is Status.DENIED
+    assert not known.tags | known.flags
 
 
 @pytest.mark.parametrize("stored", ["", "null", "{}", '"one"', "[", None])

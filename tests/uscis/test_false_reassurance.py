@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casebell.events import Flag, Status, Tag
-from casebell.notify.render import HEADLINES, headline_of
+from casebell.notify.headlines import HEADLINES, headline_of
 from casebell.route.classification import classify_fields
 from casebell.uscis.classify import classify_text
 from casebell.uscis.table import Reading

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from casebell.events import Status, Tag
-from casebell.notify.render import headline_of
+from casebell.notify.headlines import headline_of
 from casebell.uscis.classify import classify_text
 
 #: What USCIS has announced, and what it could.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.uscis.receipts import MAX_RAW, ReceiptError, canonical, is_staging, mask
+from casebell.uscis.receipts import MAX_RAW, ReceiptError, canonical, is_staging, mask, mask_in_log
 
 RECEIPTS = st.from_regex(r"[A-Z]{3}[0-9]{10}", fullmatch=True)
 SEPARATORS = (
@@ -133,16 +133,17 @@ def test_a_foreign_character_never_passes(receipt: str, at: int, char: str) -> N
 
 @given(RECEIPTS)
 def test_mask_keeps_prefix_and_last_four(receipt: str) -> None:
-    """A masked receipt shows three letters and four digits, at the same length."""
+    """A masked receipt shows three letters and four digits, and how many others is not said."""
     masked = mask(receipt)
-    assert masked == receipt[:3] + "******" + receipt[9:]
-    assert len(masked) == 13
+    assert masked == receipt[:3] + "…" + receipt[9:]
+    assert mask_in_log(receipt) == receipt[:3] + "******" + receipt[9:]
 
 
 @pytest.mark.parametrize("text", ["", "A098765432", "IOE091234567", "Jane Doe", "IOE0912345678\n"])
 def test_mask_shows_nothing_of_what_is_not_a_receipt(text: str) -> None:
     """Something that is no receipt is masked entirely."""
-    assert mask(text) == "*************"
+    assert mask(text) == "…"
+    assert mask_in_log(text) == "******"
 
 
 @pytest.mark.parametrize(

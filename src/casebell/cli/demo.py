@@ -14,7 +14,7 @@ import typer
 from casebell.cli.terminal import print_line
 from casebell.clock import SystemClock
 from casebell.errors import CasebellError, ServerUnreachable
-from casebell.notify.render import one_line
+from casebell.notify.inert_text import one_line
 from casebell.sandbox.deliveries import SAMPLES, body_of
 from casebell.sandbox.demo_environment import ACCOUNT, DemoEnvironment, set_up_demo
 from casebell.sandbox.expect import StepFailed, expect

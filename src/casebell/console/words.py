@@ -6,7 +6,7 @@ from typing import Any
 from casebell.api.answers import said_of
 from casebell.errors import CasebellError, Forbidden
 from casebell.events import Flag, Status, Tag
-from casebell.notify.render import Headline, headline_of
+from casebell.notify.headlines import Headline, headline_of
 
 #: Of an event that is stored without its decision.
 _NOT_DECIDED = Headline(
@@ -23,7 +23,7 @@ def headline(item: Mapping[str, Any]) -> Headline:
     status = Status(item["status"]) if item["status"] in set(Status) else Status.OTHER
     tags = {Tag(word) for word in item["tags"] if word in set(Tag)}
     flags = {Flag(word) for word in item["flags"] if word in set(Flag)}
-    return headline_of(status, tags, flags)
+    return headline_of(status, tags, flags, item["text"])
 
 
 def why(error: CasebellError) -> str:

@@ -50,7 +50,7 @@ from casebell.receive.parts import Held, Taken
 from casebell.settings.models import ServerSettings
 from casebell.store.streaks import NOISE, UNKNOWN
 from casebell.telemetry import Log, Metrics
-from casebell.uscis.receipts import mask
+from casebell.uscis.receipts import mask_in_log
 
 #: The path to which sources post, each with its name behind it.
 WEBHOOKS = "/webhooks/"
@@ -181,7 +181,7 @@ class WebhookEndpoint:
             # Whoever has a delivery can post it without end.
             left_out = self._throttle.line(accepted.status)
         else:
-            which = {"row": accepted.event_id, "receipt": mask(accepted.event.receipt)}
+            which = {"row": accepted.event_id, "receipt": mask_in_log(accepted.event.receipt)}
             if (decided := accepted.decided) is not None:
                 which["status"] = decided.event.status.value
                 which["decision"] = decided.outcome.value
@@ -311,7 +311,7 @@ def asked(scope: Scope) -> str:
     # What may be a secret is cut before the end is: half of it would be left.
     path: str = scope["path"][: 4 * MAX_ASKED]
     shown = ascii("/".join(map(_shown, path.split("/"))))[1:-1]
-    return _RECEIPT.sub(lambda found: mask(found[0].upper()), shown)[:MAX_ASKED]
+    return _RECEIPT.sub(lambda found: mask_in_log(found[0].upper()), shown)[:MAX_ASKED]
 
 
 def _shown(part: str) -> str:

@@ -35,6 +35,7 @@ from casebell.notify.apprise_load import Service, load_recipient, load_services
 from casebell.notify.apprise_warnings import mute_loggers
 from casebell.notify.channel import Route
 from casebell.notify.fit import fitted, text_of
+from casebell.notify.inert_text import inert
 from casebell.notify.markup import as_html, as_markdown
 from casebell.notify.personal import load_people
 from casebell.notify.reasons import (
@@ -45,7 +46,6 @@ from casebell.notify.reasons import (
     SmtpFailure,
     result_of,
 )
-from casebell.notify.render import inert
 from casebell.people.roster import Recipients
 from casebell.settings import ChannelSettings
 from casebell.settings.models import PersonSettings

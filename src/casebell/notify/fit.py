@@ -1,15 +1,19 @@
 """Fits a message to what a service takes, before the service refuses it for good: pure functions.
 
-What a reader needs first is the last to go: what happened, the receipt, that an answer is owed, the
-link, the notice. Each cut is visible.
+The official text is shortened first; then the lines of IT go, the rules among the first, and what
+the firm calls the case. What happened, that an answer is owed, the receipt, the link and the notice
+stay while there is room for them; where there is not, their short forms do, the title's receipt for
+that of the body. Each cut is visible.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from casebell.alerts import Line, Message
-from casebell.notify.render import TRUNCATION_MARK, inert, one_line
+from casebell.notify.inert_text import TRUNCATION_MARK, inert, one_line
 
+#: Characters of a title before it is fitted; the longest of ours have 150.
+_UNCUT = 1_000
 #: Characters that a line keeps when it is cut, by whether the line may go altogether.
 _MIN_SPARE = 80
 _MIN_NEEDED = 24
@@ -44,7 +48,12 @@ def fitted(
         max_body: characters of a body, before it is escaped for the service.
         length: what title and lines, as the service gets them, count towards the limit of the body.
     """
-    title = one_line(message.title, limit=min(limits.title or max_title, max_title))
+    longest = min(limits.title or max_title, max_title)
+    title = one_line(message.title, limit=_UNCUT)
+    if message.short_title and len(title) > longest:
+        # A cut would take the receipt, which stands at the end.
+        title = message.short_title
+    title = one_line(title, limit=longest)
 
     def few(lines: Sequence[Line]) -> list[Line]:
         if not limits.lines or len(lines) <= limits.lines:
@@ -61,9 +70,9 @@ def fitted(
         return replace(message, title=title, body=text_of(lines), lines=tuple(lines))
     # Blank lines are the first to go.
     lines = _without_spare([line for line in lines if line.text], excess)
-    if excess(lines) > 0:
-        lines = [line if line.short is None else replace(line, text=line.short) for line in lines]
-        lines = _cut([line for line in lines if line.text], excess, least=_MIN_NEEDED)
+    if not limits.title and message.short_title and excess(lines) > 0:
+        title = one_line(message.short_title, limit=longest)
+    lines = _cut(_shortened(lines, excess), excess, least=_MIN_NEEDED)
     if excess(lines) > 0 and _LEFT_OUT not in lines:
         lines.insert(len(lines) - 1, _LEFT_OUT)
     while excess(lines) > 0 and len(lines) > 1:
@@ -94,6 +103,20 @@ def _without_spare(lines: list[Line], excess: Callable[[Sequence[Line]], int]) -
         lines = lines[:first] + mark + [line for line in lines[first:] if line.spare != rank]
         fitting = _cut(lines, excess, least=_MIN_SPARE, spare=True)
     return fitting
+
+
+def _shortened(lines: list[Line], excess: Callable[[Sequence[Line]], int]) -> list[Line]:
+    """The lines, of which those with a short form take it until all fit, the longest gain first."""
+    by_gain = sorted(
+        (place for place, line in enumerate(lines) if line.short is not None),
+        key=lambda place: len(lines[place].short or "") - len(lines[place].text),
+    )
+    shorter = list(lines)
+    for place in by_gain:
+        if excess(shorter) <= 0:
+            break
+        shorter[place] = replace(lines[place], text=lines[place].short or "")
+    return [line for line in shorter if line.text]
 
 
 def _cut(

@@ -1,7 +1,8 @@
 """Renders messages to operations and tests of channels: a title and lines for each topic."""
 
-from casebell.alerts import Message
-from casebell.notify.render import MAY_REPEAT, quoted, without_markup
+from casebell.alerts import Line, Message, Part
+from casebell.notify.inert_text import quoted, without_markup
+from casebell.notify.render import MAY_REPEAT
 from casebell.ops_messages import (
     CertificateEnds,
     CertificateNotUsed,
@@ -277,9 +278,9 @@ def render_ops(message: OpsMessage | None, *, may_repeat: bool = False) -> Messa
         name: quoted(without_markup(str(getattr(message, name))), limit=_MAX_FIELD)
         for name in message.__struct_fields__
     }
-    body = [MAY_REPEAT] if may_repeat else []
-    body += [line.format_map(safe) for line in lines]
+    told = [line.format_map(safe) for line in lines]
+    sentence, *rest = [line for line in told if line]
+    warnings = [Line(MAY_REPEAT, part=Part.WARNING)] if may_repeat else []
+    body = [*warnings, Line(sentence, part=Part.SENTENCE), *map(Line, rest)]
     prefix = "" if isinstance(message, ChannelTest) else "Casebell operations: "
-    return Message(
-        title=prefix + title.format_map(safe), body="\n".join(line for line in body if line)
-    )
+    return Message.of(prefix + title.format_map(safe), body, urgent=message.urgent)

@@ -26,23 +26,17 @@ from casebell.errors import StorageUnavailable
 from casebell.events import Case, Micros
 from casebell.notify.channel import Channel, Channels, Policy
 from casebell.notify.escalate import NO_CASE, escalate
+from casebell.notify.headlines import ANY_CHANGE, CONFIDENTIAL, Headline, headline_of
+from casebell.notify.ids import message_id, thread_id
 from casebell.notify.payload import payload_of
-from casebell.notify.render import (
-    ANY_CHANGE,
-    CaseFacts,
-    Headline,
-    Style,
-    headline_of,
-    render_case,
-    render_plain,
-)
+from casebell.notify.render import CaseFacts, Style, render_case, render_plain
 from casebell.notify.render_ops import render_ops
 from casebell.notify.retry import next_state
 from casebell.people.roster import Addressee, absences_at
 from casebell.settings.people import OWNER
 from casebell.store import absences, leases, outbox
 from casebell.store.engine import Connection, Store
-from casebell.store.own_keys import WEBHOOKS, existing_key, own_key
+from casebell.store.own_keys import MESSAGES, existing_key, own_key
 from casebell.telemetry import Log, Metrics
 
 #: Seconds between attempts to write to a failing storage.
@@ -81,8 +75,8 @@ class Sender:
         self._followed = followed
         #: By channel, a claim that failed, perhaps after its commit: then it is ours to send.
         self._uncertain_claims: dict[str, Alert] = {}
-        #: Of this database, for the ids of payloads; None until one is needed.
-        self._payload_key: bytes | None = None
+        #: Of this database, for the ids of messages; None until one is needed.
+        self._key: bytes | None = None
 
     async def claim_due(self, channel: str, *, lease: Micros) -> Alert | None:
         """Claim the channel's next alert, if one is due; otherwise write nothing."""
@@ -141,6 +135,7 @@ class Sender:
                     max_age=policy.max_age,
                 )
             message, flaw = await self._render(alert, policy.style)
+            message = replace(message, id=message_id(alert, key=await self._own_key()))
             if policy.payload:
                 message = replace(message, payload=await self._payload(alert))
             result = await self._send(over, alert, message)
@@ -183,7 +178,9 @@ class Sender:
         try:
             if alert.kind is not AlertKind.CASE:
                 return render_ops(alert.note, may_repeat=alert.may_repeat), ""
-            return render_case(alert, await self._facts(alert), style), ""
+            facts = await self._facts(alert)
+            thread = thread_id(facts.event.receipt, key=await self._own_key())
+            return replace(render_case(alert, facts, style), thread=thread), ""
         except StorageUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - of any kind: the alert must be sent
@@ -194,18 +191,22 @@ class Sender:
     async def _payload(self, alert: Alert) -> Payload | None:
         """The alert for a program; None if it cannot be made, which the channel reports."""
         try:
-            if self._payload_key is None:
-                async with self._store.read() as connection:
-                    self._payload_key = await existing_key(connection, WEBHOOKS)
-            if self._payload_key is None:
-                self._payload_key = await self._store.transact(own_key, name=WEBHOOKS)
+            key = await self._own_key()
             async with self._store.read() as connection:
-                return await payload_of(connection, alert, key=self._payload_key)
+                return await payload_of(connection, alert, key=key)
         except StorageUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - of any kind: the attempt must have a result
             self._log.error("alert.render_failed", alert=alert.id, error=error)
             return None
+
+    async def _own_key(self) -> bytes:
+        if self._key is None:
+            async with self._store.read() as connection:
+                self._key = await existing_key(connection, MESSAGES)
+        if self._key is None:
+            self._key = await self._store.transact(own_key, name=MESSAGES)
+        return self._key
 
     async def _send(self, channel: Channel, alert: Alert, message: Message) -> SendResult:
         if _is_gone(alert, channel):
@@ -278,8 +279,6 @@ class Sender:
             about = (await self._headline(alert)).title
         reason = str(reached.reason or FailureReason.UNKNOWN)
         case = await self._case(alert)
-        if case.confidential:
-            about = "news of a confidential case"
         async with self._store.read() as connection:
             away = absences_at(await absences.known(connection), now)
         # The policy in force now, not at the start of the attempt.
@@ -304,8 +303,12 @@ class Sender:
     async def _headline(self, alert: Alert) -> Headline:
         """The headline of a case alert; of any change if its event cannot be read."""
         async with self._store.read() as connection:
-            state = await outbox.known_state_of(connection, alert.event_id or 0)
-        return ANY_CHANGE if state is None else headline_of(*state)
+            known = await outbox.known_state_of(connection, alert.event_id or 0)
+        if (await self._case(alert)).confidential:
+            return CONFIDENTIAL
+        if known is None:
+            return ANY_CHANGE
+        return headline_of(known.status, known.tags, known.flags, known.text)
 
     def _log_attempt(
         self,

@@ -19,7 +19,7 @@ from casebell.store.event_log import Appended
 from casebell.store.statements import Driver
 from casebell.store.unit_of_work import UnitOfWork, any_undecided, read_undecided
 from casebell.telemetry import Log, Metrics
-from casebell.uscis.receipts import mask
+from casebell.uscis.receipts import mask_in_log
 
 #: Undecided events that one transaction of the loop decides.
 UNDECIDED_BATCH = 256
@@ -122,7 +122,7 @@ class Router:
                 "event.decided",
                 row=one.id,
                 source=one.event.source,
-                receipt=mask(one.event.receipt),
+                receipt=mask_in_log(one.event.receipt),
                 status=one.event.status.value,
                 decision=one.outcome.value,
                 change=one.change.id,

@@ -52,7 +52,7 @@ async def _good(demo: DemoEnvironment) -> Lines:
     answer = await deliver(demo, fixtures.RFE, "200 stored", key="evt-1001")
     took = duration(answer.answered_at - answer.posted_at)
     yield "posted", f"a signed delivery, event evt-1001 → {answer}, on disk after {took}"
-    arrivals = await urgent_alerts(demo, "Request for Evidence issued · IOE******0001")
+    arrivals = await urgent_alerts(demo, "RFE issued · IOE…0001")
     expect_text(arrivals, says=FOOTER, never=["IOE0912340001"])
     yield "told", recipients_and_times(arrivals, answer.posted_at)
     yield "message", f"“{arrivals[0].title}”, with the receipt number masked"
@@ -90,7 +90,7 @@ async def _same_change(demo: DemoEnvironment) -> Lines:
 async def _rejected(demo: DemoEnvironment) -> Lines:
     answer = await deliver(demo, fixtures.REJECTED, "200 stored", key="evt-2001")
     yield "posted", f"category “Rejected”, with the shared secret → {answer}"
-    arrivals = await urgent_alerts(demo, "Filing rejected · WAC******2301")
+    arrivals = await urgent_alerts(demo, "Filing rejected · WAC…2301")
     says = "USCIS rejected the filing. Its notice says why, and whether it can be filed again."
     expect_text(arrivals, says=says, never=["denied"])
     yield "told", recipients_and_times(arrivals, answer.posted_at)
@@ -101,7 +101,7 @@ async def _without_id(demo: DemoEnvironment) -> Lines:
     key = fixtures.OBSERVED_KEY
     answer = await deliver(demo, fixtures.OBSERVED, "200 stored", key=key)
     yield "posted", f"no id; its key is receipt and last_status_at → {answer}"
-    arrivals = await urgent_alerts(demo, "Request for Evidence issued · LIN******5601")
+    arrivals = await urgent_alerts(demo, "RFE issued · LIN…5601")
     yield "told", recipients_and_times(arrivals, answer.posted_at)
     again = await deliver(demo, fixtures.OBSERVED, "200 duplicate", key=key)
     later = await deliver(
@@ -154,9 +154,7 @@ async def _held(demo: DemoEnvironment) -> Lines:
 async def _hostile(demo: DemoEnvironment) -> Lines:
     answer = await deliver(demo, fixtures.HOSTILE, "200 stored", key="evt-1006")
     yield "posted", f"mentions, scripts, links, templates, control characters → {answer}"
-    arrivals = await urgent_alerts(
-        demo, "Request for Evidence issued · IOE******0004", ops="New wording from parley"
-    )
+    arrivals = await urgent_alerts(demo, "RFE issued · IOE…0004", ops="New wording from parley")
     expect_text(arrivals, says="{{7*7}}", never=_LIVE)
     shown = ""
     for arrival in arrivals:
@@ -178,11 +176,11 @@ async def _out_of_order(demo: DemoEnvironment) -> Lines:
     answer = await deliver(demo, fixtures.APPROVED, "200 stored", key="evt-1008")
     arrivals = await demo.arrivals()
     expect_recipients(arrivals, CHAT)
-    expect_titles(arrivals, "Case approved · IOE******0005")
+    expect_titles(arrivals, "Case approved · IOE…0005")
     yield "posted", f"an approval → {answer}; told: {CHAT}, as its rule says"
     answer = await deliver(demo, fixtures.OLDER_RFE, "200 stored", key="evt-1007")
     yield "posted", f"the Request for Evidence of two days before it → {answer}"
-    arrivals = await urgent_alerts(demo, "Request for Evidence issued · IOE******0005")
+    arrivals = await urgent_alerts(demo, "RFE issued · IOE…0005")
     says = "Arrived late: a later status (approved) is already known."
     expect_text(arrivals, says=says)
     yield "told", recipients_and_times(arrivals, answer.posted_at)
@@ -198,7 +196,7 @@ async def _conflict(demo: DemoEnvironment) -> Lines:
     arrivals = await demo.arrivals()
     expect_recipients(arrivals, CHAT, TEAM, ATTORNEY, IT)
     alerts = [arrival for arrival in arrivals if arrival.recipient != IT]
-    expect_titles(alerts, "URGENT: Case denied · IOE******0006")
+    expect_titles(alerts, "URGENT: Case denied · IOE…0006")
     expect_text(alerts, says="The source sent differing content for the same event; check both.")
     to_it = [arrival for arrival in arrivals if arrival.recipient == IT]
     expect_titles(to_it, "Casebell operations: Conflicting delivery from parley")
@@ -212,7 +210,7 @@ async def _failing_channel(demo: DemoEnvironment) -> Lines:
     answer = await deliver(demo, fixtures.NOID, "200 stored", key="evt-1010")
     yield "posted", f"a notice of intent to deny, status “other” → {answer}"
     yield "channel", "the chat answers 503 to the first attempt; waiting for the second"
-    arrivals = await urgent_alerts(demo, "USCIS notice with a deadline · IOE******0007")
+    arrivals = await urgent_alerts(demo, "Notice with a deadline · IOE…0007")
     expect("attempts that reached the chat", expected=2, got=len(demo.chat.requests) - asked)
     yield "told", recipients_and_times(arrivals, answer.posted_at)
     alerts = (await why(demo, "evt-1010"))["alerts"]

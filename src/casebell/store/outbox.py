@@ -12,11 +12,12 @@ from sqlalchemy import Row, and_, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.alerts import Alert, AlertKind, AlertState, Message, NewAlert, NextState, SendResult
-from casebell.events import Case, ClassifiedEvent, Flag, Micros, Status, Tag
+from casebell.events import Case, ClassifiedEvent, Micros
 from casebell.ops_messages import from_json
 from casebell.store import journal, leases, targets
 from casebell.store.rows import (
     AlertRow,
+    KnownState,
     alert_row,
     case_from_row,
     classified_from_row,
@@ -283,11 +284,9 @@ async def case_of(connection: AsyncConnection, event_id: int) -> Case | None:
     return Case(receipt=row.of) if row.receipt is None else case_from_row(row)
 
 
-async def known_state_of(
-    connection: AsyncConnection, event_id: int
-) -> tuple[Status, frozenset[Tag], frozenset[Flag]] | None:
-    """Status, tags and flags of an event, without unknown words; None if there is no such event."""
-    statement = select(events.c.status, events.c.tags, events.c.flags).where(
+async def known_state_of(connection: AsyncConnection, event_id: int) -> KnownState | None:
+    """What is known of an event; None if there is no such event."""
+    statement = select(events.c.status, events.c.tags, events.c.flags, events.c.text).where(
         events.c.id == event_id
     )
     row = (await connection.execute(statement)).one_or_none()

@@ -15,8 +15,8 @@ from casebell.store.statements import Driver, TableRow, insert_new
 
 #: Makes digests of secrets that were presented and refused.
 REFUSED: Final = "refused"
-#: Makes the ids of webhooks.
-WEBHOOKS: Final = "webhooks"
+#: Makes the ids of messages and threads. The first to have one were webhooks.
+MESSAGES: Final = "webhooks"
 
 
 class _KeyRow(TableRow):

@@ -100,15 +100,19 @@ async def find_event(
 async def alert_with_event(
     connection: AsyncConnection, alert_id: int
 ) -> tuple[Row[Any], Row[Any] | None]:
-    """An alert, and the event that it tells of, as listings have them; of any case, for a channel.
+    """An alert, and the event that it tells of, as listings have them, for a channel.
+
+    Of a confidential case the alert is masked, and the event is left out.
 
     Raises:
         LookupError: no alert has this id.
     """
-    found = alert_columns(masked=None).where(alerts.c.id == alert_id)
+    found = alert_columns(masked=sight.confidential_alert()).where(alerts.c.id == alert_id)
     alert = (await connection.execute(found)).one_or_none()
     if alert is None:
         raise LookupError
+    if alert.masked:
+        return alert, None
     its_event = event_columns().where(events.c.id == alert.event_id)
     return alert, (await connection.execute(its_event)).one_or_none()
 

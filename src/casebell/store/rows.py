@@ -1,6 +1,7 @@
 """Rows as Structs whose fields are columns, and the way between them and the vocabulary."""
 
 import json
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -41,17 +42,24 @@ def decode_set(kind: type[Member], stored: str) -> frozenset[Member]:
     return frozenset(kind(word) for word in stored.split())
 
 
-def known_state(row: Any) -> tuple[Status, frozenset[Tag], frozenset[Flag]]:
-    """Status, tags and flags of a row, without words that this release does not know.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownState:
+    """What an event says, as far as this release knows the words of its row."""
 
-    Never raises.
-    """
-    status = Status(row.status) if row.status in set(Status) else Status.OTHER
+    status: Status
+    tags: frozenset[Tag]
+    flags: frozenset[Flag]
+    text: str
+
+
+def known_state(row: Any) -> KnownState:
+    """The state of an event's row. Never raises."""
     tags, flags = set(str(row.tags).split()), set(str(row.flags).split())
-    return (
-        status,
-        frozenset(tag for tag in Tag if tag in tags),
-        frozenset(flag for flag in Flag if flag in flags),
+    return KnownState(
+        status=Status(row.status) if row.status in set(Status) else Status.OTHER,
+        tags=frozenset(tag for tag in Tag if tag in tags),
+        flags=frozenset(flag for flag in Flag if flag in flags),
+        text=str(row.text),
     )
 
 

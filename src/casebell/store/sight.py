@@ -25,13 +25,21 @@ def hidden_case(actor: Actor) -> ColumnElement[bool] | None:
 
 def hidden_alert(actor: Actor) -> Exists | None:
     """Whether an alert tells of a case that an actor may not see; None where it may see all."""
-    if actor.may(Right.CONFIDENTIAL):
-        return None
+    return None if actor.may(Right.CONFIDENTIAL) else _of_case(_anothers(actor))
+
+
+def confidential_alert() -> Exists:
+    """Whether an alert tells of a confidential case: no message says more than that it has news."""
+    return _of_case(cases.c.confidential)
+
+
+def _of_case(holds: ColumnElement[bool]) -> Exists:
+    """Whether an alert tells of a case for which a condition holds."""
     told = events.alias()
     return (
         select(cases.c.receipt)
         .join(told, told.c.receipt == cases.c.receipt)
-        .where(told.c.id == alerts.c.event_id, _anothers(actor))
+        .where(told.c.id == alerts.c.event_id, holds)
         .correlate(alerts)
         .exists()
     )

@@ -56,10 +56,18 @@ def canonical(raw: str) -> str:
 
 
 def mask(receipt: str) -> str:
-    """A receipt for logs and chat: `IOE******5678`. What is not canonical is masked entirely."""
+    """A receipt for messages and pages: `IOE…5678`. What is not canonical is masked entirely.
+
+    No asterisks: chat services make bold text of them, or show them behind backslashes.
+    """
     if not _CANONICAL.fullmatch(receipt):
-        return "*" * 13
-    return f"{receipt[:3]}******{receipt[-4:]}"
+        return "…"
+    return f"{receipt[:3]}…{receipt[-4:]}"
+
+
+def mask_in_log(receipt: str) -> str:
+    """A receipt as the log has it, which is visible ASCII: `IOE******5678`."""
+    return mask(receipt).replace("…", "******")
 
 
 def is_staging(receipt: str) -> bool:

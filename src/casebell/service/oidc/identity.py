@@ -8,7 +8,7 @@ import msgspec
 from casebell.actors import Role, strongest
 from casebell.errors import BadArgument
 from casebell.networks import host_of
-from casebell.notify.render import one_line
+from casebell.notify.inert_text import one_line
 from casebell.service.identifiers import MAX_NAME, email_address, identifier
 from casebell.service.oidc.failures import NoRole
 from casebell.settings.models import Oidc

@@ -11,7 +11,7 @@ from casebell.actors import Actor, Role
 from casebell.clock import Clock
 from casebell.errors import NotThere
 from casebell.networks import host_of
-from casebell.notify.render import one_line
+from casebell.notify.inert_text import one_line
 from casebell.service.access import Access
 from casebell.service.access_shapes import unusable
 from casebell.service.identifiers import fold

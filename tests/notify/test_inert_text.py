@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.notify.render import TRUNCATION_MARK, inert, one_line
+from casebell.notify.inert_text import TRUNCATION_MARK, inert, one_line
 
 
 @pytest.mark.parametrize(
