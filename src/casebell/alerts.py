@@ -83,6 +83,8 @@ class SendResult:
     retry_after: float | None = None
     #: One line for operators; capped, without secrets, URLs or message text.
     detail: str = ""
+    #: It went to the pilot, and says nothing of the alert's own target.
+    diverted: bool = False
 
     @property
     def delivered(self) -> bool:

@@ -13,6 +13,9 @@ import msgspec
 
 from casebell.json_text import encode
 
+#: In the place of what a confidential case says.
+NOT_SAID = "not said of a confidential case"
+
 
 class Frequency(StrEnum):
     """How often operations may hear the same message."""

@@ -1,5 +1,6 @@
 """Loads the configured channels."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
@@ -8,7 +9,8 @@ from casebell.errors import ConfigError, Problem
 from casebell.notify.apprise_channel import AppriseChannel
 from casebell.notify.channel import Channel, Channels, Policy
 from casebell.notify.escalate import EscalationPolicy
-from casebell.notify.render import Style
+from casebell.notify.pilot import as_configured, piloted
+from casebell.notify.render import Disclose, Style
 from casebell.notify.webhook_channel import WebhookChannel
 from casebell.ops_targets import OpsTargets
 from casebell.people.roster import Roster
@@ -41,12 +43,17 @@ def load_channels(
             problems += [replace(problem, where=where) for problem in error.problems]
     if problems:
         raise ConfigError(problems)
-    if running is not None:
+    before: Mapping[str, Channel] = {}
+    if running is not None and running[0].alerts.pilot == settings.alerts.pilot:
         old, channels = running
-        kept = {
-            name: channels.by_name[name] for name in by_name if _same_service(name, old, settings)
+        before = channels.by_name
+        by_name |= {
+            name: as_configured(before[name])
+            for name in by_name
+            if _same_service(name, old, settings)
         }
-        by_name |= kept
+    if (pilot := settings.alerts.pilot) is not None:
+        by_name = piloted(by_name, pilot, before=before)
     targets = {name: channel.targets for name, channel in by_name.items()}
     ops = OpsTargets.on(settings.ops.notify, targets=targets)
     roster = Roster(
@@ -75,21 +82,26 @@ def _load(channel: ChannelSettings, settings: Settings, *, clock: Clock) -> Chan
 
 def policies(settings: Settings) -> dict[str, Policy]:
     """The policy of each configured channel."""
+    pilot = settings.alerts.pilot
     return {
         name: Policy(
             style=Style(
-                # The receiver of a webhook gets the whole event beside the message.
-                disclose=channel.disclose if channel.webhook is None else "full",
+                disclose=_disclose(settings.channels[pilot or name]),
                 timezone=ZoneInfo(settings.server.timezone),
                 public_url=settings.people_url if settings.console.enabled else None,
             ),
             timeout=channel.timeout,
             max_age=channel.max_age,
             pace=channel.pace,
-            payload=channel.webhook is not None,
+            payload=channel.webhook is not None and pilot is None,
         )
         for name, channel in settings.channels.items()
     }
+
+
+def _disclose(channel: ChannelSettings) -> Disclose:
+    # The receiver of a webhook gets the whole event beside the message.
+    return channel.disclose if channel.webhook is None else "full"
 
 
 def _same_service(name: str, old: Settings, new: Settings) -> bool:

@@ -18,6 +18,7 @@ from casebell.events import (
     Undecided,
 )
 from casebell.ops_messages import (
+    NOT_SAID,
     ContradictoryStatus,
     OpsMessage,
     RuleUndecided,
@@ -35,8 +36,6 @@ MAX_CACHED = 4_096
 #: Facts that hardly ever recur: if a rule reads one of them, nothing is cached.
 _PARTICULAR = frozenset({"text", "receipt"})
 _CONTRADICTIONS = frozenset({Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT})
-#: In the place of what a confidential case says.
-_KEPT_BACK = "not said of a confidential case"
 #: The flags that deciding adds to those of receiving.
 _DECIDING_FLAGS = CLASSIFYING_FLAGS | {Flag.REPEAT, Flag.LATE}
 
@@ -174,7 +173,7 @@ def _contradictions(one: Undecided, event: ClassifiedEvent, case: Case) -> list[
     if not event.flags & _CONTRADICTIONS:
         return []
     said = (event.delivered_status or "none", event.type or "none", str(event.status))
-    delivered, event_type, taken_as = (_KEPT_BACK,) * 3 if case.confidential else said
+    delivered, event_type, taken_as = (NOT_SAID,) * 3 if case.confidential else said
     return [
         ContradictoryStatus(
             source=event.source,

@@ -335,6 +335,11 @@ def warnings(document: Document) -> Iterator[str]:
     for rule in document.rules:
         for notice in dict.fromkeys(_read_otherwise(rule)):
             yield f"Rule “{rule.name}”: {notice}"
+    if document.alerts.pilot is not None:
+        yield (
+            f"alerts.pilot is set: every message goes to channels.{document.alerts.pilot} alone, "
+            "and nobody whom the rules name is told."
+        )
     for channel in document.channels.values():
         if channel.insecure:
             yield f"channels.{channel.name} may send alerts in plain text (insecure = true)."

@@ -32,6 +32,12 @@ def findings(
             message="There is no such channel.",
             hint=nearest(document.alerts.pilot, channels),
         )
+    elif (pilot := document.channels.get(document.alerts.pilot or "")) and pilot.webhook:
+        yield Finding(
+            loc=("alerts", "pilot"),
+            message="A pilot is for people to read, and this channel is a webhook.",
+            hint="Name a channel with a `url`, such as the mailbox of IT.",
+        )
     yield from _owners(document)
 
 

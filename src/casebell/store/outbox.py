@@ -190,9 +190,10 @@ async def record(
         },
     )
     await journal.append(connection, [entry])
-    await targets.record(
-        connection, channel=alert.channel, target=alert.target, result=result, at=finished_at
-    )
+    if not result.diverted:
+        await targets.record(
+            connection, channel=alert.channel, target=alert.target, result=result, at=finished_at
+        )
     await add(connection, follow, now=finished_at)
 
 
