@@ -175,6 +175,12 @@ def test_apprise_says_what_a_plug_in_is() -> None:
     mail: Any = Apprise.instantiate("mailtos://u:p@example.com?from=a@example.com")
     needs("apprise", mail, "smtp_host", "secure_mode", "targets", "host")
     needs("apprise", mail, "socket_connect_timeout", "socket_read_timeout", "redirects")
+    needs("apprise", mail, "port", "user", "password", "from_addr", "reply_to", "names", "headers")
+    needs("apprise", mail, "pgp_mode")
+    assert (mail.secure_mode, mail.pgp_mode) == ("starttls", "no")
+    table = plugins()
+    for schema, seam in (("slack", "_send"), ("workflows", "gen_payload"), ("azure", "_fetch")):
+        needs("apprise", table[schema], seam)
 
 
 def test_typer_has_the_group_that_we_subclass() -> None:

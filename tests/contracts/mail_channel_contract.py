@@ -1,7 +1,7 @@
 """What every mail channel must make of a server's replies, beside `channel_contract`."""
 
 from email import message_from_bytes
-from email.message import Message as Mime
+from email.message import EmailMessage
 from email.policy import default as modern
 
 import pytest
@@ -21,6 +21,7 @@ from contracts.channel_contract import (
     load,
     outcome_and_reason,
 )
+from contracts.html_pages import Page
 from contracts.leaks import LeakWatch
 
 USER, PASSWORD = "casebell", "correct-horse-battery"
@@ -32,15 +33,33 @@ BUSY = (Outcome.RETRYABLE, FailureReason.SERVER_ERROR)
 def shown_mail(mail: Mail) -> Shown:
     assert mail.sender == "casebell@example.com"
     assert mail.recipients == (TO,)
-    parsed: Mime = message_from_bytes(mail.content, policy=modern)
-    assert parsed.get_content_type() == "text/plain"
+    parsed = parsed_mail(mail)
     assert parsed["To"] == TO
-    assert parsed["Bcc"] is None
     assert parsed["From"] == "casebell@example.com"
-    body = parsed.get_payload(decode=True)
-    assert isinstance(body, bytes)
-    lines = body.decode().replace("\r\n", "\n").rstrip("\n")
-    return Shown(title=parsed["Subject"], body=lines, at=mail.at)
+    assert [part.get_content_type() for part in parsed.iter_parts()] == ["text/plain", "text/html"]
+    text = text_in(parsed, "plain")
+    page = Page(text_in(parsed, "html"))
+    assert [line.strip() for line in page.lines] == [
+        line.strip() for line in text.split("\n") if line.strip()
+    ]
+    assert {address for _, address in page.links} <= {LINK}
+    return Shown(title=parsed["Subject"], body=text, at=mail.at)
+
+
+def parsed_mail(mail: Mail) -> EmailMessage:
+    """As a mail program reads it, with each header once."""
+    parsed = message_from_bytes(mail.content, policy=modern)
+    assert isinstance(parsed, EmailMessage)
+    assert len(set(map(str.lower, parsed))) == len(parsed.keys())
+    return parsed
+
+
+def text_in(mail: EmailMessage, kind: str) -> str:
+    """The text of a part."""
+    body = mail.get_body((kind,))
+    assert body is not None
+    content: str = body.get_content()
+    return content.replace("\r\n", "\n").rstrip("\n")
 
 
 def mail_channel_setup(sink: SmtpSink, url: str) -> ChannelSetup:

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from pydantic import SecretStr
 
-from casebell.alerts import FailureReason, Outcome
+from casebell.alerts import FailureReason, Line, Message, Outcome, Part
 from casebell.events import Micros
 from casebell.notify.apprise_channel import MAX_ABANDONED_SENDS, AppriseChannel
+from casebell.notify.render import USCIS_STATUS_PAGE
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.sandbox.mail_sink import SmtpSink
 from casebell.settings import ChannelSettings
@@ -37,6 +39,23 @@ from waiting import TIMEOUT
 SLACK_TOKENS = ("T1JJ3T3L2", "A1BRTD4JD", "TIiajkdnlazkcOXrIdevi7")
 SLACK = "https://hooks.slack.com/services/" + "/".join(SLACK_TOKENS)
 BOT_TOKEN = "xoxb-1234-1234-4ddbc191d40ee098cbaae6f3523ada2d"
+#: An alert in its parts.
+URGENT = Message.of(
+    "URGENT: Request for Evidence issued",
+    [
+        Line("USCIS issued a Request for Evidence.", part=Part.SENTENCE),
+        Line("", part=Part.RULE),
+        Line("Receipt: IOE…5678"),
+        Line("Open in Casebell:"),
+        Line(LINK, part=Part.LINK),
+        Line("", part=Part.RULE),
+        Line("Source: parley, event 12", part=Part.DETAIL),
+        Line("Look it up at USCIS:", part=Part.DETAIL),
+        Line(USCIS_STATUS_PAGE, part=Part.LINK),
+        Line("This is a prompt to look.", part=Part.FOOTER),
+    ],
+    urgent=True,
+)
 WORKFLOW = "643e69f83c8944438d68119179a10a64"
 USER, PASSWORD = "casebell", "correct-horse-battery"
 SIGNATURE = "KODuebWbDGYFr0z0eu-6Rj8aUKz7108W3wrNJZxFE5A"
@@ -76,14 +95,19 @@ class TestJson(HttpChannelContract):
 
 
 def slack_text(sent: dict[str, Any]) -> tuple[str, str]:
-    """What Slack shows: nothing may be left that it would act on."""
+    """What Slack shows, unfolded: nothing may be left that it would act on."""
     assert sent["mrkdwn"] is False
     assert not {"link_names", "parse", "icon_url", "blocks"} & set(sent)
     (attachment,) = sent["attachments"]
-    assert set(attachment) == {"title", "text", "color"}
+    assert set(attachment) == {"fallback", "title", "text", "color"}
     # Slack's only control characters: every link, mention and date begins with one.
-    assert "<" not in attachment["title"] + attachment["text"]
-    return html.unescape(attachment["title"]), html.unescape(attachment["text"])
+    assert "<" not in "".join(attachment.values())
+    # A notification shows the subject.
+    assert attachment["fallback"] == attachment["title"]
+    assert attachment["text"].count("\n") <= 5
+    # Lines of a kind share one.
+    text = html.unescape(attachment["text"]).replace(" · ", "\n")
+    return html.unescape(attachment["title"]), text
 
 
 class TestSlackWebhook(HttpChannelContract):
@@ -99,6 +123,23 @@ class TestSlackWebhook(HttpChannelContract):
         return http_channel_setup(
             sink, load=load_at, show=slack_text, target="slack", secrets=SLACK_TOKENS
         )
+
+    async def test_an_urgent_alert_is_red_and_unfolded(
+        self, setup: ChannelSetup, sink: HttpSink
+    ) -> None:
+        """Each kind of line has one of its own; the links keep their words."""
+        channel = setup.channel()
+        for message in (URGENT, replace(URGENT, urgent=False)):
+            await channel.send(target=setup.target, message=message)
+        urgent, ordinary = (json.loads(one.body)["attachments"][0] for one in sink.requests)
+        assert (urgent["color"], ordinary["color"]) == ("#b3261e", "#1d5fa8")
+        assert html.unescape(urgent["text"]).split("\n") == [
+            "USCIS issued a Request for Evidence.",
+            "Receipt: IOE…5678",
+            f"Open in Casebell: {LINK}",
+            f"Source: parley, event 12 · Look it up at USCIS: {USCIS_STATUS_PAGE}",
+            "This is a prompt to look.",
+        ]
 
     @pytest.mark.parametrize(
         ("status", "word", "expected"),
@@ -203,12 +244,18 @@ def card_text(sent: dict[str, Any]) -> tuple[str, str]:
     (attachment,) = sent["attachments"]
     card = attachment["content"]
     assert card["msteams"] == {"width": "full"}
-    assert [(block["type"], block["id"]) for block in card["body"]] == [
-        ("TextBlock", "title"),
-        ("TextBlock", "body"),
-    ]
-    title, body = (rendered(block["text"]) for block in card["body"])
-    return title, body
+    title, *lines = map(element_text, card["body"])
+    return title, "\n".join(lines)
+
+
+def element_text(element: dict[str, Any]) -> str:
+    """The text of a block, or the address of a button."""
+    if element["type"] == "ActionSet":
+        (action,) = element["actions"]
+        assert (action["type"], action["url"]) == ("Action.OpenUrl", LINK)
+        return LINK
+    assert (element["type"], element["wrap"]) == ("TextBlock", True)
+    return rendered(element["text"])
 
 
 def rendered(markdown: str) -> str:
@@ -249,11 +296,21 @@ class TestWorkflows(HttpChannelContract):
             success=Outcome.ACCEPTED,
         )
 
-    async def test_the_link_can_be_followed(self, setup: ChannelSetup, sink: HttpSink) -> None:
-        """A link alone on its line is a live link in the card, with its address as its words."""
-        await setup.channel().send(target=setup.target, message=MESSAGE)
+    async def test_an_urgent_alert_is_a_card_with_a_button(
+        self, setup: ChannelSetup, sink: HttpSink
+    ) -> None:
+        """The subject in red, the words of the link on a button, the lines of IT small."""
+        await setup.channel().send(target=setup.target, message=URGENT)
         card = json.loads(sink.requests[0].body)["attachments"][0]["content"]
-        assert f"]({LINK})" in card["body"][1]["text"]
+        title, sentence, fact, button, detail, look_up, footer = card["body"]
+        assert (title["text"], title["color"]) == (URGENT.title, "Attention")
+        assert sentence["weight"] == "Bolder"
+        assert "size" not in fact
+        (action,) = button["actions"]
+        assert (action["title"], action["url"]) == ("Open in Casebell", LINK)
+        assert {each["size"] for each in (detail, look_up, footer)} == {"Small"}
+        assert look_up["text"] == f"[Look it up at USCIS]({USCIS_STATUS_PAGE})"
+        assert [each.get("separator", False) for each in card["body"]].index(True) == 4
 
     async def test_an_untrusted_certificate(
         self, setup: ChannelSetup, sink: HttpSink, monkeypatch: pytest.MonkeyPatch
@@ -297,7 +354,7 @@ async def test_a_hanging_channel_comes_back(sink: HttpSink) -> None:
 def _moved(channel: AppriseChannel, port: int) -> AppriseChannel:
     """The same channel, with its threads, after its service moved to another port."""
     for service in channel._services.values():
-        service.apprise[0].port = port
+        service.plug_in.port = port
     return channel
 
 

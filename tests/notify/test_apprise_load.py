@@ -116,6 +116,8 @@ LOCAL = ["syslog", "dbus", "qt", "kde", "glib", "gio", "gnome", "macosx", "windo
         (f"mailtos://a@b.com:{PASSWORD}@smtp.example.com?to={TO}", "reads as its own"),
         (MAIL + f"&to={TO}&%2BFrom=other@example.com", "a header of the mail itself"),
         (MAIL + f", b@example.com&to={TO}", "names no sender"),
+        (MAIL + f"&to={TO}&%2BMessage-ID=a@example.com", "a header of the mail itself"),
+        (MAIL + f"&to={TO}&%2BX-Firm=a%0Ab", "a control character"),
         # What apprise would decode twice, and a port that there is not.
         (f"mailtos://smtp.example.com?from=a@b.com&to={TO}&user=u&pass=S3cret", "has a login in"),
         ("jsons://h.example/x?+X-Key=S3cret%2541", "decode twice"),
@@ -131,6 +133,16 @@ def test_urls_that_do_not_load(url: str, words: str, leaks: LeakWatch) -> None:
     assert problem.key == "channels.team.url"
     assert words in problem.message
     leaks.assert_none((*SLACK_TOKENS, BOT_TOKEN, PASSWORD, "S3cret"), shown=(problem,))
+
+
+def test_no_mail_is_sent_without_the_pgp_it_was_to_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the package for it is installed, and where it is not."""
+    assert problems(MAIL + f"&to={TO}&pgp=encrypt")
+    monkeypatch.setattr("apprise.utils.pgp.PGP_SUPPORT", True)
+    for asked in ("pgp=encrypt", "wkd=yes"):
+        (problem,) = problems(MAIL + f"&to={TO}&{asked}")
+        assert "asks for PGP" in problem.message
+    assert problems(MAIL + f"&to={TO}&pgp=no") == ()
 
 
 @pytest.mark.parametrize(
@@ -179,7 +191,7 @@ def test_labels_do_not_depend_on_the_order_of_urls() -> None:
     assert list(backwards.targets) == list(reversed(forwards.targets))
     assert all(re.fullmatch(r"(slack|json)-[0-9a-f]{6}", label) for label in forwards.targets)
     for label, service in forwards._services.items():
-        one, other = service.apprise[0], backwards._services[label].apprise[0]
+        one, other = service.plug_in, backwards._services[label].plug_in
         assert one.url_identifier == other.url_identifier
 
 
@@ -378,7 +390,7 @@ def test_every_plain_schema_of_apprise_asks_for_leave() -> None:
 def test_every_service_is_settled() -> None:
     """No throttle, redirect or picture of apprise's, and sockets that end before the channel."""
     channel = load(MAIL, to=(TO,), timeout=10.0)
-    service = channel._services[TO].apprise[0]
+    service = channel._services[TO].plug_in
     assert service.request_rate_per_sec == 0
     assert service.redirects is False
     assert (service.socket_connect_timeout, service.socket_read_timeout) == (9.0, 9.0)

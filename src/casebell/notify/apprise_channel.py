@@ -1,51 +1,28 @@
 """A channel over apprise: one loaded service per target, one send at a time.
 
-Apprise blocks, so each send runs in a daemon thread of its own. Apprise's pool of threads is shared
-by all services: six hanging ones would stop all others. And the end of the process waits for the
+A send blocks, so each runs in a daemon thread of its own. Apprise's pool of threads is shared by
+all services: six hanging ones would stop all others. And the end of the process waits for the
 threads of any pool. A thread that outlives the channel's timeout is abandoned, at most three of
 them.
-
-Apprise reports a refused login, an unknown name and a bad certificate in the same words. Only its
-debug records tell them apart, and those hold message text and tokens. So the two libraries that
-nearly all of its services use are wrapped once per process. The wrappers record each exchange
-inside `recorded_exchanges()`; elsewhere they change nothing.
 """
 
 import asyncio
-import functools
-import json
-import re
-import smtplib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-import requests
-from apprise import NotifyFormat
-from apprise.result import AppriseResultStatus
-
-from casebell.alerts import FailureReason, Line, Message, Outcome, SendResult
+from casebell.alerts import FailureReason, Message, Outcome, SendResult
 from casebell.clock import Clock
 from casebell.notify.apprise_load import Service, load_recipient, load_services
-from casebell.notify.apprise_warnings import mute_loggers
 from casebell.notify.channel import Route
-from casebell.notify.fit import fitted, text_of
+from casebell.notify.exchanges import recorded_exchanges
 from casebell.notify.inert_text import inert
-from casebell.notify.markup import as_html, as_markdown
 from casebell.notify.personal import load_people
-from casebell.notify.reasons import (
-    MAIL_STEPS,
-    Exchange,
-    HttpExchange,
-    SmtpDelivery,
-    SmtpFailure,
-    result_of,
-)
+from casebell.notify.reasons import Exchange, result_of
 from casebell.people.roster import Recipients
 from casebell.settings import ChannelSettings
 from casebell.settings.models import PersonSettings
@@ -55,20 +32,6 @@ from casebell.settings.people import people_in
 MAX_ABANDONED_SENDS: Final = 3
 #: Owners' addresses whose service is kept loaded, beside those of people.
 MAX_OTHERS: Final = 256
-#: In characters.
-MAX_TITLE: Final = 200
-MAX_BODY: Final = 8000
-#: Most that apprise puts between a title and the body below it: a heading's mark, a tag, line ends.
-_JOINT: Final = len("<b></b><br />\r\n")
-
-_SHOWN: Mapping[NotifyFormat, Callable[[str], str]] = {
-    NotifyFormat.TEXT: str,
-    NotifyFormat.MARKDOWN: as_markdown,
-    NotifyFormat.HTML: as_html,
-}
-_ERROR_WORD = re.compile(r"[a-z][a-z0-9_]{2,39}")
-#: The exchanges of this context; None outside `recorded_exchanges()`.
-_recorded: ContextVar[list[Exchange] | None] = ContextVar("casebell_exchanges", default=None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,7 +141,7 @@ class AppriseChannel:
                 done.set_result(result)
 
         def run() -> None:
-            result = _notify(service, message)
+            result = _deliver(service, message)
             # The loop may be closed when an abandoned send ends.
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(resolve, result)
@@ -215,117 +178,16 @@ def _not_now(reason: FailureReason, detail: str) -> SendResult:
     return SendResult(outcome=Outcome.RETRYABLE, reason=reason, detail=detail)
 
 
-def _notify(service: Service, message: Message) -> _ThreadResult:
+def _deliver(service: Service, message: Message) -> _ThreadResult:
     """Send; blocks until the service answers or a socket times out."""
-    shown = _SHOWN[service.format]
-
-    def length(title: str, lines: Sequence[Line]) -> int:
-        with_title = len(shown(title)) + _JOINT if service.title_in_body else 0
-        return with_title + len(shown(text_of(lines)))
-
-    sent = fitted(message, service.limits, max_title=MAX_TITLE, max_body=MAX_BODY, length=length)
-    cut = sent.body != inert(message.body, limit=2 * len(message.body) + 1)
-    title, body = sent.title, sent.body
-    if service.format is not NotifyFormat.TEXT:
-        # Apprise would not escape a title in Markdown, would break every link in the body, and
-        # would make of each blank one in HTML at which no line breaks.
-        if service.format is NotifyFormat.MARKDOWN or service.limits.title == 0:
-            title = shown(title)
-        body = shown(body)
+    fitting = service.transport.fit(message)
     try:
         with recorded_exchanges() as exchanges:
-            result = service.apprise.notify(
-                title=title, body=body, body_format=service.format.value
-            )
+            delivered = service.transport.send(fitting)
     except Exception:  # noqa: BLE001 - a plug-in may raise anything; the attempt must have a result
         return _ThreadResult(delivered=False, exchanges=())
-    attempts = [attempt.status for each in result.results for attempt in each.attempts]
-    # Not `bool(result)`: it is true for an optional service that fails.
     return _ThreadResult(
-        delivered=bool(attempts) and attempts[-1] is AppriseResultStatus.SUCCESS,
+        delivered=delivered,
         exchanges=tuple(exchanges),
-        cut=cut,
+        cut=fitting.body != inert(message.body, limit=2 * len(message.body) + 1),
     )
-
-
-@contextmanager
-def recorded_exchanges() -> Iterator[list[Exchange]]:
-    """Record every exchange that this thread makes inside the block."""
-    _wrap_libraries()
-    recorded: list[Exchange] = []
-    token = _recorded.set(recorded)
-    try:
-        yield recorded
-    finally:
-        _recorded.reset(token)
-
-
-@functools.cache
-def _wrap_libraries() -> None:
-    mute_loggers()
-    wrapped = _recording_http(requests.Session.send)
-    requests.Session.send = wrapped  # type: ignore[method-assign]
-    for step in MAIL_STEPS:
-        setattr(smtplib.SMTP, step, _recording_smtp(step, getattr(smtplib.SMTP, step)))
-
-
-def _recording_http(send: Callable[..., requests.Response]) -> Callable[..., requests.Response]:
-    @functools.wraps(send)
-    def recording(*args: Any, **options: Any) -> requests.Response:
-        recorded = _recorded.get()
-        if recorded is None:
-            return send(*args, **options)
-        try:
-            response = send(*args, **options)
-        except Exception as error:
-            recorded.append(HttpExchange(error=error))
-            raise
-        # The caller reads the body of a streamed answer.
-        body = b"" if options.get("stream") else response.content
-        recorded.append(
-            HttpExchange(
-                status=response.status_code,
-                retry_after=response.headers.get("Retry-After", ""),
-                date=response.headers.get("Date", ""),
-                word=_error_word(body),
-            )
-        )
-        return response
-
-    return recording
-
-
-def _recording_smtp(step: str, call: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(call)
-    def recording(*args: Any, **options: Any) -> Any:
-        recorded = _recorded.get()
-        try:
-            result = call(*args, **options)
-        except Exception as error:
-            # `sendmail` passes on errors of inner calls, which are recorded already.
-            if recorded is not None and not any(
-                isinstance(seen, SmtpFailure) and seen.error is error for seen in recorded
-            ):
-                # `sendmail` itself raises the server's refusal of the text.
-                refused_text = isinstance(error, smtplib.SMTPDataError)
-                recorded.append(SmtpFailure(step="data" if refused_text else step, error=error))
-            raise
-        if recorded is not None and step == "sendmail":
-            recorded.append(SmtpDelivery())
-        return result
-
-    return recording
-
-
-def _error_word(body: bytes) -> str:
-    """The word in `{"error": "word"}` or in a body that is nothing else; "" for any other."""
-    if len(body) > 2000:
-        return ""
-    text = body.decode("utf-8", "replace").strip()
-    if text.startswith("{"):
-        try:
-            answer = json.loads(text)
-        except (ValueError, RecursionError):
-            return ""
-        text = str(answer.get("error", ""))
-    return text if _ERROR_WORD.fullmatch(text) else ""

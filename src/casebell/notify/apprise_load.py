@@ -17,13 +17,17 @@ from functools import cache
 from typing import Any
 from urllib.parse import quote
 
-from apprise import Apprise, AppriseAsset, NotifyFormat
+from apprise import Apprise, AppriseAsset
 from apprise.exception import AppriseImproperlyConfigured
 from apprise.plugins.base import NotifyBase
 
 from casebell.errors import ConfigError, Problem
 from casebell.networks import is_loopback
+from casebell.notify.apprise_forms import complete, form_of
+from casebell.notify.apprise_mail import MailTransport
+from casebell.notify.apprise_plugin import PlugInTransport
 from casebell.notify.apprise_route import (
+    MAIL,
     SEPARATORS,
     expect_a_recipient,
     expect_one_recipient,
@@ -32,10 +36,11 @@ from casebell.notify.apprise_route import (
     refuse_mail,
     route_of,
 )
+from casebell.notify.apprise_urgency import COLORS, urgent_parts
 from casebell.notify.apprise_url import NotUsable, plugins, read_url, schemas_of
 from casebell.notify.apprise_warnings import kept_warnings, mute_loggers, without_url
 from casebell.notify.channel import Route
-from casebell.notify.fit import Limits
+from casebell.notify.transport import Transport
 from casebell.settings import ChannelSettings
 from casebell.settings.people import PERSONAL
 
@@ -47,8 +52,6 @@ _SOCKET_SHARE = 0.9
 _INSECURE_MAIL = "insecure"
 #: Schemas that plug-ins call secure, although they open a bare socket.
 _NEVER_ENCRYPTED = frozenset({"aprs", "smpps"})
-#: Characters of a body where apprise is far below what a service takes: 28 KB a card for Teams.
-_OTHER_LIMITS = {"workflows": 10_000}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,13 +60,8 @@ class Service:
 
     #: Its schema, without the mark for TLS: "slack", "mailto".
     kind: str
-    #: Its `notify` sends.
-    apprise: Apprise = field(repr=False)
-    #: The format of its texts.
-    format: NotifyFormat
-    limits: Limits
-    #: Whether its title counts towards the limit of the body.
-    title_in_body: bool
+    plug_in: NotifyBase = field(repr=False)
+    transport: Transport = field(repr=False)
     #: Whether it uses a library whose exchanges are recorded.
     watched: bool
     route: Route
@@ -147,19 +145,25 @@ def _load(
     expect_one_recipient(instance, recipient)
     if is_mail(instance):
         refuse_mail(instance, parts)
-    _settle(instance, timeout=settings.timeout)
-    apprise = Apprise(asset=_asset())
-    apprise.add(instance)
     module = sys.modules[type(instance).__module__]
     plain, secure = schemas_of(plugin)
     # "json" for jsons:// too, "workflows" for workflow:// too.
     kind = max(plain or secure, key=len)
+    _settle(instance, kind, timeout=settings.timeout)
+    transport: Transport
+    if kind == MAIL:
+        transport = MailTransport(instance)
+    else:
+        urgent = instance
+        if given := urgent_parts(parts, plugin):
+            urgent = _instantiate(given, url, recipient)
+            _settle(urgent, kind, timeout=settings.timeout)
+        form = form_of(instance, kind)
+        transport = PlugInTransport(ordinary=instance, urgent=urgent, form=form)
     return Service(
         kind=kind,
-        apprise=apprise,
-        format=instance.resolve_format(NotifyFormat.TEXT),
-        limits=_limits(instance, kind),
-        title_in_body=instance.title_maxlen <= 0 or instance.overflow_amalgamate_title,
+        plug_in=instance,
+        transport=transport,
         watched=hasattr(module, "requests") or hasattr(module, "smtplib"),
         route=route_of(instance, parts, to=recipient or kind),
     )
@@ -230,7 +234,7 @@ def _travels_in_plain_text(instance: NotifyBase, *, schema: str) -> bool:
     return schema in plain and not is_loopback(instance.host or "")
 
 
-def _settle(instance: NotifyBase, *, timeout: float) -> None:
+def _settle(instance: NotifyBase, kind: str, *, timeout: float) -> None:
     """Set what must hold for every service, whatever its URL or class says."""
     # Casebell paces channels; apprise would sleep inside the send.
     instance.request_rate_per_sec = 0
@@ -238,14 +242,7 @@ def _settle(instance: NotifyBase, *, timeout: float) -> None:
     for decoration in ("include_image", "include_footer", "include_timestamp"):
         if hasattr(instance, decoration):
             setattr(instance, decoration, False)
-
-
-def _limits(instance: NotifyBase, kind: str) -> Limits:
-    return Limits(
-        title=max(instance.title_maxlen, 0),
-        body=_OTHER_LIMITS.get(kind, instance.body_maxlen),
-        lines=instance.body_max_line_count,
-    )
+    complete(instance, kind)
 
 
 @cache
@@ -258,6 +255,7 @@ def _asset() -> AppriseAsset:
         image_url_mask="",
         image_url_logo="",
         image_path_mask="",
+        html_notify_map=COLORS,
         async_mode=False,
         secure_logging=True,
         http_redirects=False,

@@ -1,6 +1,7 @@
 """Who is reached by a loaded service, and from whom: nobody that apprise made up.
 
-Reaches into apprise: attributes of a plug-in's instance (recipients, mode, mail and its sender).
+Reaches into apprise: attributes of a plug-in's instance (recipients, mode, mail and its sender,
+headers and PGP).
 """
 
 import re
@@ -12,6 +13,7 @@ from apprise.utils.parse import is_email
 
 from casebell.notify.apprise_url import NotUsable, schemas_of, takes_recipients
 from casebell.notify.channel import Route
+from casebell.notify.mail import OWN_HEADERS
 
 #: Services whose URL says by itself who is reached: an account's own devices, those on call, the
 #: room of a webhook. Any other that takes recipients and is given none would reach nobody, or a
@@ -22,8 +24,10 @@ _REACH_WITHOUT_RECIPIENTS = frozenset(
 )  # fmt: skip
 #: Modes of services, such as Slack, in which the URL is that of a room.
 _MODES_WITH_A_ROOM = frozenset({"hook", "gov-hook", "webhook", "workflow", "trigger", "t2bot"})
-#: Mail headers that a URL may not set: apprise writes them itself.
-_OWN_HEADERS = frozenset({"to", "cc", "bcc", "from", "sender", "subject", "reply-to"})
+#: The schema of mail, which is sent by ourselves.
+MAIL = "mailto"
+#: A mail plug-in's mode without PGP. Its constant is in a module whose import imports PGP.
+_NO_PGP = "no"
 #: A mailbox or a telephone, which is no secret.
 _ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+|\+?\d{6,15}")
 #: Between recipients in one string.
@@ -88,8 +92,12 @@ def refuse_mail(instance: NotifyBase, parts: Mapping[str, Any]) -> None:
         )
     if not mail.smtp_host:
         raise NotUsable("names no mail server", "Write it after the `@`: mailtos://host.")
-    if _OWN_HEADERS.intersection(name.strip().lower() for name in parts.get("qsd+", {})):
+    if OWN_HEADERS.intersection(name.strip().lower() for name in parts.get("qsd+", {})):
         raise NotUsable("sets a header of the mail itself", "Remove it; `from=` names the sender.")
+    if not all(name.isprintable() and text.isprintable() for name, text in mail.headers.items()):
+        raise NotUsable("sets a header that holds a control character", "Remove it.")
+    if mail.protocol == MAIL and mail.pgp_mode != _NO_PGP:
+        raise NotUsable("asks for PGP, with which no mail is sent", "Remove `pgp=` and `wkd=`.")
     # A provider that apprise knows has another server than the domain of its addresses.
     by_provider = mail.user and not parts.get("smtp_host") and mail.smtp_host != mail.host
     if not by_provider and not _from_in(parts):

@@ -17,6 +17,8 @@ _UNCUT = 1_000
 #: Characters that a line keeps when it is cut, by whether the line may go altogether.
 _MIN_SPARE = 80
 _MIN_NEEDED = 24
+#: The same of a title.
+_MIN_TITLE = 60
 #: Stands where lines were left out.
 _LEFT_OUT = Line(TRUNCATION_MARK.strip())
 
@@ -73,6 +75,9 @@ def fitted(
     if not limits.title and message.short_title and excess(lines) > 0:
         title = one_line(message.short_title, limit=longest)
     lines = _cut(_shortened(lines, excess), excess, least=_MIN_NEEDED)
+    if not limits.title and (over := excess(lines)) > 0:
+        # A title above the body leaves room for the link.
+        title = one_line(title, limit=max(len(title) - over, _MIN_TITLE))
     if excess(lines) > 0 and _LEFT_OUT not in lines:
         lines.insert(len(lines) - 1, _LEFT_OUT)
     while excess(lines) > 0 and len(lines) > 1:
@@ -80,10 +85,11 @@ def fitted(
         # The link and the notice stand at the end.
         del lines[kept[-3] if len(kept) > 2 else kept[-1]]
     lines = few(lines)
-    while (over := excess(lines)) > 0 and len(body := text_of(lines)) > 1:
-        lines = [Line(inert(body, limit=max(len(body) - over, 1)))]
-    while (over := excess(lines)) > 0 and len(title) > 1:
-        title = one_line(title, limit=max(len(title) - over, 1))
+    shortest = len(TRUNCATION_MARK)
+    while (over := excess(lines)) > 0 and len(body := text_of(lines)) > shortest:
+        lines = [Line(inert(body, limit=max(len(body) - over, shortest)))]
+    while (over := excess(lines)) > 0 and len(title) > shortest:
+        title = one_line(title, limit=max(len(title) - over, shortest))
     return replace(message, title=title, body=text_of(lines), lines=tuple(lines))
 
 

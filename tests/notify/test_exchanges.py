@@ -7,7 +7,7 @@ from threading import Thread
 import pytest
 import requests
 
-from casebell.notify.apprise_channel import recorded_exchanges
+from casebell.notify.exchanges import recorded_exchanges
 from casebell.notify.reasons import Exchange, HttpExchange, SmtpFailure
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.sandbox.mail_sink import SmtpAnswer, SmtpSink, SmtpStep
