@@ -10,6 +10,8 @@ from docs.pages import PAGES
 #: By the first words of its row in the table of roles, the right; and what "yes" may be instead.
 ROWS = {
     "cases, events, alerts": (Right.CASES, {"yes", "all"}),
+    "acknowledge": (Right.OWN_CASES, {"yes"}),
+    "import; edit any case": (Right.EDIT_CASES, {"yes"}),
     "rules, servers, held": (Right.OPERATIONS, {"yes", "look only"}),
     "exact bodies, journal": (Right.EVIDENCE, {"yes"}),
     "accounts, tokens": (Right.ACCOUNTS, {"yes"}),
@@ -62,7 +64,10 @@ def test_rights_default_to_no() -> None:
     assert set().union(*GRANTS.values()) == set(Right)
     compared = {right for right, _ in ROWS.values()}
     assert compared | {Right.CONFIDENTIAL, Right.OPERATE} == set(Right)
-    assert [right for right in Right if NOBODY.may(right)] == [Right.CASES, Right.OWN_ACCOUNT]
+    assert [right for right in Right if NOBODY.may(right)] == [
+        *(Right.CASES, Right.OWN_CASES),
+        Right.OWN_ACCOUNT,
+    ]
     assert (NOBODY.person, NOBODY.teams) == (None, frozenset())
 
 

@@ -29,6 +29,10 @@ class Right(StrEnum):
     CONFIDENTIAL = "confidential"
     #: See held deliveries with their bodies, refused ones, channels, rules and servers.
     OPERATIONS = "operations"
+    #: Edit cases of one's own.
+    OWN_CASES = "own_cases"
+    #: Edit any case that one sees; import a list of cases.
+    EDIT_CASES = "edit_cases"
     #: Retry, dismiss, test, release, discard, readmit, reload.
     OPERATE = "operate"
     #: See exact bodies and the journal; export.
@@ -41,8 +45,13 @@ class Right(StrEnum):
 
 GRANTS: Mapping[Role, frozenset[Right]] = MappingProxyType(
     {
-        Role.VIEWER: frozenset({Right.CASES, Right.OWN_ACCOUNT}),
-        Role.OPERATOR: frozenset({Right.CASES, Right.OPERATIONS, Right.OPERATE, Right.OWN_ACCOUNT}),
+        Role.VIEWER: frozenset({Right.CASES, Right.OWN_CASES, Right.OWN_ACCOUNT}),
+        Role.OPERATOR: frozenset(
+            {
+                *(Right.CASES, Right.OWN_CASES, Right.EDIT_CASES, Right.OPERATIONS, Right.OPERATE),
+                Right.OWN_ACCOUNT,
+            }
+        ),
         Role.AUDITOR: frozenset(
             {
                 *(Right.CASES, Right.CONFIDENTIAL, Right.OPERATIONS, Right.EVIDENCE),
@@ -104,6 +113,8 @@ class Actor:
 
 #: Sees what everybody with any role sees.
 NOBODY = Actor(name="nobody", role=Role.VIEWER)
+#: What a server does by itself, as it is configured.
+SERVER = Actor(name="server", role=Role.ADMIN, watched=False)
 
 
 def command_line(user: str, *, by: str | None = None) -> Actor:

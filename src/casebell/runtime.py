@@ -28,6 +28,7 @@ from casebell.service import Verb
 from casebell.service.access import Access
 from casebell.service.accounts import Accounts
 from casebell.service.arrivals import ArrivalReading
+from casebell.service.case_directory import CaseDirectory
 from casebell.service.cases import CaseReading
 from casebell.service.completeness import CompletenessReading
 from casebell.service.exporting import Exporting
@@ -158,6 +159,7 @@ class Runtime:
         )
         self.exporting = Exporting(store=store, settings=in_force.settings, clock=clock)
         self.case_reading = CaseReading(store=store, people=in_force.people)
+        self.case_directory = CaseDirectory(store=store, clock=clock)
         self.completeness = CompletenessReading(store=store, settings=in_force.settings)
         self.arrivals = ArrivalReading(store=store, settings=in_force.settings, clock=clock)
         self.outcome_report = OutcomeReport(store=store, settings=in_force.settings, clock=clock)
@@ -185,6 +187,7 @@ class Runtime:
         return [
             self.reading.verbs(),
             self.case_reading.verbs(),
+            self.case_directory.verbs(),
             self.completeness.verbs(),
             self.arrivals.verbs(),
             self.standing.verbs(),

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -14,6 +15,7 @@ from casebell.case_file.columns import HEADINGS
 from casebell.case_file.reading import MAX_BYTES
 from casebell.errors import UnusableCaseFile
 from casebell.uscis.receipts import canonical
+from docs.pages import code_in, section
 
 R1, R2, R3 = "IOE0912345678", "EAC2190054321", "WAC2190054322"
 
@@ -53,6 +55,19 @@ def test_every_heading_of_other_products() -> None:
                     value = "x@y.example" if column is Column.OWNER_EMAIL else "yes"
                     (facts,) = rows(f"Receipt #,{spelled}\n{R1},{value}\n").values()
                     assert list(facts) == [column], spelled
+
+
+def test_the_contract_has_every_heading() -> None:
+    """Whoever exports a list reads there what a column may be called."""
+    table = section("docs/contract.md", "## Lists of cases")
+    found = {
+        code_in(column)[0]: set(headings.split(", "))
+        for column, headings in re.findall(r"^\| (`\w+`) \| (.*) \|$", table, re.MULTILINE)
+    }
+    assert found.pop("owner_email") == {"owner email"}
+    ours = {column: set(given) for column, given in HEADINGS.items() if given}
+    bare = {column: {one.replace("_", " ") for one in given} for column, given in found.items()}
+    assert bare == ours
 
 
 def test_unknown_columns_are_named_and_nothing_else_of_them_is_kept() -> None:

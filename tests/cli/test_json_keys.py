@@ -27,6 +27,7 @@ def documented() -> dict[str, list[str]]:
 KEYS = documented()
 KEYS["events show"] = KEYS["events list"] + KEYS["events show"]
 KEYS["cases show"] = KEYS["cases list"] + KEYS["cases show"]
+KEYS["cases set"] = KEYS["cases list"]
 #: What the installation that is filled has something of.
 SHOWN = {
     "events list": ["events", "list", "--json"],
@@ -61,6 +62,8 @@ ELSEWHERE = (
     "refused why",
     "check --over",
     "last line of check --over",
+    "cases import",
+    "cases set",
 )
 
 

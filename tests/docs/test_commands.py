@@ -60,7 +60,8 @@ def test_what_changes_something_takes_a_name() -> None:
     """The journal has who it was, as claimed, of all that it has of the command line."""
     taking = {words for words, command in KNOWN.items() if "by" in {p.name for p in command.params}}
     assert taking == {
-        *("alerts export", "events export"),
+        *("alerts export", "cases export", "events export"),
+        *("cases import", "cases set"),
         *("alerts dismiss", "alerts retry", "backup", "channels test", "held discard"),
         *("held release", "refused readmit", "reload"),
         *("accounts add", "accounts disable", "accounts enable", "accounts password"),

@@ -14,6 +14,7 @@ from casebell.reload import Reloader
 from casebell.service import Service
 from casebell.service.access import Access
 from casebell.service.accounts import Accounts
+from casebell.service.case_directory import CaseDirectory
 from casebell.service.own_account import OwnAccount
 from casebell.service.passwords import Passwords
 from casebell.service.reading import Reading
@@ -112,7 +113,23 @@ TOTP_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 CODE: Mapping[str, Any] = {"session": 1, "code": TOTP(TOTP_SECRET).at(RECEIVED_AT // SECOND)}
 KNOWN: Mapping[str, Any] = {"password": PASSWORD, "address": "198.51.100.7"}
 
+PUT: Mapping[str, Any] = {"line": 2, "receipt": "IOE0912345678", "facts": {"label": "Gomez"}}
+
+
+async def named(_harness: OperationsHarness, service: Service) -> None:
+    """A case."""
+    await service.ask("put_cases", {"rows": [PUT]}, actor=WHO)
+
+
 CHANGES: Mapping[str, tuple[Ready, Mapping[str, Any], str]] = {
+    "set_case": (
+        named,
+        {"receipt": "IOE0912345678", "facts": {"owner": "ana"}},
+        "case.set",
+    ),
+    "put_cases": (nothing, {"rows": [PUT]}, "case.set"),
+    "import_cases": (nothing, {"content": b"receipt\nIOE0912345678\n"}, "cases.imported"),
+    "record_import": (nothing, {"figures": {"new": 1, "changed": 0}}, "cases.imported"),
     "retry_alerts": (failed, {"ids": [1]}, "alert.retried"),
     "dismiss_alerts": (failed, {}, "alert.dismissed"),
     "release_held": (held, {}, "delivery.released"),
@@ -183,6 +200,7 @@ def service(harness: OperationsHarness) -> Service:
     return Service(
         Reading(store=store, settings=lambda: harness.settings, clock=clock).verbs(),
         harness.operations.verbs(),
+        CaseDirectory(store=store, clock=clock).verbs(),
         Tokens(store=store, clock=clock).verbs(),
         Accounts(passwords=passwords, **given).verbs(),
         SecondFactor(access=access, **given).verbs(),

@@ -10,6 +10,7 @@ from casebell.errors import Forbidden
 from casebell.service import NotJson, Service, UnknownCommand
 from casebell.service.access import Access
 from casebell.service.accounts import Accounts
+from casebell.service.case_directory import CaseDirectory
 from casebell.service.cases import CaseReading
 from casebell.service.outcomes import OutcomeReport
 from casebell.service.own_account import OwnAccount
@@ -66,6 +67,7 @@ def service(harness: OperationsHarness) -> Service:
         OwnAccount(access=access, passwords=passwords, **given).verbs(),
         exporting(store).verbs(),
         CaseReading(store=store).verbs(),
+        CaseDirectory(store=store, clock=harness.clock).verbs(),
         OutcomeReport(**given).verbs(),
         Standing(store=store, settings=lambda: harness.settings, targets=dict).verbs(),
     )

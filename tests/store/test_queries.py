@@ -226,6 +226,7 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "count since": (lambda c: walk.count(c, EventFilter(since=RECEIVED_AT)), False),
     "cases": (lambda c: walk.page_of(c, CaseFilter(), limit=50, after=(9,)), False),
     "cases that ask": (lambda c: walk.page_of(c, CaseFilter(asking=True), limit=50), False),
+    "cases of which nothing came": (lambda c: CaseFilter(silent=True).page(c, limit=50), False),
     "case": (lambda c: cases.find(c, "IOE0912345678", seen_by=VIEWER), False),
     "changes of a case": (lambda c: cases.changes_of(c, "IOE0912345678", limit=50), True),
     "alerts of changes": (lambda c: cases.alerts_of(c, [1, 2], limit=50), True),

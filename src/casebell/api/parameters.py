@@ -180,11 +180,15 @@ class Cases(Page):
     """Only confidential ones, or only others."""
     asking: Truth = False
     """Only those whose present change asks for something: a deadline, an action, an appointment."""
+    unlisted: Truth = False
+    """Only those that are in no list of the firm's."""
+    silent: Truth = False
+    """Instead those of the firm's lists of which nothing was received, by receipt number."""
 
     def arguments(self) -> dict[str, Any]:
         """As words, as the command line has them."""
         found = super().arguments()
-        for name in ("confidential", "asking"):
+        for name in ("confidential", "asking", "unlisted", "silent"):
             if name in found:
                 found[name] = str(found[name]).lower()
         return found

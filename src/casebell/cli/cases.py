@@ -2,21 +2,28 @@
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from casebell.cli.options import (
     AsJson,
+    By,
     Config,
     Limit,
+    Out,
+    Written,
     command_group,
     text_argument,
     text_option,
+    utf8,
 )
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import print_answer, print_looked_back, print_rows
 from casebell.events import Status
+from casebell.service.done_in_words import case_set
+from casebell.service.formats import Format
 from casebell.service.story import became, marks
 from casebell.times import counted, local_time
 
@@ -35,6 +42,15 @@ def list_cases(
     asking: Annotated[
         bool, typer.Option("--asking", help="Only those whose present change asks for something.")
     ] = False,
+    unlisted: Annotated[
+        bool, typer.Option("--unlisted", help="Only those that are in no list of the firm's.")
+    ] = False,
+    silent: Annotated[
+        bool,
+        typer.Option(
+            "--silent", help="Instead those of the firm's lists of which nothing was received."
+        ),
+    ] = False,
     limit: Limit = 50,
     as_json: AsJson = False,
     config: Config = None,
@@ -48,6 +64,8 @@ def list_cases(
         team=team,
         confidential=None if confidential is None else str(confidential).lower(),
         asking="true" if asking else None,
+        unlisted="true" if unlisted else None,
+        silent="true" if silent else None,
         limit=limit,
     )
     back, zone = last["looked_back_to"], client.timezone
@@ -81,6 +99,59 @@ def show(
     print_answer(case, _lines(case, client.timezone), as_json=as_json)
 
 
+@app.command("export")
+def export(
+    written: Written = Format.CSV, out: Out = None, by: By = None, config: Config = None
+) -> None:
+    """What the firm says of its cases, as a list that can be imported again."""
+    from casebell.cli import export
+
+    export.export(
+        config, "cases", how={"format": written}, out=out, by=by, countable=True, filters={}
+    )
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="The list of cases.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would come to; change nothing.")
+    ] = False,
+    by: By = None,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Take what the firm says of its cases from a list, as other products export it."""
+    from casebell.cli.cases_import import import_cases
+
+    if not import_cases(config, file, dry_run=dry_run, by=by, as_json=as_json):
+        raise typer.Exit(1)
+
+
+@app.command("set")
+def set_case(
+    receipt: Annotated[str, text_argument(metavar="RECEIPT", help="A receipt number.")],
+    facts: Annotated[
+        list[str],
+        typer.Argument(metavar="KEY=VALUE…", help="What to change; an empty value clears it."),
+    ],
+    by: By = None,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Change what the firm says of a case, such as label, owner, team or confidential."""
+    given: dict[str, str] = {}
+    for fact in facts:
+        key, is_one, value = (utf8(fact) or "").partition("=")
+        if not is_one:
+            raise typer.BadParameter(f"Write what to change as KEY=VALUE: {key!r} has no value.")
+        if key in given:
+            raise typer.BadParameter(f"{key} is there more than once.")
+        given[key] = value
+    case = ServiceClient(config).do("set_case", by=by, receipt=receipt, facts=given)
+    print_answer(case, [case_set(case)], as_json=as_json)
+
+
 def _lines(case: Mapping[str, Any], zone: str) -> Iterator[str]:
     time = partial(local_time, zone=zone)
     yield f"Case {case['receipt']}: {case['status'] or 'nothing was received of it'}"
@@ -88,7 +159,9 @@ def _lines(case: Mapping[str, Any], zone: str) -> Iterator[str]:
         "label": case["label"],
         "matter": case["matter"],
         "owner": case["owner"],
+        "owner's e-mail": case["owner_email"],
         "team": case["team"],
+        "form": case["form"],
         "confidential": "yes" if case["confidential"] else None,
         "since": case["since"] and local_time(case["since"], zone),
         "updated": local_time(case["updated_at"], zone),

@@ -1,4 +1,4 @@
-"""`casebell events export` and `alerts export`: lines into a new file, or to standard output."""
+"""`casebell events`, `alerts` and `cases export`: lines into a file, or to standard output."""
 
 import asyncio
 import contextlib
@@ -40,7 +40,7 @@ def export(
     """Write everything that matches, oldest first, to a new file or to standard output.
 
     Args:
-        of: `events` or `alerts`.
+        of: `events`, `alerts` or `cases`.
         how: the arguments of the verb beside the filters; `format` among them.
         by: who does this, as claimed.
         countable: whether the rows can be counted before, in much less time than they take.

@@ -14,6 +14,7 @@ from casebell.files import user_name
 from casebell.notify.channel import Channels
 from casebell.service import Service, Verb
 from casebell.service.accounts import Accounts
+from casebell.service.case_directory import CaseDirectory
 from casebell.service.cases import CaseReading
 from casebell.service.on_record import OnRecord
 from casebell.service.passwords import Passwords
@@ -51,6 +52,17 @@ def run_verb(settings: Settings, verb: str, arguments: Mapping[str, Any], *, by:
         ServerUnreachable: a server holds the database.
         CasebellError: as the verb says.
     """
+
+    async def carry_out() -> Any:
+        async with opened(settings, verb) as service:
+            return await service.ask(verb, arguments, actor=this_user(by=by))
+
+    return asyncio.run(carry_out())
+
+
+@asynccontextmanager
+async def opened(settings: Settings, verb: str) -> AsyncIterator[Service]:
+    """The verbs that write, among them this one; raises as `run_verb` does."""
     from casebell.telemetry import configure_logging
 
     database = settings.storage.sqlite_path
@@ -62,17 +74,24 @@ def run_verb(settings: Settings, verb: str, arguments: Mapping[str, Any], *, by:
     # The command prints what came of it; log lines would stand among its answers.
     configure_logging(io.StringIO())
     if needs_secrets(verb):
-        opened = _operations(settings)
+        service = _operations(settings)
     else:
         # Only of what is sent again must the targets be there.
         channels = _channels(settings) if verb == "retry_alerts" else None
-        opened = _on_record(settings, channels=channels)
+        service = _on_record(settings, channels=channels)
+    async with service as answering:
+        yield answering
 
-    async def carry_out() -> Any:
-        async with opened as service:
-            return await service.ask(verb, arguments, actor=this_user(by=by))
 
-    return asyncio.run(carry_out())
+@asynccontextmanager
+async def case_directory(settings: Settings, *, dry_run: bool) -> AsyncIterator[Service]:
+    """The verbs of an import, on a store that a dry run only reads; raises as `run_verb` does."""
+    if dry_run:
+        async with store_for_reading(settings) as store:
+            yield Service(CaseDirectory(store=store, clock=SystemClock()).verbs())
+    else:
+        async with opened(settings, "put_cases") as service:
+            yield service
 
 
 def this_user(*, by: str | None = None) -> Actor:
@@ -107,7 +126,8 @@ async def _on_record(settings: Settings, *, channels: Channels | None) -> AsyncI
         on_record = OnRecord(
             store=store, settings=lambda: settings, has_target=has_target, clock=SystemClock()
         )
-        yield Service(on_record.verbs(), *_access(store, settings))
+        directory = CaseDirectory(store=store, clock=SystemClock())
+        yield Service(on_record.verbs(), directory.verbs(), *_access(store, settings))
 
 
 def _channels(settings: Settings) -> Channels | None:

@@ -47,7 +47,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "classify": "Tell what official texts mean.",
         "events": "What was received: list, show, export.",
         "why": "What became of an event, as sentences.",
-        "cases": "Where each case stands: list, show.",
+        "cases": "Where each case stands, and whose it is: list, show, import, export, set.",
         "alerts": "Who was told: list, export, retry, dismiss.",
         "journal": "The record of everything: list.",
         "held": "What could not be understood: list, release, discard.",

@@ -137,7 +137,8 @@ class CaseReading:
         Args:
             filters: `receipt`, `status`, `owner` and `team` in any spelling, `confidential`
                 as `true` or `false`; with `asking` as `true` only those whose present change asks
-                for something.
+                for something, with `unlisted` those that the firm has not named; with `silent` the
+                others that it has named, of which nothing was received, by receipt number.
 
         Raises:
             BadArgument: a filter cannot be understood.
@@ -159,11 +160,16 @@ class CaseReading:
         async with self._store.read() as connection:
             row = await cases.find(connection, number, seen_by=actor)
             if row is None:
-                raise NotFound(
-                    "There is no case of this receipt number.",
-                    hint="`casebell cases list` shows those with the newest changes.",
-                )
+                raise no_such_case()
             return await _with_changes(connection, row)
+
+
+def no_such_case() -> NotFound:
+    """Of a receipt number without a case, and of a case that one may not see."""
+    return NotFound(
+        "There is no case of this receipt number.",
+        hint="`casebell cases list` shows those with the newest changes.",
+    )
 
 
 def case(row: Any) -> Case:

@@ -98,3 +98,40 @@ class Reloaded(TypedDict):
     needs_restart: list[str]
     """The keys that differ from what the server started with, and wait for a restart."""
     warnings: list[str]
+
+
+@described
+class LineLeftOut(TypedDict):
+    """A line of a list of cases that was left out."""
+
+    line: int
+    """Where it begins in the file."""
+    reason: str
+
+
+@described
+class CasesPut(TypedDict):
+    """What some rows of a list of cases came to."""
+
+    new: int
+    """Cases that the firm had not named before."""
+    changed: int
+    unchanged: int
+    problems: list[LineLeftOut]
+
+
+@described
+class CasesImported(CasesPut):
+    """What a list of cases came to; of a dry run, what it would come to."""
+
+    dry_run: bool
+    left_out: int
+    """How many problems there are; the first thousand are named."""
+    altered: int
+    """Lines of which a text was cut, or lost characters that cannot be seen."""
+    ignored: list[str]
+    """Headings that mean nothing here; nothing of their columns is kept."""
+    encoding: str
+    """How the file was read: `UTF-8`, `UTF-16` or `Windows-1252`."""
+    sha256: str
+    """Of the file."""

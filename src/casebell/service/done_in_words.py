@@ -115,3 +115,39 @@ _BECAME: Mapping[str, str] = {
 def token_revoked(token: Answer) -> str:
     """Of a token that is refused from now on."""
     return f"Token {token['name']} is revoked; its name stays taken."
+
+
+def cases_imported(answer: Answer) -> Iterator[str]:
+    """Of a list of cases: what it came to, without the lines that were left out."""
+    if answer["ignored"]:
+        yield (
+            f"Columns that mean nothing here, of which nothing is kept: "
+            f"{', '.join(answer['ignored'])}."
+        )
+    if answer["encoding"] not in ("UTF-8", "UTF-16"):
+        yield f"The file was read as {answer['encoding']}."
+    if answer["altered"]:
+        yield (
+            f"Of {counted(answer['altered'], 'line')} a text was cut, or lost characters that "
+            "cannot be seen."
+        )
+    sums = ", ".join(f"{answer[name]:,} {name}" for name in ("new", "changed", "unchanged"))
+    rows = counted(answer["new"] + answer["changed"] + answer["unchanged"], "case")
+    yield (
+        f"{rows} in the list: {sums}."
+        if not answer["dry_run"]
+        else (f"Nothing was imported. {rows} in the list: {sums}.")
+    )
+
+
+def lines_left_out(number: int, *, dry_run: bool) -> str:
+    """Of the lines of a list of cases that have problems."""
+    became = (
+        "would be left out" if dry_run else ("was left out" if number == 1 else "were left out")
+    )
+    return f"{counted(number, 'line')} {became}."
+
+
+def case_set(case: Answer) -> str:
+    """Of what the firm says of a case."""
+    return f"Case {case['receipt']} is as you said."

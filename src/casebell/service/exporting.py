@@ -11,11 +11,13 @@ import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import casebell
 from casebell import shapes
 from casebell.actors import Actor
+from casebell.case_file import Column
 from casebell.clock import Clock, iso
 from casebell.errors import CasebellError, TooManyExports
 from casebell.events import Micros
@@ -31,7 +33,7 @@ from casebell.service.filters import (
 from casebell.service.formats import Format, Lines, lines_of
 from casebell.service.names import must_be_known
 from casebell.settings import Settings
-from casebell.store import journal, walk
+from casebell.store import case_directory, journal, walk
 from casebell.store.engine import Store
 from casebell.store.walk import Filter
 
@@ -51,7 +53,10 @@ class _Progress:
 
     of: str
     actor: Actor
-    where: Filter
+    #: Reads the rows.
+    read: Callable[[], AsyncGenerator[Any, None]]
+    #: What tells the rows apart, and rises from one to the next.
+    key: str
     shape: Callable[[Any], Mapping[str, Any]]
     lines: Lines
     #: As it was understood: what the last line says, and what the journal keeps of it.
@@ -60,8 +65,8 @@ class _Progress:
     number: str = field(default_factory=lambda: uuid.uuid4().hex)
     digest: Any = field(default_factory=hashlib.sha256)
     rows: int = 0
-    first: int | None = None
-    last: int | None = None
+    first: int | str | None = None
+    last: int | str | None = None
 
     def text(self, line: str) -> str:
         """A line, which the digest then covers."""
@@ -72,7 +77,7 @@ class _Progress:
         """The next row."""
         item = self.shape(row)
         self.rows += 1
-        self.last = item["id"]
+        self.last = item[self.key]
         if self.first is None:
             self.first = self.last
         return self.text(self.lines.row(item))
@@ -123,8 +128,10 @@ class Exporting:
         return {
             "export_events": self.export_events,
             "export_alerts": self.export_alerts,
+            "export_cases": self.export_cases,
             "count_events": self.count_events,
             "count_alerts": self.count_alerts,
+            "count_cases": self.count_cases,
         }
 
     async def export_events(
@@ -177,6 +184,35 @@ class Exporting:
             written=format,
         )
 
+    async def export_cases(
+        self,
+        *,
+        format: str = Format.JSONL,  # noqa: A002 - as of the others
+        actor: Actor,
+    ) -> AsyncGenerator[str, None]:
+        """Every case that the firm has named, with what it says of it; the table is a list again.
+
+        Raises:
+            TooManyExports, StorageUnavailable: as with `export_events`.
+        """
+        return await self._put_on_record(
+            _Progress(
+                of="cases",
+                actor=actor,
+                read=partial(case_directory.export, self._store.read),
+                key=Column.RECEIPT,
+                shape=_said_of_case,
+                lines=lines_of(word(Format, format, noun="format"), tuple(Column)),
+                filter={},
+                begun_at=self._clock.now(),
+            )
+        )
+
+    async def count_cases(self, *, actor: Actor) -> int:
+        """How many cases the firm has named."""
+        async with self._store.read() as connection:
+            return await case_directory.count(connection)
+
     async def count_events(self, *, actor: Actor, **filters: str | None) -> int:
         """How many events match; as slow as the export where no index has a part of the filter."""
         zone, now = self._zone(), self._clock.now()
@@ -212,7 +248,8 @@ class Exporting:
         one = _Progress(
             of=of,
             actor=where.seen_by,
-            where=where,
+            read=partial(walk.export, self._store.read, where),
+            key="id",
             shape=shape,
             lines=lines_of(word(Format, written, noun="format"), tuple(fields)),
             filter=understood(where, given),
@@ -220,6 +257,9 @@ class Exporting:
         )
         async with self._store.read() as connection:
             await must_be_known(connection, given, self._settings())
+        return await self._put_on_record(one)
+
+    async def _put_on_record(self, one: _Progress) -> AsyncGenerator[str, None]:
         if self._under_way >= AT_ONCE:
             raise TooManyExports
         lines = self._lines(one)
@@ -252,7 +292,7 @@ class Exporting:
     async def _rows(self, one: _Progress) -> AsyncGenerator[str, None]:
         """The lines of the rows, with turns for deliveries in between."""
         size = 0
-        async with aclosing(walk.export(self._store.read, one.where)) as rows:
+        async with aclosing(one.read()) as rows:
             async for row in rows:
                 line = one.line(row)
                 size += len(line)
@@ -287,3 +327,8 @@ class Exporting:
 
     async def _in_journal(self, entry: journal.Entry) -> None:
         await self._store.transact(journal.append, [entry])
+
+
+def _said_of_case(row: Any) -> Mapping[str, Any]:
+    """A case as a list has it."""
+    return {column: getattr(row, column) for column in Column}

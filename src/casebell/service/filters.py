@@ -81,6 +81,8 @@ def case_filter(given: Given, *, actor: Actor, owners: Callable[[str], Set[str]]
         "team": lambda text: frozenset({spelling(_findable(text))}),
         "confidential": _yes_or_no,
         "asking": _yes_or_no,
+        "unlisted": _yes_or_no,
+        "silent": _yes_or_no,
     }
     return CaseFilter(seen_by=actor, **_meant(given, words))
 

@@ -6,7 +6,6 @@ from typing import Any, TypedDict, TypeVar
 
 from casebell.clock import iso_or_none
 from casebell.service.cursors import WrongCursor, cursor_of, place_of
-from casebell.store import walk
 from casebell.store.engine import Connection
 from casebell.store.walk import Filter, Page, Place
 
@@ -53,13 +52,13 @@ async def page_from(
     most: int | None = None,
     after: Place | None,
 ) -> Page:
-    """A page behind a place; see `walk.page_of`.
+    """A page behind a place; see `Filter.page`.
 
     Raises:
         BadArgument: the place is none of this listing.
     """
     try:
-        return await walk.page_of(connection, where, limit=limit, most=most, after=after)
+        return await where.page(connection, limit=limit, most=most, after=after)
     except ValueError:
         raise WrongCursor from None
 

@@ -21,6 +21,11 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         "completeness": Right.CASES,
         "outcomes": Right.CASES,
         "outcome_lines": Right.CASES,
+        # Of the directory of cases; which cases one may edit is asked for each.
+        "set_case": Right.OWN_CASES,
+        "import_cases": Right.EDIT_CASES,
+        "put_cases": Right.EDIT_CASES,
+        "record_import": Right.EDIT_CASES,
         # Of operations.
         "list_channels": Right.OPERATIONS,
         "list_servers": Right.OPERATIONS,
@@ -56,6 +61,8 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         "export_alerts": Right.EVIDENCE,
         "count_events": Right.EVIDENCE,
         "count_alerts": Right.EVIDENCE,
+        "export_cases": Right.EVIDENCE,
+        "count_cases": Right.EVIDENCE,
         "record_export": Right.EVIDENCE,
         # Of accounts and tokens.
         "add_token": Right.ACCOUNTS,
@@ -84,5 +91,5 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
 
 #: Verbs that give bytes, or lines one by one: only whoever asks for such an answer gets it.
 NOT_JSON: frozenset[str] = frozenset(
-    {"event_body", "export_events", "export_alerts", "outcome_lines"}
+    {"event_body", "export_events", "export_alerts", "export_cases", "outcome_lines"}
 )

@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.actors import Actor
 from casebell.events import Status
 from casebell.store import sight
-from casebell.store.schema import ASKING, alerts, cases, changes, events
-from casebell.store.walk import Filter, Walk
+from casebell.store.schema import ASKING, SILENT, alerts, cases, changes, events
+from casebell.store.walk import Filter, Page, Place, Walk
+from casebell.uscis.receipts import number_of, of_number
 
 #: Without the official text, and with the time of the change: the case's own time is that of the
 #: latest event that reported it.
@@ -42,6 +43,23 @@ class CaseFilter(Filter):
     confidential: bool | None = None
     #: Only those whose present change asks for something.
     asking: bool = False
+    #: Only those that the firm has not named: deliveries alone tell of them.
+    unlisted: bool = False
+    #: Only those that the firm has named, and of which nothing was received.
+    silent: bool = False
+
+    async def page(
+        self,
+        connection: AsyncConnection,
+        *,
+        limit: int,
+        most: int | None = None,
+        after: Place | None = None,
+    ) -> Page:
+        """A page of them; see `Filter.page`."""
+        if self.silent:
+            return await _silent_page(connection, self, limit=most or limit, after=after)
+        return await Filter.page(self, connection, limit=limit, most=most, after=after)
 
     def columns(self) -> Select[Any]:
         """The case, by the number of its current change."""
@@ -63,19 +81,50 @@ class CaseFilter(Filter):
 
     def unindexed(self) -> list[ColumnElement[bool]]:
         """All but the receipt; that the change is the current one of its case is one, too."""
-        given = [
-            cases.c.change_id == changes.c.id,
-            *sight.shown(sight.hidden_case(self.seen_by)),
-        ]
+        given = [cases.c.change_id == changes.c.id, *self.of_case()]
         if self.status is not None:
             # It is that of the current change, which spares looking up the case of any other.
-            given += [changes.c.status == self.status, cases.c.status == self.status]
+            given.append(changes.c.status == self.status)
+        return given
+
+    def of_case(self) -> list[ColumnElement[bool]]:
+        """The conditions on the case itself."""
+        given = sight.shown(sight.hidden_case(self.seen_by))
+        if self.status is not None:
+            given.append(cases.c.status == self.status)
+        if self.unlisted:
+            given.append(cases.c.listed_at.is_(None))
         for column, keys in ((cases.c.owner_key, self.owner), (cases.c.team_key, self.team)):
             if keys is not None:
                 given.append(column.in_(sorted(keys)))
         if self.confidential is not None:
             given.append(cases.c.confidential.is_(self.confidential))
         return given
+
+
+async def _silent_page(
+    connection: AsyncConnection, where: CaseFilter, *, limit: int, after: Place | None
+) -> Page:
+    """A page of the cases that the firm has named and of which nothing was received.
+
+    By receipt number, since they have no change to be listed by.
+
+    Raises:
+        ValueError: the position is none of this listing.
+    """
+    begins = ""
+    if after is not None:
+        (number,) = after
+        begins = of_number(number)
+    joined = cases.outerjoin(changes, changes.c.id == cases.c.change_id)
+    statement = select(*_OF_CASE).select_from(joined)
+    statement = statement.where(SILENT, cases.c.receipt > begins, *where.of_case())
+    if where.receipt is not None:
+        statement = statement.where(cases.c.receipt == where.receipt)
+    statement = statement.order_by(cases.c.receipt).limit(limit + 1)
+    rows = (await connection.execute(statement)).all()
+    more = len(rows) > limit
+    return Page(rows=rows[:limit], next=(number_of(rows[limit - 1].receipt),) if more else None)
 
 
 async def find(connection: AsyncConnection, receipt: str, *, seen_by: Actor) -> Row[Any] | None:

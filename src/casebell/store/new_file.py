@@ -1,4 +1,4 @@
-"""Creates a file atomically: whole or not at all, private, and never over another one."""
+"""Creates a file atomically: whole or not at all, private, and over no other but its own kind."""
 
 import errno
 import os
@@ -8,22 +8,27 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from casebell.errors import Refusal
-from casebell.files import give_to_folders_owner, reason_of
+from casebell.files import give_to_folders_owner, open_ordinary, reason_of
 
 #: Errors of a file system without hard links, as many network shares are.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
 @contextmanager
-def new_file(target: Path) -> Iterator[Path]:
+def new_file(target: Path, *, replaces: bytes | None = None) -> Iterator[Path]:
     """An empty private file beside `target`; it gets the name when the block ends without error.
 
     The file and its name are then on disk. After an error the file is removed.
 
+    Args:
+        replaces: how an earlier file of the name begins that may go.
+
     Raises:
         Refusal: the name exists, also if it was created meanwhile; or the file cannot be written.
     """
-    refuse_existing(target)
+    earlier = replaces is not None and begins_with(target, replaces)
+    if not earlier:
+        refuse_existing(target)
     part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     try:
         with _written(target):
@@ -35,11 +40,26 @@ def new_file(target: Path) -> Iterator[Path]:
         yield part
         with _written(target):
             sync(part)
-            _name(part, target)
+            if earlier:
+                part.replace(target)
+            else:
+                _name(part, target)
             sync(target.parent)
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def begins_with(path: Path, beginning: bytes) -> bool:
+    """Whether there is an ordinary file of this name, no link, that begins so."""
+    try:
+        descriptor = open_ordinary(path)
+    except OSError:
+        return False
+    try:
+        return os.read(descriptor, len(beginning)) == beginning
+    finally:
+        os.close(descriptor)
 
 
 def refuse_existing(target: Path) -> None:

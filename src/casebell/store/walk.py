@@ -127,6 +127,17 @@ class Filter(ABC):
         """Characters of a row that are without a bound of ours."""
         return 0
 
+    async def page(
+        self,
+        connection: AsyncConnection,
+        *,
+        limit: int,
+        most: int | None = None,
+        after: Place | None = None,
+    ) -> "Page":
+        """A page of what it selects; see `page_of`."""
+        return await page_of(connection, self, limit=limit, most=most, after=after)
+
     def conditions(self) -> list[ColumnElement[bool]]:
         """The filter as SQL."""
         return [

@@ -55,6 +55,27 @@ def canonical(raw: str) -> str:
     raise ReceiptError(msg)
 
 
+def number_of(receipt: str) -> int:
+    """A canonical receipt as a number of at most 15 digits; the order is that of the texts."""
+    letters = 0
+    for letter in receipt[:3]:
+        letters = letters * 26 + ord(letter) - ord("A")
+    return letters * 10**10 + int(receipt[3:])
+
+
+def of_number(number: int) -> str:
+    """The receipt of such a number.
+
+    Raises:
+        ValueError: it is of none.
+    """
+    letters, digits = divmod(number, 10**10)
+    if not 0 <= letters < 26**3:
+        raise ValueError
+    first, second, third = letters // 676, letters // 26 % 26, letters % 26
+    return "".join(chr(ord("A") + one) for one in (first, second, third)) + f"{digits:010d}"
+
+
 def mask(receipt: str) -> str:
     """A receipt for messages and pages: `IOE…5678`. What is not canonical is masked entirely.
 

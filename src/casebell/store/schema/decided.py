@@ -55,6 +55,8 @@ changes = Table(
 
 #: The same of confidential cases.
 CONFIDENTIAL = text("confidential")
+#: The same of cases that the firm named, and of which nothing was received.
+SILENT = text("change_id IS NULL AND listed_at IS NOT NULL")
 
 #: A receipt number, its current status, and what the firm told us about it.
 cases = Table(
@@ -81,6 +83,8 @@ cases = Table(
     Column("listed_at", BigInteger),
     # Those that are left out of a report. Only they pay for it.
     partial("ix_cases_confidential", "receipt", where=CONFIDENTIAL.text),
+    # The list of these, which shrinks as their changes come.
+    partial("ix_cases_silent", "receipt", where=SILENT.text),
 )
 
 #: Queries repeat this condition word for word, or the partial index below does not serve them.

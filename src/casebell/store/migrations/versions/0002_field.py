@@ -307,6 +307,8 @@ def _cases() -> None:
     for name in ("owner_key", "team_key", "owner_email", "form"):
         op.add_column("cases", sa.Column(name, sa.Text(), server_default="", nullable=False))
     op.add_column("cases", sa.Column("listed_at", sa.BigInteger(), nullable=True))
+    silent = "change_id IS NULL AND listed_at IS NOT NULL"
+    _partial("ix_cases_silent", "cases", "receipt", where=silent)
 
 
 def _absences() -> None:
