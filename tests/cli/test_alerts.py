@@ -47,7 +47,7 @@ def test_a_list_for_people(installation: Installation) -> None:
     """What IT looks for when somebody heard nothing: channel, state, tries and the reason."""
     heading, *listed = installation("alerts", "list").out.splitlines()
     assert heading.split() == [
-        "ID", "CREATED", "EVENT", "CHANNEL", "TARGET", "STATE", "TRIES", "REASON", "SENT",
+        "ID", "CREATED", "EVENT", "CHANNEL", "TARGET", "PERSON", "STATE", "TRIES", "REASON", "SENT",
     ]  # fmt: skip
     assert any("evt_rfe" in row and "failed" in row and "gave_up" in row for row in listed)
     assert installation("alerts", "list", "--state", "pending").out == "No alert matches.\n"
@@ -174,3 +174,20 @@ def test_which_are_meant_is_said(installation: Installation, verb: str) -> None:
     for words in ([], ["1", "--all"], ["1", "--channel", "team"], ["--channel", "team"]):
         ran = installation("alerts", verb, *words)
         assert (ran.code, ran.out) == (2, ""), words
+
+
+def test_to_a_person(installation: Installation) -> None:
+    """By id, name or e-mail address; whoever is no longer in the configuration by id."""
+    people = '\n[people.jchan]\nname = "Jia Chan"\nemail = "jchan@firm.com"\n'
+    installation.config.write_text(installation.config.read_text() + people)
+    installation.write("UPDATE alerts SET person = 'jchan' WHERE id = 1")
+    installation.write("UPDATE alerts SET person = 'gone' WHERE id = 2")
+    for name, found in (("jchan", 1), (" jia  CHAN", 1), ("JCHAN@firm.com", 1), ("gone", 2)):
+        (alert,) = installation("alerts", "list", "--json", "--person", name).lines()
+        assert alert["id"] == found
+    last = installation("alerts", "export", "--person", "Jia Chan").lines()[-1]["export"]
+    assert (last["rows"], last["filter"]) == (1, {"person": "jchan"})
+    refused = installation("alerts", "list", "--person", "gona")
+    assert refused.code == 2
+    assert "no person of this name" in refused.err
+    assert "Did you mean `gone`?" in refused.err

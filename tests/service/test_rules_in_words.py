@@ -40,8 +40,9 @@ def test_a_row_of_the_table() -> None:
 def test_who_hears_of_a_change() -> None:
     """A channel at a time with its targets, by which rules and how urgently; or nobody, and why."""
 
-    def to(channel: str, target: str, *rules: str, urgent: bool = False) -> Any:
-        return {"channel": channel, "target": target, "rules": list(rules), "urgent": urgent}
+    def to(channel: str, target: str, *rules: str, urgent: bool = False, whom: Any = None) -> Any:
+        told = {"channel": channel, "target": target, "rules": list(rules), "urgent": urgent}
+        return {**told, "meant_for": whom}
 
     decided: Decided = {
         "status": "denied",
@@ -49,14 +50,14 @@ def test_who_hears_of_a_change() -> None:
         "because": "no rule matched",
         "notify": [
             to("slack", "general", "One", "Two", urgent=True),
-            to("email", "a@firm.com", "One"),
+            to("email", "a@firm.com", "One", whom="Ana Ruiz, the owner"),
             to("email", "b@firm.com", "One"),
-            to("it", "desk"),
+            to("it", "desk", whom="operations"),
         ],
     }
     assert list(recipients(decided)) == [
         'slack → general, by "One", "Two", urgent',
-        'email → a@firm.com, b@firm.com, by "One"',
+        'email → a@firm.com (Ana Ruiz, the owner), b@firm.com, by "One"',
         "it → desk, as operations",
     ]
     assert list(recipients({**decided, "notify": []})) == ["nobody: no rule matched"]

@@ -75,6 +75,7 @@ def test_what_happened_to_an_alert_is_in_its_order() -> None:
         "id": 7,
         "target": "general",
         "channel": "slack",
+        "meant_for": "Jia Chan, the owner",
         "state": "failed",
         "reason": "x",
         "may_repeat": True,
@@ -87,7 +88,8 @@ def test_what_happened_to_an_alert_is_in_its_order() -> None:
     }
     first, *others = told({**EXPLANATION, "alerts": [alert]})[-4:]
     assert first == (
-        f"Alert 7 to general over slack: failed (x); it may have arrived twice; dismissed {STAMP}."
+        "Alert 7 to general over slack (Jia Chan, the owner): failed (x); it may have arrived "
+        f"twice; dismissed {STAMP}."
     )
     assert others == [
         "Attempt 1, 1: timely (x; y).",

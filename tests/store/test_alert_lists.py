@@ -28,6 +28,10 @@ NARROWED: list[tuple[dict[str, Any], list[str]]] = [
         ["change:3", "change:2", "change:1"],
     ),
     ({"target": "gen"}, []),
+    ({"person": "jchan"}, ["test:5", "ops:4"]),
+    ({"person": "jchan", "state": AlertState.FAILED, "kind": AlertKind.OPS}, ["ops:4"]),
+    ({"person": "jchan", "since": RECEIVED_AT + 61}, ["test:5"]),
+    ({"person": "jcha"}, []),
     ({"receipt": "EAC9999103404"}, ["change:3"]),
     ({"receipt": "EAC"}, []),
     ({"outstanding": True}, ["change:2"]),
@@ -43,7 +47,9 @@ NARROWED: list[tuple[dict[str, Any], list[str]]] = [
 
 async def add_failed(store: Store, subject: str, *, kind: AlertKind, at: int) -> int:
     """An alert over e-mail that has failed; its id."""
-    new = NewAlert(kind=kind, subject=subject, channel="email", target="it", urgent=False)
+    new = NewAlert(
+        kind=kind, subject=subject, channel="email", target="it", urgent=False, person="jchan"
+    )
     async with writing(store) as connection:
         alert = await outbox.add_claimed(connection, new, owner="a", now=at, lease=60)
         await connection.execute(

@@ -256,6 +256,11 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
         lambda c: walk.page_of(c, AlertFilter(channel="slack"), limit=50, after=(9,)),
         False,
     ),
+    "alerts to a person": (
+        lambda c: walk.page_of(c, AlertFilter(person="jchan", channel="slack"), limit=50),
+        False,
+    ),
+    "names of people": (lambda c: queries.names_on_record(c, "person"), True),
     "alerts since": (lambda c: walk.page_of(c, AlertFilter(since=RECEIVED_AT), limit=50), False),
     "alerts of a receipt": (lambda c: walk.page_of(c, AlertFilter(receipt="b"), limit=50), True),
     "alerts outstanding": (
@@ -406,6 +411,7 @@ LISTINGS: list[tuple[type[Filter], dict[str, Any], bool]] = [
             {"kind": AlertKind.OPS},
             {"channel": "slack"},
             {"target": "general"},
+            {"person": "jchan"},
             {"receipt": "IOE0912345678"},
             {"change_id": 1},
             {"outstanding": True},

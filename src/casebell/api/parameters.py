@@ -135,6 +135,8 @@ class AlertFilters(OfCase):
     """Only over this channel."""
     target: Text | NotGiven = None
     """Only to this target, as listings show it."""
+    person: Text | NotGiven = None
+    """Only to this person, by id, name or e-mail address."""
     outstanding: Truth = False
     """Only what failed, is no test and was not dismissed."""
 

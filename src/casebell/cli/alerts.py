@@ -41,6 +41,10 @@ class Filters(TypedDict):
     target: Annotated[
         str | None, text_option(metavar="LABEL", help="Only to this target, as lists show it.")
     ]
+    person: Annotated[
+        str | None,
+        text_option(metavar="NAME", help="Only to this person: an id, a name or an e-mail."),
+    ]
     receipt: Receipt
     since: Since
     until: Until
@@ -80,6 +84,7 @@ def list_alerts(
             "EVENT": lambda alert: alert["event_key"] or alert["kind"],
             "CHANNEL": "channel",
             "TARGET": "target",
+            "PERSON": "person",
             "STATE": lambda alert: "dismissed" if alert["dismissed_at"] else alert["state"],
             "TRIES": "attempts",
             "REASON": "reason",

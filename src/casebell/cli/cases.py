@@ -177,7 +177,8 @@ def _lines(case: Mapping[str, Any], zone: str) -> Iterator[str]:
             yield f"  {mark.word}: {mark.sentence.text(time)}"
         yield f"  {change['outcome']}: {change['because']}"
         for told in change["told"]:
-            yield f"  {told['channel']} → {told['target']}: {became(told).text(time)}"
+            whom = f" ({told['meant_for']})" if told["meant_for"] else ""
+            yield f"  {told['channel']} → {told['target']}{whom}: {became(told).text(time)}"
     if case["earlier_changes"]:
         yield ""
         yield f"{counted(len(case['changes']), 'change')} shown; there are earlier ones."

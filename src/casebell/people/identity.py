@@ -22,8 +22,13 @@ def known(actor: Actor, people: People) -> Actor:
     )
 
 
+def named(text: str, people: People) -> PersonSettings | None:
+    """The person whom a text means: an id, a name or an e-mail address, as texts are compared."""
+    key = spelling(text)
+    return next((one for one in people.values() if key in spellings(one)), None)
+
+
 def written_as(text: str, people: People) -> frozenset[str]:
     """How cases may write an owner whom this text means, as texts are compared."""
-    key = spelling(text)
-    found = [some for person in people.values() if key in (some := spellings(person))]
-    return frozenset({key}.union(*found))
+    person = named(text, people)
+    return frozenset({spelling(text)} | (set() if person is None else spellings(person)))

@@ -14,6 +14,7 @@ from casebell.people.identity import People, written_as
 from casebell.service import Verb
 from casebell.service.filters import case_filter, receipt_number
 from casebell.service.listing import Listing, listing_of, page_for
+from casebell.service.meant_for import meant_for, recorded
 from casebell.shapes import described
 from casebell.store import cases
 from casebell.store.engine import Connection, Store
@@ -65,6 +66,8 @@ class Told(TypedDict):
     """A safe label, never a URL."""
     person: str | None
     """The id of who was told by name."""
+    meant_for: str | None
+    """In words: `Jia Chan, the owner`. Null of an address that the channel has by itself."""
     urgent: bool
     state: str
     reason: str | None
@@ -161,7 +164,7 @@ class CaseReading:
             row = await cases.find(connection, number, seen_by=actor)
             if row is None:
                 raise no_such_case()
-            return await _with_changes(connection, row)
+            return await _with_changes(connection, row, self._people())
 
 
 def no_such_case() -> NotFound:
@@ -194,7 +197,7 @@ def case(row: Any) -> Case:
     }
 
 
-async def _with_changes(connection: Connection, row: Any) -> CaseWithChanges:
+async def _with_changes(connection: Connection, row: Any, people: People) -> CaseWithChanges:
     found = await cases.changes_of(connection, row.receipt, limit=MAX_CHANGES + 1)
     shown = found[:MAX_CHANGES]
     numbers = [one.id for one in shown]
@@ -207,6 +210,7 @@ async def _with_changes(connection: Connection, row: Any) -> CaseWithChanges:
                 one,
                 [report for report in reversed(reports) if report.change_id == one.id],
                 [alert for alert in sent if alert.change_id == one.id],
+                people,
             )
             for one in shown
         ],
@@ -214,7 +218,9 @@ async def _with_changes(connection: Connection, row: Any) -> CaseWithChanges:
     }
 
 
-def _change(row: Any, reports: Sequence[Any], alerts: Sequence[Any]) -> ChangeOfCase:
+def _change(
+    row: Any, reports: Sequence[Any], alerts: Sequence[Any], people: People
+) -> ChangeOfCase:
     decision = json.loads(row.decision)
     return {
         "id": row.id,
@@ -230,16 +236,19 @@ def _change(row: Any, reports: Sequence[Any], alerts: Sequence[Any]) -> ChangeOf
         "flags": sorted({flag for report in reports for flag in report.flags.split()}),
         "outcome": decision["outcome"],
         "because": decision["because"],
-        "told": list(map(_told, alerts)),
+        "told": [
+            _told(alert, meant_for(recorded(alert, decision["notify"]), people)) for alert in alerts
+        ],
     }
 
 
-def _told(row: Any) -> Told:
+def _told(row: Any, whom: str | None) -> Told:
     return {
         "alert": row.id,
         "channel": row.channel,
         "target": row.target,
         "person": row.person,
+        "meant_for": whom,
         "urgent": row.priority == 0,
         "state": row.state,
         "reason": row.reason,

@@ -229,8 +229,8 @@ class Exporting:
             return await walk.count(connection, where)
 
     def _alerts(self, given: Given, actor: Actor, *, outstanding: bool) -> Filter:
-        zone, now = self._zone(), self._clock.now()
-        return alert_filter(given, actor=actor, outstanding=outstanding, timezone=zone, now=now)
+        settings, now = self._settings(), self._clock.now()
+        return alert_filter(given, actor=actor, outstanding=outstanding, settings=settings, now=now)
 
     def _zone(self) -> str:
         return self._settings().server.timezone

@@ -13,8 +13,9 @@ from casebell.clock import SECOND, iso
 from casebell.errors import BadArgument
 from casebell.events import Flag, Micros, Status, Tag
 from casebell.json_text import UNSTORABLE
+from casebell.people.identity import People, named
 from casebell.service import UnknownCommand
-from casebell.settings import parse_duration
+from casebell.settings import Settings, parse_duration
 from casebell.spelling import spelling
 from casebell.store.cases import CaseFilter
 from casebell.store.journal import digest
@@ -54,17 +55,22 @@ def event_filter(given: Given, *, actor: Actor, timezone: str, now: Micros) -> E
 
 
 def alert_filter(
-    given: Given, *, actor: Actor, outstanding: bool = False, timezone: str, now: Micros
+    given: Given, *, actor: Actor, outstanding: bool = False, settings: Settings, now: Micros
 ) -> AlertFilter:
-    """The filter of the alerts that an actor may see; raises as `event_filter` does."""
+    """The filter of the alerts that an actor may see; raises as `event_filter` does.
+
+    Args:
+        settings: those in force, with who is meant by a name.
+    """
     words: Words = {
         "state": partial(word, AlertState, noun="state"),
         "kind": partial(word, AlertKind, noun="kind"),
         "channel": _findable,
         "target": _findable,
+        "person": partial(_id_of_person, people=settings.people),
         "receipt": receipt_number,
     }
-    found = _understood(given, words, timezone=timezone, now=now)
+    found = _understood(given, words, timezone=settings.server.timezone, now=now)
     return AlertFilter(seen_by=actor, outstanding=outstanding, **found)
 
 
@@ -188,6 +194,12 @@ def _findable(given: str) -> str:
     if UNSTORABLE.search(given):
         raise BadArgument("This is no text that could be on record.")
     return given
+
+
+def _id_of_person(given: str, *, people: People) -> str:
+    """The id of who is meant; a text that means nobody may be that of somebody who is gone."""
+    person = named(_findable(given), people)
+    return given if person is None else person.id
 
 
 def receipt_number(given: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from casebell.errors import BadArgument, refusing_codes
+from casebell.people.identity import named
 from casebell.service.filters import Given
 from casebell.settings import Settings
 from casebell.settings.values import nearest
@@ -16,14 +17,16 @@ async def must_be_known(connection: Connection, given: Given, settings: Settings
     Raises:
         BadArgument: one is neither.
     """
+    people = settings.people
     known: dict[str, Collection[str]] = {
         "source": settings.sources,
         "channel": settings.channels,
+        "person": people,
         "error": refusing_codes(),
     }
     for noun, configured in known.items():
         name = given.get(noun)
-        if name is None or name in configured:
+        if name is None or name in configured or (noun == "person" and named(name, people)):
             continue
         recorded = await queries.names_on_record(connection, noun)
         if name not in recorded:

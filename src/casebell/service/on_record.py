@@ -108,9 +108,8 @@ class OnRecord:
             may: whether it may be done to this one.
         """
         do = partial(do, actor=actor, note=note)
-        now = self._clock.now()
-        zone = self._settings().server.timezone
-        where = alert_filter(filters, actor=actor, outstanding=True, timezone=zone, now=now)
+        now, settings = self._clock.now(), self._settings()
+        where = alert_filter(filters, actor=actor, outstanding=True, settings=settings, now=now)
         chosen = list(dict.fromkeys(ids))
 
         async def named(connection: Connection) -> None:

@@ -16,10 +16,12 @@ from casebell.actors import Actor
 from casebell.clock import SECOND, Clock, iso
 from casebell.errors import BadArgument
 from casebell.events import Micros
+from casebell.people.identity import People
 from casebell.route.difference import Record, reasons, tells_alike
 from casebell.route.rulebook import Rulebook
 from casebell.service import Verb
 from casebell.service.cursors import WrongCursor, cursor_of, place_of
+from casebell.service.meant_for import meant_for
 from casebell.settings import Settings, parse_duration
 from casebell.settings.changes import Changes, changes
 from casebell.shapes import ToBeNotified, described
@@ -54,12 +56,20 @@ class Configured(Protocol):
 
 
 @described
+class WouldBeNotified(ToBeNotified):
+    """The same in words."""
+
+    meant_for: str | None
+    """`Jia Chan, the owner`; null of an address that the channel has by itself."""
+
+
+@described
 class Decided(TypedDict):
     """How a change is understood, and who hears of it."""
 
     status: str
     tags: list[str]
-    notify: list[ToBeNotified]
+    notify: list[WouldBeNotified]
     because: str
 
 
@@ -206,12 +216,12 @@ class _Made(NamedTuple):
         understood = (self.status, self.tags) == (other.status, other.tags)
         return understood and tells_alike(self.record, other.record)
 
-    def shown(self) -> Decided:
+    def shown(self, people: People) -> Decided:
         """As JSON values."""
         return {
             "status": self.status,
             "tags": list(self.tags),
-            "notify": list(self.record["notify"]),
+            "notify": [_in_words(one, people) for one in self.record["notify"]],
             "because": self.record["because"],
         }
 
@@ -245,17 +255,22 @@ class _Comparing:
 
     def _item(self, one: DecidedChange, then: _Made, now: _Made) -> DecidedOtherwise:
         in_force = self._in_force
+        people = self._file.settings.people
         return {
             "change": one.change.id,
             "event": one.event_id,
             "receipt": one.change.receipt,
             "at": iso(one.change.at),
             "decided_at": iso(one.decided_at),
-            "then": then.shown(),
-            "now": now.shown(),
+            "then": then.shown(people),
+            "now": now.shown(people),
             "why": list(_why(then, now)),
             "in_force": _again(one, in_force.rulebook).alike(now) if in_force else None,
         }
+
+
+def _in_words(one: ToBeNotified, people: People) -> WouldBeNotified:
+    return {**one, "meant_for": meant_for(one, people)}
 
 
 def _again(one: DecidedChange, rulebook: Rulebook) -> _Made:

@@ -13,6 +13,7 @@ from casebell.actors import Actor
 from casebell.clock import HOUR, Clock
 from casebell.errors import NotFound
 from casebell.events import HeldState
+from casebell.people.identity import People
 from casebell.receive.explaining import explain, explain_streak
 from casebell.service import Verb, explained
 from casebell.service.filters import (
@@ -25,6 +26,7 @@ from casebell.service.filters import (
 )
 from casebell.service.listing import Listing, listing_of, page_for
 from casebell.service.looking import record_bodies, record_page
+from casebell.service.meant_for import meant_for, recorded
 from casebell.service.names import must_be_known
 from casebell.settings import Settings
 from casebell.store import (
@@ -132,7 +134,7 @@ class Reading:
         """
         async with self._store.read() as connection:
             return [
-                await _explanation(connection, event, actor)
+                await _explanation(connection, event, actor, self._settings().people)
                 for event in await _events(connection, key, actor)
             ]
 
@@ -140,7 +142,7 @@ class Reading:
         """Everything that became of the event of our number; raises as `find_event` does."""
         async with self._store.read() as connection:
             event = await _event(connection, number, actor)
-            return await _explanation(connection, event, actor)
+            return await _explanation(connection, event, actor, self._settings().people)
 
     async def list_alerts(
         self,
@@ -294,8 +296,8 @@ class Reading:
         return event_filter(given, actor=actor, timezone=zone, now=now)
 
     def _alerts(self, given: Given, actor: Actor, *, outstanding: bool) -> AlertFilter:
-        zone, now = self._settings().server.timezone, self._clock.now()
-        return alert_filter(given, actor=actor, outstanding=outstanding, timezone=zone, now=now)
+        settings, now = self._settings(), self._clock.now()
+        return alert_filter(given, actor=actor, outstanding=outstanding, settings=settings, now=now)
 
 
 async def _event(connection: Connection, number: int, actor: Actor) -> Any:
@@ -320,7 +322,9 @@ async def _with_deliveries(connection: Connection, event: Any) -> shapes.EventWi
     return {**shapes.event(event), "delivered": shapes.delivered(event, others)}
 
 
-async def _explanation(connection: Connection, event: Any, actor: Actor) -> shapes.Explanation:
+async def _explanation(
+    connection: Connection, event: Any, actor: Actor, people: People
+) -> shapes.Explanation:
     """Everything that became of an event."""
     change: shapes.Change | None = None
     alerts: Sequence[Any] = ()
@@ -330,6 +334,7 @@ async def _explanation(connection: Connection, event: Any, actor: Actor) -> shap
         change = None if row is None else shapes.change(row, events=reported)
         of_change = AlertFilter(change_id=event.change_id, seen_by=actor)
         alerts = (await walk.page_of(connection, of_change, limit=1_000)).rows
+    notify = [] if change is None else change["decision"]["notify"]
     others = await queries.deliveries_of(connection, event.id)
     return {
         "event": shapes.event(event),
@@ -341,6 +346,7 @@ async def _explanation(connection: Connection, event: Any, actor: Actor) -> shap
         "alerts": [
             {
                 **shapes.alert(alert),
+                "meant_for": meant_for(recorded(alert, notify), people),
                 "tried": list(map(shapes.attempt, await queries.attempts_of(connection, alert.id))),
                 "by_hand": list(map(shapes.by_hand, await queries.by_hand(connection, alert.id))),
             }

@@ -37,13 +37,19 @@ def recipients(decided: Decided) -> Iterator[str]:
     for one in decided["notify"]:
         of_channel.setdefault(one["channel"], []).append(one)
     for channel, told in of_channel.items():
-        targets = ", ".join(one["target"] for one in told)
+        targets = ", ".join(map(_target, told))
         rules = ", ".join(f'"{name}"' for name in told[0]["rules"])
         by = f"by {rules}" if rules else "as operations"
         urgent = ", urgent" if told[0]["urgent"] else ""
         yield f"{channel} → {targets}, {by}{urgent}"
     if not of_channel:
         yield f"nobody: {decided['because']}"
+
+
+def _target(one: Mapping[str, Any]) -> str:
+    whom = one["meant_for"]
+    # That these are operations is said behind all of them.
+    return f"{one['target']} ({whom})" if whom and one["rules"] else str(one["target"])
 
 
 def sums(answer: Figures) -> Iterator[Sentence]:

@@ -243,10 +243,11 @@ def _alerted(alert: Mapping[str, Any]) -> Point:
     """An alert, and what happened to it in its order."""
     closed = alert["dismissed_at"]
     sentence = says(
-        "Alert {id} to {target} over {channel}: {state}{reason}{repeat}{closed}.",
+        "Alert {id} to {target} over {channel}{whom}: {state}{reason}{repeat}{closed}.",
         id=alert["id"],
         target=alert["target"],
         channel=alert["channel"],
+        whom=f" ({alert['meant_for']})" if alert["meant_for"] else "",
         state=alert["state"],
         reason=_reason(alert),
         repeat="; it may have arrived twice" if alert["may_repeat"] else "",

@@ -74,6 +74,8 @@ class ByHand(TypedDict):
 class AlertExplained(Alert):
     """An alert with every attempt, and what people did to it."""
 
+    meant_for: str | None
+    """In words: `Jia Chan, the owner`. Null of an address that the channel has by itself."""
     tried: list[Attempt]
     by_hand: list[ByHand]
 

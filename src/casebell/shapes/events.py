@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -23,6 +23,12 @@ class ToBeNotified(TypedDict):
     rules: list[str]
     """Those by which it hears of it."""
     urgent: bool
+    person: NotRequired[str]
+    """The id of who reads there, where it was written by name."""
+    addressed_as: NotRequired[str]
+    """As the configuration names the target: `@owner`, `@team:rfe`, `unassigned`, `operations`."""
+    for_absent: NotRequired[str]
+    """The id of who is away, and for whom this person hears."""
 
 
 @described

@@ -113,6 +113,8 @@ class AlertFilter(Filter):
     channel: str | None = None
     #: The safe label of a target.
     target: str | None = None
+    #: The id of who is told by name.
+    person: str | None = None
     #: Of the case that it tells of.
     receipt: str | None = None
     change_id: int | None = None
@@ -135,7 +137,9 @@ class AlertFilter(Filter):
         return given
 
     def equal(self) -> Iterator[tuple[Column[Any], object]]:
-        """State."""
+        """Person and state."""
+        if self.person is not None:
+            yield alerts.c.person, self.person
         if self.state is not None:
             yield alerts.c.state, self.state
 

@@ -23,6 +23,7 @@ from casebell.store.lists import alert_columns, event_columns
 from casebell.store.schema import (
     BY_HAND,
     OUTSTANDING,
+    PERSONAL,
     PROVEN,
     UNPROVEN,
     WAITING,
@@ -47,12 +48,13 @@ _NAMES: Mapping[str, Sequence[tuple[Column[Any], ColumnElement[bool]]]] = Mappin
             (refused.c.source, and_(true(), UNPROVEN)),
         ),
         "channel": ((targets.c.channel, true()), (alerts.c.channel, and_(true(), WAITING))),
+        "person": ((alerts.c.person, and_(true(), PERSONAL)),),
     }
 )
 
 
 async def names_on_record(connection: AsyncConnection, noun: str) -> set[str]:
-    """Every name of a source, a channel or an error that is stored."""
+    """Every name of a source, a channel, a person or an error that is stored."""
     if noun == "error":
         # Few of these rows are kept.
         return set((await connection.execute(select(refused.c.error).distinct())).scalars())

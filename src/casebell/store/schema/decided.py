@@ -92,6 +92,9 @@ WAITING = text("state IN ('pending', 'retrying', 'deferred', 'sending')")
 #: The same of what failed and somebody still has to look at: a failed test was looked at.
 OUTSTANDING = text("state = 'failed' AND kind <> 'test' AND dismissed_at IS NULL")
 
+#: The same of what is told to somebody by name.
+PERSONAL = text("person IS NOT NULL")
+
 #: One subject for one target of one channel.
 alerts = Table(
     "alerts",
@@ -142,6 +145,8 @@ alerts = Table(
     partial("ix_alerts_outstanding", "state", "id", where=OUTSTANDING.text),
     # The alerts of a change, for `casebell why`.
     Index(None, "change_id"),
+    # `--person` of lists and exports, and who was ever told by name. Only such alerts pay for it.
+    partial("ix_alerts_person", "person", "id", where=PERSONAL.text),
 )
 
 #: Each try to send an alert: what was said and what came of it.

@@ -66,6 +66,7 @@ def _alerts() -> None:
     op.add_column("alerts", addressed_as)
     outstanding = "state = 'failed' AND kind <> 'test' AND dismissed_at IS NULL"
     _partial("ix_alerts_outstanding", "alerts", "state", "id", where=outstanding)
+    _partial("ix_alerts_person", "alerts", "person", "id", where="person IS NOT NULL")
 
 
 def _marks() -> None:
