@@ -119,8 +119,8 @@ async def _on_record(settings: Settings, *, channels: Channels | None) -> AsyncI
     store = Store(settings.storage.url.get_secret_value())
     await (await store.open_for_reading()).close()
 
-    def has_target(channel: str, target: str) -> bool:
-        return channel in settings.channels if channels is None else channels.has(channel, target)
+    def has_target(row: Any) -> bool:
+        return row.channel in settings.channels if channels is None else channels.has(row)
 
     async with store:
         on_record = OnRecord(

@@ -9,6 +9,7 @@ from casebell.notify.escalate import EscalationPolicy
 from casebell.notify.render import Style
 from casebell.ops_targets import OpsTargets
 from casebell.people.roster import Recipients, Roster
+from casebell.settings.people import OWNER
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,6 +58,39 @@ class Channel(Protocol):
         ...
 
 
+class Addressed(Protocol):
+    """An alert, as far as it says for whom it is; the names are those of `Alert`."""
+
+    @property
+    def channel(self) -> str:
+        """The name of its channel."""
+        ...
+
+    @property
+    def target(self) -> str:
+        """The safe label."""
+        ...
+
+    @property
+    def person(self) -> str | None:
+        """The id of who reads there."""
+        ...
+
+    @property
+    def addressed_as(self) -> str:
+        """Why this target."""
+        ...
+
+
+def is_gone(to: Addressed, channel: Channel) -> bool:
+    """Whether a channel no longer has a target, or not as this person's address."""
+    if to.person is not None:
+        return channel.recipients.addresses.get(to.person) != to.target
+    if to.addressed_as == OWNER:
+        return not channel.reaches(to.target)
+    return to.target not in channel.targets
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
     """How the dispatcher uses one channel."""
@@ -81,9 +115,9 @@ class Channels:
     policies: Mapping[str, Policy]
     escalation: EscalationPolicy
 
-    def has(self, channel: str, target: str) -> bool:
-        """Whether there is this channel, and in it this target."""
-        return channel in self.by_name and target in self.by_name[channel].targets
+    def has(self, to: Addressed) -> bool:
+        """Whether the configuration still has whom an alert is for."""
+        return to.channel in self.by_name and not is_gone(to, self.by_name[to.channel])
 
     def known_targets(self) -> Mapping[str, Sequence[str]]:
         """By channel, its targets; those of every person whom it can reach are among them."""

@@ -24,7 +24,7 @@ from casebell.alerts import (
 from casebell.clock import SECOND, Clock
 from casebell.errors import StorageUnavailable
 from casebell.events import Case, Micros
-from casebell.notify.channel import Channel, Channels, Policy
+from casebell.notify.channel import Channel, Channels, Policy, is_gone
 from casebell.notify.escalate import NO_CASE, escalate
 from casebell.notify.headlines import ANY_CHANGE, CONFIDENTIAL, Headline, headline_of
 from casebell.notify.ids import message_id, thread_id
@@ -33,7 +33,6 @@ from casebell.notify.render import CaseFacts, Style, render_case, render_plain
 from casebell.notify.render_ops import render_ops
 from casebell.notify.retry import next_state
 from casebell.people.roster import Addressee, absences_at
-from casebell.settings.people import OWNER
 from casebell.store import absences, leases, outbox
 from casebell.store.engine import Connection, Store
 from casebell.store.own_keys import MESSAGES, existing_key, own_key
@@ -209,7 +208,7 @@ class Sender:
         return self._key
 
     async def _send(self, channel: Channel, alert: Alert, message: Message) -> SendResult:
-        if _is_gone(alert, channel):
+        if is_gone(alert, channel):
             return _GONE
         try:
             return await channel.send(target=alert.target, message=message)
@@ -337,15 +336,6 @@ class Sender:
             urgent=alert.urgent,
             ms=round((finished_at - started_at) / 1000, 1),
         )
-
-
-def _is_gone(alert: Alert, channel: Channel) -> bool:
-    """Whether the configuration no longer has the target, or not as this person's address."""
-    if alert.person is not None:
-        return channel.recipients.addresses.get(alert.person) != alert.target
-    if alert.addressed_as == OWNER:
-        return not channel.reaches(alert.target)
-    return alert.target not in channel.targets
 
 
 _KEPT_BACK = SendResult(

@@ -24,7 +24,7 @@ class OnRecord:
 
     Args:
         settings: those in force.
-        has_target: whether the configuration has a channel, and in it a target.
+        has_target: whether the configuration has whom the row of an alert is for.
         changed: called after something was done that the loops should look at.
     """
 
@@ -33,7 +33,7 @@ class OnRecord:
         *,
         store: Store,
         settings: Callable[[], Settings],
-        has_target: Callable[[str, str], bool],
+        has_target: Callable[[Any], bool],
         clock: Clock,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
@@ -74,7 +74,7 @@ class OnRecord:
             Refusal: one is not failed, or has nobody to go to; nothing is done then.
         """
         return await self._each_failed(
-            failed.retry, ids, filters, actor=actor, note=note, may=self._can_be_sent
+            failed.retry, ids, filters, actor=actor, note=note, may=self._has_target
         )
 
     async def dismiss_alerts(
@@ -144,9 +144,6 @@ class OnRecord:
     async def _must_be_known(self, given: Given) -> None:
         async with self._store.read() as connection:
             await must_be_known(connection, given, self._settings())
-
-    def _can_be_sent(self, row: Any) -> bool:
-        return self._has_target(row.channel, row.target)
 
     async def discard_held(self, *, held_id: int, actor: Actor) -> HeldDiscarded:
         """Close a held delivery without acting on it; its body is kept."""

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from casebell.actors import Actor
 from casebell.clock import Clock
@@ -34,9 +35,9 @@ class Operations(OnRecord):
         clock: Clock,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        def has_target(channel: str, target: str) -> bool:
+        def has_target(row: Any) -> bool:
             # Of the channels in force then: a reload replaces them.
-            return dispatcher.channels.has(channel, target)
+            return dispatcher.channels.has(row)
 
         super().__init__(
             store=store,

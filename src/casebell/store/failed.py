@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.actors import Actor
@@ -14,13 +14,18 @@ from casebell.store import journal
 from casebell.store.lists import AlertFilter
 from casebell.store.schema import alerts
 
+#: For whom an alert is, with its id.
+_ADDRESSEE: tuple[Column[Any], ...] = (
+    *(alerts.c.id, alerts.c.channel, alerts.c.target, alerts.c.person, alerts.c.addressed_as),
+)
+
 
 async def next_outstanding(
     connection: AsyncConnection, where: AlertFilter, *, after: int, limit: int
 ) -> Sequence[Any]:
-    """Id, channel and target of the first alerts behind `after` that match, oldest first."""
+    """Id and addressee of the first alerts behind `after` that match, oldest first."""
     statement = (
-        select(alerts.c.id, alerts.c.channel, alerts.c.target)
+        select(*_ADDRESSEE)
         .where(alerts.c.id > after, *where.conditions())
         .order_by(alerts.c.id)
         .limit(limit)
@@ -83,8 +88,8 @@ async def dismiss(
 
 
 async def addressees(connection: AsyncConnection, alert_ids: Sequence[int]) -> Sequence[Any]:
-    """The id, channel and target of each of these alerts that is there."""
-    statement = select(alerts.c.id, alerts.c.channel, alerts.c.target).order_by(alerts.c.id)
+    """Id and addressee of each of these alerts that is there."""
+    statement = select(*_ADDRESSEE).order_by(alerts.c.id)
     found: Sequence[Any] = (
         await connection.execute(statement.where(alerts.c.id.in_(alert_ids)))
     ).all()
