@@ -30,7 +30,7 @@
     ├── TooManyAttempts     429
     │   └── PasswordsBusy         more passwords wait to be checked than can be in time
     ├── TooManyExports      429   exit 3
-    ├── BodyNotJson             415
+    ├── BodyNotJson, BodyNotCsv 415
     ├── Forbidden           403   exit 1
     ├── CrossSite           403   a POST to a page that came from elsewhere
     ├── NotFound                  exit 1; nothing by that name or number
@@ -381,6 +381,13 @@ class BodyNotJson(CasebellError):
     """The body must be JSON, and its Content-Type say so."""
 
     code = "body_not_json"
+    http_status = 415
+
+
+class BodyNotCsv(CasebellError):
+    """The body must be a CSV, and its Content-Type say so."""
+
+    code = "body_not_csv"
     http_status = 415
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from api.rights import FACTS, LIST
 from api.running import RunningApi
 from casebell.actors import GRANTS, Role
 from casebell.api.openapi import as_text, describe
@@ -13,6 +14,7 @@ from casebell.api.requests import MAX_BODY
 from casebell.api.routes import ROUTES
 from casebell.api.routing import DESCRIPTION as DESCRIPTION_FILE
 from casebell.api.routing import Route
+from casebell.case_file import MAX_BYTES
 from casebell.errors import TooManyRequests
 from casebell.service.rights import RIGHTS
 from docs.pages import code_in, section
@@ -89,8 +91,11 @@ class _Provoked:
         number = self._number if number is None else number
         receipt = f"IOE{number % 10**10:010d}" if name == "nothing" else self._receipt
         path = self._route.path.format(id=number, name=name, receipt=receipt)
-        if self._route.needs_body and not {"body", "content"} & given.keys():
-            given["body"] = {"ids": [number]}
+        if not {"body", "content"} & given.keys():
+            if self._route.takes_csv:
+                given |= {"content": LIST, "headers": {"Content-Type": "text/csv"}}
+            elif self._route.needs_body:
+                given["body"] = FACTS.get(self._route.path, {"ids": [number]})
         answer = await self._api.ask(self._route.method, path + query, **given)
         return answer.status_code
 
@@ -101,8 +106,11 @@ class _Provoked:
             await self.status(query="?surely_not=1"),
             await self.status(10**17, name="nothing"),
         }
-        if self._route.method == "POST":
-            found.add(await self.status(content=b" " * (MAX_BODY + 1)))
+        if self._route.method != "GET":
+            most = MAX_BYTES if self._route.takes_csv else MAX_BODY
+            media = "text/csv" if self._route.takes_csv else "application/json"
+            headers = {"Content-Type": media, "Content-Length": str(most + 1)}
+            found.add(await self.status(content=b"", headers=headers))
             found.add(await self.status(content=b"a=1", headers={"Content-Type": "text/plain"}))
         for role in Role:
             if self._route.verb and RIGHTS[self._route.verb] not in GRANTS[role]:
@@ -141,6 +149,7 @@ async def test_every_status(api: RunningApi, monkeypatch: pytest.MonkeyPatch) ->
             patched.setattr(api.api, "_value", busy)
             statuses.add(await provoked.status())
         described = _operation(route)["responses"]
-        expected[route.path] = {int(status) for status in described} - {408, 429}
-        found[route.path] = statuses - {405}
+        asked = f"{route.method} {route.path}"
+        expected[asked] = {int(status) for status in described} - {408, 429}
+        found[asked] = statuses - {405}
     assert found == expected

@@ -118,6 +118,7 @@ NOT_OF_A_DELIVERY = {
     *("sign_in_failed", "too_many_attempts", "passwords_busy"),
     "too_many_exports",
     *("too_many_requests", "body_not_json", "config_invalid"),
+    *("body_not_csv", "unusable_case_file"),
     "cross_site",
     "not_signed_in",
     *("wrong_code", "wrong_password"),

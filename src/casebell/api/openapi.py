@@ -42,7 +42,7 @@ _STATUSES: Mapping[int, str] = {
     408: "The body did not arrive in time.",
     409: "Its present state does not allow this.",
     413: "The body is too large.",
-    415: "The body is no JSON, or is compressed.",
+    415: "The body is of another type than this takes, or is compressed.",
     429: "Too many tokens from this address were wrong, or too many exports are under way.",
     503: "The server cannot answer this now.",
 }
@@ -145,7 +145,7 @@ def _operation(route: Route, schemas: _Types) -> Mapping[str, Any]:
         ],
         "responses": {
             "200": {
-                "description": "Done." if route.method == "POST" else "Found.",
+                "description": "Found." if route.method == "GET" else "Done.",
                 "headers": _REQUEST_ID,
                 "content": {
                     # Bytes and lines have no schema.
@@ -159,7 +159,9 @@ def _operation(route: Route, schemas: _Types) -> Mapping[str, Any]:
             },
         },
     }
-    if route.body is not None:
+    if route.takes_csv:
+        operation["requestBody"] = {"required": True, "content": {"text/csv": {}}}
+    elif route.body is not None:
         operation["requestBody"] = {
             "required": route.needs_body,
             "content": {"application/json": {"schema": schemas.of(route.body)}},

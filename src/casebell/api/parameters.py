@@ -69,6 +69,8 @@ def _truth(given: Any, info: ValidationInfo) -> Any:
 
 
 Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(_storable)]
+#: What a firm says of a case, which may be nothing.
+Fact: TypeAlias = Annotated[str, Field(max_length=254), BeforeValidator(_storable)]
 Truth: TypeAlias = Annotated[StrictBool, BeforeValidator(_truth)]
 When: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=40, examples=["2026-11-21T09:30:00Z", "24h"])
@@ -194,6 +196,33 @@ class Cases(Page):
             if name in found:
                 found[name] = str(found[name]).lower()
         return found
+
+
+class ImportCases(Parameters):
+    """How a list of cases is imported."""
+
+    dry_run: Truth = False
+    """Say what it would come to, and change nothing."""
+
+
+class SetCase(Parameters):
+    """What the firm says of a case: what is named is changed; an empty text clears."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    label: Fact | NotGiven = None
+    matter: Fact | NotGiven = None
+    owner: Fact | NotGiven = None
+    """A person's id, name or e-mail address, or another text."""
+    owner_email: Fact | NotGiven = None
+    """Where an owner who is no person of the configuration reads mail."""
+    team: Fact | NotGiven = None
+    form: Fact | NotGiven = None
+    confidential: Truth | NotGiven = None
+
+    def arguments(self) -> dict[str, Any]:
+        """The verb has them as one."""
+        return {"facts": super().arguments()}
 
 
 class Journal(Page, Span):

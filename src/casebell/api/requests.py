@@ -4,7 +4,7 @@ A message says which parameter is wrong and never what was given.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from starlette.types import Scope
 
 from casebell.api.parameters import Parameters
-from casebell.errors import BadArgument, BodyNotJson, EncodedBody
+from casebell.case_file import MAX_BYTES
+from casebell.errors import BadArgument, BodyNotCsv, BodyNotJson, EncodedBody
 from casebell.http.reading import check_headers, read_body
 from casebell.settings.values import nearest
 
@@ -65,22 +66,28 @@ def query_of(scope: Scope) -> Mapping[str, str]:
     return _each_once(pairs)
 
 
-def check_body(scope: Scope) -> None:
-    """Check the headers before the body is read.
+def check_body(scope: Scope, *, max_body: int = MAX_BODY) -> Sequence[bytes]:
+    """Check the headers before the body is read; the types that they say it has.
 
     Raises:
-        BodyTooLarge, EncodedBody, BodyNotJson: it must not be read.
+        BodyTooLarge, EncodedBody: it must not be read.
     """
-    codings = check_headers(scope["headers"], max_body=MAX_BODY).codings
+    codings = check_headers(scope["headers"], max_body=max_body).codings
     if any(value.strip().lower() != b"identity" for value in codings):
         raise EncodedBody
     types = [value for name, value in scope["headers"] if name == b"content-type"]
-    if any(not _is_json(value) for value in types) or len(types) > 1:
-        raise BodyNotJson
+    return [value.partition(b";")[0].strip().lower() for value in types]
 
 
-def _is_json(content_type: bytes) -> bool:
-    return content_type.partition(b";")[0].strip().lower() == b"application/json"
+async def csv_of(scope: Scope, receive: Any) -> bytes:
+    """The CSV in the body.
+
+    Raises:
+        BodyTooLarge, EncodedBody, BodyNotCsv: it must not be read.
+    """
+    if check_body(scope, max_body=MAX_BYTES) != [b"text/csv"]:
+        raise BodyNotCsv
+    return await read_body(receive, max_body=MAX_BYTES)
 
 
 async def body_of(scope: Scope, receive: Any, *, needed: bool) -> Mapping[str, Any]:
@@ -90,11 +97,13 @@ async def body_of(scope: Scope, receive: Any, *, needed: bool) -> Mapping[str, A
         BodyTooLarge, EncodedBody, BodyNotJson: it must not be read.
         BadArgument: it is no JSON object, or it has a name twice.
     """
-    check_body(scope)
+    types = check_body(scope)
+    if types not in ([], [b"application/json"]):
+        raise BodyNotJson
     body = await read_body(receive, max_body=MAX_BODY)
     if not body and not needed:
         return {}
-    if body and not any(name == b"content-type" for name, _ in scope["headers"]):
+    if body and not types:
         raise BodyNotJson
     try:
         value = json.loads(body, object_pairs_hook=_each_once, parse_constant=_no_constant)

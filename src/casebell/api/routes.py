@@ -9,6 +9,7 @@ from casebell.api.parameters import (
     ExportAlerts,
     ExportEvents,
     HeldOnes,
+    ImportCases,
     Journal,
     Months,
     Note,
@@ -16,6 +17,7 @@ from casebell.api.parameters import (
     RefusedOnes,
     Release,
     RetriedAlerts,
+    SetCase,
     SeveralAlerts,
 )
 from casebell.api.routing import (
@@ -31,6 +33,7 @@ from casebell.api.routing import (
 from casebell.service.cases import Case, CaseWithChanges
 from casebell.service.done import (
     AlertsDone,
+    CasesImported,
     ChannelTested,
     HeldDiscarded,
     Readmitted,
@@ -170,6 +173,26 @@ ROUTES: tuple[Route, ...] = (
         part=named("receipt"),
         answer=CaseWithChanges,
         summary="One case with its latest changes, and who was told.",
+    ),
+    Route(
+        method="PUT",
+        path="cases/{receipt}",
+        verb="set_case",
+        part=named("receipt"),
+        body=SetCase,
+        needs_body=True,
+        answer=Case,
+        statuses=frozenset({403}),
+        summary="Change what the firm says of a case: only the keys that are named.",
+    ),
+    Route(
+        method="POST",
+        path="cases/import",
+        verb="import_cases",
+        query=ImportCases,
+        takes_csv=True,
+        answer=CasesImported,
+        summary="Import the firm's list of cases, a CSV; rows that cannot be understood are named.",
     ),
     Route(
         method="GET",

@@ -115,6 +115,8 @@ class Route(Addressed):
     query: type[Parameters] = Parameters
     #: Its JSON body; None where it takes none.
     body: type[Parameters] | None = None
+    #: Whether its body is a CSV instead, which the verb has as `content`.
+    takes_csv: bool = False
     #: Whether a body must be there.
     needs_body: bool = False
     #: Statuses that it can have beside those of all.
@@ -135,7 +137,7 @@ class Route(Addressed):
             found.add(403)
         if self.part_names:
             found.add(404)
-        if self.method == "POST":
+        if self.method != "GET":
             # An empty object is taken by all.
             found |= {408, 413, 415}
         return frozenset(found)

@@ -5,7 +5,8 @@ from casebell.api.routes import ROUTES
 from casebell.console.routing import Action
 from casebell.service.formats import Format
 
-#: Of the API: the same paths, verbs and fields. What gives more than JSON is a file.
+#: Of the API: the same paths, verbs and fields. What gives more than JSON is a file. Lists of
+#: cases, and the facts of one, have doors of their own.
 _OF_THE_API: tuple[Action, ...] = tuple(
     Action(
         method=route.method,
@@ -16,7 +17,7 @@ _OF_THE_API: tuple[Action, ...] = tuple(
         file=route.raw,
     )
     for route in ROUTES
-    if route.verb and (route.method == "POST" or route.raw)
+    if route.verb and ((route.method == "POST" and not route.takes_csv) or route.raw)
 )
 
 #: The API has nothing of accounts: whoever has an admin's token cannot make more of them.

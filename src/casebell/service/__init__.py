@@ -53,6 +53,16 @@ class Service:
         """All of them; to be asked for by `ask`."""
         return self._verbs
 
+    def allow(self, name: str, *, actor: Actor) -> None:
+        """See that an actor has the right to a verb, before more is read of what it asks.
+
+        Raises:
+            Forbidden: it has not.
+        """
+        right = self._rights.get(name)
+        if right is None or not actor.may(right):
+            raise Forbidden
+
     async def ask(
         self, name: str, arguments: Mapping[str, Any], *, actor: Actor, raw: bool = False
     ) -> Any:
@@ -72,9 +82,7 @@ class Service:
             inspect.signature(verb).bind(**arguments, actor=actor)
         except (KeyError, TypeError):
             raise UnknownCommand from None
-        right = self._rights.get(name)
-        if right is None or not actor.may(right):
-            raise Forbidden
+        self.allow(name, actor=actor)
         if name in NOT_JSON and not raw:
             raise NotJson
         return await verb(**arguments, actor=known(actor, self._people()))

@@ -92,8 +92,9 @@ async def carry_out(
         UnusableCaseFile: it is no list of cases; nothing is put then.
         CasebellError: as `put` raises it; the rows before stay.
     """
-    sha256 = hashlib.sha256(content).hexdigest()
-    one = Import(file=read(content), sha256=sha256, dry_run=dry_run)
+    # Of a large file both take longer than a delivery may wait.
+    file, sha256 = await asyncio.to_thread(lambda: (read(content), _sha256(content)))
+    one = Import(file=file, sha256=sha256, dry_run=dry_run)
     waiting: list[Row] = []
 
     async def put_waiting() -> None:
@@ -119,6 +120,10 @@ async def carry_out(
         await put_waiting()
     one.problems.sort(key=lambda problem: problem.line)
     return one
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _cells(row: Row) -> Mapping[Column, str]:
