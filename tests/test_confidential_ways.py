@@ -1,0 +1,381 @@
+"""Every way by which news of a confidential case could leave, from one table.
+
+The whole application with a room, a program, people's mail, its fallback and operations' mail, all
+real receivers. Nothing that arrives anywhere says what the case is or how it stands.
+"""
+
+import asyncio
+import email.policy
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from dataclasses import dataclass
+from email import message_from_bytes
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from casebell.app import build
+from casebell.sandbox.http_sink import HttpSink
+from casebell.sandbox.mail_sink import Mail, SmtpAnswer, SmtpSink, SmtpStep
+from casebell.settings import Settings, load
+from casebell.store.schema import cases
+from contracts.cases import with_keys
+from contracts.stores import store_in
+from contracts.writing import writing
+from e2e.sender import document, encoded, signed
+from raw_admin import ask
+from waiting import until
+
+SECRET = "parley-signing-secret-for-tests"
+RECEIPT = "IOE0912345678"
+#: What the firm says of the case, and what the source does: none of it may arrive anywhere.
+LABEL, MATTER, FORM = "Gomez-Label", "2026-Matter", "I-918"
+#: In lower case. The words of a sample of events, and of what else could be said of them.
+NEVER_SAID = (
+    *(LABEL.lower(), MATTER.lower(), FORM.lower(), RECEIPT.lower()),
+    *("request for evidence", "rfe", "evidence", "denied", "denial", "approved", "blue phase"),
+    *("answer is owed", "response is owed"),
+)
+#: Of a configuration, and of any message, whatever the case: not news of it.
+RULE = "Everything"
+
+HEAD = """
+[storage]
+url = "sqlite:///casebell.db"
+[server]
+public_url = "https://casebell.example-firm.com"
+[sources.parley]
+kind = "parley"
+secrets = ["{secret}"]
+[channels.room]
+url = "json://127.0.0.1:{room}/"
+[channels.program]
+webhook = "http://127.0.0.1:{program}/"
+secret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
+[channels.mail]
+url = "mailto://127.0.0.1:{mail}?from=casebell@f.com"
+to = {to}
+unassigned = ["unassigned@f.com"]
+fallback = "second"
+disclose = "full"
+[channels.second]
+url = "mailto://127.0.0.1:{second}?from=casebell@f.com"
+to = {second_to}
+[channels.it]
+url = "mailto://127.0.0.1:{it}?from=casebell@f.com"
+to = ["it@f.com"]
+[people.jchan]
+name = "Jia Chan"
+email = "jchan@f.com"
+teams = ["u-visa"]
+[people.kim]
+name = "Kim Roe"
+email = "kim@f.com"
+teams = ["u-visa"]
+[ops]
+notify = ["it"]
+[[rules]]
+name = "Everything"
+when = {{}}
+notify = {notify}
+{more}
+"""
+EVERYWHERE = '["room", "program", "mail"]'
+
+
+class Firm:
+    """A running application, and everything that its receivers got."""
+
+    def __init__(self, folder: Path, http: dict[str, HttpSink], smtp: dict[str, SmtpSink]) -> None:
+        self.folder, self.http, self.smtp = folder, http, smtp
+        self.confidential = True
+        self.facts: dict[str, Any] = {"owner": "Jia Chan"}
+        self.config: dict[str, str] = {
+            "to": '["@owner", "shared@f.com"]',
+            "second_to": '["second@f.com"]',
+            "notify": EVERYWHERE,
+            "more": "",
+        }
+        self.client: httpx2.AsyncClient
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """With the case in the directory."""
+        ports = {name: sink.port for name, sink in self.http.items()}
+        ports |= {name: sink.port for name, sink in self.smtp.items()}
+        text = HEAD.format(secret=SECRET, **ports, **self.config)
+        file = self.folder / "config.toml"
+        # Alerts need no pause here.
+        file.write_text(text.replace('url = "mailto', 'pace = "0s"\nurl = "mailto'))
+        file.chmod(0o600)
+        facts = {"label": LABEL, "matter": MATTER, "form": FORM, **self.facts}
+        row = {"receipt": RECEIPT, "updated_at": 0, "confidential": self.confidential}
+        store = store_in(self.folder)
+        async with store, writing(store) as connection:
+            await connection.execute(cases.insert().values(**row, **with_keys(facts)))
+
+        def read() -> Settings:
+            return load(file, environ={})
+
+        app = build(read(), url="http://casebell.test", read=read)
+        transport = httpx2.ASGITransport(app=app, client=("127.0.0.1", 9))
+        async with (
+            app.router.lifespan_context(app),
+            httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as self.client,
+        ):
+            yield
+
+    async def ask(self, verb: str, **arguments: object) -> Any:
+        """A verb over the socket; it must work."""
+        answer = await ask(self.folder / "casebell.db.sock", verb, **arguments)
+        assert "value" in answer, answer
+        return answer["value"]
+
+    async def deliver(self, **fields: Any) -> None:
+        """Post a delivery about the case."""
+        body = encoded(document(receipt_number=RECEIPT, **fields))
+        answer = await self.client.post(
+            "/webhooks/parley", content=body, headers=signed(body, secret=SECRET)
+        )
+        assert answer.status_code == 200, answer.text
+
+    async def settled(self) -> None:
+        """Wait until no alert waits any more."""
+
+        async def done() -> bool:
+            items = (await self.ask("list_alerts", limit=200))["items"]
+            return bool(items) and all(one["state"] in ("sent", "failed") for one in items)
+
+        await until(done, "every alert to end")
+
+    async def write(self, statement: str) -> None:
+        """Change the database between two transactions of the application."""
+
+        def run() -> None:
+            with closing(sqlite3.connect(self.folder / "casebell.db")) as connection, connection:
+                connection.execute(statement)
+
+        await asyncio.to_thread(run)
+
+    def heard(self) -> set[str]:
+        """Whoever got news of the case: recipients of mail, and the names of other receivers."""
+        people = {
+            recipient
+            for sink in self.smtp.values()
+            for mail in sink.mails
+            for recipient in mail.recipients
+            if "operations" not in subject_of(mail)
+        }
+        return people | {name for name, sink in self.http.items() if sink.requests}
+
+    def everything(self) -> list[str]:
+        """All that arrived anywhere, as text."""
+        mails = [text_of(mail) for sink in self.smtp.values() for mail in sink.mails]
+        posts = [request.body.decode() for sink in self.http.values() for request in sink.requests]
+        return mails + posts
+
+
+def subject_of(mail: Mail) -> str:
+    """The subject of a mail."""
+    return str(message_from_bytes(mail.content, policy=email.policy.default)["Subject"])
+
+
+def text_of(mail: Mail) -> str:
+    """Subject, headers and every part of a mail."""
+    parsed = message_from_bytes(mail.content, policy=email.policy.default)
+    headers = "\n".join(f"{name}: {value}" for name, value in parsed.items())
+    parts = [str(part.get_content()) for part in parsed.walk() if not part.is_multipart()]
+    return "\n".join([headers, *parts])
+
+
+Provoke = Callable[[Firm], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """A way out."""
+
+    name: str
+    #: Changes of the configuration or the case, before it runs.
+    config: dict[str, str]
+    facts: dict[str, Any]
+    #: What happens.
+    provoke: Provoke
+    #: Whoever hears that there is news.
+    heard: set[str]
+    confidential_from_the_start: bool = True
+    slow: bool = True
+
+
+async def one_delivery(firm: Firm) -> None:
+    """An RFE arrives."""
+    await firm.deliver()
+
+
+async def contradiction(firm: Firm) -> None:
+    """A source whose type and status disagree, which operations hear of."""
+    await firm.deliver(type="case.approved", normalized_status="denied", raw_status_text="Denied.")
+
+
+async def new_wording(firm: Firm) -> None:
+    """A text that no release knows."""
+    text = "The blue phase of your Form I-918 began."
+    await firm.deliver(normalized_status="other", raw_status_text=text)
+    # The watch for wordings goes by itself.
+    await until(lambda: len(firm.smtp["it"].mails) > 0, "operations to hear of the wording")
+
+
+async def conflict(firm: Firm) -> None:
+    """One id with two contents."""
+    await firm.deliver(id="evt_same")
+    await firm.deliver(id="evt_same", raw_status_text="Case Was Denied")
+    await until(lambda: len(firm.smtp["it"].mails) > 0, "operations to hear of the conflict")
+
+
+async def stand_in(firm: Firm) -> None:
+    """The owner is away."""
+    await firm.write("INSERT INTO absences VALUES ('jchan', 4102444800000000, 'kim', 0, 'test')")
+    await firm.deliver()
+
+
+async def refused_mail(firm: Firm) -> None:
+    """The owner's mailbox refuses."""
+    firm.smtp["mail"].answer(SmtpStep.RECIPIENT, SmtpAnswer(reply="550 5.1.1 no such mailbox"))
+    await firm.deliver()
+
+
+async def afterwards(firm: Firm) -> None:
+    """Alerts fail everywhere, the case becomes confidential, and all are sent again."""
+    firm.smtp["mail"].answer(SmtpStep.RECIPIENT, SmtpAnswer(reply="550 5.1.1 no such mailbox"))
+    await firm.deliver()
+    await firm.settled()
+    for sink in firm.smtp.values():
+        sink.mails.clear()
+    firm.smtp["mail"].answer(SmtpStep.RECIPIENT, SmtpAnswer())
+    for name in firm.http:
+        firm.http[name].requests.clear()
+    await firm.write("UPDATE cases SET confidential = 1")
+    # Those that failed, by hand; and by the sender those that were sent to no avail.
+    await firm.write("UPDATE alerts SET state = 'failed' WHERE kind = 'case'")
+    await firm.ask("retry_alerts")
+
+
+WAYS = (
+    Way(
+        name="by a rule",
+        config={},
+        facts={},
+        provoke=one_delivery,
+        heard={"jchan@f.com"},
+        slow=False,
+    ),
+    Way(
+        name="to a team",
+        config={"to": '["@team", "@team:u-visa"]'},
+        facts={"team": "U-Visa"},
+        provoke=one_delivery,
+        heard={"jchan@f.com", "kim@f.com"},
+    ),
+    Way(
+        name="to somebody who stands in",
+        config={},
+        facts={},
+        provoke=stand_in,
+        heard={"jchan@f.com", "kim@f.com"},
+    ),
+    Way(
+        name="to an owner of whom only the address is known",
+        config={},
+        facts={"owner": "Else", "owner_email": "else@g.com"},
+        provoke=one_delivery,
+        heard={"else@g.com"},
+    ),
+    Way(
+        name="without an owner",
+        config={},
+        facts={"owner": ""},
+        provoke=one_delivery,
+        heard={"unassigned@f.com", "it@f.com"},
+        slow=False,
+    ),
+    Way(
+        name="by no rule",
+        config={"notify": "[]"},
+        facts={},
+        provoke=one_delivery,
+        heard={"it@f.com"},
+    ),
+    Way(
+        name="by the fallback, which is no single person",
+        config={},
+        facts={},
+        provoke=refused_mail,
+        heard={"it@f.com"},
+    ),
+    Way(
+        name="by the fallback, to the owner",
+        config={"second_to": '["@owner", "second@f.com"]\nunassigned = ["nobody@f.com"]'},
+        facts={},
+        provoke=refused_mail,
+        heard={"jchan@f.com"},
+    ),
+    Way(
+        name="by a contradiction",
+        config={},
+        facts={},
+        provoke=contradiction,
+        heard={"jchan@f.com"},
+    ),
+    Way(name="by a new wording", config={}, facts={}, provoke=new_wording, heard={"jchan@f.com"}),
+    Way(name="by a conflict", config={}, facts={}, provoke=conflict, heard={"jchan@f.com"}),
+    Way(
+        name="in pilot mode",
+        config={"more": '[alerts]\npilot = "it"'},
+        facts={},
+        provoke=one_delivery,
+        heard={"it@f.com"},
+    ),
+    Way(
+        name="after it became confidential",
+        config={},
+        facts={},
+        provoke=afterwards,
+        heard={"jchan@f.com", "unassigned@f.com", "it@f.com"},
+        confidential_from_the_start=False,
+    ),
+)
+
+
+def _way(way: Way) -> Any:
+    # Each is an application of its own.
+    return pytest.param(way, id=way.name, marks=[pytest.mark.slow] if way.slow else [])
+
+
+@pytest.fixture
+async def firm(tmp_path: Path) -> AsyncIterator[Firm]:
+    """Its receivers listen."""
+    async with AsyncExitStack() as stack:
+        http = {name: await stack.enter_async_context(HttpSink()) for name in ("room", "program")}
+        smtp = {
+            name: await stack.enter_async_context(SmtpSink()) for name in ("mail", "second", "it")
+        }
+        yield Firm(tmp_path, http, smtp)
+
+
+@pytest.mark.parametrize("way", [_way(one) for one in WAYS])
+async def test_the_way(firm: Firm, way: Way) -> None:
+    """Only who may hear does, and nobody hears more than that there is news."""
+    firm.config |= way.config
+    firm.facts |= way.facts
+    firm.confidential = way.confidential_from_the_start
+    async with firm.running():
+        await way.provoke(firm)
+        await firm.settled()
+        assert firm.heard() == way.heard
+        for text in firm.everything():
+            said = [word for word in NEVER_SAID if word in text.lower()]
+            assert not said, (said, text)
+            assert RULE not in text
