@@ -63,6 +63,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[
     return outcomes(tmp_path_factory.mktemp("elsewhere"), ci=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", NEEDS_A_TOOL)
 def test_a_missing_tool_fails_in_ci(in_ci: dict[str, list[tuple[str, str]]], where: str) -> None:
     """With CI=true a skip whose reason begins with "needs" fails the run and says why."""
@@ -71,6 +72,7 @@ def test_a_missing_tool_fails_in_ci(in_ci: dict[str, list[tuple[str, str]]], whe
     assert "needs a tool, and CI must have it" in reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", NEEDS_A_TOOL)
 def test_a_missing_tool_skips_elsewhere(
     elsewhere: dict[str, list[tuple[str, str]]], where: str

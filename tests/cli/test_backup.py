@@ -137,6 +137,7 @@ def test_a_damaged_backup(installation: Installation, copy: Path) -> None:
     assert installation("restore", str(copy.with_name("none.db"))).code == 1
 
 
+@pytest.mark.slow
 def test_a_damaged_database(installation: Installation) -> None:
     """The server refuses to start on it: exit code 3, a sentence, and the way back."""
     for path in installation.directory.glob("casebell.db-*"):

@@ -118,6 +118,7 @@ def test_a_renewed_pair_is_used_without_a_restart(secure: Secure) -> None:
     assert line["names"] == [HOST]
 
 
+@pytest.mark.slow
 def test_half_a_pair_is_not_used(secure: Secure) -> None:
     """Until both files belong together the old pair stays, and the log says why; nothing breaks."""
     with serving(secure.run) as url:

@@ -296,6 +296,7 @@ def test_operations_hear_of_the_fifth_in_a_row(bare: Installation, sink: HttpSin
         assert "of source parley" not in bare("doctor").out
 
 
+@pytest.mark.slow
 def test_what_scanners_ask_is_no_problem(bare: Installation) -> None:
     """It is shown with its number, and exit code 0; what looks like a delivery is one."""
     with serving(bare) as url:

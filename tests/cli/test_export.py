@@ -251,6 +251,7 @@ def test_a_reader_that_has_enough(installation: Installation) -> None:
     assert process.wait(PROCESS_TIMEOUT) == 141
 
 
+@pytest.mark.slow
 def test_progress_is_for_who_watches(installation: Installation) -> None:
     """On a terminal it counts, and says at the end how much was written; elsewhere not a byte."""
     add_many(installation)

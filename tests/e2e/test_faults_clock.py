@@ -82,6 +82,7 @@ def in_order(server: Server) -> None:
     assert server.rows("SELECT count(*) - max(seq) FROM journal") == [(0,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hours", [-1, pytest.param(1, marks=pytest.mark.soak)])
 async def test_what_waits_and_what_is_on_its_way(machine: Machine, hours: int) -> None:
     """An alert in its retry wait is sent when it would have been, one in flight only once."""

@@ -131,6 +131,7 @@ def files(server: Server) -> int:
     return sum(one.stat().st_size for one in server.directory.glob("casebell.db*"))
 
 
+@pytest.mark.slow
 async def test_forged_deliveries_that_cost_much_shut_nobody_out(server: Server) -> None:
     """Six a second that need compaction: undecided is 503, and the authentic are all answered."""
     seconds = 4.0

@@ -157,6 +157,7 @@ async def test_an_ending_answers_what_is_in_hand(
     assert server.rows("SELECT count(*) FROM events") == [(2,)]
 
 
+@pytest.mark.slow
 async def test_an_ending_does_not_wait_for_a_channel(make_server: MakeServer) -> None:
     """A channel that hangs does not keep the server; its alert goes out again and says so."""
     async with HttpSink() as hook:

@@ -66,6 +66,7 @@ async def test_it_works(make_server: MakeServer, postgres: Postgres) -> None:
         assert "Traceback" not in server.text()
 
 
+@pytest.mark.slow
 async def test_commits_are_cut_off(make_server: MakeServer, postgres: Postgres) -> None:
     """A line that breaks around a COMMIT costs no acknowledged event, and repeats no alert."""
     database = await new_database(postgres)
@@ -188,6 +189,7 @@ async def test_killed_between_two_steps(make_server: MakeServer, postgres: Postg
             assert says == ([False, True] if before else [False])
 
 
+@pytest.mark.slow
 async def test_a_server_leaves_the_channels_of_another_alone(
     make_server: MakeServer, postgres: Postgres
 ) -> None:

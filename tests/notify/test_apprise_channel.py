@@ -378,6 +378,7 @@ async def test_hanging_channels_do_not_hold_up_another(sink: HttpSink) -> None:
         await asyncio.gather(*sends, return_exceptions=True)
 
 
+@pytest.mark.slow
 async def test_the_process_ends_while_a_send_hangs(sink: HttpSink) -> None:
     """The end of the process does not wait for a thread that still sends."""
     # Some minutes, byte by byte.

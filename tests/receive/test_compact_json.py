@@ -33,6 +33,7 @@ def test_node_still_writes_the_known_answers() -> None:
         assert made.stdout.decode() == vector["stringified"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 @settings(max_examples=8, deadline=None)
 @given(

@@ -278,6 +278,7 @@ def test_ended_in_the_middle(place: Path, number: signal.Signals) -> None:
     assert output.endswith("Ended before the last step. Nothing is left of it.\n")
 
 
+@pytest.mark.slow
 def test_it_runs_on_until_ctrl_c(place: Path) -> None:
     """Without --once it names what there is to try, shows what happens, and Ctrl-C is its end."""
     demo = Demo(place, once=False, steps=2)

@@ -155,6 +155,7 @@ async def read(store: Store) -> None:
 class TestStore:
     """A real server that is frozen."""
 
+    @pytest.mark.slow
     async def test_every_use_ends(self, postgresql_url: str, postgresql_folder: Path) -> None:
         """Whoever writes, reads or waits for its turn is told; then all of it works again."""
         async with Store(postgresql_url) as store:
@@ -204,6 +205,7 @@ class TestStore:
             await until(lambda: works(store), "the storage to work again")
             assert await sessions(store) <= 5
 
+    @pytest.mark.slow
     async def test_a_migration_takes_as_long_as_it_takes(
         self, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -222,6 +224,7 @@ class TestStore:
             await connection.execute(text(f"SELECT pg_sleep({1.3 * USE_TIMEOUT})"))
         await reader.close()
 
+    @pytest.mark.slow
     async def test_open_and_close(self, postgresql_url: str, postgresql_folder: Path) -> None:
         """Neither waits for a database that is silent."""
         store = await Store(postgresql_url).open()

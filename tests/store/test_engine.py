@@ -330,6 +330,7 @@ class TestTransact:
             await waiting
         assert _keys(sqlite_path) == ["a"]
 
+    @pytest.mark.slow
     async def test_held_for_too_long(self, sqlite_store: Store, sqlite_path: Path) -> None:
         """After the usual patience it is a failure of the storage, and nothing is left behind."""
         with closing(sqlite3.connect(sqlite_path, isolation_level=None)) as other:
