@@ -1,19 +1,21 @@
-"""Makes the pictures of the documentation, from the demo.
+"""Makes the pictures of the documentation: pages from the demo, and a message as it arrives.
 
-`PYTHONPATH=tests python -m browser.pictures` writes docs/pictures anew, after a change of pages.
+`PYTHONPATH=tests python -m browser.pictures` writes docs/pictures anew, after a change of pages or
+messages.
 """
 
 import asyncio
 import base64
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
 from browser.browsing import chromium
+from browser.messages import alert, draw_card, mailed, posted_card
 from casebell.actors import Role
 from casebell.sandbox.demo_environment import ACCOUNT, DemoEnvironment, set_up_demo
 from casebell.sandbox.fixtures import RFE_RECEIPT
@@ -33,12 +35,9 @@ RETRIED, RFE = "evt-1010", "evt-1001"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Picture:
-    """A page, as somebody sees it."""
+    """What somebody sees in a window."""
 
     name: str
-    #: With the key of an event in braces where its number belongs.
-    path: str
-    role: Role
     width: int = 1200
     height: int = 720
     dark: bool = False
@@ -49,20 +48,52 @@ class Picture:
         return f"{self.name}.webp"
 
 
-PICTURES: Sequence[Picture] = (
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PagePicture(Picture):
+    """A page of the console."""
+
+    #: With the key of an event in braces where its number belongs.
+    path: str
+    role: Role
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MessagePicture(Picture):
+    """A message where it arrives."""
+
+    draw: Callable[[Page], Awaitable[object]]
+
+
+PAGES: Sequence[PagePicture] = (
     # Before everybody else signs in, which goes on record.
-    Picture(name="journal", path="/audit", role=Role.AUDITOR),
-    Picture(name="today", path="/", role=Role.ADMIN),
-    Picture(name="event", path=f"/events/{{{RFE}}}", role=Role.VIEWER, height=500),
-    Picture(name="phone", path=f"/events/{{{RFE}}}", role=Role.VIEWER, width=375, dark=True),
-    Picture(name="case", path=f"/cases/{RFE_RECEIPT}", role=Role.VIEWER, height=500),
-    Picture(name="why", path=f"/events/{{{RETRIED}}}", role=Role.AUDITOR, height=1320),
-    Picture(name="events", path="/events", role=Role.AUDITOR),
-    Picture(name="channels", path="/channels", role=Role.ADMIN),
-    Picture(name="rules", path="/rules", role=Role.ADMIN),
-    Picture(name="reports", path="/reports", role=Role.VIEWER, height=640),
-    Picture(name="refused", path="/refused/1", role=Role.ADMIN, height=420, dark=True),
+    PagePicture(name="journal", path="/audit", role=Role.AUDITOR),
+    PagePicture(name="today", path="/", role=Role.ADMIN),
+    PagePicture(name="event", path=f"/events/{{{RFE}}}", role=Role.VIEWER, height=500),
+    PagePicture(name="phone", path=f"/events/{{{RFE}}}", role=Role.VIEWER, width=375, dark=True),
+    PagePicture(name="case", path=f"/cases/{RFE_RECEIPT}", role=Role.VIEWER, height=500),
+    PagePicture(name="why", path=f"/events/{{{RETRIED}}}", role=Role.AUDITOR, height=1320),
+    PagePicture(name="events", path="/events", role=Role.AUDITOR),
+    PagePicture(name="channels", path="/channels", role=Role.ADMIN),
+    PagePicture(name="rules", path="/rules", role=Role.ADMIN),
+    PagePicture(name="reports", path="/reports", role=Role.VIEWER, height=640),
+    PagePicture(name="refused", path="/refused/1", role=Role.ADMIN, height=420, dark=True),
 )
+
+
+async def _draw_mail(page: Page) -> None:
+    await page.set_content(await mailed(alert()))
+
+
+async def _draw_card(page: Page) -> None:
+    await draw_card(page, await posted_card(alert()))
+
+
+MESSAGES: Sequence[MessagePicture] = (
+    MessagePicture(name="mail", draw=_draw_mail, width=1280, height=550),
+    MessagePicture(name="mail-phone", draw=_draw_mail, width=390, height=710, dark=True),
+    MessagePicture(name="teams", draw=_draw_card, width=760, height=410),
+)
+PICTURES: Sequence[Picture] = (*PAGES, *MESSAGES)
 
 
 async def make_pictures(browser: Browser, folder: Path) -> None:
@@ -72,12 +103,22 @@ async def make_pictures(browser: Browser, folder: Path) -> None:
             event["key"]: event["id"]
             for event in await run_json("events", "list", "--limit", "500", config=demo.config)
         }
-        for role in {picture.role for picture in PICTURES}:
+        for role in {picture.role for picture in PAGES}:
             words = ("accounts", "add", _name(role), "--role", role, "--password-stdin")
             await run_json(*words, config=demo.config, typed=demo.password)
-        for picture in PICTURES:
-            content = await _take(browser, demo, picture, numbers)
-            await asyncio.to_thread((folder / picture.file).write_bytes, content)
+        for picture in PAGES:
+            async with _window(browser, picture, base_url=demo.server.url) as page:
+                await _open(page, demo, picture, numbers)
+                await _take(page, folder / picture.file)
+    await make_message_pictures(browser, folder)
+
+
+async def make_message_pictures(browser: Browser, folder: Path) -> None:
+    """Send a message over real channels, and take a picture of what arrived."""
+    for picture in MESSAGES:
+        async with _window(browser, picture) as page:
+            await picture.draw(page)
+            await _take(page, folder / picture.file)
 
 
 def _name(role: Role) -> str:
@@ -97,31 +138,41 @@ async def _played() -> AsyncIterator[DemoEnvironment]:
         yield demo
 
 
-async def _take(
-    browser: Browser, demo: DemoEnvironment, picture: Picture, numbers: Mapping[str, int]
-) -> bytes:
-    """What is in the window, as WebP, which playwright itself does not write."""
+@asynccontextmanager
+async def _window(
+    browser: Browser, picture: Picture, *, base_url: str | None = None
+) -> AsyncIterator[Page]:
     context = await browser.new_context(
         viewport={"width": picture.width, "height": picture.height},
         device_scale_factor=SCALE,
         color_scheme="dark" if picture.dark else "light",
-        base_url=demo.server.url,
+        base_url=base_url,
     )
     try:
-        page = await context.new_page()
-        await page.goto("/sign-in")
-        await page.get_by_label("Name").fill(_name(picture.role))
-        await page.get_by_label("Password").fill(demo.password)
-        await page.get_by_role("button", name="Sign in").click()
-        await page.wait_for_url(f"{demo.server.url}/")
-        answer = await page.goto(picture.path.format_map(numbers))
-        assert answer is not None
-        assert answer.ok, f"{picture.path}: {answer.status}"
-        chromes = await context.new_cdp_session(page)
-        shown = await chromes.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
-        return base64.b64decode(shown["data"])
+        yield await context.new_page()
     finally:
         await context.close()
+
+
+async def _open(
+    page: Page, demo: DemoEnvironment, picture: PagePicture, numbers: Mapping[str, int]
+) -> None:
+    """Sign in, and go to the page."""
+    await page.goto("/sign-in")
+    await page.get_by_label("Name").fill(_name(picture.role))
+    await page.get_by_label("Password").fill(demo.password)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url(f"{demo.server.url}/")
+    answer = await page.goto(picture.path.format_map(numbers))
+    assert answer is not None
+    assert answer.ok, f"{picture.path}: {answer.status}"
+
+
+async def _take(page: Page, path: Path) -> None:
+    """Keep what is in the window as WebP, which playwright itself does not write."""
+    chromes = await page.context.new_cdp_session(page)
+    shown = await chromes.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
+    await asyncio.to_thread(path.write_bytes, base64.b64decode(shown["data"]))
 
 
 async def main() -> None:

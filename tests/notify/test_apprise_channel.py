@@ -133,12 +133,12 @@ class TestSlackWebhook(HttpChannelContract):
             await channel.send(target=setup.target, message=message)
         urgent, ordinary = (json.loads(one.body)["attachments"][0] for one in sink.requests)
         assert (urgent["color"], ordinary["color"]) == ("#b3261e", "#1d5fa8")
+        footer = " · This is a prompt to look."
         assert html.unescape(urgent["text"]).split("\n") == [
             "USCIS issued a Request for Evidence.",
             "Receipt: IOE…5678",
             f"Open in Casebell: {LINK}",
-            f"Source: parley, event 12 · Look it up at USCIS: {USCIS_STATUS_PAGE}",
-            "This is a prompt to look.",
+            f"Source: parley, event 12 · Look it up at USCIS: {USCIS_STATUS_PAGE}{footer}",
         ]
 
     @pytest.mark.parametrize(

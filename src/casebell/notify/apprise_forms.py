@@ -12,7 +12,7 @@ Reaches into apprise: format and limits of a plug-in's instance; Slack's `_send`
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from html import escape
@@ -33,6 +33,12 @@ from casebell.notify.page import Block, blocks_of, page_of
 _MAX_CARD: Final = 25_000
 #: Lines of a text that Slack shows unfolded.
 _SLACK_LINES: Final = 6
+#: Kinds of lines of which each shares a line, by how few there must be.
+_TOGETHER: Final = (
+    {Part.DETAIL},
+    {Part.DETAIL, Part.SENTENCE},
+    {Part.DETAIL, Part.SENTENCE, Part.FACT},
+)
 
 #: The message that this context sends.
 sending: ContextVar[Message] = ContextVar("casebell_sending")
@@ -90,16 +96,33 @@ def complete(plug_in: Any, kind: str) -> None:
 
 
 def in_few_lines(message: Message) -> str:
-    """The text in at most six lines: lines of a kind share one."""
-    if len(message.lines) <= _SLACK_LINES:
-        return message.body
+    """The text in at most six lines: IT's share one; where that is too many, more kinds do.
+
+    What happened and what the reader must know read on; the facts of a case are the last to share.
+    """
+    lines = message.body.split("\n")
     blocks = [block for block in blocks_of(message.lines) if block.part is not Part.RULE]
-    lines = [" · ".join(map(_in_a_line, same)) for _, same in groupby(blocks, key=_kind)]
+    for together in _TOGETHER:
+        if len(lines) <= _SLACK_LINES:
+            break
+        lines = [
+            line
+            for kind, same in groupby(blocks, key=_kind)
+            for line in _joined(map(_in_a_line, same), kind, together)
+        ]
     return "\n".join([*lines[: _SLACK_LINES - 1], " · ".join(lines[_SLACK_LINES - 1 :])]).rstrip()
 
 
 def _kind(block: Block) -> Part:
-    return Part.DETAIL if block.small and block.address else block.part
+    if block.small:
+        return Part.DETAIL
+    return Part.SENTENCE if block.part is Part.WARNING else block.part
+
+
+def _joined(lines: Iterable[str], kind: Part, together: Collection[Part]) -> Iterable[str]:
+    if kind not in together:
+        return lines
+    return [(" " if kind is Part.SENTENCE else " · ").join(lines)]
 
 
 def _in_a_line(block: Block) -> str:

@@ -16,11 +16,14 @@ from apprise import NotifyType
 from apprise.plugins.base import NotifyBase
 
 from casebell.alerts import Message
+from casebell.notify.apprise_url import schemas_of
 
 #: The names that plug-ins give to the parameter.
 _PARAMETERS: Final = ("priority", "urgency", "importance", "level", "severity")
 #: The values that interrupt somebody, best first: an emergency may ring until somebody answers.
 _WORDS: Final = ("high", "urgent", "timesensitive", "critical", "emergency")
+#: Services of which apprise sends the value "high" as P4, which they call low.
+_UPSIDE_DOWN: Final = frozenset({"opsgenie", "jira"})
 #: The colours of messages, where a service shows one: as in mail.
 COLORS: Final = {NotifyType.INFO: "#1d5fa8", NotifyType.WARNING: "#b3261e"}
 
@@ -33,6 +36,8 @@ def type_of(message: Message) -> NotifyType:
 def urgent_parts(parts: Mapping[str, Any], plugin: type[NotifyBase]) -> dict[str, Any] | None:
     """A URL's parts with the priority of urgent messages; None where they are as the others."""
     listed: Mapping[str, Mapping[str, Any]] = plugin.template_args
+    if not _UPSIDE_DOWN.isdisjoint(schemas_of(plugin)[1]):
+        return None
     for name in _PARAMETERS:
         if name not in listed:
             continue

@@ -5,17 +5,14 @@ Teams does not do by itself, and is escaped, since Teams reads texts as Markdown
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from casebell.alerts import Message, Part
 from casebell.notify.markup import as_markdown
 from casebell.notify.page import Block, blocks_of
 
-#: How a part is shown beside the others.
-_LOOKS: Mapping[Part, Mapping[str, Any]] = {
-    Part.SENTENCE: {"weight": "Bolder"},
-    Part.WARNING: {"color": "Warning"},
-}
+#: What happened and what the reader must know. Teams' colour of warnings is too pale for text.
+_BOLD: Final = (Part.SENTENCE, Part.WARNING)
 _SMALL: Mapping[str, Any] = {"size": "Small", "isSubtle": True, "spacing": "Small"}
 
 
@@ -58,7 +55,10 @@ def _element(block: Block) -> dict[str, Any]:
     if block.address:
         button = {"type": "Action.OpenUrl", "title": block.text, "url": block.address}
         return {"type": "ActionSet", "actions": [button]}
-    return _text(as_markdown(block.text), **(_SMALL if block.small else _LOOKS.get(block.part, {})))
+    if block.small:
+        return _text(as_markdown(block.text), **_SMALL)
+    weight = "Bolder" if block.part in _BOLD else "Default"
+    return _text(as_markdown(block.text), weight=weight)
 
 
 def _text(text: str, **look: Any) -> dict[str, Any]:
