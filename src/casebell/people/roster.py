@@ -4,6 +4,7 @@
 these reach is resolved when a decision is made, and kept with it.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -77,11 +78,11 @@ class Recipients:
         """The targets that more than one person may read."""
         known = [one for one in (*self.to, *self.unassigned) if not one.startswith(PERSONAL)]
         everybody = [*known, *self.addresses.values()]
-        folded = [one.casefold() for one in everybody]
+        readers = Counter(one.casefold() for one in everybody)
         return frozenset(
             one
             for one in everybody
-            if one in known or one.startswith(_ROOM) or folded.count(one.casefold()) > 1
+            if one in known or one.startswith(_ROOM) or readers[one.casefold()] > 1
         )
 
 
