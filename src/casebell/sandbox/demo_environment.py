@@ -30,6 +30,9 @@ CHAT = "chat"
 TEAM = "rfe-team@example-firm.com"
 ATTORNEY = "jchan@example-firm.com"
 IT = "it-desk@example-firm.com"
+#: The owners of the cases that the firm lists.
+OWNER = "aruiz@example-firm.com"
+OTHER_ATTORNEY = "kroe@example-firm.com"
 #: Who signs in to the console.
 ACCOUNT = "demo"
 

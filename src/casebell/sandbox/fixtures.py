@@ -78,5 +78,10 @@ STORM = tuple(
     for number, sample, hours in ((300, "parley-received", 0), (310, "parley-rfe", 30))
 )
 
+#: Cases that the firm lists, one of them confidential.
+LISTED_RECEIPT, CONFIDENTIAL_RECEIPT = "IOE0912340010", "IOE0912340011"
+LISTED = fixture("parley-rfe", receipt=LISTED_RECEIPT, event_id="evt-1020")
+CONFIDENTIAL = fixture("parley-denied", receipt=CONFIDENTIAL_RECEIPT, event_id="evt-1021")
+
 DENIED = fixture("parley-denied", receipt="IOE0912340008", event_id="evt-1011")
 WHILE_DOWN = fixture("torch-rejected", receipt="WAC2690012303", event_id="evt-2003")

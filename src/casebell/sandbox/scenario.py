@@ -26,6 +26,7 @@ from casebell.sandbox.scenario_step import (
 )
 from casebell.sandbox.server_process import run_json
 from casebell.sandbox.upstream import Flaw
+from casebell.sandbox.whose_case import confidential, to_its_owner
 
 #: Copies of one delivery, posted at once.
 _AT_ONCE = 10
@@ -365,6 +366,8 @@ SCENARIO: tuple[Step, ...] = (
     Step(title="Torch reports a rejected filing, which counts as no denial", play=_rejected),
     Step(title="Torch reports a change without an event id", play=_without_id),
     Step(title="Routine news that no rule sends anywhere", play=_nobody),
+    Step(title="The firm's list says whose case it is", play=to_its_owner),
+    Step(title="News of a confidential case", play=confidential),
     Step(title="Forged, unsigned and damaged deliveries", play=_forged),
     Step(title="Authentic, but nobody can understand it", play=_held),
     Step(title="A hostile text in an authentic delivery", play=_hostile),
