@@ -76,7 +76,7 @@ name = "Kim Roe"
 email = "kim@f.com"
 teams = ["u-visa"]
 [ops]
-notify = ["it"]
+notify = {ops}
 [[rules]]
 name = "Everything"
 when = {{}}
@@ -97,6 +97,7 @@ class Firm:
             "to": '["@owner", "shared@f.com"]',
             "second_to": '["second@f.com"]',
             "notify": EVERYWHERE,
+            "ops": '["it"]',
             "more": "",
         }
         self.client: httpx2.AsyncClient
@@ -331,6 +332,13 @@ WAYS = (
     ),
     Way(name="by a new wording", config={}, facts={}, provoke=new_wording, heard={"jchan@f.com"}),
     Way(name="by a conflict", config={}, facts={}, provoke=conflict, heard={"jchan@f.com"}),
+    Way(
+        name="to operations over a webhook",
+        config={"notify": "[]", "ops": '["program"]'},
+        facts={},
+        provoke=one_delivery,
+        heard={"program"},
+    ),
     Way(
         name="in pilot mode",
         config={"more": '[alerts]\npilot = "it"'},
