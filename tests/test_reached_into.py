@@ -170,7 +170,15 @@ def test_asyncpg_has_its_transport() -> None:
 def test_apprise_says_what_a_plug_in_is() -> None:
     """By class and by instance; `tests/notify/test_apprise_load.py` shows what we make of it."""
     by_class = ("protocol", "secure_protocol", "templates", "template_tokens", "template_args")
-    needs("apprise", NotifyBase, *by_class, "enabled", "request_rate_per_sec", "resolve_format")
+    needs(
+        "apprise",
+        NotifyBase,
+        *by_class,
+        "enabled",
+        "request_rate_per_sec",
+        "resolve_format",
+        "dialect_convert",
+    )
     plugins()
     mail: Any = Apprise.instantiate("mailtos://u:p@example.com?from=a@example.com")
     needs("apprise", mail, "smtp_host", "secure_mode", "targets", "host")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import email
 import json
 import re
 from collections.abc import AsyncIterator, Callable
@@ -262,13 +263,20 @@ async def test_a_mail_says_what_an_attorney_needs(setup: ServerWithRecipients) -
     receipt = "MAI0912345678"
     sent = await deliver(setup.server, receipt_number=receipt)
     assert await setup.alerts_ended(receipt) == [("mail", "sent"), ("mail", "sent")]
-    mails = [text_of(mail) for mail in setup.mail.mails if mask(receipt) in str(text_of(mail))]
+    sent_mails = [mail for mail in setup.mail.mails if mask(receipt) in str(text_of(mail))]
+    mails = [text_of(mail) for mail in sent_mails]
     assert {recipient for recipient, _, _ in mails} == {"rfe-team@example.com", "jchan@example.com"}
     received = re.compile(r"Received: [A-Z][a-z]{2} \d{1,2}, \d{4}, \d{1,2}:\d{2} [AP]M E[DS]T\n")
     for _, subject, text in mails:
         assert len(received.findall(text)) == 1
         said = received.sub("Received: (now)\n", text).replace(str(sent["row"]), "(row)")
         assert f"{subject}\n\n{said}" == (GOLDEN / "rfe-mail.txt").read_text()
+    # Each has an id, and all of the case are one thread.
+    first, second = (email.message_from_bytes(mail.content) for mail in sent_mails)
+    assert first["References"] == second["References"]
+    assert first["Message-ID"] != second["Message-ID"]
+    ids = {name: first[name].partition("_")[0] for name in ("Message-ID", "References")}
+    assert ids == {"Message-ID": "<msg", "References": "<case"}
 
 
 async def test_each_channel_discloses_what_it_may(setup: ServerWithRecipients) -> None:

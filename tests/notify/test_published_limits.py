@@ -27,7 +27,7 @@ LONG = Message.of(
         Line(SENTENCE, part=Part.SENTENCE, short="An answer is owed."),
         Line("", part=Part.RULE),
         Line("Receipt: IOE…5678", short=""),
-        Line("USCIS text: “" + "An <official> & long text: 漢字. " * 600 + "”", spare=1),
+        Line("USCIS text: “" + "An <official> & long :text: 漢字. " * 600 + "”", spare=1),
         Line("Open in Casebell:", spare=2),
         Line(LINK, part=Part.LINK),
         Line("", part=Part.RULE),

@@ -1,11 +1,12 @@
 """Sends over apprise's plug-in for a service.
 
-Reaches into apprise: the result of a send.
+Reaches into apprise: the result of a send, and how a plug-in escapes a text.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from apprise import Apprise
 from apprise.plugins.base import NotifyBase
@@ -29,17 +30,20 @@ class PlugInTransport:
     """
 
     def __init__(self, *, ordinary: NotifyBase, urgent: NotifyBase, form: Form) -> None:
+        self._plug_in: Any = ordinary
         self._ordinary, self._urgent = _alone(ordinary), _alone(urgent)
         self._form = form
 
     def fit(self, message: Message) -> Message:
         """Within the limits of the loaded plug-in, as its service counts."""
         form = self._form
+        # What the plug-in escapes itself counts, too.
+        escaped = partial(self._plug_in.dialect_convert, body_format=form.format)
 
         def length(title: str, lines: Sequence[Line]) -> int:
             shorter = replace(message, title=title, body=text_of(lines), lines=tuple(lines))
             with_title = len(form.title(title)) + _JOINT if form.title_in_body else 0
-            return with_title + len(form.body(shorter))
+            return with_title + len(escaped(form.body(shorter)))
 
         return fitted(message, form.limits, max_title=MAX_TITLE, max_body=MAX_BODY, length=length)
 
