@@ -36,6 +36,7 @@ from casebell.service.operations import Operations
 from casebell.service.outcomes import OutcomeReport
 from casebell.service.own_account import OwnAccount
 from casebell.service.passwords import Passwords
+from casebell.service.people_directory import PeopleDirectory
 from casebell.service.reading import Reading
 from casebell.service.rules import RuleReading
 from casebell.service.second_factor import SecondFactor
@@ -157,6 +158,12 @@ class Runtime:
             settings=in_force.settings,
             clock=clock,
         )
+        self.people = PeopleDirectory(
+            store=store,
+            settings=in_force.settings,
+            roster=lambda: in_force.channels().roster,
+            clock=clock,
+        )
         self.exporting = Exporting(store=store, settings=in_force.settings, clock=clock)
         self.case_reading = CaseReading(store=store, people=in_force.people)
         self.case_directory = CaseDirectory(store=store, clock=clock)
@@ -195,6 +202,7 @@ class Runtime:
             self.outcome_report.verbs(),
             self.exporting.verbs(),
             self.operations.verbs(),
+            self.people.verbs(),
             self.tokens.verbs(),
             self.accounts.verbs(),
             self.second_factor.verbs(),

@@ -1,6 +1,7 @@
 """Times and numbers as people read them, on a terminal and on a page."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from casebell.clock import SECOND, in_zone
 from casebell.events import Micros
@@ -21,6 +22,14 @@ def local_time(stamp: str | None, zone: str) -> str:
         return in_zone(moment, zone) if moment.tzinfo else stamp
     except (ValueError, OverflowError):
         return stamp
+
+
+def last_of(stamp: str, zone: str) -> str:
+    """Until when a span is that ends at one of our ISO stamps: its last day, where it is whole."""
+    end = datetime.fromisoformat(stamp).astimezone(ZoneInfo(zone))
+    if (end.hour, end.minute, end.second) == (0, 0, 0):
+        return f"{(end - timedelta(days=1)).date()}"
+    return in_zone(end, zone)
 
 
 def ago(stamp: str | None, *, now: Micros) -> str:

@@ -8,7 +8,7 @@ from docs.pages import section
 
 #: The row of docs/contract.md's table of rights of each route, by the words that it begins with.
 ROWS = {
-    "cases, events, alerts": ("cases", "events", "alerts", "reports", "openapi.json"),
+    "cases, events, alerts": ("cases", "events", "alerts", "reports", "openapi.json", "people"),
     "exact bodies, journal, exports": (
         "journal",
         "events/{id}/body",
@@ -25,6 +25,7 @@ ROWS = {
         "alerts/dismiss",
         "alerts/{id}/retry",
         "alerts/{id}/dismiss",
+        "people/{name}",
     ),
     "accounts, tokens": ("accounts", "tokens"),
     # Nobody here owns a case: what a viewer may do with one's own is tried with the verb.
@@ -73,9 +74,12 @@ BODIES: dict[str, Any] = {
     "held/release": {"ids": ["held"]},
     "refused/readmit": {"ids": ["refused"]},
 }
-#: The body of a list of cases, and what is changed of one.
+#: The body of a list of cases; what is changed of one, and of a person.
 LIST = b"receipt,label\nIOE0912345677,Gomez\n"
-FACTS = {"cases/{receipt}": {"label": "Gomez"}}
+FACTS = {
+    "cases/{receipt}": {"label": "Gomez"},
+    "people/{name}/away": {"until": "2999-12-31", "to": "Kim Roe"},
+}
 
 
 class Subjects:
@@ -88,7 +92,8 @@ class Subjects:
     def path(self, method: str, path: str) -> str:
         """A path that leads to something."""
         noun = path.partition("/")[0]
-        path = path.replace("{name}", "slack").replace("{receipt}", self._receipt)
+        name = "jchan" if noun == "people" else "slack"
+        path = path.replace("{name}", name).replace("{receipt}", self._receipt)
         if "{id}" in path:
             # An event stays as it is.
             number = 1 if method == "GET" else next(self._numbers[noun])

@@ -43,6 +43,11 @@ class RunningApi:
             '[storage]\nurl = "sqlite:///casebell.db"\n'
             f'[sources.parley]\nkind = "parley"\nsecrets = ["{SECRET}"]\n'
             f'[channels.slack]\nurl = "json://127.0.0.1:{sink.port}/"\npace = "0s"\n'
+            '[channels.mail]\nurl = "mailto://127.0.0.1:9?from=a@firm.com"\n'
+            'to = ["@owner"]\nunassigned = ["desk@firm.com"]\n'
+            '[people.jchan]\nname = "Jia Chan"\nemail = "jchan@firm.com"\nteams = ["rfe"]\n'
+            '[people.kim]\nname = "Kim Roe"\nemail = "kim@firm.com"\n'
+            '[people.ana]\nname = "Ana Ruiz"\n'
             '[[rules]]\nname = "RFE"\nwhen = { status = ["rfe_issued"] }\nnotify = ["slack"]\n'
             '[[rules]]\nname = "Denied"\nwhen = { status = ["denied"] }\nnotify = ["slack"]\n'
         )

@@ -86,9 +86,10 @@ class _Provoked:
         self._number = number
 
     async def status(
-        self, number: int | None = None, *, name: str = "slack", query: str = "", **given: Any
+        self, number: int | None = None, *, name: str = "", query: str = "", **given: Any
     ) -> int:
         number = self._number if number is None else number
+        name = name or ("jchan" if self._route.path.startswith("people/") else "slack")
         receipt = f"IOE{number % 10**10:010d}" if name == "nothing" else self._receipt
         path = self._route.path.format(id=number, name=name, receipt=receipt)
         if not {"body", "content"} & given.keys():
@@ -122,6 +123,10 @@ class _Provoked:
         first = await self.status()
         if self._route.path.startswith("held/"):
             await self._api.ask("POST", f"held/{self._number}/discard")
+        if self._route.verb == "set_away":
+            # No channel can reach her.
+            to_ana = {**FACTS[self._route.path], "to": "ana"}
+            return {first, await self.status(body=to_ana)}
         return {first, await self.status()}
 
 

@@ -64,6 +64,9 @@ ELSEWHERE = (
     "last line of check --over",
     "cases import",
     "cases set",
+    "people list",
+    "people away",
+    "people back",
 )
 
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from api.rights import Subjects, allowed
+from api.rights import FACTS, Subjects, allowed
 from api.running import CONFIDENTIAL
 from casebell.actors import Role
 from casebell.console.actions import ACTIONS
@@ -108,7 +108,8 @@ async def test_the_matrix(console: RunningConsole) -> None:
             assert (answer.status_code, answer.headers["Location"]) == (303, expected), (who, path)
         for role, visitor in visitors.items():
             if not may(route, role):
-                answer = await _asked(visitor, route, path, **_fields(route, {"ids": 1}))
+                fields = _fields(route, {"ids": 1, **FACTS.get(route.path, {})})
+                answer = await _asked(visitor, route, path, **fields)
                 assert answer.status_code == 403, (role, route.method, path)
     assert state(console) == before
     for route in routes:

@@ -12,7 +12,7 @@ from e2e.sender import signed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PAGES = ("/alerts", "/channels", "/held", "/refused", "/refused/1", "/servers")
+PAGES = ("/alerts", "/channels", "/held", "/refused", "/refused/1", "/servers", "/people")
 
 
 @pytest.mark.parametrize("role", [Role.OPERATOR, Role.AUDITOR, Role.ADMIN])
@@ -30,6 +30,8 @@ async def test_who_may_press(filled: RunningConsole, role: Role) -> None:
         "/alerts/retry",
         "/alerts/dismiss",
         "/channels/slack/test",
+        "/channels/mail/test",
+        *(f"/people/{person}/away" for person in ("jchan", "kim", "ana")),
         "/held/release",
         "/held/1/release",
         "/held/1/discard",
@@ -42,7 +44,7 @@ async def test_who_may_press(filled: RunningConsole, role: Role) -> None:
 async def test_an_attorney_sees_alerts_alone(filled: RunningConsole) -> None:
     """The other pages are not even in the navigation."""
     visitor = await filled.signed_in(Role.VIEWER)
-    for path in PAGES[1:]:
+    for path in PAGES[1:-1]:
         assert (await visitor.get(path)).status_code == 403, path
     page = (await visitor.get("/alerts")).text
     assert 'href="/held"' not in page

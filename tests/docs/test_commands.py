@@ -64,6 +64,7 @@ def test_what_changes_something_takes_a_name() -> None:
         *("cases import", "cases set"),
         *("alerts dismiss", "alerts retry", "backup", "channels test", "held discard"),
         *("held release", "refused readmit", "reload"),
+        *("people away", "people back"),
         *("accounts add", "accounts disable", "accounts enable", "accounts password"),
         *("accounts reset", "accounts set", "tokens add", "tokens revoke"),
     }

@@ -6,6 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from casebell.alerts import UNASSIGNED, AlertKind, NewAlert
+from casebell.events import Absence, Case
 from casebell.notify.load import load_channels
 from casebell.settings import ChannelSettings, Settings
 from casebell.settings.models import PersonSettings
@@ -53,3 +54,19 @@ def test_who_is_there(target: str, person: str | None, addressed_as: str, there:
         addressed_as=addressed_as,
     )
     assert channels.has(to) is there
+
+
+def test_who_stands_in_for_somebody_named() -> None:
+    """A channel that names one person reaches others for them, too; without an address, nobody."""
+    mail = MAIL.model_copy(update={"to": ("@jchan",), "unassigned": ()})
+    people = {
+        **SETTINGS.people,
+        "kim": PersonSettings(id="kim", name="Kim Roe", email="kim@firm.com"),
+        "ana": PersonSettings(id="ana", name="Ana Ruiz"),
+    }
+    settings = SETTINGS.model_copy(update={"people": people, "channels": {"mail": mail}})
+    roster = load_channels(settings, clock=ManualClock()).roster
+    for stand_in, heard in {"kim": ["jchan", "kim"], "ana": ["jchan"]}.items():
+        away = {"jchan": Absence(1, stand_in)}
+        reached = roster.reached("mail", Case(receipt="IOE0912345678"), away=away)
+        assert [one.person for one in reached] == heard

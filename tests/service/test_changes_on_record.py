@@ -17,6 +17,7 @@ from casebell.service.accounts import Accounts
 from casebell.service.case_directory import CaseDirectory
 from casebell.service.own_account import OwnAccount
 from casebell.service.passwords import Passwords
+from casebell.service.people_directory import PeopleDirectory
 from casebell.service.reading import Reading
 from casebell.service.rights import RIGHTS
 from casebell.service.second_factor import SecondFactor
@@ -34,6 +35,7 @@ from contracts.writing import writing
 from receive.builders import HMAC_SECRET, NOW, SIGNED_AT, sign
 from service.harness import GOOD, OperationsHarness
 from service.hashers import cheap
+from service.test_people_directory import PEOPLE, ROSTER
 
 WHO = an_actor("account:jo", by="Jo Public")
 PASSWORD = "correct horse battery staple"
@@ -121,6 +123,14 @@ async def named(_harness: OperationsHarness, service: Service) -> None:
     await service.ask("put_cases", {"rows": [PUT]}, actor=WHO)
 
 
+AWAY: Mapping[str, str] = {"name": "jchan", "until": "2999-12-31", "to": "kim"}
+
+
+async def away(_harness: OperationsHarness, service: Service) -> None:
+    """Somebody is away."""
+    await service.ask("set_away", AWAY, actor=WHO)
+
+
 CHANGES: Mapping[str, tuple[Ready, Mapping[str, Any], str]] = {
     "set_case": (
         named,
@@ -138,6 +148,8 @@ CHANGES: Mapping[str, tuple[Ready, Mapping[str, Any], str]] = {
     "test_channel": (nothing, {"name": "slack"}, "channel.tested"),
     "reload": (nothing, {}, "config.reloaded"),
     "record_backup": (nothing, {"events": 1, "entries": 1}, "backup.made"),
+    "set_away": (nothing, AWAY, "person.away"),
+    "set_back": (away, {"name": "jchan"}, "person.back"),
     "add_token": (nothing, {"name": "practice", "role": "viewer"}, "token.added"),
     "revoke_token": (token, {"name": "practice"}, "token.revoked"),
     "add_account": (nothing, ANA, "account.added"),
@@ -201,6 +213,12 @@ def service(harness: OperationsHarness) -> Service:
         Reading(store=store, settings=lambda: harness.settings, clock=clock).verbs(),
         harness.operations.verbs(),
         CaseDirectory(store=store, clock=clock).verbs(),
+        PeopleDirectory(
+            store=store,
+            settings=lambda: harness.settings.model_copy(update={"people": PEOPLE}),
+            roster=lambda: ROSTER,
+            clock=clock,
+        ).verbs(),
         Tokens(store=store, clock=clock).verbs(),
         Accounts(passwords=passwords, **given).verbs(),
         SecondFactor(access=access, **given).verbs(),

@@ -15,6 +15,7 @@ from casebell.service.cases import CaseReading
 from casebell.service.outcomes import OutcomeReport
 from casebell.service.own_account import OwnAccount
 from casebell.service.passwords import Passwords
+from casebell.service.people_directory import PeopleDirectory
 from casebell.service.reading import Reading
 from casebell.service.rights import NOT_JSON, RIGHTS
 from casebell.service.second_factor import SecondFactor
@@ -69,6 +70,7 @@ def service(harness: OperationsHarness) -> Service:
         CaseReading(store=store).verbs(),
         CaseDirectory(store=store, clock=harness.clock).verbs(),
         OutcomeReport(**given).verbs(),
+        PeopleDirectory(roster=lambda: None, **given).verbs(),
         Standing(store=store, settings=lambda: harness.settings, targets=dict).verbs(),
     )
 

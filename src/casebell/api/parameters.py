@@ -281,6 +281,15 @@ class Note(Parameters):
     """For the record."""
 
 
+class Away(Parameters):
+    """Until when somebody is away, and who hears, too."""
+
+    until: Annotated[Text, Field(examples=["2026-12-04", "2026-12-04T12:00:00Z"])]
+    """The last day, or a time. Without an offset it is in `server.timezone`."""
+    to: Text
+    """Who stands in, by id, name or e-mail address."""
+
+
 class SeveralAlerts(Note):
     """Which alerts, and why."""
 

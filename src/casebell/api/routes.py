@@ -4,6 +4,7 @@ from typing import Any
 
 from casebell.api.parameters import (
     Alerts,
+    Away,
     Cases,
     Events,
     ExportAlerts,
@@ -42,6 +43,7 @@ from casebell.service.done import (
 )
 from casebell.service.explained import RefusalExplained
 from casebell.service.outcomes import Report
+from casebell.service.people_directory import Person, PersonChanged
 from casebell.service.standing import Channel, Server
 from casebell.shapes import (
     Alert,
@@ -193,6 +195,32 @@ ROUTES: tuple[Route, ...] = (
         takes_csv=True,
         answer=CasesImported,
         summary="Import the firm's list of cases, a CSV; rows that cannot be understood are named.",
+    ),
+    Route(
+        method="GET",
+        path="people",
+        verb="list_people",
+        answer=Listing[Person],
+        summary="Everybody who can be told by name, whole: where each hears, and who is away.",
+    ),
+    Route(
+        method="POST",
+        path="people/{name}/away",
+        verb="set_away",
+        part=named("name"),
+        body=Away,
+        needs_body=True,
+        answer=PersonChanged,
+        statuses=_STATE,
+        summary="Say that somebody is away from now on, and who hears beside them.",
+    ),
+    Route(
+        method="POST",
+        path="people/{name}/back",
+        verb="set_back",
+        part=named("name"),
+        answer=PersonChanged,
+        summary="Say that somebody is back before the time.",
     ),
     Route(
         method="GET",

@@ -3,7 +3,7 @@
 import asyncio
 import io
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,12 +12,14 @@ from casebell.clock import SystemClock
 from casebell.errors import ConfigError, ServerUnreachable
 from casebell.files import user_name
 from casebell.notify.channel import Channels
+from casebell.people.roster import Roster
 from casebell.service import Service, Verb
 from casebell.service.accounts import Accounts
 from casebell.service.case_directory import CaseDirectory
 from casebell.service.cases import CaseReading
 from casebell.service.on_record import OnRecord
 from casebell.service.passwords import Passwords
+from casebell.service.people_directory import PeopleDirectory
 from casebell.service.reading import Reading
 from casebell.service.standing import Standing
 from casebell.service.tokens import Tokens
@@ -76,8 +78,9 @@ async def opened(settings: Settings, verb: str) -> AsyncIterator[Service]:
     if needs_secrets(verb):
         service = _operations(settings)
     else:
-        # Only of what is sent again must the targets be there.
-        channels = _channels(settings) if verb == "retry_alerts" else None
+        # Only of what is sent again must the targets be there, and who stands in be reached.
+        sends = verb in ("retry_alerts", "set_away", "set_back")
+        channels = _channels(settings) if sends else None
         service = _on_record(settings, channels=channels)
     async with service as answering:
         yield answering
@@ -127,7 +130,8 @@ async def _on_record(settings: Settings, *, channels: Channels | None) -> AsyncI
             store=store, settings=lambda: settings, has_target=has_target, clock=SystemClock()
         )
         directory = CaseDirectory(store=store, clock=SystemClock())
-        yield Service(on_record.verbs(), directory.verbs(), *_access(store, settings))
+        people = _people(store, settings, lambda: channels)
+        yield Service(on_record.verbs(), directory.verbs(), people, *_access(store, settings))
 
 
 def _channels(settings: Settings) -> Channels | None:
@@ -138,6 +142,19 @@ def _channels(settings: Settings) -> Channels | None:
         return load_channels(load(settings.path), clock=SystemClock())
     except ConfigError:
         return None
+
+
+def _people(
+    store: Store, settings: Settings, channels: Callable[[], Channels | None]
+) -> Mapping[str, Verb]:
+    """The verbs of people."""
+
+    def roster() -> Roster | None:
+        return None if (found := channels()) is None else found.roster
+
+    return PeopleDirectory(
+        store=store, settings=lambda: settings, roster=roster, clock=SystemClock()
+    ).verbs()
 
 
 def _access(store: Store, settings: Settings) -> Iterator[Mapping[str, Verb]]:
@@ -153,6 +170,7 @@ def _seen(store: Store, settings: Settings) -> Iterator[Mapping[str, Verb]]:
     clock = SystemClock()
     yield Reading(store=store, settings=lambda: settings, clock=clock, paged=False).verbs()
     yield CaseReading(store=store, people=lambda: settings.people, paged=False).verbs()
+    yield _people(store, settings, lambda: _channels(settings))
     standing = Standing(store=store, settings=lambda: settings, targets=lambda: _targets(settings))
     yield standing.verbs()
 

@@ -49,6 +49,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "why": "What became of an event, as sentences.",
         "cases": "Where each case stands, and whose it is: list, show, import, export, set.",
         "alerts": "Who was told: list, export, retry, dismiss.",
+        "people": "Who can be told by name: list, away, back.",
         "journal": "The record of everything: list.",
         "held": "What could not be understood: list, release, discard.",
         "refused": "What did not authenticate: list, why, readmit.",

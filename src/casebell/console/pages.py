@@ -3,7 +3,16 @@
 from casebell.actors import Right
 from casebell.api.parameters import Cases, Journal, Months, Named
 from casebell.console.routing import Page
-from casebell.console.views import accounts, cases, events, journal, operations, reports, rules
+from casebell.console.views import (
+    accounts,
+    cases,
+    events,
+    journal,
+    operations,
+    people,
+    reports,
+    rules,
+)
 from casebell.console.views.today import today
 
 PAGES: tuple[Page, ...] = (
@@ -55,6 +64,14 @@ PAGES: tuple[Page, ...] = (
         query=operations.Alerts,
         view=operations.alerts,
         template="alerts.html",
+    ),
+    Page(
+        path="people",
+        title="People",
+        nav="People",
+        right=Right.CASES,
+        view=people.everybody,
+        template="people.html",
     ),
     Page(
         path="reports",

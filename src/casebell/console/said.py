@@ -66,6 +66,8 @@ _SAID: Mapping[str, Callable[[Any], tuple[Iterable[str], bool]]] = {
         words.channel_tested(value),
         all(one["delivered"] for one in value["targets"]),
     ),
+    "set_away": lambda value: (words.person_away(value), not value["warnings"]),
+    "set_back": lambda value: (words.person_back(value), True),
     "reload": lambda value: (words.reloaded(value), not value["warnings"]),
     **{
         verb: _of_account(verb)

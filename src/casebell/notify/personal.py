@@ -19,8 +19,8 @@ def load_people(
 ) -> tuple[dict[str, Service], Recipients]:
     """The services of people's addresses by target, and the channel's recipients.
 
-    Whom the channel reaches by `@owner` or `@team` alone may lack an address for it: a case of
-    theirs is then told to `unassigned`. Whom it names must have one.
+    Whom it names must have an address for it. Everybody else may: as an owner or in a team, whose
+    case is told to `unassigned` without one, or as who stands in for somebody.
 
     Raises:
         ConfigError: an address cannot be used, or somebody who is named has none.
@@ -29,11 +29,10 @@ def load_people(
     unassigned = tuple(entry.strip() for entry in settings.unassigned)
     members = _members((*to, *unassigned), people)
     named = {person for some in members.values() for person in some}
-    meant = people if {OWNER, TEAM} & set(to) else named
     services: dict[str, Service] = {}
     addresses: dict[str, str] = {}
     problems: list[Problem] = []
-    for person in (people[one] for one in people if one in meant):
+    for person in people.values():
         own = person.addresses.get(settings.name)
         address = own or person.email
         service = address and load_recipient(address.strip(), settings, schemas=schemas)

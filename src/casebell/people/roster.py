@@ -73,6 +73,10 @@ class Recipients:
         """Whether they depend on who is away."""
         return any(one.startswith(PERSONAL) for one in (*self.to, *self.unassigned))
 
+    def may_mean(self, person: str) -> bool:
+        """Whether somebody may be looked up for a case, or is named, and hears then."""
+        return self.by_case or any(person in some for some in self.members.values())
+
     @property
     def shared(self) -> frozenset[str]:
         """The targets that more than one person may read."""
@@ -150,6 +154,22 @@ class Roster:
         for one in self._resolved(recipients, recipients.to, case, away):
             first.setdefault(one.target.casefold(), one)
         return list(first.values())
+
+    def addresses_of(self, person: str) -> dict[str, str | None]:
+        """By channel that may mean somebody by name, the address; None where it has none."""
+        return {
+            name: recipients.addresses.get(person)
+            for name, recipients in self._channels.items()
+            if recipients.may_mean(person)
+        }
+
+    def reached_on(self, person: str) -> list[str]:
+        """The channels that can reach somebody by name, be it as who stands in for another."""
+        return [
+            name
+            for name, recipients in self._channels.items()
+            if recipients.by_person and person in recipients.addresses
+        ]
 
     def unassigned(self, channel: str, case: Case, *, away: Absences) -> list[Addressee]:
         """Whom a channel reaches where nobody is found."""

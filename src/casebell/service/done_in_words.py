@@ -151,3 +151,15 @@ def lines_left_out(number: int, *, dry_run: bool) -> str:
 def case_set(case: Answer) -> str:
     """Of what the firm says of a case."""
     return f"Case {case['receipt']} is as you said."
+
+
+def person_away(person: Answer) -> Iterator[str]:
+    """Of somebody who is away."""
+    yield f"{person['name']} is away: alerts to them go to {person['stand_in']}, too."
+    for warning in person["warnings"]:
+        yield f"Warning: {warning}"
+
+
+def person_back(person: Answer) -> Iterator[str]:
+    """Of somebody who is back."""
+    yield from person["warnings"] or [f"{person['name']} is back."]

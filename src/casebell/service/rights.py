@@ -19,6 +19,7 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         "list_cases": Right.CASES,
         "find_case": Right.CASES,
         "completeness": Right.CASES,
+        "list_people": Right.CASES,
         "outcomes": Right.CASES,
         "outcome_lines": Right.CASES,
         # Of the directory of cases; which cases one may edit is asked for each.
@@ -52,6 +53,8 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         "readmit_refused": Right.OPERATE,
         "test_channel": Right.OPERATE,
         "reload": Right.OPERATE,
+        "set_away": Right.OPERATE,
+        "set_back": Right.OPERATE,
         "record_backup": Right.OPERATE,
         # Of evidence.
         "show_event": Right.EVIDENCE,
