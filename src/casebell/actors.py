@@ -95,6 +95,14 @@ class Actor:
         """The teams of its own cases, as texts are compared."""
         return frozenset(map(spelling, self.teams)) - {""}
 
+    def owns(self, owner: str) -> bool:
+        """Whether a case of this owner is its own; nobody owns one without."""
+        return spelling(owner) in self.owner_keys
+
+    def is_of(self, team: str) -> bool:
+        """Whether a case of this team is of one of its teams."""
+        return spelling(team) in self.team_keys
+
     def may(self, right: Right) -> bool:
         """Whether the role has a right."""
         return right in GRANTS[self.role]

@@ -23,6 +23,7 @@ from casebell.api.slots import Turns
 from casebell.clock import Clock
 from casebell.console.accounts import AccountDoors
 from casebell.console.actions import ACTIONS
+from casebell.console.case_doors import CaseDoors
 from casebell.console.endpoint import Console
 from casebell.console.own_account import OwnAccountDoors
 from casebell.console.pages import PAGES
@@ -242,6 +243,7 @@ def _doors(runtime: Runtime) -> Sequence[Door]:
         *SecondFactorDoors(access=access).doors(),
         *OwnAccountDoors(sessions=access.sessions).doors(),
         *AccountDoors(sessions=access.sessions).doors(),
+        *CaseDoors(sessions=access.sessions).doors(),
     )
 
 

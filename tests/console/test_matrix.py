@@ -64,7 +64,7 @@ def may(route: Page | Action | Door, role: Role) -> bool:
     """Whether docs/contract.md lets a role look at a page, or press a button."""
     if isinstance(route, Page):
         return role in who_may_look()[route.path]
-    if isinstance(route, Action) or route.path.startswith("accounts/"):
+    if isinstance(route, Action) or route.path.startswith(("accounts/", "cases/")):
         return allowed(route.method, route.path, role)
     return True
 
@@ -145,7 +145,7 @@ def _fields(route: Page | Action | Door, given: Mapping[str, Any]) -> Mapping[st
         return {
             name: value for name, value in {"name": "subject", **given}.items() if name in takes
         }
-    return {}
+    return FACTS.get(route.path, {})
 
 
 async def _asked(visitor: Visitor, route: Page | Action | Door, path: str, **fields: Any) -> Any:

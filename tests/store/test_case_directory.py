@@ -26,11 +26,9 @@ async def say(store: Store, *numbers: int, now: int = 5, **facts: Any) -> None:
     given = {Column(name): fact for name, fact in facts.items()}
     receipts = [receipt_of(number) for number in numbers]
     async with writing(store) as connection:
-        known = await case_directory.find(connection, receipts, seen_by=ADMIN)
+        known = await case_directory.find(connection, receipts)
         rows = [
-            known[one].said
-            if one in known
-            else CaseSaid(receipt=one, updated_at=now, listed_at=None)
+            known.get(one) or CaseSaid(receipt=one, updated_at=now, listed_at=None)
             for one in receipts
         ]
         await case_directory.put(connection, [row.with_facts(given, now=now) for row in rows])
@@ -58,27 +56,6 @@ async def test_deliveries_and_the_firm_write_their_own_columns(store: Store) -> 
     assert (first.status, first.change_id, first.listed_at) == ("denied", 1, 5)
     assert (second.form, second.status, second.listed_at) == ("I-129", "rfe_issued", 5)
     assert second.updated_at == RECEIVED_AT
-
-
-async def test_what_an_actor_is_to_a_case(store: Store) -> None:
-    """Whether it is hidden, its own, and owned; a case that is not there is not among them."""
-    await say(store, 1, owner="ana", team="rfe", confidential=True)
-    await say(store, 2, owner="ben")
-    ana = Actor(name="token:ana", role=Role.VIEWER, person="ana")
-    rfe = Actor(name="token:rfe", role=Role.VIEWER, teams=frozenset({"rfe"}))
-    found = {}
-    for who in (ana, rfe, NOBODYS, ADMIN):
-        async with store.read() as connection:
-            known = await case_directory.find(
-                connection, [receipt_of(number) for number in (1, 2, 3)], seen_by=who
-            )
-        found[who.name] = [(one.hidden, one.own, one.owned) for one in known.values()]
-    assert found == {
-        "token:ana": [(False, True, True), (False, False, False)],
-        "token:rfe": [(False, True, False), (False, False, False)],
-        "token:x": [(True, False, False), (False, False, False)],
-        "user:ana": [(False, False, False), (False, False, False)],
-    }
 
 
 async def test_cases_of_which_nothing_was_received(

@@ -16,7 +16,7 @@ CLEAR = "-"
 MAX_RECEIPTS = 50
 #: Characters that are kept of each fact. What only people read is cut; an owner that is cut would
 #: be somebody else.
-MAX_TEXT: Mapping[Column, int] = {
+MAX_CHARACTERS: Mapping[Column, int] = {
     Column.LABEL: 200,
     Column.MATTER: 100,
     Column.OWNER: MAX_EMAIL,
@@ -98,7 +98,7 @@ def fact_of(column: Column, cell: str) -> str | bool | None:
         return spelling(text) not in _NO
     if text == CLEAR:
         return ""
-    most = MAX_TEXT[column]
+    most = MAX_CHARACTERS[column]
     if len(text) > most:
         if column not in _CUT:
             raise CellError(f"The {column} has more than {most} characters.")

@@ -9,7 +9,7 @@ from casebell.console.routing import Door, SeeOther, Shown
 from casebell.console.said import said
 from casebell.console.views import accounts
 from casebell.console.visit import Visit
-from casebell.errors import BadArgument, Forbidden
+from casebell.errors import BadArgument
 from casebell.service.passwords import generated
 from casebell.service.sessions import Sessions
 
@@ -29,14 +29,15 @@ class AccountDoors:
     def doors(self) -> Sequence[Door]:
         """By path. An account is named by a field: its name may have a slash."""
         return (
-            Door(method="POST", path="accounts/add", serve=self.add),
-            Door(method="POST", path="accounts/change", serve=self.change),
-            Door(method="POST", path="accounts/password", serve=self.password),
+            Door(method="POST", path="accounts/add", serve=self.add, right=Right.ACCOUNTS),
+            Door(method="POST", path="accounts/change", serve=self.change, right=Right.ACCOUNTS),
+            Door(
+                method="POST", path="accounts/password", serve=self.password, right=Right.ACCOUNTS
+            ),
         )
 
     async def add(self, visit: Visit) -> Shown:
         """Add an account, and show its password."""
-        _check(visit)
         typed = {name: visit.value(name).strip() for name in ("name", *FIELDS)}
         password = generated()
         given = {name: text for name, text in typed.items() if text}
@@ -52,7 +53,6 @@ class AccountDoors:
 
     async def change(self, visit: Visit) -> Shown | SeeOther:
         """Change what was changed in the form, and nothing that somebody else changed meanwhile."""
-        _check(visit)
         name = visit.value("name")
         changes: dict[str, str | None] = {}
         for field in FIELDS:
@@ -74,16 +74,9 @@ class AccountDoors:
 
     async def password(self, visit: Visit) -> Shown:
         """Give an account another password, and show it."""
-        _check(visit)
         name, password = visit.value("name"), generated()
         account = await visit.ask("set_password", name=name, password=password)
         return _password_shown(account["name"], password, added=False)
-
-
-def _check(visit: Visit) -> None:
-    """See that the visitor may, before anything is said of an account."""
-    if not visit.may(Right.ACCOUNTS):
-        raise Forbidden
 
 
 def _page(name: str) -> str:

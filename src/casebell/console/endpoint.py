@@ -17,6 +17,7 @@ from urllib.parse import quote
 from starlette.types import Receive, Scope, Send
 
 from casebell.api.answers import bytes_answer, stream
+from casebell.api.requests import MAX_BODY
 from casebell.api.routing import CSV, JSON_LINES, PARTS, Routes
 from casebell.api.slots import Turns
 from casebell.clock import SECOND, Clock
@@ -145,7 +146,8 @@ class Console:
             raise WrongMethod(allow=", ".join(methods))
         request.route = route = methods[request.method]
         if request.method == "POST":
-            request.form = await forms.form_of(scope, request.receive)
+            most = _max_form(route, request.signed_in)
+            request.form = await forms.form_of(scope, request.receive, max_body=most)
         visit = self._visit(request, settings)
         if isinstance(route, Door) and route.open:
             return await route.serve(visit)
@@ -155,7 +157,10 @@ class Console:
             finish = FINISH[request.session.asked]
             return SeeOther(to=f"{finish}?next={quote(request.back, safe='')}")
         if isinstance(route, Door):
-            return await route.serve(visit)
+            if route.right is not None and not visit.may(route.right):
+                raise Forbidden
+            arguments = {name: PARTS[name](text) for name, text in parts.items()}
+            return await route.serve(replace(visit, arguments=arguments))
         return await self._asked(route, parts, visit)
 
     async def _asked(self, route: Page | Action, parts: Mapping[str, str], visit: Visit) -> Any:
@@ -202,7 +207,8 @@ class Console:
             session=request.session,
             here=request.here,
             query=forms.query_of(request.scope),
-            form=request.form,
+            form=request.form.fields,
+            files=request.form.files,
             zone=request.zone(local),
             local_zone=local,
             now=self._clock.now(),
@@ -225,7 +231,7 @@ class Console:
 
     async def _stream(self, send: Send, lines: AsyncGenerator[str, None], request: Request) -> None:
         """Send an export as a file."""
-        as_csv = Format.CSV in request.form.get("format", ())
+        as_csv = Format.CSV in request.form.fields.get("format", ())
         noun = request.scope["path"].strip("/").partition("/")[0]
         day = datetime.fromtimestamp(self._clock.now() / SECOND, UTC).date()
         name = f"casebell-{noun}-{day}.{'csv' if as_csv else 'jsonl'}"
@@ -247,3 +253,10 @@ class Console:
         session = await self._session(request)
         if session is None or request.session is None or session.actor != request.session.actor:
             raise NotSignedIn
+
+
+def _max_form(route: Page | Action | Door, session: Session | None) -> int:
+    """Bytes of a form: more only of whoever may send a file there."""
+    if isinstance(route, Door) and route.right and session and session.actor.may(route.right):
+        return route.max_body
+    return MAX_BODY

@@ -1,15 +1,17 @@
 """Reads what a browser sends: the fields of a form, and the parameters of an address."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, get_origin
 from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope
 
 from casebell.api.parameters import Parameters
-from casebell.api.requests import MAX_BODY, arguments_of
-from casebell.errors import BadArgument, EncodedBody
-from casebell.http.reading import check_headers, read_body
+from casebell.api.requests import MAX_BODY, arguments_of, check_body
+from casebell.console.multipart import parts_of
+from casebell.errors import BadArgument
+from casebell.http.reading import read_body
 
 #: Fields of a form: each ticked row is one.
 MAX_FIELDS = 1_000
@@ -18,18 +20,46 @@ MAX_FIELDS = 1_000
 Fields = Mapping[str, Sequence[str]]
 
 
-async def form_of(scope: Scope, receive: Receive) -> Fields:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Form:
+    """What a browser sends of a form."""
+
+    fields: Fields = field(default_factory=dict)
+    #: What the files hold that were chosen, by the names of their fields.
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+async def form_of(scope: Scope, receive: Receive, *, max_body: int = MAX_BODY) -> Form:
     """The fields of a form.
+
+    Args:
+        max_body: bytes that it may have.
 
     Raises:
         BodyTooLarge, EncodedBody: it must not be read.
         BadArgument: it is no form, or has too many fields.
     """
-    codings = check_headers(scope["headers"], max_body=MAX_BODY).codings
-    if any(value.strip().lower() != b"identity" for value in codings):
-        raise EncodedBody
-    body = await read_body(receive, max_body=MAX_BODY)
-    return fields_of(body.decode("latin-1"))
+    types = check_body(scope, max_body=max_body)
+    body = await read_body(receive, max_body=max_body)
+    if types == [b"multipart/form-data"]:
+        (given,) = (value for name, value in scope["headers"] if name == b"content-type")
+        return _with_files(given.decode("latin-1"), body)
+    return Form(fields=fields_of(body.decode("latin-1")))
+
+
+def _with_files(content_type: str, body: bytes) -> Form:
+    fields: dict[str, list[str]] = {}
+    files: dict[str, bytes] = {}
+    for part in parts_of(content_type, body, most=MAX_FIELDS):
+        if part.is_file:
+            files[part.name] = part.content
+            continue
+        try:
+            text = part.content.decode()
+        except UnicodeDecodeError:
+            raise BadArgument("This form cannot be read.") from None
+        fields.setdefault(part.name, []).append(text.replace("\r\n", "\n"))
+    return Form(fields=fields, files=files)
 
 
 def query_of(scope: Scope) -> Fields:

@@ -50,6 +50,13 @@ PAGES: tuple[Page, ...] = (
         template="cases.html",
     ),
     Page(
+        path="cases/import",
+        title="Import a list of cases",
+        right=Right.EDIT_CASES,
+        view=cases.import_form,
+        template="cases_import.html",
+    ),
+    Page(
         path="cases/{receipt}",
         title="Case",
         right=Right.CASES,

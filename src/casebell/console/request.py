@@ -31,8 +31,8 @@ class Request:
     request_id: str = field(default_factory=new_request_id)
     route: Page | Action | Door | None = None
     session: Session | None = None
-    #: Of a POST: where to go afterwards among them.
-    form: forms.Fields = field(default_factory=dict)
+    #: Of a POST: where to go afterwards among its fields.
+    form: forms.Form = field(default_factory=forms.Form)
     reached: Reached = field(init=False)
     cookies: Mapping[str, str] = field(init=False)
 
@@ -59,7 +59,7 @@ class Request:
         """The page to go back to: the one that was asked for, or that a form stands on."""
         if self.method != "POST":
             return self.here
-        return own_path((self.form.get("next") or ["/"])[0])
+        return own_path((self.form.fields.get("next") or ["/"])[0])
 
     @property
     def query(self) -> forms.Fields:

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from casebell.actors import Right
 from casebell.api.parameters import Parameters
+from casebell.api.requests import MAX_BODY
 from casebell.api.routing import Addressed, Arguments
 from casebell.console.visit import Visit
 from casebell.http.answers import Headers
@@ -71,3 +72,7 @@ class Door(Addressed):
     serve: Callable[[Visit], Awaitable[Shown | SeeOther]]
     #: Whether it is there for whoever is not signed in, or not yet.
     open: bool = False
+    #: Whoever does not have it is answered 403; None: all who are signed in may.
+    right: Right | None = None
+    #: Bytes of its form, of whoever may.
+    max_body: int = MAX_BODY

@@ -46,6 +46,14 @@ def _released(one: Mapping[str, Any]) -> str:
     return f"{words.held_released(one)} {one['hint']}".rstrip()
 
 
+def _imported(value: Mapping[str, Any]) -> Iterable[str]:
+    yield from words.cases_imported(value)
+    if value["left_out"]:
+        yield words.lines_left_out(value["left_out"], dry_run=value["dry_run"])
+        for problem in value["problems"]:
+            yield f"Line {problem['line']}: {problem['reason']}"
+
+
 def _of_account(verb: str) -> Callable[[Any], tuple[Iterable[str], bool]]:
     return lambda account: ([words.account_became(verb, account)], True)
 
@@ -62,6 +70,8 @@ _SAID: Mapping[str, Callable[[Any], tuple[Iterable[str], bool]]] = {
     "readmit_refused": _each(
         "refused", words.refused_checked, lambda one: one["status"] not in ("refused", "not_kept")
     ),
+    "import_cases": lambda value: (_imported(value), not value["left_out"]),
+    "set_case": lambda value: ([words.case_set(value)], True),
     "test_channel": lambda value: (
         words.channel_tested(value),
         all(one["delivered"] for one in value["targets"]),

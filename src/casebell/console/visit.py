@@ -35,6 +35,8 @@ class Visit:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     #: The fields of a form, each with its values.
     form: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    #: What the files hold that were chosen in it.
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     #: The time zone in which times are shown, and that of the firm.
     zone: str
     local_zone: str

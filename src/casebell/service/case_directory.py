@@ -9,7 +9,7 @@ import msgspec
 
 from casebell.actors import SERVER, Actor, Right
 from casebell.case_file import Column, Facts, Row
-from casebell.case_file.cells import MAX_TEXT, CellError, fact_of
+from casebell.case_file.cells import MAX_CHARACTERS, CellError, fact_of
 from casebell.clock import Clock
 from casebell.errors import BadArgument, Forbidden
 from casebell.events import Micros
@@ -19,7 +19,7 @@ from casebell.service.done import CasesImported, CasesPut, LineLeftOut
 from casebell.service.filters import receipt_number
 from casebell.service.importing import ROWS_A_WRITE, carry_out
 from casebell.store import case_directory, cases, journal
-from casebell.store.case_directory import CaseSaid, KnownCase
+from casebell.store.case_directory import CaseSaid
 from casebell.store.engine import Connection, Store
 
 #: What decides who hears of a case and who sees it: on record with what it was and is, and of a
@@ -158,16 +158,16 @@ class CaseDirectory:
         now = self._clock.now()
 
         async def write(connection: Connection) -> Any:
-            known = (await case_directory.find(connection, [number], seen_by=actor)).get(number)
-            if known is None or known.hidden:
+            before = (await case_directory.find(connection, [number])).get(number)
+            if before is None or not _may_see(actor, before):
                 raise no_such_case()
-            if not (known.own or actor.may(Right.EDIT_CASES)):
+            if not may_edit(actor, owner=before.owner, team=before.team):
                 raise Forbidden("This case is neither yours nor one of your teams'.")
-            said, changed = _change(known, number, meant, now=now)
-            if _is_guarded(known, changed, actor):
+            said, changed = _change(before, number, meant, now=now)
+            if _is_guarded(before, changed, actor):
                 raise Forbidden(_GUARDED)
-            if changed or known.said.listed_at is None:
-                entry = _entry(known, said, changed, actor=actor, now=now)
+            if changed or before.listed_at is None:
+                entry = _entry(before, said, changed, actor=actor, now=now)
                 await case_directory.put(connection, [said])
                 await journal.append(connection, [entry])
             # Whoever has marked it confidential may not see it any more.
@@ -198,8 +198,8 @@ def _fact(column: Column, given: str | bool) -> str | bool:
         raise BadArgument("Write a text.", argument=column)
     if isinstance(given, bool):
         return given
-    if column is not Column.CONFIDENTIAL and len(given) > MAX_TEXT[column]:
-        raise BadArgument(f"Write at most {MAX_TEXT[column]} characters.", argument=column)
+    if column is not Column.CONFIDENTIAL and len(given) > MAX_CHARACTERS[column]:
+        raise BadArgument(f"Write at most {MAX_CHARACTERS[column]} characters.", argument=column)
     try:
         fact = fact_of(column, given)
     except CellError as error:
@@ -214,17 +214,17 @@ async def _judge(
     """What rows would come to: those to be written, and those that are left out."""
     judged = _Judged()
     receipts = {row.receipt for row in rows}
-    known = await case_directory.find(connection, receipts, seen_by=actor)
+    known = await case_directory.find(connection, receipts)
     for row in rows:
         before = known.get(row.receipt)
         said, changed = _change(before, row.receipt, row.facts, now=now)
-        if before is not None and before.hidden:
+        is_new = before is None or before.listed_at is None
+        if before is not None and not _may_see(actor, before):
             # Whatever it says: that a row changes nothing would tell what is there.
             judged.problems.append({"line": row.line, "reason": _HIDDEN})
         elif before is not None and _is_guarded(before, changed, actor):
             judged.problems.append({"line": row.line, "reason": _GUARDED})
-        elif before is None or before.said.listed_at is None or changed:
-            is_new = before is None or before.said.listed_at is None
+        elif is_new or changed:
             judged.new += is_new
             judged.changed += not is_new
             judged.rows.append(said)
@@ -235,22 +235,39 @@ async def _judge(
 
 
 def _change(
-    before: KnownCase | None, receipt: str, facts: Facts, *, now: Micros
+    before: CaseSaid | None, receipt: str, facts: Facts, *, now: Micros
 ) -> tuple[CaseSaid, Sequence[Column]]:
     """The row with the facts, and which of them it did not have."""
-    present = before.said if before else CaseSaid(receipt=receipt, updated_at=now, listed_at=None)
+    present = before or CaseSaid(receipt=receipt, updated_at=now, listed_at=None)
     changed = [column for column, fact in facts.items() if present.fact(column) != fact]
     return present.with_facts(facts, now=now), changed
 
 
-def _is_guarded(before: KnownCase, changed: Sequence[Column], actor: Actor) -> bool:
+def may_edit(actor: Actor, *, owner: str, team: str) -> bool:
+    """Whether an actor may change what the firm says of a case that it sees."""
+    own = actor.owns(owner) or actor.is_of(team)
+    return actor.may(Right.EDIT_CASES) or (own and actor.may(Right.OWN_CASES))
+
+
+def may_say_who_hears(actor: Actor, *, owner: str, confidential: bool) -> bool:
+    """Whether this may also be who hears of the case, and who sees it."""
+    return not confidential or actor.owns(owner) or actor.may(Right.CONFIDENTIAL)
+
+
+def _may_see(actor: Actor, case: CaseSaid) -> bool:
+    """Whether an actor may see a case: `store/sight.py` has the same as SQL."""
+    own = actor.owns(case.owner) or actor.is_of(case.team)
+    return not case.confidential or own or actor.may(Right.CONFIDENTIAL)
+
+
+def _is_guarded(before: CaseSaid, changed: Sequence[Column], actor: Actor) -> bool:
     """Whether a change of a confidential case is for its owner and admins alone."""
-    free = not before.said.confidential or before.owned or actor.may(Right.CONFIDENTIAL)
+    free = may_say_who_hears(actor, owner=before.owner, confidential=before.confidential)
     return not free and any(column in GUARDED for column in changed)
 
 
 def _entry(
-    before: KnownCase | None,
+    before: CaseSaid | None,
     said: CaseSaid,
     changed: Sequence[Column],
     *,
@@ -259,7 +276,7 @@ def _entry(
 ) -> journal.Entry:
     """What goes on record of a change."""
     told = [column for column in changed if column in _ON_RECORD]
-    was = {column: before.said.fact(column) for column in told} if before else {}
+    was = {column: before.fact(column) for column in told} if before else {}
     return journal.Entry.of(
         actor,
         at=now,
@@ -267,7 +284,7 @@ def _entry(
         subject=f"case:{said.receipt}",
         data={
             "changed": sorted(changed),
-            "new": before is None or before.said.listed_at is None,
+            "new": before is None or before.listed_at is None,
             "was": was,
             "is": {column: said.fact(column) for column in told},
         },

@@ -122,6 +122,15 @@ async def carry_out(
     return one
 
 
+def list_of(rows: Sequence[Row], columns: Sequence[Column]) -> str:
+    """Rows as a list that says the same, and nothing of other columns."""
+    table = CsvLines(list(columns))
+    return table.heading() + "".join(
+        table.row({column: cells.get(column, "") for column in columns})
+        for cells in map(_cells, rows)
+    )
+
+
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 

@@ -1,24 +1,21 @@
-"""What the firm says of its cases: read with what an actor is to each, and written as a whole row.
+"""What the firm says of its cases: read and written as a whole row.
 
 Deliveries write the other columns of the same rows, in other transactions of the one writer.
 """
 
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Row, false, func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from casebell.actors import Actor
 from casebell.case_file.columns import Column, Facts
 from casebell.events import Micros
 from casebell.spelling import spelling
-from casebell.store import sight
 from casebell.store.schema import cases
-from casebell.store.statements import Driver, TableRow, columns_of, upsert
+from casebell.store.statements import Driver, Query, TableRow, among, columns_of, upsert
 from casebell.store.walk import EXPORT_PAGE
 
 
@@ -55,42 +52,17 @@ class CaseSaid(TableRow):
         return replace(self, **given, **keys, listed_at=listed_at)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KnownCase:
-    """A case that is there, and what an actor is to it."""
-
-    said: CaseSaid
-    #: The actor may not see it.
-    hidden: bool
-    #: It is the actor's, or of one of its teams.
-    own: bool
-    #: The actor is its owner.
-    owned: bool
-
-
+_KNOWN = Query(
+    CaseSaid,
+    lambda backend: select(*columns_of(cases, CaseSaid)).where(among(cases.c.receipt, backend)),
+)
 _PUT = upsert(cases, CaseSaid)
 
 
-async def find(
-    connection: AsyncConnection, receipts: Collection[str], *, seen_by: Actor
-) -> Mapping[str, KnownCase]:
-    """Those of the cases that are there, by receipt number; hidden ones, too."""
-    hidden = sight.hidden_case(seen_by)
-    statement = select(
-        *columns_of(cases, CaseSaid),
-        (false() if hidden is None else hidden).label("hidden"),
-        sight.own(seen_by).label("own"),
-        sight.owned(seen_by).label("owned"),
-    ).where(cases.c.receipt.in_(receipts))
-    return {
-        row.receipt: KnownCase(
-            said=CaseSaid(**{name: getattr(row, name) for name in CaseSaid.__struct_fields__}),
-            hidden=bool(row.hidden),
-            own=bool(row.own),
-            owned=bool(row.owned),
-        )
-        for row in await connection.execute(statement)
-    }
+async def find(connection: AsyncConnection, receipts: Collection[str]) -> Mapping[str, CaseSaid]:
+    """Those of the cases that are there, by receipt number, whoever may see them."""
+    found = await (await Driver.of(connection)).fetch(_KNOWN, among=receipts)
+    return {one.receipt: one for one in found}
 
 
 async def export(

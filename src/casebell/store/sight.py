@@ -45,22 +45,15 @@ def _of_case(holds: ColumnElement[bool]) -> Exists:
     )
 
 
-def owned(actor: Actor) -> ColumnElement[bool]:
-    """Whether a case is the actor's own."""
-    # A case without an owner or a team has "" there, which is nobody's.
-    owners = actor.owner_keys
-    return cases.c.owner_key.in_(sorted(owners)) if owners else false()
-
-
-def own(actor: Actor) -> ColumnElement[bool]:
-    """Whether a case is the actor's own, or of one of its teams."""
-    teams = actor.team_keys
-    return or_(owned(actor), cases.c.team_key.in_(sorted(teams))) if teams else owned(actor)
-
-
 def _anothers(actor: Actor) -> ColumnElement[bool]:
     """Confidential, and neither the actor's own nor of one of its teams."""
-    return and_(cases.c.confidential, ~own(actor))
+    own: ColumnElement[bool] = false()
+    # A case without an owner or a team has "" there, which is nobody's.
+    if owners := actor.owner_keys:
+        own = or_(own, cases.c.owner_key.in_(sorted(owners)))
+    if teams := actor.team_keys:
+        own = or_(own, cases.c.team_key.in_(sorted(teams)))
+    return and_(cases.c.confidential, ~own)
 
 
 def shown(hidden: ColumnElement[bool] | None) -> list[ColumnElement[bool]]:

@@ -1,13 +1,18 @@
 """The pages of cases: their list, and one of them with its changes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from casebell.actors import Actor, Right
+from casebell.case_file import Column
+from casebell.case_file.cells import MAX_CHARACTERS
+from casebell.case_file.columns import HEADINGS
 from casebell.console.routing import SeeOther
 from casebell.console.visit import Visit
 from casebell.console.words import headline
 from casebell.errors import NotFound
 from casebell.events import Status
+from casebell.service.case_directory import GUARDED, may_edit, may_say_who_hears
 from casebell.service.story import became, marks
 
 #: Of a receipt number that leads to no case, or to none that one may see.
@@ -32,20 +37,60 @@ async def listing(visit: Visit) -> Mapping[str, Any] | SeeOther:
         "found": await visit.ask("list_cases", **visit.arguments),
         "statuses": Status,
         "empty": _NONE_TO_SEE if receipt else "No case matches.",
+        "imports": visit.may(Right.EDIT_CASES),
+    }
+
+
+async def import_form(_visit: Visit) -> Mapping[str, Any]:
+    """The form for a list of cases; nothing is looked at yet."""
+    return {
+        "answer": None,
+        "content": "",
+        "headings": HEADINGS,
+        # Where a form is posted to is the same page.
+        "here": "/cases/import",
+        "error": "",
     }
 
 
 async def case(visit: Visit) -> Mapping[str, Any]:
-    """A case with its changes, the newest first: who was told of each, and what is to be known."""
+    """A case with its changes, the newest first: who was told of each, and what is to be known.
+
+    For whoever may, with a form for what the firm says of it.
+    """
     try:
         found = await visit.ask("find_case", receipt=visit.arguments["receipt"])
     except NotFound:
         raise NotFound(_NONE_TO_SEE) from None
+    was = {column: _as_typed(found[column]) for column in _editable(found, visit.actor)}
     return {
         "title": f"Case {found['receipt']}",
         "case": found,
         "changes": [_change(one) for one in found["changes"]],
+        "was": was,
+        "typed": was,
+        "most": MAX_CHARACTERS,
+        # Where a form is posted to is the same page.
+        "here": f"/cases/{found['receipt']}",
+        "error": "",
     }
+
+
+def _editable(found: Mapping[str, Any], actor: Actor) -> Iterator[Column]:
+    """What somebody may change of a case."""
+    owner, team = found["owner"] or "", found["team"] or ""
+    if not may_edit(actor, owner=owner, team=team):
+        return
+    guarded = not may_say_who_hears(actor, owner=owner, confidential=found["confidential"])
+    for column in Column:
+        if column is not Column.RECEIPT and not (guarded and column in GUARDED):
+            yield column
+
+
+def _as_typed(fact: str | bool | None) -> str:
+    if isinstance(fact, bool):
+        return "yes" if fact else "no"
+    return fact or ""
 
 
 def _change(one: Mapping[str, Any]) -> Mapping[str, Any]:
