@@ -112,6 +112,38 @@ class TestMailWithStartTlsAndLogin(MailContract):
         assert not mail_sink.mails
 
 
+class TestMailOverTls:
+    """Mail by a server that speaks TLS from the first byte (port 465)."""
+
+    URL = "mailtos://127.0.0.1:{port}?from=casebell@example.com&mode=ssl"
+
+    async def test_it_is_encrypted(self, server_tls: ssl.SSLContext, trusted: None) -> None:
+        """As by STARTTLS."""
+        async with SmtpSink(tls=server_tls, at_once=True) as sink:
+            channel = load(self.URL.format(port=sink.port), to=(TO,))
+            result = await channel.send(target=TO, message=MESSAGE)
+            assert outcome_and_reason(result) == (Outcome.SENT, None)
+            (mail,) = sink.mails
+        assert mail.encrypted
+
+    async def test_an_untrusted_certificate(self, server_tls: ssl.SSLContext) -> None:
+        """Nothing goes to such a server."""
+        async with SmtpSink(tls=server_tls, at_once=True) as sink:
+            channel = load(self.URL.format(port=sink.port), to=(TO,))
+            result = await channel.send(target=TO, message=MESSAGE)
+        assert outcome_and_reason(result) == (Outcome.RETRYABLE, FailureReason.TLS_FAILED)
+        assert "certificate" in result.detail
+        assert not sink.mails
+
+    async def test_a_server_of_plain_text_gets_nothing(self, trusted: None) -> None:
+        """It is told as such."""
+        async with SmtpSink() as sink:
+            channel = load(self.URL.format(port=sink.port), to=(TO,))
+            result = await channel.send(target=TO, message=MESSAGE)
+        assert outcome_and_reason(result) == (Outcome.RETRYABLE, FailureReason.TLS_FAILED)
+        assert not sink.mails
+
+
 class TestPlainMail(MailContract):
     """Mail by a relay on this machine, without TLS or a login."""
 

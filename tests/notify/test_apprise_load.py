@@ -58,6 +58,7 @@ def every_service() -> set[Any]:
 #: Options that would hide a failure, weaken protection, or change what is sent to whom.
 REFUSED_OPTIONS = {
     "optional": "yes", "retry": "3", "wait": "2", "template": "/etc/passwd", "format": "html",
+    "blocks": "yes",
     "overflow": "split", "cto": "1", "rto": "1", "redirect": "yes", "cc": "a@example.com",
     "bcc": "a@example.com",
 }  # fmt: skip

@@ -23,6 +23,7 @@ REFUSED_PARAMETERS: Mapping[str, str] = {
     "retry": "Casebell retries by itself",
     "wait": "Casebell retries by itself",
     "template": "messages are made by Casebell's own templates",
+    "blocks": "Slack takes less in blocks, and its notification would not show the subject",
     "format": "messages are plain text",
     "overflow": "Casebell fits a message to the service",
     "cto": "the channel's `timeout` decides",

@@ -71,14 +71,19 @@ class Mail:
 class SmtpSink:
     """A mail server that keeps every message.
 
-    With `tls` it insists on STARTTLS, with `login` (user, password) on authentication.
+    With `tls` it insists on STARTTLS, or with `at_once` on TLS from the first byte; with `login`
+    (user, password) on authentication.
 
     Raises:
         Refusal: the extra `demo` is not installed.
     """
 
     def __init__(
-        self, *, tls: ssl.SSLContext | None = None, login: tuple[str, str] | None = None
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        at_once: bool = False,
+        login: tuple[str, str] | None = None,
     ) -> None:
         if not _INSTALLED:
             raise Refusal(
@@ -91,6 +96,7 @@ class SmtpSink:
         self.port = 0
         self.host = HOST
         self._tls = tls
+        self._at_once = at_once
         self._login = login
         self._answers: dict[SmtpStep, SmtpAnswer] = {}
         self._arrival = asyncio.Event()
@@ -110,7 +116,9 @@ class SmtpSink:
         # What comes in is in `mails`; aiosmtpd would write every line of it to the log.
         logging.getLogger("mail.log").setLevel(_SILENT)
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._conversation, HOST, 0)
+        self._server = await loop.create_server(
+            self._conversation, HOST, 0, ssl=self._tls if self._at_once else None
+        )
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -124,12 +132,13 @@ class SmtpSink:
         await asyncio.sleep(0)
 
     def _conversation(self) -> SMTP:
+        starttls = None if self._at_once else self._tls
         conversation = SMTP(
             self,
             # Without a name aiosmtpd would ask the resolver for one.
             hostname="localhost",
-            tls_context=self._tls,
-            require_starttls=self._tls is not None,
+            tls_context=starttls,
+            require_starttls=starttls is not None,
             auth_required=self._login is not None,
             auth_require_tls=self._login is not None and self._tls is not None,
             authenticator=self._authenticate,
@@ -193,7 +202,7 @@ class SmtpSink:
                 sender=envelope.mail_from,
                 recipients=tuple(envelope.rcpt_tos),
                 content=envelope.original_content,
-                encrypted=session.ssl is not None,
+                encrypted=self._at_once or session.ssl is not None,
                 user=session.auth_data or "",
                 at=SystemClock().now(),
             )
