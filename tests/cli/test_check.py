@@ -1,5 +1,7 @@
 """`casebell check`: what is wrong, all of it; and who hears of what."""
 
+import re
+
 import pytest
 
 from casebell.events import Status, Tag
@@ -17,6 +19,7 @@ def test_a_good_configuration(bare: Installation) -> None:
     assert "Channel       team: to json" in ran.out
     assert "Operations    team" in ran.out
     # Each for the two channels.
+    assert "How many cases each rule reaches is not known: There is no database yet.\n" in ran.out
     rendered = f"{2 * len(SAMPLES)} sample messages rendered."
     assert ran.out.endswith(f"{rendered}\nThe configuration is good.\n")
 
@@ -43,13 +46,46 @@ def test_as_json(bare: Installation) -> None:
     assert ran.code == 0
     told = {(one["kind"], one["value"]): one for one in ran.lines()}
     channels = {value: one for (kind, value), one in told.items() if kind == "channel"}
-    assert len(told) == len(Status) + len(Tag) + 1 + len(channels)
+    assert len(told) == len(Status) + len(Tag) + 1 + len(channels) + 2
+    assert told["rule", "Denied"]["channels"] == ["team"]
     assert set(channels) == {"team", "broken"}
     assert channels["broken"]["rules"] == ["Answer owed"]
     assert (channels["broken"]["from"], channels["broken"]["to"]) == ([], ["json"])
     assert told["status", "rfe_issued"]["channels"] == ["team", "broken"]
     assert told["status", "rfe_issued"]["rules"] == ["Answer owed"]
-    assert set(told["tag", "card"]) == {"kind", "value", "channels", "rules", "note", "from", "to"}
+    keys = {"kind", "value", "channels", "rules", "note", "from", "to", "cases", "of"}
+    assert set(told["tag", "card"]) == keys
+    # There is no database yet.
+    assert {(one["cases"], one["of"]) for one in told.values()} == {(None, None)}
+
+
+def test_how_many_cases_are_reached(installation: Installation) -> None:
+    """Of those that are known today, each rule's, and for how many a channel finds the owner."""
+    text = installation.config.read_text().replace(
+        'when = { status = ["denied"] }', 'when = { owner = ["jchan"], status = ["denied"] }'
+    )
+    people = (
+        '[people.jchan]\nname = "Jia Chan"\nemail = "jchan@firm.com"\n'
+        '[channels.mail]\nurl = "mailto://127.0.0.1:9?from=a@firm.com"\n'
+        'to = ["@owner"]\nunassigned = ["rfe@firm.com"]\n'
+    )
+    installation.config.write_text(text + people)
+    assert installation("cases", "set", "IOE0912345678", "owner=Jia Chan").code == 0
+    (whole,) = installation.rows("SELECT count(*) FROM cases")[0]
+    table = installation("check").out.partition("TODAY")[2].splitlines()
+    told = dict(re.split("  +", line, maxsplit=1) for line in table[1:4])
+    assert told == {
+        "rule Answer owed": f"all {whole} cases",
+        "rule Denied": f"1 of {whole} cases",
+        "channel mail": f"the owners of 1 of {whole} cases; `unassigned` hears of {whole - 1}",
+    }
+    rows = installation("check", "--json").lines()
+    found = {(row["kind"], row["value"]): (row["cases"], row["of"]) for row in rows if row["of"]}
+    assert found == {
+        ("rule", "Answer owed"): (whole, whole),
+        ("rule", "Denied"): (1, whole),
+        ("channel", "mail"): (1, whole),
+    }
 
 
 def test_every_problem_at_once(bare: Installation) -> None:
@@ -130,14 +166,14 @@ def test_mistyped_recipients_are_all_named(bare: Installation) -> None:
     bare.config.write_text(
         text.replace(
             'url = "json://127.0.0.1:9/"',
-            'url = "mailtos://smtp.example.com?from=a@b.com"\nto = ["ops@", "c@firm.com", "@x"]',
+            'url = "mailtos://smtp.example.com?from=a@b.com"\nto = ["ops@", "c@firm.com", "x@"]',
         )
     )
     ran = bare("check")
     assert ran.code == 1
     assert ran.err.count("channels.broken.to: ") == 2
     assert "'ops@'" in ran.err
-    assert "'@x'" in ran.err
+    assert "'x@'" in ran.err
 
 
 @pytest.mark.parametrize("content", [b"[server\n", b"\xff\xfe", b""])

@@ -1,27 +1,32 @@
 """`casebell check`: would this configuration do what the firm means?"""
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
 
 from casebell.alerts import Alert, AlertKind
+from casebell.cli.local_service import store_for_reading
 from casebell.cli.options import Config, unusable_is_no
 from casebell.cli.otherwise import print_otherwise
 from casebell.cli.preflight import preflight
 from casebell.cli.terminal import print_json, print_line, print_rows
 from casebell.clock import SystemClock, iso
+from casebell.errors import CasebellError
 from casebell.events import Case, Delivery, VerifiedDelivery
 from casebell.http.certificate import Certificate
-from casebell.notify.channel import Channel, Policy
+from casebell.notify.channel import Channel, Channels, Policy
 from casebell.notify.load import policies
 from casebell.notify.render import CaseFacts, render_case
 from casebell.receive.understand import understand
 from casebell.route.classification import Meanings, classify_event
+from casebell.route.rules import compile_rules
 from casebell.runtime import Runtime
 from casebell.sandbox.deliveries import SAMPLES, body_of
-from casebell.service.rules import who_hears
-from casebell.service.rules_in_words import heard
+from casebell.service.reach import Reach, reach_of
+from casebell.service.rules import Coverage, who_hears
+from casebell.service.rules_in_words import heard, reached
 from casebell.settings import Settings, SourceSettings, load
 from casebell.times import counted, local_time
 
@@ -48,25 +53,14 @@ def check(
         print_otherwise(runtime, over=over, as_json=as_json)
         return
     covered = who_hears(settings)
-    channels = runtime.dispatcher.channels.by_name
+    channels = runtime.dispatcher.channels
+    reach, unknown = _reach(settings, channels)
     if as_json:
-        for row in covered:
-            print_json({**row, "from": [], "to": []})
-        for channel in channels.values():
-            print_json(
-                {
-                    "kind": "channel",
-                    "value": channel.name,
-                    "channels": [channel.name],
-                    "rules": [rule.name for rule in settings.rules if channel.name in rule.notify],
-                    "note": "",
-                    "from": _senders(channel),
-                    "to": _recipients(channel),
-                }
-            )
+        for row in _rows(settings, channels, covered, reach):
+            print_json(row)
         return
     count = _render_samples(policies(settings))
-    _print_settings(settings, channels)
+    _print_settings(settings, channels.by_name)
     print_rows(
         list(map(heard, covered)),
         {"OF": "of", "WHO HEARS": "who", "BY RULE": "by", "NOTE": "note"},
@@ -75,10 +69,72 @@ def check(
         whole=True,
     )
     print_line()
+    if reach is None:
+        print_line(f"How many cases each rule reaches is not known: {unknown}")
+    else:
+        print_rows(
+            list(reached(reach)),
+            {"TODAY": "of", "REACHES": "reaches"},
+            as_json=False,
+            empty="There are no rules.",
+            whole=True,
+        )
+    print_line()
     for warning in (*runtime.in_force.wiring.warnings, *_doubts_of_certificate(settings)):
         print_line(f"Warning: {warning}")
     print_line(f"{count} sample messages rendered." if count else "No channel: nobody is alerted.")
     print_line("The configuration is good.")
+
+
+def _reach(settings: Settings, channels: Channels) -> tuple[Reach | None, str]:
+    """How many cases are reached; or why that is not known."""
+
+    async def look() -> Reach:
+        async with store_for_reading(settings) as store, store.read() as connection:
+            rules = compile_rules(settings.rules)
+            return await reach_of(connection, rules, roster=channels.roster)
+
+    try:
+        return asyncio.run(look()), ""
+    except CasebellError as error:
+        return None, error.message
+
+
+def _rows(
+    settings: Settings,
+    channels: Channels,
+    covered: Sequence[Coverage],
+    reach: Reach | None,
+) -> Iterator[Mapping[str, Any]]:
+    """Who hears of what, and how many cases are reached, as objects of the same keys."""
+    whole = reach and reach.cases
+    nothing: dict[str, Any] = {"from": [], "to": [], "cases": None, "of": None}
+    for row in covered:
+        yield {**row, **nothing}
+    for rule in settings.rules:
+        yield {
+            "kind": "rule",
+            "value": rule.name,
+            "channels": list(rule.notify),
+            "rules": [rule.name],
+            "note": "",
+            **nothing,
+            "cases": reach and reach.rules[rule.name],
+            "of": whole,
+        }
+    for channel in channels.by_name.values():
+        owners = reach and reach.owners.get(channel.name)
+        yield {
+            "kind": "channel",
+            "value": channel.name,
+            "channels": [channel.name],
+            "rules": [rule.name for rule in settings.rules if channel.name in rule.notify],
+            "note": "",
+            "from": _senders(channel),
+            "to": _recipients(channel),
+            "cases": owners,
+            "of": None if owners is None else whole,
+        }
 
 
 def _senders(channel: Channel) -> list[str]:

@@ -155,6 +155,16 @@ class Roster:
             first.setdefault(one.target.casefold(), one)
         return list(first.values())
 
+    @property
+    def looking_for_owners(self) -> list[str]:
+        """The channels with `@owner`."""
+        return [name for name, recipients in self._channels.items() if OWNER in recipients.to]
+
+    def finds_owner(self, channel: str, case: Case) -> bool:
+        """Whether `@owner` of a channel finds somebody who may hear of a case."""
+        found = self._personal(self._channels[channel], OWNER, case, NOBODY_IS_AWAY)
+        return any(not case.confidential or self.is_one_person(channel, one) for one in found)
+
     def addresses_of(self, person: str) -> dict[str, str | None]:
         """By channel that may mean somebody by name, the address; None where it has none."""
         return {

@@ -6,6 +6,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from casebell.service.otherwise import Decided, Figures
+from casebell.service.reach import Reach
 from casebell.service.rules import Coverage
 from casebell.service.sentences import Moment, Sentence, says
 from casebell.times import counted
@@ -29,6 +30,27 @@ def heard(row: Coverage) -> Heard:
         # "nobody" alone says no more than the cell before it.
         "note": "" if row["note"] == "nobody" else row["note"],
     }
+
+
+class Reached(TypedDict):
+    """A row of the table of how many cases are reached."""
+
+    of: str
+    reaches: str
+
+
+def reached(reach: Reach) -> Iterator[Reached]:
+    """How many cases each rule reaches, and each channel over their owners."""
+    whole = counted(reach.cases, "case")
+    for rule, number in reach.rules.items():
+        every = f"all {whole}" if reach.cases != 1 else "the one case"
+        some = f"{number:,} of {whole}" if number else f"none of {whole}"
+        yield {"of": f"rule {rule}", "reaches": every if number == reach.cases else some}
+    for channel, number in reach.owners.items():
+        left = reach.cases - number
+        others = f"; `unassigned` hears of {left:,}" if left else ""
+        reaches = f"the owners of {number:,} of {whole}{others}"
+        yield {"of": f"channel {channel}", "reaches": reaches}
 
 
 def recipients(decided: Decided) -> Iterator[str]:

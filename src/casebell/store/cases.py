@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from sqlalchemy import Column, ColumnElement, Row, Select, Table, select
+from sqlalchemy import Column, ColumnElement, Row, Select, Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.actors import Actor
@@ -170,3 +170,11 @@ async def alerts_of(
     """The first alerts of changes, oldest first."""
     statement = select(alerts).where(alerts.c.change_id.in_(change_ids))
     return (await connection.execute(statement.order_by(alerts.c.id).limit(limit))).all()
+
+
+async def alike(connection: AsyncConnection, names: Sequence[str]) -> Sequence[Row[Any]]:
+    """How many cases have the same in some columns, in `number`; without columns, all of them."""
+    columns: list[ColumnElement[Any]] = [cases.c[name] for name in names]
+    counted = [*columns, func.count().label("number")]
+    statement = select(*counted).select_from(cases).group_by(*columns)
+    return (await connection.execute(statement)).all()
