@@ -395,6 +395,48 @@ class CertificateNotUsed(OpsMessage, frozen=True, kw_only=True, tag="certificate
         return self.ends_at
 
 
+class CaseListProblems(OpsMessage, frozen=True, kw_only=True, tag="case_list_problems"):
+    """The firm's list of cases was imported, but for some lines; once for each state of it."""
+
+    file: str
+    #: What identifies this state of the file.
+    sha256: str
+    taken: int
+    left_out: int
+
+    @property
+    def key(self) -> str:
+        """The file, as it is."""
+        return self.sha256
+
+
+class CaseListUnusable(OpsMessage, frozen=True, kw_only=True, tag="case_list_unusable"):
+    """The firm's list of cases cannot be imported at all; once for each state of it."""
+
+    file: str
+    #: What identifies this state of the file; where it cannot be read, the reason.
+    state: str
+    reason: str
+
+    @property
+    def key(self) -> str:
+        """The file, as it is."""
+        return self.state
+
+
+class CaseListMissing(OpsMessage, frozen=True, kw_only=True, tag="case_list_missing"):
+    """The firm's list of cases has not been there for long; once until there is another."""
+
+    file: str
+    #: The list that was imported last; "" where none was.
+    last: str
+
+    @property
+    def key(self) -> str:
+        """The file, since the last list."""
+        return self.last
+
+
 class StoreAltered(OpsMessage, frozen=True, kw_only=True, tag="store_altered"):
     """Something in the database is not ours. Sent past the outbox, which it may swallow."""
 
@@ -442,6 +484,9 @@ TOPICS: tuple[type[OpsMessage], ...] = (
     StoreCreated,
     CertificateEnds,
     CertificateNotUsed,
+    CaseListProblems,
+    CaseListUnusable,
+    CaseListMissing,
     StoreAltered,
     ChannelTest,
 )

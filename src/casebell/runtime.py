@@ -29,6 +29,7 @@ from casebell.service.access import Access
 from casebell.service.accounts import Accounts
 from casebell.service.arrivals import ArrivalReading
 from casebell.service.case_directory import CaseDirectory
+from casebell.service.case_list_watch import CaseListWatch
 from casebell.service.cases import CaseReading
 from casebell.service.completeness import CompletenessReading
 from casebell.service.exporting import Exporting
@@ -167,6 +168,16 @@ class Runtime:
         self.exporting = Exporting(store=store, settings=in_force.settings, clock=clock)
         self.case_reading = CaseReading(store=store, people=in_force.people)
         self.case_directory = CaseDirectory(store=store, clock=clock)
+        self.case_list_watch = CaseListWatch(
+            store=store,
+            directory=self.case_directory,
+            settings=in_force.settings,
+            ops=in_force.ops,
+            clock=clock,
+            metrics=metrics,
+            log=log,
+            followed=self.dispatcher.wake,
+        )
         self.completeness = CompletenessReading(store=store, settings=in_force.settings)
         self.arrivals = ArrivalReading(store=store, settings=in_force.settings, clock=clock)
         self.outcome_report = OutcomeReport(store=store, settings=in_force.settings, clock=clock)
@@ -220,6 +231,7 @@ class Runtime:
         self.dispatcher.channels_changed()
         # What could not be decided by the old rules may be by the new.
         self.router.loop.wake()
+        self.case_list_watch.wake()
 
     async def storage_answers(self) -> bool:
         """Whether the storage can be read and written; raises as they do."""
@@ -238,6 +250,7 @@ class Runtime:
             self.router.loop,
             self.dispatcher,
             self.delivery_watch,
+            self.case_list_watch,
             self.access,
         )
         return all(loop.alive for loop in loops)
@@ -340,6 +353,7 @@ class Runtime:
             await stack.enter_async_context(self.dispatcher)
             await stack.enter_async_context(self.router.loop)
             await stack.enter_async_context(self.delivery_watch)
+            await stack.enter_async_context(self.case_list_watch)
             await stack.enter_async_context(self.event_log)
             await stack.enter_async_context(self.alarm)
             stack.push_async_callback(self._finish)

@@ -184,7 +184,17 @@ def _place(trace: TracebackType | None) -> str:
 
 
 #: Who can meet a failure of the storage.
-STAGES = ("receive", "route", "notify", "reload", "metrics", "certificate", "api", "console")
+STAGES = (
+    "receive",
+    "route",
+    "notify",
+    "reload",
+    "metrics",
+    "certificate",
+    "api",
+    "console",
+    "cases",
+)
 
 
 class Metrics:

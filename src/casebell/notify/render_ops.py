@@ -4,6 +4,9 @@ from casebell.alerts import Line, Message, Part
 from casebell.notify.inert_text import quoted, without_markup
 from casebell.notify.render import MAY_REPEAT
 from casebell.ops_messages import (
+    CaseListMissing,
+    CaseListProblems,
+    CaseListUnusable,
     CertificateEnds,
     CertificateNotUsed,
     ChannelFailed,
@@ -253,6 +256,30 @@ OPS_TEXTS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
             "Casebell goes on with the one it has, which ends at {ends_at}.",
             "See what is wrong: casebell check",
             "There is no need to restart: a pair that belongs together is used within seconds.",
+        ),
+    ),
+    CaseListProblems: (
+        "Lines of the list of cases were left out: {left_out}",
+        (
+            "The list of cases {file} was imported. Cases: {taken}. Lines left out: {left_out}.",
+            "What these cases were, they are still; an alert may reach a former owner.",
+            "See which lines, and why: casebell cases import {file} --dry-run",
+        ),
+    ),
+    CaseListUnusable: (
+        "The list of cases cannot be imported",
+        (
+            "The list of cases {file} was left there anew, and cannot be imported: {reason}",
+            "The cases are as they were; an alert may reach a former owner.",
+            "Try it: casebell cases import {file} --dry-run",
+        ),
+    ),
+    CaseListMissing: (
+        "The list of cases is missing",
+        (
+            "There is no list of cases at {file}, for longer than two looks at it.",
+            "The cases are as they were; an alert may reach a former owner.",
+            "See that the practice software still exports it there, or change [cases] file.",
         ),
     ),
     ChannelTest: (
