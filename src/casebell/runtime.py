@@ -36,6 +36,7 @@ from casebell.service.exporting import Exporting
 from casebell.service.operations import Operations
 from casebell.service.outcomes import OutcomeReport
 from casebell.service.own_account import OwnAccount
+from casebell.service.owners import OwnerReading
 from casebell.service.passwords import Passwords
 from casebell.service.people_directory import PeopleDirectory
 from casebell.service.reading import Reading
@@ -178,6 +179,7 @@ class Runtime:
             log=log,
             followed=self.dispatcher.wake,
         )
+        self.owners = OwnerReading(store=store, people=in_force.people, clock=clock)
         self.completeness = CompletenessReading(store=store, settings=in_force.settings)
         self.arrivals = ArrivalReading(store=store, settings=in_force.settings, clock=clock)
         self.outcome_report = OutcomeReport(store=store, settings=in_force.settings, clock=clock)
@@ -206,6 +208,7 @@ class Runtime:
             self.reading.verbs(),
             self.case_reading.verbs(),
             self.case_directory.verbs(),
+            self.owners.verbs(),
             self.completeness.verbs(),
             self.arrivals.verbs(),
             self.standing.verbs(),

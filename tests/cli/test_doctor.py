@@ -45,6 +45,37 @@ def test_what_needs_attention(installation: Installation) -> None:
     assert found["held"] == "2 could not be understood → casebell held list"
 
 
+def test_people(installation: Installation) -> None:
+    """Whom nothing reaches, and open changes to which nobody may see; a stand-in hears, too."""
+    people = (
+        '[channels.mail]\nurl = "mailto://127.0.0.1:9?from=a@firm.com"\n'
+        'to = ["@owner"]\nunassigned = ["rfe@firm.com"]\n'
+        '[people.jchan]\nname = "Jia Chan"\nemail = "jchan@firm.com"\n'
+        '[people.kim]\nname = "Kim Roe"\nemail = "kim@firm.com"\n'
+    )
+    installation.config.write_text(installation.config.read_text() + people)
+    missing = findings(installation("doctor").out)["people"]
+    assert missing == (
+        "1 open change without an owner (IOE…5678) → casebell cases list --asking; "
+        "casebell cases set RECEIPT owner=NAME"
+    )
+    installation("cases", "set", "IOE0912345678", "owner=Jia Chan")
+    with serving(installation):
+        assert findings(installation("doctor").out)["people"] == "OK"
+        installation("people", "away", "jchan", "--until", "2999-12-31", "--to", "kim")
+        assert findings(installation("doctor").out)["people"] == (
+            "1 open change with an owner who is away: jchan (IOE…5678) → casebell people list"
+        )
+    without = installation.config.read_text().replace('email = "kim@firm.com"\n', "")
+    installation.config.write_text(without)
+    told = [one for one in installation("doctor").out.splitlines() if one.startswith("people:")]
+    assert [one.partition("→")[0].split(maxsplit=1)[1].strip() for one in told] == [
+        "Kim Roe can be reached on no channel",
+        "Jia Chan is away, and kim, who stands in, can be reached on no channel",
+        "1 open change with an owner who is away: jchan (IOE…5678)",
+    ]
+
+
 def test_a_proxy_that_is_not_trusted(installation: Installation) -> None:
     """Whoever forwards deliveries and is not believed is named, with the line to write."""
     with serving(installation) as url:

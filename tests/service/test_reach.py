@@ -85,7 +85,7 @@ def asking_of_cases_alone(rule: CompiledRule) -> CompiledRule:
 
 
 async def test_reach(store: Store) -> None:
-    """Counted by what cases have in common, on both databases."""
+    """Counted by what cases have in common."""
     every = the_cases()
     columns = ("receipt", "owner", "team", "matter", "label", "confidential", "owner_email")
     rows = [

@@ -14,6 +14,7 @@ from casebell.service.case_directory import CaseDirectory
 from casebell.service.cases import CaseReading
 from casebell.service.outcomes import OutcomeReport
 from casebell.service.own_account import OwnAccount
+from casebell.service.owners import OwnerReading
 from casebell.service.passwords import Passwords
 from casebell.service.people_directory import PeopleDirectory
 from casebell.service.reading import Reading
@@ -71,6 +72,7 @@ def service(harness: OperationsHarness) -> Service:
         CaseDirectory(store=store, clock=harness.clock).verbs(),
         OutcomeReport(**given).verbs(),
         PeopleDirectory(roster=lambda: None, **given).verbs(),
+        OwnerReading(store=store, people=dict, clock=clock).verbs(),
         Standing(store=store, settings=lambda: harness.settings, targets=dict).verbs(),
     )
 

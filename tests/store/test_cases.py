@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from casebell.actors import Actor, Role
+from casebell.alerts import AlertKind, NewAlert
 from casebell.events import Status
 from casebell.store import cases, walk
 from casebell.store.cases import CaseFilter
@@ -127,3 +128,45 @@ async def test_a_page_looks_so_far(store: Store, monkeypatch: pytest.MonkeyPatch
         rest = await walk.page_of(connection, where, limit=2, after=page.next)
     assert [row.receipt for row in rest.rows] == [receipt_of(1)]
     assert (rest.next, rest.looked_back_to) == (None, None)
+
+
+async def test_what_cases_have_in_common(store: Store) -> None:
+    """Each combination with the number of its cases; without columns, of all."""
+    for number, owner in enumerate(("ana", "ana", "kim", ""), 1):
+        await change_case(store, number)
+        await say_of_case(store, number, owner=owner, confidential=number == 1)
+    async with store.read() as connection:
+        by_owner = await cases.alike(connection, ("owner",))
+        by_both = await cases.alike(connection, ("owner", "confidential"))
+        ((whole,),) = await cases.alike(connection, ())
+    assert {row.owner: row.number for row in by_owner} == {"ana": 2, "kim": 1, "": 1}
+    assert sorted((row.owner, bool(row.confidential), row.number) for row in by_both) == [
+        ("", False, 1),
+        ("ana", False, 1),
+        ("ana", True, 1),
+        ("kim", False, 1),
+    ]
+    assert whole == 4
+
+
+async def test_who_was_told_by_name(store: Store) -> None:
+    """Of each change; who is told at an address alone is nobody."""
+
+    def to(person: str | None, change: int) -> NewAlert:
+        return NewAlert(
+            kind=AlertKind.CASE,
+            subject=f"change:{change}",
+            channel="mail",
+            target=person or "rfe@f.com",
+            urgent=True,
+            change_id=change,
+            event_id=change,
+            person=person,
+        )
+
+    await change_case(store, 1, alerts=[to("jchan", 1), to("kim", 1), to(None, 1)])
+    await change_case(store, 2, alerts=[to(None, 2)])
+    await change_case(store, 3, alerts=[to("ana", 3)])
+    async with store.read() as connection:
+        found = await cases.told_by_name(connection, [1, 2])
+    assert found == {1: {"jchan", "kim"}}

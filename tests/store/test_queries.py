@@ -229,6 +229,7 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "cases of which nothing came": (lambda c: CaseFilter(silent=True).page(c, limit=50), False),
     "case": (lambda c: cases.find(c, "IOE0912345678", seen_by=VIEWER), False),
     "changes of a case": (lambda c: cases.changes_of(c, "IOE0912345678", limit=50), True),
+    "told by name": (lambda c: cases.told_by_name(c, [1, 2]), False),
     "alerts of changes": (lambda c: cases.alerts_of(c, [1, 2], limit=50), True),
     "events of changes": (lambda c: cases.events_of(c, [1, 2], limit=50), True),
     # As many groups as the month had days from receipt to decision.

@@ -114,6 +114,7 @@ def _layers(config: Path | None) -> Iterator[tuple[str, Fault | None]]:
         yield "outbox", _fault(trouble)
     yield "alerts", Fault(what=f"{failed} failed", then=list_failed) if failed else None
     yield "held", Fault(what=f"{held} could not be understood", then=list_held) if held else None
+    yield from _people(client)
     yield from _refused(client)
 
 
@@ -231,6 +232,22 @@ def _certificate(client: ServiceClient, settings: Settings) -> Iterator[tuple[st
         found.append(f"A renewed one cannot be used: {live['fault']}.")
     then = "renew it; the server uses new files by itself"
     yield "certificate", Fault(what=" ".join(found).rstrip("."), then=then) if found else None
+
+
+def _people(client: ServiceClient) -> Iterator[tuple[str, Fault | None]]:
+    """Who cannot be told, and the open changes to which nobody may see."""
+    try:
+        people, owners = client.read("list_people"), client.read("owners_in_doubt")
+    except CasebellError:
+        # A server of an earlier release does not know the questions.
+        return
+    if not people:
+        # Whose a case is makes no difference to whom alerts go.
+        return
+    faults = [_fault(one) for one in (*troubles.of_people(people), *troubles.of_owners(owners))]
+    away = [replace(_fault(one), code=0) for one in troubles.of_absent_owners(owners)]
+    for fault in (*faults, *away) or (None,):
+        yield "people", fault
 
 
 def _refused(client: ServiceClient) -> Iterator[tuple[str, Fault | None]]:

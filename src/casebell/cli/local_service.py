@@ -18,6 +18,7 @@ from casebell.service.accounts import Accounts
 from casebell.service.case_directory import CaseDirectory
 from casebell.service.cases import CaseReading
 from casebell.service.on_record import OnRecord
+from casebell.service.owners import OwnerReading
 from casebell.service.passwords import Passwords
 from casebell.service.people_directory import PeopleDirectory
 from casebell.service.reading import Reading
@@ -170,6 +171,7 @@ def _seen(store: Store, settings: Settings) -> Iterator[Mapping[str, Verb]]:
     clock = SystemClock()
     yield Reading(store=store, settings=lambda: settings, clock=clock, paged=False).verbs()
     yield CaseReading(store=store, people=lambda: settings.people, paged=False).verbs()
+    yield OwnerReading(store=store, people=lambda: settings.people, clock=clock).verbs()
     yield _people(store, settings, lambda: _channels(settings))
     standing = Standing(store=store, settings=lambda: settings, targets=lambda: _targets(settings))
     yield standing.verbs()

@@ -39,6 +39,7 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         "refused_in_a_row": Right.OPERATIONS,
         "pushed_out": Right.OPERATIONS,
         "waiting": Right.OPERATIONS,
+        "owners_in_doubt": Right.OPERATIONS,
         "soundness": Right.OPERATIONS,
         "checks": Right.OPERATIONS,
         "doubts": Right.OPERATIONS,

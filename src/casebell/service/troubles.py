@@ -1,6 +1,6 @@
 """What is wrong with a server and its database, in words: `casebell doctor` and the pages."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,3 +75,58 @@ def of_lost(lost: Mapping[str, int]) -> Iterator[Trouble]:
             "pushed out by others",
             then=f"casebell refused list --source {source}",
         )
+
+
+def of_people(people: Sequence[Answer]) -> Iterator[Trouble]:
+    """Of people whom nothing reaches, and of whoever stands in for somebody."""
+    names = {one["id"]: one["name"] for one in people}
+    unreached = [one["id"] for one in people if one["channels"] and not _reached(one)]
+    for person in unreached:
+        yield Trouble(
+            what=f"{names[person]} can be reached on no channel",
+            then=f"an address in [people.{person}], casebell reload",
+        )
+    for one in people:
+        stand_in = one["stand_in"]
+        if stand_in is None or (stand_in in names and stand_in not in unreached):
+            continue
+        why = "can be reached on no channel" if stand_in in names else "is in no [people] any more"
+        yield Trouble(
+            what=f"{one['name']} is away, and {stand_in}, who stands in, {why}",
+            then=f"casebell people away {one['id']} --until DATE --to OTHER",
+        )
+
+
+def of_owners(found: Answer) -> Iterator[Trouble]:
+    """Of open changes to which nobody may see."""
+    command = "casebell cases list --asking; casebell cases set RECEIPT owner=NAME"
+    for kind, form in {
+        "missing": "without an owner",
+        "unknown": "with an owner who is nobody in the configuration",
+        "gone": "told to somebody who is no longer in the configuration, and not to the owner",
+    }.items():
+        if found[kind]["count"]:
+            yield Trouble(what=_changes(found, kind, form), then=command)
+
+
+def of_absent_owners(found: Answer) -> Iterator[Trouble]:
+    """Of open changes whose owner is away: whoever stands in hears, too."""
+    if found["away"]["count"]:
+        form = "with an owner who is away"
+        yield Trouble(what=_changes(found, "away", form), then="casebell people list")
+
+
+def _changes(found: Answer, kind: str, form: str) -> str:
+    """How many changes, whose, and some receipts."""
+    of_kind = found[kind]
+    shown = [*of_kind["receipts"]]
+    if (more := of_kind["count"] - len(shown)) > 0:
+        shown.append(f"{more:,} more")
+    whose = f": {', '.join(of_kind['who'])}" if of_kind["who"] else ""
+    newest = f", of the newest {found['looked']:,}" if found["more"] else ""
+    number = counted(of_kind["count"], "open change")
+    return f"{number} {form}{whose} ({', '.join(shown)}){newest}"
+
+
+def _reached(person: Answer) -> bool:
+    return any(one["target"] is not None for one in person["channels"])

@@ -172,6 +172,19 @@ async def alerts_of(
     return (await connection.execute(statement.order_by(alerts.c.id).limit(limit))).all()
 
 
+async def told_by_name(
+    connection: AsyncConnection, change_ids: Sequence[int]
+) -> dict[int, set[str]]:
+    """By change, the ids of those who were told of it by name."""
+    statement = select(alerts.c.change_id, alerts.c.person).where(
+        alerts.c.change_id.in_(change_ids), alerts.c.person.is_not(None)
+    )
+    found: dict[int, set[str]] = {}
+    for change_id, person in await connection.execute(statement):
+        found.setdefault(change_id, set()).add(person)
+    return found
+
+
 async def alike(connection: AsyncConnection, names: Sequence[str]) -> Sequence[Row[Any]]:
     """How many cases have the same in some columns, in `number`; without columns, all of them."""
     columns: list[ColumnElement[Any]] = [cases.c[name] for name in names]
