@@ -306,14 +306,15 @@ async def test_each_channel_discloses_what_it_may(setup: ServerWithRecipients) -
         assert "not legal notice" in text
 
 
-async def test_a_confidential_case_is_told_in_few_words(setup: ServerWithRecipients) -> None:
-    """Where the firm marked a case confidential no channel's setting widens what is shown."""
+async def test_a_confidential_case_is_told_to_no_room(setup: ServerWithRecipients) -> None:
+    """None of these channels is one person: operations alone hear, and only that there is news."""
     await deliver(setup.server, receipt_number=CONFIDENTIAL)
     await setup.alerts_ended(CONFIDENTIAL)
     for name in ("team", "standard", "full"):
-        (message,) = setup.hooks[name].messages_of(CONFIDENTIAL)
-        assert CONFIDENTIAL not in f"{message['title']}{message['message']}"
-        assert "Acme-O1A" not in message["message"]
+        assert setup.hooks[name].messages_of(CONFIDENTIAL) == []
+    (message,) = setup.hooks["ops"].messages_of(CONFIDENTIAL)
+    assert message["title"] == f"URGENT: A confidential case has news · {mask(CONFIDENTIAL)}"
+    assert "Acme-O1A" not in message["message"]
 
 
 # ── Channels that fail ───────────────────────────────────────────────────────────────────────────

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from casebell.sandbox.http_sink import HttpSink
-from casebell.uscis.receipts import mask
+from casebell.uscis.receipts import mask_in_log
 from e2e.answers import REQUEST_ID, checked, events, refused
 from e2e.sender import Wire, document, encoded, post, request, shared, signed
 from e2e.server import SOURCES, STRICT, MakeServer, Server
@@ -78,7 +78,7 @@ async def test_a_delivery_is_one_line_of_the_log(server: Server) -> None:
         "outcome": "stored",
         "request_id": request_id,
         "row": row,
-        "receipt": mask(sent["receipt_number"]),
+        "receipt": mask_in_log(sent["receipt_number"]),
         "status": "rfe_issued",
         "decision": "nobody",
         "change": change,
