@@ -68,6 +68,8 @@ class FailureReason(StrEnum):
     CONFIDENTIAL = "confidential"
     #: Retried for longer than the channel's `max_age`.
     GAVE_UP = "gave_up"
+    #: No failure: it waits, to go in one message with others.
+    GROUPED = "grouped"
     #: The process ended while sending.
     INTERRUPTED = "interrupted"
     UNKNOWN = "unknown"
@@ -103,6 +105,8 @@ class Part(StrEnum):
     FACT = "fact"
     #: An address alone on its line; the line before says what it opens.
     LINK = "link"
+    #: One of several things that a message tells; its link and what else is of it follow.
+    ITEM = "item"
     #: For whoever runs Casebell.
     DETAIL = "detail"
     FOOTER = "footer"
@@ -243,6 +247,8 @@ class Alert:
     addressed_as: str = ""
     #: What an operations or test message tells; None for a case alert, or where it is unreadable.
     note: OpsMessage | None = field(default=None, repr=False)
+    #: Those that go in one message with it, for the same target.
+    others: "tuple[Alert, ...]" = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

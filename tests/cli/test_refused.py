@@ -139,7 +139,7 @@ def test_through_the_server_alerted_once(refused: Installation, sink: HttpSink) 
 
     def heard() -> int:
         titles = [json.loads(one.body)["title"] for one in sink.requests]
-        return sum("Request for Evidence" in title for title in titles)
+        return sum("RFE issued" in title for title in titles)
 
     mend(refused)
     with serving(refused):
@@ -172,7 +172,7 @@ def test_a_redelivery_came_first(refused: Installation, sink: HttpSink) -> None:
         sent = "SELECT count(*) FROM alerts WHERE channel = 'team' AND state = 'sent'"
         until_sync(lambda: refused.rows(sent) != [(0,)], "the alert")
     told = [json.loads(one.body)["title"] for one in sink.requests]
-    assert sum("Request for Evidence" in title for title in told) == 1
+    assert sum("RFE issued" in title for title in told) == 1
 
 
 @pytest.mark.parametrize(

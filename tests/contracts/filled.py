@@ -65,12 +65,16 @@ async def send_one(
         assert alert is not None
         await outbox.record(
             connection,
-            alert=alert,
-            message=Message(title="RFE issued", body="Look."),
-            result=result,
-            reached=NextState(
-                state=state, not_before=RECEIVED_AT, may_repeat=False, reason=result.reason
-            ),
+            tried=[
+                outbox.Tried(
+                    alert=alert,
+                    message=Message(title="RFE issued", body="Look."),
+                    result=result,
+                    reached=NextState(
+                        state=state, not_before=RECEIVED_AT, may_repeat=False, reason=result.reason
+                    ),
+                )
+            ],
             started_at=RECEIVED_AT + 1,
             finished_at=RECEIVED_AT + 2,
         )

@@ -19,10 +19,14 @@ _CHUNK = 5_000
 
 
 def configuration(*hooks: HttpSink) -> str:
-    """Two channels, rules by which some changes go to both, some to one and some to nobody."""
+    """Two channels, rules by which some changes go to both, some to one and some to nobody.
+
+    Each alert goes alone: with this `max_age` none waits to go in one message with others.
+    """
     return (
         "".join(
             f'[channels.hook-{place}]\nurl = "json://127.0.0.1:{hook.port}/"\npace = "0s"\n'
+            'max_age = "15m"\n'
             for place, hook in enumerate(hooks)
         )
         + '[[rules]]\nname = "RFE"\nwhen = { status = ["rfe_issued"] }\n'

@@ -115,7 +115,11 @@ async def test_a_backlog_without_decisions(make_server: MakeServer, count: int) 
 async def test_a_backlog_of_alerts(make_server: MakeServer, count: int) -> None:
     """Alerts that wait go out one after the other, an urgent one before them; memory stays flat."""
     async with HttpSink() as hook:
-        channel = f'[channels.room]\nurl = "json://127.0.0.1:{hook.port}/"\npace = "0s"\n'
+        # With this `max_age` none waits to go in one message with others.
+        channel = (
+            f'[channels.room]\nurl = "json://127.0.0.1:{hook.port}/"\npace = "0s"\n'
+            'max_age = "15m"\n'
+        )
         rule = '[[rules]]\nname = "All"\nwhen = {}\nnotify = ["room"]\n'
         server = make_server(SOURCES + channel + rule)
         database = SqliteFile(server.database)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -44,8 +45,8 @@ async def test_what_was_claimed_goes_over_the_new_channel(
     harness = DispatcherHarness(store, {"slack": channel_to(sink)})
     claim = harness.dispatcher._sender.claim
 
-    async def claim_and_change(channel: str, *, lease: int) -> Alert | None:
-        alert = await claim(channel, lease=lease)
+    async def claim_and_change(channel: str, **how: Any) -> Alert | None:
+        alert = await claim(channel, **how)
         if alert is not None:
             use(harness, {"slack": channel_to(other)})
         return alert
@@ -64,8 +65,8 @@ async def test_a_channel_is_closed_after_the_send_of_an_earlier_worker(
     harness = DispatcherHarness(store, {"slack": channel_to(sink)})
     claim = harness.dispatcher._sender.claim
 
-    async def claim_and_change_twice(channel: str, *, lease: int) -> Alert | None:
-        alert = await claim(channel, lease=lease)
+    async def claim_and_change_twice(channel: str, **how: Any) -> Alert | None:
+        alert = await claim(channel, **how)
         if alert is not None:
             use(harness, {"slack": channel_to(other)})
             await harness.go_round()

@@ -16,7 +16,7 @@ from casebell.alerts import (
     SendResult,
 )
 from casebell.events import Micros
-from casebell.notify.retry import next_state
+from casebell.notify.retry import next_state, next_states
 
 SECOND = 1_000_000
 DAY = 86_400.0
@@ -244,3 +244,31 @@ def test_waits_never_shrink(attempts: int, urgent: bool) -> None:
     earlier = reached(RETRYABLE, attempts=attempts, urgent=urgent)
     later = reached(RETRYABLE, attempts=attempts + 1, urgent=urgent)
     assert NOW < earlier.not_before <= later.not_before
+
+
+def test_what_went_in_one_message_waits_and_fails_together() -> None:
+    """The youngest says how long, and the first how often; each keeps its own doubt."""
+    old, young = (
+        Alert(
+            id=number,
+            kind=AlertKind.CASE,
+            subject=f"change:{number}",
+            channel="slack",
+            target="general",
+            rules=(),
+            urgent=False,
+            attempts=attempts,
+            created_at=NOW - age * SECOND,
+            may_repeat=number == 1,
+            event_id=number,
+            change_id=number,
+        )
+        for number, attempts, age in ((1, 3, 90), (2, 1, 30))
+    )
+    for max_age, state in ((60.0, AlertState.RETRYING), (20.0, AlertState.FAILED)):
+        states = next_states([old, young], RETRYABLE, max_age=max_age, now=NOW, random=0.5)
+        assert [one.state for one in states] == [state] * 2
+        assert len({one.not_before for one in states}) == 1
+        assert [one.may_repeat for one in states] == [True, False]
+    doubtful = next_states([old, young], AMBIGUOUS, max_age=60.0, now=NOW, random=0.5)
+    assert [one.may_repeat for one in doubtful] == [True, True]

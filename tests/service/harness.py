@@ -104,15 +104,19 @@ class OperationsHarness:
             alert = await outbox.add_claimed(connection, new, owner="a", now=now, lease=60)
             await outbox.record(
                 connection,
-                alert=alert,
-                message=Message(title="", body=""),
-                result=SendResult(outcome=Outcome.PERMANENT, reason=FailureReason.GAVE_UP),
-                reached=NextState(
-                    state=AlertState.FAILED,
-                    not_before=now,
-                    may_repeat=False,
-                    reason=FailureReason.GAVE_UP,
-                ),
+                tried=[
+                    outbox.Tried(
+                        alert=alert,
+                        message=Message(title="", body=""),
+                        result=SendResult(outcome=Outcome.PERMANENT, reason=FailureReason.GAVE_UP),
+                        reached=NextState(
+                            state=AlertState.FAILED,
+                            not_before=now,
+                            may_repeat=False,
+                            reason=FailureReason.GAVE_UP,
+                        ),
+                    )
+                ],
                 started_at=now,
                 finished_at=now,
             )

@@ -122,6 +122,14 @@ def test_what_orders_nothing_is_shown_as_delivered(
         ({"sent_at": STAMP}, f"sent {STAMP}"),
         ({"state": "pending"}, "pending"),
         ({"state": "failed", "reason": "x"}, "failed (x)"),
+        (
+            {"state": "deferred", "reason": "rate_limited"},
+            "deferred (rate_limited: the service takes no more for now)",
+        ),
+        (
+            {"state": "deferred", "reason": "grouped", "deferred_until": STAMP},
+            f"waits until {STAMP} to go in one message with others",
+        ),
         ({"state": "failed", "reason": "x", "dismissed_at": STAMP}, "dismissed (x)"),
     ],
 )

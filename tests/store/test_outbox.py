@@ -92,12 +92,19 @@ async def record(
     async with writing(store) as connection:
         await outbox.record(
             connection,
-            alert=alert,
-            message=MESSAGE,
-            result=result,
-            reached=NextState(
-                state=state, not_before=not_before, may_repeat=may_repeat, reason=result.reason
-            ),
+            tried=[
+                outbox.Tried(
+                    alert=alert,
+                    message=MESSAGE,
+                    result=result,
+                    reached=NextState(
+                        state=state,
+                        not_before=not_before,
+                        may_repeat=may_repeat,
+                        reason=result.reason,
+                    ),
+                )
+            ],
             started_at=NOW,
             finished_at=NOW + SECOND,
         )

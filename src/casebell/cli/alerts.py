@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypedDict, Unpack
 
 import typer
 
-from casebell.alerts import AlertKind, AlertState
+from casebell.alerts import AlertKind, AlertState, FailureReason
 from casebell.cli.options import (
     AsJson,
     By,
@@ -87,7 +87,7 @@ def list_alerts(
             "PERSON": "person",
             "STATE": lambda alert: "dismissed" if alert["dismissed_at"] else alert["state"],
             "TRIES": "attempts",
-            "REASON": "reason",
+            "REASON": lambda alert: _reason(alert, zone),
             "SENT": lambda alert: local_time(alert["sent_at"], zone),
         },
         as_json=as_json,
@@ -162,6 +162,14 @@ def _do(
     ids = chosen_or_all(numbers, everything=everything, narrowed=narrowed)
     answer: Mapping[str, Any] = ServiceClient(config).do(verb, by=by, ids=ids, note=note, **filters)
     return answer
+
+
+def _reason(alert: Mapping[str, Any], zone: str) -> str | None:
+    """Why it stands as it does; until when it waits, where it waits for others."""
+    if alert["reason"] != FailureReason.GROUPED:
+        reason: str | None = alert["reason"]
+        return reason
+    return f"goes with others at {local_time(alert['deferred_until'], zone)}"
 
 
 def _print_done(

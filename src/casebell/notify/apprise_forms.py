@@ -99,7 +99,10 @@ def in_few_lines(message: Message) -> str:
     """The text in at most six lines: IT's share one; where that is too many, more kinds do.
 
     What happened and what the reader must know read on; the facts of a case are the last to share.
+    A message of several items stays as it is.
     """
+    if any(line.part is Part.ITEM for line in message.lines):
+        return message.body
     lines = message.body.split("\n")
     blocks = [block for block in blocks_of(message.lines) if block.part is not Part.RULE]
     for together in _TOGETHER:

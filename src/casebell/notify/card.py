@@ -50,7 +50,7 @@ def _elements(message: Message) -> Iterator[dict[str, Any]]:
 
 
 def _element(block: Block) -> dict[str, Any]:
-    if block.address and block.small:
+    if block.address and (block.small or block.part is Part.ITEM):
         return _text(f"[{as_markdown(block.text)}]({block.address})", **_SMALL)
     if block.address:
         button = {"type": "Action.OpenUrl", "title": block.text, "url": block.address}

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from casebell.alerts import Message, SendResult
+from casebell.clock import SECOND
 from casebell.notify.escalate import EscalationPolicy
 from casebell.notify.render import Style
 from casebell.ops_targets import OpsTargets
 from casebell.people.roster import Recipients, Roster
 from casebell.settings.people import OWNER
+from casebell.store.grouping import WINDOW
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,6 +106,14 @@ class Policy:
     pace: float = 0.0
     #: Whether its messages carry the alert as JSON, too.
     payload: bool = False
+
+    @property
+    def groups(self) -> bool:
+        """Whether ordinary alerts of a target may wait, to go in one message.
+
+        A program reads each alone. And none may be too old by then.
+        """
+        return not self.payload and self.max_age >= 2 * WINDOW / SECOND
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -84,7 +84,9 @@ class ChannelWorker(Loop):
     async def _send_due(self) -> None:
         """Send until no alert is due, or the channel is paused."""
         while not self.finishing and self._clock.monotonic() >= self._paused_until:
-            alert = await self._sender.claim_due(self.name, lease=self.lease)
+            alert = await self._sender.claim_due(
+                self.name, lease=self.lease, grouped=self.policy.groups
+            )
             if alert is None:
                 return
             # The configuration may have changed during the claim.

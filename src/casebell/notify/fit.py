@@ -6,10 +6,11 @@ stay while there is room for them; where there is not, their short forms do, the
 that of the body. Each cut is visible.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from casebell.alerts import Line, Message
+from casebell.alerts import Line, Message, Part
 from casebell.notify.inert_text import TRUNCATION_MARK, inert, one_line
 
 #: Characters of a title before it is fitted; the longest of ours have 150.
@@ -70,6 +71,7 @@ def fitted(
     lines = [replace(line, text=inert(line.text, limit=max_body)) for line in given]
     if few(lines) == lines and excess(lines) <= 0:
         return replace(message, title=title, body=text_of(lines), lines=tuple(lines))
+    lines = _with_fewer_items(lines, excess)
     # Blank lines are the first to go.
     lines = _without_spare([line for line in lines if line.text], excess)
     if not limits.title and message.short_title and excess(lines) > 0:
@@ -96,6 +98,25 @@ def fitted(
 def text_of(lines: Sequence[Line]) -> str:
     """The lines as plain text."""
     return "\n".join(line.text for line in lines)
+
+
+def _with_fewer_items(lines: list[Line], excess: Callable[[Sequence[Line]], int]) -> list[Line]:
+    """The lines without as many items at their end as it takes, saying how many those are."""
+    starts = [place for place, line in enumerate(lines) if line.part is Part.ITEM]
+    if not starts:
+        return lines
+    end = next(
+        (at for at in range(starts[-1], len(lines)) if lines[at].part is Part.RULE), len(lines)
+    )
+
+    def first(kept: int) -> list[Line]:
+        if kept == len(starts):
+            return lines
+        more = Line(f"… and {len(starts) - kept} more.", part=Part.WARNING)
+        return [*lines[: starts[kept]], more, *lines[end:]]
+
+    fitting = bisect_right(range(len(starts) + 1), 0, key=lambda kept: excess(first(kept)))
+    return first(max(fitting - 1, 0))
 
 
 def _without_spare(lines: list[Line], excess: Callable[[Sequence[Line]], int]) -> list[Line]:

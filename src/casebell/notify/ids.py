@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 
 from casebell.alerts import Alert
 from casebell.json_text import canonical
@@ -20,6 +21,15 @@ def message_id(alert: Alert, *, key: bytes) -> str:
     return f"msg_{_digest(unique, key)}"
 
 
+def group_id(alerts: Sequence[Alert], *, key: bytes) -> str:
+    """The same for each attempt of these alerts in one message; of no alert that goes alone.
+
+    Args:
+        key: of this database.
+    """
+    return f"msg_{_digest(['group', *(message_id(one, key=key) for one in alerts)], key)}"
+
+
 def thread_id(receipt: str, *, key: bytes) -> str:
     """The same for all messages of a case; without the key nobody can try receipts against it.
 
@@ -29,5 +39,5 @@ def thread_id(receipt: str, *, key: bytes) -> str:
     return f"case_{_digest(['case', receipt], key)}"
 
 
-def _digest(named: list[object], key: bytes) -> str:
-    return hmac.new(key, canonical(named).encode(), hashlib.sha256).hexdigest()[:32]
+def _digest(named: Sequence[object], key: bytes) -> str:
+    return hmac.new(key, canonical([*named]).encode(), hashlib.sha256).hexdigest()[:32]

@@ -47,17 +47,20 @@ def page_of(message: Message) -> str:
 def blocks_of(lines: Sequence[Line]) -> Iterator[Block]:
     """The lines as blocks, with one rule, before the lines of IT.
 
-    A line that ends in a colon has the words of the link below it.
+    A line that ends in a colon has the words of the link below it, and so has one of several items.
     """
     given = [line for line in lines if line.text and line.part is not Part.RULE]
-    small, words = False, ""
+    small, item, words = False, False, ""
     for line, following in zip_longest(given, given[1:]):
         if not small and line.part in (Part.DETAIL, Part.FOOTER):
             small = True
             yield Block(part=Part.RULE)
         if _is_link(line):
-            yield Block(part=Part.LINK, text=words or line.text, address=line.text, small=small)
-            words = ""
+            part = Part.ITEM if item else Part.LINK
+            yield Block(part=part, text=words or line.text, address=line.text, small=small)
+            words, item = "", False
+        elif following and _is_link(following) and line.part is Part.ITEM:
+            words, item = line.text, True
         elif following and _is_link(following) and line.text.endswith(":"):
             words = line.text.removesuffix(":")
         else:

@@ -98,6 +98,7 @@ def _meant_for(message: Message, *, target: str, channel: str) -> Message:
     return replace(
         message,
         title=f"Pilot: {message.title}",
+        short_title=message.short_title and f"Pilot: {message.short_title}",
         body=f"{line.text}\n{message.body}",
         lines=(line, *message.lines) if message.lines else (),
     )

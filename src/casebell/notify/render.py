@@ -50,9 +50,9 @@ _MAX_FIELD = 120
 _MAX_LABEL = 40
 _MAX_FORM = 16
 
-_BLANK = Line("", part=Part.RULE)
+BLANK = Line("", part=Part.RULE)
 _RULE = Line("———", spare=4, part=Part.RULE)
-_FOOTER = Line(FOOTER, short="Not legal notice.", part=Part.FOOTER)
+FOOTER_LINE = Line(FOOTER, short="Not legal notice.", part=Part.FOOTER)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +103,7 @@ def render_case(alert: Alert, facts: CaseFacts, style: Style) -> Message:
     when = _provider_time(event, style.timezone, whole=whole)
     lines.append(Line(f"When: {when}, as reported by {event.source}", spare=2))
     lines += _link(style, facts.event_id)
-    lines += [_RULE, *_details(alert, facts, style, whole=whole), _BLANK, _FOOTER]
+    lines += [_RULE, *_details(alert, facts, style, whole=whole), BLANK, FOOTER_LINE]
     return Message.of(
         " · ".join(named), lines, short_title=f"{what} · {receipt}", urgent=alert.urgent
     )
@@ -116,8 +116,8 @@ def render_confidential(alert: Alert, *, receipt: str, style: Style) -> Message:
         *(Line(text, part=Part.WARNING) for text in _about_sending(alert)),
         Line(f"Case: {mask(receipt)}", spare=1),
         *_link(style, alert.event_id or 0),
-        _BLANK,
-        _FOOTER,
+        BLANK,
+        FOOTER_LINE,
     ]
     title = f"{_urgently(alert, CONFIDENTIAL.subject)} · {mask(receipt)}"
     return Message.of(title, lines, urgent=alert.urgent)
@@ -150,8 +150,8 @@ def render_plain(alert: Alert, headline: Headline, style: Style) -> Message:
         *_link(style, alert.event_id or 0),
         _RULE,
         Line(f"Ask for: casebell why {alert.event_id}", part=Part.DETAIL),
-        _BLANK,
-        _FOOTER,
+        BLANK,
+        FOOTER_LINE,
     ]
     return Message.of(_urgently(alert, headline.subject), lines, urgent=alert.urgent)
 
@@ -190,11 +190,16 @@ def _told_of(case: Case, *, whole: bool) -> Iterator[str]:
             yield f"{name}{shown}"
 
 
-def _link(style: Style, event_id: int) -> list[Line]:
+def link_to(event_id: int, style: Style) -> list[Line]:
+    """The link to an event, where there is a console."""
     if style.public_url is None:
         return []
-    link = Line(f"{style.public_url}/events/{event_id}", part=Part.LINK)
-    return [Line("Open in Casebell:", spare=2), link]
+    return [Line(f"{style.public_url}/events/{event_id}", part=Part.LINK)]
+
+
+def _link(style: Style, event_id: int) -> list[Line]:
+    link = link_to(event_id, style)
+    return [Line("Open in Casebell:", spare=2), *link] if link else []
 
 
 def _details(alert: Alert, facts: CaseFacts, style: Style, *, whole: bool) -> Iterator[Line]:

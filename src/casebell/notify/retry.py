@@ -1,5 +1,8 @@
 """The next state of an alert after an attempt: sent, failed, or when to try again. Pure."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from casebell.alerts import (
     Alert,
     AlertKind,
@@ -56,6 +59,27 @@ def next_state(
         reason=result.reason,
         channel_pause=(at - now) / SECOND if limited else 0.0,
     )
+
+
+def next_states(
+    alerts: Sequence[Alert], result: SendResult, *, max_age: float, now: Micros, random: float
+) -> list[NextState]:
+    """The states of alerts that went in one message: they wait and fail together.
+
+    The first counts the attempts, and the youngest says when they are too old.
+    """
+    youngest = max(one.retried_at or one.created_at for one in alerts)
+    as_one = replace(alerts[0], created_at=youngest, retried_at=None)
+    return [
+        next_state(
+            replace(as_one, may_repeat=one.may_repeat),
+            result,
+            max_age=max_age,
+            now=now,
+            random=random,
+        )
+        for one in alerts
+    ]
 
 
 def _failed(alert: Alert, reason: FailureReason, *, now: Micros) -> NextState:

@@ -5,7 +5,7 @@ added in the same transaction.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from casebell.alerts import (
     OPERATIONS,
@@ -14,6 +14,7 @@ from casebell.alerts import (
     AlertKind,
     AlertState,
     FailureReason,
+    Line,
     Message,
     NewAlert,
     NextState,
@@ -27,11 +28,12 @@ from casebell.events import Case, Micros
 from casebell.notify.channel import Channel, Channels, Policy, is_gone
 from casebell.notify.escalate import NO_CASE, escalate
 from casebell.notify.headlines import ANY_CHANGE, CONFIDENTIAL, Headline, headline_of
-from casebell.notify.ids import message_id, thread_id
+from casebell.notify.ids import group_id, message_id, thread_id
 from casebell.notify.payload import payload_of
 from casebell.notify.render import CaseFacts, Style, render_case, render_plain
+from casebell.notify.render_group import render_group, render_item, render_plain_item
 from casebell.notify.render_ops import render_ops
-from casebell.notify.retry import next_state
+from casebell.notify.retry import next_states
 from casebell.people.roster import Addressee, absences_at
 from casebell.store import absences, leases, outbox
 from casebell.store.engine import Connection, Store
@@ -40,6 +42,21 @@ from casebell.telemetry import Log, Metrics
 
 #: Seconds between attempts to write to a failing storage.
 STORAGE_WAIT = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Sent:
+    """An attempt that was made, before it is on record."""
+
+    #: Of one message.
+    alerts: tuple[Alert, ...]
+    result: SendResult
+    #: What each of them was told; () where nothing was sent, or can be kept.
+    messages: tuple[Message, ...] = ()
+
+    @property
+    def messages_on_record(self) -> tuple[Message, ...]:
+        return self.messages or (_NO_MESSAGE,) * len(self.alerts)
 
 
 class Sender:
@@ -77,16 +94,20 @@ class Sender:
         #: Of this database, for the ids of messages; None until one is needed.
         self._key: bytes | None = None
 
-    async def claim_due(self, channel: str, *, lease: Micros) -> Alert | None:
-        """Claim the channel's next alert, if one is due; otherwise write nothing."""
+    async def claim_due(self, channel: str, *, lease: Micros, grouped: bool) -> Alert | None:
+        """Claim the channel's next alert, if one is due; otherwise write nothing.
+
+        Args:
+            grouped: whether ordinary alerts of a target may wait, to go in one message.
+        """
         if channel not in self._uncertain_claims:
             async with self._store.read() as connection:
                 due = await outbox.next_due(connection, channel=channel)
             if due is None or due > self._clock.now():
                 return None
-        return await self.claim(channel, lease=lease)
+        return await self.claim(channel, lease=lease, grouped=grouped)
 
-    async def claim(self, channel: str, *, lease: Micros) -> Alert | None:
+    async def claim(self, channel: str, *, lease: Micros, grouped: bool = False) -> Alert | None:
         """Claim the next alert that is due, or keep one whose claim failed after its commit."""
         now = self._clock.now()
         alert = self._uncertain_claims.pop(channel, None)
@@ -98,7 +119,12 @@ class Sender:
                 connection, alert, owner=self._owner, now=now, lease=lease
             ):
                 claimed = await outbox.claim(
-                    connection, channel=channel, owner=self._owner, now=now, lease=lease
+                    connection,
+                    channel=channel,
+                    owner=self._owner,
+                    now=now,
+                    lease=lease,
+                    grouped=grouped,
                 )
 
         try:
@@ -118,41 +144,66 @@ class Sender:
     async def carry_out(
         self, alert: Alert, *, over: Channel, policy: Policy
     ) -> tuple[SendResult, float]:
-        """Make one attempt and record it.
+        """Make one attempt, for its others as well, and record it.
 
         Returns:
             The result, and the seconds for which the channel asks for a pause.
         """
         started_at = self._clock.now()
         try:
-            if not await self._may_hear(alert):
-                return _KEPT_BACK, await self._record(
-                    alert,
-                    message=_NO_MESSAGE,
-                    result=_KEPT_BACK,
-                    started_at=started_at,
-                    max_age=policy.max_age,
-                )
-            message, flaw = await self._render(alert, policy.style)
-            message = replace(message, id=message_id(alert, key=await self._own_key()))
-            if policy.payload:
-                message = replace(message, payload=await self._payload(alert))
-            result = await self._send(over, alert, message)
-            if flaw:
-                result = replace(result, detail=f"{flaw}; {result.detail}".rstrip("; "))
+            sent = await self._try(alert, over=over, policy=policy)
         except StorageUnavailable:
             # Nothing was sent, so the next attempt cannot repeat a message.
             self._metrics.storage_errors.labels("notify").inc()
-            message, result = _NO_MESSAGE, _STORAGE_FAILED
-        pause = await self._record(
-            alert, message=message, result=result, started_at=started_at, max_age=policy.max_age
-        )
-        return result, pause
+            sent = [_Sent(alerts=_all_of(alert), result=_STORAGE_FAILED)]
+        pauses = [
+            await self._record(one, started_at=started_at, max_age=policy.max_age) for one in sent
+        ]
+        return sent[0].result, max(pauses)
 
     async def give_up(self, alert: Alert) -> None:
         """Fail a claimed alert whose channel is not in the configuration."""
-        now = self._clock.now()
-        await self._record(alert, message=_NO_MESSAGE, result=_GONE, started_at=now, max_age=0.0)
+        gone = _Sent(alerts=_all_of(alert), result=_GONE)
+        await self._record(gone, started_at=self._clock.now(), max_age=0.0)
+
+    async def _try(self, alert: Alert, *, over: Channel, policy: Policy) -> list[_Sent]:
+        """Send what may be sent as one message; it comes first, to be on record before the rest."""
+        given = _all_of(alert)
+        kept_back = [one for one in given if not await self._may_hear(one)]
+        gone = [one for one in given if one not in kept_back and is_gone(one, over)]
+        told = tuple(one for one in given if one not in kept_back and one not in gone)
+        sent = []
+        if len(told) == 1:
+            sent.append(await self._send_one(told[0], over=over, policy=policy))
+        elif told:
+            sent.append(await self._send_together(told, over=over, policy=policy))
+        return sent + [
+            _Sent(alerts=tuple(left), result=result)
+            for left, result in ((kept_back, _KEPT_BACK), (gone, _GONE))
+            if left
+        ]
+
+    async def _send_one(self, alert: Alert, *, over: Channel, policy: Policy) -> _Sent:
+        message, flaw = await self._render(alert, policy.style)
+        message = replace(message, id=message_id(alert, key=await self._own_key()))
+        if policy.payload:
+            message = replace(message, payload=await self._payload(alert))
+        result = await self._send(over, alert, message)
+        if flaw:
+            result = replace(result, detail=f"{flaw}; {result.detail}".rstrip("; "))
+        return _Sent(alerts=(alert,), result=result, messages=(message,))
+
+    async def _send_together(
+        self, alerts: tuple[Alert, ...], *, over: Channel, policy: Policy
+    ) -> _Sent:
+        items = [await self._item(one, policy.style) for one in alerts]
+        message = render_group(alerts, items, policy.style)
+        message = replace(message, id=group_id(alerts, key=await self._own_key()))
+        result = await self._send(over, alerts[0], message)
+        detail = f"in one message with {len(alerts) - 1} others; {result.detail}".rstrip("; ")
+        # Who may read of one of them need not be somebody who may read of all.
+        on_record = tuple(Message.of(message.title, item, urgent=False) for item in items)
+        return _Sent(alerts=alerts, result=replace(result, detail=detail), messages=on_record)
 
     async def _may_hear(self, alert: Alert) -> bool:
         """Whether its case may be told to its target: a confidential one only to single persons.
@@ -187,6 +238,16 @@ class Sender:
             flaw = f"a plain message, for making it failed: {type(error).__name__}"
             return render_plain(alert, await self._headline(alert), style), flaw
 
+    async def _item(self, alert: Alert, style: Style) -> tuple[Line, ...]:
+        """What a message of several says of this one."""
+        try:
+            return render_item(alert, await self._facts(alert), style)
+        except StorageUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - of any kind: the others must be sent
+            self._log.error("alert.render_failed", alert=alert.id, error=error)
+            return render_plain_item(alert, await self._headline(alert), style)
+
     async def _payload(self, alert: Alert) -> Payload | None:
         """The alert for a program; None if it cannot be made, which the channel reports."""
         try:
@@ -208,8 +269,6 @@ class Sender:
         return self._key
 
     async def _send(self, channel: Channel, alert: Alert, message: Message) -> SendResult:
-        if is_gone(alert, channel):
-            return _GONE
         try:
             return await channel.send(target=alert.target, message=message)
         except Exception as error:  # noqa: BLE001 - of any kind: the message may have arrived
@@ -220,37 +279,41 @@ class Sender:
                 detail=f"defect: {type(error).__name__}",
             )
 
-    async def _record(
-        self,
-        alert: Alert,
-        *,
-        message: Message,
-        result: SendResult,
-        started_at: Micros,
-        max_age: float,
-    ) -> float:
-        """Record an attempt; try until it works, because the attempt has happened."""
+    async def _record(self, sent: _Sent, *, started_at: Micros, max_age: float) -> float:
+        """Record an attempt; try until it works, because the attempt has happened.
+
+        Returns:
+            The seconds for which the channel asks for a pause.
+        """
         finished_at = self._clock.now()
-        reached = next_state(alert, result, max_age=max_age, now=finished_at, random=self._chance())
-        wait = reached.not_before - finished_at
-        follow: list[NewAlert] = []
+        random = self._chance()
+        states = next_states(
+            sent.alerts, sent.result, max_age=max_age, now=finished_at, random=random
+        )
+        wait = states[0].not_before - finished_at
         again = False
         while True:
             # The clock may have been set back while the storage failed.
-            not_before = min(reached.not_before, self._clock.now() + wait)
+            not_before = min(states[0].not_before, self._clock.now() + wait)
             try:
-                if reached.state is AlertState.FAILED:
-                    follow = await self._escalate(alert, result, reached, finished_at)
+                tried = [
+                    outbox.Tried(
+                        alert=alert,
+                        message=message,
+                        result=sent.result,
+                        reached=replace(reached, not_before=not_before),
+                        follow=await self._escalate(alert, sent.result, reached, finished_at),
+                    )
+                    for alert, message, reached in zip(
+                        sent.alerts, sent.messages_on_record, states, strict=True
+                    )
+                ]
                 await self._store.transact(
                     outbox.record,
-                    alert=alert,
-                    message=message,
-                    result=result,
-                    reached=replace(reached, not_before=not_before),
+                    tried=tried,
                     started_at=started_at,
                     finished_at=finished_at,
                     again=again,
-                    follow=follow,
                 )
                 break
             except StorageUnavailable:
@@ -259,20 +322,24 @@ class Sender:
                 # The end does not cut this short: this may be the only record of the attempt.
                 await self._clock.sleep(STORAGE_WAIT)
             except Exception as error:
-                if message is _NO_MESSAGE:
+                if not sent.messages:
                     raise
                 # Perhaps it is a text that the database does not take. The alert goes on without.
-                self._log.error("alert.defect", alert=alert.id, channel=alert.channel, error=error)
+                first = sent.alerts[0]
+                self._log.error("alert.defect", alert=first.id, channel=first.channel, error=error)
                 flaw = f"the texts of the attempt could not be kept: {type(error).__name__}"
-                message, result = _NO_MESSAGE, replace(result, detail=flaw)
-        if follow:
+                sent = replace(sent, messages=(), result=replace(sent.result, detail=flaw))
+        if any(one.follow for one in tried):
             self._followed()
-        self._log_attempt(alert, result, reached, started_at, finished_at)
-        return reached.channel_pause
+        for one in tried:
+            self._log_attempt(one, started_at, finished_at)
+        return states[0].channel_pause
 
     async def _escalate(
         self, alert: Alert, result: SendResult, reached: NextState, now: Micros
     ) -> list[NewAlert]:
+        if reached.state is not AlertState.FAILED:
+            return []
         about = "a message to operations"
         if alert.kind is AlertKind.CASE:
             about = (await self._headline(alert)).title
@@ -309,14 +376,8 @@ class Sender:
             return ANY_CHANGE
         return headline_of(known.status, known.tags, known.flags, known.text)
 
-    def _log_attempt(
-        self,
-        alert: Alert,
-        result: SendResult,
-        reached: NextState,
-        started_at: Micros,
-        finished_at: Micros,
-    ) -> None:
+    def _log_attempt(self, tried: outbox.Tried, started_at: Micros, finished_at: Micros) -> None:
+        alert, result, reached = tried.alert, tried.result, tried.reached
         reason = str(result.reason or "")
         self._metrics.attempts.labels(alert.channel, str(result.outcome), reason).inc()
         if reached.state is AlertState.SENT:
@@ -336,6 +397,11 @@ class Sender:
             urgent=alert.urgent,
             ms=round((finished_at - started_at) / 1000, 1),
         )
+
+
+def _all_of(alert: Alert) -> tuple[Alert, ...]:
+    """The alert and those that go with it."""
+    return (replace(alert, others=()), *alert.others)
 
 
 _KEPT_BACK = SendResult(

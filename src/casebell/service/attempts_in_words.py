@@ -33,6 +33,7 @@ _REASONS: Mapping[str, str] = {
     FailureReason.CONFIDENTIAL: "the case is confidential now, and this target is not one person",
     FailureReason.TARGET_GONE: "the configuration no longer has the channel or the target",
     FailureReason.GAVE_UP: "tried for as long as the channel's max_age allows",
+    FailureReason.GROUPED: "waits to go in one message with others",
     FailureReason.INTERRUPTED: "the server ended meanwhile",
     FailureReason.UNKNOWN: "for no reason that is known",
 }

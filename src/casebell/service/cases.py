@@ -8,6 +8,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from casebell.actors import Actor
+from casebell.alerts import AlertState
 from casebell.clock import iso, iso_or_none
 from casebell.errors import NotFound
 from casebell.people.identity import People, written_as
@@ -73,6 +74,7 @@ class Told(TypedDict):
     reason: str | None
     created_at: str
     sent_at: str | None
+    deferred_until: str | None
     dismissed_at: str | None
 
 
@@ -254,5 +256,6 @@ def _told(row: Any, whom: str | None) -> Told:
         "reason": row.reason,
         "created_at": iso(row.created_at),
         "sent_at": iso_or_none(row.sent_at),
+        "deferred_until": iso(row.not_before) if row.state == AlertState.DEFERRED else None,
         "dismissed_at": iso_or_none(row.dismissed_at),
     }

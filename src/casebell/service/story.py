@@ -6,6 +6,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
+from casebell.alerts import AlertState, FailureReason
 from casebell.events import Flag, KeyBasis
 from casebell.service.attempts_in_words import outcome_in_words, reason_in_words
 from casebell.service.sentences import EventNumber, Filled, Moment, Piece, Sentence, says
@@ -110,8 +111,7 @@ def became(told: Mapping[str, Any]) -> Sentence:
     """What became of an alert, in a few words."""
     if told["sent_at"] is not None:
         return says("sent {at}", at=Moment(stamp=told["sent_at"]))
-    state = "dismissed" if told["dismissed_at"] else told["state"]
-    return says("{state}{reason}", state=state, reason=_reason(told))
+    return _state(told, "dismissed" if told["dismissed_at"] else told["state"])
 
 
 def marked(flags: Collection[str]) -> list[str]:
@@ -243,13 +243,12 @@ def _alerted(alert: Mapping[str, Any]) -> Point:
     """An alert, and what happened to it in its order."""
     closed = alert["dismissed_at"]
     sentence = says(
-        "Alert {id} to {target} over {channel}{whom}: {state}{reason}{repeat}{closed}.",
+        "Alert {id} to {target} over {channel}{whom}: {state}{repeat}{closed}.",
         id=alert["id"],
         target=alert["target"],
         channel=alert["channel"],
         whom=f" ({alert['meant_for']})" if alert["meant_for"] else "",
-        state=alert["state"],
-        reason=_reason(alert),
+        state=_state(alert, alert["state"]),
         repeat="; it may have arrived twice" if alert["may_repeat"] else "",
         closed=says("; dismissed {at}", at=Moment(stamp=closed)) if closed else "",
     )
@@ -259,8 +258,12 @@ def _alerted(alert: Mapping[str, Any]) -> Point:
     return Point(sentence=sentence, under=tuple(under))
 
 
-def _reason(alert: Mapping[str, Any]) -> str:
-    return f" ({reason_in_words(alert['reason'])})" if alert["reason"] else ""
+def _state(alert: Mapping[str, Any], state: str) -> Sentence:
+    if alert["reason"] == FailureReason.GROUPED and state == AlertState.DEFERRED:
+        due = Moment(stamp=alert["deferred_until"])
+        return says("waits until {due} to go in one message with others", due=due)
+    reason = f" ({reason_in_words(alert['reason'])})" if alert["reason"] else ""
+    return says("{state}{reason}", state=state, reason=reason)
 
 
 def _attempt(one: Mapping[str, Any]) -> Sentence:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Row, and_, select
+from sqlalchemy import Row, and_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.alerts import Alert, AlertState, FailureReason, Outcome
@@ -15,7 +15,7 @@ from casebell.store.schema import alerts, attempts
 async def renew(
     connection: AsyncConnection, alert: Alert, *, owner: str, now: Micros, lease: Micros
 ) -> bool:
-    """Renew the lease of an alert whose claim failed, perhaps after its commit.
+    """Renew the lease of an alert, and of its others, whose claim failed, perhaps after its commit.
 
     Returns:
         Whether the claim was committed.
@@ -23,9 +23,11 @@ async def renew(
     renewed = await connection.execute(
         alerts.update()
         .where(
-            alerts.c.id == alert.id,
+            # All were claimed at once; what has begun since is another's.
+            tuple_(alerts.c.id, alerts.c.attempts).in_(
+                [(one.id, one.attempts) for one in (alert, *alert.others)]
+            ),
             alerts.c.state == AlertState.SENDING,
-            alerts.c.attempts == alert.attempts,
             alerts.c.lease_owner == owner,
         )
         .values(lease_until=now + lease)

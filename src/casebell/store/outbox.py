@@ -6,15 +6,16 @@ repeat".
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Row, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.alerts import Alert, AlertKind, AlertState, Message, NewAlert, NextState, SendResult
 from casebell.events import Case, ClassifiedEvent, Micros
 from casebell.ops_messages import from_json
-from casebell.store import journal, leases, targets
+from casebell.store import grouping, journal, leases, targets
 from casebell.store.rows import (
     AlertRow,
     KnownState,
@@ -25,6 +26,7 @@ from casebell.store.rows import (
     known_state,
 )
 from casebell.store.schema import WAITING, alerts, attempts, cases, events
+from casebell.store.schema import targets as targets_table
 from casebell.store.statements import Driver, insert_new
 
 #: Urgent, then ordinary.
@@ -63,53 +65,84 @@ async def add_claimed(
 
 
 async def claim(
-    connection: AsyncConnection, *, channel: str, owner: str, now: Micros, lease: Micros
+    connection: AsyncConnection,
+    *,
+    channel: str,
+    owner: str,
+    now: Micros,
+    lease: Micros,
+    grouped: bool = False,
 ) -> Alert | None:
     """Claim the most urgent due alert of a channel, until `now + lease`.
 
     An alert whose sender died (its lease ran out, or was released, see `leases.release`) is claimed
     again and marked "may repeat".
+
+    Args:
+        grouped: whether ordinary alerts of a target beyond the first wait, and are claimed together
+            (`grouping`). Where very many begin to wait, None is returned in between.
     """
-    row = await _first_due(connection, channel=channel, owner=owner, now=now)
+    free = or_(
+        alerts.c.state != AlertState.SENDING,
+        and_(alerts.c.lease_until <= now, alerts.c.lease_owner != owner),
+    )
+    row = await _first_due(connection, channel=channel, free=free, now=now)
+    deferred = 0
+    while grouped and row is not None and (until := grouping.waits_until(row, now=now)):
+        deferred += await grouping.defer(connection, row, until=until, now=now)
+        if deferred >= grouping.MOST_DEFERRED:
+            return None
+        row = await _first_due(connection, channel=channel, free=free, now=now)
     if row is None:
         return None
-    if row.state == AlertState.SENDING:
-        await leases.record_interrupted(connection, row, now=now)
-    may_repeat = row.may_repeat or row.state == AlertState.SENDING
+    others = await grouping.others_of(connection, row, free=free, now=now) if grouped else []
+    rows = [row, *others]
+    for one in rows:
+        if one.state == AlertState.SENDING:
+            await leases.record_interrupted(connection, one, now=now)
     await connection.execute(
         alerts.update()
-        .where(alerts.c.id == row.id)
+        .where(alerts.c.id.in_([one.id for one in rows]))
         .values(
+            attempts=alerts.c.attempts + 1,
+            may_repeat=or_(alerts.c.may_repeat, alerts.c.state == AlertState.SENDING),
             state=AlertState.SENDING,
-            attempts=row.attempts + 1,
             # From now on the start of the attempt, for the case that its sender dies.
             not_before=now,
             lease_owner=owner,
             lease_until=now + lease,
-            may_repeat=may_repeat,
+            **({"together": row.id} if others else {}),
         )
     )
-    return _alert(row, attempts=row.attempts + 1, may_repeat=may_repeat)
+    first, *more = [
+        _alert(
+            one,
+            attempts=one.attempts + 1,
+            may_repeat=one.may_repeat or one.state == AlertState.SENDING,
+        )
+        for one in rows
+    ]
+    return replace(first, others=tuple(more))
 
 
 async def _first_due(
-    connection: AsyncConnection, *, channel: str, owner: str, now: Micros
+    connection: AsyncConnection, *, channel: str, free: ColumnElement[bool], now: Micros
 ) -> Row[Any] | None:
+    """The most urgent due alert, with the `told_at` of its target."""
+    its_target = and_(targets_table.c.channel == channel, targets_table.c.target == alerts.c.target)
     # A query for each priority scans `ix_alerts_waiting` from its own start up to `now`, so that it
     # passes neither a long backlog nor alerts that are due later.
     for priority in _PRIORITIES:
         row = (
             await connection.execute(
-                select(alerts)
+                select(alerts, targets_table.c.told_at)
+                .outerjoin(targets_table, its_target)
                 .where(
                     WAITING,
                     alerts.c.channel == channel,
                     alerts.c.priority == priority,
                     alerts.c.not_before <= now,
-                    or_(
-                        alerts.c.state != AlertState.SENDING,
-                        and_(alerts.c.lease_until <= now, alerts.c.lease_owner != owner),
-                    ),
+                    free,
                 )
                 .order_by(alerts.c.not_before, alerts.c.id)
                 .limit(1)
@@ -120,29 +153,63 @@ async def _first_due(
     return None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tried:
+    """What an attempt came to for one alert."""
+
+    alert: Alert
+    #: Of a message that told several alerts, what of it told this one.
+    message: Message
+    result: SendResult
+    reached: NextState
+    #: Alerts that come of it.
+    follow: Sequence[NewAlert] = ()
+
+
 async def record(
     connection: AsyncConnection,
     *,
-    alert: Alert,
-    message: Message,
-    result: SendResult,
-    reached: NextState,
+    tried: Sequence[Tried],
     started_at: Micros,
     finished_at: Micros,
     again: bool = False,
-    follow: Sequence[NewAlert] = (),
 ) -> None:
-    """Write what an attempt came to, and where that leaves the alert.
+    """Write what an attempt came to for the alerts of one message, and where that leaves each.
 
     Where the lease ran out and somebody else has begun the next attempt, only the attempt is
     written: the alert is theirs.
 
     Args:
         again: an earlier attempt to record it failed, perhaps after its commit.
-        follow: alerts that come of it.
     """
-    if again and await _is_recorded(connection, alert, started_at, finished_at):
+    first = tried[0].alert
+    if again and await _is_recorded(connection, first, started_at, finished_at):
         return
+    together = first.id if len(tried) > 1 else None
+    for one in tried:
+        await _record_one(
+            connection, one, together=together, started_at=started_at, finished_at=finished_at
+        )
+    if any(one.result.delivered for one in tried):
+        await grouping.note_told(
+            connection,
+            channel=first.channel,
+            target=first.target,
+            kind=first.kind,
+            urgent=first.urgent,
+            at=finished_at,
+        )
+
+
+async def _record_one(
+    connection: AsyncConnection,
+    tried: Tried,
+    *,
+    together: int | None,
+    started_at: Micros,
+    finished_at: Micros,
+) -> None:
+    alert, message, result, reached = tried.alert, tried.message, tried.result, tried.reached
     final = reached.state in (AlertState.SENT, AlertState.FAILED)
     updated = await connection.execute(
         alerts.update()
@@ -187,6 +254,7 @@ async def record(
             "reason": result.reason,
             "state": reached.state if updated.rowcount else None,
             "message_sha256": journal.digest(f"{message.title}\n{message.body}"),
+            **({} if together is None else {"together": together}),
         },
     )
     await journal.append(connection, [entry])
@@ -194,7 +262,7 @@ async def record(
         await targets.record(
             connection, channel=alert.channel, target=alert.target, result=result, at=finished_at
         )
-    await add(connection, follow, now=finished_at)
+    await add(connection, tried.follow, now=finished_at)
 
 
 async def bring_forward(connection: AsyncConnection, *, by: Micros, owner: str | None) -> int:

@@ -6,7 +6,7 @@ A row for each, written with the attempt: a log of millions of alerts has no ind
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.alerts import SendResult
@@ -56,8 +56,14 @@ async def record(
 
 async def known(connection: AsyncConnection) -> Sequence[Row[Any]]:
     """Every target over which an attempt was made, also of channels that are gone."""
-    statement = select(targets).order_by(targets.c.channel, targets.c.target)
-    return (await connection.execute(statement)).all()
+    row = targets.c
+    statement = (
+        select(row.channel, row.target, row.last_sent_at, row.failed_at, row.reason, row.detail)
+        .where(or_(row.last_sent_at.is_not(None), row.failed_at.is_not(None)))
+        .order_by(row.channel, row.target)
+    )
+    found: Sequence[Any] = (await connection.execute(statement)).all()
+    return found
 
 
 async def waiting(connection: AsyncConnection) -> dict[tuple[str, str], int]:

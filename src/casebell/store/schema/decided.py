@@ -132,6 +132,8 @@ alerts = Table(
     Column("person", Text),
     # Why this target: "@owner", "unassigned", …; "" where the configuration has the address itself.
     Column("addressed_as", Text, nullable=False, server_default=""),
+    # The alert with which it went, or goes again, in one message; that one has its own number.
+    Column("together", BigInteger),
     # No target hears twice of one subject.
     UniqueConstraint("subject", "channel", "target"),
     # The dispatcher claims by it.
@@ -178,4 +180,6 @@ targets = Table(
     Column("failed_at", BigInteger),
     Column("reason", Text),
     Column("detail", Text, nullable=False, server_default=""),
+    # JSON list: when it was last told of cases, in messages that were not urgent.
+    Column("told_at", Text),
 )

@@ -64,6 +64,7 @@ def _alerts() -> None:
     op.add_column("alerts", sa.Column("person", sa.Text(), nullable=True))
     addressed_as = sa.Column("addressed_as", sa.Text(), server_default="", nullable=False)
     op.add_column("alerts", addressed_as)
+    op.add_column("alerts", sa.Column("together", sa.BigInteger(), nullable=True))
     outstanding = "state = 'failed' AND kind <> 'test' AND dismissed_at IS NULL"
     _partial("ix_alerts_outstanding", "alerts", "state", "id", where=outstanding)
     _partial("ix_alerts_person", "alerts", "person", "id", where="person IS NOT NULL")
@@ -265,6 +266,7 @@ def _targets() -> None:
         sa.Column("failed_at", sa.BigInteger(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("detail", sa.Text(), server_default="", nullable=False),
+        sa.Column("told_at", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("channel", "target", name="pk_targets"),
     )
     # Reads each attempt once: two seconds for a million.

@@ -1,0 +1,159 @@
+"""Which ordinary alerts of a target wait to go in one message, and which go in one.
+
+Each target's row has the times of the last ten messages that told it of a case and were not urgent.
+Where the first of them is of the last ten minutes, the next such alert waits until it is not, and
+then goes with whatever else waits. So a target reads at most ten ordinary messages in ten minutes.
+Urgent alerts never wait and are not counted. docs/decisions/0033-ordinary-alerts-in-one-message.md.
+
+Alerts of one message are claimed under one lease and have its number in `together`, that of the
+first of them. Whatever becomes of the message becomes of all at the same time, so that they are due
+at the same time, too: by both they are found again, after a restart as well.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Row, and_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from casebell.alerts import AlertKind, AlertState, FailureReason
+from casebell.clock import MINUTE
+from casebell.events import Micros
+from casebell.store.schema import WAITING, alerts, targets
+from casebell.store.statements import Driver, TableRow, upsert
+
+#: The time in which messages are counted.
+WINDOW: Final[Micros] = 10 * MINUTE
+#: Messages that may go one by one in it.
+MOST_SINGLY: Final = 10
+#: Alerts in one message. A longer one would be cut by most services, and hold up the storage.
+MOST_TOGETHER: Final = 100
+#: Alerts that begin to wait in one transaction.
+MOST_DEFERRED: Final = 1_000
+#: Alerts of the channel, due first, among which those of a message are looked for.
+_LOOKED_AT: Final = 1_000
+#: `priority` of what is not urgent.
+_ORDINARY: Final = 1
+
+
+class _TimesRow(TableRow):
+    """When a target was told of cases, as JSON."""
+
+    channel: str
+    target: str
+    told_at: str
+
+
+_TOLD = upsert(targets, _TimesRow)
+
+
+def waits_until(row: Row[Any], *, now: Micros) -> Micros | None:
+    """Until when a due alert has to wait; None where it may go.
+
+    Args:
+        row: of the alert, with `told_at` of its target.
+    """
+    if not _counts(row.kind, row.priority) or row.together or row.state == AlertState.SENDING:
+        return None
+    times = _recent(row.told_at, now=now)
+    return times[0] + WINDOW if len(times) >= MOST_SINGLY else None
+
+
+async def defer(connection: AsyncConnection, row: Row[Any], *, until: Micros, now: Micros) -> int:
+    """Let the due alerts of a target wait; returns their number, `MOST_DEFERRED` at most."""
+    due = (
+        select(alerts.c.id)
+        .where(
+            WAITING,
+            alerts.c.channel == row.channel,
+            alerts.c.priority == row.priority,
+            alerts.c.not_before <= now,
+            alerts.c.target == row.target,
+            alerts.c.kind == AlertKind.CASE,
+            alerts.c.state != AlertState.SENDING,
+            alerts.c.together.is_(None),
+        )
+        .order_by(alerts.c.not_before, alerts.c.id)
+        .limit(MOST_DEFERRED)
+    )
+    deferred = await connection.execute(
+        alerts.update()
+        .where(alerts.c.id.in_(due.scalar_subquery()))
+        .values(state=AlertState.DEFERRED, not_before=until, reason=FailureReason.GROUPED)
+    )
+    return deferred.rowcount
+
+
+async def others_of(
+    connection: AsyncConnection, row: Row[Any], *, free: ColumnElement[bool], now: Micros
+) -> Sequence[Row[Any]]:
+    """The alerts that go in the same message as a claimed one, which waited for it; oldest first.
+
+    Args:
+        free: whether an alert may be claimed.
+    """
+    if row.together is not None:
+        # Tried before, and due again at the same time.
+        same = and_(alerts.c.not_before == row.not_before, alerts.c.together == row.together)
+    elif row.state == AlertState.DEFERRED and row.reason == FailureReason.GROUPED:
+        first_due = (
+            select(alerts.c.id)
+            .where(
+                WAITING,
+                alerts.c.channel == row.channel,
+                alerts.c.priority == row.priority,
+                alerts.c.not_before <= now,
+            )
+            .order_by(alerts.c.not_before, alerts.c.id)
+            .limit(_LOOKED_AT)
+        )
+        same = and_(alerts.c.id.in_(first_due), alerts.c.together.is_(None))
+    else:
+        return []
+    found = (
+        select(alerts)
+        .where(
+            WAITING,
+            alerts.c.channel == row.channel,
+            alerts.c.priority == row.priority,
+            alerts.c.target == row.target,
+            alerts.c.kind == AlertKind.CASE,
+            alerts.c.id != row.id,
+            same,
+            free,
+        )
+        .order_by(alerts.c.not_before, alerts.c.id)
+        .limit(MOST_TOGETHER - 1)
+    )
+    return (await connection.execute(found)).all()
+
+
+async def note_told(
+    connection: AsyncConnection, *, channel: str, target: str, kind: str, urgent: bool, at: Micros
+) -> None:
+    """Count a message that a target took, if it is one that counts."""
+    if not _counts(kind, 0 if urgent else 1):
+        return
+    its_row = select(targets.c.told_at).where(
+        targets.c.channel == channel, targets.c.target == target
+    )
+    stored = (await connection.execute(its_row)).scalar_one_or_none()
+    times = [*_recent(stored, now=at), at][-MOST_SINGLY:]
+    row = _TimesRow(channel=channel, target=target, told_at=json.dumps(times))
+    await (await Driver.of(connection)).run(_TOLD, [row])
+
+
+def _counts(kind: str, priority: int) -> bool:
+    return kind == AlertKind.CASE and priority == _ORDINARY
+
+
+def _recent(stored: str | None, *, now: Micros) -> list[Micros]:
+    """The times in the window; what is of the future, or no time, is of another clock."""
+    try:
+        times = json.loads(stored or "[]")
+    except ValueError:
+        return []
+    if not isinstance(times, list):
+        return []
+    return [at for at in times if isinstance(at, int) and 0 <= now - at < WINDOW]
