@@ -1,7 +1,8 @@
 """Lists of cases imported, cases edited: by whom, what goes on record, and what is left out."""
 
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import pytest
@@ -243,7 +244,7 @@ async def test_what_is_no_list_and_no_rows(directory: CaseDirectory) -> None:
     with pytest.raises(UnusableCaseFile):
         await directory.import_cases(content=b"PK\x03\x04", actor=ADMIN)
     one = {"line": 1, "receipt": R1, "facts": {}}
-    for rows in ([{**one, "facts": {"status": "x"}}], [{"line": 1}], [one] * 201):
+    for rows in ([{**one, "facts": {"status": "x"}}], [{"line": 1}], [one] * 51):
         with pytest.raises(BadArgument):
             await directory.put_cases(rows=rows, actor=ADMIN)
 
@@ -264,3 +265,44 @@ async def test_a_cursor_of_another_list(store: Store, cursor: str) -> None:
         await CaseReading(store=store).list_cases(
             limit=5, cursor=cursor, silent="true", actor=ADMIN
         )
+
+
+async def test_who_may_see_is_who_may_edit_or_is_told_no(
+    store: Store, directory: CaseDirectory
+) -> None:
+    """A case that is 404 to look at is 404 to edit, and no other is: SQL and verb say the same."""
+    owners, teams = ("", "ana", "Ana Ruiz", "ben"), ("", "RFE", "o1")
+    rows: list[dict[str, Any]] = [
+        {
+            "line": number,
+            "receipt": receipt_of(number),
+            "facts": {"owner": owner, "team": team, "confidential": True},
+        }
+        for number, (owner, team) in enumerate(itertools.product(owners, teams))
+    ]
+    await directory.put_cases(rows=rows, actor=ADMIN)
+    reading = CaseReading(store=store)
+
+    async def is_there(asked: Awaitable[Any]) -> bool:
+        try:
+            await asked
+        except NotFound:
+            return False
+        except Forbidden:
+            pass
+        return True
+
+    for role, person, team in itertools.product(
+        (Role.VIEWER, Role.ADMIN), ("", "ana"), ("", "rfe")
+    ):
+        names = frozenset({"ana ruiz"}) if person else frozenset[str]()
+        actor = Actor(
+            name="token:x", role=role, person=person, names=names, teams=frozenset({team})
+        )
+        for row in rows:
+            of: Any = {"receipt": row["receipt"], "actor": actor}
+            seen = await is_there(reading.find_case(**of))
+            assert seen == await is_there(directory.set_case(facts=row["facts"], **of)), (
+                actor,
+                row,
+            )

@@ -7,7 +7,7 @@ import pytest
 from casebell.actors import Actor, Role
 from casebell.case_file import Column
 from casebell.events import Status
-from casebell.store import case_directory, cases
+from casebell.store import case_directory, cases, marks
 from casebell.store.case_directory import CaseSaid
 from casebell.store.cases import CaseFilter
 from casebell.store.engine import Store
@@ -107,3 +107,24 @@ async def test_an_export_goes_through_all_that_are_named(
     assert found == [receipt_of(number) for number in range(1, 6)]
     async with store.read() as connection:
         assert await case_directory.count(connection) == 5
+
+
+async def test_whose_turn_it_is_to_import_a_list(store: Store) -> None:
+    """One server's at a time; a list that was imported is nobody's, until there is another."""
+
+    async def turn(sha256: str, *, now: int, before: int = 0) -> marks.Turn:
+        return await store.transact(
+            marks.take_turn, sha256, now=now, until=now + 100, before=before
+        )
+
+    assert await turn("a", now=1) is marks.Turn.OURS
+    assert await turn("a", now=2) is marks.Turn.OTHERS
+    # Who has it goes on after a failure; who waited long enough takes it over.
+    assert await turn("a", now=3, before=101) is marks.Turn.OURS
+    assert await turn("a", now=200) is marks.Turn.OURS
+    await store.transact(marks.end_turn, "a", now=201)
+    assert await turn("a", now=202) is marks.Turn.DONE
+    assert await turn("b", now=203) is marks.Turn.OURS
+    await store.transact(marks.end_turn, "b", now=204)
+    async with store.read() as connection:
+        assert await marks.last_list(connection) == "b"

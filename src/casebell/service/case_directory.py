@@ -276,16 +276,16 @@ def _entry(
 ) -> journal.Entry:
     """What goes on record of a change."""
     told = [column for column in changed if column in _ON_RECORD]
-    was = {column: before.fact(column) for column in told} if before else {}
+    was = {column.value: before.fact(column) for column in told} if before else {}
     return journal.Entry.of(
         actor,
         at=now,
         kind="case.set",
         subject=f"case:{said.receipt}",
         data={
-            "changed": sorted(changed),
+            "changed": sorted(column.value for column in changed),
             "new": before is None or before.listed_at is None,
             "was": was,
-            "is": {column: said.fact(column) for column in told},
+            "is": {column.value: said.fact(column) for column in told},
         },
     )
