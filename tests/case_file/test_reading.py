@@ -181,6 +181,11 @@ def test_an_address_that_is_none_and_an_owner_that_is_too_long() -> None:
         2: "The owner_email is no e-mail address.",
         3: "The owner has more than 254 characters.",
     }
+    several = ("a@f.com;b@f.com", "RFE<rfe@f.com>", "<rfe@f.com>", "a@b@f.com", "rfe@f.com\u202e,")
+    content = "".join(f'{R1},"{one}"\n' for one in several)
+    found = problems("receipt,owner email\n" + content).values()
+    assert set(found) == {"The owner_email is no e-mail address."}
+    assert len(found) == len(several)
 
 
 def test_what_is_cut_or_cannot_be_seen() -> None:

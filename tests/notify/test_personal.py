@@ -1,5 +1,6 @@
 """People's addresses on a channel: loaded with it, refused where a service does not take them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -54,6 +55,25 @@ def test_another_address() -> None:
     """A service that takes no e-mail addresses has its own."""
     chat = channel(SLACK, "@owner", name="chat", unassigned=("#rfe",))
     assert dict(chat.recipients.addresses) == {"jchan": "@U012AB3CD"}
+
+
+@pytest.mark.parametrize(
+    ("url", "person", "rooms"),
+    [
+        (SLACK, "@U012AB3CD", ("#rfe", "+C012AB3CD", "C012AB3CD", "immigration")),
+        ("tgram://123456789:abcdefg_hijklmnop", "1234567", ("-1001234567", "@firm_channel")),
+        ("matrixs://u:p@matrix.example.com", "@jchan:example.com", ("!abc:example.com", "#rfe")),
+        ("rockets://u:p@chat.example.com", None, ("#rfe", "GENERAL")),
+    ],
+)
+def test_an_address_that_is_a_room(url: str, person: str | None, rooms: Sequence[str]) -> None:
+    """What the service takes for a room is none of a single person, whoever has it."""
+    for address in filter(None, (person, *rooms)):
+        one = PersonSettings(id="jchan", name="J", addresses={"chat": address})
+        given = {"name": "chat", "url": url, "to": ["@owner"], "unassigned": [rooms[0]]}
+        settings = ChannelSettings.model_validate(given)
+        chat = AppriseChannel(settings, schemas=(), clock=SystemClock(), people={"jchan": one})
+        assert chat.recipients.rooms == {address} - {person}
 
 
 def test_who_is_named() -> None:

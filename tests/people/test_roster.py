@@ -129,13 +129,31 @@ def test_an_end() -> None:
 def test_one_person() -> None:
     """Only what is written `@…` and read by one person is one person."""
     shared = {**ADDRESSES, "ana": "kim@f.com"}
-    rooms = {"jchan": "#immigration", "kim": "kim@f.com"}
+    named = {**ADDRESSES, "ana": "Kim <KIM@f.com>"}
     mail = roster("@owner", "kim@f.com")
     assert mail.is_one_person("mail", Addressee(target="jchan@f.com", addressed_as="@owner"))
     assert not mail.is_one_person("mail", Addressee(target="jchan@f.com"))
     assert not mail.is_one_person("mail", Addressee(target="rfe@f.com", addressed_as=UNASSIGNED))
-    # An address that the channel has by itself is read by others.
-    assert not mail.is_one_person("mail", Addressee(target="kim@f.com", addressed_as="@owner"))
-    for addresses, target in ((shared, "kim@f.com"), (rooms, "#immigration")):
+    # An address that the channel has by itself is read by others, however it is written.
+    for target in ("kim@f.com", "RFE@F.com", "X<rfe@f.com>", "<rfe@f.com>", "\uff52fe@f.com"):
+        assert not mail.is_one_person("mail", Addressee(target=target, addressed_as="@owner"))
+    for addresses, target in ((shared, "kim@f.com"), (named, "kim@f.com")):
         other = roster("@owner", addresses=addresses)
         assert not other.is_one_person("mail", Addressee(target=target, addressed_as="@owner"))
+    room = roster("@owner", rooms=frozenset({"kim@f.com"}))
+    assert not room.is_one_person("mail", Addressee(target="kim@f.com", addressed_as="@owner"))
+
+
+def test_an_address_of_another_channel() -> None:
+    """An owner's address that another channel has by itself is no person's, unless one has it."""
+    mail = Recipients(to=("@owner",), addresses=ADDRESSES, takes_addresses=True)
+    others = Recipients(to=("it@f.com", "kim@f.com"))
+    both = Roster(people=PEOPLE, channels={"mail": mail, "others": others})
+    assert not both.is_one_person("mail", Addressee(target="it@f.com", addressed_as="@owner"))
+    assert both.is_one_person("mail", Addressee(target="kim@f.com", addressed_as="@owner"))
+
+
+def test_one_mailbox_once() -> None:
+    """An address with a name before it is the same target."""
+    found = told(roster("jchan@f.com", "@owner"), case(owner="E", owner_email="J<JCHAN@f.com>"))
+    assert found == [("jchan@f.com", None, "", None)]

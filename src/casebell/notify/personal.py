@@ -1,5 +1,6 @@
 """The people whom a channel can reach, each by one address; all are loaded with the channel."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from casebell.errors import ConfigError, Problem
@@ -12,6 +13,21 @@ from casebell.spelling import spelling
 
 #: Whether a channel takes an address that nobody knows yet is asked with this one.
 _ANY_ADDRESS = "owner@example.com"
+#: How services with rooms write a person; what else they take is a room.
+_USER = re.compile(r"@.+")
+_MAILBOX = re.compile(r"[^@\s]+@[^@\s]+")
+_PERSONS: Mapping[str, Sequence[re.Pattern[str]]] = {
+    "irc": (_USER,),
+    "matrix": (_USER,),
+    "rocket": (_USER,),
+    "signal": (re.compile(r"\+?[0-9][0-9 ()-]*"),),
+    "slack": (_USER, _MAILBOX),
+    # Groups have negative numbers; a name is that of a channel.
+    "tgram": (re.compile(r"[0-9]+"),),
+    "zulip": (_MAILBOX,),
+}
+#: How a room begins elsewhere.
+_ROOM = "#"
 
 
 def load_people(
@@ -31,14 +47,17 @@ def load_people(
     named = {person for some in members.values() for person in some}
     services: dict[str, Service] = {}
     addresses: dict[str, str] = {}
+    rooms: set[str] = set()
     problems: list[Problem] = []
     for person in people.values():
         own = person.addresses.get(settings.name)
-        address = own or person.email
-        service = address and load_recipient(address.strip(), settings, schemas=schemas)
-        if address and service:
-            addresses[person.id] = address.strip()
-            services[address.strip()] = service
+        address = (own or person.email or "").strip()
+        service = load_recipient(address, settings, schemas=schemas) if address else None
+        if service:
+            addresses[person.id] = address
+            services[address] = service
+            if _is_room(address, of=service.kind):
+                rooms.add(address)
         elif own or person.id in named:
             problems.append(_unreachable(person, settings.name, own=bool(own)))
     if problems:
@@ -50,6 +69,7 @@ def load_people(
         to=to,
         unassigned=unassigned,
         addresses=addresses,
+        rooms=frozenset(rooms),
         members=members,
         takes_addresses=takes_addresses,
     )
@@ -67,6 +87,14 @@ def _members(written: Sequence[str], people: Mapping[str, PersonSettings]) -> di
         elif one.startswith(PERSONAL) and one not in (OWNER, TEAM):
             found[one] = [one.removeprefix(PERSONAL)]
     return found
+
+
+def _is_room(address: str, *, of: str) -> bool:
+    """Whether a service takes an address for that of a room."""
+    persons = _PERSONS.get(of)
+    if persons is None:
+        return address.startswith(_ROOM)
+    return not any(one.fullmatch(address) for one in persons)
 
 
 def _unreachable(person: PersonSettings, channel: str, *, own: bool) -> Problem:

@@ -4,6 +4,7 @@
 these reach is resolved when a decision is made, and kept with it.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +15,8 @@ from casebell.settings.models import PersonSettings
 from casebell.settings.people import OWNER, PERSONAL, TEAM, spellings
 from casebell.spelling import spelling
 
-#: What the address of a room begins with, on services that have rooms.
-_ROOM = "#"
+#: An address behind a name, as mail has it.
+_BEHIND_A_NAME = re.compile(r"[^<]*<([^<>]+)>")
 
 
 def absences_at(known: Absences, now: Micros) -> Absences:
@@ -46,6 +47,8 @@ class Recipients:
     unassigned: tuple[str, ...] = ()
     #: By the id of a person whom the channel can reach, the target.
     addresses: Mapping[str, str] = field(default_factory=dict)
+    #: Those of these addresses that are rooms.
+    rooms: frozenset[str] = frozenset()
     #: By recipient that names people, such as "@jchan" or "@team:rfe", their ids.
     members: Mapping[str, Sequence[str]] = field(default_factory=dict)
     #: Whether it takes any e-mail address: that of an owner who is no person of the configuration.
@@ -78,16 +81,17 @@ class Recipients:
         return self.by_case or any(person in some for some in self.members.values())
 
     @property
+    def own(self) -> frozenset[str]:
+        """Who reads at the addresses that it has by itself: anybody, as far as is known."""
+        written = (*self.to, *self.unassigned)
+        return frozenset(_reader(one) for one in written if not one.startswith(PERSONAL))
+
+    @property
     def shared(self) -> frozenset[str]:
-        """The targets that more than one person may read."""
-        known = [one for one in (*self.to, *self.unassigned) if not one.startswith(PERSONAL)]
-        everybody = [*known, *self.addresses.values()]
-        readers = Counter(one.casefold() for one in everybody)
-        return frozenset(
-            one
-            for one in everybody
-            if one in known or one.startswith(_ROOM) or readers[one.casefold()] > 1
-        )
+        """Who reads at the targets that more than one person may read."""
+        readers = Counter(map(_reader, self.addresses.values()))
+        several = {one for one, number in readers.items() if number > 1}
+        return self.own | several | frozenset(map(_reader, self.rooms))
 
 
 class Roster:
@@ -113,6 +117,10 @@ class Roster:
             text: person for person in people.values() for text in spellings(person)
         }
         self._shared = {name: recipients.shared for name, recipients in channels.items()}
+        every = channels.values()
+        people_read = {_reader(one) for some in every for one in some.addresses.values()}
+        #: Who reads at what some channel has by itself, and no person has.
+        self._nobodys = frozenset[str]().union(*(one.own for one in every)) - people_read
         self._teams: dict[str, list[str]] = {}
         for person in people.values():
             for team in person.teams:
@@ -152,7 +160,7 @@ class Roster:
         recipients = self._channels[channel]
         first: dict[str, Addressee] = {}
         for one in self._resolved(recipients, recipients.to, case, away):
-            first.setdefault(one.target.casefold(), one)
+            first.setdefault(_reader(one.target), one)
         return list(first.values())
 
     @property
@@ -194,7 +202,9 @@ class Roster:
 
     def is_one_person(self, channel: str, to: Addressee) -> bool:
         """Whether it was written `@…` and one person alone reads there."""
-        return to.addressed_as.startswith(PERSONAL) and to.target not in self._shared[channel]
+        reader = _reader(to.target)
+        shared = reader in self._shared[channel] or reader in self._nobodys
+        return to.addressed_as.startswith(PERSONAL) and not shared
 
     def _resolved(
         self, recipients: Recipients, written: Sequence[str], case: Case, away: Absences
@@ -242,6 +252,12 @@ class Roster:
                 yield Addressee(target=one, addressed_as=UNASSIGNED)
             else:
                 yield from self._personal(recipients, one, case, away)
+
+
+def _reader(target: str) -> str:
+    """Who reads at a target, however it is written: one mailbox, whatever the name before it."""
+    found = _BEHIND_A_NAME.fullmatch(target)
+    return spelling(found[1] if found else target)
 
 
 def _with_stand_ins(person: str, away: Absences) -> Iterator[tuple[str, str | None]]:
