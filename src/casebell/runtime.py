@@ -142,7 +142,7 @@ class Runtime:
             changed=self._changed,
         )
         self.reading = Reading(store=store, settings=in_force.settings, clock=clock)
-        self.tokens = Tokens(store=store, clock=clock)
+        self.tokens = Tokens(store=store, people=in_force.people, clock=clock)
         passwords = Passwords()
         self.accounts = Accounts(
             store=store, settings=in_force.settings, passwords=passwords, clock=clock

@@ -221,3 +221,16 @@ def test_beside_a_server(installation: Installation, typing: Typing) -> None:
     told = installation.rows("SELECT kind, actor FROM journal WHERE subject = 'token:practice'")
     assert [kind for kind, _ in told] == ["token.added", "token.revoked"]
     assert all(actor.startswith("cli:") for _, actor in told)
+
+
+def test_a_person_who_may_come_later(installation: Installation, typing: Typing) -> None:
+    """Taken, with a warning; one of the configuration is taken without."""
+    text = installation.config.read_text()
+    installation.config.write_text(text + '[people.jchan]\nname = "Jia Chan"\n')
+    ran = typing("add", "Jia", "--role", "viewer", "--person", "jchin")
+    assert ran.out.splitlines() == [
+        "Account Jia (viewer) is added.",
+        "Warning: There is no [people.jchin] in the configuration. Did you mean `jchan`?",
+    ]
+    ran = installation("accounts", "set", "jia", "--person", "jchan")
+    assert ran.out == "Account Jia (viewer) is changed.\n"

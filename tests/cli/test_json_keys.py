@@ -27,6 +27,8 @@ def documented() -> dict[str, list[str]]:
 KEYS = documented()
 KEYS["events show"] = KEYS["events list"] + KEYS["events show"]
 KEYS["cases show"] = KEYS["cases list"] + KEYS["cases show"]
+for command in ("accounts add", "accounts set"):
+    KEYS[command] = KEYS["accounts list"] + KEYS[command]
 KEYS["cases set"] = KEYS["cases list"]
 #: What the installation that is filled has something of.
 SHOWN = {

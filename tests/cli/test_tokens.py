@@ -27,7 +27,8 @@ def test_what_programs_read(installation: Installation) -> None:
     assert installation("tokens", "list", "--json").out == ""
     ran = installation("tokens", "add", "p", "--role", "viewer", "--person", "jchan", "--json")
     [made] = ran.lines()
-    assert (list(made), ran.err) == (["name", "role", "token"], "")
+    assert (list(made), ran.err) == (["name", "role", "token", "warnings"], "")
+    assert made["warnings"] == ["There is no [people.jchan] in the configuration."]
     [listed] = installation("tokens", "list", "--json").lines()
     assert (listed["name"], listed["role"], listed["person"]) == ("p", "viewer", "jchan")
     assert made["token"] not in str(listed)

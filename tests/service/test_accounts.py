@@ -60,6 +60,8 @@ async def test_added(store: Store, accounts: Accounts, clock: ManualClock) -> No
     """With everything that can be given; the hash and the password are shown nowhere."""
     given = {"email": "ana@example-firm.com", "person": "ana", "expires": "30d"}
     shown = await add(accounts, role="admin", **given)
+    # She may come into the configuration later.
+    assert shown.pop("warnings") == ["There is no [people.ana] in the configuration."]
     assert shown == {
         "name": "Ana",
         "role": "admin",
@@ -100,11 +102,12 @@ async def test_changed(store: Store, accounts: Accounts) -> None:
     shown = await accounts.set_account(
         name="ana", changes={"role": "operator", "email": "a@example.org"}, actor=SHELL
     )
-    assert (shown["role"], shown["email"]) == ("operator", "a@example.org")
+    assert (shown["role"], shown["email"], shown["warnings"]) == ("operator", "a@example.org", [])
     assert shown["expires_at"] is not None
     changes = {"email": None, "expires": None, "person": "ana"}
     shown = await accounts.set_account(name="ana", changes=changes, actor=SHELL)
     assert (shown["email"], shown["expires_at"], shown["person"]) == (None, None, "ana")
+    assert shown["warnings"] == ["There is no [people.ana] in the configuration."]
     assert (await journalled(store))[1:] == [
         ("account.changed", {"changed": ["email", "role"], "role": "operator"}),
         (

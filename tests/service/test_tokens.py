@@ -37,6 +37,7 @@ async def test_added(store: Store) -> None:
         name="practice", role="operator", person="jchan", actor=SHELL
     )
     assert (made["name"], made["role"]) == ("practice", "operator")
+    assert made["warnings"] == ["There is no [people.jchan] in the configuration."]
     [row] = await read_table(store, schema.tokens)
     assert row.digest == hashlib.sha256(made["token"].encode()).hexdigest()
     [entry] = await read_table(store, schema.journal)

@@ -154,7 +154,7 @@ def reset(name: Name, by: By = None, as_json: AsJson = False, config: Config = N
 
 def _print(answer: Mapping[str, Any], verb: str, zone: str, *, as_json: bool) -> None:
     """Say what an account is now."""
-    print_answer(answer, [account_became(verb, answer)], as_json=as_json)
+    print_answer(answer, account_became(verb, answer), as_json=as_json)
     if answer["state"] == "expired" and not as_json:
         print_to_stderr(
             f"It expired at {local_time(answer['expires_at'], zone)}.",

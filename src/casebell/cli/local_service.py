@@ -161,7 +161,7 @@ def _people(
 def _access(store: Store, settings: Settings) -> Iterator[Mapping[str, Verb]]:
     """The verbs of tokens and accounts."""
     clock = SystemClock()
-    yield Tokens(store=store, clock=clock).verbs()
+    yield Tokens(store=store, people=lambda: settings.people, clock=clock).verbs()
     passwords = Passwords()
     yield Accounts(store=store, settings=lambda: settings, passwords=passwords, clock=clock).verbs()
 

@@ -32,6 +32,8 @@ def add(
     # Alone on standard output, so that it can go into a file.
     print_answer(answer, [answer["token"]], as_json=as_json)
     if not as_json:
+        for warning in answer["warnings"]:
+            print_to_stderr(f"Warning: {warning}")
         print_to_stderr(
             "This is the only time that it is shown.",
             f"`casebell tokens revoke {answer['name']}` ends it.",

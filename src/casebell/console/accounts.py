@@ -49,7 +49,8 @@ class AccountDoors:
         except OF_FORMS as error:
             values = {"title": "Accounts", **await accounts.everybody(visit), "typed": typed}
             return again(error, "accounts.html", values)
-        return _password_shown(account["name"], password, added=True)
+        warnings = account["warnings"]
+        return _password_shown(account["name"], password, added=True, warnings=warnings)
 
     async def change(self, visit: Visit) -> Shown | SeeOther:
         """Change what was changed in the form, and nothing that somebody else changed meanwhile."""
@@ -83,12 +84,15 @@ def _page(name: str) -> str:
     return f"/accounts/change?{urlencode({'name': name})}"
 
 
-def _password_shown(name: str, password: str, *, added: bool) -> Shown:
+def _password_shown(
+    name: str, password: str, *, added: bool, warnings: Sequence[str] = ()
+) -> Shown:
     values: Mapping[str, object] = {
         "title": "Password",
         "name": name,
         "password": password,
         "added": added,
+        "warnings": warnings,
         "here": _page(name),
     }
     return Shown(template="accounts_password.html", values=values)

@@ -55,7 +55,7 @@ def _imported(value: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _of_account(verb: str) -> Callable[[Any], tuple[Iterable[str], bool]]:
-    return lambda account: ([words.account_became(verb, account)], True)
+    return lambda account: (words.account_became(verb, account), not account.get("warnings"))
 
 
 def _always(sentence: str) -> Callable[[Any], tuple[Iterable[str], bool]]:

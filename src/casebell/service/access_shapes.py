@@ -5,6 +5,8 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from casebell.clock import iso, iso_or_none
+from casebell.people.identity import People
+from casebell.settings.values import nearest
 from casebell.shapes import described
 
 
@@ -15,6 +17,8 @@ class NewToken(TypedDict):
     name: str
     role: str
     token: str
+    warnings: list[str]
+    """What was done, and is probably not all that is meant."""
 
 
 @described
@@ -67,6 +71,22 @@ class Account(TypedDict):
     """The identity provider over which it signs in, in the place of a password."""
     second_factor: bool
     """Whether a code is asked for beside the password."""
+
+
+@described
+class AccountChanged(Account):
+    """The same after something was said of an account."""
+
+    warnings: list[str]
+    """What was done, and is probably not all that is meant."""
+
+
+def of_person(person: str | None, people: People) -> list[str]:
+    """That nobody in the configuration has an id, which may come later."""
+    if person is None or person in people:
+        return []
+    meant = nearest(person, people) if people else ""
+    return [f"There is no [people.{person}] in the configuration. {meant}".rstrip()]
 
 
 def account(row: Any, *, now: int) -> Account:

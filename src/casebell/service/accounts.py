@@ -67,7 +67,7 @@ class Accounts:
         person: str | None = None,
         expires: str | None = None,
         actor: Actor,
-    ) -> shapes.Account:
+    ) -> shapes.AccountChanged:
         """Add an account.
 
         Args:
@@ -92,7 +92,7 @@ class Accounts:
         row = await self._store.transact(
             accounts.add, new, password_hash=password_hash, now=self._clock.now(), actor=actor
         )
-        return self._shown(row)
+        return {**self._shown(row), "warnings": self._warnings(new.person)}
 
     async def list_accounts(self, *, actor: Actor) -> list[shapes.Account]:
         """All accounts by name."""
@@ -113,7 +113,7 @@ class Accounts:
 
     async def set_account(
         self, *, name: str, changes: Mapping[str, str | None], actor: Actor
-    ) -> shapes.Account:
+    ) -> shapes.AccountChanged:
         """Change an account.
 
         Args:
@@ -137,7 +137,8 @@ class Accounts:
         for key, given in changes.items():
             column, read = columns[key]
             values[column] = None if given is None else read(given)
-        return await self._changed(accounts.change, name, values, actor=actor)
+        changed = await self._changed(accounts.change, name, values, actor=actor)
+        return {**changed, "warnings": self._warnings(values.get("person"))}
 
     async def disable_account(self, *, name: str, actor: Actor) -> shapes.Account:
         """Let nobody sign in with an account any more.
@@ -203,6 +204,9 @@ class Accounts:
 
     def _shown(self, row: Any) -> shapes.Account:
         return shapes.account(row, now=self._clock.now())
+
+    def _warnings(self, person: str | None) -> list[str]:
+        return shapes.of_person(person, self._settings().people)
 
     def _role(self, given: str) -> Role:
         return word(Role, given, noun="role")

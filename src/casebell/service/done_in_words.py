@@ -96,9 +96,11 @@ def reloaded(answer: Answer) -> Iterator[str]:
     yield "The server uses the new configuration." if answer["changed"] else "Nothing changed."
 
 
-def account_became(verb: str, account: Answer) -> str:
+def account_became(verb: str, account: Answer) -> Iterator[str]:
     """Of an account that a verb changed."""
-    return f"Account {account['name']} ({account['role']}) {_BECAME[verb]}."
+    yield f"Account {account['name']} ({account['role']}) {_BECAME[verb]}."
+    for warning in account.get("warnings", ()):
+        yield f"Warning: {warning}"
 
 
 _BECAME: Mapping[str, str] = {

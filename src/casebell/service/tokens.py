@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from casebell.actors import Actor, Role
 from casebell.clock import Clock
 from casebell.errors import NotFound
+from casebell.people.identity import People
 from casebell.service import Verb
 from casebell.service import access_shapes as shapes
 from casebell.service.filters import word
@@ -19,11 +20,20 @@ class Tokens:
     """What can be done to tokens; the database alone suffices.
 
     Args:
+        people: returns who can be told by name.
         make: returns a token that nobody has.
     """
 
-    def __init__(self, *, store: Store, clock: Clock, make: Callable[[], str] = new_token) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        people: Callable[[], People] = dict,
+        clock: Clock,
+        make: Callable[[], str] = new_token,
+    ) -> None:
         self._store = store
+        self._people = people
         self._clock = clock
         self._make = make
 
@@ -59,7 +69,12 @@ class Tokens:
             now=self._clock.now(),
             actor=actor,
         )
-        return {"name": name, "role": given, "token": token}
+        return {
+            "name": name,
+            "role": given,
+            "token": token,
+            "warnings": shapes.of_person(owner, self._people()),
+        }
 
     async def list_tokens(self, *, actor: Actor) -> list[shapes.Token]:
         """All tokens by name, the revoked ones too."""
