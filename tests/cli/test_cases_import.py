@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from cli.installation import Installation, serving
 from cli.test_json_keys import KEYS
 from contracts.stores import store_in
@@ -24,20 +22,24 @@ def write(installation: Installation, text: str = LIST, *, encoding: str = "cp12
     return path
 
 
-@pytest.mark.parametrize("server", [False, True])
-def test_a_list(installation: Installation, server: bool) -> None:
-    """Good rows are imported with a server and without; the others are in a file, to be mended."""
+def test_a_list_with_a_server(installation: Installation) -> None:
+    """The command reads it, and the server puts the rows; its journal names who did."""
+    path = write(installation)
+    with serving(installation):
+        dry = installation("cases", "import", str(path), "--dry-run")
+        assert dry.out.endswith("2 cases in the list: 2 new, 0 changed, 0 unchanged.\n")
+        done = installation("cases", "import", str(path), "--by", "Jo")
+        assert (done.code, REASON in done.err) == (1, True)
+    ((count,),) = installation.rows("SELECT count(*) FROM cases WHERE listed_at IS NOT NULL")
+    assert count == 2
+    ((data,),) = installation.rows("SELECT data FROM journal WHERE kind = 'cases.imported'")
+    assert '"by":"Jo"' in data
+
+
+def test_a_list(installation: Installation) -> None:
+    """A dry run, the import, the rest of it mended, and the same once more."""
     path = write(installation)
     problems = path.with_name("cases.csv.problems.csv")
-    if server:
-        with serving(installation):
-            story(installation, path, problems)
-    else:
-        story(installation, path, problems)
-
-
-def story(installation: Installation, path: Path, problems: Path) -> None:
-    """A dry run, the import, the rest of it mended, and the same once more."""
     dry = installation("cases", "import", str(path), "--dry-run")
     assert (dry.code, problems.exists()) == (1, True)
     assert dry.out == (

@@ -2,7 +2,7 @@
 
 import httpx2
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casebell.console.multipart import Part, parts_of
@@ -12,6 +12,7 @@ from casebell.errors import BadArgument
 NAMES = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=8)
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(NAMES, st.binary(max_size=60), max_size=4), st.booleans())
 def test_what_a_client_sends_is_read(fields: dict[str, bytes], as_files: bool) -> None:
     """Byte for byte, whatever it holds, with names of any script."""
@@ -58,6 +59,7 @@ def test_what_is_no_form(content_type: str, body: bytes) -> None:
         list(parts_of(content_type, body, most=2))
 
 
+@settings(max_examples=40)
 @given(st.binary(max_size=100))
 def test_any_bytes(body: bytes) -> None:
     """They are parts, or no form."""

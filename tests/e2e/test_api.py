@@ -68,7 +68,7 @@ async def test_the_pages_examples(make_server: MakeServer) -> None:
     first, *rest = blocks("docs/api.md", "sh")
     _, _, line = first.strip().partition("casebell ")
     assert (await server.run(*line.split())).code == 0
-    listed, why, pages, exported, dismissed, released = [
+    listed, why, pages, exported, dismissed, released, imported, changed = [
         await _run(script, CASEBELL=server.url, TOKEN=admin) for script in rest
     ]
     assert [one["id"] for one in listed[0]["items"]] == [5, 4, 3, 2, 1]
@@ -77,6 +77,8 @@ async def test_the_pages_examples(make_server: MakeServer) -> None:
     assert [one.get("id") for one in exported] == [5, None]
     assert dismissed == [{"alerts": [1], "left": []}]
     assert [one["status"] for one in released[0]["held"]] == ["still_held"]
+    assert (imported[0]["new"], imported[0]["left_out"]) == (1, 0)
+    assert (changed[0]["owner"], changed[0]["team"]) == ("Jia Chan", "rfe")
 
 
 async def _run(script: str, **variables: str) -> list[Any]:
