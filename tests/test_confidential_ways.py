@@ -83,6 +83,13 @@ when = {{}}
 notify = {notify}
 {more}
 """
+URGENT = """
+[[rules]]
+name = "Everything, at once"
+when = {}
+notify = ["mail"]
+urgent = true
+"""
 EVERYWHERE = '["room", "program", "mail"]'
 
 
@@ -154,12 +161,16 @@ class Firm:
 
     async def write(self, statement: str) -> None:
         """Change the database between two transactions of the application."""
+        await self.read(statement)
 
-        def run() -> None:
+    async def read(self, statement: str) -> list[tuple[Any, ...]]:
+        """The rows of a statement."""
+
+        def run() -> list[tuple[Any, ...]]:
             with closing(sqlite3.connect(self.folder / "casebell.db")) as connection, connection:
-                connection.execute(statement)
+                return connection.execute(statement).fetchall()
 
-        await asyncio.to_thread(run)
+        return await asyncio.to_thread(run)
 
     def heard(self) -> set[str]:
         """Whoever got news of the case: recipients of mail, and the names of other receivers."""
@@ -227,6 +238,31 @@ async def new_wording(firm: Firm) -> None:
     await firm.deliver(normalized_status="other", raw_status_text=text)
     # The watch for wordings goes by itself.
     await until(lambda: len(firm.smtp["it"].mails) > 0, "operations to hear of the wording")
+
+
+async def operations_wait(firm: Firm) -> None:
+    """What operations are to hear fails, the case becomes confidential, and all is sent again."""
+    for sink in firm.smtp.values():
+        sink.answer(SmtpStep.RECIPIENT, SmtpAnswer(reply="550 5.1.1 no such mailbox"))
+    text = "The blue phase of your Form I-918 began."
+    await firm.deliver(type="case.approved", normalized_status="denied", raw_status_text="Denied.")
+    await firm.deliver(type=None, normalized_status="other", raw_status_text=text)
+    expected = {"new_wording", "status_conflict", "urgent_failed"}
+
+    async def known() -> bool:
+        notes = await firm.read("SELECT DISTINCT json_extract(note, '$.topic') FROM alerts")
+        return expected <= {topic for (topic,) in notes}
+
+    await until(known, "what operations are to hear")
+    await firm.settled()
+    for name in firm.http:
+        firm.http[name].requests.clear()
+    await firm.write("UPDATE cases SET confidential = 1")
+    firm.smtp["it"].answer(SmtpStep.RECIPIENT, SmtpAnswer())
+    await firm.ask("retry_alerts")
+    await firm.settled()
+    told = " ".join(map(subject_of, firm.smtp["it"].mails))
+    assert all(one in told for one in ("New wording", "Contradictory", "not delivered")), told
 
 
 async def conflict(firm: Firm) -> None:
@@ -345,6 +381,15 @@ WAYS = (
         facts={},
         provoke=one_delivery,
         heard={"it@f.com"},
+    ),
+    Way(
+        name="by what operations were to hear before it became confidential",
+        config={"more": URGENT},
+        facts={},
+        provoke=operations_wait,
+        heard={"it@f.com"},
+        confidential_from_the_start=False,
+        slow=False,
     ),
     Way(
         name="after it became confidential",

@@ -1,8 +1,10 @@
 """What is told to operations: as values, as they are stored, and as they are read back."""
 
 import json
+from collections.abc import Iterator
 from typing import Any, get_type_hints
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,10 +13,20 @@ from casebell.ops_messages import (
     TOPICS,
     ContradictoryStatus,
     EventUndecided,
+    OfCase,
     OpsMessage,
     from_json,
     to_json,
 )
+
+
+def leaves(kind: type[OpsMessage]) -> Iterator[type[OpsMessage]]:
+    """The types that are no further type's base."""
+    for topic in kind.__subclasses__():
+        if topic.__subclasses__():
+            yield from leaves(topic)
+        else:
+            yield topic
 
 
 def one_of(topic: type[OpsMessage]) -> st.SearchStrategy[OpsMessage]:
@@ -35,6 +47,20 @@ def test_what_is_stored_is_read_back(message: OpsMessage) -> None:
     # A database takes UTF-8 without NUL.
     assert b"\0" not in stored.encode()
     assert from_json(stored) == message
+
+
+@pytest.mark.parametrize("topic", OfCase.__subclasses__())
+def test_what_is_not_said_of_a_confidential_case(topic: type[OfCase]) -> None:
+    """What it quotes and what it is about is left out; what leads to the case stays."""
+    names = topic.__struct_fields__
+    said: Any = {name: 7 if get_type_hints(topic)[name] is int else "said" for name in names}
+    hushed = msgspec.structs.asdict(topic(**said).hushed())
+    left = {name for name in names if hushed[name] != said[name]}
+    assert left == topic.unsaid.keys()
+    assert left >= {"text", "says", "about", "delivered_status", "event_type", "taken_as"} & {
+        *names
+    }
+    assert hushed["event"] == 7
 
 
 def test_it_is_an_object_with_its_topic() -> None:
@@ -83,7 +109,7 @@ def test_fields_of_a_later_release_are_passed_over() -> None:
 def test_topics_have_names_of_their_own() -> None:
     """No two types are stored under one name."""
     names = [topic.__struct_config__.tag for topic in TOPICS]
-    assert len(set(names)) == len(names) == len(OpsMessage.__subclasses__())
+    assert len(set(names)) == len(names) == len(list(leaves(OpsMessage)))
 
 
 def test_nobody_changes_a_message() -> None:

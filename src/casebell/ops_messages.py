@@ -5,16 +5,18 @@ it reads is `notify.render_ops`'s matter; whom it reaches is `ops_targets`'s.
 """
 
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any, ClassVar, Union
+from types import MappingProxyType
+from typing import Any, ClassVar, Self, Union
 
 import msgspec
 
 from casebell.json_text import encode
 
 #: In the place of what a confidential case says.
-NOT_SAID = "not said of a confidential case"
+_NOT_SAID = "not said of a confidential case"
 
 
 class Frequency(StrEnum):
@@ -43,6 +45,19 @@ class OpsMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="topic"):
     def urgent(self) -> bool:
         """Whether it is sent before ordinary alerts."""
         return False
+
+
+class OfCase(OpsMessage, frozen=True, kw_only=True):
+    """Something that operations must know, and that tells of an event of a case."""
+
+    #: What is told in the place of fields once the case is confidential.
+    unsaid: ClassVar[Mapping[str, str]]
+
+    event: int
+
+    def hushed(self) -> Self:
+        """The message without what it says of the case."""
+        return msgspec.structs.replace(self, **self.unsaid)
 
 
 class DeliveriesHeld(OpsMessage, frozen=True, kw_only=True, tag="held"):
@@ -166,13 +181,15 @@ class ConflictingDelivery(OpsMessage, frozen=True, kw_only=True, tag="conflict")
         return self.source
 
 
-class ContradictoryStatus(OpsMessage, frozen=True, kw_only=True, tag="status_conflict"):
+class ContradictoryStatus(OfCase, frozen=True, kw_only=True, tag="status_conflict"):
     """The parts of one delivery contradict each other."""
 
     frequency = Frequency.HOURLY
+    unsaid = MappingProxyType(
+        dict.fromkeys(("delivered_status", "event_type", "taken_as"), _NOT_SAID)
+    )
 
     source: str
-    event: int
     delivered_status: str
     event_type: str
     taken_as: str
@@ -214,8 +231,10 @@ class RuleUndecided(OpsMessage, frozen=True, kw_only=True, tag="rule_undecided")
         return self.rule
 
 
-class NewWording(OpsMessage, frozen=True, kw_only=True, tag="new_wording"):
+class NewWording(OfCase, frozen=True, kw_only=True, tag="new_wording"):
     """An official text is worded in a way that Casebell does not know."""
+
+    unsaid = MappingProxyType({"text": _NOT_SAID, "says": "part of the text"})
 
     wording: str
     #: As it came.
@@ -223,7 +242,6 @@ class NewWording(OpsMessage, frozen=True, kw_only=True, tag="new_wording"):
     #: What to look for in texts with this wording.
     says: str
     source: str
-    event: int
     #: With this wording, so far.
     changes: int
 
@@ -233,14 +251,14 @@ class NewWording(OpsMessage, frozen=True, kw_only=True, tag="new_wording"):
         return self.wording
 
 
-class NewWordings(OpsMessage, frozen=True, kw_only=True, tag="new_wordings"):
+class NewWordings(OfCase, frozen=True, kw_only=True, tag="new_wordings"):
     """More wordings are new than operations are told of one by one."""
 
     frequency = Frequency.HOURLY
+    unsaid = MappingProxyType({"text": _NOT_SAID})
 
     count: int
     text: str
-    event: int
 
 
 class ConfigRejected(OpsMessage, frozen=True, kw_only=True, tag="config_rejected"):
@@ -301,15 +319,16 @@ class ChannelGone(OpsMessage, frozen=True, kw_only=True, tag="channel_gone"):
         return self.alert_is_urgent
 
 
-class UrgentAlertFailed(OpsMessage, frozen=True, kw_only=True, tag="urgent_failed"):
+class UrgentAlertFailed(OfCase, frozen=True, kw_only=True, tag="urgent_failed"):
     """An urgent alert could not be delivered, and no other channel takes it over."""
+
+    unsaid = MappingProxyType({"about": "A confidential case has news"})
 
     channel: str
     target: str
     reason: str
     detail: str
     alert: int
-    event: int
     #: What the alert was about, in words that may go to operations.
     about: str
 

@@ -19,7 +19,7 @@ from casebell.settings import Wording, Wordings
 from casebell.store import wordings
 from casebell.store.engine import Store
 from casebell.store.event_log import append_events
-from casebell.store.schema import alerts, cases
+from casebell.store.schema import alerts
 from casebell.store.unit_of_work import UnitOfWork
 from casebell.telemetry import Metrics
 from contracts.case_events import RECEIVED_AT, case_event, json_content
@@ -126,18 +126,6 @@ async def test_what_is_told(store: Store) -> None:
     pasted = [Wording.model_validate(one) for one in tomllib.loads(lines)["wordings"]]
     later = "On June 1, 2026, the blue phase of your case, Receipt Number IOE0900000003, began."
     assert Wordings(pasted).read(later).tags == {Tag.DEADLINE}
-
-
-async def test_of_a_confidential_case(store: Store) -> None:
-    """Operations hear that there is a new wording, and not what it says."""
-    await changes_with(store, "On May 2, 2026, the blue phase of your case began.")
-    async with writing(store) as connection:
-        await connection.execute(cases.update().values(confidential=True))
-    harness = WatchHarness(store)
-    await harness.watch.check()
-    (message,) = await told(harness)
-    assert "blue" not in message
-    assert "not said of a confidential case" in message
 
 
 async def test_once_for_ever(store: Store) -> None:

@@ -2,11 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
 
 from casebell.clock import HOUR
 from casebell.events import Micros
-from casebell.ops_messages import NOT_SAID, NewWording, NewWordings, OpsMessage
+from casebell.ops_messages import NewWording, NewWordings, OpsMessage
 from casebell.settings.wordings import telling_part
 from casebell.store import wordings
 from casebell.store.engine import Connection
@@ -28,23 +27,14 @@ async def new_wordings(
     for row in rows[:singly]:
         new = NewWording(
             wording=row.key,
-            text=_told(row),
-            says=_says(row),
+            text=row.text,
+            says=telling_part(row.text) or "part of the text",
             source=row.source,
             event=row.event_id,
             changes=row.changes,
         )
         found[new] = partial(wordings.mark_told, first=row.event_id, last=row.event_id)
     for row in rows[singly:]:
-        many = NewWordings(count=number - singly, text=_told(row), event=row.event_id)
+        many = NewWordings(count=number - singly, text=row.text, event=row.event_id)
         found[many] = partial(wordings.mark_told, first=row.event_id, last=last)
     return found
-
-
-def _told(row: Any) -> str:
-    """The text; of a confidential case it is not told."""
-    return NOT_SAID if row.confidential else str(row.text)
-
-
-def _says(row: Any) -> str:
-    return (None if row.confidential else telling_part(row.text)) or "part of the text"

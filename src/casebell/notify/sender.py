@@ -34,6 +34,7 @@ from casebell.notify.render import CaseFacts, Style, render_case, render_plain
 from casebell.notify.render_group import render_group, render_item, render_plain_item
 from casebell.notify.render_ops import render_ops
 from casebell.notify.retry import next_states
+from casebell.ops_messages import OfCase, OpsMessage
 from casebell.people.roster import Addressee, absences_at
 from casebell.store import absences, leases, outbox
 from casebell.store.engine import Connection, Store
@@ -227,7 +228,7 @@ class Sender:
         """The message; and if it is the plain one, the error for the record."""
         try:
             if alert.kind is not AlertKind.CASE:
-                return render_ops(alert.note, may_repeat=alert.may_repeat), ""
+                return render_ops(await self._note(alert), may_repeat=alert.may_repeat), ""
             facts = await self._facts(alert)
             thread = thread_id(facts.event.receipt, key=await self._own_key())
             return replace(render_case(alert, facts, style), thread=thread), ""
@@ -237,6 +238,14 @@ class Sender:
             self._log.error("alert.render_failed", alert=alert.id, error=error)
             flaw = f"a plain message, for making it failed: {type(error).__name__}"
             return render_plain(alert, await self._headline(alert), style), flaw
+
+    async def _note(self, alert: Alert) -> OpsMessage | None:
+        """What operations are told; of a case that is confidential by now, nothing of it."""
+        if not isinstance(alert.note, OfCase):
+            return alert.note
+        async with self._store.read() as connection:
+            case = await outbox.case_of(connection, alert.note.event)
+        return alert.note.hushed() if case and case.confidential else alert.note
 
     async def _item(self, alert: Alert, style: Style) -> tuple[Line, ...]:
         """What a message of several says of this one."""

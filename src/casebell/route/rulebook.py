@@ -18,7 +18,6 @@ from casebell.events import (
     Undecided,
 )
 from casebell.ops_messages import (
-    NOT_SAID,
     ContradictoryStatus,
     OpsMessage,
     RuleUndecided,
@@ -97,7 +96,7 @@ class Rulebook:
         folded = fold(event, history, coalesce=self._coalesce, repeat_within=self._repeat_within)
         # Rules may ask for the flags that folding adds.
         event = _with_flags(event, repeat=folded.repeat, late=folded.late)
-        contradictions = _contradictions(one, event, case)
+        contradictions = _contradictions(one, event)
         if folded.change_id is not None:
             (known,) = (change for change in history if change.id == folded.change_id)
             return Decided(
@@ -165,22 +164,17 @@ class Rulebook:
         )
 
 
-def _contradictions(one: Undecided, event: ClassifiedEvent, case: Case) -> list[OpsMessage]:
-    """Messages on a source's mistakes to operations, who can have the source correct them.
-
-    Of a confidential case they hear that there is one, and look it up.
-    """
+def _contradictions(one: Undecided, event: ClassifiedEvent) -> list[OpsMessage]:
+    """Messages on a source's mistakes to operations, who can have the source correct them."""
     if not event.flags & _CONTRADICTIONS:
         return []
-    said = (event.delivered_status or "none", event.type or "none", str(event.status))
-    delivered, event_type, taken_as = (NOT_SAID,) * 3 if case.confidential else said
     return [
         ContradictoryStatus(
             source=event.source,
             event=one.id,
-            delivered_status=delivered,
-            event_type=event_type,
-            taken_as=taken_as,
+            delivered_status=event.delivered_status or "none",
+            event_type=event.type or "none",
+            taken_as=str(event.status),
         )
     ]
 

@@ -7,13 +7,13 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Insert, Row, delete, false, func, literal_column, select
+from sqlalchemy import Insert, Row, delete, func, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.alerts import Decided
 from casebell.events import Flag, Micros, Tag
-from casebell.store.schema import cases, events, wordings
+from casebell.store.schema import wordings
 from casebell.store.statements import TableRow, Write
 from casebell.uscis.new_wordings import in_general
 
@@ -62,15 +62,8 @@ COUNTED = Write(WordingRow, _count)
 
 
 async def unnotified(connection: AsyncConnection, *, limit: int) -> Sequence[Row[Any]]:
-    """The first of the wordings of which operations were not told, and whether to tell the text.
-
-    `confidential` says that the case of the event that began it is.
-    """
-    of_event = wordings.outerjoin(events, events.c.id == wordings.c.event_id)
-    joined = of_event.outerjoin(cases, cases.c.receipt == events.c.receipt)
-    confidential = func.coalesce(cases.c.confidential, false()).label("confidential")
-    statement = select(wordings, confidential).select_from(joined)
-    statement = statement.where(wordings.c.notified_at.is_(None))
+    """The first of the wordings of which operations were not told."""
+    statement = select(wordings).where(wordings.c.notified_at.is_(None))
     return (await connection.execute(statement.order_by(wordings.c.event_id).limit(limit))).all()
 
 
