@@ -317,7 +317,9 @@ class Weather:
             self.now += WINDOW * (await waiting(self._store) == before)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))]
+)
 async def test_whatever_happens_each_is_told_once(store: Store, seed: int) -> None:
     """Kills, failures and clocks between any two steps; and a target is not flooded."""
     weather = Weather(store, seed)

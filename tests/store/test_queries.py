@@ -5,11 +5,12 @@ import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import event
+from sqlalchemy import event, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.actors import NOBODY, Actor, Role
@@ -25,6 +26,7 @@ from casebell.store import (
     conflicts,
     decisions,
     failed,
+    grouping,
     held,
     journal,
     leases,
@@ -168,12 +170,37 @@ _CLAIMED = Alert(
     change_id=1,
 )
 
+
+def _waiting(together: int | None) -> Any:
+    """The row of an alert that waits, or goes again, in one message with others."""
+    return SimpleNamespace(
+        id=1,
+        channel="slack",
+        target="general",
+        priority=1,
+        state="deferred",
+        reason="grouped",
+        not_before=5,
+        together=together,
+    )
+
+
 #: What a loop or a listing asks, by whether it may sort what it found.
 HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "append": (lambda c: append_undecided(c, [case_event("evt_2")]), False),
     "claim": (
         lambda c: outbox.claim(c, channel="slack", owner="a", now=2**50, lease=60),
         False,
+    ),
+    "let wait": (lambda c: grouping.defer(c, _waiting(None), until=2**51, now=2**50), False),
+    # A hundred, of those that go in one message.
+    "go together": (
+        lambda c: grouping.others_of(c, _waiting(None), free=true(), at={"now": 2**50}),
+        True,
+    ),
+    "go together again": (
+        lambda c: grouping.others_of(c, _waiting(7), free=true(), at={"now": 2**50}),
+        True,
     ),
     "sessions of digests": (lambda c: sessions.with_digests(c, ["a"]), False),
     "sessions of an account": (lambda c: sessions.of_account(c, 1, seen_since=1, now=1), False),

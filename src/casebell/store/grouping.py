@@ -10,18 +10,16 @@ first of them. Whatever becomes of the message becomes of all at the same time, 
 at the same time, too: by both they are found again, after a restart as well.
 """
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, and_, select
+from sqlalchemy import ColumnElement, Row, and_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.alerts import AlertKind, AlertState, FailureReason
 from casebell.clock import MINUTE
 from casebell.events import Micros
-from casebell.store.schema import WAITING, alerts, targets
-from casebell.store.statements import Driver, TableRow, upsert
+from casebell.store.schema import WAITING, alerts
 
 #: The time in which messages are counted.
 WINDOW: Final[Micros] = 10 * MINUTE
@@ -33,19 +31,6 @@ MOST_TOGETHER: Final = 100
 MOST_DEFERRED: Final = 1_000
 #: Alerts of the channel, due first, among which those of a message are looked for.
 _LOOKED_AT: Final = 1_000
-#: `priority` of what is not urgent.
-_ORDINARY: Final = 1
-
-
-class _TimesRow(TableRow):
-    """When a target was told of cases, as JSON."""
-
-    channel: str
-    target: str
-    told_at: str
-
-
-_TOLD = upsert(targets, _TimesRow)
 
 
 def waits_until(row: Row[Any], *, now: Micros) -> Micros | None:
@@ -54,10 +39,12 @@ def waits_until(row: Row[Any], *, now: Micros) -> Micros | None:
     Args:
         row: of the alert, with `told_at` of its target.
     """
-    if not _counts(row.kind, row.priority) or row.together or row.state == AlertState.SENDING:
+    if not counts(row.kind, urgent=row.priority == 0) or row.together:
+        return None
+    if row.state == AlertState.SENDING:
         return None
     times = _recent(row.told_at, now=now)
-    return times[0] + WINDOW if len(times) >= MOST_SINGLY else None
+    return times[MOST_SINGLY - 1] + WINDOW if len(times) >= MOST_SINGLY else None
 
 
 async def defer(connection: AsyncConnection, row: Row[Any], *, until: Micros, now: Micros) -> int:
@@ -86,12 +73,17 @@ async def defer(connection: AsyncConnection, row: Row[Any], *, until: Micros, no
 
 
 async def others_of(
-    connection: AsyncConnection, row: Row[Any], *, free: ColumnElement[bool], now: Micros
+    connection: AsyncConnection,
+    row: Row[Any],
+    *,
+    free: ColumnElement[bool],
+    at: Mapping[str, Any],
 ) -> Sequence[Row[Any]]:
     """The alerts that go in the same message as a claimed one, which waited for it; oldest first.
 
     Args:
-        free: whether an alert may be claimed.
+        free: whether an alert may be claimed, with parameters.
+        at: these, and when it is, as `now`.
     """
     if row.together is not None:
         # Tried before, and due again at the same time.
@@ -103,7 +95,7 @@ async def others_of(
                 WAITING,
                 alerts.c.channel == row.channel,
                 alerts.c.priority == row.priority,
-                alerts.c.not_before <= now,
+                alerts.c.not_before <= bindparam("now"),
             )
             .order_by(alerts.c.not_before, alerts.c.id)
             .limit(_LOOKED_AT)
@@ -126,34 +118,15 @@ async def others_of(
         .order_by(alerts.c.not_before, alerts.c.id)
         .limit(MOST_TOGETHER - 1)
     )
-    return (await connection.execute(found)).all()
+    return (await connection.execute(found, {**at})).all()
 
 
-async def note_told(
-    connection: AsyncConnection, *, channel: str, target: str, kind: str, urgent: bool, at: Micros
-) -> None:
-    """Count a message that a target took, if it is one that counts."""
-    if not _counts(kind, 0 if urgent else 1):
-        return
-    its_row = select(targets.c.told_at).where(
-        targets.c.channel == channel, targets.c.target == target
-    )
-    stored = (await connection.execute(its_row)).scalar_one_or_none()
-    times = [*_recent(stored, now=at), at][-MOST_SINGLY:]
-    row = _TimesRow(channel=channel, target=target, told_at=json.dumps(times))
-    await (await Driver.of(connection)).run(_TOLD, [row])
+def counts(kind: str, *, urgent: bool) -> bool:
+    """Whether a message that tells such an alert is one of the ten."""
+    return kind == AlertKind.CASE and not urgent
 
 
-def _counts(kind: str, priority: int) -> bool:
-    return kind == AlertKind.CASE and priority == _ORDINARY
-
-
-def _recent(stored: str | None, *, now: Micros) -> list[Micros]:
-    """The times in the window; what is of the future, or no time, is of another clock."""
-    try:
-        times = json.loads(stored or "[]")
-    except ValueError:
-        return []
-    if not isinstance(times, list):
-        return []
-    return [at for at in times if isinstance(at, int) and 0 <= now - at < WINDOW]
+def _recent(told_at: str | None, *, now: Micros) -> list[Micros]:
+    """The times in the window, latest first; what is of the future is of another clock."""
+    given = [int(one) for one in (told_at or "").split(",") if one.isdecimal()]
+    return [at for at in given if 0 <= now - at < WINDOW]

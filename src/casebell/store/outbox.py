@@ -5,14 +5,22 @@ crash leaves either a waiting alert, or a lease that another sender takes over a
 repeat".
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select, true
+from sqlalchemy import Row, and_, bindparam, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from casebell.alerts import Alert, AlertKind, AlertState, Message, NewAlert, NextState, SendResult
+from casebell.alerts import (
+    Alert,
+    AlertKind,
+    AlertState,
+    Message,
+    NewAlert,
+    NextState,
+    SendResult,
+)
 from casebell.events import Case, ClassifiedEvent, Micros
 from casebell.ops_messages import from_json
 from casebell.store import grouping, journal, leases, targets
@@ -82,38 +90,27 @@ async def claim(
         grouped: whether ordinary alerts of a target beyond the first wait, and are claimed together
             (`grouping`). Where very many begin to wait, None is returned in between.
     """
-    free = or_(
-        alerts.c.state != AlertState.SENDING,
-        and_(alerts.c.lease_until <= now, alerts.c.lease_owner != owner),
-    )
-    row = await _first_due(connection, channel=channel, free=free, now=now)
+    at = {"channel": channel, "now": now, "owner": owner}
+    row = await _first_due(connection, at)
     deferred = 0
     while grouped and row is not None and (until := grouping.waits_until(row, now=now)):
         deferred += await grouping.defer(connection, row, until=until, now=now)
         if deferred >= grouping.MOST_DEFERRED:
             return None
-        row = await _first_due(connection, channel=channel, free=free, now=now)
+        row = await _first_due(connection, at)
     if row is None:
         return None
-    others = await grouping.others_of(connection, row, free=free, now=now) if grouped else []
+    others = await grouping.others_of(connection, row, free=_FREE, at=at) if grouped else []
     rows = [row, *others]
     for one in rows:
         if one.state == AlertState.SENDING:
             await leases.record_interrupted(connection, one, now=now)
-    await connection.execute(
-        alerts.update()
-        .where(alerts.c.id.in_([one.id for one in rows]))
-        .values(
-            attempts=alerts.c.attempts + 1,
-            may_repeat=or_(alerts.c.may_repeat, alerts.c.state == AlertState.SENDING),
-            state=AlertState.SENDING,
-            # From now on the start of the attempt, for the case that its sender dies.
-            not_before=now,
-            lease_owner=owner,
-            lease_until=now + lease,
-            **({"together": row.id} if others else {}),
-        )
-    )
+    taken = {
+        "ids": [one.id for one in rows],
+        "first": row.id if others else row.together,
+        "until": now + lease,
+    }
+    await connection.execute(_TAKE, at | taken)
     first, *more = [
         _alert(
             one,
@@ -125,30 +122,52 @@ async def claim(
     return replace(first, others=tuple(more))
 
 
-async def _first_due(
-    connection: AsyncConnection, *, channel: str, free: ColumnElement[bool], now: Micros
-) -> Row[Any] | None:
-    """The most urgent due alert, with the `told_at` of its target."""
-    its_target = and_(targets_table.c.channel == channel, targets_table.c.target == alerts.c.target)
+#: Whether an alert may be claimed by `owner`.
+_FREE = or_(
+    alerts.c.state != AlertState.SENDING,
+    and_(alerts.c.lease_until <= bindparam("now"), alerts.c.lease_owner != bindparam("owner")),
+)
+#: The first due alert of a channel and a priority, with the `told_at` of its target.
+_FIRST_DUE = (
+    select(alerts, targets_table.c.told_at)
+    .outerjoin(
+        targets_table,
+        and_(
+            targets_table.c.channel == alerts.c.channel, targets_table.c.target == alerts.c.target
+        ),
+    )
+    .where(
+        WAITING,
+        alerts.c.channel == bindparam("channel"),
+        alerts.c.priority == bindparam("priority"),
+        alerts.c.not_before <= bindparam("now"),
+        _FREE,
+    )
+    .order_by(alerts.c.not_before, alerts.c.id)
+    .limit(1)
+)
+_TAKE = (
+    alerts.update()
+    .where(alerts.c.id.in_(bindparam("ids", expanding=True)))
+    .values(
+        attempts=alerts.c.attempts + 1,
+        may_repeat=or_(alerts.c.may_repeat, alerts.c.state == AlertState.SENDING),
+        state=AlertState.SENDING,
+        # From now on the start of the attempt, for the case that its sender dies.
+        not_before=bindparam("now"),
+        lease_owner=bindparam("owner"),
+        lease_until=bindparam("until"),
+        together=bindparam("first"),
+    )
+)
+
+
+async def _first_due(connection: AsyncConnection, at: Mapping[str, Any]) -> Row[Any] | None:
     # A query for each priority scans `ix_alerts_waiting` from its own start up to `now`, so that it
     # passes neither a long backlog nor alerts that are due later.
     for priority in _PRIORITIES:
-        row = (
-            await connection.execute(
-                select(alerts, targets_table.c.told_at)
-                .outerjoin(targets_table, its_target)
-                .where(
-                    WAITING,
-                    alerts.c.channel == channel,
-                    alerts.c.priority == priority,
-                    alerts.c.not_before <= now,
-                    free,
-                )
-                .order_by(alerts.c.not_before, alerts.c.id)
-                .limit(1)
-            )
-        ).one_or_none()
-        if row is not None:
+        found = await connection.execute(_FIRST_DUE, {**at, "priority": priority})
+        if (row := found.one_or_none()) is not None:
             return row
     return None
 
@@ -190,15 +209,15 @@ async def record(
         await _record_one(
             connection, one, together=together, started_at=started_at, finished_at=finished_at
         )
-    if any(one.result.delivered for one in tried):
-        await grouping.note_told(
-            connection,
-            channel=first.channel,
-            target=first.target,
-            kind=first.kind,
-            urgent=first.urgent,
-            at=finished_at,
-        )
+    # One message, whatever it told.
+    await targets.record(
+        connection,
+        channel=first.channel,
+        target=first.target,
+        result=tried[0].result,
+        at=finished_at,
+        counts=grouping.counts(first.kind, urgent=first.urgent),
+    )
 
 
 async def _record_one(
@@ -258,10 +277,6 @@ async def _record_one(
         },
     )
     await journal.append(connection, [entry])
-    if not result.diverted:
-        await targets.record(
-            connection, channel=alert.channel, target=alert.target, result=result, at=finished_at
-        )
     await add(connection, tried.follow, now=finished_at)
 
 

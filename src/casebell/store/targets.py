@@ -6,13 +6,23 @@ A row for each, written with the attempt: a log of millions of alerts has no ind
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, or_, select
+from sqlalchemy import Insert, Row, func, literal_column, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.alerts import SendResult
 from casebell.events import Micros
+from casebell.store import grouping
 from casebell.store.schema import WAITING, alerts, targets
-from casebell.store.statements import Driver, TableRow, upsert
+from casebell.store.statements import Driver, TableRow, Write, upsert
+
+
+class ToldRow(TableRow):
+    """A target that was told of a case, in a message that counts."""
+
+    channel: str
+    target: str
+    told_at: str
 
 
 class SentRow(TableRow):
@@ -33,18 +43,50 @@ class FailedRow(TableRow):
     detail: str
 
 
+#: Characters of `told_at`: ten times of 16 digits, which microseconds have until 2286.
+_TOLD_AT_LIMIT = str(grouping.MOST_SINGLY * 17)
+
+
+def _earlier_behind(backend: str) -> Insert:
+    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[backend]
+    new = dialect.insert(targets)
+    earlier: Any = literal_column("coalesce(',' || targets.told_at, '')")
+    latest = func.substr(
+        new.excluded.told_at.concat(earlier), literal_column("1"), literal_column(_TOLD_AT_LIMIT)
+    )
+    updated: Insert = new.on_conflict_do_update(
+        index_elements=["channel", "target"], set_={"told_at": latest}
+    )
+    return updated
+
+
 _SENT = upsert(targets, SentRow)
 _FAILED = upsert(targets, FailedRow)
+_TOLD = Write(ToldRow, _earlier_behind)
 
 
 async def record(
-    connection: AsyncConnection, *, channel: str, target: str, result: SendResult, at: Micros
+    connection: AsyncConnection,
+    *,
+    channel: str,
+    target: str,
+    result: SendResult,
+    at: Micros,
+    counts: bool = False,
 ) -> None:
     """Note what an attempt came to.
 
-    One that ended with its process is not noted: it says nothing of the target.
+    One that ended with its process is not noted: it says nothing of the target. Nor is one in pilot
+    mode, but that its message came.
+
+    Args:
+        counts: whether its message is one of those that `grouping` counts.
     """
     driver = await Driver.of(connection)
+    if counts and result.delivered:
+        await driver.run(_TOLD, [ToldRow(channel=channel, target=target, told_at=str(at))])
+    if result.diverted:
+        return
     if result.delivered:
         await driver.run(_SENT, [SentRow(channel=channel, target=target, last_sent_at=at)])
         return

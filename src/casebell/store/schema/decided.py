@@ -180,6 +180,6 @@ targets = Table(
     Column("failed_at", BigInteger),
     Column("reason", Text),
     Column("detail", Text, nullable=False, server_default=""),
-    # JSON list: when it was last told of cases, in messages that were not urgent.
+    # When it was last told of cases in messages that were not urgent: ten times, latest first.
     Column("told_at", Text),
 )
