@@ -47,7 +47,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "classify": "Tell what official texts mean.",
         "events": "What was received: list, show, export.",
         "why": "What became of an event, as sentences.",
-        "cases": "Where each case stands, and whose it is: list, show, import, export, set.",
+        "cases": "Where each case stands: list, show, import, export, set.",
         "alerts": "Who was told: list, export, retry, dismiss.",
         "people": "Who can be told by name: list, away, back.",
         "journal": "The record of everything: list.",
