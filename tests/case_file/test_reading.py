@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from casebell.case_file import CaseFile, Column, Facts, Problem, Row, read
+from casebell.case_file import CaseFile, Column, Facts, Problem, Row, read, reading
 from casebell.case_file.columns import HEADINGS
 from casebell.case_file.reading import MAX_BYTES
 from casebell.errors import UnusableCaseFile
@@ -204,6 +204,32 @@ def test_one_receipt_twice() -> None:
     }
 
 
+def test_empty_rows() -> None:
+    """However many a spreadsheet has written, they are nothing; before the headings, a few."""
+    lines = list(parsed(f"\n,,\nreceipt,label\n{R1},a\n" + ",\n" * 300_000).lines())
+    assert [one for one in lines if one is not None] == [
+        Row(line=4, receipt=R1, facts={Column.LABEL: "a"})
+    ]
+    with pytest.raises(UnusableCaseFile):
+        parsed("\n" * 1_001 + "receipt\n")
+
+
+def test_a_line_without_an_end() -> None:
+    """A record is bounded, whether it is one line or many; what follows is read."""
+    for line in ("," * 300_000, '"\n",' * 100_000):
+        reasons = problems(f"receipt,label\n{R1},a\n{line}\n{R2},b\n")
+        assert any("far too long" in reason for reason in reasons.values())
+    found = list(parsed(f"receipt\n{R1}\n{',' * 300_000}\n{R2}\n").lines())
+    assert isinstance(found[-1], Row)
+
+
+def test_more_lines_than_a_list_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest is one problem."""
+    monkeypatch.setattr(reading, "MAX_ROWS", 2)
+    *_, last = parsed(f"receipt\n{R1}\n\n{R2}\n{R3}\nWAC2190054323\n").lines()
+    assert last == Problem(line=5, reason="The file goes on after 2 lines: divide it.")
+
+
 def test_formulas_and_apostrophes_of_names() -> None:
     """A formula is a text like any other; an apostrophe that hid one goes, a name's own stays."""
     content = f'receipt,label,matter\n{R1},=1+1,\'=2\n{R2},\'t Hooft,"=""A-7"""\n'
@@ -276,6 +302,6 @@ def test_no_bytes_raise_anything_else(content: bytes, headed: bool) -> None:
     for one in file.lines():
         if isinstance(one, Problem):
             assert one.reason.endswith((".", ".)"))
-        else:
+        elif one is not None:
             assert canonical(one.receipt) == one.receipt
             json.dumps(one.facts).encode()

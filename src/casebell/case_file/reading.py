@@ -4,7 +4,8 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from itertools import islice
+from typing import Self, TypeAlias
 
 from casebell.case_file.cells import (
     CellError,
@@ -18,10 +19,13 @@ from casebell.case_file.text import decode
 from casebell.csv_cells import unescape
 from casebell.errors import UnusableCaseFile
 
-#: Bytes of a file, its rows, and characters of one cell.
+#: Bytes of a file, its lines that say something, and characters of a line and of one cell.
 MAX_BYTES = 32 * 1024 * 1024
 MAX_ROWS = 200_000
+MAX_LINE = 200_000
 MAX_CELL = 10_000
+#: Empty rows before the headings.
+_MAX_EMPTY = 1_000
 #: The first cell of the last row of our exports.
 SUMMARY = "# export"
 #: What separates cells, and how a first line says so to Excel.
@@ -77,11 +81,19 @@ class CaseFile:
         #: Lines of which a text was cut, or lost characters that cannot be seen.
         self.altered = 0
 
-    def lines(self) -> Iterator[Row | Problem]:
-        """What each line comes to: a row for each receipt number of it, or a problem."""
+    def lines(self) -> Iterator[Row | Problem | None]:
+        """What each line comes to: a row for each receipt number of it, a problem, or nothing.
+
+        Spreadsheets write empty rows by the million.
+        """
         seen: dict[str, Row] = {}
-        for number, (line, cells) in enumerate(self._records):
-            if number >= MAX_ROWS:
+        rows = 0
+        for line, cells in self._records:
+            if not any(map(str.strip, cells)):
+                yield None
+                continue
+            rows += 1
+            if rows > MAX_ROWS:
                 yield Problem(
                     line=line, reason=f"The file goes on after {MAX_ROWS:,} lines: divide it."
                 )
@@ -105,8 +117,6 @@ class CaseFile:
                     )
 
     def _line(self, line: int, cells: Sequence[str]) -> Iterator[Row | Problem]:
-        if not any(cell.strip() for cell in cells):
-            return
         shown = self._known(cells)
         if shown[Column.RECEIPT] == SUMMARY:
             return
@@ -168,7 +178,7 @@ def read(content: bytes) -> CaseFile:
     decoded = decode(content)
     separator = _separator(decoded.text[:_MAX_HEAD])
     records = _records(decoded.text, separator)
-    for _, cells in records:
+    for _, cells in islice(records, _MAX_EMPTY):
         if isinstance(cells, str):
             raise UnusableCaseFile("The first row cannot be read.", hint=cells)
         if _is_blank(cells):
@@ -192,7 +202,7 @@ def _separator(text: str) -> str:
 
 
 def _first_row(text: str, separator: str) -> Sequence[str]:
-    for _, cells in _records(text, separator):
+    for _, cells in islice(_records(text, separator), _MAX_EMPTY):
         if isinstance(cells, str):
             return ()
         if not _is_blank(cells):
@@ -208,9 +218,11 @@ def _is_blank(cells: Sequence[str]) -> bool:
 
 def _records(text: str, separator: str) -> Iterator[_Record]:
     """The records of a CSV; one that cannot be read as the reason."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    source = _Lines(text)
+    reader = csv.reader(source, delimiter=separator, strict=True)
     while True:
         line = reader.line_num + 1
+        source.left = MAX_LINE
         try:
             yield line, next(reader)
         except StopIteration:
@@ -219,10 +231,29 @@ def _records(text: str, separator: str) -> Iterator[_Record]:
             last = reader.line_num
             lines = "This line" if last <= line else f"Lines {line} to {last}"
             reason = (
-                f"{lines} cannot be read: a quotation mark stands within a cell, is missing its "
-                "pair, or opens a cell that is far too long."
+                f"{lines} cannot be read: a quotation mark stands within a cell or is missing its "
+                "pair, or it is far too long."
             )
             yield line, reason
+
+
+class _Lines:
+    """The lines of a text, of which one record of it may have so many characters."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = io.StringIO(text, newline="")
+        self.left = MAX_LINE
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        """The next line; raises as a reader does where it is too long."""
+        line = next(self._lines)
+        self.left -= len(line)
+        if self.left < 0:
+            raise csv.Error
+        return line
 
 
 def _at(cells: Sequence[str], place: int) -> str:

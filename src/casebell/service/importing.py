@@ -111,7 +111,7 @@ async def carry_out(
     for number, line in enumerate(one.file.lines()):
         if isinstance(line, Problem):
             one.problems.append(line)
-        else:
+        elif line is not None:
             waiting.append(line)
         if len(waiting) == ROWS_A_WRITE:
             await put_waiting()
