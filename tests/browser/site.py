@@ -14,6 +14,7 @@ from contracts.stores import store_in
 from contracts.writing import writing
 from e2e.sender import deliver, document, encoded, post, shared, signed
 from e2e.server import SOURCES, Server
+from raw_admin import ask
 from waiting import until
 
 #: A case that only its owner, auditors and admins see.
@@ -39,6 +40,23 @@ pace = "0s"
 [channels.broken]
 url = "json://127.0.0.1:{broken}/nobody"
 pace = "0s"
+
+[channels.mail]
+url = "mailto://127.0.0.1:9?from=casebell@firm.com"
+to = ["@owner"]
+unassigned = ["rfe@firm.com"]
+
+[people.jchan]
+name = "Jia Chan"
+email = "jchan@firm.com"
+teams = ["rfe", "removal defense"]
+
+[people.kim]
+name = "<b onclick=x>Kim</b> {{{{7*7}}}} Roe"
+email = "kim.with-a-rather-long-address@immigration.example-firm.com"
+
+[people.ana]
+name = "Ana Ruiz"
 
 [[rules]]
 name = "RFE <issued>"
@@ -66,6 +84,8 @@ async def running_site(folder: Path, browser: Browser) -> AsyncIterator[Browsing
             browsing = Browsing(browser, server)
             await browsing.add_accounts()
             await _fill(server)
+            away = {"name": "jchan", "until": "2999-12-31", "to": "kim"}
+            await ask(server.directory / "casebell.db.sock", "set_away", **away)
             yield browsing
         finally:
             await server.gone()

@@ -84,6 +84,7 @@ def recipients_of(draw: st.DrawFn, teams: Mapping[str, list[str]]) -> Recipients
         to=tuple(to),
         unassigned=tuple(unassigned),
         addresses=addresses,
+        rooms=frozenset({"#immigration"} & set(addresses.values())),
         members=members,
         takes_addresses=draw(st.booleans()),
     )
@@ -105,7 +106,7 @@ def firms(draw: st.DrawFn, *, owner: str = "") -> Firm:
     case = Case(
         receipt="IOE0912345678",
         owner=owner or draw(st.sampled_from(OWNERS)),
-        owner_email=draw(st.sampled_from(["", "else@g.com"])),
+        owner_email=draw(st.sampled_from(["", "else@g.com", "Desk@f.com", "RFE@f.com"])),
         team=draw(st.sampled_from(["", "RFE", "removal", "other"])),
         confidential=draw(st.booleans()),
     )
@@ -148,8 +149,10 @@ def _is_alone(firm: Firm, channel: str, to: Addressee) -> bool:
     """Whether it was looked up, and the owner's own or one person's address."""
     if to.addressed_as in (UNASSIGNED, OPERATIONS, ""):
         return False
-    readers = firm.readers(channel, to.target)
-    return readers == {to.person} or (to.person is None and not readers)
+    if to.person is not None:
+        return firm.readers(channel, to.target) == {to.person}
+    # What another channel has by itself is no owner's own address either.
+    return not any(firm.readers(name, to.target) for name in firm.channels)
 
 
 @few

@@ -45,6 +45,7 @@ async def alerts(visit: Visit) -> Mapping[str, Any]:
     found = await visit.ask("list_alerts", **visit.arguments)
     return {
         "alerts": found,
+        "names": {one["id"]: one["name"] for one in await visit.ask("list_people")},
         "filter": narrowed(AlertFilters, visit.arguments),
         "states": list(AlertState),
         "kinds": list(AlertKind),
