@@ -53,7 +53,8 @@ async def test_three_go_in_one_message(store: Store, sink: HttpSink) -> None:
     assert titles(sink) == ["RFE issued · IOE…5678"] * MOST_SINGLY + [ONE_MESSAGE]
     item = "RFE issued · IOE…5678\nA response is owed within the time its notice sets."
     assert bodies(sink)[-1].startswith(
-        "3 changes that came within ten minutes, in one message.\n\n" + "\n".join([item] * 3)
+        "3 changes in one message, since more than ten came within ten minutes.\n\n"
+        + "\n".join([item] * 3)
     )
     assert await last_attempts(store) == [("sent", "in one message with 2 others", ONE_MESSAGE)] * 3
     rows = (await read_table(store, attempts))[-3:]

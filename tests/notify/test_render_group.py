@@ -58,7 +58,7 @@ def test_each_has_its_title_and_link() -> None:
     assert (
         message.body
         == f"""\
-4 changes that came within ten minutes, in one message.
+4 changes in one message, since more than ten came within ten minutes.
 
 Case approved · Label 1 · I-129 · IOE…0001
 {CONSOLE}/events/1

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from casebell.alerts import Decided
 from casebell.events import Case, Change, ClassifiedEvent, Flag, Status, Tag
-from casebell.store import outbox, unit_of_work
+from casebell.store import subjects, unit_of_work
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import Appended, append_events
 from casebell.store.schema import cases as cases_table
@@ -183,15 +183,15 @@ class TestCases:
         """Of a receipt the firm told us nothing of, there is an empty case."""
         await append(store, classified_event())
         async with store.read() as connection:
-            found = await outbox.event_with_case(connection, 1)
+            found = await subjects.event_with_case(connection, 1)
         assert found == (classified_event(), Case(receipt=RECEIPT), None)
 
     async def test_no_such_event(self, store: Store) -> None:
         """There is nothing to say of an event that is not there."""
         async with store.read() as connection:
             with pytest.raises(LookupError):
-                await outbox.event_with_case(connection, 9)
-            assert await outbox.known_state_of(connection, 9) is None
+                await subjects.event_with_case(connection, 9)
+            assert await subjects.known_state_of(connection, 9) is None
 
     async def test_moved(self, store: Store) -> None:
         """A case's status is set and set again, and what the firm told us stays."""
@@ -223,8 +223,8 @@ class TestCases:
             status = Status.RFE_ISSUED if number < 3 else Status.APPROVED
             await decide_later(store, number, status=status, current=True)
         async with store.read() as connection:
-            _, case, current = await outbox.event_with_case(connection, 3)
-            _, unnamed, _ = await outbox.event_with_case(connection, 4)
+            _, case, current = await subjects.event_with_case(connection, 3)
+            _, unnamed, _ = await subjects.event_with_case(connection, 4)
             found = (await connection.execute(select(cases_table))).all()
         assert case == known
         assert (unnamed, current) == (Case(receipt=other), "approved")

@@ -31,7 +31,7 @@ def render_group(alerts: Sequence[Alert], items: Iterable[Sequence[Line]], style
     number = counted(len(alerts), "change")
     lines = [
         Line(
-            f"{number} that came within ten minutes, in one message.",
+            f"{number} in one message, since more than ten came within ten minutes.",
             short="",
             part=Part.SENTENCE,
         ),

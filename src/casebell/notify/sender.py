@@ -14,31 +14,22 @@ from casebell.alerts import (
     AlertKind,
     AlertState,
     FailureReason,
-    Line,
     Message,
     NewAlert,
     NextState,
     Outcome,
-    Payload,
     SendResult,
 )
 from casebell.clock import SECOND, Clock
 from casebell.errors import StorageUnavailable
-from casebell.events import Case, Micros
+from casebell.events import Micros
 from casebell.notify.channel import Channel, Channels, Policy, is_gone
-from casebell.notify.escalate import NO_CASE, escalate
-from casebell.notify.headlines import ANY_CHANGE, CONFIDENTIAL, Headline, headline_of
-from casebell.notify.ids import group_id, message_id, thread_id
-from casebell.notify.payload import payload_of
-from casebell.notify.render import CaseFacts, Style, render_case, render_plain
-from casebell.notify.render_group import render_group, render_item, render_plain_item
-from casebell.notify.render_ops import render_ops
+from casebell.notify.composer import Composer
+from casebell.notify.escalate import escalate
 from casebell.notify.retry import next_states
-from casebell.ops_messages import OfCase, OpsMessage
 from casebell.people.roster import Addressee, absences_at
 from casebell.store import absences, leases, outbox
 from casebell.store.engine import Connection, Store
-from casebell.store.own_keys import MESSAGES, existing_key, own_key
 from casebell.telemetry import Log, Metrics
 
 #: Seconds between attempts to write to a failing storage.
@@ -92,8 +83,7 @@ class Sender:
         self._followed = followed
         #: By channel, a claim that failed, perhaps after its commit: then it is ours to send.
         self._uncertain_claims: dict[str, Alert] = {}
-        #: Of this database, for the ids of messages; None until one is needed.
-        self._key: bytes | None = None
+        self._composer = Composer(store=store, log=log)
 
     async def claim_due(self, channel: str, *, lease: Micros, grouped: bool) -> Alert | None:
         """Claim the channel's next alert, if one is due; otherwise write nothing.
@@ -185,10 +175,7 @@ class Sender:
         ]
 
     async def _send_one(self, alert: Alert, *, over: Channel, policy: Policy) -> _Sent:
-        message, flaw = await self._render(alert, policy.style)
-        message = replace(message, id=message_id(alert, key=await self._own_key()))
-        if policy.payload:
-            message = replace(message, payload=await self._payload(alert))
+        message, flaw = await self._composer.one(alert, policy.style, payload=policy.payload)
         result = await self._send(over, alert, message)
         if flaw:
             result = replace(result, detail=f"{flaw}; {result.detail}".rstrip("; "))
@@ -197,13 +184,9 @@ class Sender:
     async def _send_together(
         self, alerts: tuple[Alert, ...], *, over: Channel, policy: Policy
     ) -> _Sent:
-        items = [await self._item(one, policy.style) for one in alerts]
-        message = render_group(alerts, items, policy.style)
-        message = replace(message, id=group_id(alerts, key=await self._own_key()))
+        message, on_record = await self._composer.together(alerts, policy.style)
         result = await self._send(over, alerts[0], message)
         detail = f"in one message with {len(alerts) - 1} others; {result.detail}".rstrip("; ")
-        # Who may read of one of them need not be somebody who may read of all.
-        on_record = tuple(Message.of(message.title, item, urgent=False) for item in items)
         return _Sent(alerts=alerts, result=replace(result, detail=detail), messages=on_record)
 
     async def _may_hear(self, alert: Alert) -> bool:
@@ -213,69 +196,9 @@ class Sender:
         """
         if alert.kind is not AlertKind.CASE or alert.addressed_as in (UNASSIGNED, OPERATIONS):
             return True
-        case = await self._case(alert)
+        case = await self._composer.case(alert)
         to = Addressee(target=alert.target, addressed_as=alert.addressed_as)
         return not case.confidential or self._channels().roster.is_one_person(alert.channel, to)
-
-    async def _case(self, alert: Alert) -> Case:
-        """The case of which an alert tells."""
-        if alert.kind is not AlertKind.CASE:
-            return NO_CASE
-        async with self._store.read() as connection:
-            return await outbox.case_of(connection, alert.event_id or 0) or NO_CASE
-
-    async def _render(self, alert: Alert, style: Style) -> tuple[Message, str]:
-        """The message; and if it is the plain one, the error for the record."""
-        try:
-            if alert.kind is not AlertKind.CASE:
-                return render_ops(await self._note(alert), may_repeat=alert.may_repeat), ""
-            facts = await self._facts(alert)
-            thread = thread_id(facts.event.receipt, key=await self._own_key())
-            return replace(render_case(alert, facts, style), thread=thread), ""
-        except StorageUnavailable:
-            raise
-        except Exception as error:  # noqa: BLE001 - of any kind: the alert must be sent
-            self._log.error("alert.render_failed", alert=alert.id, error=error)
-            flaw = f"a plain message, for making it failed: {type(error).__name__}"
-            return render_plain(alert, await self._headline(alert), style), flaw
-
-    async def _note(self, alert: Alert) -> OpsMessage | None:
-        """What operations are told; of a case that is confidential by now, nothing of it."""
-        if not isinstance(alert.note, OfCase):
-            return alert.note
-        async with self._store.read() as connection:
-            case = await outbox.case_of(connection, alert.note.event)
-        return alert.note.hushed() if case and case.confidential else alert.note
-
-    async def _item(self, alert: Alert, style: Style) -> tuple[Line, ...]:
-        """What a message of several says of this one."""
-        try:
-            return render_item(alert, await self._facts(alert), style)
-        except StorageUnavailable:
-            raise
-        except Exception as error:  # noqa: BLE001 - of any kind: the others must be sent
-            self._log.error("alert.render_failed", alert=alert.id, error=error)
-            return render_plain_item(alert, await self._headline(alert), style)
-
-    async def _payload(self, alert: Alert) -> Payload | None:
-        """The alert for a program; None if it cannot be made, which the channel reports."""
-        try:
-            key = await self._own_key()
-            async with self._store.read() as connection:
-                return await payload_of(connection, alert, key=key)
-        except StorageUnavailable:
-            raise
-        except Exception as error:  # noqa: BLE001 - of any kind: the attempt must have a result
-            self._log.error("alert.render_failed", alert=alert.id, error=error)
-            return None
-
-    async def _own_key(self) -> bytes:
-        if self._key is None:
-            async with self._store.read() as connection:
-                self._key = await existing_key(connection, MESSAGES)
-        if self._key is None:
-            self._key = await self._store.transact(own_key, name=MESSAGES)
-        return self._key
 
     async def _send(self, channel: Channel, alert: Alert, message: Message) -> SendResult:
         try:
@@ -351,9 +274,9 @@ class Sender:
             return []
         about = "a message to operations"
         if alert.kind is AlertKind.CASE:
-            about = (await self._headline(alert)).title
+            about = (await self._composer.headline(alert)).title
         reason = str(reached.reason or FailureReason.UNKNOWN)
-        case = await self._case(alert)
+        case = await self._composer.case(alert)
         async with self._store.read() as connection:
             away = absences_at(await absences.known(connection), now)
         # The policy in force now, not at the start of the attempt.
@@ -368,22 +291,6 @@ class Sender:
             case=case,
             away=away,
         )
-
-    async def _facts(self, alert: Alert) -> CaseFacts:
-        event_id = alert.event_id or 0
-        async with self._store.read() as connection:
-            event, case, current = await outbox.event_with_case(connection, event_id)
-        return CaseFacts(event_id=event_id, event=event, case=case, current_status=current)
-
-    async def _headline(self, alert: Alert) -> Headline:
-        """The headline of a case alert; of any change if its event cannot be read."""
-        async with self._store.read() as connection:
-            known = await outbox.known_state_of(connection, alert.event_id or 0)
-        if (await self._case(alert)).confidential:
-            return CONFIDENTIAL
-        if known is None:
-            return ANY_CHANGE
-        return headline_of(known.status, known.tags, known.flags, known.text)
 
     def _log_attempt(self, tried: outbox.Tried, started_at: Micros, finished_at: Micros) -> None:
         alert, result, reached = tried.alert, tried.result, tried.reached

@@ -1,0 +1,135 @@
+"""Makes the messages of alerts, of what is stored about them.
+
+Whatever is wrong with an event, its alert gets a message: a plain one, if no other can be made.
+"""
+
+from dataclasses import replace
+
+from casebell.alerts import Alert, AlertKind, Line, Message, Payload
+from casebell.errors import StorageUnavailable
+from casebell.events import Case
+from casebell.notify.escalate import NO_CASE
+from casebell.notify.headlines import ANY_CHANGE, CONFIDENTIAL, Headline, headline_of
+from casebell.notify.ids import group_id, message_id, thread_id
+from casebell.notify.payload import payload_of
+from casebell.notify.render import CaseFacts, Style, render_case, render_plain
+from casebell.notify.render_group import render_group, render_item, render_plain_item
+from casebell.notify.render_ops import render_ops
+from casebell.ops_messages import OfCase, OpsMessage
+from casebell.store import subjects
+from casebell.store.engine import Store
+from casebell.store.own_keys import MESSAGES, existing_key, own_key
+from casebell.telemetry import Log
+
+
+class Composer:
+    """Reads what an alert tells, and renders it.
+
+    Each method raises StorageUnavailable where that cannot be read.
+    """
+
+    def __init__(self, *, store: Store, log: Log) -> None:
+        self._store = store
+        self._log = log
+        #: Of this database, for the ids of messages; None until one is needed.
+        self._key: bytes | None = None
+
+    async def one(self, alert: Alert, style: Style, *, payload: bool) -> tuple[Message, str]:
+        """The message of an alert; and if it is the plain one, the error for the record.
+
+        Args:
+            payload: whether it carries the alert as JSON, too.
+        """
+        message, flaw = await self._render(alert, style)
+        message = replace(message, id=message_id(alert, key=await self._own_key()))
+        if payload:
+            message = replace(message, payload=await self._payload(alert))
+        return message, flaw
+
+    async def together(
+        self, alerts: tuple[Alert, ...], style: Style
+    ) -> tuple[Message, tuple[Message, ...]]:
+        """The message of several alerts; and for the record what of it told each.
+
+        Who may read of one of them need not be somebody who may read of all.
+        """
+        items = [await self._item(one, style) for one in alerts]
+        message = render_group(alerts, items, style)
+        message = replace(message, id=group_id(alerts, key=await self._own_key()))
+        return message, tuple(Message.of(message.title, item, urgent=False) for item in items)
+
+    async def case(self, alert: Alert) -> Case:
+        """The case of which an alert tells."""
+        if alert.kind is not AlertKind.CASE:
+            return NO_CASE
+        async with self._store.read() as connection:
+            return await subjects.case_of(connection, alert.event_id or 0) or NO_CASE
+
+    async def headline(self, alert: Alert) -> Headline:
+        """The headline of a case alert; of any change if its event cannot be read."""
+        async with self._store.read() as connection:
+            known = await subjects.known_state_of(connection, alert.event_id or 0)
+        if (await self.case(alert)).confidential:
+            return CONFIDENTIAL
+        if known is None:
+            return ANY_CHANGE
+        return headline_of(known.status, known.tags, known.flags, known.text)
+
+    async def _render(self, alert: Alert, style: Style) -> tuple[Message, str]:
+        """The message; and if it is the plain one, the error for the record."""
+        try:
+            if alert.kind is not AlertKind.CASE:
+                return render_ops(await self._note(alert), may_repeat=alert.may_repeat), ""
+            facts = await self._facts(alert)
+            thread = thread_id(facts.event.receipt, key=await self._own_key())
+            return replace(render_case(alert, facts, style), thread=thread), ""
+        except StorageUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - of any kind: the alert must be sent
+            self._log.error("alert.render_failed", alert=alert.id, error=error)
+            flaw = f"a plain message, for making it failed: {type(error).__name__}"
+            return render_plain(alert, await self.headline(alert), style), flaw
+
+    async def _note(self, alert: Alert) -> OpsMessage | None:
+        """What operations are told; of a case that is confidential by now, nothing of it."""
+        if not isinstance(alert.note, OfCase):
+            return alert.note
+        async with self._store.read() as connection:
+            case = await subjects.case_of(connection, alert.note.event)
+        return alert.note.hushed() if case and case.confidential else alert.note
+
+    async def _item(self, alert: Alert, style: Style) -> tuple[Line, ...]:
+        """What a message of several says of this one."""
+        try:
+            return render_item(alert, await self._facts(alert), style)
+        except StorageUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - of any kind: the others must be sent
+            self._log.error("alert.render_failed", alert=alert.id, error=error)
+            return render_plain_item(alert, await self.headline(alert), style)
+
+    async def _payload(self, alert: Alert) -> Payload | None:
+        """The alert for a program; None if it cannot be made, which the channel reports."""
+        try:
+            key = await self._own_key()
+            async with self._store.read() as connection:
+                return await payload_of(connection, alert, key=key)
+        except StorageUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - of any kind: the attempt must have a result
+            self._log.error("alert.render_failed", alert=alert.id, error=error)
+            return None
+
+    async def _own_key(self) -> bytes:
+        if self._key is None:
+            async with self._store.read() as connection:
+                self._key = await existing_key(connection, MESSAGES)
+        if self._key is None:
+            self._key = await self._store.transact(own_key, name=MESSAGES)
+        return self._key
+
+    async def _facts(self, alert: Alert) -> CaseFacts:
+        event_id = alert.event_id or 0
+        async with self._store.read() as connection:
+            event, case, current = await subjects.event_with_case(connection, event_id)
+        return CaseFacts(event_id=event_id, event=event, case=case, current_status=current)
