@@ -188,6 +188,23 @@ def test_an_address_that_is_none_and_an_owner_that_is_too_long() -> None:
     assert len(found) == len(several)
 
 
+def test_a_confidential_case_whose_line_is_left_out() -> None:
+    """That it is confidential is taken, last of all; of a line that may be shifted nothing is."""
+    file = parsed(
+        "receipt,owner,owner email,confidential\n"
+        f"{R1};{R2},ana,ana at firm,yes\n"
+        f"{R2},ana,,no\n"
+        f"{R3},ana,,\n{R3},ben,,x\n"
+        f"LIN0912345678,ana,,,yes\nLIN0912345679,ana,at,no\n"
+    )
+    found = [one for one in file.lines() if isinstance(one, Row)]
+    assert [(one.receipt, one.facts) for one in found] == [
+        (R2, {Column.OWNER: "ana", Column.CONFIDENTIAL: False}),
+        (R3, {Column.OWNER: "ana"}),
+        *((receipt, {Column.CONFIDENTIAL: True}) for receipt in (R1, R2, R3)),
+    ]
+
+
 def test_what_is_cut_or_cannot_be_seen() -> None:
     """A label is cut and loses what cannot be seen; how many lines did is counted."""
     file = parsed(f'receipt,label\n{R1},{"x" * 300}\n{R2},"Ana\u202e\x00 \nRuiz"\n{R3},plain\n')

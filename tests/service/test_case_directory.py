@@ -100,6 +100,26 @@ async def test_what_a_list_does_not_name_stays(store: Store, directory: CaseDire
     }
 
 
+async def test_confidential_whatever_else_is_wrong(store: Store, directory: CaseDirectory) -> None:
+    """A line that is left out still makes its case confidential; the good line of it is kept."""
+    lines = f"{R1},ana,at firm,yes\n{R2},ana,,\n{R2},ben,,1\n"
+    content = f"receipt,owner,owner email,vawa\n{lines}".encode()
+    done = await directory.import_cases(content=content, actor=ADMIN)
+    assert ([one["line"] for one in done["problems"]], done["left_out"]) == ([2, 4], 2)
+    rows = {row.receipt: row for row in await read_table(store, cases)}
+    assert {receipt: (row.owner, row.confidential) for receipt, row in rows.items()} == {
+        R1: ("", True),
+        R2: ("ana", True),
+    }
+    again = await directory.import_cases(content=content, actor=ADMIN)
+    assert (again["new"], again["changed"]) == (0, 0)
+    await directory.set_case(receipt=R1, facts={"confidential": False}, actor=ADMIN)
+    _, _, changed = (await entries(store))[-1]
+    assert (changed["was"], changed["is"]) == ({"confidential": True}, {"confidential": False})
+    # As JSON has it, and not as SQLite does.
+    assert changed["was"]["confidential"] is True
+
+
 async def test_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """A large list is put a few rows at a time; the problems of all are in the order of lines."""
     monkeypatch.setattr(importing, "ROWS_A_WRITE", 2)

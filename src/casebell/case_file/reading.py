@@ -53,6 +53,8 @@ class Problem:
     reason: str
     #: The cells of the columns that mean something here, so that the line can be mended.
     cells: Mapping[Column, str] = field(default_factory=dict[Column, str])
+    #: The receipt numbers of the line, where it says that they are of confidential cases.
+    confidential: Sequence[str] = ()
 
 
 #: A record of the file: the line it begins in, and its cells or why it has none.
@@ -84,8 +86,18 @@ class CaseFile:
     def lines(self) -> Iterator[Row | Problem | None]:
         """What each line comes to: a row for each receipt number of it, a problem, or nothing.
 
-        Spreadsheets write empty rows by the million.
+        At the end come cases that a line which is left out says are confidential: that is taken,
+        whatever else is wrong with it. Otherwise a chat would hear of them.
         """
+        marked: dict[str, Row] = {}
+        for one in self._judged():
+            yield one
+            if isinstance(one, Problem):
+                marked |= {receipt: _mark(receipt, line=one.line) for receipt in one.confidential}
+        yield from marked.values()
+
+    def _judged(self) -> Iterator[Row | Problem | None]:
+        """The lines; None of an empty one: spreadsheets write those by the million."""
         seen: dict[str, Row] = {}
         rows = 0
         for line, cells in self._records:
@@ -114,22 +126,28 @@ class CaseFile:
                         reason=f"Line {before.line} says something else of the same receipt number "
                         "already.",
                         cells=self._known(cells),
+                        confidential=[one.receipt] if one.facts.get(Column.CONFIDENTIAL) else (),
                     )
 
     def _line(self, line: int, cells: Sequence[str]) -> Iterator[Row | Problem]:
         shown = self._known(cells)
         if shown[Column.RECEIPT] == SUMMARY:
             return
+        receipts: Sequence[str] = ()
         try:
-            facts = self._facts(cells, shown)
+            self._expect_whole(cells, shown)
             receipts = receipts_of(shown[Column.RECEIPT])
+            facts = self._facts(shown)
         except CellError as error:
-            yield Problem(line=line, reason=str(error), cells=shown)
+            is_secret = fact_of(Column.CONFIDENTIAL, shown.get(Column.CONFIDENTIAL, ""))
+            confidential = receipts if is_secret else ()
+            yield Problem(line=line, reason=str(error), cells=shown, confidential=confidential)
             return
         for receipt in receipts:
             yield Row(line=line, receipt=receipt, facts=facts)
 
-    def _facts(self, cells: Sequence[str], shown: Mapping[Column, str]) -> Facts:
+    def _expect_whole(self, cells: Sequence[str], shown: Mapping[Column, str]) -> None:
+        """Refuse a line of which cells may stand in the place of others."""
         if any(cell.strip() for cell in cells[self._headings.width :]):
             raise CellError(
                 "The line has more cells than there are headings: is a text with a separator in it "
@@ -137,15 +155,18 @@ class CaseFile:
             )
         if any(len(cell) > MAX_CELL for cell in shown.values()):
             raise CellError(f"A cell has more than {MAX_CELL:,} characters.")
+        for column, cell in shown.items():
+            if column is not Column.RECEIPT and swallows_rows(cell):
+                raise CellError(
+                    f"The {column} holds other lines: a quotation mark may be missing its pair."
+                )
+
+    def _facts(self, shown: Mapping[Column, str]) -> Facts:
         facts: dict[Column, str | bool] = {}
         altered = False
         for column, cell in shown.items():
             if column is Column.RECEIPT:
                 continue
-            if swallows_rows(cell):
-                raise CellError(
-                    f"The {column} holds other lines: a quotation mark may be missing its pair."
-                )
             fact = fact_of(column, cell)
             if fact is not None:
                 facts[column] = fact
@@ -190,6 +211,10 @@ def read(content: bytes) -> CaseFile:
             encoding=decoded.encoding,
         )
     raise UnusableCaseFile("The file has no headings.")
+
+
+def _mark(receipt: str, *, line: int) -> Row:
+    return Row(line=line, receipt=receipt, facts={Column.CONFIDENTIAL: True})
 
 
 def _separator(text: str) -> str:

@@ -35,7 +35,8 @@ _HIDDEN = "This case can be changed by its owner, its team or an admin only."
 class _Judged:
     """What some rows would come to."""
 
-    rows: list[CaseSaid] = field(default_factory=list[CaseSaid])
+    #: By receipt number: two rows of one case are one.
+    rows: dict[str, CaseSaid] = field(default_factory=dict[str, CaseSaid])
     entries: list[journal.Entry] = field(default_factory=list[journal.Entry])
     new: int = 0
     changed: int = 0
@@ -133,7 +134,7 @@ class CaseDirectory:
 
         async def write(connection: Connection) -> CasesPut:
             judged = await _judge(connection, rows, actor=actor, now=now)
-            await case_directory.put(connection, judged.rows)
+            await case_directory.put(connection, list(judged.rows.values()))
             await journal.append(connection, judged.entries)
             return judged.answer()
 
@@ -216,7 +217,7 @@ async def _judge(
     receipts = {row.receipt for row in rows}
     known = await case_directory.find(connection, receipts)
     for row in rows:
-        before = known.get(row.receipt)
+        before = judged.rows.get(row.receipt) or known.get(row.receipt)
         said, changed = _change(before, row.receipt, row.facts, now=now)
         is_new = before is None or before.listed_at is None
         if before is not None and not _may_see(actor, before):
@@ -227,7 +228,7 @@ async def _judge(
         elif is_new or changed:
             judged.new += is_new
             judged.changed += not is_new
-            judged.rows.append(said)
+            judged.rows[row.receipt] = said
             judged.entries.append(_entry(before, said, changed, actor=actor, now=now))
         else:
             judged.unchanged += 1

@@ -38,7 +38,8 @@ class CaseSaid(TableRow):
     def fact(self, column: Column) -> str | bool:
         """What it says in a column of a list."""
         found: str | bool = getattr(self, column)
-        return found
+        # SQLite has numbers for truth.
+        return bool(found) if column is Column.CONFIDENTIAL else found
 
     def with_facts(self, facts: Facts, *, now: Micros) -> "CaseSaid":
         """The row with these facts, named by the firm."""
