@@ -148,6 +148,18 @@ async def test_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read("".join(one.problem_lines()).encode()).ignored == ["reason", "line"]
 
 
+def test_rows_as_a_list() -> None:
+    """A case that is marked by a later line has one line, which is read as what both say."""
+    content = f"receipt,label,vawa\n{R1},a,no\n{R1},b,yes\n{R2},-,\n".encode()
+    file = read(content)
+    rows = [one for one in file.lines() if isinstance(one, Row)]
+    again = list(read(importing.list_of(rows, file.columns).encode()).lines())
+    assert again == [
+        Row(line=2, receipt=R1, facts={Column.LABEL: "a", Column.CONFIDENTIAL: True}),
+        Row(line=3, receipt=R2, facts={Column.LABEL: ""}),
+    ]
+
+
 async def test_an_export_is_a_list_again(store: Store, directory: CaseDirectory) -> None:
     """Whatever the texts hold, in both directions; nothing of it is a formula in a spreadsheet."""
     facts = {

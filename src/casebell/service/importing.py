@@ -124,11 +124,14 @@ async def carry_out(
 
 
 def list_of(rows: Sequence[Row], columns: Sequence[Column]) -> str:
-    """Rows as a list that says the same, and nothing of other columns."""
+    """Rows as a list that says the same: a line for each case, nothing of other columns."""
+    of_case: dict[str, dict[Column, str]] = {}
+    for row in rows:
+        of_case.setdefault(row.receipt, {}).update(_cells(row))
     table = CsvLines(list(columns))
     return table.heading() + "".join(
         table.row({column: cells.get(column, "") for column in columns})
-        for cells in map(_cells, rows)
+        for cells in of_case.values()
     )
 
 
