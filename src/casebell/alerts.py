@@ -272,6 +272,8 @@ class NewAlert:
     #: Why this target: "@owner", "@team:rfe", `UNASSIGNED`, `OPERATIONS`; "" for an address that
     #: the configuration has by itself.
     addressed_as: str = ""
+    #: The id of who is away, and for whom this person hears.
+    for_absent: str | None = None
 
 
 class Decided(Value):

@@ -3,10 +3,13 @@
 from typing import Any
 
 from casebell.alerts import Alert, AlertKind, FailureReason, Message, NewAlert, Outcome, SendResult
+from casebell.events import Absence, Case
 from casebell.notify.escalate import EscalationPolicy, escalate
 from casebell.notify.render_ops import render_ops
 from casebell.ops_messages import ChannelFailed, UrgentAlertFailed
 from casebell.ops_targets import OpsTargets
+from casebell.people.roster import Recipients, Roster
+from casebell.settings.models import PersonSettings
 from contracts.rosters import roster_of
 
 HOUR = 3_600_000_000
@@ -102,6 +105,31 @@ def test_each_target_of_the_fallback_stands_in() -> None:
             stands_in_for="slack",
         )
         for target in ("rfe@example-firm.com", "it@example-firm.com")
+    ]
+
+
+def test_who_stands_in_on_the_fallback() -> None:
+    """Hears for whom is away there, too, and is not taken for the owner."""
+    people = {name: PersonSettings(id=name, name=name) for name in ("jchan", "kim")}
+    addresses = {name: f"{name}@example-firm.com" for name in people}
+    channels = {
+        "slack": Recipients(to=("general",)),
+        "email": Recipients(to=("@owner",), addresses=addresses),
+    }
+    roster = Roster(people=people, channels=channels)
+    new = escalate(
+        EscalationPolicy(roster=roster, fallbacks={"slack": "email"}, ops=OpsTargets(targets=())),
+        alert(),
+        result=REFUSED,
+        reason="auth_failed",
+        about="",
+        now=NOW,
+        case=Case(receipt="IOE0912345678", owner="jchan"),
+        away={"jchan": Absence(NOW + 1, "kim")},
+    )
+    assert [(one.person, one.addressed_as, one.for_absent) for one in new] == [
+        ("jchan", "@owner", None),
+        ("kim", "@owner", "jchan"),
     ]
 
 

@@ -1,12 +1,11 @@
 """Whom an alert was meant for, in words."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from casebell.alerts import OPERATIONS, UNASSIGNED
-from casebell.service.meant_for import meant_for, recorded
+from casebell.service.meant_for import meant_for
 from casebell.settings.models import PersonSettings
 
 PEOPLE = {
@@ -35,18 +34,9 @@ PEOPLE = {
         ({"addressed_as": OPERATIONS}, "operations"),
         ({}, None),
         # As a row has it.
-        ({"person": None, "addressed_as": ""}, None),
+        ({"person": None, "addressed_as": "", "for_absent": None}, None),
     ],
 )  # fmt: skip
 def test_words(told: dict[str, Any], words: str | None) -> None:
     """Of each way in which a target can be written."""
     assert meant_for(told, PEOPLE) == words
-
-
-def test_where_it_is_on_record() -> None:
-    """The decision says more than the alert's row; one that stands in for another is in none."""
-    decided = {"channel": "mail", "target": "kim@f.com", "person": "kim", "for_absent": "jchan"}
-    other = {**decided, "channel": "slack", "person": "jchan"}
-    row = {"channel": "mail", "target": "kim@f.com", "person": "kim", "addressed_as": "@owner"}
-    assert recorded(SimpleNamespace(**row), [other, decided]) == decided
-    assert recorded(SimpleNamespace(**row), [other]) == {"person": "kim", "addressed_as": "@owner"}

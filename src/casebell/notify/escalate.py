@@ -99,6 +99,7 @@ def _instead(policy: EscalationPolicy, alert: Alert, case: Case, away: Absences)
             stands_in_for=alert.channel,
             person=to.person,
             addressed_as=to.addressed_as,
+            for_absent=to.for_absent,
         )
         for channel, to in found
         if (channel, to.target) != (alert.channel, alert.target)

@@ -191,6 +191,7 @@ def _case_alert(one: Undecided, change_id: int, to: Recipient) -> NewAlert:
         event_id=one.id,
         person=to.to.person,
         addressed_as=to.to.addressed_as,
+        for_absent=to.to.for_absent,
     )
 
 

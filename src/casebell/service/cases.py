@@ -15,7 +15,7 @@ from casebell.people.identity import People, written_as
 from casebell.service import Verb
 from casebell.service.filters import case_filter, receipt_number
 from casebell.service.listing import Listing, listing_of, page_for
-from casebell.service.meant_for import meant_for, recorded
+from casebell.service.meant_for import meant_for, told
 from casebell.shapes import described
 from casebell.store import cases
 from casebell.store.engine import Connection, Store
@@ -238,9 +238,7 @@ def _change(
         "flags": sorted({flag for report in reports for flag in report.flags.split()}),
         "outcome": decision["outcome"],
         "because": decision["because"],
-        "told": [
-            _told(alert, meant_for(recorded(alert, decision["notify"]), people)) for alert in alerts
-        ],
+        "told": [_told(alert, meant_for(told(alert), people)) for alert in alerts],
     }
 
 

@@ -1,13 +1,13 @@
 """Whom an alert was meant for, in words: "Jia Chan, the owner"."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from casebell.alerts import OPERATIONS, UNASSIGNED
 from casebell.people.identity import People
 from casebell.settings.people import OF_TEAM, OWNER, TEAM
 
-#: A target of a decision, as it is on record.
+#: A target, as a decision or an alert has it on record.
 Told = Mapping[str, Any]
 
 _WORDS = {
@@ -36,17 +36,9 @@ def meant_for(one: Told, people: People) -> str | None:
     return f"{name}, {_WORDS[addressed_as]}" if addressed_as in _WORDS else name
 
 
-def recorded(alert: Any, notify: Iterable[Told]) -> Told:
-    """What is on record of the target of an alert: in the decision, or as the alert's row has it.
-
-    Args:
-        alert: the row. One that stands in for another is in no decision.
-        notify: the targets of the decision.
-    """
-    for one in notify:
-        if (one["channel"], one["target"]) == (alert.channel, alert.target):
-            return one
-    return {"person": alert.person, "addressed_as": alert.addressed_as}
+def told(alert: Any) -> Told:
+    """What the row of an alert has of its target."""
+    return {name: getattr(alert, name) for name in ("person", "addressed_as", "for_absent")}
 
 
 def _name(person: str, people: People) -> str:

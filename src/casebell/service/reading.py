@@ -26,7 +26,7 @@ from casebell.service.filters import (
 )
 from casebell.service.listing import Listing, listing_of, page_for
 from casebell.service.looking import record_bodies, record_page
-from casebell.service.meant_for import meant_for, recorded
+from casebell.service.meant_for import meant_for, told
 from casebell.service.names import must_be_known
 from casebell.settings import Settings
 from casebell.store import (
@@ -334,7 +334,6 @@ async def _explanation(
         change = None if row is None else shapes.change(row, events=reported)
         of_change = AlertFilter(change_id=event.change_id, seen_by=actor)
         alerts = (await walk.page_of(connection, of_change, limit=1_000)).rows
-    notify = [] if change is None else change["decision"]["notify"]
     others = await queries.deliveries_of(connection, event.id)
     return {
         "event": shapes.event(event),
@@ -346,7 +345,7 @@ async def _explanation(
         "alerts": [
             {
                 **shapes.alert(alert),
-                "meant_for": meant_for(recorded(alert, notify), people),
+                "meant_for": meant_for(told(alert), people),
                 "tried": list(map(shapes.attempt, await queries.attempts_of(connection, alert.id))),
                 "by_hand": list(map(shapes.by_hand, await queries.by_hand(connection, alert.id))),
             }

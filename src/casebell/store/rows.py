@@ -287,6 +287,7 @@ class AlertRow(TableRow):
     stands_in_for: str | None
     person: str | None
     addressed_as: str
+    for_absent: str | None
 
 
 def event_row(
@@ -378,6 +379,7 @@ def alert_row(alert: NewAlert, *, now: Micros) -> AlertRow:
         stands_in_for=alert.stands_in_for,
         person=alert.person,
         addressed_as=alert.addressed_as,
+        for_absent=alert.for_absent,
     )
 
 

@@ -132,6 +132,8 @@ alerts = Table(
     Column("person", Text),
     # Why this target: "@owner", "unassigned", …; "" where the configuration has the address itself.
     Column("addressed_as", Text, nullable=False, server_default=""),
+    # The id of who is away, and for whom this person hears.
+    Column("for_absent", Text),
     # The alert with which it went, or goes again, in one message; that one has its own number.
     Column("together", BigInteger),
     # No target hears twice of one subject.

@@ -64,6 +64,7 @@ def _alerts() -> None:
     op.add_column("alerts", sa.Column("person", sa.Text(), nullable=True))
     addressed_as = sa.Column("addressed_as", sa.Text(), server_default="", nullable=False)
     op.add_column("alerts", addressed_as)
+    op.add_column("alerts", sa.Column("for_absent", sa.Text(), nullable=True))
     op.add_column("alerts", sa.Column("together", sa.BigInteger(), nullable=True))
     outstanding = "state = 'failed' AND kind <> 'test' AND dismissed_at IS NULL"
     _partial("ix_alerts_outstanding", "alerts", "state", "id", where=outstanding)
