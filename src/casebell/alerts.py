@@ -70,6 +70,8 @@ class FailureReason(StrEnum):
     GAVE_UP = "gave_up"
     #: No failure: it waits, to go in one message with others.
     GROUPED = "grouped"
+    #: No failure: it was sent, to the channel of `alerts.pilot` alone.
+    PILOT = "pilot"
     #: The process ended while sending.
     INTERRUPTED = "interrupted"
     UNKNOWN = "unknown"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from casebell.alerts import Message
+from casebell.alerts import FailureReason, Message
 from casebell.clock import SystemClock
 from casebell.errors import ConfigError
 from casebell.notify.channel import Channels
@@ -16,8 +16,9 @@ from casebell.sandbox.http_sink import HttpSink
 from casebell.settings import Settings, load
 from casebell.store import targets
 from casebell.store.engine import Store
+from casebell.store.schema import alerts
 from contracts.case_events import classified_event
-from contracts.stores import store_classified
+from contracts.stores import read_table, store_classified
 from notify.harness import DispatcherHarness, running
 
 HEAD = """
@@ -93,6 +94,8 @@ async def test_to_the_pilot_alone(piloting: Piloting, store: Store) -> None:
     assert message["title"].startswith("Pilot: ")
     assert message["message"].startswith("Pilot: meant for json over slack.\n")
     assert piloting.room.requests == []
+    (alert,) = await read_table(store, alerts)
+    assert alert.reason == FailureReason.PILOT
     async with store.read() as connection:
         assert await targets.known(connection) == []
 

@@ -39,7 +39,11 @@ def next_state(
     """
     if result.delivered:
         return NextState(
-            state=AlertState.SENT, not_before=now, may_repeat=alert.may_repeat, reason=None
+            state=AlertState.SENT,
+            not_before=now,
+            may_repeat=alert.may_repeat,
+            # Who reads the record must not take the target for told.
+            reason=FailureReason.PILOT if result.diverted else None,
         )
     last_moment = (alert.retried_at or alert.created_at) + round(max_age * SECOND)
     asked = now + round((result.retry_after or 0.0) * SECOND)

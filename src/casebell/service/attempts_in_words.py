@@ -34,6 +34,7 @@ _REASONS: Mapping[str, str] = {
     FailureReason.TARGET_GONE: "the configuration no longer has the channel or the target",
     FailureReason.GAVE_UP: "tried for as long as the channel's max_age allows",
     FailureReason.GROUPED: "waits to go in one message with others",
+    FailureReason.PILOT: "over the channel of alerts.pilot, and not to this target",
     FailureReason.INTERRUPTED: "the server ended meanwhile",
     FailureReason.UNKNOWN: "for no reason that is known",
 }

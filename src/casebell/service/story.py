@@ -109,9 +109,9 @@ def notes(event: Mapping[str, Any]) -> Iterator[Sentence]:
 
 def became(told: Mapping[str, Any]) -> Sentence:
     """What became of an alert, in a few words."""
-    if told["sent_at"] is not None:
-        return says("sent {at}", at=Moment(stamp=told["sent_at"]))
-    return _state(told, "dismissed" if told["dismissed_at"] else told["state"])
+    if told["sent_at"] is None:
+        return _state(told, "dismissed" if told["dismissed_at"] else told["state"])
+    return says("sent {at}{reason}", at=Moment(stamp=told["sent_at"]), reason=_reason(told))
 
 
 def marked(flags: Collection[str]) -> list[str]:
@@ -262,8 +262,11 @@ def _state(alert: Mapping[str, Any], state: str) -> Sentence:
     if alert["reason"] == FailureReason.GROUPED and state == AlertState.DEFERRED:
         due = Moment(stamp=alert["deferred_until"])
         return says("waits until {due} to go in one message with others", due=due)
-    reason = f" ({reason_in_words(alert['reason'])})" if alert["reason"] else ""
-    return says("{state}{reason}", state=state, reason=reason)
+    return says("{state}{reason}", state=state, reason=_reason(alert))
+
+
+def _reason(alert: Mapping[str, Any]) -> str:
+    return f" ({reason_in_words(alert['reason'])})" if alert["reason"] else ""
 
 
 def _attempt(one: Mapping[str, Any]) -> Sentence:
