@@ -28,7 +28,8 @@ def test_its_options(installation: Installation) -> None:
     assert listed("--confidential") == []
     assert listed("--not-confidential") == LISTED
     assert listed("--owner", "ana") == listed("--team", "rfe") == []
-    assert installation("cases", "list", "--owner", "ana").out == "No case matches.\n"
+    assert "with --silent the others" in installation("cases", "list", "--owner", "ana").out
+    assert installation("cases", "list", "--silent", "--owner", "ana").out == "No case matches.\n"
     assert installation("cases", "list", "--status", "rfe").code == 2
 
 

@@ -142,6 +142,21 @@ def test_a_mail_channel_shows_from_and_to(bare: Installation) -> None:
         assert secret not in ran.out + rows.out
 
 
+def test_a_channel_of_people_shows_how_it_names_them(bare: Installation) -> None:
+    """In text whom `to` and `unassigned` name, since people may be hundreds; in JSON everybody."""
+    mail = (
+        'url = "mailto://127.0.0.1:9?from=casebell@firm.com"\n'
+        'to = ["@owner", "all@firm.com"]\nunassigned = ["@kim"]'
+    )
+    kim = '\n[people.kim]\nname = "Kim"\nemail = "kim@firm.com"\n'
+    text = bare.config.read_text()
+    bare.config.write_text(text.replace('url = "json://127.0.0.1:9/"', mail) + kim)
+    ran, rows = bare("check"), bare("check", "--json")
+    assert "from casebell@firm.com to @owner, all@firm.com; unassigned @kim\n" in ran.out
+    row = next(one for one in rows.lines() if one["value"] == "broken")
+    assert sorted(row["to"]) == ["all@firm.com", "kim@firm.com"]
+
+
 @pytest.mark.parametrize(
     "url",
     [

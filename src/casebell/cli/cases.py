@@ -81,10 +81,17 @@ def list_cases(
             "LABEL": "label",
         },
         as_json=as_json,
-        empty="No case matches." if back is None else "None of these matches.",
+        empty=_nothing(silent=silent) if back is None else "None of these matches.",
     )
     if back is not None:
         print_looked_back(back, zone)
+
+
+def _nothing(*, silent: bool) -> str:
+    """That no case matches; a list that was just imported is looked for here."""
+    if silent:
+        return "No case matches."
+    return "No case of which something was received matches; with --silent the others are listed."
 
 
 @app.command("show")

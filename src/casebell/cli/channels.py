@@ -58,7 +58,7 @@ def test(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Send a marked test message to each target of a channel, and say what came of it."""
+    """Send a marked test message to each target that a channel has whatever the case."""
     answer = ServiceClient(config).do("test_channel", by=by, name=name)
     print_answer(answer, channel_tested(answer), as_json=as_json)
     if not all(one["delivered"] for one in answer["targets"]):

@@ -145,6 +145,16 @@ def _recipients(channel: Channel) -> list[str]:
     return [route.to for route in channel.routes.values()]
 
 
+def _written(channel: Channel) -> str:
+    """Whom a channel reaches, people as the configuration names them: they may be hundreds."""
+    routes, recipients = channel.routes, channel.recipients
+    to, otherwise = (
+        ", ".join(routes[one].to if one in routes else one for one in some)
+        for some in (recipients.to, recipients.unassigned)
+    )
+    return f"{to}; unassigned {otherwise}" if otherwise else to
+
+
 def _doubts_of_certificate(settings: Settings) -> Iterator[str]:
     if settings.server.tls_cert:
         certificate = Certificate.read(settings.server.tls_cert)
@@ -160,7 +170,7 @@ def _print_settings(settings: Settings, channels: Mapping[str, Channel]) -> None
         print_line(f"Source        {name}: {methods}, {secrets}, /webhooks/{name}")
     for name, channel in channels.items():
         sender = f"from {', '.join(_senders(channel))} " if _senders(channel) else ""
-        print_line(f"Channel       {name}: {sender}to {', '.join(_recipients(channel))}")
+        print_line(f"Channel       {name}: {sender}to {_written(channel)}")
     if settings.server.tls_cert:
         certificate = Certificate.read(settings.server.tls_cert)
         ends_at = local_time(iso(certificate.ends_at), settings.server.timezone)
