@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from casebell.alerts import AlertState, FailureReason
+from casebell.notify.composer import Composer
 from casebell.sandbox.http_sink import Ending, HttpAnswer, HttpSink
 from casebell.store.engine import Store
 from casebell.store.grouping import MOST_SINGLY, WINDOW
@@ -169,6 +170,40 @@ async def test_one_that_its_target_may_not_hear_any_more(store: Store, sink: Htt
         await harness.until(**dict.fromkeys(TOGETHER[:2], "failed"), **{TOGETHER[2]: "sent"})
     assert len(sink.requests) == MOST_SINGLY + 1
     assert titles(sink)[-1] == "A confidential case has news · IOE…5678"
+    reasons = {row.reason for row in await read_table(store, alerts) if row.state == "failed"}
+    assert reasons == {FailureReason.CONFIDENTIAL}
+
+
+@pytest.mark.parametrize("number", [1, 3])
+async def test_a_case_that_becomes_confidential_while_its_message_is_composed(
+    store: Store, sink: HttpSink, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """A room hears nothing of it, alone or among others, and not even that it has news."""
+    compose = Composer.one if number == 1 else Composer.together
+
+    async def and_then(*given: Any, **more: Any) -> Any:
+        composed = await compose(*given, **more)
+        async with writing(store) as connection:
+            statement = (
+                "INSERT INTO cases (receipt, updated_at, confidential) "
+                "VALUES ('IOE0912345678', 1, 1)"
+            )
+            await connection.execute(text(statement))
+        return composed
+
+    harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+    async with running(harness):
+        if number > 1:
+            await harness.put(*SINGLY)
+            await harness.until(**dict.fromkeys(SINGLY, "sent"))
+        before = len(sink.requests)
+        monkeypatch.setattr(Composer, compose.__name__, and_then)
+        await harness.put(*TOGETHER[:number])
+        if number > 1:
+            await harness.until(**dict.fromkeys(TOGETHER, "deferred"))
+            harness.later(MINUTES)
+        await harness.until(**dict.fromkeys(TOGETHER[:number], "failed"))
+    assert len(sink.requests) == before
     reasons = {row.reason for row in await read_table(store, alerts) if row.state == "failed"}
     assert reasons == {FailureReason.CONFIDENTIAL}
 

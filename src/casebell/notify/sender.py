@@ -37,6 +37,18 @@ STORAGE_WAIT = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class _Composed:
+    """A message that is ready to be sent."""
+
+    alerts: tuple[Alert, ...]
+    message: Message
+    #: What it tells of each of them.
+    on_record: tuple[Message, ...]
+    #: For the record of the attempt; "" where nothing is to be said.
+    remark: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Sent:
     """An attempt that was made, before it is on record."""
 
@@ -160,34 +172,33 @@ class Sender:
     async def _try(self, alert: Alert, *, over: Channel, policy: Policy) -> list[_Sent]:
         """Send what may be sent as one message; it comes first, to be on record before the rest."""
         given = _all_of(alert)
-        kept_back = [one for one in given if not await self._may_hear(one)]
-        gone = [one for one in given if one not in kept_back and is_gone(one, over)]
-        told = tuple(one for one in given if one not in kept_back and one not in gone)
+        gone = [one for one in given if is_gone(one, over)]
+        told = tuple(one for one in given if one not in gone)
+        kept_back: list[Alert] = []
         sent = []
-        if len(told) == 1:
-            sent.append(await self._send_one(told[0], over=over, policy=policy))
-        elif told:
-            sent.append(await self._send_together(told, over=over, policy=policy))
+        while told:
+            composed = await self._compose(told, policy)
+            # Asked last: a case may become confidential while the message is composed.
+            late = [one for one in told if not await self._may_hear(one)]
+            if not late:
+                sent.append(await self._send(over, composed))
+                break
+            kept_back += late
+            told = tuple(one for one in told if one not in late)
         return sent + [
             _Sent(alerts=tuple(left), result=result)
             for left, result in ((kept_back, _KEPT_BACK), (gone, _GONE))
             if left
         ]
 
-    async def _send_one(self, alert: Alert, *, over: Channel, policy: Policy) -> _Sent:
-        message, flaw = await self._composer.one(alert, policy.style, payload=policy.payload)
-        result = await self._send(over, alert, message)
-        if flaw:
-            result = replace(result, detail=f"{flaw}; {result.detail}".rstrip("; "))
-        return _Sent(alerts=(alert,), result=result, messages=(message,))
-
-    async def _send_together(
-        self, alerts: tuple[Alert, ...], *, over: Channel, policy: Policy
-    ) -> _Sent:
+    async def _compose(self, alerts: tuple[Alert, ...], policy: Policy) -> _Composed:
+        if len(alerts) == 1:
+            (alert,) = alerts
+            message, flaw = await self._composer.one(alert, policy.style, payload=policy.payload)
+            return _Composed(alerts=alerts, message=message, on_record=(message,), remark=flaw)
         message, on_record = await self._composer.together(alerts, policy.style)
-        result = await self._send(over, alerts[0], message)
-        detail = f"in one message with {len(alerts) - 1} others; {result.detail}".rstrip("; ")
-        return _Sent(alerts=alerts, result=replace(result, detail=detail), messages=on_record)
+        remark = f"in one message with {len(alerts) - 1} others"
+        return _Composed(alerts=alerts, message=message, on_record=on_record, remark=remark)
 
     async def _may_hear(self, alert: Alert) -> bool:
         """Whether its case may be told to its target: a confidential one only to single persons.
@@ -200,16 +211,20 @@ class Sender:
         to = Addressee(target=alert.target, addressed_as=alert.addressed_as)
         return not case.confidential or self._channels().roster.is_one_person(alert.channel, to)
 
-    async def _send(self, channel: Channel, alert: Alert, message: Message) -> SendResult:
+    async def _send(self, channel: Channel, composed: _Composed) -> _Sent:
+        first = composed.alerts[0]
         try:
-            return await channel.send(target=alert.target, message=message)
+            result = await channel.send(target=first.target, message=composed.message)
         except Exception as error:  # noqa: BLE001 - of any kind: the message may have arrived
-            self._log.error("alert.defect", alert=alert.id, channel=alert.channel, error=error)
-            return SendResult(
+            self._log.error("alert.defect", alert=first.id, channel=first.channel, error=error)
+            result = SendResult(
                 outcome=Outcome.AMBIGUOUS,
                 reason=FailureReason.UNKNOWN,
                 detail=f"defect: {type(error).__name__}",
             )
+        if composed.remark:
+            result = replace(result, detail=f"{composed.remark}; {result.detail}".rstrip("; "))
+        return _Sent(alerts=composed.alerts, result=result, messages=composed.on_record)
 
     async def _record(self, sent: _Sent, *, started_at: Micros, max_age: float) -> float:
         """Record an attempt; try until it works, because the attempt has happened.
