@@ -187,6 +187,9 @@ class AlertState(StrEnum):
     FAILED = "failed"
 
 
+#: What a recipient that is looked up begins with; the rest says whom it means.
+PERSONAL = "@"
+OWNER, TEAM, OF_TEAM = "@owner", "@team", "@team:"
 #: `addressed_as` of whom a case without an owner, or a team without people, reaches.
 UNASSIGNED = "unassigned"
 #: The same of operations, where no rule tells anybody.

@@ -21,6 +21,7 @@ from apprise import Apprise, AppriseAsset
 from apprise.exception import AppriseImproperlyConfigured
 from apprise.plugins.base import NotifyBase
 
+from casebell.alerts import PERSONAL
 from casebell.errors import ConfigError, Problem
 from casebell.networks import is_loopback
 from casebell.notify.apprise_forms import complete, form_of
@@ -42,7 +43,6 @@ from casebell.notify.apprise_warnings import kept_warnings, mute_loggers, withou
 from casebell.notify.channel import Route
 from casebell.notify.transport import Transport
 from casebell.settings import ChannelSettings
-from casebell.settings.people import PERSONAL
 
 #: Share of the channel's timeout that one wait on a socket may take. Less than 1, so that a service
 #: that does not answer is reported as such, and not as an abandoned thread.

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from casebell.alerts import Message, SendResult
+from casebell.alerts import OWNER, Message, SendResult
 from casebell.clock import SECOND
 from casebell.notify.escalate import EscalationPolicy
 from casebell.notify.render import Style
 from casebell.ops_targets import OpsTargets
 from casebell.people.roster import Recipients, Roster
-from casebell.settings.people import OWNER
 from casebell.store.grouping import WINDOW
 
 

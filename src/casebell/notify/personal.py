@@ -3,12 +3,12 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from casebell.alerts import OF_TEAM, OWNER, PERSONAL, TEAM
 from casebell.errors import ConfigError, Problem
 from casebell.notify.apprise_load import Service, load_recipient
 from casebell.people.roster import Recipients
 from casebell.settings import ChannelSettings
 from casebell.settings.models import PersonSettings
-from casebell.settings.people import OF_TEAM, OWNER, PERSONAL, TEAM
 from casebell.spelling import spelling
 
 #: Whether a channel takes an address that nobody knows yet is asked with this one.

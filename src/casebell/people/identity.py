@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
 
 from casebell.actors import Actor
-from casebell.settings.models import PersonSettings
-from casebell.settings.people import spellings
 from casebell.spelling import spelling
 
+if TYPE_CHECKING:
+    # Commands that ask a server import this, and do not pay for the models of the configuration.
+    from casebell.settings.models import PersonSettings
+
 #: By id.
-People = Mapping[str, PersonSettings]
+People: TypeAlias = "Mapping[str, PersonSettings]"
 
 
 def known(actor: Actor, people: People) -> Actor:
@@ -17,18 +20,16 @@ def known(actor: Actor, people: People) -> Actor:
     person = None if actor.person is None else people.get(actor.person)
     if person is None:
         return actor
-    return replace(
-        actor, names=frozenset(spellings(person)), teams=actor.teams | frozenset(person.teams)
-    )
+    return replace(actor, names=person.spellings, teams=actor.teams | frozenset(person.teams))
 
 
-def named(text: str, people: People) -> PersonSettings | None:
+def named(text: str, people: People) -> "PersonSettings | None":
     """The person whom a text means: an id, a name or an e-mail address, as texts are compared."""
     key = spelling(text)
-    return next((one for one in people.values() if key in spellings(one)), None)
+    return next((one for one in people.values() if key in one.spellings), None)
 
 
 def written_as(text: str, people: People) -> frozenset[str]:
     """How cases may write an owner whom this text means, as texts are compared."""
     person = named(text, people)
-    return frozenset({spelling(text)} | (set() if person is None else spellings(person)))
+    return frozenset({spelling(text)} | (set() if person is None else person.spellings))

@@ -9,10 +9,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from casebell.alerts import OPERATIONS, UNASSIGNED
+from casebell.alerts import OPERATIONS, OWNER, PERSONAL, TEAM, UNASSIGNED
 from casebell.events import NOBODY_IS_AWAY, Absences, Case, Micros
 from casebell.settings.models import PersonSettings
-from casebell.settings.people import OWNER, PERSONAL, TEAM, spellings
 from casebell.spelling import spelling
 
 #: An address behind a name, as mail has it.
@@ -114,7 +113,7 @@ class Roster:
         self._channels = channels
         self._ops = tuple(ops)
         self._by_spelling = {
-            text: person for person in people.values() for text in spellings(person)
+            text: person for person in people.values() for text in person.spellings
         }
         self._shared = {name: recipients.shared for name, recipients in channels.items()}
         every = channels.values()

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from casebell.alerts import OPERATIONS, UNASSIGNED
+from casebell.alerts import OF_TEAM, OPERATIONS, OWNER, TEAM, UNASSIGNED
 from casebell.people.identity import People
-from casebell.settings.people import OF_TEAM, OWNER, TEAM
 
 #: A target, as a decision or an alert has it on record.
 Told = Mapping[str, Any]

@@ -15,7 +15,6 @@ from casebell.people.identity import People
 from casebell.people.roster import absences_at
 from casebell.service import Verb
 from casebell.settings.models import PersonSettings
-from casebell.settings.people import spellings
 from casebell.shapes import described
 from casebell.store import absences, cases, walk
 from casebell.store.cases import CaseFilter
@@ -142,7 +141,7 @@ class _Judge:
     def __init__(self, people: People) -> None:
         self._people = people
         self._by_spelling: Mapping[str, PersonSettings] = {
-            text: person for person in people.values() for text in spellings(person)
+            text: person for person in people.values() for text in person.spellings
         }
 
     def of(self, row: Any, told: Iterable[str], away: Absences) -> tuple[Doubt, str] | None:

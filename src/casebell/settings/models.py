@@ -42,6 +42,7 @@ from casebell.settings.values import (
 )
 from casebell.settings.webhooks import SigningSecrets, WebhookAddress
 from casebell.settings.wordings import Wording
+from casebell.spelling import spelling
 
 StorageKind: TypeAlias = Literal["sqlite", "postgresql"]
 
@@ -355,6 +356,11 @@ class PersonSettings(Part):
     #: By channel.
     addresses: dict[Name, Text] = Field(default_factory=dict[str, str])
     teams: Texts = ()
+
+    @property
+    def spellings(self) -> frozenset[str]:
+        """How a case may write its owner who is this person, as texts are compared."""
+        return frozenset(map(spelling, (self.id, self.name, self.email or ""))) - {""}
 
 
 class Cases(Part):

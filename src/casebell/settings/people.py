@@ -3,14 +3,12 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 
-from casebell.settings.models import ChannelSettings, Document, PersonSettings
+from casebell.alerts import OF_TEAM, OWNER, PERSONAL, TEAM
+from casebell.settings.models import ChannelSettings, Document
 from casebell.settings.places import Finding
 from casebell.settings.values import nearest
 from casebell.spelling import spelling
 
-#: What a recipient that is looked up begins with.
-PERSONAL = "@"
-OWNER, TEAM, OF_TEAM = "@owner", "@team", "@team:"
 #: Ids that would read as another recipient.
 _TAKEN = frozenset({"owner", "team"})
 
@@ -39,11 +37,6 @@ def findings(
             hint="Name a channel with a `url`, such as the mailbox of IT.",
         )
     yield from _owners(document)
-
-
-def spellings(person: PersonSettings) -> set[str]:
-    """How the owner of a case may be written who is this person, as texts are compared."""
-    return {spelling(text) for text in (person.id, person.name, person.email or "")} - {""}
 
 
 def teams_of(document: Document) -> dict[str, str]:
@@ -78,9 +71,9 @@ def _people(document: Document, channels: Collection[str]) -> Iterator[Finding]:
                     message="There is no such channel.",
                     hint=nearest(name, channels),
                 )
-        for text in spellings(person):
+        for text in person.spellings:
             written[text].add(person.id)
-        others = set().union(*(written[text] for text in spellings(person))) - {person.id}
+        others = set().union(*(written[text] for text in person.spellings)) - {person.id}
         if others:
             yield Finding(
                 loc=loc,
@@ -144,7 +137,7 @@ def _owners(document: Document) -> Iterator[Finding]:
     """Rules on an owner who is nobody; without people, an owner is any text."""
     if not document.people:
         return
-    everybody = set().union(*map(spellings, document.people.values()))
+    everybody = set().union(*(person.spellings for person in document.people.values()))
     for number, rule in enumerate(document.rules):
         for choice, when in enumerate(rule.when):
             for place, owner in enumerate(when.owner):
