@@ -39,7 +39,7 @@ async def reach_of(
 
     async def alike(names: tuple[str, ...]) -> Sequence[Alike]:
         if names not in known:
-            known[names] = [_alike(row) for row in await cases.alike(connection, names)]
+            known[names] = [_alike(row, names) for row in await cases.alike(connection, names)]
         return known[names]
 
     reached: dict[str, int] = {}
@@ -58,7 +58,6 @@ async def reach_of(
     )
 
 
-def _alike(row: Any) -> Alike:
-    facts = row._asdict()
-    number = facts.pop("number")
-    return Case(**{"receipt": "", **facts}), number
+def _alike(row: Any, names: Sequence[str]) -> Alike:
+    given = {name: getattr(row, name) for name in names}
+    return Case(**{"receipt": "", **given}), row.number
