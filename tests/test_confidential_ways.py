@@ -432,3 +432,7 @@ async def test_the_way(firm: Firm, way: Way) -> None:
             said = [word for word in NEVER_SAID if word in text.lower()]
             assert not said, (said, text)
             assert RULE not in text
+        for mail in firm.smtp["mail"].mails:
+            # A thread of the case would show in a shared mailbox what was said of it before.
+            shared = mail.recipients == ("unassigned@f.com",)
+            assert shared != ("References: " in text_of(mail))

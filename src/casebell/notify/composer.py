@@ -5,7 +5,7 @@ Whatever is wrong with an event, its alert gets a message: a plain one, if no ot
 
 from dataclasses import replace
 
-from casebell.alerts import Alert, AlertKind, Line, Message, Payload
+from casebell.alerts import OPERATIONS, UNASSIGNED, Alert, AlertKind, Line, Message, Payload
 from casebell.errors import StorageUnavailable
 from casebell.events import Case
 from casebell.notify.escalate import NO_CASE
@@ -81,8 +81,12 @@ class Composer:
             if alert.kind is not AlertKind.CASE:
                 return render_ops(await self._note(alert), may_repeat=alert.may_repeat), ""
             facts = await self._facts(alert)
+            message = render_case(alert, facts, style)
+            if facts.case.confidential and alert.addressed_as in (UNASSIGNED, OPERATIONS):
+                # A thread would lay it beside what was said of the case before.
+                return message, ""
             thread = thread_id(facts.event.receipt, key=await self._own_key())
-            return replace(render_case(alert, facts, style), thread=thread), ""
+            return replace(message, thread=thread), ""
         except StorageUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - of any kind: the alert must be sent
