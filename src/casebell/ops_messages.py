@@ -433,7 +433,7 @@ class CaseListUnusable(OpsMessage, frozen=True, kw_only=True, tag="case_list_unu
     """The firm's list of cases cannot be imported at all; once for each state of it."""
 
     file: str
-    #: What identifies this state of the file; where it cannot be read, the reason.
+    #: What identifies this state of the file; where it cannot be read, the reason and the day.
     state: str
     reason: str
 
@@ -444,16 +444,18 @@ class CaseListUnusable(OpsMessage, frozen=True, kw_only=True, tag="case_list_unu
 
 
 class CaseListMissing(OpsMessage, frozen=True, kw_only=True, tag="case_list_missing"):
-    """The firm's list of cases has not been there for long; once until there is another."""
+    """The firm's list of cases has not been there for long; once a day."""
 
     file: str
     #: The list that was imported last; "" where none was.
     last: str
+    #: Since 1970: the same file may go a second time.
+    day: int
 
     @property
     def key(self) -> str:
-        """The file, since the last list."""
-        return self.last
+        """The file, since the last list, on this day."""
+        return f"{self.last}:{self.day}"
 
 
 class StoreAltered(OpsMessage, frozen=True, kw_only=True, tag="store_altered"):

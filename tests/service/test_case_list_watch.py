@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from casebell.clock import DAY, SECOND
 from casebell.ops_targets import OpsTargets
 from casebell.service import case_list_watch
 from casebell.service.case_directory import CaseDirectory
@@ -175,9 +176,11 @@ async def test_problems_are_told_once_for_a_list(store: Store, tmp_path: Path) -
 
 
 async def test_a_list_that_is_not_there(store: Store, tmp_path: Path) -> None:
-    """Between two exports it may be away; for longer than two looks it is told, once."""
+    """Between two exports it may be away; for longer than two looks it is told, once a day."""
     file = tmp_path / "export.csv"
     server = Server(store, file)
+    # The day is young.
+    server.clock.advance((DAY - server.clock.now() % DAY) / SECOND)
     write(file, "ana")
     await server.look()
     file.unlink()
@@ -186,13 +189,17 @@ async def test_a_list_that_is_not_there(store: Store, tmp_path: Path) -> None:
     await server.look(4)
     await Server(store, file, server.clock).look(4)
     assert await server.told() == ["case_list_missing"]
+    # Once a day: silence would read as if it had come back.
+    server.clock.advance(DAY / SECOND)
+    await server.look(2)
+    assert await server.told() == ["case_list_missing", "case_list_missing"]
     write(file, "ben")
     await server.look()
     assert await server.owners() == {R1: "ben"}
     # A folder, or a file that may not be read, says so.
     server.use(tmp_path)
     await server.look(3)
-    assert await server.told() == ["case_list_missing", "case_list_unusable"]
+    assert await server.told() == [*["case_list_missing"] * 2, "case_list_unusable"]
     server.use(None)
     await server.look(3)
     assert server.watch._rest() is None

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from casebell.actors import SERVER
 from casebell.case_file import MAX_BYTES
-from casebell.clock import SECOND, Clock
+from casebell.clock import DAY, SECOND, Clock
 from casebell.errors import StorageUnavailable, UnusableCaseFile
 from casebell.files import NotOrdinary, reason_of
 from casebell.loops import Loop
@@ -88,6 +88,10 @@ class CaseListWatch(Loop):
             return None
         return self._settings().cases.every if self._seen == self._done else SETTLE
 
+    @property
+    def _day(self) -> int:
+        return self._clock.now() // DAY
+
     async def look(self) -> None:
         """Import the file where it is new, and the same as at the look before."""
         file = self._settings().cases.file
@@ -95,19 +99,20 @@ class CaseListWatch(Loop):
             self._seen = self._done = self._missing_since = None
             return
         try:
-            state = await asyncio.to_thread(_state_of, file)
+            found = await asyncio.to_thread(_state_of, file)
         except FileNotFoundError:
             await self._missing(file)
             return
         except OSError as error:
             self._seen = self._done = None
             reason = reason_of(error, file)
-            await self._tell(CaseListUnusable(file=str(file), state=reason, reason=f"{reason}."))
+            state = f"{reason}:{self._day}"
+            await self._tell(CaseListUnusable(file=str(file), state=state, reason=f"{reason}."))
             return
         self._missing_since = None
-        before, self._seen = self._seen, state
-        if state == before != self._done:
-            await self._take(file, state)
+        before, self._seen = self._seen, found
+        if found == before != self._done:
+            await self._take(file, found)
 
     async def _missing(self, file: Path) -> None:
         now = self._clock.monotonic()
@@ -118,7 +123,7 @@ class CaseListWatch(Loop):
             return
         async with self._store.read() as connection:
             last = await marks.last_list(connection)
-        await self._tell(CaseListMissing(file=str(file), last=last))
+        await self._tell(CaseListMissing(file=str(file), last=last, day=self._day))
 
     async def _take(self, file: Path, state: _State) -> None:
         try:
