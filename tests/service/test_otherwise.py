@@ -12,10 +12,12 @@ from sqlalchemy import select
 
 from casebell.actors import Actor, Role
 from casebell.errors import BadArgument, ConfigError
-from casebell.events import CaseEvent, Flag, TimeBasis
+from casebell.events import Absence, CaseEvent, Flag, TimeBasis
 from casebell.service import otherwise
+from casebell.store import absences
 from casebell.store.engine import Store
 from casebell.store.schema import cases, changes, events, metadata
+from contracts.actors import ADMIN
 from contracts.case_events import OCCURRED_AT, body_of, case_event
 from contracts.cases import receipt_of, say_of_case
 from contracts.stores import read_table
@@ -71,6 +73,34 @@ class TestWhatDiffers:
         assert first["in_force"] is third["in_force"] is False
         assert found["changed"] == {"rules": {"added": ["Owed"], "changed": ["Approved"]}}
         assert (found["next"], found["looked_back_to"]) == (None, None)
+
+    async def test_who_was_away(self, store: Store, tmp_path: Path) -> None:
+        """Who stood in then, and is back by now, makes no difference; another owner does."""
+        people = (
+            '[channels.mail]\nurl = "mailto://127.0.0.1:9?from=a@f.com"\n'
+            'to = ["@owner"]\nunassigned = ["rfe@f.com"]\n'
+            '[people.jchan]\nname = "Jia Chan"\nemail = "jchan@f.com"\n'
+            '[people.kim]\nname = "Kim Roe"\nemail = "kim@f.com"\n'
+            '[[rules]]\nname = "All"\nwhen = {}\nnotify = ["mail"]\n'
+        )
+        firm = ConfiguredFirm(store, tmp_path, people)
+        for number in (1, 2):
+            await firm.deliver(approval(number))
+            await say_of_case(store, number, owner="jchan")
+        async with writing(store) as connection:
+            absence = Absence(firm.clock.now() + 3_600_000_000, "kim")
+            now = firm.clock.now()
+            await absences.begin(connection, "jchan", absence, now=now, actor=ADMIN)
+        for number in (1, 2):
+            denied = {"delivered_status": "denied", "text": "Case Was Denied"}
+            await firm.deliver(case_event(f"evt_d{number}", receipt=receipt_of(number), **denied))
+        firm.clock.advance(DAY)
+        await say_of_case(store, 2, owner="kim")
+        found = await firm.compared()
+        differing = [(one["change"], one["now"]["notify"]) for one in found["items"]]
+        # The first two had no owner when they were told, and 2 has another one by now.
+        assert [change for change, _ in differing] == [4, 2, 1]
+        assert [one["target"] for one in differing[0][1]] == ["kim@f.com"]
 
     async def test_a_word_that_means_something_else(self, store: Store, tmp_path: Path) -> None:
         """A wording, a category and a test receipt: status, tags and who hears follow."""

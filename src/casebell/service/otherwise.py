@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 from casebell.actors import Actor
 from casebell.clock import SECOND, Clock, iso
 from casebell.errors import BadArgument
-from casebell.events import Micros
+from casebell.events import MAX_NUMBER, Absence, Absences, Micros
 from casebell.people.identity import People
 from casebell.route.difference import Record, reasons, tells_alike
 from casebell.route.rulebook import Rulebook
@@ -274,8 +274,18 @@ def _in_words(one: ToBeNotified, people: People) -> WouldBeNotified:
 
 
 def _again(one: DecidedChange, rulebook: Rulebook) -> _Made:
-    found = rulebook.decide_again(one.event, late=one.late, case=one.case)
+    away = _away_then(one.decision)
+    found = rulebook.decide_again(one.event, late=one.late, case=one.case, away=away)
     return _Made(found.event.status, sorted(found.event.tags), found.decision)
+
+
+def _away_then(record: Record) -> Absences:
+    """Who was away when a decision was made, as far as somebody heard for them."""
+    return {
+        one["for_absent"]: Absence(until=MAX_NUMBER, stand_in=one["person"])
+        for one in record["notify"]
+        if "for_absent" in one
+    }
 
 
 def _why(then: _Made, now: _Made) -> Iterator[str]:
