@@ -83,6 +83,7 @@ class Runtime:
             metrics=metrics,
             log=log,
             elsewhere=self._channels_elsewhere,
+            differs=self._settings_may_differ,
         )
         self.liveness = Liveness(
             store=store,
@@ -276,6 +277,9 @@ class Runtime:
 
     def _channels_elsewhere(self) -> Collection[str] | None:
         return self.liveness.channels_elsewhere()
+
+    def _settings_may_differ(self) -> bool:
+        return self._channels_elsewhere() is None or self.liveness.settings_differ()
 
     def _committed(self, appended: Sequence[Appended]) -> None:
         self.router.committed(appended)

@@ -75,6 +75,8 @@ class DispatcherHarness:
     ) -> None:
         #: The channels that other servers have.
         self.elsewhere: Collection[str] | None = ()
+        #: Whether these work by other settings.
+        self.differs = False
         self.store = store
         self.clock = ManualClock()
         self.recording = RecordingLog()
@@ -95,6 +97,7 @@ class DispatcherHarness:
             metrics=self.metrics,
             log=self.recording.log,
             elsewhere=lambda: self.elsewhere,
+            differs=lambda: self.differs,
             # Waits have their full length.
             chance=lambda: 1.0,
         )

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from casebell.alerts import AlertKind, FailureReason, NewAlert, Outcome
 from casebell.clock import SECOND
 from casebell.notify.dispatcher import GONE_EVERY, POLL
+from casebell.notify.sender import ROLL_OUT
 from casebell.ops_messages import EventUndecided
 from casebell.sandbox.http_sink import Ending, HttpAnswer, HttpSink
 from casebell.store import leases, outbox
@@ -298,6 +299,22 @@ class TestFailure:
             await harness.until(**{"change:1": "failed"})
         assert (await harness.attempted())[0][:3] == (1, "permanent", "target_gone")
         assert sink.requests == []
+
+    async def test_a_target_that_another_server_may_have(
+        self, store: Store, sink: HttpSink
+    ) -> None:
+        """Its alert waits for a while, as for a person who is not in every configuration yet."""
+        harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+        harness.differs = True
+        async with running(harness):
+            await harness.put("change:1", target="random")
+            await harness.until(**{"change:1": "retrying"})
+            harness.later(ROLL_OUT / 1_000_000)
+            await harness.until(**{"change:1": "failed"})
+        assert [one[1:3] for one in await harness.attempted()] == [
+            ("retryable", "target_gone"),
+            ("permanent", "target_gone"),
+        ]
 
     async def test_a_channel_that_is_gone(self, store: Store, sink: HttpSink) -> None:
         """Alerts for a channel outside the configuration are given up; operations hear of it."""

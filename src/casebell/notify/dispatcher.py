@@ -118,6 +118,7 @@ class Dispatcher:
         owner: the owner of this process's leases.
         elsewhere: returns the names of the channels that other servers on this database have; None
             while that is not known.
+        differs: returns whether one of them may work by other settings.
         chance: returns a number in [0, 1) that spreads retries.
     """
 
@@ -131,6 +132,7 @@ class Dispatcher:
         metrics: Metrics,
         log: Log,
         elsewhere: Callable[[], Collection[str] | None] = tuple,
+        differs: Callable[[], bool] = lambda: False,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._store = store
@@ -146,6 +148,7 @@ class Dispatcher:
             log=log,
             chance=chance,
             followed=self.wake,
+            differs=differs,
         )
         self._clock_watch = ClockWatch(
             store=store, owner=owner, clock=clock, log=log, followed=self.wake

@@ -4,7 +4,7 @@ Every claimed send is recorded. After the last attempt, the alerts that follow f
 added in the same transaction.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from casebell.alerts import (
@@ -20,7 +20,7 @@ from casebell.alerts import (
     Outcome,
     SendResult,
 )
-from casebell.clock import SECOND, Clock
+from casebell.clock import MINUTE, SECOND, Clock
 from casebell.errors import StorageUnavailable
 from casebell.events import Micros
 from casebell.notify.channel import Channel, Channels, Policy, is_gone
@@ -34,6 +34,8 @@ from casebell.telemetry import Log, Metrics
 
 #: Seconds between attempts to write to a failing storage.
 STORAGE_WAIT = 1.0
+#: How long an alert waits for a target that another server may have: until all have been reloaded.
+ROLL_OUT = 10 * MINUTE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +73,7 @@ class Sender:
         owner: the owner of this process's leases.
         chance: returns a number in [0, 1) that spreads retries.
         followed: called after the failure of an alert added others to the outbox.
+        differs: returns whether another server on this database may work by other settings.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class Sender:
         log: Log,
         chance: Callable[[], float],
         followed: Callable[[], None],
+        differs: Callable[[], bool],
     ) -> None:
         self._channels = channels
         self._store = store
@@ -93,6 +97,7 @@ class Sender:
         self._log = log
         self._chance = chance
         self._followed = followed
+        self._differs = differs
         #: By channel, a claim that failed, perhaps after its commit: then it is ours to send.
         self._uncertain_claims: dict[str, Alert] = {}
         self._composer = Composer(store=store, log=log)
@@ -187,7 +192,7 @@ class Sender:
             told = tuple(one for one in told if one not in late)
         return sent + [
             _Sent(alerts=tuple(left), result=result)
-            for left, result in ((kept_back, _KEPT_BACK), (gone, _GONE))
+            for left, result in ((kept_back, _KEPT_BACK), (gone, self._result_of_gone(gone)))
             if left
         ]
 
@@ -199,6 +204,12 @@ class Sender:
         message, on_record = await self._composer.together(alerts, policy.style)
         remark = f"in one message with {len(alerts) - 1} others"
         return _Composed(alerts=alerts, message=message, on_record=on_record, remark=remark)
+
+    def _result_of_gone(self, gone: Sequence[Alert]) -> SendResult:
+        """Another server may have a target that is not here yet, as while a person is added."""
+        began = max((one.retried_at or one.created_at for one in gone), default=0)
+        recent = self._clock.now() - began < ROLL_OUT
+        return _NOT_HERE if recent and self._differs() else _GONE
 
     async def _may_hear(self, alert: Alert) -> bool:
         """Whether its case may be told to its target: a confidential one only to single persons.
@@ -344,6 +355,11 @@ _GONE = SendResult(
     outcome=Outcome.PERMANENT,
     reason=FailureReason.TARGET_GONE,
     detail="the configuration no longer has this target",
+)
+_NOT_HERE = replace(
+    _GONE,
+    outcome=Outcome.RETRYABLE,
+    detail="the configuration here does not have this target; that of another server may",
 )
 _STORAGE_FAILED = SendResult(
     outcome=Outcome.RETRYABLE,
