@@ -43,6 +43,7 @@ def problems(folder: Path, people: str, *, to: str = "[]", more: str = "", rule:
     ("people", "given", "said"),
     [
         (JIA, {"to": '["@jchen"]'}, "channels.mail.to[1]: There is no such person. Did you mean"),
+        (JIA, {"to": '["@ownr"]'}, "There is no such person. Did you mean `@owner`?"),
         (JIA, {"to": '["@team:rfes"]'}, "Nobody is in this team. Did you mean `RFE`?"),
         (JIA, {"to": '["@owner"]'}, 'channels.mail.unassigned: A case without somebody for "@own'),
         (JIA, {"to": '["@jchan"]', "more": 'unassigned = ["a@example.com"]'}, "nothing can be wi"),

@@ -87,7 +87,7 @@ def _channel(
 ) -> Iterator[Finding]:
     loc = ("channels", channel.name)
     of_case = {OWNER, TEAM} & set(channel.to)
-    if of_case and not channel.unassigned:
+    if of_case and not channel.unassigned and not channel.webhook:
         yield Finding(
             loc=(*loc, "unassigned"),
             message=f'A case without somebody for "{min(of_case)}" would reach nobody here.',
@@ -124,10 +124,11 @@ def _recipient(
                 hint=nearest(team, teams.values()) or "Name it in the `teams` of its people.",
             )
     elif recipient.removeprefix(PERSONAL) not in known:
+        people = [f"{PERSONAL}{person}" for person in known]
         yield Finding(
             loc=loc,
             message="There is no such person.",
-            hint=nearest(recipient.removeprefix(PERSONAL), known)
+            hint=nearest(recipient, [OWNER, TEAM, *people] if people else ())
             or "Recipients with an @ at the beginning are people: [people.jchan]. A service's own "
             "name, such as @U012AB3CD, belongs in their `addresses`.",
         )
