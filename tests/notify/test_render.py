@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.alerts import Alert, AlertKind, Line, Message, Part
+from casebell.alerts import OPERATIONS, UNASSIGNED, Alert, AlertKind, Line, Message, Part
 from casebell.events import Case, ClassifiedEvent, Flag, Status, Tag
 from casebell.notify.headlines import ANY_CHANGE
 from casebell.notify.inert_text import quoted
@@ -276,6 +276,13 @@ when.""",
         test = classified_event(status=Status.DENIED, tags=frozenset({Tag.TEST}))
         assert told not in rendered(test, rules=()).body
 
+    def test_for_whom_unassigned_stands(self) -> None:
+        """A message that names an owner must not read as if that owner had been told."""
+        told = "Nobody was found for the owner or the team of this case, so it comes to you"
+        case = Case(receipt=RECEIPT, owner="Nobody Known")
+        assert told in rendered(classified_event(), case=case, addressed_as=UNASSIGNED).body
+        assert told not in rendered(classified_event(), case=case, addressed_as="@owner").body
+
     def test_no_warning_without_cause(self) -> None:
         """Flags that a reader need not act on add no line."""
         flags = frozenset({Flag.REPEAT, Flag.UNPARSED_TIME})
@@ -359,17 +366,20 @@ Open in Casebell:
         """That it may repeat, and whose place it takes, tells nothing of the case."""
         case = Case(receipt=RECEIPT, confidential=True)
         message = rendered(
-            classified_event(), case=case, may_repeat=True, stands_in_for="email-team", rules=()
+            classified_event(), case=case, may_repeat=True, stands_in_for="email-team"
         )
         assert message.title == f"A confidential case has news · {MASKED}"
         assert [line.text for line in message.lines if line.part is Part.WARNING] == [
             "May repeat: an earlier attempt to send this may have arrived.",
             "Sent here because channel email-team failed.",
-            (
-                "No rule sends this change to anybody, so it comes to operations: pass it on, and "
-                "mend the rules (casebell check)."
-            ),
         ]
+        # Rules may have named people of whom none may hear: none is said to be missing.
+        told = "Nobody whom the case names was told: see that somebody takes it on."
+        for rules, addressed_as in (((), OPERATIONS), (("RFE issued",), UNASSIGNED)):
+            message = rendered(
+                classified_event(), case=case, rules=rules, addressed_as=addressed_as
+            )
+            assert [line.text for line in message.lines if line.part is Part.WARNING] == [told]
 
     @pytest.mark.parametrize(
         "spelling",

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from casebell.alerts import Alert, AlertKind, Line, Message, Part
+from casebell.alerts import OPERATIONS, UNASSIGNED, Alert, AlertKind, Line, Message, Part
 from casebell.events import Case, ClassifiedEvent, Flag, Micros, Tag
 from casebell.notify.headlines import CONFIDENTIAL, NEW_WORDING, Headline, headline_of
 from casebell.notify.inert_text import quoted, without_markup
@@ -41,6 +41,11 @@ _FOR_OPERATIONS = (
     "No rule sends this change to anybody, so it comes to operations: pass it on, and mend the "
     "rules (casebell check)."
 )
+_NOBODY_FOUND = (
+    "Nobody was found for the owner or the team of this case, so it comes to you: see that "
+    "somebody takes it on."
+)
+_NOBODY_TOLD = "Nobody whom the case names was told: see that somebody takes it on."
 _NEW_WORDS = "The text is worded in a way that is new to Casebell, and may say more: read it."
 _TEST = "This is a test receipt: no real case is concerned, nothing needs doing."
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -113,7 +118,7 @@ def render_confidential(alert: Alert, *, receipt: str, style: Style) -> Message:
     """All that any message says of a confidential case: that it has news, and where."""
     lines = [
         *_sentence(CONFIDENTIAL),
-        *(Line(text, part=Part.WARNING) for text in _about_sending(alert)),
+        *(Line(text, part=Part.WARNING) for text in _about_sending(alert, confidential=True)),
         Line(f"Case: {mask(receipt)}", spare=1),
         *_link(style, alert.event_id or 0),
         BLANK,
@@ -216,13 +221,19 @@ def _details(alert: Alert, facts: CaseFacts, style: Style, *, whole: bool) -> It
     yield Line(USCIS_STATUS_PAGE, spare=7, part=Part.LINK)
 
 
-def _about_sending(alert: Alert, *, is_test: bool = False) -> list[str]:
+def _about_sending(alert: Alert, *, is_test: bool = False, confidential: bool = False) -> list[str]:
     """What the reader must know of how the alert came, whatever it tells."""
     fallback = f"Sent here because channel {alert.stands_in_for} failed."
+    # Who reads an owner's name in it must not take the owner for told.
+    instead = alert.addressed_as in (UNASSIGNED, OPERATIONS) and not alert.stands_in_for
+    unassigned = instead and alert.addressed_as == UNASSIGNED
     given = [
         (alert.may_repeat, MAY_REPEAT),
         (bool(alert.stands_in_for), fallback),
-        (not alert.rules and not is_test, _FOR_OPERATIONS),
+        (not alert.rules and not is_test and not confidential, _FOR_OPERATIONS),
+        (unassigned and not confidential, _NOBODY_FOUND),
+        # To operations it comes without rules also where rules named nobody who may hear.
+        (instead and confidential, _NOBODY_TOLD),
     ]
     return [line for holds, line in given if holds]
 
