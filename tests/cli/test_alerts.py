@@ -182,6 +182,7 @@ def test_to_a_person(installation: Installation) -> None:
     installation.config.write_text(installation.config.read_text() + people)
     installation.write("UPDATE alerts SET person = 'jchan' WHERE id = 1")
     installation.write("UPDATE alerts SET person = 'gone' WHERE id = 2")
+    installation.write("INSERT INTO told_people (person, since) VALUES ('gone', 1)")
     for name, found in (("jchan", 1), (" jia  CHAN", 1), ("JCHAN@firm.com", 1), ("gone", 2)):
         (alert,) = installation("alerts", "list", "--json", "--person", name).lines()
         assert alert["id"] == found

@@ -285,10 +285,9 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
         False,
     ),
     "alerts to a person": (
-        lambda c: walk.page_of(c, AlertFilter(person="jchan", channel="slack"), limit=50),
+        lambda c: walk.page_of(c, AlertFilter(person="jchan"), limit=50, after=(9,)),
         False,
     ),
-    "names of people": (lambda c: queries.names_on_record(c, "person"), True),
     "alerts since": (lambda c: walk.page_of(c, AlertFilter(since=RECEIVED_AT), limit=50), False),
     "alerts of a receipt": (lambda c: walk.page_of(c, AlertFilter(receipt="b"), limit=50), True),
     "alerts outstanding": (

@@ -44,6 +44,25 @@ async def test_accepted_counts_as_sent(store: Store) -> None:
     assert await known(store) == [("slack", "general", AT, None, None, "")]
 
 
+async def test_who_was_told_by_name(store: Store) -> None:
+    """Each once, whatever came of it, and for ever: they may leave the configuration."""
+    for subject, person in (("a", "jchan"), ("b", "jchan"), ("c", "kim"), ("d", None)):
+        new = NewAlert(
+            kind=AlertKind.OPS,
+            subject=subject,
+            channel="slack",
+            target=person or "general",
+            urgent=False,
+            person=person,
+        )
+        async with writing(store) as connection:
+            await outbox.add(connection, [new], now=RECEIVED_AT)
+        result = REFUSED if person == "kim" else SendResult(outcome=Outcome.SENT)
+        await send_one(store, result, AlertState.FAILED)
+    async with store.read() as connection:
+        assert await queries.names_on_record(connection, "person") == {"jchan", "kim"}
+
+
 async def test_our_own_end_is_no_failure_of_the_target(store: Store) -> None:
     """An attempt that ended with its process says nothing of whom it was for."""
     await append(store, case_event())

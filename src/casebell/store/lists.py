@@ -137,14 +137,12 @@ class AlertFilter(Filter):
         return given
 
     def equal(self) -> Iterator[tuple[Column[Any], object]]:
-        """Person and state."""
-        if self.person is not None:
-            yield alerts.c.person, self.person
+        """State."""
         if self.state is not None:
             yield alerts.c.state, self.state
 
     def unindexed(self) -> list[ColumnElement[bool]]:
-        """Kind, channel and target."""
+        """Kind, channel, target and person."""
         hidden = sight.hidden_alert(self.seen_by)
         given = sight.shown(hidden)
         if hidden is not None and self.seen_by.sees_failed_of_all and not self._names_a_case:
@@ -155,6 +153,8 @@ class AlertFilter(Filter):
             given.append(alerts.c.channel == self.channel)
         if self.target is not None:
             given.append(alerts.c.target == self.target)
+        if self.person is not None:
+            given.append(alerts.c.person == self.person)
         return given
 
     @property

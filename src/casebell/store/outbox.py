@@ -213,6 +213,7 @@ async def record(
         result=tried[0].result,
         at=finished_at,
         counts=grouping.counts(first.kind, urgent=first.urgent),
+        people={one.alert.person for one in tried if one.alert.person is not None},
     )
 
 

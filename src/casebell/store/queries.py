@@ -23,7 +23,6 @@ from casebell.store.lists import alert_columns, event_columns
 from casebell.store.schema import (
     BY_HAND,
     OUTSTANDING,
-    PERSONAL,
     PROVEN,
     UNPROVEN,
     WAITING,
@@ -36,6 +35,7 @@ from casebell.store.schema import (
     journal,
     refused,
     targets,
+    told_people,
 )
 
 #: By what a name is of, the columns in which it stands, with a condition: each begins an index.
@@ -48,16 +48,20 @@ _NAMES: Mapping[str, Sequence[tuple[Column[Any], ColumnElement[bool]]]] = Mappin
             (refused.c.source, and_(true(), UNPROVEN)),
         ),
         "channel": ((targets.c.channel, true()), (alerts.c.channel, and_(true(), WAITING))),
-        "person": ((alerts.c.person, and_(true(), PERSONAL)),),
     }
+)
+
+
+_OF_FEW: Mapping[str, Column[Any]] = MappingProxyType(
+    {"error": refused.c.error, "person": told_people.c.person}
 )
 
 
 async def names_on_record(connection: AsyncConnection, noun: str) -> set[str]:
     """Every name of a source, a channel, a person or an error that is stored."""
-    if noun == "error":
+    if noun in _OF_FEW:
         # Few of these rows are kept.
-        return set((await connection.execute(select(refused.c.error).distinct())).scalars())
+        return set((await connection.execute(select(_OF_FEW[noun]).distinct())).scalars())
     found: set[str] = set()
     for column, condition in _NAMES[noun]:
         # From each name to the next: there are few, in millions of rows.

@@ -3,7 +3,7 @@
 A row for each, written with the attempt: a log of millions of alerts has no index by target.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Insert, Row, func, literal_column, or_, select
@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.alerts import SendResult
 from casebell.events import Micros
 from casebell.store import grouping
-from casebell.store.schema import WAITING, alerts, targets
-from casebell.store.statements import Driver, TableRow, Write, upsert
+from casebell.store.schema import WAITING, alerts, targets, told_people
+from casebell.store.statements import Driver, TableRow, Write, insert_new, upsert
 
 
 class ToldRow(TableRow):
@@ -23,6 +23,13 @@ class ToldRow(TableRow):
     channel: str
     target: str
     told_at: str
+
+
+class ToldPersonRow(TableRow):
+    """Somebody who was told by name."""
+
+    person: str
+    since: Micros
 
 
 class SentRow(TableRow):
@@ -63,6 +70,7 @@ def _earlier_behind(backend: str) -> Insert:
 _SENT = upsert(targets, SentRow)
 _FAILED = upsert(targets, FailedRow)
 _TOLD = Write(ToldRow, _earlier_behind)
+_TOLD_PEOPLE = insert_new(told_people, ToldPersonRow)
 
 
 async def record(
@@ -73,6 +81,7 @@ async def record(
     result: SendResult,
     at: Micros,
     counts: bool = False,
+    people: Collection[str] = (),
 ) -> None:
     """Note what an attempt came to.
 
@@ -81,8 +90,11 @@ async def record(
 
     Args:
         counts: whether its message is one of those that `grouping` counts.
+        people: the ids of those who were meant by name.
     """
     driver = await Driver.of(connection)
+    if people:
+        await driver.run(_TOLD_PEOPLE, [ToldPersonRow(person=one, since=at) for one in people])
     if counts and result.delivered:
         await driver.run(_TOLD, [ToldRow(channel=channel, target=target, told_at=str(at))])
     if result.diverted:

@@ -12,7 +12,6 @@ from casebell.store.schema.decided import (
     ASKING,
     CONFIDENTIAL,
     OUTSTANDING,
-    PERSONAL,
     REPORTED,
     SILENT,
     WAITING,
@@ -21,6 +20,7 @@ from casebell.store.schema.decided import (
     cases,
     changes,
     targets,
+    told_people,
 )
 from casebell.store.schema.kept import (
     BY_HAND,
@@ -53,7 +53,6 @@ __all__ = [
     "BY_HAND",
     "CONFIDENTIAL",
     "OUTSTANDING",
-    "PERSONAL",
     "PROVEN",
     "REPORTED",
     "SILENT",
@@ -82,5 +81,6 @@ __all__ = [
     "streaks",
     "targets",
     "tokens",
+    "told_people",
     "wordings",
 ]

@@ -92,9 +92,6 @@ WAITING = text("state IN ('pending', 'retrying', 'deferred', 'sending')")
 #: The same of what failed and somebody still has to look at: a failed test was looked at.
 OUTSTANDING = text("state = 'failed' AND kind <> 'test' AND dismissed_at IS NULL")
 
-#: The same of what is told to somebody by name.
-PERSONAL = text("person IS NOT NULL")
-
 #: One subject for one target of one channel.
 alerts = Table(
     "alerts",
@@ -149,8 +146,6 @@ alerts = Table(
     partial("ix_alerts_outstanding", "state", "id", where=OUTSTANDING.text),
     # The alerts of a change, for `casebell why`.
     Index(None, "change_id"),
-    # `--person` of lists and exports, and who was ever told by name. Only such alerts pay for it.
-    partial("ix_alerts_person", "person", "id", where=PERSONAL.text),
 )
 
 #: Each try to send an alert: what was said and what came of it.
@@ -184,4 +179,15 @@ targets = Table(
     Column("detail", Text, nullable=False, server_default=""),
     # When it was last told of cases in messages that were not urgent: ten times, latest first.
     Column("told_at", Text),
+)
+
+#: Who was ever told by name, also of people who are no longer in the configuration. The log of
+#: alerts has no index by person: the people of a firm are hundreds, each with a page of it.
+told_people = Table(
+    "told_people",
+    metadata,
+    # The id in the configuration.
+    Column("person", Text, primary_key=True),
+    # When it was first tried.
+    Column("since", BigInteger, nullable=False),
 )

@@ -36,6 +36,7 @@ def upgrade() -> None:
     _outcomes()
     _cases()
     _absences()
+    _told_people()
 
 
 def _held() -> None:
@@ -68,7 +69,6 @@ def _alerts() -> None:
     op.add_column("alerts", sa.Column("together", sa.BigInteger(), nullable=True))
     outstanding = "state = 'failed' AND kind <> 'test' AND dismissed_at IS NULL"
     _partial("ix_alerts_outstanding", "alerts", "state", "id", where=outstanding)
-    _partial("ix_alerts_person", "alerts", "person", "id", where="person IS NOT NULL")
 
 
 def _marks() -> None:
@@ -324,6 +324,15 @@ def _absences() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("person", name="pk_absences"),
+    )
+
+
+def _told_people() -> None:
+    op.create_table(
+        "told_people",
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("person", name="pk_told_people"),
     )
 
 
