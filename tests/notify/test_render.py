@@ -278,7 +278,7 @@ when.""",
 
     def test_for_whom_unassigned_stands(self) -> None:
         """A message that names an owner must not read as if that owner had been told."""
-        told = "Nobody was found for the owner or the team of this case, so it comes to you"
+        told = "It comes to you because the owner of this case, its team, or both lead to nobody"
         case = Case(receipt=RECEIPT, owner="Nobody Known")
         assert told in rendered(classified_event(), case=case, addressed_as=UNASSIGNED).body
         assert told not in rendered(classified_event(), case=case, addressed_as="@owner").body

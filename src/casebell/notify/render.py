@@ -42,7 +42,7 @@ _FOR_OPERATIONS = (
     "rules (casebell check)."
 )
 _NOBODY_FOUND = (
-    "Nobody was found for the owner or the team of this case, so it comes to you: see that "
+    "It comes to you because the owner of this case, its team, or both lead to nobody: see that "
     "somebody takes it on."
 )
 _NOBODY_TOLD = "Nobody whom the case names was told: see that somebody takes it on."
