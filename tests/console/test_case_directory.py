@@ -148,3 +148,10 @@ async def test_who_has_the_form(console: RunningConsole) -> None:
     await console.admin("set_case", receipt=R1, facts={"confidential": "yes"})
     assert "owner" in fields_in((await ben.get(f"/cases/{R1}")).text)
     assert (await ben.post(f"/cases/{R1}", confidential="no")).status_code == 303
+    # As the firm writes an owner, and by team.
+    await console.add_account("jchan", Role.VIEWER, person="jchan")
+    jchan = console.visitor()
+    await jchan.sign_in("jchan")
+    for facts in ({"owner": "Jia Chan", "team": ""}, {"owner": "", "team": "RFE"}):
+        await console.admin("set_case", receipt=R1, facts={**facts, "confidential": "no"})
+        assert "owner" in fields_in((await jchan.get(f"/cases/{R1}")).text)

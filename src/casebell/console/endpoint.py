@@ -215,6 +215,7 @@ class Console:
             address=addresses.client_of(request.scope, settings.server.trusted_proxies),
             reached=request.reached,
             cookies=request.cookies,
+            people=settings.people,
         )
 
     async def _answer(self, value: Any, request: Request) -> Answer:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from casebell.actors import Actor, Right
 from casebell.console.protection import Reached
 from casebell.events import Micros
+from casebell.people.identity import People, known
 from casebell.service.sessions import Session
 
 
@@ -47,12 +48,14 @@ class Visit:
     reached: Reached
     #: The names of the browser's cookies, with what they hold.
     cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: Who can be told by name.
+    people: People = field(default_factory=dict)
 
     @property
     def actor(self) -> Actor:
-        """Who is signed in; only where somebody is."""
+        """Who is signed in, with the names that cases may have of them; only where somebody is."""
         assert self.session is not None  # noqa: S101 - the endpoint lets nobody else in
-        return self.session.actor
+        return known(self.session.actor, self.people)
 
     @property
     def session_id(self) -> int:
