@@ -60,12 +60,11 @@ def test_people(installation: Installation) -> None:
         "casebell cases set RECEIPT owner=NAME"
     )
     installation("cases", "set", "IOE0912345678", "owner=Jia Chan")
-    with serving(installation):
-        assert findings(installation("doctor").out)["people"] == "OK"
-        installation("people", "away", "jchan", "--until", "2999-12-31", "--to", "kim")
-        assert findings(installation("doctor").out)["people"] == (
-            "1 open change with an owner who is away: jchan (IOE…5678) → casebell people list"
-        )
+    assert findings(installation("doctor").out)["people"] == "OK"
+    installation("people", "away", "jchan", "--until", "2999-12-31", "--to", "kim")
+    assert findings(installation("doctor").out)["people"] == (
+        "1 open change with an owner who is away: jchan (IOE…5678) → casebell people list"
+    )
     without = installation.config.read_text().replace('email = "kim@firm.com"\n', "")
     installation.config.write_text(without)
     told = [one for one in installation("doctor").out.splitlines() if one.startswith("people:")]
