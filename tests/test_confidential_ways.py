@@ -18,6 +18,7 @@ import httpx2
 import pytest
 
 from casebell.app import build
+from casebell.events import Status
 from casebell.sandbox.http_sink import HttpSink
 from casebell.sandbox.mail_sink import Mail, SmtpAnswer, SmtpSink, SmtpStep
 from casebell.settings import Settings, load
@@ -419,7 +420,7 @@ async def firm(tmp_path: Path) -> AsyncIterator[Firm]:
 
 
 @pytest.mark.parametrize("way", [_way(one) for one in WAYS])
-async def test_the_way(firm: Firm, way: Way) -> None:
+async def test_the_way(firm: Firm, way: Way, capsys: pytest.CaptureFixture[str]) -> None:
     """Only who may hear does, and nobody hears more than that there is news."""
     firm.config |= way.config
     firm.facts |= way.facts
@@ -432,6 +433,10 @@ async def test_the_way(firm: Firm, way: Way) -> None:
             said = [word for word in NEVER_SAID if word in text.lower()]
             assert not said, (said, text)
             assert RULE not in text
+        log = capsys.readouterr().out
+        assert "delivery.received" in log
+        if way.confidential_from_the_start:
+            assert not [one for one in Status if f'"{one}"' in log or f"={one}" in log], log
         for mail in firm.smtp["mail"].mails:
             # A thread of the case would show in a shared mailbox what was said of it before.
             shared = mail.recipients == ("unassigned@f.com",)

@@ -301,3 +301,9 @@ class Decided(Value):
     #: Why it founds or reports this change, as a sentence.
     reason: str
     alerts: tuple[NewAlert, ...]
+    confidential: bool = False
+
+    @property
+    def status_in_log(self) -> str | None:
+        """The status; None of a confidential case: whoever reads logs may not read of it."""
+        return None if self.confidential else self.event.status.value

@@ -183,7 +183,7 @@ class WebhookEndpoint:
         else:
             which = {"row": accepted.event_id, "receipt": mask_in_log(accepted.event.receipt)}
             if (decided := accepted.decided) is not None:
-                which["status"] = decided.event.status.value
+                which["status"] = decided.status_in_log
                 which["decision"] = decided.outcome.value
                 which["change"] = decided.change.id
             if accepted.counted:

@@ -123,7 +123,7 @@ class Router:
                 row=one.id,
                 source=one.event.source,
                 receipt=mask_in_log(one.event.receipt),
-                status=one.event.status.value,
+                status=one.status_in_log,
                 decision=one.outcome.value,
                 change=one.change.id,
             )

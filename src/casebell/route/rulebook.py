@@ -114,6 +114,7 @@ class Rulebook:
                 current=folded.current,
                 reason=folded.reason,
                 alerts=self._alerts(contradictions, now=now),
+                confidential=case.confidential,
             )
         decision, record, rules = self._decisions.decide(event, case, away)
         undecided = [RuleUndecided(rule=name, event=one.id) for name in rules]
@@ -139,6 +140,7 @@ class Rulebook:
                 *(_case_alert(one, next_change, to) for to in decision.recipients),
                 *self._alerts([*undecided, *contradictions], now=now),
             ),
+            confidential=case.confidential,
         )
 
     def decide_again(
