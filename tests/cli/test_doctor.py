@@ -210,6 +210,13 @@ def test_no_channel(bare: Installation) -> None:
     assert findings(ran.out)["channels"].startswith("there is none, so nobody is alerted → add one")
 
 
+def test_a_pilot(bare: Installation) -> None:
+    """Nobody whom the rules name is alerted: a pilot that was forgotten is not OK."""
+    bare.config.write_text(f'{bare.config.read_text()}\n[alerts]\npilot = "team"\n')
+    said = findings(bare("doctor").out)["channels"]
+    assert said.startswith("alerts.pilot is set: every message goes to team alone → ")
+
+
 def test_a_damaged_database(bare: Installation) -> None:
     """The storage's own words, and what to look at."""
     bare.database.write_bytes(b"This is no database." * 500)

@@ -141,9 +141,14 @@ def _channels(settings: Settings) -> Fault | None:
         Runtime(settings, clock=SystemClock())
     except CasebellError:
         return Fault(what="one cannot be loaded", then="casebell check")
-    if settings.channels:
+    if not settings.channels:
+        return Fault(what="there is none, so nobody is alerted", then=f"add one to {settings.path}")
+    if settings.alerts.pilot is None:
         return None
-    return Fault(what="there is none, so nobody is alerted", then=f"add one to {settings.path}")
+    return Fault(
+        what=f"alerts.pilot is set: every message goes to {settings.alerts.pilot} alone",
+        then="once the rules are right, take it out and casebell reload",
+    )
 
 
 def _provider(oidc: Oidc) -> Fault | None:
