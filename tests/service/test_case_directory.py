@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from casebell.actors import Actor, Role
+from casebell.actors import SERVER, Actor, Role
 from casebell.case_file import Column, Row, read
 from casebell.errors import BadArgument, Forbidden, NotFound, UnusableCaseFile
 from casebell.service import importing
@@ -118,6 +118,21 @@ async def test_confidential_whatever_else_is_wrong(store: Store, directory: Case
     assert (changed["was"], changed["is"]) == ({"confidential": True}, {"confidential": False})
     # As JSON has it, and not as SQLite does.
     assert changed["was"]["confidential"] is True
+
+
+async def test_a_list_that_nobody_looks_at(store: Store, directory: CaseDirectory) -> None:
+    """It makes a case confidential, and none open that somebody has marked; a person's does."""
+    no, yes = (f"receipt,owner,vawa\n{R1},ana,{one}\n".encode() for one in ("no", "yes"))
+
+    async def imported(content: bytes, *, actor: Actor) -> tuple[int, bool]:
+        changed = (await directory.import_cases(content=content, actor=actor))["changed"]
+        (row,) = await read_table(store, cases)
+        return changed, row.confidential
+
+    assert await imported(no, actor=SERVER) == (0, False)
+    assert await imported(yes, actor=SERVER) == (1, True)
+    assert await imported(no, actor=SERVER) == (0, True)
+    assert await imported(no, actor=ADMIN) == (1, False)
 
 
 async def test_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:

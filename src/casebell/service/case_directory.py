@@ -218,7 +218,8 @@ async def _judge(
     known = await case_directory.find(connection, receipts)
     for row in rows:
         before = judged.rows.get(row.receipt) or known.get(row.receipt)
-        said, changed = _change(before, row.receipt, row.facts, now=now)
+        facts = _without_lifting(row.facts, before) if actor == SERVER else row.facts
+        said, changed = _change(before, row.receipt, facts, now=now)
         is_new = before is None or before.listed_at is None
         if before is not None and not _may_see(actor, before):
             # Whatever it says: that a row changes nothing would tell what is there.
@@ -233,6 +234,15 @@ async def _judge(
         else:
             judged.unchanged += 1
     return judged
+
+
+def _without_lifting(facts: Facts, before: CaseSaid | None) -> Facts:
+    """The facts of a list that nobody looks at: they make cases confidential, and none open.
+
+    Practice software writes "no" for every case that it does not know to be.
+    """
+    lifts = before is not None and before.confidential and Column.CONFIDENTIAL in facts
+    return {**facts, Column.CONFIDENTIAL: True} if lifts else facts
 
 
 def _change(
