@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from casebell.alerts import OPERATIONS, UNASSIGNED, Alert, AlertKind, Line, Message, Part
 from casebell.events import Case, ClassifiedEvent, Flag, Status, Tag
+from casebell.notify.fit import Limits, fitted, text_of
 from casebell.notify.headlines import ANY_CHANGE
 from casebell.notify.inert_text import quoted
 from casebell.notify.render import (
@@ -278,10 +279,19 @@ when.""",
 
     def test_for_whom_unassigned_stands(self) -> None:
         """A message that names an owner must not read as if that owner had been told."""
-        told = "It comes to you because the owner of this case, its team, or both lead to nobody"
+        told = "It comes to you because the owner of the case, its team, or both lead to nobody"
         case = Case(receipt=RECEIPT, owner="Nobody Known")
         assert told in rendered(classified_event(), case=case, addressed_as=UNASSIGNED).body
         assert told not in rendered(classified_event(), case=case, addressed_as="@owner").body
+        # A text message has room for less, and for the rest.
+        limits = Limits(title=0, body=160, lines=0)
+        message = rendered(classified_event(), case=case, addressed_as=UNASSIGNED)
+        fit = fitted(
+            message, limits, max_title=250, max_body=4_000,
+            length=lambda title, lines: len(f"{title}\n{text_of(lines)}"),
+        )  # fmt: skip
+        assert "An answer is owed: see the notice." in fit.body
+        assert "Nobody was found: take it on." in fit.body
 
     def test_no_warning_without_cause(self) -> None:
         """Flags that a reader need not act on add no line."""

@@ -1,8 +1,9 @@
 """Several alerts as one message: a line and a link for each, and how many more there are."""
 
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from casebell.alerts import Alert, AlertKind, Message, Part
+from casebell.alerts import UNASSIGNED, Alert, AlertKind, Message, Part
 from casebell.events import Case, Flag, Status
 from casebell.notify.fit import Limits, fitted, text_of
 from casebell.notify.headlines import CONFIDENTIAL, headline_of
@@ -76,6 +77,18 @@ All alerts in Casebell:
 
 {FOOTER}"""
     )
+
+
+def test_that_nobody_was_found_is_said_once() -> None:
+    """Where it holds of all; what holds of one alone stays with it."""
+    alerts = [replace(alert(number), addressed_as=UNASSIGNED) for number in (1, 2, 3)]
+    items = [render_item(one, facts(one.id, late=one.id == 2), STYLE) for one in alerts]
+    first, second, blank, *each = render_group(alerts, items, STYLE).body.split("\n")
+    assert first.startswith("3 changes in one message")
+    assert second.startswith("It comes to you because the owner of the case")
+    assert blank == ""
+    assert each.count(second) == 0
+    assert each[4].startswith("Arrived late")
 
 
 def test_one_that_could_not_be_made() -> None:

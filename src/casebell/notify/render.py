@@ -41,11 +41,14 @@ _FOR_OPERATIONS = (
     "No rule sends this change to anybody, so it comes to operations: pass it on, and mend the "
     "rules (casebell check)."
 )
-_NOBODY_FOUND = (
-    "It comes to you because the owner of this case, its team, or both lead to nobody: see that "
+#: To whom `unassigned` names.
+NOBODY_FOUND = (
+    "It comes to you because the owner of the case, its team, or both lead to nobody: see that "
     "somebody takes it on."
 )
 _NOBODY_TOLD = "Nobody whom the case names was told: see that somebody takes it on."
+#: Where a service takes little, such as a text message.
+_TAKE_IT_ON = "Nobody was found: take it on."
 _NEW_WORDS = "The text is worded in a way that is new to Casebell, and may say more: read it."
 _TEST = "This is a test receipt: no real case is concerned, nothing needs doing."
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -98,9 +101,7 @@ def render_case(alert: Alert, facts: CaseFacts, style: Style) -> Message:
         named = [part for part in (what, label, form, receipt) if part]
         told += _told_of(case, whole=whole)
     lines = _sentence(headline)
-    lines += [
-        Line(text, part=Part.WARNING) for text in _warnings(alert, facts, headline, whole=whole)
-    ]
+    lines += map(_warning, _warnings(alert, facts, headline, whole=whole))
     lines.append(Line(f"Case: {' · '.join(told)}", spare=3))
     text = quoted(without_markup(event.text), limit=TEXT_LIMIT[style.disclose], whole=whole)
     if text:
@@ -118,7 +119,7 @@ def render_confidential(alert: Alert, *, receipt: str, style: Style) -> Message:
     """All that any message says of a confidential case: that it has news, and where."""
     lines = [
         *_sentence(CONFIDENTIAL),
-        *(Line(text, part=Part.WARNING) for text in _about_sending(alert, confidential=True)),
+        *map(_warning, _about_sending(alert, confidential=True)),
         Line(f"Case: {mask(receipt)}", spare=1),
         *_link(style, alert.event_id or 0),
         BLANK,
@@ -221,6 +222,11 @@ def _details(alert: Alert, facts: CaseFacts, style: Style, *, whole: bool) -> It
     yield Line(USCIS_STATUS_PAGE, spare=7, part=Part.LINK)
 
 
+def _warning(text: str) -> Line:
+    short = _TAKE_IT_ON if text in (NOBODY_FOUND, _NOBODY_TOLD) else None
+    return Line(text, short=short, part=Part.WARNING)
+
+
 def _about_sending(alert: Alert, *, is_test: bool = False, confidential: bool = False) -> list[str]:
     """What the reader must know of how the alert came, whatever it tells."""
     fallback = f"Sent here because channel {alert.stands_in_for} failed."
@@ -231,7 +237,7 @@ def _about_sending(alert: Alert, *, is_test: bool = False, confidential: bool = 
         (alert.may_repeat, MAY_REPEAT),
         (bool(alert.stands_in_for), fallback),
         (not alert.rules and not is_test and not confidential, _FOR_OPERATIONS),
-        (unassigned and not confidential, _NOBODY_FOUND),
+        (unassigned and not confidential, NOBODY_FOUND),
         # To operations it comes without rules also where rules named nobody who may hear.
         (instead and confidential, _NOBODY_TOLD),
     ]

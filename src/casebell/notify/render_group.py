@@ -11,6 +11,7 @@ from casebell.notify.headlines import Headline
 from casebell.notify.render import (
     BLANK,
     FOOTER_LINE,
+    NOBODY_FOUND,
     CaseFacts,
     Style,
     link_to,
@@ -28,6 +29,11 @@ def render_group(alerts: Sequence[Alert], items: Iterable[Sequence[Line]], style
     Args:
         items: what `render_item` made of each.
     """
+    items = list(items)
+    # Once, not with each of a hundred.
+    shared = [
+        line for line in items[0] if line.text == NOBODY_FOUND and all(line in one for one in items)
+    ]
     number = counted(len(alerts), "change")
     lines = [
         Line(
@@ -35,8 +41,9 @@ def render_group(alerts: Sequence[Alert], items: Iterable[Sequence[Line]], style
             short="",
             part=Part.SENTENCE,
         ),
+        *shared,
         BLANK,
-        *chain.from_iterable(items),
+        *(line for line in chain.from_iterable(items) if line not in shared),
     ]
     if style.public_url:
         everything = Line(f"{style.public_url}/alerts", part=Part.LINK)
