@@ -43,7 +43,7 @@ async def test_an_attorney(filled: RunningConsole) -> None:
     assert CONFIDENTIAL not in shown
     assert "3 deliveries held: authentic and not understood. What they say is in no case." in shown
     assert "Source Last delivery parley just now" in shown
-    for hidden in ("Channels in trouble", "Refused", "ops.notify"):
+    for hidden in ("Channels where something waits or failed", "Refused", "ops.notify"):
         assert hidden not in shown
     assert 'href="/held"' not in (await (await filled.signed_in(Role.VIEWER)).get("/")).text
 
@@ -95,7 +95,7 @@ async def test_an_event_without_a_decision(filled: RunningConsole) -> None:
 
 
 async def test_an_alert_on_its_way(filled: RunningConsole) -> None:
-    """Why it waits and when it is tried next; a channel for which one waits is in trouble."""
+    """Why it waits and when it is tried next; a channel for which one waits is named."""
     sets = "state = 'retrying', reason = 'server_error', not_before = 32503680000000000"
     filled.write(f"UPDATE alerts SET {sets} WHERE id = 1")
     try:
