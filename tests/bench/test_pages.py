@@ -120,7 +120,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     subprocess.run([*command, "--events", str(EVENTS)], check=True, capture_output=True)
     with closing(sqlite3.connect(directory / "casebell.db")) as connection, connection:
-        connection.execute(_FACTS)
+        connection.executescript(_FACTS)
     return directory
 
 
