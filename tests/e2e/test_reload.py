@@ -326,7 +326,7 @@ async def test_a_new_wording_is_told_and_mended(
             await until(lambda: len(hook.messages_of(receipt)) == 1, "the alert")
             return str(hook.messages_of(receipt)[0]["title"])
 
-        assert "New USCIS wording: read it" in await told("IOE0910000011")
+        assert "New wording: read it" in await told("IOE0910000011")
         await mail.received(1)
         _, subject, text = text_of(mail.mails[0])
         assert subject == "Casebell operations: New wording from parley"
@@ -335,6 +335,6 @@ async def test_a_new_wording_is_told_and_mended(
         ran = await server.run("reload")
         assert (ran.code, ran.err) == (0, "")
         assert "Wordings  added: 1" in ran.out
-        assert "Notice with a deadline" in await told("IOE0910000012")
+        assert "Notice with deadline" in await told("IOE0910000012")
         await server.settled()
         assert len(mail.mails) == 1

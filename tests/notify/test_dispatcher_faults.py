@@ -79,7 +79,7 @@ class TestDefects:
             await harness.put("change:1", urgent=True)
             await harness.until(**{"change:1": "sent"})
         # The tags can still be read.
-        assert titles(sink) == ["URGENT: Notice with a deadline"]
+        assert titles(sink) == ["URGENT: Notice with deadline"]
         assert "Ask for: casebell why 1" in bodies(sink)[0]
         (line,) = harness.recording.named("alert.render_failed")
         assert isinstance(line["error"], ValueError)

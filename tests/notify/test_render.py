@@ -165,7 +165,7 @@ when.""",
                     "tags": frozenset({Tag.DEADLINE}),
                     "text": "Notice of Intent to Deny Was Sent",
                 },
-                "Notice with a deadline",
+                "Notice with deadline",
                 (
                     "USCIS sent a notice that may have to be answered in time, such as an intent "
                     "to deny or revoke."
@@ -250,7 +250,7 @@ when.""",
         )
         for disclose in DISCLOSE:
             message = rendered(event, disclose, urgent=True)
-            assert message.title.startswith("URGENT: New USCIS wording: read it · ")
+            assert message.title.startswith("URGENT: New wording: read it · ")
             assert "in words that are new to Casebell" in message.body.split("\n")[0]
             (text,) = lines_of(message, "USCIS text:")
             assert text.startswith("USCIS text: “Notice of Potential Discontinuation for ")

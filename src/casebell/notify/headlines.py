@@ -42,7 +42,7 @@ HEADLINES: tuple[Headline, ...] = (
         "USCIS sent a notice that may have to be answered in time, such as an intent to deny or "
         "revoke.",
         owed="The notice says whether a response is owed, and within which time.",
-        short="Notice with a deadline",
+        short="Notice with deadline",
     ),
     Headline(Status.DENIED, "Case denied", "USCIS denied the case."),
     Headline(
@@ -54,6 +54,7 @@ HEADLINES: tuple[Headline, ...] = (
         Tag.ADVERSE,
         "Case took an adverse turn",
         "USCIS reports a step against the case, such as a revocation, termination or dismissal.",
+        short="Adverse turn",
     ),
     Headline(Status.INTERVIEW_SCHEDULED, "Interview scheduled", "USCIS scheduled an interview."),
     Headline(Status.APPROVED, "Case approved", "USCIS approved the case."),
@@ -61,6 +62,7 @@ HEADLINES: tuple[Headline, ...] = (
         Status.RFE_RECEIVED,
         "RFE response received",
         "USCIS confirmed that it received the response to its Request for Evidence.",
+        short="RFE answer received",
     ),
     # Before appointments: a missed or cancelled one carries both tags.
     Headline(Tag.ACTION, "Action needed", "USCIS reports something that somebody must act upon."),
@@ -73,8 +75,14 @@ HEADLINES: tuple[Headline, ...] = (
         Tag.DECISION,
         "USCIS decision reported",
         "USCIS reports a decision. Only its notice says for certain which way it went.",
+        short="Decision reported",
     ),
-    Headline(Tag.CARD, "Card or document update", "USCIS reports on a card or document."),
+    Headline(
+        Tag.CARD,
+        "Card or document update",
+        "USCIS reports on a card or document.",
+        short="Card or document",
+    ),
     Headline(Status.RECEIVED, "Case received", "USCIS confirmed receipt of the case."),
     Headline(Status.OTHER, "Case status changed", "USCIS changed the status text of the case."),
 )
@@ -84,6 +92,7 @@ NEW_WORDING = Headline(
     "New USCIS wording: read it",
     "USCIS reports something in words that are new to Casebell. They may ask for an answer in time "
     "or tell of a decision: read them.",
+    short="New wording: read it",
 )
 #: The headline of an unknown change.
 ANY_CHANGE = HEADLINES[-1]

@@ -211,7 +211,7 @@ async def _failing_channel(demo: DemoEnvironment) -> Lines:
     answer = await deliver(demo, fixtures.NOID, "200 stored", key="evt-1010")
     yield "posted", f"a notice of intent to deny, status “other” → {answer}"
     yield "channel", "the chat answers 503 to the first attempt; waiting for the second"
-    arrivals = await urgent_alerts(demo, "Notice with a deadline · IOE…0007")
+    arrivals = await urgent_alerts(demo, "Notice with deadline · IOE…0007")
     expect("attempts that reached the chat", expected=2, got=len(demo.chat.requests) - asked)
     yield "told", recipients_and_times(arrivals, answer.posted_at)
     alerts = (await why(demo, "evt-1010"))["alerts"]
