@@ -25,7 +25,7 @@ def edited(site: Browsing) -> Iterator[Browsing]:
     file = site.server.config
     text = file.read_text()
     rule = f'[[rules]]\nname = "{NAME}"\nwhen = {{ tags = ["decision"] }}\nnotify = ["broken"]\n'
-    file.write_text(text.replace('notify = ["team", "broken"]', 'notify = ["team"]') + rule)
+    file.write_text(text.replace('notify = ["team", "broken"]', 'notify = ["team", "mail"]') + rule)
     yield site
     file.write_text(text)
 
@@ -46,7 +46,7 @@ async def test_compare_with_the_file(edited: Browsing, width: int, dark: bool) -
         told = await page.get_by_role("row").filter(has_text="IOE0912345681").inner_text()
         assert 'The rule "New <img src=x onerror=window.ran=1>" is new, and matches' in told
         told = await page.get_by_role("row").filter(has_text=CONFIDENTIAL).inner_text()
-        assert 'The rule "RFE <issued>" names broken no longer.' in told
+        assert 'The rule "RFE <issued>" names mail now.' in told
         assert "\u202e" not in await page.content()
         assert await page.get_by_role("link", name=CONFIDENTIAL).count() == 1
         assert await visitor.overflows() <= 0
@@ -89,7 +89,7 @@ async def test_reload(edited: Browsing, scripts: bool) -> None:
 async def test_a_file_that_cannot_be_used(edited: Browsing) -> None:
     """Its problems stand there; what is in force is shown as before."""
     file = edited.server.config
-    file.write_text(file.read_text().replace('notify = ["team"]', 'notify = ["teem"]', 1))
+    file.write_text(file.read_text().replace('notify = ["team", "mail"]', 'notify = ["teem"]', 1))
     async with edited.visitor(Role.OPERATOR, width=NARROW) as visitor:
         await visitor.page.goto("/rules?over=30d")
         told = visitor.page.get_by_role("alert")
