@@ -102,9 +102,14 @@ def test_each_target_once() -> None:
 
 
 def test_no_owner_beside_a_team() -> None:
-    """`unassigned` hears of a case without an owner, though the team hears, too."""
+    """Whoever is found of the case hears; `unassigned` only where neither is found."""
     found = [one[:3] for one in told(roster("@owner", "@team"), case(team="removal"))]
-    assert found == [("kim@f.com", "kim", "@team"), ("rfe@f.com", None, UNASSIGNED)]
+    assert found == [("kim@f.com", "kim", "@team")]
+    owned = told(roster("@owner", "@team"), case(owner="jchan"))
+    assert owned == [("jchan@f.com", "jchan", "@owner", None)]
+    # Who is named whatever the case is nobody's owner.
+    neither = [one[:3] for one in told(roster("@owner", "@team", "@kim"), case())]
+    assert neither == [("kim@f.com", "kim", "@kim"), ("rfe@f.com", None, UNASSIGNED)]
 
 
 def test_away() -> None:

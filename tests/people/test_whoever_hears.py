@@ -174,7 +174,7 @@ def test_who_is_away_still_hears(firm: Firm) -> None:
 @few
 @given(firms())
 def test_somebody_hears(firm: Firm) -> None:
-    """`unassigned` wherever the owner or the team is nobody; of a confidential case, somebody."""
+    """`unassigned` where neither owner nor team is anybody; of a confidential case, somebody."""
     heard = {(one.channel, one.to.target.casefold()) for one in firm.decided().recipients}
     assert heard
     owner = firm.roster.owner_of(firm.case)
@@ -188,8 +188,9 @@ def test_somebody_hears(firm: Firm) -> None:
             if firm.case.team.casefold() in one.teams and firm.case.team
         }
         away = {firm.away[one].stand_in for one in team if one in firm.away}
-        missing = ("@owner" in recipients.to and not of_owner) or (
-            "@team" in recipients.to and not team & reached
+        missing = recipients.by_case and not (
+            ("@owner" in recipients.to and of_owner)
+            or ("@team" in recipients.to and team & reached)
         )
         if missing and not (owner and owner.id in firm.away) and not away:
             assert (name, "rfe@f.com") in heard

@@ -208,15 +208,15 @@ class Roster:
     def _resolved(
         self, recipients: Recipients, written: Sequence[str], case: Case, away: Absences
     ) -> Iterator[Addressee]:
-        nobody = False
+        found_of_case = False
         for one in written:
             if not one.startswith(PERSONAL):
                 yield Addressee(target=one)
                 continue
             found = list(self._personal(recipients, one, case, away))
-            nobody = nobody or not found
+            found_of_case = found_of_case or (one in (OWNER, TEAM) and bool(found))
             yield from found
-        if nobody:
+        if recipients.by_case and not found_of_case:
             yield from self._unassigned(recipients, case, away)
 
     def _personal(
