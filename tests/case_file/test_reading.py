@@ -92,8 +92,7 @@ def test_unknown_columns_are_named_and_nothing_else_of_them_is_kept() -> None:
         (b"\n<HTML><table>", "HTML"),
         (f"{R1},Gomez\n{R2},Ruiz\n".encode(), "no headings"),
         (b"Label,Owner\nGomez,ana\n", "No column of the first row is the receipt number."),
-        (b"Receipt,Case Number\n", "Two columns mean the same, the receipt"),
-        (b"Receipt,Attorney,Paralegal\n", "\u201cAttorney\u201d and \u201cParalegal\u201d"),
+        (b"Receipt,Owner,OWNER\n", "Two columns have the heading \u201cOwner\u201d."),
         (b",\n;;\n\n", "no headings"),
         (b"Receipt" + b"," * 300, "more than 300 columns"),
         (b'"Receipt', "The first row cannot be read."),
@@ -211,6 +210,18 @@ def test_what_is_cut_or_cannot_be_seen() -> None:
     labels = [one.facts[Column.LABEL] for one in file.lines() if isinstance(one, Row)]
     assert labels == ["x" * 199 + "\u2026", "Ana Ruiz", "plain"]
     assert file.altered == 2
+
+
+def test_two_headings_of_one_meaning() -> None:
+    """The first of them by our order counts, wherever they stand; the others are named."""
+    head = "Number,Paralegal,Receipt No,Responsible Attorney,Display Number,Matter"
+    content = f"{head}\n17,Kim,{R1},Ana,D-1,M-1\n"
+    assert rows(content) == {R1: {Column.OWNER: "Ana", Column.MATTER: "M-1"}}
+    assert sorted(read(content.encode()).ignored) == [
+        "Display Number (the matter is in Matter)",
+        "Number (the receipt is in Receipt No)",
+        "Paralegal (the owner is in Responsible Attorney)",
+    ]
 
 
 def test_one_receipt_twice() -> None:

@@ -118,6 +118,12 @@ async def test_taken_up_and_ended(piloting: Piloting) -> None:
     assert len(piloting.room.requests) == 2
 
 
+def test_a_lease_lasts_as_long_as_all_of_them(piloting: Piloting) -> None:
+    """Every channel may wait for the pilot: an alert in hand is not taken up by another server."""
+    alone = piloting.channels("").policies["slack"].timeout
+    assert piloting.channels().policies["slack"].timeout >= 4 * alone
+
+
 @pytest.mark.parametrize(
     ("pilot", "said"),
     [

@@ -30,7 +30,8 @@ Facts: TypeAlias = Mapping[Column, str | bool]
 #: The column in which our exports name those whose cells have apostrophes that are not theirs.
 APOSTROPHES = "apostrophes_in"
 
-#: The headings of each column, beside its own name, in any case and with any punctuation.
+#: The headings of each column, beside its own name, in any case and with any punctuation. Of
+#: several in one file the first counts: an export may have an attorney and a paralegal.
 HEADINGS: Mapping[Column, Sequence[str]] = MappingProxyType(
     {
         Column.RECEIPT: (
@@ -64,10 +65,12 @@ def _bare(heading: str) -> str:
     return "".join(filter(str.isalnum, folded))
 
 
-_COLUMNS: Mapping[str, Column] = {
-    _bare(heading): column
+#: By heading, what it means and how many others count before it.
+_COLUMNS: Mapping[str, tuple[Column, int]] = {
+    _bare(heading): (column, rank)
     for column, headings in HEADINGS.items()
-    for heading in (column, *headings)
+    # Of two that are one without punctuation, the first.
+    for rank, heading in reversed(list(enumerate((column, *headings))))
 }
 _APOSTROPHES = _bare(APOSTROPHES)
 
@@ -80,7 +83,7 @@ class Headings:
     places: Mapping[Column, int]
     #: Where our own exports say what they have escaped; None in any other file.
     apostrophes: int | None
-    #: The headings that mean nothing here.
+    #: The headings that mean nothing here, and those before which another counts.
     ignored: Sequence[str]
     #: Cells of the row.
     width: int
@@ -95,27 +98,34 @@ def headings_of(cells: Sequence[str]) -> Headings:
     """The columns of a file.
 
     Raises:
-        UnusableCaseFile: no column has the receipt numbers, or two mean the same.
+        UnusableCaseFile: no column has the receipt numbers, or two have one heading.
     """
     if len(cells) > MAX_COLUMNS:
         raise UnusableCaseFile(f"The list has more than {MAX_COLUMNS} columns.")
-    places: dict[Column, int] = {}
     ignored: list[str] = []
     apostrophes = None
+    found: dict[Column, list[tuple[int, int]]] = {}
     for place, cell in enumerate(cells):
-        column = _COLUMNS.get(_bare(cell))
-        if column in places:
-            raise UnusableCaseFile(
-                f"Two columns mean the same, the {column}: “{_named(cells[places[column]])}” and "
-                f"“{_named(cell)}”.",
-                hint="Take one of them out, or give it another heading.",
-            )
-        if column is not None:
-            places[column] = place
+        if (meant := _COLUMNS.get(_bare(cell))) is not None:
+            column, rank = meant
+            found.setdefault(column, []).append((rank, place))
         elif _bare(cell) == _APOSTROPHES:
             apostrophes = place
         else:
             ignored.append(_named(cell) or f"column {place + 1}")
+    places: dict[Column, int] = {}
+    for column, ranked in found.items():
+        (first, place), *others = sorted(ranked)
+        if others and others[0][0] == first:
+            raise UnusableCaseFile(
+                f"Two columns have the heading “{_named(cells[place])}”.",
+                hint="Take one of them out, or give it another heading.",
+            )
+        places[column] = place
+        ignored += (
+            f"{_named(cells[other])} (the {column} is in {_named(cells[place])})"
+            for _, other in others
+        )
     if Column.RECEIPT not in places:
         # Nothing of the row is said: it may be a client's.
         raise UnusableCaseFile(

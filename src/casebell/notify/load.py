@@ -90,7 +90,7 @@ def policies(settings: Settings) -> dict[str, Policy]:
                 timezone=ZoneInfo(settings.server.timezone),
                 public_url=settings.people_url if settings.console.enabled else None,
             ),
-            timeout=channel.timeout,
+            timeout=_longest_send(settings, channel),
             max_age=channel.max_age,
             pace=channel.pace,
             payload=channel.webhook is not None and pilot is None,
@@ -102,6 +102,14 @@ def policies(settings: Settings) -> dict[str, Policy]:
 def _disclose(channel: ChannelSettings) -> Disclose:
     # The receiver of a webhook gets the whole event beside the message.
     return channel.disclose if channel.webhook is None else "full"
+
+
+def _longest_send(settings: Settings, channel: ChannelSettings) -> float:
+    """Seconds for one send; in pilot mode it waits for those of all other channels."""
+    if (pilot := settings.alerts.pilot) is None:
+        return channel.timeout
+    over = settings.channels[pilot]
+    return len(settings.channels) * (over.timeout + over.pace)
 
 
 def _same_service(name: str, old: Settings, new: Settings) -> bool:
