@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from casebell.alerts import OF_TEAM, OWNER, PERSONAL, TEAM
 from casebell.errors import ConfigError, Problem
 from casebell.notify.apprise_load import Service, load_recipient
+from casebell.people.identity import by_team
 from casebell.people.roster import Recipients
 from casebell.settings import ChannelSettings
 from casebell.settings.models import PersonSettings
@@ -75,15 +76,15 @@ def load_people(
     )
 
 
-def _members(written: Sequence[str], people: Mapping[str, PersonSettings]) -> dict[str, list[str]]:
+def _members(
+    written: Sequence[str], people: Mapping[str, PersonSettings]
+) -> dict[str, Sequence[str]]:
     """By recipient that names people, by themselves or by a team, their ids."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, Sequence[str]] = {}
+    teams = by_team(people)
     for one in written:
         if one.startswith(OF_TEAM):
-            team = spelling(one.removeprefix(OF_TEAM))
-            found[one] = [
-                person.id for person in people.values() if team in map(spelling, person.teams)
-            ]
+            found[one] = teams.get(spelling(one.removeprefix(OF_TEAM)), ())
         elif one.startswith(PERSONAL) and one not in (OWNER, TEAM):
             found[one] = [one.removeprefix(PERSONAL)]
     return found

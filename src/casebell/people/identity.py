@@ -1,6 +1,6 @@
 """Who is one person: whoever asks, and the owners that cases write in many ways."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,10 +23,23 @@ def known(actor: Actor, people: People) -> Actor:
     return replace(actor, names=person.spellings, teams=actor.teams | frozenset(person.teams))
 
 
+def by_spelling(people: People) -> "Mapping[str, PersonSettings]":
+    """Each person by id, by name and by e-mail address, as texts are compared."""
+    return {text: person for person in people.values() for text in person.spellings}
+
+
+def by_team(people: People) -> Mapping[str, Sequence[str]]:
+    """By team, as texts are compared, the ids of those who belong to it."""
+    found: dict[str, list[str]] = {}
+    for person in people.values():
+        for team in map(spelling, person.teams):
+            found.setdefault(team, []).append(person.id)
+    return found
+
+
 def named(text: str, people: People) -> "PersonSettings | None":
     """The person whom a text means: an id, a name or an e-mail address, as texts are compared."""
-    key = spelling(text)
-    return next((one for one in people.values() if key in one.spellings), None)
+    return by_spelling(people).get(spelling(text))
 
 
 def written_as(text: str, people: People) -> frozenset[str]:

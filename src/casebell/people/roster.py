@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from casebell.alerts import OPERATIONS, OWNER, PERSONAL, TEAM, UNASSIGNED
 from casebell.events import NOBODY_IS_AWAY, Absences, Case, Micros
+from casebell.people.identity import by_spelling, by_team
 from casebell.settings.models import PersonSettings
 from casebell.spelling import spelling
 
@@ -56,11 +57,9 @@ class Recipients:
     @property
     def named(self) -> list[str]:
         """The targets of those whom it names by id or team, whatever the case."""
-        of_case = {OWNER, TEAM}
         return [
             self.addresses[person]
             for one in (*self.to, *self.unassigned)
-            if one.startswith(PERSONAL) and one not in of_case
             for person in self.members.get(one, ())
             if person in self.addresses
         ]
@@ -112,18 +111,13 @@ class Roster:
         self._people = people
         self._channels = channels
         self._ops = tuple(ops)
-        self._by_spelling = {
-            text: person for person in people.values() for text in person.spellings
-        }
+        self._by_spelling = by_spelling(people)
         self._shared = {name: recipients.shared for name, recipients in channels.items()}
         every = channels.values()
         people_read = {_reader(one) for some in every for one in some.addresses.values()}
         #: Who reads at what some channel has by itself, and no person has.
         self._nobodys = frozenset[str]().union(*(one.own for one in every)) - people_read
-        self._teams: dict[str, list[str]] = {}
-        for person in people.values():
-            for team in person.teams:
-                self._teams.setdefault(spelling(team), []).append(person.id)
+        self._teams = by_team(people)
 
     def owner_of(self, case: Case) -> PersonSettings | None:
         """The owner of a case; None where it has none, or one who is no person here."""

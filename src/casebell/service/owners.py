@@ -11,10 +11,9 @@ from typing_extensions import TypedDict
 from casebell.actors import Actor
 from casebell.clock import Clock
 from casebell.events import Absences
-from casebell.people.identity import People
+from casebell.people.identity import People, by_spelling
 from casebell.people.roster import absences_at
 from casebell.service import Verb
-from casebell.settings.models import PersonSettings
 from casebell.shapes import described
 from casebell.store import absences, cases, walk
 from casebell.store.cases import CaseFilter
@@ -140,9 +139,7 @@ class _Judge:
 
     def __init__(self, people: People) -> None:
         self._people = people
-        self._by_spelling: Mapping[str, PersonSettings] = {
-            text: person for person in people.values() for text in person.spellings
-        }
+        self._by_spelling = by_spelling(people)
 
     def of(self, row: Any, told: Iterable[str], away: Absences) -> tuple[Doubt, str] | None:
         """The doubt, and whom it is about; None where there is none.
