@@ -70,6 +70,12 @@ class FailureReason(StrEnum):
     GAVE_UP = "gave_up"
     #: No failure: it waits, to go in one message with others.
     GROUPED = "grouped"
+    #: No failure: it waits until the channel's calendar opens.
+    QUIET_HOURS = "quiet_hours"
+    #: No failure: it waits, to go in the channel's digest.
+    DIGEST = "digest"
+    #: No failure: it was not sent, for somebody acknowledged or answered the change before.
+    ACKNOWLEDGED = "acknowledged"
     #: No failure: it was sent, to the channel of `alerts.pilot` alone.
     PILOT = "pilot"
     #: The process ended while sending.
@@ -213,6 +219,10 @@ class AlertKind(StrEnum):
 
     #: A change of a case, for the people a rule names.
     CASE = "case"
+    #: A change that nobody has acknowledged, or a date that draws near.
+    REMINDER = "reminder"
+    #: What waited for it, or that nothing happened.
+    DIGEST = "digest"
     #: Something operations must know: held, conflicts, failures.
     OPS = "ops"
     #: A marked test message (`casebell channels test`).
@@ -243,6 +253,8 @@ class Alert:
     change_id: int | None
     #: When an operator last asked to try again: `max_age` counts from then.
     retried_at: Micros | None = None
+    #: The same of when it was due, where it waited for its hours.
+    due_at: Micros | None = None
     #: The channel that failed, where this alert stands in for another.
     stands_in_for: str | None = None
     #: The id of who is told by name.
@@ -281,6 +293,24 @@ class NewAlert:
     for_absent: str | None = None
 
 
+class Asked(Value):
+    """What a change asks for."""
+
+    #: An answer is owed in time; USCIS reports that it received one.
+    deadline: bool
+    #: It is told urgently.
+    urgent: bool
+
+
+class Answers(StrEnum):
+    """What of the queue a change answers."""
+
+    NOTHING = "nothing"
+    #: What has a deadline.
+    DEADLINES = "deadlines"
+    EVERYTHING = "everything"
+
+
 class Decided(Value):
     """What was decided about an event, and what follows from it."""
 
@@ -302,6 +332,10 @@ class Decided(Value):
     reason: str
     alerts: tuple[NewAlert, ...]
     confidential: bool = False
+    #: What its change asks for, where it waits in the queue for an answer.
+    asked: Asked | None = None
+    #: What in the queue it answers, of what its case was asked before.
+    answers: Answers = Answers.NOTHING
 
     @property
     def status_in_log(self) -> str | None:

@@ -58,6 +58,7 @@ async def test_after_a_restart_it_is_the_same(store: Store) -> None:
         await connection.execute(
             text("UPDATE events SET routed_at = NULL, status = '', tags = '', flags = ''")
         )
+        await connection.execute(text("DELETE FROM queue"))
         await connection.execute(text("DELETE FROM changes"))
     await RouterHarness(store).route()
     assert outcomes == [

@@ -26,7 +26,15 @@ from casebell.settings import (
     Wording,
     load,
 )
-from casebell.settings.models import Cases, Console, Document, Oidc, PersonSettings
+from casebell.settings.calendars import CalendarSettings, Digest, Step
+from casebell.settings.models import (
+    Cases,
+    Console,
+    Document,
+    Escalation,
+    Oidc,
+    PersonSettings,
+)
 from casebell.settings.places import inside, is_list, keys_of
 from casebell.settings.values import Part
 
@@ -40,6 +48,7 @@ ENVIRON = {
     "SLACK_URL": "slack://a/b/c",
     "SMTP_PASSWORD": "pw",
     "OIDC_SECRET": "of-the-provider",
+    "HEARTBEAT_URL": "https://watch.example.com/ping/1",
 }
 
 #: A heading of the reference, and the model whose keys stand under it.
@@ -52,8 +61,12 @@ SECTIONS: dict[str, type[Part]] = {
     "### Entries of `secrets`": SourceSecret,
     "### `[sources.<name>.fields]`": FieldMap,
     "## `[channels.<name>]`": ChannelSettings,
+    "### The table `digest`": Digest,
     "## `[people.<id>]`": PersonSettings,
     "## `[cases]`": Cases,
+    "## `[calendars.<name>]`": CalendarSettings,
+    "## `[[escalations]]`": Escalation,
+    "### Entries of `steps`": Step,
     "## `[[rules]]`": Rule,
     "### Conditions: `when`": When,
     "## `[[wordings]]`": Wording,
@@ -162,7 +175,12 @@ def test_documented_defaults_are_the_models(heading: str, model: type[Part]) -> 
         "name": "n",
         "kind": "parley",
         "when": {},
-        "notify": [],
+        "notify": ["chat"],
+        "open": ["mon-fri 08:00-18:00"],
+        "steps": [{"after": "2h", "notify": ["chat"]}],
+        "after": "2h",
+        "at": "08:00",
+        "calendar": "office",
         "value": "v",
         "label": "l",
         "says": "s",

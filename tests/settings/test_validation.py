@@ -97,7 +97,7 @@ def test_unknown_keys_are_told_everywhere(problems: ReadProblems) -> None:
         "sources.parley.secrets[1].valu": "Did you mean `value`?",
         "sources.parley.name": "Known: kind, auth, require, min_secret_bytes, secrets, header, "
         "signature_header, secret_header, prefix, signed_body, tolerance, max_age, strict, "
-        "allow_from, timezone, fields, categories, volatile.",
+        "allow_from, timezone, expect_every, fields, categories, volatile.",
         "sources.parley.fields.reciept": "Did you mean `receipt`?",
         "channels.a.tos": "Did you mean `to`?",
         "alerts.schema": "Did you mean `schemas`?",

@@ -50,6 +50,11 @@ class Decision:
     recipients: tuple[Recipient, ...]
     matching: Matching
 
+    @property
+    def urgent(self) -> bool:
+        """Whether it is told urgently."""
+        return self.matching.urgent or any(one.urgent for one in self.recipients)
+
     def as_record(self) -> dict[str, Any]:
         """The decision as it is stored and shown."""
         return {

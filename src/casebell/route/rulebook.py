@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from casebell.alerts import AlertKind, Decided, DecisionOutcome, NewAlert
+from casebell.alerts import AlertKind, Asked, Decided, DecisionOutcome, NewAlert
 from casebell.events import (
     NOBODY_IS_AWAY,
     Absences,
@@ -24,6 +24,7 @@ from casebell.ops_messages import (
 )
 from casebell.ops_targets import OpsTargets
 from casebell.people.roster import Roster
+from casebell.route.asks import answers, asks, is_answered, owes
 from casebell.route.classification import CLASSIFYING_FLAGS, Meanings, classify_event
 from casebell.route.decide import Decision, Recipient, decide, must_be_told
 from casebell.route.fold import fold
@@ -117,6 +118,12 @@ class Rulebook:
                 confidential=case.confidential,
             )
         decision, record, rules = self._decisions.decide(event, case, away)
+        asked = None
+        deadline = owes(event.status, event.tags)
+        if asks(event.status, event.tags, event.flags) and not is_answered(
+            at=folded.at, deadline=deadline, history=history
+        ):
+            asked = Asked(deadline=deadline, urgent=decision.urgent)
         undecided = [RuleUndecided(rule=name, event=one.id) for name in rules]
         return Decided(
             id=one.id,
@@ -141,6 +148,8 @@ class Rulebook:
                 *self._alerts([*undecided, *contradictions], now=now),
             ),
             confidential=case.confidential,
+            asked=asked,
+            answers=answers(event.status, event.tags),
         )
 
     def decide_again(

@@ -4,14 +4,14 @@ The configuration that is checked may lack the parts of the file in which errors
 Therefore `names` are taken from the file itself.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from urllib.parse import urlsplit
 
 import msgspec
 
 from casebell.networks import is_loopback
-from casebell.settings import expressions, people, source_secrets, time_zones, wordings
-from casebell.settings.models import ChannelSettings, Document, Rule, ServerSettings
+from casebell.settings import expressions, follow_up, people, source_secrets, time_zones, wordings
+from casebell.settings.models import ChannelSettings, Document, Escalation, Rule, ServerSettings
 from casebell.settings.places import Finding
 from casebell.settings.sources import SourceSettings
 from casebell.settings.values import nearest
@@ -34,6 +34,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     sources: Collection[str]
     channels: Collection[str]
     people: Collection[str]
+    calendars: Collection[str]
     #: The channels that name a webhook, be it a wrong one.
     webhooks: Collection[str]
 
@@ -53,7 +54,9 @@ def check(document: Document, names: Names) -> Iterator[Finding]:
     for channel in document.channels.values():
         yield from _channel(channel, document, names)
     yield from people.findings(document, channels=names.channels, known=names.people)
-    yield from _rules(document.rules, names)
+    yield from _rules(document.rules, names, section="rules")
+    yield from _rules(document.escalations, names, section="escalations")
+    yield from follow_up.findings(document, channels=names.channels, known=names.calendars)
     for place, channel_name in enumerate(document.ops.notify):
         if channel_name not in names.channels:
             yield _no_channel(("ops", "notify", place), channel_name, names)
@@ -208,6 +211,10 @@ _NOT_WITH_WEBHOOK = {
         "A webhook has no recipients: its receiver is the one target.",
         "Take the key out.",
     ),
+    "digest": (
+        "A program reads each alert by itself.",
+        "Take the key out; `quiet_outside` works for a webhook, too.",
+    ),
     "unassigned": (
         "A webhook has no recipients: its receiver is the one target.",
         "Take the key out.",
@@ -277,27 +284,27 @@ def _fallback(channel: ChannelSettings, document: Document, names: Names) -> Ite
         )
 
 
-def _rules(rules: tuple[Rule, ...], names: Names) -> Iterator[Finding]:
+def _rules(rules: Sequence[Rule | Escalation], names: Names, *, section: str) -> Iterator[Finding]:
     seen: set[str] = set()
     for number, rule in enumerate(rules):
         if rule.name in seen:
             yield Finding(
-                loc=("rules", number, "name"),
-                message="Another rule has the same name.",
-                hint="`casebell why` tells rules apart by their names.",
+                loc=(section, number, "name"),
+                message=f"Another {section.removesuffix('s')} has the same name.",
+                hint="`casebell why` tells them apart by their names.",
             )
         seen.add(rule.name)
         for choice, when in enumerate(rule.when):
             for place, source in enumerate(when.source):
                 if source not in names.sources:
                     yield Finding(
-                        loc=("rules", number, "when", choice, "source", place),
+                        loc=(section, number, "when", choice, "source", place),
                         message="There is no such source.",
                         hint=nearest(source, names.sources),
                     )
-        for place, channel in enumerate(rule.notify):
+        for place, channel in enumerate(rule.notify if isinstance(rule, Rule) else ()):
             if channel not in names.channels:
-                yield _no_channel(("rules", number, "notify", place), channel, names)
+                yield _no_channel((section, number, "notify", place), channel, names)
 
 
 def _no_channel(loc: tuple[str | int, ...], given: str, names: Names) -> Finding:
@@ -330,6 +337,7 @@ def warnings(document: Document) -> Iterator[str]:
                 f"{meant!r}."
             )
     yield from people.remarks(document)
+    yield from follow_up.remarks(document)
     yield from source_secrets.remarks(document.sources.values())
     yield from wordings.remarks(document.wordings)
     for rule in document.rules:

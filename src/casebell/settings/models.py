@@ -19,6 +19,7 @@ from pydantic import (
 from casebell.actors import Role
 from casebell.config_file import DEFAULT_STORAGE, SQLITE, socket_path
 from casebell.networks import is_loopback
+from casebell.settings.calendars import CalendarSettings, Digest, ElapsedTime, Step
 from casebell.settings.expressions import Passages
 from casebell.settings.sources import SourceSettings
 from casebell.settings.time_zones import TimeZone
@@ -40,7 +41,7 @@ from casebell.settings.values import (
     base_dir,
     complaint,
 )
-from casebell.settings.webhooks import SigningSecrets, WebhookAddress
+from casebell.settings.webhooks import SigningSecrets, WebAddress, WebhookAddress
 from casebell.settings.wordings import Wording
 from casebell.spelling import spelling
 
@@ -248,6 +249,12 @@ class ChannelSettings(Part):
     pace: Duration = Field(default=1.0, ge=0, le=3600)
     #: The channel that gets the alerts which this one cannot deliver.
     fallback: str | None = None
+    #: The calendar outside of whose hours ordinary alerts wait.
+    quiet_outside: str | None = None
+    #: When ordinary alerts go in one message; None: each by itself.
+    digest: Digest | None = None
+    #: Seconds without a message after which a marked test is sent; None: never.
+    self_test: Duration | None = Field(default=None, ge=3600)
 
 
 class When(Part):
@@ -288,10 +295,28 @@ class Rule(Part):
     urgent: bool = False
 
 
+class Escalation(Part):
+    """Who is told of a change again, while nobody has acknowledged it."""
+
+    name: Text
+    #: As in rules.
+    when: Annotated[tuple[When, ...], BeforeValidator(_as_conditions), Field(min_length=1)]
+    #: In the order in which they come.
+    steps: tuple[Step, ...] = Field(min_length=1)
+    #: The last step again and again, counted as its `after`; None: once.
+    repeat: ElapsedTime | None = None
+    #: Seconds from the change, after which operations are told that nobody acknowledged it.
+    stop: Duration = Field(default=864_000.0, ge=60)
+
+
 class Ops(Part):
-    """The channels of operations: held deliveries, failing channels, conflicts."""
+    """The channels of operations, and who watches Casebell itself."""
 
     notify: Texts = ()
+    #: An address that is fetched while everything works: who runs it tells when that stays out.
+    heartbeat: WebAddress | None = None
+    #: Seconds between two times.
+    heartbeat_every: Duration = Field(default=300.0, ge=10, le=86_400)
 
 
 class Routing(Part):
@@ -386,7 +411,9 @@ class Document(Part):
     channels: dict[Name, ChannelSettings] = Field(default_factory=dict[str, ChannelSettings])
     people: dict[Name, PersonSettings] = Field(default_factory=dict[str, PersonSettings])
     cases: Cases = Cases()
+    calendars: dict[Name, CalendarSettings] = Field(default_factory=dict[str, CalendarSettings])
     rules: tuple[Rule, ...] = ()
+    escalations: tuple[Escalation, ...] = ()
     wordings: tuple[Wording, ...] = ()
     ops: Ops = Ops()
     routing: Routing = Routing()
@@ -398,7 +425,7 @@ class Document(Part):
         """How people reach the pages; None where nobody said, or there are none."""
         return self.console.public_url or self.server.public_url
 
-    @field_validator("sources", "channels", "people", mode="before")
+    @field_validator("sources", "channels", "people", "calendars", mode="before")
     @classmethod
     def _tell_names(cls, value: object, info: ValidationInfo) -> object:
         """Give each entry its name, which of a person is the id."""

@@ -139,15 +139,16 @@ def _owners(document: Document) -> Iterator[Finding]:
     if not document.people:
         return
     everybody = set().union(*(person.spellings for person in document.people.values()))
-    for number, rule in enumerate(document.rules):
-        for choice, when in enumerate(rule.when):
-            for place, owner in enumerate(when.owner):
-                if spelling(owner) not in everybody:
-                    yield Finding(
-                        loc=("rules", number, "when", choice, "owner", place),
-                        message="There is no such person.",
-                        hint=nearest(owner, document.people),
-                    )
+    for section in ("rules", "escalations"):
+        for number, rule in enumerate(getattr(document, section)):
+            for choice, when in enumerate(rule.when):
+                for place, owner in enumerate(when.owner):
+                    if spelling(owner) not in everybody:
+                        yield Finding(
+                            loc=(section, number, "when", choice, "owner", place),
+                            message="There is no such person.",
+                            hint=nearest(owner, document.people),
+                        )
 
 
 def remarks(document: Document) -> Iterator[str]:

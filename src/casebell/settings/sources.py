@@ -160,6 +160,8 @@ class SourceSettings(Part):
     allow_from: Networks = ()
     #: Of times that come without one.
     timezone: TimeZone = "UTC"
+    #: Seconds of silence after which operations are told; None: never.
+    expect_every: Duration | None = Field(default=None, ge=60)
     #: Each field that is not given is the kind's own.
     fields: FieldMap = Field(default_factory=_usual_fields)
     #: Delivered category, in lower case, to status; overrides the vocabulary of the kinds.

@@ -47,10 +47,15 @@ MISSING = {
     "says": 'Write a part of the official text: says = "Case Was Reassigned".',
     "status": 'Write status = "other" for a wording that is neither good nor bad.',
     "notify": "Write `notify = []` for a rule that tells nobody on purpose.",
+    "open": 'Write when it is open: open = ["mon-fri 08:00-18:00"].',
+    "steps": 'Write steps = [{ after = "2h", notify = ["email-people"] }].',
+    "after": 'Write after how long: after = "2h".',
+    "at": 'Write a time of day: at = "08:00".',
+    "calendar": "Name the calendar whose days these are: [calendars.office].",
 }
 
 #: Sections whose tables have names that the operator chooses, with the field that takes them.
-NAMED = {"sources": "name", "channels": "name", "people": "id"}
+NAMED = {"sources": "name", "channels": "name", "people": "id", "calendars": "name"}
 
 #: Values for required keys of a rule that are wrong or missing and were reported, so that the
 #: rule's other keys are still checked.
@@ -84,6 +89,7 @@ def validate(
                 sources=tuple(_tables(data, "sources")),
                 channels=tuple(channels),
                 people=tuple(_tables(data, "people")),
+                calendars=tuple(_tables(data, "calendars")),
                 webhooks=[
                     name
                     for name, table in channels.items()

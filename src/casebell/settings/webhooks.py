@@ -1,4 +1,4 @@
-"""The address of a webhook channel, and the secrets that sign what is posted to it."""
+"""Addresses that Casebell asks over HTTP, and the secrets that sign what a webhook is sent."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -14,20 +14,32 @@ MIN_KEY, MAX_KEY = 24, 64
 _MAKE_ONE = 'Make one: echo "whsec_$(openssl rand -base64 32)". The receiver needs the same.'
 
 
-def _address(value: SecretStr) -> SecretStr:
+def _is_usable(value: SecretStr) -> bool:
     url = value.get_secret_value()
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        usable = False
-        parts = urlsplit("")
-    if not usable or not url.isprintable() or " " in url or "#" in url:
+        return False
+    return usable and url.isprintable() and not set(url) & set(" #")
+
+
+def _web_address(value: SecretStr) -> SecretStr:
+    if not _is_usable(value):
+        raise complaint(
+            "This is no address that can be fetched.",
+            'Write it like "https://watch.example.com/ping/…", as who watches gave it.',
+        )
+    return value
+
+
+def _address(value: SecretStr) -> SecretStr:
+    if not _is_usable(value):
         raise complaint(
             "This is no address that alerts can be posted to.",
             'Write it like "https://intake.example-firm.com/casebell".',
         )
-    if "@" in parts.netloc:
+    if "@" in urlsplit(value.get_secret_value()).netloc:
         raise complaint(
             "This has a login in it, and a webhook takes none.",
             "Take it out: `secret` signs each message, and by that the receiver knows who sent it.",
@@ -48,5 +60,6 @@ def _signs(value: SecretStr) -> SecretStr:
     return value
 
 
+WebAddress = Annotated[SecretStr, AfterValidator(_web_address)]
 WebhookAddress = Annotated[SecretStr, AfterValidator(_address)]
 SigningSecrets = Annotated[tuple[Annotated[SecretStr, AfterValidator(_signs)], ...], as_list]

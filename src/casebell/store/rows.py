@@ -267,6 +267,28 @@ class DecidedRow(TableRow):
     fold_reason: str
 
 
+class AskedRow(TableRow):
+    """A new row of `queue`."""
+
+    change_id: int
+    receipt: str
+    since: Micros
+    deadline: bool
+    urgent: bool
+
+
+class AnsweredRow(TableRow):
+    """What a change answers of the queue."""
+
+    of_receipt: str
+    #: What was asked until then.
+    until: Micros
+    #: Not only what has a deadline.
+    everything: bool
+    at: Micros
+    by: str
+
+
 class AlertRow(TableRow):
     """A new row of `alerts`."""
 

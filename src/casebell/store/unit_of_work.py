@@ -26,10 +26,12 @@ from casebell.events import (
     Micros,
     Undecided,
 )
-from casebell.store import absences, journal, outbox, outcomes, wordings
+from casebell.store import absences, journal, outbox, outcomes, queue, wordings
 from casebell.store.repeats import Repeats
 from casebell.store.rows import (
     AlertRow,
+    AnsweredRow,
+    AskedRow,
     CaseRow,
     ChangeRow,
     ConflictRow,
@@ -148,6 +150,8 @@ class UnitOfWork:
         self._new_changes: dict[int, ChangeRow] = {}
         self._spans: dict[int, SpanRow] = {}
         self._moved: dict[str, CaseRow] = {}
+        self._asked: list[AskedRow] = []
+        self._answered: list[AnsweredRow] = []
         self._wordings: list[wordings.WordingRow] = []
         self._alerts: list[AlertRow] = []
         self._entries: list[journal.Entry] = []
@@ -275,6 +279,10 @@ class UnitOfWork:
         entry = _entry(decided, now=now)
         if wording := wordings.row_of(decided):
             self._wordings.append(wording)
+        if asked := queue.asked_row(decided):
+            self._asked.append(asked)
+        if answered := queue.answered_row(decided, now=now):
+            self._answered.append(answered)
         if decided.decision is not None:
             days = None
             if change.status in outcomes.DECISIONS:
@@ -329,6 +337,9 @@ class UnitOfWork:
         await run(_NEW_CONFLICTS, self._conflicts)
         await run(_FLAGS, list(self._flags.values()))
         await run(_NEW_CHANGES, list(self._new_changes.values()))
+        await run(queue.NEW, self._asked)
+        # What was asked in this transaction may be answered in it.
+        await run(queue.ANSWERED, self._answered)
         await run(_SPANS, list(self._spans.values()))
         await run(_MOVED_CASES, list(self._moved.values()))
         # Only of events that were stored before: a new event has its decision in its row.

@@ -131,6 +131,8 @@ alerts = Table(
     Column("addressed_as", Text, nullable=False, server_default=""),
     # The id of who is away, and for whom this person hears.
     Column("for_absent", Text),
+    # When one that waited for its hours was due: `max_age` counts from then.
+    Column("due_at", BigInteger),
     # The alert with which it went, or goes again, in one message; that one has its own number.
     Column("together", BigInteger),
     # No target hears twice of one subject.

@@ -37,6 +37,11 @@ def upgrade() -> None:
     _cases()
     _absences()
     _told_people()
+    _queue()
+    _acknowledgements()
+    _escalations()
+    _links()
+    _feeds()
 
 
 def _held() -> None:
@@ -66,6 +71,7 @@ def _alerts() -> None:
     addressed_as = sa.Column("addressed_as", sa.Text(), server_default="", nullable=False)
     op.add_column("alerts", addressed_as)
     op.add_column("alerts", sa.Column("for_absent", sa.Text(), nullable=True))
+    op.add_column("alerts", sa.Column("due_at", sa.BigInteger(), nullable=True))
     op.add_column("alerts", sa.Column("together", sa.BigInteger(), nullable=True))
     outstanding = "state = 'failed' AND kind <> 'test' AND dismissed_at IS NULL"
     _partial("ix_alerts_outstanding", "alerts", "state", "id", where=outstanding)
@@ -334,6 +340,113 @@ def _told_people() -> None:
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("person", name="pk_told_people"),
     )
+
+
+def _queue() -> None:
+    op.create_table(
+        "queue",
+        sa.Column("change_id", ID, autoincrement=False, nullable=False),
+        sa.Column("receipt", sa.Text(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("deadline", sa.Boolean(), nullable=False),
+        sa.Column("urgent", sa.Boolean(), nullable=False),
+        sa.Column("answered_at", sa.BigInteger(), nullable=True),
+        sa.Column("answered_by", sa.Text(), nullable=True),
+        sa.Column("due", sa.Text(), nullable=True),
+        sa.Column("due_by", sa.Text(), nullable=True),
+        sa.Column("due_entered_at", sa.BigInteger(), nullable=True),
+        sa.Column("due_confirmed_by", sa.Text(), nullable=True),
+        sa.Column("due_confirmed_at", sa.BigInteger(), nullable=True),
+        sa.Column("remind_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("change_id", name="pk_queue"),
+    )
+    is_open = "answered_at IS NULL"
+    _partial("ix_queue_open", "queue", "change_id", where=is_open)
+    _partial("ix_queue_receipt", "queue", "receipt", where=is_open)
+    _partial("ix_queue_remind", "queue", "remind_at", where="remind_at IS NOT NULL")
+    op.execute(QUEUE_SO_FAR)
+
+
+def _acknowledgements() -> None:
+    op.create_table(
+        "acknowledgements",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("change_id", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=True),
+        sa.Column("person", sa.Text(), nullable=True),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["change_id"], ["changes.id"], name="fk_acknowledgements_change_id"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_acknowledgements"),
+    )
+    op.create_index(
+        op.f("ix_acknowledgements_change_id_id"), "acknowledgements", ["change_id", "id"]
+    )
+
+
+def _escalations() -> None:
+    op.create_table(
+        "escalations",
+        sa.Column("change_id", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("urgent", sa.Boolean(), nullable=False),
+        sa.Column("began_at", sa.BigInteger(), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("repetition", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=True),
+        sa.Column("reminded_at", sa.BigInteger(), nullable=True),
+        sa.Column("ended", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["change_id"], ["changes.id"], name="fk_escalations_change_id"),
+        sa.PrimaryKeyConstraint("change_id", "name", name="pk_escalations"),
+    )
+    _partial("ix_escalations_running", "escalations", "due_at", where="due_at IS NOT NULL")
+
+
+def _links() -> None:
+    op.create_table(
+        "links",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("change_id", sa.BigInteger(), nullable=False),
+        sa.Column("alert_id", sa.BigInteger(), nullable=False),
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name="pk_links"),
+    )
+    op.create_index(op.f("ix_links_expires_at"), "links", ["expires_at"])
+
+
+def _feeds() -> None:
+    op.create_table(
+        "feeds",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("last_read_at", sa.BigInteger(), nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_feeds"),
+        sa.UniqueConstraint("digest", name=op.f("uq_feeds_digest")),
+    )
+
+
+#: What asks for something and is the present state of its case, so that nothing answered it.
+QUEUE_SO_FAR = """
+INSERT INTO queue (change_id, receipt, since, deadline, urgent)
+SELECT changes.id, changes.receipt, changes.at,
+  changes.status = 'rfe_issued' OR changes.tags LIKE '% deadline %',
+  changes.status = 'rfe_issued' OR changes.tags LIKE '% deadline %'
+FROM changes JOIN cases ON cases.change_id = changes.id
+  JOIN events ON events.id = changes.event_id
+WHERE changes.tags NOT LIKE '% test %' AND changes.tags NOT LIKE '% no_info %' AND (
+  changes.status = 'rfe_issued' OR changes.tags LIKE '% deadline %'
+  OR changes.tags LIKE '% action %' OR changes.tags LIKE '% appointment %'
+  OR events.flags LIKE '% unknown_wording %'
+)
+"""
 
 
 #: Days from the receipt of a case to each decision, as `store/outcomes.py` counts them.

@@ -1,0 +1,46 @@
+"""Which changes ask for something, and which answer what was asked before. Pure.
+
+What asks stays in the queue until USCIS reports that the answer came, decides, or a person says
+that it is answered. Nobody's silence and no time answers anything.
+"""
+
+from collections.abc import Iterable, Set
+
+from casebell.alerts import Answers
+from casebell.events import Change, Flag, Micros, Status, Tag
+
+_ASKING = frozenset({Tag.DEADLINE, Tag.ACTION, Tag.APPOINTMENT})
+_NOT_ASKING = frozenset({Tag.TEST, Tag.NO_INFO})
+_DECIDED = frozenset({Status.APPROVED, Status.DENIED})
+
+
+def asks(status: Status, tags: Set[Tag], flags: Set[Flag]) -> bool:
+    """Whether a change asks for something; one whose wording is not known may."""
+    if tags & _NOT_ASKING:
+        return False
+    return owes(status, tags) or bool(tags & _ASKING) or Flag.UNKNOWN_WORDING in flags
+
+
+def owes(status: Status, tags: Set[Tag]) -> bool:
+    """Whether an answer is owed in time, which USCIS then reports to have received."""
+    return status is Status.RFE_ISSUED or Tag.DEADLINE in tags
+
+
+def answers(status: Status, tags: Set[Tag]) -> Answers:
+    """What a change answers, of what its case was asked before.
+
+    What asks for an answer itself, such as an intent to revoke, answers nothing.
+    """
+    if tags & _NOT_ASKING or owes(status, tags):
+        return Answers.NOTHING
+    if status in _DECIDED or Tag.DECISION in tags:
+        return Answers.EVERYTHING
+    return Answers.DEADLINES if status is Status.RFE_RECEIVED else Answers.NOTHING
+
+
+def is_answered(*, at: Micros, deadline: bool, history: Iterable[Change]) -> bool:
+    """Whether a change of the case answers one that was at a time, and came to be known late."""
+    sufficient = {Answers.EVERYTHING, Answers.DEADLINES} if deadline else {Answers.EVERYTHING}
+    return any(
+        change.at > at and answers(change.status, change.tags) in sufficient for change in history
+    )

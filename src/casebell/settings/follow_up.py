@@ -1,0 +1,77 @@
+"""Checks of calendars and escalations, and of what refers to them."""
+
+from collections.abc import Collection, Iterator
+from itertools import pairwise
+
+from casebell.events import Status, Tag
+from casebell.settings.models import Document, Escalation
+from casebell.settings.places import Finding, Loc
+from casebell.settings.values import nearest
+
+#: Where somebody must see a change: an answer is owed.
+_OWED = frozenset[str]({Status.RFE_ISSUED, Tag.DEADLINE})
+
+
+def findings(
+    document: Document, *, channels: Collection[str], known: Collection[str]
+) -> Iterator[Finding]:
+    """The errors between calendars, channels and escalations.
+
+    Args:
+        channels, known: the names of all channels and calendars, including those with errors.
+    """
+    for channel in document.channels.values():
+        loc: Loc = ("channels", channel.name)
+        if channel.quiet_outside is not None and channel.quiet_outside not in known:
+            yield _no_calendar((*loc, "quiet_outside"), channel.quiet_outside, known)
+        if channel.digest is not None and channel.digest.calendar not in known:
+            yield _no_calendar((*loc, "digest", "calendar"), channel.digest.calendar, known)
+    for number, escalation in enumerate(document.escalations):
+        yield from _steps(("escalations", number), escalation, channels, known)
+
+
+def _steps(
+    loc: Loc, escalation: Escalation, channels: Collection[str], known: Collection[str]
+) -> Iterator[Finding]:
+    for number, step in enumerate(escalation.steps):
+        if step.of is not None and step.of not in known:
+            yield _no_calendar((*loc, "steps", number, "of"), step.of, known)
+        for place, name in enumerate(step.notify):
+            if name not in channels:
+                yield Finding(
+                    loc=(*loc, "steps", number, "notify", place),
+                    message="There is no such channel.",
+                    hint=nearest(name, channels),
+                )
+    for number, (before, step) in enumerate(pairwise(escalation.steps), start=1):
+        if before.of == step.of and step.after <= before.after:
+            yield Finding(
+                loc=(*loc, "steps", number, "after"),
+                message="This step would not come after the one before it.",
+                hint="`after` counts from the change, in every step.",
+            )
+
+
+def remarks(document: Document) -> Iterator[str]:
+    """Sentences on what works, but may be a mistake."""
+    asked = [when for escalation in document.escalations for when in escalation.when]
+    if any(when.is_empty for when in asked):
+        return
+    covered = {mark for when in asked for mark in (*when.status, *when.tags)}
+    for rule in document.rules:
+        marks = {mark for when in rule.when for mark in (*when.status, *when.tags)}
+        if rule.notify and (left := marks & _OWED - covered):
+            yield (
+                f"Rule “{rule.name}” tells of what must be answered ({', '.join(sorted(left))}), "
+                "and no escalation asks that anybody acknowledges it: unseen, it stays so. "
+                "[[escalations]] in config.example.toml shows how."
+            )
+
+
+def _no_calendar(loc: Loc, given: str, known: Collection[str]) -> Finding:
+    return Finding(
+        loc=loc,
+        message="There is no such calendar.",
+        hint=nearest(given, known)
+        or 'Write [calendars.office] with open = ["mon-fri 08:00-18:00"].',
+    )
