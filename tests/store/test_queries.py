@@ -20,8 +20,8 @@ from casebell.alerts import (
     AlertState,
 )
 from casebell.events import Flag, HeldState, Status, Tag
-from casebell.store import attempts as failed_attempts
 from casebell.store import (
+    acknowledgements,
     cases,
     conflicts,
     decisions,
@@ -42,6 +42,7 @@ from casebell.store import (
     walk,
     wordings,
 )
+from casebell.store import attempts as failed_attempts
 from casebell.store.cases import CaseFilter
 from casebell.store.engine import Store
 from casebell.store.lists import (
@@ -352,6 +353,10 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "export of a case": (exporting(EventFilter(receipt="b")), True),
     "export of alerts": (exporting(AlertFilter(since=1, target="a")), False),
     "last entry": (journal.latest_sequence, False),
+    "acknowledge": (lambda c: acknowledgements.acknowledge(c, [1], actor=ADMIN, now=1), False),
+    "acknowledged": (lambda c: acknowledgements.are_acknowledged(c, [1, 2]), False),
+    "acknowledgements": (lambda c: acknowledgements.of_changes(c, [1, 2]), False),
+    "latest acknowledgements": (lambda c: acknowledgements.latest_of(c, [1, 2]), False),
 }
 
 
@@ -511,7 +516,6 @@ async def test_plan_of_a_listing(
 
 #: Of what is being built.
 NOT_READ_YET = {
-    "ix_acknowledgements_change_id_id",
     "ix_escalations_running",
     "ix_links_expires_at",
     "ix_queue_open",
