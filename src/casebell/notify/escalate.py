@@ -7,7 +7,8 @@ from casebell.alerts import Alert, AlertKind, NewAlert, SendResult
 from casebell.events import NOBODY_IS_AWAY, Absences, Case, Micros
 from casebell.ops_messages import ChannelFailed, ChannelGone, OpsMessage, UrgentAlertFailed
 from casebell.ops_targets import OpsTargets
-from casebell.people.roster import Addressee, Roster
+from casebell.people.hearing import reached, who_may_hear
+from casebell.people.roster import Roster
 
 #: Of an alert that tells of none.
 NO_CASE = Case(receipt="")
@@ -80,11 +81,9 @@ def _instead(policy: EscalationPolicy, alert: Alert, case: Case, away: Absences)
     """
     roster = policy.roster
     fallback = policy.fallbacks.get(alert.channel)
-    reached = [] if fallback is None else roster.reached(fallback, case, away=away)
-    found = [(fallback or "", to) for to in reached]
-    if case.confidential:
-        found = [(channel, to) for channel, to in found if roster.is_one_person(channel, to)]
-        found = found or [*_unassigned(roster, alert.channel, case, away), *roster.operations()]
+    over = () if fallback is None else (fallback,)
+    found = reached(over, case, roster=roster, away=away)
+    heard = who_may_hear(found, case, channels=(alert.channel,), roster=roster, away=away)
     return [
         NewAlert(
             kind=AlertKind.CASE,
@@ -101,14 +100,6 @@ def _instead(policy: EscalationPolicy, alert: Alert, case: Case, away: Absences)
             addressed_as=to.addressed_as,
             for_absent=to.for_absent,
         )
-        for channel, to in found
+        for channel, to in heard.hearers
         if (channel, to.target) != (alert.channel, alert.target)
     ]
-
-
-def _unassigned(
-    roster: Roster, channel: str, case: Case, away: Absences
-) -> list[tuple[str, Addressee]]:
-    if not roster.has(channel):
-        return []
-    return [(channel, to) for to in roster.unassigned(channel, case, away=away)]

@@ -1,11 +1,12 @@
 """Turns matched rules into a decision: the recipients of a change, or none, and why."""
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from typing import Any
 
 from casebell.alerts import OPERATIONS, DecisionOutcome
 from casebell.events import Absences, Case, ClassifiedEvent, Flag, Tag
+from casebell.people.hearing import Heard, Hearer, operations, reached, who_may_hear
 from casebell.people.roster import Addressee, Roster
 from casebell.route.fold import is_placeholder
 from casebell.route.match import Matching, Notify
@@ -88,79 +89,62 @@ def decide(
         return _nobody(
             matching, "USCIS shows no information for the case; a placeholder is no news"
         )
+    urgent = False
     if Tag.TEST in event.tags:
-        found = _operations(roster, urgent=False)
+        found = operations(roster)
         because = "a test receipt is told to operations only"
     elif matching.notify or not must_be_told(event.tags, event.flags):
-        found = [
-            Recipient(channel=wish.channel, to=to, rules=wish.rules, urgent=wish.urgent)
-            for wish in matching.notify
-            for to in roster.reached(wish.channel, case, away=away)
-        ]
+        channels = (wish.channel for wish in matching.notify)
+        found = reached(channels, case, roster=roster, away=away)
         because = _because(matching)
     else:
-        found = _operations(roster, urgent=True)
+        found, urgent = operations(roster), True
         because = f"{_because(matching)}; it must not be missed, so operations are told"
         if not found:
             because = f"{_because(matching)}, and ops.notify is empty"
     if case.confidential and found:
-        found, remark = _to_single_persons(found, matching.notify, case, roster, away)
-        because = f"{because}; {remark}"
+        channels = (wish.channel for wish in matching.notify)
+        heard = who_may_hear(found, case, channels=channels, roster=roster, away=away)
+        found = list(heard.hearers)
+        urgent = urgent or (heard.instead and any(wish.urgent for wish in matching.notify))
+        because = f"{because}; {_remark(heard)}"
     if not found:
         return _nobody(matching, because)
     return Decision(
         outcome=DecisionOutcome.NOTIFIED,
         because=because,
-        recipients=_each_once(found),
+        recipients=_each_once(found, matching.notify, urgent=urgent),
         matching=matching,
     )
 
 
-def _operations(roster: Roster, *, urgent: bool) -> list[Recipient]:
-    return [
-        Recipient(channel=channel, to=to, rules=(), urgent=urgent)
-        for channel, to in roster.operations()
-    ]
+def _remark(heard: Heard) -> str:
+    """What became of those who may not hear of a confidential case."""
+    if heard.instead:
+        hear = "operations and whom `unassigned` names hear" if heard.hearers else "nobody hears"
+        return f"the case is confidential and has no single person to tell, so {hear}"
+    left = heard.left_out
+    others = f": {left} other {'target is' if left == 1 else 'targets are'} left out"
+    return f"the case is confidential, and only single persons hear{others if left else ''}"
 
 
-def _to_single_persons(
-    found: Sequence[Recipient],
-    wishes: Sequence[Notify],
-    case: Case,
-    roster: Roster,
-    away: Absences,
-) -> tuple[list[Recipient], str]:
-    """Who may hear of a confidential case; the remark says what became of the others.
+def _each_once(
+    found: Iterable[Hearer], wishes: Iterable[Notify], *, urgent: bool
+) -> tuple[Recipient, ...]:
+    """The first recipient of each target.
 
-    Where nobody remains, `unassigned` and operations hear that there is news, and no more.
+    Args:
+        urgent: whether operations hear urgently.
     """
-    kept = [
-        one
-        for one in found
-        if one.to.addressed_as == OPERATIONS or roster.is_one_person(one.channel, one.to)
-    ]
-    if kept:
-        left = len(found) - len(kept)
-        others = f": {left} other {'target is' if left == 1 else 'targets are'} left out"
-        return (
-            kept,
-            f"the case is confidential, and only single persons hear{others if left else ''}",
-        )
-    instead = [
-        Recipient(channel=wish.channel, to=to, rules=wish.rules, urgent=wish.urgent)
-        for wish in wishes
-        for to in roster.unassigned(wish.channel, case, away=away)
-    ]
-    instead += _operations(roster, urgent=any(one.urgent for one in found))
-    heard = "operations and whom `unassigned` names hear" if instead else "nobody hears"
-    return instead, f"the case is confidential and has no single person to tell, so {heard}"
-
-
-def _each_once(found: Iterable[Recipient]) -> tuple[Recipient, ...]:
-    """The first recipient of each target."""
+    wanted = {wish.channel: wish for wish in wishes}
     first: dict[tuple[str, str], Recipient] = {}
-    for one in found:
-        first.setdefault((one.channel, one.to.target), one)
+    for channel, to in found:
+        if to.addressed_as == OPERATIONS:
+            recipient = Recipient(channel=channel, to=to, rules=(), urgent=urgent)
+        else:
+            wish = wanted[channel]
+            recipient = Recipient(channel=channel, to=to, rules=wish.rules, urgent=wish.urgent)
+        first.setdefault((channel, to.target), recipient)
     return tuple(first.values())
 
 
