@@ -45,7 +45,7 @@ def test_an_owner() -> None:
     mail = channel(MAIL, "@owner", unassigned=("rfe@example.com",))
     assert mail.targets == ("rfe@example.com",)
     assert dict(mail.recipients.addresses) == {"jchan": "jchan@example.com"}
-    assert mail.recipients.takes_addresses
+    assert mail.recipients.takes_any_owner
     assert mail.reaches("jchan@example.com")
     assert mail.reaches("anybody@example.com")
     assert not mail.reaches("not an address")
@@ -80,7 +80,7 @@ def test_who_is_named() -> None:
     """By id or team: a target that the channel has always."""
     mail = channel(MAIL, "@jchan", "all@example.com")
     assert set(mail.targets) == {"jchan@example.com", "all@example.com"}
-    assert not mail.recipients.takes_addresses
+    assert not mail.recipients.takes_any_owner
     assert not mail.reaches("anybody@example.com")
     assert "people.kim has no address that channels.mail can reach" in problem(MAIL, "@team:rfe")
 

@@ -194,3 +194,38 @@ def test_somebody_hears(firm: Firm) -> None:
         )
         if missing and not (owner and owner.id in firm.away) and not away:
             assert (name, "rfe@f.com") in heard
+
+
+def test_one_mailbox_once_over_several_channels() -> None:
+    """Who is owner and of the team hears by mail once, by the urgent channel; a chat is another."""
+    people = {"kim": PersonSettings(id="kim", name="Kim Roe", email="kim@f.com", teams=("rfe",))}
+    mail = Recipients(
+        to=("@owner",),
+        unassigned=("desk@f.com",),
+        addresses={"kim": "kim@f.com"},
+        takes_addresses=True,
+    )
+    channels = {
+        "digest": mail,
+        "team": Recipients(
+            to=("@team",),
+            unassigned=("desk@f.com",),
+            addresses={"kim": "Kim Roe <KIM@f.com>"},
+            takes_addresses=True,
+        ),
+        "chat": Recipients(to=("@owner",), unassigned=("#rfe",), addresses={"kim": "kim@f.com"}),
+    }
+    wishes = [
+        Notify(channel="digest", rules=("All",), urgent=False),
+        Notify(channel="team", rules=("RFE",), urgent=True),
+        Notify(channel="chat", rules=("All",), urgent=False),
+    ]
+    decision = decide(
+        classified_event(status=Status.RFE_ISSUED),
+        Case(receipt="IOE0912345678", owner="kim", team="rfe"),
+        Matching(results=(), notify=tuple(wishes), urgent=True),
+        roster=Roster(people=people, channels=channels),
+        away={},
+    )
+    heard = [(one.channel, one.to.person, one.urgent) for one in decision.recipients]
+    assert heard == [("team", "kim", True), ("chat", "kim", False)]

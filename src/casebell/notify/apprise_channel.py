@@ -128,7 +128,7 @@ class AppriseChannel:
 
     def _service(self, target: str) -> Service | None:
         known = self._services.get(target) or self._of_people.get(target)
-        if known is None and self.recipients.takes_addresses:
+        if known is None and self.recipients.takes_any_owner:
             return self._load_recipient(target)
         return known
 

@@ -63,16 +63,13 @@ def load_people(
             problems.append(_unreachable(person, settings.name, own=bool(own)))
     if problems:
         raise ConfigError(problems)
-    takes_addresses = OWNER in to and (
-        load_recipient(_ANY_ADDRESS, settings, schemas=schemas) is not None
-    )
     return services, Recipients(
         to=to,
         unassigned=unassigned,
         addresses=addresses,
         rooms=frozenset(rooms),
         members=members,
-        takes_addresses=takes_addresses,
+        takes_addresses=load_recipient(_ANY_ADDRESS, settings, schemas=schemas) is not None,
     )
 
 

@@ -62,12 +62,22 @@ def who_may_hear(
 
 
 def reached(channels: Iterable[str], case: Case, *, roster: Roster, away: Absences) -> list[Hearer]:
-    """Whom channels reach for a case; each target of a channel once."""
-    return [
-        Hearer(channel=channel, to=to)
-        for channel in channels
-        for to in roster.reached(channel, case, away=away)
-    ]
+    """Whom channels reach for a case; each target of a channel once.
+
+    A person whom several channels reach by mail, such as an owner who is of the team, too, hears by
+    the first of them: they end in one mailbox.
+    """
+    found = []
+    mailboxes: set[str] = set()
+    for channel in channels:
+        for to in roster.reached(channel, case, away=away):
+            mailbox = roster.mailbox(channel, to)
+            if mailbox in mailboxes:
+                continue
+            if mailbox is not None:
+                mailboxes.add(mailbox)
+            found.append(Hearer(channel=channel, to=to))
+    return found
 
 
 def operations(roster: Roster) -> list[Hearer]:

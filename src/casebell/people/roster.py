@@ -51,7 +51,7 @@ class Recipients:
     rooms: frozenset[str] = frozenset()
     #: By recipient that names people, such as "@jchan" or "@team:rfe", their ids.
     members: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    #: Whether it takes any e-mail address: that of an owner who is no person of the configuration.
+    #: Whether its service takes any e-mail address.
     takes_addresses: bool = False
 
     @property
@@ -68,6 +68,11 @@ class Recipients:
     def by_case(self) -> bool:
         """Whether they depend on the case."""
         return OWNER in self.to or TEAM in self.to
+
+    @property
+    def takes_any_owner(self) -> bool:
+        """Whether it reaches an owner who is no person of the configuration, by the address."""
+        return OWNER in self.to and self.takes_addresses
 
     @property
     def by_person(self) -> bool:
@@ -182,6 +187,11 @@ class Roster:
             if recipients.by_person and person in recipients.addresses
         ]
 
+    def mailbox(self, channel: str, to: Addressee) -> str | None:
+        """The mailbox in which a person reads a channel; None of any other service, or target."""
+        takes_addresses = self._channels[channel].takes_addresses
+        return _reader(to.target) if takes_addresses and to.person is not None else None
+
     def unassigned(self, channel: str, case: Case, *, away: Absences) -> list[Addressee]:
         """Whom a channel reaches where nobody is found."""
         return list(self._unassigned(self._channels[channel], case, away))
@@ -218,7 +228,7 @@ class Roster:
     ) -> Iterator[Addressee]:
         known = self.owner_of(case) if written == OWNER else None
         if written == OWNER and known is None:
-            if case.owner_email and recipients.takes_addresses:
+            if case.owner_email and recipients.takes_any_owner:
                 yield Addressee(target=case.owner_email, addressed_as=OWNER)
             return
         for person in self._meant(recipients, written, case, known):

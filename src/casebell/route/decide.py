@@ -94,7 +94,9 @@ def decide(
         found = operations(roster)
         because = "a test receipt is told to operations only"
     elif matching.notify or not must_be_told(event.tags, event.flags):
-        channels = (wish.channel for wish in matching.notify)
+        # Who hears by one of several channels hears by one that is urgent, if there is any.
+        wishes = sorted(matching.notify, key=lambda wish: not wish.urgent)
+        channels = (wish.channel for wish in wishes)
         found = reached(channels, case, roster=roster, away=away)
         because = _because(matching)
     else:
