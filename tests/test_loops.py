@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from casebell.errors import StorageUnavailable
-from casebell.loops import Loop
+from casebell.loops import STUCK_AFTER, Loop
 from contracts.clock_and_log import ManualClock, RecordingLog
 from waiting import until
 
@@ -188,3 +188,30 @@ async def test_one_that_never_began_ends() -> None:
     assert not harness.loop.alive
     await harness.loop.finish()
     await harness.loop.__aexit__()
+
+
+async def test_a_step_without_progress_is_stuck() -> None:
+    """A loop that hangs is told from one that rests, however long, and from one that gets on."""
+    go_on = asyncio.Event()
+    harness = LoopHarness(go_on.wait, at_once=True)
+    turned = [harness.loop.turns]
+    async with harness.loop:
+        await until(lambda: harness.steps == 1, "the step that hangs")
+        for seconds in (STUCK_AFTER - 1, STUCK_AFTER - 1, 1):
+            harness.clock.advance(seconds)
+            turned.append(harness.loop.turns)
+            if len(turned) == 2:
+                harness.loop.progress()
+        assert harness.loop.alive
+        go_on.set()
+        await until(lambda: harness.loop.turns, "the step to end")
+    assert turned == [False, True, True, False]
+
+
+async def test_a_rest_is_not_stuck() -> None:
+    """A loop may wait for days to be woken; what calls itself progress then is none."""
+    harness = LoopHarness(every=None)
+    async with harness.loop:
+        harness.loop.progress()
+        harness.clock.advance(100 * STUCK_AFTER)
+        assert harness.loop.turns

@@ -80,7 +80,7 @@ async def test_from_delivery_to_people(tmp_path: Path, sink: HttpSink) -> None:
         assert (await runtime.receiver.accept(delivery())).status == "stored"
         await sink.received(1)
         assert runtime.router.loop.alive
-        assert runtime.dispatcher.alive
+        assert runtime.dispatcher.turns
         assert runtime.event_log.alive
     assert not runtime.router.loop.alive
 

@@ -405,6 +405,7 @@ class TestMetrics:
             "casebell_oldest_waiting_alert_seconds",
             "casebell_last_backup_timestamp_seconds",
             "casebell_certificate_expiry_timestamp_seconds",
+            "casebell_heartbeats_total",
         }
         assert all(words.endswith(".") for _, words in names)
 

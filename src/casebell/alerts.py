@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from casebell.events import Change, ClassifiedEvent, Micros, Value
-from casebell.ops_messages import OpsMessage
+from casebell.ops_messages import OpsMessage, SelfTest
 
 
 class DecisionOutcome(StrEnum):
@@ -266,6 +266,11 @@ class Alert:
     note: OpsMessage | None = field(default=None, repr=False)
     #: Those that go in one message with it, for the same target.
     others: "tuple[Alert, ...]" = ()
+
+    @property
+    def is_test_by_hand(self) -> bool:
+        """Whether somebody asked for this test, and waits for its result."""
+        return self.kind is AlertKind.TEST and not isinstance(self.note, SelfTest)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

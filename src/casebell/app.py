@@ -39,6 +39,7 @@ from casebell.http.answers import RequestIds, on_defect, on_http_exception
 from casebell.http.certificate import LiveCertificate
 from casebell.http.health import StatusPages
 from casebell.http.webhook import API, WEBHOOKS, Entrance, WebhookEndpoint
+from casebell.notify.heartbeat import Heartbeat
 from casebell.reload import Reloader
 from casebell.runtime import Runtime
 from casebell.service import Service, Verb
@@ -81,11 +82,18 @@ def build(
         metrics=runtime.metrics,
         log=runtime.log,
     )
+    certificate = _certificate(settings, runtime)
+
+    async def loops_turn() -> bool:
+        return (
+            runtime.loops_turn() and reloader.turns and (certificate is None or certificate.turns)
+        )
+
     pages = StatusPages(
         store=runtime.store,
         checks={
             "storage": runtime.storage_answers,
-            "loops": runtime.loops_run,
+            "loops": loops_turn,
             "settings": runtime.settings_agree,
         },
         metrics=runtime.metrics,
@@ -94,10 +102,17 @@ def build(
         came=runtime.receiver.last_delivery,
         clock=runtime.clock,
     )
-    certificate = _certificate(settings, runtime)
+    heartbeat = Heartbeat(
+        ops=lambda: in_force.settings().ops,
+        failing=pages.failing,
+        clock=runtime.clock,
+        metrics=runtime.metrics,
+        log=runtime.log,
+    )
 
     def swap(wiring: Wiring) -> None:
         runtime.swap(wiring)
+        heartbeat.wake()
         if certificate is not None:
             certificate.wake()
 
@@ -129,6 +144,7 @@ def build(
         "doubts": _whoever_asks(doubts),
         "warnings": _whoever_asks(warnings),
         "storage": _whoever_asks(runtime.alarm.state),
+        "heartbeat": _whoever_asks(heartbeat.state),
         "address": _whoever_asks(address),
         **({"certificate": _whoever_asks(certificate.answer)} if certificate else {}),
     }
@@ -166,6 +182,7 @@ def build(
             reloader,
             certificate or nullcontext(),
             admin if url is not None else nullcontext(),
+            heartbeat,
         ):
             for warning in in_force.wiring.warnings:
                 runtime.log.warning("config.warning", message=warning)

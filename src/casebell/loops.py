@@ -8,12 +8,17 @@ from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
 from casebell.telemetry import Log
 
+#: Seconds without progress after which a step counts as stuck. The longest that a step may rightly
+#: take at once is the import of a firm's list of cases.
+STUCK_AFTER = 600.0
+
 
 class Loop:
     """Takes a step whenever it is woken, or after a while; start it with `async with`.
 
     A step that fails is taken again at the next occasion: a defect of ours is logged, a failure of
-    the storage is counted by `storage_fails`.
+    the storage is counted by `storage_fails`. A step that does many things, one after the other,
+    says so by `progress`: otherwise it is taken for stuck.
 
     Args:
         name: of the task, and of the loop in the log.
@@ -45,6 +50,8 @@ class Loop:
         #: Whether this step is the last.
         self.finishing = False
         self._task: asyncio.Task[None] | None = None
+        #: When the step that is being taken last got on, on the monotonic clock; None between two.
+        self._progressed_at: float | None = None
 
     def start(self) -> None:
         """Begin; somebody has to `finish` it or leave its block."""
@@ -67,6 +74,22 @@ class Loop:
         """Whether it runs."""
         return self._task is not None and not self._task.done()
 
+    @property
+    def stuck_after(self) -> float:
+        """Seconds without progress after which a step counts as stuck."""
+        return STUCK_AFTER
+
+    @property
+    def turns(self) -> bool:
+        """Whether it runs, and is not stuck in a step."""
+        since = self._progressed_at
+        return self.alive and (since is None or self._clock.monotonic() - since < self.stuck_after)
+
+    def progress(self) -> None:
+        """Note that the step that is being taken gets on."""
+        if self._progressed_at is not None:
+            self._progressed_at = self._clock.monotonic()
+
     def wake(self) -> None:
         """Say that there is something to do."""
         self._wakeup.set()
@@ -85,12 +108,15 @@ class Loop:
                 return
             # Before the step: what is said meanwhile leads to another.
             self._wakeup.clear()
+            self._progressed_at = self._clock.monotonic()
             try:
                 await self._step()
             except StorageUnavailable:
                 self._storage_fails()
             except Exception as error:  # noqa: BLE001 - a defect must not end the loop
                 self._log.error("loop.defect", loop=self._name, error=error)
+            finally:
+                self._progressed_at = None
 
     async def _occasion(self) -> None:
         """Wait until it is woken, or has rested long enough."""

@@ -19,6 +19,8 @@ from casebell.notify.alarm import StorageAlarm
 from casebell.notify.clock_watch import follow_journal
 from casebell.notify.delivery_watch import DeliveryWatch
 from casebell.notify.dispatcher import Dispatcher
+from casebell.notify.self_tests import SelfTests
+from casebell.notify.silence_watch import SilenceWatch
 from casebell.ops_messages import OpsMessage, StoreCreated
 from casebell.receive.accept import Receiver
 from casebell.receive.explaining import message_on
@@ -134,6 +136,25 @@ class Runtime:
             clock=clock,
             held_back=self.delivery_watch.wake,
         )
+        self.silence_watch = SilenceWatch(
+            store=store,
+            settings=in_force.settings,
+            ops=in_force.ops,
+            came=self.receiver.last_delivery,
+            clock=clock,
+            metrics=metrics,
+            log=log,
+            followed=self.dispatcher.wake,
+        )
+        self.self_tests = SelfTests(
+            store=store,
+            settings=in_force.settings,
+            channels=in_force.channels,
+            clock=clock,
+            metrics=metrics,
+            log=log,
+            added=self.dispatcher.wake,
+        )
         self.operations = Operations(
             store=store,
             settings=in_force.settings,
@@ -247,17 +268,21 @@ class Runtime:
         await self.store.probe()
         return True
 
-    async def loops_run(self) -> bool:
-        """Whether no loop has ended."""
+    def loops_turn(self) -> bool:
+        """Whether no loop has ended, and none is stuck."""
         loops = (
-            self.event_log,
             self.router.loop,
             self.dispatcher,
             self.delivery_watch,
+            self.silence_watch,
+            self.self_tests,
             self.case_list_watch,
             self.access,
+            self.refusals,
+            self.liveness,
+            self.alarm,
         )
-        return all(loop.alive for loop in loops)
+        return self.event_log.alive and all(loop.turns for loop in loops)
 
     async def settings_agree(self) -> bool | str:
         """Whether the servers on this database work by the same settings."""
@@ -360,6 +385,8 @@ class Runtime:
             await stack.enter_async_context(self.dispatcher)
             await stack.enter_async_context(self.router.loop)
             await stack.enter_async_context(self.delivery_watch)
+            await stack.enter_async_context(self.silence_watch)
+            await stack.enter_async_context(self.self_tests)
             await stack.enter_async_context(self.case_list_watch)
             await stack.enter_async_context(self.event_log)
             await stack.enter_async_context(self.alarm)

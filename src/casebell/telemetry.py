@@ -291,6 +291,13 @@ class Metrics:
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
             **make,
         )
+        self.heartbeats = Counter(
+            "casebell_heartbeats",
+            "Times at which `ops.heartbeat` was due: fetched (ok), failed, or withheld because "
+            "something else fails.",
+            ["outcome"],
+            **make,
+        )
         self.build = Gauge(
             "casebell_build_info", "The release that runs; always 1.", ["version"], **make
         )
@@ -318,5 +325,7 @@ class Metrics:
             **make,
         )
         self.build.labels(casebell.__version__).set(1)
+        for outcome in ("ok", "failed", "withheld"):
+            self.heartbeats.labels(outcome)
         for stage in STAGES:
             self.storage_errors.labels(stage)

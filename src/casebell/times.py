@@ -12,6 +12,14 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def lasting(seconds: float) -> str:
+    """How long something lasts, in the largest whole unit: `3 days`, `36 hours`, `90 minutes`."""
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size and not seconds % size:
+            return counted(round(seconds) // size, unit)
+    return counted(round(seconds), "second")
+
+
 def local_time(stamp: str | None, zone: str) -> str:
     """One of our ISO stamps as people read it; other text stays as it is."""
     if stamp is None:

@@ -15,6 +15,7 @@ import pytest
 from casebell.clock import SystemClock
 from casebell.sandbox.http_sink import HttpSink
 from cli.installation import Installation, serving
+from contracts.stores import store_in
 from e2e.server import TORCH_SECRET
 from service.oidc.provider import Answer, Provider, running_beside
 from waiting import until_sync
@@ -368,3 +369,27 @@ def test_alerts_that_a_trigger_swallowed(installation: Installation) -> None:
     assert "trigger quiet on alerts → " in found["storage"]
     assert found["outbox"].startswith("1 change decided, and no alert was ever made of it → ")
     assert f"change {change}" in found["outbox"]
+
+
+def test_what_keeps_silent(bare: Installation) -> None:
+    """A source that says nothing, a target that a test did not reach, and who watches Casebell."""
+    text = bare.config.read_text()
+    bare.config.write_text(
+        text.replace("[sources.parley]", '[sources.parley]\nexpect_every = "1m"', 1)
+        .replace("[channels.broken]", '[channels.broken]\nself_test = "1h"', 1)
+        .replace("[ops]", '[ops]\nheartbeat = "http://127.0.0.1:9/ping-4711-s3cret"', 1)
+    )
+    store_in(bare.directory)
+    bare.write("INSERT INTO marks VALUES ('silent:parley', 32503680000000000)")
+    bare.write("INSERT INTO marks VALUES ('target:broken:json', 1)")
+    with serving(bare):
+        ran = until_sync(
+            lambda: ran if "failed (" in (ran := bare("doctor")).out else None,
+            "the self-test to fail",
+        )
+    found = findings(ran.out)
+    assert found["silence"].startswith("nothing authentic came from source parley for longer")
+    assert found["self-test"].startswith("the self-test of json over channel broken failed")
+    assert "ops.heartbeat could not be fetched" in found["heartbeat"]
+    assert "s3cret" not in ran.out
+    assert ran.code == 1

@@ -6,7 +6,10 @@ import pytest
 
 from api.running import CONFIDENTIAL
 from casebell.actors import Role
+from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from console.running import RunningConsole, text_of
+from raw_admin import ask
+from waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -143,3 +146,36 @@ async def test_what_is_answered(filled: RunningConsole) -> None:
     shown = await page(filled, Role.VIEWER)
     assert f"{first} RFE issued" not in shown
     assert f"{second} RFE issued" in shown
+
+
+async def test_what_keeps_silent(filled: RunningConsole) -> None:
+    """A source, a channel that is seldom used, and whoever watches Casebell."""
+    before = filled.file.read_text()
+    async with HttpSink() as watcher:
+        watcher.answer(HttpAnswer(status=500))
+        filled.file.write_text(
+            before.replace('kind = "parley"', 'kind = "parley"\nexpect_every = "1m"').replace(
+                'pace = "0s"', 'pace = "0s"\nself_test = "1h"'
+            )
+            + f'[ops]\nheartbeat = "{watcher.url}/ping-4711-s3cret"\n'
+        )
+        filled.write("INSERT INTO marks VALUES ('silent:parley', 32503680000000000)")
+        filled.write("INSERT INTO marks VALUES ('target:slack:json', 1)")
+        try:
+            await ask(filled.folder / "casebell.db.sock", "reload")
+            await watcher.received(1)
+
+            async def is_seen() -> bool:
+                return "HTTP 500" in await page(filled, Role.OPERATOR)
+
+            await until(is_seen, "the heartbeat to fail")
+            shown = await page(filled, Role.OPERATOR)
+        finally:
+            filled.file.write_text(before)
+            filled.write("DELETE FROM marks")
+            await ask(filled.folder / "casebell.db.sock", "reload")
+    assert "Nothing came from parley since 2999-12-31 19:00:00 EST" in shown
+    assert "the self-test of json over channel slack failed (not_found)" in shown
+    assert "ops.heartbeat could not be fetched (HTTP 500)" in shown
+    assert "s3cret" not in shown
+    assert "Nothing came from parley" not in await page(filled, Role.OPERATOR)

@@ -413,10 +413,10 @@ class TestEnding:
     async def test_alive(self, store: Store, sink: HttpSink) -> None:
         """It says whether every channel's loop runs: not before the start, not after the end."""
         harness = DispatcherHarness(store, {"slack": channel_to(sink)})
-        told = [harness.dispatcher.alive]
+        told = [harness.dispatcher.turns]
         async with running(harness):
-            told.append(harness.dispatcher.alive)
-        told.append(harness.dispatcher.alive)
+            told.append(harness.dispatcher.turns)
+        told.append(harness.dispatcher.turns)
         assert told == [False, True, False]
 
 

@@ -99,7 +99,7 @@ class TestDefects:
         async with running(harness):
             await harness.put("change:1", urgent=True)
             await other.received(1)
-            assert harness.dispatcher.alive
+            assert harness.dispatcher.turns
         assert "It spoke of event 1: USCIS notice with a deadline." in bodies(other)[0]
 
     async def test_a_topic_of_another_release(self, store: Store, sink: HttpSink) -> None:
@@ -149,7 +149,7 @@ class TestDefects:
                 harness.later(STORAGE_WAIT)
                 await harness.put("change:2")
                 await harness.until(**{"change:2": "sent"})
-                assert harness.dispatcher.alive
+                assert harness.dispatcher.turns
         # Whether the first arrived is known to nobody here; the next start says "may repeat".
         assert (await harness.states())["change:1", "slack"] == "sending"
 
@@ -275,7 +275,7 @@ class TestStorageTrouble:
         with failing_statements(store, fails, writer=False):
             async with running(harness):
                 await until(lambda: self.errors(harness) >= 2, "two storage errors")
-                assert harness.dispatcher.alive
+                assert harness.dispatcher.turns
                 await harness.pauses(STORAGE_WAIT)
                 failing = False
                 harness.clock.advance(STORAGE_WAIT)

@@ -93,7 +93,7 @@ async def test_another_service_need_not_wait(store: Store, sink: HttpSink, other
         use(harness, {"slack": channel_to(other)})
         await harness.put("change:2")
         await harness.until(**{"change:2": "sent"})
-        assert harness.dispatcher.alive
+        assert harness.dispatcher.turns
     assert (len(sink.requests), len(other.requests)) == (1, 1)
 
 
@@ -124,5 +124,5 @@ async def test_a_channel_that_comes_back(store: Store, sink: HttpSink) -> None:
             use(harness, {"slack": channel_to(sink)})
             await harness.put(f"change:{number}")
         await harness.until(**{f"change:{number}": "sent" for number in range(1, 11)})
-        assert harness.dispatcher.alive
+        assert harness.dispatcher.turns
     assert len(sink.requests) == 10

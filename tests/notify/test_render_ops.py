@@ -13,6 +13,7 @@ from casebell.ops_messages import (
     ContradictoryStatus,
     EventUndecided,
     OpsMessage,
+    SelfTest,
 )
 
 
@@ -57,7 +58,7 @@ class TestOps:
         }
         title, lines = OPS_TEXTS[topic]
         message = render_ops(topic(**values))
-        if topic is not ChannelTest:
+        if topic not in (ChannelTest, SelfTest):
             assert message.title.startswith("Casebell operations: ")
         for _, name, _, _ in string.Formatter().parse("".join((title, *lines))):
             if name:

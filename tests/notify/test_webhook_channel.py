@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from casebell.alerts import FailureReason, Outcome
 from casebell.clock import SystemClock
 from casebell.errors import ConfigError
-from casebell.notify.webhook_channel import MAX_ANSWER, TARGET, WebhookChannel
+from casebell.notify.http_client import MAX_ANSWER
+from casebell.notify.webhook_channel import TARGET, WebhookChannel
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.settings import ChannelSettings
 from contracts.channel_contract import MESSAGE, PAYLOAD, ChannelSetup, outcome_and_reason

@@ -4,7 +4,7 @@ from casebell.actors import Actor, Role
 from casebell.clock import iso
 from casebell.service import completeness
 from casebell.service.completeness import Completeness, CompletenessReading
-from casebell.store import streaks
+from casebell.store import marks, streaks
 from casebell.store.refused import RISE
 from casebell.store.streaks import Noted
 from contracts.actors import ADMIN
@@ -35,7 +35,14 @@ async def refuse(harness: OperationsHarness, *, times: int, authentic: bool = Fa
 async def test_nothing_came_yet(harness: OperationsHarness) -> None:
     """Every source of the configuration is there, and never delivered."""
     assert await of(harness) == {
-        "sources": [{"name": "parley", "last_delivery_at": None, "refused_since": None}],
+        "sources": [
+            {
+                "name": "parley",
+                "last_delivery_at": None,
+                "silent_since": None,
+                "refused_since": None,
+            }
+        ],
         "held": 0,
         "undecided": [],
         "more_undecided": False,
@@ -55,6 +62,23 @@ async def test_what_came_of_a_source(harness: OperationsHarness) -> None:
     await refuse(harness, times=0, authentic=True)
     (source,) = (await of(harness))["sources"]
     assert source["refused_since"] is None
+
+
+async def test_a_silent_source(harness: OperationsHarness) -> None:
+    """Once operations know of it, until something comes; of a source of which it is expected."""
+    await append(harness.store, case_event())
+    mark = f"{marks.SILENT}parley"
+    await harness.store.transact(marks.first, mark, now=RECEIVED_AT)
+    (source,) = (await of(harness))["sources"]
+    assert source["silent_since"] is None
+    parley = harness.settings.sources["parley"].model_copy(update={"expect_every": 60.0})
+    harness.settings = harness.settings.model_copy(update={"sources": {"parley": parley}})
+    (source,) = (await of(harness, STRANGER))["sources"]
+    assert source["silent_since"] == iso(RECEIVED_AT)
+    # A repeat came, and the next look has not been.
+    await harness.store.transact(marks.advance, f"{marks.HEARD}parley", RECEIVED_AT + 1)
+    (source,) = (await of(harness))["sources"]
+    assert (source["silent_since"], source["last_delivery_at"]) == (None, iso(RECEIVED_AT + 1))
 
 
 async def test_what_is_in_no_case(harness: OperationsHarness) -> None:

@@ -31,7 +31,7 @@ from service.harness import OperationsHarness
 
 #: What a running server answers beside its parts: see `casebell.app`.
 OF_A_SERVER = {
-    *("reload", "checks", "doubts", "warnings", "storage", "address", "certificate"),
+    *("reload", "checks", "doubts", "warnings", "storage", "heartbeat", "address", "certificate"),
     *("list_servers", "list_arrivals", "completeness", "rules", "decided_otherwise"),
 }
 

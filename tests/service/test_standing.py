@@ -3,9 +3,11 @@
 from typing import Any
 
 from casebell.alerts import AlertKind, NewAlert
-from casebell.clock import iso
+from casebell.clock import HOUR, iso
 from casebell.service.standing import Standing
-from casebell.store import outbox
+from casebell.settings import Settings
+from casebell.settings.models import Alerts
+from casebell.store import marks, outbox
 from casebell.store.engine import Store
 from casebell.store.liveness import Living
 from casebell.store.servers import Server
@@ -51,10 +53,29 @@ class TestChannels:
                     "last_sent_at": None,
                     "last_failure": None,
                     "waiting": 0,
+                    "self_test_due_at": None,
                     "paused_until": None,
                 }
             ],
         }
+
+    async def test_when_a_self_test_is_due(self, harness: OperationsHarness) -> None:
+        """From when the target was known; of a channel that has one, and not in pilot mode."""
+        channels = harness.settings.channels
+        tested = channels["slack"].model_copy(update={"self_test": 3_600.0})
+        settings = harness.settings.model_copy(update={"channels": {"slack": tested}})
+        now = harness.clock.now()
+
+        async def due(settings: Settings) -> str | None:
+            shown = standing(harness, settings=lambda: settings)
+            (channel,) = await shown.list_channels(actor=ADMIN)
+            return channel["targets"][0]["self_test_due_at"]
+
+        assert await due(settings) is None
+        await harness.store.transact(marks.first, marks.target_mark("slack", "json"), now=now)
+        assert await due(settings) == iso(now + HOUR)
+        assert await due(harness.settings) is None
+        assert await due(settings.model_copy(update={"alerts": Alerts(pilot="slack")})) is None
 
     async def test_what_became_of_attempts(self, harness: OperationsHarness) -> None:
         """The last success and the last failure, each with its time, a test's among them."""
@@ -71,6 +92,7 @@ class TestChannels:
                 "last_sent_at": iso(harness.clock.now()),
                 "last_failure": {"at": iso(failed_at), "reason": "gave_up", "detail": ""},
                 "waiting": 0,
+                "self_test_due_at": None,
                 "paused_until": iso(paused),
             }
         ]

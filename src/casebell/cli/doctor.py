@@ -115,6 +115,7 @@ def _layers(config: Path | None) -> Iterator[tuple[str, Fault | None]]:
     yield "alerts", Fault(what=f"{failed} failed", then=list_failed) if failed else None
     yield "held", Fault(what=f"{held} could not be understood", then=list_held) if held else None
     yield from _people(client)
+    yield from _watched(client)
     yield from _refused(client)
 
 
@@ -253,6 +254,28 @@ def _people(client: ServiceClient) -> Iterator[tuple[str, Fault | None]]:
     away = [replace(_fault(one), code=0) for one in troubles.of_absent_owners(owners)]
     for fault in (*faults, *away) or (None,):
         yield "people", fault
+
+
+def _watched(client: ServiceClient) -> Iterator[tuple[str, Fault | None]]:
+    """What keeps silent: sources, channels that are seldom used, and the heartbeat.
+
+    Without a server nothing would be heard, or sent: another layer says so.
+    """
+    try:
+        completeness = client.ask_server("completeness", timeout=READ_TIMEOUT)
+        channels = client.ask_server("list_channels", timeout=READ_TIMEOUT)
+        heartbeat = client.ask_server("heartbeat", timeout=READ_TIMEOUT)
+    except CasebellError:
+        # A server of an earlier release does not know the questions.
+        return
+    if completeness is None or channels is None or heartbeat is None:
+        return
+    for trouble in troubles.of_silence(completeness):
+        yield "silence", _fault(trouble)
+    for trouble in troubles.of_self_tests(channels, now=SystemClock().now()):
+        yield "self-test", _fault(trouble)
+    if heartbeat["configured"]:
+        yield "heartbeat", next(map(_fault, troubles.of_heartbeat(heartbeat)), None)
 
 
 def _refused(client: ServiceClient) -> Iterator[tuple[str, Fault | None]]:

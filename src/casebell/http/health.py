@@ -184,6 +184,10 @@ class StatusPages:
                 self._checked_at = self._clock.monotonic()
             return self._results
 
+    async def failing(self) -> list[str]:
+        """The names of the checks for which the server is not ready."""
+        return [name for name, state in (await self.checks()).items() if state == FAILING]
+
     def _may_read(self, request: Request) -> bool:
         """Whether the peer is in `metrics_from`, and asks for itself."""
         peer = request.client.host if request.client else ""

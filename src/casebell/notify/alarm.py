@@ -98,6 +98,7 @@ class StorageAlarm(Loop):
         self._began = self._clock.monotonic()
         self._log.error("storage.fails", reason=self._store.fault.message)
         while True:
+            self.progress()
             await self._clock.sleep(CHECK_EVERY)
             lasted = self._lasted
             if await self._works(lasted):

@@ -81,9 +81,16 @@ class ChannelWorker(Loop):
         seconds = 2 * self.policy.timeout + self.policy.pace + LEASE_MARGIN
         return round(seconds * SECOND)
 
+    @property
+    def stuck_after(self) -> float:
+        """Seconds without progress after which a send counts as stuck: as long as a claim lasts."""
+        return self.lease / SECOND
+
     async def _send_due(self) -> None:
         """Send until no alert is due, or the channel is paused."""
         while not self.finishing and self._clock.monotonic() >= self._paused_until:
+            # A backlog of hours is sent in one step.
+            self.progress()
             alert = await self._sender.claim_due(
                 self.name, lease=self.lease, grouped=self.policy.groups
             )
@@ -188,9 +195,9 @@ class Dispatcher:
         await asyncio.wait(ends | self._retired, timeout=grace)
 
     @property
-    def alive(self) -> bool:
-        """Whether every loop runs."""
-        return all(loop.alive for loop in self._loops())
+    def turns(self) -> bool:
+        """Whether every loop runs, and none is stuck."""
+        return all(loop.turns for loop in self._loops())
 
     @property
     def channels(self) -> Channels:
@@ -302,6 +309,7 @@ class Dispatcher:
         for name in gone:
             # A new configuration may bring the channel back at any time, here or elsewhere.
             while self._is_gone(name) and not self._closing.is_set():
+                self._gone.progress()
                 alert = await self._sender.claim(name, lease=60 * SECOND)
                 if alert is None:
                     break

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 
 from casebell.alerts import Alert, AlertKind, NewAlert, SendResult
 from casebell.events import NOBODY_IS_AWAY, Absences, Case, Micros
-from casebell.ops_messages import ChannelFailed, ChannelGone, OpsMessage, UrgentAlertFailed
+from casebell.ops_messages import (
+    ChannelFailed,
+    ChannelGone,
+    OpsMessage,
+    SelfTestFailed,
+    UrgentAlertFailed,
+)
 from casebell.ops_targets import OpsTargets
 from casebell.people.hearing import reached, who_may_hear
 from casebell.people.roster import Roster
@@ -44,7 +50,7 @@ def escalate(
         reason: why the alert failed.
         about: the subject of the alert, without data of a case.
     """
-    if alert.kind is AlertKind.TEST:
+    if alert.is_test_by_hand:
         return []
     instead = _instead(policy, alert, case, away) if alert.kind is AlertKind.CASE else []
     message: OpsMessage
@@ -60,6 +66,14 @@ def escalate(
         )
     elif not policy.roster.has(alert.channel):
         message = ChannelGone(channel=alert.channel, alert=alert.id, alert_is_urgent=alert.urgent)
+    elif alert.kind is AlertKind.TEST:
+        message = SelfTestFailed(
+            channel=alert.channel,
+            target=alert.target,
+            reason=reason,
+            detail=result.detail,
+            alert=alert.id,
+        )
     else:
         message = ChannelFailed(
             channel=alert.channel,

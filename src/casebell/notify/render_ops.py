@@ -26,6 +26,10 @@ from casebell.ops_messages import (
     RefusalsPushedOut,
     RequestsRefused,
     RuleUndecided,
+    SelfTest,
+    SelfTestFailed,
+    SourceHeard,
+    SourceSilent,
     StorageFails,
     StorageWorks,
     StoreAltered,
@@ -107,6 +111,27 @@ OPS_TEXTS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
             "The latest is event {event}, routed as well; the first stays as event {first_event}.",
             "Compare them: casebell why {first_event}",
             "Fields that say nothing of the case, as counters, belong in `volatile` of the source.",
+        ),
+    ),
+    SourceSilent: (
+        "Nothing comes from {source}",
+        (
+            "{last}. One is expected in every {expected}.",
+            "A request for evidence that is not delivered looks just like this.",
+            "Until deliveries come again, look your cases up at USCIS yourself.",
+            "{started}",
+            "See whether what it sends is refused: casebell refused list --source {source}",
+            "See whether it can reach this server: casebell doctor, and your proxy's log.",
+            "Ask the source whether it still has the address and the subscription.",
+            "If so long a silence is usual: `expect_every` of the source, casebell reload.",
+        ),
+    ),
+    SourceHeard: (
+        "Deliveries come again: {source}",
+        (
+            "An authentic delivery of source {source} came {came}; there was none {last}.",
+            "What it did not deliver meanwhile, it must send again: ask it whether it does.",
+            "See what came: casebell events list --source {source}",
         ),
     ),
     ContradictoryStatus: (
@@ -282,6 +307,24 @@ OPS_TEXTS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
             "See that the practice software still exports it there, or change [cases] file.",
         ),
     ),
+    SelfTest: (
+        "TEST: Casebell can reach you",
+        (
+            "This is a test message for channel {channel}, which Casebell sends by itself.",
+            "Nothing was sent here for {silent_for}, and a way that is not used may have broken.",
+            "No case is concerned; nothing needs doing.",
+        ),
+    ),
+    SelfTestFailed: (
+        "A self-test of channel {channel} failed",
+        (
+            "A test message to {target} over channel {channel} did not arrive: {reason}.",
+            "{detail}",
+            "Casebell sent it by itself, since nothing else was sent there for long.",
+            "An alert would not arrive either. After a fix: casebell channels test {channel}",
+            "See how its targets stand: casebell channels list",
+        ),
+    ),
     ChannelTest: (
         "TEST: Casebell can reach you",
         (
@@ -309,5 +352,5 @@ def render_ops(message: OpsMessage | None, *, may_repeat: bool = False) -> Messa
     sentence, *rest = [line for line in told if line]
     warnings = [Line(MAY_REPEAT, part=Part.WARNING)] if may_repeat else []
     body = [*warnings, Line(sentence, part=Part.SENTENCE), *map(Line, rest)]
-    prefix = "" if isinstance(message, ChannelTest) else "Casebell operations: "
+    prefix = "" if isinstance(message, ChannelTest | SelfTest) else "Casebell operations: "
     return Message.of(prefix + title.format_map(safe), body, urgent=message.urgent)

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from casebell.alerts import (
     Alert,
-    AlertKind,
     AlertState,
     FailureReason,
     NextState,
@@ -49,7 +48,7 @@ def next_state(
     asked = now + round((result.retry_after or 0.0) * SECOND)
     never = result.outcome in (Outcome.AUTH, Outcome.PERMANENT)
     # A test is not tried again: an operator waits for its result.
-    if never or alert.kind is AlertKind.TEST:
+    if never or alert.is_test_by_hand:
         return _failed(alert, result.reason or FailureReason.UNKNOWN, now=now)
     if now >= last_moment or asked > last_moment:
         return _failed(alert, FailureReason.GAVE_UP, now=now)

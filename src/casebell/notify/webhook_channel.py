@@ -1,18 +1,10 @@
-"""A channel to a program: the alert and its event as signed JSON, posted by our own client.
-
-Each attempt makes a connection of its own. So certificates and proxies are those of the moment, as
-with the other channels, and no connection that was kept can turn out closed under a request, of
-which nobody could tell whether it arrived.
-"""
+"""A channel to a program: the alert and its event as signed JSON, posted by our own client."""
 
 import asyncio
-import ssl
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
-
-import httpx2
 
 from casebell.alerts import FailureReason, Message, Outcome, SendResult
 from casebell.clock import SECOND, Clock
@@ -22,7 +14,7 @@ from casebell.notify.apprise_warnings import mute_loggers
 from casebell.notify.channel import Route
 from casebell.notify.fit import Limits, fitted, text_of
 from casebell.notify.payload import document
-from casebell.notify.reasons import HttpExchange, Reached, result_of
+from casebell.notify.reasons import result_of
 from casebell.notify.standard_webhooks import signed_headers
 from casebell.people.roster import Recipients
 from casebell.settings import ChannelSettings
@@ -34,10 +26,6 @@ TARGET: Final = "webhook"
 #: Of the message for people, as other channels have it, in characters; the rest is sent whole.
 MAX_TITLE: Final = 200
 MAX_BODY: Final = 8000
-#: Bytes of an answer that are read, so that its sender can end in good order.
-MAX_ANSWER: Final = 65_536
-#: Share of the channel's timeout in which each step of connecting must be done.
-_CONNECT_SHARE: Final = 0.9
 _TIMED_OUT: Final = (FailureReason.TIMEOUT, FailureReason.CONNECT_TIMEOUT)
 
 
@@ -57,16 +45,13 @@ class WebhookChannel:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._closed = False
-        try:
-            # Strict about hosts, as `urlsplit` is not.
-            httpx2.Request("POST", self._url)
-        except (httpx2.InvalidURL, UnicodeError):
+        if not http_client.is_usable(self._url):
             problem = Problem(
                 key=f"channels.{self.name}.webhook",
                 message="This is no address that alerts can be posted to.",
                 hint="Host names are ASCII, or names that DNS can have.",
             )
-            raise ConfigError([problem]) from None
+            raise ConfigError([problem])
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -126,7 +111,14 @@ class WebhookChannel:
             )
         timestamp = self._clock.now() // SECOND
         headers = signed_headers(body, message_id=message_id, timestamp=timestamp, keys=self._keys)
-        exchange = await self._exchange(body, headers, context)
+        exchange = await http_client.exchange(
+            "POST",
+            self._url,
+            content=body,
+            headers={"content-type": "application/json", **headers},
+            within=self._timeout,
+            context=context,
+        )
         result = result_of(
             delivered=exchange.status is not None and 200 <= exchange.status < 300,
             exchanges=[exchange],
@@ -137,67 +129,6 @@ class WebhookChannel:
         if exchange.error and result.reason in _TIMED_OUT:
             return replace(result, detail=f"no answer within {self._timeout:g} s")
         return result
-
-    async def _exchange(
-        self, body: bytes, headers: Mapping[str, str], context: ssl.SSLContext
-    ) -> HttpExchange:
-        progress = http_client.Progress(proxy := outward.proxy_to(self._url))
-        seen: HttpExchange | None = None
-        try:
-            client = self._client(context, proxy)
-        except (ValueError, ImportError) as error:
-            # A kind of proxy that httpx2 does not speak, or for which a package is not there.
-            return HttpExchange(error=error, reached=Reached.PROXY)
-        try:
-            async with asyncio.timeout(self._timeout), client:
-                request = client.build_request(
-                    "POST",
-                    self._url,
-                    content=body,
-                    headers={**_HEADERS, **headers},
-                    extensions={"trace": progress.note},
-                )
-                answer = await client.send(request, stream=True)
-                seen = HttpExchange(
-                    status=answer.status_code,
-                    retry_after=answer.headers.get("Retry-After", ""),
-                    date=answer.headers.get("Date", ""),
-                )
-                await _read(answer)
-        except Exception as error:  # noqa: BLE001 - of any kind: the attempt must have a result
-            # Once there was a status, it counts, whatever became of the rest.
-            return seen or HttpExchange(error=error, reached=progress.reached)
-        return seen
-
-    def _client(self, context: ssl.SSLContext, proxy: str | None) -> httpx2.AsyncClient:
-        return httpx2.AsyncClient(
-            verify=context,
-            proxy=http_client.through(proxy, context),
-            # The limit is the channel's, for the whole attempt; a handshake that is cancelled would
-            # leave its socket to the garbage collector.
-            timeout=httpx2.Timeout(None, connect=self._timeout * _CONNECT_SHARE),
-            follow_redirects=False,
-            # Neither proxies nor logins from `.netrc`.
-            trust_env=False,
-        )
-
-
-#: Each connection is for one request.
-_HEADERS: Final = {
-    "content-type": "application/json",
-    "user-agent": "Casebell",
-    "accept": "*/*",
-    "accept-encoding": "identity",
-    "connection": "close",
-}
-
-
-async def _read(answer: httpx2.Response) -> None:
-    size = 0
-    async for piece in answer.aiter_raw():
-        size += len(piece)
-        if size > MAX_ANSWER:
-            return
 
 
 def _inert(message: Message) -> Message:

@@ -16,6 +16,8 @@ from casebell.ops_messages.channels import (
     ChannelFailed,
     ChannelGone,
     ChannelTest,
+    SelfTest,
+    SelfTestFailed,
     UrgentAlertFailed,
 )
 from casebell.ops_messages.deliveries import (
@@ -25,6 +27,8 @@ from casebell.ops_messages.deliveries import (
     ProviderTested,
     RefusalsPushedOut,
     RequestsRefused,
+    SourceHeard,
+    SourceSilent,
 )
 from casebell.ops_messages.events import (
     ConflictingDelivery,
@@ -51,6 +55,8 @@ TOPICS: tuple[type[OpsMessage], ...] = (
     RequestsRefused,
     DeliveriesAuthentic,
     RefusalsPushedOut,
+    SourceSilent,
+    SourceHeard,
     ConflictingDelivery,
     ContradictoryStatus,
     EventUndecided,
@@ -70,6 +76,8 @@ TOPICS: tuple[type[OpsMessage], ...] = (
     CaseListUnusable,
     CaseListMissing,
     StoreAltered,
+    SelfTest,
+    SelfTestFailed,
     ChannelTest,
 )
 _ANY: Any = Union[TOPICS]  # noqa: UP007 - of a tuple
@@ -118,6 +126,10 @@ __all__ = [
     "RefusalsPushedOut",
     "RequestsRefused",
     "RuleUndecided",
+    "SelfTest",
+    "SelfTestFailed",
+    "SourceHeard",
+    "SourceSilent",
     "StorageFails",
     "StorageWorks",
     "StoreAltered",

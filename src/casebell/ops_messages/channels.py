@@ -83,3 +83,33 @@ class ChannelTest(OpsMessage, frozen=True, kw_only=True, tag="test"):
     def key(self) -> str:
         """The test."""
         return self.id
+
+
+class SelfTest(OpsMessage, frozen=True, kw_only=True, tag="self_test"):
+    """A marked test message that Casebell sends by itself, where nothing was sent for long."""
+
+    channel: str
+    #: "30 days": the `self_test` of the channel.
+    silent_for: str
+    #: The same for every server and for all of one period, and for no other.
+    id: str
+
+    @property
+    def key(self) -> str:
+        """The test."""
+        return self.id
+
+
+class SelfTestFailed(OpsMessage, frozen=True, kw_only=True, tag="self_test_failed"):
+    """A test message that Casebell sent by itself did not arrive."""
+
+    channel: str
+    target: str
+    reason: str
+    detail: str
+    alert: int
+
+    @property
+    def key(self) -> str:
+        """The test, of one target."""
+        return str(self.alert)

@@ -102,3 +102,41 @@ class RefusalsPushedOut(OpsMessage, frozen=True, kw_only=True, tag="pushed_out")
     def key(self) -> str:
         """A source."""
         return self.source
+
+
+class SourceSilent(OpsMessage, frozen=True, kw_only=True, tag="source_silent"):
+    """Nothing authentic came from a source for longer than expected."""
+
+    source: str
+    #: Since when, as stored; and in words, what that was.
+    since: int
+    last: str
+    #: How long a silence may be: "3 days".
+    expected: str
+    #: When this server was started, as a sentence, if that was since then; else "".
+    started: str = ""
+
+    @property
+    def key(self) -> str:
+        """A source and the beginning of its silence."""
+        return f"{self.source}:{self.since}"
+
+    @property
+    def urgent(self) -> bool:
+        """Yes: what asks for an answer may have been sent, and did not come."""
+        return True
+
+
+class SourceHeard(OpsMessage, frozen=True, kw_only=True, tag="source_heard"):
+    """A delivery of a source came, after operations heard that it was silent."""
+
+    source: str
+    since: int
+    #: When it came, and since when none had.
+    came: str
+    last: str
+
+    @property
+    def key(self) -> str:
+        """A source and the beginning of the silence that ended."""
+        return f"{self.source}:{self.since}"

@@ -136,6 +136,11 @@ class Refusals:
             await self._loop.__aexit__()
         await self._write(last=True)
 
+    @property
+    def turns(self) -> bool:
+        """Whether it runs, and is not stuck."""
+        return self._loop.turns
+
     def note(
         self,
         delivery: Delivery,

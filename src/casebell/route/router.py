@@ -94,6 +94,7 @@ class Router:
                 return
         after = 0
         while ids := await self._decide_batch(after=after):
+            self.loop.progress()
             after = ids[-1]
             if len(ids) < UNDECIDED_BATCH:
                 return

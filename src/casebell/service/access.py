@@ -86,9 +86,9 @@ class Access:
         self._passwords.close()
 
     @property
-    def alive(self) -> bool:
+    def turns(self) -> bool:
         """Whether its loop runs."""
-        return self._record.alive
+        return self._record.turns
 
     async def bearer(self, token: str, *, address: str) -> Actor:
         """Who has a token.

@@ -112,9 +112,9 @@ class AccessRecord:
                 pass
 
     @property
-    def alive(self) -> bool:
-        """Whether it runs."""
-        return self._loop.alive
+    def turns(self) -> bool:
+        """Whether it runs, and is not stuck."""
+        return self._loop.turns
 
     def failed(self, attempt: Attempt) -> None:
         """Note a failed attempt."""

@@ -13,7 +13,7 @@ from casebell.clock import iso, iso_or_none
 from casebell.service import Verb
 from casebell.settings import Settings
 from casebell.shapes import described
-from casebell.store import queries, streaks
+from casebell.store import marks, queries, streaks
 from casebell.store.engine import Store
 
 #: Undecided events that are named. There are none but while decisions fail.
@@ -26,7 +26,9 @@ class SourceHeard(TypedDict):
 
     name: str
     last_delivery_at: str | None
-    """When the last delivery came that became an event or was held; a repeat counts as none."""
+    """When the last authentic delivery came; of repeats, such as count, to two minutes."""
+    silent_since: str | None
+    """Since when nothing came, where that is longer than `expect_every` of the source."""
     refused_since: str | None
     """Since when its deliveries are refused in a row, if there are enough to tell operations."""
 
@@ -64,6 +66,7 @@ class CompletenessReading:
         async with self._store.read() as connection:
             last = await queries.last_deliveries(connection, sources)
             refused = {one.source: one for one in await streaks.read(connection)}
+            silent = await marks.named(connection, marks.SILENT)
             held = await queries.count_held(connection)
             undecided = await queries.undecided(connection, limit=MAX_UNDECIDED + 1, seen_by=actor)
         return {
@@ -71,11 +74,17 @@ class CompletenessReading:
                 {
                     "name": name,
                     "last_delivery_at": iso_or_none(last.get(name)),
+                    # One that has spoken since is told of within the minute.
+                    "silent_since": iso(silent[name])
+                    if source.expect_every is not None
+                    and name in silent
+                    and last.get(name, 0) <= silent[name]
+                    else None,
                     "refused_since": iso(refused[name].since)
                     if name in refused and refused[name].is_long
                     else None,
                 }
-                for name in sources
+                for name, source in sources.items()
             ],
             "held": held,
             "undecided": list(undecided[:MAX_UNDECIDED]),

@@ -45,6 +45,7 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         "doubts": Right.OPERATIONS,
         "warnings": Right.OPERATIONS,
         "storage": Right.OPERATIONS,
+        "heartbeat": Right.OPERATIONS,
         "address": Right.OPERATIONS,
         "certificate": Right.OPERATIONS,
         "retry_alerts": Right.OPERATE,

@@ -11,10 +11,11 @@ from typing_extensions import TypedDict
 from casebell.actors import Actor
 from casebell.clock import iso, iso_or_none
 from casebell.events import Micros
+from casebell.notify import self_tests
 from casebell.service import Verb
 from casebell.settings import Settings
 from casebell.shapes import described
-from casebell.store import targets
+from casebell.store import marks, targets
 from casebell.store.engine import Store
 from casebell.store.liveness import Living
 
@@ -41,6 +42,9 @@ class Target(TypedDict):
     """The last attempt that failed, for good or to be tried again."""
     waiting: int
     """Alerts that are not sent yet."""
+    self_test_due_at: str | None
+    """When a test is sent, unless something else was before; null without `self_test`. It is past
+    where tests fail."""
     paused_until: str | None
     """Its service asked for a pause. Only the server that sends over the channel knows it."""
 
@@ -106,6 +110,7 @@ class Standing:
         async with self._store.read() as connection:
             rows = {(row.channel, row.target): row for row in await targets.known(connection)}
             waiting = await targets.waiting(connection)
+            first = await marks.first_targets(connection)
         here = self._targets()
         shown = {
             name: dict.fromkeys(
@@ -123,6 +128,7 @@ class Standing:
                         name,
                         target,
                         row=rows.get((name, target)),
+                        first=first.get(marks.target_mark(name, target)),
                         waiting=waiting.get((name, target), 0),
                     )
                     for target in found
@@ -131,13 +137,19 @@ class Standing:
             for name, found in shown.items()
         ]
 
-    def _target(self, channel: str, target: str, *, row: Any, waiting: int) -> Target:
+    def _target(
+        self, channel: str, target: str, *, row: Any, first: Micros | None, waiting: int
+    ) -> Target:
         paused_until = self._paused_until(channel)
+        # A target without this mark is none that is tested.
+        used_at = first and ((row and row.last_sent_at) or first)
+        due_at = used_at and self_tests.due_at(self._settings(), channel, used_at)
         return {
             "target": target,
             "last_sent_at": None if row is None else iso_or_none(row.last_sent_at),
             "last_failure": None if row is None or row.failed_at is None else _failure(row),
             "waiting": waiting,
+            "self_test_due_at": iso_or_none(due_at),
             "paused_until": iso_or_none(paused_until),
         }
 

@@ -4,7 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from casebell.clock import MINUTE, iso
+from casebell.events import Micros
 from casebell.times import counted
+
+#: After this an automatic test that is due was sent, or something is wrong.
+TEST_TAKES: Micros = 10 * MINUTE
 
 #: What a verb answers.
 Answer = Mapping[str, Any]
@@ -74,6 +79,45 @@ def of_lost(lost: Mapping[str, int]) -> Iterator[Trouble]:
             what=f"{number} deliveries of source {source} that could have been readmitted were "
             "pushed out by others",
             then=f"casebell refused list --source {source}",
+        )
+
+
+def of_silence(completeness: Answer) -> Iterator[Trouble]:
+    """Of sources from which nothing came for too long."""
+    for one in completeness["sources"]:
+        if one.get("silent_since"):
+            yield Trouble(
+                what=f"nothing authentic came from source {one['name']} for longer than its "
+                "expect_every",
+                then=f"casebell refused list --source {one['name']}; ask the source whether it "
+                "still delivers here",
+            )
+
+
+def of_self_tests(channels: Sequence[Answer], *, now: Micros) -> Iterator[Trouble]:
+    """Of targets whose self-test failed, or was not sent although it was due."""
+    for channel in channels:
+        for one in channel["targets"]:
+            due_at = one.get("self_test_due_at")
+            if due_at is None or due_at > iso(now - TEST_TAKES):
+                continue
+            failure = one["last_failure"]
+            failed = failure is not None and failure["at"] > due_at
+            happened = f"failed ({failure['reason']})" if failed else "is due, and was not sent"
+            yield Trouble(
+                what=f"the self-test of {one['target']} over channel {channel['name']} {happened}",
+                then=f"casebell channels test {channel['name']}",
+            )
+
+
+def of_heartbeat(state: Answer) -> Iterator[Trouble]:
+    """Of whoever watches Casebell, and hears nothing of it."""
+    if state["failing"]:
+        lasts = counted(state["seconds"] // 60, "minute")
+        yield Trouble(
+            what=f"whoever watches Casebell hears nothing of it for {lasts}: ops.heartbeat could "
+            f"not be fetched ({state['detail']})",
+            then="see that the address is right and can be reached from here; casebell reload",
         )
 
 

@@ -97,6 +97,11 @@ class Liveness:
         """End; the lock ends with the session."""
         await self._loop.__aexit__()
 
+    @property
+    def turns(self) -> bool:
+        """Whether it runs, and is not stuck; on SQLite there is nothing to run."""
+        return self._store.is_sqlite or self._loop.turns
+
     def channels_elsewhere(self) -> Collection[str] | None:
         """The channels of the other servers that live; None while that is not known."""
         if self._others is None:
@@ -138,6 +143,7 @@ class Liveness:
                     {"space": SPACE, "name": number(self._owner)},
                 )
             while True:
+                self._loop.progress()
                 await self._publish()
                 await self._check(session)
                 await self._clock.sleep(CHECK_EVERY)

@@ -1,5 +1,6 @@
 """When something was last done that is asked for later, such as a backup or an import."""
 
+from collections.abc import Mapping
 from enum import Enum, auto
 
 from sqlalchemy import select
@@ -9,13 +10,33 @@ from casebell.actors import Actor
 from casebell.events import Micros
 from casebell.store import journal
 from casebell.store.schema import marks
+from casebell.store.statements import Driver, TableRow, insert_new
 
 #: `casebell backup` copied the database.
 BACKUP = "backup"
+#: How a name begins under which something of a source is noted: when a repeat came, which no table
+#: says of a source; since when deliveries are expected; and since when it is silent, once
+#: operations know.
+HEARD, EXPECTED, SILENT = "heard:", "expected:", "silent:"
+#: The same of a target, by `target_mark`: since when its channel has a self-test.
+_TARGET = "target:"
 #: Some server is importing the firm's list of cases, until this time.
 _IMPORTING = "case_list"
 #: The list of this SHA-256 was imported last.
 _IMPORTED = "case_list:"
+
+
+class _Mark(TableRow):
+    name: str
+    at: Micros
+
+
+_NEW = insert_new(marks, _Mark)
+
+
+def target_mark(channel: str, target: str) -> str:
+    """The name under which it is noted when a target was first known."""
+    return f"{_TARGET}{channel}:{target}"
 
 
 async def at(connection: AsyncConnection, name: str) -> Micros | None:
@@ -23,6 +44,40 @@ async def at(connection: AsyncConnection, name: str) -> Micros | None:
     found: Micros | None = (
         await connection.execute(select(marks.c.at).where(marks.c.name == name))
     ).scalar_one_or_none()
+    return found
+
+
+async def named(connection: AsyncConnection, prefix: str) -> Mapping[str, Micros]:
+    """What is noted under names that begin so, by the rest of the name."""
+    # There are few rows: sources, and targets of channels with a self-test.
+    statement = select(marks.c.name, marks.c.at).where(marks.c.name.startswith(prefix))
+    return {name.removeprefix(prefix): at for name, at in await connection.execute(statement)}
+
+
+async def first_targets(connection: AsyncConnection) -> Mapping[str, Micros]:
+    """When targets were first known, by `target_mark`."""
+    found = await named(connection, _TARGET)
+    return {f"{_TARGET}{rest}": at for rest, at in found.items()}
+
+
+async def first(connection: AsyncConnection, name: str, *, now: Micros) -> Micros:
+    """When something was first noted: now, unless it was before; of two servers both get one."""
+    await (await Driver.of(connection)).run(_NEW, [_Mark(name=name, at=now)])
+    found = await connection.execute(select(marks.c.at).where(marks.c.name == name))
+    return int(found.scalar_one())
+
+
+async def advance(connection: AsyncConnection, name: str, value: Micros) -> None:
+    """Note when something last was; a later time stays."""
+    if await first(connection, name, now=value) < value:
+        later = marks.update().where(marks.c.name == name, marks.c.at < value)
+        await connection.execute(later.values(at=value))
+
+
+async def take(connection: AsyncConnection, name: str) -> Micros | None:
+    """Forget what was noted; None where nothing is, or another server took it."""
+    taken = marks.delete().where(marks.c.name == name).returning(marks.c.at)
+    found: Micros | None = (await connection.execute(taken)).scalar_one_or_none()
     return found
 
 

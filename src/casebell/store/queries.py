@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.actors import Actor
 from casebell.events import HeldState, Micros
-from casebell.store import sight
+from casebell.store import marks, sight
 from casebell.store.lists import alert_columns, event_columns
 from casebell.store.schema import (
     BY_HAND,
@@ -171,7 +171,11 @@ async def oldest_waiting(connection: AsyncConnection) -> dict[str, Micros]:
 
 
 async def last_deliveries(connection: AsyncConnection, sources: Iterable[str]) -> dict[str, Micros]:
-    """By source, when the last delivery came that became an event or was held."""
+    """By source, when the last delivery came that became an event or was held, or repeated one.
+
+    Of repeats only those that a server noted: see `marks.HEARD`.
+    """
+    repeats = await marks.named(connection, marks.HEARD)
     found = {}
     for source in sources:
         last = [
@@ -179,6 +183,7 @@ async def last_deliveries(connection: AsyncConnection, sources: Iterable[str]) -
             for table, column in ((events, "received_at"), (held, "last_at"))
         ]
         times = [at for one in last for at in (await connection.execute(one.limit(1))).scalars()]
+        times += [repeats[source]] if source in repeats else []
         if times:
             found[source] = max(times)
     return found

@@ -17,6 +17,9 @@ from casebell.service import troubles
 #: Rows of each list; its own page has the others.
 ROWS = 12
 
+#: The verbs that tell how the server and its database stand.
+ANSWERS = ("checks", "storage", "doubts", "soundness", "pushed_out", "heartbeat", "warnings")
+
 #: Where an alert is that nobody has yet, the most telling first.
 ON_THE_WAY = (
     AlertState.RETRYING,
@@ -50,13 +53,11 @@ async def today(visit: Visit) -> Mapping[str, Any]:
 
 
 async def _operations(visit: Visit) -> Mapping[str, Any]:
-    answers = {
-        name: await _part(visit, name)
-        for name in ("checks", "storage", "doubts", "soundness", "pushed_out", "warnings")
-    }
+    answers = {name: await _part(visit, name) for name in ANSWERS}
     channels = await _part(visit, "list_channels")
+    tests = () if channels.unread else troubles.of_self_tests(channels.value, now=visit.now)
     return {
-        "troubles": list(_troubles(answers)),
+        "troubles": [*_troubles(answers), *tests],
         "unread": list(dict.fromkeys(one.unread for one in answers.values() if one.unread)),
         "warnings": answers["warnings"].value or (),
         "channels": channels
@@ -74,6 +75,7 @@ def _troubles(answers: Mapping[str, Part]) -> Iterator[troubles.Trouble]:
         ("soundness", troubles.of_outbox),
         ("doubts", troubles.of_proxy),
         ("pushed_out", troubles.of_lost),
+        ("heartbeat", troubles.of_heartbeat),
     ):
         if answers[name].unread is None:
             yield from tell(answers[name].value)
