@@ -6,7 +6,7 @@ As in `casebell.events`, times are UTC microseconds, and every class is a frozen
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from casebell.events import Change, ClassifiedEvent, Micros, Value
 from casebell.ops_messages import OpsMessage, SelfTest
@@ -81,6 +81,13 @@ class FailureReason(StrEnum):
     #: The process ended while sending.
     INTERRUPTED = "interrupted"
     UNKNOWN = "unknown"
+
+
+class Wait(NamedTuple):
+    """What an alert waits for."""
+
+    until: Micros
+    reason: FailureReason
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -229,6 +236,24 @@ class AlertKind(StrEnum):
     TEST = "test"
 
 
+#: What tells of cases, and may be told in a digest.
+OF_CASES = frozenset({AlertKind.CASE, AlertKind.REMINDER})
+
+
+class Waits(NamedTuple):
+    """What ordinary alerts of a channel wait for at some moment; None where they may go."""
+
+    cases: Wait | None = None
+    #: Those that tell operations something.
+    messages: Wait | None = None
+
+    def of(self, kind: str) -> Wait | None:
+        """What one of a kind waits for; a test and a digest never do."""
+        if kind in OF_CASES:
+            return self.cases
+        return self.messages if kind == AlertKind.OPS else None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Alert:
     """One message for one target of one channel, as the dispatcher claims it."""
@@ -271,6 +296,11 @@ class Alert:
     def is_test_by_hand(self) -> bool:
         """Whether somebody asked for this test, and waits for its result."""
         return self.kind is AlertKind.TEST and not isinstance(self.note, SelfTest)
+
+    @property
+    def due_since(self) -> Micros:
+        """Since when it might have been sent; `max_age` counts from then."""
+        return self.retried_at or self.due_at or self.created_at
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,17 +8,20 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from casebell.alerts import AlertKind, Message, NewAlert, Outcome, SendResult
+from casebell.events import Micros
 from casebell.notify.channel import Channel, Channels, Policy, Route
 from casebell.notify.dispatcher import Dispatcher
 from casebell.notify.escalate import EscalationPolicy
 from casebell.notify.render import Style
 from casebell.ops_targets import OpsTargets
+from casebell.people.hours import ALWAYS, Hours
 from casebell.people.roster import Recipients, Roster
 from casebell.sandbox.http_sink import HttpSink
 from casebell.store import outbox
 from casebell.store.engine import Store
 from casebell.store.schema import alerts, attempts
 from casebell.telemetry import Metrics
+from contracts.case_events import RECEIVED_AT
 from contracts.channel_contract import load
 from contracts.clock_and_log import ManualClock, RecordingLog
 from contracts.stores import is_idle, read_table
@@ -38,10 +41,19 @@ def channels_of(
     max_age: float = 3_600.0,
     pace: float = 0.0,
     payload: bool = False,
+    hours: Hours = ALWAYS,
 ) -> Channels:
     """These channels, all treated alike."""
     style = Style(disclose="minimal", timezone=ZoneInfo("UTC"), public_url=None)
-    policy = Policy(style=style, timeout=5.0, max_age=max_age, pace=pace, payload=payload)
+    policy = Policy(
+        style=style,
+        timeout=5.0,
+        max_age=max_age,
+        pace=pace,
+        payload=payload,
+        hours=hours,
+        sources=("parley", "torch"),
+    )
     targets = {name: channel.targets for name, channel in by_name.items()}
     return Channels(
         by_name=by_name,
@@ -72,13 +84,15 @@ class DispatcherHarness:
         pace: float = 0.0,
         payload: bool = False,
         owner: str = "this-process",
+        hours: Hours = ALWAYS,
+        now: Micros = RECEIVED_AT,
     ) -> None:
         #: The channels that other servers have.
         self.elsewhere: Collection[str] | None = ()
         #: Whether these work by other settings.
         self.differs = False
         self.store = store
-        self.clock = ManualClock()
+        self.clock = ManualClock(now)
         self.recording = RecordingLog()
         self.metrics = Metrics()
         self.channels = channels_of(
@@ -88,6 +102,7 @@ class DispatcherHarness:
             max_age=max_age,
             pace=pace,
             payload=payload,
+            hours=hours,
         )
         self.dispatcher = Dispatcher(
             store=store,
@@ -123,6 +138,11 @@ class DispatcherHarness:
         async with writing(self.store) as connection:
             await outbox.add(connection, new, now=self.clock.now())
         self.dispatcher.wake()
+
+    def reload(self, *, hours: Hours) -> None:
+        """Put the same channels with other hours in force."""
+        self.channels = channels_of(self.channels.by_name, hours=hours)
+        self.dispatcher.channels_changed()
 
     async def states(self) -> dict[tuple[str, str], str]:
         """The state of each alert, by subject and channel."""

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from time import process_time
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -14,40 +13,23 @@ from casebell.clock import DAY, HOUR, MINUTE, SECOND
 from casebell.events import Micros
 from casebell.people.calendars import Calendar, calendars_of, plainly
 from casebell.settings.calendars import CalendarSettings, Elapsed
+from contracts.calendars import NEW_YORK, at, shown
+from contracts.calendars import calendar as written
 
 OFFICE = ("mon-fri 08:00-18:00",)
 NIGHT = ("22:00-06:00",)
 
 
 def calendar(
-    *opens: str, zone: str = "America/New_York", federal: bool = False, closed: Sequence[str] = ()
+    *opens: str, zone: str = NEW_YORK, federal: bool = False, closed: Sequence[str] = ()
 ) -> Calendar:
     """A calendar as the file would write it."""
-    return Calendar.of(
-        CalendarSettings.model_validate(
-            {
-                "name": "office",
-                "timezone": zone,
-                "open": opens or OFFICE,
-                "holidays": "us-federal" if federal else "none",
-                "closed": closed,
-            }
-        )
+    return written(
+        timezone=zone,
+        open=opens or OFFICE,
+        holidays="us-federal" if federal else "none",
+        closed=closed,
     )
-
-
-def at(text: str, zone: str = "America/New_York") -> Micros:
-    """A moment by the clock in a zone; one with an offset is exact."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=ZoneInfo(zone))
-    return round(moment.timestamp()) * SECOND
-
-
-def shown(moment: Micros, zone: str = "America/New_York") -> str:
-    """The same in the other direction, with the offset."""
-    local = datetime.fromtimestamp(moment // SECOND, UTC).astimezone(ZoneInfo(zone))
-    return local.isoformat()[:16] + local.isoformat()[19:]
 
 
 @pytest.mark.parametrize(

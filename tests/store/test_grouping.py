@@ -54,7 +54,13 @@ async def claim(store: Store, *, now: int, owner: str = "a") -> list[Alert]:
     """Claim as a dispatcher does: the alerts of one message."""
     async with writing(store) as connection:
         first = await outbox.claim(
-            connection, channel="slack", owner=owner, now=now, lease=LEASE, grouped=True
+            connection,
+            channel="slack",
+            owner=owner,
+            now=now,
+            lease=LEASE,
+            shared=True,
+            grouped=True,
         )
     return [] if first is None else [first, *first.others]
 

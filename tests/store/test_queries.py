@@ -18,6 +18,8 @@ from casebell.alerts import (
     Alert,
     AlertKind,
     AlertState,
+    FailureReason,
+    Wait,
 )
 from casebell.events import Flag, HeldState, Status, Tag
 from casebell.store import (
@@ -28,6 +30,7 @@ from casebell.store import (
     failed,
     grouping,
     held,
+    holding,
     journal,
     leases,
     ops,
@@ -172,6 +175,9 @@ _CLAIMED = Alert(
 )
 
 
+_QUIET = Wait(until=2**51, reason=FailureReason.QUIET_HOURS)
+
+
 def _waiting(together: int | None) -> Any:
     """The row of an alert that waits, or goes again, in one message with others."""
     return SimpleNamespace(
@@ -179,11 +185,17 @@ def _waiting(together: int | None) -> Any:
         channel="slack",
         target="general",
         priority=1,
+        kind="case",
         state="deferred",
         reason="grouped",
         not_before=5,
         together=together,
     )
+
+
+def _for_digest() -> Any:
+    """The row of an alert that waits for a digest."""
+    return SimpleNamespace(**{**vars(_waiting(None)), "person": None, "addressed_as": ""})
 
 
 #: What a loop or a listing asks, by whether it may sort what it found.
@@ -203,6 +215,20 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
         lambda c: grouping.others_of(c, _waiting(7), free=true(), at={"now": 2**50}),
         True,
     ),
+    "let wait for hours": (
+        lambda c: holding.hold(c, _waiting(None), wait=_QUIET, now=2**50),
+        False,
+    ),
+    # At most as many as a digest takes; of two that are due at the same time the older one first.
+    "what a digest takes": (
+        lambda c: holding.digest_of(c, _for_digest(), now=2**50),
+        False,
+    ),
+    "digests that were put ahead": (holding.planned, False),
+    "digests to take back": (lambda c: holding.unplan(c, "slack", [("general", 5)]), False),
+    # As many groups as there are times for which something waits.
+    "for which times they wait": (lambda c: holding.held(c, now=1), True),
+    "due at once": (lambda c: holding.reconsider(c, "slack", "case", _QUIET, now=1), False),
     "sessions of digests": (lambda c: sessions.with_digests(c, ["a"]), False),
     "sessions of an account": (lambda c: sessions.of_account(c, 1, seen_since=1, now=1), False),
     "sessions that are over": (lambda c: sessions.remove_ended(c, now=1), False),

@@ -9,6 +9,7 @@ from casebell.clock import SECOND
 from casebell.notify.escalate import EscalationPolicy
 from casebell.notify.render import Style
 from casebell.ops_targets import OpsTargets
+from casebell.people.hours import ALWAYS, Hours
 from casebell.people.roster import Recipients, Roster
 from casebell.store.grouping import WINDOW
 
@@ -105,14 +106,23 @@ class Policy:
     pace: float = 0.0
     #: Whether its messages carry the alert as JSON, too.
     payload: bool = False
+    #: In which ordinary alerts wait.
+    hours: Hours = ALWAYS
+    #: The sources of which a digest without news says when they last delivered.
+    sources: Sequence[str] = ()
+
+    @property
+    def shares(self) -> bool:
+        """Whether alerts that waited together go in one message: a program reads each alone."""
+        return not self.payload
 
     @property
     def groups(self) -> bool:
         """Whether ordinary alerts of a target may wait, to go in one message.
 
-        A program reads each alone. And none may be too old by then.
+        None may be too old by then.
         """
-        return not self.payload and self.max_age >= 2 * WINDOW / SECOND
+        return self.shares and self.max_age >= 2 * WINDOW / SECOND
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

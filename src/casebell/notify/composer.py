@@ -7,16 +7,24 @@ from dataclasses import replace
 
 from casebell.alerts import OPERATIONS, UNASSIGNED, Alert, AlertKind, Line, Message, Payload
 from casebell.errors import StorageUnavailable
-from casebell.events import Case
+from casebell.events import Case, Micros
+from casebell.notify.channel import Policy
 from casebell.notify.escalate import NO_CASE
 from casebell.notify.headlines import ANY_CHANGE, CONFIDENTIAL, Headline, headline_of
 from casebell.notify.ids import group_id, message_id, thread_id
 from casebell.notify.payload import payload_of
-from casebell.notify.render import CaseFacts, Style, render_case, render_plain
-from casebell.notify.render_group import render_group, render_item, render_plain_item
+from casebell.notify.render import CaseFacts, Style, for_people, render_case, render_plain
+from casebell.notify.render_group import (
+    Quiet,
+    render_digest,
+    render_group,
+    render_item,
+    render_plain_item,
+    render_quiet,
+)
 from casebell.notify.render_ops import render_ops
 from casebell.ops_messages import OfCase, OpsMessage
-from casebell.store import subjects
+from casebell.store import queries, subjects
 from casebell.store.engine import Store
 from casebell.store.own_keys import MESSAGES, existing_key, own_key
 from casebell.telemetry import Log
@@ -57,6 +65,35 @@ class Composer:
         message = render_group(alerts, items, style)
         message = replace(message, id=group_id(alerts, key=await self._own_key()))
         return message, tuple(Message.of(message.title, item, urgent=False) for item in items)
+
+    async def digest(
+        self, alerts: tuple[Alert, ...], policy: Policy, *, now: Micros
+    ) -> tuple[Message, tuple[Message, ...]]:
+        """The message of a digest with what waited for it; and for the record what told each.
+
+        Args:
+            alerts: the digest among them.
+        """
+        style = policy.style
+        waited = [one for one in alerts if one.kind is not AlertKind.DIGEST]
+        by_case: dict[str, list[Alert]] = {}
+        for one in waited:
+            by_case.setdefault((await self.case(one)).receipt, []).append(one)
+        items = {
+            one.id: await self._item(one, style) for of_case in by_case.values() for one in of_case
+        }
+        if items:
+            message = render_digest(items.values(), style, cases=len(by_case))
+        else:
+            message = await self._quiet(alerts, policy, now=now)
+        message = replace(message, id=group_id(alerts, key=await self._own_key()))
+        # That of the digest itself tells of no case: more people may read it.
+        own = message if not items else Message.of(message.title, message.lines[:1], urgent=False)
+        told = (
+            Message.of(message.title, items[one.id], urgent=False) if one.id in items else own
+            for one in alerts
+        )
+        return message, tuple(told)
 
     async def case(self, alert: Alert) -> Case:
         """The case of which an alert tells."""
@@ -111,6 +148,28 @@ class Composer:
         except Exception as error:  # noqa: BLE001 - of any kind: the others must be sent
             self._log.error("alert.render_failed", alert=alert.id, error=error)
             return render_plain_item(alert, await self.headline(alert), style)
+
+    async def _quiet(self, alerts: tuple[Alert, ...], policy: Policy, *, now: Micros) -> Message:
+        """What a digest says for which nothing waited."""
+        since = min(one.created_at for one in alerts)
+        async with self._store.read() as connection:
+            last = await queries.last_deliveries(connection, policy.sources)
+            waiting = await queries.backlog(connection)
+        digest, zone = policy.hours.digest, policy.style.timezone
+
+        def in_words(at: Micros) -> str:
+            return digest.calendar.in_words(at, now=now) if digest else for_people(at, zone)
+
+        quiet = Quiet(
+            since=in_words(since),
+            last_deliveries={
+                name: in_words(last[name]) if name in last else None for name in policy.sources
+            },
+            held=waiting["held"],
+            undecided=waiting["unrouted"],
+        )
+        may_repeat = any(one.may_repeat for one in alerts)
+        return render_quiet(quiet, policy.style, may_repeat=may_repeat)
 
     async def _payload(self, alert: Alert) -> Payload | None:
         """The alert for a program; None if it cannot be made, which the channel reports."""

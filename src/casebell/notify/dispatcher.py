@@ -15,6 +15,7 @@ from casebell.loops import Loop
 from casebell.notify.channel import Channel, Channels, Policy
 from casebell.notify.clock_watch import ClockWatch
 from casebell.notify.sender import Sender
+from casebell.notify.waiting_plan import WaitingPlan
 from casebell.ops_messages import ChannelTest
 from casebell.ops_targets import subject_of
 from casebell.store import outbox
@@ -35,6 +36,7 @@ class ChannelWorker(Loop):
 
     Args:
         replacement: returns the worker of the channel of this name in force.
+        outdated: called where a claim may have let alerts wait for hours of before.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class ChannelWorker(Loop):
         policy: Policy,
         sender: Sender,
         replacement: Callable[["ChannelWorker"], "ChannelWorker"],
+        outdated: Callable[[], None],
         clock: Clock,
         metrics: Metrics,
         log: Log,
@@ -64,6 +67,7 @@ class ChannelWorker(Loop):
         self.sending = asyncio.Lock()
         self._sender = sender
         self._replacement = replacement
+        self._outdated = outdated
         #: Monotonic seconds until which nothing is claimed: a pause that the channel asked for, or
         #: its pace. Urgent alerts can overtake an alert that waits unclaimed.
         self._paused_until = 0.0
@@ -91,13 +95,15 @@ class ChannelWorker(Loop):
         while not self.finishing and self._clock.monotonic() >= self._paused_until:
             # A backlog of hours is sent in one step.
             self.progress()
-            alert = await self._sender.claim_due(
-                self.name, lease=self.lease, grouped=self.policy.groups
-            )
+            policy = self.policy
+            alert = await self._sender.claim_due(self.name, lease=self.lease, policy=policy)
+            # The configuration may have changed during the claim.
+            worker = self._replacement(self)
+            if worker.policy is not policy:
+                self._outdated()
             if alert is None:
                 return
-            # The configuration may have changed during the claim.
-            await self._replacement(self).carry_out(alert)
+            await worker.carry_out(alert)
 
     def _rest(self) -> float:
         pause = self._paused_until - self._clock.monotonic()
@@ -157,8 +163,17 @@ class Dispatcher:
             followed=self.wake,
             differs=differs,
         )
+        self._plan = WaitingPlan(
+            store=store,
+            channels=channels,
+            is_gone=self._is_gone,
+            clock=clock,
+            metrics=metrics,
+            log=log,
+            followed=self._take_up,
+        )
         self._clock_watch = ClockWatch(
-            store=store, owner=owner, clock=clock, log=log, followed=self.wake
+            store=store, owner=owner, clock=clock, log=log, followed=self._clock_was_set
         )
         self._channels = channels
         self._elsewhere = elsewhere
@@ -232,13 +247,13 @@ class Dispatcher:
         for worker in self._workers.values():
             if self._gone.alive and not worker.alive and not self._closing.is_set():
                 worker.start()
-        self._gone.wake()
-        self.wake()
+        self._plan.wake()
+        self._take_up()
 
     def servers_changed(self) -> None:
         """Take up what another server left over; its channels may be gone with it."""
-        self._gone.wake()
-        self.wake()
+        self._plan.wake()
+        self._take_up()
 
     def wake(self, channels: Collection[str] | None = None) -> None:
         """Check the outbox soon, for these channels or for all."""
@@ -271,8 +286,16 @@ class Dispatcher:
             results.append((target, await worker.carry_out(alert)))
         return results
 
+    def _take_up(self) -> None:
+        self._gone.wake()
+        self.wake()
+
+    def _clock_was_set(self) -> None:
+        self._plan.wake()
+        self.wake()
+
     def _loops(self) -> list[Loop]:
-        return [self._gone, *self._workers.values(), self._clock_watch]
+        return [self._gone, self._plan, *self._workers.values(), self._clock_watch]
 
     def _worker(self, name: str) -> ChannelWorker:
         channels = self.channels
@@ -282,6 +305,7 @@ class Dispatcher:
             policy=channels.policies[name],
             sender=self._sender,
             replacement=lambda worker: self._workers.get(worker.name, worker),
+            outdated=self._plan.wake,
             clock=self._clock,
             metrics=self._metrics,
             log=self._log,

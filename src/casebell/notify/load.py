@@ -13,12 +13,14 @@ from casebell.notify.pilot import as_configured, piloted
 from casebell.notify.render import Disclose, Style
 from casebell.notify.webhook_channel import WebhookChannel
 from casebell.ops_targets import OpsTargets
+from casebell.people.calendars import calendars_of
+from casebell.people.hours import Hours
 from casebell.people.roster import Roster
 from casebell.settings import ChannelSettings, Settings
 from casebell.settings.people import people_in
 
 #: Keys of the policy; the others concern the service itself.
-_OF_POLICY = {"disclose", "max_age", "fallback"}
+_OF_POLICY = {"disclose", "max_age", "fallback", "quiet_outside", "digest", "self_test"}
 
 
 def load_channels(
@@ -83,6 +85,7 @@ def _load(channel: ChannelSettings, settings: Settings, *, clock: Clock) -> Chan
 def policies(settings: Settings) -> dict[str, Policy]:
     """The policy of each configured channel."""
     pilot = settings.alerts.pilot
+    calendars = calendars_of(settings.calendars)
     return {
         name: Policy(
             style=Style(
@@ -94,6 +97,8 @@ def policies(settings: Settings) -> dict[str, Policy]:
             max_age=channel.max_age,
             pace=channel.pace,
             payload=channel.webhook is not None and pilot is None,
+            hours=Hours.of(channel, calendars),
+            sources=tuple(settings.sources),
         )
         for name, channel in settings.channels.items()
     }

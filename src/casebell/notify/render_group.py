@@ -1,9 +1,10 @@
-"""Renders several ordinary alerts of one target as one message: pure functions.
+"""Renders several ordinary alerts of one target as one message, and digests: pure functions.
 
 Each has the title that it would have alone, its link, and what its reader must know before acting.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 from casebell.alerts import Alert, Line, Message, Part
@@ -11,6 +12,7 @@ from casebell.notify.headlines import Headline
 from casebell.notify.render import (
     BLANK,
     FOOTER_LINE,
+    MAY_REPEAT,
     NOBODY_FOUND,
     CaseFacts,
     Style,
@@ -29,27 +31,83 @@ def render_group(alerts: Sequence[Alert], items: Iterable[Sequence[Line]], style
     Args:
         items: what `render_item` made of each.
     """
+    number = counted(len(alerts), "change")
+    since = f"{number} in one message, since more than ten came within ten minutes."
+    return _listed(f"{number} in one message", since, items, style)
+
+
+def render_digest(items: Iterable[Sequence[Line]], style: Style, *, cases: int) -> Message:
+    """The message that tells what waited for a digest.
+
+    Args:
+        items: what `render_item` made of each, those of a case beside each other.
+        cases: of how many cases they are.
+    """
+    items = list(items)
+    told = f"{counted(len(items), 'message')} about {counted(cases, 'case')}"
+    return _listed(f"Digest: {told}", f"{told} waited for this digest.", items, style)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quiet:
+    """What a digest says for which nothing waited: that Casebell lives, and what it heard."""
+
+    #: Since when, in words.
+    since: str
+    #: By source, when it last delivered, in words; None where it never did.
+    last_deliveries: Mapping[str, str | None]
+    #: Deliveries that could not be understood, and events without a decision.
+    held: int = 0
+    undecided: int = 0
+
+
+def render_quiet(quiet: Quiet, style: Style, *, may_repeat: bool) -> Message:
+    """The message of a digest for which nothing waited; it never says more than is known."""
+    deliveries = [
+        f"Last delivery of {source}: {at}." if at else f"Nothing was ever delivered by {source}."
+        for source, at in quiet.last_deliveries.items()
+    ]
+    held = f"{counted(quiet.held, 'delivery', 'deliveries')} could not be read yet."
+    undecided = f"{counted(quiet.undecided, 'event')} could not be decided yet."
+    warnings = [
+        *([MAY_REPEAT] if may_repeat else []),
+        *([held] if quiet.held else []),
+        *([undecided] if quiet.undecided else []),
+    ]
+    lines = [
+        Line(f"Nothing waited for this digest since {quiet.since}.", part=Part.SENTENCE),
+        *(Line(text, part=Part.WARNING) for text in warnings),
+        *map(Line, deliveries),
+        *_everything(style),
+        BLANK,
+        FOOTER_LINE,
+    ]
+    return Message.of("Digest: nothing happened", lines, urgent=False)
+
+
+def _listed(title: str, sentence: str, items: Iterable[Sequence[Line]], style: Style) -> Message:
     items = list(items)
     # Once, not with each of a hundred.
     shared = [
         line for line in items[0] if line.text == NOBODY_FOUND and all(line in one for one in items)
     ]
-    number = counted(len(alerts), "change")
     lines = [
-        Line(
-            f"{number} in one message, since more than ten came within ten minutes.",
-            short="",
-            part=Part.SENTENCE,
-        ),
+        Line(sentence, short="", part=Part.SENTENCE),
         *shared,
         BLANK,
         *(line for line in chain.from_iterable(items) if line not in shared),
+        *_everything(style),
+        BLANK,
+        FOOTER_LINE,
     ]
-    if style.public_url:
-        everything = Line(f"{style.public_url}/alerts", part=Part.LINK)
-        lines += [BLANK, Line(_ALL, part=Part.DETAIL), everything]
-    lines += [BLANK, FOOTER_LINE]
-    return Message.of(f"{number} in one message", lines, urgent=False)
+    return Message.of(title, lines, urgent=False)
+
+
+def _everything(style: Style) -> list[Line]:
+    if not style.public_url:
+        return []
+    link = Line(f"{style.public_url}/alerts", part=Part.LINK)
+    return [BLANK, Line(_ALL, part=Part.DETAIL), link]
 
 
 def render_item(alert: Alert, facts: CaseFacts, style: Style) -> tuple[Line, ...]:

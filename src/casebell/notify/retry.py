@@ -31,7 +31,7 @@ def next_state(
 
     Args:
         alert: as claimed; its attempts include this one.
-        max_age: seconds after which the alert fails, since it was made or an operator retried it.
+        max_age: seconds after which the alert fails, since it was due or an operator retried it.
             A wait beyond it is shortened to a last attempt at that moment, unless the service
             itself asked for the wait.
         random: in [0, 1); spreads the waits between half and the whole of their length.
@@ -44,7 +44,7 @@ def next_state(
             # Who reads the record must not take the target for told.
             reason=FailureReason.PILOT if result.diverted else None,
         )
-    last_moment = (alert.retried_at or alert.created_at) + round(max_age * SECOND)
+    last_moment = alert.due_since + round(max_age * SECOND)
     asked = now + round((result.retry_after or 0.0) * SECOND)
     never = result.outcome in (Outcome.AUTH, Outcome.PERMANENT)
     # A test is not tried again: an operator waits for its result.
@@ -71,8 +71,8 @@ def next_states(
 
     The first counts the attempts, and the youngest says when they are too old.
     """
-    youngest = max(one.retried_at or one.created_at for one in alerts)
-    as_one = replace(alerts[0], created_at=youngest, retried_at=None)
+    youngest = max(one.due_since for one in alerts)
+    as_one = replace(alerts[0], due_at=youngest, retried_at=None)
     return [
         next_state(
             replace(as_one, may_repeat=one.may_repeat),

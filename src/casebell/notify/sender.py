@@ -19,6 +19,7 @@ from casebell.alerts import (
     NextState,
     Outcome,
     SendResult,
+    Waits,
 )
 from casebell.clock import MINUTE, SECOND, Clock
 from casebell.errors import StorageUnavailable
@@ -102,21 +103,23 @@ class Sender:
         self._uncertain_claims: dict[str, Alert] = {}
         self._composer = Composer(store=store, log=log)
 
-    async def claim_due(self, channel: str, *, lease: Micros, grouped: bool) -> Alert | None:
-        """Claim the channel's next alert, if one is due; otherwise write nothing.
-
-        Args:
-            grouped: whether ordinary alerts of a target may wait, to go in one message.
-        """
+    async def claim_due(self, channel: str, *, lease: Micros, policy: Policy) -> Alert | None:
+        """Claim the channel's next alert, if one is due; otherwise write nothing."""
         if channel not in self._uncertain_claims:
             async with self._store.read() as connection:
                 due = await outbox.next_due(connection, channel=channel)
             if due is None or due > self._clock.now():
                 return None
-        return await self.claim(channel, lease=lease, grouped=grouped)
+        return await self.claim(channel, lease=lease, policy=policy)
 
-    async def claim(self, channel: str, *, lease: Micros, grouped: bool = False) -> Alert | None:
-        """Claim the next alert that is due, or keep one whose claim failed after its commit."""
+    async def claim(
+        self, channel: str, *, lease: Micros, policy: Policy | None = None
+    ) -> Alert | None:
+        """Claim the next alert that is due, or keep one whose claim failed after its commit.
+
+        Args:
+            policy: None of a channel that is gone: then nothing waits, and each goes alone.
+        """
         now = self._clock.now()
         alert = self._uncertain_claims.pop(channel, None)
         claimed: Alert | None = alert
@@ -132,7 +135,9 @@ class Sender:
                     owner=self._owner,
                     now=now,
                     lease=lease,
-                    grouped=grouped,
+                    shared=policy is not None and policy.shares,
+                    grouped=policy is not None and policy.groups,
+                    waits=Waits() if policy is None else policy.hours.waits(now),
                 )
 
         try:
@@ -197,17 +202,20 @@ class Sender:
         ]
 
     async def _compose(self, alerts: tuple[Alert, ...], policy: Policy) -> _Composed:
-        if len(alerts) == 1:
+        if any(one.kind is AlertKind.DIGEST for one in alerts):
+            message, on_record = await self._composer.digest(alerts, policy, now=self._clock.now())
+        elif len(alerts) == 1:
             (alert,) = alerts
             message, flaw = await self._composer.one(alert, policy.style, payload=policy.payload)
             return _Composed(alerts=alerts, message=message, on_record=(message,), remark=flaw)
-        message, on_record = await self._composer.together(alerts, policy.style)
-        remark = f"in one message with {len(alerts) - 1} others"
+        else:
+            message, on_record = await self._composer.together(alerts, policy.style)
+        remark = f"in one message with {len(alerts) - 1} others" if len(alerts) > 1 else ""
         return _Composed(alerts=alerts, message=message, on_record=on_record, remark=remark)
 
     def _result_of_gone(self, gone: Sequence[Alert]) -> SendResult:
         """Another server may have a target that is not here yet, as while a person is added."""
-        began = max((one.retried_at or one.created_at for one in gone), default=0)
+        began = max((one.due_since for one in gone), default=0)
         recent = self._clock.now() - began < ROLL_OUT
         return _NOT_HERE if recent and self._differs() else _GONE
 
@@ -298,7 +306,7 @@ class Sender:
     ) -> list[NewAlert]:
         if reached.state is not AlertState.FAILED:
             return []
-        about = "a message to operations"
+        about = "a digest" if alert.kind is AlertKind.DIGEST else "a message to operations"
         if alert.kind is AlertKind.CASE:
             about = (await self._composer.headline(alert)).title
         reason = str(reached.reason or FailureReason.UNKNOWN)
@@ -324,7 +332,7 @@ class Sender:
         self._metrics.attempts.labels(alert.channel, str(result.outcome), reason).inc()
         if reached.state is AlertState.SENT:
             # Not negative, if the clock was set back meanwhile.
-            taken = max(0, finished_at - alert.created_at)
+            taken = max(0, finished_at - (alert.due_at or alert.created_at))
             self._metrics.alert_seconds.observe(taken / SECOND)
         self._log.info(
             "alert.attempted",

@@ -161,6 +161,10 @@ class Roster:
             first.setdefault(_reader(one.target), one)
         return list(first.values())
 
+    def always(self, channel: str) -> list[Addressee]:
+        """Whom a channel has by itself, or names, whatever the case."""
+        return self.reached(channel, Case(receipt=""))
+
     @property
     def looking_for_owners(self) -> list[str]:
         """The channels with `@owner`."""

@@ -27,6 +27,8 @@ WINDOW: Final[Micros] = 10 * MINUTE
 MOST_SINGLY: Final = 10
 #: Alerts in one message. A longer one would be cut by most services, and hold up the storage.
 MOST_TOGETHER: Final = 100
+#: Rows of one message that goes again; a digest has more, and its own.
+MOST_AGAIN: Final = 1_000
 #: Alerts that begin to wait in one transaction.
 MOST_DEFERRED: Final = 1_000
 #: Alerts of the channel, due first, among which those of a message are looked for.
@@ -85,8 +87,10 @@ async def others_of(
         free: whether an alert may be claimed, with parameters.
         at: these, and when it is, as `now`.
     """
+    most = MOST_TOGETHER
     if row.together is not None:
-        # Tried before, and due again at the same time.
+        # Tried before, and due again at the same time. All of them: it may have been a digest.
+        most = MOST_AGAIN
         same = and_(alerts.c.not_before == row.not_before, alerts.c.together == row.together)
     elif row.state == AlertState.DEFERRED and row.reason == FailureReason.GROUPED:
         first_due = (
@@ -100,7 +104,11 @@ async def others_of(
             .order_by(alerts.c.not_before, alerts.c.id)
             .limit(_LOOKED_AT)
         )
-        same = and_(alerts.c.id.in_(first_due), alerts.c.together.is_(None))
+        same = and_(
+            alerts.c.id.in_(first_due),
+            alerts.c.together.is_(None),
+            alerts.c.kind == AlertKind.CASE,
+        )
     else:
         return []
     found = (
@@ -110,13 +118,12 @@ async def others_of(
             alerts.c.channel == row.channel,
             alerts.c.priority == row.priority,
             alerts.c.target == row.target,
-            alerts.c.kind == AlertKind.CASE,
             alerts.c.id != row.id,
             same,
             free,
         )
         .order_by(alerts.c.not_before, alerts.c.id)
-        .limit(MOST_TOGETHER - 1)
+        .limit(most - 1)
     )
     return (await connection.execute(found, {**at})).all()
 

@@ -16,14 +16,16 @@ from casebell.alerts import (
     Alert,
     AlertKind,
     AlertState,
+    FailureReason,
     Message,
     NewAlert,
     NextState,
     SendResult,
+    Waits,
 )
 from casebell.events import Micros
 from casebell.ops_messages import from_json
-from casebell.store import grouping, journal, leases, targets
+from casebell.store import grouping, holding, journal, leases, targets
 from casebell.store.rows import (
     AlertRow,
     alert_row,
@@ -35,6 +37,8 @@ from casebell.store.statements import Driver, insert_new
 
 #: Urgent, then ordinary.
 _PRIORITIES = (0, 1)
+#: What waits for no hours.
+_NOTHING = Waits()
 
 
 NEW_ALERTS = insert_new(alerts, AlertRow)
@@ -75,7 +79,9 @@ async def claim(
     owner: str,
     now: Micros,
     lease: Micros,
+    shared: bool = False,
     grouped: bool = False,
+    waits: Waits = _NOTHING,
 ) -> Alert | None:
     """Claim the most urgent due alert of a channel, until `now + lease`.
 
@@ -83,27 +89,37 @@ async def claim(
     again and marked "may repeat".
 
     Args:
-        grouped: whether ordinary alerts of a target beyond the first wait, and are claimed together
+        shared: whether alerts of a target that waited together go in one message.
+        grouped: whether ordinary alerts of a target beyond the first so many wait for that
             (`grouping`). Where very many begin to wait, None is returned in between.
+        waits: what ordinary alerts of the channel wait for now (`holding`).
     """
     at = {"channel": channel, "now": now, "owner": owner}
     row = await _first_due(connection, at)
     deferred = 0
-    while grouped and row is not None and (until := grouping.waits_until(row, now=now)):
-        deferred += await grouping.defer(connection, row, until=until, now=now)
+    while row is not None:
+        if wait := holding.wait_of(row, waits):
+            deferred += await holding.hold(connection, row, wait=wait, now=now)
+        elif grouped and (until := grouping.waits_until(row, now=now)):
+            deferred += await grouping.defer(connection, row, until=until, now=now)
+        else:
+            break
         if deferred >= grouping.MOST_DEFERRED:
             return None
         row = await _first_due(connection, at)
     if row is None:
         return None
-    others = await grouping.others_of(connection, row, free=_FREE, at=at) if grouped else []
-    rows = [row, *others]
+    rows = [row]
+    if shared and holding.is_for_digest(row):
+        rows = await holding.digest_of(connection, row, now=now)
+    elif shared:
+        rows += await grouping.others_of(connection, row, free=_FREE, at=at)
     for one in rows:
         if one.state == AlertState.SENDING:
             await leases.record_interrupted(connection, one, now=now)
     taken = {
         "ids": [one.id for one in rows],
-        "first": row.id if others else row.together,
+        "first": rows[0].id if len(rows) > 1 else row.together,
         "until": now + lease,
     }
     await connection.execute(_TAKE, at | taken)
@@ -277,10 +293,17 @@ async def _record_one(
     await add(connection, tried.follow, now=finished_at)
 
 
+_NOT_FOR_HOURS = or_(
+    alerts.c.state != AlertState.DEFERRED,
+    alerts.c.reason.not_in([FailureReason.QUIET_HOURS, FailureReason.DIGEST]),
+)
+
+
 async def bring_forward(connection: AsyncConnection, *, by: Micros, owner: str | None) -> int:
     """Move the due times of all waiting alerts, and the ends of leases; returns their number.
 
-    For a clock that was set back. All move by the same, so that their order is kept.
+    For a clock that was set back. All move by the same, so that their order is kept; but what waits
+    for a time of a calendar, which the step does not move (`holding`).
 
     Args:
         owner: whose leases to move. Another server moves its own: moved twice they would end while
@@ -290,7 +313,7 @@ async def bring_forward(connection: AsyncConnection, *, by: Micros, owner: str |
     ours = true() if owner is None else alerts.c.lease_owner == owner
     moved = await connection.execute(
         alerts.update()
-        .where(WAITING, or_(alerts.c.state != AlertState.SENDING, ours))
+        .where(WAITING, or_(alerts.c.state != AlertState.SENDING, ours), _NOT_FOR_HOURS)
         .values(not_before=alerts.c.not_before - by, lease_until=alerts.c.lease_until - by)
     )
     return moved.rowcount
@@ -358,6 +381,7 @@ def _alert(row: Row[Any], *, attempts: int | None = None, may_repeat: bool | Non
         attempts=row.attempts if attempts is None else attempts,
         created_at=row.created_at,
         retried_at=row.retried_at,
+        due_at=row.due_at,
         may_repeat=row.may_repeat if may_repeat is None else may_repeat,
         event_id=row.event_id,
         change_id=row.change_id,

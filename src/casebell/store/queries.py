@@ -164,8 +164,11 @@ async def by_hand(connection: AsyncConnection, alert_id: int) -> Sequence[Row[An
 
 
 async def oldest_waiting(connection: AsyncConnection) -> dict[str, Micros]:
-    """By channel, since when its oldest waiting alert has waited: its making, or its retry."""
-    since = func.min(func.coalesce(alerts.c.retried_at, alerts.c.created_at))
+    """By channel, since when its oldest waiting alert has waited, or will have.
+
+    That is when it was made, or retried; of one that waits for hours of its channel, their time.
+    """
+    since = func.min(func.coalesce(alerts.c.retried_at, alerts.c.due_at, alerts.c.created_at))
     statement = select(alerts.c.channel, since).where(WAITING).group_by(alerts.c.channel)
     return {channel: int(at) for channel, at in await connection.execute(statement)}
 

@@ -11,6 +11,7 @@ from casebell.store.schema.base import metadata
 from casebell.store.schema.decided import (
     ASKING,
     CONFIDENTIAL,
+    FOR_HOURS,
     OUTSTANDING,
     REPORTED,
     SILENT,
@@ -62,6 +63,7 @@ __all__ = [
     "ASKING",
     "BY_HAND",
     "CONFIDENTIAL",
+    "FOR_HOURS",
     "OPEN",
     "OUTSTANDING",
     "PROVEN",

@@ -92,6 +92,9 @@ WAITING = text("state IN ('pending', 'retrying', 'deferred', 'sending')")
 #: The same of what failed and somebody still has to look at: a failed test was looked at.
 OUTSTANDING = text("state = 'failed' AND kind <> 'test' AND dismissed_at IS NULL")
 
+#: The same of what waits for hours of its channel.
+FOR_HOURS = text("state = 'deferred' AND reason IN ('quiet_hours', 'digest')")
+
 #: One subject for one target of one channel.
 alerts = Table(
     "alerts",
@@ -139,6 +142,8 @@ alerts = Table(
     UniqueConstraint("subject", "channel", "target"),
     # The dispatcher claims by it.
     partial("ix_alerts_waiting", "channel", "priority", "not_before", "id", where=WAITING.text),
+    # A digest takes what waits for it; and what hours no longer in force hold back is looked for.
+    partial("ix_alerts_for_hours", "channel", "target", "not_before", "id", where=FOR_HOURS.text),
     # `casebell alerts list --state`.
     Index(None, "state", "id"),
     # A page, and an export, of `--since` and `--until` begins and ends by it.

@@ -75,6 +75,9 @@ def _alerts() -> None:
     op.add_column("alerts", sa.Column("together", sa.BigInteger(), nullable=True))
     outstanding = "state = 'failed' AND kind <> 'test' AND dismissed_at IS NULL"
     _partial("ix_alerts_outstanding", "alerts", "state", "id", where=outstanding)
+    for_hours = "state = 'deferred' AND reason IN ('quiet_hours', 'digest')"
+    columns = ("channel", "target", "not_before", "id")
+    _partial("ix_alerts_for_hours", "alerts", *columns, where=for_hours)
 
 
 def _marks() -> None:
