@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
 from casebell.events import Change, ClassifiedEvent, Micros, Value
-from casebell.ops_messages import OpsMessage, SelfTest
+from casebell.ops_messages import Note, SelfTest
 
 
 class DecisionOutcome(StrEnum):
@@ -287,8 +287,9 @@ class Alert:
     #: Why this target: "@owner", "@team:rfe", `UNASSIGNED`, `OPERATIONS`; "" for an address that
     #: the configuration has by itself.
     addressed_as: str = ""
-    #: What an operations or test message tells; None for a case alert, or where it is unreadable.
-    note: OpsMessage | None = field(default=None, repr=False)
+    #: What a message to operations, a test or a reminder tells; None for a case alert, or where
+    #: this release cannot read it.
+    note: Note | None = field(default=None, repr=False)
     #: Those that go in one message with it, for the same target.
     others: "tuple[Alert, ...]" = ()
 
@@ -315,8 +316,8 @@ class NewAlert:
     rules: tuple[str, ...] = ()
     change_id: int | None = None
     event_id: int | None = None
-    #: What an operations or test message tells.
-    note: OpsMessage | None = field(default=None, repr=False)
+    #: What a message to operations, a test or a reminder tells.
+    note: Note | None = field(default=None, repr=False)
     #: The channel that failed, where this alert stands in for another.
     stands_in_for: str | None = None
     #: The id of who is told by name.
@@ -334,6 +335,16 @@ class Asked(Value):
     #: An answer is owed in time; USCIS reports that it received one.
     deadline: bool
     #: It is told urgently.
+    urgent: bool
+
+
+class Escalating(Value):
+    """An escalation that a change begins."""
+
+    name: str
+    #: When its first step is due.
+    due_at: Micros
+    #: Whether its reminders are urgent: the change is.
     urgent: bool
 
 
@@ -369,6 +380,8 @@ class Decided(Value):
     confidential: bool = False
     #: What its change asks for, where it waits in the queue for an answer.
     asked: Asked | None = None
+    #: Who hears of it again while nobody acknowledges it.
+    escalations: tuple[Escalating, ...] = ()
     #: What in the queue it answers, of what its case was asked before.
     answers: Answers = Answers.NOTHING
 

@@ -14,6 +14,7 @@ import casebell
 from casebell.clock import Clock, SystemClock
 from casebell.errors import StorageUnavailable, StoreLocked
 from casebell.events import AppendOutcome, Micros
+from casebell.followup.loop import FollowUp
 from casebell.notify import outward
 from casebell.notify.alarm import StorageAlarm
 from casebell.notify.clock_watch import follow_journal
@@ -215,6 +216,17 @@ class Runtime:
         #: What opening the store came to, for the log.
         self._created: dict[str, object] = {}
         self._taken_up: dict[str, int] = {}
+        self.follow_up = FollowUp(
+            store=store,
+            settings=in_force.settings,
+            channels=in_force.channels,
+            rulebook=in_force.rulebook,
+            differs=self._settings_may_differ,
+            clock=clock,
+            metrics=metrics,
+            log=log,
+            followed=self.dispatcher.wake,
+        )
         self.alarm = StorageAlarm(
             store=store,
             channels=in_force.channels,
@@ -257,6 +269,7 @@ class Runtime:
         # What could not be decided by the old rules may be by the new.
         self.router.loop.wake()
         self.case_list_watch.wake()
+        self.follow_up.wake()
 
     async def storage_answers(self) -> bool:
         """Whether the storage can be read and written; raises as they do."""
@@ -277,6 +290,7 @@ class Runtime:
             self.silence_watch,
             self.self_tests,
             self.case_list_watch,
+            self.follow_up,
             self.access,
             self.refusals,
             self.liveness,
@@ -388,6 +402,7 @@ class Runtime:
             await stack.enter_async_context(self.silence_watch)
             await stack.enter_async_context(self.self_tests)
             await stack.enter_async_context(self.case_list_watch)
+            await stack.enter_async_context(self.follow_up)
             await stack.enter_async_context(self.event_log)
             await stack.enter_async_context(self.alarm)
             stack.push_async_callback(self._finish)

@@ -188,6 +188,7 @@ STAGES = (
     "receive",
     "route",
     "notify",
+    "followup",
     "reload",
     "metrics",
     "certificate",

@@ -14,13 +14,14 @@ from casebell.events import Content
 from casebell.notify.channel import Channels
 from casebell.notify.load import load_channels
 from casebell.ops_targets import OpsTargets
+from casebell.people.calendars import calendars_of
 from casebell.people.identity import People
 from casebell.receive.accept import SourceReceiver, source_receivers
 from casebell.receive.content import content_of
 from casebell.route.classification import Meanings
 from casebell.route.coverage import gaps_of
 from casebell.route.rulebook import Rulebook
-from casebell.route.rules import compile_rules
+from casebell.route.rules import compile_escalations, compile_rules
 from casebell.settings import Settings, SourceSettings, Wordings
 from casebell.settings.models import Console, Document, ServerSettings
 
@@ -123,6 +124,9 @@ def _rulebook(settings: Settings, channels: Channels) -> Rulebook:
             wordings=Wordings(settings.wordings),
         ),
         rules=compile_rules(settings.rules),
+        escalations=compile_escalations(
+            settings.escalations, calendars=calendars_of(settings.calendars)
+        ),
         roster=channels.roster,
         ops=channels.ops,
         coalesce=settings.routing.coalesce,

@@ -48,7 +48,7 @@ async def test_a_wait_keeps_its_length(
     (entry,) = [
         entry for entry in await read_table(store, journal) if entry.kind == "clock.set_back"
     ]
-    assert json.loads(entry.data) == {"alerts": 1, "micros": HOUR * SECOND}
+    assert json.loads(entry.data) == {"alerts": 1, "escalations": 0, "micros": HOUR * SECOND}
     assert len(titles(sink)) == 2
 
 

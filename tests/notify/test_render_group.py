@@ -42,16 +42,18 @@ def facts(number: int, *, confidential: bool = False, late: bool = False) -> Cas
 def group(count: int) -> Message:
     """The message of so many."""
     alerts = [alert(number) for number in range(1, count + 1)]
-    return render_group(alerts, [render_item(one, facts(one.id), STYLE) for one in alerts], STYLE)
+    return render_group(
+        alerts, [render_item(one, facts(one.id), STYLE, now=0) for one in alerts], STYLE
+    )
 
 
 def test_each_has_its_title_and_link() -> None:
     """And what its reader must know before acting; a confidential one has no more than news."""
     alerts = [alert(1), alert(2, may_repeat=True), alert(3), alert(4)]
     items = [
-        render_item(alerts[0], facts(1), STYLE),
-        render_item(alerts[1], facts(2, late=True), STYLE),
-        render_item(alerts[2], facts(3, confidential=True), STYLE),
+        render_item(alerts[0], facts(1), STYLE, now=0),
+        render_item(alerts[1], facts(2, late=True), STYLE, now=0),
+        render_item(alerts[2], facts(3, confidential=True), STYLE, now=0),
         render_plain_item(alerts[3], CONFIDENTIAL, STYLE),
     ]
     message = render_group(alerts, items, STYLE)
@@ -82,7 +84,7 @@ All alerts in Casebell:
 def test_that_nobody_was_found_is_said_once() -> None:
     """Where it holds of all; what holds of one alone stays with it."""
     alerts = [replace(alert(number), addressed_as=UNASSIGNED) for number in (1, 2, 3)]
-    items = [render_item(one, facts(one.id, late=one.id == 2), STYLE) for one in alerts]
+    items = [render_item(one, facts(one.id, late=one.id == 2), STYLE, now=0) for one in alerts]
     first, second, blank, *each = render_group(alerts, items, STYLE).body.split("\n")
     assert first.startswith("3 changes in one message")
     assert second.startswith("It comes to you because the owner of the case")

@@ -27,6 +27,8 @@ from casebell.store import (
     cases,
     conflicts,
     decisions,
+    due_dates,
+    escalations,
     failed,
     grouping,
     held,
@@ -176,6 +178,27 @@ _CLAIMED = Alert(
 
 
 _QUIET = Wait(until=2**51, reason=FailureReason.QUIET_HOURS)
+_ESCALATION = escalations.Running(
+    change_id=1,
+    event_id=1,
+    receipt="IOE0912345678",
+    name="RFE unseen",
+    urgent=True,
+    began_at=1,
+    step=0,
+    repetition=0,
+    due_at=1,
+)
+_NEAR = due_dates.Near(
+    change_id=1,
+    event_id=1,
+    urgent=True,
+    due="2026-12-24",
+    due_by="account:ana",
+    due_confirmed_by=None,
+    remind_at=1,
+    channels=(),
+)
 
 
 def _waiting(together: int | None) -> Any:
@@ -229,6 +252,15 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     # As many groups as there are times for which something waits.
     "for which times they wait": (lambda c: holding.held(c, now=1), True),
     "due at once": (lambda c: holding.reconsider(c, "slack", "case", _QUIET, now=1), False),
+    "escalations that are due": (lambda c: escalations.due(c, now=2**50, limit=9), False),
+    "a turn of an escalation": (
+        lambda c: escalations.move(c, _ESCALATION, step=1, repetition=0, due_at=5),
+        False,
+    ),
+    "whether a change is settled": (lambda c: escalations.settled(c, 1), False),
+    "escalations of changes": (lambda c: escalations.of_changes(c, [1, 2]), True),
+    "dates that are near": (lambda c: due_dates.near(c, now=2**50, limit=9), False),
+    "a date that was told": (lambda c: due_dates.take(c, _NEAR, then=None), False),
     "sessions of digests": (lambda c: sessions.with_digests(c, ["a"]), False),
     "sessions of an account": (lambda c: sessions.of_account(c, 1, seen_since=1, now=1), False),
     "sessions that are over": (lambda c: sessions.remove_ended(c, now=1), False),
@@ -542,11 +574,9 @@ async def test_plan_of_a_listing(
 
 #: Of what is being built.
 NOT_READ_YET = {
-    "ix_escalations_running",
     "ix_links_expires_at",
     "ix_queue_open",
     "ix_queue_receipt",
-    "ix_queue_remind",
 }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from casebell.clock import SECOND, Clock
 from casebell.events import Micros
 from casebell.loops import Loop
-from casebell.store import journal, outbox
+from casebell.store import escalations, journal, outbox
 from casebell.store.engine import Connection, Store
 from casebell.telemetry import Log
 
@@ -76,12 +76,13 @@ async def follow_journal(
 
 async def _follow(connection: Connection, *, back: Micros, owner: str | None, now: Micros) -> int:
     count = await outbox.bring_forward(connection, by=back, owner=owner)
+    running = await escalations.bring_forward(connection, by=back)
     entry = journal.Entry(
         at=now,
         kind="clock.set_back",
         actor="server",
         subject="server",
-        data={"micros": back, "alerts": count},
+        data={"micros": back, "alerts": count, "escalations": running},
     )
     await journal.append(connection, [entry])
     return count

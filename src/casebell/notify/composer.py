@@ -5,7 +5,17 @@ Whatever is wrong with an event, its alert gets a message: a plain one, if no ot
 
 from dataclasses import replace
 
-from casebell.alerts import OPERATIONS, UNASSIGNED, Alert, AlertKind, Line, Message, Payload
+from casebell.alerts import (
+    OF_CASES,
+    OPERATIONS,
+    UNASSIGNED,
+    Alert,
+    AlertKind,
+    Line,
+    Message,
+    Payload,
+)
+from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
 from casebell.events import Case, Micros
 from casebell.notify.channel import Policy
@@ -13,7 +23,7 @@ from casebell.notify.escalate import NO_CASE
 from casebell.notify.headlines import ANY_CHANGE, CONFIDENTIAL, Headline, headline_of
 from casebell.notify.ids import group_id, message_id, thread_id
 from casebell.notify.payload import payload_of
-from casebell.notify.render import CaseFacts, Style, for_people, render_case, render_plain
+from casebell.notify.render import CaseFacts, Style, for_people, render_plain
 from casebell.notify.render_group import (
     Quiet,
     render_digest,
@@ -23,11 +33,23 @@ from casebell.notify.render_group import (
     render_quiet,
 )
 from casebell.notify.render_ops import render_ops
-from casebell.ops_messages import OfCase, OpsMessage
+from casebell.notify.render_reminder import render_of_case
+from casebell.ops_messages import Note, OfCase
 from casebell.store import queries, subjects
-from casebell.store.engine import Store
+from casebell.store.engine import Connection, Store
 from casebell.store.own_keys import MESSAGES, existing_key, own_key
 from casebell.telemetry import Log
+
+
+async def headline_in(connection: Connection, event_id: int) -> Headline:
+    """The headline of an event's change; of any change if the event cannot be read."""
+    case = await subjects.case_of(connection, event_id)
+    if case is not None and case.confidential:
+        return CONFIDENTIAL
+    known = await subjects.known_state_of(connection, event_id)
+    if known is None:
+        return ANY_CHANGE
+    return headline_of(known.status, known.tags, known.flags, known.text)
 
 
 class Composer:
@@ -36,8 +58,9 @@ class Composer:
     Each method raises StorageUnavailable where that cannot be read.
     """
 
-    def __init__(self, *, store: Store, log: Log) -> None:
+    def __init__(self, *, store: Store, clock: Clock, log: Log) -> None:
         self._store = store
+        self._clock = clock
         self._log = log
         #: Of this database, for the ids of messages; None until one is needed.
         self._key: bytes | None = None
@@ -97,7 +120,7 @@ class Composer:
 
     async def case(self, alert: Alert) -> Case:
         """The case of which an alert tells."""
-        if alert.kind is not AlertKind.CASE:
+        if alert.kind not in OF_CASES:
             return NO_CASE
         async with self._store.read() as connection:
             return await subjects.case_of(connection, alert.event_id or 0) or NO_CASE
@@ -105,20 +128,15 @@ class Composer:
     async def headline(self, alert: Alert) -> Headline:
         """The headline of a case alert; of any change if its event cannot be read."""
         async with self._store.read() as connection:
-            known = await subjects.known_state_of(connection, alert.event_id or 0)
-        if (await self.case(alert)).confidential:
-            return CONFIDENTIAL
-        if known is None:
-            return ANY_CHANGE
-        return headline_of(known.status, known.tags, known.flags, known.text)
+            return await headline_in(connection, alert.event_id or 0)
 
     async def _render(self, alert: Alert, style: Style) -> tuple[Message, str]:
         """The message; and if it is the plain one, the error for the record."""
         try:
-            if alert.kind is not AlertKind.CASE:
+            if alert.kind not in OF_CASES:
                 return render_ops(await self._note(alert), may_repeat=alert.may_repeat), ""
             facts = await self._facts(alert)
-            message = render_case(alert, facts, style)
+            message = render_of_case(alert, facts, style, now=self._clock.now())
             if facts.case.confidential and alert.addressed_as in (UNASSIGNED, OPERATIONS):
                 # A thread would lay it beside what was said of the case before.
                 return message, ""
@@ -131,7 +149,7 @@ class Composer:
             flaw = f"a plain message, for making it failed: {type(error).__name__}"
             return render_plain(alert, await self.headline(alert), style), flaw
 
-    async def _note(self, alert: Alert) -> OpsMessage | None:
+    async def _note(self, alert: Alert) -> Note | None:
         """What operations are told; of a case that is confidential by now, nothing of it."""
         if not isinstance(alert.note, OfCase):
             return alert.note
@@ -142,7 +160,8 @@ class Composer:
     async def _item(self, alert: Alert, style: Style) -> tuple[Line, ...]:
         """What a message of several says of this one."""
         try:
-            return render_item(alert, await self._facts(alert), style)
+            facts = await self._facts(alert)
+            return render_item(alert, facts, style, now=self._clock.now())
         except StorageUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - of any kind: the others must be sent

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from casebell.alerts import Alert, AlertKind, NewAlert, SendResult
+from casebell.alerts import OF_CASES, Alert, AlertKind, FailureReason, NewAlert, SendResult
 from casebell.events import NOBODY_IS_AWAY, Absences, Case, Micros
 from casebell.ops_messages import (
     ChannelFailed,
@@ -50,11 +50,12 @@ def escalate(
         reason: why the alert failed.
         about: the subject of the alert, without data of a case.
     """
-    if alert.is_test_by_hand:
+    if alert.is_test_by_hand or result.reason is FailureReason.ACKNOWLEDGED:
         return []
-    instead = _instead(policy, alert, case, away) if alert.kind is AlertKind.CASE else []
+    of_case = alert.kind in OF_CASES
+    instead = _instead(policy, alert, case, away) if of_case else []
     message: OpsMessage
-    if alert.urgent and alert.kind is AlertKind.CASE and not instead:
+    if alert.urgent and of_case and not instead:
         message = UrgentAlertFailed(
             channel=alert.channel,
             target=alert.target,
@@ -100,7 +101,7 @@ def _instead(policy: EscalationPolicy, alert: Alert, case: Case, away: Absences)
     heard = who_may_hear(found, case, channels=(alert.channel,), roster=roster, away=away)
     return [
         NewAlert(
-            kind=AlertKind.CASE,
+            kind=alert.kind,
             # The same subject: a target that has an alert of the change does not get a second one.
             subject=alert.subject,
             channel=channel,
@@ -109,6 +110,7 @@ def _instead(policy: EscalationPolicy, alert: Alert, case: Case, away: Absences)
             rules=alert.rules,
             change_id=alert.change_id,
             event_id=alert.event_id,
+            note=alert.note,
             stands_in_for=alert.channel,
             person=to.person,
             addressed_as=to.addressed_as,

@@ -104,6 +104,20 @@ CONFIDENTIAL = Headline(
     "A confidential case has news",
     "A confidential case has news: only Casebell's own pages say what.",
 )
+#: The same of a reminder: that nobody has acknowledged its news, or that it is time to look at it.
+CONFIDENTIAL_UNSEEN = Headline(
+    "confidential",
+    "Unseen news of a confidential case",
+    "A confidential case has news that nobody has acknowledged: only Casebell's own pages say "
+    "what.",
+    short="Unseen: a confidential case",
+)
+CONFIDENTIAL_DUE = Headline(
+    "confidential",
+    "A confidential case needs a look",
+    "A confidential case needs a look: only Casebell's own pages say why.",
+    short="Look at a confidential case",
+)
 #: What only the text tells, by the row of `statuses.toml` that reads it.
 OF_TEXTS: tuple[Headline, ...] = (
     Headline("reopened", "Case reopened", "USCIS reopened the case, to consider it again."),

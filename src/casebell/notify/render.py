@@ -8,13 +8,22 @@ A title is shown on a locked phone. It holds our own words, the receipt, and the
 case and its form where the channel's `disclose` allows them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from casebell.alerts import OPERATIONS, UNASSIGNED, Alert, AlertKind, Line, Message, Part
+from casebell.alerts import (
+    OF_CASES,
+    OPERATIONS,
+    UNASSIGNED,
+    Alert,
+    AlertKind,
+    Line,
+    Message,
+    Part,
+)
 from casebell.events import Case, ClassifiedEvent, Flag, Micros, Tag
 from casebell.notify.headlines import CONFIDENTIAL, NEW_WORDING, Headline, headline_of
 from casebell.notify.inert_text import quoted, without_markup
@@ -41,6 +50,9 @@ _FOR_OPERATIONS = (
     "No rule sends this change to anybody, so it comes to operations: pass it on, and mend the "
     "rules (casebell check)."
 )
+_REMINDER_FOR_OPERATIONS = (
+    "Nobody is found whom this reminder should reach, so it comes to operations: pass it on."
+)
 #: To whom `unassigned` names.
 NOBODY_FOUND = (
     "It comes to you because the owner of the case, its team, or both lead to nobody: see that "
@@ -50,6 +62,7 @@ _NOBODY_TOLD = "Nobody whom the case names was told: see that somebody takes it 
 #: Where a service takes little, such as a text message.
 _TAKE_IT_ON = "Nobody was found: take it on."
 _NEW_WORDS = "The text is worded in a way that is new to Casebell, and may say more: read it."
+_REMINDER = "This is a reminder of it."
 _TEST = "This is a test receipt: no real case is concerned, nothing needs doing."
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -91,18 +104,30 @@ def render_case(alert: Alert, facts: CaseFacts, style: Style) -> Message:
         return render_confidential(alert, receipt=event.receipt, style=style)
     whole = style.disclose == "full"
     headline = headline_of(event.status, event.tags, event.flags, event.text)
-    receipt = event.receipt if whole else mask(event.receipt)
     what = ("TEST: " if Tag.TEST in event.tags else "") + _urgently(alert, headline.subject)
-    named = [what, receipt]
-    told = [receipt]
+    told = sentence_of(headline)
+    told += map(warning, _warnings(alert, facts, headline, whole=whole))
+    return message_of(what, told, alert, facts, style)
+
+
+def message_of(
+    what: str, told: Iterable[Line], alert: Alert, facts: CaseFacts, style: Style
+) -> Message:
+    """A message that tells of a change: these lines, then what every such message has.
+
+    Args:
+        what: how its title begins.
+    """
+    event, case = facts.event, facts.case
+    whole = style.disclose == "full"
+    receipt = event.receipt if whole else mask(event.receipt)
+    named, of_case = [what, receipt], [receipt]
     if style.disclose != "minimal":
         label = quoted(case.label, limit=_MAX_LABEL, whole=whole)
         form = quoted(case.form, limit=_MAX_FORM, whole=whole)
         named = [part for part in (what, label, form, receipt) if part]
-        told += _told_of(case, whole=whole)
-    lines = _sentence(headline)
-    lines += map(_warning, _warnings(alert, facts, headline, whole=whole))
-    lines.append(Line(f"Case: {' · '.join(told)}", spare=3))
+        of_case += _told_of(case, whole=whole)
+    lines = [*told, Line(f"Case: {' · '.join(of_case)}", spare=3)]
     text = quoted(without_markup(event.text), limit=TEXT_LIMIT[style.disclose], whole=whole)
     if text:
         lines.append(Line(f"USCIS text: “{text}”", spare=1))
@@ -115,17 +140,23 @@ def render_case(alert: Alert, facts: CaseFacts, style: Style) -> Message:
     )
 
 
-def render_confidential(alert: Alert, *, receipt: str, style: Style) -> Message:
-    """All that any message says of a confidential case: that it has news, and where."""
+def render_confidential(
+    alert: Alert, *, receipt: str, style: Style, headline: Headline = CONFIDENTIAL
+) -> Message:
+    """All that any message says of a confidential case: that it has news, and where.
+
+    Args:
+        headline: of a reminder, one that says as little.
+    """
     lines = [
-        *_sentence(CONFIDENTIAL),
-        *map(_warning, _about_sending(alert, confidential=True)),
+        *sentence_of(headline),
+        *map(warning, about_sending(alert, confidential=True)),
         Line(f"Case: {mask(receipt)}", spare=1),
         *_link(style, alert.event_id or 0),
         BLANK,
         FOOTER_LINE,
     ]
-    title = f"{_urgently(alert, CONFIDENTIAL.subject)} · {mask(receipt)}"
+    title = f"{_urgently(alert, headline.subject)} · {mask(receipt)}"
     return Message.of(title, lines, urgent=alert.urgent)
 
 
@@ -133,11 +164,11 @@ def render_plain(alert: Alert, headline: Headline, style: Style) -> Message:
     """The built-in message, for an alert whose rendering failed.
 
     Args:
-        headline: of the change of a case alert, `CONFIDENTIAL` where the case is; other kinds
-            ignore it.
+        headline: of the change of which a case is told or reminded, `CONFIDENTIAL` where the case
+            is; other kinds ignore it.
     """
     repeat = [Line(MAY_REPEAT, part=Part.WARNING)] if alert.may_repeat else []
-    if alert.kind is not AlertKind.CASE:
+    if alert.kind not in OF_CASES:
         lines = [
             *repeat,
             Line(
@@ -150,7 +181,8 @@ def render_plain(alert: Alert, headline: Headline, style: Style) -> Message:
         title = "Casebell operations: a message could not be made"
         return Message.of(title, lines, urgent=alert.urgent)
     lines = [
-        *_sentence(headline),
+        *sentence_of(headline),
+        *([Line(_REMINDER)] if alert.kind is AlertKind.REMINDER else []),
         *repeat,
         Line(f"This is event {alert.event_id}; the full message could not be made."),
         *_link(style, alert.event_id or 0),
@@ -176,7 +208,7 @@ def _urgently(alert: Alert, title: str) -> str:
     return f"URGENT: {title}" if alert.urgent else title
 
 
-def _sentence(headline: Headline) -> list[Line]:
+def sentence_of(headline: Headline) -> list[Line]:
     """What happened, which the title says as well, and whether an answer is owed."""
     sentence = Line(headline.sentence, short="", part=Part.SENTENCE)
     if not headline.owed:
@@ -213,7 +245,8 @@ def _details(alert: Alert, facts: CaseFacts, style: Style, *, whole: bool) -> It
     event = facts.event
     if alert.rules:
         rules = quoted("; ".join(alert.rules), limit=200, whole=whole)
-        yield Line(f"Rule: {rules}", spare=6, part=Part.DETAIL)
+        by = "Escalation" if alert.kind is AlertKind.REMINDER else "Rule"
+        yield Line(f"{by}: {rules}", spare=6, part=Part.DETAIL)
     source = f"Source: {event.source}, event {facts.event_id}"
     yield Line(source, spare=5, part=Part.DETAIL)
     received = f"Received: {for_people(event.received_at, style.timezone)}"
@@ -222,21 +255,26 @@ def _details(alert: Alert, facts: CaseFacts, style: Style, *, whole: bool) -> It
     yield Line(USCIS_STATUS_PAGE, spare=7, part=Part.LINK)
 
 
-def _warning(text: str) -> Line:
+def warning(text: str) -> Line:
+    """A line that the reader must know before acting on the others."""
     short = _TAKE_IT_ON if text in (NOBODY_FOUND, _NOBODY_TOLD) else None
     return Line(text, short=short, part=Part.WARNING)
 
 
-def _about_sending(alert: Alert, *, is_test: bool = False, confidential: bool = False) -> list[str]:
+def about_sending(alert: Alert, *, is_test: bool = False, confidential: bool = False) -> list[str]:
     """What the reader must know of how the alert came, whatever it tells."""
     fallback = f"Sent here because channel {alert.stands_in_for} failed."
     # Who reads an owner's name in it must not take the owner for told.
     instead = alert.addressed_as in (UNASSIGNED, OPERATIONS) and not alert.stands_in_for
     unassigned = instead and alert.addressed_as == UNASSIGNED
+    reminds = alert.kind is AlertKind.REMINDER
+    ruleless = not alert.rules and not reminds
+    for_want_of_others = reminds and instead and not unassigned
     given = [
         (alert.may_repeat, MAY_REPEAT),
         (bool(alert.stands_in_for), fallback),
-        (not alert.rules and not is_test and not confidential, _FOR_OPERATIONS),
+        (ruleless and not is_test and not confidential, _FOR_OPERATIONS),
+        (for_want_of_others and not confidential, _REMINDER_FOR_OPERATIONS),
         (unassigned and not confidential, NOBODY_FOUND),
         # To operations it comes without rules also where rules named nobody who may hear.
         (instead and confidential, _NOBODY_TOLD),
@@ -271,7 +309,7 @@ def _warnings(alert: Alert, facts: CaseFacts, headline: Headline, *, whole: bool
     ]
     return [
         *([_TEST] if is_test else []),
-        *_about_sending(alert, is_test=is_test),
+        *about_sending(alert, is_test=is_test),
         *(line for holds, line in given if holds),
     ]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from casebell.alerts import Alert, Line, Message, Part
+from casebell.events import Micros
 from casebell.notify.headlines import Headline
 from casebell.notify.render import (
     BLANK,
@@ -17,9 +18,9 @@ from casebell.notify.render import (
     CaseFacts,
     Style,
     link_to,
-    render_case,
     render_plain,
 )
+from casebell.notify.render_reminder import render_of_case
 from casebell.times import counted
 
 _ALL = "All alerts in Casebell:"
@@ -110,9 +111,9 @@ def _everything(style: Style) -> list[Line]:
     return [BLANK, Line(_ALL, part=Part.DETAIL), link]
 
 
-def render_item(alert: Alert, facts: CaseFacts, style: Style) -> tuple[Line, ...]:
+def render_item(alert: Alert, facts: CaseFacts, style: Style, *, now: Micros) -> tuple[Line, ...]:
     """What the message says of one of them."""
-    return _item(render_case(alert, facts, style), alert, style)
+    return _item(render_of_case(alert, facts, style, now=now), alert, style)
 
 
 def render_plain_item(alert: Alert, headline: Headline, style: Style) -> tuple[Line, ...]:

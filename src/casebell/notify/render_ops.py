@@ -18,12 +18,15 @@ from casebell.ops_messages import (
     DeliveriesAuthentic,
     DeliveriesHeld,
     DeliveriesRefused,
+    EscalationRemoved,
     EventUndecided,
     NewWording,
     NewWordings,
+    Note,
     OpsMessage,
     ProviderTested,
     RefusalsPushedOut,
+    ReminderFailed,
     RequestsRefused,
     RuleUndecided,
     SelfTest,
@@ -34,6 +37,7 @@ from casebell.ops_messages import (
     StorageWorks,
     StoreAltered,
     StoreCreated,
+    Unacknowledged,
     UrgentAlertFailed,
 )
 
@@ -325,6 +329,33 @@ OPS_TEXTS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
             "See how its targets stand: casebell channels list",
         ),
     ),
+    Unacknowledged: (
+        "URGENT: nobody acknowledged a change",
+        (
+            "Nobody has acknowledged event {event}: {about}.",
+            "People were told {since}. Reminders since then: {reminders}. There are no more.",
+            "Escalation {escalation} ends with this. Please tell the people concerned yourself.",
+            "See who was told, and when: casebell why {event}",
+        ),
+    ),
+    EscalationRemoved: (
+        "Nobody is reminded any more",
+        (
+            "Nobody has acknowledged event {event}: {about}.",
+            "The configuration no longer has what escalation {escalation} was to do next, so that",
+            "nobody is reminded of it any more. Please see that somebody looks at it.",
+            "See who was told, and when: casebell why {event}",
+        ),
+    ),
+    ReminderFailed: (
+        "Reminding people failed",
+        (
+            "People were to be reminded of event {event}: {about}. That failed.",
+            "It is tried again. Please tell the people concerned yourself.",
+            "See who was told, and when: casebell why {event}",
+            "The log line followup.defect says where it failed.",
+        ),
+    ),
     ChannelTest: (
         "TEST: Casebell can reach you",
         (
@@ -335,14 +366,14 @@ OPS_TEXTS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
 }
 
 
-def render_ops(message: OpsMessage | None, *, may_repeat: bool = False) -> Message:
+def render_ops(message: Note | None, *, may_repeat: bool = False) -> Message:
     """The message of an operations or test alert.
 
     Raises:
         LookupError: the stored message could not be read.
     """
-    if message is None:
-        raise LookupError
+    if not isinstance(message, OpsMessage):
+        raise LookupError  # noqa: TRY004 - it is what is stored that is wrong
     title, lines = OPS_TEXTS[type(message)]
     safe = {
         name: quoted(without_markup(str(getattr(message, name))), limit=_MAX_FIELD)

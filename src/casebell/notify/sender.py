@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from casebell.alerts import (
+    OF_CASES,
     OPERATIONS,
     UNASSIGNED,
     Alert,
@@ -29,7 +30,7 @@ from casebell.notify.composer import Composer
 from casebell.notify.escalate import escalate
 from casebell.notify.retry import next_states
 from casebell.people.roster import Addressee, absences_at
-from casebell.store import absences, leases, outbox
+from casebell.store import absences, leases, outbox, reminders
 from casebell.store.engine import Connection, Store
 from casebell.telemetry import Log, Metrics
 
@@ -101,7 +102,7 @@ class Sender:
         self._differs = differs
         #: By channel, a claim that failed, perhaps after its commit: then it is ours to send.
         self._uncertain_claims: dict[str, Alert] = {}
-        self._composer = Composer(store=store, log=log)
+        self._composer = Composer(store=store, clock=clock, log=log)
 
     async def claim_due(self, channel: str, *, lease: Micros, policy: Policy) -> Alert | None:
         """Claim the channel's next alert, if one is due; otherwise write nothing."""
@@ -185,20 +186,28 @@ class Sender:
         gone = [one for one in given if is_gone(one, over)]
         told = tuple(one for one in given if one not in gone)
         kept_back: list[Alert] = []
+        in_vain: dict[str, list[Alert]] = {}
         sent = []
         while told:
             composed = await self._compose(told, policy)
             # Asked last: a case may become confidential while the message is composed.
-            late = [one for one in told if not await self._may_hear(one)]
+            late = []
+            for one in told:
+                if reason := await self._in_vain(one):
+                    in_vain.setdefault(reason, []).append(one)
+                elif await self._may_hear(one):
+                    continue
+                else:
+                    kept_back.append(one)
+                late.append(one)
             if not late:
                 sent.append(await self._send(over, composed))
                 break
-            kept_back += late
             told = tuple(one for one in told if one not in late)
+        of_others = [(kept_back, _KEPT_BACK), (gone, self._result_of_gone(gone))]
+        of_others += [(some, replace(_IN_VAIN, detail=why)) for why, some in in_vain.items()]
         return sent + [
-            _Sent(alerts=tuple(left), result=result)
-            for left, result in ((kept_back, _KEPT_BACK), (gone, self._result_of_gone(gone)))
-            if left
+            _Sent(alerts=tuple(left), result=result) for left, result in of_others if left
         ]
 
     async def _compose(self, alerts: tuple[Alert, ...], policy: Policy) -> _Composed:
@@ -219,12 +228,19 @@ class Sender:
         recent = self._clock.now() - began < ROLL_OUT
         return _NOT_HERE if recent and self._differs() else _GONE
 
+    async def _in_vain(self, alert: Alert) -> str | None:
+        """Why a reminder does not have to go any more; None where it has to."""
+        if alert.kind is not AlertKind.REMINDER:
+            return None
+        async with self._store.read() as connection:
+            return await reminders.in_vain(connection, alert)
+
     async def _may_hear(self, alert: Alert) -> bool:
         """Whether its case may be told to its target: a confidential one only to single persons.
 
         The case may have become confidential since the decision.
         """
-        if alert.kind is not AlertKind.CASE or alert.addressed_as in (UNASSIGNED, OPERATIONS):
+        if alert.kind not in OF_CASES or alert.addressed_as in (UNASSIGNED, OPERATIONS):
             return True
         case = await self._composer.case(alert)
         to = Addressee(target=alert.target, addressed_as=alert.addressed_as)
@@ -307,7 +323,7 @@ class Sender:
         if reached.state is not AlertState.FAILED:
             return []
         about = "a digest" if alert.kind is AlertKind.DIGEST else "a message to operations"
-        if alert.kind is AlertKind.CASE:
+        if alert.kind in OF_CASES:
             about = (await self._composer.headline(alert)).title
         reason = str(reached.reason or FailureReason.UNKNOWN)
         case = await self._composer.case(alert)
@@ -359,6 +375,7 @@ _KEPT_BACK = SendResult(
     reason=FailureReason.CONFIDENTIAL,
     detail="the case is confidential, and this target is not one person; nothing was sent",
 )
+_IN_VAIN = SendResult(outcome=Outcome.PERMANENT, reason=FailureReason.ACKNOWLEDGED)
 _GONE = SendResult(
     outcome=Outcome.PERMANENT,
     reason=FailureReason.TARGET_GONE,

@@ -1,7 +1,8 @@
-"""What Casebell tells operations: one type for each topic, with named fields.
+"""What Casebell tells operations, and what reminders tell: a type for each, with named fields.
 
 Each knows what makes it the same message, how often it may be told, and whether it is urgent. How
-it reads is `notify.render_ops`'s matter; whom it reaches is `ops_targets`'s.
+it reads is `notify.render_ops`'s matter; whom it reaches is `ops_targets`'s. `reminders` has what
+is stored with an alert for the people of a case.
 """
 
 import json
@@ -10,7 +11,7 @@ from typing import Any, Union
 import msgspec
 
 from casebell.json_text import encode
-from casebell.ops_messages.base import Frequency, OfCase, OpsMessage
+from casebell.ops_messages.base import Frequency, Note, OfCase, OpsMessage
 from casebell.ops_messages.case_list import CaseListMissing, CaseListProblems, CaseListUnusable
 from casebell.ops_messages.channels import (
     ChannelFailed,
@@ -38,6 +39,8 @@ from casebell.ops_messages.events import (
     NewWordings,
     RuleUndecided,
 )
+from casebell.ops_messages.follow_up import EscalationRemoved, ReminderFailed, Unacknowledged
+from casebell.ops_messages.reminders import DUE, UNSEEN, DateNear, Unseen
 from casebell.ops_messages.server import (
     CertificateEnds,
     CertificateNotUsed,
@@ -78,30 +81,38 @@ TOPICS: tuple[type[OpsMessage], ...] = (
     StoreAltered,
     SelfTest,
     SelfTestFailed,
+    Unacknowledged,
+    EscalationRemoved,
+    ReminderFailed,
     ChannelTest,
 )
-_ANY: Any = Union[TOPICS]  # noqa: UP007 - of a tuple
+#: What is stored with a reminder.
+REMINDERS: tuple[type[Note], ...] = (Unseen, DateNear)
+_ANY: Any = Union[(*TOPICS, *REMINDERS)]
 
 
-def to_json(message: OpsMessage) -> str:
+def to_json(message: Note) -> str:
     """A JSON object with the topic's name; lone surrogates, which no UTF-8 holds, are kept."""
     return encode(msgspec.to_builtins(message))
 
 
-def from_json(stored: object) -> OpsMessage | None:
+def from_json(stored: object) -> Note | None:
     """The message that was stored; None where it is of an unknown topic or lacks a field.
 
     Never an error: an alert that cannot be read would hold up all of its channel.
     """
     try:
-        message: OpsMessage = msgspec.convert(json.loads(str(stored)), _ANY)
+        message: Note = msgspec.convert(json.loads(str(stored)), _ANY)
     except (ValueError, RecursionError):
         return None
     return message
 
 
 __all__ = [
+    "DUE",
+    "REMINDERS",
     "TOPICS",
+    "UNSEEN",
     "CaseListMissing",
     "CaseListProblems",
     "CaseListUnusable",
@@ -113,17 +124,21 @@ __all__ = [
     "ConfigRejected",
     "ConflictingDelivery",
     "ContradictoryStatus",
+    "DateNear",
     "DeliveriesAuthentic",
     "DeliveriesHeld",
     "DeliveriesRefused",
+    "EscalationRemoved",
     "EventUndecided",
     "Frequency",
     "NewWording",
     "NewWordings",
+    "Note",
     "OfCase",
     "OpsMessage",
     "ProviderTested",
     "RefusalsPushedOut",
+    "ReminderFailed",
     "RequestsRefused",
     "RuleUndecided",
     "SelfTest",
@@ -134,6 +149,8 @@ __all__ = [
     "StorageWorks",
     "StoreAltered",
     "StoreCreated",
+    "Unacknowledged",
+    "Unseen",
     "UrgentAlertFailed",
     "from_json",
     "to_json",

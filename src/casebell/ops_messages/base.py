@@ -1,4 +1,4 @@
-"""What every message to operations has."""
+"""What is stored with an alert, and what every message to operations has."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -17,15 +17,19 @@ class Frequency(StrEnum):
     HOURLY = "hourly"
 
 
-class OpsMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="topic"):
-    """Something that operations must know."""
-
-    frequency: ClassVar[Frequency] = Frequency.ONCE
+class Note(msgspec.Struct, frozen=True, kw_only=True, tag_field="topic"):
+    """What an alert tells that is no event's."""
 
     @property
     def topic(self) -> str:
         """The name of its type, as it is stored."""
         return str(self.__struct_config__.tag)
+
+
+class OpsMessage(Note, frozen=True, kw_only=True):
+    """Something that operations must know."""
+
+    frequency: ClassVar[Frequency] = Frequency.ONCE
 
     @property
     def key(self) -> str:

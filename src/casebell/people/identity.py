@@ -46,3 +46,12 @@ def written_as(text: str, people: People) -> frozenset[str]:
     """How cases may write an owner whom this text means, as texts are compared."""
     person = named(text, people)
     return frozenset({spelling(text)} | (set() if person is None else person.spellings))
+
+
+def called(actor: str, people: People) -> str:
+    """What people call an actor of whom the record has the name, such as "account:ana"."""
+    how, _, name = actor.partition(":")
+    person = people.get(name) if how == "link" else None
+    if person is not None:
+        return person.name
+    return f"the token {name}" if how == "token" else name or actor

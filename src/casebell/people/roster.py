@@ -170,6 +170,11 @@ class Roster:
         """The channels with `@owner`."""
         return [name for name, recipients in self._channels.items() if OWNER in recipients.to]
 
+    @property
+    def looking_up(self) -> list[str]:
+        """The channels with `@owner` or `@team`."""
+        return [name for name, recipients in self._channels.items() if recipients.by_case]
+
     def finds_owner(self, channel: str, case: Case) -> bool:
         """Whether `@owner` of a channel finds somebody who may hear of a case."""
         found = self._personal(self._channels[channel], OWNER, case, NOBODY_IS_AWAY)

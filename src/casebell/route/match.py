@@ -7,16 +7,18 @@ configured names, statuses and tags; never the official text, a label, a matter 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from casebell.events import Case, ClassifiedEvent, Status, Tag
-from casebell.route.rules import Clause, CompiledRule, Condition
+from casebell.route.rules import Clause, CompiledRule, Condition, Conditional
 from casebell.settings.expressions import readable
 from casebell.uscis.receipts import mask
 
 #: Items of a list that a reason names; it counts the others.
 _MAX_LISTED = 5
 _MAX_CHARACTERS = 60
+
+C = TypeVar("C", bound=Conditional)
 
 _UNDECIDED = "it could not be decided, and so counts as matching"
 _SHOWABLE = re.compile(rf"[\w .,:;@/*?+'&()-]{{1,{_MAX_CHARACTERS}}}")
@@ -110,6 +112,17 @@ def match(
     )
 
 
+def matching(
+    some: Sequence[C], event: ClassifiedEvent, case: Case, *, owner_names: Sequence[str] = ()
+) -> tuple[C, ...]:
+    """Those whose conditions hold; what cannot be evaluated counts as matching."""
+    if not some:
+        return ()
+    text_counts = any("text" in one.reads for one in some)
+    facts = facts_of(event, case, owner_names=owner_names, text_counts=text_counts)
+    return tuple(one for one in some if _ask(one, facts).matched)
+
+
 def facts_of(
     event: ClassifiedEvent,
     case: Case,
@@ -134,7 +147,7 @@ def facts_of(
     }
 
 
-def _ask(rule: CompiledRule, facts: Mapping[str, tuple[str, ...]]) -> RuleResult:
+def _ask(rule: Conditional, facts: Mapping[str, tuple[str, ...]]) -> RuleResult:
     failures: list[str] = []
     undecided = False
     for condition in rule.when:

@@ -8,7 +8,7 @@ from casebell.people.roster import Roster
 from casebell.route.rules import Clause, CompiledRule
 
 #: The keys of a condition that ask for the case; the others ask for what happens.
-OF_CASE = ("owner", "team", "matter", "label", "receipt")
+OF_CASES = ("owner", "team", "matter", "label", "receipt")
 
 #: Cases that are alike in what is asked for: one of them, and how many there are.
 Alike: TypeAlias = tuple[Case, int]
@@ -16,15 +16,15 @@ Alike: TypeAlias = tuple[Case, int]
 
 def asked_of_case(rule: CompiledRule) -> tuple[str, ...]:
     """What a rule asks of a case; nothing where one of its conditions holds for every case."""
-    asked = [{clause.key for clause in one} & set(OF_CASE) for one in rule.when]
+    asked = [{clause.key for clause in one} & set(OF_CASES) for one in rule.when]
     found = set().union(*asked) if all(asked) else set()
-    return tuple(key for key in OF_CASE if key in found)
+    return tuple(key for key in OF_CASES if key in found)
 
 
 def cases_reached(rule: CompiledRule, cases: Iterable[Alike], *, roster: Roster) -> int:
     """Of how many cases a rule may tell: one of its conditions holds, as far as it asks of them."""
     conditions = [
-        [_Asked(clause, roster) for clause in one if clause.key in OF_CASE] for one in rule.when
+        [_Asked(clause, roster) for clause in one if clause.key in OF_CASES] for one in rule.when
     ]
     return sum(
         number

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from casebell.alerts import AlertKind, Asked, Decided, DecisionOutcome, NewAlert
+from casebell.alerts import AlertKind, Asked, Decided, DecisionOutcome, Escalating, NewAlert
 from casebell.events import (
     NOBODY_IS_AWAY,
     Absences,
@@ -15,6 +15,7 @@ from casebell.events import (
     ClassifiedEvent,
     Flag,
     Micros,
+    Tag,
     Undecided,
 )
 from casebell.ops_messages import (
@@ -27,9 +28,10 @@ from casebell.people.roster import Roster
 from casebell.route.asks import answers, asks, is_answered, owes
 from casebell.route.classification import CLASSIFYING_FLAGS, Meanings, classify_event
 from casebell.route.decide import Decision, Recipient, decide, must_be_told
-from casebell.route.fold import fold
-from casebell.route.match import facts_of, match
-from casebell.route.rules import CompiledRule
+from casebell.route.fold import fold, is_placeholder
+from casebell.route.match import facts_of, match, matching
+from casebell.route.plans import EscalationPlan
+from casebell.route.rules import CompiledEscalation, CompiledRule
 
 #: Decisions in the cache; more than the combinations of facts that a firm meets.
 MAX_CACHED = 4_096
@@ -54,7 +56,7 @@ class Rulebook:
 
     Args:
         meanings: the configuration of classification.
-        rules: compiled, in the order of the configuration.
+        rules, escalations: compiled, in the order of the configuration.
         roster: whom each channel reaches.
         ops: the targets of operations.
         coalesce, repeat_within: seconds, see `fold`.
@@ -69,9 +71,12 @@ class Rulebook:
         ops: OpsTargets,
         coalesce: float,
         repeat_within: float,
+        escalations: Sequence[CompiledEscalation] = (),
     ) -> None:
         self._meanings = meanings
-        self._decisions = DecisionCache(rules, roster=roster)
+        self._decisions = DecisionCache(rules, escalations, roster=roster)
+        #: By name.
+        self.plans = {one.name: one.plan for one in escalations}
         self.ops = ops
         self._coalesce = coalesce
         self._repeat_within = repeat_within
@@ -117,13 +122,16 @@ class Rulebook:
                 alerts=self._alerts(contradictions, now=now),
                 confidential=case.confidential,
             )
-        decision, record, rules = self._decisions.decide(event, case, away)
+        decision, record, rules, plans = self._decisions.decide(event, case, away)
         asked = None
         deadline = owes(event.status, event.tags)
-        if asks(event.status, event.tags, event.flags) and not is_answered(
-            at=folded.at, deadline=deadline, history=history
-        ):
-            asked = Asked(deadline=deadline, urgent=decision.urgent)
+        if asks(event.status, event.tags, event.flags):
+            if is_answered(at=folded.at, deadline=deadline, history=history):
+                plans = ()
+            else:
+                asked = Asked(deadline=deadline, urgent=decision.urgent)
+        if plans:
+            record = {**record, "escalations": [plan.name for plan in plans]}
         undecided = [RuleUndecided(rule=name, event=one.id) for name in rules]
         return Decided(
             id=one.id,
@@ -149,6 +157,14 @@ class Rulebook:
             ),
             confidential=case.confidential,
             asked=asked,
+            escalations=tuple(
+                Escalating(
+                    name=plan.name,
+                    due_at=plan.first(began_at=now).due_at,
+                    urgent=decision.urgent,
+                )
+                for plan in plans
+            ),
             answers=answers(event.status, event.tags),
         )
 
@@ -220,26 +236,35 @@ class CachedDecision(NamedTuple):
     record: Mapping[str, Any]
     #: Names of the rules that could not be evaluated.
     undecided: Sequence[str]
+    #: Those of the escalations that ask for the change.
+    plans: Sequence[EscalationPlan]
 
 
 class DecisionCache:
-    """Decides by one set of rules, and caches its decisions by the few facts that the rules read.
+    """Decides by one set of rules, and caches its decisions by the few facts that these read.
 
     The same facts recur. Without the cache, matching and its reasons would be a large part of the
     cost of a decision (docs/decisions/0010).
 
     Args:
-        rules: compiled, in the order of the configuration.
+        rules, escalations: compiled, in the order of the configuration.
         roster: whom each channel reaches.
     """
 
-    def __init__(self, rules: Sequence[CompiledRule], *, roster: Roster) -> None:
+    def __init__(
+        self,
+        rules: Sequence[CompiledRule],
+        escalations: Sequence[CompiledEscalation] = (),
+        *,
+        roster: Roster,
+    ) -> None:
         self._rules = rules
+        self._escalations = escalations
         self._roster = roster
         named = {channel for rule in rules for channel in rule.notify}
         self._by_case = any(map(roster.by_case, named))
         self._by_person = any(map(roster.by_person, named))
-        reads = frozenset[str]().union(*(rule.reads for rule in rules))
+        reads = frozenset[str]().union(*(one.reads for one in (*rules, *escalations)))
         #: Facts that a decision depends on beside status and tags; None: nothing is cached.
         self._reads = None if reads & _PARTICULAR else tuple(reads - {"status", "tags"})
         self._cache: dict[object, CachedDecision] = {}
@@ -278,8 +303,19 @@ class DecisionCache:
 
     def _decide(self, event: ClassifiedEvent, case: Case, away: Absences) -> CachedDecision:
         names = self._roster.owner_names(case)
-        matching = match(self._rules, event, case, owner_names=names)
-        decision = decide(event, case, matching, roster=self._roster, away=away)
+        found = match(self._rules, event, case, owner_names=names)
+        decision = decide(event, case, found, roster=self._roster, away=away)
         return CachedDecision(
-            decision=decision, record=decision.as_record(), undecided=matching.undecided
+            decision=decision,
+            record=decision.as_record(),
+            undecided=found.undecided,
+            plans=self._plans(event, case, names),
         )
+
+    def _plans(
+        self, event: ClassifiedEvent, case: Case, owner_names: Sequence[str]
+    ) -> Sequence[EscalationPlan]:
+        if Tag.TEST in event.tags or is_placeholder(event.status, event.tags):
+            return ()
+        asking = matching(self._escalations, event, case, owner_names=owner_names)
+        return tuple(one.plan for one in asking)

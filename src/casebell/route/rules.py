@@ -1,4 +1,4 @@
-"""The configured rules, compiled once at start and at every reload.
+"""The configured rules and escalations, compiled once at start and at every reload.
 
 How a value is matched, by key of `when`:
 
@@ -16,12 +16,15 @@ Every pattern takes time linear in the length of the text it searches.
 
 import fnmatch
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict
 
+from casebell.people.calendars import Calendar
+from casebell.route.plans import EscalationPlan
 from casebell.settings import Rule, When
 from casebell.settings.expressions import Expression, passage
+from casebell.settings.models import Escalation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,33 +55,70 @@ Condition: TypeAlias = tuple[Clause, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CompiledRule:
-    """A rule, ready to be matched."""
+class Conditional:
+    """What has conditions on changes, ready to be matched."""
 
     name: str
     #: Any of these must hold.
     when: tuple[Condition, ...]
-    #: Names of channels; () alerts nobody, on purpose.
-    notify: tuple[str, ...]
-    urgent: bool
     #: The keys that its conditions ask for.
     reads: frozenset[str]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompiledRule(Conditional):
+    """A rule."""
+
+    #: Names of channels; () alerts nobody, on purpose.
+    notify: tuple[str, ...]
+    urgent: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompiledEscalation(Conditional):
+    """An escalation."""
+
+    plan: EscalationPlan
+
+
 def compile_rules(rules: Iterable[Rule]) -> tuple[CompiledRule, ...]:
     """Compile the configured rules, in order. The settings have checked every value."""
-    return tuple(_compiled(rule) for rule in rules)
-
-
-def _compiled(rule: Rule) -> CompiledRule:
-    when = tuple(_condition(one) for one in rule.when)
-    return CompiledRule(
-        name=rule.name,
-        when=when,
-        notify=tuple(rule.notify),
-        urgent=rule.urgent,
-        reads=frozenset(clause.key for condition in when for clause in condition),
+    return tuple(
+        CompiledRule(
+            name=rule.name,
+            **_conditions(rule.when),
+            notify=tuple(rule.notify),
+            urgent=rule.urgent,
+        )
+        for rule in rules
     )
+
+
+def compile_escalations(
+    escalations: Iterable[Escalation], *, calendars: Mapping[str, Calendar]
+) -> tuple[CompiledEscalation, ...]:
+    """Compile the configured escalations, in order. The settings have checked every value."""
+    return tuple(
+        CompiledEscalation(
+            name=one.name,
+            **_conditions(one.when),
+            plan=EscalationPlan.of(one, calendars=calendars),
+        )
+        for one in escalations
+    )
+
+
+class _Conditions(TypedDict):
+    when: tuple[Condition, ...]
+    reads: frozenset[str]
+
+
+def _conditions(conditions: Iterable[When]) -> _Conditions:
+    when = tuple(map(_condition, conditions))
+    return {
+        "when": when,
+        "reads": frozenset(clause.key for condition in when for clause in condition),
+    }
 
 
 def _condition(when: When) -> Condition:

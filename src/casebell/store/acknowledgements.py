@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.actors import Actor
 from casebell.alerts import AlertKind, AlertState, FailureReason
 from casebell.events import Micros
+from casebell.ops_messages import UNSEEN
 from casebell.store import journal
 from casebell.store.schema import RUNNING, WAITING, acknowledgements, alerts, escalations
 
@@ -23,8 +24,9 @@ async def acknowledge(
 ) -> list[int]:
     """Keep that an actor has seen changes; returns those of which that is new.
 
-    The escalations of each end, and its reminders that wait are closed: nothing is outstanding of
-    them. Who says the same of a change twice has said it once. The journal has no text of a note.
+    The escalations of each end, and their reminders that wait are closed: nothing is outstanding of
+    them. Reminders of a typed date stay: only an answer ends these. Who says the same of a change
+    twice has said it once. The journal has no text of a note.
 
     Args:
         actor: who it was; its name says how, too: "link:jchan".
@@ -62,13 +64,18 @@ async def acknowledge(
 
 
 async def close_reminders(connection: AsyncConnection, change_id: int, *, now: Micros) -> list[int]:
-    """Close the reminders of a change that wait and are not being sent; returns their ids."""
+    """Close the reminders that a change is unseen, as far as they wait and are not being sent.
+
+    Returns:
+        Their ids.
+    """
     closed = await connection.execute(
         alerts.update()
         .where(
             WAITING,
             alerts.c.change_id == change_id,
             alerts.c.kind == AlertKind.REMINDER,
+            alerts.c.subject.startswith(UNSEEN),
             alerts.c.state != AlertState.SENDING,
         )
         .values(

@@ -16,7 +16,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Row, and_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from casebell.alerts import AlertKind, AlertState, FailureReason
+from casebell.alerts import OF_CASES, AlertState, FailureReason
 from casebell.clock import MINUTE
 from casebell.events import Micros
 from casebell.store.schema import WAITING, alerts
@@ -59,7 +59,7 @@ async def defer(connection: AsyncConnection, row: Row[Any], *, until: Micros, no
             alerts.c.priority == row.priority,
             alerts.c.not_before <= now,
             alerts.c.target == row.target,
-            alerts.c.kind == AlertKind.CASE,
+            alerts.c.kind.in_(OF_CASES),
             alerts.c.state != AlertState.SENDING,
             alerts.c.together.is_(None),
         )
@@ -107,7 +107,7 @@ async def others_of(
         same = and_(
             alerts.c.id.in_(first_due),
             alerts.c.together.is_(None),
-            alerts.c.kind == AlertKind.CASE,
+            alerts.c.kind.in_(OF_CASES),
         )
     else:
         return []
@@ -130,7 +130,7 @@ async def others_of(
 
 def counts(kind: str, *, urgent: bool) -> bool:
     """Whether a message that tells such an alert is one of the ten."""
-    return kind == AlertKind.CASE and not urgent
+    return kind in OF_CASES and not urgent
 
 
 def _recent(told_at: str | None, *, now: Micros) -> list[Micros]:

@@ -259,6 +259,8 @@ async def _record_one(
             lease_until=None,
             sent_at=finished_at if reached.state is AlertState.SENT else None,
             finished_at=finished_at if final else None,
+            # Nothing remains to be done about it.
+            dismissed_at=finished_at if reached.reason is FailureReason.ACKNOWLEDGED else None,
         )
     )
     await connection.execute(

@@ -289,6 +289,18 @@ class AnsweredRow(TableRow):
     by: str
 
 
+class EscalationRow(TableRow):
+    """A new row of `escalations`."""
+
+    change_id: int
+    name: str
+    urgent: bool
+    began_at: Micros
+    step: int
+    repetition: int
+    due_at: Micros
+
+
 class AlertRow(TableRow):
     """A new row of `alerts`."""
 

@@ -10,7 +10,7 @@ from sqlalchemy import Insert, Row, func, literal_column, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from casebell.alerts import SendResult
+from casebell.alerts import FailureReason, SendResult
 from casebell.events import Micros
 from casebell.store import grouping
 from casebell.store.schema import WAITING, alerts, targets, told_people
@@ -85,8 +85,8 @@ async def record(
 ) -> None:
     """Note what an attempt came to.
 
-    One that ended with its process is not noted: it says nothing of the target. Nor is one in pilot
-    mode, but that its message came.
+    One that ended with its process is not noted: it says nothing of the target. Nor is a reminder
+    that did not have to go; nor one in pilot mode, but that its message came.
 
     Args:
         counts: whether its message is one of those that `grouping` counts.
@@ -97,7 +97,7 @@ async def record(
         await driver.run(_TOLD_PEOPLE, [ToldPersonRow(person=one, since=at) for one in people])
     if counts and result.delivered:
         await driver.run(_TOLD, [ToldRow(channel=channel, target=target, told_at=str(at))])
-    if result.diverted:
+    if result.diverted or result.reason is FailureReason.ACKNOWLEDGED:
         return
     if result.delivered:
         await driver.run(_SENT, [SentRow(channel=channel, target=target, last_sent_at=at)])

@@ -26,7 +26,7 @@ from casebell.events import (
     Micros,
     Undecided,
 )
-from casebell.store import absences, journal, outbox, outcomes, queue, wordings
+from casebell.store import absences, escalations, journal, outbox, outcomes, queue, wordings
 from casebell.store.repeats import Repeats
 from casebell.store.rows import (
     AlertRow,
@@ -37,6 +37,7 @@ from casebell.store.rows import (
     ConflictRow,
     DecidedRow,
     Ends,
+    EscalationRow,
     EventRow,
     FlagsRow,
     KnownCase,
@@ -152,6 +153,7 @@ class UnitOfWork:
         self._moved: dict[str, CaseRow] = {}
         self._asked: list[AskedRow] = []
         self._answered: list[AnsweredRow] = []
+        self._escalations: list[EscalationRow] = []
         self._wordings: list[wordings.WordingRow] = []
         self._alerts: list[AlertRow] = []
         self._entries: list[journal.Entry] = []
@@ -283,6 +285,7 @@ class UnitOfWork:
             self._asked.append(asked)
         if answered := queue.answered_row(decided, now=now):
             self._answered.append(answered)
+        self._escalations += escalations.new_rows(decided, now=now)
         if decided.decision is not None:
             days = None
             if change.status in outcomes.DECISIONS:
@@ -340,6 +343,7 @@ class UnitOfWork:
         await run(queue.NEW, self._asked)
         # What was asked in this transaction may be answered in it.
         await run(queue.ANSWERED, self._answered)
+        await run(escalations.NEW, self._escalations)
         await run(_SPANS, list(self._spans.values()))
         await run(_MOVED_CASES, list(self._moved.values()))
         # Only of events that were stored before: a new event has its decision in its row.

@@ -91,7 +91,7 @@ escalations = Table(
     Column("due_at", BigInteger),
     # When people were last reminded.
     Column("reminded_at", BigInteger),
-    # Why it has ended: "acknowledged", "answered", "stopped", "done", "removed".
+    # Why it has ended: "acknowledged", "answered", "stopped" or "removed".
     Column("ended", Text),
     # Those that are due.
     partial("ix_escalations_running", "due_at", where=RUNNING.text),
