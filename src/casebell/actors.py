@@ -29,6 +29,8 @@ class Right(StrEnum):
     CONFIDENTIAL = "confidential"
     #: See held deliveries with their bodies, refused ones, channels, rules and servers.
     OPERATIONS = "operations"
+    #: Acknowledge changes, enter and confirm dates, say that something is answered.
+    FOLLOW_UP = "follow_up"
     #: Edit cases of one's own.
     OWN_CASES = "own_cases"
     #: Edit any case that one sees; import a list of cases.
@@ -45,11 +47,11 @@ class Right(StrEnum):
 
 GRANTS: Mapping[Role, frozenset[Right]] = MappingProxyType(
     {
-        Role.VIEWER: frozenset({Right.CASES, Right.OWN_CASES, Right.OWN_ACCOUNT}),
+        Role.VIEWER: frozenset({Right.CASES, Right.FOLLOW_UP, Right.OWN_CASES, Right.OWN_ACCOUNT}),
         Role.OPERATOR: frozenset(
             {
-                *(Right.CASES, Right.OWN_CASES, Right.EDIT_CASES, Right.OPERATIONS, Right.OPERATE),
-                Right.OWN_ACCOUNT,
+                *(Right.CASES, Right.FOLLOW_UP, Right.OWN_CASES, Right.EDIT_CASES),
+                *(Right.OPERATIONS, Right.OPERATE, Right.OWN_ACCOUNT),
             }
         ),
         Role.AUDITOR: frozenset(

@@ -36,12 +36,14 @@ from casebell.service.case_list_watch import CaseListWatch
 from casebell.service.cases import CaseReading
 from casebell.service.completeness import CompletenessReading
 from casebell.service.exporting import Exporting
+from casebell.service.following_up import FollowingUp
 from casebell.service.operations import Operations
 from casebell.service.outcomes import OutcomeReport
 from casebell.service.own_account import OwnAccount
 from casebell.service.owners import OwnerReading
 from casebell.service.passwords import Passwords
 from casebell.service.people_directory import PeopleDirectory
+from casebell.service.queue_reading import QueueReading
 from casebell.service.reading import Reading
 from casebell.service.rules import RuleReading
 from casebell.service.second_factor import SecondFactor
@@ -191,7 +193,9 @@ class Runtime:
         )
         self.exporting = Exporting(store=store, settings=in_force.settings, clock=clock)
         self.case_reading = CaseReading(store=store, people=in_force.people)
-        self.case_directory = CaseDirectory(store=store, clock=clock)
+        self.case_directory = CaseDirectory(store=store, clock=clock, people=in_force.people)
+        self.queue = QueueReading(store=store, people=in_force.people)
+        self.following_up = FollowingUp(store=store, settings=in_force.settings, clock=clock)
         self.case_list_watch = CaseListWatch(
             store=store,
             directory=self.case_directory,
@@ -242,6 +246,8 @@ class Runtime:
             self.reading.verbs(),
             self.case_reading.verbs(),
             self.case_directory.verbs(),
+            self.queue.verbs(),
+            self.following_up.verbs(),
             self.owners.verbs(),
             self.completeness.verbs(),
             self.arrivals.verbs(),

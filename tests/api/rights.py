@@ -8,7 +8,14 @@ from docs.pages import section
 
 #: The row of docs/contract.md's table of rights of each route, by the words that it begins with.
 ROWS = {
-    "cases, events, alerts": ("cases", "events", "alerts", "reports", "openapi.json", "people"),
+    "cases, events, alerts": (
+        *("cases", "events", "alerts", "queue", "reports", "openapi.json", "people"),
+    ),
+    "acknowledge, enter dates": (
+        "POST cases/{receipt}/acknowledge",
+        "POST cases/{receipt}/due",
+        "POST cases/{receipt}/answered",
+    ),
     "exact bodies, journal, exports": (
         "journal",
         "events/{id}/body",
@@ -76,8 +83,11 @@ BODIES: dict[str, Any] = {
 }
 #: The body of a list of cases; what is changed of one, and of a person.
 LIST = b"receipt,label\nIOE0912345677,Gomez\n"
-FACTS = {
+FACTS: dict[str, dict[str, Any]] = {
     "cases/{receipt}": {"label": "Gomez"},
+    "cases/{receipt}/due": {"date": "2026-12-24"},
+    # One of several may be open; and that it is answered can be said again.
+    "cases/{receipt}/answered": {"change": 1},
     "people/{name}/away": {"until": "2999-12-31", "to": "Kim Roe"},
 }
 

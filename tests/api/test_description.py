@@ -123,6 +123,19 @@ class _Provoked:
         first = await self.status()
         if self._route.path.startswith("held/"):
             await self._api.ask("POST", f"held/{self._number}/discard")
+        if self._route.verb == "acknowledge":
+            await self._api.ask(
+                "POST", "cases/import", content=LIST, headers={"Content-Type": "text/csv"}
+            )
+            # Nothing was received of this one.
+            answer = await self._api.ask("POST", "cases/IOE0912345677/acknowledge")
+            return {first, answer.status_code}
+        if self._route.verb == "set_due":
+            meanwhile = {**FACTS[self._route.path], "was": "2026-12-23"}
+            return {first, await self.status(body=meanwhile)}
+        if self._route.verb == "mark_answered":
+            done = await self.status(body={"change": 1, "undo": True})
+            return {first, done, await self.status(body={"change": 1, "undo": True})}
         if self._route.verb == "set_away":
             # No channel can reach her.
             to_ana = {**FACTS[self._route.path], "to": "ana"}

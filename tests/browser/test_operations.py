@@ -92,7 +92,7 @@ async def test_from_today_to_the_lists(site: Browsing, scripts: bool) -> None:
     async with site.visitor(Role.OPERATOR, width=NARROW, scripts=scripts) as visitor:
         for link, path in (
             ("deliveries held", "/held"),
-            ("List of cases that ask", "/cases?asking=true"),
+            ("The queue", "/queue"),
             ("failed alerts", "/alerts?outstanding=true"),
             ("broken", "/channels#broken"),
             ("signature mismatch", "/refused?source=parley"),

@@ -57,10 +57,12 @@ def test_people(installation: Installation) -> None:
     installation.config.write_text(installation.config.read_text() + people)
     missing = findings(installation("doctor").out)["people"]
     assert missing == (
-        "1 open change without an owner (IOE…5678) → casebell cases list --asking; "
+        "2 open changes without an owner (LIN…4321, IOE…5678) → casebell queue; "
         "casebell cases set RECEIPT owner=NAME"
     )
     installation("cases", "set", "IOE0912345678", "owner=Jia Chan")
+    # Its wording is new: whether it asks for anything, a person says.
+    installation("cases", "answered", "LIN2290054321")
     assert findings(installation("doctor").out)["people"] == "OK"
     installation("people", "away", "jchan", "--until", "2999-12-31", "--to", "kim")
     assert findings(installation("doctor").out)["people"] == (

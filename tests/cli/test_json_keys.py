@@ -30,6 +30,7 @@ KEYS["cases show"] = KEYS["cases list"] + KEYS["cases show"]
 for command in ("accounts add", "accounts set"):
     KEYS[command] = KEYS["accounts list"] + KEYS[command]
 KEYS["cases set"] = KEYS["cases list"]
+KEYS["cases due"] = KEYS["cases answered"] + KEYS["cases due"]
 #: What the installation that is filled has something of.
 SHOWN = {
     "events list": ["events", "list", "--json"],
@@ -43,6 +44,10 @@ SHOWN = {
     "journal list": ["journal", "list", "--json"],
     "held list": ["held", "list", "--json"],
     "check": ["check", "--json"],
+    "queue": ["queue", "--json"],
+    "ack": ["ack", "IOE0912345678", "--json"],
+    "cases due": ["cases", "due", "IOE0912345678", "2026-12-24", "--json"],
+    "cases answered": ["cases", "answered", "IOE0912345678", "--json"],
 }
 #: Commands of tokens and accounts, in an order in which each can be run.
 OF_ACCESS = {

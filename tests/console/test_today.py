@@ -31,7 +31,7 @@ def receipts(console: RunningConsole) -> list[str]:
 async def test_nothing_yet(console: RunningConsole) -> None:
     """An empty record says of what it speaks; that a source never delivered; what may be wrong."""
     shown = await page(console, Role.ADMIN)
-    assert "No case that you may see asks for anything, by what Casebell has received." in shown
+    assert "Nothing is open that you may see, by what Casebell has received." in shown
     assert "parley never none" in shown
     assert "None: nothing waits, and the last message over each target was delivered" in shown
     assert "Nothing is held ." in shown

@@ -8,11 +8,11 @@ _PARTIAL = (
     r"(?! USING (COVERING )?INDEX ix_"
     r"(events_unrouted|conflicts_unnotified|held_unnotified|alerts_waiting|alerts_outstanding|"
     r"refused_proven|refused_unproven|refused_unnotified|journal_by_hand|cases_confidential|"
-    r"changes_asking)\b)"
+    r"queue_open|queue_due)\b)"
 )
 _WHOLE_TABLE = re.compile(
-    r"SCAN (events|deliveries|conflicts|held|refused|changes|cases|alerts|attempts|journal)\b"
-    + _PARTIAL
+    r"SCAN (queue|acknowledgements|escalations|events|deliveries|conflicts|held|refused|changes|"
+    r"cases|alerts|attempts|journal)\b" + _PARTIAL
 )
 
 

@@ -61,7 +61,7 @@ def test_what_changes_something_takes_a_name() -> None:
     taking = {words for words, command in KNOWN.items() if "by" in {p.name for p in command.params}}
     assert taking == {
         *("alerts export", "cases export", "events export"),
-        *("cases import", "cases set"),
+        *("ack", "cases answered", "cases due", "cases import", "cases set", "queue"),
         *("alerts dismiss", "alerts retry", "backup", "channels test", "held discard"),
         *("held release", "refused readmit", "reload"),
         *("people away", "people back"),

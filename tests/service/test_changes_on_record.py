@@ -9,12 +9,14 @@ import pytest
 from pyotp import TOTP
 
 from casebell.actors import Right
+from casebell.alerts import Asked
 from casebell.clock import DAY, SECOND
 from casebell.reload import Reloader
 from casebell.service import Service
 from casebell.service.access import Access
 from casebell.service.accounts import Accounts
 from casebell.service.case_directory import CaseDirectory
+from casebell.service.following_up import FollowingUp
 from casebell.service.own_account import OwnAccount
 from casebell.service.passwords import Passwords
 from casebell.service.people_directory import PeopleDirectory
@@ -28,6 +30,7 @@ from casebell.telemetry import Metrics
 from casebell.wiring import Wiring
 from contracts.actors import an_actor
 from contracts.case_events import RECEIVED_AT
+from contracts.cases import change_case
 from contracts.clock_and_log import RecordingLog
 from contracts.store_contract import refusal
 from contracts.stores import read_table
@@ -123,6 +126,11 @@ async def named(_harness: OperationsHarness, service: Service) -> None:
     await service.ask("put_cases", {"rows": [PUT]}, actor=WHO)
 
 
+async def asking(harness: OperationsHarness, _service: Service) -> None:
+    """A case that asks for something."""
+    await change_case(harness.store, 1, asked=Asked(deadline=True, urgent=True))
+
+
 AWAY: Mapping[str, str] = {"name": "jchan", "until": "2999-12-31", "to": "kim"}
 
 
@@ -140,6 +148,9 @@ CHANGES: Mapping[str, tuple[Ready, Mapping[str, Any], str]] = {
     "put_cases": (nothing, {"rows": [PUT]}, "case.set"),
     "import_cases": (nothing, {"content": b"receipt\nIOE0912345678\n"}, "cases.imported"),
     "record_import": (nothing, {"figures": {"new": 1, "changed": 0}}, "cases.imported"),
+    "acknowledge": (asking, {"receipt": "IOE0000000001"}, "change.acknowledged"),
+    "set_due": (asking, {"receipt": "IOE0000000001", "date": "2025-12-24"}, "change.due_entered"),
+    "mark_answered": (asking, {"receipt": "IOE0000000001"}, "change.answered"),
     "retry_alerts": (failed, {"ids": [1]}, "alert.retried"),
     "dismiss_alerts": (failed, {}, "alert.dismissed"),
     "release_held": (held, {}, "delivery.released"),
@@ -213,6 +224,7 @@ def service(harness: OperationsHarness) -> Service:
         Reading(store=store, settings=lambda: harness.settings, clock=clock).verbs(),
         harness.operations.verbs(),
         CaseDirectory(store=store, clock=clock).verbs(),
+        FollowingUp(**given).verbs(),
         PeopleDirectory(
             store=store,
             settings=lambda: harness.settings.model_copy(update={"people": PEOPLE}),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from casebell.actors import Actor, Role
-from casebell.alerts import AlertKind, NewAlert
+from casebell.alerts import AlertKind, Asked, NewAlert
 from casebell.clock import DAY
 from casebell.events import Absence, Status, Tag
 from casebell.service import owners
@@ -26,6 +26,7 @@ PEOPLE = {
     "kim": PersonSettings(id="kim", name="Kim Roe", email="kim@f.com"),
     "ana": PersonSettings(id="ana", name="Ana Ruiz"),
 }
+ASKED = Asked(deadline=True, urgent=True)
 NOTHING = {"count": 0, "receipts": [], "who": []}
 
 
@@ -76,7 +77,7 @@ async def test_each_kind(store: Store) -> None:
     ]
     for number, (said, people) in enumerate(facts, 1):
         alerts = [told(person, change=number) for person in people]
-        await change_case(store, number, alerts=alerts)
+        await change_case(store, number, alerts=alerts, asked=ASKED)
         if said:
             await say_of_case(store, number, **said)
     approved: dict[str, Any] = {"status": Status.APPROVED, "tags": frozenset({Tag.DECISION})}
@@ -114,7 +115,7 @@ async def test_very_many(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(owners, "PAGE", 2)
     monkeypatch.setattr(owners, "MAX_PAGES", 3)
     for number in range(1, 10):
-        await change_case(store, number)
+        await change_case(store, number, asked=ASKED)
     found = await in_doubt(store)
     assert (found["looked"], found["more"], found["gone"]) == (6, True, NOTHING)
     [trouble] = of_owners(found)

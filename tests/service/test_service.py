@@ -12,11 +12,13 @@ from casebell.service.access import Access
 from casebell.service.accounts import Accounts
 from casebell.service.case_directory import CaseDirectory
 from casebell.service.cases import CaseReading
+from casebell.service.following_up import FollowingUp
 from casebell.service.outcomes import OutcomeReport
 from casebell.service.own_account import OwnAccount
 from casebell.service.owners import OwnerReading
 from casebell.service.passwords import Passwords
 from casebell.service.people_directory import PeopleDirectory
+from casebell.service.queue_reading import QueueReading
 from casebell.service.reading import Reading
 from casebell.service.rights import NOT_JSON, RIGHTS
 from casebell.service.second_factor import SecondFactor
@@ -70,6 +72,8 @@ def service(harness: OperationsHarness) -> Service:
         exporting(store).verbs(),
         CaseReading(store=store).verbs(),
         CaseDirectory(store=store, clock=harness.clock).verbs(),
+        QueueReading(store=store, people=dict).verbs(),
+        FollowingUp(**given).verbs(),
         OutcomeReport(**given).verbs(),
         PeopleDirectory(roster=lambda: None, **given).verbs(),
         OwnerReading(store=store, people=dict, clock=clock).verbs(),

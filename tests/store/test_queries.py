@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import nullcontext, suppress
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from casebell.alerts import (
     Alert,
     AlertKind,
     AlertState,
+    Asked,
     FailureReason,
     Wait,
 )
@@ -40,6 +42,8 @@ from casebell.store import (
     outcomes,
     pushed_out,
     queries,
+    queue_by_hand,
+    queue_list,
     refused,
     sessions,
     targets,
@@ -57,6 +61,7 @@ from casebell.store.lists import (
     JournalFilter,
     RefusedFilter,
 )
+from casebell.store.queue_list import QueueFilter
 from casebell.store.schema import metadata
 from casebell.store.walk import Filter
 from contracts.actors import ADMIN
@@ -65,7 +70,7 @@ from contracts.case_events import (
     body_of,
     case_event,
 )
-from contracts.decisions import append_undecided
+from contracts.decisions import append_undecided, decide_later
 from contracts.filled import append, decide, hold, send_one
 from contracts.plans import sorts, walks_a_whole_table
 from contracts.stores import watched_driver
@@ -311,7 +316,6 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "count by receipt": (lambda c: walk.count(c, EventFilter(receipt="b")), True),
     "count since": (lambda c: walk.count(c, EventFilter(since=RECEIVED_AT)), False),
     "cases": (lambda c: walk.page_of(c, CaseFilter(), limit=50, after=(9,)), False),
-    "cases that ask": (lambda c: walk.page_of(c, CaseFilter(asking=True), limit=50), False),
     "cases of which nothing came": (lambda c: CaseFilter(silent=True).page(c, limit=50), False),
     "case": (lambda c: cases.find(c, "IOE0912345678", seen_by=VIEWER), False),
     "changes of a case": (lambda c: cases.changes_of(c, "IOE0912345678", limit=50), True),
@@ -411,6 +415,31 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "export of a case": (exporting(EventFilter(receipt="b")), True),
     "export of alerts": (exporting(AlertFilter(since=1, target="a")), False),
     "last entry": (journal.latest_sequence, False),
+    "queue": (lambda c: QueueFilter().page(c, limit=50, after=(9,)), False),
+    "queue of a case": (lambda c: QueueFilter(receipt="b").page(c, limit=50), True),
+    "queue, mine": (lambda c: QueueFilter(of=VIEWER, seen_by=VIEWER).page(c, limit=50), False),
+    "queue by date": (
+        lambda c: QueueFilter(by_date=True, of=VIEWER, seen_by=VIEWER).page(c, limit=50),
+        False,
+    ),
+    "queue by date, a further page": (
+        lambda c: QueueFilter(by_date=True, seen_by=VIEWER).page(c, limit=50, after=(2,)),
+        False,
+    ),
+    # As many as a case was asked in its life.
+    "asked of a case": (lambda c: queue_list.asked_of(c, "b"), False),
+    "escalating": (lambda c: queue_list.escalating(c, "b"), True),
+    "last escalated": (lambda c: queue_list.last_escalated(c, [1, 2]), False),
+    "a date": (
+        lambda c: queue_by_hand.enter_due(
+            c, 1, date(2026, 12, 24), by="a", remind_at=None, was=None, now=1, actor=ADMIN
+        ),
+        False,
+    ),
+    "reopen": (
+        lambda c: queue_by_hand.reopen(c, 1, remind_at=None, was="a", now=1, actor=ADMIN),
+        False,
+    ),
     "acknowledge": (lambda c: acknowledgements.acknowledge(c, [1], actor=ADMIN, now=1), False),
     "acknowledged": (lambda c: acknowledgements.are_acknowledged(c, [1, 2]), False),
     "acknowledgements": (lambda c: acknowledgements.of_changes(c, [1, 2]), False),
@@ -457,12 +486,13 @@ one_store = pytest.mark.asyncio(loop_scope="module")
 async def planned(
     tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path
 ) -> AsyncIterator[Store]:
-    """A store on SQLite with one decided event, which stays as it is."""
+    """A store on SQLite with a decided event, and one that asks, which stays as it is."""
     path = tmp_path_factory.mktemp("planned") / "casebell.db"
     shutil.copyfile(migrated_sqlite, path)
     async with Store(f"sqlite:///{path}") as opened:
-        await append(opened, case_event())
+        await append(opened, case_event(), case_event("evt_2"))
         await decide(opened, 1)
+        await decide_later(opened, 2, asked=Asked(deadline=True, urgent=True))
         yield opened
 
 
@@ -517,7 +547,15 @@ LISTINGS: list[tuple[type[Filter], dict[str, Any], bool]] = [
             {"owner": frozenset({"ana"})},
             {"team": frozenset({"rfe"})},
             {"confidential": True},
-            {"asking": True},
+            {"receipt": "IOE0912345678"},
+        )
+    ),
+    *(
+        (QueueFilter, given, "receipt" in given)
+        for given in (
+            {},
+            {"owner": frozenset({"ana"})},
+            {"team": frozenset({"rfe"})},
             {"receipt": "IOE0912345678"},
         )
     ),
@@ -575,8 +613,6 @@ async def test_plan_of_a_listing(
 #: Of what is being built.
 NOT_READ_YET = {
     "ix_links_expires_at",
-    "ix_queue_open",
-    "ix_queue_receipt",
 }
 
 

@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError
 from casebell.alerts import AlertKind, AlertState
 from casebell.events import MAX_NUMBER, Flag, HeldReason, HeldState, Status, Tag
 from casebell.json_text import UNSTORABLE
+from casebell.service.following_up import MAX_NOTE
 from casebell.service.formats import Format
 
 #: Rows of one page.
@@ -182,8 +183,6 @@ class Cases(Page):
     """Only of this team, as the firm wrote it."""
     confidential: Truth | NotGiven = None
     """Only confidential ones, or only others."""
-    asking: Truth = False
-    """Only those whose present change asks for something: a deadline, an action, an appointment."""
     unlisted: Truth = False
     """Only those that are in no list of the firm's."""
     silent: Truth = False
@@ -192,10 +191,59 @@ class Cases(Page):
     def arguments(self) -> dict[str, Any]:
         """As words, as the command line has them."""
         found = super().arguments()
-        for name in ("confidential", "asking", "unlisted", "silent"):
+        for name in ("confidential", "unlisted", "silent"):
             if name in found:
                 found[name] = str(found[name]).lower()
         return found
+
+
+class Queue(Page):
+    """A page of the queue."""
+
+    mine: Truth = False
+    """Only of cases whose owner, or whose team's, the bearer is."""
+    receipt: Receipt | NotGiven = None
+    """Only of this case, in any spelling."""
+    owner: Text | NotGiven = None
+    """Only of this owner, as the firm wrote it."""
+    team: Text | NotGiven = None
+    """Only of this team, as the firm wrote it."""
+
+
+class Acknowledge(Parameters):
+    """What somebody has seen."""
+
+    note: Annotated[str, Field(max_length=MAX_NOTE), BeforeValidator(_storable)] | NotGiven = None
+    """For those who may see the case; it is in no message."""
+    change: Number | NotGiven = None
+    """This change alone; by default every open one of the case."""
+
+
+class Due(Parameters):
+    """When something is due."""
+
+    date: Annotated[str, Field(max_length=40, examples=["2026-12-24", "none"])]
+    """The date in the notice; `none` where there is none."""
+    change: Number | NotGiven = None
+    """Which change it is of; by default the latest open one that owes an answer."""
+    was: Annotated[str, Field(max_length=40)] | NotGiven = None
+    """The date that stood there, or `none`. Where it is another by now, the answer is 409."""
+
+    def arguments(self) -> dict[str, Any]:
+        """The verb has null for none."""
+        found = {**super().arguments(), "date": None if self.date == "none" else self.date}
+        if self.was == "none":
+            found["was"] = ""
+        return found
+
+
+class Answered(Parameters):
+    """What is answered."""
+
+    change: Number | NotGiven = None
+    """Which change; by default the open one, if the case has only one."""
+    undo: Truth = False
+    """Take it back: the change is in the queue again."""
 
 
 class ImportCases(Parameters):

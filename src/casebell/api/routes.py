@@ -3,9 +3,12 @@
 from typing import Any
 
 from casebell.api.parameters import (
+    Acknowledge,
     Alerts,
+    Answered,
     Away,
     Cases,
+    Due,
     Events,
     ExportAlerts,
     ExportEvents,
@@ -14,6 +17,7 @@ from casebell.api.parameters import (
     Journal,
     Months,
     Note,
+    Queue,
     Readmit,
     RefusedOnes,
     Release,
@@ -42,6 +46,8 @@ from casebell.service.done import (
     Reloaded,
 )
 from casebell.service.explained import RefusalExplained
+from casebell.service.followed import QueueRow
+from casebell.service.following_up import Acknowledged, DueSet, OwedNow
 from casebell.service.outcomes import Report
 from casebell.service.people_directory import Person, PersonChanged
 from casebell.service.standing import Channel, Server
@@ -186,6 +192,45 @@ ROUTES: tuple[Route, ...] = (
         answer=Case,
         statuses=frozenset({403}),
         summary="Change what the firm says of a case: only the keys that are named.",
+    ),
+    Route(
+        method="POST",
+        path="cases/{receipt}/acknowledge",
+        verb="acknowledge",
+        part=named("receipt"),
+        body=Acknowledge,
+        answer=Acknowledged,
+        statuses=_STATE,
+        summary="Say that one has seen every open change of a case, and end its escalations.",
+    ),
+    Route(
+        method="POST",
+        path="cases/{receipt}/due",
+        verb="set_due",
+        part=named("receipt"),
+        body=Due,
+        needs_body=True,
+        answer=DueSet,
+        statuses=_STATE,
+        summary="Keep the date that a notice sets; whoever says the same second confirms it.",
+    ),
+    Route(
+        method="POST",
+        path="cases/{receipt}/answered",
+        verb="mark_answered",
+        part=named("receipt"),
+        body=Answered,
+        answer=OwedNow,
+        statuses=_STATE,
+        summary="Say that an answer went out, or take that back.",
+    ),
+    Route(
+        method="GET",
+        path="queue",
+        verb="list_queue",
+        query=Queue,
+        answer=Listing[QueueRow],
+        summary="The changes that ask for something and are not answered, newest first.",
     ),
     Route(
         method="POST",

@@ -10,6 +10,7 @@ import typer
 from casebell.cli.options import (
     AsJson,
     By,
+    Change,
     Config,
     Limit,
     Out,
@@ -22,7 +23,7 @@ from casebell.cli.options import (
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import print_answer, print_looked_back, print_rows
 from casebell.events import Status
-from casebell.service.done_in_words import case_set
+from casebell.service.done_in_words import case_set, due_set, due_words, owed_now
 from casebell.service.formats import Format
 from casebell.service.story import became, marks
 from casebell.times import counted, local_time
@@ -39,9 +40,6 @@ def list_cases(
         bool | None,
         typer.Option("--confidential/--not-confidential", help="Only these."),
     ] = None,
-    asking: Annotated[
-        bool, typer.Option("--asking", help="Only those whose present change asks for something.")
-    ] = False,
     unlisted: Annotated[
         bool, typer.Option("--unlisted", help="Only those that are in no list of the firm's.")
     ] = False,
@@ -63,7 +61,6 @@ def list_cases(
         owner=owner,
         team=team,
         confidential=None if confidential is None else str(confidential).lower(),
-        asking="true" if asking else None,
         unlisted="true" if unlisted else None,
         silent="true" if silent else None,
         limit=limit,
@@ -159,6 +156,41 @@ def set_case(
     print_answer(case, [case_set(case)], as_json=as_json)
 
 
+@app.command("due")
+def due(
+    receipt: Annotated[str, text_argument(metavar="RECEIPT", help="A receipt number.")],
+    date: Annotated[
+        str, text_argument(metavar="DATE", help="The date in the notice: 2026-12-24; or none.")
+    ],
+    change: Change = None,
+    by: By = None,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Keep the date that a notice sets; a second person who says the same confirms it."""
+    given = None if date == "none" else date
+    answer = ServiceClient(config).do("set_due", by=by, receipt=receipt, date=given, change=change)
+    print_answer(answer, due_set(answer), as_json=as_json)
+
+
+@app.command("answered")
+def answered(
+    receipt: Annotated[str, text_argument(metavar="RECEIPT", help="A receipt number.")],
+    change: Change = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take it back: it is in the queue again.")
+    ] = False,
+    by: By = None,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Say that an answer went out, so that nobody is reminded of it any more."""
+    answer = ServiceClient(config).do(
+        "mark_answered", by=by, receipt=receipt, change=change, undo=undo
+    )
+    print_answer(answer, [owed_now(answer)], as_json=as_json)
+
+
 def _lines(case: Mapping[str, Any], zone: str) -> Iterator[str]:
     time = partial(local_time, zone=zone)
     yield f"Case {case['receipt']}: {case['status'] or 'nothing was received of it'}"
@@ -182,6 +214,11 @@ def _lines(case: Mapping[str, Any], zone: str) -> Iterator[str]:
         yield f"Change {change['id']}: {change['status']}{tags}, {local_time(change['at'], zone)}"
         for mark in marks(change):
             yield f"  {mark.word}: {mark.sentence.text(time)}"
+        if (owed := change["owed"]) is not None:
+            yield f"  {_owed(owed, zone)}"
+        for seen in change["acknowledged"]:
+            note = f": “{seen['note']}”" if seen["note"] else ""
+            yield f"  seen {local_time(seen['at'], zone)}, by {seen['who']}{note}"
         yield f"  {change['outcome']}: {change['because']}"
         for told in change["told"]:
             whom = f" ({told['meant_for']})" if told["meant_for"] else ""
@@ -189,3 +226,10 @@ def _lines(case: Mapping[str, Any], zone: str) -> Iterator[str]:
     if case["earlier_changes"]:
         yield ""
         yield f"{counted(len(case['changes']), 'change')} shown; there are earlier ones."
+
+
+def _owed(owed: Mapping[str, Any], zone: str) -> str:
+    """Whether it is answered, and by when it has to be."""
+    if owed["answered_at"] is not None:
+        return f"answered {local_time(owed['answered_at'], zone)}, by {owed['answered_by']}"
+    return f"in the queue, {due_words(owed)}"

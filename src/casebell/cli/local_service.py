@@ -17,10 +17,12 @@ from casebell.service import Service, Verb
 from casebell.service.accounts import Accounts
 from casebell.service.case_directory import CaseDirectory
 from casebell.service.cases import CaseReading
+from casebell.service.following_up import FollowingUp
 from casebell.service.on_record import OnRecord
 from casebell.service.owners import OwnerReading
 from casebell.service.passwords import Passwords
 from casebell.service.people_directory import PeopleDirectory
+from casebell.service.queue_reading import QueueReading
 from casebell.service.reading import Reading
 from casebell.service.standing import Standing
 from casebell.service.tokens import Tokens
@@ -130,9 +132,17 @@ async def _on_record(settings: Settings, *, channels: Channels | None) -> AsyncI
         on_record = OnRecord(
             store=store, settings=lambda: settings, has_target=has_target, clock=SystemClock()
         )
-        directory = CaseDirectory(store=store, clock=SystemClock())
+        clock = SystemClock()
+        directory = CaseDirectory(store=store, clock=clock, people=lambda: settings.people)
+        following_up = FollowingUp(store=store, settings=lambda: settings, clock=clock)
         people = _people(store, settings, lambda: channels)
-        yield Service(on_record.verbs(), directory.verbs(), people, *_access(store, settings))
+        yield Service(
+            on_record.verbs(),
+            directory.verbs(),
+            following_up.verbs(),
+            people,
+            *_access(store, settings),
+        )
 
 
 def _channels(settings: Settings) -> Channels | None:
@@ -171,6 +181,7 @@ def _seen(store: Store, settings: Settings) -> Iterator[Mapping[str, Verb]]:
     clock = SystemClock()
     yield Reading(store=store, settings=lambda: settings, clock=clock, paged=False).verbs()
     yield CaseReading(store=store, people=lambda: settings.people, paged=False).verbs()
+    yield QueueReading(store=store, people=lambda: settings.people, paged=False).verbs()
     yield OwnerReading(store=store, people=lambda: settings.people, clock=clock).verbs()
     yield _people(store, settings, lambda: _channels(settings))
     standing = Standing(store=store, settings=lambda: settings, targets=lambda: _targets(settings))

@@ -61,6 +61,10 @@ Numbers = Annotated[
     typer.Argument(metavar="ID", min=1, max=MAX_NUMBER, help="Which; one or more."),
 ]
 
+Change = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, max=MAX_NUMBER, help="This change of the case."),
+]
 Receipt = Annotated[str | None, text_option(metavar="NUMBER", help="Only of this receipt number.")]
 Since = Annotated[
     str | None,

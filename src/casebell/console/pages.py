@@ -1,7 +1,7 @@
 """The one table of the console's pages: routing, navigation and tests are made of it."""
 
 from casebell.actors import Right
-from casebell.api.parameters import Cases, Journal, Months, Named
+from casebell.api.parameters import Cases, Journal, Months, Named, Queue
 from casebell.console.routing import Page
 from casebell.console.views import (
     accounts,
@@ -10,6 +10,7 @@ from casebell.console.views import (
     journal,
     operations,
     people,
+    queue,
     reports,
     rules,
 )
@@ -39,6 +40,15 @@ PAGES: tuple[Page, ...] = (
         right=Right.CASES,
         view=events.event,
         template="event.html",
+    ),
+    Page(
+        path="queue",
+        title="Queue",
+        nav="Queue",
+        right=Right.CASES,
+        query=Queue,
+        view=queue.listing,
+        template="queue.html",
     ),
     Page(
         path="cases",

@@ -72,6 +72,9 @@ _SAID: Mapping[str, Callable[[Any], tuple[Iterable[str], bool]]] = {
     ),
     "import_cases": lambda value: (_imported(value), not value["left_out"]),
     "set_case": lambda value: ([words.case_set(value)], True),
+    "acknowledge": lambda value: (words.acknowledged(value), True),
+    "set_due": lambda value: (words.due_set(value), value["question"] is None),
+    "mark_answered": lambda value: ([words.owed_now(value)], True),
     "test_channel": lambda value: (
         words.channel_tested(value),
         all(one["delivered"] for one in value["targets"]),

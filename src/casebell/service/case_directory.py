@@ -1,6 +1,6 @@
 """What can be done to what the firm says of its cases: a list imported, a case edited."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -13,8 +13,9 @@ from casebell.case_file.cells import MAX_CHARACTERS, CellError, fact_of
 from casebell.clock import Clock
 from casebell.errors import BadArgument, Forbidden
 from casebell.events import Micros
+from casebell.people.identity import People
 from casebell.service import Verb
-from casebell.service.cases import Case, case, no_such_case
+from casebell.service.cases import Case, Present, no_such_case
 from casebell.service.done import CasesImported, CasesPut, LineLeftOut
 from casebell.service.filters import receipt_number
 from casebell.service.importing import ROWS_A_WRITE, carry_out
@@ -54,11 +55,16 @@ class _Judged:
 
 
 class CaseDirectory:
-    """The verbs."""
+    """The verbs.
 
-    def __init__(self, *, store: Store, clock: Clock) -> None:
+    Args:
+        people: returns who can be told by name.
+    """
+
+    def __init__(self, *, store: Store, clock: Clock, people: Callable[[], People] = dict) -> None:
         self._store = store
         self._clock = clock
+        self._people = people
 
     def verbs(self) -> Mapping[str, Verb]:
         """By name."""
@@ -158,7 +164,7 @@ class CaseDirectory:
         meant = _understood(facts)
         now = self._clock.now()
 
-        async def write(connection: Connection) -> Any:
+        async def write(connection: Connection) -> Case:
             before = (await case_directory.find(connection, [number])).get(number)
             if before is None or not _may_see(actor, before):
                 raise no_such_case()
@@ -172,9 +178,11 @@ class CaseDirectory:
                 await case_directory.put(connection, [said])
                 await journal.append(connection, [entry])
             # Whoever has marked it confidential may not see it any more.
-            return await cases.find(connection, number, seen_by=SERVER)
+            row = await cases.find(connection, number, seen_by=SERVER)
+            present = await Present.of(connection, [row], people=self._people())
+            return present.case(row)
 
-        return case(await self._store.transact(write))
+        return await self._store.transact(write)
 
 
 def _understood(facts: Mapping[str, str | bool]) -> Facts:

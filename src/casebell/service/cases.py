@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from typing_extensions import TypedDict
 
@@ -14,10 +15,11 @@ from casebell.errors import NotFound
 from casebell.people.identity import People, written_as
 from casebell.service import Verb
 from casebell.service.filters import case_filter, receipt_number
+from casebell.service.followed import Acknowledgement, Followed, Owed, acknowledgement, owed
 from casebell.service.listing import Listing, listing_of, page_for
 from casebell.service.meant_for import meant_for, told
 from casebell.shapes import described
-from casebell.store import cases
+from casebell.store import acknowledgements, cases, queue_list
 from casebell.store.engine import Connection, Store
 
 #: Changes of one case that are shown; it has a few dozen in its life.
@@ -49,11 +51,10 @@ class Case(TypedDict):
     tags: list[str]
     """Of that change."""
     due: str | None
-    """Null: nothing sets it yet."""
+    """The date that a person typed of that change, as `2026-12-24`."""
     acknowledged_by: str | None
-    """Null: nothing sets it yet."""
+    """Who said last that they have seen that change, in words."""
     acknowledged_at: str | None
-    """Null: nothing sets it yet."""
     updated_at: str
 
 
@@ -104,6 +105,10 @@ class ChangeOfCase(TypedDict):
     because: str
     told: list[Told]
     """Oldest first."""
+    acknowledged: list[Acknowledgement]
+    """Oldest first."""
+    owed: Owed | None
+    """What it asks for; null of a change that is not, and was not, in the queue."""
 
 
 @described
@@ -141,9 +146,9 @@ class CaseReading:
 
         Args:
             filters: `receipt`, `status`, `owner` and `team` in any spelling, `confidential`
-                as `true` or `false`; with `asking` as `true` only those whose present change asks
-                for something, with `unlisted` those that the firm has not named; with `silent` the
-                others that it has named, of which nothing was received, by receipt number.
+                as `true` or `false`; with `unlisted` as `true` those that the firm has not named;
+                with `silent` the others that it has named, of which nothing was received, by
+                receipt number.
 
         Raises:
             BadArgument: a filter cannot be understood.
@@ -152,7 +157,8 @@ class CaseReading:
         where = case_filter(filters, actor=actor, owners=owners)
         async with self._store.read() as connection:
             page = await page_for(connection, where, limit=limit, cursor=cursor, paged=self._paged)
-        return await listing_of(page, case)
+            present = await Present.of(connection, page.rows, people=self._people())
+        return await listing_of(page, present.case)
 
     async def find_case(self, *, receipt: str, actor: Actor) -> CaseWithChanges:
         """The case of a receipt number in any spelling, with its changes and who was told.
@@ -169,6 +175,45 @@ class CaseReading:
             return await _with_changes(connection, row, self._people())
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Present:
+    """What is known of the present changes of some cases."""
+
+    followed: Followed
+    #: By change, the date that a person typed.
+    due: Mapping[int, str]
+
+    @classmethod
+    async def of(cls, connection: Connection, rows: Sequence[Any], *, people: People) -> Self:
+        """Read it of the rows of cases."""
+        numbers = [row.change_id for row in rows if row.change_id is not None]
+        return cls(
+            followed=await Followed.of(connection, numbers, people=people),
+            due=await queue_list.due_of(connection, numbers),
+        )
+
+    def case(self, row: Any) -> Case:
+        """A case; what the firm did not say of it is null."""
+        return {
+            "receipt": row.receipt,
+            "label": row.label or None,
+            "matter": row.matter or None,
+            "owner": row.owner or None,
+            "owner_email": row.owner_email or None,
+            "team": row.team or None,
+            "form": row.form or None,
+            "confidential": bool(row.confidential),
+            "status": row.status,
+            "since": iso_or_none(row.since),
+            "change": row.change_id,
+            "tags": [] if row.tags is None else row.tags.split(),
+            "due": self.due.get(row.change_id),
+            "acknowledged_by": self.followed.acknowledged_by(row.change_id),
+            "acknowledged_at": self.followed.acknowledged_at(row.change_id),
+            "updated_at": iso(row.updated_at),
+        }
+
+
 def no_such_case() -> NotFound:
     """Of a receipt number without a case, and of a case that one may not see."""
     return NotFound(
@@ -177,42 +222,25 @@ def no_such_case() -> NotFound:
     )
 
 
-def case(row: Any) -> Case:
-    """A case; what the firm did not say of it is null."""
-    return {
-        "receipt": row.receipt,
-        "label": row.label or None,
-        "matter": row.matter or None,
-        "owner": row.owner or None,
-        "owner_email": row.owner_email or None,
-        "team": row.team or None,
-        "form": row.form or None,
-        "confidential": bool(row.confidential),
-        "status": row.status,
-        "since": iso_or_none(row.since),
-        "change": row.change_id,
-        "tags": [] if row.tags is None else row.tags.split(),
-        "due": None,
-        "acknowledged_by": None,
-        "acknowledged_at": None,
-        "updated_at": iso(row.updated_at),
-    }
-
-
 async def _with_changes(connection: Connection, row: Any, people: People) -> CaseWithChanges:
     found = await cases.changes_of(connection, row.receipt, limit=MAX_CHANGES + 1)
     shown = found[:MAX_CHANGES]
     numbers = [one.id for one in shown]
     reports = await cases.events_of(connection, numbers, limit=MAX_EVENTS)
     sent = await cases.alerts_of(connection, numbers, limit=MAX_ALERTS)
+    seen = await acknowledgements.of_changes(connection, numbers)
+    asked = {one.change_id: one for one in await queue_list.asked_of(connection, row.receipt)}
+    present = await Present.of(connection, [row], people=people)
     return {
-        **case(row),
+        **present.case(row),
         "changes": [
             _change(
                 one,
                 [report for report in reversed(reports) if report.change_id == one.id],
                 [alert for alert in sent if alert.change_id == one.id],
-                people,
+                seen=[acknowledgement(said, people) for said in seen if said.change_id == one.id],
+                asked=owed(asked[one.id], people) if one.id in asked else None,
+                people=people,
             )
             for one in shown
         ],
@@ -221,7 +249,13 @@ async def _with_changes(connection: Connection, row: Any, people: People) -> Cas
 
 
 def _change(
-    row: Any, reports: Sequence[Any], alerts: Sequence[Any], people: People
+    row: Any,
+    reports: Sequence[Any],
+    alerts: Sequence[Any],
+    *,
+    seen: list[Acknowledgement],
+    asked: Owed | None,
+    people: People,
 ) -> ChangeOfCase:
     decision = json.loads(row.decision)
     return {
@@ -239,6 +273,8 @@ def _change(
         "outcome": decision["outcome"],
         "because": decision["because"],
         "told": [_told(alert, meant_for(told(alert), people)) for alert in alerts],
+        "acknowledged": seen,
+        "owed": asked,
     }
 
 

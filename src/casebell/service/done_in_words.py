@@ -155,6 +155,39 @@ def case_set(case: Answer) -> str:
     return f"Case {case['receipt']} is as you said."
 
 
+def acknowledged(answer: Answer) -> Iterator[str]:
+    """Of changes that somebody has seen."""
+    numbers = ", ".join(map(str, answer["changes"]))
+    noun = "change" if len(answer["changes"]) == 1 else "changes"
+    again = "" if answer["new"] else " You had said so before."
+    yield f"Case {answer['receipt']}: {noun} {numbers} acknowledged.{again}"
+    yield "It stays in the queue until it is answered."
+
+
+def due_words(owed: Answer) -> str:
+    """The date of a change, and on whom it rests."""
+    if owed["due"] is None:
+        return "no date entered"
+    if owed["due_confirmed"]:
+        return f"due {owed['due']}, confirmed by {owed['due_confirmed_by']}"
+    return f"due {owed['due']}, entered by {owed['due_by']}, unconfirmed"
+
+
+def due_set(answer: Answer) -> Iterator[str]:
+    """Of a date that somebody typed, or cleared."""
+    yield f"Case {answer['receipt']}, change {answer['change']}: {due_words(answer)}."
+    if answer["question"]:
+        yield f"Look again: {answer['question']}"
+
+
+def owed_now(answer: Answer) -> str:
+    """Of a change that is answered, or is in the queue again."""
+    what = f"Case {answer['receipt']}, change {answer['change']}"
+    if answer["answered_at"] is None:
+        return f"{what}: in the queue again, {due_words(answer)}."
+    return f"{what}: answered, by {answer['answered_by']}. Nobody is reminded of it any more."
+
+
 def person_away(person: Answer) -> Iterator[str]:
     """Of somebody who is away."""
     yield f"{person['name']} is away: alerts to them go to {person['stand_in']}, too."

@@ -13,13 +13,14 @@ from casebell.clock import SECOND, iso
 from casebell.errors import BadArgument
 from casebell.events import Flag, Micros, Status, Tag
 from casebell.json_text import UNSTORABLE
-from casebell.people.identity import People, named
+from casebell.people.identity import People, named, written_as
 from casebell.service import UnknownCommand
 from casebell.settings import Settings, parse_duration
 from casebell.spelling import spelling
 from casebell.store.cases import CaseFilter
 from casebell.store.journal import digest
 from casebell.store.lists import AlertFilter, EventFilter, JournalFilter
+from casebell.store.queue_list import QueueFilter
 from casebell.store.walk import Filter
 from casebell.uscis.receipts import ReceiptError, canonical
 
@@ -84,13 +85,30 @@ def case_filter(given: Given, *, actor: Actor, owners: Callable[[str], Set[str]]
         "receipt": receipt_number,
         "status": partial(word, Status, noun="status"),
         "owner": lambda text: frozenset(owners(_findable(text))),
-        "team": lambda text: frozenset({spelling(_findable(text))}),
+        "team": _team,
         "confidential": _yes_or_no,
-        "asking": _yes_or_no,
         "unlisted": _yes_or_no,
         "silent": _yes_or_no,
     }
     return CaseFilter(seen_by=actor, **_meant(given, words))
+
+
+def queue_filter(
+    given: Given, *, actor: Actor, of: Actor | None, by_date: bool, people: People
+) -> QueueFilter:
+    """The filter of the open changes that an actor may see; raises as `event_filter` does.
+
+    Args:
+        of: whose cases are meant; None for all.
+        by_date: whether the soonest date is first.
+        people: those whom an owner may mean.
+    """
+    words: Words = {
+        "receipt": receipt_number,
+        "owner": lambda text: frozenset(written_as(_findable(text), people)),
+        "team": _team,
+    }
+    return QueueFilter(seen_by=actor, of=of, by_date=by_date, **_meant(given, words))
 
 
 def journal_filter(given: Given, *, timezone: str, now: Micros) -> JournalFilter:
@@ -194,6 +212,10 @@ def _findable(given: str) -> str:
     if UNSTORABLE.search(given):
         raise BadArgument("This is no text that could be on record.")
     return given
+
+
+def _team(given: str) -> frozenset[str]:
+    return frozenset({spelling(_findable(given))})
 
 
 def _id_of_person(given: str, *, people: People) -> str:

@@ -16,8 +16,8 @@ from casebell.people.roster import absences_at
 from casebell.service import Verb
 from casebell.shapes import described
 from casebell.store import absences, cases, walk
-from casebell.store.cases import CaseFilter
 from casebell.store.engine import Store
+from casebell.store.queue_list import QueueFilter
 from casebell.uscis.receipts import mask
 
 #: Open changes that are read at a time, and how often.
@@ -104,7 +104,7 @@ class OwnerReading:
 
     async def owners_in_doubt(self, *, actor: Actor) -> OwnersInDoubt:
         """The open changes whose owner may not see to them, newest first."""
-        where = CaseFilter(asking=True, seen_by=actor)
+        where = QueueFilter(seen_by=actor)
         judge = _Judge(self._people())
         found = {doubt: _Found() for doubt in Doubt}
         looked, after = 0, None
@@ -113,10 +113,10 @@ class OwnerReading:
         for _ in range(MAX_PAGES):
             async with self._store.read() as connection:
                 page = await walk.page_of(connection, where, limit=PAGE, after=after)
-                numbers = [row.id for row in page.rows]
+                numbers = [row.change_id for row in page.rows]
                 told = await cases.told_by_name(connection, numbers)
             for row in page.rows:
-                judged = judge.of(row, told.get(row.id, ()), away)
+                judged = judge.of(row, told.get(row.change_id, ()), away)
                 if judged is not None:
                     found[judged[0]].add(row.receipt, judged[1])
             looked, after = looked + len(page.rows), page.next
@@ -145,8 +145,8 @@ class _Judge:
         """The doubt, and whom it is about; None where there is none.
 
         Args:
-            row: of a listing of cases.
-            told: the ids of those who were told by name of the case's present change.
+            row: of a listing of the queue.
+            told: the ids of those who were told of its change by name.
         """
         person = self._by_spelling.get(row.owner_key)
         if person is None and row.owner_email:

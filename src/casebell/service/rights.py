@@ -18,10 +18,15 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         "list_alerts": Right.CASES,
         "list_cases": Right.CASES,
         "find_case": Right.CASES,
+        "list_queue": Right.CASES,
         "completeness": Right.CASES,
         "list_people": Right.CASES,
         "outcomes": Right.CASES,
         "outcome_lines": Right.CASES,
+        # Of cases that the actor may see.
+        "acknowledge": Right.FOLLOW_UP,
+        "set_due": Right.FOLLOW_UP,
+        "mark_answered": Right.FOLLOW_UP,
         # Of the directory of cases; which cases one may edit is asked for each.
         "set_case": Right.OWN_CASES,
         "import_cases": Right.EDIT_CASES,

@@ -143,7 +143,7 @@ def of_people(people: Sequence[Answer]) -> Iterator[Trouble]:
 
 def of_owners(found: Answer) -> Iterator[Trouble]:
     """Of open changes to which nobody may see."""
-    command = "casebell cases list --asking; casebell cases set RECEIPT owner=NAME"
+    command = "casebell queue; casebell cases set RECEIPT owner=NAME"
     for kind, form in {
         "missing": "without an owner",
         "unknown": "with an owner who is nobody in the configuration",

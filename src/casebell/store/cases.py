@@ -5,7 +5,7 @@ delivery would pay for.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from sqlalchemy import Column, ColumnElement, Row, Select, Table, func, select
@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.actors import Actor
 from casebell.events import Status
 from casebell.store import sight
-from casebell.store.schema import ASKING, SILENT, alerts, cases, changes, events
-from casebell.store.walk import Filter, Page, Place, Walk
+from casebell.store.schema import SILENT, alerts, cases, changes, events
+from casebell.store.walk import Filter, Page, Place
 from casebell.uscis.receipts import number_of, of_number
 
 #: Without the official text, and with the time of the change: the case's own time is that of the
@@ -41,8 +41,6 @@ class CaseFilter(Filter):
     owner: frozenset[str] | None = None
     team: frozenset[str] | None = None
     confidential: bool | None = None
-    #: Only those whose present change asks for something.
-    asking: bool = False
     #: Only those that the firm has not named: deliveries alone tell of them.
     unlisted: bool = False
     #: Only those that the firm has named, and of which nothing was received.
@@ -65,11 +63,6 @@ class CaseFilter(Filter):
         """The case, by the number of its current change."""
         joined = changes.join(cases, cases.c.receipt == changes.c.receipt)
         return select(changes.c.id, *_OF_CASE).select_from(joined)
-
-    def walk(self) -> Walk:
-        """The scan; of changes that ask for something, by their own index."""
-        whole = Filter.walk(self)
-        return replace(whole, driving=[*whole.driving, ASKING]) if self.asking else whole
 
     def few(self) -> list[ColumnElement[bool]]:
         """The changes of a receipt."""

@@ -33,6 +33,17 @@ def confidential_alert() -> Exists:
     return _of_case(cases.c.confidential)
 
 
+def own_case(actor: Actor) -> ColumnElement[bool]:
+    """Whether a case is the actor's own, or of one of its teams."""
+    own: ColumnElement[bool] = false()
+    # A case without an owner or a team has "" there, which is nobody's.
+    if owners := actor.owner_keys:
+        own = or_(own, cases.c.owner_key.in_(sorted(owners)))
+    if teams := actor.team_keys:
+        own = or_(own, cases.c.team_key.in_(sorted(teams)))
+    return own
+
+
 def _of_case(holds: ColumnElement[bool]) -> Exists:
     """Whether an alert tells of a case for which a condition holds."""
     told = events.alias()
@@ -47,13 +58,7 @@ def _of_case(holds: ColumnElement[bool]) -> Exists:
 
 def _anothers(actor: Actor) -> ColumnElement[bool]:
     """Confidential, and neither the actor's own nor of one of its teams."""
-    own: ColumnElement[bool] = false()
-    # A case without an owner or a team has "" there, which is nobody's.
-    if owners := actor.owner_keys:
-        own = or_(own, cases.c.owner_key.in_(sorted(owners)))
-    if teams := actor.team_keys:
-        own = or_(own, cases.c.team_key.in_(sorted(teams)))
-    return and_(cases.c.confidential, ~own)
+    return and_(cases.c.confidential, ~own_case(actor))
 
 
 def shown(hidden: ColumnElement[bool] | None) -> list[ColumnElement[bool]]:

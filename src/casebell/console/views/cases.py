@@ -8,6 +8,7 @@ from casebell.case_file import Column
 from casebell.case_file.cells import MAX_CHARACTERS
 from casebell.case_file.columns import HEADINGS
 from casebell.console.routing import SeeOther
+from casebell.console.views.queue import shown
 from casebell.console.visit import Visit
 from casebell.console.words import headline
 from casebell.errors import NotFound
@@ -66,7 +67,7 @@ async def case(visit: Visit) -> Mapping[str, Any]:
     return {
         "title": f"Case {found['receipt']}",
         "case": found,
-        "changes": [_change(one) for one in found["changes"]],
+        "changes": [_change(one, found, visit) for one in found["changes"]],
         "was": was,
         "typed": was,
         "most": MAX_CHARACTERS,
@@ -93,10 +94,13 @@ def _as_typed(fact: str | bool | None) -> str:
     return fact or ""
 
 
-def _change(one: Mapping[str, Any]) -> Mapping[str, Any]:
-    text = one["text"]
+def _change(one: Mapping[str, Any], found: Mapping[str, Any], visit: Visit) -> Mapping[str, Any]:
+    text, owed = one["text"], one["owed"]
     return {
         **one,
+        "owed": None if owed is None else shown(owed, visit),
+        # Whether there is something to say of it: it is in the queue, or the present change.
+        "open": owed["answered_at"] is None if owed else one["id"] == found["change"],
         "headline": headline(one),
         "marks": list(marks(one)),
         "text": text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…",

@@ -9,6 +9,7 @@ from typing import Any
 
 from casebell.actors import Right
 from casebell.alerts import AlertState
+from casebell.console.views.queue import queue_row
 from casebell.console.visit import Visit
 from casebell.console.words import why
 from casebell.errors import CasebellError
@@ -42,7 +43,7 @@ async def today(visit: Visit) -> Mapping[str, Any]:
     """What concerns cases, for all; what concerns the service, for whoever sees operations."""
     return {
         "completeness": await _part(visit, "completeness"),
-        "asking": await _part(visit, "list_cases", asking="true", limit=ROWS),
+        "queue": await _queue(visit),
         "failed": await _part(visit, "list_alerts", outstanding=True, limit=ROWS),
         "on_the_way": {
             state: await _part(visit, "list_alerts", state=state, limit=ROWS)
@@ -50,6 +51,15 @@ async def today(visit: Visit) -> Mapping[str, Any]:
         },
         "operations": await _operations(visit) if visit.may(Right.OPERATIONS) else None,
     }
+
+
+async def _queue(visit: Visit) -> Part:
+    """The first of what is owed."""
+    part = await _part(visit, "list_queue", by_date=True, limit=ROWS)
+    if part.unread:
+        return part
+    rows = [queue_row(row, visit) for row in part.value["items"]]
+    return Part(value={**part.value, "rows": rows})
 
 
 async def _operations(visit: Visit) -> Mapping[str, Any]:

@@ -9,7 +9,6 @@ comment with its readers, and an index without one is removed.
 
 from casebell.store.schema.base import metadata
 from casebell.store.schema.decided import (
-    ASKING,
     CONFIDENTIAL,
     FOR_HOURS,
     OUTSTANDING,
@@ -60,7 +59,6 @@ from casebell.store.schema.received import (
 )
 
 __all__ = [
-    "ASKING",
     "BY_HAND",
     "CONFIDENTIAL",
     "FOR_HOURS",

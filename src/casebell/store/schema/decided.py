@@ -20,12 +20,6 @@ REPORTED = text(
     "status IN ('received', 'rfe_issued', 'approved', 'denied') AND tags NOT LIKE '% test %'"
 )
 
-#: The same of what asks something of the firm, or calls somebody.
-ASKING = text(
-    "(tags LIKE '% deadline %' OR tags LIKE '% action %' OR tags LIKE '% appointment %') "
-    "AND tags NOT LIKE '% test %'"
-)
-
 #: One real movement of a case, with the decision what to tell whom.
 changes = Table(
     "changes",
@@ -49,8 +43,6 @@ changes = Table(
     Index(None, "receipt", "at"),
     # A month of the report of outcomes, which reads nothing else of these rows.
     partial("ix_changes_reported", "at", "status", "days", "receipt", where=REPORTED.text),
-    # The cases that wait for an answer, the newest first. Few changes ask for something.
-    partial("ix_changes_asking", "id", where=ASKING.text),
 )
 
 #: The same of confidential cases.

@@ -46,6 +46,8 @@ queue = Table(
     Column("remind_at", BigInteger),
     # The queue, newest first. It has few rows: each delivery writes to it only where it asks.
     partial("ix_queue_open", "change_id", where=OPEN.text),
+    # The same by the date that was typed, the soonest first; those without one, the oldest first.
+    partial("ix_queue_due", "due", "since", "change_id", where=OPEN.text),
     # Those of a case that a later change of it answers.
     partial("ix_queue_receipt", "receipt", where=OPEN.text),
     # The reminders that are due.

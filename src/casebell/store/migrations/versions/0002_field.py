@@ -309,11 +309,6 @@ def _outcomes() -> None:
     columns = ("at", "status", "days", "receipt")
     _partial("ix_changes_reported", "changes", *columns, where=reported)
     _partial("ix_cases_confidential", "cases", "receipt", where="confidential")
-    asking = (
-        "(tags LIKE '% deadline %' OR tags LIKE '% action %' OR tags LIKE '% appointment %') "
-        "AND tags NOT LIKE '% test %'"
-    )
-    _partial("ix_changes_asking", "changes", "id", where=asking)
 
 
 def _cases() -> None:
@@ -365,6 +360,7 @@ def _queue() -> None:
     )
     is_open = "answered_at IS NULL"
     _partial("ix_queue_open", "queue", "change_id", where=is_open)
+    _partial("ix_queue_due", "queue", "due", "since", "change_id", where=is_open)
     _partial("ix_queue_receipt", "queue", "receipt", where=is_open)
     _partial("ix_queue_remind", "queue", "remind_at", where="remind_at IS NOT NULL")
     op.execute(QUEUE_SO_FAR)
