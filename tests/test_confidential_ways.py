@@ -92,6 +92,10 @@ when = {}
 notify = ["mail"]
 urgent = true
 """
+#: What a digest says which tells of no case.
+NOTHING = "Digest: nothing happened"
+DIGEST = 'digest = { at = "08:00", calendar = "office" }'
+OFFICE = '[calendars.office]\nopen = "00:00-24:00"\n'
 EVERYWHERE = '["room", "program", "mail"]'
 
 
@@ -153,11 +157,13 @@ class Firm:
         assert answer.status_code == 200, answer.text
 
     async def settled(self) -> None:
-        """Wait until no alert waits any more."""
+        """Wait until no alert waits any more, but for the digests of tomorrow."""
 
         async def done() -> bool:
             items = (await self.ask("list_alerts", limit=200))["items"]
-            return bool(items) and all(one["state"] in ("sent", "failed") for one in items)
+            ended = [one["state"] in ("sent", "failed") for one in items if not one["waits"]]
+            waits = any(one["waits"] and one["kind"] == "case" for one in items)
+            return any(ended) and all(ended) and not waits
 
         await until(done, "every alert to end")
 
@@ -174,6 +180,10 @@ class Firm:
 
         return await asyncio.to_thread(run)
 
+    async def counted(self, statement: str, number: int) -> bool:
+        """Whether a statement counts so many."""
+        return await self.read(statement) == [(number,)]
+
     def heard(self) -> set[str]:
         """Whoever got news of the case: recipients of mail, and the names of other receivers."""
         people = {
@@ -181,7 +191,7 @@ class Firm:
             for sink in self.smtp.values()
             for mail in sink.mails
             for recipient in mail.recipients
-            if "operations" not in subject_of(mail)
+            if "operations" not in subject_of(mail) and NOTHING not in subject_of(mail)
         }
         return people | {name for name, sink in self.http.items() if sink.requests}
 
@@ -274,6 +284,20 @@ async def conflict(firm: Firm) -> None:
     await until(lambda: len(firm.smtp["it"].mails) > 0, "operations to hear of the conflict")
 
 
+async def digest(firm: Firm) -> None:
+    """An approval waits for the digest, which is due when the case has become confidential."""
+    text = "Case Was Approved"
+    await firm.deliver(type=None, normalized_status="approved", raw_status_text=text)
+    waiting = "SELECT count(*) FROM alerts WHERE kind = 'case' AND reason = 'digest'"
+    # The owner's, and that of the shared mailbox.
+    await until(lambda: firm.counted(waiting, 2), "both alerts to wait")
+    await firm.write("UPDATE cases SET confidential = 1")
+    await firm.write("UPDATE alerts SET not_before = 1 WHERE reason = 'digest'")
+    # In place of the shared mailbox, unassigned and operations hear; unassigned in its digest.
+    await until(lambda: firm.counted(f"{waiting} AND target = 'unassigned@f.com'", 1), "the rest")
+    await firm.write("UPDATE alerts SET not_before = 1 WHERE reason = 'digest'")
+
+
 async def stand_in(firm: Firm) -> None:
     """The owner is away."""
     await firm.write("INSERT INTO absences VALUES ('jchan', 4102444800000000, 'kim', 0, 'test')")
@@ -317,6 +341,18 @@ WAYS = (
         facts={"team": "U-Visa"},
         provoke=one_delivery,
         heard={"jchan@f.com", "kim@f.com"},
+    ),
+    Way(
+        name="in a digest",
+        config={
+            "to": f'["@owner", "shared@f.com"]\n{DIGEST}',
+            "notify": '["mail"]',
+            "more": OFFICE,
+        },
+        facts={},
+        provoke=digest,
+        heard={"jchan@f.com", "unassigned@f.com", "it@f.com"},
+        confidential_from_the_start=False,
     ),
     Way(
         name="to somebody who stands in",
@@ -446,5 +482,6 @@ async def in_the_firm(firm: Firm, way: Way) -> None:
             assert RULE not in text
         for mail in firm.smtp["mail"].mails:
             # A thread of the case would show in a shared mailbox what was said of it before.
-            shared = mail.recipients == ("unassigned@f.com",)
+            # A digest is of no case.
+            shared = mail.recipients == ("unassigned@f.com",) or "Digest:" in subject_of(mail)
             assert shared != ("References: " in text_of(mail))

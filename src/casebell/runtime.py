@@ -49,6 +49,7 @@ from casebell.service.rules import RuleReading
 from casebell.service.second_factor import SecondFactor
 from casebell.service.standing import Standing
 from casebell.service.tokens import Tokens
+from casebell.service.waits_in_words import WaitsInWords
 from casebell.settings import Settings
 from casebell.store import journal, leases, ops, queries
 from casebell.store.engine import Connection, Store
@@ -192,7 +193,11 @@ class Runtime:
             clock=clock,
         )
         self.exporting = Exporting(store=store, settings=in_force.settings, clock=clock)
-        self.case_reading = CaseReading(store=store, people=in_force.people)
+        self.case_reading = CaseReading(
+            store=store,
+            people=in_force.people,
+            waits=WaitsInWords(settings=in_force.settings, clock=clock),
+        )
         self.case_directory = CaseDirectory(store=store, clock=clock, people=in_force.people)
         self.queue = QueueReading(store=store, people=in_force.people)
         self.following_up = FollowingUp(store=store, settings=in_force.settings, clock=clock)

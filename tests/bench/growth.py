@@ -241,7 +241,7 @@ def _looks(count: int) -> list[Look]:
 
 async def _stories(connection: Connection, key: str) -> list[Mapping[str, Any]]:
     return [
-        await _explanation(connection, event, ADMIN, {})
+        await _explanation(connection, event, ADMIN, {}, lambda _: None)
         for event in await queries.find_events(connection, key, seen_by=ADMIN)
     ]
 

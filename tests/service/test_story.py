@@ -78,6 +78,7 @@ def test_what_happened_to_an_alert_is_in_its_order() -> None:
         "meant_for": "Jia Chan, the owner",
         "state": "failed",
         "reason": "x",
+        "waits": None,
         "may_repeat": True,
         "dismissed_at": STAMP,
         "tried": [
@@ -130,12 +131,27 @@ def test_what_orders_nothing_is_shown_as_delivered(
             {"state": "deferred", "reason": "grouped", "deferred_until": STAMP},
             f"waits until {STAMP} to go in one message with others",
         ),
+        (
+            {
+                "state": "deferred",
+                "reason": "quiet_hours",
+                "waits": "until Mon 8:00 AM EST, quiet hours of office",
+            },
+            "waits until Mon 8:00 AM EST, quiet hours of office",
+        ),
         ({"state": "failed", "reason": "x", "dismissed_at": STAMP}, "dismissed (x)"),
     ],
 )
 def test_what_became_of_an_alert(facts: dict[str, Any], said: str) -> None:
     """When it was sent, or where it stands and why."""
-    alert = {"state": "sent", "reason": None, "sent_at": None, "dismissed_at": None, **facts}
+    alert = {
+        "state": "sent",
+        "reason": None,
+        "sent_at": None,
+        "waits": None,
+        "dismissed_at": None,
+        **facts,
+    }
     assert became(alert).text(str) == said
 
 

@@ -165,7 +165,10 @@ def _do(
 
 
 def _reason(alert: Mapping[str, Any], zone: str) -> str | None:
-    """Why it stands as it does; until when it waits, where it waits for others."""
+    """Why it stands as it does; until when it waits, where it waits for hours or for others."""
+    if alert["waits"]:
+        waits: str = alert["waits"]
+        return f"waits {waits}"
     if alert["reason"] != FailureReason.GROUPED:
         reason: str | None = alert["reason"]
         return reason

@@ -26,6 +26,7 @@ from casebell.service.queue_reading import QueueReading
 from casebell.service.reading import Reading
 from casebell.service.standing import Standing
 from casebell.service.tokens import Tokens
+from casebell.service.waits_in_words import WaitsInWords
 from casebell.settings import Settings, load
 from casebell.store.engine import Store
 from casebell.store.lock import is_locked
@@ -180,7 +181,8 @@ def _seen(store: Store, settings: Settings) -> Iterator[Mapping[str, Verb]]:
     """The verbs of what can be seen."""
     clock = SystemClock()
     yield Reading(store=store, settings=lambda: settings, clock=clock, paged=False).verbs()
-    yield CaseReading(store=store, people=lambda: settings.people, paged=False).verbs()
+    waits = WaitsInWords(settings=lambda: settings, clock=clock)
+    yield CaseReading(store=store, people=lambda: settings.people, waits=waits, paged=False).verbs()
     yield QueueReading(store=store, people=lambda: settings.people, paged=False).verbs()
     yield OwnerReading(store=store, people=lambda: settings.people, clock=clock).verbs()
     yield _people(store, settings, lambda: _channels(settings))

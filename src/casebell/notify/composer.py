@@ -90,7 +90,7 @@ class Composer:
         return message, tuple(Message.of(message.title, item, urgent=False) for item in items)
 
     async def digest(
-        self, alerts: tuple[Alert, ...], policy: Policy, *, now: Micros
+        self, alerts: tuple[Alert, ...], policy: Policy
     ) -> tuple[Message, tuple[Message, ...]]:
         """The message of a digest with what waited for it; and for the record what told each.
 
@@ -108,7 +108,7 @@ class Composer:
         if items:
             message = render_digest(items.values(), style, cases=len(by_case))
         else:
-            message = await self._quiet(alerts, policy, now=now)
+            message = await self._quiet(alerts, policy)
         message = replace(message, id=group_id(alerts, key=await self._own_key()))
         # That of the digest itself tells of no case: more people may read it.
         own = message if not items else Message.of(message.title, message.lines[:1], urgent=False)
@@ -168,9 +168,9 @@ class Composer:
             self._log.error("alert.render_failed", alert=alert.id, error=error)
             return render_plain_item(alert, await self.headline(alert), style)
 
-    async def _quiet(self, alerts: tuple[Alert, ...], policy: Policy, *, now: Micros) -> Message:
+    async def _quiet(self, alerts: tuple[Alert, ...], policy: Policy) -> Message:
         """What a digest says for which nothing waited."""
-        since = min(one.created_at for one in alerts)
+        since, now = min(one.created_at for one in alerts), self._clock.now()
         async with self._store.read() as connection:
             last = await queries.last_deliveries(connection, policy.sources)
             waiting = await queries.backlog(connection)

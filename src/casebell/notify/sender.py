@@ -212,7 +212,7 @@ class Sender:
 
     async def _compose(self, alerts: tuple[Alert, ...], policy: Policy) -> _Composed:
         if any(one.kind is AlertKind.DIGEST for one in alerts):
-            message, on_record = await self._composer.digest(alerts, policy, now=self._clock.now())
+            message, on_record = await self._composer.digest(alerts, policy)
         elif len(alerts) == 1:
             (alert,) = alerts
             message, flaw = await self._composer.one(alert, policy.style, payload=policy.payload)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from typing_extensions import TypedDict
 
@@ -58,6 +58,10 @@ class Case(TypedDict):
     updated_at: str
 
 
+#: Says of the row of an alert until when it waits for hours of its channel.
+Waits: TypeAlias = Callable[[Any], str | None]
+
+
 @described
 class Told(TypedDict):
     """An alert of a change: who was told, and when."""
@@ -76,6 +80,8 @@ class Told(TypedDict):
     created_at: str
     sent_at: str | None
     deferred_until: str | None
+    waits: str | None
+    """In words, of one that waits for hours: `until Mon 8:00 AM EST, quiet hours of office`."""
     dismissed_at: str | None
 
 
@@ -125,14 +131,21 @@ class CaseReading:
 
     Args:
         people: returns who can be told by name.
+        waits: says of the row of an alert until when it waits for hours.
         paged: whether an answer has at most a page, and says in `next` where it goes on.
     """
 
     def __init__(
-        self, *, store: Store, people: Callable[[], People] = dict, paged: bool = True
+        self,
+        *,
+        store: Store,
+        people: Callable[[], People] = dict,
+        waits: Waits = lambda _: None,
+        paged: bool = True,
     ) -> None:
         self._store = store
         self._people = people
+        self._waits = waits
         self._paged = paged
 
     def verbs(self) -> Mapping[str, Verb]:
@@ -172,7 +185,7 @@ class CaseReading:
             row = await cases.find(connection, number, seen_by=actor)
             if row is None:
                 raise no_such_case()
-            return await _with_changes(connection, row, self._people())
+            return await _with_changes(connection, row, self._people(), self._waits)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -222,7 +235,9 @@ def no_such_case() -> NotFound:
     )
 
 
-async def _with_changes(connection: Connection, row: Any, people: People) -> CaseWithChanges:
+async def _with_changes(
+    connection: Connection, row: Any, people: People, waits: Waits
+) -> CaseWithChanges:
     found = await cases.changes_of(connection, row.receipt, limit=MAX_CHANGES + 1)
     shown = found[:MAX_CHANGES]
     numbers = [one.id for one in shown]
@@ -241,6 +256,7 @@ async def _with_changes(connection: Connection, row: Any, people: People) -> Cas
                 seen=[acknowledgement(said, people) for said in seen if said.change_id == one.id],
                 asked=owed(asked[one.id], people) if one.id in asked else None,
                 people=people,
+                waits=waits,
             )
             for one in shown
         ],
@@ -256,6 +272,7 @@ def _change(
     seen: list[Acknowledgement],
     asked: Owed | None,
     people: People,
+    waits: Waits,
 ) -> ChangeOfCase:
     decision = json.loads(row.decision)
     return {
@@ -272,13 +289,13 @@ def _change(
         "flags": sorted({flag for report in reports for flag in report.flags.split()}),
         "outcome": decision["outcome"],
         "because": decision["because"],
-        "told": [_told(alert, meant_for(told(alert), people)) for alert in alerts],
+        "told": [_told(alert, meant_for(told(alert), people), waits(alert)) for alert in alerts],
         "acknowledged": seen,
         "owed": asked,
     }
 
 
-def _told(row: Any, whom: str | None) -> Told:
+def _told(row: Any, whom: str | None, waits: str | None) -> Told:
     return {
         "alert": row.id,
         "channel": row.channel,
@@ -291,5 +308,6 @@ def _told(row: Any, whom: str | None) -> Told:
         "created_at": iso(row.created_at),
         "sent_at": iso_or_none(row.sent_at),
         "deferred_until": iso(row.not_before) if row.state == AlertState.DEFERRED else None,
+        "waits": waits,
         "dismissed_at": iso_or_none(row.dismissed_at),
     }

@@ -32,6 +32,7 @@ from casebell.service.filters import (
 )
 from casebell.service.formats import Format, Lines, lines_of
 from casebell.service.names import must_be_known
+from casebell.service.waits_in_words import WaitsInWords
 from casebell.settings import Settings
 from casebell.store import case_directory, journal, walk
 from casebell.store.engine import Store
@@ -119,6 +120,7 @@ class Exporting:
         self._store = store
         self._settings = settings
         self._clock = clock
+        self._waits = WaitsInWords(settings=settings, clock=clock)
         self._record = record or self._in_journal
         self._under_way = 0
         self._recording: set[asyncio.Task[object]] = set()
@@ -179,7 +181,7 @@ class Exporting:
             "alerts",
             where,
             filters,
-            shape=shapes.alert,
+            shape=lambda row: shapes.alert(row, waits=self._waits(row)),
             fields=shapes.Alert.__annotations__,
             written=format,
         )

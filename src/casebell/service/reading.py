@@ -28,6 +28,7 @@ from casebell.service.listing import Listing, listing_of, page_for
 from casebell.service.looking import record_bodies, record_page
 from casebell.service.meant_for import meant_for, told
 from casebell.service.names import must_be_known
+from casebell.service.waits_in_words import WaitsInWords
 from casebell.settings import Settings
 from casebell.store import (
     conflicts,
@@ -63,6 +64,7 @@ class Reading:
         self._clock = clock
         self._paged = paged
         self._settings = settings
+        self._waits = WaitsInWords(settings=settings, clock=clock)
 
     def verbs(self) -> Mapping[str, Verb]:
         """By name."""
@@ -134,7 +136,7 @@ class Reading:
         """
         async with self._store.read() as connection:
             return [
-                await _explanation(connection, event, actor, self._settings().people)
+                await _explanation(connection, event, actor, self._settings().people, self._waits)
                 for event in await _events(connection, key, actor)
             ]
 
@@ -142,7 +144,8 @@ class Reading:
         """Everything that became of the event of our number; raises as `find_event` does."""
         async with self._store.read() as connection:
             event = await _event(connection, number, actor)
-            return await _explanation(connection, event, actor, self._settings().people)
+            people = self._settings().people
+            return await _explanation(connection, event, actor, people, self._waits)
 
     async def list_alerts(
         self,
@@ -159,7 +162,11 @@ class Reading:
             outstanding: only what failed, is no test and was not dismissed.
         """
         where = self._alerts(filters, actor, outstanding=outstanding)
-        return await self._listed(where, shapes.alert, filters, limit=limit, cursor=cursor)
+
+        def shape(row: Any) -> shapes.Alert:
+            return shapes.alert(row, waits=self._waits(row))
+
+        return await self._listed(where, shape, filters, limit=limit, cursor=cursor)
 
     async def list_held(
         self,
@@ -323,7 +330,11 @@ async def _with_deliveries(connection: Connection, event: Any) -> shapes.EventWi
 
 
 async def _explanation(
-    connection: Connection, event: Any, actor: Actor, people: People
+    connection: Connection,
+    event: Any,
+    actor: Actor,
+    people: People,
+    waits: Callable[[Any], str | None],
 ) -> shapes.Explanation:
     """Everything that became of an event."""
     change: shapes.Change | None = None
@@ -344,7 +355,7 @@ async def _explanation(
         "change": change,
         "alerts": [
             {
-                **shapes.alert(alert),
+                **shapes.alert(alert, waits=waits(alert)),
                 "meant_for": meant_for(told(alert), people),
                 "tried": list(map(shapes.attempt, await queries.attempts_of(connection, alert.id))),
                 "by_hand": list(map(shapes.by_hand, await queries.by_hand(connection, alert.id))),

@@ -259,6 +259,8 @@ def _alerted(alert: Mapping[str, Any]) -> Point:
 
 
 def _state(alert: Mapping[str, Any], state: str) -> Sentence:
+    if alert["waits"]:
+        return says("waits {waits}", waits=alert["waits"])
     if alert["reason"] == FailureReason.GROUPED and state == AlertState.DEFERRED:
         due = Moment(stamp=alert["deferred_until"])
         return says("waits until {due} to go in one message with others", due=due)

@@ -38,6 +38,8 @@ class Alert(TypedDict):
     sent_at: str | None
     deferred_until: str | None
     """When one that waits on purpose is due."""
+    waits: str | None
+    """In words, of one that waits for hours: `until Mon 8:00 AM EST, quiet hours of office`."""
     retry_at: str | None
     """When one that failed and is tried again is due."""
     dismissed_at: str | None
@@ -93,8 +95,12 @@ class Explanation(TypedDict):
     """Oldest first."""
 
 
-def alert(row: Any) -> Alert:
-    """An alert; of a case that its reader may not see, only that it failed."""
+def alert(row: Any, *, waits: str | None = None) -> Alert:
+    """An alert; of a case that its reader may not see, only that it failed.
+
+    Args:
+        waits: until when it waits, in words.
+    """
     due = iso(row.not_before)
     shown: Alert = {
         "id": row.id,
@@ -115,6 +121,7 @@ def alert(row: Any) -> Alert:
         "created_at": iso(row.created_at),
         "sent_at": iso_or_none(row.sent_at),
         "deferred_until": due if row.state == AlertState.DEFERRED else None,
+        "waits": waits,
         "retry_at": due if row.state == AlertState.RETRYING else None,
         "dismissed_at": iso_or_none(row.dismissed_at),
     }

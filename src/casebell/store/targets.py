@@ -10,7 +10,7 @@ from sqlalchemy import Insert, Row, func, literal_column, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from casebell.alerts import FailureReason, SendResult
+from casebell.alerts import AlertKind, FailureReason, SendResult
 from casebell.events import Micros
 from casebell.store import grouping
 from casebell.store.schema import WAITING, alerts, targets, told_people
@@ -121,10 +121,13 @@ async def known(connection: AsyncConnection) -> Sequence[Row[Any]]:
 
 
 async def waiting(connection: AsyncConnection) -> dict[tuple[str, str], int]:
-    """By channel and target, how many alerts wait; costs what waits."""
+    """By channel and target, how many alerts wait; costs what waits.
+
+    A digest that was put ahead is none of them: there always is one.
+    """
     statement = (
         select(alerts.c.channel, alerts.c.target, func.count())
-        .where(WAITING)
+        .where(WAITING, or_(alerts.c.kind != AlertKind.DIGEST, alerts.c.attempts > 0))
         .group_by(alerts.c.channel, alerts.c.target)
         .order_by(alerts.c.channel, alerts.c.target)
     )

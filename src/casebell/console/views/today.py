@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from casebell.actors import Right
-from casebell.alerts import AlertState
+from casebell.alerts import AlertKind, AlertState
 from casebell.console.views.queue import queue_row
 from casebell.console.visit import Visit
 from casebell.console.words import why
@@ -46,7 +46,7 @@ async def today(visit: Visit) -> Mapping[str, Any]:
         "queue": await _queue(visit),
         "failed": await _part(visit, "list_alerts", outstanding=True, limit=ROWS),
         "on_the_way": {
-            state: await _part(visit, "list_alerts", state=state, limit=ROWS)
+            state: _without_next_digests(await _part(visit, "list_alerts", state=state, limit=ROWS))
             for state in ON_THE_WAY
         },
         "operations": await _operations(visit) if visit.may(Right.OPERATIONS) else None,
@@ -60,6 +60,16 @@ async def _queue(visit: Visit) -> Part:
         return part
     rows = [queue_row(row, visit) for row in part.value["items"]]
     return Part(value={**part.value, "rows": rows})
+
+
+def _without_next_digests(found: Part) -> Part:
+    """Alerts without the digests that wait for their day: there always are some."""
+    if found.value is None:
+        return found
+    shown = [
+        one for one in found.value["items"] if one["kind"] != AlertKind.DIGEST or not one["waits"]
+    ]
+    return Part(value={**found.value, "items": shown})
 
 
 async def _operations(visit: Visit) -> Mapping[str, Any]:
