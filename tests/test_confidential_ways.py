@@ -485,3 +485,22 @@ async def in_the_firm(firm: Firm, way: Way) -> None:
             # A digest is of no case.
             shared = mail.recipients == ("unassigned@f.com",) or "Digest:" in subject_of(mail)
             assert shared != ("References: " in text_of(mail))
+
+
+async def test_a_calendar_feed(firm: Firm) -> None:
+    """A date of a confidential case is in nobody's calendar, and is again once it is none."""
+    async with firm.running():
+        await firm.deliver()
+        await firm.settled()
+        await firm.write("UPDATE queue SET due = '2026-12-24', due_entered_at = 1")
+        made = await firm.ask("add_feed", person="jchan")
+        path = made["address"].removeprefix("https://casebell.example-firm.com")
+
+        async def events() -> int:
+            answer = await firm.client.get(path)
+            assert answer.status_code == 200
+            return answer.text.count("BEGIN:VEVENT")
+
+        assert await events() == 0
+        await firm.write("UPDATE cases SET confidential = 0")
+        assert await events() == 1

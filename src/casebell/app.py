@@ -25,6 +25,7 @@ from casebell.console.accounts import AccountDoors
 from casebell.console.actions import ACTIONS
 from casebell.console.case_doors import CaseDoors
 from casebell.console.endpoint import Console
+from casebell.console.feeds import FeedEndpoint
 from casebell.console.own_account import OwnAccountDoors
 from casebell.console.pages import PAGES
 from casebell.console.protection import is_of_a_browser
@@ -43,6 +44,7 @@ from casebell.notify.heartbeat import Heartbeat
 from casebell.reload import Reloader
 from casebell.runtime import Runtime
 from casebell.service import Service, Verb
+from casebell.service.feeds import PATH
 from casebell.service.oidc.sign_in import SignInByProvider
 from casebell.service.otherwise import DecidingAgain
 from casebell.settings import Settings
@@ -191,7 +193,14 @@ def build(
 
     console = _console(runtime, service, turns, endpoint) if settings.console.enabled else None
     apart = bool(settings.console.listen)
-    app = _entrance(endpoint, pages, api, console, lifespan, apart=apart)
+    feeds = FeedEndpoint(
+        feeds=runtime.feeds,
+        turns=turns,
+        clock=runtime.clock,
+        metrics=runtime.metrics,
+        log=runtime.log,
+    )
+    app = _entrance(endpoint, pages, api, console, feeds, lifespan=lifespan, apart=apart)
     app.tls = certificate.context if certificate else None
     return app
 
@@ -269,8 +278,9 @@ def _entrance(
     pages: StatusPages,
     api: Api,
     console: Console | None,
-    lifespan: Lifespan[Starlette],
+    feeds: FeedEndpoint,
     *,
+    lifespan: Lifespan[Starlette],
     apart: bool,
 ) -> Entrance:
     """What is at which path.
@@ -282,6 +292,7 @@ def _entrance(
     if console is not None:
         of_people += [Route(path, console) for path in console.paths]
         of_people.append(Route("/static/{name}", static_files(console.rendering)))
+        of_people.append(Route(PATH + "{rest:path}", feeds))
     of_all = [Route("/health", pages.health)]
     of_providers = [
         Route(WEBHOOKS + "{source}", endpoint),

@@ -407,6 +407,14 @@ class NotFound(CasebellError):
     exit_code = 1
 
 
+class FeedGone(CasebellError):
+    """This calendar is not there any more: it was revoked, or its person is gone."""
+
+    code = "gone"
+    http_status = 410
+    exit_code = 1
+
+
 class UnusableCaseFile(CasebellError):
     """This is no list of cases that can be read."""
 

@@ -36,6 +36,7 @@ from casebell.service.case_list_watch import CaseListWatch
 from casebell.service.cases import CaseReading
 from casebell.service.completeness import CompletenessReading
 from casebell.service.exporting import Exporting
+from casebell.service.feeds import Feeds
 from casebell.service.following_up import FollowingUp
 from casebell.service.operations import Operations
 from casebell.service.outcomes import OutcomeReport
@@ -186,6 +187,7 @@ class Runtime:
             settings=in_force.settings,
             clock=clock,
         )
+        self.feeds = Feeds(store=store, settings=in_force.settings, clock=clock)
         self.people = PeopleDirectory(
             store=store,
             settings=in_force.settings,
@@ -266,6 +268,7 @@ class Runtime:
             self.accounts.verbs(),
             self.second_factor.verbs(),
             self.own_account.verbs(),
+            self.feeds.verbs(),
         ]
 
     def prepare(self, settings: Settings) -> Wiring:
@@ -417,6 +420,7 @@ class Runtime:
             await stack.enter_async_context(self.event_log)
             await stack.enter_async_context(self.alarm)
             stack.push_async_callback(self._finish)
+            stack.push_async_callback(self.feeds.close)
             yield
 
     async def _finish(self) -> None:

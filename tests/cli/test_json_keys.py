@@ -49,7 +49,7 @@ SHOWN = {
     "cases due": ["cases", "due", "IOE0912345678", "2026-12-24", "--json"],
     "cases answered": ["cases", "answered", "IOE0912345678", "--json"],
 }
-#: Commands of tokens and accounts, in an order in which each can be run.
+#: Commands of tokens, accounts and feeds, in an order in which each can be run.
 OF_ACCESS = {
     "tokens add": ["practice", "--role", "viewer"],
     "tokens list": [],
@@ -61,6 +61,9 @@ OF_ACCESS = {
     "accounts password": ["ana", "--password-stdin"],
     "accounts reset": ["ana"],
     "accounts list": [],
+    "feeds add": ["--person", "jchan"],
+    "feeds list": [],
+    "feeds revoke": ["1"],
 }
 #: Those that are tried in another way.
 ELSEWHERE = (
@@ -110,6 +113,8 @@ def test_tokens_and_accounts_have_the_keys_of_the_contract(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is done to one is answered with what it is then."""
+    person = '[people.jchan]\nname = "Jia Chan"\n'
+    installation.config.write_text(installation.config.read_text() + person)
     for command, more in OF_ACCESS.items():
         typed = io.TextIOWrapper(io.BytesIO(b"correct horse battery staple"))
         monkeypatch.setattr(sys, "stdin", typed)

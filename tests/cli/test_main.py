@@ -68,7 +68,7 @@ def test_every_command_explains_itself(bare: Installation, words: str, command: 
 
 
 #: Listings of what people made or wrote down, by name: a part of one would not do.
-WHOLE = {"accounts list", "channels list", "people list", "tokens list"}
+WHOLE = {"accounts list", "channels list", "feeds list", "people list", "tokens list"}
 
 
 @each_command

@@ -64,3 +64,38 @@ async def test_another_password(console: RunningConsole) -> None:
         assert (await other.get("/account")).status_code == 303
     assert (await elsewhere.sign_in("mo")).status_code == 401
     assert (await elsewhere.sign_in("mo", NEW)).status_code == 303
+
+
+async def test_a_calendar_of_one_s_own(console: RunningConsole) -> None:
+    """Made with a button, its address shown once, and revoked; another's is not there."""
+    await console.add_account("jia", Role.VIEWER, person="jchan")
+    await console.add_account("kim", Role.VIEWER, person="kim")
+    visitor, other = console.visitor(), console.visitor()
+    await visitor.sign_in("jia")
+    await other.sign_in("kim")
+    made = await visitor.post("/account/feeds/add")
+    assert made.status_code == 200
+    assert made.headers["Cache-Control"] == "no-store"
+    (address,) = re.findall(r"http://127\.0\.0\.1(/feeds/[A-Za-z0-9_-]{22}\.ics)", made.text)
+    assert (await console.visitor().get(address)).status_code == 200
+    page = await visitor.get("/account")
+    assert address not in page.text
+    assert "just now account:jia" in text_of(page.text)
+    assert "account:jia" not in (await other.get("/account")).text
+    (number,) = re.findall(r'name="number" value="(\d+)"', page.text)
+    assert (await other.post("/account/feeds/revoke", number=number)).status_code == 404
+    for wrong in ("", "x", "9" * 30):
+        answer = await visitor.post("/account/feeds/revoke", number=wrong)
+        assert answer.status_code == 400, wrong
+    answer = await visitor.post("/account/feeds/revoke", number=number)
+    assert "That calendar is revoked" in await visitor.said(answer)
+    assert (await console.visitor().get(address)).status_code == 410
+
+
+async def test_no_calendar_of_nobody(console: RunningConsole) -> None:
+    """Whose account is nobody's has no button, and is told why without it."""
+    visitor = await console.signed_in(Role.OPERATOR)
+    assert "Your dates in your calendar" not in (await visitor.get("/account")).text
+    answer = await visitor.post("/account/feeds/add")
+    assert answer.status_code == 409
+    assert "nobody in the configuration" in text_of(answer.text)

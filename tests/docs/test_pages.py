@@ -218,6 +218,7 @@ ENVIRON = {
     "OTHER_SECRET": "0123456789abcdef",
     "OIDC_SECRET": "a-secret-of-the-provider",
     "GRAPH_SECRET": "a~secret/of=Graph",
+    "HEARTBEAT_URL": "https://watch.example.com/ping/4711",
     "SMTP_PASSWORD": "pw",
     "PRACTICE_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "SLACK_URL": "https://hooks.slack.com/services/T00000000/B00000000/" + "x" * 24,

@@ -16,6 +16,7 @@ from casebell.service import Service
 from casebell.service.access import Access
 from casebell.service.accounts import Accounts
 from casebell.service.case_directory import CaseDirectory
+from casebell.service.feeds import Feeds
 from casebell.service.following_up import FollowingUp
 from casebell.service.own_account import OwnAccount
 from casebell.service.passwords import Passwords
@@ -40,7 +41,7 @@ from service.harness import GOOD, OperationsHarness
 from service.hashers import cheap
 from service.test_people_directory import PEOPLE, ROSTER
 
-WHO = an_actor("account:jo", by="Jo Public")
+WHO = an_actor("account:jo", by="Jo Public", person="jchan")
 PASSWORD = "correct horse battery staple"
 ANA = {"name": "ana", "role": "viewer", "password": PASSWORD}
 
@@ -131,6 +132,11 @@ async def asking(harness: OperationsHarness, _service: Service) -> None:
     await change_case(harness.store, 1, asked=Asked(deadline=True, urgent=True))
 
 
+async def fed(_harness: OperationsHarness, service: Service) -> None:
+    """A feed of one's own cases."""
+    await service.ask("add_feed", {"person": "jchan"}, actor=WHO)
+
+
 AWAY: Mapping[str, str] = {"name": "jchan", "until": "2999-12-31", "to": "kim"}
 
 
@@ -161,6 +167,10 @@ CHANGES: Mapping[str, tuple[Ready, Mapping[str, Any], str]] = {
     "record_backup": (nothing, {"events": 1, "entries": 1}, "backup.made"),
     "set_away": (nothing, AWAY, "person.away"),
     "set_back": (away, {"name": "jchan"}, "person.back"),
+    "add_feed": (nothing, {"person": "jchan"}, "feed.added"),
+    "revoke_feed": (fed, {"number": 1}, "feed.revoked"),
+    "add_own_feed": (nothing, {}, "feed.added"),
+    "revoke_own_feed": (fed, {"number": 1}, "feed.revoked"),
     "add_token": (nothing, {"name": "practice", "role": "viewer"}, "token.added"),
     "revoke_token": (token, {"name": "practice"}, "token.revoked"),
     "add_account": (nothing, ANA, "account.added"),
@@ -188,6 +198,8 @@ CHANGES: Mapping[str, tuple[Ready, Mapping[str, Any], str]] = {
 LOOKS: Mapping[str, tuple[Ready, Mapping[str, Any]]] = {
     "list_tokens": (nothing, {}),
     "list_accounts": (nothing, {}),
+    "list_feeds": (fed, {}),
+    "own_feeds": (fed, {}),
     "find_account": (account, {"name": "ana"}),
     "own_account": (signed_in, {"session": 1}),
     "begin_second_factor": (signed_in, {**KNOWN, "session": 1}),
@@ -220,17 +232,15 @@ def service(harness: OperationsHarness) -> Service:
         log=RecordingLog().log,
     )
     given: Any = {"store": store, "settings": lambda: harness.settings, "clock": clock}
+    with_people = harness.settings.model_copy(update={"people": PEOPLE})
+    of_people: Any = {**given, "settings": lambda: with_people}
     return Service(
         Reading(store=store, settings=lambda: harness.settings, clock=clock).verbs(),
         harness.operations.verbs(),
         CaseDirectory(store=store, clock=clock).verbs(),
         FollowingUp(**given).verbs(),
-        PeopleDirectory(
-            store=store,
-            settings=lambda: harness.settings.model_copy(update={"people": PEOPLE}),
-            roster=lambda: ROSTER,
-            clock=clock,
-        ).verbs(),
+        PeopleDirectory(roster=lambda: ROSTER, **of_people).verbs(),
+        Feeds(**of_people).verbs(),
         Tokens(store=store, clock=clock).verbs(),
         Accounts(passwords=passwords, **given).verbs(),
         SecondFactor(access=access, **given).verbs(),

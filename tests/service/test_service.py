@@ -12,6 +12,7 @@ from casebell.service.access import Access
 from casebell.service.accounts import Accounts
 from casebell.service.case_directory import CaseDirectory
 from casebell.service.cases import CaseReading
+from casebell.service.feeds import Feeds
 from casebell.service.following_up import FollowingUp
 from casebell.service.outcomes import OutcomeReport
 from casebell.service.own_account import OwnAccount
@@ -69,6 +70,7 @@ def service(harness: OperationsHarness) -> Service:
         Accounts(passwords=passwords, **given).verbs(),
         SecondFactor(access=access, **given).verbs(),
         OwnAccount(access=access, passwords=passwords, **given).verbs(),
+        Feeds(**given).verbs(),
         exporting(store).verbs(),
         CaseReading(store=store).verbs(),
         CaseDirectory(store=store, clock=harness.clock).verbs(),

@@ -32,6 +32,7 @@ from casebell.store import (
     due_dates,
     escalations,
     failed,
+    feeds,
     grouping,
     held,
     holding,
@@ -266,6 +267,9 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "escalations of changes": (lambda c: escalations.of_changes(c, [1, 2]), True),
     "dates that are near": (lambda c: due_dates.near(c, now=2**50, limit=9), False),
     "a date that was told": (lambda c: due_dates.take(c, _NEAR, then=None), False),
+    "feeds of digests": (lambda c: feeds.with_digests(c, ["a"]), False),
+    # Those that are open, the newest first; few have a date.
+    "dates of a feed": (lambda c: feeds.dates(c, owners=["a"], teams=["b"]), False),
     "sessions of digests": (lambda c: sessions.with_digests(c, ["a"]), False),
     "sessions of an account": (lambda c: sessions.of_account(c, 1, seen_since=1, now=1), False),
     "sessions that are over": (lambda c: sessions.remove_ended(c, now=1), False),

@@ -17,6 +17,7 @@ from casebell.service import Service, Verb
 from casebell.service.accounts import Accounts
 from casebell.service.case_directory import CaseDirectory
 from casebell.service.cases import CaseReading
+from casebell.service.feeds import Feeds
 from casebell.service.following_up import FollowingUp
 from casebell.service.on_record import OnRecord
 from casebell.service.owners import OwnerReading
@@ -170,8 +171,9 @@ def _people(
 
 
 def _access(store: Store, settings: Settings) -> Iterator[Mapping[str, Verb]]:
-    """The verbs of tokens and accounts."""
+    """The verbs of tokens, accounts and feeds."""
     clock = SystemClock()
+    yield Feeds(store=store, settings=lambda: settings, clock=clock).verbs()
     yield Tokens(store=store, people=lambda: settings.people, clock=clock).verbs()
     passwords = Passwords()
     yield Accounts(store=store, settings=lambda: settings, passwords=passwords, clock=clock).verbs()

@@ -58,6 +58,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "channels": "Ways to reach people: list, test.",
         "accounts": "Who may sign in: add, list, set, enable, disable, password, reset.",
         "tokens": "Programs that may ask the API: add, list, revoke.",
+        "feeds": "Private calendars of due dates: add, list, revoke.",
         "backup": "Copy the database, also while it is in use.",
         "restore": "Put a backup where no database is.",
         "doctor": "One line for each layer: OK, or what to do.",

@@ -94,5 +94,6 @@ _SAID: Mapping[str, Callable[[Any], tuple[Iterable[str], bool]]] = {
         "Your password is changed, and you are signed out everywhere else."
     ),
     "end_other_sessions": _always("You are signed out everywhere else."),
+    "revoke_own_feed": _always("That calendar is revoked: whoever reads it finds nothing."),
     "turn_off_second_factor": _always("Your second factor is off."),
 }

@@ -119,6 +119,11 @@ def token_revoked(token: Answer) -> str:
     return f"Token {token['name']} is revoked; its name stays taken."
 
 
+def feed_revoked(feed: Answer) -> str:
+    """Of a calendar that says nothing more."""
+    return f"Feed {feed['id']} of {feed['person']} is revoked: whoever reads it finds nothing."
+
+
 def cases_imported(answer: Answer) -> Iterator[str]:
     """Of a list of cases: what it came to, without the lines that were left out."""
     if answer["ignored"]:

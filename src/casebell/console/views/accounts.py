@@ -23,6 +23,8 @@ async def own(visit: Visit) -> Mapping[str, Any]:
     """One's own account."""
     return {
         "own": await visit.ask("own_account", session=visit.session_id),
+        # Whose account is nobody's in the configuration has no cases of their own.
+        "feeds": await visit.ask("own_feeds") if visit.actor.person in visit.people else None,
         "min_characters": MIN_CHARACTERS,
         # Where a form is posted to is no page.
         "here": "/account",
