@@ -10,6 +10,7 @@ import pytest
 from casebell.events import Flag
 from casebell.settings import load
 from cli.installation import Installation
+from docs.pages import PAGES
 
 
 def secrets_in(directory: Path) -> dict[str, str]:
@@ -40,6 +41,57 @@ def test_a_new_wording_is_urgent(bare: Installation, tmp_path: Path) -> None:
     (rule,) = [rule for rule in rules if any(when.flags for when in rule.when)]
     assert rule.when[0].flags == (Flag.UNKNOWN_WORDING,)
     assert rule.urgent
+
+
+def without_marks(text: str, *, first: str, last: str = "") -> str:
+    """The file once somebody has taken the marks away, from one line to another."""
+    before, step, rest = text.partition(first)
+    of_step, end, after = rest.partition(last) if last else (rest, "", "")
+    taken = re.sub(r"^# (?=\w+ = |\[|\]|  \{)", "", of_step, flags=re.MULTILINE)
+    return f"{before}{step}{taken}{end}{after}"
+
+
+def test_step_by_step(bare: Installation, tmp_path: Path) -> None:
+    """Taking marks away is enough, and `check` says after each step what is left to do."""
+    bare.run("init", str(tmp_path))
+    file, env = tmp_path / "config.toml", tmp_path / ".env"
+    env.write_text(
+        re.sub(r"^#(?=\w+=)", "", env.read_text(), flags=re.MULTILINE)
+        .replace("services/…", f"services/T00000000/B00000000/{'x' * 24}")
+        .replace("'…'", "'a password'")
+    )
+
+    def check() -> str:
+        ran = bare.run("check", "--config", str(file))
+        assert (ran.code, ran.err) == (0, ""), ran.err
+        return ran.out
+
+    text = without_marks(file.read_text(), first="# STEP 1", last="# Rules:")
+    file.write_text(text.replace("notify = []", 'notify = ["slack-immigration", "email-team"]'))
+    first = check()
+    assert "ops.notify is empty" in first
+    assert "No escalation covers what rule “Answer owed to USCIS” tells of" in first
+    file.write_text(without_marks(file.read_text(), first="# STEP 2"))
+    second = check()
+    assert "ops.notify" not in second
+    assert "escalation covers" not in second
+    settings = load(file, environ={})
+    assert settings.ops.notify == ("email-team",)
+    assert list(settings.calendars) == ["office"]
+    (escalation,) = settings.escalations
+    assert [step.of for step in escalation.steps] == ["office", "office"]
+
+
+def test_what_comes_next(bare: Installation) -> None:
+    """The steps that it prints are those of the file, and of docs/quickstart.md."""
+    printed = bare.run("init").out
+    file = Path("config.toml").read_text()
+    page = PAGES["docs/quickstart.md"]
+    for step in ("STEP 1", "STEP 2"):
+        assert step in printed
+        assert f"# {step}: " in file
+        assert step in page
+    assert printed.index("STEP 2") < printed.index("casebell check") < printed.index("casebell s")
 
 
 def test_here(bare: Installation) -> None:

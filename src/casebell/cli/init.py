@@ -44,9 +44,12 @@ def init(
     print_line(
         "  1. Put a channel into config.toml, where it says STEP 1: until then nobody is alerted."
     )
-    print_line(f"  2. casebell check{named}")
-    print_line(f"  3. casebell serve{named}")
-    print_line(f"  4. casebell accounts add NAME --role admin{named}: opens the console")
+    print_line(
+        "  2. Where it says STEP 2: who hears of trouble, and of what nobody has acknowledged."
+    )
+    print_line(f"  3. casebell check{named}: says who hears what, and what is left to do")
+    print_line(f"  4. casebell serve{named}")
+    print_line(f"  5. casebell accounts add NAME --role admin{named}: opens the console")
 
 
 def _write_all(directory: Path, contents: Mapping[Path, str]) -> None:

@@ -62,9 +62,9 @@ def remarks(document: Document) -> Iterator[str]:
         marks = {mark for when in rule.when for mark in (*when.status, *when.tags)}
         if rule.notify and (left := marks & _OWED - covered):
             yield (
-                f"Rule “{rule.name}” tells of what must be answered ({', '.join(sorted(left))}), "
-                "and no escalation asks that anybody acknowledges it: unseen, it stays so. "
-                "[[escalations]] in config.example.toml shows how."
+                f"No escalation covers what rule “{rule.name}” tells of "
+                f"({', '.join(sorted(left))}): where nobody acknowledges it, nobody is told again. "
+                "Write [[escalations]], as config.example.toml does."
             )
 
 
