@@ -290,6 +290,8 @@ class Alert:
     #: What a message to operations, a test or a reminder tells; None for a case alert, or where
     #: this release cannot read it.
     note: Note | None = field(default=None, repr=False)
+    #: The number of the first of those with which it went in one message before.
+    together: int | None = None
     #: Those that go in one message with it, for the same target.
     others: "tuple[Alert, ...]" = ()
 

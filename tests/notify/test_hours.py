@@ -11,8 +11,10 @@ from casebell.clock import HOUR, MINUTE, SECOND
 from casebell.events import Micros
 from casebell.people.hours import ALWAYS, Hours
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
+from casebell.store import failed
 from casebell.store.engine import Store
 from casebell.store.schema import alerts, attempts
+from contracts.actors import ADMIN
 from contracts.calendars import at, hours, shown
 from contracts.stores import read_table
 from contracts.writing import writing
@@ -112,7 +114,7 @@ async def test_nothing_happened(store: Store, sink: HttpSink) -> None:
         await planned(store, ("digest:slack:2026-07-07", "2026-07-07T08:30-04:00"))
     assert titles(sink) == ["Digest: nothing happened"]
     assert bodies(sink)[0].splitlines()[:4] == [
-        "Nothing waited for this digest since Thu 7:00 PM EDT.",
+        "Nothing waited for this digest since Thu 7:00 PM EDT. What goes at once is not in it.",
         "Last delivery of parley: Tue, Oct 14, 2025, 3:23 PM EDT.",
         "Nothing was ever delivered by torch.",
         "",
@@ -256,3 +258,22 @@ async def test_a_case_that_became_confidential(
     assert "RFE" not in bodies(sink)[0]
     assert "Acme" not in bodies(sink)[0]
     assert ("A confidential case has news" in bodies(sink)[0]) is (state == "sent")
+
+
+async def test_a_digest_that_is_sent_again_alone(store: Store, sink: HttpSink) -> None:
+    """By hand, after it failed: what had waited for it is not called nothing."""
+    sink.answer(HttpAnswer(status=401), HttpAnswer())
+    digest = "digest:slack:2026-07-06"
+    harness = harness_at(at(NIGHT), store, sink, DIGEST)
+    async with running(harness):
+        await planned(store, (digest, "2026-07-06T08:30-04:00"))
+        await harness.put("change:1")
+        await harness.until(**{"change:1": "deferred"})
+        go_to(harness, at("2026-07-06T08:30"))
+        await harness.until(**{"change:1": "failed", digest: "failed"})
+        (number,) = [row.id for row in await read_table(store, alerts) if row.subject == digest]
+        async with writing(store) as connection:
+            await failed.retry(connection, [number], now=harness.clock.now(), actor=ADMIN)
+        harness.dispatcher.wake()
+        await harness.until(**{digest: "sent"})
+    assert titles(sink) == ["Digest: 1 message about 1 case", "Digest: see the list of alerts"]

@@ -3,14 +3,22 @@
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from casebell.alerts import UNASSIGNED, Alert, AlertKind, Message, Part
 from casebell.events import Case, Flag, Status
 from casebell.notify.fit import Limits, fitted, text_of
 from casebell.notify.headlines import CONFIDENTIAL, headline_of
 from casebell.notify.ids import group_id, message_id
 from casebell.notify.page import blocks_of
-from casebell.notify.render import FOOTER, CaseFacts, Style
-from casebell.notify.render_group import render_group, render_item, render_plain_item
+from casebell.notify.render import FOOTER, MAY_REPEAT, CaseFacts, Style
+from casebell.notify.render_group import (
+    Quiet,
+    render_group,
+    render_item,
+    render_plain_item,
+    render_quiet,
+)
 from contracts.case_events import RECEIVED_AT, classified_event
 
 CONSOLE = "https://casebell.example-firm.com"
@@ -154,3 +162,47 @@ def test_its_id_is_of_no_alert() -> None:
     together = {group_id(alerts[:count], key=b"k") for count in (1, 2)}
     assert len({alone, *together}) == 3
     assert group_id(alerts, key=b"k") in together
+
+
+@pytest.mark.parametrize(
+    ("held", "undecided", "title", "said"),
+    [
+        (0, 0, "Digest: nothing happened", []),
+        (
+            2,
+            1,
+            "Digest: something could not be read",
+            [
+                "2 deliveries could not be understood yet: somebody has to look.",
+                "1 event could not be decided yet: somebody has to look.",
+            ],
+        ),
+    ],
+)
+def test_a_digest_without_news_never_reassures_falsely(
+    held: int, undecided: int, title: str, said: list[str]
+) -> None:
+    """It says what was delivered last; what could not be read or decided is no quiet day."""
+    quiet = Quiet(
+        since="Fri 8:00 AM EST",
+        last_deliveries={"parley": "Mon 7:12 AM EST", "torch": None},
+        held=held,
+        undecided=undecided,
+    )
+
+    message = render_quiet(quiet, STYLE, may_repeat=False)
+
+    assert message.title == title
+    assert message.body.splitlines()[: 3 + len(said)] == [
+        "Nothing waited for this digest since Fri 8:00 AM EST. What goes at once is not in it.",
+        *said,
+        "Last delivery of parley: Mon 7:12 AM EST.",
+        "Nothing was ever delivered by torch.",
+    ]
+
+
+def test_a_digest_without_news_that_may_repeat() -> None:
+    """It says so, as every message does."""
+    quiet = Quiet(since="Fri 8:00 AM EST", last_deliveries={})
+
+    assert MAY_REPEAT in render_quiet(quiet, STYLE, may_repeat=True).body

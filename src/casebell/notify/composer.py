@@ -27,6 +27,7 @@ from casebell.notify.render import CaseFacts, Style, for_people, render_plain
 from casebell.notify.render_group import (
     Quiet,
     render_digest,
+    render_emptied,
     render_group,
     render_item,
     render_plain_item,
@@ -107,6 +108,9 @@ class Composer:
         }
         if items:
             message = render_digest(items.values(), style, cases=len(by_case))
+        elif any(one.together for one in alerts):
+            # It had some, which go by themselves: nobody may read that nothing happened.
+            message = render_emptied(style)
         else:
             message = await self._quiet(alerts, policy)
         message = replace(message, id=group_id(alerts, key=await self._own_key()))

@@ -68,22 +68,34 @@ def render_quiet(quiet: Quiet, style: Style, *, may_repeat: bool) -> Message:
         f"Last delivery of {source}: {at}." if at else f"Nothing was ever delivered by {source}."
         for source, at in quiet.last_deliveries.items()
     ]
-    held = f"{counted(quiet.held, 'delivery', 'deliveries')} could not be read yet."
-    undecided = f"{counted(quiet.undecided, 'event')} could not be decided yet."
-    warnings = [
-        *([MAY_REPEAT] if may_repeat else []),
-        *([held] if quiet.held else []),
-        *([undecided] if quiet.undecided else []),
+    unread = [
+        f"{counted(number, *words)} could not be {missing} yet: somebody has to look."
+        for number, words, missing in (
+            (quiet.held, ("delivery", "deliveries"), "understood"),
+            (quiet.undecided, ("event",), "decided"),
+        )
+        if number
     ]
+    warnings = [*([MAY_REPEAT] if may_repeat else []), *unread]
+    since = f"Nothing waited for this digest since {quiet.since}."
     lines = [
-        Line(f"Nothing waited for this digest since {quiet.since}.", part=Part.SENTENCE),
+        Line(f"{since} What goes at once is not in it.", part=Part.SENTENCE),
         *(Line(text, part=Part.WARNING) for text in warnings),
         *map(Line, deliveries),
         *_everything(style),
         BLANK,
         FOOTER_LINE,
     ]
-    return Message.of("Digest: nothing happened", lines, urgent=False)
+    # Nobody may read that nothing happened where that is not known.
+    title = "Digest: something could not be read" if unread else "Digest: nothing happened"
+    return Message.of(title, lines, urgent=False)
+
+
+def render_emptied(style: Style) -> Message:
+    """The message of a digest that is sent again without what waited for it."""
+    sentence = "What waited for this digest was told, or is told by itself: see the list."
+    lines = [Line(sentence, part=Part.SENTENCE), *_everything(style), BLANK, FOOTER_LINE]
+    return Message.of("Digest: see the list of alerts", lines, urgent=False)
 
 
 def _listed(title: str, sentence: str, items: Iterable[Sequence[Line]], style: Style) -> Message:

@@ -384,6 +384,7 @@ def _alert(row: Row[Any], *, attempts: int | None = None, may_repeat: bool | Non
         created_at=row.created_at,
         retried_at=row.retried_at,
         due_at=row.due_at,
+        together=row.together,
         may_repeat=row.may_repeat if may_repeat is None else may_repeat,
         event_id=row.event_id,
         change_id=row.change_id,
