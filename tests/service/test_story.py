@@ -30,6 +30,7 @@ EXPLANATION: dict[str, Any] = {
     "conflicts": [],
     "change": None,
     "alerts": [],
+    "escalations": [],
 }
 
 
@@ -73,6 +74,7 @@ def test_what_happened_to_an_alert_is_in_its_order() -> None:
     """Attempts, and what people did in between."""
     alert = {
         "id": 7,
+        "kind": "case",
         "target": "general",
         "channel": "slack",
         "meant_for": "Jia Chan, the owner",
@@ -194,3 +196,41 @@ def test_marks_of_a_change(facts: dict[str, Any], said: dict[str, str]) -> None:
     """Late, corroborated, conflicting, and worded in a new way."""
     change = {"late": False, "event": 1, "events": [1], "sources": ["parley"], "flags": [], **facts}
     assert {mark.word: mark.sentence.text(str) for mark in marks(change)} == said
+
+
+ESCALATION: dict[str, Any] = {
+    "name": "RFE unseen",
+    "began_at": "2026-11-02T14:00:00.000000Z",
+    "reminders": 0,
+    "reminded_at": None,
+    "due_at": "2026-11-02T16:00:00.000000Z",
+    "ended": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (
+            {},
+            "no reminder yet; next 2026-11-02T16:00:00.000000Z, unless somebody acknowledges it.",
+        ),
+        (
+            {"reminders": 2, "reminded_at": "2026-11-03", "due_at": "2026-11-04"},
+            "2 reminders, the latest 2026-11-03; next 2026-11-04, unless somebody acknowledges it.",
+        ),
+        (
+            {"reminders": 1, "reminded_at": "2026-11-03", "due_at": None, "ended": "acknowledged"},
+            "1 reminder, the latest 2026-11-03; ended, for somebody acknowledged it.",
+        ),
+        (
+            {"due_at": None, "ended": "eclipsed"},
+            "no reminder yet; ended, for a word that this release does not know.",
+        ),
+    ],
+)
+def test_how_an_escalation_stands(fields: dict[str, Any], expected: str) -> None:
+    """How often people were reminded, and what is next or why it ended."""
+    heading, line = told({**EXPLANATION, "escalations": [{**ESCALATION, **fields}]})[-2:]
+    assert heading == "Told again, while nobody acknowledges it"
+    assert line == f"Escalation “RFE unseen”: {expected}"

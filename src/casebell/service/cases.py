@@ -18,8 +18,8 @@ from casebell.service.filters import case_filter, receipt_number
 from casebell.service.followed import Acknowledgement, Followed, Owed, acknowledgement, owed
 from casebell.service.listing import Listing, listing_of, page_for
 from casebell.service.meant_for import meant_for, told
-from casebell.shapes import described
-from casebell.store import acknowledgements, cases, queue_list
+from casebell.shapes import Escalation, described, escalation
+from casebell.store import acknowledgements, cases, escalations, queue_list
 from casebell.store.engine import Connection, Store
 
 #: Changes of one case that are shown; it has a few dozen in its life.
@@ -115,6 +115,8 @@ class ChangeOfCase(TypedDict):
     """Oldest first."""
     owed: Owed | None
     """What it asks for; null of a change that is not, and was not, in the queue."""
+    escalations: list[Escalation]
+    """Who hears of it again, by name."""
 
 
 @described
@@ -246,6 +248,7 @@ async def _with_changes(
     seen = await acknowledgements.of_changes(connection, numbers)
     asked = {one.change_id: one for one in await queue_list.asked_of(connection, row.receipt)}
     present = await Present.of(connection, [row], people=people)
+    escalated = await escalations.of_changes(connection, numbers)
     return {
         **present.case(row),
         "changes": [
@@ -255,6 +258,7 @@ async def _with_changes(
                 [alert for alert in sent if alert.change_id == one.id],
                 seen=[acknowledgement(said, people) for said in seen if said.change_id == one.id],
                 asked=owed(asked[one.id], people) if one.id in asked else None,
+                escalated=[again for again in escalated if again.change_id == one.id],
                 people=people,
                 waits=waits,
             )
@@ -271,6 +275,7 @@ def _change(
     *,
     seen: list[Acknowledgement],
     asked: Owed | None,
+    escalated: Sequence[Any],
     people: People,
     waits: Waits,
 ) -> ChangeOfCase:
@@ -292,6 +297,7 @@ def _change(
         "told": [_told(alert, meant_for(told(alert), people), waits(alert)) for alert in alerts],
         "acknowledged": seen,
         "owed": asked,
+        "escalations": list(map(escalation, escalated)),
     }
 
 

@@ -32,6 +32,7 @@ from casebell.service.waits_in_words import WaitsInWords
 from casebell.settings import Settings
 from casebell.store import (
     conflicts,
+    escalations,
     pushed_out,
     queries,
     soundness,
@@ -339,7 +340,9 @@ async def _explanation(
     """Everything that became of an event."""
     change: shapes.Change | None = None
     alerts: Sequence[Any] = ()
+    escalated: Sequence[Any] = ()
     if event.change_id is not None:
+        escalated = await escalations.of_changes(connection, [event.change_id])
         row = await queries.find_change(connection, event.change_id)
         reported = await queries.events_of(connection, event.change_id)
         change = None if row is None else shapes.change(row, events=reported)
@@ -362,4 +365,5 @@ async def _explanation(
             }
             for alert in reversed(alerts)
         ],
+        "escalations": list(map(shapes.escalation, escalated)),
     }

@@ -6,10 +6,11 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from casebell.alerts import AlertState, FailureReason
+from casebell.alerts import AlertKind, AlertState, FailureReason
 from casebell.events import Flag, KeyBasis
 from casebell.service.attempts_in_words import outcome_in_words, reason_in_words
 from casebell.service.sentences import EventNumber, Filled, Moment, Piece, Sentence, says
+from casebell.times import counted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +68,13 @@ _MARKS = {
 }
 #: A later release's word, which an earlier one may meet after a step back.
 _UNKNOWN = "a word that this release does not know"
+#: Why an escalation ended.
+_ENDED = {
+    "acknowledged": "somebody acknowledged it",
+    "answered": "it was answered",
+    "stopped": "nobody acknowledged it in time, and operations were told",
+    "removed": "the configuration no longer had its next step, and operations were told",
+}
 #: The status of an event that is stored without its decision.
 NOT_DECIDED = "not decided yet"
 
@@ -91,6 +99,29 @@ def story(explanation: Mapping[str, Any], *, in_short: bool = False) -> Iterator
     alerts = tuple(map(_alerted, explanation["alerts"]))
     nobody = Point(sentence=says("No alert."))
     yield Section(heading=says("Told"), points=alerts or (nobody,))
+    if explanation["escalations"]:
+        again = map(escalation_in_words, explanation["escalations"])
+        yield _section(says("Told again, while nobody acknowledges it"), *again)
+
+
+def escalation_in_words(one: Mapping[str, Any]) -> Sentence:
+    """How an escalation stands: how often people were reminded, and what comes next."""
+    number = one["reminders"]
+    reminded = one["reminded_at"]
+    return says(
+        "Escalation “{name}”: {reminders}{latest}; {then}.",
+        name=one["name"],
+        reminders=counted(number, "reminder") if number else "no reminder yet",
+        latest=says(", the latest {at}", at=Moment(stamp=reminded)) if reminded else "",
+        then=_what_comes(one),
+    )
+
+
+def _what_comes(one: Mapping[str, Any]) -> Sentence:
+    if one["ended"] is None:
+        return says("next {due}, unless somebody acknowledges it", due=Moment(stamp=one["due_at"]))
+    why = _ENDED.get(one["ended"])
+    return says("ended, for {why}", why=says(why or _UNKNOWN))
 
 
 def occurred(event: Mapping[str, Any]) -> Moment | Filled | None:
@@ -243,7 +274,8 @@ def _alerted(alert: Mapping[str, Any]) -> Point:
     """An alert, and what happened to it in its order."""
     closed = alert["dismissed_at"]
     sentence = says(
-        "Alert {id} to {target} over {channel}{whom}: {state}{repeat}{closed}.",
+        "{kind} {id} to {target} over {channel}{whom}: {state}{repeat}{closed}.",
+        kind="Reminder" if alert["kind"] == AlertKind.REMINDER else "Alert",
         id=alert["id"],
         target=alert["target"],
         channel=alert["channel"],

@@ -9,10 +9,12 @@ from casebell.shapes.alerts import (
     AlertExplained,
     Attempt,
     ByHand,
+    Escalation,
     Explanation,
     alert,
     attempt,
     by_hand,
+    escalation,
 )
 from casebell.shapes.deliveries import (
     Held,
@@ -50,6 +52,7 @@ __all__ = [
     "Conflict",
     "DecisionInShort",
     "DeliveryOfEvent",
+    "Escalation",
     "Event",
     "EventWithBody",
     "EventWithDeliveries",
@@ -68,6 +71,7 @@ __all__ = [
     "delivered",
     "described",
     "entry",
+    "escalation",
     "event",
     "event_with_body",
     "held",

@@ -83,6 +83,21 @@ class AlertExplained(Alert):
 
 
 @described
+class Escalation(TypedDict):
+    """Who is told again of a change while nobody acknowledges it."""
+
+    name: str
+    began_at: str
+    reminders: int
+    """How many times people were reminded."""
+    reminded_at: str | None
+    due_at: str | None
+    """When its next step is due, or operations hear; null once it has ended."""
+    ended: str | None
+    """`acknowledged`, `answered`, `stopped` where nobody did in time, or `removed` by a reload."""
+
+
+@described
 class Explanation(TypedDict):
     """Everything that became of an event."""
 
@@ -93,6 +108,8 @@ class Explanation(TypedDict):
     change: Change | None
     alerts: list[AlertExplained]
     """Oldest first."""
+    escalations: list[Escalation]
+    """By name, ended ones among them."""
 
 
 def alert(row: Any, *, waits: str | None = None) -> Alert:
@@ -134,6 +151,18 @@ def alert(row: Any, *, waits: str | None = None) -> Alert:
             "rule": "",
         }
     return shown
+
+
+def escalation(row: Any) -> Escalation:
+    """An escalation of a change."""
+    return {
+        "name": row.name,
+        "began_at": iso(row.began_at),
+        "reminders": row.step + row.repetition,
+        "reminded_at": iso_or_none(row.reminded_at),
+        "due_at": iso_or_none(row.due_at),
+        "ended": row.ended,
+    }
 
 
 def attempt(row: Any) -> Attempt:

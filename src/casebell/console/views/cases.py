@@ -14,7 +14,7 @@ from casebell.console.words import headline
 from casebell.errors import NotFound
 from casebell.events import Status
 from casebell.service.case_directory import GUARDED, may_edit, may_say_who_hears
-from casebell.service.story import became, marks
+from casebell.service.story import became, escalation_in_words, marks
 
 #: Of a receipt number that leads to no case, or to none that one may see.
 _NONE_TO_SEE = (
@@ -105,4 +105,5 @@ def _change(one: Mapping[str, Any], found: Mapping[str, Any], visit: Visit) -> M
         "marks": list(marks(one)),
         "text": text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…",
         "told": [{**alert, "became": became(alert)} for alert in one["told"]],
+        "told_again": list(map(escalation_in_words, one["escalations"])),
     }
