@@ -131,6 +131,11 @@ steps = [{steps}]
             "escalations[1].steps[2].after: This step would not come after the one before it.",
         ),
         (
+            ESCALATION.format(steps='{ after = "10d", notify = ["chat"] }'),
+            "",
+            "This step never comes: the escalation stops before it. `stop` is 10 days after the",
+        ),
+        (
             ESCALATION.format(steps='{ after = "2h", notify = ["chat"] }') * 2,
             "",
             "escalations[2].name: Another escalation has the same name.",
@@ -159,11 +164,18 @@ DEADLINES = '[[rules]]\nname = "RFE"\nwhen = { status = ["rfe_issued"] }\nnotify
     [
         (DEADLINES, True),
         (DEADLINES + ESCALATION.format(steps='{ after = "2h", notify = ["chat"] }'), False),
+        (
+            DEADLINES
+            + ESCALATION.format(steps='{ after = "2h", notify = ["chat"] }').replace(
+                '["rfe_issued"]', '["rfe_issued"], owner = ["jchan"]'
+            ),
+            True,
+        ),
         ('[[rules]]\nname = "No"\nwhen = { tags = ["deadline"] }\nnotify = []\n', False),
     ],
 )
 def test_nobody_must_acknowledge(tmp_path: Path, text: str, warned: bool) -> None:
-    """A rule for deadlines that tells somebody, without an escalation that covers it."""
+    """A rule for deadlines that tells somebody, without an escalation that covers it for sure."""
     warnings = loaded(tmp_path, text).warnings
     assert any("No escalation covers what rule “RFE” tells of" in one for one in warnings) is warned
 

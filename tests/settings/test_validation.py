@@ -111,6 +111,7 @@ def test_unknown_keys_are_told_everywhere(problems: ReadProblems) -> None:
         ("port", "-1", "This must be at least 0."),
         ("port", "'many'", "This must be a whole number."),
         ("body_timeout", "'0s'", "This must be more than 0."),
+        ("refusals_per_minute", "0", "This must be at least 1."),
         ("host", "5", "This must be text, in quotes."),
         ("tls_key", "5", "This must be a path, in quotes."),
     ],
@@ -121,6 +122,20 @@ def test_a_problem_says_what_must_be(
     """In a sentence, with the bounds that the models name."""
     found = problems(f"{MINIMAL}[server]\n{key} = {value}\n")
     assert found[f"server.{key}"].message == message
+
+
+def test_a_bound_of_a_duration_is_a_duration(problems: ReadProblems) -> None:
+    """What is refused as too short or too long is written with units, and so is the bound."""
+    found = problems(f"{MINIMAL}[console]\nsession = '30s'\n[ops]\nheartbeat_every = '2d'\n")
+    assert found["console.session"].message == "This must be at least 1 minute."
+    assert found["ops.heartbeat_every"].message == "This must be at most 1 day."
+
+
+def test_a_list_of_wrong_entries_is_not_called_empty(problems: ReadProblems) -> None:
+    """Each wrong entry is a problem; that nothing is left without them is none of its own."""
+    found = problems(f"{MINIMAL}[calendars.office]\nopen = ['8-18', '9-17']\n")
+    assert list(found) == ["calendars.office.open[1]", "calendars.office.open[2]"]
+    assert list(problems(f"{MINIMAL}[calendars.office]\nopen = []\n")) == ["calendars.office.open"]
 
 
 @pytest.mark.parametrize(

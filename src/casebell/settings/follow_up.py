@@ -4,10 +4,13 @@ from collections.abc import Collection, Iterator
 from itertools import pairwise
 
 from casebell.events import Status, Tag
-from casebell.settings.models import Document, Escalation
+from casebell.settings.models import Document, Escalation, When
 from casebell.settings.places import Finding, Loc
 from casebell.settings.values import nearest
+from casebell.times import lasting
 
+#: Seconds of a day by the clock.
+_DAY = 86_400
 #: Where somebody must see a change: an answer is owed.
 _OWED = frozenset[str]({Status.RFE_ISSUED, Tag.DEADLINE})
 
@@ -51,13 +54,22 @@ def _steps(
                 hint="`after` counts from the change, in every step.",
             )
 
+    for number, step in enumerate(escalation.steps):
+        # No calendar is faster than the clock.
+        if step.after.days * _DAY + step.after.seconds >= escalation.stop:
+            yield Finding(
+                loc=(*loc, "steps", number, "after"),
+                message="This step never comes: the escalation stops before it.",
+                hint=f"`stop` is {lasting(escalation.stop)} after the change: raise it.",
+            )
+
 
 def remarks(document: Document) -> Iterator[str]:
     """Sentences on what works, but may be a mistake."""
     asked = [when for escalation in document.escalations for when in escalation.when]
     if any(when.is_empty for when in asked):
         return
-    covered = {mark for when in asked for mark in (*when.status, *when.tags)}
+    covered = {mark for when in asked for mark in _sure(when)}
     for rule in document.rules:
         marks = {mark for when in rule.when for mark in (*when.status, *when.tags)}
         if rule.notify and (left := marks & _OWED - covered):
@@ -66,6 +78,14 @@ def remarks(document: Document) -> Iterator[str]:
                 f"({', '.join(sorted(left))}): where nobody acknowledges it, nobody is told again. "
                 "Write [[escalations]], as config.example.toml does."
             )
+
+
+def _sure(when: When) -> tuple[str, ...]:
+    """The marks of which any alone is enough for a condition, whatever else is so."""
+    asked = {key for key in type(when).model_fields if getattr(when, key)}
+    if asked == {"status"}:
+        return when.status
+    return when.tags if asked == {"tags"} else ()
 
 
 def _no_calendar(loc: Loc, given: str, known: Collection[str]) -> Finding:

@@ -1,6 +1,6 @@
 """Validates the data against the models, and reports all errors at once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from casebell.settings.checks import Names
 from casebell.settings.models import Document
 from casebell.settings.places import Finding, Loc, at, keys_of, spelled, way
 from casebell.settings.values import COMPLAINT, nearest
+from casebell.times import lasting
 
 #: By pydantic error type: a sentence. It quotes only values of our own models.
 MESSAGES = {
@@ -82,7 +83,7 @@ def validate(
         try:
             document = Document.model_validate(rest.data(), context={"base_dir": base_dir})
         except ValidationError as error:
-            details = error.errors(include_url=False, include_input=False)
+            details = _causes(error.errors(include_url=False, include_input=False))
         else:
             channels = _tables(data, "channels")
             names = Names(
@@ -97,12 +98,24 @@ def validate(
                 ],
             )
             return document, findings + _news(checks.check(document, names), findings, rest)
-        found = [understood(detail) for detail in details if detail["type"] != DEPENDENT_DEFAULT]
+        found = [understood(detail) for detail in details]
         news = _news(found, findings, rest)
         findings += news
         places = [rest.origin(finding.loc) for finding in found]
         if not places or not all(rest.take_out(place) for place in places):
             return None, findings
+
+
+def _causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Pydantic's errors without those that only follow from another of them."""
+    wrong_entries = {detail["loc"][:-1] for detail in details}
+    return [
+        detail
+        for detail in details
+        if detail["type"] != DEPENDENT_DEFAULT
+        # Pydantic does not count wrong entries, so a list of nothing else is empty to it.
+        and not (detail["type"] == "too_short" and detail["loc"] in wrong_entries)
+    ]
 
 
 def _news(found: Iterable[Finding], earlier: list[Finding], rest: "Rest") -> list[Finding]:
@@ -194,9 +207,17 @@ def understood(error: ErrorDetails) -> Finding:
         return Finding(loc=loc, message=context["message"], hint=context["hint"])
     if kind == "extra_forbidden":
         return unknown_key(loc)
+    template = MESSAGES.get(kind, "This value cannot be used.")
+    if bounds := {key: lasting(context[key]) for key in ("ge", "le") if _is_seconds(context, key)}:
+        template, context = template.replace(":g", ""), bounds
     # The message of an unknown error is not shown: it may quote the value.
-    message = MESSAGES.get(kind, "This value cannot be used.").format_map(context)
+    message = template.format_map(context)
     return Finding(loc=loc, message=message, hint=_hint(loc, kind))
+
+
+def _is_seconds(context: Mapping[str, Any], bound: str) -> bool:
+    """Whether a bound is of a duration: nothing else in the configuration is a fraction."""
+    return isinstance(context.get(bound), float)
 
 
 def _hint(loc: Loc, kind: str) -> str:
