@@ -6,7 +6,7 @@ from itertools import pairwise
 from time import process_time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casebell.clock import DAY, HOUR, MINUTE, SECOND
@@ -285,6 +285,7 @@ def test_later_is_never_due_earlier(
     assert office.next_at(90, after=moment) <= office.next_at(90, after=later)
 
 
+@settings(max_examples=25)
 @given(CALENDARS, MOMENTS, st.integers(1, 30 * 60))
 def test_open_time_is_the_time_that_it_is_open(
     office: Calendar, moment: Micros, minutes: int

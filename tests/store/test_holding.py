@@ -333,7 +333,9 @@ async def test_a_clock_that_was_set_back(store: Store) -> None:
     ]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 8))]
+)
 async def test_two_servers_and_kills_at_any_step(store: Store, seed: int) -> None:
     """Every alert is sent once, or, where its server died while it was sent, marked."""
     chance = random.Random(seed)
