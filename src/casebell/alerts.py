@@ -120,6 +120,8 @@ class Part(StrEnum):
     FACT = "fact"
     #: An address alone on its line; the line before says what it opens.
     LINK = "link"
+    #: The same of one that says that it was seen: beside the first, and plainer.
+    ACKNOWLEDGE = "acknowledge"
     #: One of several things that a message tells; its link and what else is of it follow.
     ITEM = "item"
     #: For whoever runs Casebell.
@@ -160,10 +162,10 @@ class Message:
 
     #: Our own words, the receipt and configured names; the firm's own words for a case, inert.
     title: str
-    #: Lines of plain text; a link stands on its own line.
-    body: str
+    #: Lines of plain text; a link stands on its own line. One may have a secret in its address.
+    body: str = field(repr=False)
     #: The same lines, where they may be left out or shortened.
-    lines: tuple[Line, ...] = field(default=(), compare=False)
+    lines: tuple[Line, ...] = field(default=(), compare=False, repr=False)
     #: The title where a service takes less of it: without the firm's own words. "" for `title`.
     short_title: str = field(default="", compare=False)
     #: Whether it goes before others, and is marked so where a service can.

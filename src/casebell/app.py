@@ -26,6 +26,7 @@ from casebell.console.actions import ACTIONS
 from casebell.console.case_doors import CaseDoors
 from casebell.console.endpoint import Console
 from casebell.console.feeds import FeedEndpoint
+from casebell.console.link_doors import LinkDoors
 from casebell.console.own_account import OwnAccountDoors
 from casebell.console.pages import PAGES
 from casebell.console.protection import is_of_a_browser
@@ -270,6 +271,7 @@ def _doors(runtime: Runtime) -> Sequence[Door]:
         *OwnAccountDoors(sessions=access.sessions).doors(),
         *AccountDoors(sessions=access.sessions).doors(),
         *CaseDoors(sessions=access.sessions).doors(),
+        *LinkDoors(links=runtime.seen_links).doors(),
     )
 
 

@@ -38,6 +38,7 @@ from casebell.service.completeness import CompletenessReading
 from casebell.service.exporting import Exporting
 from casebell.service.feeds import Feeds
 from casebell.service.following_up import FollowingUp
+from casebell.service.links import SeenLinks
 from casebell.service.operations import Operations
 from casebell.service.outcomes import OutcomeReport
 from casebell.service.own_account import OwnAccount
@@ -201,6 +202,7 @@ class Runtime:
             waits=WaitsInWords(settings=in_force.settings, clock=clock),
         )
         self.case_directory = CaseDirectory(store=store, clock=clock, people=in_force.people)
+        self.seen_links = SeenLinks(store=store, people=in_force.people, clock=clock)
         self.queue = QueueReading(store=store, people=in_force.people)
         self.following_up = FollowingUp(store=store, settings=in_force.settings, clock=clock)
         self.case_list_watch = CaseListWatch(
@@ -410,6 +412,7 @@ class Runtime:
             await stack.enter_async_context(self.liveness)
             await stack.enter_async_context(self.refusals)
             await stack.enter_async_context(self.access)
+            stack.push_async_callback(self.seen_links.close)
             await stack.enter_async_context(self.dispatcher)
             await stack.enter_async_context(self.router.loop)
             await stack.enter_async_context(self.delivery_watch)

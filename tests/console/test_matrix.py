@@ -157,7 +157,10 @@ async def _asked(visitor: Visitor, route: Page | Action | Door, path: str, **fie
 async def test_every_post_comes_from_a_page_of_ours(console: RunningConsole) -> None:
     """403 before anything else, whoever is signed in, and though the form cannot be read."""
     visitor, stranger = await console.signed_in(Role.ADMIN), console.visitor()
-    paths = {route.path.format(id=1, name="slack", receipt="x") for route in addresses(console)}
+    paths = {
+        route.path.format(id=1, name="slack", receipt="x", token="x")
+        for route in addresses(console)
+    }
     before = state(console)
     for path in paths:
         for headers in FOREIGN:

@@ -38,6 +38,7 @@ from casebell.store import (
     holding,
     journal,
     leases,
+    links,
     ops,
     outbox,
     outcomes,
@@ -227,6 +228,7 @@ def _for_digest() -> Any:
     return SimpleNamespace(**{**vars(_waiting(None)), "person": None, "addressed_as": ""})
 
 
+LINK = links.Link(digest="a", change_id=1, alert_id=1, person="ana", expires_at=1)
 #: What a loop or a listing asks, by whether it may sort what it found.
 HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "append": (lambda c: append_undecided(c, [case_event("evt_2")]), False),
@@ -444,6 +446,12 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
         lambda c: queue_by_hand.reopen(c, 1, remind_at=None, was="a", now=1, actor=ADMIN),
         False,
     ),
+    "links of digests": (lambda c: links.with_digests(c, ["a"]), False),
+    "old links": (lambda c: links.add(c, [LINK], now=1), False),
+    "use a link": (lambda c: links.use(c, "a", now=1), False),
+    "what an alert told": (lambda c: links.told_by(c, 1), False),
+    "answered ones": (lambda c: links.answered(c, [1, 2]), False),
+    "awaited ones": (lambda c: links.awaited(c, [1, 2]), True),
     "acknowledge": (lambda c: acknowledgements.acknowledge(c, [1], actor=ADMIN, now=1), False),
     "acknowledged": (lambda c: acknowledgements.are_acknowledged(c, [1, 2]), False),
     "acknowledgements": (lambda c: acknowledgements.of_changes(c, [1, 2]), False),
@@ -615,9 +623,7 @@ async def test_plan_of_a_listing(
 
 
 #: Of what is being built.
-NOT_READ_YET = {
-    "ix_links_expires_at",
-}
+NOT_READ_YET: set[str] = set()
 
 
 @one_store

@@ -67,7 +67,12 @@ def _receipt(text: str) -> str:
 
 
 #: How each part of a path is read.
-PARTS: Mapping[str, Callable[[str], Any]] = {"id": _number, "name": str, "receipt": _receipt}
+PARTS: Mapping[str, Callable[[str], Any]] = {
+    "id": _number,
+    "name": str,
+    "receipt": _receipt,
+    "token": str,
+}
 
 
 def one_of_ids(number: int) -> Mapping[str, Any]:

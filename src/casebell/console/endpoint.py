@@ -149,8 +149,11 @@ class Console:
             most = _max_form(route, request.signed_in)
             request.form = await forms.form_of(scope, request.receive, max_body=most)
         visit = self._visit(request, settings)
-        if isinstance(route, Door) and route.open:
-            return await route.serve(visit)
+        if isinstance(route, Door):
+            arguments = {name: PARTS[name](text) for name, text in parts.items()}
+            visit = replace(visit, arguments=arguments)
+            if route.open:
+                return await route.serve(visit)
         if request.session is None:
             raise NotSignedIn
         if request.session.asked:
@@ -159,8 +162,7 @@ class Console:
         if isinstance(route, Door):
             if route.right is not None and not visit.may(route.right):
                 raise Forbidden
-            arguments = {name: PARTS[name](text) for name, text in parts.items()}
-            return await route.serve(replace(visit, arguments=arguments))
+            return await route.serve(visit)
         return await self._asked(route, parts, visit)
 
     async def _asked(self, route: Page | Action, parts: Mapping[str, str], visit: Visit) -> Any:

@@ -103,4 +103,6 @@ def _answer(status: int, headers: Headers, body: bytes, request: Request) -> Ans
         (b"cache-control", b"no-store"),
         (b"x-request-id", request.request_id.encode()),
     ]
-    return Answer(status, [*headers, *request.reached.headers, *more], body)
+    own = {name for name, _ in headers}
+    of_all = [one for one in request.reached.headers if one[0] not in own]
+    return Answer(status, [*headers, *of_all, *more], body)

@@ -15,6 +15,7 @@ import casebell
 from casebell.api.answers import TEXT_A_TURN
 from casebell.clock import iso
 from casebell.events import Micros
+from casebell.notify.page import LINK
 from casebell.service.attempts_in_words import failure_in_words, reason_in_words
 from casebell.times import ago, counted, local_time
 from casebell.visible import visible
@@ -68,6 +69,7 @@ class Rendering:
             "with_parameter": with_parameter,
             "version": casebell.__version__,
         }
+        self._templates.tests["link"] = lambda line: LINK.fullmatch(line) is not None
         self._templates.filters |= {
             "visible": _visible,
             "reason": reason_in_words,

@@ -59,6 +59,8 @@ API = "/api/v1"
 #: Characters of a path that are shown, and of a part of it: with a digit it may well be a token.
 MAX_ASKED = 120
 MAX_PART = 32
+#: What may be the address of a link, or was mistyped.
+_OF_A_LINK = re.compile(r"/+a/.*", re.DOTALL | re.IGNORECASE)
 MAX_PART_WITH_DIGITS = 19
 _RECEIPT = re.compile(r"[A-Za-z]{3}[0-9]{10}", re.ASCII)
 #: Errors that strangers can cause at no cost: only some of them are logged.
@@ -306,10 +308,12 @@ def _more(left_out: int) -> dict[str, int]:
 def asked(scope: Scope) -> str:
     """The path of a request as operators see it: short, visible ASCII, no whole receipt number.
 
-    A long part of it is cut: it is no name, and could be a secret.
+    A long part of it is cut: it is no name, and could be a secret. What is behind `/a/` is left
+    out: the secret of a link stands there.
     """
     # What may be a secret is cut before the end is: half of it would be left.
     path: str = scope["path"][: 4 * MAX_ASKED]
+    path = _OF_A_LINK.sub("/a/...", path)
     shown = ascii("/".join(map(_shown, path.split("/"))))[1:-1]
     return _RECEIPT.sub(lambda found: mask_in_log(found[0].upper()), shown)[:MAX_ASKED]
 

@@ -50,6 +50,8 @@ def _elements(message: Message) -> Iterator[dict[str, Any]]:
 
 
 def _element(block: Block) -> dict[str, Any]:
+    if block.part is Part.ACKNOWLEDGE:
+        return _text(f"[{as_markdown(block.text)}]({block.address})")
     if block.address and (block.small or block.part is Part.ITEM):
         return _text(f"[{as_markdown(block.text)}]({block.address})", **_SMALL)
     if block.address:

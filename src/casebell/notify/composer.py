@@ -3,6 +3,7 @@
 Whatever is wrong with an event, its alert gets a message: a plain one, if no other can be made.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from casebell.alerts import (
@@ -22,6 +23,7 @@ from casebell.notify.channel import Policy
 from casebell.notify.escalate import NO_CASE
 from casebell.notify.headlines import ANY_CHANGE, CONFIDENTIAL, Headline, headline_of
 from casebell.notify.ids import group_id, message_id, thread_id
+from casebell.notify.links import recorded, with_lines, with_link
 from casebell.notify.payload import payload_of
 from casebell.notify.render import CaseFacts, Style, for_people, render_plain
 from casebell.notify.render_group import (
@@ -66,37 +68,48 @@ class Composer:
         #: Of this database, for the ids of messages; None until one is needed.
         self._key: bytes | None = None
 
-    async def one(self, alert: Alert, style: Style, *, payload: bool) -> tuple[Message, str]:
-        """The message of an alert; and if it is the plain one, the error for the record.
+    async def one(
+        self, alert: Alert, style: Style, *, link: str | None, payload: bool
+    ) -> tuple[Message, Message, str]:
+        """The message of an alert; the same for the record; and if it is plain, why.
 
         Args:
+            link: by which its reader says that it was seen.
             payload: whether it carries the alert as JSON, too.
         """
         message, flaw = await self._render(alert, style)
         message = replace(message, id=message_id(alert, key=await self._own_key()))
         if payload:
             message = replace(message, payload=await self._payload(alert))
-        return message, flaw
+        if link is None:
+            return message, message, flaw
+        lines = with_link(message.lines, link)
+        return with_lines(message, lines), with_lines(message, recorded(lines)), flaw
 
     async def together(
-        self, alerts: tuple[Alert, ...], style: Style
+        self, alerts: tuple[Alert, ...], style: Style, *, links: Mapping[int, str]
     ) -> tuple[Message, tuple[Message, ...]]:
         """The message of several alerts; and for the record what of it told each.
 
         Who may read of one of them need not be somebody who may read of all.
+
+        Args:
+            links: by alert, by which its reader says that it was seen.
         """
-        items = [await self._item(one, style) for one in alerts]
+        items = [with_link(await self._item(one, style), links.get(one.id)) for one in alerts]
         message = render_group(alerts, items, style)
         message = replace(message, id=group_id(alerts, key=await self._own_key()))
-        return message, tuple(Message.of(message.title, item, urgent=False) for item in items)
+        told = (Message.of(message.title, recorded(item), urgent=False) for item in items)
+        return message, tuple(told)
 
     async def digest(
-        self, alerts: tuple[Alert, ...], policy: Policy
+        self, alerts: tuple[Alert, ...], policy: Policy, *, links: Mapping[int, str]
     ) -> tuple[Message, tuple[Message, ...]]:
         """The message of a digest with what waited for it; and for the record what told each.
 
         Args:
             alerts: the digest among them.
+            links: as in `together`.
         """
         style = policy.style
         waited = [one for one in alerts if one.kind is not AlertKind.DIGEST]
@@ -104,7 +117,9 @@ class Composer:
         for one in waited:
             by_case.setdefault((await self.case(one)).receipt, []).append(one)
         items = {
-            one.id: await self._item(one, style) for of_case in by_case.values() for one in of_case
+            one.id: with_link(await self._item(one, style), links.get(one.id))
+            for of_case in by_case.values()
+            for one in of_case
         }
         if items:
             message = render_digest(items.values(), style, cases=len(by_case))
@@ -117,7 +132,9 @@ class Composer:
         # That of the digest itself tells of no case: more people may read it.
         own = message if not items else Message.of(message.title, message.lines[:1], urgent=False)
         told = (
-            Message.of(message.title, items[one.id], urgent=False) if one.id in items else own
+            Message.of(message.title, recorded(items[one.id]), urgent=False)
+            if one.id in items
+            else own
             for one in alerts
         )
         return message, tuple(told)

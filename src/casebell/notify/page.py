@@ -56,7 +56,8 @@ def blocks_of(lines: Sequence[Line]) -> Iterator[Block]:
             small = True
             yield Block(part=Part.RULE)
         if _is_link(line):
-            part = Part.ITEM if item else Part.LINK
+            own = Part.ACKNOWLEDGE if line.part is Part.ACKNOWLEDGE else Part.LINK
+            part = Part.ITEM if item else own
             yield Block(part=part, text=words or line.text, address=line.text, small=small)
             words, item = "", False
         elif following and _is_link(following) and line.part is Part.ITEM:

@@ -28,6 +28,7 @@ from casebell.events import Micros
 from casebell.notify.channel import Channel, Channels, Policy, is_gone
 from casebell.notify.composer import Composer
 from casebell.notify.escalate import escalate
+from casebell.notify.links import Links
 from casebell.notify.retry import next_states
 from casebell.people.roster import Addressee, absences_at
 from casebell.store import absences, leases, outbox, reminders
@@ -103,6 +104,7 @@ class Sender:
         #: By channel, a claim that failed, perhaps after its commit: then it is ours to send.
         self._uncertain_claims: dict[str, Alert] = {}
         self._composer = Composer(store=store, clock=clock, log=log)
+        self._links = Links(store=store, roster=lambda: channels().roster, clock=clock)
 
     async def claim_due(self, channel: str, *, lease: Micros, policy: Policy) -> Alert | None:
         """Claim the channel's next alert, if one is due; otherwise write nothing."""
@@ -189,7 +191,7 @@ class Sender:
         in_vain: dict[str, list[Alert]] = {}
         sent = []
         while told:
-            composed = await self._compose(told, policy)
+            composed = await self._compose(told, policy, over=over)
             # Asked last: a case may become confidential while the message is composed.
             late = []
             for one in told:
@@ -210,15 +212,20 @@ class Sender:
             _Sent(alerts=tuple(left), result=result) for left, result in of_others if left
         ]
 
-    async def _compose(self, alerts: tuple[Alert, ...], policy: Policy) -> _Composed:
+    async def _compose(
+        self, alerts: tuple[Alert, ...], policy: Policy, *, over: Channel
+    ) -> _Composed:
+        links = await self._links.of(alerts, over=over, style=policy.style)
         if any(one.kind is AlertKind.DIGEST for one in alerts):
-            message, on_record = await self._composer.digest(alerts, policy)
+            message, on_record = await self._composer.digest(alerts, policy, links=links)
         elif len(alerts) == 1:
             (alert,) = alerts
-            message, flaw = await self._composer.one(alert, policy.style, payload=policy.payload)
-            return _Composed(alerts=alerts, message=message, on_record=(message,), remark=flaw)
+            message, kept, flaw = await self._composer.one(
+                alert, policy.style, link=links.get(alert.id), payload=policy.payload
+            )
+            return _Composed(alerts=alerts, message=message, on_record=(kept,), remark=flaw)
         else:
-            message, on_record = await self._composer.together(alerts, policy.style)
+            message, on_record = await self._composer.together(alerts, policy.style, links=links)
         remark = f"in one message with {len(alerts) - 1} others" if len(alerts) > 1 else ""
         return _Composed(alerts=alerts, message=message, on_record=on_record, remark=remark)
 

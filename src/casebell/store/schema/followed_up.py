@@ -111,6 +111,8 @@ links = Table(
     # The id of to whom it was sent.
     Column("person", Text, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
+    # When somebody first acknowledged by it.
+    Column("acknowledged_at", BigInteger),
     # Old rows are removed by it.
     Index(None, "expires_at"),
 )

@@ -412,6 +412,7 @@ def _links() -> None:
         sa.Column("alert_id", sa.BigInteger(), nullable=False),
         sa.Column("person", sa.Text(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("acknowledged_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("digest", name="pk_links"),
     )
     op.create_index(op.f("ix_links_expires_at"), "links", ["expires_at"])
