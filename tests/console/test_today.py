@@ -130,7 +130,7 @@ async def test_what_cannot_be_read(filled: RunningConsole) -> None:
         filled.write("ALTER TABLE others RENAME TO targets")
     assert "How the channels stand could not be read:" in shown
     assert "nothing waits" not in shown
-    assert "its tables are not as Casebell made them: table targets is missing" in shown
+    assert "Its tables are not as Casebell made them: table targets is missing" in shown
     assert f"{receipts(filled)[1]} RFE issued" in shown
 
 
@@ -175,7 +175,7 @@ async def test_what_keeps_silent(filled: RunningConsole) -> None:
             filled.write("DELETE FROM marks")
             await ask(filled.folder / "casebell.db.sock", "reload")
     assert "Nothing came from parley since 2999-12-31 19:00:00 EST" in shown
-    assert "the self-test of json over channel slack failed (not_found)" in shown
+    assert "The self-test of json over channel slack failed (not_found)" in shown
     assert "ops.heartbeat could not be fetched (HTTP 500)" in shown
     assert "s3cret" not in shown
     assert "Nothing came from parley" not in await page(filled, Role.OPERATOR)

@@ -10,6 +10,7 @@ from casebell.notify.render import FOOTER
 from casebell.sandbox import fixtures
 from casebell.sandbox.demo_environment import ATTORNEY, CHAT, IT, TEAM, DemoEnvironment
 from casebell.sandbox.expect import expect
+from casebell.sandbox.following_up import seen
 from casebell.sandbox.http_sink import HttpAnswer
 from casebell.sandbox.inbox import Arrival
 from casebell.sandbox.scenario_step import (
@@ -367,6 +368,7 @@ SCENARIO: tuple[Step, ...] = (
     Step(title="Torch reports a change without an event id", play=_without_id),
     Step(title="Routine news that no rule sends anywhere", play=_nobody),
     Step(title="The firm's list says whose case it is", play=to_its_owner),
+    Step(title="Its owner has seen it, and types when the answer is due", play=seen),
     Step(title="News of a confidential case", play=confidential),
     Step(title="Forged, unsigned and damaged deliveries", play=_forged),
     Step(title="Authentic, but nobody can understand it", play=_held),

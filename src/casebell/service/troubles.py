@@ -113,7 +113,8 @@ def of_self_tests(channels: Sequence[Answer], *, now: Micros) -> Iterator[Troubl
 def of_heartbeat(state: Answer) -> Iterator[Trouble]:
     """Of whoever watches Casebell, and hears nothing of it."""
     if state["failing"]:
-        lasts = counted(state["seconds"] // 60, "minute")
+        seconds = state["seconds"]
+        lasts = counted(seconds // 60, "minute") if seconds >= 60 else counted(seconds, "second")
         yield Trouble(
             what=f"whoever watches Casebell hears nothing of it for {lasts}: ops.heartbeat could "
             f"not be fetched ({state['detail']})",
