@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
+from datetime import date, timedelta
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,13 @@ urgent = true
 NOTHING = "Digest: nothing happened"
 DIGEST = 'digest = { at = "08:00", calendar = "office" }'
 OFFICE = '[calendars.office]\nopen = "00:00-24:00"\n'
+#: Its name tells what happened, too.
+ESCALATION = """
+[[escalations]]
+name = "RFE unseen"
+when = {{}}
+steps = [ {{ after = "2h", notify = ["{channel}"] }} ]
+"""
 EVERYWHERE = '["room", "program", "mail"]'
 
 
@@ -326,6 +334,41 @@ async def afterwards(firm: Firm) -> None:
     await firm.ask("retry_alerts")
 
 
+async def followed_up(firm: Firm, *statements: str) -> None:
+    """An RFE arrives; what follows of it is made due, and taken."""
+    await firm.deliver()
+    await firm.settled()
+    for statement in statements:
+        await firm.write(statement)
+    before = len(await firm.read("SELECT id FROM alerts"))
+    # That wakes the loop, which looks every ten seconds by itself.
+    await firm.ask("reload")
+
+    async def more() -> bool:
+        return len(await firm.read("SELECT id FROM alerts")) > before
+
+    await until(more, "somebody to be told again")
+
+
+async def unseen(firm: Firm) -> None:
+    """Nobody acknowledges it."""
+    await followed_up(firm, "UPDATE escalations SET due_at = began_at + 1")
+
+
+async def unseen_to_the_end(firm: Firm) -> None:
+    """Nobody acknowledges it until operations are told."""
+    await followed_up(firm, "UPDATE escalations SET began_at = 1, due_at = 864000000001")
+    await firm.settled()
+    assert "nobody acknowledged" in subject_of(firm.smtp["it"].mails[-1])
+
+
+async def date_near(firm: Firm) -> None:
+    """Somebody typed a date, and it is tomorrow."""
+    due = date.today() + timedelta(days=1)  # noqa: DTZ011 - any day about now
+    typed = f"due = '{due}', due_by = 'account:ana', remind_at = 1"
+    await followed_up(firm, f"UPDATE queue SET {typed}")
+
+
 WAYS = (
     Way(
         name="by a rule",
@@ -412,6 +455,35 @@ WAYS = (
         facts={},
         provoke=one_delivery,
         heard={"program"},
+    ),
+    Way(
+        name="by an escalation",
+        config={"more": ESCALATION.format(channel="mail")},
+        facts={},
+        provoke=unseen,
+        heard={"jchan@f.com"},
+        slow=False,
+    ),
+    Way(
+        name="by an escalation that reaches no single person",
+        config={"more": ESCALATION.format(channel="room")},
+        facts={},
+        provoke=unseen,
+        heard={"jchan@f.com", "it@f.com"},
+    ),
+    Way(
+        name="by the end of an escalation",
+        config={"more": ESCALATION.format(channel="mail")},
+        facts={},
+        provoke=unseen_to_the_end,
+        heard={"jchan@f.com"},
+    ),
+    Way(
+        name="by a date that draws near",
+        config={},
+        facts={},
+        provoke=date_near,
+        heard={"jchan@f.com"},
     ),
     Way(
         name="in pilot mode",
