@@ -5,9 +5,9 @@
 
 Events are appended and decided by the server's own code on SQLite, sixteen in a transaction, each
 with one alert: to an address that the channel names, or to the owner of the case. A store with as
-many cases that only deliveries named, and an empty one, tell the directory from its size. All
-three are open at once and take turns of a few hundred events: the drift of a shared machine meets
-all of them.
+many cases that only deliveries named, and an empty one, tell the directory from its size; another
+such store has an escalation that asks for a third of the events. All are open at once and take
+turns of a few hundred events: the drift of a shared machine meets all of them.
 """
 
 import argparse
@@ -48,7 +48,7 @@ _TURN = 480
 _WARM_UP = 4_800
 _PEOPLE = 200
 #: The stores, in the order of their first turn.
-_STORES = ("empty", "none listed", "all listed")
+_STORES = ("empty", "none listed", "all listed", "with an escalation")
 _CONFIG = """
 [sources.parley]
 kind = "parley"
@@ -61,6 +61,13 @@ to = {to}
 name = "Everything"
 when = {{}}
 notify = ["mail"]
+"""
+#: Of a third of the events.
+_ESCALATION = """
+[[escalations]]
+name = "RFE unseen"
+when = { status = ["rfe_issued"] }
+steps = [ { after = "2h", notify = ["mail"] } ]
 """
 _PERSON = '[people.p{0}]\nname = "Person {0}"\nemail = "p{0}@example.com"\nteams = ["t{1}"]\n'
 _TEXTS = (
@@ -88,10 +95,11 @@ def main() -> None:
     for name, figures in found.items():
         each = ", ".join(f"{figure:.0f}" for figure in figures)
         print(f"| {name} | {each} | {statistics.median(figures):.0f} |")
-    pairs = zip(found["all listed"], found["none listed"], strict=True)
-    print(
-        f"\nlisted to not listed, median of neighbours: {statistics.median(map(_ratio, pairs)):.3f}"
-    )
+    print()
+    for name in ("all listed", "with an escalation"):
+        pairs = zip(found[name], found["none listed"], strict=True)
+        ratio = statistics.median(map(_ratio, pairs))
+        print(f"{name} to none listed, median of neighbours: {ratio:.3f}")
 
 
 def _ratio(pair: tuple[float, float]) -> float:
@@ -122,7 +130,9 @@ async def _run(folder: Path, asked: argparse.Namespace) -> dict[str, float]:
 @asynccontextmanager
 async def _side(folder: Path, name: str, asked: argparse.Namespace) -> AsyncIterator[Take]:
     """A store that appends and decides events."""
-    settings = load(_configured(folder, listed=name == "all listed"), environ={})
+    escalated = name == "with an escalation"
+    file = _configured(folder, listed=name == "all listed", escalated=escalated)
+    settings = load(file, environ={})
     in_force = InForce(Wiring.of(settings, clock=SystemClock()))
     async with Store(f"sqlite:///{folder / 'casebell.db'}") as store:
         number = 0 if name == "empty" else asked.cases
@@ -144,13 +154,14 @@ async def _side(folder: Path, name: str, asked: argparse.Namespace) -> AsyncIter
         yield take
 
 
-def _configured(folder: Path, *, listed: bool) -> Path:
+def _configured(folder: Path, *, listed: bool, escalated: bool) -> Path:
     to = '["@owner"]' if listed else '["all@example.com"]'
     more = 'unassigned = ["rfe@example.com"]' if listed else ""
     people = "".join(_PERSON.format(number, number % 20) for number in range(_PEOPLE))
     folder.mkdir()
     file = folder / "config.toml"
-    file.write_text(_CONFIG.format(to=to, more=more) + people)
+    escalation = _ESCALATION if escalated else ""
+    file.write_text(_CONFIG.format(to=to, more=more) + escalation + people)
     file.chmod(0o600)
     return file
 

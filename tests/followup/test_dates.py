@@ -61,16 +61,18 @@ async def test_each_distance_once(store: Store, tmp_path: Path) -> None:
     assert row.remind_at is None
 
 
-async def test_what_it_tells(store: Store, tmp_path: Path) -> None:
+async def test_what_it_tells(sqlite_store: Store, tmp_path: Path) -> None:
     """Whose date it is, how near, and that nobody confirmed it; the journal has it."""
-    office = await office_with(store, tmp_path)
+    office = await office_with(sqlite_store, tmp_path)
     await office.look("2026-10-27 08:00")
     (reminder,) = await office.alerts()
     assert from_json(reminder.note) == DateNear(
         change=1, due="2026-11-10", days=14, entered_by="ana", confirmed=False
     )
     assert (reminder.priority, reminder.addressed_as, reminder.rules) == (0, "@owner", "[]")
-    (entry,) = [one for one in await read_table(store, journal) if one.kind == "due.reminded"]
+    (entry,) = [
+        one for one in await read_table(sqlite_store, journal) if one.kind == "due.reminded"
+    ]
     assert json.loads(entry.data) == {
         "due": "2026-11-10",
         "days": 14,
@@ -87,9 +89,9 @@ async def test_what_it_tells(store: Store, tmp_path: Path) -> None:
         ("2026-11-20 15:00", 1),
     ],
 )
-async def test_after_downtime(store: Store, tmp_path: Path, moment: str, days: int) -> None:
+async def test_after_downtime(sqlite_store: Store, tmp_path: Path, moment: str, days: int) -> None:
     """Only the nearest that was missed, once."""
-    office = await office_with(store, tmp_path)
+    office = await office_with(sqlite_store, tmp_path)
     await office.look(moment)
     assert await office.told() == [f"2026-11-10:{days} > jchan@f.com"]
     await office.look()
@@ -121,10 +123,10 @@ async def test_after_downtime(store: Store, tmp_path: Path, moment: str, days: i
     ],
 )
 async def test_whom_it_reaches(
-    store: Store, tmp_path: Path, config: str, facts: dict[str, Any], expected: list[str]
+    sqlite_store: Store, tmp_path: Path, config: str, facts: dict[str, Any], expected: list[str]
 ) -> None:
     """Owner and team of the case as it is now, or who hears in their place."""
-    office = await office_with(store, tmp_path, config, **facts)
+    office = await office_with(sqlite_store, tmp_path, config, **facts)
     await office.look("2026-10-27 08:00")
     assert sorted(row.target for row in await office.alerts("reminder")) == expected
 
@@ -155,9 +157,9 @@ async def test_what_was_read_before(store: Store, tmp_path: Path) -> None:
     assert len(await office.told()) == 1
 
 
-async def test_another_time_zone(store: Store, tmp_path: Path) -> None:
+async def test_another_time_zone(sqlite_store: Store, tmp_path: Path) -> None:
     """A server that was moved to another zone reminds at eight of there."""
-    office = await office_with(store, tmp_path)
+    office = await office_with(sqlite_store, tmp_path)
     west = '[server]\ntimezone = "America/Los_Angeles"\n'
     office.reload(west + PEOPLE)
     await office.look("2026-10-27 08:00")

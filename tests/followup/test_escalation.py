@@ -124,12 +124,12 @@ async def test_the_story(store: Store, tmp_path: Path, name: str) -> None:
         assert await office.told() == expected, moment
 
 
-async def test_what_a_reminder_is(store: Store, tmp_path: Path) -> None:
+async def test_what_a_reminder_is(sqlite_store: Store, tmp_path: Path) -> None:
     """Urgent as the change, for whom it reaches now, by the escalation; the journal has it."""
-    office = Office(store, tmp_path, now="2026-11-02 09:00")
+    office = Office(sqlite_store, tmp_path, now="2026-11-02 09:00")
     await office.know(owner="Jia Chan")
     await office.deliver()
-    (change,) = await read_table(store, changes)
+    (change,) = await read_table(sqlite_store, changes)
     assert json.loads(change.decision)["escalations"] == ["RFE unseen"]
     await office.look("2026-11-02 11:00")
     (reminder,) = await office.alerts()
@@ -147,7 +147,7 @@ async def test_what_a_reminder_is(store: Store, tmp_path: Path) -> None:
         then="partners, Tue 9:00 AM EST",
     )
     assert office.woken == [{"people"}]
-    entries = [one for one in await read_table(store, journal) if one.actor == "server"]
+    entries = [one for one in await read_table(sqlite_store, journal) if one.actor == "server"]
     assert [(one.kind, one.subject) for one in entries] == [("escalation.reminded", "change:1")]
     assert json.loads(entries[0].data)["notify"] == [{"channel": "people", "target": "jchan@f.com"}]
 
@@ -162,17 +162,17 @@ async def test_what_a_reminder_is(store: Store, tmp_path: Path) -> None:
     ],
 )
 async def test_what_no_escalation_runs_for(
-    store: Store, tmp_path: Path, fields: dict[str, Any]
+    sqlite_store: Store, tmp_path: Path, fields: dict[str, Any]
 ) -> None:
     """Nothing is written, and nobody is told again."""
     config = PEOPLE + UNSEEN.replace(
         '{ status = ["rfe_issued"] }', '{ status = ["rfe_issued", "other"] }'
     )
-    office = Office(store, tmp_path, now="2026-11-02 09:00", config=config)
+    office = Office(sqlite_store, tmp_path, now="2026-11-02 09:00", config=config)
     await office.deliver(**fields)
     await office.look("2026-12-01 09:00")
     assert await office.escalations() == []
-    assert "escalations" not in json.loads((await read_table(store, changes))[0].decision)
+    assert "escalations" not in json.loads((await read_table(sqlite_store, changes))[0].decision)
 
 
 async def test_what_is_answered_already(store: Store, tmp_path: Path) -> None:
@@ -226,10 +226,10 @@ class TestItEnds:
 class TestWhomItReaches:
     """Resolved when the step is due, and not when the change was told."""
 
-    async def test_an_owner_who_leaves(self, store: Store, tmp_path: Path) -> None:
+    async def test_an_owner_who_leaves(self, sqlite_store: Store, tmp_path: Path) -> None:
         """The next step tells who owns the case now; without an owner `unassigned`."""
         config = PEOPLE + UNSEEN.replace('notify = ["partners"]', 'notify = ["people"]')
-        office = Office(store, tmp_path, now="2026-11-02 09:00", config=config)
+        office = Office(sqlite_store, tmp_path, now="2026-11-02 09:00", config=config)
         await office.know(owner="Jia Chan")
         await office.deliver()
         await office.look("2026-11-02 11:00")
@@ -243,9 +243,9 @@ class TestWhomItReaches:
             "desk@f.com",
         ]
 
-    async def test_a_confidential_case(self, store: Store, tmp_path: Path) -> None:
+    async def test_a_confidential_case(self, sqlite_store: Store, tmp_path: Path) -> None:
         """Only single persons; where a step reaches none, operations hear that there is news."""
-        office = Office(store, tmp_path, now="2026-11-02 09:00")
+        office = Office(sqlite_store, tmp_path, now="2026-11-02 09:00")
         await office.know(owner="Jia Chan", confidential=True)
         await office.deliver()
         await office.look("2026-11-02 11:00")
@@ -256,11 +256,11 @@ class TestWhomItReaches:
         ]
         assert (await office.alerts())[-1].addressed_as == "operations"
 
-    async def test_an_address_that_two_read(self, store: Store, tmp_path: Path) -> None:
+    async def test_an_address_that_two_read(self, sqlite_store: Store, tmp_path: Path) -> None:
         """Of a confidential case it is nobody's alone: `unassigned` and operations hear."""
         both = 'addresses = { people = "jchan@f.com" }'
         config = PEOPLE.replace('email = "kim@f.com"', both) + UNSEEN
-        office = Office(store, tmp_path, now="2026-11-02 09:00", config=config)
+        office = Office(sqlite_store, tmp_path, now="2026-11-02 09:00", config=config)
         await office.know(owner="Jia Chan", confidential=True)
         await office.deliver()
         await office.look("2026-11-02 11:00")
@@ -270,9 +270,9 @@ class TestWhomItReaches:
 class TestReload:
     """A configuration that is another one between two steps."""
 
-    async def test_the_escalation_is_gone(self, store: Store, tmp_path: Path) -> None:
+    async def test_the_escalation_is_gone(self, sqlite_store: Store, tmp_path: Path) -> None:
         """It ends, and operations hear at once that nobody is reminded any more."""
-        office = Office(store, tmp_path, now="2026-11-02 09:00")
+        office = Office(sqlite_store, tmp_path, now="2026-11-02 09:00")
         await office.deliver()
         office.reload(PEOPLE)
         await office.look("2026-11-02 11:00")
@@ -281,9 +281,9 @@ class TestReload:
         assert (await office.alerts())[0].priority == 0
         assert (await office.escalations())[0].ended == "removed"
 
-    async def test_its_step_is_gone(self, store: Store, tmp_path: Path) -> None:
+    async def test_its_step_is_gone(self, sqlite_store: Store, tmp_path: Path) -> None:
         """The same where it has fewer steps than were taken."""
-        office = Office(store, tmp_path, now="2026-11-02 09:00")
+        office = Office(sqlite_store, tmp_path, now="2026-11-02 09:00")
         await office.know(owner="Jia Chan")
         await office.deliver()
         await office.look("2026-11-02 11:00")
@@ -294,9 +294,9 @@ class TestReload:
         await office.look("2026-11-03 09:00")
         assert (await office.told())[1:] == ["escalation_removed:1:RFE unseen > it@f.com"]
 
-    async def test_another_server_has_it_still(self, store: Store, tmp_path: Path) -> None:
+    async def test_another_server_has_it_still(self, sqlite_store: Store, tmp_path: Path) -> None:
         """Until all servers were reloaded it is left to those that have it."""
-        office = Office(store, tmp_path, now="2026-11-02 09:00")
+        office = Office(sqlite_store, tmp_path, now="2026-11-02 09:00")
         await office.deliver()
         office.reload(PEOPLE)
         office.differs = True
@@ -305,9 +305,9 @@ class TestReload:
         await office.look("2026-11-02 11:11")
         assert len(await office.told()) == 1
 
-    async def test_it_no_longer_repeats(self, store: Store, tmp_path: Path) -> None:
+    async def test_it_no_longer_repeats(self, sqlite_store: Store, tmp_path: Path) -> None:
         """What was repeated waits for its end, without another word until then."""
-        office = Office(store, tmp_path, now="2026-11-02 09:00")
+        office = Office(sqlite_store, tmp_path, now="2026-11-02 09:00")
         await office.know(owner="Jia Chan")
         await office.deliver()
         await office.look("2026-11-03 09:00")
@@ -364,13 +364,15 @@ class BrokenPlan(EscalationPlan):
         raise ZeroDivisionError
 
 
-async def test_a_turn_that_fails_does_not_hold_up_the_others(store: Store, tmp_path: Path) -> None:
+async def test_a_turn_that_fails_does_not_hold_up_the_others(
+    sqlite_store: Store, tmp_path: Path
+) -> None:
     """It is told to operations once, and tried again."""
-    office = Office(store, tmp_path, now="2026-11-02 09:00")
+    office = Office(sqlite_store, tmp_path, now="2026-11-02 09:00")
     await office.know(owner="Jia Chan")
     await office.deliver()
     await office.deliver("evt_2", receipt="IOE0912345679")
-    async with writing(store) as connection:
+    async with writing(sqlite_store) as connection:
         row = {"urgent": True, "began_at": 0, "step": 0, "repetition": 0, "due_at": 1}
         await connection.execute(escalations.insert().values(change_id=1, name="Broken", **row))
     plans = office.in_force.rulebook().plans
