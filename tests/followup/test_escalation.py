@@ -22,6 +22,7 @@ from followup.office import PEOPLE, UNSEEN, Office, at
 
 ANA = Actor(name="account:ana", role=Role.OPERATOR)
 NEVER_REPEATED = UNSEEN.replace('repeat = "1d"\n', "")
+ONE_STEP = UNSEEN.replace(',\n          { after = "1d", of = "office", notify = ["partners"] }', "")
 UNACKNOWLEDGED = "unacknowledged:1:RFE unseen > it@f.com"
 
 
@@ -98,8 +99,8 @@ STORIES: dict[str, tuple[str, Story]] = {
             ("2026-11-04 09:00", ["RFE unseen:2:1 > partners@f.com"]),
         ],
     ),
-    "it stops before its last step": (
-        PEOPLE + UNSEEN.replace('stop = "10d"', 'stop = "5h"'),
+    "it stops before it repeats": (
+        PEOPLE + ONE_STEP.replace('stop = "10d"', 'stop = "5h"'),
         [
             ("2026-11-02 11:00", ["RFE unseen:1:0 > jchan@f.com"]),
             ("2026-11-02 13:59", []),
@@ -287,10 +288,7 @@ class TestReload:
         await office.know(owner="Jia Chan")
         await office.deliver()
         await office.look("2026-11-02 11:00")
-        shorter = UNSEEN.replace(
-            ',\n          { after = "1d", of = "office", notify = ["partners"] }', ""
-        )
-        office.reload(PEOPLE + shorter)
+        office.reload(PEOPLE + ONE_STEP)
         await office.look("2026-11-03 09:00")
         assert (await office.told())[1:] == ["escalation_removed:1:RFE unseen > it@f.com"]
 
