@@ -6,6 +6,7 @@ real receivers. Nothing that arrives anywhere says what the case is or how it st
 
 import asyncio
 import email.policy
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
@@ -576,3 +577,36 @@ async def test_a_calendar_feed(firm: Firm) -> None:
         assert await events() == 0
         await firm.write("UPDATE cases SET confidential = 0")
         assert await events() == 1
+
+
+@pytest.mark.parametrize("from_the_start", [True, False], ids=["from the start", "later"])
+async def test_the_page_of_a_link_and_the_queue(firm: Firm, from_the_start: bool) -> None:
+    """The page of a link has no more than a message would now, before and after it was used.
+
+    The queue, and what can be said of the case, are not there for others.
+    """
+    firm.confidential = from_the_start
+    async with firm.running():
+        await one_delivery(firm)
+        await firm.settled()
+        if not from_the_start:
+            await firm.write("UPDATE cases SET confidential = 1")
+        (mail,) = [one for one in firm.smtp["mail"].mails if one.recipients == ("jchan@f.com",)]
+        (path,) = set(re.findall(r"https://casebell\.example-firm\.com(/a/[\w-]+)", text_of(mail)))
+        pages = [await firm.client.get(path)]
+        pages.append(await firm.client.post(path, headers={"Sec-Fetch-Site": "same-origin"}))
+        assert pages[-1].status_code == 303
+        pages.append(await firm.client.get(path))
+        assert "You acknowledged this on" in pages[-1].text
+        for page in pages:
+            assert [word for word in NEVER_SAID if word in page.text.lower()] == []
+        token = (await firm.ask("add_token", name="kim", role="operator", person="kim"))["token"]
+        bearer = {"Authorization": f"Bearer {token}"}
+        listed = await firm.client.get("/api/v1/queue", headers=bearer)
+        assert listed.json() == {"items": [], "next": None}
+        for verb, body in (("acknowledge", {}), ("answered", {}), ("due", {"date": "2027-01-02"})):
+            answer = await firm.client.post(
+                f"/api/v1/cases/{RECEIPT}/{verb}", headers=bearer, json=body
+            )
+            assert answer.status_code == 404
+        assert await firm.read("SELECT actor FROM acknowledgements") == [("link:jchan",)]
