@@ -49,6 +49,21 @@ def test_one_case(installation: Installation) -> None:
     assert {one["channel"] for one in shown["changes"][0]["told"]} == {"team", "broken"}
 
 
+def test_a_reminder_is_called_one(installation: Installation) -> None:
+    """Who was told twice of a change was reminded; how the escalation stands is said below."""
+    installation.write(
+        "UPDATE alerts SET kind = 'reminder' WHERE channel = 'team' AND change_id = 2"
+    )
+    installation.write(
+        "INSERT INTO escalations (change_id, name, urgent, began_at, step, repetition, "
+        "due_at, ended) VALUES (2, 'Unseen', 1, 0, 1, 0, NULL, 'stopped')"
+    )
+    lines = installation("cases", "show", "IOE0912345678").out.splitlines()
+    assert any(one.startswith("  reminder, team → json: sent 20") for one in lines)
+    assert any(one.startswith("  broken → json: failed (") for one in lines)
+    assert any(one.startswith("  Escalation “Unseen”: 1 reminder; ended,") for one in lines)
+
+
 def test_a_case_that_is_not_there(installation: Installation) -> None:
     """The answer is no; a text that is no receipt number is wrong usage."""
     ran = installation("cases", "show", "IOE0000000000")

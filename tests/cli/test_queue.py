@@ -23,7 +23,7 @@ def test_a_day_with_the_queue(installation: Installation) -> None:
     seen = installation("ack", RECEIPT, "--note", "Called the client.", "--by", "ana")
     assert seen.out.splitlines() == [
         f"Case {RECEIPT}: change 2 acknowledged.",
-        "It stays in the queue until it is answered.",
+        "What is in the queue stays there until it is answered.",
     ]
     assert (
         "You had said so before."
@@ -32,6 +32,9 @@ def test_a_day_with_the_queue(installation: Installation) -> None:
     due = installation("cases", "due", RECEIPT, "2026-12-24")
     assert f"Case {RECEIPT}, change 2: due 2026-12-24, entered by " in due.out
     assert "unconfirmed." in due.out
+    # Whoever runs commands as the same user is the same person, whatever --by says.
+    again = installation("cases", "due", RECEIPT, "2026-12-24", "--by", "kim")
+    assert "confirmed once a second person enters the same date, signed in" in again.out
     shown = installation("cases", "show", RECEIPT).out
     assert "as “ana”: “Called the client.”" in shown
     assert "in the queue, due 2026-12-24, entered by" in shown

@@ -145,6 +145,7 @@ async def test_what_a_reminder_is(sqlite_store: Store, tmp_path: Path) -> None:
         number=1,
         of=0,
         began_at=at("2026-11-02 09:00"),
+        stops_at=at("2026-11-12 09:00"),
         then="partners, Tue 9:00 AM EST",
     )
     assert office.woken == [{"people"}]

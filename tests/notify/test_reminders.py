@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import Update
 
@@ -28,6 +29,7 @@ UNSEEN = Unseen(
     number=1,
     of=2,
     began_at=RECEIVED_AT - 2 * HOUR,
+    stops_at=RECEIVED_AT + 238 * HOUR,
     then="partners, Wed 9:00 AM EDT",
 )
 DUE = DateNear(change=1, due="2025-10-21", days=7, entered_by="Ana Ruiz", confirmed=False)
@@ -65,10 +67,23 @@ async def test_what_nobody_acknowledged(store: Store, sink: HttpSink) -> None:
         "Nobody has acknowledged this: USCIS issued a Request for Evidence.",
         "A response is owed within the time its notice sets.",
         "People were told Oct 14, 2025, 5:23 PM UTC, 2 hours ago. This is reminder 1 of 2.",
-        "Next: partners, Wed 9:00 AM EDT",
+        "Told next, if nobody does: partners, Wed 9:00 AM EDT",
     ]
     assert "Escalation: RFE unseen" in body
     assert body.endswith("Only the notice that USCIS sends says what is due and when.")
+
+
+async def test_reminders_that_are_repeated(store: Store, sink: HttpSink) -> None:
+    """Until when they go on is said, for nobody is reminded after that."""
+    harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+    async with running(harness):
+        await remind(harness, msgspec.structs.replace(UNSEEN, of=0, number=3))
+        await harness.until(**{UNSEEN.subject: "sent"})
+    (body,) = bodies(sink)
+    assert (
+        "This is reminder 3; they go on until somebody does, at most until "
+        "Oct 24, 2025, 5:23 PM UTC."
+    ) in body
 
 
 async def test_a_date_that_draws_near(store: Store, sink: HttpSink) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from casebell.alerts import AlertKind
 from casebell.cli.options import (
     AsJson,
     By,
@@ -25,7 +26,7 @@ from casebell.cli.terminal import print_answer, print_looked_back, print_rows
 from casebell.events import Status
 from casebell.service.done_in_words import case_set, due_set, due_words, owed_now
 from casebell.service.formats import Format
-from casebell.service.story import became, marks
+from casebell.service.story import became, escalation_in_words, marks
 from casebell.times import counted, local_time
 
 app = command_group()
@@ -222,7 +223,10 @@ def _lines(case: Mapping[str, Any], zone: str) -> Iterator[str]:
         yield f"  {change['outcome']}: {change['because']}"
         for told in change["told"]:
             whom = f" ({told['meant_for']})" if told["meant_for"] else ""
-            yield f"  {told['channel']} → {told['target']}{whom}: {became(told).text(time)}"
+            what = "reminder, " if told["kind"] == AlertKind.REMINDER else ""
+            yield f"  {what}{told['channel']} → {told['target']}{whom}: {became(told).text(time)}"
+        for again in change["escalations"]:
+            yield f"  {escalation_in_words(again).text(time)}"
     if case["earlier_changes"]:
         yield ""
         yield f"{counted(len(case['changes']), 'change')} shown; there are earlier ones."

@@ -121,6 +121,7 @@ async def _remind(
         number=one.step + one.repetition + 1,
         of=0 if plan.repeat else len(plan.steps),
         began_at=one.began_at,
+        stops_at=one.began_at + plan.stop,
         then=_next_in_words(plan, following, one, zone=means.zone, now=now),
     )
     new = alerts_for(

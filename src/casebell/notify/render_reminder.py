@@ -57,14 +57,19 @@ def _unseen(alert: Alert, note: Unseen, facts: CaseFacts, style: Style, *, now: 
     headline = headline_of(event.status, event.tags, event.flags, event.text)
     sentence, *owed = sentence_of(headline)
     which = f"This is reminder {note.number}"
-    which = f"{which} of {note.of}." if note.of else f"{which}; they go on until somebody does."
+    which = (
+        f"{which} of {note.of}."
+        if note.of
+        else f"{which}; they go on until somebody does, at most until "
+        f"{for_people(note.stops_at, style.timezone)}."
+    )
     told = f"People were told {for_people(note.began_at, style.timezone)}"
     lines = [
         Line(f"Nobody has acknowledged this: {sentence.text}", part=Part.SENTENCE),
         *owed,
         *map(warning, about_sending(alert)),
         Line(f"{told}, {ago(iso(note.began_at), now=now)}. {which}"),
-        Line(f"Next: {quoted(note.then, limit=200)}", spare=4),
+        Line(f"Told next, if nobody does: {quoted(note.then, limit=200)}", spare=4),
     ]
     # As long as "URGENT: " in an alert, whose place it takes: a locked phone shows little.
     return message_of(f"UNSEEN: {headline.subject}", lines, alert, facts, style)

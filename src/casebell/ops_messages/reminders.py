@@ -22,6 +22,8 @@ class Unseen(Note, frozen=True, kw_only=True, tag="unseen"):
     of: int
     #: When people were told of the change: UTC microseconds.
     began_at: int
+    #: When reminders end, whoever has seen it: UTC microseconds.
+    stops_at: int
     #: Who hears next, and when: "email-partners, Mon 10:00 AM EST".
     then: str
 

@@ -67,6 +67,8 @@ class Told(TypedDict):
     """An alert of a change: who was told, and when."""
 
     alert: int
+    kind: str
+    """`case`, or `reminder`."""
     channel: str
     target: str
     """A safe label, never a URL."""
@@ -304,6 +306,7 @@ def _change(
 def _told(row: Any, whom: str | None, waits: str | None) -> Told:
     return {
         "alert": row.id,
+        "kind": row.kind,
         "channel": row.channel,
         "target": row.target,
         "person": row.person,

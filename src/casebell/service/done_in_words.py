@@ -166,7 +166,7 @@ def acknowledged(answer: Answer) -> Iterator[str]:
     noun = "change" if len(answer["changes"]) == 1 else "changes"
     again = "" if answer["new"] else " You had said so before."
     yield f"Case {answer['receipt']}: {noun} {numbers} acknowledged.{again}"
-    yield "It stays in the queue until it is answered."
+    yield "What is in the queue stays there until it is answered."
 
 
 def due_words(owed: Answer) -> str:
@@ -181,6 +181,8 @@ def due_words(owed: Answer) -> str:
 def due_set(answer: Answer) -> Iterator[str]:
     """Of a date that somebody typed, or cleared."""
     yield f"Case {answer['receipt']}, change {answer['change']}: {due_words(answer)}."
+    if answer["due"] and not answer["due_confirmed"]:
+        yield "It is confirmed once a second person enters the same date, signed in as themselves."
     if answer["question"]:
         yield f"Look again: {answer['question']}"
 
