@@ -5,6 +5,7 @@ import pytest
 from casebell.alerts import Answers
 from casebell.events import Change, Flag, Status, Tag
 from casebell.route.asks import answers, asks, is_answered, owes
+from casebell.uscis.classify import classify_text
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,9 @@ def test_what_asks(status: Status, tags: set[Tag], flags: set[Flag], expected: b
         (Status.RFE_RECEIVED, set(), Answers.DEADLINES),
         (Status.APPROVED, {Tag.DECISION}, Answers.EVERYTHING),
         (Status.DENIED, {Tag.DECISION, Tag.ADVERSE}, Answers.EVERYTHING),
-        (Status.OTHER, {Tag.DECISION}, Answers.EVERYTHING),
+        (Status.OTHER, {Tag.DECISION, Tag.ADVERSE}, Answers.EVERYTHING),
+        (Status.OTHER, {Tag.DECISION, Tag.CARD}, Answers.EVERYTHING),
+        (Status.OTHER, {Tag.DECISION}, Answers.NOTHING),
         (Status.OTHER, {Tag.DECISION, Tag.DEADLINE}, Answers.NOTHING),
         (Status.OTHER, set(), Answers.NOTHING),
         (Status.RFE_ISSUED, {Tag.DEADLINE}, Answers.NOTHING),
@@ -44,6 +47,40 @@ def test_what_asks(status: Status, tags: set[Tag], flags: set[Flag], expected: b
 def test_what_answers(status: Status, tags: set[Tag], expected: Answers) -> None:
     """The receipt of the response answers what has a deadline; a decision answers all."""
     assert answers(status, tags) is expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Your case was recommended for approval.",
+        "We made a tentative decision on your case.",
+        "We have made a decision to transfer your case.",
+        "The previous decision was vacated and your case was reopened.",
+        "We completed our review of your case. We will mail you a request for evidence.",
+        "We denied your request to expedite your case.",
+        "The decision on your fee waiver request was mailed.",
+    ],
+)
+def test_no_decision_of_the_case(text: str) -> None:
+    """What is decided beside a case, or not yet for good, answers no request for evidence."""
+    reading = classify_text(text)
+    assert answers(reading.status, reading.tags) is Answers.NOTHING
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Your case was approved.",
+        "Your case was denied.",
+        "The approval of your petition was revoked.",
+        "We dismissed your appeal.",
+        "You became a U.S. citizen: your Certificate of Naturalization was issued.",
+    ],
+)
+def test_decisions_of_the_case(text: str) -> None:
+    """With these nothing remains to be answered."""
+    reading = classify_text(text)
+    assert answers(reading.status, reading.tags) is Answers.EVERYTHING
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,9 @@ from casebell.events import Change, Flag, Micros, Status, Tag
 _ASKING = frozenset({Tag.DEADLINE, Tag.ACTION, Tag.APPOINTMENT})
 _NOT_ASKING = frozenset({Tag.TEST, Tag.NO_INFO})
 _DECIDED = frozenset({Status.APPROVED, Status.DENIED})
+#: With one of these a decision of another status ends the case, too: one against it, such as a
+#: revocation, and that somebody was naturalized.
+_ENDING = frozenset({Tag.ADVERSE, Tag.CARD})
 
 
 def asks(status: Status, tags: Set[Tag], flags: Set[Flag]) -> bool:
@@ -29,11 +32,12 @@ def owes(status: Status, tags: Set[Tag]) -> bool:
 def answers(status: Status, tags: Set[Tag]) -> Answers:
     """What a change answers, of what its case was asked before.
 
-    What asks for an answer itself, such as an intent to revoke, answers nothing.
+    What asks for an answer itself, such as an intent to revoke, answers nothing. Nor does a text
+    that leaves open what was decided: it may be to recommend, to transfer or to reopen.
     """
     if tags & _NOT_ASKING or owes(status, tags):
         return Answers.NOTHING
-    if status in _DECIDED or Tag.DECISION in tags:
+    if status in _DECIDED or (Tag.DECISION in tags and tags & _ENDING):
         return Answers.EVERYTHING
     return Answers.DEADLINES if status is Status.RFE_RECEIVED else Answers.NOTHING
 
