@@ -68,6 +68,7 @@ PAGES: Sequence[PagePicture] = (
     # Before everybody else signs in, which goes on record.
     PagePicture(name="journal", path="/audit", role=Role.AUDITOR),
     PagePicture(name="today", path="/", role=Role.ADMIN),
+    PagePicture(name="queue", path="/queue", role=Role.VIEWER, height=500),
     PagePicture(name="event", path=f"/events/{{{RFE}}}", role=Role.VIEWER, height=500),
     PagePicture(name="phone", path=f"/events/{{{RFE}}}", role=Role.VIEWER, width=375, dark=True),
     PagePicture(name="case", path=f"/cases/{RFE_RECEIPT}", role=Role.VIEWER, height=500),
