@@ -25,6 +25,7 @@ from casebell.service import Service
 from casebell.service.cases import CaseReading
 from casebell.service.completeness import CompletenessReading
 from casebell.service.outcomes import OutcomeReport
+from casebell.service.queue_reading import QueueReading
 from casebell.service.reading import Reading
 from casebell.service.rights import RIGHTS
 from casebell.service.standing import Standing
@@ -52,7 +53,10 @@ _FACTS = """
 UPDATE cases SET confidential = 1, owner = CASE rowid % 1000 WHEN 0 THEN 'ana' ELSE 'other' END,
   team = CASE rowid % 1000 WHEN 100 THEN 'rfe' ELSE 'appeals' END
 WHERE rowid % 100 = 0;
-UPDATE cases SET owner_key = owner, team_key = team WHERE rowid % 100 = 0
+UPDATE cases SET owner_key = owner, team_key = team WHERE rowid % 100 = 0;
+INSERT INTO queue (change_id, receipt, since, deadline, urgent, due)
+SELECT id, receipt, at, 1, 1, CASE id % 3 WHEN 0 THEN date('2026-01-01', id % 700 || ' days') END
+FROM changes WHERE id % 200 = 0
 """
 
 RECEIPT = receipt_number(4_321)
@@ -87,12 +91,18 @@ LISTINGS: Mapping[str, list[Mapping[str, Any]]] = {
     "list_cases": [
         {},
         {"status": "denied"},
-        {"asking": "true"},
         {"owner": "ana"},
         {"owner": "nobody"},
         {"team": "rfe"},
         {"confidential": "true"},
         {"confidential": "false"},
+        {"receipt": RECEIPT},
+    ],
+    "list_queue": [
+        {},
+        {"by_date": True},
+        {"owner": "ana"},
+        {"team": "rfe"},
         {"receipt": RECEIPT},
     ],
     "list_held": [{}, {"state": "discarded"}, {"state": None}],
@@ -140,6 +150,7 @@ def service(large: Path, store: Store) -> Service:
     parts = (
         Reading(**given, clock=clock),
         CaseReading(store=store),
+        QueueReading(store=store, people=dict),
         CompletenessReading(**given),
         OutcomeReport(**given, clock=clock),
         Standing(**given, targets=lambda: {"office": ["json"], "gone": ["json"]}),
