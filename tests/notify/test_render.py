@@ -279,7 +279,7 @@ when.""",
 
     def test_for_whom_unassigned_stands(self) -> None:
         """A message that names an owner must not read as if that owner had been told."""
-        told = "It comes to you because the owner of the case, its team, or both lead to nobody"
+        told = "It comes to you because the owner of the case, its team, or both led to nobody"
         case = Case(receipt=RECEIPT, owner="Nobody Known")
         assert told in rendered(classified_event(), case=case, addressed_as=UNASSIGNED).body
         assert told not in rendered(classified_event(), case=case, addressed_as="@owner").body

@@ -55,7 +55,7 @@ _REMINDER_FOR_OPERATIONS = (
 )
 #: To whom `unassigned` names.
 NOBODY_FOUND = (
-    "It comes to you because the owner of the case, its team, or both lead to nobody: see that "
+    "It comes to you because the owner of the case, its team, or both led to nobody: see that "
     "somebody takes it on."
 )
 _NOBODY_TOLD = "Nobody whom the case names was told: see that somebody takes it on."

@@ -81,9 +81,10 @@ def channel_tested(answer: Answer) -> Iterator[str]:
 
 def changed(names: Mapping[str, Mapping[str, list[str]]]) -> Iterator[str]:
     """Of what differs between two configurations, a kind at a time."""
+    width = max(map(len, names), default=0) + 2
     for kind, of_kind in names.items():
         differences = "; ".join(f"{what}: {', '.join(which)}" for what, which in of_kind.items())
-        yield f"{kind.capitalize():<10}{differences}"
+        yield f"{kind.capitalize():<{width}}{differences}"
 
 
 def reloaded(answer: Answer) -> Iterator[str]:
