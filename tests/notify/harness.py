@@ -11,7 +11,7 @@ from casebell.alerts import AlertKind, Message, NewAlert, Outcome, SendResult
 from casebell.events import Micros
 from casebell.notify.channel import Channel, Channels, Policy, Route
 from casebell.notify.dispatcher import Dispatcher
-from casebell.notify.escalate import EscalationPolicy
+from casebell.notify.fallback import FallbackPolicy
 from casebell.notify.render import Style
 from casebell.ops_targets import OpsTargets
 from casebell.people.hours import ALWAYS, Hours
@@ -58,7 +58,7 @@ def channels_of(
     return Channels(
         by_name=by_name,
         policies=dict.fromkeys(by_name, policy),
-        escalation=EscalationPolicy(
+        fallbacks=FallbackPolicy(
             roster=Roster(
                 people={},
                 channels={name: channel.recipients for name, channel in by_name.items()},

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from casebell.alerts import OWNER, Message, SendResult
 from casebell.clock import SECOND
-from casebell.notify.escalate import EscalationPolicy
+from casebell.notify.fallback import FallbackPolicy
 from casebell.notify.render import Style
 from casebell.ops_targets import OpsTargets
 from casebell.people.hours import ALWAYS, Hours
@@ -132,7 +132,7 @@ class Channels:
     by_name: Mapping[str, Channel]
     #: Of the same names.
     policies: Mapping[str, Policy]
-    escalation: EscalationPolicy
+    fallbacks: FallbackPolicy
 
     def has(self, to: Addressed) -> bool:
         """Whether the configuration still has whom an alert is for."""
@@ -148,9 +148,9 @@ class Channels:
     @property
     def ops(self) -> OpsTargets:
         """The targets of operations."""
-        return self.escalation.ops
+        return self.fallbacks.ops
 
     @property
     def roster(self) -> Roster:
         """Whom each channel reaches for a case."""
-        return self.escalation.roster
+        return self.fallbacks.roster

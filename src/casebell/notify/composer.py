@@ -20,7 +20,7 @@ from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
 from casebell.events import Case, Micros
 from casebell.notify.channel import Policy
-from casebell.notify.escalate import NO_CASE
+from casebell.notify.fallback import NO_CASE
 from casebell.notify.headlines import ANY_CHANGE, CONFIDENTIAL, Headline, headline_of
 from casebell.notify.ids import group_id, message_id, thread_id
 from casebell.notify.links import recorded, with_lines, with_link

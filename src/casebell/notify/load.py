@@ -8,7 +8,7 @@ from casebell.clock import Clock
 from casebell.errors import ConfigError, Problem
 from casebell.notify.apprise_channel import AppriseChannel
 from casebell.notify.channel import Channel, Channels, Policy
-from casebell.notify.escalate import EscalationPolicy
+from casebell.notify.fallback import FallbackPolicy
 from casebell.notify.pilot import as_configured, piloted
 from casebell.notify.render import Disclose, Style
 from casebell.notify.webhook_channel import WebhookChannel
@@ -63,7 +63,7 @@ def load_channels(
         channels={name: channel.recipients for name, channel in by_name.items()},
         ops=ops.targets,
     )
-    escalation = EscalationPolicy(
+    policy = FallbackPolicy(
         roster=roster,
         fallbacks={
             name: channel.fallback
@@ -72,7 +72,7 @@ def load_channels(
         },
         ops=ops,
     )
-    return Channels(by_name=by_name, policies=policies(settings), escalation=escalation)
+    return Channels(by_name=by_name, policies=policies(settings), fallbacks=policy)
 
 
 def _load(channel: ChannelSettings, settings: Settings, *, clock: Clock) -> Channel:

@@ -27,7 +27,7 @@ from casebell.errors import StorageUnavailable
 from casebell.events import Micros
 from casebell.notify.channel import Channel, Channels, Policy, is_gone
 from casebell.notify.composer import Composer
-from casebell.notify.escalate import escalate
+from casebell.notify.fallback import fall_back
 from casebell.notify.links import Links
 from casebell.notify.retry import next_states
 from casebell.people.roster import Addressee, absences_at
@@ -291,7 +291,7 @@ class Sender:
                         message=message,
                         result=sent.result,
                         reached=replace(reached, not_before=not_before),
-                        follow=await self._escalate(alert, sent.result, reached, finished_at),
+                        follow=await self._fall_back(alert, sent.result, reached, finished_at),
                     )
                     for alert, message, reached in zip(
                         sent.alerts, sent.messages_on_record, states, strict=True
@@ -324,7 +324,7 @@ class Sender:
             self._log_attempt(one, started_at, finished_at)
         return states[0].channel_pause
 
-    async def _escalate(
+    async def _fall_back(
         self, alert: Alert, result: SendResult, reached: NextState, now: Micros
     ) -> list[NewAlert]:
         if reached.state is not AlertState.FAILED:
@@ -337,8 +337,8 @@ class Sender:
         async with self._store.read() as connection:
             away = absences_at(await absences.known(connection), now)
         # The policy in force now, not at the start of the attempt.
-        policy = self._channels().escalation
-        return escalate(
+        policy = self._channels().fallbacks
+        return fall_back(
             policy,
             alert,
             result=result,

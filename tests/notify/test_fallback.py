@@ -4,7 +4,7 @@ from typing import Any
 
 from casebell.alerts import Alert, AlertKind, FailureReason, Message, NewAlert, Outcome, SendResult
 from casebell.events import Absence, Case
-from casebell.notify.escalate import EscalationPolicy, escalate
+from casebell.notify.fallback import FallbackPolicy, fall_back
 from casebell.notify.render_ops import render_ops
 from casebell.ops_messages import ChannelFailed, UrgentAlertFailed
 from casebell.ops_targets import OpsTargets
@@ -20,7 +20,7 @@ TARGETS = {
     "ops-mail": ("it@example-firm.com",),
     "ops-chat": ("alarms",),
 }
-POLICY = EscalationPolicy(
+POLICY = FallbackPolicy(
     roster=roster_of(TARGETS),
     fallbacks={"slack": "email"},
     ops=OpsTargets.on(("ops-mail", "ops-chat"), targets=TARGETS),
@@ -51,9 +51,9 @@ def alert(**fields: Any) -> Alert:
     )
 
 
-def follow(failed: Alert, *, now: int = NOW, policy: EscalationPolicy = POLICY) -> list[NewAlert]:
+def follow(failed: Alert, *, now: int = NOW, policy: FallbackPolicy = POLICY) -> list[NewAlert]:
     """What follows from its failure."""
-    return escalate(
+    return fall_back(
         policy,
         failed,
         result=REFUSED,
@@ -117,8 +117,8 @@ def test_who_stands_in_on_the_fallback() -> None:
         "email": Recipients(to=("@owner",), addresses=addresses),
     }
     roster = Roster(people=people, channels=channels)
-    new = escalate(
-        EscalationPolicy(roster=roster, fallbacks={"slack": "email"}, ops=OpsTargets(targets=())),
+    new = fall_back(
+        FallbackPolicy(roster=roster, fallbacks={"slack": "email"}, ops=OpsTargets(targets=())),
         alert(),
         result=REFUSED,
         reason="auth_failed",
@@ -212,7 +212,7 @@ def test_a_failed_test_is_nobody_elses_matter() -> None:
 
 def test_without_operations_only_the_fallback_hears() -> None:
     """Where no channel is for operations, the stand-ins are all there is."""
-    lonely = EscalationPolicy(
+    lonely = FallbackPolicy(
         roster=POLICY.roster, fallbacks=POLICY.fallbacks, ops=OpsTargets(targets=())
     )
     assert {one.kind for one in follow(alert(), policy=lonely)} == {AlertKind.CASE}

@@ -21,7 +21,7 @@ NO_CASE = Case(receipt="")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EscalationPolicy:
+class FallbackPolicy:
     """Whom channels reach, their fallbacks, and the targets of operations."""
 
     roster: Roster
@@ -30,8 +30,8 @@ class EscalationPolicy:
     ops: OpsTargets
 
 
-def escalate(
-    policy: EscalationPolicy,
+def fall_back(
+    policy: FallbackPolicy,
     alert: Alert,
     *,
     result: SendResult,
@@ -88,7 +88,7 @@ def escalate(
     return instead + policy.ops.alerts_for(message, now=now, failed=failed)
 
 
-def _instead(policy: EscalationPolicy, alert: Alert, case: Case, away: Absences) -> list[NewAlert]:
+def _instead(policy: FallbackPolicy, alert: Alert, case: Case, away: Absences) -> list[NewAlert]:
     """The same for others: the targets of its fallback.
 
     Of a confidential case these are single persons. Where there is none, `unassigned` of its own
