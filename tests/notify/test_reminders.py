@@ -11,7 +11,7 @@ from casebell.alerts import AlertKind
 from casebell.clock import HOUR
 from casebell.ops_messages import DateNear, Unseen
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
-from casebell.store import acknowledgements
+from casebell.store import acknowledgements, queue_by_hand
 from casebell.store.engine import Store
 from casebell.store.grouping import MOST_SINGLY, WINDOW
 from casebell.store.schema import alerts, attempts, queue, targets
@@ -137,6 +137,46 @@ async def test_answered_meanwhile(store: Store, sink: HttpSink, note: Unseen | D
     await ask(store, answered_at=5)
     assert await in_vain(store, harness, note) == "the change is answered; nothing was sent"
     assert sink.requests == []
+
+
+@pytest.mark.parametrize("note", [UNSEEN, DUE], ids=["unseen", "date"])
+async def test_the_answer_is_taken_back(
+    store: Store, sink: HttpSink, note: Unseen | DateNear
+) -> None:
+    """What was not sent because of a wrong word is sent after all."""
+    harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+    await ask(store, answered_at=5)
+    await in_vain(store, harness, note)
+    await take_back(store, harness)
+    async with running(harness):
+        await harness.until(**{note.subject: "sent"})
+    assert len(sink.requests) == 1
+
+
+async def test_the_answer_is_taken_back_of_what_was_seen(store: Store, sink: HttpSink) -> None:
+    """Whoever acknowledged it meanwhile has ended what tells that nobody did."""
+    harness = DispatcherHarness(store, {"slack": channel_to(sink)})
+    await ask(store, answered_at=5)
+    await in_vain(store, harness, UNSEEN)
+    async with writing(store) as connection:
+        await acknowledgements.acknowledge(connection, [1], actor=ANA, now=5)
+    await take_back(store, harness)
+    (row,) = await read_table(store, alerts)
+    assert (row.state, row.reason) == ("failed", "acknowledged")
+
+
+async def take_back(store: Store, harness: DispatcherHarness) -> None:
+    """Somebody says that the change is not answered."""
+    async with writing(store) as connection:
+        await queue_by_hand.reopen(
+            connection,
+            1,
+            remind_at=None,
+            was="account:ana",
+            since=5,
+            now=harness.clock.now(),
+            actor=ANA,
+        )
 
 
 async def test_another_date_meanwhile(store: Store, sink: HttpSink) -> None:

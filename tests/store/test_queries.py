@@ -443,7 +443,7 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
         False,
     ),
     "reopen": (
-        lambda c: queue_by_hand.reopen(c, 1, remind_at=None, was="a", now=1, actor=ADMIN),
+        lambda c: queue_by_hand.reopen(c, 1, remind_at=None, was="a", since=1, now=1, actor=ADMIN),
         False,
     ),
     "links of digests": (lambda c: links.with_digests(c, ["a"]), False),

@@ -110,7 +110,9 @@ async def test_reopened(store: Store) -> None:
         await queue_by_hand.answer(connection, change, now=6, actor=ADMIN)
     assert await listed(store) == []
     async with writing(store) as connection:
-        await queue_by_hand.reopen(connection, change, remind_at=9, was="a", now=8, actor=ADMIN)
+        await queue_by_hand.reopen(
+            connection, change, remind_at=9, was="a", since=6, now=8, actor=ADMIN
+        )
         assert await queue_list.escalating(connection, receipt_of(1)) == [change]
         due = {one.name: one.due_at for one in await connection.execute(escalations.select())}
     assert due == {"seen": None, "answered": 8}

@@ -193,6 +193,7 @@ class FollowingUp:
                     row.change_id,
                     remind_at=next_reminder(due, after=now, zone=zone) if due else None,
                     was=row.answered_by,
+                    since=row.answered_at,
                     now=now,
                     actor=actor,
                 )

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, null, select
+from sqlalchemy import Row, exists, func, null, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.actors import Actor
@@ -87,6 +87,43 @@ async def close_reminders(connection: AsyncConnection, change_id: int, *, now: M
         .returning(alerts.c.id)
     )
     return sorted(closed.scalars())
+
+
+async def send_reminders_again(
+    connection: AsyncConnection, change_id: int, *, since: Micros, now: Micros
+) -> list[int]:
+    """Put the reminders back that were not sent because a change seemed to be answered.
+
+    Those that it is unseen stay closed where somebody has acknowledged it.
+
+    Args:
+        since: when it was answered, by a word or a report that is taken back.
+
+    Returns:
+        Their ids.
+    """
+    seen = exists().where(acknowledgements.c.change_id == change_id)
+    again = await connection.execute(
+        alerts.update()
+        .where(
+            alerts.c.change_id == change_id,
+            alerts.c.kind == AlertKind.REMINDER,
+            alerts.c.state == AlertState.FAILED,
+            alerts.c.reason == FailureReason.ACKNOWLEDGED,
+            alerts.c.finished_at >= since,
+            or_(~alerts.c.subject.startswith(UNSEEN), ~seen),
+        )
+        .values(
+            state=AlertState.PENDING,
+            reason=None,
+            not_before=now,
+            due_at=now,
+            finished_at=None,
+            dismissed_at=None,
+        )
+        .returning(alerts.c.id)
+    )
+    return sorted(again.scalars())
 
 
 async def are_acknowledged(connection: AsyncConnection, change_ids: Collection[int]) -> set[int]:

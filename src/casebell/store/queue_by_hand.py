@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.actors import Actor
 from casebell.events import Micros
 from casebell.store import journal
+from casebell.store.acknowledgements import send_reminders_again
 from casebell.store.schema import escalations, queue
 
 
@@ -89,14 +90,18 @@ async def reopen(
     *,
     remind_at: Micros | None,
     was: str,
+    since: Micros,
     now: Micros,
     actor: Actor,
 ) -> None:
     """Take back that a change is answered; an escalation that this had ended goes on at once.
 
+    So do the reminders that were not sent meanwhile.
+
     Args:
         remind_at: when people are reminded of its date next.
         was: by whom, or by which change, it was answered.
+        since: when.
     """
     await _set(connection, change_id, answered_at=null(), answered_by=null(), remind_at=remind_at)
     resumed = await connection.execute(
@@ -105,7 +110,13 @@ async def reopen(
         .values(due_at=now, ended=null())
         .returning(escalations.c.name)
     )
-    data = {"was": was, "person": actor.person, "resumed": sorted(resumed.scalars())}
+    sent_again = await send_reminders_again(connection, change_id, since=since, now=now)
+    data = {
+        "was": was,
+        "person": actor.person,
+        "resumed": sorted(resumed.scalars()),
+        "sent_again": sent_again,
+    }
     await _record(connection, change_id, "reopened", data, now=now, actor=actor)
 
 
