@@ -1,6 +1,7 @@
 """`casebell check`: what is wrong, all of it; and who hears of what."""
 
 import re
+from datetime import date, timedelta
 
 import pytest
 
@@ -38,6 +39,37 @@ def test_who_hears_of_what(bare: Installation) -> None:
     assert told["status", "denied"].split(maxsplit=2)[2] == "team          Denied       -"
     assert told["status", "approved"].split(maxsplit=2)[2] == "nobody        -            -"
     assert told["tag", "no_info"].endswith("a placeholder says nothing of the case")
+
+
+def test_hours_and_escalations(bare: Installation) -> None:
+    """What waits for which hours, and who is told again, and when."""
+    text = bare.config.read_text()
+    there = "[channels.team]\n"
+    first, last = (date.today() + timedelta(days=days) for days in (-2, 2))  # noqa: DTZ011 - any
+    assert there in text
+    waits = 'quiet_outside = "other"\ndigest = { at = "08:00", calendar = "always" }\n'
+    bare.config.write_text(
+        text.replace(there, f"{there}{waits}")
+        + f"""
+[calendars.always]
+open = ["00:00-24:00"]
+[calendars.other]
+open = ["00:00-24:00"]
+closed = ["{first}..{last}"]
+[[escalations]]
+name = "Unseen"
+when = {{ status = ["rfe_issued"] }}
+steps = [{{ after = "1d4h", of = "always", notify = ["team", "broken"] }}]
+repeat = "2h"
+"""
+    )
+    lines = bare("check").out.splitlines()
+    channel = "Channel       team: to json; quiet outside other; digest at 08:00 of always"
+    steps = "1 day 4 hours of always → team, broken; again each 2 hours; 10 days → operations"
+    assert channel in lines
+    assert "Calendar      always: open now" in lines
+    assert any(one.startswith("Calendar      other: closed until ") for one in lines)
+    assert f"Escalation    Unseen: {steps}" in lines
 
 
 def test_as_json(bare: Installation) -> None:

@@ -19,6 +19,7 @@ from casebell.http.certificate import Certificate
 from casebell.notify.channel import Channel, Channels, Policy
 from casebell.notify.load import policies
 from casebell.notify.render import CaseFacts, render_case
+from casebell.people.calendars import calendars_of
 from casebell.receive.understand import understand
 from casebell.route.classification import Meanings, classify_event
 from casebell.route.rules import compile_rules
@@ -27,8 +28,10 @@ from casebell.sandbox.deliveries import SAMPLES, body_of
 from casebell.service.reach import Reach, reach_of
 from casebell.service.rules import Coverage, who_hears
 from casebell.service.rules_in_words import heard, reached
-from casebell.settings import Settings, SourceSettings, load
-from casebell.times import counted, local_time
+from casebell.settings import ChannelSettings, Settings, SourceSettings, load
+from casebell.settings.calendars import Elapsed
+from casebell.settings.models import Escalation
+from casebell.times import counted, lasting, local_time
 
 
 def check(
@@ -155,6 +158,30 @@ def _written(channel: Channel) -> str:
     return f"{to}; unassigned {otherwise}" if otherwise else to
 
 
+def _waits(channel: ChannelSettings) -> str:
+    """For what the ordinary alerts of a channel wait."""
+    waits = [f"quiet outside {channel.quiet_outside}"] if channel.quiet_outside else []
+    if channel.digest:
+        waits.append(f"digest at {channel.digest.at} of {channel.digest.calendar}")
+    return "".join(f"; {one}" for one in waits)
+
+
+def _steps(escalation: Escalation) -> str:
+    """Who is told again of what nobody has acknowledged, and when."""
+    steps = []
+    for step in escalation.steps:
+        of = f" of {step.of}" if step.of else ""
+        steps.append(f"{_lasting(step.after)}{of} → {', '.join(step.notify)}")
+    if escalation.repeat:
+        steps.append(f"again each {_lasting(escalation.repeat)}")
+    return "; ".join([*steps, f"{lasting(escalation.stop)} → operations"])
+
+
+def _lasting(elapsed: Elapsed) -> str:
+    days = [counted(elapsed.days, "day")] if elapsed.days else []
+    return " ".join([*days, *([lasting(elapsed.seconds)] if elapsed.seconds else [])])
+
+
 def _doubts_of_certificate(settings: Settings) -> Iterator[str]:
     if settings.server.tls_cert:
         certificate = Certificate.read(settings.server.tls_cert)
@@ -170,7 +197,8 @@ def _print_settings(settings: Settings, channels: Mapping[str, Channel]) -> None
         print_line(f"Source        {name}: {methods}, {secrets}, /webhooks/{name}")
     for name, channel in channels.items():
         sender = f"from {', '.join(_senders(channel))} " if _senders(channel) else ""
-        print_line(f"Channel       {name}: {sender}to {_written(channel)}")
+        waits = _waits(settings.channels[name])
+        print_line(f"Channel       {name}: {sender}to {_written(channel)}{waits}")
     if settings.server.tls_cert:
         certificate = Certificate.read(settings.server.tls_cert)
         ends_at = local_time(iso(certificate.ends_at), settings.server.timezone)
@@ -178,6 +206,14 @@ def _print_settings(settings: Settings, channels: Mapping[str, Channel]) -> None
     if settings.outward:
         print_line(f"Sending by    {', '.join(settings.outward)}")
     print_line(f"Operations    {', '.join(settings.ops.notify) or 'nobody'}")
+    now = SystemClock().now()
+    for name, calendar in calendars_of(settings.calendars).items():
+        opens = "open now"
+        if not calendar.is_open(now):
+            opens = f"closed until {calendar.in_words(calendar.opens_at(now), now=now)}"
+        print_line(f"Calendar      {name}: {opens}")
+    for escalation in settings.escalations:
+        print_line(f"Escalation    {escalation.name}: {_steps(escalation)}")
     print_line()
 
 
