@@ -63,7 +63,11 @@ def test_a_stored_text_forges_no_sentence(installation: Installation) -> None:
 def test_as_json(installation: Installation) -> None:
     """One object with everything the sentences are made of, texts verbatim."""
     (story,) = installation("why", "evt_hostile", "--json").lines()
-    assert list(story) == ["event", "delivered", "conflicts", "change", "alerts", "escalations"]
+    assert list(story) == [
+        *("event", "delivered", "conflicts", "change", "alerts"),
+        *("escalations", "acknowledged", "owed"),
+    ]
+    assert (story["acknowledged"], story["owed"]["answered_by"]) == ([], "change 3")
     assert story["event"]["text"] == HOSTILE
     rules = {rule["name"]: rule["matched"] for rule in story["change"]["decision"]["rules"]}
     assert rules == {"Answer owed": False, "Denied": True}

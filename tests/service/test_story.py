@@ -31,6 +31,8 @@ EXPLANATION: dict[str, Any] = {
     "change": None,
     "alerts": [],
     "escalations": [],
+    "acknowledged": [],
+    "owed": None,
 }
 
 
@@ -68,6 +70,35 @@ def test_a_conflict_leads_to_the_other_event() -> None:
     said = [point.sentence.text(str) for point in understood.points]
     assert "It differs from event 5 in: status, text." in said
     assert said[-1] == "Fields that say nothing of the case belong in `volatile` of the source."
+
+
+OWED = {
+    "due": "2026-12-24",
+    "due_by": "Jia Chan",
+    "due_confirmed": False,
+    "answered_at": None,
+    "answered_by": None,
+}
+
+
+def test_who_has_seen_it_and_what_is_owed() -> None:
+    """By whom, when, and how; and that nobody has, of what asks for something."""
+    assert "Seen and answered" not in told(EXPLANATION)
+    assert told({**EXPLANATION, "owed": OWED})[-3:] == [
+        "Seen and answered",
+        "Nobody has acknowledged it.",
+        "It is in the queue, due 2026-12-24, entered by Jia Chan, unconfirmed.",
+    ]
+    seen = [
+        {"at": STAMP, "who": "the link sent to jchan", "note": ""},
+        {"at": STAMP, "who": "Kim Roe (account kim)", "note": "on it"},
+    ]
+    answered = {**OWED, "answered_at": STAMP, "answered_by": "change 9"}
+    assert told({**EXPLANATION, "acknowledged": seen, "owed": answered})[-3:] == [
+        f"{STAMP}: acknowledged by the link sent to jchan.",
+        f"{STAMP}: acknowledged by Kim Roe (account kim): “on it”.",
+        f"{STAMP}: answered, by change 9.",
+    ]
 
 
 def test_what_happened_to_an_alert_is_in_its_order() -> None:
@@ -231,6 +262,7 @@ ESCALATION: dict[str, Any] = {
 )
 def test_how_an_escalation_stands(fields: dict[str, Any], expected: str) -> None:
     """How often people were reminded, and what is next or why it ended."""
-    heading, line = told({**EXPLANATION, "escalations": [{**ESCALATION, **fields}]})[-2:]
-    assert heading == "Told again, while nobody acknowledges it"
+    lines = told({**EXPLANATION, "escalations": [{**ESCALATION, **fields}]})
+    heading = lines.index("Told again, while nobody acknowledges it")
+    line = lines[heading + 1]
     assert line == f"Escalation “RFE unseen”: {expected}"

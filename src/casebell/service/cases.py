@@ -15,10 +15,10 @@ from casebell.errors import NotFound
 from casebell.people.identity import People, written_as
 from casebell.service import Verb
 from casebell.service.filters import case_filter, receipt_number
-from casebell.service.followed import Acknowledgement, Followed, Owed, acknowledgement, owed
+from casebell.service.followed import Followed, acknowledgement, owed
 from casebell.service.listing import Listing, listing_of, page_for
 from casebell.service.meant_for import meant_for, told
-from casebell.shapes import Escalation, described, escalation
+from casebell.shapes import Acknowledgement, Escalation, Owed, described, escalation
 from casebell.store import acknowledgements, cases, escalations, queue_list
 from casebell.store.engine import Connection, Store
 

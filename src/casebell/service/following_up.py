@@ -17,9 +17,9 @@ from casebell.json_text import UNSTORABLE
 from casebell.service import Verb
 from casebell.service.cases import no_such_case
 from casebell.service.filters import receipt_number
-from casebell.service.followed import Owed, owed
+from casebell.service.followed import owed
 from casebell.settings import Settings
-from casebell.shapes import described
+from casebell.shapes import Owed, described
 from casebell.store import acknowledgements, cases, queries, queue_by_hand, queue_list
 from casebell.store.engine import Connection, Store
 

@@ -24,6 +24,7 @@ from casebell.service.filters import (
     understood,
     word,
 )
+from casebell.service.followed import acknowledgement, owed
 from casebell.service.listing import Listing, listing_of, page_for
 from casebell.service.looking import record_bodies, record_page
 from casebell.service.meant_for import meant_for, told
@@ -31,10 +32,12 @@ from casebell.service.names import must_be_known
 from casebell.service.waits_in_words import WaitsInWords
 from casebell.settings import Settings
 from casebell.store import (
+    acknowledgements,
     conflicts,
     escalations,
     pushed_out,
     queries,
+    queue_list,
     soundness,
     streaks,
     walk,
@@ -341,8 +344,12 @@ async def _explanation(
     change: shapes.Change | None = None
     alerts: Sequence[Any] = ()
     escalated: Sequence[Any] = ()
+    seen: Sequence[Any] = ()
+    asked: Any = None
     if event.change_id is not None:
         escalated = await escalations.of_changes(connection, [event.change_id])
+        seen = await acknowledgements.of_changes(connection, [event.change_id])
+        asked = await queue_list.find(connection, event.change_id)
         row = await queries.find_change(connection, event.change_id)
         reported = await queries.events_of(connection, event.change_id)
         change = None if row is None else shapes.change(row, events=reported)
@@ -366,4 +373,6 @@ async def _explanation(
             for alert in reversed(alerts)
         ],
         "escalations": list(map(shapes.escalation, escalated)),
+        "acknowledged": [acknowledgement(one, people) for one in seen],
+        "owed": None if asked is None else owed(asked, people),
     }

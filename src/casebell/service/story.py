@@ -9,6 +9,7 @@ from typing import Any
 from casebell.alerts import AlertKind, AlertState, FailureReason
 from casebell.events import Flag, KeyBasis
 from casebell.service.attempts_in_words import outcome_in_words, reason_in_words
+from casebell.service.done_in_words import due_words
 from casebell.service.sentences import EventNumber, Filled, Moment, Piece, Sentence, says
 from casebell.times import counted
 
@@ -102,6 +103,29 @@ def story(explanation: Mapping[str, Any], *, in_short: bool = False) -> Iterator
     if explanation["escalations"]:
         again = map(escalation_in_words, explanation["escalations"])
         yield _section(says("Told again, while nobody acknowledges it"), *again)
+    if followed := list(_followed(explanation)):
+        yield _section(says("Seen and answered"), *followed)
+
+
+def _followed(explanation: Mapping[str, Any]) -> Iterator[Sentence]:
+    """Who has seen the change, and what is owed of it; nothing of one that asks for nothing."""
+    owed, seen = explanation["owed"], explanation["acknowledged"]
+    for one in seen:
+        yield says(
+            "{at}: acknowledged by {who}{note}.",
+            at=Moment(stamp=one["at"]),
+            who=one["who"],
+            note=f": “{one['note']}”" if one["note"] else "",
+        )
+    if not seen and (owed or explanation["escalations"]):
+        yield says("Nobody has acknowledged it.")
+    if owed is None:
+        return
+    if owed["answered_at"] is None:
+        yield says("It is in the queue, {due}.", due=due_words(owed))
+        return
+    at = Moment(stamp=owed["answered_at"])
+    yield says("{at}: answered, by {who}.", at=at, who=owed["answered_by"])
 
 
 def escalation_in_words(one: Mapping[str, Any]) -> Sentence:

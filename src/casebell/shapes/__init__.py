@@ -41,9 +41,11 @@ from casebell.shapes.events import (
     event,
     event_with_body,
 )
+from casebell.shapes.followed import Acknowledgement, Owed
 from casebell.shapes.journal import JournalEntry, entry
 
 __all__ = [
+    "Acknowledgement",
     "Alert",
     "AlertExplained",
     "Attempt",
@@ -60,6 +62,7 @@ __all__ = [
     "Held",
     "HeldInShort",
     "JournalEntry",
+    "Owed",
     "Refused",
     "ToBeNotified",
     "alert",

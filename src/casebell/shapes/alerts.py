@@ -9,6 +9,7 @@ from casebell.alerts import AlertState
 from casebell.clock import iso, iso_or_none
 from casebell.shapes.described import described
 from casebell.shapes.events import Change, Conflict, DeliveryOfEvent, Event
+from casebell.shapes.followed import Acknowledgement, Owed
 from casebell.store.rows import decode_list
 from casebell.uscis.receipts import mask
 
@@ -110,6 +111,10 @@ class Explanation(TypedDict):
     """Oldest first."""
     escalations: list[Escalation]
     """By name, ended ones among them."""
+    acknowledged: list[Acknowledgement]
+    """Of the change, oldest first."""
+    owed: Owed | None
+    """What the change asks for; null of one that is not, and was not, in the queue."""
 
 
 def alert(row: Any, *, waits: str | None = None) -> Alert:
