@@ -16,6 +16,7 @@ from playwright.async_api import Page
 from casebell.alerts import Alert, AlertKind, Message
 from casebell.events import Case, Status, Tag
 from casebell.notify import outward
+from casebell.notify.links import with_link
 from casebell.notify.render import CaseFacts, Style, render_case
 from casebell.sandbox.http_sink import HOST, HttpAnswer, HttpSink
 from casebell.sandbox.mail_sink import SmtpSink
@@ -63,7 +64,7 @@ _DRAW = """([card, html, looks]) => {
 
 
 def alert() -> Message:
-    """An urgent alert of a request for evidence, on a channel with `disclose = "standard"`."""
+    """An urgent alert of a request for evidence to one person, with `disclose = "standard"`."""
     told = Alert(
         id=7, kind=AlertKind.CASE, subject="change:3", channel="email-team", target=TO,
         rules=("RFE issued",), urgent=True, attempts=1, created_at=RECEIVED_AT,
@@ -76,7 +77,9 @@ def alert() -> Message:
         timezone=ZoneInfo("America/New_York"),
         public_url="https://casebell.example-firm.com",
     )
-    return render_case(told, CaseFacts(event_id=12, event=event, case=case), style)
+    message = render_case(told, CaseFacts(event_id=12, event=event, case=case), style)
+    lines = with_link(message.lines, "https://casebell.example-firm.com/a/Wm9lLXNheXMtaGVsbG8hAA")
+    return Message.of(message.title, lines, short_title=message.short_title, urgent=message.urgent)
 
 
 async def mailed(message: Message) -> str:
