@@ -598,6 +598,7 @@ async def test_the_page_of_a_link_and_the_queue(firm: Firm, from_the_start: bool
         assert pages[-1].status_code == 303
         pages.append(await firm.client.get(path))
         assert "You acknowledged this on" in pages[-1].text
+        assert "That answers nothing: what asks for something stays in the queue" in pages[-1].text
         for page in pages:
             assert [word for word in NEVER_SAID if word in page.text.lower()] == []
         token = (await firm.ask("add_token", name="kim", role="operator", person="kim"))["token"]

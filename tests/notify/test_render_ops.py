@@ -14,6 +14,7 @@ from casebell.ops_messages import (
     EventUndecided,
     OpsMessage,
     SelfTest,
+    Unacknowledged,
 )
 
 
@@ -68,6 +69,15 @@ class TestOps:
         """An operations message that may come twice says so first."""
         message = render_ops(EventUndecided(event=4), may_repeat=True)
         assert message.body.startswith("May repeat: ")
+
+    def test_what_is_not_said_leaves_a_sentence(self) -> None:
+        """Of a confidential case, the name of the escalation is out, and the rest still reads."""
+        stopped = Unacknowledged(
+            event=4, change=4, escalation="RFE", about="RFE issued", since="now", reminders=5
+        )
+        body = render_ops(stopped.hushed()).body
+        assert "Its escalation (not said of a confidential case) ends with this." in body
+        assert "RFE" not in body
 
     def test_a_test_message_says_that_it_is_one(self) -> None:
         """A test is marked in its title and asks for nothing."""

@@ -334,7 +334,8 @@ OPS_TEXTS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
         (
             "Nobody has acknowledged event {event}: {about}.",
             "People were told {since}. Reminders since then: {reminders}. There are no more.",
-            "Escalation {escalation} ends with this. Please tell the people concerned yourself.",
+            "Its escalation ({escalation}) ends with this.",
+            "Please tell the people concerned yourself.",
             "See who was told, and when: casebell why {event}",
         ),
     ),
@@ -342,7 +343,7 @@ OPS_TEXTS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
         "Nobody is reminded any more",
         (
             "Nobody has acknowledged event {event}: {about}.",
-            "The configuration no longer has what escalation {escalation} was to do next, so that",
+            "The configuration no longer has what its escalation ({escalation}) was to do next:",
             "nobody is reminded of it any more. Please see that somebody looks at it.",
             "See who was told, and when: casebell why {event}",
         ),
