@@ -10,6 +10,7 @@ import pytest
 from casebell.actors import Actor, Role
 from casebell.alerts import AlertState, FailureReason
 from casebell.events import Micros
+from casebell.followup import loop
 from casebell.ops_messages import Unseen, from_json
 from casebell.route.plans import EscalationPlan, Position, Turn
 from casebell.store import acknowledgements
@@ -364,9 +365,10 @@ class BrokenPlan(EscalationPlan):
 
 
 async def test_a_turn_that_fails_does_not_hold_up_the_others(
-    sqlite_store: Store, tmp_path: Path
+    sqlite_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is told to operations once, and tried again."""
+    """It is told to operations once, and tried again, however many are read at once."""
+    monkeypatch.setattr(loop, "BATCH", 1)
     office = Office(sqlite_store, tmp_path, now="2026-11-02 09:00")
     await office.know(owner="Jia Chan")
     await office.deliver()

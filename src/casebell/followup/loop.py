@@ -65,16 +65,20 @@ class FollowUp(Loop):
         self._followed = followed
 
     async def _take_due(self) -> None:
-        """Take all that is due; what a turn makes due at once, too."""
+        """Take all that is due; what a turn makes due at once, too.
+
+        What was not ours to take, or cannot be taken, stays first: the next is read behind it.
+        """
+        left = left_near = 0
         while not self.finishing:
             now = self._clock.now()
             async with self._store.read() as connection:
-                running = await escalations.due(connection, now=now, limit=BATCH)
-                near = await due_dates.near(connection, now=now, limit=BATCH)
-            taken = [await self._escalate(one) for one in running]
-            taken += [await self._remind(one) for one in near]
-            if not any(taken):
+                running = await escalations.due(connection, now=now, limit=BATCH, skip=left)
+                near = await due_dates.near(connection, now=now, limit=BATCH, skip=left_near)
+            if not (running or near):
                 return
+            left += [await self._escalate(one) for one in running].count(False)
+            left_near += [await self._remind(one) for one in near].count(False)
 
     async def _escalate(self, one: Running) -> bool:
         """Take a turn of an escalation; returns whether it was ours to take."""

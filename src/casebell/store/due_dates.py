@@ -29,8 +29,14 @@ class Near(NamedTuple):
     channels: Sequence[str]
 
 
-async def near(connection: AsyncConnection, *, now: Micros, limit: int) -> list[Near]:
-    """Those of which a reminder is due, the longest first."""
+async def near(
+    connection: AsyncConnection, *, now: Micros, limit: int, skip: int = 0
+) -> list[Near]:
+    """Those of which a reminder is due, the longest first.
+
+    Args:
+        skip: how many of the first are left out.
+    """
     row = queue.c
     statement = (
         select(
@@ -41,6 +47,7 @@ async def near(connection: AsyncConnection, *, now: Micros, limit: int) -> list[
         .where(TO_BE_REMINDED, row.remind_at <= now)
         .order_by(row.remind_at)
         .limit(limit)
+        .offset(skip)
     )
     return [
         Near(

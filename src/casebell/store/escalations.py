@@ -59,12 +59,19 @@ def new_rows(decided: Decided, *, now: Micros) -> list[EscalationRow]:
     ]
 
 
-async def due(connection: AsyncConnection, *, now: Micros, limit: int) -> list[Running]:
-    """Those that are due, the longest first."""
+async def due(
+    connection: AsyncConnection, *, now: Micros, limit: int, skip: int = 0
+) -> list[Running]:
+    """Those that are due, the longest first.
+
+    Args:
+        skip: how many of the first are left out.
+    """
     statement = (
         _RUNNING.where(RUNNING, escalations.c.due_at <= now)
         .order_by(escalations.c.due_at)
         .limit(limit)
+        .offset(skip)
     )
     return [Running(*row) for row in await connection.execute(statement)]
 
