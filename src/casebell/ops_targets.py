@@ -50,6 +50,11 @@ class OpsTargets:
 
 
 def subject_of(message: OpsMessage, *, now: Micros) -> str:
-    """The subject, unique among the alerts of a target; that of an hourly message has the hour."""
+    """The subject, unique among the alerts of a target; that of an hourly message has the hour.
+
+    An urgent one is another than the same that is not: that may wait for hours of its channel.
+    """
     subject = f"{message.topic}:{message.key}"
-    return subject if message.frequency is Frequency.ONCE else f"{subject}:{now // HOUR}"
+    if message.frequency is Frequency.ONCE:
+        return subject
+    return f"{subject}:urgent:{now // HOUR}" if message.urgent else f"{subject}:{now // HOUR}"

@@ -61,6 +61,20 @@ async def test_each_distance_once(store: Store, tmp_path: Path) -> None:
     assert row.remind_at is None
 
 
+async def test_who_typed_it(sqlite_store: Store, tmp_path: Path) -> None:
+    """A person is called by name; one who is no longer in the configuration by id."""
+    office = await office_with(sqlite_store, tmp_path)
+    called = []
+    for person, moment in (("jchan", "2026-10-27 08:00"), ("left", "2026-11-03 08:00")):
+        async with writing(sqlite_store) as connection:
+            await connection.execute(queue.update().values(due_by=person))
+        await office.look(moment)
+        note = from_json((await office.alerts())[-1].note)
+        assert isinstance(note, DateNear)
+        called.append(note.entered_by)
+    assert called == ["Jia Chan", "left"]
+
+
 async def test_what_it_tells(sqlite_store: Store, tmp_path: Path) -> None:
     """Whose date it is, how near, and that nobody confirmed it; the journal has it."""
     office = await office_with(sqlite_store, tmp_path)

@@ -160,6 +160,13 @@ def test_the_channel_is_told_of_once_an_hour() -> None:
     assert len({first, later, other}) == 3
 
 
+def test_an_ordinary_message_hides_no_urgent_one() -> None:
+    """It may wait until Monday for the hours of its channel; the urgent one goes now."""
+    ordinary, urgent = (ops(follow(alert(id=7 + one, urgent=bool(one))))[0] for one in (0, 1))
+    assert (ordinary.urgent, urgent.urgent) == (False, True)
+    assert ordinary.subject != urgent.subject
+
+
 def test_an_urgent_alert_that_nobody_takes_over_is_told_by_itself() -> None:
     """Operations hear of each one, and of what it was about, so that they can tell the people."""
     told = ops(follow(alert(channel="email", target="rfe@example-firm.com")))

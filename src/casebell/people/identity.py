@@ -49,9 +49,12 @@ def written_as(text: str, people: People) -> frozenset[str]:
 
 
 def called(actor: str, people: People) -> str:
-    """What people call an actor of whom the record has the name, such as "account:ana"."""
-    how, _, name = actor.partition(":")
-    person = people.get(name) if how == "link" else None
-    if person is not None:
-        return person.name
+    """What people call who did something.
+
+    Args:
+        actor: as the record has it: the id of a person, or an actor such as "account:ana".
+    """
+    how, is_actor, name = actor.partition(":")
+    if not is_actor:
+        return people[actor].name if actor in people else actor
     return f"the token {name}" if how == "token" else name or actor
