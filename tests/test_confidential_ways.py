@@ -95,7 +95,7 @@ notify = ["mail"]
 urgent = true
 """
 #: What a digest says which tells of no case.
-NOTHING = "Digest: nothing happened"
+NOTHING = "Digest: nothing waited"
 DIGEST = 'digest = { at = "08:00", calendar = "office" }'
 OFFICE = '[calendars.office]\nopen = "00:00-24:00"\n'
 #: Its name tells what happened, too.

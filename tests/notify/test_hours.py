@@ -112,7 +112,7 @@ async def test_nothing_happened(store: Store, sink: HttpSink) -> None:
         go_to(harness, at("2026-07-06T08:30"))
         await harness.until(**{"digest:slack:2026-07-06": "sent"})
         await planned(store, ("digest:slack:2026-07-07", "2026-07-07T08:30-04:00"))
-    assert titles(sink) == ["Digest: nothing happened"]
+    assert titles(sink) == ["Digest: nothing waited"]
     assert bodies(sink)[0].splitlines()[:4] == [
         "Nothing waited for this digest since Thu 7:00 PM EDT. What goes at once is not in it.",
         "Last delivery of parley: Tue, Oct 14, 2025, 3:23 PM EDT.",
@@ -226,14 +226,14 @@ async def test_one_digest_in_a_night_on_which_clocks_change(
         for _ in range(20):
             harness.later(1800.0)
             await harness.go_round()
-    assert titles(sink) == ["Digest: nothing happened"]
+    assert titles(sink) == ["Digest: nothing waited"]
 
 
 @pytest.mark.parametrize(
     ("addressed_as", "title", "state"),
     [
         ("unassigned", "Digest: 2 messages about 1 case", "sent"),
-        ("", "Digest: nothing happened", "failed"),
+        ("", "Digest: nothing waited", "failed"),
     ],
 )
 async def test_a_case_that_became_confidential(

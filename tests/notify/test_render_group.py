@@ -167,7 +167,7 @@ def test_its_id_is_of_no_alert() -> None:
 @pytest.mark.parametrize(
     ("held", "undecided", "title", "said"),
     [
-        (0, 0, "Digest: nothing happened", []),
+        (0, 0, "Digest: nothing waited", []),
         (
             2,
             1,

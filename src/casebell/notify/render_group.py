@@ -86,8 +86,8 @@ def render_quiet(quiet: Quiet, style: Style, *, may_repeat: bool) -> Message:
         BLANK,
         FOOTER_LINE,
     ]
-    # Nobody may read that nothing happened where that is not known.
-    title = "Digest: something could not be read" if unread else "Digest: nothing happened"
+    # It says no more than that: what is urgent was told at once, and a source may be silent.
+    title = "Digest: something could not be read" if unread else "Digest: nothing waited"
     return Message.of(title, lines, urgent=False)
 
 
