@@ -66,7 +66,7 @@ async def test_what_nobody_acknowledged(store: Store, sink: HttpSink) -> None:
     assert body.split("\n")[:4] == [
         "Nobody has acknowledged this: USCIS issued a Request for Evidence.",
         "A response is owed within the time its notice sets.",
-        "People were told Oct 14, 2025, 5:23 PM UTC, 2 hours ago. This is reminder 1 of 2.",
+        "It came Oct 14, 2025, 5:23 PM UTC, 2 hours ago. This is reminder 1 of 2.",
         "Told next, if nobody does: partners, Wed 9:00 AM EDT",
     ]
     assert "Escalation: RFE unseen" in body
@@ -147,7 +147,11 @@ async def test_the_answer_is_taken_back(
     harness = DispatcherHarness(store, {"slack": channel_to(sink)})
     await ask(store, answered_at=5)
     await in_vain(store, harness, note)
+    await change(store, alerts.update().values(together=7))
     await take_back(store, harness)
+    (row,) = await read_table(store, alerts)
+    # Quiet hours are asked of what goes alone.
+    assert (row.state, row.together) == ("pending", None)
     async with running(harness):
         await harness.until(**{note.subject: "sent"})
     assert len(sink.requests) == 1

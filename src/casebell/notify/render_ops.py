@@ -333,7 +333,7 @@ OPS_TEXTS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
         "URGENT: nobody acknowledged a change",
         (
             "Nobody has acknowledged event {event}: {about}.",
-            "People were told {since}. Reminders since then: {reminders}. There are no more.",
+            "It came {since}. Reminders since then: {reminders}. There are no more.",
             "Its escalation ({escalation}) ends with this.",
             "Please tell the people concerned yourself.",
             "See who was told, and when: casebell why {event}",

@@ -63,12 +63,13 @@ def _unseen(alert: Alert, note: Unseen, facts: CaseFacts, style: Style, *, now: 
         else f"{which}; they go on until somebody does, at most until "
         f"{for_people(note.stops_at, style.timezone)}."
     )
-    told = f"People were told {for_people(note.began_at, style.timezone)}"
+    # Not that people were told then: their alert may wait, or may have failed.
+    came = f"It came {for_people(note.began_at, style.timezone)}"
     lines = [
         Line(f"Nobody has acknowledged this: {sentence.text}", part=Part.SENTENCE),
         *owed,
         *map(warning, about_sending(alert)),
-        Line(f"{told}, {ago(iso(note.began_at), now=now)}. {which}"),
+        Line(f"{came}, {ago(iso(note.began_at), now=now)}. {which}"),
         Line(f"Told next, if nobody does: {quoted(note.then, limit=200)}", spare=4),
     ]
     # As long as "URGENT: " in an alert, whose place it takes: a locked phone shows little.

@@ -26,7 +26,7 @@ class _OfEscalation(OfCase, frozen=True, kw_only=True):
 class Unacknowledged(_OfEscalation, frozen=True, kw_only=True, tag="unacknowledged"):
     """Nobody acknowledged a change until its escalation stopped."""
 
-    #: When people were told, as they read it.
+    #: When it was decided whom to tell, as people read it.
     since: str
     #: How many reminders there were.
     reminders: int

@@ -20,7 +20,7 @@ class Unseen(Note, frozen=True, kw_only=True, tag="unseen"):
     #: comes again.
     number: int
     of: int
-    #: When people were told of the change: UTC microseconds.
+    #: When it was decided whom to tell of the change: UTC microseconds.
     began_at: int
     #: When reminders end, whoever has seen it: UTC microseconds.
     stops_at: int

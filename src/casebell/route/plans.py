@@ -1,9 +1,9 @@
 """When an escalation tells whom: its steps, its repetitions and its end. Pure.
 
-Each step counts from when people were told of the change. After the last one it is that step again
-after each `repeat`, in the time of that step's calendar. Where time was lost, as by a server that
-did not run, each step that is overdue is taken once, and `repeat` counts from then: no repetition
-that was missed is made up for.
+Each step counts from when it was decided whom to tell of the change. After the last one it is that
+step again after each `repeat`, in the time of that step's calendar. Where time was lost, as by a
+server that did not run, each step that is overdue is taken once, and `repeat` counts from then: no
+repetition that was missed is made up for.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedStep:
-    """Whom to tell, and when, counted from when people were told."""
+    """Whom to tell, and when, counted from when the change was decided."""
 
     after: Elapsed
     #: In whose time that is; None: as the clock runs.

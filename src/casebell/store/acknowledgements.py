@@ -118,6 +118,7 @@ async def send_reminders_again(
             reason=None,
             not_before=now,
             due_at=now,
+            together=None,
             finished_at=None,
             dismissed_at=None,
         )

@@ -84,7 +84,7 @@ escalations = Table(
     Column("name", Text, primary_key=True),
     # Whether its reminders are urgent: the change is.
     Column("urgent", Boolean, nullable=False),
-    # When people were told of the change: its steps count from then.
+    # When it was decided whom to tell of the change: its steps count from then.
     Column("began_at", BigInteger, nullable=False),
     # The next step, from 0, and how often the last one was repeated before it.
     Column("step", Integer, nullable=False),
