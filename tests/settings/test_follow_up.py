@@ -180,6 +180,38 @@ def test_nobody_must_acknowledge(tmp_path: Path, text: str, warned: bool) -> Non
     assert any("No escalation covers what rule “RFE” tells of" in one for one in warnings) is warned
 
 
+ON_DEADLINES = '[[rules]]\nname = "D"\nwhen = { tags = ["deadline"] }\nnotify = ["chat"]\n'
+URGENT = "urgent = true\n"
+QUIET = 'quiet_outside = "office"'
+
+
+@pytest.mark.parametrize(
+    ("text", "channel", "warned"),
+    [
+        (DEADLINES, QUIET, True),
+        (DEADLINES, 'digest = { at = "08:00", calendar = "office" }', True),
+        (DEADLINES, "", False),
+        (DEADLINES + URGENT, QUIET, False),
+        # Another rule tells of the same urgently.
+        (DEADLINES + ON_DEADLINES + URGENT, QUIET, False),
+        (DEADLINES + ON_DEADLINES, QUIET, True),
+    ],
+)
+def test_what_must_be_answered_waits(tmp_path: Path, text: str, channel: str, warned: bool) -> None:
+    """Until Monday, for want of one word in a rule."""
+    warnings = loaded(tmp_path, text, channel=channel).warnings
+    assert any(one.startswith("What rule “RFE” tells of") for one in warnings) is warned
+
+
+def test_any_deadline_covers_a_request(tmp_path: Path) -> None:
+    """A request for evidence has one, whatever its text."""
+    escalation = ESCALATION.format(steps='{ after = "2h", notify = ["chat"] }')
+    of_tags = escalation.replace('status = ["rfe_issued"]', 'tags = ["deadline"]')
+    assert not any(
+        "No escalation covers" in one for one in loaded(tmp_path, DEADLINES + of_tags).warnings
+    )
+
+
 def test_the_heartbeat_is_a_secret(tmp_path: Path) -> None:
     """Whoever knows the address could keep the watch quiet."""
     settings = loaded(tmp_path, "[ops]\nheartbeat = 'https://watch.example.com/ping/s3cret'\n")

@@ -1,7 +1,7 @@
 """Checks of calendars and escalations, and of what refers to them."""
 
-from collections.abc import Collection, Iterator
-from itertools import pairwise
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain, pairwise
 
 from casebell.events import Status, Tag
 from casebell.settings.models import Document, Escalation, When
@@ -66,10 +66,9 @@ def _steps(
 
 def remarks(document: Document) -> Iterator[str]:
     """Sentences on what works, but may be a mistake."""
+    yield from _told_late(document)
     asked = [when for escalation in document.escalations for when in escalation.when]
-    if any(when.is_empty for when in asked):
-        return
-    covered = {mark for when in asked for mark in _sure(when)}
+    covered = _covered(asked)
     for rule in document.rules:
         marks = {mark for when in rule.when for mark in (*when.status, *when.tags)}
         if rule.notify and (left := marks & _OWED - covered):
@@ -78,6 +77,36 @@ def remarks(document: Document) -> Iterator[str]:
                 f"({', '.join(sorted(left))}): where nobody acknowledges it, nobody is told again. "
                 "Write [[escalations]], as config.example.toml does."
             )
+
+
+def _told_late(document: Document) -> Iterator[str]:
+    """What asks for an answer, and waits for hours wherever it is told."""
+    waiting = {
+        name
+        for name, channel in document.channels.items()
+        if channel.quiet_outside is not None or channel.digest is not None
+    }
+    told = (rule.when for rule in document.rules if rule.urgent and rule.notify)
+    urgent = _covered(chain.from_iterable(told))
+    for rule in document.rules:
+        marks = {mark for when in rule.when for mark in (*when.status, *when.tags)}
+        late = marks & _OWED - urgent
+        if late and rule.notify and not rule.urgent and waiting.issuperset(rule.notify):
+            yield (
+                f"What rule “{rule.name}” tells of ({', '.join(sorted(late))}) asks for an answer, "
+                f"and waits for the hours or the digest of {', '.join(rule.notify)}. "
+                "Write `urgent = true` in the rule: then it never waits."
+            )
+
+
+def _covered(conditions: Iterable[When]) -> set[str]:
+    """What must be answered, and is covered by one of these conditions for sure."""
+    conditions = list(conditions)
+    if any(when.is_empty for when in conditions):
+        return set(_OWED)
+    marks = {mark for when in conditions for mark in _sure(when)}
+    # Every request for evidence has a deadline.
+    return marks | {Status.RFE_ISSUED} if Tag.DEADLINE in marks else marks
 
 
 def _sure(when: When) -> tuple[str, ...]:
