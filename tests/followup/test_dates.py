@@ -61,6 +61,19 @@ async def test_each_distance_once(store: Store, tmp_path: Path) -> None:
     assert row.remind_at is None
 
 
+async def test_the_last_one_never_waits(sqlite_store: Store, tmp_path: Path) -> None:
+    """Of a change that is not urgent the day before: after the weekend it would be too late."""
+    office = await office_with(sqlite_store, tmp_path)
+    async with writing(sqlite_store) as connection:
+        await connection.execute(queue.update().values(urgent=False))
+    for moment in ("2026-10-27 08:00", "2026-11-03 08:00", "2026-11-07 08:00", "2026-11-09 08:00"):
+        await office.look(moment)
+    assert [(row.subject.split(":")[-1], row.priority) for row in await office.alerts()] == [
+        *(("14", 1), ("7", 1), ("3", 1)),
+        ("1", 0),
+    ]
+
+
 async def test_who_typed_it(sqlite_store: Store, tmp_path: Path) -> None:
     """A person is called by name; one who is no longer in the configuration by id."""
     office = await office_with(sqlite_store, tmp_path)

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from casebell.alerts import OWNER, TEAM, NewAlert
 from casebell.events import Absences, Case, Micros
-from casebell.followup.due import distance, next_reminder
+from casebell.followup.due import DISTANCES, distance, next_reminder
 from casebell.followup.telling import alerts_for, subject_of
 from casebell.notify.channel import Channels
 from casebell.ops_messages import DateNear
@@ -44,8 +44,10 @@ async def remind(
     if days is None:
         # The server is in another time zone than when the date was typed.
         return []
+    # What waits for Monday would come on the date itself.
+    urgent = one.urgent or days == DISTANCES[-1]
     subject = await subject_of(
-        connection, change_id=one.change_id, event_id=one.event_id, urgent=one.urgent, now=now
+        connection, change_id=one.change_id, event_id=one.event_id, urgent=urgent, now=now
     )
     over, found = whom(one.channels, subject.case, roster=channels.roster, away=subject.away)
     note = DateNear(
