@@ -90,9 +90,9 @@ async def _draw_card(page: Page) -> None:
 
 
 MESSAGES: Sequence[MessagePicture] = (
-    MessagePicture(name="mail", draw=_draw_mail, width=1280, height=550),
-    MessagePicture(name="mail-phone", draw=_draw_mail, width=390, height=710, dark=True),
-    MessagePicture(name="teams", draw=_draw_card, width=760, height=410),
+    MessagePicture(name="mail", draw=_draw_mail, width=1280, height=600),
+    MessagePicture(name="mail-phone", draw=_draw_mail, width=390, height=760, dark=True),
+    MessagePicture(name="teams", draw=_draw_card, width=760, height=450),
 )
 PICTURES: Sequence[Picture] = (*PAGES, *MESSAGES)
 

@@ -79,6 +79,7 @@ def test_those_that_were_never_used(served: Installation) -> None:
             "last_sent_at": None,
             "last_failure": None,
             "waiting": 0,
+            "waiting_for_hours": 0,
             "self_test_due_at": None,
             "paused_until": None,
         }

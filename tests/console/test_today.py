@@ -6,6 +6,7 @@ import pytest
 
 from api.running import CONFIDENTIAL
 from casebell.actors import Role
+from casebell.console.views.today import Part, apart
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from console.running import RunningConsole, text_of
 from raw_admin import ask
@@ -179,3 +180,19 @@ async def test_what_keeps_silent(filled: RunningConsole) -> None:
     assert "ops.heartbeat could not be fetched (HTTP 500)" in shown
     assert "s3cret" not in shown
     assert "Nothing came from parley" not in await page(filled, Role.OPERATOR)
+
+
+async def test_what_waits_on_purpose_hides_nothing() -> None:
+    """What waits for hours is counted apart, and what waits for a paused service is listed."""
+    waits = {"kind": "case", "waits": "until Mon 8:00 AM EST, quiet hours of office"}
+    found = Part(
+        value={
+            "items": [
+                *[waits] * 120,
+                {"kind": "digest", "waits": "until Mon 8:00 AM EST, the digest of mail"},
+                {"kind": "case", "waits": None},
+            ]
+        }
+    )
+    shown, for_hours = apart(found)
+    assert (shown.value["items"], for_hours) == ([{"kind": "case", "waits": None}], 120)

@@ -53,6 +53,7 @@ class TestChannels:
                     "last_sent_at": None,
                     "last_failure": None,
                     "waiting": 0,
+                    "waiting_for_hours": 0,
                     "self_test_due_at": None,
                     "paused_until": None,
                 }
@@ -92,6 +93,7 @@ class TestChannels:
                 "last_sent_at": iso(harness.clock.now()),
                 "last_failure": {"at": iso(failed_at), "reason": "gave_up", "detail": ""},
                 "waiting": 0,
+                "waiting_for_hours": 0,
                 "self_test_due_at": None,
                 "paused_until": iso(paused),
             }

@@ -5,6 +5,8 @@ from typing import Any
 from casebell.alerts import AlertKind, AlertState, FailureReason, NewAlert, Outcome, SendResult
 from casebell.store import leases, outbox, queries, targets
 from casebell.store.engine import Store
+from casebell.store.schema import alerts
+from casebell.store.targets import Waiting
 from contracts.case_events import RECEIVED_AT, case_event
 from contracts.filled import append, decide, send_one
 from contracts.writing import writing
@@ -87,13 +89,21 @@ async def test_what_waits(store: Store) -> None:
     async with writing(store) as connection:
         await outbox.add(connection, new, now=RECEIVED_AT)
         assert await targets.waiting(connection) == {
-            ("mail", "general"): 1,
-            ("slack", "general"): 2,
-            ("slack", "random"): 1,
+            ("mail", "general"): Waiting(alerts=1),
+            ("slack", "general"): Waiting(alerts=2),
+            ("slack", "random"): Waiting(alerts=1),
         }
+        hours = {"state": AlertState.DEFERRED, "reason": FailureReason.QUIET_HOURS}
+        due = alerts.c.subject == "b"
+        await connection.execute(alerts.update().where(due).values(**hours))
+        found = await targets.waiting(connection)
+        assert found["slack", "general"] == Waiting(alerts=2, for_hours=1)
+        await connection.execute(
+            alerts.update().where(due).values(state=AlertState.PENDING, reason=None)
+        )
     for _ in range(3):
         await send_one(store)
     async with store.read() as connection:
-        assert await targets.waiting(connection) == {("mail", "general"): 1}
+        assert await targets.waiting(connection) == {("mail", "general"): Waiting(alerts=1)}
         # Of the one everything was sent, of the other nothing.
         assert await queries.names_on_record(connection, "channel") == {"mail", "slack"}

@@ -42,6 +42,8 @@ class Target(TypedDict):
     """The last attempt that failed, for good or to be tried again."""
     waiting: int
     """Alerts that are not sent yet."""
+    waiting_for_hours: int
+    """Of these, those that wait on purpose: for the hours of the channel, or its digest."""
     self_test_due_at: str | None
     """When a test is sent, unless something else was before; null without `self_test`. It is past
     where tests fail."""
@@ -129,7 +131,7 @@ class Standing:
                         target,
                         row=rows.get((name, target)),
                         first=first.get(marks.target_mark(name, target)),
-                        waiting=waiting.get((name, target), 0),
+                        waiting=waiting.get((name, target), targets.Waiting()),
                     )
                     for target in found
                 ],
@@ -138,7 +140,7 @@ class Standing:
         ]
 
     def _target(
-        self, channel: str, target: str, *, row: Any, first: Micros | None, waiting: int
+        self, channel: str, target: str, *, row: Any, first: Micros | None, waiting: targets.Waiting
     ) -> Target:
         paused_until = self._paused_until(channel)
         # A target without this mark is none that is tested.
@@ -148,7 +150,8 @@ class Standing:
             "target": target,
             "last_sent_at": None if row is None else iso_or_none(row.last_sent_at),
             "last_failure": None if row is None or row.failed_at is None else _failure(row),
-            "waiting": waiting,
+            "waiting": waiting.alerts,
+            "waiting_for_hours": waiting.for_hours,
             "self_test_due_at": iso_or_none(due_at),
             "paused_until": iso_or_none(paused_until),
         }

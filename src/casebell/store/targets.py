@@ -4,7 +4,7 @@ A row for each, written with the attempt: a log of millions of alerts has no ind
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Insert, Row, func, literal_column, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.alerts import AlertKind, FailureReason, SendResult
 from casebell.events import Micros
 from casebell.store import grouping
-from casebell.store.schema import WAITING, alerts, targets, told_people
+from casebell.store.schema import FOR_HOURS, WAITING, alerts, targets, told_people
 from casebell.store.statements import Driver, TableRow, Write, insert_new, upsert
 
 
@@ -120,16 +120,32 @@ async def known(connection: AsyncConnection) -> Sequence[Row[Any]]:
     return found
 
 
-async def waiting(connection: AsyncConnection) -> dict[tuple[str, str], int]:
+class Waiting(NamedTuple):
+    """How many alerts of a target wait."""
+
+    alerts: int = 0
+    #: Of these, on purpose: for the hours of its channel, or its digest.
+    for_hours: int = 0
+
+
+async def waiting(connection: AsyncConnection) -> dict[tuple[str, str], Waiting]:
     """By channel and target, how many alerts wait; costs what waits.
 
     A digest that was put ahead is none of them: there always is one.
     """
     statement = (
-        select(alerts.c.channel, alerts.c.target, func.count())
+        select(
+            alerts.c.channel,
+            alerts.c.target,
+            func.count().label("alerts"),
+            func.count().filter(FOR_HOURS).label("for_hours"),
+        )
         .where(WAITING, or_(alerts.c.kind != AlertKind.DIGEST, alerts.c.attempts > 0))
         .group_by(alerts.c.channel, alerts.c.target)
         .order_by(alerts.c.channel, alerts.c.target)
     )
     found = (await connection.execute(statement)).all()
-    return {(channel, target): count for channel, target, count in found}
+    return {
+        (row.channel, row.target): Waiting(alerts=row.alerts, for_hours=row.for_hours)
+        for row in found
+    }

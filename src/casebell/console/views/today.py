@@ -21,6 +21,9 @@ ROWS = 12
 #: The verbs that tell how the server and its database stand.
 ANSWERS = ("checks", "storage", "doubts", "soundness", "pushed_out", "heartbeat", "warnings")
 
+#: Deferred alerts that are looked at: most of them may wait for hours.
+LOOKED_AT = 200
+
 #: Where an alert is that nobody has yet, the most telling first.
 ON_THE_WAY = (
     AlertState.RETRYING,
@@ -41,14 +44,20 @@ class Part:
 
 async def today(visit: Visit) -> Mapping[str, Any]:
     """What concerns cases, for all; what concerns the service, for whoever sees operations."""
+    waiting = await _part(visit, "list_alerts", state=AlertState.DEFERRED, limit=LOOKED_AT)
+    deferred, for_hours = apart(waiting)
+    on_the_way = {
+        state: deferred
+        if state is AlertState.DEFERRED
+        else await _part(visit, "list_alerts", state=state, limit=ROWS)
+        for state in ON_THE_WAY
+    }
     return {
         "completeness": await _part(visit, "completeness"),
         "queue": await _queue(visit),
         "failed": await _part(visit, "list_alerts", outstanding=True, limit=ROWS),
-        "on_the_way": {
-            state: _without_next_digests(await _part(visit, "list_alerts", state=state, limit=ROWS))
-            for state in ON_THE_WAY
-        },
+        "on_the_way": on_the_way,
+        "for_hours": for_hours,
         "operations": await _operations(visit) if visit.may(Right.OPERATIONS) else None,
     }
 
@@ -62,14 +71,18 @@ async def _queue(visit: Visit) -> Part:
     return Part(value={**part.value, "rows": rows})
 
 
-def _without_next_digests(found: Part) -> Part:
-    """Alerts without the digests that wait for their day: there always are some."""
+def apart(found: Part) -> tuple[Part, int]:
+    """The deferred alerts that wait for no hours of their channel, and how many others do.
+
+    These are as they should be, and would hide what is not. A digest that waits for its day is not
+    counted: there always is one.
+    """
     if found.value is None:
-        return found
-    shown = [
-        one for one in found.value["items"] if one["kind"] != AlertKind.DIGEST or not one["waits"]
-    ]
-    return Part(value={**found.value, "items": shown})
+        return found, 0
+    items = found.value["items"]
+    shown = [one for one in items if not one["waits"]]
+    for_hours = sum(1 for one in items if one["waits"] and one["kind"] != AlertKind.DIGEST)
+    return Part(value={**found.value, "items": shown[:ROWS]}), for_hours
 
 
 async def _operations(visit: Visit) -> Mapping[str, Any]:
@@ -102,10 +115,11 @@ def _troubles(answers: Mapping[str, Part]) -> Iterator[troubles.Trouble]:
 
 
 def _in_trouble(channels: Any) -> Iterator[Mapping[str, Any]]:
-    """The targets that are paused, whose last attempt failed, or for which something waits."""
+    """The targets that are paused, whose last attempt failed, or for which something is due."""
     for channel in channels:
         for target in channel["targets"]:
-            if target["paused_until"] is not None or target["waiting"] or _failed_last(target):
+            is_due = target["waiting"] > target["waiting_for_hours"]
+            if target["paused_until"] is not None or is_due or _failed_last(target):
                 yield {"channel": channel["name"], **target}
 
 
