@@ -10,7 +10,8 @@ from docs.pages import PAGES
 #: By the first words of its row in the table of roles, the right; and what "yes" may be instead.
 ROWS = {
     "cases, events, alerts": (Right.CASES, {"yes", "all"}),
-    "acknowledge": (Right.OWN_CASES, {"yes"}),
+    "acknowledge": (Right.FOLLOW_UP, {"yes"}),
+    "edit cases of one's own": (Right.OWN_CASES, {"yes"}),
     "import; edit any case": (Right.EDIT_CASES, {"yes"}),
     "rules, servers, held": (Right.OPERATIONS, {"yes", "look only"}),
     "exact bodies, journal": (Right.EVIDENCE, {"yes"}),
@@ -65,7 +66,7 @@ def test_rights_default_to_no() -> None:
     compared = {right for right, _ in ROWS.values()}
     assert compared | {Right.CONFIDENTIAL, Right.OPERATE} == set(Right)
     assert [right for right in Right if NOBODY.may(right)] == [
-        *(Right.CASES, Right.OWN_CASES),
+        *(Right.CASES, Right.FOLLOW_UP, Right.OWN_CASES),
         Right.OWN_ACCOUNT,
     ]
     assert (NOBODY.person, NOBODY.teams) == (None, frozenset())

@@ -34,6 +34,7 @@
     ├── Forbidden           403   exit 1
     ├── CrossSite           403   a POST to a page that came from elsewhere
     ├── NotFound                  exit 1; nothing by that name or number
+    ├── FeedGone            410   a calendar that was revoked, or whose person is gone
     ├── UnusableCaseFile    400   exit 1; no list of cases
     └── Refusal                   exit 1; it exists, but this cannot be done to it
 

@@ -129,7 +129,7 @@ async def test_a_secret_is_rotated_under_load(make_server: MakeServer) -> None:
     told = server.text() + json.dumps(entries) + ran.out
     assert PARLEY_SECRET not in told
     assert NEXT_SECRET not in told
-    assert ran.out.splitlines()[0] == "Sources   changed: parley"
+    assert ran.out.splitlines()[0] == "Sources  changed: parley"
 
 
 async def test_a_wrong_file_changes_nothing(make_server: MakeServer, hook: RecordingSink) -> None:
