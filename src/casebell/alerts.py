@@ -356,7 +356,7 @@ class Answers(StrEnum):
     """What of the queue a change answers."""
 
     NOTHING = "nothing"
-    #: What has a deadline.
+    #: What has a deadline, where that is one change: USCIS does not say which of several.
     DEADLINES = "deadlines"
     EVERYTHING = "everything"
 

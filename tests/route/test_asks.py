@@ -113,3 +113,24 @@ def test_a_deadline_by_either() -> None:
     assert owes(Status.RFE_ISSUED, set())
     assert owes(Status.OTHER, {Tag.DEADLINE})
     assert not owes(Status.OTHER, {Tag.ACTION})
+
+
+def test_fewer_answers_than_requests() -> None:
+    """Of two requests with one answer, one that comes late may be the other: it is asked for."""
+
+    def change(status: Status, at: int) -> Change:
+        return Change(
+            id=at,
+            receipt="IOE0912345678",
+            status=status,
+            tags=frozenset(),
+            text_key="",
+            at=at,
+            seen_until=at,
+        )
+
+    other, answer = change(Status.RFE_ISSUED, 20), change(Status.RFE_RECEIVED, 30)
+    assert not is_answered(at=10, deadline=True, history=[other, answer])
+    second = change(Status.RFE_RECEIVED, 40)
+    assert is_answered(at=10, deadline=True, history=[other, answer, second])
+    assert is_answered(at=10, deadline=True, history=[other, answer, change(Status.DENIED, 50)])

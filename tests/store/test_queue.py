@@ -49,3 +49,12 @@ async def test_an_answer_from_before_answers_nothing(store: Store) -> None:
     await decided(store, "now", at=50, status=Status.RFE_RECEIVED, answers=Answers.DEADLINES)
     await decided(store, "end", at=60, status=Status.DENIED, answers=Answers.EVERYTHING)
     assert (await rows(store))[asked].answered_at == 51
+
+
+async def test_one_receipt_answers_neither_of_two(store: Store) -> None:
+    """With a request and an intent to deny open, nobody can tell which was answered."""
+    request = await decided(store, "rfe", at=10, asked=DEADLINE)
+    intent = await decided(store, "noid", at=20, asked=DEADLINE)
+    await decided(store, "response", at=30, status=Status.RFE_RECEIVED, answers=Answers.DEADLINES)
+    found = await rows(store)
+    assert (found[request].answered_at, found[intent].answered_at) == (None, None)

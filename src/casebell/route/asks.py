@@ -43,8 +43,16 @@ def answers(status: Status, tags: Set[Tag]) -> Answers:
 
 
 def is_answered(*, at: Micros, deadline: bool, history: Iterable[Change]) -> bool:
-    """Whether a change of the case answers one that was at a time, and came to be known late."""
-    sufficient = {Answers.EVERYTHING, Answers.DEADLINES} if deadline else {Answers.EVERYTHING}
-    return any(
-        change.at > at and answers(change.status, change.tags) in sufficient for change in history
-    )
+    """Whether a change of the case answers one that was at a time, and came to be known late.
+
+    That an answer was received counts only where as many were received as were owed: USCIS does not
+    say which request it answers.
+    """
+    known = [(change, answers(change.status, change.tags)) for change in history]
+    if any(found is Answers.EVERYTHING and change.at > at for change, found in known):
+        return True
+    received = [change.at for change, found in known if found is Answers.DEADLINES]
+    if not deadline or not any(one > at for one in received):
+        return False
+    owed = [c for c, _ in known if owes(c.status, c.tags) and c.at <= max(received)]
+    return len(received) > len(owed)

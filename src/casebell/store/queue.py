@@ -1,6 +1,16 @@
 """The queue: the changes that ask for something, until they are answered."""
 
-from sqlalchemy import bindparam, null, or_
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+)
 
 from casebell.alerts import Answers, Decided
 from casebell.events import Micros
@@ -10,16 +20,37 @@ from casebell.store.statements import Write, insert
 
 NEW = insert(queue, AskedRow)
 
-#: Closes what a change of the same case answers.
+
+def _of_before(rows: FromClause) -> ColumnElement[bool]:
+    """What the same case was asked before a change, and is open."""
+    return and_(
+        rows.c.answered_at.is_(None),
+        rows.c.receipt == bindparam("of_receipt"),
+        rows.c.since <= bindparam("until"),
+    )
+
+
+_other = queue.alias()
+#: How many of these have a deadline.
+_owed = (
+    select(func.count())
+    .select_from(_other)
+    .where(_of_before(_other), _other.c.deadline)
+    .scalar_subquery()
+)
+#: Closes what a change of the same case answers. That an answer was received closes nothing where
+#: it may be of one of several.
 ANSWERED = Write(
     AnsweredRow,
     lambda _: (
         queue.update()
         .where(
             OPEN,
-            queue.c.receipt == bindparam("of_receipt"),
-            queue.c.since <= bindparam("until"),
-            or_(queue.c.deadline, bindparam("everything", type_=queue.c.deadline.type)),
+            _of_before(queue),
+            or_(
+                and_(queue.c.deadline, _owed < literal_column("2")),
+                bindparam("everything", type_=queue.c.deadline.type),
+            ),
         )
         .values(
             answered_at=bindparam("at"),
