@@ -11,7 +11,7 @@ ROWS = {
     "cases, events, alerts": (
         *("cases", "events", "alerts", "queue", "reports", "openapi.json", "people"),
     ),
-    "acknowledge, enter dates": (
+    "acknowledge, enter and confirm dates": (
         "POST cases/{receipt}/acknowledge",
         "POST cases/{receipt}/due",
         "POST cases/{receipt}/answered",

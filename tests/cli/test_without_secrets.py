@@ -110,7 +110,7 @@ def test_beside_a_server(server: Installation, tmp_path: Path) -> None:
         assert (words, ran.code, ran.err) == (words, 0, "")
     ran = server("backup", str(tmp_path / "night.db"))
     assert (ran.code, ran.err) == (0, "")
-    assert server.rows("SELECT name FROM marks") == [("backup",)]
+    assert server.rows("SELECT name FROM marks WHERE name = 'backup'") == [("backup",)]
     assert server("alerts", "dismiss", "--all").code == 0
     for number in (1, 2):
         assert server("held", "discard", str(number)).code == 0
