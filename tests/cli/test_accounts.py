@@ -173,6 +173,7 @@ def prompted(installation: Installation, *answers: str) -> tuple[int, str]:
         return process.wait(PROCESS_TIMEOUT), seen.decode()
 
 
+@pytest.mark.slow
 def test_asked_for(installation: Installation) -> None:
     """Twice, without an echo."""
     code, seen = prompted(installation, GOOD, OTHER)
@@ -183,6 +184,7 @@ def test_asked_for(installation: Installation) -> None:
     assert GOOD not in seen + again
 
 
+@pytest.mark.slow
 def test_beside_a_server(installation: Installation, typing: Typing) -> None:
     """Over the socket, whatever goes wrong, no log, journal or answer has a password."""
     socket = installation.directory / "casebell.db.sock"

@@ -48,6 +48,7 @@ async def pages(console: RunningConsole, number: int, receipt: str) -> dict[str,
     return {path: text_of((await visitor.get(path)).text) for path in paths}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keys", "at", "what"),
     [

@@ -317,6 +317,7 @@ async def test_bodies_come_as_they_are(server: Server, encoding: str) -> None:
 # ── 503 ──────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 async def test_storage_trouble_is_ours_not_the_senders(make_server: MakeServer) -> None:
     """While another process holds the database everything authentic answers 503, and never 4xx.
 

@@ -57,6 +57,7 @@ class Load:
             self.unheard += 1
 
 
+@pytest.mark.slow
 async def test_sigterm_under_load(make_server: MakeServer) -> None:
     """Every request in hand is answered, the server ends with 0 in time, and all is there after."""
     async with RecordingSink() as room:

@@ -107,6 +107,7 @@ async def test_a_busy_port_is_named(make_server: MakeServer) -> None:
     assert not server.database.exists()
 
 
+@pytest.mark.slow
 async def test_storage_that_cannot_be_made_is_named(make_server: MakeServer) -> None:
     """A database below what is no folder is exit code 3 and a sentence."""
     server = make_server()
@@ -118,6 +119,7 @@ async def test_storage_that_cannot_be_made_is_named(make_server: MakeServer) -> 
     assert "Traceback" not in ran.err + ran.out
 
 
+@pytest.mark.slow
 async def test_a_wrong_configuration_is_named(make_server: MakeServer) -> None:
     """A configuration that is wrong is exit code 2, and names the key."""
     ran = await make_server('[sources.parley]\nkind = "parley"\nsecretz = []\n').run_apart("serve")
@@ -308,6 +310,7 @@ async def test_killed_while_a_service_hangs(make_server: MakeServer) -> None:
 # ── The log ──────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 async def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     """Whoever read the log is gone: deliveries and alerts go on without it."""
     async with HttpSink() as hook:
