@@ -217,18 +217,12 @@ def test_policies(tmp_path: Path) -> None:
     assert policy.style.public_url == "https://casebell.example"
 
 
-def lose(path: Path) -> None:
-    """Remove a database with its parts: a server that ends while a loop reads may leave them."""
-    for part in ("", "-wal", "-shm"):
-        Path(f"{path}{part}").unlink(missing_ok=True)
-
-
 async def test_a_new_store_is_told(tmp_path: Path, sink: HttpSink) -> None:
     """Operations hear of it, urgently where a server had run; the next start is an ordinary one."""
     within = settings(tmp_path, channel("ops", f"json://127.0.0.1:{sink.port}/"))
     path = tmp_path / "casebell.db"
     for had_server, starts in ((False, 2), (True, 1)):
-        lose(path)
+        path.unlink()
         for _ in range(starts):
             runtime = Runtime(within, clock=ManualClock(NOW))
             async with runtime.running():

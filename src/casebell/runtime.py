@@ -15,6 +15,7 @@ from casebell.clock import Clock, SystemClock
 from casebell.errors import StorageUnavailable, StoreLocked
 from casebell.events import AppendOutcome, Micros
 from casebell.followup.loop import FollowUp
+from casebell.loops import Loop
 from casebell.notify import outward
 from casebell.notify.alarm import StorageAlarm
 from casebell.notify.clock_watch import follow_journal
@@ -299,20 +300,21 @@ class Runtime:
 
     def loops_turn(self) -> bool:
         """Whether no loop has ended, and none is stuck."""
-        loops = (
+        others = (self.dispatcher, self.access, self.refusals, self.liveness, self.alarm)
+        turn = all(loop.turns for loop in self._loops) and all(one.turns for one in others)
+        return turn and self.event_log.alive
+
+    @property
+    def _loops(self) -> Sequence[Loop]:
+        """Those that look into the tables, each for something to do."""
+        return (
             self.router.loop,
-            self.dispatcher,
             self.delivery_watch,
             self.silence_watch,
             self.self_tests,
             self.case_list_watch,
             self.follow_up,
-            self.access,
-            self.refusals,
-            self.liveness,
-            self.alarm,
         )
-        return self.event_log.alive and all(loop.turns for loop in loops)
 
     async def settings_agree(self) -> bool | str:
         """Whether the servers on this database work by the same settings."""
@@ -414,12 +416,8 @@ class Runtime:
             await stack.enter_async_context(self.access)
             stack.push_async_callback(self.seen_links.close)
             await stack.enter_async_context(self.dispatcher)
-            await stack.enter_async_context(self.router.loop)
-            await stack.enter_async_context(self.delivery_watch)
-            await stack.enter_async_context(self.silence_watch)
-            await stack.enter_async_context(self.self_tests)
-            await stack.enter_async_context(self.case_list_watch)
-            await stack.enter_async_context(self.follow_up)
+            for loop in self._loops:
+                await stack.enter_async_context(loop)
             await stack.enter_async_context(self.event_log)
             await stack.enter_async_context(self.alarm)
             stack.push_async_callback(self._finish)
@@ -427,11 +425,17 @@ class Runtime:
             yield
 
     async def _finish(self) -> None:
-        """Let deliveries and sends under way end.
+        """Let deliveries, sends and steps under way end.
 
-        Together, since each may take all of its time where the database is silent.
+        Together, since each may take all of its time where the database is silent. A step that is
+        cut off while it opens a connection would leave that behind, and with it SQLite's log.
         """
-        await asyncio.gather(self.event_log.close(), self.dispatcher.close(grace=SEND_GRACE))
+        steps = [asyncio.ensure_future(loop.finish()) for loop in self._loops]
+        await asyncio.gather(
+            self.event_log.close(),
+            self.dispatcher.close(grace=SEND_GRACE),
+            asyncio.wait(steps, timeout=SEND_GRACE),
+        )
 
     async def _take_up(self, connection: Connection, is_new: bool) -> None:
         now = self.clock.now()
