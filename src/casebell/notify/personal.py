@@ -69,7 +69,8 @@ def load_people(
         addresses=addresses,
         rooms=frozenset(rooms),
         members=members,
-        takes_addresses=load_recipient(_ANY_ADDRESS, settings, schemas=schemas) is not None,
+        takes_addresses=any(one.startswith(PERSONAL) for one in (*to, *unassigned))
+        and load_recipient(_ANY_ADDRESS, settings, schemas=schemas) is not None,
     )
 
 
