@@ -1,13 +1,14 @@
 """Reminds people: takes what is due of escalations and of typed dates, a transaction each."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from casebell.alerts import NewAlert
 from casebell.clock import Clock
 from casebell.errors import StorageUnavailable
 from casebell.followup import dates, escalation
-from casebell.followup.escalation import Means, Taken
+from casebell.followup.escalation import Means
 from casebell.loops import Loop
 from casebell.notify.channel import Channels
 from casebell.notify.composer import headline_in
@@ -24,6 +25,8 @@ from casebell.telemetry import Log, Metrics
 EVERY = 10.0
 #: What is read at once.
 BATCH = 100
+
+Result = TypeVar("Result")
 
 
 class FollowUp(Loop):
@@ -88,15 +91,8 @@ class FollowUp(Loop):
             zone=self._zone(),
             differs=self._differs(),
         )
-        try:
-            taken: Taken | None = await self._store.transact(
-                escalation.take, one=one, means=means, now=self._clock.now()
-            )
-        except StorageUnavailable:
-            raise
-        except Exception as error:  # noqa: BLE001 - of any kind: the others must be reminded
-            await self._tell_of_defect(one, error)
-            return False
+        step = self._store.transact(escalation.take, one=one, means=means, now=self._clock.now())
+        taken = await self._apart(one, step)
         if taken is None:
             return False
         self._log.info(
@@ -112,25 +108,30 @@ class FollowUp(Loop):
 
     async def _remind(self, one: Near) -> bool:
         """Remind people of a typed date; returns whether it was ours to do."""
-        try:
-            new: list[NewAlert] | None = await self._store.transact(
-                dates.remind,
-                one=one,
-                channels=self._channels(),
-                people=self._settings().people,
-                zone=self._zone(),
-                now=self._clock.now(),
-            )
-        except StorageUnavailable:
-            raise
-        except Exception as error:  # noqa: BLE001 - of any kind: the others must be reminded
-            await self._tell_of_defect(one, error)
-            return False
+        step = self._store.transact(
+            dates.remind,
+            one=one,
+            channels=self._channels(),
+            people=self._settings().people,
+            zone=self._zone(),
+            now=self._clock.now(),
+        )
+        new = await self._apart(one, step)
         if new is None:
             return False
         self._log.info("followup.date_near", change=one.change_id, alerts=len(new))
         self._wake(new)
         return True
+
+    async def _apart(self, one: Running | Near, step: Awaitable[Result | None]) -> Result | None:
+        """What a step came to; operations are told of a defect, and others are reminded still."""
+        try:
+            return await step
+        except StorageUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - of any kind
+            await self._tell_of_defect(one, error)
+            return None
 
     async def _tell_of_defect(self, one: Running | Near, error: Exception) -> None:
         """Tell operations once of a change of which people cannot be reminded."""
