@@ -16,8 +16,9 @@ from casebell.notify.pilot import PilotedChannel
 from casebell.notify.render import Style
 from casebell.people.roster import Recipients, Roster
 from casebell.settings.models import PersonSettings
+from casebell.store.digests import digest_of
 from casebell.store.engine import Store
-from casebell.store.links import OPEN_FOR, digest_of
+from casebell.store.links import OPEN_FOR
 from casebell.store.schema import links, queue
 from contracts.cases import change_case
 from contracts.clock_and_log import ManualClock

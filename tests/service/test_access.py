@@ -12,9 +12,9 @@ import pytest
 from casebell.actors import Actor, Role, command_line
 from casebell.clock import SECOND
 from casebell.errors import TooManyAttempts, Unauthorized
-from casebell.service.access import PAUSE, Access
+from casebell.service.access import Access
 from casebell.service.access_record import MAX_WAITING, SINGLE_A_MINUTE, WRITE_EVERY
-from casebell.service.limits import MAX_OF_NETWORK
+from casebell.service.limits import MAX_OF_NETWORK, PAUSE
 from casebell.service.passwords import Passwords
 from casebell.service.token_text import new_token
 from casebell.service.tokens import Tokens

@@ -21,8 +21,9 @@ from casebell.notify.headlines import CONFIDENTIAL
 from casebell.service.links import MAX_UNKNOWN, SeenLinks, Standing
 from casebell.settings.models import PersonSettings
 from casebell.store import links, outbox
+from casebell.store.digests import digest_of
 from casebell.store.engine import Store
-from casebell.store.links import KEPT_FOR, OPEN_FOR, Link, digest_of
+from casebell.store.links import KEPT_FOR, OPEN_FOR, Link
 from casebell.store.schema import acknowledgements, journal
 from casebell.store.schema import links as table
 from contracts.cases import change_case, say_of_case

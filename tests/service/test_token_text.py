@@ -6,7 +6,8 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebell.service.token_text import PREFIX, digest_of, is_token, new_token
+from casebell.service.token_text import PREFIX, is_token, new_token
+from casebell.store.digests import digest_of
 
 #: 32 zero bytes and their CRC-32, 0x190A55AD.
 OF_ZEROS = PREFIX + base64.urlsafe_b64encode(bytes(32) + bytes.fromhex("190a55ad")).decode()

@@ -15,8 +15,9 @@ from casebell.notify.pilot import PilotedChannel
 from casebell.notify.render import Style
 from casebell.people.roster import Addressee, Roster
 from casebell.store import links
+from casebell.store.digests import digest_of
 from casebell.store.engine import Store
-from casebell.store.links import OPEN_FOR, Link, digest_of
+from casebell.store.links import OPEN_FOR, Link
 
 #: Below the console's address.
 PATH = "/a/"

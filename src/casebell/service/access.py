@@ -20,21 +20,18 @@ from casebell.errors import (
 from casebell.service.access_record import AccessRecord
 from casebell.service.access_shapes import unusable
 from casebell.service.identifiers import fold, identifier
-from casebell.service.limits import Limits, of_codes, of_passwords, of_tokens
+from casebell.service.limits import PAUSE, Limits, of_codes, of_passwords, of_tokens
 from casebell.service.lookups import Lookups
 from casebell.service.one_time_codes import intervals_of, recovery_code, six_digits
 from casebell.service.passwords import Passwords
 from casebell.service.sessions import KnownAccount, Sessions
-from casebell.service.token_text import digest_of, is_token
+from casebell.service.token_text import is_token
 from casebell.settings.models import Console
 from casebell.store import accounts, second_factor, tokens
 from casebell.store.attempts import Attempt
+from casebell.store.digests import digest_of
 from casebell.store.engine import Store
 from casebell.telemetry import Log
-
-#: Seconds that a failure beyond its limit waits for its answer. A flood on a few connections is
-#: then a few requests a second, and takes no turns from deliveries.
-PAUSE = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,8 +65,7 @@ class Access:
         self._store = store
         self._passwords = passwords
         self._clock = clock
-        self._pause = pause
-        self._limits = Limits(clock)
+        self._limits = Limits(clock, pause=pause)
         self._tokens = Lookups(store, tokens.with_digests)
         self._record = AccessRecord(store=store, limits=self._limits, clock=clock, log=log)
         #: Of those whom it knows.
@@ -115,13 +111,7 @@ class Access:
 
     async def _refuse_token(self, address: str, *, reason: str, name: str | None) -> NoReturn:
         self.failed("tokens", address, reason=reason, name=name)
-        limits = of_tokens(address)
-        try:
-            self._limits.see(limits)
-        except TooManyAttempts:
-            await self._clock.sleep(self._pause)
-            raise
-        self._limits.fail(limits)
+        await self._limits.refuse(of_tokens(address))
         raise Unauthorized
 
     async def password(self, name: str, password: str, *, address: str) -> KnownAccount:
@@ -247,7 +237,7 @@ class Access:
             raise
         except TooManyAttempts:
             self.failed("accounts", address, reason="too_many")
-            await self._clock.sleep(self._pause)
+            await self._limits.wait()
             raise
 
     def fail(self, limits: Mapping[str, int]) -> None:

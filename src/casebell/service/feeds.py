@@ -15,19 +15,19 @@ from typing_extensions import TypedDict
 
 from casebell.actors import Actor, Role
 from casebell.clock import MINUTE, Clock, iso, iso_or_none
-from casebell.errors import FeedGone, NotFound, NotThere, Refusal, StorageUnavailable
+from casebell.errors import FeedGone, NotThere, Refusal, StorageUnavailable
 from casebell.events import Status, Tag
-from casebell.people.identity import known, named
+from casebell.people.identity import known
 from casebell.service import Verb
 from casebell.service.due_calendar import DueDate, due_calendar
 from casebell.service.lookups import Lookups
+from casebell.service.people_directory import person_named
 from casebell.service.second_factor import own
-from casebell.service.token_text import digest_of
 from casebell.settings import Settings
 from casebell.settings.models import PersonSettings
-from casebell.settings.values import nearest
 from casebell.shapes import described
 from casebell.store import feeds, own_keys
+from casebell.store.digests import digest_of
 from casebell.store.engine import Connection, Store
 from casebell.store.feeds import FeedRow
 
@@ -108,15 +108,7 @@ class Feeds:
             NotFound: it is nobody.
             Refusal: the person has too many.
         """
-        people = self._settings().people
-        found = named(person, people)
-        if found is None:
-            names = [text for one in people.values() for text in (one.id, one.name)]
-            raise NotFound(
-                "There is no such person in the configuration.",
-                hint=nearest(person, names) or "`casebell people list` shows everybody.",
-            )
-        return await self._add(found, actor=actor)
+        return await self._add(person_named(person, self._settings().people), actor=actor)
 
     async def list_feeds(self, *, actor: Actor) -> list[Feed]:
         """All of them, the revoked ones too."""

@@ -22,6 +22,9 @@ MAX_OF_NETWORK = 30
 MAX_OF_ACCOUNT = 10
 #: Codes of one account's second factor, wherever they come from.
 MAX_OF_CODES = 30
+#: Seconds that a failure beyond its limit waits for its answer. A flood on a few connections is
+#: then a few requests a second, and takes no turns from deliveries.
+PAUSE = 1.0
 #: Windows that one write counts: the others wait for the next.
 MAX_A_WRITE = 500
 
@@ -64,10 +67,15 @@ def of_codes(address: str, *, account: str) -> Mapping[str, int]:
 
 
 class Limits:
-    """Counts failures: here at once, and on all servers by what is written in between."""
+    """Counts failures: here at once, and on all servers by what is written in between.
 
-    def __init__(self, clock: Clock) -> None:
+    Args:
+        pause: seconds that a failure beyond its limit waits for its answer.
+    """
+
+    def __init__(self, clock: Clock, *, pause: float = PAUSE) -> None:
         self._clock = clock
+        self._pause = pause
         #: What the database counts, as far as it is known here; the one unseen for longest first.
         self._stored: OrderedDict[str, Window] = OrderedDict()
         #: What is not written yet.
@@ -108,6 +116,23 @@ class Limits:
                 ends = min((one.began_at + WINDOW for one in counting), default=now)
                 seconds = max(1, math.ceil((ends - now) / SECOND))
                 raise TooManyAttempts(retry_after=seconds)
+
+    async def refuse(self, limits: Mapping[str, int]) -> None:
+        """Count a failure, if that many have not failed yet.
+
+        Raises:
+            TooManyAttempts: they have; it is told late.
+        """
+        try:
+            self.see(limits)
+        except TooManyAttempts:
+            await self.wait()
+            raise
+        self.fail(limits)
+
+    async def wait(self) -> None:
+        """Wait as long as an answer does that one attempt too many gets."""
+        await self._clock.sleep(self._pause)
 
     def fail(self, limits: Mapping[str, int]) -> None:
         """Count a failure."""

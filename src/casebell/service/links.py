@@ -12,23 +12,20 @@ from typing import Any, Final
 
 from casebell.actors import Actor, Role
 from casebell.clock import Clock, iso_or_none
-from casebell.errors import TooManyAttempts
 from casebell.networks import network_of
 from casebell.notify.composer import headline_in
 from casebell.notify.headlines import CONFIDENTIAL, Headline
 from casebell.notify.links import HIDDEN, PATH
 from casebell.people.identity import People
 from casebell.service.following_up import note_of
-from casebell.service.limits import Limits
+from casebell.service.limits import PAUSE, Limits
 from casebell.service.lookups import Lookups
 from casebell.store import acknowledgements, links, subjects
+from casebell.store.digests import digest_of
 from casebell.store.engine import Connection, Store
-from casebell.store.links import digest_of
 
 #: Unknown links of a network within a quarter of an hour; the next ones wait for their answer.
 MAX_UNKNOWN: Final = 30
-#: Seconds for which they do.
-PAUSE: Final = 1.0
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 
 
@@ -75,10 +72,9 @@ class SeenLinks:
         self._store = store
         self._people = people
         self._clock = clock
-        self._pause = pause
         self._rows: Lookups[Any] = Lookups(store, links.with_digests)
         #: Of this server alone: nobody guesses 128 bits, and only its work is bounded.
-        self._limits = Limits(clock)
+        self._limits = Limits(clock, pause=pause)
 
     async def open(self, token: str, *, address: str) -> Opened:
         """What a link shows; nothing is done.
@@ -146,13 +142,7 @@ class SeenLinks:
         """The row of a link; None where there is none. One that is right is never limited."""
         row = await self._rows.find(digest_of(token)) if _TOKEN.fullmatch(token) else None
         if row is None:
-            limits = {f"link {network_of(address)}": MAX_UNKNOWN}
-            try:
-                self._limits.see(limits)
-            except TooManyAttempts:
-                await self._clock.sleep(self._pause)
-                raise
-            self._limits.fail(limits)
+            await self._limits.refuse({f"link {network_of(address)}": MAX_UNKNOWN})
         return row
 
     def _standing(self, row: Any) -> Standing:

@@ -10,7 +10,7 @@ from casebell.actors import Actor
 from casebell.clock import SECOND, Clock, iso
 from casebell.errors import BadArgument, NotFound, Refusal
 from casebell.events import Absence, Absences, Micros
-from casebell.people.identity import named
+from casebell.people.identity import People, named
 from casebell.people.roster import Roster, absences_at
 from casebell.service import Verb
 from casebell.settings import Settings
@@ -52,6 +52,25 @@ class PersonChanged(Person):
 
     warnings: list[str]
     """What was done, and is probably not all that is meant."""
+
+
+def person_named(text: str, people: People) -> PersonSettings:
+    """Who has this id, name or e-mail address.
+
+    Raises:
+        NotFound: it is nobody.
+    """
+    found = named(text, people)
+    if found is None:
+        raise NotFound(
+            "There is no such person in the configuration.",
+            hint=_nearest(text, people) or "`casebell people list` shows everybody.",
+        )
+    return found
+
+
+def _nearest(text: str, people: People) -> str:
+    return nearest(text, [one for person in people.values() for one in (person.id, person.name)])
 
 
 class PeopleDirectory:
@@ -134,28 +153,18 @@ class PeopleDirectory:
         return {**_person(person, self._roster(), {}), "warnings": warnings}
 
     def _named(self, text: str) -> PersonSettings:
-        found = named(text, self._settings().people)
-        if found is None:
-            raise NotFound(
-                "There is no such person in the configuration.",
-                hint=self._nearest(text) or "`casebell people list` shows everybody.",
-            )
-        return found
+        return person_named(text, self._settings().people)
 
     def _stand_in(self, text: str, person: PersonSettings) -> PersonSettings:
         found = named(text, self._settings().people)
         if found is None:
-            hint = self._nearest(text)
+            hint = _nearest(text, self._settings().people)
             raise BadArgument(
                 f"There is no such person in the configuration. {hint}".rstrip(), argument="to"
             )
         if found.id == person.id:
             raise BadArgument(f"{person.name} cannot stand in for themselves.", argument="to")
         return found
-
-    def _nearest(self, text: str) -> str:
-        people = self._settings().people.values()
-        return nearest(text, [one for person in people for one in (person.id, person.name)])
 
     def _end(self, text: str, *, now: Micros) -> Micros:
         """When an absence ends: behind its last day, or at a time."""

@@ -18,10 +18,10 @@ from casebell.service.one_time_codes import (
     new_secret,
     six_digits,
 )
-from casebell.service.token_text import digest_of
 from casebell.settings import Settings
 from casebell.shapes import described
 from casebell.store import second_factor
+from casebell.store.digests import digest_of
 from casebell.store.engine import Store
 
 

@@ -20,9 +20,9 @@ from casebell.json_text import encode
 from casebell.service.access_record import AccessRecord
 from casebell.service.access_shapes import unusable
 from casebell.service.lookups import Lookups
-from casebell.service.token_text import digest_of
 from casebell.settings.models import Console
 from casebell.store import journal, sessions
+from casebell.store.digests import digest_of
 from casebell.store.engine import Store
 
 #: Random bytes of a cookie.

@@ -6,7 +6,6 @@ The check sum tells a typing error without a look into the database. It protects
 """
 
 import base64
-import hashlib
 import re
 import secrets
 import zlib
@@ -36,11 +35,6 @@ def is_token(text: str) -> bool:
         return False
     content = base64.urlsafe_b64decode(found[1])
     return content[RANDOM_BYTES:] == _check_sum(content[:RANDOM_BYTES])
-
-
-def digest_of(token: str) -> str:
-    """What is kept of a token: its SHA-256 in hex. A slow hash is for what can be guessed."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _check_sum(random: bytes) -> bytes:

@@ -10,9 +10,10 @@ from casebell.service import Verb
 from casebell.service import access_shapes as shapes
 from casebell.service.filters import word
 from casebell.service.identifiers import identifier
-from casebell.service.token_text import digest_of, new_token
+from casebell.service.token_text import new_token
 from casebell.settings.values import nearest
 from casebell.store import tokens
+from casebell.store.digests import digest_of
 from casebell.store.engine import Store
 
 

@@ -1,5 +1,6 @@
 """Rows that are known by the digest of a secret, which is kept nowhere."""
 
+import hashlib
 import hmac
 from collections.abc import Collection, Mapping
 from typing import TypeVar
@@ -16,6 +17,11 @@ class DigestRow(TableRow):
 
 
 R = TypeVar("R", bound=DigestRow)
+
+
+def digest_of(secret: str) -> str:
+    """What is kept of a random secret: its SHA-256 in hex. Slow hashes are for what one guesses."""
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 async def with_digests(

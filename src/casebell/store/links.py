@@ -4,7 +4,6 @@ A row says of which change and to whom a link is; its address has 128 random bit
 digest is here.
 """
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -33,11 +32,6 @@ class Link:
     #: The id of to whom it is sent.
     person: str
     expires_at: Micros
-
-
-def digest_of(token: str) -> str:
-    """SHA-256 of what stands in the address, in hex."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 async def add(connection: AsyncConnection, new: Sequence[Link], *, now: Micros) -> None:
