@@ -2,7 +2,6 @@
 
 import random
 from collections import Counter
-from typing import Any
 
 import pytest
 
@@ -10,10 +9,6 @@ from casebell.alerts import (
     Alert,
     AlertKind,
     AlertState,
-    FailureReason,
-    Message,
-    NewAlert,
-    NextState,
     Outcome,
     SendResult,
 )
@@ -21,75 +16,11 @@ from casebell.store import grouping, leases, outbox
 from casebell.store.engine import Store
 from casebell.store.grouping import MOST_SINGLY, MOST_TOGETHER, WINDOW
 from casebell.store.schema import alerts, attempts, journal, targets
+from contracts.outbox_steps import LEASE, NOW, SECOND, add, claim, new, record, send
 from contracts.stores import read_table
 from contracts.writing import writing
 
-NOW = 1_760_469_723_000_000
-SECOND = 1_000_000
-LEASE = 60 * SECOND
 SENT = SendResult(outcome=Outcome.SENT)
-
-
-def new(number: int, **fields: Any) -> NewAlert:
-    """An ordinary alert of a case for the target `general`."""
-    return NewAlert(
-        **{
-            "kind": AlertKind.CASE,
-            "subject": f"change:{number}",
-            "channel": "slack",
-            "target": "general",
-            "urgent": False,
-            **fields,
-        }
-    )
-
-
-async def add(store: Store, *added: NewAlert, now: int) -> None:
-    """Put alerts into the outbox."""
-    async with writing(store) as connection:
-        await outbox.add(connection, added, now=now)
-
-
-async def claim(store: Store, *, now: int, owner: str = "a") -> list[Alert]:
-    """Claim as a dispatcher does: the alerts of one message."""
-    async with writing(store) as connection:
-        first = await outbox.claim(
-            connection,
-            channel="slack",
-            owner=owner,
-            now=now,
-            lease=LEASE,
-            shared=True,
-            grouped=True,
-        )
-    return [] if first is None else [first, *first.others]
-
-
-async def record(
-    store: Store, claimed: list[Alert], *, now: int, state: AlertState = AlertState.SENT
-) -> None:
-    """Record an attempt with all of them."""
-    failed = SendResult(outcome=Outcome.RETRYABLE, reason=FailureReason.SERVER_ERROR)
-    reached = NextState(state=state, not_before=now, may_repeat=False, reason=None)
-    tried = [
-        outbox.Tried(
-            alert=one,
-            message=Message(title="RFE issued", body=one.subject),
-            result=SENT if state is AlertState.SENT else failed,
-            reached=reached,
-        )
-        for one in claimed
-    ]
-    async with writing(store) as connection:
-        await outbox.record(connection, tried=tried, started_at=now, finished_at=now)
-
-
-async def send(store: Store, *, now: int, owner: str = "a") -> list[str]:
-    """Claim and record; the subjects of the message."""
-    claimed = await claim(store, now=now, owner=owner)
-    if claimed:
-        await record(store, claimed, now=now)
-    return [one.subject for one in claimed]
 
 
 async def send_ten(store: Store) -> None:

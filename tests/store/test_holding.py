@@ -2,60 +2,30 @@
 
 import random
 from collections import Counter
-from typing import Any
 
 import pytest
 
 from casebell.alerts import (
-    Alert,
     AlertKind,
     AlertState,
     FailureReason,
-    Message,
-    NewAlert,
-    NextState,
-    Outcome,
-    SendResult,
     Wait,
     Waits,
 )
-from casebell.store import holding, leases, outbox
+from casebell.store import grouping, holding, leases, outbox
 from casebell.store.engine import Store
 from casebell.store.schema import alerts
+from contracts.outbox_steps import LEASE, NOW, OPEN, SECOND, add, claim, new, record, send
 from contracts.stores import read_table
 from contracts.writing import writing
 
-NOW = 1_760_469_723_000_000
-SECOND = 1_000_000
 HOUR = 3_600 * SECOND
-LEASE = 60 * SECOND
 DUE = NOW + 5 * HOUR
 QUIET = Waits(
     cases=Wait(until=DUE, reason=FailureReason.QUIET_HOURS),
     messages=Wait(until=DUE, reason=FailureReason.QUIET_HOURS),
 )
 DIGEST = Waits(cases=Wait(until=DUE, reason=FailureReason.DIGEST))
-OPEN = Waits()
-
-
-def new(number: int, **fields: Any) -> NewAlert:
-    """An ordinary alert of a case for the target `general`."""
-    return NewAlert(
-        **{
-            "kind": AlertKind.CASE,
-            "subject": f"change:{number}",
-            "channel": "slack",
-            "target": "general",
-            "urgent": False,
-            **fields,
-        }
-    )
-
-
-async def add(store: Store, *added: NewAlert, now: int = NOW) -> None:
-    """Put alerts into the outbox."""
-    async with writing(store) as connection:
-        await outbox.add(connection, added, now=now)
 
 
 async def plan(store: Store, *targets: str, due: int = DUE, now: int = NOW) -> None:
@@ -66,57 +36,6 @@ async def plan(store: Store, *targets: str, due: int = DUE, now: int = NOW) -> N
     ]
     async with writing(store) as connection:
         await holding.plan(connection, digests, due=due, now=now)
-
-
-async def claim(
-    store: Store, *, now: int, waits: Waits = OPEN, owner: str = "a", shared: bool = True
-) -> list[Alert]:
-    """Claim as a dispatcher does: the alerts of one message."""
-    async with writing(store) as connection:
-        first = await outbox.claim(
-            connection,
-            channel="slack",
-            owner=owner,
-            now=now,
-            lease=LEASE,
-            shared=shared,
-            grouped=shared,
-            waits=waits,
-        )
-    return [] if first is None else [first, *first.others]
-
-
-async def record(
-    store: Store, claimed: list[Alert], *, now: int, state: AlertState = AlertState.SENT
-) -> None:
-    """Record an attempt with all of them."""
-    failed = SendResult(outcome=Outcome.RETRYABLE, reason=FailureReason.SERVER_ERROR)
-    sent = state is AlertState.SENT
-    reached = NextState(
-        state=state,
-        not_before=now,
-        may_repeat=False,
-        reason=None if sent else FailureReason.SERVER_ERROR,
-    )
-    tried = [
-        outbox.Tried(
-            alert=one,
-            message=Message(title="RFE issued", body=one.subject),
-            result=SendResult(outcome=Outcome.SENT) if sent else failed,
-            reached=reached,
-        )
-        for one in claimed
-    ]
-    async with writing(store) as connection:
-        await outbox.record(connection, tried=tried, started_at=now, finished_at=now)
-
-
-async def send(store: Store, *, now: int, waits: Waits = OPEN, owner: str = "a") -> list[str]:
-    """Claim and record; the subjects of the message."""
-    claimed = await claim(store, now=now, waits=waits, owner=owner)
-    if claimed:
-        await record(store, claimed, now=now)
-    return [one.subject for one in claimed]
 
 
 async def waiting(store: Store) -> list[tuple[str, str, str | None, int, int | None]]:
@@ -225,7 +144,7 @@ async def test_more_than_a_digest_takes(store: Store) -> None:
 
 async def test_very_many_begin_to_wait(store: Store) -> None:
     """A claim lets a thousand wait in a statement, and gives others a turn in between."""
-    await add(store, *(new(number) for number in range(holding.MOST_HELD + 20)))
+    await add(store, *(new(number) for number in range(grouping.MOST_DEFERRED + 20)))
 
     assert await claim(store, now=NOW, waits=DIGEST) == []
     assert Counter(row[1] for row in await waiting(store)) == {"deferred": 1_000, "pending": 20}

@@ -51,6 +51,26 @@ def waits_until(row: Row[Any], *, now: Micros) -> Micros | None:
 
 async def defer(connection: AsyncConnection, row: Row[Any], *, until: Micros, now: Micros) -> int:
     """Let the due alerts of a target wait; returns their number, `MOST_DEFERRED` at most."""
+    like = and_(alerts.c.target == row.target, alerts.c.kind.in_(OF_CASES))
+    waits = {"not_before": until, "reason": FailureReason.GROUPED}
+    return await let_wait(connection, row, like, waits=waits, now=now)
+
+
+async def let_wait(
+    connection: AsyncConnection,
+    row: Row[Any],
+    like: ColumnElement[bool],
+    *,
+    waits: Mapping[str, object],
+    now: Micros,
+) -> int:
+    """Let due alerts of a channel and a priority wait; returns their number.
+
+    Args:
+        row: of one of them.
+        like: which of the others wait as it does.
+        waits: what is written: until when, and why.
+    """
     due = (
         select(alerts.c.id)
         .where(
@@ -58,10 +78,9 @@ async def defer(connection: AsyncConnection, row: Row[Any], *, until: Micros, no
             alerts.c.channel == row.channel,
             alerts.c.priority == row.priority,
             alerts.c.not_before <= now,
-            alerts.c.target == row.target,
-            alerts.c.kind.in_(OF_CASES),
             alerts.c.state != AlertState.SENDING,
             alerts.c.together.is_(None),
+            like,
         )
         .order_by(alerts.c.not_before, alerts.c.id)
         .limit(MOST_DEFERRED)
@@ -69,7 +88,7 @@ async def defer(connection: AsyncConnection, row: Row[Any], *, until: Micros, no
     deferred = await connection.execute(
         alerts.update()
         .where(alerts.c.id.in_(due.scalar_subquery()))
-        .values(state=AlertState.DEFERRED, not_before=until, reason=FailureReason.GROUPED)
+        .values(state=AlertState.DEFERRED, **waits)
     )
     return deferred.rowcount
 

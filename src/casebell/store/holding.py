@@ -26,13 +26,12 @@ from casebell.alerts import (
     Waits,
 )
 from casebell.events import Micros
-from casebell.store.schema import FOR_HOURS, WAITING, alerts
+from casebell.store import grouping
+from casebell.store.schema import FOR_HOURS, alerts
 from casebell.store.statements import Driver, TableRow, insert_new
 
 #: Alerts that a digest tells. More go in a further message.
 MOST_IN_DIGEST: Final = 200
-#: Alerts that begin to wait in one transaction.
-MOST_HELD: Final = 1_000
 
 
 class _DigestRow(TableRow):
@@ -81,36 +80,16 @@ def is_for_digest(row: Row[Any]) -> bool:
 async def hold(connection: AsyncConnection, row: Row[Any], *, wait: Wait, now: Micros) -> int:
     """Let the due alerts of a channel wait that have to like this one; returns their number.
 
-    `MOST_HELD` at most.
+    `grouping.MOST_DEFERRED` at most.
     """
     kinds = OF_CASES if row.kind in OF_CASES else {AlertKind.OPS}
-    due = (
-        select(alerts.c.id)
-        .where(
-            WAITING,
-            alerts.c.channel == row.channel,
-            alerts.c.priority == row.priority,
-            alerts.c.not_before <= now,
-            alerts.c.kind.in_(kinds),
-            alerts.c.state != AlertState.SENDING,
-            alerts.c.together.is_(None),
-            alerts.c.retried_at.is_(None),
-            not_(_for_digest()),
-        )
-        .order_by(alerts.c.not_before, alerts.c.id)
-        .limit(MOST_HELD)
+    like = and_(
+        alerts.c.kind.in_(kinds),
+        alerts.c.retried_at.is_(None),
+        not_(_for_digest()),
     )
-    held = await connection.execute(
-        alerts.update()
-        .where(alerts.c.id.in_(due.scalar_subquery()))
-        .values(
-            state=AlertState.DEFERRED,
-            not_before=wait.until,
-            due_at=wait.until,
-            reason=wait.reason,
-        )
-    )
-    return held.rowcount
+    waits = {"not_before": wait.until, "due_at": wait.until, "reason": wait.reason}
+    return await grouping.let_wait(connection, row, like, waits=waits, now=now)
 
 
 async def digest_of(connection: AsyncConnection, row: Row[Any], *, now: Micros) -> list[Row[Any]]:
