@@ -9,8 +9,8 @@ from sqlalchemy import text
 
 from casebell.alerts import AlertKind, FailureReason, NewAlert, Outcome
 from casebell.clock import SECOND
+from casebell.notify.channel import ROLL_OUT
 from casebell.notify.dispatcher import GONE_EVERY, POLL
-from casebell.notify.sender import ROLL_OUT
 from casebell.ops_messages import EventUndecided
 from casebell.sandbox.http_sink import Ending, HttpAnswer, HttpSink
 from casebell.store import leases, outbox

@@ -140,7 +140,6 @@ async def test_what_is_read_of_them(store: Store) -> None:
     await said(store, first, note="one")
     await said(store, first, actor=ROOT, now=12)
     async with store.read() as connection:
-        assert await acks.are_acknowledged(connection, [first, other]) == {first}
         found = await acks.of_changes(connection, [first, other])
         latest = await acks.latest_of(connection, [first, other])
     assert [(row.note, row.at) for row in found] == [("one", 9), ("", 12)]

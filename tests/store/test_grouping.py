@@ -9,8 +9,6 @@ from casebell.alerts import (
     Alert,
     AlertKind,
     AlertState,
-    Outcome,
-    SendResult,
 )
 from casebell.store import grouping, leases, outbox
 from casebell.store.engine import Store
@@ -19,8 +17,6 @@ from casebell.store.schema import alerts, attempts, journal, targets
 from contracts.outbox_steps import LEASE, NOW, SECOND, add, claim, new, record, send
 from contracts.stores import read_table
 from contracts.writing import writing
-
-SENT = SendResult(outcome=Outcome.SENT)
 
 
 async def send_ten(store: Store) -> None:

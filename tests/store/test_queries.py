@@ -453,7 +453,6 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "answered ones": (lambda c: links.answered(c, [1, 2]), False),
     "awaited ones": (lambda c: links.awaited(c, [1, 2]), True),
     "acknowledge": (lambda c: acknowledgements.acknowledge(c, [1], actor=ADMIN, now=1), False),
-    "acknowledged": (lambda c: acknowledgements.are_acknowledged(c, [1, 2]), False),
     "acknowledgements": (lambda c: acknowledgements.of_changes(c, [1, 2]), False),
     "latest acknowledgements": (lambda c: acknowledgements.latest_of(c, [1, 2]), False),
 }

@@ -10,10 +10,9 @@ from typing import TypedDict
 from zoneinfo import ZoneInfo
 
 from casebell.alerts import NewAlert
-from casebell.clock import MINUTE
 from casebell.events import Micros
 from casebell.followup.telling import alerts_for, subject_of
-from casebell.notify.channel import Channels
+from casebell.notify.channel import ROLL_OUT, Channels
 from casebell.notify.composer import headline_in
 from casebell.notify.render import for_people
 from casebell.ops_messages import EscalationRemoved, OpsMessage, Unacknowledged, Unseen
@@ -22,9 +21,6 @@ from casebell.route.plans import EscalationPlan, Position, Turn
 from casebell.store import escalations, journal, outbox
 from casebell.store.engine import Connection
 from casebell.store.escalations import End, Running
-
-#: How long a turn waits that only another server may know: until all have been reloaded.
-ROLL_OUT = 10 * MINUTE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from casebell.alerts import OWNER, Message, SendResult
-from casebell.clock import SECOND
+from casebell.clock import MINUTE, SECOND
 from casebell.notify.fallback import FallbackPolicy
 from casebell.notify.render import Style
 from casebell.ops_targets import OpsTargets
 from casebell.people.hours import ALWAYS, Hours
 from casebell.people.roster import Recipients, Roster
 from casebell.store.grouping import WINDOW
+
+#: How long that waits which only another server may know: until all have been reloaded.
+ROLL_OUT = 10 * MINUTE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

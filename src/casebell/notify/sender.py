@@ -22,10 +22,10 @@ from casebell.alerts import (
     SendResult,
     Waits,
 )
-from casebell.clock import MINUTE, SECOND, Clock
+from casebell.clock import SECOND, Clock
 from casebell.errors import StorageUnavailable
 from casebell.events import Micros
-from casebell.notify.channel import Channel, Channels, Policy, is_gone
+from casebell.notify.channel import ROLL_OUT, Channel, Channels, Policy, is_gone
 from casebell.notify.composer import Composer
 from casebell.notify.fallback import fall_back
 from casebell.notify.links import Links
@@ -37,8 +37,6 @@ from casebell.telemetry import Log, Metrics
 
 #: Seconds between attempts to write to a failing storage.
 STORAGE_WAIT = 1.0
-#: How long an alert waits for a target that another server may have: until all have been reloaded.
-ROLL_OUT = 10 * MINUTE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

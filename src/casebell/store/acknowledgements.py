@@ -127,15 +127,6 @@ async def send_reminders_again(
     return sorted(again.scalars())
 
 
-async def are_acknowledged(connection: AsyncConnection, change_ids: Collection[int]) -> set[int]:
-    """Of some changes those that somebody has acknowledged."""
-    statement = select(acknowledgements.c.change_id).distinct()
-    found = await connection.execute(
-        statement.where(acknowledgements.c.change_id.in_(sorted(change_ids)))
-    )
-    return set(found.scalars())
-
-
 async def of_changes(
     connection: AsyncConnection, change_ids: Collection[int]
 ) -> Sequence[Row[Any]]:

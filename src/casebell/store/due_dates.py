@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from datetime import date
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -78,25 +77,6 @@ async def take(connection: AsyncConnection, one: Near, *, then: Micros | None) -
             queue.c.remind_at == one.remind_at,
         )
         .values(remind_at=then)
-    )
-    return bool(updated.rowcount)
-
-
-async def set_reminder(
-    connection: AsyncConnection, change_id: int, *, due: date, at: Micros | None
-) -> bool:
-    """Say when people are next reminded of a date; False where that is no longer the date.
-
-    Nothing is said of a change that is answered.
-
-    Args:
-        due: the date that is typed, and stored by now.
-        at: None where no reminder is left.
-    """
-    updated = await connection.execute(
-        queue.update()
-        .where(OPEN, queue.c.change_id == change_id, queue.c.due == due.isoformat())
-        .values(remind_at=at)
     )
     return bool(updated.rowcount)
 
