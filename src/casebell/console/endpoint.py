@@ -29,7 +29,7 @@ from casebell.console.protection import (
     own_path,
 )
 from casebell.console.rendering import Rendering
-from casebell.console.request import Request
+from casebell.console.request import Request, request_log
 from casebell.console.routing import Action, Door, Page, SeeOther, Shown
 from casebell.console.said import said
 from casebell.console.visit import Visit
@@ -44,7 +44,6 @@ from casebell.errors import (
 from casebell.http import addresses
 from casebell.http.answers import Answer, respond
 from casebell.http.reading import SenderWentAway, refuse
-from casebell.http.request_log import RequestLog
 from casebell.service import Service
 from casebell.service.formats import Format
 from casebell.service.sessions import Asked, Session, Sessions
@@ -95,14 +94,7 @@ class Console:
         self._note_elsewhere = note_elsewhere
         self._settings = settings
         self._clock = clock
-        self._requests = RequestLog(
-            counted=metrics.console_requests,
-            took=metrics.console_seconds,
-            storage_fails=metrics.storage_errors.labels("console").inc,
-            say=lambda **said: log.info("console.request", **said),
-            defect=lambda **said: log.error("console.defect", **said),
-            clock=clock,
-        )
+        self._requests = request_log(metrics=metrics, log=log, clock=clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

@@ -12,9 +12,10 @@ from starlette.types import Receive, Scope, Send
 
 from casebell.api.slots import Turns
 from casebell.clock import Clock, new_request_id
+from casebell.console.request import request_log
 from casebell.errors import WrongMethod
 from casebell.http.answers import Answer, error_answer, respond
-from casebell.http.request_log import Facts, RequestLog
+from casebell.http.request_log import Facts
 from casebell.service.feeds import ENDING, PATH, Feeds
 from casebell.telemetry import Log, Metrics
 
@@ -43,14 +44,7 @@ class FeedEndpoint:
         self._feeds = feeds
         self._turns = turns
         self._clock = clock
-        self._requests = RequestLog(
-            counted=metrics.console_requests,
-            took=metrics.console_seconds,
-            storage_fails=metrics.storage_errors.labels("console").inc,
-            say=lambda **said: log.info("console.request", **said),
-            defect=lambda **said: log.error("console.defect", **said),
-            clock=clock,
-        )
+        self._requests = request_log(metrics=metrics, log=log, clock=clock)
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Serve one request."""

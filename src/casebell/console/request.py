@@ -6,13 +6,14 @@ from urllib.parse import quote
 
 from starlette.types import Receive, Scope
 
-from casebell.clock import new_request_id
+from casebell.clock import Clock, new_request_id
 from casebell.console import cookies, forms
 from casebell.console.protection import Reached, own_path, reached
 from casebell.console.routing import Action, Door, Page
 from casebell.errors import BadArgument
-from casebell.http.request_log import Facts
+from casebell.http.request_log import Facts, RequestLog
 from casebell.service.sessions import Session
+from casebell.telemetry import Log, Metrics
 
 #: The zone's word in its cookie; anything else is the firm's own.
 UTC = "utc"
@@ -92,3 +93,15 @@ class Request:
             local: that of the firm.
         """
         return "UTC" if self.cookies.get(cookies.ZONE) == UTC else local
+
+
+def request_log(*, metrics: Metrics, log: Log, clock: Clock) -> RequestLog:
+    """What becomes of requests of people, and of the programs that read their calendars."""
+    return RequestLog(
+        counted=metrics.console_requests,
+        took=metrics.console_seconds,
+        storage_fails=metrics.storage_errors.labels("console").inc,
+        say=lambda **said: log.info("console.request", **said),
+        defect=lambda **said: log.error("console.defect", **said),
+        clock=clock,
+    )
