@@ -90,6 +90,18 @@ class Flag(StrEnum):
     LATE = "late"
     #: No row of the table of official texts reads this one: what it means is not known.
     UNKNOWN_WORDING = "unknown_wording"
+    #: The state in which a case was found when it was looked at for the first time.
+    BASELINE = "baseline"
+    #: What had become of the case before that state.
+    HISTORY = "history"
+
+
+class Origin(StrEnum):
+    """How an event came."""
+
+    WEBHOOK = "webhook"
+    #: The provider's API told of it, and no webhook had.
+    RECONCILED = "reconciled"
 
 
 class KeyBasis(StrEnum):
@@ -103,6 +115,8 @@ class KeyBasis(StrEnum):
     DIGEST = "digest"
     #: A conflicting body under a key that is taken: the key plus a digest of the content.
     REVISION = "revision"
+    #: Receipt, time and a digest of status and text, of what the provider's API told.
+    RECONCILED = "reconciled"
 
 
 class TimeBasis(StrEnum):
@@ -163,7 +177,10 @@ class Delivery(Value):
 
 
 class VerifiedDelivery(Value):
-    """A delivery whose origin is proven. Only `casebell.receive.signatures` makes these."""
+    """A delivery whose sender is proven.
+
+    Only `casebell.receive.signatures` makes these, and what asks the provider itself.
+    """
 
     delivery: Delivery
     #: Label of the secret that matched; several, joined by "+", where `require = "all"`.
@@ -171,6 +188,7 @@ class VerifiedDelivery(Value):
     flags: frozenset[Flag] = frozenset()
     #: Set when the signature is valid but its time is out of bounds: hold, do not act.
     hold: HeldReason | None = None
+    origin: Origin = Origin.WEBHOOK
 
 
 class CaseEvent(Value):
@@ -205,6 +223,7 @@ class CaseEvent(Value):
     address: str
     idempotency_key: str | None
     request_id: str
+    origin: Origin
 
 
 class ClassifiedEvent(CaseEvent):

@@ -11,6 +11,7 @@ from casebell.events import (
     ClassifiedEvent,
     Content,
     KeyBasis,
+    Origin,
     Status,
     Tag,
     TimeBasis,
@@ -57,6 +58,7 @@ def case_event(key: str = "evt_1", **fields: Any) -> CaseEvent:
             "address": "203.0.113.7",
             "idempotency_key": None,
             "request_id": "req_1",
+            "origin": Origin.WEBHOOK,
             **fields,
         }
     )

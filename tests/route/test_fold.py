@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from casebell.events import Change, ClassifiedEvent, Flag, KeyBasis, Status, Tag, TimeBasis
+from casebell.events import Change, ClassifiedEvent, Flag, KeyBasis, Origin, Status, Tag, TimeBasis
 from casebell.provider_time import NEVER
 from casebell.route.fold import Fold, fold, is_placeholder
 
@@ -75,6 +75,7 @@ def report(
         address="",
         idempotency_key=None,
         request_id="req_1",
+        origin=Origin.WEBHOOK,
         status=status,
         tags=tags,
     )

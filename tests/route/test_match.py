@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from casebell.events import Case, ClassifiedEvent, Flag, KeyBasis, Status, Tag, TimeBasis
+from casebell.events import Case, ClassifiedEvent, Flag, KeyBasis, Origin, Status, Tag, TimeBasis
 from casebell.receive.understand import MAX_TEXT
 from casebell.route.match import Matching, Notify, match
 from casebell.route.rules import compile_rules
@@ -45,6 +45,7 @@ RFE = ClassifiedEvent(
     address="",
     idempotency_key=None,
     request_id="req_1",
+    origin=Origin.WEBHOOK,
     status=Status.RFE_ISSUED,
     tags=frozenset({Tag.DEADLINE}),
 )

@@ -2,10 +2,13 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
+import pytest
 from sqlalchemy import text
 
-from casebell.events import Case, Flag, Status
+from casebell.alerts import DecisionOutcome
+from casebell.events import Case, Flag, Status, Undecided
 from casebell.route.classification import Meanings
 from casebell.route.rules import compile_rules
 from casebell.settings import Rule, When
@@ -126,6 +129,23 @@ async def test_a_rule_that_cannot_be_decided_is_told(store: Store) -> None:
     assert len(await harness.notes()) == 2
 
 
+@pytest.mark.parametrize("found", [Flag.BASELINE, Flag.HISTORY])
+def test_what_was_there_alerts_nobody(found: Flag) -> None:
+    """The state at the first look waits in the queue; what was before it asks for nothing."""
+    ours = rulebook(rules=[{"name": "All", "when": {}, "notify": ["slack"]}])
+    case = Case(receipt="IOE0912345678")
+    given: Any = {"history": (), "case": case, "next_change": 1, "now": HOUR}
+    for flags in (frozenset({found}), frozenset({found, Flag.UNKNOWN_WORDING})):
+        one = Undecided(id=1, event=case_event(flags=flags), revision_of=None)
+        decided = ours.decide(one, **given)
+        assert decided.outcome is DecisionOutcome.NOBODY
+        assert decided.alerts == ()
+        assert decided.escalations == ()
+        assert (decided.asked is not None) == (found is Flag.BASELINE)
+    told = ours.decide(Undecided(id=1, event=case_event(), revision_of=None), **given)
+    assert told.outcome is DecisionOutcome.NOTIFIED
+
+
 def test_decided_again() -> None:
     """What deciding had found is found anew: of the flags only those of receiving stay."""
     rules = [
@@ -134,7 +154,7 @@ def test_decided_again() -> None:
         {"name": "Stale", "when": {"flags": ["stale_signature"]}, "notify": ["ops"]},
     ]
     ours = rulebook(rules=rules)
-    every = frozenset(Flag)
+    every = frozenset(Flag) - {Flag.BASELINE, Flag.HISTORY}
     case = Case(receipt="IOE0912345678")
     again = ours.decide_again(case_event(flags=every), late=False, case=case)
     found = {Flag.UNKNOWN_WORDING, Flag.STATUS_CONFLICT, Flag.TEXT_CONFLICT, Flag.REPEAT, Flag.LATE}

@@ -36,6 +36,7 @@ from casebell.settings.models import (
     PersonSettings,
 )
 from casebell.settings.places import inside, is_list, keys_of
+from casebell.settings.upstream import ApiPaths, UpstreamSettings
 from casebell.settings.values import Part
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +72,8 @@ SECTIONS: dict[str, type[Part]] = {
     "### Conditions: `when`": When,
     "## `[[wordings]]`": Wording,
     "## `[ops]`": Ops,
+    "## `[upstream.<name>]`": UpstreamSettings,
+    "### The table `paths`": ApiPaths,
     "## `[routing]`": Routing,
     "## `[alerts]`": Alerts,
 }
@@ -188,6 +191,9 @@ def test_documented_defaults_are_the_models(heading: str, model: type[Part]) -> 
         "issuer": "https://id.example-firm.com",
         "client_id": "c",
         "client_secret": "s",
+        "source": "parley",
+        "base": "https://api.example.com",
+        "token": "t",
     }
     fields = model.model_fields
     given = {key: required[key] for key in fields if fields[key].is_required()}

@@ -622,7 +622,13 @@ async def test_plan_of_a_listing(
 
 
 #: Of what is being built.
-NOT_READ_YET: set[str] = set()
+NOT_READ_YET: set[str] = {
+    "ix_upstream_cases_upstream_checked_at_receipt",
+    "ix_upstream_cases_unregistered",
+    "ix_upstream_cases_problem",
+    "ix_reconciliations_upstream_id",
+    "ix_reconciliations_going_on",
+}
 
 
 @one_store

@@ -21,6 +21,7 @@ from casebell.events import (
     HeldReason,
     KeyBasis,
     Micros,
+    Origin,
     TimeBasis,
     VerifiedDelivery,
 )
@@ -76,7 +77,12 @@ def understand(verified: VerifiedDelivery, source: SourceSettings) -> CaseEvent:
     status = _capped(_text(body, fields.status), MAX_WORD)
     category = _capped(_text(body, fields.category), MAX_WORD)
     when = _when(body, source, received_at=delivery.received_at)
-    key, basis = _key(_id(body, fields), delivery, receipt=receipt, at=when.at, text=whole_text)
+    if verified.origin is Origin.RECONCILED:
+        key = reconciled_key(receipt, at=when.at, told=(status, category, whole_text))
+        basis = KeyBasis.RECONCILED
+    else:
+        event_id = _id(body, fields)
+        key, basis = _key(event_id, delivery, receipt=receipt, at=when.at, text=whole_text)
     if not (text or status or category or status_of_type(event_type)):
         raise HeldDelivery(HeldReason.MISSING_STATUS, missing_status(body.document, source))
     return CaseEvent(
@@ -100,7 +106,23 @@ def understand(verified: VerifiedDelivery, source: SourceSettings) -> CaseEvent:
         address=delivery.address,
         idempotency_key=idempotency_key(delivery),
         request_id=delivery.request_id,
+        origin=verified.origin,
     )
+
+
+def reconciled_key(receipt: str, *, at: Micros | None, told: Sequence[str]) -> str:
+    """The key of what the provider's API told: the same state at the same time is the same event.
+
+    Like the name of a revision it has a no-break space, which no id of a source can have: what is
+    found here takes no webhook's place, and the two are one change
+    (docs/decisions/upstream.md, C1 and C7).
+
+    Args:
+        told: status, category and text as the API has them.
+    """
+    digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
+    when = "undated" if at is None else iso(at)
+    return f"{receipt}@{when}\N{NO-BREAK SPACE}(reconciled {digest})"
 
 
 def idempotency_key(delivery: Delivery) -> str | None:

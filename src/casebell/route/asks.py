@@ -18,8 +18,11 @@ _ENDING = frozenset({Tag.ADVERSE, Tag.CARD})
 
 
 def asks(status: Status, tags: Set[Tag], flags: Set[Flag]) -> bool:
-    """Whether a change asks for something; one whose wording is not known may."""
-    if tags & _NOT_ASKING:
+    """Whether a change asks for something; one whose wording is not known may.
+
+    What became of a case before it was first looked at asks for nothing: its state then may.
+    """
+    if tags & _NOT_ASKING or Flag.HISTORY in flags:
         return False
     return owes(status, tags) or bool(tags & _ASKING) or Flag.UNKNOWN_WORDING in flags
 

@@ -66,6 +66,14 @@ class Decision:
         }
 
 
+def is_first_look(flags: Set[str]) -> bool:
+    """Whether this was there before the case was looked at for the first time.
+
+    It alerts nobody: somebody hears of all that was found so in one summary.
+    """
+    return Flag.BASELINE in flags or Flag.HISTORY in flags
+
+
 def must_be_told(tags: Set[str], flags: Set[str]) -> bool:
     """Whether somebody has to hear of a change, whatever the rules say.
 
@@ -85,6 +93,8 @@ def decide(
     Args:
         away: who is away now.
     """
+    if is_first_look(event.flags):
+        return _nobody(matching, "it was there when the case was looked at for the first time")
     if is_placeholder(event.status, event.tags):
         return _nobody(
             matching, "USCIS shows no information for the case; a placeholder is no news"

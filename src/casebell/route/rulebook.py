@@ -27,7 +27,7 @@ from casebell.ops_targets import OpsTargets
 from casebell.people.roster import Roster
 from casebell.route.asks import answers, asks, is_answered, owes
 from casebell.route.classification import CLASSIFYING_FLAGS, Meanings, classify_event
-from casebell.route.decide import Decision, Recipient, decide, must_be_told
+from casebell.route.decide import Decision, Recipient, decide, is_first_look, must_be_told
 from casebell.route.fold import fold, is_placeholder
 from casebell.route.match import facts_of, match, matching
 from casebell.route.plans import EscalationPlan
@@ -273,7 +273,7 @@ class DecisionCache:
         self, event: ClassifiedEvent, case: Case, away: Absences = NOBODY_IS_AWAY
     ) -> CachedDecision:
         """The decision about an event of this case."""
-        if self._reads is None:
+        if self._reads is None or is_first_look(event.flags):
             return self._decide(event, case, away)
         facts = facts_of(event, case) if self._reads else {}
         never_missed = must_be_told(event.tags, event.flags)
@@ -315,7 +315,8 @@ class DecisionCache:
     def _plans(
         self, event: ClassifiedEvent, case: Case, owner_names: Sequence[str]
     ) -> Sequence[EscalationPlan]:
-        if Tag.TEST in event.tags or is_placeholder(event.status, event.tags):
+        untold = Tag.TEST in event.tags or is_placeholder(event.status, event.tags)
+        if untold or is_first_look(event.flags):
             return ()
         asking = matching(self._escalations, event, case, owner_names=owner_names)
         return tuple(one.plan for one in asking)

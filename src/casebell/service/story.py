@@ -43,12 +43,15 @@ _BASIS = {
     KeyBasis.RECEIPT_TIME: "receipt number and time of the status, for want of an id",
     KeyBasis.DIGEST: "a digest of its content, for want of an id and a time",
     KeyBasis.REVISION: "a key in use already, with other content",
+    KeyBasis.RECONCILED: "receipt number, time and a digest of what the provider's API told",
 }
 
 _FLAGS = {
     Flag.STALE_SIGNATURE: "it was signed longer ago than the source's tolerance",
     Flag.CONFLICT: "the source sent differing content for the same event; check both",
     Flag.REPEAT: "the same state came again, at a later time",
+    Flag.BASELINE: "the case was in this state when it was looked at for the first time",
+    Flag.HISTORY: "it had become of the case before it was looked at for the first time",
     Flag.NAIVE_TIME: "its time had no zone and was read in the source's",
     Flag.UNPARSED_TIME: "its time could not be read",
     Flag.FUTURE_TIME: "its time lies more than two days after it came, and orders nothing",

@@ -60,6 +60,13 @@ def check(document: Document, names: Names) -> Iterator[Finding]:
     for place, channel_name in enumerate(document.ops.notify):
         if channel_name not in names.channels:
             yield _no_channel(("ops", "notify", place), channel_name, names)
+    for upstream in document.upstream.values():
+        if upstream.source not in names.sources:
+            yield Finding(
+                loc=("upstream", upstream.name, "source"),
+                message="There is no such source.",
+                hint=nearest(upstream.source, names.sources),
+            )
 
 
 def _server(server: ServerSettings) -> Iterator[Finding]:

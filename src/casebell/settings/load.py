@@ -8,7 +8,7 @@ from pathlib import Path
 
 from casebell.config_file import find, parsed, read_file
 from casebell.errors import ConfigError, Problem
-from casebell.settings import checks, outward
+from casebell.settings import checks, outward, upstream
 from casebell.settings.environment import Environment, Merged
 from casebell.settings.exposure import exposed
 from casebell.settings.interpolation import Interpolation
@@ -98,7 +98,10 @@ def _look(
     environment = Environment(environ=environ, env_file=file.parent / ".env", data=data)
     interpolation = Interpolation(variables=environment.variables, base_dir=file.parent)
     data = interpolation.fill(Merged.values(environment, data))
-    document, findings = validate(data, base_dir=file.parent, known=interpolation.findings)
+    data = upstream.with_page_names(data, environment.variables)
+    data, unread = upstream.with_subscriptions(data, base_dir=file.parent)
+    known = [*interpolation.findings, *unread]
+    document, findings = validate(data, base_dir=file.parent, known=known)
 
     findings.sort(key=lambda finding: in_order(data, finding.loc))
     libraries = outward.outward(environment, base_dir=file.parent)

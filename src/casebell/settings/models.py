@@ -23,6 +23,7 @@ from casebell.settings.calendars import CalendarSettings, Digest, ElapsedTime, S
 from casebell.settings.expressions import Passages
 from casebell.settings.sources import SourceSettings
 from casebell.settings.time_zones import TimeZone
+from casebell.settings.upstream import UpstreamSettings
 from casebell.settings.values import (
     Duration,
     ExistingFile,
@@ -419,13 +420,14 @@ class Document(Part):
     routing: Routing = Routing()
     alerts: Alerts = Alerts()
     console: Console = Console()
+    upstream: dict[Name, UpstreamSettings] = Field(default_factory=dict[str, UpstreamSettings])
 
     @property
     def people_url(self) -> str | None:
         """How people reach the pages; None where nobody said, or there are none."""
         return self.console.public_url or self.server.public_url
 
-    @field_validator("sources", "channels", "people", "calendars", mode="before")
+    @field_validator("sources", "channels", "people", "calendars", "upstream", mode="before")
     @classmethod
     def _tell_names(cls, value: object, info: ValidationInfo) -> object:
         """Give each entry its name, which of a person is the id."""

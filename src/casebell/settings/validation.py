@@ -53,10 +53,19 @@ MISSING = {
     "after": 'Write after how long: after = "2h".',
     "at": 'Write a time of day: at = "08:00".',
     "calendar": "Name the calendar whose days these are: [calendars.office].",
+    "source": "Name the source to which belongs what this API says: [sources.parley].",
+    "base": "Write the address from the onboarding pack, without a version at its end.",
+    "token": 'Write token = "${PARLEY_API_TOKEN}" and keep the value in `.env`.',
 }
 
 #: Sections whose tables have names that the operator chooses, with the field that takes them.
-NAMED = {"sources": "name", "channels": "name", "people": "id", "calendars": "name"}
+NAMED = {
+    "sources": "name",
+    "channels": "name",
+    "people": "id",
+    "calendars": "name",
+    "upstream": "name",
+}
 
 #: Values for required keys of a rule that are wrong or missing and were reported, so that the
 #: rule's other keys are still checked.

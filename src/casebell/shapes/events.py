@@ -55,7 +55,7 @@ class Event(TypedDict):
     """The source's own id, or what it was made of: see `key_basis`."""
     key_basis: str
     origin: str
-    """How it came: `webhook`."""
+    """How it came: `webhook`, or `reconciled` where the provider's API told of it."""
     type: str
     receipt: str
     status: str | None
@@ -139,7 +139,7 @@ def event(row: Any) -> Event:
         "source": row.source,
         "key": row.key,
         "key_basis": row.key_basis,
-        "origin": "webhook",
+        "origin": row.origin,
         "type": row.type,
         "receipt": row.receipt,
         "status": row.status or None,

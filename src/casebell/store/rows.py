@@ -18,6 +18,7 @@ from casebell.events import (
     Flag,
     KeyBasis,
     Micros,
+    Origin,
     Status,
     Tag,
     TimeBasis,
@@ -115,6 +116,7 @@ class EventRow(TableRow):
     routed_at: Micros | None
     change_id: int | None
     fold_reason: str | None
+    origin: str
 
 
 class StoredEvent(TableRow):
@@ -360,6 +362,7 @@ def event_row(
         routed_at=None,
         change_id=None,
         fold_reason=None,
+        origin=event.origin._value_,
     )
     if decided is None:
         return row
@@ -440,6 +443,7 @@ def event_from_row(row: Any) -> CaseEvent:
         address=row.address,
         idempotency_key=row.idempotency_key,
         request_id=row.request_id,
+        origin=Origin(row.origin),
     )
 
 

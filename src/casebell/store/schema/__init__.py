@@ -7,6 +7,14 @@ Each row pays for every index, mostly before its delivery is acknowledged. So ea
 comment with its readers, and an index without one is removed.
 """
 
+from casebell.store.schema.asked import (
+    FAILING,
+    GOES_ON,
+    UNREGISTERED,
+    reconciliations,
+    upstream_cases,
+    upstream_days,
+)
 from casebell.store.schema.base import metadata
 from casebell.store.schema.decided import (
     CONFIDENTIAL,
@@ -61,7 +69,9 @@ from casebell.store.schema.received import (
 __all__ = [
     "BY_HAND",
     "CONFIDENTIAL",
+    "FAILING",
     "FOR_HOURS",
+    "GOES_ON",
     "OPEN",
     "OUTSTANDING",
     "PROVEN",
@@ -70,6 +80,7 @@ __all__ = [
     "SILENT",
     "TO_BE_REMINDED",
     "UNPROVEN",
+    "UNREGISTERED",
     "WAITING",
     "absences",
     "accounts",
@@ -92,6 +103,7 @@ __all__ = [
     "metadata",
     "pushed_out",
     "queue",
+    "reconciliations",
     "recovery_codes",
     "refused",
     "servers",
@@ -100,5 +112,7 @@ __all__ = [
     "targets",
     "tokens",
     "told_people",
+    "upstream_cases",
+    "upstream_days",
     "wordings",
 ]

@@ -50,6 +50,8 @@ events = Table(
     Column("routed_at", BigInteger),
     Column("change_id", BigInteger),
     Column("fold_reason", Text),
+    # How it came. Behind the others, as a column that was added later is.
+    Column("origin", Text, nullable=False, server_default="webhook"),
     # Each delivery finds out by it whether its event is new. The key first: `casebell why KEY` asks
     # for a key of any source.
     UniqueConstraint("key", "source"),

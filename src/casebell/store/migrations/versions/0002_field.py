@@ -42,6 +42,8 @@ def upgrade() -> None:
     _escalations()
     _links()
     _feeds()
+    _events()
+    _asked()
 
 
 def _held() -> None:
@@ -430,6 +432,68 @@ def _feeds() -> None:
         sa.Column("revoked_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_feeds"),
         sa.UniqueConstraint("digest", name=op.f("uq_feeds_digest")),
+    )
+
+
+def _events() -> None:
+    origin = sa.Column("origin", sa.Text(), server_default="webhook", nullable=False)
+    op.add_column("events", origin)
+
+
+def _asked() -> None:
+    op.create_table(
+        "upstream_cases",
+        sa.Column("upstream", sa.Text(), nullable=False),
+        sa.Column("receipt", sa.Text(), nullable=False),
+        sa.Column("registered_at", sa.BigInteger(), nullable=True),
+        sa.Column("checked_at", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("first_told_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_state", sa.Text(), nullable=True),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("upstream", "receipt", name="pk_upstream_cases"),
+    )
+    columns = ["upstream", "checked_at", "receipt"]
+    op.create_index(
+        op.f("ix_upstream_cases_upstream_checked_at_receipt"), "upstream_cases", columns
+    )
+    for name, where in (
+        ("unregistered", "registered_at IS NULL"),
+        ("problem", "problem IS NOT NULL"),
+    ):
+        index = f"ix_upstream_cases_{name}"
+        _partial(index, "upstream_cases", "upstream", "receipt", where=where)
+    op.create_table(
+        "upstream_days",
+        sa.Column("upstream", sa.Text(), nullable=False),
+        sa.Column("day", sa.Text(), nullable=False),
+        sa.Column("requests", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("upstream", "day", name="pk_upstream_days"),
+    )
+    op.create_table(
+        "reconciliations",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("upstream", sa.Text(), nullable=False),
+        sa.Column("began_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("began_by", sa.Text(), nullable=False),
+        sa.Column("checked", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("found", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("first_looks", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("failed", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("waits", sa.Text(), nullable=True),
+        sa.Column("lease_owner", sa.Text(), nullable=True),
+        sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_reconciliations"),
+    )
+    op.create_index(op.f("ix_reconciliations_upstream_id"), "reconciliations", ["upstream", "id"])
+    goes_on = sa.text("ended_at IS NULL")
+    op.create_index(
+        "ix_reconciliations_going_on",
+        "reconciliations",
+        ["upstream"],
+        unique=True,
+        sqlite_where=goes_on,
+        postgresql_where=goes_on,
     )
 
 

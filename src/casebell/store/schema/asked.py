@@ -1,0 +1,80 @@
+"""The tables of what the upstream's APIs were asked: cases, requests of a day, reconciliations."""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, text
+
+from casebell.store.schema.base import Id, metadata, partial
+
+#: Queries repeat these conditions word for word, or the partial indexes below do not serve them.
+UNREGISTERED = text("registered_at IS NULL")
+FAILING = text("problem IS NOT NULL")
+GOES_ON = text("ended_at IS NULL")
+
+#: What each API of the configuration was asked about each case.
+upstream_cases = Table(
+    "upstream_cases",
+    metadata,
+    # The name in the configuration.
+    Column("upstream", Text, primary_key=True),
+    Column("receipt", Text, primary_key=True),
+    # When the API said that it tracks the case; null: not registered, or an API that takes none.
+    Column("registered_at", BigInteger),
+    # When it was last asked and answered, whatever it said; 0: never.
+    Column("checked_at", BigInteger, nullable=False, server_default="0"),
+    # When it first told of the case. Until then the next look is a first one, and alerts nobody.
+    Column("first_told_at", BigInteger),
+    # A digest of the state that it told last: the same again has no news.
+    Column("last_state", Text),
+    # Why the last look failed, as a sentence; null where it did not.
+    Column("problem", Text),
+    # The next to look at: the longest unchecked first.
+    Index(None, "upstream", "checked_at", "receipt"),
+    # The next to register.
+    partial("ix_upstream_cases_unregistered", "upstream", "receipt", where=UNREGISTERED.text),
+    # Those that are shown as failing.
+    partial("ix_upstream_cases_problem", "upstream", "receipt", where=FAILING.text),
+)
+
+#: Requests of a day, which all servers share.
+upstream_days = Table(
+    "upstream_days",
+    metadata,
+    Column("upstream", Text, primary_key=True),
+    # As "2026-12-24", by GMT.
+    Column("day", Text, primary_key=True),
+    Column("requests", Integer, nullable=False),
+)
+
+#: Each reconciliation: the last of each API goes on until it has ended.
+reconciliations = Table(
+    "reconciliations",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("upstream", Text, nullable=False),
+    # Cases that were checked before are left.
+    Column("began_at", BigInteger, nullable=False),
+    # Null while it goes on, also where the budget of the day ended it for now.
+    Column("ended_at", BigInteger),
+    # The actor who began it; "server" for the schedule.
+    Column("began_by", Text, nullable=False),
+    # Cases so far, and changes that no webhook had delivered.
+    Column("checked", BigInteger, nullable=False, server_default="0"),
+    Column("found", BigInteger, nullable=False, server_default="0"),
+    # Cases looked at for the first time, and those whose look failed.
+    Column("first_looks", BigInteger, nullable=False, server_default="0"),
+    Column("failed", BigInteger, nullable=False, server_default="0"),
+    # Why it waits, as a sentence; null while it goes on, or is done.
+    Column("waits", Text),
+    # Who works on it and until when: another may take over then.
+    Column("lease_owner", Text),
+    Column("lease_until", BigInteger),
+    # The latest of an API.
+    Index(None, "upstream", "id"),
+    # One at a time goes on.
+    Index(
+        "ix_reconciliations_going_on",
+        "upstream",
+        unique=True,
+        sqlite_where=GOES_ON,
+        postgresql_where=GOES_ON,
+    ),
+)
