@@ -25,6 +25,8 @@ def known() -> dict[str, Any]:
             found[name] = command
         else:
             found |= {f"{name} {verb}": verbs[verb] for verb in verbs}
+            if command.invoke_without_command:
+                found[name] = command
     return found
 
 
@@ -40,7 +42,12 @@ def in_the_table() -> Iterator[tuple[str, list[str]]]:
             words = code.removeprefix("casebell ").split()
             if code.startswith("casebell ") and words[0] in NOUNS:
                 noun = words.pop(0)
-            yield f"{noun} {words[0]}".strip(), words[1:]
+            if not words:  # It does something by itself, too.
+                yield noun, []
+            elif words[0].startswith("[--"):
+                yield noun, words
+            else:
+                yield f"{noun} {words[0]}".strip(), words[1:]
 
 
 def test_the_table_has_every_command_and_no_other() -> None:
@@ -109,7 +116,8 @@ def test_a_command_that_is_mentioned_exists(page: str, line: str) -> None:
     elif words[0] in NOUNS and (len(words) == 1 or words[1].isupper()):
         return
     else:
-        name = " ".join(words[:2]) if words[0] in NOUNS else words[0]
+        has_verb = words[0] in NOUNS and len(words) > 1 and not words[1].startswith("--")
+        name = " ".join(words[:2]) if has_verb else words[0]
         assert name in KNOWN, f"{page}: casebell {line}"
         options, params = words[1:], KNOWN[name].params
     taken = {option for parameter in params for option in parameter.opts} | {"--help"}

@@ -43,6 +43,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "serve": "Receive deliveries and send alerts.",
         "reload": "Have the server read its configuration again.",
         "demo": "See a complete run on this machine.",
+        "sandbox": "A simulated Parley and Torch; it has: scenarios.",
         "send": "Post a delivery as a source would.",
         "classify": "Tell what official texts mean.",
         "events": "What was received: list, show, export.",

@@ -72,12 +72,19 @@ class SignatureFormat:
     #: What the digest covers, given the time as signed and the body.
     covered: Callable[[bytes, bytes], bytes]
 
-    def sign(self, body: bytes, *, secret: str | bytes, at: int) -> str:
-        """The header's value for a body signed `at` seconds since 1970."""
+    def sign(
+        self, body: bytes, *, secret: str | bytes, at: int, also: Sequence[str | bytes] = ()
+    ) -> str:
+        """The header's value for a body signed `at` seconds since 1970.
+
+        Args:
+            also: secrets that sign it beside the first, as while one is replaced.
+        """
         time = b"%d" % at
-        key = secret.encode() if isinstance(secret, str) else secret
-        digest = hmac.digest(key, self.covered(time, body), "sha256")
-        return self.write(Signature(time=time, digests=(digest,)))
+        covered = self.covered(time, body)
+        keys = (key.encode() if isinstance(key, str) else key for key in (secret, *also))
+        digests = tuple(hmac.digest(key, covered, "sha256") for key in keys)
+        return self.write(Signature(time=time, digests=digests))
 
 
 @dataclass(kw_only=True, slots=True)

@@ -4,6 +4,7 @@ import contextlib
 import json
 import random
 import uuid
+from collections.abc import Sequence
 from typing import Any, Final
 
 from casebell.clock import iso
@@ -53,6 +54,7 @@ def headers_for(
     *,
     at: int,
     secret: str | None = None,
+    also: Sequence[str] = (),
     idempotency_key: str | None = None,
 ) -> dict[str, str]:
     """The headers that prove `body` by each of the source's methods.
@@ -62,6 +64,7 @@ def headers_for(
         body: the exact bytes.
         at: when it is signed, in seconds since 1970.
         secret: instead of the source's own.
+        also: secrets that sign beside that one; a shared secret is one alone.
         idempotency_key: None is a fresh one.
     """
     signed = body
@@ -79,7 +82,7 @@ def headers_for(
             continue
         if method == "hmac":
             form = KINDS[source.kind].signature
-            signature = form.sign(signed, secret=value, at=at)
+            signature = form.sign(signed, secret=value, at=at, also=also)
             headers[source.signature_header or form.header] = signature
         elif source.secret_header:
             headers[source.secret_header] = f"{source.prefix}{value.decode()}"

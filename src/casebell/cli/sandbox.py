@@ -1,0 +1,139 @@
+"""`casebell sandbox`: Parley and Torch, simulated on this machine."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from casebell.cli.options import AsJson, UnusedConfig, text_option
+from casebell.cli.terminal import print_line, print_rows
+from casebell.errors import BadArgument
+from casebell.sandbox.simulator.app import Simulator, SimulatorSettings, build
+from casebell.sandbox.simulator.problems import Problem
+from casebell.sandbox.simulator.scenarios import SCENARIOS
+from casebell.sandbox.simulator.secrets_in_use import TORCH_HEADER
+from casebell.sandbox.simulator.serving import listen, serve, url_of
+
+#: Where it listens unless told otherwise.
+PORT = 8801
+#: The variables that hold what should not stand in a command line, which everybody here can read.
+TOKEN_VARIABLE = "CASEBELL_SANDBOX_TOKEN"  # noqa: S105 - a name
+PARLEY_VARIABLE = "CASEBELL_SANDBOX_PARLEY_SECRET"
+TORCH_VARIABLE = "CASEBELL_SANDBOX_TORCH_SECRET"
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
+
+
+@app.callback()
+def sandbox(
+    context: typer.Context,
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65_535, help="Where to listen; 0 is any port.")
+    ] = PORT,
+    host: Annotated[
+        str, text_option(metavar="HOST", help="An address of this machine alone.")
+    ] = "127.0.0.1",
+    token: Annotated[
+        str | None,
+        text_option(
+            metavar="T", help=f"The bearer token. Better: {TOKEN_VARIABLE}; `ps` shows options."
+        ),
+    ] = None,
+    parley_secret: Annotated[
+        str | None,
+        text_option(metavar="S", help=f"Signs Parley's webhooks. Better: {PARLEY_VARIABLE}."),
+    ] = None,
+    torch_secret: Annotated[
+        str | None,
+        text_option(metavar="S", help=f"Stands in Torch's header. Better: {TORCH_VARIABLE}."),
+    ] = None,
+    torch_webhook: Annotated[
+        str | None, text_option(metavar="URL", help="Where Torch's webhook goes.")
+    ] = None,
+    torch_header: Annotated[
+        str, text_option(metavar="NAME", help="The header with Torch's secret.")
+    ] = TORCH_HEADER,
+    scenario: Annotated[
+        str, text_option(metavar="NAME", help="One of `casebell sandbox scenarios`.")
+    ] = "calm",
+    speed: Annotated[
+        float,
+        typer.Option(metavar="X", min=0.01, max=100_000, help="Simulated seconds in a second."),
+    ] = 1.0,
+    state: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keeps everything over a restart.")
+    ] = None,
+    _config: UnusedConfig = None,
+) -> None:
+    """Simulate Parley and Torch on this machine, until told to stop."""
+    if context.invoked_subcommand is not None:
+        return
+    listener = listen(host, port)
+    settings = SimulatorSettings(
+        token=token or os.environ.get(TOKEN_VARIABLE, ""),
+        parley_secret=parley_secret or os.environ.get(PARLEY_VARIABLE, ""),
+        torch_secret=torch_secret or os.environ.get(TORCH_VARIABLE, ""),
+        torch_webhook=torch_webhook or "",
+        torch_header=torch_header,
+        scenario=scenario,
+        speed=speed,
+        state=state,
+    )
+    try:
+        simulator = build(settings)
+    except Problem as problem:
+        raise BadArgument(problem.message) from None
+    for line in announcement(simulator, url_of(listener), scenario=simulator.world.scenario):
+        print_line(line)
+    asyncio.run(serve(simulator, listener))
+    print_line("The sandbox has ended.")
+
+
+@app.command()
+def scenarios(as_json: AsJson = False, _config: UnusedConfig = None) -> None:
+    """The scenarios, each with what it does."""
+    rows = [{"name": name, "does": one.line} for name, one in SCENARIOS.items()]
+    columns = {"name": "name", "does": "does"}
+    print_rows(rows, columns, as_json=as_json, empty="There are none.", whole=True)
+
+
+def announcement(simulator: Simulator, url: str, *, scenario: str) -> list[str]:
+    """What somebody who begins needs: addresses, secrets, and a configuration to paste."""
+    world = simulator.world
+    return [
+        f"Parley and Torch, simulated: {url} (a page for people, too)",
+        f"Scenario: {scenario}, {SCENARIOS[scenario].line}.",
+        "",
+        "# .env of Casebell:",
+        f"PARLEY_API_BASE={url}",
+        f"PARLEY_API_TOKEN={simulator.token}",
+        f"PARLEY_WEBHOOK_SECRET={world.secrets.parley[0]}",
+        f"TORCH_WEBHOOK_SECRET={world.secrets.torch}",
+        "",
+        "# config.toml of Casebell:",
+        "[sources.parley]",
+        'kind = "parley"',
+        'secrets = ["${PARLEY_WEBHOOK_SECRET}"]',
+        "",
+        "[sources.torch]",
+        'kind = "torch"',
+        f'header = "{world.torch_webhook.header if world.torch_webhook else TORCH_HEADER}"',
+        'secrets = ["${TORCH_WEBHOOK_SECRET}"]',
+        "",
+        "[upstream.parley]",
+        'kind = "parley"',
+        'source = "parley"',
+        'base = "${PARLEY_API_BASE}"',
+        'token = "${PARLEY_API_TOKEN}"',
+        "",
+        "[upstream.torch]",
+        'kind = "torch"',
+        'source = "torch"',
+        'base = "${PARLEY_API_BASE}"',
+        'token = "${PARLEY_API_TOKEN}"',
+        "",
+        f"A token that is known and not enabled (403): disabled-{simulator.token}",
+        "Ctrl-C ends it.",
+    ]
