@@ -36,6 +36,17 @@
     ├── NotFound                  exit 1; nothing by that name or number
     ├── FeedGone            410   a calendar that was revoked, or whose person is gone
     ├── UnusableCaseFile    400   exit 1; no list of cases
+    ├── UpstreamError       502   exit 3; the provider's API was asked in vain
+    │   ├── UpstreamUnreachable   no connection, or no answer in time
+    │   ├── UpstreamFailed        5xx
+    │   ├── UpstreamLimited       429 for longer than we wait
+    │   │   └── BudgetSpent       our own limit of a day; nothing was asked
+    │   ├── UpstreamRedirected    an answer that leads elsewhere
+    │   ├── UpstreamUnreadable    an answer of another shape
+    │   │   └── WrongReceipt      an answer about another case
+    │   └── UpstreamRefused       exit 1; it says no
+    │       ├── UpstreamKeyRefused    401, 403
+    │       └── UpstreamConflict      409
     └── Refusal                   exit 1; it exists, but this cannot be done to it
 
 The docstring is the sentence a reader sees; `hint` names what to do next. No message ever holds a
@@ -430,3 +441,111 @@ class Refusal(CasebellError):
     code = "refused"
     http_status = 409
     exit_code = 1
+
+
+class UpstreamError(CasebellError):
+    """The provider's API was asked in vain."""
+
+    code = "upstream_failed"
+    http_status = 502
+    exit_code = 3
+
+
+class UpstreamUnreachable(UpstreamError):
+    """The provider's API does not answer."""
+
+    code = "upstream_unreachable"
+    hint = "Nothing is lost: it is asked again. If it lasts, look at `base` and at the network."
+
+    def __init__(self, message: str = "", *, hint: str = "", passes: bool = True) -> None:
+        """`passes`: it may end without a hand on Casebell, as a certificate does not."""
+        self.passes = passes
+        super().__init__(message, hint=hint)
+
+
+class UpstreamFailed(UpstreamError):
+    """The provider's API failed."""
+
+    code = "upstream_error"
+    hint = "Nothing is lost: it is asked again. If it lasts, ask the provider."
+
+    def __init__(self, message: str = "", *, hint: str = "", asked: float | None = None) -> None:
+        """`asked`: seconds after which it wants to be asked again; None where it does not say."""
+        self.asked = asked
+        super().__init__(message, hint=hint)
+
+
+class UpstreamLimited(UpstreamError):
+    """The provider's API takes no more requests now."""
+
+    code = "upstream_limited"
+    http_status = 503
+    hint = "Lower per_minute or per_day of this API to the limits of your onboarding pack."
+
+    #: Seconds to wait where the API does not say how long.
+    usual_wait = 60.0
+
+    def __init__(self, message: str = "", *, hint: str = "", asked: float | None = None) -> None:
+        """`asked`: seconds after which it wants to be asked again; None where it does not say."""
+        self.asked = asked
+        super().__init__(message, hint=hint)
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds until it may be asked again."""
+        return self.usual_wait if self.asked is None else self.asked
+
+
+class BudgetSpent(UpstreamLimited):
+    """The requests of this day are used up."""
+
+    code = "budget_spent"
+    hint = "They begin anew at 00:00 GMT. Raise per_day if the provider allows you more."
+
+
+class UpstreamRedirected(UpstreamError):
+    """The provider's API answered with a redirect, which is not followed."""
+
+    code = "upstream_redirected"
+    hint = "Set `base` to the address of the API itself. A redirect could lead the token elsewhere."
+
+
+class UpstreamUnreadable(UpstreamError):
+    """The answer of the provider's API cannot be read."""
+
+    code = "upstream_unreadable"
+    hint = "Look whether `base` is right, and whether a proxy stands before it."
+
+
+class WrongReceipt(UpstreamUnreadable):
+    """The provider's API answered about another case."""
+
+    code = "upstream_wrong_receipt"
+    hint = "Nothing of that answer was used. If it lasts, ask the provider."
+
+
+class UpstreamRefused(UpstreamError):
+    """The provider's API does not take this request."""
+
+    code = "upstream_refused"
+    exit_code = 1
+    hint = "Compare `prefix` and `paths` with your onboarding pack."
+
+    def __init__(self, message: str = "", *, hint: str = "", status: int = 400) -> None:
+        """`status`: of the API's answer."""
+        self.status = status
+        super().__init__(message, hint=hint)
+
+
+class UpstreamKeyRefused(UpstreamRefused):
+    """The provider's API does not take the token."""
+
+    code = "upstream_key_refused"
+    hint = "Set `token` to a key that the provider has enabled for this environment."
+
+
+class UpstreamConflict(UpstreamRefused):
+    """The provider's API knows this request with another content."""
+
+    code = "upstream_conflict"
+    hint = "It was made before, with the same key and another body."

@@ -122,6 +122,7 @@ NOT_OF_A_DELIVERY = {
     "cross_site",
     "not_signed_in",
     *("wrong_code", "wrong_password"),
+    *("upstream_limited", "budget_spent"),
 }
 
 
