@@ -85,7 +85,16 @@ def sandbox(
         simulator = build(settings)
     except Problem as problem:
         raise BadArgument(problem.message) from None
-    for line in announcement(simulator, url_of(listener), scenario=simulator.world.scenario):
+    given = frozenset(
+        name
+        for name, value in (
+            (TOKEN_VARIABLE, settings.token),
+            (PARLEY_VARIABLE, settings.parley_secret),
+            (TORCH_VARIABLE, settings.torch_secret),
+        )
+        if value
+    )
+    for line in announcement(simulator, url_of(listener), given=given):
         print_line(line)
     asyncio.run(serve(simulator, listener))
     print_line("The sandbox has ended.")
@@ -99,18 +108,28 @@ def scenarios(as_json: AsJson = False, _config: UnusedConfig = None) -> None:
     print_rows(rows, columns, as_json=as_json, empty="There are none.", whole=True)
 
 
-def announcement(simulator: Simulator, url: str, *, scenario: str) -> list[str]:
-    """What somebody who begins needs: addresses, secrets, and a configuration to paste."""
+def announcement(
+    simulator: Simulator, url: str, *, given: frozenset[str] = frozenset()
+) -> list[str]:
+    """What somebody who begins needs: addresses, secrets, and a configuration to paste.
+
+    Args:
+        given: the variables of what was not made at random, and is not shown.
+    """
     world = simulator.world
+
+    def shown(variable: str, value: str) -> str:
+        return f"(what you gave as {variable})" if variable in given else value
+
     return [
         f"Parley and Torch, simulated: {url} (a page for people, too)",
-        f"Scenario: {scenario}, {SCENARIOS[scenario].line}.",
+        f"Scenario: {world.scenario}, {SCENARIOS[world.scenario].line}.",
         "",
         "# .env of Casebell:",
         f"PARLEY_API_BASE={url}",
-        f"PARLEY_API_TOKEN={simulator.token}",
-        f"PARLEY_WEBHOOK_SECRET={world.secrets.parley[0]}",
-        f"TORCH_WEBHOOK_SECRET={world.secrets.torch}",
+        f"PARLEY_API_TOKEN={shown(TOKEN_VARIABLE, simulator.token)}",
+        f"PARLEY_WEBHOOK_SECRET={shown(PARLEY_VARIABLE, world.secrets.parley[0])}",
+        f"TORCH_WEBHOOK_SECRET={shown(TORCH_VARIABLE, world.secrets.torch)}",
         "",
         "# config.toml of Casebell:",
         "[sources.parley]",
@@ -134,6 +153,6 @@ def announcement(simulator: Simulator, url: str, *, scenario: str) -> list[str]:
         'base = "${PARLEY_API_BASE}"',
         'token = "${PARLEY_API_TOKEN}"',
         "",
-        f"A token that is known and not enabled (403): disabled-{simulator.token}",
+        "The same token behind disabled- is one that is not enabled (403).",
         "Ctrl-C ends it.",
     ]

@@ -1,5 +1,6 @@
 """Parley's endpoints: the shapes of its page, who may ask, and what is safe to repeat."""
 
+import itertools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -111,48 +112,48 @@ async def test_a_subscription_has_the_shape_of_the_page(firm: Firm) -> None:
     assert listed.json()["subscriptions"][0]["own_secret"] is True
 
 
-@pytest.mark.parametrize(
-    ("url", "taken"),
-    [
-        ("https://casebell.example-firm.com/webhooks/parley", True),
-        ("http://127.0.0.1:8420/webhooks/parley", True),
-        ("http://localhost:8420/webhooks/parley", True),
-        ("http://[::1]:8420/webhooks/parley", True),
-        ("http://casebell.example-firm.com/webhooks/parley", False),
-        ("http://127.0.0.1.example-firm.com/", False),
-        ("https://user:word@casebell.example-firm.com/", False),
-        ("ftp://127.0.0.1/", False),
-        ("https://", False),
-        ("https://[half", False),
-        ("https://a b/", False),
-        ("", False),
-    ],
-)
-async def test_where_webhooks_may_go(firm: Firm, url: str, taken: bool) -> None:
+ADDRESSES = [
+    ("https://casebell.example-firm.com/webhooks/parley", True),
+    ("http://127.0.0.1:8420/webhooks/parley", True),
+    ("http://localhost:8420/webhooks/parley", True),
+    ("http://[::1]:8420/webhooks/parley", True),
+    ("http://casebell.example-firm.com/webhooks/parley", False),
+    ("http://127.0.0.1.example-firm.com/", False),
+    ("https://user:word@casebell.example-firm.com/", False),
+    ("ftp://127.0.0.1/", False),
+    ("https://", False),
+    ("https://[half", False),
+    ("https://a b/", False),
+    ("", False),
+]
+
+
+async def test_where_webhooks_may_go(firm: Firm) -> None:
     """Over HTTPS anywhere, plainly to this machine alone."""
-    answer = await firm.post("/v1/subscriptions", {"url": url, "events": ["case.denied"]})
-    assert answer.status_code == (201 if taken else 400), answer.text
+    for url, taken in ADDRESSES:
+        answer = await firm.post("/v1/subscriptions", {"url": url, "events": ["case.denied"]})
+        assert answer.status_code == (201 if taken else 400), url
 
 
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        ("/v1/receipts", {}),
-        ("/v1/receipts", []),
-        ("/v1/receipts", {"receipts": []}),
-        ("/v1/receipts", {"receipts": [RECEIPT]}),
-        ("/v1/receipts", {"receipts": [{"receipt_number": "A123456789"}]}),
-        ("/v1/receipts", {"receipts": [{"receipt_number": RECEIPT, "label": 7}]}),
-        ("/v1/receipts", {"receipts": [{"receipt_number": RECEIPT}] * 1_001}),
-        ("/v1/subscriptions", {"url": "https://example.com/"}),
-        ("/v1/subscriptions", {"url": "https://example.com/", "events": []}),
-        ("/v1/subscriptions", {"url": "https://example.com/", "events": ["case.rfe.issue"]}),
-        ("/v1/subscriptions", {"url": "https://example.com/", "events": [], "secret": ""}),
-    ],
-)
-async def test_a_wrong_body_is_400(firm: Firm, path: str, body: object) -> None:
+WRONG_BODIES: list[tuple[str, object]] = [
+    ("/v1/receipts", {}),
+    ("/v1/receipts", []),
+    ("/v1/receipts", {"receipts": []}),
+    ("/v1/receipts", {"receipts": [RECEIPT]}),
+    ("/v1/receipts", {"receipts": [{"receipt_number": "A123456789"}]}),
+    ("/v1/receipts", {"receipts": [{"receipt_number": RECEIPT, "label": 7}]}),
+    ("/v1/receipts", {"receipts": [{"receipt_number": RECEIPT}] * 1_001}),
+    ("/v1/subscriptions", {"url": "https://example.com/"}),
+    ("/v1/subscriptions", {"url": "https://example.com/", "events": []}),
+    ("/v1/subscriptions", {"url": "https://example.com/", "events": ["case.rfe.issue"]}),
+    ("/v1/subscriptions", {"url": "https://example.com/", "events": [], "secret": ""}),
+]
+
+
+async def test_a_wrong_body_is_400(firm: Firm) -> None:
     """In the Error schema."""
-    wrong(await firm.post(path, body), 400, "validation_failed")
+    for path, body in WRONG_BODIES:
+        wrong(await firm.post(path, body), 400, "validation_failed")
 
 
 async def test_a_wrong_event_type_is_told_the_right_one(firm: Firm) -> None:
@@ -162,24 +163,24 @@ async def test_a_wrong_event_type_is_told_the_right_one(firm: Firm) -> None:
     assert "Did you mean `case.rfe.issued`?" in answer.json()["message"]
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/v1/case-status",
-        "/v1/case-status?receipt=",
-        "/v1/case-status?receipt=A123456789",
-        f"/v1/case-status?receipt={RECEIPT}&receipt=IOE0976543210",
-        f"/v1/events?receipt={RECEIPT}&limit=0",
-        f"/v1/events?receipt={RECEIPT}&limit=201",
-        f"/v1/events?receipt={RECEIPT}&limit=ten",
-        f"/v1/events?receipt={RECEIPT}&before=yesterday",
-        f"/v1/events?receipt={RECEIPT}&before=0001-01-01T00:00:00Z",
-    ],
-)
-async def test_a_wrong_parameter_is_400(firm: Firm, path: str) -> None:
+WRONG_ADDRESSES = [
+    "/v1/case-status",
+    "/v1/case-status?receipt=",
+    "/v1/case-status?receipt=A123456789",
+    f"/v1/case-status?receipt={RECEIPT}&receipt=IOE0976543210",
+    f"/v1/events?receipt={RECEIPT}&limit=0",
+    f"/v1/events?receipt={RECEIPT}&limit=201",
+    f"/v1/events?receipt={RECEIPT}&limit=ten",
+    f"/v1/events?receipt={RECEIPT}&before=yesterday",
+    f"/v1/events?receipt={RECEIPT}&before=0001-01-01T00:00:00Z",
+]
+
+
+async def test_a_wrong_parameter_is_400(firm: Firm) -> None:
     """In the Error schema."""
     await firm.move("received")
-    wrong(await firm.client.get(path), 400, "validation_failed")
+    for path in WRONG_ADDRESSES:
+        wrong(await firm.client.get(path), 400, "validation_failed")
 
 
 async def test_no_json_is_400(firm: Firm) -> None:
@@ -205,18 +206,17 @@ WHO_MAY_ASK: list[tuple[bytes | None, int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        f"/v1/case-status?receipt={RECEIPT}",
-        f"/case-status?receipt={RECEIPT}",
-        f"/control/cases/{RECEIPT}",
-    ],
-)
-async def test_who_may_ask(firm: Firm, path: str) -> None:
+FOR_THE_BEARER = [
+    f"/v1/case-status?receipt={RECEIPT}",
+    f"/case-status?receipt={RECEIPT}",
+    f"/control/cases/{RECEIPT}",
+]
+
+
+async def test_who_may_ask(firm: Firm) -> None:
     """The bearer of the token, and nobody else."""
     del firm.client.headers["Authorization"]
-    for header, status, code in WHO_MAY_ASK:
+    for path, (header, status, code) in itertools.product(FOR_THE_BEARER, WHO_MAY_ASK):
         headers = {} if header is None else {b"authorization": header}
         answer = await firm.client.get(path, headers=headers)
         wrong(answer, status, code)

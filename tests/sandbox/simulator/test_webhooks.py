@@ -5,11 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from casebell.events import Delivery
-from casebell.receive.signatures import Authenticator
-from casebell.sandbox.http_sink import Ending, HttpAnswer, HttpRequest, HttpSink
-from casebell.settings import SourceSettings
+from casebell.sandbox.http_sink import Ending, HttpAnswer, HttpSink
 from sandbox.simulator.firm import PARLEY_SECRET, RECEIPT, TORCH_SECRET, Firm, rehearsing
+from sandbox.simulator.proof import prove
 
 
 @pytest.fixture
@@ -23,24 +21,6 @@ async def firm(receiver: HttpSink) -> AsyncIterator[Firm]:
     async with rehearsing() as firm:
         await firm.register(RECEIPT)
         yield firm
-
-
-def authenticate(request: HttpRequest, *secrets: str, kind: str = "parley", **more: str) -> None:
-    """Have Casebell prove who sent it."""
-    labelled = [{"label": f"s{place}", "value": one} for place, one in enumerate(secrets)]
-    source = SourceSettings.model_validate(
-        {"name": kind, "kind": kind, "secrets": labelled, **more}
-    )
-    headers = tuple((name.encode(), value.encode()) for name, value in request.headers.items())
-    delivery = Delivery(
-        source=kind,
-        body=request.body,
-        headers=headers,
-        address="127.0.0.1",
-        received_at=request.at,
-        request_id="req_1",
-    )
-    assert not Authenticator(source).authenticate(delivery, now=request.at).flags
 
 
 async def test_a_change_is_told_by_each_of_its_types(firm: Firm, receiver: HttpSink) -> None:
@@ -64,7 +44,7 @@ async def test_a_change_is_told_by_each_of_its_types(firm: Firm, receiver: HttpS
     for request in receiver.requests:
         assert request.headers["authorization"].startswith("Parley-Signature=t=")
         assert request.headers["content-type"] == "application/json"
-        authenticate(request, PARLEY_SECRET)
+        prove(request, PARLEY_SECRET)
 
 
 @pytest.mark.parametrize("status", ["received", "other"])
@@ -91,7 +71,7 @@ async def test_only_what_was_subscribed_and_registered_is_told(
     await firm.settled()
     (request,) = receiver.requests
     assert json.loads(request.body)["type"] == "case.approved"
-    authenticate(request, "own" * 8)
+    prove(request, "own" * 8)
 
 
 async def test_torch_has_its_own_body_and_secret(firm: Firm, receiver: HttpSink) -> None:
@@ -116,7 +96,7 @@ async def test_torch_has_its_own_body_and_secret(firm: Firm, receiver: HttpSink)
         "sent_at": said["sent_at"],
     }
     assert request.headers["x-firm-secret"] == TORCH_SECRET
-    authenticate(request, TORCH_SECRET, kind="torch", header="X-Firm-Secret")
+    prove(request, TORCH_SECRET, kind="torch", header="X-Firm-Secret")
 
 
 async def test_it_tries_again_until_it_is_taken(firm: Firm, receiver: HttpSink) -> None:
@@ -143,7 +123,7 @@ async def test_it_tries_again_until_it_is_taken(firm: Firm, receiver: HttpSink) 
     same = {(one.body, one.headers["idempotency-key"], one.path) for one in receiver.requests}
     assert len(same) == 1
     for request in receiver.requests:
-        authenticate(request, PARLEY_SECRET)
+        prove(request, PARLEY_SECRET)
 
 
 async def test_deliveries_of_a_case_come_in_order(firm: Firm, receiver: HttpSink) -> None:

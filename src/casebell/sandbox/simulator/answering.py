@@ -96,7 +96,10 @@ def check_host(request: Request) -> None:
     Raises:
         Problem: it is not.
     """
-    host = request.url.hostname or ""
+    try:
+        host = request.url.hostname or ""
+    except ValueError:
+        host = ""
     if not is_loopback(host):
         raise Problem(421, "The sandbox answers to 127.0.0.1 and localhost only.")
 

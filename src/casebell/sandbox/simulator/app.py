@@ -26,6 +26,7 @@ from casebell.sandbox.simulator.courier import Courier
 from casebell.sandbox.simulator.description import description
 from casebell.sandbox.simulator.journal import Journal
 from casebell.sandbox.simulator.operations import Operation
+from casebell.sandbox.simulator.page import Page
 from casebell.sandbox.simulator.problems import Problem
 from casebell.sandbox.simulator.scenarios import SCENARIOS
 from casebell.sandbox.simulator.secrets_in_use import TORCH_HEADER, Secrets
@@ -88,7 +89,7 @@ class Simulator(Starlette):
         async def openapi(_request: Request) -> Response:
             return JsonAnswer(self.description, headers={"X-Request-Id": new_request_id()})
 
-        return [Route("/openapi.json", openapi)]
+        return [Route("/openapi.json", openapi), *Page(self).routes()]
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
@@ -114,8 +115,16 @@ def build(settings: SimulatorSettings) -> Simulator:
             hint=nearest(settings.scenario, SCENARIOS)
             or "`casebell sandbox scenarios` lists them.",
         )
-    clock = SimulatedClock(settings.clock, speed=settings.speed)
     journal = Journal(settings.state)
+    try:
+        return _built(settings, journal)
+    except BaseException:
+        journal.close()
+        raise
+
+
+def _built(settings: SimulatorSettings, journal: Journal) -> Simulator:
+    clock = SimulatedClock(settings.clock, speed=settings.speed)
     records = journal.read()
     begun = records[0] if records else {}
     token = settings.token or begun.get("token") or secrets.token_urlsafe(24)
@@ -137,9 +146,8 @@ def build(settings: SimulatorSettings) -> Simulator:
         world.apply(record)
     if records:
         clock.not_before(max(_time_of(one) for one in records))
-    simulator = Simulator(
-        token=token, world=world, courier=(courier := Courier(world=world, clock=clock))
-    )
+    courier = Courier(world=world, clock=clock)
+    simulator = Simulator(token=token, world=world, courier=courier)
     world.wake = courier.wake
     if not records and settings.scenario != "calm":
         control.set_scenario(world, settings.scenario)

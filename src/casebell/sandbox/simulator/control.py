@@ -170,9 +170,10 @@ async def deliveries(call: Call) -> Result:
     receipt = None if receipt is None else receipt_of(receipt)
     limit = call.whole("limit", least=0, most=MAX_SHOWN, default=100)
     wait = call.whole("wait", least=0, most=MAX_WAIT, default=0)
-    end = world.clock.machine.monotonic() + wait
+    loop = asyncio.get_running_loop()
+    end = loop.time() + wait
     while True:
-        if not world.counts[State.PENDING] or world.clock.machine.monotonic() >= end:
+        if not world.counts[State.PENDING] or loop.time() >= end:
             break
         await asyncio.sleep(_LOOK)
     shown: list[dict[str, Any]] = []
