@@ -137,3 +137,6 @@ def test_what_it_refuses(tmp_path: Path) -> None:
     wrong = ("sandbox", "--port", "0", "--torch-webhook", "http://example.com/")
     code, _, err = run_here(*wrong, directory=tmp_path)
     assert (code, "lead to this machine" in err) == (2, True)
+    for option, value in (("--token", "ü"), ("--torch-secret", "a b"), ("--torch-header", "a:")):
+        code, _, err = run_here("sandbox", "--port", "0", option, value, directory=tmp_path)
+        assert (code, value in err) == (2, False)

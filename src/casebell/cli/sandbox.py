@@ -9,9 +9,7 @@ import typer
 
 from casebell.cli.options import AsJson, UnusedConfig, text_option
 from casebell.cli.terminal import print_line, print_rows
-from casebell.errors import BadArgument
 from casebell.sandbox.simulator.app import Simulator, SimulatorSettings, build
-from casebell.sandbox.simulator.problems import Problem
 from casebell.sandbox.simulator.scenarios import SCENARIOS
 from casebell.sandbox.simulator.secrets_in_use import TORCH_HEADER
 from casebell.sandbox.simulator.serving import listen, serve, url_of
@@ -70,7 +68,6 @@ def sandbox(
     """Simulate Parley and Torch on this machine, until told to stop."""
     if context.invoked_subcommand is not None:
         return
-    listener = listen(host, port)
     settings = SimulatorSettings(
         token=token or os.environ.get(TOKEN_VARIABLE, ""),
         parley_secret=parley_secret or os.environ.get(PARLEY_VARIABLE, ""),
@@ -81,22 +78,17 @@ def sandbox(
         speed=speed,
         state=state,
     )
-    try:
+    secrets = {
+        TOKEN_VARIABLE: settings.token,
+        PARLEY_VARIABLE: settings.parley_secret,
+        TORCH_VARIABLE: settings.torch_secret,
+    }
+    with listen(host, port) as listener:
         simulator = build(settings)
-    except Problem as problem:
-        raise BadArgument(problem.message) from None
-    given = frozenset(
-        name
-        for name, value in (
-            (TOKEN_VARIABLE, settings.token),
-            (PARLEY_VARIABLE, settings.parley_secret),
-            (TORCH_VARIABLE, settings.torch_secret),
-        )
-        if value
-    )
-    for line in announcement(simulator, url_of(listener), given=given):
-        print_line(line)
-    asyncio.run(serve(simulator, listener))
+        given = frozenset(name for name, value in secrets.items() if value)
+        for line in announcement(simulator, url_of(listener), given=given):
+            print_line(line)
+        asyncio.run(serve(simulator, listener))
     print_line("The sandbox has ended.")
 
 

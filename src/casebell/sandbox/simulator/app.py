@@ -1,6 +1,7 @@
 """The simulator as an application: its settings, its state, its routes."""
 
 import asyncio
+import re
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -16,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from casebell.clock import Clock, SystemClock, new_request_id
-from casebell.errors import Refusal
+from casebell.errors import BadArgument, Refusal
 from casebell.events import Micros
 from casebell.sandbox.posting import Backoff
 from casebell.sandbox.simulator import control, parley, torch
@@ -36,6 +37,8 @@ from casebell.settings.values import nearest
 #: Simulated seconds from the first try of a webhook to the second, and at most between two.
 FIRST_RETRY = 5.0
 LONGEST_RETRY = 600.0
+#: The name of a header.
+_HEADER = re.compile("[A-Za-z][A-Za-z0-9-]{0,63}")
 #: Tries of a webhook: some hours of them.
 MAX_TRIES = 40
 
@@ -108,6 +111,7 @@ def build(settings: SimulatorSettings) -> Simulator:
 
     Raises:
         Refusal: there is no such scenario, or the state file cannot be used.
+        BadArgument: a secret, a header or an address cannot be used.
     """
     if settings.scenario not in SCENARIOS:
         raise Refusal(
@@ -115,9 +119,17 @@ def build(settings: SimulatorSettings) -> Simulator:
             hint=nearest(settings.scenario, SCENARIOS)
             or "`casebell sandbox scenarios` lists them.",
         )
+    for what, text in (("token", settings.token), ("Torch secret", settings.torch_secret)):
+        if not (text.isascii() and text.isprintable() and " " not in text):
+            raise BadArgument(f"The {what} must be of visible ASCII characters, without blanks.")
+    if not _HEADER.fullmatch(settings.torch_header):
+        raise BadArgument("This is no name of a header.", argument="torch_header")
     journal = Journal(settings.state)
     try:
         return _built(settings, journal)
+    except Problem as problem:
+        journal.close()
+        raise BadArgument(problem.message) from None
     except BaseException:
         journal.close()
         raise
