@@ -7,7 +7,7 @@ import pytest
 from casebell import __version__
 from casebell.clock import iso
 from casebell.errors import UpstreamConflict, UpstreamFailed, UpstreamUnreadable, WrongReceipt
-from casebell.sandbox.http_sink import HttpSink
+from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.store.engine import Store
 from casebell.upstream.client import (
     CaseProblem,
@@ -93,11 +93,8 @@ async def test_a_history(api: HttpSink, sqlite_store: Store) -> None:
     """Each entry gets the receipt that only the whole has, and keeps its own bytes."""
     entry = '{"type":"case.status.updated", "raw_status_text": "Case Was Approved",'
     entry += ' "occurred_at": "2025-11-02T16:01:17Z", "score": 1.50}'
-    answer = says({})
-    object.__setattr__(
-        answer, "body", f'{{"receipt_number": "{FIRST}", "events": [{entry}, {{}}]}}'.encode()
-    )
-    api.answer(answer, says({"receipt_number": FIRST, "events": []}))
+    whole = f'{{"receipt_number": "{FIRST}", "events": [{entry}, {{}}]}}'
+    api.answer(HttpAnswer(body=whole.encode()), says({"receipt_number": FIRST, "events": []}))
     async with parley(sqlite_store, api.url) as client:
         history = await client.history(FIRST, back_to=None)
     assert [one.body for one in history] == [

@@ -10,7 +10,7 @@ import ssl
 import struct
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, Self
@@ -74,6 +74,7 @@ class HttpSink:
         self.port = 0
         self._tls = tls
         self._answers: list[HttpAnswer] = [HttpAnswer()]
+        self._rule: Callable[[HttpRequest], HttpAnswer] | None = None
         self._arrival = asyncio.Event()
         self._open: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server
@@ -86,6 +87,10 @@ class HttpSink:
     def answer(self, *answers: HttpAnswer) -> None:
         """From now on give these answers, one to each request, and the last to all that follow."""
         self._answers = list(answers)
+
+    def answer_by(self, rule: Callable[[HttpRequest], HttpAnswer]) -> None:
+        """From now on give each request the answer that a rule has for it."""
+        self._rule = rule
 
     async def received(self, count: int) -> Sequence[HttpRequest]:
         """Wait until that many requests came in; TimeoutError after twenty seconds."""
@@ -131,7 +136,7 @@ class HttpSink:
         pairs = (line.partition(":") for line in lines)
         headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
         length = min(int(headers.get("content-length", 0)), _MAX_BODY_BYTES)
-        return HttpRequest(
+        request = HttpRequest(
             method=method,
             path=path,
             headers=headers,
@@ -139,6 +144,7 @@ class HttpSink:
             at=SystemClock().now(),
             answer=self._answers.pop(0) if len(self._answers) > 1 else self._answers[0],
         )
+        return request if self._rule is None else replace(request, answer=self._rule(request))
 
 
 async def _write_answer(writer: asyncio.StreamWriter, answer: HttpAnswer) -> None:

@@ -112,19 +112,24 @@ class ApiClient(ABC):
                 return CaseUnknown(receipt=receipt)
             return CaseProblem.of(receipt, error)
         except (UpstreamFailed, UpstreamUnreadable) as error:
-            self._failed(error, at_most=IN_A_ROW)
+            self._failed(error)
             return CaseProblem.of(receipt, error)
         self._failures = 0
         return told
 
-    def _failed(self, error: UpstreamError, *, at_most: int) -> None:
+    @property
+    def _most_failures(self) -> int:
+        """Requests in a row that may fail for one case each."""
+        return IN_A_ROW
+
+    def _failed(self, error: UpstreamError) -> None:
         """Count a failure.
 
         Raises:
             UpstreamError: this one; the API fails whatever it is asked.
         """
         self._failures += 1
-        if self._failures >= at_most:
+        if self._failures >= self._most_failures:
             raise error
 
     def _path(

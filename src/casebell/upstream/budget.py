@@ -46,7 +46,7 @@ class Budget:
         self._per_day = per_day
         self._clock = clock
         self._block = block
-        self._limiter = _limiter(per_minute)
+        self._limiter = limiter_for(per_minute)
         #: Held while a block is taken or given back, which may be at the end of a day.
         self._lock = asyncio.Lock()
         #: What is left of the last block, and of which day it was taken.
@@ -111,7 +111,7 @@ def _day(now: Micros) -> str:
     return iso(now)[:10]
 
 
-def _limiter(per_minute: int) -> AsyncLimiter:
+def limiter_for(per_minute: int) -> AsyncLimiter:
     """A limiter that lets no more through in any 60 seconds.
 
     A leaky bucket lets its burst through at once and then its rate: the two together must be the

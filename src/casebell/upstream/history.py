@@ -19,7 +19,7 @@ from casebell.upstream.told import Told
 #: Entries that are asked for at once: the default of Parley's page.
 USUAL: Final = 50
 #: The same where more entries have one time than a page has.
-MOST: Final = 1_600
+MOST: Final = 200
 #: Pages of one history.
 MAX_PAGES: Final = 200
 
@@ -101,10 +101,11 @@ class _Reading:
         if self.before is not None and oldest >= self.before + SECOND and not full:
             # It does not heed `before`, and gives no sign that there is more.
             return True
-        if oldest == newest and full:
+        alone = oldest == newest
+        if alone and (full or (self.limit > USUAL and not is_new)):
             self._ask_for_more(is_new=is_new)
             return False
-        return self._descend(oldest, alone=oldest == newest, full=full)
+        return self._descend(oldest, alone=alone, full=full)
 
     def _add(self, entries: Sequence[Told]) -> bool:
         """Keep what is new; whether something is."""

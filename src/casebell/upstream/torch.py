@@ -1,7 +1,12 @@
-"""The client of Torch's case status API ("Endpoints" of its page)."""
+"""The client of Torch's case status API ("Endpoints" of its page).
+
+The page has "batch constraints" and says neither what they are nor what becomes of a case that is
+not known. So a batch that is refused is halved, down to the case for which it was; and what 404
+means is found out once.
+"""
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from casebell.errors import (
     UpstreamError,
@@ -13,7 +18,7 @@ from casebell.errors import (
 from casebell.upstream.api_client import IN_A_ROW, ApiClient, Said
 from casebell.upstream.told import CaseUnknown, Told
 
-#: Answers by which an address says that it has no such thing; or that the cases are unknown.
+#: Answers by which an address says that it has no such thing; or that no case is known.
 _NOT_THERE: Final = (404, 405, 501)
 
 
@@ -21,8 +26,14 @@ class TorchClient(ApiClient):
     """Asks Torch; made by `client_for`, used with `async with`."""
 
     has_health: ClassVar[bool] = False
-    #: Whether a batch was ever answered.
-    _has_batches = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        #: Receipts of one request: fewer once the API takes no more.
+        self._size = self._settings.batch
+        #: Whether a batch leaves out cases that are not known; if not, they have it refused. None
+        #: until one of both was seen.
+        self._leaves_out: bool | None = None
 
     async def health(self) -> None:
         """Nothing: the API has no such question. Whether it is ready shows when it is asked.
@@ -32,64 +43,88 @@ class TorchClient(ApiClient):
         """
         raise NotImplementedError
 
-    async def _ask(self, receipts: Sequence[str], said: dict[str, Said]) -> None:
-        size = self._settings.batch
-        for start in range(0, len(receipts), size):
-            await self._ask_batch(receipts[start : start + size], said)
+    @property
+    def _most_failures(self) -> int:
+        # One case makes fail its batch, a half, a quarter, and so on until it is alone.
+        return IN_A_ROW + self._settings.batch.bit_length()
 
-    async def _ask_batch(self, receipts: Sequence[str], said: dict[str, Said]) -> None:
+    async def _ask(self, receipts: Sequence[str], said: dict[str, Said]) -> None:
+        start = 0
+        while start < len(receipts):
+            batch = receipts[start : start + self._size]
+            await self._ask_batch(batch, said)
+            start += len(batch)
+
+    async def _ask_batch(self, receipts: Sequence[str], said: dict[str, Said]) -> bool:
         """Ask for several at once; where that is refused, for the halves.
 
-        A batch may be refused for one of its cases, and fail for one.
+        Returns:
+            Whether it was one request.
         """
         if len(receipts) == 1:
             said[receipts[0]] = await self._ask_singly(receipts[0])
-            return
+            return True
         try:
             found = await self._batch(receipts)
         except UpstreamKeyRefused:
             raise
         except UpstreamRefused as error:
-            if error.status in _NOT_THERE and not self._has_batches:
-                await self._see_batches(receipts, said, error)
-                return
+            if error.status in _NOT_THERE and self._leaves_out is not False:
+                await self._ask_unknown(receipts, said, error)
+                return False
         except (UpstreamFailed, UpstreamUnreadable) as error:
-            # One case makes all batches fail that it is in, one in the other and then alone.
-            self._failed(error, at_most=IN_A_ROW + self._settings.batch.bit_length())
+            self._failed(error)
         else:
             for receipt in receipts:
                 said[receipt] = found.get(receipt) or CaseUnknown(receipt=receipt)
-            return
-        middle = len(receipts) // 2
-        await self._ask_batch(receipts[:middle], said)
-        await self._ask_batch(receipts[middle:], said)
+            return True
+        middle = (len(receipts) + 1) // 2
+        halves = [
+            await self._ask_batch(half, said) for half in (receipts[:middle], receipts[middle:])
+        ]
+        if all(halves) and middle > 1:
+            # It was refused for its size, and for no case in it.
+            self._size = min(self._size, middle)
+        return False
 
     async def _batch(self, receipts: Sequence[str]) -> dict[str, Told]:
         parameters = [("receipt", receipt) for receipt in receipts]
         answer = await self._asker.get(self._path("batch"), parameters)
         found = self._documents.several(answer, receipts=receipts)
-        self._has_batches, self._failures = True, 0
+        self._failures = 0
+        if len(found) < len(receipts):
+            self._leaves_out = True
         return found
 
-    async def _see_batches(
+    async def _ask_unknown(
         self, receipts: Sequence[str], said: dict[str, Said], error: UpstreamError
     ) -> None:
-        """Find out whether it was a case that was not there, or the address of batches.
+        """Find out what it means that a batch is not there: none of its cases, one, or batches.
 
         Raises:
-            UpstreamRefused: there is no such address; to ask for each case alone would use up the
-                day.
+            UpstreamRefused: there is no address of batches; to ask for each case alone would use
+                up the day.
         """
-        first, *rest = receipts
-        said[first] = alone = await self._ask_singly(first)
-        if isinstance(alone, Told):
-            try:
-                await self._batch([first])
-            except UpstreamRefused:
-                raise UpstreamRefused(
-                    error.message,
-                    hint="Compare `paths.batch` with your onboarding pack. With `batch = 1` cases "
-                    "are asked one by one.",
-                ) from None
+        for place, receipt in enumerate(receipts):
+            said[receipt] = await self._ask_singly(receipt)
+            if isinstance(said[receipt], Told):
+                rest = receipts[place + 1 :]
+                break
+            if self._leaves_out:
+                # One was asked for to be sure: an answer may have been a proxy's.
+                said.update({one: CaseUnknown(receipt=one) for one in receipts[1:]})
+                return
+        else:
+            return
+        # It is known, so a batch with it was refused for another, or there are no batches.
+        try:
+            await self._batch([receipt])
+        except UpstreamRefused:
+            raise UpstreamRefused(
+                error.message,
+                hint="Compare `paths.batch` with your onboarding pack. With `batch = 1` cases are "
+                "asked one by one.",
+            ) from None
+        self._leaves_out = False
         if rest:
             await self._ask_batch(rest, said)
