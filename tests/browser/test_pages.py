@@ -63,8 +63,9 @@ async def test_who_sees_what(site: Browsing, role: Role) -> None:
             assert await status_of(visitor, path) == expected, path
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [NARROW, WIDE])
+@pytest.mark.parametrize(
+    ("width", "dark"), [(NARROW, True), (WIDE, False)], ids=["375-dark", "1440-light"]
+)
 async def test_legible(site: Browsing, width: int, dark: bool) -> None:
     """axe-core finds nothing on any page, and leaves nothing undecided that is not measured."""
     async with site.visitor(None, width=width, dark=dark) as visitor:

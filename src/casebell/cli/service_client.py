@@ -37,6 +37,8 @@ class ServiceClient:
 
             found = load_rest(self._file).socket
         self._socket = found
+        #: It let a question go unanswered: a command that asks many waits for one alone.
+        self._hangs = False
         #: The time zone of what is printed; known with the first answer.
         self.timezone = "UTC"
 
@@ -114,6 +116,8 @@ class ServiceClient:
         Raises:
             ServerUnreachable: one runs, but does not answer, or not to this user.
         """
+        if self._hangs:
+            raise NoAnswer
         asked = {"verb": verb, "arguments": arguments, "by": by}
         request = encode(asked).encode() + b"\n"
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -132,7 +136,8 @@ class ServiceClient:
             try:
                 connection.sendall(request)
                 answer = connection.makefile("rb").readline()
-            except OSError:
+            except OSError as error:
+                self._hangs = isinstance(error, TimeoutError)
                 raise NoAnswer from None
         if not answer.endswith(b"\n"):
             raise NoAnswer("The running server ended before it answered.")
