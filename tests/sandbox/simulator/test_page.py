@@ -66,7 +66,7 @@ async def test_what_is_wrong_in_a_form_is_said(firm: Firm) -> None:
     form = {"receipt": "<i>A1", "status": "denied", "text": "", "at": ""}
     answer = await firm.client.post("/page/move", data=form, headers=OURS)
     assert answer.status_code == 400
-    assert "receipt is not three letters and ten digits" in answer.text
+    assert "receipt number is not three letters and ten digits" in answer.text
     assert 'value="&lt;i&gt;A1"' in answer.text
     for wrong in ({"status": "gone"}, {"at": "tomorrow"}, {"at": "1" * 80}):
         given = {**form, "receipt": RECEIPT, **wrong}

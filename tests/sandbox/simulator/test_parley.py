@@ -28,7 +28,7 @@ async def test_a_status_has_the_shape_of_the_page(firm: Firm) -> None:
     """The latest by its time, whatever came last."""
     await firm.move("rfe_issued", at="2025-10-14T19:22:03Z", text="We sent you a request…")
     await firm.move("received", at="2025-09-01T08:00:00Z")
-    answer = await firm.get("/v1/case-status", receipt="ioe-0912345678")
+    answer = await firm.get("/v1/case-status", receipt="ioe0912345678")
     assert answer.status_code == 200
     assert answer.json() == {
         "receipt_number": RECEIPT,
@@ -167,6 +167,7 @@ WRONG_ADDRESSES = [
     "/v1/case-status",
     "/v1/case-status?receipt=",
     "/v1/case-status?receipt=A123456789",
+    "/v1/case-status?receipt=IOE-0912345678",
     f"/v1/case-status?receipt={RECEIPT}&receipt=IOE0976543210",
     f"/v1/events?receipt={RECEIPT}&limit=0",
     f"/v1/events?receipt={RECEIPT}&limit=201",

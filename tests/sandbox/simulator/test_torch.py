@@ -54,7 +54,7 @@ async def test_a_strict_batch(firm: Firm) -> None:
 
 async def test_a_receipt_twice_in_a_batch_is_409(firm: Firm) -> None:
     """However it is spelled."""
-    answer = await firm.get("/case-status/batch", receipt=[RECEIPT, "ioe 0912345678"])
+    answer = await firm.get("/case-status/batch", receipt=[RECEIPT, "ioe0912345678"])
     assert (answer.status_code, answer.json()["error"]) == (409, "conflict")
 
 

@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
@@ -29,6 +29,8 @@ from casebell.sandbox.simulator.problems import Problem, code_of
 if TYPE_CHECKING:
     from casebell.sandbox.simulator.app import Simulator
 
+#: What answers requests.
+Answering: TypeAlias = Callable[[Request], Awaitable[Response]]
 #: Begins a token that exists and is not enabled: `disabled-` and the token.
 DISABLED = "disabled-"
 #: What is asked about where the answer shall be about another receipt.
@@ -64,9 +66,7 @@ def problem_answer(problem: Problem, request_id: str) -> Response:
     return JsonAnswer(content, status_code=problem.status, headers=headers)
 
 
-def endpoint(
-    simulator: "Simulator", operation: Operation
-) -> Callable[[Request], Awaitable[Response]]:
+def endpoint(simulator: "Simulator", operation: Operation) -> Answering:
     """What answers the requests of an operation."""
 
     async def answer(request: Request) -> Response:

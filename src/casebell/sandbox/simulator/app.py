@@ -4,7 +4,7 @@ import asyncio
 import re
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,12 @@ from casebell.errors import BadArgument, Refusal
 from casebell.events import Micros
 from casebell.sandbox.posting import Backoff
 from casebell.sandbox.simulator import control, parley, torch
-from casebell.sandbox.simulator.answering import JsonAnswer, endpoint, problem_answer
+from casebell.sandbox.simulator.answering import (
+    Answering,
+    JsonAnswer,
+    endpoint,
+    problem_answer,
+)
 from casebell.sandbox.simulator.clock import SimulatedClock
 from casebell.sandbox.simulator.courier import Courier
 from casebell.sandbox.simulator.description import description
@@ -78,15 +83,21 @@ class Simulator(Starlette):
         operations = (*parley.OPERATIONS, *torch.OPERATIONS, *control.OPERATIONS)
         self.description = description(operations)
         super().__init__(
-            routes=[*(self._route(one) for one in operations), *self._pages()],
+            routes=[*self._routes(operations), *self._pages()],
             exception_handlers={HTTPException: _unroutable, Exception: _defect},
             lifespan=self._lifespan,
         )
         # A path with a slash too many is none of ours, and not one to be sent on to.
         self.router.redirect_slashes = False
 
-    def _route(self, operation: Operation) -> Route:
-        return Route(operation.path, endpoint(self, operation), methods=[operation.method])
+    def _routes(self, operations: Sequence[Operation]) -> Iterator[Route]:
+        """One for each path, which knows all of its methods."""
+        of_path: dict[str, dict[str, Operation]] = {}
+        for one in operations:
+            of_path.setdefault(one.path, {})[one.method] = one
+        for path, methods in of_path.items():
+            answers = {method: endpoint(self, one) for method, one in methods.items()}
+            yield Route(path, _by_method(answers), methods=list(methods))
 
     def _pages(self) -> list[Route]:
         async def openapi(_request: Request) -> Response:
@@ -104,6 +115,13 @@ class Simulator(Starlette):
             with suppress(asyncio.CancelledError):
                 await task
             self.world.journal.close()
+
+
+def _by_method(answers: Mapping[str, Answering]) -> Answering:
+    async def answer(request: Request) -> Response:
+        return await answers["GET" if request.method == "HEAD" else request.method](request)
+
+    return answer
 
 
 def build(settings: SimulatorSettings) -> Simulator:

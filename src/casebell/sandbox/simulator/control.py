@@ -7,10 +7,11 @@ from typing import Any
 
 from casebell.clock import SECOND, iso
 from casebell.sandbox.simulator.deliveries import State
-from casebell.sandbox.simulator.faults import Faults
+from casebell.sandbox.simulator.faults import Faults, Switches
 from casebell.sandbox.simulator.models import (
     ANY_OBJECT,
     MAX_MOVES,
+    RECEIPT_SCHEMA,
     ClockIn,
     LimitsIn,
     Move,
@@ -26,7 +27,6 @@ from casebell.sandbox.simulator.scenarios import SCENARIOS
 from casebell.sandbox.simulator.subscriptions import check_url
 from casebell.sandbox.simulator.world import World
 from casebell.settings.values import nearest
-from casebell.uscis.receipts import canonical
 
 #: Deliveries of one answer at most.
 MAX_SHOWN = 10_000
@@ -102,7 +102,7 @@ async def move_many(call: Call) -> Result:
 
 async def case(call: Call) -> Result:
     """`GET /control/cases/{receipt}`."""
-    found = known_case(call.simulator.world, canonical_or_404(call.request.path_params["receipt"]))
+    found = known_case(call.simulator.world, receipt_of(call.request.path_params["receipt"]))
     history = [
         {"status": str(one.status), "text": one.text, "at": iso(one.at)} for one in found.history
     ]
@@ -114,18 +114,6 @@ async def case(call: Call) -> Result:
             "history": history,
         }
     )
-
-
-def canonical_or_404(text: str) -> str:
-    """A receipt number of a path.
-
-    Raises:
-        Problem: it is none.
-    """
-    try:
-        return canonical(text)
-    except ValueError:
-        raise Problem(404, "This is no receipt number.") from None
 
 
 async def get_faults(call: Call) -> Result:
@@ -275,7 +263,7 @@ def clock_shown(world: World) -> dict[str, Any]:
 
 
 _OBJECT = {200: ANY_OBJECT}
-_RECEIPT = Parameter(name="receipt", about="only of this receipt number", schema={"type": "string"})
+_RECEIPT = Parameter(name="receipt", about="only of this receipt number", schema=RECEIPT_SCHEMA)
 
 
 def _control(method: str, path: str, summary: str, handler: Any, **values: Any) -> Operation:
@@ -294,7 +282,7 @@ OPERATIONS = (
     _control("POST", "cases/{receipt}", "Move a case; make it if it is new.", move, body=Move),
     _control("GET", "cases/{receipt}", "A case as it is.", case, problems=(404,)),
     _control("GET", "faults", "Every switch as it is.", get_faults),
-    _control("POST", "faults", "Set what goes wrong.", change_faults, body=Faults),
+    _control("POST", "faults", "Set what goes wrong.", change_faults, body=Switches),
     _control("GET", "scenario", "The scenarios, and the one that began.", scenarios),
     _control("POST", "scenario", "Begin a scenario.", change_scenario, body=ScenarioIn),
     _control(

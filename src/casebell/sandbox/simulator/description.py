@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 import casebell
-from casebell.sandbox.simulator.models import Error
+from casebell.sandbox.simulator.models import RECEIPT_SCHEMA, Error
 from casebell.sandbox.simulator.operations import MAX_KEY, Operation, Parameter, Side
 
 _ERRORS = {
@@ -87,8 +87,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 def _of_path(operation: Operation) -> list[dict[str, Any]]:
     if "{receipt}" not in operation.path:
         return []
-    schema = {"type": "string", "minLength": 1}
-    return [{"name": "receipt", "in": "path", "required": True, "schema": schema}]
+    return [{"name": "receipt", "in": "path", "required": True, "schema": RECEIPT_SCHEMA}]
 
 
 def _responses(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:

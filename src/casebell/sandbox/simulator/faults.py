@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from casebell.sandbox.simulator.problems import Problem
 from casebell.settings.values import nearest
@@ -172,3 +174,19 @@ class Faults(BaseModel):
         if self.api is None:
             return []
         return self.api if isinstance(self.api, list) else [self.api]
+
+
+class Switches(Faults):
+    """`POST /control/faults`, as it is described: a switch that is null is as by default."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Each switch may be null, too."""
+        described = handler.resolve_ref_schema(handler(core_schema))
+        described["properties"] = {
+            name: {"anyOf": [one, {"type": "null"}]}
+            for name, one in described["properties"].items()
+        }
+        return described

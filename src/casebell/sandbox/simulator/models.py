@@ -1,13 +1,15 @@
 """The bodies that the simulator takes and gives, as both pages have them."""
 
+import re
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from casebell.sandbox.simulator.scenarios import SCENARIOS
 from casebell.sandbox.simulator.vocabulary import EVENT_TYPES
 from casebell.settings.values import nearest
-from casebell.uscis.receipts import ReceiptError, canonical
 
+_RECEIPT = re.compile("[A-Za-z]{3}[0-9]{10}")
 #: Of one registration.
 MAX_RECEIPTS = 1_000
 #: Of one request that moves cases.
@@ -26,11 +28,15 @@ Word: TypeAlias = Literal[
 ]
 
 
-def _receipt(value: str) -> str:
-    try:
-        return canonical(value)
-    except ReceiptError as error:
-        raise ValueError(f"This is {error}") from None
+def as_receipt(value: str) -> str:
+    """A receipt number in capitals; other spellings of one are not taken, as a strict API may.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not _RECEIPT.fullmatch(value):
+        raise ValueError("This is not three letters and ten digits")
+    return value.upper()
 
 
 def _event_type(value: str) -> str:
@@ -48,7 +54,18 @@ def _no_surrogate(value: str) -> str:
 
 
 Text: TypeAlias = Annotated[str, AfterValidator(_no_surrogate)]
-Receipt: TypeAlias = Annotated[str, AfterValidator(_receipt)]
+RECEIPT_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "pattern": "^[A-Za-z]{3}[0-9]{10}$",
+    "examples": ["IOE0912345678"],
+}
+#: Of a webhook; `check_url` says more.
+Address: TypeAlias = Annotated[
+    Text, Field(max_length=2_000, json_schema_extra={"pattern": "^https?://[^ ]+$"})
+]
+Receipt: TypeAlias = Annotated[
+    str, AfterValidator(as_receipt), Field(json_schema_extra=RECEIPT_SCHEMA)
+]
 EventType: TypeAlias = Annotated[
     str, AfterValidator(_event_type), Field(json_schema_extra={"enum": list(EVENT_TYPES)})
 ]
@@ -88,7 +105,7 @@ class Receipts(Asked):
 class SubscriptionIn(Asked):
     """`POST /v1/subscriptions`."""
 
-    url: Annotated[Text, Field(max_length=2_000)]
+    url: Address
     events: list[EventType] = Field(min_length=1, max_length=100)
     secret: Annotated[Text, Field(min_length=1, max_length=1_000)] | None = None
 
@@ -134,7 +151,7 @@ class Series(Move):
 class ScenarioIn(Told):
     """`POST /control/scenario`."""
 
-    name: Annotated[str, Field(max_length=100)]
+    name: Annotated[str, Field(json_schema_extra={"enum": list(SCENARIOS)})]
 
 
 class ClockIn(Told):
@@ -169,9 +186,7 @@ class SecretsIn(Told):
 class TorchWebhookIn(Told):
     """`POST /control/torch-webhook`."""
 
-    url: Annotated[Text, Field(max_length=2_000)] | None = Field(
-        description="null ends the webhook"
-    )
+    url: Address | None = Field(description="null ends the webhook")
     header: Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9-]{0,63}$")] = "X-Torch-Secret"
     secret: Annotated[str, Field(min_length=1, max_length=1_000, pattern="^[!-~]+$")] | None = (
         Field(default=None, description="null is the tenant's")

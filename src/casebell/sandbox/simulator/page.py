@@ -22,10 +22,10 @@ from casebell.sandbox.simulator.answering import check_host, read_body
 from casebell.sandbox.simulator.bodies import stamp
 from casebell.sandbox.simulator.deliveries import State
 from casebell.sandbox.simulator.models import Move
-from casebell.sandbox.simulator.parley import receipt_of
 from casebell.sandbox.simulator.problems import Problem
 from casebell.sandbox.simulator.scenarios import SCENARIOS
 from casebell.sandbox.simulator.world import World
+from casebell.uscis.receipts import ReceiptError, canonical
 from casebell.visible import visible
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Page:
                 move = Move.model_validate({"status": fields["status"], "quiet": quiet, **given})
             except ValueError:
                 raise Problem.invalid("A text or a time is too long.") from None
-            command = control.command_of(receipt_of(receipt), move)
+            command = control.command_of(_typed(receipt), move)
             control.move_cases(self._simulator.world, [command])
         except Problem as problem:
             return self._page(wrong=problem.message, status=problem.status, receipt=receipt)
@@ -139,6 +139,18 @@ class Page:
 def _shown(value: Any) -> Any:
     """Of every text in the page: without what cannot be seen."""
     return value if isinstance(value, Markup) else visible(str(value))
+
+
+def _typed(receipt: str) -> str:
+    """A receipt number as people type it.
+
+    Raises:
+        Problem: it is none.
+    """
+    try:
+        return canonical(receipt)
+    except ReceiptError as error:
+        raise Problem.invalid(f"The receipt number is {error}.") from None
 
 
 async def _fields(request: Request) -> dict[str, str]:

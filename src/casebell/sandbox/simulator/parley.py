@@ -11,11 +11,13 @@ from casebell.sandbox.simulator import bodies
 from casebell.sandbox.simulator.cases import Case
 from casebell.sandbox.simulator.models import (
     ANY_OBJECT,
+    RECEIPT_SCHEMA,
     Health,
     Receipts,
     Registered,
     Subscribed,
     SubscriptionIn,
+    as_receipt,
 )
 from casebell.sandbox.simulator.operations import (
     MAX_KEY,
@@ -28,19 +30,18 @@ from casebell.sandbox.simulator.operations import (
 from casebell.sandbox.simulator.problems import Problem
 from casebell.sandbox.simulator.subscriptions import check_url
 from casebell.sandbox.simulator.world import Kept, World
-from casebell.uscis.receipts import ReceiptError, canonical
 
 #: Events of a page where nobody says how many, and at most.
 USUAL_LIMIT = 50
 MAX_LIMIT = 200
 
 RECEIPT = Parameter(
-    name="receipt", about="USCIS receipt number", schema={"type": "string"}, required=True
+    name="receipt", about="USCIS receipt number", schema=RECEIPT_SCHEMA, required=True
 )
 
 
 def receipt_of(text: str | None) -> str:
-    """A receipt number in its one spelling.
+    """A receipt number in capitals.
 
     Raises:
         Problem: there is none, or it is none.
@@ -48,9 +49,9 @@ def receipt_of(text: str | None) -> str:
     if not text:
         raise Problem.invalid("The query parameter receipt is missing.")
     try:
-        return canonical(text)
-    except ReceiptError as error:
-        raise Problem.invalid(f"receipt is {error}.") from None
+        return as_receipt(text)
+    except ValueError:
+        raise Problem.invalid("receipt is not three letters and ten digits.") from None
 
 
 def known_case(world: World, receipt: str) -> Case:
@@ -130,9 +131,10 @@ def _once(call: Call, verb: str, **values: Any) -> Result:
         Problem: the key was used for another body.
     """
     world, path = call.simulator.world, call.operation.path
-    key = call.request.headers.get("idempotency-key", "")
-    if len(key) > MAX_KEY:
-        raise Problem.invalid(f"Idempotency-Key may have {MAX_KEY} characters.")
+    given = call.request.headers.get("idempotency-key")
+    if given is not None and not 1 <= len(given) <= MAX_KEY:
+        raise Problem.invalid(f"Idempotency-Key must have from 1 to {MAX_KEY} characters.")
+    key = given or ""
     digest = hashlib.sha256(canonical_json(call.value).encode()).hexdigest() if key else ""
     kept: Kept | None = world.answers.get((path, key)) if key else None
     if kept is not None and kept.digest != digest:

@@ -3,7 +3,7 @@
 import random
 
 from casebell.sandbox.simulator import bodies
-from casebell.sandbox.simulator.models import ANY_OBJECT
+from casebell.sandbox.simulator.models import ANY_OBJECT, RECEIPT_SCHEMA
 from casebell.sandbox.simulator.operations import Call, Operation, Parameter, Result, Side
 from casebell.sandbox.simulator.parley import RECEIPT, known_case, receipt_of
 from casebell.sandbox.simulator.problems import Problem
@@ -62,7 +62,7 @@ OPERATIONS = (
                 about="USCIS receipt number; repeat it for each",
                 schema={
                     "type": "array",
-                    "items": {"type": "string"},
+                    "items": RECEIPT_SCHEMA,
                     "minItems": 1,
                     "maxItems": MAX_BATCH,
                 },
