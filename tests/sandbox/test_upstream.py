@@ -21,7 +21,8 @@ from casebell.errors import (
 from casebell.events import Delivery, Micros
 from casebell.receive.signatures import Authenticator
 from casebell.sandbox.http_sink import Ending, HttpAnswer, HttpRequest, HttpSink
-from casebell.sandbox.upstream import MAX_RETRY_WAIT, Flaw, Outgoing, Upstream
+from casebell.sandbox.posting import Flaw
+from casebell.sandbox.upstream import BACKOFF, Outgoing, Upstream
 from casebell.settings import SourceSecret, SourceSettings
 
 SECRETS = {"parley": "parley-secret-of-the-tests", "torch": "torch-secret-of-the-tests"}
@@ -173,8 +174,8 @@ async def test_its_retries_end(upstream: Upstream, receiver: HttpSink, clock: Fa
     receiver.answer(BUSY)
     answer = await upstream.deliver_with_retries(RFE, retry_for=5)
     assert str(answer) == "503 storage_unavailable"
-    assert clock.waits[:4] == [0.1, 0.2, 0.4, MAX_RETRY_WAIT]
-    assert set(clock.waits[4:]) == {MAX_RETRY_WAIT}
+    assert clock.waits[:4] == [0.1, 0.2, 0.4, BACKOFF.longest]
+    assert set(clock.waits[4:]) == {BACKOFF.longest}
     assert 4 < clock.monotonic() <= 5
     assert answer.tries == len(receiver.requests) == len(clock.waits) + 1
 

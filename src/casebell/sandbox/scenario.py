@@ -13,6 +13,7 @@ from casebell.sandbox.expect import expect
 from casebell.sandbox.following_up import seen
 from casebell.sandbox.http_sink import HttpAnswer
 from casebell.sandbox.inbox import Arrival
+from casebell.sandbox.posting import Flaw
 from casebell.sandbox.scenario_step import (
     Lines,
     Step,
@@ -26,7 +27,6 @@ from casebell.sandbox.scenario_step import (
     why,
 )
 from casebell.sandbox.server_process import run_json
-from casebell.sandbox.upstream import Flaw
 from casebell.sandbox.whose_case import confidential, to_its_owner
 
 #: Copies of one delivery, posted at once.

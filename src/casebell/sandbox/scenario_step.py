@@ -8,8 +8,9 @@ from casebell.events import Micros
 from casebell.sandbox.demo_environment import ATTORNEY, CHAT, IT, TEAM, DemoEnvironment
 from casebell.sandbox.expect import expect
 from casebell.sandbox.inbox import Arrival
+from casebell.sandbox.posting import Flaw
 from casebell.sandbox.server_process import run_json
-from casebell.sandbox.upstream import DeliveryAnswer, Flaw, Outgoing
+from casebell.sandbox.upstream import DeliveryAnswer, Outgoing
 
 #: Lines for a reader, as they happen: what the line is about, and the line.
 Lines: TypeAlias = AsyncIterator[tuple[str, str]]

@@ -1,4 +1,4 @@
-"""A simulated upstream: it signs, retries, repeats, reorders and corrupts, over real HTTP."""
+"""The demo's upstream: it delivers what it is told to, again and again, or all at once."""
 
 import asyncio
 import json
@@ -6,35 +6,18 @@ import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Self
-
-import httpx2
 
 from casebell.clock import SECOND, Clock
 from casebell.errors import ServerUnreachable
 from casebell.events import Micros
-from casebell.sandbox.deliveries import headers_for
+from casebell.sandbox.posting import Backoff, Flaw, Poster, posting_of
 from casebell.settings import SourceSettings
 
-#: Seconds before the second try; doubled for each one after it.
-FIRST_RETRY_WAIT = 0.1
-MAX_RETRY_WAIT = 0.8
+#: A demo has no time to lose.
+BACKOFF = Backoff(first=0.1, longest=0.8)
 #: Posts under way at once in a storm.
 AT_ONCE = 8
-#: Seconds a connection is kept for the next post; any server keeps it for longer.
-KEEP_ALIVE = 2.0
-
-
-class Flaw(StrEnum):
-    """What can be wrong with a delivery on its way."""
-
-    #: Without signature and secret.
-    UNSIGNED = "unsigned"
-    #: Signed with another secret.
-    FORGED = "forged"
-    #: The body lost its second half after it was signed.
-    CUT_SHORT = "cut_short"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,15 +80,14 @@ class Upstream:
         self._secrets = secrets
         self._clock = clock
         self._chance = chance
-        limits = httpx2.Limits(keepalive_expiry=KEEP_ALIVE)
-        self._client = httpx2.AsyncClient(timeout=30, trust_env=False, limits=limits)
+        self._poster = Poster()
 
     async def __aenter__(self) -> Self:
-        await self._client.__aenter__()
+        await self._poster.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._client.__aexit__(None, None, None)
+        await self._poster.__aexit__(None, None, None)
 
     async def post(
         self, outgoing: Outgoing, flaw: Flaw | None = None, *, tries: int = 1
@@ -116,15 +98,19 @@ class Upstream:
             ServerUnreachable: there was no answer.
         """
         posted_at = self._clock.now()
-        headers = self._headers(outgoing, flaw, at=posted_at // SECOND)
-        body = outgoing.body
-        if flaw is Flaw.CUT_SHORT:
-            body = body[: len(body) // 2]
+        posting = posting_of(
+            self._sources[outgoing.source],
+            outgoing.body,
+            secret=self._secrets[outgoing.source],
+            at=posted_at // SECOND,
+            idempotency_key=outgoing.idempotency_key,
+            flaw=flaw,
+        )
         url = f"{self._url()}/webhooks/{outgoing.source}"
+        response = await self._poster.post(url, posting)
         try:
-            response = await self._client.post(url, content=body, headers=headers)
             content = response.json()
-        except (httpx2.HTTPError, ValueError):
+        except ValueError:
             raise ServerUnreachable("The receiver does not answer.") from None
         answer = DeliveryAnswer(
             status=response.status_code,
@@ -146,9 +132,10 @@ class Upstream:
             ServerUnreachable: the last try had no answer.
         """
         last_moment = self._clock.monotonic() + retry_for
-        wait, tries = FIRST_RETRY_WAIT, 0
+        tries = 0
         while True:
             tries += 1
+            wait = BACKOFF.after(tries)
             over = self._clock.monotonic() + wait > last_moment
             try:
                 answer = await self.post(outgoing, tries=tries)
@@ -159,7 +146,6 @@ class Upstream:
                 if over or not (answer.status >= 500 or answer.status == 429):
                     return answer
             await self._clock.sleep(wait)
-            wait = min(2 * wait, MAX_RETRY_WAIT)
 
     async def storm(
         self, outgoings: Sequence[Outgoing], *, copies: int, flaws: Sequence[Flaw] = ()
@@ -176,17 +162,3 @@ class Upstream:
                 return await self.post(outgoing, flaw)
 
         return await asyncio.gather(*(take_turn(*delivery) for delivery in deliveries))
-
-    def _headers(self, outgoing: Outgoing, flaw: Flaw | None, *, at: int) -> dict[str, str]:
-        if flaw is Flaw.UNSIGNED:
-            return {"Content-Type": "application/json"}
-        secret = self._secrets[outgoing.source]
-        if flaw is Flaw.FORGED:
-            secret = "a stranger's guess at it"  # noqa: S105 - nobody's secret
-        return headers_for(
-            self._sources[outgoing.source],
-            outgoing.body,
-            secret=secret,
-            at=at,
-            idempotency_key=outgoing.idempotency_key,
-        )
