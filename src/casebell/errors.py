@@ -492,7 +492,7 @@ class UpstreamLimited(UpstreamError):
 
     @property
     def retry_after(self) -> float:
-        """Seconds until it may be asked again."""
+        """Seconds until it may be asked again; an API is believed for an hour of them."""
         return self.usual_wait if self.asked is None else self.asked
 
 

@@ -22,6 +22,8 @@ TOKEN = "tok-s3cret-4711-canary"
 FIRST, SECOND, THIRD = "IOE0912345678", "IOE0976543210", "MSC2190000001"
 #: Three tries with hardly a wait between them.
 QUICK = Patience(first_wait=0.001, most=0.002, jitter=0.001, asked=0.5)
+#: As long as a server waits.
+PATIENT = Patience(first_wait=0.001, most=0.002, jitter=0.001)
 
 
 def upstream_settings(base: str, *, kind: str = "parley", **chosen: Any) -> UpstreamSettings:
@@ -58,7 +60,12 @@ def budget_of(store: Store, settings: UpstreamSettings, *, clock: Clock | None =
 
 @asynccontextmanager
 async def parley(
-    store: Store, base: str, *, source: SourceSettings | None = None, **chosen: Any
+    store: Store,
+    base: str,
+    *,
+    source: SourceSettings | None = None,
+    patience: Patience = QUICK,
+    **chosen: Any,
 ) -> AsyncIterator[ParleyClient]:
     """A client of Parley."""
     settings = upstream_settings(base, **chosen)
@@ -67,7 +74,7 @@ async def parley(
         source=source or source_settings(),
         budget=budget_of(store, settings),
         clock=ManualClock(),
-        patience=QUICK,
+        patience=patience,
     )
     assert isinstance(made, ParleyClient)
     async with made as client:
@@ -76,7 +83,12 @@ async def parley(
 
 @asynccontextmanager
 async def torch(
-    store: Store, base: str, *, source: SourceSettings | None = None, **chosen: Any
+    store: Store,
+    base: str,
+    *,
+    source: SourceSettings | None = None,
+    patience: Patience = QUICK,
+    **chosen: Any,
 ) -> AsyncIterator[TorchClient]:
     """A client of Torch."""
     settings = upstream_settings(base, kind="torch", **chosen)
@@ -85,7 +97,7 @@ async def torch(
         source=source or source_settings("torch"),
         budget=budget_of(store, settings),
         clock=ManualClock(),
-        patience=QUICK,
+        patience=patience,
     )
     assert isinstance(made, TorchClient)
     async with made as client:

@@ -355,3 +355,14 @@ async def test_an_api_that_always_fails(
             await client.statuses(receipts[2:])
         api.answer(says(state(receipts[5])))
         assert isinstance((await client.statuses([receipts[5]]))[receipts[5]], Told)
+
+
+async def test_a_case_that_fails_now_and_then(api: HttpSink, sqlite_store: Store) -> None:
+    """Among others that are told of it stays the problem of that case."""
+    receipts = [f"IOE{number:010d}" for number in range(12)]
+    answers = {one: says(state(one)) for one in receipts[::2]}
+    api.answer_by(lambda request: answers.get(request.path[-13:], page(HTML)))
+    async with parley(sqlite_store, api.url) as client:
+        said = await client.statuses(receipts)
+    assert [one for one in said if isinstance(said[one], Told)] == receipts[::2]
+    assert [one for one in said if isinstance(said[one], CaseProblem)] == receipts[1::2]

@@ -95,6 +95,12 @@ TIMES = st.lists(
 @example(times=[BASE] * 3, cap=3, inclusive=False, digits=6)
 @example(times=[BASE] * 3, cap=3, inclusive=True, digits=0)
 @example(times=[BASE, BASE, BASE + 1, BASE + 2], cap=2, inclusive=False, digits=6)
+@example(
+    times=[BASE + 1_000, BASE + 1_001, BASE + 1_001, BASE + 1_002],
+    cap=2,
+    inclusive=False,
+    digits=6,
+)
 @example(times=[], cap=1, inclusive=False, digits=0)
 def test_nothing_is_lost(*, times: list[Micros], cap: int, inclusive: bool, digits: int) -> None:
     """Any history, any page, with `before` inclusive or not, in seconds or finer: each once.
@@ -112,6 +118,7 @@ def test_nothing_is_lost(*, times: list[Micros], cap: int, inclusive: bool, digi
 
 
 @given(times=TIMES, cap=st.integers(1, 70), inclusive=st.booleans(), back=st.integers(-1, 13))
+@example(times=[BASE, BASE, BASE + SECOND], cap=2, inclusive=False, back=0)
 def test_as_far_back_as_is_needed(
     *, times: list[Micros], cap: int, inclusive: bool, back: int
 ) -> None:
