@@ -48,6 +48,7 @@ from casebell.service import Service, Verb
 from casebell.service.feeds import PATH
 from casebell.service.oidc.sign_in import SignInByProvider
 from casebell.service.otherwise import DecidingAgain
+from casebell.service.subscribing import Subscribing
 from casebell.settings import Settings
 from casebell.telemetry import Metrics
 from casebell.wiring import Wiring
@@ -157,8 +158,20 @@ def build(
         in_force=lambda: in_force.wiring,
         clock=runtime.clock,
     )
+    subscribing = Subscribing(
+        store=runtime.store,
+        settings=in_force.settings,
+        connections=runtime.connections,
+        clock=runtime.clock,
+        reload=reloader.reload,
+        servers=runtime.liveness.living,
+    )
     service = Service(
-        *runtime.verbs(), deciding_again.verbs(), of_this_server, people=in_force.people
+        *runtime.verbs(),
+        deciding_again.verbs(),
+        subscribing.verbs(),
+        of_this_server,
+        people=in_force.people,
     )
     admin = AdminSocket(
         path=settings.socket,

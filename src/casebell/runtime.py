@@ -48,10 +48,12 @@ from casebell.service.passwords import Passwords
 from casebell.service.people_directory import PeopleDirectory
 from casebell.service.queue_reading import QueueReading
 from casebell.service.reading import Reading
+from casebell.service.registering import Registering
 from casebell.service.rules import RuleReading
 from casebell.service.second_factor import SecondFactor
 from casebell.service.standing import Standing
 from casebell.service.tokens import Tokens
+from casebell.service.upstreams import Upstreams
 from casebell.service.waits_in_words import WaitsInWords
 from casebell.settings import Settings
 from casebell.store import journal, leases, ops, queries
@@ -60,6 +62,7 @@ from casebell.store.event_log import Appended, EventLog
 from casebell.store.liveness import Liveness
 from casebell.store.streaks import Streak
 from casebell.telemetry import Metrics, get_logger
+from casebell.upstream.connections import Connections
 from casebell.uscis.classify import prepare
 from casebell.wiring import InForce, Wiring
 
@@ -227,6 +230,15 @@ class Runtime:
             paused_until=self.dispatcher.paused_until,
             servers=self.liveness.living,
         )
+        self.connections = connections = Connections(
+            store=store, settings=in_force.settings, clock=clock
+        )
+        self.upstreams = Upstreams(
+            store=store, settings=in_force.settings, connections=connections, clock=clock
+        )
+        self.registering = Registering(
+            store=store, settings=in_force.settings, connections=connections, clock=clock
+        )
         #: What opening the store came to, for the log.
         self._created: dict[str, object] = {}
         self._taken_up: dict[str, int] = {}
@@ -262,6 +274,8 @@ class Runtime:
             self.completeness.verbs(),
             self.arrivals.verbs(),
             self.standing.verbs(),
+            self.upstreams.verbs(),
+            self.registering.verbs(),
             RuleReading(settings=self.in_force.settings).verbs(),
             self.outcome_report.verbs(),
             self.exporting.verbs(),

@@ -24,6 +24,7 @@ from casebell.route.rulebook import Rulebook
 from casebell.route.rules import compile_escalations, compile_rules
 from casebell.settings import Settings, SourceSettings, Wordings
 from casebell.settings.models import Console, Document, ServerSettings
+from casebell.settings.upstream import SUBSCRIPTION, mark_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,10 +142,24 @@ def _digests(settings: Settings, channels: Channels) -> Mapping[str, str]:
         mode="json", include=set(Document.model_fields) - {"server", "storage"}, warnings=False
     )
     sections["channels"] = [sections["channels"], sorted(channels.known_targets().items())]
+    # Of secrets that were made here, other servers must have the same ones.
+    sections["sources"] = [sections["sources"], _own_secrets(settings)]
     # Where the file is differs from machine to machine.
     return {
         name: hashlib.sha256(
             json.dumps(section).replace(str(settings.base_dir), "").encode()
         ).hexdigest()
         for name, section in sections.items()
+    }
+
+
+def _own_secrets(settings: Settings) -> Mapping[str, list[str]]:
+    """By source, which secrets of our own subscriptions it has."""
+    return {
+        name: [
+            mark_of(one.value.get_secret_value())
+            for one in source.secrets
+            if one.label.startswith(SUBSCRIPTION)
+        ]
+        for name, source in settings.sources.items()
     }

@@ -7,13 +7,18 @@ import pytest_asyncio
 
 from api.running import RunningApi
 from casebell.sandbox.http_sink import HttpSink
+from sandbox.simulator.firm import rehearsing
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApi]:
     """It runs, and nothing was delivered yet."""
     folder = tmp_path_factory.mktemp("api")
-    async with HttpSink() as sink, RunningApi(folder, sink).running() as running:
+    async with (
+        HttpSink() as sink,
+        rehearsing() as upstream,
+        RunningApi(folder, sink, upstream).running() as running,
+    ):
         yield running
 
 

@@ -33,6 +33,7 @@ ROWS = {
         "alerts/{id}/retry",
         "alerts/{id}/dismiss",
         "people/{name}",
+        "upstream",
     ),
     "accounts, tokens": ("accounts", "tokens"),
     # Nobody here owns a case: what a viewer may do with one's own is tried with the verb.
@@ -89,6 +90,8 @@ FACTS: dict[str, dict[str, Any]] = {
     # One of several may be open; and that it is answered can be said again.
     "cases/{receipt}/answered": {"change": 1},
     "people/{name}/away": {"until": "2999-12-31", "to": "Kim Roe"},
+    # Somebody may have subscribed before.
+    "upstream/{name}/subscribe": {"again": True},
 }
 
 
@@ -102,7 +105,7 @@ class Subjects:
     def path(self, method: str, path: str) -> str:
         """A path that leads to something."""
         noun = path.partition("/")[0]
-        name = "jchan" if noun == "people" else "slack"
+        name = {"people": "jchan", "upstream": "parley"}.get(noun, "slack")
         path = path.replace("{name}", name).replace("{receipt}", self._receipt)
         if "{id}" in path:
             # An event stays as it is.

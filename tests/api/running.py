@@ -24,6 +24,7 @@ from contracts.stores import store_in
 from contracts.writing import writing
 from e2e.sender import document, encoded, signed
 from raw_admin import ask
+from sandbox.simulator.firm import TOKEN, Firm
 from waiting import until
 
 #: A receipt of a confidential case, whose owner has no token here.
@@ -34,12 +35,13 @@ SECRET = "parley-signing-secret-for-tests"
 class RunningApi:
     """The application, spoken to without a socket."""
 
-    def __init__(self, folder: Path, sink: HttpSink) -> None:
+    def __init__(self, folder: Path, sink: HttpSink, upstream: Firm) -> None:
         self.folder = folder
+        self.upstream = upstream
         self.sink = sink
         self.file = folder / "config.toml"
         self.file.write_text(
-            '[server]\ntrusted_proxies = ["127.0.0.1"]\n'
+            '[server]\ntrusted_proxies = ["127.0.0.1"]\npublic_url = "http://127.0.0.1"\n'
             '[storage]\nurl = "sqlite:///casebell.db"\n'
             f'[sources.parley]\nkind = "parley"\nsecrets = ["{SECRET}"]\n'
             f'[channels.slack]\nurl = "json://127.0.0.1:{sink.port}/"\npace = "0s"\n'
@@ -48,6 +50,10 @@ class RunningApi:
             '[people.jchan]\nname = "Jia Chan"\nemail = "jchan@firm.com"\nteams = ["rfe"]\n'
             '[people.kim]\nname = "Kim Roe"\nemail = "kim@firm.com"\n'
             '[people.ana]\nname = "Ana Ruiz"\n'
+            f"[upstream.parley]\nkind = 'parley'\nsource = 'parley'\nper_minute = 60000\n"
+            f"base = '{upstream.url}'\ntoken = '{TOKEN}'\nsecret_file = 'parley.secret'\n"
+            f"[upstream.torch]\nkind = 'torch'\nsource = 'parley'\nper_minute = 60000\n"
+            f"base = '{upstream.url}'\ntoken = '{TOKEN}'\n"
             '[[rules]]\nname = "RFE"\nwhen = { status = ["rfe_issued"] }\nnotify = ["slack"]\n'
             '[[rules]]\nname = "Denied"\nwhen = { status = ["denied"] }\nnotify = ["slack"]\n'
         )

@@ -89,7 +89,8 @@ class _Provoked:
         self, number: int | None = None, *, name: str = "", query: str = "", **given: Any
     ) -> int:
         number = self._number if number is None else number
-        name = name or ("jchan" if self._route.path.startswith("people/") else "slack")
+        noun = self._route.path.partition("/")[0]
+        name = name or {"people": "jchan", "upstream": "parley"}.get(noun, "slack")
         receipt = f"IOE{number % 10**10:010d}" if name == "nothing" else self._receipt
         path = self._route.path.format(id=number, name=name, receipt=receipt)
         if not {"body", "content"} & given.keys():
@@ -140,6 +141,16 @@ class _Provoked:
             # No channel can reach her.
             to_ana = {**FACTS[self._route.path], "to": "ana"}
             return {first, await self.status(body=to_ana)}
+        if self._route.verb in ("register_cases", "subscribe"):
+            one = b"receipt\nIOE0912345670\n"
+            await self._api.ask(
+                "POST", "cases/import", content=one, headers={"Content-Type": "text/csv"}
+            )
+            await self._api.upstream.faults(api={"answer": "html", "path": "/v1/"})
+            body = FACTS.get(self._route.path, {})
+            asked_in_vain = await self.status(body=body)
+            await self._api.upstream.faults(api=None)
+            return {first, asked_in_vain, await self.status(name="torch", body=body)}
         return {first, await self.status()}
 
 

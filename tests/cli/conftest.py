@@ -9,9 +9,9 @@ from casebell.sandbox.http_sink import HttpSink
 from cli.installation import (
     CONFIG,
     Installation,
-    ThreadedSink,
     copy_installation,
     fill_installation,
+    in_a_thread,
     json_url,
     serving,
 )
@@ -38,7 +38,7 @@ def filled_installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def sink() -> Iterator[HttpSink]:
     """A chat service that takes everything."""
-    with ThreadedSink() as started:
+    with in_a_thread(HttpSink()) as started:
         yield started
 
 

@@ -1,6 +1,7 @@
 """An installation: its configuration, a database that real deliveries filled, and its commands."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -11,10 +12,10 @@ import sys
 import termios
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import AbstractAsyncContextManager, closing
 from pathlib import Path
 from sqlite3 import connect
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -30,6 +31,8 @@ from contracts.stores import store_in
 from e2e.server import PARLEY_SECRET, PROCESS_TIMEOUT, TORCH_SECRET, CommandResult, environment
 from processes import Forked
 from waiting import until, until_sync
+
+T = TypeVar("T")
 
 #: `{sink}` is the address of an HTTP sink; nothing listens at port 9.
 CONFIG = f"""
@@ -187,27 +190,39 @@ class Installation:
         }
 
 
-class ThreadedSink:
-    """An HTTP sink with a loop of its own: commands in this process run loops themselves."""
+@contextlib.contextmanager
+def in_a_thread(entered: AbstractAsyncContextManager[T]) -> Iterator[T]:
+    """What runs in a loop of its own: commands in this process run loops themselves."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
 
-    def __enter__(self) -> HttpSink:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-        sink = HttpSink()
-        self._sink = asyncio.run_coroutine_threadsafe(sink.__aenter__(), self._loop).result()
-        return self._sink
+    async def hold() -> None:
+        # Entered and left by one task.
+        async with entered as given:
+            begun.set_result(given)
+            await ended.wait()
 
-    def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._sink.__aexit__(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+    begun: concurrent.futures.Future[T] = concurrent.futures.Future()
+    ended = asyncio.Event()
+    held = asyncio.run_coroutine_threadsafe(hold(), loop)
+    try:
+        either: list[Any] = [begun, held]
+        concurrent.futures.wait(either, return_when=concurrent.futures.FIRST_COMPLETED)
+        if held.done():
+            held.result()
+        yield begun.result()
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        held.result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 def fill_installation(directory: Path) -> None:
     """Receive, route and send everything in `RECEIVED` by the real runtime."""
-    with ThreadedSink() as sink:
+    with in_a_thread(HttpSink()) as sink:
         (directory / "config.toml").write_text(CONFIG.format(sink=json_url(sink)))
         # With its tables, so that nobody is told of a first start.
         store_in(directory)

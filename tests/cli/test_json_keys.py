@@ -77,6 +77,9 @@ ELSEWHERE = (
     "people list",
     "people away",
     "people back",
+    "upstream status",
+    "upstream register",
+    "upstream subscribe",
 )
 
 

@@ -7,13 +7,18 @@ import pytest_asyncio
 
 from casebell.sandbox.http_sink import HttpSink
 from console.running import RunningConsole
+from sandbox.simulator.firm import rehearsing
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningConsole]:
     """It runs, and nothing was delivered yet."""
     folder = tmp_path_factory.mktemp("console")
-    async with HttpSink() as sink, RunningConsole(folder, sink).running() as running:
+    async with (
+        HttpSink() as sink,
+        rehearsing() as upstream,
+        RunningConsole(folder, sink, upstream).running() as running,
+    ):
         yield running
 
 

@@ -13,6 +13,7 @@ from api.running import RunningApi
 from casebell.actors import Role
 from casebell.sandbox.http_sink import HttpSink
 from raw_admin import ask
+from sandbox.simulator.firm import Firm
 from waiting import until
 
 #: Of every account.
@@ -58,8 +59,8 @@ class Visitor:
 class RunningConsole(RunningApi):
     """The application, with an account of each role: `the-viewer` and so on."""
 
-    def __init__(self, folder: Path, sink: HttpSink) -> None:
-        super().__init__(folder, sink)
+    def __init__(self, folder: Path, sink: HttpSink, upstream: Firm) -> None:
+        super().__init__(folder, sink, upstream)
         self._signed_in: dict[Role, Visitor] = {}
 
     @asynccontextmanager

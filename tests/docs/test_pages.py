@@ -220,6 +220,8 @@ ENVIRON = {
     "OIDC_SECRET": "a-secret-of-the-provider",
     "GRAPH_SECRET": "a~secret/of=Graph",
     "HEARTBEAT_URL": "https://watch.example.com/ping/4711",
+    "PARLEY_API_BASE": "https://api.example.com",
+    "PARLEY_API_TOKEN": "tok_1",
     "SMTP_PASSWORD": "pw",
     "PRACTICE_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "SLACK_URL": "https://hooks.slack.com/services/T00000000/B00000000/" + "x" * 24,

@@ -73,6 +73,23 @@ def test_the_secret_of_a_subscription_is_one_more(tmp_path: Path) -> None:
     assert after[1].value.get_secret_value() == "the secret of our own subscription"
 
 
+def test_several_secrets_are_told_apart(tmp_path: Path) -> None:
+    """One a line, the oldest first; two APIs of one source may have a file each, or share one."""
+    again = API.replace("[upstream.parley]", "[upstream.again]") + REACHED
+    first, second = "the secret of the first one", "the secret of the second one"
+    (tmp_path / "a.secret").write_text(f"{first}\n\n{second}\n")
+    for other, labels in (
+        ("a.secret", ["secret-1", "subscription", "subscription-2"]),
+        ("b.secret", ["secret-1", "subscription", "subscription-2", "subscription-3"]),
+    ):
+        (tmp_path / "b.secret").write_text("the secret of another tenant")
+        text = SOURCE + SECRETS + API + REACHED + 'secret_file = "a.secret"\n'
+        found = loaded(tmp_path, text + again + f'secret_file = "{other}"\n')
+        secrets = found.sources["parley"].secrets
+        assert [one.label for one in secrets] == labels
+        assert [one.value.get_secret_value() for one in secrets[1:3]] == [first, second]
+
+
 def test_a_secret_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     text = SOURCE + SECRETS + API + REACHED + 'secret_file = "parley.secret"\n'
     (tmp_path / "parley.secret").mkdir()

@@ -47,7 +47,9 @@ from casebell.store import (
     queue_by_hand,
     queue_list,
     refused,
+    registrations,
     sessions,
+    subscriptions,
     targets,
     unit_of_work,
     walk,
@@ -280,6 +282,9 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "next_due": (lambda c: outbox.next_due(c, channel="slack"), False),
     # Channels that are gone: looked for now and then, and seldom there.
     "channels_waiting": (lambda c: outbox.channels_waiting(c, ["slack"]), True),
+    "cases to register": (lambda c: registrations.unregistered(c, "a", after="b", limit=9), False),
+    "cases that fail": (lambda c: registrations.failing(c, "a", limit=9), False),
+    "a subscription that was begun": (lambda c: subscriptions.begun(c, "a", "b"), False),
     "release leases": (lambda c: leases.release(c, now=1), False),
     "renew a lease": (lambda c: leases.renew(c, _CLAIMED, owner="a", now=1, lease=1), False),
     "any undecided": (unit_of_work.any_undecided, False),
@@ -624,8 +629,6 @@ async def test_plan_of_a_listing(
 #: Of what is being built.
 NOT_READ_YET: set[str] = {
     "ix_upstream_cases_upstream_checked_at_receipt",
-    "ix_upstream_cases_unregistered",
-    "ix_upstream_cases_problem",
     "ix_reconciliations_upstream_id",
     "ix_reconciliations_going_on",
 }

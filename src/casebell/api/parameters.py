@@ -316,6 +316,29 @@ class RefusedOnes(Page):
     """Only with this error."""
 
 
+class Upstreams(Parameters):
+    """How much is told of the provider's APIs."""
+
+    ask: Truth = True
+    """Ask each whether it is there, for three seconds at most."""
+
+
+class Register(Parameters):
+    """Which cases to register."""
+
+    skip: Annotated[StrictInt, Field(ge=0, le=MAX_NUMBER), BeforeValidator(_whole_number)] = 0
+    """How many problems the answers before had: these cases are not tried again."""
+    dry_run: Truth = False
+    """Say how many there are, and register none."""
+
+
+class Subscribe(Parameters):
+    """Whether to make another subscription."""
+
+    again: Truth = False
+    """Also where there is one, with a new secret beside the earlier ones."""
+
+
 class Named(Parameters):
     """Which one, by its name."""
 

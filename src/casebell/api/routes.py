@@ -20,10 +20,13 @@ from casebell.api.parameters import (
     Queue,
     Readmit,
     RefusedOnes,
+    Register,
     Release,
     RetriedAlerts,
     SetCase,
     SeveralAlerts,
+    Subscribe,
+    Upstreams,
 )
 from casebell.api.routing import (
     BYTES,
@@ -39,11 +42,13 @@ from casebell.service.cases import Case, CaseWithChanges
 from casebell.service.done import (
     AlertsDone,
     CasesImported,
+    CasesRegistered,
     ChannelTested,
     HeldDiscarded,
     Readmitted,
     Released,
     Reloaded,
+    Subscribed,
 )
 from casebell.service.explained import RefusalExplained
 from casebell.service.followed import QueueRow
@@ -51,6 +56,7 @@ from casebell.service.following_up import Acknowledged, DueSet, OwedNow
 from casebell.service.outcomes import Report
 from casebell.service.people_directory import Person, PersonChanged
 from casebell.service.standing import Channel, Server
+from casebell.service.upstreams import Upstream
 from casebell.shapes import (
     Alert,
     Event,
@@ -63,6 +69,8 @@ from casebell.shapes import (
 
 _STATE = frozenset({409})
 _ROWS = frozenset({404, 409})
+#: Of what asks the provider.
+_ASKED = frozenset({409, 502})
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -358,6 +366,34 @@ ROUTES: tuple[Route, ...] = (
         verb="list_servers",
         answer=Listing[Server],
         summary="The servers that run on this database, whole, and whose settings differ.",
+    ),
+    Route(
+        method="GET",
+        path="upstream",
+        verb="list_upstreams",
+        query=Upstreams,
+        answer=Listing[Upstream],
+        summary="The provider's APIs, whole: which answer, what they track, and what fails.",
+    ),
+    Route(
+        method="POST",
+        path="upstream/{name}/register",
+        verb="register_cases",
+        part=named("name"),
+        body=Register,
+        answer=CasesRegistered,
+        statuses=_ASKED,
+        summary="Register the next cases that an API does not track yet; ask again until `done`.",
+    ),
+    Route(
+        method="POST",
+        path="upstream/{name}/subscribe",
+        verb="subscribe",
+        part=named("name"),
+        body=Subscribe,
+        answer=Subscribed,
+        statuses=_ASKED,
+        summary="Have an API deliver every type of event here, signed with a secret of ours.",
     ),
     Route(
         method="GET",

@@ -1,19 +1,20 @@
 """`casebell cases import`: a list of cases into the directory; what was left out into a file."""
 
 import asyncio
-import contextlib
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from casebell.case_file import MAX_BYTES, Row
-from casebell.cli.service_client import ServiceClient
+from casebell.cli.in_pieces import InPieces
 from casebell.cli.terminal import print_json, print_line, print_to_stderr, status_line
 from casebell.errors import Refusal, UnusableCaseFile
 from casebell.files import reason_of
+from casebell.service import Service
 from casebell.service.done_in_words import cases_imported, lines_left_out
 from casebell.service.importing import Import, carry_out
 from casebell.store.new_file import begins_with, new_file
@@ -40,7 +41,8 @@ def import_cases(
         one = asyncio.run(
             _carry_out(
                 content,
-                directory=_Directory(config, dry_run=dry_run, by=by),
+                directory=InPieces(config, by=by, open_locally=lambda: _opened(config, dry_run)),
+                dry_run=dry_run,
                 show=lambda rows: show(f"{rows:,} cases"),
             )
         )
@@ -55,43 +57,23 @@ def import_cases(
     return not one.problems
 
 
-async def _carry_out(content: bytes, *, directory: "_Directory", show: Any) -> Import:
+async def _carry_out(content: bytes, *, directory: InPieces, dry_run: bool, show: Any) -> Import:
+    async def put(rows: Sequence[Row]) -> Any:
+        given = msgspec.to_builtins(rows)
+        return await directory.ask("put_cases", rows=given, dry_run=dry_run)
+
     async with directory:
-        one = await carry_out(content, put=directory.put, dry_run=directory.dry_run, progress=show)
-        if not directory.dry_run:
+        one = await carry_out(content, put=put, dry_run=dry_run, progress=show)
+        if not dry_run:
             await directory.ask("record_import", figures=one.figures())
         return one
 
 
-class _Directory(contextlib.AsyncExitStack):
-    """Has the running server put the rows; without one the store itself, which is opened once."""
+def _opened(config: Path | None, dry_run: bool) -> AbstractAsyncContextManager[Service]:
+    from casebell.cli.local_service import case_directory
+    from casebell.settings import load_stored
 
-    def __init__(self, config: Path | None, *, dry_run: bool, by: str | None) -> None:
-        super().__init__()
-        self.dry_run = dry_run
-        self._config = config
-        self._client = ServiceClient(config)
-        self._by = by
-        self._local: Any = None
-
-    async def put(self, rows: Sequence[Row]) -> Any:
-        """See `importing.Put`."""
-        return await self.ask("put_cases", rows=msgspec.to_builtins(rows), dry_run=self.dry_run)
-
-    async def ask(self, verb: str, **arguments: Any) -> Any:
-        """The value of a verb; raises as `ServiceClient.do` does."""
-        if self._local is None:
-            answer = self._client.ask_server(verb, by=self._by, **arguments)
-            if answer is not None:
-                return answer
-            from casebell.cli.local_service import case_directory
-            from casebell.settings import load_stored
-
-            opened = case_directory(load_stored(self._config), dry_run=self.dry_run)
-            self._local = await self.enter_async_context(opened)
-        from casebell.cli.local_service import this_user
-
-        return await self._local.ask(verb, arguments, actor=this_user(by=self._by))
+    return case_directory(load_stored(config), dry_run=dry_run)
 
 
 def _read(file: Path) -> bytes:

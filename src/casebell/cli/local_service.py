@@ -108,17 +108,32 @@ def this_user(*, by: str | None = None) -> Actor:
 
 
 def needs_secrets(verb: str) -> bool:
-    """Whether a verb that writes authenticates or understands deliveries, or sends."""
-    return verb in ("release_held", "readmit_refused", "test_channel")
+    """Whether a verb that writes authenticates or understands deliveries, sends, or asks an API."""
+    return verb in (
+        *("release_held", "readmit_refused", "test_channel"),
+        *("list_upstreams", "register_cases", "subscribe"),
+    )
 
 
 @asynccontextmanager
 async def _operations(settings: Settings) -> AsyncIterator[Service]:
     from casebell.runtime import Runtime
+    from casebell.service.subscribing import Subscribing
 
     runtime = Runtime(settings, clock=SystemClock())
+    subscribing = Subscribing(
+        store=runtime.store,
+        settings=lambda: settings,
+        connections=runtime.connections,
+        clock=runtime.clock,
+    )
     async with runtime.opened():
-        yield Service(runtime.operations.verbs())
+        yield Service(
+            runtime.operations.verbs(),
+            runtime.upstreams.verbs(),
+            runtime.registering.verbs(),
+            subscribing.verbs(),
+        )
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from casebell.console.views import (
     queue,
     reports,
     rules,
+    upstream,
 )
 from casebell.console.views.today import today
 
@@ -115,6 +116,14 @@ PAGES: tuple[Page, ...] = (
         query=rules.Over,
         view=rules.rules,
         template="rules.html",
+    ),
+    Page(
+        path="upstream",
+        title="Upstream",
+        nav="Upstream",
+        right=Right.OPERATIONS,
+        view=upstream.standing,
+        template="upstream.html",
     ),
     Page(
         path="held",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from casebell.service import done_in_words as words
+from casebell.service import upstream_in_words as words_of_upstream
 from casebell.times import counted
 
 #: Sentences of one answer; of more rows their number is said.
@@ -81,6 +82,8 @@ _SAID: Mapping[str, Callable[[Any], tuple[Iterable[str], bool]]] = {
     ),
     "set_away": lambda value: (words.person_away(value), not value["warnings"]),
     "set_back": lambda value: (words.person_back(value), True),
+    "register_cases": lambda value: (words_of_upstream.registered(value), not value["problems"]),
+    "subscribe": lambda value: (words_of_upstream.subscribed(value), True),
     "reload": lambda value: (words.reloaded(value), not value["warnings"]),
     **{
         verb: _of_account(verb)

@@ -5,7 +5,6 @@ How these three are weighed: docs/decisions/upstream.md, B10, C3, D2, D4 and D13
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -15,7 +14,7 @@ from casebell.events import CaseEvent, ClassifiedEvent, Flag, Status, Tag
 from casebell.kinds import Meaning, meaning_of, status_of_type, word_key
 from casebell.settings import Wordings
 from casebell.uscis.classify import classify_text
-from casebell.uscis.receipts import is_staging
+from casebell.uscis.receipts import is_test
 from casebell.uscis.table import Reading
 
 #: The most urgent first: what a firm must not miss, then what changes a client's life.
@@ -88,16 +87,12 @@ def classify_event(event: CaseEvent, meanings: Meanings) -> ClassifiedEvent:
         categories=meanings.categories.get(event.source, {}),
         wordings=meanings.wordings,
     )
-    is_test = is_staging(event.receipt) or _among(event.receipt, meanings.test_receipts)
+    test = is_test(event.receipt, meanings.test_receipts)
     return ClassifiedEvent(
         **asdict(event) | {"flags": event.flags | found.flags},
         status=found.status,
-        tags=found.tags | {Tag.TEST} if is_test else found.tags,
+        tags=found.tags | {Tag.TEST} if test else found.tags,
     )
-
-
-def _among(receipt: str, globs: Sequence[str]) -> bool:
-    return bool(globs) and any(fnmatchcase(receipt, glob) for glob in globs)
 
 
 def classify_fields(

@@ -273,10 +273,14 @@ def may_say_who_hears(actor: Actor, *, owner: str, confidential: bool) -> bool:
     return not confidential or actor.owns(owner) or actor.may(Right.CONFIDENTIAL)
 
 
-def _may_see(actor: Actor, case: CaseSaid) -> bool:
+def may_see(actor: Actor, *, confidential: bool, owner: str, team: str) -> bool:
     """Whether an actor may see a case: `store/sight.py` has the same as SQL."""
-    own = actor.owns(case.owner) or actor.is_of(case.team)
-    return not case.confidential or own or actor.may(Right.CONFIDENTIAL)
+    own = actor.owns(owner) or actor.is_of(team)
+    return not confidential or own or actor.may(Right.CONFIDENTIAL)
+
+
+def _may_see(actor: Actor, case: CaseSaid) -> bool:
+    return may_see(actor, confidential=case.confidential, owner=case.owner, team=case.team)
 
 
 def _is_guarded(before: CaseSaid, changed: Sequence[Column], actor: Actor) -> bool:

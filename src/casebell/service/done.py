@@ -135,3 +135,44 @@ class CasesImported(CasesPut):
     """How the file was read: `UTF-8`, `UTF-16` or `Windows-1252`."""
     sha256: str
     """Of the file."""
+
+
+@described
+class CaseProblem(TypedDict):
+    """A case of which an API could not be asked."""
+
+    receipt: str
+    """Masked where it is confidential and another's."""
+    problem: str
+
+
+@described
+class CasesRegistered(TypedDict):
+    """A piece of a registration."""
+
+    upstream: str
+    dry_run: bool
+    registered: int
+    """Cases that the API tracks from now on."""
+    already: int
+    """Cases that it tracked before."""
+    problems: list[CaseProblem]
+    remaining: int
+    """Cases that are still to be registered, without those that have problems."""
+    done: bool
+    """Whether none is left; else ask again, with the number of problems so far as `skip`."""
+
+
+@described
+class Subscribed(TypedDict):
+    """A subscription that was made."""
+
+    upstream: str
+    url: str
+    events: list[str]
+    id: str
+    created_at: str | None
+    secrets: int
+    """How many secrets the `secret_file` has: those of earlier subscriptions stay valid."""
+    running: bool
+    """Whether a server uses them already."""

@@ -53,6 +53,7 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         "heartbeat": Right.OPERATIONS,
         "address": Right.OPERATIONS,
         "certificate": Right.OPERATIONS,
+        "list_upstreams": Right.OPERATIONS,
         "retry_alerts": Right.OPERATE,
         "dismiss_alerts": Right.OPERATE,
         "release_held": Right.OPERATE,
@@ -63,6 +64,8 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         "set_away": Right.OPERATE,
         "set_back": Right.OPERATE,
         "record_backup": Right.OPERATE,
+        "register_cases": Right.OPERATE,
+        "subscribe": Right.OPERATE,
         # Of evidence.
         "show_event": Right.EVIDENCE,
         "event_body": Right.EVIDENCE,

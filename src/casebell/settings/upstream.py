@@ -1,6 +1,7 @@
 """The models of the upstream's APIs, and what the pages' own names of variables fill in."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from casebell.settings.values import Duration, Part, Text, base_dir, complaint
 
 #: The APIs that there is a client for.
 ApiKind: TypeAlias = Literal["parley", "torch"]
-#: The label of the secret of our own subscription.
+#: The label of the secret of our own subscription; of several, of the oldest.
 SUBSCRIPTION = "subscription"
 #: By kind and key, the variable of its page: "Endpoints" of Parley's, "Quickstart" of Torch's.
 VARIABLES: Mapping[str, Mapping[str, str]] = {
@@ -122,7 +123,7 @@ class UpstreamSettings(Part):
     reconcile: Annotated[Duration | None, BeforeValidator(_interval)] = Field(default=None, ge=60.0)
     #: Whether labels of cases are sent when they are registered.
     labels: bool = False
-    #: The secret of our own subscription: one more secret of `source`.
+    #: The secrets of our own subscriptions, one a line: more secrets of `source`.
     secret_file: Path | None = None
 
     @field_validator("secret_file")
@@ -158,7 +159,7 @@ def with_page_names(data: dict[str, Any], variables: Mapping[str, str]) -> dict[
 def with_subscriptions(
     data: dict[str, Any], *, base_dir: Path
 ) -> tuple[dict[str, Any], list[Finding]]:
-    """The data, with the secret of each subscription among those of its source; and what is wrong.
+    """The data, with the secrets of each subscription among those of its source; and what is wrong.
 
     A file that is not there yet is fine: it is made when Casebell subscribes.
     """
@@ -167,13 +168,14 @@ def with_subscriptions(
     if not isinstance(upstreams, dict) or not isinstance(sources, dict):
         return data, findings
     sources = dict(sources)
+    made: dict[str, list[str]] = {}
     for name, table in upstreams.items():
         file = table.get("secret_file") if isinstance(table, dict) else None
         source = sources.get(table.get("source")) if isinstance(file, str) else None
         if not (isinstance(file, str) and file and isinstance(source, dict)):
             continue
         try:
-            text = _secret_in(base_dir / file)
+            found = subscription_secrets(base_dir / file)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is no text of a secret"
             findings.append(
@@ -185,19 +187,40 @@ def with_subscriptions(
                 )
             )
             continue
-        if text is not None:
-            known = source.get("secrets", [])
-            listed = known if isinstance(known, list) else [known]
-            made = {"label": SUBSCRIPTION, "value": text, "use": "hmac"}
-            sources[table["source"]] = {**source, "secrets": [*listed, made]}
+        of_source = made.setdefault(table["source"], [])
+        of_source += [one for one in found if one not in of_source]
+    for source_name, texts in made.items():
+        source = sources[source_name]
+        known = source.get("secrets", [])
+        listed = known if isinstance(known, list) else [known]
+        more = [
+            {"label": subscription_label(place), "value": text, "use": "hmac"}
+            for place, text in enumerate(texts, start=1)
+        ]
+        sources[source_name] = {**source, "secrets": [*listed, *more]}
     return {**data, "sources": sources}, findings
 
 
-def _secret_in(file: Path) -> str | None:
-    """The secret in a file; None where there is no such file."""
+def mark_of(secret: str) -> str:
+    """What tells a secret of ours from others; of 256 random bits it says nothing that helps."""
+    return hashlib.sha256(secret.encode()).hexdigest()[:8]
+
+
+def subscription_label(place: int) -> str:
+    """The label of the secret on this line of a file, from 1."""
+    return SUBSCRIPTION if place == 1 else f"{SUBSCRIPTION}-{place}"
+
+
+def subscription_secrets(file: Path) -> Sequence[str]:
+    """The secrets in a file, one a line, the newest last; none where there is no such file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no text.
+    """
     try:
         with file.open("rb") as opened:
             content = opened.read(MAX_FILE_BYTES)
     except FileNotFoundError:
-        return None
-    return content.decode().removesuffix("\n")
+        return ()
+    return [line for line in content.decode().split("\n") if line]

@@ -5,6 +5,8 @@ Which spellings count: docs/decisions/upstream.md, R.
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 
 #: A canonical receipt has 13 characters; this leaves room for a separator or two around each.
 MAX_RAW = 64
@@ -94,6 +96,17 @@ def mask_in_log(receipt: str) -> str:
 def is_staging(receipt: str) -> bool:
     """Whether a canonical receipt belongs to the official staging service."""
     return receipt.startswith(_STAGING)
+
+
+def is_test(receipt: str, globs: Sequence[str]) -> bool:
+    """Whether a canonical receipt is a test's: of the staging service, or of one of these globs."""
+    return is_staging(receipt) or any(fnmatchcase(receipt, glob) for glob in globs)
+
+
+def maybe_test(globs: Sequence[str]) -> list[str]:
+    """LIKE patterns that find every receipt of a test, and may find others."""
+    plain = [re.sub(r"\[[^]]*\]", "_", glob).replace("*", "%").replace("?", "_") for glob in globs]
+    return [*(f"{start}%" for start in _STAGING), *plain]
 
 
 def _separates(char: str) -> bool:

@@ -10,10 +10,11 @@ comment with its readers, and an index without one is removed.
 from casebell.store.schema.asked import (
     FAILING,
     GOES_ON,
-    UNREGISTERED,
+    UNANSWERED,
     reconciliations,
     upstream_cases,
     upstream_days,
+    upstream_subscriptions,
 )
 from casebell.store.schema.base import metadata
 from casebell.store.schema.decided import (
@@ -79,8 +80,8 @@ __all__ = [
     "RUNNING",
     "SILENT",
     "TO_BE_REMINDED",
+    "UNANSWERED",
     "UNPROVEN",
-    "UNREGISTERED",
     "WAITING",
     "absences",
     "accounts",
@@ -114,5 +115,6 @@ __all__ = [
     "told_people",
     "upstream_cases",
     "upstream_days",
+    "upstream_subscriptions",
     "wordings",
 ]

@@ -1,13 +1,13 @@
-"""The tables of what the upstream's APIs were asked: cases, requests of a day, reconciliations."""
+"""What the upstream's APIs were asked: cases, requests of a day, subscriptions, reconciliations."""
 
 from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, text
 
 from casebell.store.schema.base import Id, metadata, partial
 
 #: Queries repeat these conditions word for word, or the partial indexes below do not serve them.
-UNREGISTERED = text("registered_at IS NULL")
 FAILING = text("problem IS NOT NULL")
 GOES_ON = text("ended_at IS NULL")
+UNANSWERED = text("subscription IS NULL")
 
 #: What each API of the configuration was asked about each case.
 upstream_cases = Table(
@@ -28,8 +28,6 @@ upstream_cases = Table(
     Column("problem", Text),
     # The next to look at: the longest unchecked first.
     Index(None, "upstream", "checked_at", "receipt"),
-    # The next to register.
-    partial("ix_upstream_cases_unregistered", "upstream", "receipt", where=UNREGISTERED.text),
     # Those that are shown as failing.
     partial("ix_upstream_cases_problem", "upstream", "receipt", where=FAILING.text),
 )
@@ -42,6 +40,33 @@ upstream_days = Table(
     # As "2026-12-24", by GMT.
     Column("day", Text, primary_key=True),
     Column("requests", Integer, nullable=False),
+)
+
+#: Our subscriptions: the page of the API has no list of them.
+upstream_subscriptions = Table(
+    "upstream_subscriptions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("upstream", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    # Words.
+    Column("events", Text, nullable=False),
+    # Which secret of the file signs its deliveries: the beginning of its SHA-256.
+    Column("secret", Text, nullable=False),
+    Column("begun_at", BigInteger, nullable=False),
+    Column("begun_by", Text, nullable=False),
+    # The API's id, and when it says that it was made; null until it has answered.
+    Column("subscription", Text),
+    Column("created_at", BigInteger),
+    # One at a time is begun.
+    Index(
+        "ix_upstream_subscriptions_unanswered",
+        "upstream",
+        "url",
+        unique=True,
+        sqlite_where=UNANSWERED,
+        postgresql_where=UNANSWERED,
+    ),
 )
 
 #: Each reconciliation: the last of each API goes on until it has ended.

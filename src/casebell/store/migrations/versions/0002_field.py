@@ -456,18 +456,36 @@ def _asked() -> None:
     op.create_index(
         op.f("ix_upstream_cases_upstream_checked_at_receipt"), "upstream_cases", columns
     )
-    for name, where in (
-        ("unregistered", "registered_at IS NULL"),
-        ("problem", "problem IS NOT NULL"),
-    ):
-        index = f"ix_upstream_cases_{name}"
-        _partial(index, "upstream_cases", "upstream", "receipt", where=where)
+    problem = "ix_upstream_cases_problem"
+    _partial(problem, "upstream_cases", "upstream", "receipt", where="problem IS NOT NULL")
     op.create_table(
         "upstream_days",
         sa.Column("upstream", sa.Text(), nullable=False),
         sa.Column("day", sa.Text(), nullable=False),
         sa.Column("requests", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("upstream", "day", name="pk_upstream_days"),
+    )
+    op.create_table(
+        "upstream_subscriptions",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("upstream", sa.Text(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("events", sa.Text(), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("begun_at", sa.BigInteger(), nullable=False),
+        sa.Column("begun_by", sa.Text(), nullable=False),
+        sa.Column("subscription", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_upstream_subscriptions"),
+    )
+    unanswered = sa.text("subscription IS NULL")
+    op.create_index(
+        "ix_upstream_subscriptions_unanswered",
+        "upstream_subscriptions",
+        ["upstream", "url"],
+        unique=True,
+        sqlite_where=unanswered,
+        postgresql_where=unanswered,
     )
     op.create_table(
         "reconciliations",

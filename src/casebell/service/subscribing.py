@@ -1,0 +1,315 @@
+"""Subscribes to an API's deliveries, with a secret that every server knows before the API does.
+
+    write → begin → reload → ask → complete
+    file    row     server   API   row
+
+Each step can be the last before a kill: whoever runs it again goes on with the same secret, and
+asks under the same key, so that the API makes one subscription. A secret that nobody signs with is
+harmless, and a delivery that is signed with an unknown one is not: it would be refused
+(docs/decisions/0041-the-secret-before-the-subscription.md).
+"""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from casebell.actors import Actor
+from casebell.clock import Clock, iso_or_none
+from casebell.errors import Refusal
+from casebell.events import Micros
+from casebell.files import reason_of
+from casebell.json_text import canonical
+from casebell.kinds import KINDS
+from casebell.networks import is_loopback
+from casebell.provider_time import time_of_status
+from casebell.service import Verb
+from casebell.service.done import Subscribed
+from casebell.service.upstream_names import (
+    NotConfigured,
+    NotOffered,
+    upstream_named,
+)
+from casebell.settings import Settings
+from casebell.settings.upstream import (
+    SUBSCRIPTION,
+    UpstreamSettings,
+    mark_of,
+    subscription_label,
+    subscription_secrets,
+)
+from casebell.store import subscriptions
+from casebell.store.engine import Store
+from casebell.store.liveness import Living
+from casebell.store.new_file import new_file
+from casebell.upstream.connections import Connections
+
+#: Where deliveries come to, behind `server.public_url`; `casebell.http.webhook` has the same.
+WEBHOOKS = "/webhooks/"
+#: Random bytes of a secret.
+RANDOM_BYTES = 32
+#: The type that tells of every change; each source kind knows what the others say.
+_GENERIC = "case.status.updated"
+
+#: Reads the configuration again, and uses it.
+Reload = Callable[..., Awaitable[Any]]
+
+
+class Subscribing:
+    """The verb.
+
+    Args:
+        settings: returns those in force.
+        connections: opens clients.
+        reload: has the running server use the file as it is; None where none runs.
+        servers: returns the servers that live, this one first.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        settings: Callable[[], Settings],
+        connections: Connections,
+        clock: Clock,
+        reload: Reload | None = None,
+        servers: Callable[[], Sequence[Living]] = tuple,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._connections = connections
+        self._clock = clock
+        self._reload = reload
+        self._servers = servers
+        self._turn = asyncio.Lock()
+
+    def verbs(self) -> Mapping[str, Verb]:
+        """By name."""
+        return {"subscribe": self.subscribe}
+
+    async def subscribe(self, *, name: str, again: bool = False, actor: Actor) -> Subscribed:
+        """Subscribe to every type of event, at our public address.
+
+        Args:
+            name: of the API in the configuration.
+            again: also where there is a subscription of ours; with a new secret, beside which the
+                earlier ones stay valid.
+
+        Raises:
+            NotFound: there is no such API.
+            NotOffered: it takes no subscriptions.
+            NotConfigured: the configuration does not say where deliveries come to, or where the
+                secret is kept.
+            Refusal: there is a subscription already, or the secret cannot be kept, or is not in
+                force everywhere.
+            ConfigError: the running server cannot use the file as it is.
+            UpstreamError: the API could not be asked; the next try goes on from there.
+        """
+        async with self._turn:
+            settings = self._settings()
+            upstream = upstream_named(settings, name)
+            url, file = _see_configured(settings, upstream)
+            mark, texts = await self._secret(upstream, url=url, file=file, again=again, actor=actor)
+            events = event_types()
+            await self._store.transact(
+                subscriptions.begin,
+                name,
+                url=url,
+                events=events,
+                secret=mark,
+                now=self._clock.now(),
+                actor=actor,
+            )
+            secret = next(text for text in reversed(texts) if mark_of(text) == mark)
+            await self._put_in_force(upstream, secret, file=file, actor=actor)
+            async with self._connections.parley(upstream) as client:
+                made = await client.subscribe(
+                    url=url, events=events, secret=secret, key=_key(name, url, events, secret)
+                )
+            created_at = _time_of(made.created_at, now=self._clock.now())
+            await self._store.transact(
+                subscriptions.complete,
+                name,
+                url=url,
+                subscription=made.id,
+                created_at=created_at,
+                now=self._clock.now(),
+                actor=actor,
+            )
+        return {
+            "upstream": name,
+            "url": url,
+            "events": list(events),
+            "id": made.id,
+            "created_at": iso_or_none(created_at),
+            "secrets": len(texts),
+            "running": self._reload is not None,
+        }
+
+    async def _secret(
+        self, upstream: UpstreamSettings, *, url: str, file: Path, again: bool, actor: Actor
+    ) -> tuple[str, Sequence[str]]:
+        """The mark of the secret to subscribe with, and all that the file has then.
+
+        Raises:
+            Refusal: there is a subscription already, or the secret cannot be kept.
+        """
+        texts = await asyncio.to_thread(_secrets_in, file)
+        async with self._store.read() as connection:
+            rows = await subscriptions.every(connection, upstream.name)
+        of_url = [row for row in rows if row.url == url]
+        begun = next((row for row in of_url if row.subscription is None), None)
+        known = {mark_of(text) for text in texts}
+        if begun is not None and begun.secret in known:
+            return begun.secret, texts
+        if begun is not None and not again:
+            raise Refusal(
+                f"A subscription was begun with a secret that {file} does not have.",
+                hint="Copy the file from the server where it was begun; or, where it is lost, run "
+                "this with --again.",
+            )
+        if begun is None and of_url and not again:
+            raise Refusal(
+                f"{upstream.name} delivers to {url} already, by subscription "
+                f"{of_url[-1].subscription}.",
+                hint="`casebell upstream status` shows what there is; --again makes another one, "
+                "with a new secret.",
+            )
+        if begun is not None:
+            await self._store.transact(
+                subscriptions.forget,
+                upstream.name,
+                url=url,
+                secret=begun.secret,
+                now=self._clock.now(),
+                actor=actor,
+            )
+        used = {row.secret for row in rows}
+        unused = next((text for text in reversed(texts) if mark_of(text) not in used), None)
+        if unused is None:
+            size = max(RANDOM_BYTES, self._settings().sources[upstream.source].min_secret_bytes)
+            unused = secrets.token_urlsafe(size)
+            texts = [*texts, unused]
+            await asyncio.to_thread(_write, file, texts)
+        return mark_of(unused), texts
+
+    async def _put_in_force(
+        self, upstream: UpstreamSettings, secret: str, *, file: Path, actor: Actor
+    ) -> None:
+        """See that a delivery with this secret would be accepted.
+
+        Raises:
+            ConfigError: the running server cannot use the file as it is.
+            Refusal: another server does not have the secret.
+        """
+        if self._reload is None:
+            return
+        if not _knows(self._settings(), upstream, secret):
+            await self._reload(actor=actor)
+        if not _knows(self._settings(), upstream, secret):
+            raise Refusal(
+                f"The running server does not use the secret in {file}.",
+                hint="Does it read another configuration? `casebell reload`, then run this again.",
+            )
+        others = [one.server.name for one in self._servers() if "sources" in one.differs]
+        if others:
+            raise Refusal(
+                f"Other servers on this database do not have the secret yet: {', '.join(others)}.",
+                hint=f"Copy {file} to them and have them reload; then run this again.",
+            )
+
+
+def event_types() -> Sequence[str]:
+    """The types of Parley's page, "Webhooks", all six (docs/decisions/upstream.md, C9)."""
+    return (_GENERIC, *KINDS["parley"].event_types)
+
+
+def _see_configured(settings: Settings, upstream: UpstreamSettings) -> tuple[str, Path]:
+    """Where deliveries come to, and the file of the secret.
+
+    Raises:
+        NotOffered, NotConfigured: as `Subscribing.subscribe` does.
+    """
+    table = f"[upstream.{upstream.name}]"
+    if upstream.kind != "parley":
+        raise NotOffered(
+            f"The API of {upstream.name} takes no subscriptions.",
+            hint="Torch's webhooks are registered by your Parley contact, or by its form.",
+        )
+    if upstream.secret_file is None:
+        raise NotConfigured(
+            f"{table} does not say where the secret of the subscription is kept.",
+            hint=f'Write secret_file = "{upstream.name}-subscription.secret" into {table}.',
+        )
+    base = settings.server.public_url
+    if base is None:
+        raise NotConfigured(
+            "The configuration does not say where the provider reaches this server.",
+            hint='Write public_url = "https://…" into [server]: the address of the providers.',
+        )
+    parts = urlsplit(base)
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+        raise NotConfigured(
+            "The provider delivers to https:// alone, and server.public_url begins with http://.",
+            hint="Plain http:// is for this machine alone, such as the sandbox.",
+        )
+    source = settings.sources[upstream.source]
+    if "hmac" not in source.auth:
+        raise NotConfigured(
+            f"Source {source.name} does not verify signatures, which is how deliveries of a "
+            "subscription prove themselves.",
+            hint=f'Add "hmac" to auth of [sources.{source.name}].',
+        )
+    if subscription_label(1) in {one.label for one in source.secrets} and not any(
+        _secrets_in(one.secret_file)
+        for one in settings.upstream.values()
+        if one.source == source.name and one.secret_file is not None
+    ):
+        raise NotConfigured(
+            f"A secret of source {source.name} has the label “{SUBSCRIPTION}”, which is that of "
+            "the subscription.",
+            hint="Give it another label.",
+        )
+    return f"{base.rstrip('/')}{WEBHOOKS}{source.name}", upstream.secret_file
+
+
+def _knows(settings: Settings, upstream: UpstreamSettings, secret: str) -> bool:
+    """Whether the source authenticates deliveries that are signed with a secret."""
+    source = settings.sources.get(upstream.source)
+    known = source.secrets if source else ()
+    return any(
+        hmac.compare_digest(one.value.get_secret_value().encode(), secret.encode()) for one in known
+    )
+
+
+def _key(upstream: str, url: str, events: Sequence[str], secret: str) -> str:
+    """The Idempotency-Key of a subscription: SHA-256 of its content in lower-case hex."""
+    return hashlib.sha256(canonical([upstream, url, [*events], secret]).encode()).hexdigest()
+
+
+def _time_of(text: str, *, now: Micros) -> Micros | None:
+    return time_of_status(text, received_at=now).at
+
+
+def _secrets_in(file: Path) -> Sequence[str]:
+    """The secrets in a file; raises Refusal where they cannot be read. Blocks."""
+    try:
+        return subscription_secrets(file)
+    except OSError as error:
+        raise Refusal(f"{file} cannot be read: {reason_of(error, file)}.") from None
+    except ValueError:
+        raise Refusal(f"{file} is no text.") from None
+
+
+def _write(file: Path, texts: Sequence[str]) -> None:
+    """Have a file with these secrets on the disk, for this account alone. Blocks.
+
+    Raises:
+        Refusal: it cannot be written; the file of before is as it was.
+    """
+    with new_file(file, replaces=b"") as part:
+        part.write_text("".join(f"{text}\n" for text in texts))

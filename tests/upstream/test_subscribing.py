@@ -1,0 +1,248 @@
+"""A subscription is made once, and what it signs with is known before it is."""
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from casebell.errors import (
+    ConfigError,
+    Problem,
+    Refusal,
+    StorageUnavailable,
+    UpstreamError,
+    UpstreamUnreachable,
+)
+from casebell.service.subscribing import event_types
+from casebell.service.upstream_names import NotConfigured
+from casebell.settings.upstream import mark_of
+from casebell.store.engine import Store
+from casebell.store.liveness import Living
+from casebell.store.schema import journal, upstream_subscriptions
+from casebell.store.servers import Server as Row
+from contracts.stores import disk_failure, failing_statements, read_table
+from sandbox.simulator.firm import ALL_TYPES
+from upstream.registering_firm import URL, Server, asked, one_server
+
+SUBSCRIPTIONS = "/v1/subscriptions"
+
+
+def made(server: Server) -> list[str]:
+    """The secrets of the subscriptions that the API has."""
+    return [one.secret for one in server.api.simulator.world.subscriptions]
+
+
+async def test_the_secret_comes_first(store: Store, tmp_path: Path) -> None:
+    """On disk, for this account alone, and in force before the API is asked."""
+    async with one_server(store, tmp_path) as server:
+        found: dict[str, object] = {}
+
+        def look() -> None:
+            found["mode"] = stat.S_IMODE(server.secret_file.stat().st_mode)
+            found["asked"] = asked(server.api, SUBSCRIPTIONS)
+
+        server.on_reload = look
+        answer = await server.subscribe()
+        assert found == {"mode": 0o600, "asked": 0}
+        assert server.labels == ["secret-1", "subscription"]
+        assert made(server) == server.secrets
+        assert len(server.secrets[0]) >= 32
+        (subscription,) = server.api.simulator.world.subscriptions
+        assert subscription.url == URL
+        assert sorted(subscription.events) == sorted(ALL_TYPES) == sorted(event_types())
+        standing = await server.standing()
+        (shown,) = standing["subscriptions"]
+        assert shown["id"] == answer["id"] == subscription.id
+        assert shown["url"] == URL
+        assert shown["created_at"] == answer["created_at"]
+        told = json.dumps([answer, standing])
+    on_record = await read_table(store, journal) + await read_table(store, upstream_subscriptions)  # type: ignore[operator]
+    assert server.secrets[0] not in told + repr(on_record)
+    assert [one.kind for one in await read_table(store, journal)] == ["upstream.subscribed"]
+
+
+async def test_twice(store: Store, tmp_path: Path) -> None:
+    """The second is refused; with `again` it has a new secret, and the old one stays valid."""
+    async with one_server(store, tmp_path) as server:
+        first = await server.subscribe()
+        with pytest.raises(Refusal) as caught:
+            await server.subscribe()
+        assert first["id"] in caught.value.message
+        assert "--again" in caught.value.hint
+        assert len(made(server)) == 1
+        second = await server.subscribe(again=True)
+        assert made(server) == server.secrets
+        assert len(set(server.secrets)) == 2
+        assert second["secrets"] == 2
+        assert server.labels == ["secret-1", "subscription", "subscription-2"]
+        assert [one["id"] for one in (await server.standing())["subscriptions"]] == [
+            first["id"],
+            second["id"],
+        ]
+        # The operator takes the old line out.
+        server.secret_file.write_text(server.secrets[1] + "\n")
+        server.write()
+        assert server.labels == ["secret-1", "subscription"]
+        with pytest.raises(Refusal):
+            await server.subscribe()
+
+
+async def test_cut_off_at_any_statement(store: Store, tmp_path: Path) -> None:
+    """However often it is tried again, there is one secret and one subscription."""
+    async with one_server(store, tmp_path) as server:
+        failed, number = 0, 1
+        while True:
+            left = number
+
+            def fails(_statement: str) -> BaseException | None:
+                nonlocal left
+                left -= 1
+                return disk_failure() if left == 0 else None
+
+            try:
+                with failing_statements(store, fails):
+                    await server.subscribe()
+                break
+            except StorageUnavailable:
+                failed += 1
+                number += 1
+        assert failed > 3
+        assert made(server) == server.secrets
+        assert len(server.secrets) == 1
+        (shown,) = (await server.standing())["subscriptions"]
+        assert shown["id"] == server.api.simulator.world.subscriptions[0].id
+
+
+async def test_an_answer_that_is_lost(store: Store, tmp_path: Path) -> None:
+    """The API has made it and said nothing: the next run is told of the same one."""
+    async with one_server(store, tmp_path) as server:
+        lost = {"answer": "html", "after": True, "path": SUBSCRIPTIONS, "times": 1}
+        await server.api.faults(api=lost)
+        with pytest.raises(UpstreamError):
+            await server.subscribe()
+        assert len(made(server)) == 1
+        (begun,) = (await server.standing())["subscriptions"]
+        assert begun["id"] is None
+        answer = await server.subscribe()
+        assert made(server) == server.secrets
+        assert [one["id"] for one in (await server.standing())["subscriptions"]] == [answer["id"]]
+
+
+async def test_an_api_that_is_down(store: Store, tmp_path: Path) -> None:
+    """The secret stays, valid and harmless; the next run uses it."""
+    async with one_server(store, tmp_path) as server:
+        server.write(base="http://127.0.0.1:9")
+        with pytest.raises(UpstreamUnreachable):
+            await server.subscribe()
+        (secret,) = server.secrets
+        assert server.labels == ["secret-1", "subscription"]
+        server.write()
+        await server.subscribe()
+        assert made(server) == server.secrets == [secret]
+        assert server.reloads == 1
+
+
+async def test_a_secret_that_cannot_be_written(store: Store, tmp_path: Path) -> None:
+    """Nothing is asked, and nothing is on record."""
+    async with one_server(store, tmp_path) as server:
+        server.secret_file.symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(Refusal) as caught:
+            await server.subscribe()
+        assert "parley.secret" in caught.value.message
+        server.secret_file.unlink()
+        server.folder.chmod(0o500)
+        try:
+            if os.geteuid():
+                with pytest.raises(Refusal):
+                    await server.subscribe()
+        finally:
+            server.folder.chmod(0o700)
+        server.secret_file.mkdir()
+        with pytest.raises(Refusal):
+            await server.subscribe()
+        assert asked(server.api, SUBSCRIPTIONS) == 0
+    assert await read_table(store, upstream_subscriptions) == []
+
+
+async def test_a_configuration_that_cannot_be_used(store: Store, tmp_path: Path) -> None:
+    """The server would refuse what comes: so nothing is asked for."""
+
+    def broken() -> None:
+        raise ConfigError([Problem(key="rules", message="Wrong.")])
+
+    async with one_server(store, tmp_path) as server:
+        server.on_reload = broken
+        with pytest.raises(ConfigError):
+            await server.subscribe()
+        assert made(server) == []
+        server.on_reload = lambda: None
+        await server.subscribe()
+        assert made(server) == server.secrets
+
+
+async def test_two_servers(store: Store, tmp_path: Path) -> None:
+    """Each on its own file: the second cannot go on with another secret than was begun with."""
+    async with one_server(store, tmp_path) as one:
+        other = Server(store=store, folder=tmp_path / "two", api=one.api)
+        there = Living(
+            server=Row(name="two:1", started_at=1, channels=frozenset(), settings={}),
+            differs=["sources"],
+        )
+        one.others = [there]
+        with pytest.raises(Refusal) as caught:
+            await one.subscribe()
+        assert "two:1" in caught.value.message
+        assert made(one) == []
+        # The other one was asked, too, before the file was copied.
+        with pytest.raises(Refusal) as caught:
+            await other.subscribe()
+        assert "begun" in caught.value.message
+        assert not other.secrets
+        other.secret_file.write_text(one.secret_file.read_text())
+        one.others = []
+        answer = await other.subscribe()
+        assert made(one) == one.secrets == other.secrets
+        with pytest.raises(Refusal):
+            await one.subscribe()
+        assert [each["id"] for each in (await one.standing())["subscriptions"]] == [answer["id"]]
+
+
+async def test_a_lost_file(store: Store, tmp_path: Path) -> None:
+    """A subscription that was begun and whose secret is gone is given up for another."""
+    async with one_server(store, tmp_path) as server:
+        server.write(base="http://127.0.0.1:9")
+        with pytest.raises(UpstreamUnreachable):
+            await server.subscribe()
+        server.secret_file.unlink()
+        server.write()
+        with pytest.raises(Refusal):
+            await server.subscribe()
+        await server.subscribe(again=True)
+        assert made(server) == server.secrets
+    kinds = [one.kind for one in await read_table(store, journal)]
+    assert kinds == ["upstream.given_up", "upstream.subscribed"]
+    (row,) = await read_table(store, upstream_subscriptions)
+    assert row.secret == mark_of(server.secrets[0])
+
+
+@pytest.mark.parametrize(
+    ("left_out", "said", "hint"),
+    [
+        ("secret_file", "secret", 'secret_file = "parley-subscription.secret"'),
+        ("public_url", "reaches this server", "public_url"),
+    ],
+)
+async def test_what_the_configuration_lacks(
+    store: Store, tmp_path: Path, left_out: str, said: str, hint: str
+) -> None:
+    """The line that is to be written is said; exit code 2."""
+    async with one_server(store, tmp_path) as server:
+        server.write(without=left_out)
+        with pytest.raises(NotConfigured) as caught:
+            await server.subscribe()
+        assert said in caught.value.message
+        assert hint in caught.value.hint
+        assert caught.value.exit_code == 2
+        assert not server.secrets
