@@ -32,6 +32,7 @@ async def test_a_minute_ends_on_the_clock() -> None:
         assert await ask(firm) == (200, None)
         used = (await firm.get("/control/limits")).json()["parley"]
         assert (used["used_this_minute"], used["used_today"], used["used_in_all"]) == (1, 3, 3)
+        assert used["asked"] == {"GET /v1/case-status": 5}
 
 
 async def test_a_day_ends_at_midnight_gmt() -> None:

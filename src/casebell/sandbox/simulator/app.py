@@ -1,9 +1,9 @@
 """The simulator as an application: its settings, its state, its routes."""
 
 import asyncio
+import logging
 import re
 import secrets
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -39,6 +39,8 @@ from casebell.sandbox.simulator.secrets_in_use import TORCH_HEADER, Secrets
 from casebell.sandbox.simulator.world import World
 from casebell.settings.values import nearest
 
+#: Defects go to standard error: nothing else is said there.
+_log = logging.getLogger(__name__)
 #: Simulated seconds from the first try of a webhook to the second, and at most between two.
 FIRST_RETRY = 5.0
 LONGEST_RETRY = 600.0
@@ -78,8 +80,6 @@ class Simulator(Starlette):
         self.token = token
         self.world = world
         self.courier = courier
-        #: How many requests of each operation came in, with those that were refused.
-        self.asked: Counter[tuple[str, str]] = Counter()
         operations = (*parley.OPERATIONS, *torch.OPERATIONS, *control.OPERATIONS)
         self.description = description(operations)
         super().__init__(
@@ -203,5 +203,6 @@ async def _unroutable(_request: Request, error: Exception) -> Response:
     return problem_answer(Problem(status, said, allow=allow), new_request_id())
 
 
-async def _defect(_request: Request, _error: Exception) -> Response:
+async def _defect(_request: Request, error: Exception) -> Response:
+    _log.error("A request failed.", exc_info=error)
     return problem_answer(Problem(500, "Something unforeseen went wrong."), new_request_id())

@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import json
+import logging
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,10 @@ from casebell.sandbox.simulator.deliveries import MAX_SAID, Delivery, State
 from casebell.sandbox.simulator.secrets_in_use import parley_source, torch_source
 from casebell.sandbox.simulator.world import World
 
+#: Defects go to standard error: nothing else is said there.
+_log = logging.getLogger(__name__)
+#: Until the next try where the last one could not be put on record.
+PAUSE = 10 * SECOND
 #: Posts under way at once.
 AT_ONCE = 16
 #: Seconds until the time is looked at again; whatever is new wakes at once.
@@ -65,10 +70,13 @@ class Courier:
                 continue
             task = asyncio.create_task(self._deliver(poster, delivery))
             self._under_way[place] = task
-            task.add_done_callback(partial(self._ended, place))
+            task.add_done_callback(partial(self._ended, place, delivery))
 
-    def _ended(self, place: tuple[str, str], _task: asyncio.Task[None]) -> None:
+    def _ended(self, place: tuple[str, str], delivery: Delivery, task: asyncio.Task[None]) -> None:
         del self._under_way[place]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("A delivery failed, and is tried again.", exc_info=error)
+            self._again(delivery)
         for entry in self._after.pop(place, ()):
             heapq.heappush(self._world.due, entry)
         self._wake.set()
@@ -93,7 +101,11 @@ class Courier:
         with suppress(OSError):
             self._world.perform("tried", delivery=delivery.number, status=status, said=said)
             return
-        heapq.heappush(self._world.due, (self._clock.now() + 10 * SECOND, delivery.number))
+        self._again(delivery)
+
+    def _again(self, delivery: Delivery) -> None:
+        """Try it later, although nothing is on record of this try."""
+        heapq.heappush(self._world.due, (self._clock.now() + PAUSE, delivery.number))
 
     def _posting(self, delivery: Delivery) -> Posting:
         world, faults = self._world, self._world.faults

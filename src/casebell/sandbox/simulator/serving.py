@@ -15,6 +15,9 @@ from casebell.errors import Refusal
 from casebell.networks import is_loopback
 from casebell.sandbox.simulator.app import Simulator, SimulatorSettings, build
 
+#: Seconds an idle connection is kept: longer than clients keep theirs, which would otherwise send a
+#: request just when it is closed.
+KEEP_ALIVE = 75
 #: Seconds that requests under way are given when it ends.
 GRACE = 2
 
@@ -82,6 +85,7 @@ def _server(simulator: Simulator) -> _Server:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
     )
     return _Server(config)
