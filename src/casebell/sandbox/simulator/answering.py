@@ -135,9 +135,8 @@ def _admit(simulator: "Simulator", operation: Operation, request: Request) -> Ap
     check_token(simulator, request)
     if side is Side.CONTROL:
         return None
-    budget = world.budgets[side]
-    budget.asked[f"{operation.method} {operation.path}"] += 1
-    if (left := budget.take(world.clock.now())) is not None:
+    simulator.asked[operation.method, operation.path] += 1
+    if (left := world.budgets[side].take(world.clock.now())) is not None:
         seconds = whole_seconds(world.clock.machine_seconds(left))
         raise Problem(429, "Too many requests in this window.", retry_after=seconds)
     for place, fault in enumerate(world.faults.api_faults):

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -80,6 +81,8 @@ class Simulator(Starlette):
         self.token = token
         self.world = world
         self.courier = courier
+        #: Requests of each operation, by method and path, with those that were over a limit.
+        self.asked: Counter[tuple[str, str]] = Counter()
         operations = (*parley.OPERATIONS, *torch.OPERATIONS, *control.OPERATIONS)
         self.description = description(operations)
         super().__init__(

@@ -229,7 +229,8 @@ async def change_secrets(call: Call) -> Result:
 
 async def limits(call: Call) -> Result:
     """`GET /control/limits`."""
-    return Result(content=limits_shown(call.simulator.world))
+    asked = {" ".join(one): count for one, count in sorted(call.simulator.asked.items())}
+    return Result(content={**limits_shown(call.simulator.world), "asked": asked})
 
 
 async def change_limits(call: Call) -> Result:

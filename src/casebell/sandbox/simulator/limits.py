@@ -1,9 +1,7 @@
 """How many requests an API takes: in a minute, and in a day that ends at 00:00 GMT."""
 
 import math
-from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 from casebell.clock import DAY, MINUTE, SECOND
 from casebell.events import Micros
@@ -22,9 +20,7 @@ class Budget:
     """What is left of them; a request that is refused uses none."""
 
     limits: Limits
-    #: Since the start, by operation; with those that were refused.
-    asked: Counter[str] = field(default_factory=Counter)
-    #: Since the start, without those.
+    #: Since the start.
     total: int = 0
     in_minute: int = 0
     in_day: int = 0
@@ -43,7 +39,7 @@ class Budget:
         self.total += 1
         return None
 
-    def shown(self, now: Micros) -> dict[str, Any]:
+    def shown(self, now: Micros) -> dict[str, int]:
         """Limits and what is used of them."""
         self._turn(now)
         return {
@@ -52,7 +48,6 @@ class Budget:
             "used_this_minute": self.in_minute,
             "used_today": self.in_day,
             "used_in_all": self.total,
-            "asked": dict(self.asked),
         }
 
     def _turn(self, now: Micros) -> None:
