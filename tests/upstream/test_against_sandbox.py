@@ -34,6 +34,7 @@ from casebell.upstream.client import (
     CaseProblem,
     CaseUnknown,
     NewReceipt,
+    ParleyClient,
     Patience,
     Registered,
     Told,
@@ -287,9 +288,18 @@ async def test_faults(firm: Firm, sqlite_store: Store, made: Made) -> None:
                 codes = {one.code for one in problems}
                 assert all(one.message.endswith(".") for one in problems)
             assert codes == {kind.code}, fault
+            if isinstance(client, ParleyClient):
+                with pytest.raises(kind):
+                    await client.history(RECEIPT, back_to=None)
+                with pytest.raises(kind):
+                    await client.register([NewReceipt(receipt=RECEIPT)], key="one")
             await firm.faults(api=None)
             said = await client.statuses([RECEIPT, OTHER])
             assert all(isinstance(one, Told) for one in said.values()), fault
+            if isinstance(client, ParleyClient):
+                assert len(await client.history(RECEIPT, back_to=None)) == 1
+                done = await client.register([NewReceipt(receipt=RECEIPT)], key="one")
+                assert done.registered or done.already
 
 
 async def test_wrong_shapes_that_can_be_read(firm: Firm, sqlite_store: Store) -> None:

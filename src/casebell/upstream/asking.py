@@ -75,7 +75,9 @@ class Asker:
     async def __aenter__(self) -> Self:
         mute_loggers()
         _mute_retries()
-        proxy = outward.proxy_to(self._settings.base)
+        # Plain HTTP is for this machine alone; over a proxy the token would leave it.
+        plain = self._settings.base.startswith("http:")
+        proxy = None if plain else outward.proxy_to(self._settings.base)
         try:
             context = await asyncio.to_thread(outward.tls_context)
         except OSError:
@@ -240,13 +242,13 @@ async def _bounded(response: httpx2.Response, translate: Translator) -> bytes:
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         # A few bytes could become any number.
         raise translate.unreadable("it is compressed, which was not asked for")
-    pieces, size = [], 0
+    # Not a list: pieces may have a byte each.
+    body = bytearray()
     async for piece in response.aiter_raw():
-        size += len(piece)
-        if size > MAX_ANSWER:
+        body += piece
+        if len(body) > MAX_ANSWER:
             raise translate.unreadable(f"it has more than {MAX_ANSWER:,} bytes")
-        pieces.append(piece)
-    return b"".join(pieces)
+    return bytes(body)
 
 
 @cache

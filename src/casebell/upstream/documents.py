@@ -5,23 +5,22 @@ lists by what they are. Whatever else an object has is kept: its bytes become an
 """
 
 import json
-from collections.abc import Mapping, Sequence
-
-import msgspec
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
 from casebell.errors import HeldDelivery, WrongReceipt
 from casebell.events import HeldReason, Micros
 from casebell.provider_time import read_time
-from casebell.receive.bodies import JsonBody, find, read_body
+from casebell.receive.bodies import JsonBody, elements, find, read_body
 from casebell.settings import SourceSettings
 from casebell.upstream.answer import Answer, Translator
 from casebell.upstream.told import Told
 from casebell.uscis.receipts import ReceiptError, canonical, mask
 
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_LIST = msgspec.json.Decoder(list[msgspec.Raw])
 #: What stands before an object or a list.
 _BLANKS = b" \t\r\n\xef\xbb\xbf"
+_BLANK = re.compile(r"[ \t\r\n]*")
+_DECODER = json.JSONDecoder()
 
 
 class Documents:
@@ -47,7 +46,8 @@ class Documents:
             if len(several) != 1:
                 raise self._translate.unreadable(f"it has {len(several)} states of one case")
             return self.told(several[0], receipt=receipt)
-        return self.told(self._object(answer), receipt=receipt)
+        self.object_in(answer)
+        return self.told(answer.body, receipt=receipt)
 
     def several(self, answer: Answer, *, receipts: Sequence[str]) -> dict[str, Told]:
         """The states of cases that were asked for, by receipt; some may be missing.
@@ -69,6 +69,22 @@ class Documents:
                 raise self._translate.unreadable("it has two states of one case")
         return found
 
+    def history(self, answer: Answer, *, receipt: str) -> list[Told]:
+        """The entries of a page of the history that was asked for.
+
+        The answer names the case, and its entries do not; each is given its receipt.
+
+        Raises:
+            UpstreamUnreadable: it is none.
+            WrongReceipt: the whole or an entry is another case's.
+        """
+        entries = self.list_in(answer)
+        if _first_byte(answer.body) == b"{":
+            named = self._receipt(self._read(answer.body))
+            if named is not None and named != receipt:
+                raise self._wrong(named)
+        return [self.told(one, receipt=receipt, adding=True) for one in entries]
+
     def list_in(self, answer: Answer) -> Sequence[bytes]:
         """The objects of an answer that is a list, or an object with one list of objects.
 
@@ -77,7 +93,8 @@ class Documents:
         """
         if _first_byte(answer.body) == b"[":
             return self._list(answer, answer.body)
-        parts = [bytes(one) for one in _OBJECT.decode(self._object(answer)).values()]
+        self.object_in(answer)
+        parts = [one.encode() for one in _values(answer.body.decode("utf-8-sig"))]
         lists = [self._list(answer, one) for one in parts if _first_byte(one) == b"["]
         # Of several all are empty but the one.
         filled = [one for one in lists if one]
@@ -119,19 +136,17 @@ class Documents:
                 raise self._translate.unreadable("it is JSON of another shape") from None
             raise self._translate.no_json(answer) from None
 
-    def _object(self, answer: Answer) -> bytes:
-        """The bytes of an answer that is an object."""
-        self.object_in(answer)
-        return answer.body.lstrip(_BLANKS)
-
     def _list(self, answer: Answer, body: bytes) -> Sequence[bytes]:
+        """The objects of a list, each as it was sent."""
+        if found := elements(body, at_most=None):
+            return found
         try:
-            parts = [bytes(part) for part in _LIST.decode(body.lstrip(_BLANKS))]
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            is_empty = json.loads(body) == []
+        except (ValueError, RecursionError):
             raise self._translate.no_json(answer) from None
-        if not all(map(_is_object, parts)):
+        if not is_empty:
             raise self._translate.unreadable("it is a list in which something is no object")
-        return parts
+        return ()
 
     def _read(self, body: bytes) -> JsonBody:
         try:
@@ -193,5 +208,18 @@ def _first_byte(body: bytes) -> bytes:
     return body[:64].lstrip(_BLANKS)[:1]
 
 
-def _is_object(part: bytes) -> bool:
-    return _first_byte(part) == b"{"
+def _values(text: str) -> Iterator[str]:
+    """The values of an object, which is known to be one, as they are written."""
+    place = text.index("{") + 1
+    while (place := _past_blanks(text, place)) < len(text) and text[place] == '"':
+        _, place = _DECODER.raw_decode(text, place)
+        begin = _past_blanks(text, _past_blanks(text, place) + 1)
+        _, place = _DECODER.raw_decode(text, begin)
+        yield text[begin:place]
+        # The comma, or the end.
+        place = _past_blanks(text, place) + 1
+
+
+def _past_blanks(text: str, place: int) -> int:
+    found = _BLANK.match(text, place)
+    return found.end() if found else place

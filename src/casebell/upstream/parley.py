@@ -59,18 +59,15 @@ class ParleyClient(ApiClient):
             parameters = [("receipt", receipt), ("limit", str(limit))]
             if before is not None:
                 parameters.append(("before", before))
-            answer = await self._asker.get(self._path("events"), parameters)
-            entries = self._documents.list_in(answer)
-            return [self._documents.told(one, receipt=receipt, adding=True) for one in entries]
+            try:
+                answer = await self._asker.get(self._path("events"), parameters)
+            except UpstreamRefused as error:
+                if error.status == 404:
+                    return ()
+                raise
+            return self._documents.history(answer, receipt=receipt)
 
-        try:
-            return await read_history(
-                page, back_to=back_to, pages=self._pages, endless=self._endless
-            )
-        except UpstreamRefused as error:
-            if error.status == 404:
-                return ()
-            raise
+        return await read_history(page, back_to=back_to, pages=self._pages, endless=self._endless)
 
     async def register(self, cases: Sequence[NewReceipt], *, key: str) -> Registered:
         """Have cases tracked.
