@@ -74,6 +74,27 @@ async def test_only_what_was_subscribed_and_registered_is_told(
     prove(request, "own" * 8)
 
 
+async def test_a_subscription_can_be_ended(firm: Firm, receiver: HttpSink) -> None:
+    """With what was still to be made for it; another one goes on, and ids are never used again."""
+    receiver.answer(HttpAnswer(status=503))
+    await firm.subscribe(f"{receiver.url}/first")
+    await firm.subscribe(f"{receiver.url}/second")
+    await firm.move("received")
+    await receiver.received(2)
+    first, second = (await firm.get("/control/subscriptions")).json()["subscriptions"]
+    receiver.answer(HttpAnswer())
+    ended = await firm.client.delete(f"/control/subscriptions/{first['id']}")
+    assert [one["id"] for one in ended.json()["subscriptions"]] == [second["id"]]
+    again = await firm.client.delete(f"/control/subscriptions/{first['id']}")
+    assert again.status_code == 404
+    found = await firm.settled()
+    states = {one["subscription"]: one["state"] for one in found["deliveries"]}
+    assert states == {first["id"]: "dropped", second["id"]: "delivered"}
+    await firm.subscribe(f"{receiver.url}/third")
+    listed = (await firm.get("/control/subscriptions")).json()["subscriptions"]
+    assert len({first["id"], *(one["id"] for one in listed)}) == 3
+
+
 async def test_torch_has_its_own_body_and_secret(firm: Firm, receiver: HttpSink) -> None:
     """Of every case, since nothing is registered with Torch."""
     hook = {"url": f"{receiver.url}/torch", "header": "X-Firm-Secret"}

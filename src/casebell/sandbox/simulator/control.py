@@ -195,6 +195,15 @@ async def subscriptions(call: Call) -> Result:
     )
 
 
+async def unsubscribe(call: Call) -> Result:
+    """`DELETE /control/subscriptions/{id}`: what a person does on Parley's side."""
+    world, asked = call.simulator.world, call.request.path_params["id"]
+    if not any(one.id == asked for one in world.subscriptions):
+        raise Problem(404, "There is no such subscription.")
+    world.perform("unsubscribe", subscription=asked)
+    return await subscriptions(call)
+
+
 async def torch_webhook(call: Call) -> Result:
     """`POST /control/torch-webhook`: what a person does on Torch's side."""
     world, asked = call.simulator.world, call.body(TorchWebhookIn)
@@ -311,6 +320,13 @@ OPERATIONS = (
         ),
     ),
     _control("GET", "subscriptions", "Where webhooks go.", subscriptions),
+    _control(
+        "DELETE",
+        "subscriptions/{id}",
+        "End a subscription, and what is still to be made for it.",
+        unsubscribe,
+        problems=(404,),
+    ),
     _control(
         "POST", "torch-webhook", "Where Torch's webhook goes.", torch_webhook, body=TorchWebhookIn
     ),

@@ -1,5 +1,6 @@
 """The simulator's description of itself (OpenAPI 3.1), made of the table of operations."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -85,9 +86,17 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 
 def _of_path(operation: Operation) -> list[dict[str, Any]]:
-    if "{receipt}" not in operation.path:
-        return []
-    return [{"name": "receipt", "in": "path", "required": True, "schema": RECEIPT_SCHEMA}]
+    named = re.findall(r"{(\w+)}", operation.path)
+    plain = {"type": "string", "pattern": "^[A-Za-z0-9_]+$"}
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": RECEIPT_SCHEMA if name == "receipt" else plain,
+        }
+        for name in named
+    ]
 
 
 def _responses(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:

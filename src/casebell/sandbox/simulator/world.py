@@ -76,6 +76,7 @@ class World:
     answers: dict[tuple[str, str], Kept] = field(default_factory=dict)
     #: How many requests each API fault may still meet, by its place; None is any number.
     api_faults_left: list[int | None] = field(default_factory=list)
+    _subscribed: int = 0
     _movements: int = 0
     _deliveries: int = 0
     _settled: list[int] = field(default_factory=list)
@@ -153,8 +154,9 @@ class World:
         digest: str = "",
     ) -> Kept:
         """Have webhooks posted there from now on."""
+        self._subscribed += 1
         made = Subscription(
-            id=f"sub_{self._id('subscription', len(self.subscriptions))}",
+            id=f"sub_{self._id('subscription', self._subscribed)}",
             url=url,
             events=tuple(dict.fromkeys(events)),
             created_at=at,
@@ -168,6 +170,13 @@ class World:
             "created_at": bodies.stamp(made.created_at),
         }
         return self._keep(path, key, digest, 201, content)
+
+    def _unsubscribe(self, _at: Micros, *, subscription: str) -> None:
+        """Post nothing to it any more; what is still to be made for it is lost."""
+        self.subscriptions = [one for one in self.subscriptions if one.id != subscription]
+        for one in self.deliveries.values():
+            if one.subscription == subscription and one.state is State.PENDING:
+                self._settle(one, State.DROPPED)
 
     def _move(self, at: Micros, *, moves: Sequence[Mapping[str, Any]], made_at: int) -> int:
         """Move cases; how many deliveries that makes."""
