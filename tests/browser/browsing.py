@@ -55,6 +55,13 @@ class Browsing:
         for role in Role:
             await ask(socket, "add_account", name=role, role=role, password=PASSWORD)
 
+    async def import_cases(self, text: str) -> None:
+        """Import a list of cases."""
+        file = self.server.directory / "cases.csv"
+        file.write_text(text)
+        ran = await self.server.run("cases", "import", str(file))
+        assert ran.code == 0, ran.err
+
     @asynccontextmanager
     async def visitor(
         self,

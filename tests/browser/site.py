@@ -9,12 +9,13 @@ from playwright.async_api import Browser
 
 from browser.browsing import Browsing
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
-from casebell.store.schema import cases
+from casebell.store.schema import cases, upstream_cases, upstream_subscriptions
 from contracts.stores import store_in
 from contracts.writing import writing
 from e2e.sender import deliver, document, encoded, post, shared, signed
 from e2e.server import SOURCES, Server
 from raw_admin import ask
+from sandbox.simulator.firm import TOKEN, rehearsing
 from waiting import until
 
 #: A case that only its owner, auditors and admins see.
@@ -46,6 +47,25 @@ url = "mailto://127.0.0.1:9?from=casebell@firm.com"
 to = ["@owner"]
 unassigned = ["rfe@firm.com"]
 
+[upstream.parley]
+kind = "parley"
+source = "parley"
+base = "{api}"
+token = "{token}"
+secret_file = "parley.secret"
+
+[upstream.gone]
+kind = "parley"
+source = "parley"
+base = "http://127.0.0.1:9"
+token = "{token}"
+
+[upstream.torch]
+kind = "torch"
+source = "torch"
+base = "{api}"
+token = "{token}"
+
 [people.jchan]
 name = "Jia Chan"
 email = "jchan@firm.com"
@@ -74,9 +94,11 @@ notify = ["team"]
 @asynccontextmanager
 async def running_site(folder: Path, browser: Browser) -> AsyncIterator[Browsing]:
     """The server runs and is filled; the browser is before it."""
-    async with HttpSink() as sink, HttpSink() as broken:
+    async with HttpSink() as sink, HttpSink() as broken, rehearsing() as api:
         broken.answer(HttpAnswer(status=404))
-        configuration = CONFIGURATION.format(sink=sink.port, broken=broken.port)
+        configuration = CONFIGURATION.format(
+            sink=sink.port, broken=broken.port, api=api.url, token=TOKEN
+        )
         server = Server(folder, SOURCES + configuration)
         await _say_of_cases(folder)
         try:
@@ -107,6 +129,20 @@ async def _say_of_cases(folder: Path) -> None:
             {"receipt": HOSTILE_RECEIPT, "owner": TURNING, **told},
         ):
             await connection.execute(cases.insert().values(**row, updated_at=0))
+            problem = f"It says: {SCRIPT}{TURNING}"
+            failing = {"upstream": "parley", "receipt": row["receipt"], "problem": problem}
+            await connection.execute(upstream_cases.insert().values(**failing))
+        for number, subscription in enumerate((f"sub_{SCRIPT}{TURNING}", None)):
+            begun = {
+                "upstream": "parley",
+                "url": f"https://casebell.firm.com/{SCRIPT[:90]}/webhooks/parley",
+                "events": "case.status.updated case.rfe.issued case.approved case.denied",
+                "secret": str(number),
+                "begun_at": 1_764_000_000_000_000,
+                "begun_by": "cli:jchan",
+                "subscription": subscription,
+            }
+            await connection.execute(upstream_subscriptions.insert().values(**begun))
 
 
 async def _fill(server: Server) -> None:

@@ -108,6 +108,27 @@ async def test_from_today_to_the_lists(site: Browsing, scripts: bool) -> None:
 
 
 @BOTH
+async def test_register_cases(site: Browsing, scripts: bool) -> None:
+    """The page says what came of it, in place where there are scripts."""
+    async with site.visitor(Role.OPERATOR, width=NARROW, scripts=scripts) as visitor:
+        page = visitor.page
+        # Those of another case are missing each time.
+        receipt = f"IOE07777777{'71' if scripts else '72'}"
+        await site.import_cases(f"receipt\n{receipt}\n")
+        await page.goto("/upstream")
+        if scripts:
+            await page.evaluate("window.here = 1")
+        await page.get_by_role("button", name="Register the cases of parley").click()
+        told = page.get_by_role("status")
+        await expect(told).to_contain_text("registered with parley")
+        assert page.url.endswith("/upstream")
+        if scripts:
+            assert await page.evaluate("window.here") == 1
+        parley = page.get_by_role("region", name="parley")
+        await expect(parley.get_by_text("none", exact=True).first).to_be_visible()
+
+
+@BOTH
 async def test_test_a_channel(site: Browsing, scripts: bool) -> None:
     """The result for each target, in place where there are scripts."""
     async with site.visitor(Role.OPERATOR, scripts=scripts) as visitor:

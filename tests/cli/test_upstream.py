@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from cli.installation import Installation, in_a_thread, serving
+from cli.test_doctor import findings
 from cli.test_json_keys import KEYS
 from contracts.cases import receipt_of
 from sandbox.simulator.firm import TOKEN, Firm, rehearsing
@@ -71,6 +72,10 @@ def _walk(firm: Installation, api: Firm, *, served: bool) -> None:
     dry = firm("upstream", "register", "--dry-run")
     assert dry.out == "Nothing was registered. 7 cases would be with parley.\n"
     assert tracked(api) == set()
+    told = findings(firm("doctor").out)
+    missing = "7 cases are not registered with parley: it delivers nothing of them"
+    then = "casebell upstream register parley"
+    assert told.get("upstream") == (f"{missing} → {then}" if served else None)
     ran = firm("upstream", "register", "parley", "--by", "Ana")
     assert (ran.code, ran.out, ran.err) == (0, "7 cases registered with parley.\n", "")
     assert len(tracked(api)) == 7
@@ -86,6 +91,7 @@ def _walk(firm: Installation, api: Firm, *, served: bool) -> None:
     assert "Subscription sub_" in again.out
     assert "--again" in again.err
     assert firm("upstream", "subscribe", "--again").code == 0
+    assert findings(firm("doctor").out).get("upstream") == ("OK" if served else None)
     after = firm("upstream", "status")
     assert "Every case is registered." in after.out
     assert after.out.count("delivers 6 types of events") == 2

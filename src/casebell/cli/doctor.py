@@ -115,6 +115,7 @@ def _layers(config: Path | None) -> Iterator[tuple[str, Fault | None]]:
     yield "alerts", Fault(what=f"{failed} failed", then=list_failed) if failed else None
     yield "held", Fault(what=f"{held} could not be understood", then=list_held) if held else None
     yield from _people(client)
+    yield from _upstreams(client, settings)
     yield from _watched(client)
     yield from _refused(client)
 
@@ -254,6 +255,21 @@ def _people(client: ServiceClient) -> Iterator[tuple[str, Fault | None]]:
     away = [replace(_fault(one), code=0) for one in troubles.of_absent_owners(owners)]
     for fault in (*faults, *away) or (None,):
         yield "people", fault
+
+
+def _upstreams(client: ServiceClient, settings: Settings) -> Iterator[tuple[str, Fault | None]]:
+    """The provider's APIs: a running server asks whether each is there; without one nobody does."""
+    if not settings.upstream:
+        return
+    try:
+        found = client.ask_server("list_upstreams", timeout=READ_TIMEOUT)
+    except CasebellError:
+        # A server of an earlier release does not know the question.
+        return
+    if found is None:
+        return
+    for fault in list(map(_fault, troubles.of_upstreams(found))) or (None,):
+        yield "upstream", fault
 
 
 def _watched(client: ServiceClient) -> Iterator[tuple[str, Fault | None]]:

@@ -19,6 +19,7 @@ _TITLES: Mapping[int, str] = {
     404: "There is nothing here",
     409: "This cannot be done now",
     429: "Too many attempts",
+    502: "The provider does not answer as it should",
     503: "Not possible now",
 }
 #: Headers that an error's page has, too.

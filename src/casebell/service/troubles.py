@@ -122,6 +122,38 @@ def of_heartbeat(state: Answer) -> Iterator[Trouble]:
         )
 
 
+def of_upstreams(upstreams: Sequence[Answer]) -> Iterator[Trouble]:
+    """Of the provider's APIs: what does not answer, is used up, missing or fails."""
+    for one in upstreams:
+        name = one["name"]
+        status = f"casebell upstream status {name}"
+        if one["trouble"]:
+            yield Trouble(
+                what=f"the API {name}: {one['trouble'].rstrip('.')}",
+                then=f"is `base` right, and may this machine reach it? {status}",
+            )
+        if not one["requests"]["left_today"]:
+            yield Trouble(
+                what=f"all requests of this day to the API {name} are used up",
+                then="wait until 00:00 GMT, or raise per_day if the provider allows it",
+            )
+        if one["unregistered"]:
+            number = counted(one["unregistered"], "case")
+            verb = "is" if one["unregistered"] == 1 else "are"
+            yield Trouble(
+                what=f"{number} {verb} not registered with {name}: it delivers nothing of them",
+                then=f"casebell upstream register {name}",
+            )
+        if one["failing"]["count"]:
+            number = counted(one["failing"]["count"], "case")
+            yield Trouble(what=f"{number} could not be asked about at {name}", then=status)
+        if any(made["id"] is None for made in one["subscriptions"]):
+            yield Trouble(
+                what=f"a subscription to {name} was begun, and the API has not answered",
+                then=f"casebell upstream subscribe {name}",
+            )
+
+
 def of_people(people: Sequence[Answer]) -> Iterator[Trouble]:
     """Of people whom nothing reaches, and of whoever stands in for somebody."""
     names = {one["id"]: one["name"] for one in people}

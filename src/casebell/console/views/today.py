@@ -87,6 +87,7 @@ def apart(found: Part) -> tuple[Part, int]:
 
 async def _operations(visit: Visit) -> Mapping[str, Any]:
     answers = {name: await _part(visit, name) for name in ANSWERS}
+    answers["list_upstreams"] = await _part(visit, "list_upstreams", ask=False)
     channels = await _part(visit, "list_channels")
     tests = () if channels.unread else troubles.of_self_tests(channels.value, now=visit.now)
     return {
@@ -109,6 +110,7 @@ def _troubles(answers: Mapping[str, Part]) -> Iterator[troubles.Trouble]:
         ("doubts", troubles.of_proxy),
         ("pushed_out", troubles.of_lost),
         ("heartbeat", troubles.of_heartbeat),
+        ("list_upstreams", troubles.of_upstreams),
     ):
         if answers[name].unread is None:
             yield from tell(answers[name].value)
