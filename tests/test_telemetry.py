@@ -390,6 +390,8 @@ class TestMetrics:
             "casebell_deliveries_total",
             "casebell_delivery_seconds",
             "casebell_decisions_total",
+            "casebell_changes_delivered_total",
+            "casebell_changes_found_by_reconciliation_total",
             "casebell_alert_attempts_total",
             "casebell_alert_seconds",
             "casebell_waiting",

@@ -4,7 +4,7 @@ Times are UTC microseconds since the epoch (`Micros`); durations are seconds as 
 here is a frozen value: stages pass them on and never change them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias, dataclass_transform
@@ -94,6 +94,14 @@ class Flag(StrEnum):
     BASELINE = "baseline"
     #: What had become of the case before that state.
     HISTORY = "history"
+
+
+def is_first_look(flags: Collection[str]) -> bool:
+    """Whether this was there before the case was looked at for the first time.
+
+    It alerts nobody: somebody hears of all that was found so in one summary.
+    """
+    return Flag.BASELINE in flags or Flag.HISTORY in flags
 
 
 class Origin(StrEnum):

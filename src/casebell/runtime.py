@@ -48,6 +48,7 @@ from casebell.service.passwords import Passwords
 from casebell.service.people_directory import PeopleDirectory
 from casebell.service.queue_reading import QueueReading
 from casebell.service.reading import Reading
+from casebell.service.reconciling import Reconciling
 from casebell.service.registering import Registering
 from casebell.service.rules import RuleReading
 from casebell.service.second_factor import SecondFactor
@@ -63,6 +64,8 @@ from casebell.store.liveness import Liveness
 from casebell.store.streaks import Streak
 from casebell.telemetry import Metrics, get_logger
 from casebell.upstream.connections import Connections
+from casebell.upstream.reconcile import Reconciler
+from casebell.upstream.schedule import Schedule
 from casebell.uscis.classify import prepare
 from casebell.wiring import InForce, Wiring
 
@@ -239,6 +242,29 @@ class Runtime:
         self.registering = Registering(
             store=store, settings=in_force.settings, connections=connections, clock=clock
         )
+        self.reconciler = reconciler = Reconciler(
+            store=store,
+            event_log=self.event_log,
+            settings=in_force.settings,
+            channels=in_force.channels,
+            client=connections.open,
+            owner=owner,
+            clock=clock,
+            log=log,
+            followed=self.dispatcher.wake,
+            held_back=self.delivery_watch.wake,
+        )
+        self.reconciling = Reconciling(
+            store=store, settings=in_force.settings, reconciler=reconciler, clock=clock
+        )
+        self.schedule = Schedule(
+            store=store,
+            reconciler=reconciler,
+            settings=in_force.settings,
+            clock=clock,
+            metrics=metrics,
+            log=log,
+        )
         #: What opening the store came to, for the log.
         self._created: dict[str, object] = {}
         self._taken_up: dict[str, int] = {}
@@ -276,6 +302,7 @@ class Runtime:
             self.standing.verbs(),
             self.upstreams.verbs(),
             self.registering.verbs(),
+            self.reconciling.verbs(),
             RuleReading(settings=self.in_force.settings).verbs(),
             self.outcome_report.verbs(),
             self.exporting.verbs(),
@@ -301,6 +328,7 @@ class Runtime:
         self.router.loop.wake()
         self.case_list_watch.wake()
         self.follow_up.wake()
+        self.schedule.wake()
 
     async def storage_answers(self) -> bool:
         """Whether the storage can be read and written; raises as they do."""
@@ -328,6 +356,7 @@ class Runtime:
             self.self_tests,
             self.case_list_watch,
             self.follow_up,
+            self.schedule,
         )
 
     async def settings_agree(self) -> bool | str:

@@ -195,6 +195,7 @@ STAGES = (
     "api",
     "console",
     "cases",
+    "upstream",
 )
 
 
@@ -232,6 +233,18 @@ class Metrics:
             "casebell_decisions",
             "Routed events by what came of them (notified, nobody, same_change).",
             ["outcome"],
+            **make,
+        )
+        self.changes_delivered = Counter(
+            "casebell_changes_delivered",
+            "Changes of cases that a webhook of the source brought first.",
+            ["source"],
+            **make,
+        )
+        self.changes_found = Counter(
+            "casebell_changes_found_by_reconciliation",
+            "Changes of cases that no webhook had delivered: asking the provider's API found them.",
+            ["source"],
             **make,
         )
         self.attempts = Counter(

@@ -6,6 +6,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from casebell.notify.render_ops import OPS_TEXTS, render_ops
+from casebell.notify.upstream_texts import FOR_OWNERS
 from casebell.ops_messages import (
     TOPICS,
     ChannelFailed,
@@ -59,7 +60,9 @@ class TestOps:
         }
         title, lines = OPS_TEXTS[topic]
         message = render_ops(topic(**values))
-        if topic not in (ChannelTest, SelfTest):
+        if topic in FOR_OWNERS:
+            assert message.title.startswith("Casebell: ")
+        elif topic not in (ChannelTest, SelfTest):
             assert message.title.startswith("Casebell operations: ")
         for _, name, _, _ in string.Formatter().parse("".join((title, *lines))):
             if name:

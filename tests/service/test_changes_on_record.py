@@ -22,17 +22,22 @@ from casebell.service.own_account import OwnAccount
 from casebell.service.passwords import Passwords
 from casebell.service.people_directory import PeopleDirectory
 from casebell.service.reading import Reading
+from casebell.service.reconciling import Reconciling
 from casebell.service.rights import RIGHTS
 from casebell.service.second_factor import SecondFactor
 from casebell.service.tokens import Tokens
 from casebell.store import refused, second_factor, sessions
+from casebell.store.event_log import EventLog
 from casebell.store.schema import journal
 from casebell.telemetry import Metrics
+from casebell.upstream.connections import Connections
+from casebell.upstream.reconcile import Reconciler
 from casebell.wiring import Wiring
 from contracts.actors import an_actor
-from contracts.case_events import RECEIVED_AT
+from contracts.case_events import RECEIVED_AT, json_content
 from contracts.cases import change_case
 from contracts.clock_and_log import RecordingLog
+from contracts.decisions import decide_nothing
 from contracts.store_contract import refusal
 from contracts.stores import read_table
 from contracts.writing import writing
@@ -40,6 +45,7 @@ from receive.builders import HMAC_SECRET, NOW, SIGNED_AT, sign
 from service.harness import GOOD, OperationsHarness
 from service.hashers import cheap
 from service.test_people_directory import PEOPLE, ROSTER
+from upstream.harness import upstream_settings
 
 WHO = an_actor("account:jo", by="Jo Public", person="jchan")
 PASSWORD = "correct horse battery staple"
@@ -164,6 +170,7 @@ CHANGES: Mapping[str, tuple[Ready, Mapping[str, Any], str]] = {
     "readmit_refused": (refused_one, {}, "delivery.readmitted"),
     "test_channel": (nothing, {"name": "slack"}, "channel.tested"),
     "reload": (nothing, {}, "config.reloaded"),
+    "reconcile": (nothing, {}, "reconciliation.began"),
     "record_backup": (nothing, {"events": 1, "entries": 1}, "backup.made"),
     "set_away": (nothing, AWAY, "person.away"),
     "set_back": (away, {"name": "jchan"}, "person.back"),
@@ -246,6 +253,26 @@ def service(harness: OperationsHarness) -> Service:
         SecondFactor(access=access, **given).verbs(),
         OwnAccount(access=access, passwords=passwords, **given).verbs(),
         {"reload": reloader.reload},
+        reconciling(harness).verbs(),
+    )
+
+
+def reconciling(harness: OperationsHarness) -> Reconciling:
+    """The verb that asks an API, which has no case to tell of."""
+    store, clock, log = harness.store, harness.clock, RecordingLog().log
+    api = upstream_settings("https://api.example.com", source="parley")
+    settings = harness.settings.model_copy(update={"upstream": {"api": api}})
+    given: Any = {"store": store, "settings": lambda: settings, "clock": clock}
+    return Reconciling(
+        reconciler=Reconciler(
+            event_log=EventLog(store=store, content_of=json_content, decide=decide_nothing),
+            channels=lambda: harness.dispatcher.channels,
+            client=Connections(**given).open,
+            owner="a",
+            log=log,
+            **given,
+        ),
+        **given,
     )
 
 

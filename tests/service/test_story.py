@@ -23,6 +23,8 @@ EVENT: dict[str, Any] = {
     "occurred_at": None,
     "flags": [],
     "decision": None,
+    "origin": "webhook",
+    "deliveries": 1,
 }
 EXPLANATION: dict[str, Any] = {
     "event": EVENT,

@@ -116,6 +116,7 @@ class TestHold:
             "resolved_at": None,
             "event_id": None,
             "shape": None,
+            "origin": "webhook",
         }
         [entry] = await rows_of(store, journal)
         assert (entry.kind, entry.actor, entry.subject) == (

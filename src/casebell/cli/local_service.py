@@ -111,7 +111,7 @@ def needs_secrets(verb: str) -> bool:
     """Whether a verb that writes authenticates or understands deliveries, sends, or asks an API."""
     return verb in (
         *("release_held", "readmit_refused", "test_channel"),
-        *("list_upstreams", "register_cases", "subscribe"),
+        *("list_upstreams", "register_cases", "subscribe", "reconcile"),
     )
 
 
@@ -132,6 +132,7 @@ async def _operations(settings: Settings) -> AsyncIterator[Service]:
             runtime.operations.verbs(),
             runtime.upstreams.verbs(),
             runtime.registering.verbs(),
+            runtime.reconciling.verbs(),
             subscribing.verbs(),
         )
 

@@ -131,6 +131,8 @@ class StatusPages:
         for source in settings.sources:
             metrics.last_delivery.labels(source)
             metrics.refused_pushed_out.labels(source)
+            metrics.changes_delivered.labels(source)
+            metrics.changes_found.labels(source)
             for outcome in OUTCOMES:
                 metrics.deliveries.labels(source, outcome)
         for outcome in DecisionOutcome:

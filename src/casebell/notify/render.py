@@ -24,7 +24,7 @@ from casebell.alerts import (
     Message,
     Part,
 )
-from casebell.events import Case, ClassifiedEvent, Flag, Micros, Tag
+from casebell.events import Case, ClassifiedEvent, Flag, Micros, Origin, Tag
 from casebell.notify.headlines import CONFIDENTIAL, NEW_WORDING, Headline, headline_of
 from casebell.notify.inert_text import quoted, without_markup
 from casebell.provider_time import date_alone
@@ -63,6 +63,7 @@ _NOBODY_TOLD = "Nobody whom the case names was told: see that somebody takes it 
 _TAKE_IT_ON = "Nobody was found: take it on."
 _NEW_WORDS = "The text is worded in a way that is new to Casebell, and may say more: read it."
 _REMINDER = "This is a reminder of it."
+_FOUND = "Found by reconciliation: no webhook delivered this change."
 _TEST = "This is a test receipt: no real case is concerned, nothing needs doing."
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -291,6 +292,7 @@ def _warnings(alert: Alert, facts: CaseFacts, headline: Headline, *, whole: bool
     later = f" ({facts.current_status})" if facts.current_status else ""
     known_beside_its_wording = Flag.UNKNOWN_WORDING in event.flags and headline is not NEW_WORDING
     given = [
+        (event.origin is Origin.RECONCILED, _FOUND),
         (known_beside_its_wording, _NEW_WORDS),
         (Flag.LATE in event.flags, f"Arrived late: a later status{later} is already known."),
         (Flag.STALE_SIGNATURE in event.flags, "Delivered late: signed some time before it came."),

@@ -3,6 +3,7 @@
 from casebell.alerts import Line, Message, Part
 from casebell.notify.inert_text import quoted, without_markup
 from casebell.notify.render import MAY_REPEAT
+from casebell.notify.upstream_texts import FOR_OWNERS, UPSTREAM_TEXTS
 from casebell.ops_messages import (
     CaseListMissing,
     CaseListProblems,
@@ -47,6 +48,7 @@ _MAX_FIELD = 800
 #: By topic: a title and lines, with the message's fields by name. Fields are configured names, our
 #: own words and numbers; they are made inert nevertheless.
 OPS_TEXTS: dict[type[OpsMessage], tuple[str, tuple[str, ...]]] = {
+    **UPSTREAM_TEXTS,
     DeliveriesHeld: (
         "Deliveries held: {source}",
         (
@@ -384,5 +386,8 @@ def render_ops(message: Note | None, *, may_repeat: bool = False) -> Message:
     sentence, *rest = [line for line in told if line]
     warnings = [Line(MAY_REPEAT, part=Part.WARNING)] if may_repeat else []
     body = [*warnings, Line(sentence, part=Part.SENTENCE), *map(Line, rest)]
-    prefix = "" if isinstance(message, ChannelTest | SelfTest) else "Casebell operations: "
+    own_prefix = isinstance(message, ChannelTest | SelfTest)
+    prefix = "" if own_prefix else "Casebell operations: "
+    if isinstance(message, FOR_OWNERS):
+        prefix = "Casebell: "
     return Message.of(prefix + title.format_map(safe), body, urgent=message.urgent)

@@ -50,6 +50,15 @@ from casebell.ops_messages.server import (
     StoreAltered,
     StoreCreated,
 )
+from casebell.ops_messages.upstream import (
+    CasesNotLookedAt,
+    ChangesMissed,
+    FirstLooks,
+    FirstLooksOfOwner,
+    ReconciliationWaits,
+    UpstreamFails,
+    UpstreamWorks,
+)
 
 TOPICS: tuple[type[OpsMessage], ...] = (
     DeliveriesHeld,
@@ -84,6 +93,13 @@ TOPICS: tuple[type[OpsMessage], ...] = (
     Unacknowledged,
     EscalationRemoved,
     ReminderFailed,
+    FirstLooks,
+    FirstLooksOfOwner,
+    ChangesMissed,
+    CasesNotLookedAt,
+    ReconciliationWaits,
+    UpstreamFails,
+    UpstreamWorks,
     ChannelTest,
 )
 #: What is stored with a reminder.
@@ -116,8 +132,10 @@ __all__ = [
     "CaseListMissing",
     "CaseListProblems",
     "CaseListUnusable",
+    "CasesNotLookedAt",
     "CertificateEnds",
     "CertificateNotUsed",
+    "ChangesMissed",
     "ChannelFailed",
     "ChannelGone",
     "ChannelTest",
@@ -130,6 +148,8 @@ __all__ = [
     "DeliveriesRefused",
     "EscalationRemoved",
     "EventUndecided",
+    "FirstLooks",
+    "FirstLooksOfOwner",
     "Frequency",
     "NewWording",
     "NewWordings",
@@ -137,6 +157,7 @@ __all__ = [
     "OfCase",
     "OpsMessage",
     "ProviderTested",
+    "ReconciliationWaits",
     "RefusalsPushedOut",
     "ReminderFailed",
     "RequestsRefused",
@@ -151,6 +172,8 @@ __all__ = [
     "StoreCreated",
     "Unacknowledged",
     "Unseen",
+    "UpstreamFails",
+    "UpstreamWorks",
     "UrgentAlertFailed",
     "from_json",
     "to_json",

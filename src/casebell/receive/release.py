@@ -11,7 +11,7 @@ from typing import Any
 from casebell.actors import Actor
 from casebell.clock import Clock
 from casebell.errors import HeldDelivery
-from casebell.events import Flag, HeldReason, HeldState, VerifiedDelivery
+from casebell.events import Flag, HeldReason, HeldState, Origin, VerifiedDelivery
 from casebell.receive.parts import Held, Taken, read_again, understand_parts, write_parts
 from casebell.settings import Settings
 from casebell.store import held
@@ -143,6 +143,7 @@ def _verified(row: Any) -> VerifiedDelivery:
         delivery=delivery_from_row(row, received_at=row.received_at),
         secret_label=row.secret_label,
         flags=decode_set(Flag, row.flags),
+        origin=Origin(row.origin),
     )
 
 

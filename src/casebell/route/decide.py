@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from casebell.alerts import OPERATIONS, DecisionOutcome
-from casebell.events import Absences, Case, ClassifiedEvent, Flag, Tag
+from casebell.events import Absences, Case, ClassifiedEvent, Flag, Tag, is_first_look
 from casebell.people.hearing import Heard, Hearer, operations, reached, who_may_hear
 from casebell.people.roster import Addressee, Roster
 from casebell.route.fold import is_placeholder
@@ -64,14 +64,6 @@ class Decision:
             "notify": [one.as_record() for one in self.recipients],
             "rules": self.matching.as_record()["rules"],
         }
-
-
-def is_first_look(flags: Set[str]) -> bool:
-    """Whether this was there before the case was looked at for the first time.
-
-    It alerts nobody: somebody hears of all that was found so in one summary.
-    """
-    return Flag.BASELINE in flags or Flag.HISTORY in flags
 
 
 def must_be_told(tags: Set[str], flags: Set[str]) -> bool:

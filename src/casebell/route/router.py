@@ -9,7 +9,7 @@ from functools import cache
 
 from casebell.alerts import Decided
 from casebell.clock import Clock
-from casebell.events import Flag, Micros, Undecided
+from casebell.events import Flag, Micros, Origin, Undecided, is_first_look
 from casebell.loops import Loop
 from casebell.ops_messages import EventUndecided
 from casebell.people.roster import absences_at
@@ -55,6 +55,10 @@ class Router:
         self._alerts_added = alerts_added
         self._wording_is_new = wording_is_new
         self._decisions = cache(metrics.decisions.labels)
+        self._changes = {
+            Origin.WEBHOOK: cache(metrics.changes_delivered.labels),
+            Origin.RECONCILED: cache(metrics.changes_found.labels),
+        }
         #: Channels of alerts that the next commit puts into the outbox.
         self._channels: set[str] = set()
         #: Decides undecided events.
@@ -81,6 +85,8 @@ class Router:
     def _committed(self, decided: Sequence[Decided]) -> None:
         for one in decided:
             self._decisions(one.outcome._value_).inc()
+            if one.decision is not None and not is_first_look(one.event.flags):
+                self._changes[one.event.origin](one.event.source).inc()
         if any(Flag.UNKNOWN_WORDING in one.event.flags for one in decided):
             self._wording_is_new()
         channels, self._channels = self._channels, set()

@@ -17,6 +17,7 @@ from casebell.events import (
     Micros,
     Tag,
     Undecided,
+    is_first_look,
 )
 from casebell.ops_messages import (
     ContradictoryStatus,
@@ -27,7 +28,7 @@ from casebell.ops_targets import OpsTargets
 from casebell.people.roster import Roster
 from casebell.route.asks import answers, asks, is_answered, owes
 from casebell.route.classification import CLASSIFYING_FLAGS, Meanings, classify_event
-from casebell.route.decide import Decision, Recipient, decide, is_first_look, must_be_told
+from casebell.route.decide import Decision, Recipient, decide, must_be_told
 from casebell.route.fold import fold, is_placeholder
 from casebell.route.match import facts_of, match, matching
 from casebell.route.plans import EscalationPlan

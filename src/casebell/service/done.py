@@ -176,3 +176,27 @@ class Subscribed(TypedDict):
     """How many secrets the `secret_file` has: those of earlier subscriptions stay valid."""
     running: bool
     """Whether a server uses them already."""
+
+
+@described
+class Reconciled(TypedDict):
+    """How far the reconciliation of an API is."""
+
+    upstream: str
+    run: int | None
+    """Its number; null of a look at one case."""
+    checked: int
+    """Cases so far."""
+    found: int
+    """Changes that no webhook had delivered."""
+    first_looks: int
+    """Cases that were looked at for the first time: nobody was alerted of what was there."""
+    failed: int
+    """Cases of which the API told nothing."""
+    remaining: int
+    """Cases that are left."""
+    done: bool
+    waits: str | None
+    """Why it does not go on now, as a sentence."""
+    elsewhere: str | None
+    """The process that works on it, where another does."""

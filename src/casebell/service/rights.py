@@ -66,6 +66,7 @@ RIGHTS: Mapping[str, Right] = MappingProxyType(
         "record_backup": Right.OPERATE,
         "register_cases": Right.OPERATE,
         "subscribe": Right.OPERATE,
+        "reconcile": Right.OPERATE,
         # Of evidence.
         "show_event": Right.EVIDENCE,
         "event_body": Right.EVIDENCE,

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from casebell.alerts import AlertKind, AlertState, FailureReason
-from casebell.events import Flag, KeyBasis
+from casebell.events import Flag, KeyBasis, Origin, is_first_look
 from casebell.service.attempts_in_words import outcome_in_words, reason_in_words
 from casebell.service.done_in_words import due_words
 from casebell.service.sentences import EventNumber, Filled, Moment, Piece, Sentence, says
@@ -96,7 +96,7 @@ def story(explanation: Mapping[str, Any], *, in_short: bool = False) -> Iterator
         says("Event {id} from {source}, key {key}", **event),
         says("Its key is {basis}.", basis=basis),
     )
-    yield _section(says("Verified"), *map(_verified, explanation["delivered"]))
+    yield _section(says("Verified"), *_told(event), *map(_verified, explanation["delivered"]))
     understood = _understood(event, in_short=in_short)
     yield _section(says("Understood"), *understood, *_conflicts(explanation))
     yield _section(says("Decided"), *_decided(event, explanation["change"]))
@@ -199,6 +199,19 @@ def marks(change: Mapping[str, Any]) -> Iterator[Mark]:
             yield Mark(word=_MARKS[flag], sentence=_sentence_of(flag))
     if Flag.UNKNOWN_WORDING in change["flags"]:
         yield Mark(word=_MARKS[Flag.UNKNOWN_WORDING], sentence=_sentence_of(Flag.UNKNOWN_WORDING))
+
+
+def _told(event: Mapping[str, Any]) -> Iterator[Sentence]:
+    """That it was found by asking, where it was."""
+    if event["origin"] != Origin.RECONCILED:
+        return
+    at = Moment(stamp=event["received_at"])
+    if is_first_look(event["flags"]):
+        yield says("{at}: the provider's API told of it, at the first look at the case.", at=at)
+    else:
+        yield says("{at}: found by reconciliation: the provider's API told of it.", at=at)
+    if not event["deliveries"]:
+        yield says("No webhook has delivered this event.")
 
 
 def _verified(one: Mapping[str, Any]) -> Sentence:

@@ -7,7 +7,7 @@ from typing import Any, NotRequired
 from typing_extensions import TypedDict
 
 from casebell.clock import iso
-from casebell.events import AppendOutcome, Flag
+from casebell.events import AppendOutcome, Flag, Origin
 from casebell.provider_time import date_alone
 from casebell.shapes.described import described
 from casebell.store.rows import decode_list
@@ -71,7 +71,7 @@ class Event(TypedDict):
     change: int | None
     decision: DecisionInShort | None
     deliveries: int
-    """How often it was delivered."""
+    """How often it was delivered: 0 where the provider's API told of it, and no webhook has."""
     body_sha256: str
     """Of the exact bytes of its first delivery."""
 
@@ -94,7 +94,7 @@ class DeliveryOfEvent(TypedDict):
 
 @described
 class EventWithDeliveries(Event):
-    """An event with every delivery of it."""
+    """An event with every delivery of it; none where the provider's API told of it."""
 
     delivered: list[DeliveryOfEvent]
 
@@ -151,7 +151,7 @@ def event(row: Any) -> Event:
         "flags": row.flags.split(),
         "change": row.change_id,
         "decision": _decision_in_short(row),
-        "deliveries": int(row.extra_deliveries) + 1,
+        "deliveries": int(row.extra_deliveries) + _came(row),
         "body_sha256": row.body_sha256,
     }
 
@@ -159,6 +159,11 @@ def event(row: Any) -> Event:
 def event_with_body(row: Any) -> EventWithBody:
     """The same with the body."""
     return {**event(row), "body": body(row.body)}
+
+
+def _came(row: Any) -> int:
+    """Deliveries of which its own row tells: one, or none where the provider's API told of it."""
+    return int(row.origin == Origin.WEBHOOK)
 
 
 def _occurred_at(row: Any) -> str | None:
@@ -186,9 +191,10 @@ def _decision_in_short(row: Any) -> DecisionInShort | None:
 
 def delivered(event: Any, others: Sequence[Any]) -> list[DeliveryOfEvent]:
     """Every delivery of an event: the first, of which its own row tells, and the others."""
-    first = AppendOutcome.CONFLICT if event.revision_of else AppendOutcome.STORED
+    outcome = AppendOutcome.CONFLICT if event.revision_of else AppendOutcome.STORED
+    first = _delivery(event, at=event.received_at, outcome=outcome, times=1)
     return [
-        _delivery(event, at=event.received_at, outcome=first, times=1),
+        *([first] if _came(event) else []),
         *(_delivery(row, at=row.at, outcome=row.outcome, times=row.times) for row in others),
     ]
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casebell.actors import Actor
 from casebell.clock import MINUTE
 from casebell.errors import NotFound, Refusal
-from casebell.events import HeldReason, HeldState, Micros, VerifiedDelivery
+from casebell.events import HeldReason, HeldState, Micros, Origin, VerifiedDelivery
 from casebell.store import journal
 from casebell.store.repeats import ITEMISED_REPEATS
 from casebell.store.rows import encode_set
@@ -60,6 +60,7 @@ async def hold(
         "address": delivery.address,
         "idempotency_key": idempotency_key,
         "request_id": delivery.request_id,
+        "origin": verified.origin,
     }
     row = await _same(connection, source=delivery.source, body_sha256=body_sha256)
     repeat = row is not None
@@ -97,7 +98,7 @@ async def hold(
         [
             journal.Entry(
                 at=delivery.received_at,
-                kind="delivery.held",
+                kind="delivery.held" if verified.origin is Origin.WEBHOOK else "event.held",
                 actor=f"source:{delivery.source}",
                 subject=f"held:{held_id}",
                 data={

@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casebell.actors import Actor
-from casebell.events import HeldState, Micros
+from casebell.events import HeldState, Micros, Origin
 from casebell.store import marks, sight
 from casebell.store.lists import alert_columns, event_columns
 from casebell.store.schema import (
@@ -173,23 +173,59 @@ async def oldest_waiting(connection: AsyncConnection) -> dict[str, Micros]:
     return {channel: int(at) for channel, at in await connection.execute(statement)}
 
 
+#: Events of a source among which its last delivery is looked for.
+_RECENT = 1_000
+
+
 async def last_deliveries(connection: AsyncConnection, sources: Iterable[str]) -> dict[str, Micros]:
     """By source, when the last delivery came that became an event or was held, or repeated one.
 
-    Of repeats only those that a server noted: see `marks.HEARD`.
+    Of repeats only those that a server noted: see `marks.HEARD`. What the provider's API told is no
+    delivery: that it tells says nothing of webhooks.
     """
-    repeats = await marks.named(connection, marks.HEARD)
+    noted = await marks.named(connection, marks.HEARD)
     found = {}
     for source in sources:
-        last = [
-            select(table.c[column]).where(table.c.source == source).order_by(table.c.id.desc())
-            for table, column in ((events, "received_at"), (held, "last_at"))
-        ]
-        times = [at for one in last for at in (await connection.execute(one.limit(1))).scalars()]
-        times += [repeats[source]] if source in repeats else []
+        last = await _last_delivery(connection, source)
+        times = [at for at in (last, noted.get(source)) if at is not None]
         if times:
             found[source] = max(times)
     return found
+
+
+async def keep_last_delivery(connection: AsyncConnection, source: str) -> None:
+    """Note when a source last delivered, before what its API told is stored.
+
+    So `last_deliveries` needs to look no further back than `_RECENT` events.
+    """
+    last = await _last_delivery(connection, source)
+    if last is not None:
+        await marks.advance(connection, f"{marks.HEARD}{source}", last)
+
+
+async def _last_delivery(connection: AsyncConnection, source: str) -> Micros | None:
+    """When the last of the recent deliveries came; None where none is recent."""
+    recent = (
+        select(events.c.id, events.c.received_at, events.c.origin)
+        .where(events.c.source == source)
+        .order_by(events.c.id.desc())
+    )
+    newest = (await connection.execute(recent.limit(1))).one_or_none()
+    if newest is not None and newest.origin != Origin.WEBHOOK:
+        some = recent.limit(_RECENT).subquery()
+        by_webhook = select(some).where(some.c.origin == Origin.WEBHOOK)
+        newest = (
+            await connection.execute(by_webhook.order_by(some.c.id.desc()).limit(1))
+        ).one_or_none()
+    kept_back = (
+        select(held.c.last_at)
+        .where(held.c.source == source, held.c.origin == Origin.WEBHOOK)
+        .order_by(held.c.id.desc())
+        .limit(1)
+    )
+    times = [] if newest is None else [newest.received_at]
+    times += (await connection.execute(kept_back)).scalars()
+    return max(times, default=None)
 
 
 async def undecided(connection: AsyncConnection, *, limit: int, seen_by: Actor) -> Sequence[int]:

@@ -24,6 +24,7 @@ from casebell.events import (
     Change,
     Flag,
     Micros,
+    Origin,
     Undecided,
 )
 from casebell.store import absences, escalations, journal, outbox, outcomes, queue, wordings
@@ -127,6 +128,8 @@ _DECIDED = Write(
 
 #: Kinds of journal entries of deliveries.
 _KINDS = {outcome: f"delivery.{outcome}" for outcome in AppendOutcome}
+#: The kind of the entry of what the provider's API told.
+RECONCILED = "event.reconciled"
 
 
 class UnitOfWork:
@@ -257,7 +260,7 @@ class UnitOfWork:
         self._entries.append(
             journal.Entry(
                 at=event.received_at,
-                kind=_KINDS[outcome],
+                kind=_KINDS[outcome] if event.origin is Origin.WEBHOOK else RECONCILED,
                 actor=f"source:{event.source}",
                 subject=f"event:{event_id}",
                 data={

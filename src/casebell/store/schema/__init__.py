@@ -10,6 +10,7 @@ comment with its readers, and an index without one is removed.
 from casebell.store.schema.asked import (
     FAILING,
     GOES_ON,
+    TO_BE_TOLD,
     UNANSWERED,
     reconciliations,
     upstream_cases,
@@ -80,6 +81,7 @@ __all__ = [
     "RUNNING",
     "SILENT",
     "TO_BE_REMINDED",
+    "TO_BE_TOLD",
     "UNANSWERED",
     "UNPROVEN",
     "WAITING",

@@ -6,6 +6,7 @@ from casebell.store.schema.base import Id, metadata, partial
 
 #: Queries repeat these conditions word for word, or the partial indexes below do not serve them.
 FAILING = text("problem IS NOT NULL")
+TO_BE_TOLD = text("asked_change IS NOT NULL")
 GOES_ON = text("ended_at IS NULL")
 UNANSWERED = text("subscription IS NULL")
 
@@ -22,14 +23,20 @@ upstream_cases = Table(
     Column("checked_at", BigInteger, nullable=False, server_default="0"),
     # When it first told of the case. Until then the next look is a first one, and alerts nobody.
     Column("first_told_at", BigInteger),
-    # A digest of the state that it told last: the same again has no news.
+    # A digest of the state that it told last, and the change that was the case's present one then:
+    # the same again has no news.
     Column("last_state", Text),
+    Column("last_change", BigInteger),
     # Why the last look failed, as a sentence; null where it did not.
     Column("problem", Text),
+    # What its first look found that asks for something, until a summary has told of it.
+    Column("asked_change", BigInteger),
     # The next to look at: the longest unchecked first.
     Index(None, "upstream", "checked_at", "receipt"),
     # Those that are shown as failing.
     partial("ix_upstream_cases_problem", "upstream", "receipt", where=FAILING.text),
+    # Those of which a summary is to tell.
+    partial("ix_upstream_cases_to_be_told", "upstream", "receipt", where=TO_BE_TOLD.text),
 )
 
 #: Requests of a day, which all servers share.
@@ -75,8 +82,9 @@ reconciliations = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("upstream", Text, nullable=False),
-    # Cases that were checked before are left.
     Column("began_at", BigInteger, nullable=False),
+    # It takes the cases that were last checked before.
+    Column("takes_before", BigInteger, nullable=False),
     # Null while it goes on, also where the budget of the day ended it for now.
     Column("ended_at", BigInteger),
     # The actor who began it; "server" for the schedule.
@@ -84,11 +92,20 @@ reconciliations = Table(
     # Cases so far, and changes that no webhook had delivered.
     Column("checked", BigInteger, nullable=False, server_default="0"),
     Column("found", BigInteger, nullable=False, server_default="0"),
-    # Cases looked at for the first time, and those whose look failed.
+    # Cases looked at for the first time, those whose look failed, and those of them that had not
+    # failed so before.
     Column("first_looks", BigInteger, nullable=False, server_default="0"),
     Column("failed", BigInteger, nullable=False, server_default="0"),
-    # Why it waits, as a sentence; null while it goes on, or is done.
+    Column("newly_failed", BigInteger, nullable=False, server_default="0"),
+    # How many of these people were told of.
+    Column("told_found", BigInteger, nullable=False, server_default="0"),
+    Column("told_first_looks", BigInteger, nullable=False, server_default="0"),
+    Column("told_failed", BigInteger, nullable=False, server_default="0"),
+    # Why it waits, as a sentence, and until when; null while it goes on, or is done.
     Column("waits", Text),
+    Column("waits_until", BigInteger),
+    # How often in a row the API failed as a whole: the pauses grow.
+    Column("failures", Integer, nullable=False, server_default="0"),
     # Who works on it and until when: another may take over then.
     Column("lease_owner", Text),
     Column("lease_until", BigInteger),

@@ -136,6 +136,8 @@ held = Table(
     # Of a provider's test: a digest of its names and words. Beyond a hundred, those of one shape
     # share a row, which has the body of the latest.
     Column("shape", Text),
+    # How it came, as of events.
+    Column("origin", Text, nullable=False, server_default="webhook"),
     # The same body again is the same held delivery.
     UniqueConstraint("source", "body_sha256"),
     # `casebell held list`, and the count of what waits.

@@ -48,6 +48,8 @@ def upgrade() -> None:
 
 def _held() -> None:
     op.add_column("held", sa.Column("shape", sa.Text(), nullable=True))
+    origin = sa.Column("origin", sa.Text(), server_default="webhook", nullable=False)
+    op.add_column("held", origin)
     _partial("ix_held_shape", "held", "source", "shape", "id", where="shape IS NOT NULL")
 
 
@@ -449,15 +451,21 @@ def _asked() -> None:
         sa.Column("checked_at", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("first_told_at", sa.BigInteger(), nullable=True),
         sa.Column("last_state", sa.Text(), nullable=True),
+        sa.Column("last_change", sa.BigInteger(), nullable=True),
         sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("asked_change", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("upstream", "receipt", name="pk_upstream_cases"),
     )
     columns = ["upstream", "checked_at", "receipt"]
     op.create_index(
         op.f("ix_upstream_cases_upstream_checked_at_receipt"), "upstream_cases", columns
     )
-    problem = "ix_upstream_cases_problem"
-    _partial(problem, "upstream_cases", "upstream", "receipt", where="problem IS NOT NULL")
+    for name, where in (
+        ("problem", "problem IS NOT NULL"),
+        ("to_be_told", "asked_change IS NOT NULL"),
+    ):
+        index = f"ix_upstream_cases_{name}"
+        _partial(index, "upstream_cases", "upstream", "receipt", where=where)
     op.create_table(
         "upstream_days",
         sa.Column("upstream", sa.Text(), nullable=False),
@@ -492,13 +500,20 @@ def _asked() -> None:
         sa.Column("id", ID, nullable=False),
         sa.Column("upstream", sa.Text(), nullable=False),
         sa.Column("began_at", sa.BigInteger(), nullable=False),
+        sa.Column("takes_before", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.Column("began_by", sa.Text(), nullable=False),
         sa.Column("checked", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("found", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("first_looks", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("failed", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("newly_failed", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("told_found", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("told_first_looks", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("told_failed", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("waits", sa.Text(), nullable=True),
+        sa.Column("waits_until", sa.BigInteger(), nullable=True),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("lease_owner", sa.Text(), nullable=True),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_reconciliations"),

@@ -1,0 +1,172 @@
+"""Asks an API about cases: what each is now, and its history where that may have news."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from msgspec.structs import replace
+
+from casebell.clock import DAY, Clock, new_request_id
+from casebell.errors import (
+    HeldDelivery,
+    UpstreamError,
+    UpstreamFailed,
+    UpstreamKeyRefused,
+    UpstreamRefused,
+    UpstreamUnreadable,
+)
+from casebell.events import CaseEvent, Delivery, Flag, Micros, Origin, VerifiedDelivery
+from casebell.receive.parts import Part
+from casebell.receive.understand import understand
+from casebell.settings import Settings, SourceSettings
+from casebell.settings.upstream import UpstreamSettings
+from casebell.store.reconciliations import Tracked
+from casebell.upstream.client import CaseProblem, CaseUnknown, ParleyClient, Told, UpstreamClient
+from casebell.upstream.news import digest
+from casebell.uscis.receipts import is_test
+
+#: How far behind the last look a history is read again: what is published late is found.
+MARGIN: Final[Micros] = 30 * DAY
+#: Of a case that the API does not know.
+UNKNOWN: Final = "The API does not know this case."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """What an API said of a case."""
+
+    row: Tracked
+    #: Understood; None where it says nothing of it, or what it says is not understood.
+    present: CaseEvent | None = None
+    verified: VerifiedDelivery | None = None
+    #: Newest first; None where it was not asked for.
+    history: Sequence[Part] | None = None
+    problem: str | None = None
+    #: What was not understood.
+    held: Sequence[Part] = ()
+    #: Whether its history could not be read: the next look asks for it again.
+    partial: bool = False
+
+
+class Asking:
+    """Asks; what it is told is understood as a delivery of the source would be.
+
+    Args:
+        settings: returns those in force.
+    """
+
+    def __init__(self, *, settings: Callable[[], Settings], clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+
+    async def about(
+        self,
+        api: UpstreamClient,
+        upstream: UpstreamSettings,
+        rows: Sequence[Tracked],
+        *,
+        whole: bool = False,
+    ) -> tuple[list[Look], UpstreamError | None]:
+        """What an API says of cases, as far as it does; and what kept it from saying more.
+
+        Args:
+            whole: also the history of a case whose state is as it was.
+        """
+        source = self._settings().sources[upstream.source]
+        looks = [Look(row=row) for row in rows if self._is_test(row.receipt)]
+        asked = [row for row in rows if not self._is_test(row.receipt)]
+        if not asked:
+            return looks, None
+        try:
+            said = await api.statuses([row.receipt for row in asked])
+            for row in asked:
+                match said.get(row.receipt):
+                    case None:
+                        # What stopped it concerns others, too, and is raised by the next call.
+                        break
+                    case CaseUnknown():
+                        looks.append(Look(row=row, problem=UNKNOWN))
+                    case CaseProblem() as problem:
+                        looks.append(Look(row=row, problem=problem.message))
+                    case Told() as told:
+                        looks.append(
+                            await self._told(api, upstream, row, told, source=source, whole=whole)
+                        )
+        except UpstreamError as error:
+            return looks, error
+        return looks, None
+
+    async def _told(
+        self,
+        api: UpstreamClient,
+        upstream: UpstreamSettings,
+        row: Tracked,
+        told: Told,
+        *,
+        source: SourceSettings,
+        whole: bool,
+    ) -> Look:
+        """What was told of a case, with its history where that may have news.
+
+        Raises:
+            UpstreamError: the API fails whatever it is asked.
+        """
+        part = self._understood(upstream, told, source)
+        if isinstance(part.said, HeldDelivery):
+            problem = f"What it told was not understood, and is held: {part.said.message}"
+            first = row.first_told_at is None
+            flags = frozenset({Flag.BASELINE}) if first else frozenset[Flag]()
+            marked = replace(part.verified, flags=flags)
+            held = () if row.problem == problem else (Part(marked, part.said),)
+            return Look(row=row, problem=problem, held=held)
+        present, verified = part.said, part.verified
+        look = Look(row=row, present=present, verified=verified)
+        if not isinstance(api, ParleyClient):
+            return look
+        if (
+            not whole
+            and row.first_told_at is not None
+            and digest(present, dated=True) == row.last_state
+        ):
+            return look
+        back_to = None if row.first_told_at is None else max(row.checked_at - MARGIN, 0)
+        try:
+            history = await api.history(row.receipt, back_to=back_to)
+        except UpstreamKeyRefused:
+            raise
+        except (UpstreamFailed, UpstreamUnreadable, UpstreamRefused) as error:
+            if row.first_told_at is None:
+                # Without its history, all of that would be news to the next look.
+                return Look(row=row, problem=error.message)
+            return Look(
+                row=row, present=present, verified=verified, problem=error.message, partial=True
+            )
+        parts = [self._understood(upstream, one, source) for one in history]
+        return Look(
+            row=row,
+            present=present,
+            verified=verified,
+            history=[one for one in parts if isinstance(one.said, CaseEvent)],
+            held=[one for one in parts if isinstance(one.said, HeldDelivery)],
+        )
+
+    def _understood(self, upstream: UpstreamSettings, told: Told, source: SourceSettings) -> Part:
+        verified = VerifiedDelivery(
+            delivery=Delivery(
+                source=upstream.source,
+                body=told.body,
+                headers=(),
+                address="",
+                received_at=self._clock.now(),
+                request_id=new_request_id(),
+            ),
+            secret_label="",
+            origin=Origin.RECONCILED,
+        )
+        try:
+            return Part(verified, understand(verified, source))
+        except HeldDelivery as why:
+            return Part(verified, why)
+
+    def _is_test(self, receipt: str) -> bool:
+        return is_test(receipt, self._settings().routing.test_receipts)

@@ -1,0 +1,374 @@
+"""Compares cases with what the provider's API says, and brings what no webhook delivered.
+
+    begin → take → (ask → write) again and again → end, or wait for another day
+                     │      └ news of a case: the same accepting path as a delivery's
+                     └ what of it is news: news.py
+
+Each write is one transaction: what is news is found in it, stored and decided, and the case counts
+as checked. So whatever ends a run, and whoever goes on with it, no case is passed over and nothing
+is told twice (docs/decisions/0040-reconciliation.md).
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Final
+
+from casebell.actors import Actor
+from casebell.clock import SECOND, Clock
+from casebell.errors import UpstreamError, UpstreamLimited
+from casebell.events import Micros
+from casebell.notify.channel import Channels
+from casebell.settings import Settings
+from casebell.settings.upstream import UpstreamSettings
+from casebell.store import reconciliations
+from casebell.store.engine import Connection, Store
+from casebell.store.event_log import EventLog
+from casebell.store.reconciliations import Run, Tracked
+from casebell.telemetry import Log
+from casebell.upstream import summary
+from casebell.upstream.client import UpstreamClient
+from casebell.upstream.looks import Asking
+from casebell.upstream.writing import LEASE, NotOurs, Writing
+from casebell.uscis.receipts import is_test
+
+#: Cases between two writes, of an API that is asked for each alone.
+SINGLY: Final = 10
+#: Seconds until an API is asked again that failed as a whole, by how often it did.
+PAUSES: Final = (60.0, 300.0, 900.0, 3_600.0)
+#: Seconds between two looks at a run that another works on.
+WATCH_EVERY: Final = 0.5
+_REMOVED: Final = "It is no longer in the configuration, or was changed meanwhile."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stand:
+    """How far a run is."""
+
+    upstream: str
+    #: The number of the run; None of a look at one case.
+    run: int | None
+    checked: int = 0
+    #: Changes that no webhook had delivered.
+    found: int = 0
+    first_looks: int = 0
+    failed: int = 0
+    #: Cases that are left.
+    remaining: int = 0
+    done: bool = False
+    #: Why it does not go on now, as a sentence.
+    waits: str | None = None
+    #: The process that works on it, where it is another.
+    elsewhere: str | None = None
+
+
+class Reconciler:
+    """Works on reconciliations, a piece at a time.
+
+    Args:
+        settings, channels: return those in force.
+        client: makes a client of an API, for `async with`.
+        owner: this process, in leases.
+        followed: called after a commit that put alerts into the outbox, with their channels.
+        held_back: called after something was held, so that operations hear of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        event_log: EventLog,
+        settings: Callable[[], Settings],
+        channels: Callable[[], Channels],
+        client: Callable[[UpstreamSettings], UpstreamClient],
+        owner: str,
+        clock: Clock,
+        log: Log,
+        followed: Callable[[Collection[str]], None] = lambda _: None,
+        held_back: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._channels = channels
+        self._client = client
+        self._owner = owner
+        self._clock = clock
+        self._log = log
+        self._followed = followed
+        self._asking = Asking(settings=settings, clock=clock)
+        self._writing = Writing(
+            store=store,
+            event_log=event_log,
+            owner=owner,
+            clock=clock,
+            log=log,
+            held_back=held_back,
+        )
+        #: APIs whose run this process works on.
+        self._busy: set[str] = set()
+
+    async def go_on(
+        self,
+        upstream: UpstreamSettings,
+        *,
+        seconds: float,
+        by: Actor,
+        since: Micros | None = None,
+        stop: Callable[[], bool] = lambda: False,
+        progress: Callable[[], None] = lambda: None,
+        wait: bool = True,
+    ) -> Stand:
+        """Work on the run of an API for a while; begin one where none goes on.
+
+        Args:
+            seconds: how long at most, but for what is being asked.
+            by: who begins it, for the journal.
+            since: a run that begins takes the cases that were last checked before.
+            stop: whether to leave it now, as at the end of a server.
+            progress: called after each write.
+            wait: while another works on it, wait until that has got on.
+
+        Raises:
+            StorageUnavailable: what was written stays.
+        """
+        name = upstream.name
+        until = self._clock.monotonic() + seconds
+        run = await self._begin(upstream, by=by, since=since)
+        if name in self._busy or not await self._take(run):
+            return await self._watch(run, until=until if wait else 0.0, stop=stop)
+        self._busy.add(name)
+        try:
+            return await self._work(upstream, run, until=until, stop=stop, progress=progress)
+        finally:
+            self._busy.discard(name)
+
+    async def look_at(self, upstream: UpstreamSettings, receipt: str) -> Stand:
+        """Look at one case at once, outside of any run.
+
+        Raises:
+            UpstreamError: the API tells nothing now.
+        """
+        name = upstream.name
+
+        async def row_of(connection: Connection) -> Tracked:
+            await reconciliations.add_one(connection, name, receipt)
+            return (await reconciliations.tracked(connection, name, [receipt]))[receipt]
+
+        row = await self._store.transact(row_of)
+        async with self._client(upstream) as api:
+            looks, error = await self._asking.about(api, upstream, [row], whole=True)
+        if error is not None:
+            raise error
+        written = await self._writing.write(upstream, looks, run=None)
+        await self._works_again(upstream)
+        return Stand(
+            upstream=name,
+            run=None,
+            checked=1,
+            found=written.found,
+            first_looks=written.first_looks,
+            failed=written.failed,
+            done=True,
+            waits=next((look.problem for look in looks if look.problem), None),
+        )
+
+    async def stand(self, run: Run) -> Stand:
+        """How far a run is now."""
+        async with self._store.read() as connection:
+            return await _stand(connection, run, owner=self._owner, now=self._clock.now())
+
+    # --- A run ------------------------------------------------------------------------------------
+
+    async def _begin(self, upstream: UpstreamSettings, *, by: Actor, since: Micros | None) -> Run:
+        async with self._store.read() as connection:
+            running = await reconciliations.going_on(connection, upstream.name)
+        if running is not None:
+            return running
+        after: str | None = ""
+        while after is not None:
+            after = await self._store.transact(
+                reconciliations.add_missing, upstream.name, after=after, is_test=self._is_test
+            )
+        now = self._clock.now()
+        before = now if since is None else min(since, now)
+        return await self._store.transact(
+            reconciliations.begin, upstream.name, takes_before=before, now=now, by=by
+        )
+
+    async def _take(self, run: Run) -> bool:
+        now = self._clock.now()
+        return await self._store.transact(
+            reconciliations.take,
+            run.id,
+            owner=self._owner,
+            now=now,
+            until=now + round(LEASE * SECOND),
+            # Its lock says so.
+            alone=self._store.is_sqlite,
+        )
+
+    async def _watch(self, run: Run, *, until: float, stop: Callable[[], bool]) -> Stand:
+        """How far a run is that another works on, once that has changed."""
+        before = stand = await self.stand(run)
+        while self._clock.monotonic() < until and not stop():
+            if stand.done or stand != before:
+                break
+            await self._clock.sleep(min(WATCH_EVERY, until - self._clock.monotonic()))
+            stand = await self.stand(run)
+        return stand
+
+    async def _work(
+        self,
+        upstream: UpstreamSettings,
+        run: Run,
+        *,
+        until: float,
+        stop: Callable[[], bool],
+        progress: Callable[[], None],
+    ) -> Stand:
+        try:
+            async with self._client(upstream) as api:
+                while await self._piece(api, upstream, run):
+                    progress()
+                    if self._settings().upstream.get(upstream.name) != upstream:
+                        # The next call asks by the settings that are in force then.
+                        await self._leave(run, waits=_REMOVED)
+                        return await self.stand(run)
+                    if self._clock.monotonic() >= until or stop():
+                        await self._leave(run)
+                        return await self.stand(run)
+            await self._end(upstream, run)
+        except NotOurs:
+            pass
+        except UpstreamError as error:
+            await self._cannot(upstream, run, error)
+        return await self.stand(run)
+
+    async def _piece(self, api: UpstreamClient, upstream: UpstreamSettings, run: Run) -> bool:
+        """Look at the next few cases; False where none is left.
+
+        Raises:
+            UpstreamError: the API can tell of none now; what it told before that is written.
+            NotOurs: another server works on the run.
+        """
+        size = upstream.batch if upstream.kind == "torch" else SINGLY
+        async with self._store.read() as connection:
+            rows = await reconciliations.next_cases(
+                connection, upstream.name, before=run.takes_before, limit=size
+            )
+        if not rows:
+            return False
+        looks, error = await self._asking.about(api, upstream, rows)
+        if looks:
+            await self._writing.write(upstream, looks, run=run)
+        if error is not None:
+            raise error
+        if looks:
+            await self._works_again(upstream)
+        return True
+
+    # --- Ends and pauses --------------------------------------------------------------------------
+
+    async def _leave(self, run: Run, *, waits: str | None = None) -> None:
+        await self._store.transact(reconciliations.leave, run.id, owner=self._owner, waits=waits)
+
+    async def _end(self, upstream: UpstreamSettings, run: Run) -> None:
+        async def end(connection: Connection) -> set[str]:
+            if not await reconciliations.end(
+                connection, run, owner=self._owner, now=self._clock.now()
+            ):
+                return set()
+            return await self._tell(connection, upstream)
+
+        self._wake(await self._store.transact(end))
+        self._log.info("upstream.reconciled", upstream=upstream.name, run=run.id)
+
+    async def _cannot(self, upstream: UpstreamSettings, run: Run, error: UpstreamError) -> None:
+        """Say that a run waits, and why."""
+        now = self._clock.now()
+        limited = isinstance(error, UpstreamLimited)
+        async with self._store.read() as connection:
+            before = (await reconciliations.find(connection, run.id)).failures
+        failures = 0 if limited else before + 1
+        pause = error.retry_after if isinstance(error, UpstreamLimited) else pause_after(failures)
+        waits_until = now + round(pause * SECOND)
+
+        async def wait(connection: Connection) -> set[str]:
+            if not await reconciliations.leave(
+                connection,
+                run.id,
+                owner=self._owner,
+                waits=error.message,
+                waits_until=waits_until,
+                failures=failures,
+            ):
+                return set()
+            if not limited:
+                return await summary.tell_of_failure(
+                    connection, upstream, error, ops=self._channels().ops, now=now
+                )
+            left = await summary.tell_of_waiting(
+                connection, upstream, run, error, ops=self._channels().ops, now=now
+            )
+            return left | await self._tell(connection, upstream)
+
+        self._log.warning("upstream.waits", upstream=upstream.name, run=run.id, code=error.code)
+        self._wake(await self._store.transact(wait))
+
+    async def _works_again(self, upstream: UpstreamSettings) -> None:
+        async with self._store.read() as connection:
+            if not await summary.fails(connection, upstream.name):
+                return
+        self._wake(
+            await self._store.transact(
+                summary.tell_of_recovery,
+                upstream,
+                ops=self._channels().ops,
+                zone=self._settings().server.timezone,
+                now=self._clock.now(),
+            )
+        )
+
+    async def _tell(self, connection: Connection, upstream: UpstreamSettings) -> set[str]:
+        return await summary.tell(
+            connection,
+            upstream,
+            channels=self._channels(),
+            zone=self._settings().server.timezone,
+            now=self._clock.now(),
+        )
+
+    def _wake(self, channels: Collection[str]) -> None:
+        if channels:
+            self._followed(channels)
+
+    def _is_test(self, receipt: str) -> bool:
+        return is_test(receipt, self._settings().routing.test_receipts)
+
+
+def pause_after(failures: int) -> float:
+    """Seconds until an API is asked again that has failed so often in a row."""
+    return PAUSES[min(failures, len(PAUSES)) - 1]
+
+
+async def _stand(connection: Connection, run: Run, *, owner: str, now: Micros) -> Stand:
+    found = await reconciliations.find(connection, run.id)
+    done = found.ended_at is not None
+    left = 0
+    if not done:
+        left = await reconciliations.count_left(
+            connection, found.upstream, before=found.takes_before
+        )
+    return Stand(
+        upstream=found.upstream,
+        run=found.id,
+        checked=found.checked,
+        found=found.found,
+        first_looks=found.first_looks,
+        failed=found.failed,
+        remaining=left,
+        done=done,
+        waits=found.waits,
+        elsewhere=None
+        if found.lease_owner == owner or (found.lease_until or 0) <= now
+        else found.lease_owner,
+    )

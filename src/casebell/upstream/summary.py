@@ -1,0 +1,260 @@
+"""What people are told of a reconciliation: each once, in the transaction that says that they were.
+
+First looks alert nobody. In the place of an alert for each case, operations hear how many there
+were, and each owner how many of theirs ask for something.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from casebell.alerts import OWNER, AlertKind, NewAlert
+from casebell.clock import DAY, SECOND, in_zone
+from casebell.errors import UpstreamError
+from casebell.events import Absences, Case, Micros
+from casebell.notify.channel import Channels
+from casebell.ops_messages import (
+    CasesNotLookedAt,
+    ChangesMissed,
+    FirstLooks,
+    FirstLooksOfOwner,
+    OpsMessage,
+    ReconciliationWaits,
+    UpstreamFails,
+    UpstreamWorks,
+)
+from casebell.ops_targets import OpsTargets
+from casebell.people.hearing import Hearer, reached, who_may_hear
+from casebell.people.roster import Roster, absences_at
+from casebell.settings.upstream import UpstreamSettings
+from casebell.store import absences, marks, outbox, reconciliations, registrations
+from casebell.store.engine import Connection
+from casebell.store.ops import notify
+from casebell.store.reconciliations import Run, ToTell
+from casebell.uscis.receipts import mask
+
+#: Cases that a message names.
+NAMED: Final = 10
+#: How far back changes are counted that webhooks brought, at most.
+MOST_BACK: Final[Micros] = 31 * DAY
+_FAILS: Final = "upstream-fails:"
+_NONE: Final = "none"
+
+
+async def tell(
+    connection: Connection,
+    upstream: UpstreamSettings,
+    *,
+    channels: Channels,
+    zone: str,
+    now: Micros,
+) -> set[str]:
+    """Tell of all that the latest run has found and nobody was told of.
+
+    Args:
+        zone: the time zone for people.
+
+    Returns:
+        The channels of what was put into the outbox.
+    """
+    run = await reconciliations.latest(connection, upstream.name)
+    if run is None:
+        return set()
+    new: list[NewAlert] = []
+    messages: list[OpsMessage] = []
+    if run.first_looks > run.told_first_looks:
+        asking = await reconciliations.to_tell(connection, upstream.name)
+        away = absences_at(await absences.known(connection), now)
+        of_owners = _by_hearer(asking, channels.roster, away)
+        new += _to_owners(of_owners, run)
+        messages.append(_first_looks(run, asking, of_owners))
+        await reconciliations.forget_asked(connection, upstream.name)
+    if run.found > run.told_found:
+        messages.append(await _missed(connection, upstream, run, zone=zone, now=now))
+    if run.newly_failed > run.told_failed:
+        messages.append(await _failing(connection, run))
+    await reconciliations.told(connection, run)
+    new += [alert for one in messages for alert in channels.ops.alerts_for(one, now=now)]
+    await outbox.add(connection, new, now=now)
+    return {alert.channel for alert in new}
+
+
+# --- First looks ----------------------------------------------------------------------------------
+
+
+class _Heard(NamedTuple):
+    """Whom the owners of cases are, and of which each hears."""
+
+    #: By channel and target, who it is and what cases it is of.
+    by_target: dict[tuple[str, str], tuple[Hearer, list[Case]]]
+    unowned: int
+
+
+def _by_hearer(asking: Sequence[ToTell], roster: Roster, away: Absences) -> _Heard:
+    """Who owns each case and may hear of it, through the channels that look for owners."""
+    over = roster.looking_for_owners
+    found: dict[tuple[str, str], tuple[Hearer, list[Case]]] = {}
+    unowned = 0
+    for one in asking:
+        owners = [
+            hearer
+            for hearer in reached(over, one.case, roster=roster, away=away)
+            if hearer.to.addressed_as == OWNER
+        ]
+        heard = who_may_hear(owners, one.case, channels=(), roster=roster, away=away)
+        hearers = [] if heard.instead else heard.hearers
+        unowned += not hearers
+        for hearer in hearers:
+            place = (hearer.channel, hearer.to.target)
+            found.setdefault(place, (hearer, []))[1].append(one.case)
+    return _Heard(found, unowned)
+
+
+def _to_owners(heard: _Heard, run: Run) -> list[NewAlert]:
+    new = []
+    for hearer, of_cases in heard.by_target.values():
+        note = FirstLooksOfOwner(
+            upstream=run.upstream,
+            run=run.id,
+            looked=run.first_looks,
+            asking=len(of_cases),
+            first=_named([case.receipt for case in of_cases]),
+        )
+        new.append(
+            NewAlert(
+                kind=AlertKind.OPS,
+                subject=f"{note.topic}:{note.key}",
+                channel=hearer.channel,
+                target=hearer.to.target,
+                urgent=False,
+                note=note,
+                person=hearer.to.person,
+                addressed_as=hearer.to.addressed_as,
+                for_absent=hearer.to.for_absent,
+            )
+        )
+    return new
+
+
+def _first_looks(run: Run, asking: Sequence[ToTell], heard: _Heard) -> FirstLooks:
+    return FirstLooks(
+        upstream=run.upstream,
+        run=run.id,
+        looked=run.first_looks,
+        cases=run.first_looks - run.told_first_looks,
+        asking=len(asking),
+        first=_named([one.case.receipt for one in asking]),
+        unowned=heard.unowned,
+    )
+
+
+def _named(receipts: Sequence[str]) -> str:
+    """The first few, masked; how many more there are."""
+    if not receipts:
+        return _NONE
+    listed = ", ".join(map(mask, receipts[:NAMED]))
+    more = len(receipts) - NAMED
+    return f"{listed}, and {more:,} more" if more > 0 else listed
+
+
+# --- What is wrong --------------------------------------------------------------------------------
+
+
+async def _missed(
+    connection: Connection, upstream: UpstreamSettings, run: Run, *, zone: str, now: Micros
+) -> ChangesMissed:
+    before = await reconciliations.last_before(connection, run)
+    since = max(now - MOST_BACK, 0 if before is None else before.began_at)
+    delivered = await reconciliations.count_changes(connection, upstream.source, since=since)
+    return ChangesMissed(
+        upstream=run.upstream,
+        run=run.id,
+        source=upstream.source,
+        found=run.found,
+        delivered=delivered,
+        since=_at(since, zone),
+    )
+
+
+async def _failing(connection: Connection, run: Run) -> CasesNotLookedAt:
+    first = await registrations.failing(connection, run.upstream, limit=1)
+    receipt, why = (first[0].receipt, first[0].problem) if first else ("", "")
+    return CasesNotLookedAt(
+        upstream=run.upstream,
+        run=run.id,
+        newly=run.newly_failed,
+        failed=run.failed,
+        first=mask(receipt),
+        why=why,
+    )
+
+
+async def tell_of_waiting(
+    connection: Connection,
+    upstream: UpstreamSettings,
+    run: Run,
+    error: UpstreamError,
+    *,
+    ops: OpsTargets,
+    now: Micros,
+) -> set[str]:
+    """Tell that the requests of a day are used up, and cases are left; once a run."""
+    left = await reconciliations.count_left(connection, upstream.name, before=run.takes_before)
+    rows = await reconciliations.next_cases(
+        connection, upstream.name, before=run.takes_before, limit=1
+    )
+    if not rows:
+        return set()
+    message = ReconciliationWaits(
+        upstream=upstream.name,
+        run=run.id,
+        left=left,
+        first=mask(rows[0].receipt),
+        why=error.message,
+    )
+    return await _notify(connection, message, ops, now=now)
+
+
+async def tell_of_failure(
+    connection: Connection,
+    upstream: UpstreamSettings,
+    error: UpstreamError,
+    *,
+    ops: OpsTargets,
+    now: Micros,
+) -> set[str]:
+    """Tell that an API cannot be asked; once until it works again."""
+    since = await marks.first(connection, f"{_FAILS}{upstream.name}", now=now)
+    message = UpstreamFails(upstream=upstream.name, since=since, why=error.message, hint=error.hint)
+    return await _notify(connection, message, ops, now=now)
+
+
+async def fails(connection: Connection, upstream: str) -> bool:
+    """Whether operations were told that it cannot be asked."""
+    return await marks.at(connection, f"{_FAILS}{upstream}") is not None
+
+
+async def tell_of_recovery(
+    connection: Connection,
+    upstream: UpstreamSettings,
+    *,
+    ops: OpsTargets,
+    zone: str,
+    now: Micros,
+) -> set[str]:
+    """Tell that an API can be asked again, where operations know that it failed."""
+    since = await marks.take(connection, f"{_FAILS}{upstream.name}")
+    if since is None:
+        return set()
+    message = UpstreamWorks(upstream=upstream.name, since=since, failed=_at(since, zone))
+    return await _notify(connection, message, ops, now=now)
+
+
+async def _notify(
+    connection: Connection, message: OpsMessage, ops: OpsTargets, *, now: Micros
+) -> set[str]:
+    return set(ops.channels) if await notify(connection, message, to=ops, now=now) else set()
+
+
+def _at(at: Micros, zone: str) -> str:
+    return in_zone(datetime.fromtimestamp(at // SECOND, UTC), zone)
