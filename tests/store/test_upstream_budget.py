@@ -46,6 +46,13 @@ async def test_many_at_a_time(store: Store) -> None:
     assert sum(parts) == 100 == await _taken(store)
 
 
+async def test_two_servers(postgresql_url: str) -> None:
+    """Each writes on its own; still they never get more than the day has."""
+    async with Store(postgresql_url) as one, Store(postgresql_url) as other:
+        taking = (_take(store, 7, per_day=100) for _ in range(12) for store in (one, other))
+        assert sum(await asyncio.gather(*taking)) == 100 == await _taken(one)
+
+
 async def test_what_is_given_back(store: Store) -> None:
     """It can be taken again; of another API or another day nothing is given back."""
     await _take(store, 20)

@@ -1,15 +1,16 @@
 """A client of each API against a real server on a socket, whose every answer a test chooses."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import SecretStr
 
 from casebell.clock import Clock
-from casebell.sandbox.http_sink import HttpAnswer, HttpRequest
+from casebell.sandbox.http_sink import HttpAnswer, HttpRequest, stop_listening
 from casebell.settings import SourceSettings
 from casebell.settings.upstream import UpstreamSettings
 from casebell.store.engine import Store
@@ -152,3 +153,27 @@ def path_of(request: HttpRequest) -> str:
 def asked_of(request: HttpRequest) -> Sequence[tuple[str, str]]:
     """The parameters of a request."""
     return parse_qsl(urlsplit(request.path).query)
+
+
+@asynccontextmanager
+async def raw_server(
+    converse: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[str]:
+    """A server that converses so over each connection; its URL. None outlives the block."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        with suppress(OSError, asyncio.IncompleteReadError):
+            await converse(reader, writer)
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        await stop_listening(server)
+        for writer in writers:
+            writer.transport.abort()
+            with suppress(OSError):
+                await writer.wait_closed()

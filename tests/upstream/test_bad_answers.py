@@ -31,6 +31,7 @@ from upstream.harness import (
     budget_of,
     page,
     parley,
+    raw_server,
     says,
     source_settings,
     state,
@@ -197,7 +198,7 @@ async def test_what_passes_is_tried_again(
     [
         (HttpAnswer(status=503), UpstreamFailed, "failed (503)"),
         (HttpAnswer(status=429), UpstreamLimited, "no more requests now (429)"),
-        (HttpAnswer(ending=Ending.RESET), UpstreamUnreachable, "cannot be reached"),
+        (HttpAnswer(ending=Ending.RESET), UpstreamUnreachable, "broke off"),
     ],
     ids=["503", "429", "reset"],
 )
@@ -307,19 +308,13 @@ async def test_an_answer_without_end(sqlite_store: Store) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
-        try:
-            while True:
-                writer.write(chunk)
-                await writer.drain()
-                sent += 0x10000
-        except OSError:
-            writer.close()
+        while True:
+            writer.write(chunk)
+            await writer.drain()
+            sent += 0x10000
 
-    server = await asyncio.start_server(endless, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        async with parley(sqlite_store, f"http://127.0.0.1:{port}") as client:
-            said = await client.statuses([FIRST])
+    async with raw_server(endless) as url, parley(sqlite_store, url) as client:
+        said = await client.statuses([FIRST])
     problem = said[FIRST]
     assert isinstance(problem, CaseProblem)
     assert "more than 4,194,304 bytes" in problem.message
@@ -327,14 +322,13 @@ async def test_an_answer_without_end(sqlite_store: Store) -> None:
     assert sent < 4 * MAX_ANSWER
 
 
-async def test_nobody_listens(sqlite_store: Store, api: HttpSink) -> None:
+async def test_nobody_listens(sqlite_store: Store) -> None:
     """The connection is refused, each time."""
     async with HttpSink() as gone:
         url = gone.url
     async with parley(sqlite_store, url) as client:
-        with pytest.raises(UpstreamUnreachable, match="cannot be reached"):
+        with pytest.raises(UpstreamUnreachable, match="nothing listens at its address"):
             await client.statuses([FIRST])
-    assert not api.requests
 
 
 @pytest.mark.parametrize(

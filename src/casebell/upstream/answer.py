@@ -38,6 +38,13 @@ _MESSAGES: Final = ("message", "detail", "error_description", "title", "msg", "r
 _REQUESTS: Final = ("request_id", "requestId", "trace_id")
 _UNUSUAL: Final = re.compile(r"[^A-Za-z0-9_.:/-]+")
 _MARKUP: Final = re.compile(r"\s*<(?:!doctype|html|\?xml|head|body|script|!--)", re.IGNORECASE)
+#: Why there was no answer, in words; other reasons have a detail that says it.
+_WORDS: Final = {
+    FailureReason.CONNECTION_REFUSED: "nothing listens at its address",
+    FailureReason.NAME_NOT_RESOLVED: "its name has no address",
+    FailureReason.CONNECT_TIMEOUT: "it takes no connection",
+    FailureReason.CONNECTION_LOST: "the connection broke off before the answer was whole",
+}
 #: What no later try mends.
 _LASTING: Final = frozenset(
     {FailureReason.TLS_FAILED, FailureReason.PROXY_AUTH_FAILED, FailureReason.REJECTED}
@@ -86,9 +93,9 @@ class Translator:
         if isinstance(error, TimeoutError | httpx2.TimeoutException):
             message = f"{self._it} did not answer within {within:g} s."
         else:
-            message = f"{self._it} cannot be reached: {self._safe(result.detail)}."
-        lasting = result.reason in _LASTING
-        return UpstreamUnreachable(message, passes=not lasting)
+            why = _WORDS.get(result.reason or FailureReason.UNKNOWN, result.detail)
+            message = f"{self._it} cannot be reached: {self._safe(why)}."
+        return UpstreamUnreachable(message, passes=result.reason not in _LASTING)
 
     def unreadable(self, why: str, *, hint: str = "") -> UpstreamUnreadable:
         """The error of an answer that is no such answer."""
