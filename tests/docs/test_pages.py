@@ -9,7 +9,7 @@ import pytest
 import casebell.errors
 from casebell.alerts import FailureReason
 from casebell.clock import SystemClock
-from casebell.errors import CasebellError, HeldDelivery
+from casebell.errors import CasebellError, HeldDelivery, UpstreamError
 from casebell.events import HeldReason
 from casebell.http.guard import ConnectionLimiter
 from casebell.notify.load import load_channels
@@ -267,3 +267,12 @@ def test_the_kinds_of_journal_entries() -> None:
     for kind in named:
         noun, _, verb = kind.partition(".")
         assert f'"{kind}"' in sources or {noun, f".{verb}"} & parts, kind
+
+
+def test_every_error_of_the_providers_api_is_documented() -> None:
+    """An operator finds each code with what to do, and no other."""
+    told = section("docs/upstream.md", "## When it cannot be asked")
+    codes = set(re.findall(r"^\| `([a-z_]+)` \|", told, re.MULTILINE))
+    kinds = [one for one in vars(casebell.errors).values() if isinstance(one, type)]
+    raised = {one.code for one in kinds if issubclass(one, UpstreamError)} - {UpstreamError.code}
+    assert codes == raised

@@ -71,6 +71,8 @@ class Asker:
         self._token = settings.token.get_secret_value()
         self.translate = Translator(settings.name, secrets=[self._token], clock=clock)
         self._client: httpx2.AsyncClient | None = None
+        #: The proxy that leads out.
+        self._proxy: str | None = None
 
     async def __aenter__(self) -> Self:
         mute_loggers()
@@ -102,7 +104,7 @@ class Asker:
         except (ValueError, ImportError):
             message = "The API cannot be asked: the proxy that leads out is of an unknown kind."
             raise UpstreamUnreachable(message, passes=False) from None
-        self._proxied = proxy
+        self._proxy = proxy
         return self
 
     async def __aexit__(
@@ -198,7 +200,7 @@ class Asker:
         self, client: httpx2.AsyncClient, request: httpx2.Request, translate: Translator
     ) -> Answer:
         """The answer to one try, whatever it is, within the time that an answer has."""
-        progress = http_client.Progress(self._proxied)
+        progress = http_client.Progress(self._proxy)
         request.extensions = {**request.extensions, "trace": progress.note}
         within = self._settings.timeout
         try:
