@@ -56,7 +56,8 @@ class Server:
 
     store: Store
     folder: Path
-    api: Firm
+    #: Of the API.
+    url: str
     written: dict[str, Any] = field(default_factory=dict[str, Any])
     #: How often it read its configuration again.
     reloads: int = 0
@@ -74,7 +75,7 @@ class Server:
         Args:
             without: how a line begins that is left out.
         """
-        usual = {"base": self.api.url, "kind": "parley", "batch": 3, "labels": False}
+        usual = {"base": self.url, "kind": "parley", "batch": 3, "labels": False}
         given = {**usual, **self.written, **written}
         text = CONFIG.format(token=TOKEN, **{**given, "labels": str(given["labels"]).lower()})
         if without:
@@ -144,11 +145,20 @@ class Server:
         self.reloads += 1
 
 
+@dataclass(kw_only=True)
+class ServerBefore(Server):
+    """The same before a simulated API, of which a test may ask more."""
+
+    api: Firm
+
+
 @asynccontextmanager
-async def one_server(store: Store, folder: Path, **written: Any) -> AsyncIterator[Server]:
+async def one_server(store: Store, folder: Path, **written: Any) -> AsyncIterator[ServerBefore]:
     """A server, and the simulator that it asks."""
     async with rehearsing() as api:
-        yield Server(store=store, folder=folder / "one", api=api, written=written)
+        yield ServerBefore(
+            store=store, folder=folder / "one", url=api.url, api=api, written=written
+        )
 
 
 async def know(store: Store, *receipts: int | str, **said: Any) -> None:

@@ -1,5 +1,6 @@
 """The cases of the directory come to be tracked by the API, each once, whatever ends a try."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from casebell.actors import Role
 from casebell.errors import (
     StorageUnavailable,
+    UpstreamError,
     UpstreamRefused,
     UpstreamUnreachable,
 )
@@ -19,7 +21,7 @@ from casebell.upstream.client import NewReceipt
 from contracts.actors import an_actor
 from contracts.cases import change_case, receipt_of
 from contracts.stores import disk_failure, failing_statements, read_table
-from upstream.registering_firm import Picky, asked, know, one_server, tracked
+from upstream.registering_firm import Picky, Server, asked, know, one_server, tracked
 
 
 async def test_every_case_once(store: Store, tmp_path: Path) -> None:
@@ -113,6 +115,33 @@ async def test_cut_off_at_any_statement(store: Store, tmp_path: Path) -> None:
     rows = await read_table(store, upstream_cases)
     assert all(row.registered_at for row in rows)
     assert len(rows) == 7
+
+
+async def test_an_answer_that_is_lost(store: Store, tmp_path: Path) -> None:
+    """The API has registered a batch and said nothing: the next run is told so of the same one."""
+    async with one_server(store, tmp_path) as server:
+        await know(store, *range(1, 6))
+        lost = {"answer": "cut", "after": True, "path": "/v1/receipts", "times": 9}
+        await server.api.faults(api=lost)
+        with pytest.raises(UpstreamError):
+            await server.register()
+        assert len(tracked(server.api)) == 3
+        assert (await server.standing())["unregistered"] == 5
+        await server.api.faults(api=None)
+        (piece,) = await server.register_all()
+        assert (piece["registered"], piece["already"], piece["problems"]) == (5, 0, [])
+
+
+async def test_two_servers_at_once(store: Store, tmp_path: Path) -> None:
+    """Each case is registered once at the API, whichever of them asked for it."""
+    async with one_server(store, tmp_path) as one:
+        other = Server(store=store, folder=tmp_path / "two", url=one.url)
+        await know(store, *range(1, 12))
+        await asyncio.gather(one.register_all(), other.register_all())
+        answers = one.api.simulator.world.answers.values()
+        firsts = [receipt for kept in answers for receipt in kept.content["registered"]]
+        assert sorted(firsts) == [receipt_of(number) for number in range(1, 12)]
+        assert (await other.standing())["unregistered"] == 0
 
 
 async def test_a_case_that_the_api_does_not_take(store: Store, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import stat
 from pathlib import Path
 
@@ -22,14 +23,17 @@ from casebell.store.engine import Store
 from casebell.store.liveness import Living
 from casebell.store.schema import journal, upstream_subscriptions
 from casebell.store.servers import Server as Row
+from contracts.cases import receipt_of
 from contracts.stores import disk_failure, failing_statements, read_table
-from sandbox.simulator.firm import ALL_TYPES
-from upstream.registering_firm import URL, Server, asked, one_server
+from processes import Forked
+from sandbox.simulator.firm import ALL_TYPES, rehearsing
+from upstream.mortal_registration import main
+from upstream.registering_firm import URL, Server, ServerBefore, asked, know, one_server, tracked
 
 SUBSCRIPTIONS = "/v1/subscriptions"
 
 
-def made(server: Server) -> list[str]:
+def made(server: ServerBefore) -> list[str]:
     """The secrets of the subscriptions that the API has."""
     return [one.secret for one in server.api.simulator.world.subscriptions]
 
@@ -115,6 +119,56 @@ async def test_cut_off_at_any_statement(store: Store, tmp_path: Path) -> None:
         assert shown["id"] == server.api.simulator.world.subscriptions[0].id
 
 
+@pytest.mark.slow
+async def test_killed_at_any_statement(store_url: str, tmp_path: Path) -> None:
+    """Cases are registered and a subscription is made, each once, by whoever comes last."""
+    async with rehearsing() as api:
+        async with Store(store_url) as store:
+            await know(store, *range(1, 8))
+        killed, number, recorded = 0, 1, 0
+        while True:
+            process = Forked(
+                [store_url, str(tmp_path / "one"), api.url, str(number)],
+                directory=tmp_path,
+                environ=os.environ,
+                output=tmp_path / "output",
+                entry=main,
+            )
+            code = await process.wait()
+            if code == 0:
+                break
+            assert code == -signal.SIGKILL, (tmp_path / "output").read_text()
+            killed += 1
+            async with Store(store_url) as store:
+                now_recorded = len(await read_table(store, journal))
+            # Once something is on record, the next one dies at its first statement.
+            number = 1 if now_recorded > recorded else number + 1
+            recorded = now_recorded
+        assert killed > 20
+        world = api.simulator.world
+        assert tracked(api) == {receipt_of(number) for number in range(1, 8)}
+        answers = [one.content.get("registered", ()) for one in world.answers.values()]
+        firsts = [receipt for listed in answers for receipt in listed]
+        assert sorted(firsts) == sorted(tracked(api))
+        async with Store(store_url) as store:
+            server = Server(store=store, folder=tmp_path / "one", url=api.url)
+            standing = await server.standing()
+            entries = await read_table(store, journal)
+    assert standing["unregistered"] == 0
+    assert [one["id"] for one in standing["subscriptions"]] == [
+        one.id for one in world.subscriptions
+    ]
+    assert [one.secret for one in world.subscriptions] == server.secrets
+    assert len(server.secrets) == 1
+    told = [
+        receipt
+        for one in entries
+        if one.kind == "upstream.registered"
+        for receipt in json.loads(one.data)["registered"]
+    ]
+    assert sorted(told) == sorted(tracked(api))
+
+
 async def test_an_answer_that_is_lost(store: Store, tmp_path: Path) -> None:
     """The API has made it and said nothing: the next run is told of the same one."""
     async with one_server(store, tmp_path) as server:
@@ -185,7 +239,7 @@ async def test_a_configuration_that_cannot_be_used(store: Store, tmp_path: Path)
 async def test_two_servers(store: Store, tmp_path: Path) -> None:
     """Each on its own file: the second cannot go on with another secret than was begun with."""
     async with one_server(store, tmp_path) as one:
-        other = Server(store=store, folder=tmp_path / "two", api=one.api)
+        other = Server(store=store, folder=tmp_path / "two", url=one.url)
         there = Living(
             server=Row(name="two:1", started_at=1, channels=frozenset(), settings={}),
             differs=["sources"],
