@@ -151,6 +151,11 @@ class _Provoked:
             asked_in_vain = await self.status(body=body)
             await self._api.upstream.faults(api=None)
             return {first, asked_in_vain, await self.status(name="torch", body=body)}
+        if self._route.verb == "reconcile":
+            await self._api.upstream.faults(api={"status": 401, "path": "/v1/"})
+            asked_in_vain = await self.status(body={"receipt": self._receipt})
+            await self._api.upstream.faults(api=None)
+            return {first, asked_in_vain, await self.status(body={"receipt": "EAC9999103402"})}
         return {first, await self.status()}
 
 

@@ -82,7 +82,7 @@ async def test_the_matrix(api: RunningApi) -> None:
 @pytest.mark.parametrize("path", ["events/{}", "events/{}/why", "cases/{}"])
 async def test_a_confidential_case(api: RunningApi, path: str) -> None:
     """It is 404 for whom it is not, as if it were not there, and in no list of theirs."""
-    ((number,),) = api.rows("SELECT id FROM events WHERE receipt = ?", CONFIDENTIAL)
+    ((number,),) = api.rows("SELECT min(id) FROM events WHERE receipt = ?", CONFIDENTIAL)
     statuses = {}
     listed = {}
     for role in Role:
@@ -90,7 +90,7 @@ async def test_a_confidential_case(api: RunningApi, path: str) -> None:
         answer = await api.ask("GET", path.format(about), role=role)
         statuses[role] = answer.status_code
         found = (await api.ask("GET", f"events?receipt={CONFIDENTIAL}", role=role)).json()
-        listed[role] = len(found["items"])
+        listed[role] = bool(found["items"])
         if answer.status_code == 404:
             nobodys = "IOE9999999999" if path.startswith("cases") else 99999
             nothing = await api.ask("GET", path.format(nobodys), role=role)
@@ -101,7 +101,7 @@ async def test_a_confidential_case(api: RunningApi, path: str) -> None:
         Role.AUDITOR: 200,
         Role.ADMIN: 200,
     }
-    assert listed == {Role.VIEWER: 0, Role.OPERATOR: 0, Role.AUDITOR: 1, Role.ADMIN: 1}
+    assert {role for role in Role if listed[role]} == {Role.AUDITOR, Role.ADMIN}
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ ELSEWHERE = (
     "people back",
     "upstream status",
     "upstream register",
+    "upstream reconcile",
     "upstream subscribe",
 )
 

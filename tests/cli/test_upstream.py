@@ -1,5 +1,6 @@
 """`casebell upstream`: what a person or cron reads, with a server and without one."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 
@@ -109,10 +110,63 @@ def test_the_keys_of_the_contract(firm: Installation) -> None:
         ("register", ["--dry-run"]),
         ("register", []),
         ("subscribe", []),
+        ("reconcile", []),
+        ("reconcile", ["--receipt", receipt_of(1)]),
         ("status", []),
     ):
         (line,) = firm("upstream", verb, *more, "--json").lines()
         assert list(line) == KEYS[f"upstream {verb}"]
+
+
+def move(api: Firm, receipt: str, status: str) -> None:
+    """What no webhook tells of: nobody has subscribed."""
+    made = {"receipt": receipt, "status": status}
+    api.simulator.world.perform("move", moves=[made], made_at=1)
+
+
+@pytest.mark.parametrize("served", [True, False], ids=["over the socket", "on the store"])
+def test_reconcile(firm: Installation, api: Firm, served: bool) -> None:
+    """First looks alert nobody; what is missed afterwards is found, and twice it is once."""
+    firm("upstream", "register")
+    with serving(firm) if served else contextlib.nullcontext():
+        ran = firm("upstream", "reconcile", "--by", "Ana")
+        assert (ran.code, ran.err) == (0, "")
+        assert ran.out == (
+            "parley: 7 cases compared, 0 changes found that no webhook had delivered.\n"
+            "7 cases were looked at for the first time: what was there alerted nobody.\n"
+        )
+        move(api, receipt_of(3), "rfe_issued")
+        ran = firm("upstream", "reconcile", "parley")
+        assert ran.out.startswith("parley: 7 cases compared, 1 change found")
+        ran = firm("upstream", "reconcile", "--receipt", receipt_of(3))
+        assert (
+            ran.out == "parley: 1 case compared, 0 changes found that no webhook had delivered.\n"
+        )
+        status = firm("upstream", "status").out
+        assert "7 cases compared, 1 change found that no webhook had delivered." in status
+    events = firm("events", "list", "--receipt", receipt_of(3), "--json").lines()
+    assert {one["origin"] for one in events} == {"reconciled"}
+    assert events[0]["status"] == "rfe_issued"
+
+
+def test_reconcile_in_vain(firm: Installation, api: Firm) -> None:
+    """Exit code 1 where a case fails, or the day is used up; 3 where nothing answers."""
+    # None of the cases is known to the API.
+    ran = firm("upstream", "reconcile")
+    assert ran.code == 1
+    assert "7 cases could not be asked about" in ran.out
+    text = firm.config.read_text()
+    firm.config.write_text(text.replace("batch = 3", "batch = 3\nper_day = 9"))
+    ran = firm("upstream", "reconcile")
+    assert ran.code == 1
+    assert "are used up" in ran.out
+    assert "cases are left; the next try begins with the longest unchecked." in ran.out
+    assert "It waits." in firm("upstream", "status").out
+    firm.config.write_text(text.replace(api.url, "http://127.0.0.1:9"))
+    ran = firm("upstream", "reconcile", "--json")
+    assert ran.code == 3
+    assert ran.lines()[0]["fails"] is True
+    assert firm("upstream", "reconcile", "--receipt", receipt_of(1)).code == 3
 
 
 def test_nothing_answers(firm: Installation, api: Firm) -> None:

@@ -17,11 +17,14 @@ async def shown(console: RunningConsole, role: Role) -> str:
 
 @pytest.mark.parametrize("role", [Role.OPERATOR, Role.AUDITOR, Role.ADMIN])
 async def test_who_may_press(console: RunningConsole, role: Role) -> None:
-    """An auditor looks and finds no button; of Torch nobody does."""
+    """An auditor looks and finds no button; Torch takes neither cases nor subscriptions."""
     await console.say_of_case("IOE0000009999", label="A")
     page = await shown(console, role)
     actions = set(re.findall(r'action="(/upstream[^"]+)"', page))
-    pressed = {"/upstream/parley/register", "/upstream/parley/subscribe"}
+    pressed = {
+        *("/upstream/parley/register", "/upstream/parley/subscribe"),
+        *("/upstream/parley/reconcile", "/upstream/torch/reconcile"),
+    }
     assert actions == (set() if role is Role.AUDITOR else pressed)
     assert page.count("<h1>") == 1
     text = text_of(page)
@@ -45,6 +48,18 @@ async def test_from_today_to_registered(console: RunningConsole) -> None:
     assert await visitor.said(pressed) == "1 case registered with parley."
     assert missing not in text_of((await visitor.get("/")).text)
     assert "Not registered none" in text_of((await visitor.get("/upstream")).text)
+
+
+async def test_compare(console: RunningConsole) -> None:
+    """What came of it is said, and stands there as the last reconciliation."""
+    visitor = await console.signed_in(Role.OPERATOR)
+    pressed = await visitor.post("/upstream/parley/reconcile", next="/upstream")
+    said = await visitor.said(pressed)
+    assert said.startswith("parley: 1 case compared, 0 changes found")
+    assert "1 case was looked at for the first time" in said
+    text = text_of((await visitor.get("/upstream")).text)
+    assert "1 case compared, 0 changes found that no webhook had delivered" in text
+    assert "none yet" in text
 
 
 async def test_subscribe(console: RunningConsole) -> None:

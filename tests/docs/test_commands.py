@@ -71,7 +71,7 @@ def test_what_changes_something_takes_a_name() -> None:
         *("ack", "cases answered", "cases due", "cases import", "cases set", "queue"),
         *("alerts dismiss", "alerts retry", "backup", "channels test", "held discard"),
         *("held release", "refused readmit", "reload"),
-        *("upstream register", "upstream subscribe"),
+        *("upstream register", "upstream subscribe", "upstream reconcile"),
         *("people away", "people back", "feeds add", "feeds revoke"),
         *("accounts add", "accounts disable", "accounts enable", "accounts password"),
         *("accounts reset", "accounts set", "tokens add", "tokens revoke"),

@@ -332,6 +332,15 @@ class Register(Parameters):
     """Say how many there are, and register none."""
 
 
+class Reconcile(Parameters):
+    """Which cases to compare."""
+
+    receipt: Receipt | NotGiven = None
+    """Only this case, at once, in any spelling."""
+    since: When | NotGiven = None
+    """A reconciliation that begins takes only cases that were last checked before."""
+
+
 class Subscribe(Parameters):
     """Whether to make another subscription."""
 

@@ -56,7 +56,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "journal": "The record of everything: list.",
         "held": "What could not be understood: list, release, discard.",
         "refused": "What did not authenticate: list, why, readmit.",
-        "upstream": "The provider's API: status, register, subscribe.",
+        "upstream": "The provider's API: status, register, subscribe, reconcile.",
         "channels": "Ways to reach people: list, test.",
         "accounts": "Who may sign in: add, list, set, enable, disable, password, reset.",
         "tokens": "Programs that may ask the API: add, list, revoke.",

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from casebell.cli.in_pieces import InPieces
-from casebell.cli.options import AsJson, By, Config, command_group, text_argument
+from casebell.cli.options import AsJson, By, Config, Receipt, command_group, text_argument
 from casebell.cli.service_client import ServiceClient
 from casebell.cli.terminal import print_answer, print_json, print_line, status_line
 from casebell.errors import Refusal
@@ -28,6 +28,8 @@ OneName = Annotated[
     text_argument(metavar="NAME", help="An [upstream] of the configuration, if there are several."),
 ]
 
+#: Seconds of a reconciliation until it is said how far it is.
+STEP = 1.0
 #: The problems that are printed of a registration; the JSON has all of them.
 MAX_PRINTED = 20
 
@@ -58,10 +60,34 @@ def register(
     config: Config = None,
 ) -> None:
     """Have the API track the cases of the directory that it does not track yet."""
-    answers = _of_each(name, _Registration(dry_run=dry_run).one, by=by, config=config)
+    work = _Registration(dry_run=dry_run)
+    answers = _of_each(name, work.one, by=by, config=config, registers=True)
     for answer in answers:
         _print_registered(answer, as_json=as_json)
     if any(answer["problems"] for answer in answers):
+        raise typer.Exit(1)
+
+
+@app.command("reconcile")
+def reconcile(
+    name: Name = None,
+    receipt: Receipt = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="Only cases that were last checked before."),
+    ] = None,
+    by: By = None,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Compare each case with what the API says, and take in what no webhook delivered."""
+    work = _Reconciliation(receipt=receipt, since=since)
+    answers = _of_each(name, work.one, by=by, config=config)
+    for answer in answers:
+        print_answer(answer, words.reconciled(answer), as_json=as_json)
+    if any(answer["fails"] for answer in answers):
+        raise typer.Exit(3)
+    if any(answer["failed"] or not answer["done"] for answer in answers):
         raise typer.Exit(1)
 
 
@@ -122,22 +148,47 @@ class _Registration:
                 return whole
 
 
+class _Reconciliation:
+    """Compares the cases of one API after another."""
+
+    def __init__(self, *, receipt: str | None, since: str | None) -> None:
+        self._receipt = receipt
+        self._since = since
+
+    async def one(self, pieces: InPieces, name: str, show: Callable[[str], None]) -> Any:
+        """All of one API, a few seconds at a time; until it has to wait."""
+        while True:
+            stand = await pieces.ask(
+                "reconcile", upstream=name, receipt=self._receipt, since=self._since, seconds=STEP
+            )
+            whole = stand["checked"] + stand["remaining"]
+            show(f"{name}: {stand['checked']:,} of {whole:,} cases, {stand['found']:,} found")
+            if stand["done"] or stand["waits"]:
+                return stand
+
+
 def _of_each(
     name: str | None,
     carry_out: Callable[[InPieces, str, Callable[[str], None]], Awaitable[Any]],
     *,
     by: str | None,
     config: Path | None,
+    registers: bool = False,
 ) -> Sequence[Any]:
-    """Do something with the API that is named, or with each; the answers."""
+    """Do something with the API that is named, or with each; the answers.
+
+    Args:
+        registers: of several, only with those that take registrations.
+    """
 
     async def each(show: Callable[[str], None]) -> Sequence[Any]:
         async with InPieces(config, by=by, open_locally=lambda: _opened(config)) as pieces:
             found = await pieces.ask("list_upstreams", name=name, ask=False)
             if not found:
                 raise _none_configured()
-            # Named by itself, an API that takes none of this says so.
-            meant = [one for one in found if one["registers"]] if len(found) > 1 else found
+            # One by itself says that it takes none.
+            some = registers and len(found) > 1
+            meant = [one for one in found if one["registers"]] if some else found
             return [await carry_out(pieces, one["name"], show) for one in meant]
 
     with status_line(shown=sys.stderr.isatty()) as show:

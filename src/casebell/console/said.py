@@ -83,6 +83,10 @@ _SAID: Mapping[str, Callable[[Any], tuple[Iterable[str], bool]]] = {
     "set_away": lambda value: (words.person_away(value), not value["warnings"]),
     "set_back": lambda value: (words.person_back(value), True),
     "register_cases": lambda value: (words_of_upstream.registered(value), not value["problems"]),
+    "reconcile": lambda value: (
+        words_of_upstream.reconciled(value),
+        not value["failed"] and not value["waits"],
+    ),
     "subscribe": lambda value: (words_of_upstream.subscribed(value), True),
     "reload": lambda value: (words.reloaded(value), not value["warnings"]),
     **{

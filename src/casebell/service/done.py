@@ -198,5 +198,7 @@ class Reconciled(TypedDict):
     done: bool
     waits: str | None
     """Why it does not go on now, as a sentence."""
+    fails: bool
+    """Whether it waits because the API fails, and not because its limits are reached."""
     elsewhere: str | None
     """The process that works on it, where another does."""

@@ -128,5 +128,6 @@ def _answer(stand: Stand) -> Reconciled:
         "remaining": stand.remaining,
         "done": stand.done,
         "waits": stand.waits,
+        "fails": stand.fails,
         "elsewhere": stand.elsewhere,
     }

@@ -147,6 +147,13 @@ def of_upstreams(upstreams: Sequence[Answer]) -> Iterator[Trouble]:
         if one["failing"]["count"]:
             number = counted(one["failing"]["count"], "case")
             yield Trouble(what=f"{number} could not be asked about at {name}", then=status)
+        last = one["reconciliation"]
+        if last and last["waits"]:
+            left = counted(last["remaining"], "case")
+            yield Trouble(
+                what=f"{left} wait to be compared with {name}: {last['waits'].rstrip('.')}",
+                then=status,
+            )
         if any(made["id"] is None for made in one["subscriptions"]):
             yield Trouble(
                 what=f"a subscription to {name} was begun, and the API has not answered",

@@ -23,6 +23,7 @@ def standing(one: Answer, zone: str) -> Iterator[str]:
     if one["unregistered"] is not None:
         yield unregistered(one)
     yield from failing(one)
+    yield last_reconciliation(one, zone)
     if one["registers"]:
         yield from _subscriptions(one, zone)
 
@@ -49,6 +50,24 @@ def failing(one: Answer) -> Iterator[str]:
         yield f"  {case['receipt']}: {case['problem']}"
     if (more := found["count"] - len(found["cases"])) > 0:
         yield f"  and {more:,} more"
+
+
+def last_reconciliation(one: Answer, zone: str) -> str:
+    """When its cases were last compared, and what that came to."""
+    last = one["reconciliation"]
+    if last is None:
+        return f"No case was compared yet: `casebell upstream reconcile {one['name']}`."
+    found = f"{counted(last['checked'], 'case')} compared, {missed(last['found'])}"
+    if last["ended_at"] is not None:
+        return f"Last reconciliation {local_time(last['ended_at'], zone)}: {found}."
+    began = f"Reconciliation since {local_time(last['began_at'], zone)}: {found}"
+    left = f"{began}; {counted(last['remaining'], 'case')} left."
+    return f"{left} It waits. {last['waits']}" if last["waits"] else left
+
+
+def missed(number: int) -> str:
+    """How many changes only the API told of."""
+    return f"{counted(number, 'change')} found that no webhook had delivered"
 
 
 def _subscriptions(one: Answer, zone: str) -> Iterator[str]:
@@ -85,6 +104,30 @@ def registered(answer: Answer) -> Iterator[str]:
         yield f"{problem['receipt']} is not registered: {problem['problem']}"
     if remaining:
         yield f"{counted(remaining, 'case')} remain: register again."
+
+
+def reconciled(answer: Answer) -> Iterator[str]:
+    """Of cases that were compared with what the API says."""
+    name, left = answer["upstream"], answer["remaining"]
+    yield f"{name}: {counted(answer['checked'], 'case')} compared, {missed(answer['found'])}."
+    if number := answer["first_looks"]:
+        verb = "was" if number == 1 else "were"
+        yield (
+            f"{counted(number, 'case')} {verb} looked at for the first time: what was there "
+            "alerted nobody."
+        )
+    if number := answer["failed"]:
+        yield (
+            f"{counted(number, 'case')} could not be asked about: `casebell upstream status "
+            f"{name}` says why."
+        )
+    if answer["waits"]:
+        yield answer["waits"]
+    if left:
+        yield (
+            f"{counted(left, 'case')} {'is' if left == 1 else 'are'} left; the next try begins "
+            "with the longest unchecked."
+        )
 
 
 def subscribed(answer: Answer) -> Iterator[str]:

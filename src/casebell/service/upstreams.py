@@ -19,7 +19,7 @@ from casebell.service.upstream_names import upstream_named
 from casebell.settings import Settings
 from casebell.settings.upstream import UpstreamSettings
 from casebell.shapes import described
-from casebell.store import registrations, subscriptions
+from casebell.store import reconciliations, registrations, subscriptions
 from casebell.store.engine import Store
 from casebell.upstream.client import CaseProblem, Patience
 from casebell.upstream.connections import Connections
@@ -63,6 +63,24 @@ class Requests(TypedDict):
 
 
 @described
+class LastReconciliation(TypedDict):
+    """The reconciliation that began last."""
+
+    began_at: str
+    began_by: str
+    ended_at: str | None
+    """Null while it goes on, or waits."""
+    checked: int
+    found: int
+    """Changes that no webhook had delivered."""
+    failed: int
+    remaining: int
+    waits: str | None
+    """Why it does not go on now, as a sentence."""
+    waits_until: str | None
+
+
+@described
 class Upstream(TypedDict):
     """An API of the provider."""
 
@@ -80,6 +98,8 @@ class Upstream(TypedDict):
     unregistered: int | None
     """Cases that are not registered; null where it takes no registrations."""
     failing: Failing
+    reconciliation: LastReconciliation | None
+    """Null where there was none yet."""
     subscriptions: list[SubscriptionMade]
 
 
@@ -167,6 +187,13 @@ class Upstreams:
             fail = await registrations.failing(connection, upstream.name, limit=SHOWN)
             count = await registrations.count_failing(connection, upstream.name)
             made = await subscriptions.every(connection, upstream.name)
+            run = await reconciliations.latest(connection, upstream.name)
+            goes_on = run is not None and run.ended_at is None
+            remaining = (
+                await reconciliations.count_left(connection, upstream.name, before=run.takes_before)
+                if run is not None and goes_on
+                else 0
+            )
         return {
             "name": upstream.name,
             "kind": upstream.kind,
@@ -185,8 +212,23 @@ class Upstreams:
                 "count": count,
                 "cases": [case_problem(row, row.problem, actor=actor) for row in fail],
             },
+            "reconciliation": None if run is None else _last(run, remaining=remaining),
             "subscriptions": [_made(row) for row in made],
         }
+
+
+def _last(run: Any, *, remaining: int) -> LastReconciliation:
+    return {
+        "began_at": iso(run.began_at),
+        "began_by": run.began_by,
+        "ended_at": iso_or_none(run.ended_at),
+        "checked": run.checked,
+        "found": run.found,
+        "failed": run.failed,
+        "remaining": remaining,
+        "waits": run.waits,
+        "waits_until": iso_or_none(run.waits_until),
+    }
 
 
 def _made(row: Any) -> SubscriptionMade:

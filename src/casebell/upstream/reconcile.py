@@ -57,6 +57,8 @@ class Stand:
     done: bool = False
     #: Why it does not go on now, as a sentence.
     waits: str | None = None
+    #: Whether that is because the API fails, and not because its limits are reached.
+    fails: bool = False
     #: The process that works on it, where it is another.
     elsewhere: str | None = None
 
@@ -368,6 +370,7 @@ async def _stand(connection: Connection, run: Run, *, owner: str, now: Micros) -
         remaining=left,
         done=done,
         waits=found.waits,
+        fails=found.waits is not None and found.failures > 0,
         elsewhere=None
         if found.lease_owner == owner or (found.lease_until or 0) <= now
         else found.lease_owner,
