@@ -12,6 +12,7 @@ from casebell.events import CaseEvent, Delivery, Micros, VerifiedDelivery
 from casebell.receive.understand import understand
 from casebell.runtime import Runtime
 from casebell.settings import load
+from casebell.settings.upstream import UpstreamSettings
 from casebell.store import reconciliations
 from casebell.store.schema import alerts, cases, changes, events, queue, upstream_cases
 from casebell.upstream.connections import Connections
@@ -39,7 +40,7 @@ timezone = "UTC"
 [storage]
 url = "{url}"
 [routing]
-test_receipts = ["MSC*"]
+test_receipts = ["MSC*", {tests}]
 [sources.parley]
 kind = "parley"
 secrets = ["the first secret of the provider"]
@@ -87,11 +88,13 @@ def ago(**span: int) -> str:
 class Reconciling:
     """Whoever reconciles: a server of the firm, whose loops do not run."""
 
+    by = BY
+
     def __init__(
         self, url: str, folder: Path, api: Firm, *, clock: ManualClock, **chosen: Any
     ) -> None:
         self.url, self.folder, self.api, self.clock = url, folder, api, clock
-        self.chosen = {"kind": "parley", "per_day": 5_000, "batch": 50, **chosen}
+        self.chosen = {"kind": "parley", "per_day": 5_000, "batch": 50, "tests": "", **chosen}
         self.runtime = self.another_server()
         self.store = self.runtime.store
 
@@ -178,8 +181,7 @@ class Reconciling:
 
     async def look(self, receipt: str = RECEIPT) -> Stand:
         """Look at one case."""
-        upstream = self.runtime.in_force.settings().upstream["api"]
-        return await self.runtime.reconciler.look_at(upstream, receipt)
+        return await self.runtime.reconciler.look_at(self.upstream, receipt)
 
     async def events(self) -> list[tuple[str, str, str]]:
         """Each event's origin, status and flags, in order."""
@@ -205,6 +207,33 @@ class Reconciling:
     async def rows(self) -> Sequence[Any]:
         """What is known of each case of the API."""
         return await read_table(self.store, upstream_cases)
+
+    @property
+    def upstream(self) -> UpstreamSettings:
+        """The settings of the API, as they are in force."""
+        return self.runtime.in_force.settings().upstream["api"]
+
+    def metric(self, name: str) -> float:
+        """What a metric of the API's source counts."""
+        labels = {"source": str(self.chosen["kind"])}
+        return self.runtime.metrics.registry.get_sample_value(name, labels) or 0.0
+
+    async def texts(self) -> list[str]:
+        """The texts of all events, in order."""
+        return [row.text for row in await read_table(self.store, events)]
+
+    async def present(self, receipt: str = RECEIPT) -> str | None:
+        """The status of a case."""
+        [row] = [row for row in await read_table(self.store, cases) if row.receipt == receipt]
+        status: str | None = row.status
+        return status
+
+    async def pauses(self) -> float:
+        """How many seconds the run that goes on waited when it last failed."""
+        async with self.store.read() as connection:
+            run = await reconciliations.going_on(connection, "api")
+        assert run is not None
+        return (run.waits_until - self.clock.now()) / 1_000_000 + 60
 
     async def left(self) -> int:
         """How many cases are left of the run that goes on."""
