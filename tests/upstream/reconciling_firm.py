@@ -233,14 +233,8 @@ class Reconciling:
         async with self.store.read() as connection:
             run = await reconciliations.going_on(connection, "api")
         assert run is not None
-        return (run.waits_until - self.clock.now()) / 1_000_000 + 60
-
-    async def left(self) -> int:
-        """How many cases are left of the run that goes on."""
-        async with self.store.read() as connection:
-            run = await reconciliations.going_on(connection, "api")
-            assert run is not None
-            return await reconciliations.count_left(connection, "api", before=run.takes_before)
+        waits: int = run.waits_until - self.clock.now()
+        return waits / 1_000_000 + 60
 
 
 @asynccontextmanager

@@ -135,13 +135,16 @@ class Reconciler:
         name = upstream.name
         until = self._clock.monotonic() + seconds
         run = await self._begin(upstream, by=by, since=since)
-        if name in self._busy or not await self._take(run):
-            return await self._watch(run, until=until if wait else 0.0, stop=stop)
-        self._busy.add(name)
-        try:
-            return await self._work(upstream, run, until=until, stop=stop, progress=progress)
-        finally:
-            self._busy.discard(name)
+        if name not in self._busy:
+            self._busy.add(name)
+            try:
+                if await self._take(run):
+                    return await self._work(
+                        upstream, run, until=until, stop=stop, progress=progress
+                    )
+            finally:
+                self._busy.discard(name)
+        return await self._watch(run, until=until if wait else 0.0, stop=stop)
 
     async def look_at(self, upstream: UpstreamSettings, receipt: str) -> Stand:
         """Look at one case at once, outside of any run.
