@@ -531,10 +531,23 @@ class UpstreamRefused(UpstreamError):
     exit_code = 1
     hint = "Compare `prefix` and `paths` with your onboarding pack."
 
-    def __init__(self, message: str = "", *, hint: str = "", status: int = 400) -> None:
-        """`status`: of the API's answer."""
+    def __init__(
+        self, message: str = "", *, hint: str = "", status: int = 400, is_page: bool = False
+    ) -> None:
+        """What the answer was.
+
+        Args:
+            status: its HTTP status.
+            is_page: it was made for browsers, so hardly by the API itself.
+        """
         self.status = status
+        self.is_page = is_page
         super().__init__(message, hint=hint)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the API itself says that it does not know what it was asked about."""
+        return self.status == 404 and not self.is_page
 
 
 class UpstreamKeyRefused(UpstreamRefused):

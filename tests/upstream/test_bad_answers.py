@@ -360,3 +360,33 @@ async def test_a_case_that_fails_now_and_then(api: HttpSink, sqlite_store: Store
         said = await client.statuses(receipts)
     assert [one for one in said if isinstance(said[one], Told)] == receipts[::2]
     assert [one for one in said if isinstance(said[one], CaseProblem)] == receipts[1::2]
+
+
+async def test_many_cases_that_fail(api: HttpSink, sqlite_store: Store) -> None:
+    """As long as a known case is told of it is not the API; after every third it is asked again."""
+    receipts = [f"IOE{number:010d}" for number in range(11)]
+    good = says(state(receipts[0]))
+    api.answer_by(lambda request: good if request.path.endswith(receipts[0]) else page(HTML))
+    async with parley(sqlite_store, api.url) as client:
+        said = await client.statuses(receipts)
+        assert [one for one in said if isinstance(said[one], Told)] == receipts[:1]
+        assert set(said) == set(receipts)
+        assert len(api.requests) == 11 + 3
+        api.answer_by(lambda _: page(HTML))
+        assert len(await client.statuses(receipts[1:])) < 3
+        with pytest.raises(UpstreamUnreadable):
+            await client.statuses(receipts[1:])
+
+
+async def test_an_address_that_is_not_the_apis(api: HttpSink, sqlite_store: Store) -> None:
+    """A page of a web server that it has no such thing says nothing of a case."""
+    api.answer(page("<html>404 Not Found</html>", status=404))
+    receipts = [f"IOE{number:010d}" for number in range(5)]
+    async with parley(sqlite_store, api.url) as client:
+        said = await client.statuses(receipts)
+        assert all(isinstance(one, CaseProblem) for one in said.values())
+        with pytest.raises(UpstreamRefused, match="404, with a page") as caught:
+            await client.statuses(receipts)
+        assert "paths" in caught.value.hint
+        with pytest.raises(UpstreamRefused, match="404, with a page"):
+            await client.history(FIRST, back_to=None)

@@ -137,7 +137,8 @@ class Translator:
             return UpstreamLimited(message, asked=self._asked(answer))
         if status >= 500:
             return UpstreamFailed(f"{self._it} failed ({said}).", asked=self._asked(answer))
-        return UpstreamRefused(f"{self._it} does not take this request ({said}).", status=status)
+        message = f"{self._it} does not take this request ({said})."
+        return UpstreamRefused(message, status=status, is_page=answer.is_markup)
 
     def shown(self, text: str) -> str:
         """Text of the API as a message may hold it."""

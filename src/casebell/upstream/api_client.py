@@ -50,6 +50,8 @@ class ApiClient(ABC):
         self._documents = Documents(source, self._asker.translate)
         #: Requests in a row that failed, each for another case as far as one could tell.
         self._failures = 0
+        #: A case that was told of.
+        self._told: str | None = None
 
     async def __aenter__(self) -> Self:
         await self._asker.__aenter__()
@@ -102,35 +104,48 @@ class ApiClient(ABC):
 
     async def _ask_singly(self, receipt: str) -> Said:
         try:
-            answer = await self._asker.get(self._path("case_status"), [("receipt", receipt)])
-            told = self._documents.one(answer, receipt=receipt)
+            told = await self._tell(receipt)
         except UpstreamKeyRefused:
             raise
         except UpstreamRefused as error:
+            if error.is_page:
+                await self._failed(error)
+                return CaseProblem.of(receipt, error)
             self._failures = 0
-            if error.status == 404:
+            if error.is_unknown:
                 return CaseUnknown(receipt=receipt)
             return CaseProblem.of(receipt, error)
         except (UpstreamFailed, UpstreamUnreadable) as error:
-            self._failed(error)
+            await self._failed(error)
             return CaseProblem.of(receipt, error)
-        self._failures = 0
+        self._failures, self._told = 0, receipt
         return told
+
+    async def _tell(self, receipt: str) -> Told:
+        answer = await self._asker.get(self._path("case_status"), [("receipt", receipt)])
+        return self._documents.one(answer, receipt=receipt)
 
     @property
     def _most_failures(self) -> int:
         """Requests in a row that may fail for one case each."""
         return IN_A_ROW
 
-    def _failed(self, error: UpstreamError) -> None:
-        """Count a failure.
+    async def _failed(self, error: UpstreamError) -> None:
+        """Count a failure. Of several in a row it shows at a known case whose they are.
 
         Raises:
             UpstreamError: this one; the API fails whatever it is asked.
         """
         self._failures += 1
-        if self._failures >= self._most_failures:
+        if self._failures < self._most_failures:
+            return
+        if self._told is None:
             raise error
+        try:
+            await self._tell(self._told)
+        except (UpstreamFailed, UpstreamRefused, UpstreamUnreadable):
+            raise error from None
+        self._failures = 0
 
     def _path(
         self, name: Literal["case_status", "batch", "events", "receipts", "subscriptions"]

@@ -62,7 +62,7 @@ class ParleyClient(ApiClient):
             try:
                 answer = await self._asker.get(self._path("events"), parameters)
             except UpstreamRefused as error:
-                if error.status == 404:
+                if error.is_unknown:
                     return ()
                 raise
             return self._documents.history(answer, receipt=receipt)

@@ -64,6 +64,7 @@ class TorchClient(ApiClient):
         if len(receipts) == 1:
             said[receipts[0]] = await self._ask_singly(receipts[0])
             return True
+        refused = False
         try:
             found = await self._batch(receipts)
         except UpstreamKeyRefused:
@@ -72,8 +73,9 @@ class TorchClient(ApiClient):
             if error.status in _NOT_THERE and self._leaves_out is not False:
                 await self._ask_unknown(receipts, said, error)
                 return False
+            refused = True
         except (UpstreamFailed, UpstreamUnreadable) as error:
-            self._failed(error)
+            await self._failed(error)
         else:
             for receipt in receipts:
                 said[receipt] = found.get(receipt) or CaseUnknown(receipt=receipt)
@@ -82,8 +84,8 @@ class TorchClient(ApiClient):
         halves = [
             await self._ask_batch(half, said) for half in (receipts[:middle], receipts[middle:])
         ]
-        if all(halves) and middle > 1:
-            # It was refused for its size, and for no case in it.
+        if refused and all(halves) and middle > 1:
+            # For its size, and for no case in it.
             self._size = min(self._size, middle)
         return False
 
@@ -92,6 +94,7 @@ class TorchClient(ApiClient):
         answer = await self._asker.get(self._path("batch"), parameters)
         found = self._documents.several(answer, receipts=receipts)
         self._failures = 0
+        self._told = next(iter(found), self._told)
         if len(found) < len(receipts):
             self._leaves_out = True
         return found
