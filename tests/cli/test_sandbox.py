@@ -64,7 +64,7 @@ async def test_what_it_prints_can_be_pasted_and_it_ends_well(
     start: Start, tmp_path: Path, number: int
 ) -> None:
     """A .env and a configuration that load; then a signal ends it with exit code 0."""
-    process, said = await start()
+    process, said = await start("--torch-prefix", "/v2")
     url = url_in(said)
     assert await health(url) == 200
     _, env, config = said.split("# ")
@@ -75,6 +75,10 @@ async def test_what_it_prints_can_be_pasted_and_it_ends_well(
     settings = load(tmp_path / "config.toml", environ=lines)
     assert settings.sources.keys() == {"parley", "torch"}
     assert lines["PARLEY_API_BASE"] == url
+    assert {name: one.prefix for name, one in settings.upstream.items()} == {
+        "parley": "/v1",
+        "torch": "/v2",
+    }
     process.send_signal(number)
     assert await process.wait() == 0
 

@@ -53,6 +53,9 @@ def sandbox(
     torch_header: Annotated[
         str, text_option(metavar="NAME", help="The header with Torch's secret.")
     ] = TORCH_HEADER,
+    torch_prefix: Annotated[
+        str, text_option(metavar="PATH", help="What stands before Torch's paths, such as /v2.")
+    ] = "",
     scenario: Annotated[
         str, text_option(metavar="NAME", help="One of `casebell sandbox scenarios`.")
     ] = "calm",
@@ -74,6 +77,7 @@ def sandbox(
         torch_secret=torch_secret or os.environ.get(TORCH_VARIABLE, ""),
         torch_webhook=torch_webhook or "",
         torch_header=torch_header,
+        torch_prefix=torch_prefix,
         scenario=scenario,
         speed=speed,
         state=state,
@@ -86,7 +90,7 @@ def sandbox(
     with listen(host, port) as listener:
         simulator = build(settings)
         given = frozenset(name for name, value in secrets.items() if value)
-        for line in announcement(simulator, url_of(listener), given=given):
+        for line in announcement(simulator, url_of(listener), settings, given=given):
             print_line(line)
         asyncio.run(serve(simulator, listener))
     print_line("The sandbox has ended.")
@@ -101,7 +105,11 @@ def scenarios(as_json: AsJson = False, _config: UnusedConfig = None) -> None:
 
 
 def announcement(
-    simulator: Simulator, url: str, *, given: frozenset[str] = frozenset()
+    simulator: Simulator,
+    url: str,
+    settings: SimulatorSettings,
+    *,
+    given: frozenset[str] = frozenset(),
 ) -> list[str]:
     """What somebody who begins needs: addresses, secrets, and a configuration to paste.
 
@@ -144,6 +152,7 @@ def announcement(
         'source = "torch"',
         'base = "${PARLEY_API_BASE}"',
         'token = "${PARLEY_API_TOKEN}"',
+        *([f'prefix = "{settings.torch_prefix}"'] if settings.torch_prefix else []),
         "",
         "The same token behind disabled- is one that is not enabled (403).",
         "Ctrl-C ends it.",

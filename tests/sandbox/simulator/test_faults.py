@@ -123,7 +123,7 @@ async def test_whether_a_retry_is_signed_again(receiver: HttpSink, signed_once: 
         await firm.subscribe(receiver.url)
         await firm.faults(signed_once=signed_once, signature_age=7_200.0)
         await firm.move("received")
-        delivery = next(iter(firm.simulator.world.deliveries.values()))
+        delivery = next(iter(firm.simulator.world.outbox.deliveries.values()))
         await until(lambda: delivery.tries == 1, "the answer to be on record")
         clock.move(60)
         await firm.settled()

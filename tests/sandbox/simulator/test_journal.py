@@ -3,22 +3,28 @@
 import json
 import resource
 import stat
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from casebell.errors import Refusal
+from casebell.events import Status
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
-from casebell.sandbox.simulator.app import SimulatorSettings, build
+from casebell.sandbox.simulator.app import Simulator, SimulatorSettings, build
+from casebell.sandbox.simulator.scenarios import SCENARIOS
+from casebell.sandbox.simulator.vocabulary import EVENT_TYPES
 from sandbox.simulator.firm import RECEIPT, TOKEN, Firm, rehearsing
 
 
-def state_of(firm: Firm) -> dict[str, Any]:
+def state_of(simulator: Simulator) -> dict[str, Any]:
     """Everything that a restart must keep."""
-    world = firm.simulator.world
+    world = simulator.world
     return {
         "cases": world.cases,
         "subscriptions": world.subscriptions,
@@ -30,9 +36,9 @@ def state_of(firm: Firm) -> dict[str, Any]:
         "limits": {api: one.limits for api, one in world.budgets.items()},
         "deliveries": {
             number: (one.state, one.tries, one.event_id, one.idempotency_key, one.flaw)
-            for number, one in world.deliveries.items()
+            for number, one in world.outbox.deliveries.items()
         },
-        "counts": {state: count for state, count in world.counts.items() if count},
+        "counts": {state: count for state, count in world.outbox.counts.items() if count},
     }
 
 
@@ -57,15 +63,97 @@ async def test_a_restart_changes_nothing(tmp_path: Path) -> None:
         async with rehearsing(state=tmp_path / "state") as firm:
             await fill(firm, sink.url)
             await firm.settled()
-            before = state_of(firm)
+            before = state_of(firm.simulator)
         async with rehearsing(state=tmp_path / "state", seed="ignored") as firm:
-            assert state_of(firm) == before
+            assert state_of(firm.simulator) == before
             again = {"receipts": [{"receipt_number": RECEIPT}]}
             answer = await firm.post("/v1/receipts", again, Idempotency_Key="k")
             assert answer.json()["registered"] == [RECEIPT]
             received = len(sink.requests)
             await firm.settled()
             assert len(sink.requests) == received
+
+
+_RECEIPTS = st.sampled_from(["IOE0912345678", "LIN2690000001", "WAC2690000002"])
+_COMMANDS = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "verb": st.just("register"),
+            "receipts": st.lists(
+                st.fixed_dictionaries({"receipt_number": _RECEIPTS}), min_size=1, max_size=4
+            ),
+            "path": st.just("/v1/receipts"),
+            "key": st.sampled_from(["", "k1", "k2"]),
+            "digest": st.just("d"),
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "verb": st.just("subscribe"),
+            "url": st.sampled_from(["https://one.example/", "https://two.example/"]),
+            "events": st.lists(st.sampled_from(EVENT_TYPES), min_size=1, max_size=6),
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "verb": st.just("move"),
+            "made_at": st.integers(0, 2_000_000_000),
+            "moves": st.lists(
+                st.fixed_dictionaries(
+                    {"receipt": _RECEIPTS, "status": st.sampled_from(list(map(str, Status)))},
+                    optional={"text": st.text(max_size=9), "at": st.integers(1, 10**15)},
+                ),
+                max_size=4,
+            ),
+        }
+    ),
+    st.fixed_dictionaries(
+        {"verb": st.just("set_scenario"), "name": st.sampled_from(sorted(SCENARIOS))}
+    ),
+    st.fixed_dictionaries(
+        {
+            "verb": st.just("set_faults"),
+            "faults": st.fixed_dictionaries(
+                {"drop": st.floats(0, 1), "duplicate": st.floats(0, 1)},
+                optional={"reorder": st.booleans(), "no_id": st.booleans()},
+            ),
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "verb": st.just("tried"),
+            "delivery": st.integers(1, 20),
+            "status": st.sampled_from([None, 200, 503]),
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "verb": st.just("set_torch_webhook"),
+            "url": st.sampled_from(["", "https://torch.example/"]),
+            "header": st.just("X-Secret"),
+            "secret": st.just("s"),
+        }
+    ),
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(commands=st.lists(_COMMANDS, max_size=25))
+def test_any_history_comes_to_the_same_when_read_again(
+    tmp_path: Path, commands: list[dict[str, Any]]
+) -> None:
+    """Bodies, ids, losses, repeats and what is due: the journal decides everything."""
+    file = tmp_path / uuid.uuid4().hex
+    first = build(SimulatorSettings(state=file))
+    for command in commands:
+        values = {name: value for name, value in command.items() if name != "verb"}
+        first.world.perform(command["verb"], **values)
+    first.world.journal.close()
+    second = build(SimulatorSettings(state=file))
+    second.world.journal.close()
+    assert state_of(second) == state_of(first)
+    assert second.world.outbox.deliveries == first.world.outbox.deliveries
+    assert sorted(second.world.outbox.due) == sorted(first.world.outbox.due)
 
 
 async def test_what_was_not_delivered_is_delivered_after_it(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ async def test_a_form_moves_a_case(firm: Firm) -> None:
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     world = firm.simulator.world
     assert world.cases[RECEIPT].current.status == "denied"
-    assert len(world.deliveries) == 2
+    assert len(world.outbox.deliveries) == 2
 
 
 async def test_a_form_begins_a_scenario(firm: Firm) -> None:

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from casebell.errors import BadArgument
+from casebell.sandbox.simulator.app import SimulatorSettings, build
 from casebell.sandbox.simulator.torch import MAX_BATCH
 from sandbox.simulator.firm import RECEIPT, Firm, rehearsing
 
@@ -43,6 +45,20 @@ async def test_a_batch_is_an_array_in_the_order_asked(firm: Firm) -> None:
     assert answer.json()[0]["status_category"] == "Refused"
     answer = await firm.get("/case-status/batch", receipt=[OTHERS[1]])
     assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
+
+
+async def test_a_prefix_before_its_paths() -> None:
+    """Its page says that there may be one: everything is there, and nothing without it."""
+    async with rehearsing(torch_prefix="/torch/v2") as firm:
+        await firm.move("received")
+        for path in ("/case-status", "/case-status/batch"):
+            assert (await firm.get(f"/torch/v2{path}", receipt=RECEIPT)).status_code == 200
+            assert (await firm.get(path, receipt=RECEIPT)).status_code == 404
+        assert "/torch/v2/case-status" in (await firm.get("/openapi.json")).json()["paths"]
+        assert (await firm.get("/v1/case-status", receipt=RECEIPT)).status_code == 200
+    for prefix in ("/v1", "v2", "/v2/", "/control", "/{x}"):
+        with pytest.raises(BadArgument):
+            build(SimulatorSettings(torch_prefix=prefix))
 
 
 async def test_a_strict_batch(firm: Firm) -> None:

@@ -6,8 +6,8 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ _log = logging.getLogger(__name__)
 #: Simulated seconds from the first try of a webhook to the second, and at most between two.
 FIRST_RETRY = 5.0
 LONGEST_RETRY = 600.0
+_PREFIX = re.compile("(/[A-Za-z0-9][A-Za-z0-9._-]{0,63}){1,4}")
 #: The name of a header.
 _HEADER = re.compile("[A-Za-z][A-Za-z0-9-]{0,63}")
 #: Tries of a webhook: some hours of them.
@@ -63,6 +64,8 @@ class SimulatorSettings:
     torch_webhook: str = ""
     #: The header with its secret.
     torch_header: str = TORCH_HEADER
+    #: What stands before Torch's paths: "may be version-prefixed", says its page.
+    torch_prefix: str = ""
     scenario: str = "calm"
     #: How many simulated seconds a second has.
     speed: float = 1.0
@@ -77,13 +80,16 @@ class SimulatorSettings:
 class Simulator(Starlette):
     """Parley and Torch, simulated. Its lifespan posts the webhooks."""
 
-    def __init__(self, *, token: str, world: World, courier: Courier) -> None:
+    def __init__(
+        self, *, token: str, world: World, courier: Courier, torch_prefix: str = ""
+    ) -> None:
         self.token = token
         self.world = world
         self.courier = courier
         #: Requests of each operation, by method and path, with those that were over a limit.
         self.asked: Counter[tuple[str, str]] = Counter()
-        operations = (*parley.OPERATIONS, *torch.OPERATIONS, *control.OPERATIONS)
+        of_torch = [replace(one, path=torch_prefix + one.path) for one in torch.OPERATIONS]
+        operations = (*parley.OPERATIONS, *of_torch, *control.OPERATIONS)
         self.description = description(operations)
         super().__init__(
             routes=[*self._routes(operations), *self._pages()],
@@ -111,13 +117,18 @@ class Simulator(Starlette):
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         task = asyncio.create_task(self.courier.run())
+        task.add_done_callback(_ended)
         try:
             yield
         finally:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.gather(task, return_exceptions=True)
             self.world.journal.close()
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        _log.error("No webhook is posted any more.", exc_info=task.exception())
 
 
 def _by_method(answers: Mapping[str, Answering]) -> Answering:
@@ -145,6 +156,13 @@ def build(settings: SimulatorSettings) -> Simulator:
             raise BadArgument(f"The {what} must be of visible ASCII characters, without blanks.")
     if not _HEADER.fullmatch(settings.torch_header):
         raise BadArgument("This is no name of a header.", argument="torch_header")
+    prefix = settings.torch_prefix
+    if prefix and (not _PREFIX.fullmatch(prefix) or prefix in {"/v1", "/control", "/page"}):
+        raise BadArgument(
+            "Torch's paths cannot have this prefix.",
+            hint="Give one such as /v2 or /torch/v1; /v1 is Parley's.",
+            argument="torch_prefix",
+        )
     journal = Journal(settings.state)
     try:
         return _built(settings, journal)
@@ -180,7 +198,9 @@ def _built(settings: SimulatorSettings, journal: Journal) -> Simulator:
     if records:
         clock.not_before(max(_time_of(one) for one in records))
     courier = Courier(world=world, clock=clock)
-    simulator = Simulator(token=token, world=world, courier=courier)
+    simulator = Simulator(
+        token=token, world=world, courier=courier, torch_prefix=settings.torch_prefix
+    )
     world.wake = courier.wake
     if not records and settings.scenario != "calm":
         control.set_scenario(world, settings.scenario)

@@ -161,16 +161,16 @@ async def deliveries(call: Call) -> Result:
     loop = asyncio.get_running_loop()
     end = loop.time() + wait
     while True:
-        if not world.counts[State.PENDING] or loop.time() >= end:
+        if not world.outbox.counts[State.PENDING] or loop.time() >= end:
             break
         await asyncio.sleep(_LOOK)
     shown: list[dict[str, Any]] = []
-    for one in reversed(world.deliveries.values()):
+    for one in reversed(world.outbox.deliveries.values()):
         if len(shown) >= limit:
             break
         if state in {None, one.state} and receipt in {None, one.receipt}:
             shown.append(one.shown())
-    counts = {str(state): world.counts[state] for state in State}
+    counts = {str(state): world.outbox.counts[state] for state in State}
     return Result(content={"counts": counts, "deliveries": shown})
 
 

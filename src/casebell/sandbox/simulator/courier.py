@@ -58,10 +58,10 @@ class Courier:
                 await asyncio.gather(*under_way, return_exceptions=True)
 
     def _begin(self, poster: Poster) -> None:
-        due, now = self._world.due, self._clock.now()
+        due, now = self._world.outbox.due, self._clock.now()
         while due and due[0][0] <= now and len(self._under_way) < AT_ONCE:
             entry = heapq.heappop(due)
-            delivery = self._world.deliveries.get(entry[1])
+            delivery = self._world.outbox.deliveries.get(entry[1])
             if delivery is None or delivery.state is not State.PENDING:
                 continue
             place = (delivery.url, delivery.receipt)
@@ -78,14 +78,14 @@ class Courier:
             _log.error("A delivery failed, and is tried again.", exc_info=error)
             self._again(delivery)
         for entry in self._after.pop(place, ()):
-            heapq.heappush(self._world.due, entry)
+            heapq.heappush(self._world.outbox.due, entry)
         self._wake.set()
 
     def _wait(self) -> float:
         """Seconds until something is due; until woken, where as much as may be is under way."""
-        if not self._world.due or len(self._under_way) >= AT_ONCE:
+        if not self._world.outbox.due or len(self._under_way) >= AT_ONCE:
             return LONGEST_WAIT
-        left = max(0, self._world.due[0][0] - self._clock.now()) / SECOND
+        left = max(0, self._world.outbox.due[0][0] - self._clock.now()) / SECOND
         return min(self._clock.machine_seconds(left), LONGEST_WAIT)
 
     async def _deliver(self, poster: Poster, delivery: Delivery) -> None:
@@ -105,7 +105,7 @@ class Courier:
 
     def _again(self, delivery: Delivery) -> None:
         """Try it later, although nothing is on record of this try."""
-        heapq.heappush(self._world.due, (self._clock.now() + PAUSE, delivery.number))
+        self._world.outbox.again(delivery, at=self._clock.now() + PAUSE)
 
     def _posting(self, delivery: Delivery) -> Posting:
         world, faults = self._world, self._world.faults

@@ -110,7 +110,8 @@ class Page:
         world = self._simulator.world
         moved = heapq.nlargest(ROWS, world.cases.values(), key=lambda one: one.current.number)
         latest = [
-            one for one, _ in zip(reversed(world.deliveries.values()), range(ROWS), strict=False)
+            one
+            for one, _ in zip(reversed(world.outbox.deliveries.values()), range(ROWS), strict=False)
         ]
         content = self._template.render(
             style=Markup(_STYLE),  # noqa: S704 - a file of ours
@@ -128,7 +129,7 @@ class Page:
             cases=moved,
             case_count=len(world.cases),
             hooks=list(_hooks(world)),
-            counts={str(state): world.counts[state] for state in State},
+            counts={str(state): world.outbox.counts[state] for state in State},
             deliveries=latest,
             limits=control.limits_shown(world),
             stamp=stamp,
@@ -178,10 +179,10 @@ def _next(world: World) -> Iterator[str]:
         yield "Register receipt numbers: POST /v1/receipts, as Casebell or by hand."
     if not world.subscriptions and world.torch_webhook is None:
         yield "Subscribe: POST /v1/subscriptions with the address of Casebell's webhook."
-    if not world.deliveries:
+    if not world.outbox.deliveries:
         yield "Move a registered case to rfe_issued, and see below what was delivered."
-    elif world.counts[State.GAVE_UP] or any(
-        one.answers and not one.answers[-1].good for one in world.deliveries.values()
+    elif world.outbox.counts[State.GAVE_UP] or any(
+        one.answers and not one.answers[-1].good for one in world.outbox.deliveries.values()
     ):
         yield "A delivery was not taken: its last answer says why, and so does Casebell's log."
     if world.scenario == "calm":

@@ -4,10 +4,6 @@ A command is a record of the journal. What it comes to depends on the record and
 it, and on nothing else, so that a restart comes to the same ids, losses and repeats.
 """
 
-import hashlib
-import heapq
-import random
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +11,7 @@ from typing import Any
 from casebell.clock import DAY, SECOND
 from casebell.events import Micros, Status
 from casebell.json_text import encode
-from casebell.sandbox.posting import Backoff, Flaw
+from casebell.sandbox.posting import Backoff
 from casebell.sandbox.simulator import bodies
 from casebell.sandbox.simulator.cases import Case, Movement
 from casebell.sandbox.simulator.clock import SimulatedClock
@@ -23,17 +19,14 @@ from casebell.sandbox.simulator.deliveries import Answered, Delivery, State
 from casebell.sandbox.simulator.faults import Faults
 from casebell.sandbox.simulator.journal import Journal
 from casebell.sandbox.simulator.limits import Budget, Limits
+from casebell.sandbox.simulator.outbox import Outbox, identifier
 from casebell.sandbox.simulator.scenarios import SCENARIOS
 from casebell.sandbox.simulator.secrets_in_use import Secrets
 from casebell.sandbox.simulator.subscriptions import Subscription, TorchWebhook
 from casebell.sandbox.simulator.vocabulary import GENERIC, TEXTS, types_of
 
-#: Deliveries that are kept once they are settled; of more the oldest go.
-MAX_SETTLED = 50_000
 #: Answers that are kept for their Idempotency-Keys.
 MAX_ANSWERS = 100_000
-#: Simulated seconds within which deliveries change places, and a copy follows.
-SHUFFLE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,19 +60,16 @@ class World:
     budgets: dict[str, Budget] = field(
         default_factory=lambda: {api: Budget(limits=Limits()) for api in ("parley", "torch")}
     )
-    #: By number, which rises.
-    deliveries: dict[int, Delivery] = field(default_factory=dict)
-    counts: Counter[State] = field(default_factory=Counter)
-    #: Due time and number of what is pending.
-    due: list[tuple[Micros, int]] = field(default_factory=list)
+    outbox: Outbox = field(init=False)
     #: By path and key.
     answers: dict[tuple[str, str], Kept] = field(default_factory=dict)
     #: How many requests each API fault may still meet, by its place; None is any number.
     api_faults_left: list[int | None] = field(default_factory=list)
     _subscribed: int = 0
     _movements: int = 0
-    _deliveries: int = 0
-    _settled: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.outbox = Outbox(seed=self.seed)
 
     def perform(self, verb: str, **values: Any) -> Any:
         """Carry out a command, once it is on record.
@@ -156,7 +146,7 @@ class World:
         """Have webhooks posted there from now on."""
         self._subscribed += 1
         made = Subscription(
-            id=f"sub_{self._id('subscription', self._subscribed)}",
+            id=f"sub_{identifier(self.seed, 'subscription', self._subscribed)}",
             url=url,
             events=tuple(dict.fromkeys(events)),
             created_at=at,
@@ -174,13 +164,13 @@ class World:
     def _unsubscribe(self, _at: Micros, *, subscription: str) -> None:
         """Post nothing to it any more; what is still to be made for it is lost."""
         self.subscriptions = [one for one in self.subscriptions if one.id != subscription]
-        for one in self.deliveries.values():
+        for one in self.outbox.deliveries.values():
             if one.subscription == subscription and one.state is State.PENDING:
-                self._settle(one, State.DROPPED)
+                self.outbox.settle(one, State.DROPPED)
 
     def _move(self, at: Micros, *, moves: Sequence[Mapping[str, Any]], made_at: int) -> int:
         """Move cases; how many deliveries that makes."""
-        before = self._deliveries
+        before = self.outbox.made
         for move in moves:
             self._movements += 1
             status = Status(move["status"])
@@ -196,7 +186,7 @@ class World:
             case.move(movement)
             if not move.get("quiet"):
                 self._tell(case, movement, at=at, made_at=made_at)
-        return self._deliveries - before
+        return self.outbox.made - before
 
     def _set_faults(self, _at: Micros, *, faults: Mapping[str, Any]) -> None:
         """Set what goes wrong."""
@@ -239,18 +229,17 @@ class World:
         self, at: Micros, *, delivery: int, status: int | None, said: str = ""
     ) -> Delivery | None:
         """A delivery was tried."""
-        found = self.deliveries.get(delivery)
+        found = self.outbox.deliveries.get(delivery)
         if found is None or found.state is not State.PENDING:
             return None
         answer = Answered(at=at, status=status, said=said)
         found.answers.append(answer)
         if answer.good:
-            self._settle(found, State.DELIVERED)
+            self.outbox.settle(found, State.DELIVERED)
         elif found.tries >= self.max_tries:
-            self._settle(found, State.GAVE_UP)
+            self.outbox.settle(found, State.GAVE_UP)
         else:
-            found.due_at = at + round(self.backoff.after(found.tries) * SECOND)
-            heapq.heappush(self.due, (found.due_at, found.number))
+            self.outbox.again(found, at=at + round(self.backoff.after(found.tries) * SECOND))
         return found
 
     # What they have in common.
@@ -258,7 +247,7 @@ class World:
     def _tell(self, case: Case, movement: Movement, *, at: Micros, made_at: int) -> None:
         if case.registered:
             for event_type in types_of(movement.status):
-                event_id = f"evt_{self._id('event', movement.number, event_type)}"
+                event_id = f"evt_{identifier(self.seed, 'event', movement.number, event_type)}"
                 body = None
                 for subscription in self.subscriptions:
                     if event_type not in subscription.events:
@@ -272,7 +261,8 @@ class World:
                             faults=self.faults,
                         )
                     )
-                    self._deliver(
+                    self.outbox.deliver(
+                        self.faults,
                         api="parley",
                         subscription=subscription.id,
                         url=subscription.url,
@@ -285,7 +275,7 @@ class World:
                     )
         if self.torch_webhook is not None:
             for again in (False, True) if self.faults.moving_times else (False,):
-                event_id = f"evt_{self._id('torch', movement.number, again)}"
+                event_id = f"evt_{identifier(self.seed, 'torch', movement.number, again)}"
                 said = bodies.torch_event(
                     case.receipt,
                     movement,
@@ -294,7 +284,8 @@ class World:
                     again=again,
                     faults=self.faults,
                 )
-                self._deliver(
+                self.outbox.deliver(
+                    self.faults,
                     api="torch",
                     subscription="",
                     url=self.torch_webhook.url,
@@ -306,53 +297,6 @@ class World:
                     made_at=made_at,
                 )
 
-    def _deliver(self, *, event_id: str, due_at: Micros, **values: Any) -> None:
-        """Put a delivery on its way, and perhaps a second time, or not at all."""
-        faults = self.faults
-        chance = random.Random(f"{self.seed}:{self._deliveries}")  # noqa: S311 - no secret
-        if faults.no_id:
-            event_id = ""
-        key = "" if faults.no_idempotency_key else self._key(self._deliveries)
-        due_at += round(faults.late * SECOND)
-        if faults.reorder:
-            due_at += round(chance.uniform(0, SHUFFLE_SECONDS) * SECOND)
-        lost = chance.random() < faults.drop
-        repeated = not lost and chance.random() < faults.duplicate
-        flaw = _flaw(faults, chance)
-        first = self._put(
-            event_id=event_id, idempotency_key=key, due_at=due_at, flaw=flaw, **values
-        )
-        if lost:
-            self._settle(first, State.DROPPED)
-        if repeated:
-            later = due_at + round(chance.uniform(0, SHUFFLE_SECONDS) * SECOND)
-            self._put(
-                event_id=event_id,
-                idempotency_key=key,
-                due_at=later,
-                copy_of=first.number,
-                **values,
-            )
-
-    def _put(self, **values: Any) -> Delivery:
-        self._deliveries += 1
-        made = Delivery(number=self._deliveries, **values)
-        self.deliveries[made.number] = made
-        self.counts[made.state] += 1
-        heapq.heappush(self.due, (made.due_at, made.number))
-        return made
-
-    def _settle(self, delivery: Delivery, state: State) -> None:
-        self.counts[delivery.state] -= 1
-        self.counts[state] += 1
-        delivery.state = state
-        delivery.body = b""
-        self._settled.append(delivery.number)
-        if len(self._settled) > 2 * MAX_SETTLED:
-            for number in self._settled[:MAX_SETTLED]:
-                del self.deliveries[number]
-            del self._settled[:MAX_SETTLED]
-
     def _keep(
         self, path: str, key: str, digest: str, status: int, content: Mapping[str, Any]
     ) -> Kept:
@@ -363,31 +307,9 @@ class World:
             self.answers[path, key] = kept
         return kept
 
-    def _id(self, *parts: object) -> str:
-        text = ":".join(map(str, (self.seed, *parts)))
-        return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-    def _key(self, number: int) -> str:
-        digits = self._id("key", number) + "00000000"
-        return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))
-
 
 def _received(now: Micros, *, number: int) -> Movement:
     """What is assumed of a case that nobody has moved: that it was received a month ago."""
     at = now // DAY * DAY - 30 * DAY
     text = TEXTS[Status.RECEIVED]
     return Movement(number=number, status=Status.RECEIVED, text=text, at=at, assumed=True)
-
-
-def _flaw(faults: Faults, chance: random.Random) -> Flaw | None:
-    shares = {
-        Flaw.UNSIGNED: faults.unsigned,
-        Flaw.FORGED: faults.forged,
-        Flaw.CUT_SHORT: faults.cut_short,
-    }
-    drawn = chance.random()
-    for flaw, share in shares.items():
-        if drawn < share:
-            return flaw
-        drawn -= share
-    return None
