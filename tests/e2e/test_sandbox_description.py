@@ -23,7 +23,7 @@ _SETS = "^/control/(faults|scenario|limits|clock|secrets|torch-webhook)$"
 
 
 @pytest.mark.timeout(600)
-async def test_every_answer_is_described() -> None:
+async def test_every_answer_is_described(tmp_path: Path) -> None:
     """There are cases, subscriptions and deliveries, of which none leaves the machine."""
     async with HttpSink() as sink, rehearsing() as firm:
         for api in ("parley", "torch"):
@@ -35,12 +35,12 @@ async def test_every_answer_is_described() -> None:
         await firm.settled()
         await firm.faults(drop=1.0)
         for chosen in (f"--exclude-path-regex={_SETS}", f"--include-path-regex={_SETS}"):
-            code, out = await _schemathesis(firm.url, chosen)
+            code, out = await _schemathesis(firm.url, chosen, tmp_path)
             print(out)  # noqa: T201 - figures
             assert code == 0, out
 
 
-async def _schemathesis(url: str, chosen: str) -> tuple[int, str]:
+async def _schemathesis(url: str, chosen: str, directory: Path) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("schemathesis")),
         "run",
@@ -57,6 +57,7 @@ async def _schemathesis(url: str, chosen: str) -> tuple[int, str]:
         "--no-color",
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        cwd=directory,
         env=environment() | {"no_proxy": "127.0.0.1", "PATH": os.environ["PATH"]},
     )
     out, _ = await process.communicate()

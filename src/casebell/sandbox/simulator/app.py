@@ -41,7 +41,7 @@ from casebell.sandbox.simulator.world import World
 from casebell.settings.values import nearest
 
 #: Defects go to standard error: nothing else is said there.
-_log = logging.getLogger(__name__)
+_defects = logging.getLogger(__name__)
 #: Simulated seconds from the first try of a webhook to the second, and at most between two.
 FIRST_RETRY = 5.0
 LONGEST_RETRY = 600.0
@@ -128,7 +128,7 @@ class Simulator(Starlette):
 
 def _ended(task: asyncio.Task[None]) -> None:
     if not task.cancelled():
-        _log.error("No webhook is posted any more.", exc_info=task.exception())
+        _defects.error("No webhook is posted any more.", exc_info=task.exception())
 
 
 def _by_method(answers: Mapping[str, Answering]) -> Answering:
@@ -227,5 +227,5 @@ async def _unroutable(_request: Request, error: Exception) -> Response:
 
 
 async def _defect(_request: Request, error: Exception) -> Response:
-    _log.error("A request failed.", exc_info=error)
+    _defects.error("A request failed.", exc_info=error)
     return problem_answer(Problem(500, "Something unforeseen went wrong."), new_request_id())

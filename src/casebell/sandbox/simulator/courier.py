@@ -18,7 +18,7 @@ from casebell.sandbox.simulator.secrets_in_use import parley_source, torch_sourc
 from casebell.sandbox.simulator.world import World
 
 #: Defects go to standard error: nothing else is said there.
-_log = logging.getLogger(__name__)
+_defects = logging.getLogger(__name__)
 #: Until the next try where the last one could not be put on record.
 PAUSE = 10 * SECOND
 #: Posts under way at once.
@@ -75,7 +75,7 @@ class Courier:
     def _ended(self, place: tuple[str, str], delivery: Delivery, task: asyncio.Task[None]) -> None:
         del self._under_way[place]
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("A delivery failed, and is tried again.", exc_info=error)
+            _defects.error("A delivery failed, and is tried again.", exc_info=error)
             self._again(delivery)
         for entry in self._after.pop(place, ()):
             heapq.heappush(self._world.outbox.due, entry)
