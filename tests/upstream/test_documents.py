@@ -12,7 +12,7 @@ from casebell.events import Delivery, HeldReason, VerifiedDelivery
 from casebell.receive.understand import understand
 from casebell.settings import SourceSettings
 from casebell.upstream.answer import Answer, Translator
-from casebell.upstream.documents import Documents
+from casebell.upstream.documents import MOST_ENTRIES, Documents
 from casebell.upstream.told import Told
 from contracts.clock_and_log import ManualClock
 from upstream.harness import FIRST, SECOND, source_settings
@@ -144,7 +144,10 @@ def test_entries(body: bytes, paths: Sequence[str]) -> None:
         ({"a": [{}, 7]}, "something is no object"),
         ([7], "something is no object"),
         (7, "another shape"),
+        ([{}] * (MOST_ENTRIES + 1), "more than 1,000 objects"),
+        ({str(number): 1 for number in range(MOST_ENTRIES + 1)}, "more than 1,000 fields"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_no_list(said: object, why: str) -> None:
     """Guessing could lose an entry."""

@@ -155,6 +155,20 @@ async def test_a_batch_that_is_too_large(api: HttpSink, sqlite_store: Store) -> 
     assert max(sizes[6:]) <= 13
 
 
+async def test_an_answer_that_is_too_large(api: HttpSink, sqlite_store: Store) -> None:
+    """Its batch is halved; only a single state that is too large is a problem."""
+
+    def answer(request: HttpRequest) -> HttpAnswer:
+        states = [torch_state(value, source_hint="x" * 8_192) for _, value in asked_of(request)]
+        return says(states[0] if path_of(request) == "/case-status" else states)
+
+    api.answer_by(answer)
+    async with torch(sqlite_store, api.url, batch=200) as client:
+        said = await client.statuses(numbers(200))
+    assert all(isinstance(one, Told) for one in said.values())
+    assert [len(asked_of(one)) for one in api.requests] == [200, 100, 100]
+
+
 async def test_one_case_makes_the_server_fail(api: HttpSink, sqlite_store: Store) -> None:
     """The others are told of, wherever it stands."""
     for place in (0, 31, 49):

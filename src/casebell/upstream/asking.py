@@ -29,8 +29,8 @@ from casebell.settings.upstream import UpstreamSettings
 from casebell.upstream.answer import Answer, Translator
 from casebell.upstream.budget import Budget
 
-#: Bytes of an answer.
-MAX_ANSWER: Final = 4 * 1024 * 1024
+#: Bytes of an answer; of one that is read the event loop waits for a fraction of a second.
+MAX_ANSWER: Final = 1024 * 1024
 #: Seconds a connection is kept for the next request.
 _KEEP_ALIVE: Final = 20.0
 

@@ -7,6 +7,7 @@ lists by what they are. Whatever else an object has is kept: its bytes become an
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from casebell.errors import HeldDelivery, WrongReceipt
 from casebell.events import HeldReason, Micros
@@ -17,6 +18,8 @@ from casebell.upstream.answer import Answer, Translator
 from casebell.upstream.told import Told
 from casebell.uscis.receipts import ReceiptError, canonical, mask
 
+#: Objects of a list: as many as a batch may have.
+MOST_ENTRIES: Final = 1_000
 #: What stands before an object or a list.
 _BLANKS = b" \t\r\n\xef\xbb\xbf"
 _BLANK = re.compile(r"[ \t\r\n]*")
@@ -93,7 +96,8 @@ class Documents:
         """
         if _first_byte(answer.body) == b"[":
             return self._list(answer, answer.body)
-        self.object_in(answer)
+        if len(self.object_in(answer)) > MOST_ENTRIES:
+            raise self._translate.unreadable(f"it has more than {MOST_ENTRIES:,} fields")
         parts = [one.encode() for one in _values(answer.body.decode("utf-8-sig"))]
         lists = [self._list(answer, one) for one in parts if _first_byte(one) == b"["]
         # Of several all are empty but the one.
@@ -138,10 +142,13 @@ class Documents:
 
     def _list(self, answer: Answer, body: bytes) -> Sequence[bytes]:
         """The objects of a list, each as it was sent."""
-        if found := elements(body, at_most=None):
-            return found
         try:
+            if found := elements(body, at_most=MOST_ENTRIES):
+                return found
             is_empty = json.loads(body) == []
+        except HeldDelivery:
+            why = f"it is a list of more than {MOST_ENTRIES:,} objects"
+            raise self._translate.unreadable(why) from None
         except (ValueError, RecursionError):
             raise self._translate.no_json(answer) from None
         if not is_empty:
