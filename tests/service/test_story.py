@@ -215,6 +215,18 @@ def test_marks_of_an_event() -> None:
             {"corroborated": "also reported by event 3; all by parley"},
         ),
         (
+            {"origin": "reconciled"},
+            {
+                "found by reconciliation": (
+                    "no webhook had delivered it; asking the provider's API found it"
+                )
+            },
+        ),
+        (
+            {"origin": "reconciled", "flags": ["baseline"]},
+            {"first look": "it was there when the case was looked at for the first time"},
+        ),
+        (
             {"flags": ["conflict", "repeat", "unknown_wording"]},
             {
                 "conflicting": "the source sent differing content for the same event; check both",
@@ -227,7 +239,15 @@ def test_marks_of_an_event() -> None:
 )
 def test_marks_of_a_change(facts: dict[str, Any], said: dict[str, str]) -> None:
     """Late, corroborated, conflicting, and worded in a new way."""
-    change = {"late": False, "event": 1, "events": [1], "sources": ["parley"], "flags": [], **facts}
+    change = {
+        "late": False,
+        "event": 1,
+        "origin": "webhook",
+        "events": [1],
+        "sources": ["parley"],
+        "flags": [],
+        **facts,
+    }
     assert {mark.word: mark.sentence.text(str) for mark in marks(change)} == said
 
 

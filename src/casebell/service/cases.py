@@ -102,6 +102,8 @@ class ChangeOfCase(TypedDict):
     decided_at: str
     event: int
     """The event that reported it first."""
+    origin: str
+    """How that one came: `webhook`, or `reconciled` where the provider's API told of it."""
     events: list[int]
     """All that reported it, oldest first; of very many the latest."""
     sources: list[str]
@@ -291,6 +293,7 @@ def _change(
         "late": bool(row.late),
         "decided_at": iso(row.decided_at),
         "event": row.event_id,
+        "origin": row.origin,
         "events": [report.id for report in reports],
         "sources": sorted({report.source for report in reports}),
         "flags": sorted({flag for report in reports for flag in report.flags.split()}),

@@ -69,6 +69,7 @@ _MARKS = {
     Flag.LATE: "late",
     **dict.fromkeys(_CONFLICTING, "conflicting"),
     Flag.UNKNOWN_WORDING: "new wording",
+    **dict.fromkeys((Flag.BASELINE, Flag.HISTORY), "first look"),
 }
 #: A later release's word, which an earlier one may meet after a step back.
 _UNKNOWN = "a word that this release does not know"
@@ -185,6 +186,17 @@ def marks(change: Mapping[str, Any]) -> Iterator[Mark]:
     """
     if change["late"]:
         yield Mark(word=_MARKS[Flag.LATE], sentence=_sentence_of(Flag.LATE))
+    if change["origin"] == Origin.RECONCILED:
+        if is_first_look(change["flags"]):
+            yield Mark(
+                word=_MARKS[Flag.BASELINE],
+                sentence=says("it was there when the case was looked at for the first time"),
+            )
+        else:
+            yield Mark(
+                word="found by reconciliation",
+                sentence=says("no webhook had delivered it; asking the provider's API found it"),
+            )
     if others := [number for number in change["events"] if number != change["event"]]:
         yield Mark(
             word="corroborated",

@@ -134,10 +134,10 @@ async def changes_of(
 ) -> Sequence[Row[Any]]:
     """The latest changes of a case, newest first by the provider's time.
 
-    Each with its decision, and with the text of the event that reported it first.
+    Each with its decision, and with text and origin of the event that reported it first.
     """
     joined = changes.join(events, events.c.id == changes.c.event_id)
-    statement = select(changes, events.c.text).select_from(joined)
+    statement = select(changes, events.c.text, events.c.origin).select_from(joined)
     statement = statement.where(changes.c.receipt == receipt)
     statement = statement.order_by(changes.c.at.desc(), changes.c.id.desc()).limit(limit)
     return (await connection.execute(statement)).all()
