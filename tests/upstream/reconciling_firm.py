@@ -44,6 +44,7 @@ test_receipts = ["MSC*", {tests}]
 [sources.parley]
 kind = "parley"
 secrets = ["the first secret of the provider"]
+{fields}
 [sources.torch]
 kind = "torch"
 header = "X-Secret"
@@ -94,7 +95,14 @@ class Reconciling:
         self, url: str, folder: Path, api: Firm, *, clock: ManualClock, **chosen: Any
     ) -> None:
         self.url, self.folder, self.api, self.clock = url, folder, api, clock
-        self.chosen = {"kind": "parley", "per_day": 5_000, "batch": 50, "tests": "", **chosen}
+        self.chosen = {
+            "kind": "parley",
+            "per_day": 5_000,
+            "batch": 50,
+            "tests": "",
+            "fields": "",
+            **chosen,
+        }
         self.runtime = self.another_server()
         self.store = self.runtime.store
 

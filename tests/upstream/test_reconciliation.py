@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from casebell.clock import DAY
+from casebell.store.schema import held
+from contracts.stores import read_table
 from upstream.reconciling_firm import (
     OTHER,
     RECEIPT,
@@ -318,8 +320,9 @@ async def test_receipts_of_tests_are_not_asked_for(firm: Reconciling) -> None:
 
 
 async def test_what_is_not_understood_is_held_once(firm: Reconciling) -> None:
-    """And nothing of the case is taken for its first look; released, it alerts nobody."""
+    """And nothing of the case is taken for its first look."""
     await firm.know()
+    firm.reload(fields='fields = { receipt = ["receiptNumber"] }')
     await firm.api.faults(renamed_api_fields=True)
     await firm.api.move("rfe_issued", at=ago(days=10), text=RFE)
     for _ in range(2):
@@ -329,6 +332,8 @@ async def test_what_is_not_understood_is_held_once(firm: Reconciling) -> None:
     [row] = await firm.rows()
     assert row.first_told_at is None
     assert row.problem is not None
+    assert [one.times for one in await read_table(firm.store, held)] == [1]
+    firm.reload(fields="")
     await firm.api.faults(renamed_api_fields=False)
     assert (await firm.reconcile()).first_looks == 1
     assert await firm.alerts() == []
