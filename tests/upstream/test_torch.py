@@ -12,6 +12,7 @@ from casebell.store.engine import Store
 from casebell.upstream.client import CaseProblem, CaseUnknown, Told
 from upstream.harness import (
     FIRST,
+    QUICK,
     SECOND,
     THIRD,
     asked_of,
@@ -52,9 +53,9 @@ class Server:
         self.batches = True
         for name, value in rules.items():
             setattr(self, name, value)
-        api.answer_by(self._answer)
+        api.answer_by(self.answer)
 
-    def _answer(self, request: HttpRequest) -> HttpAnswer:
+    def answer(self, request: HttpRequest) -> HttpAnswer:
         asked = [value for _, value in asked_of(request)]
         known = [one for one in asked if one not in self.unknown]
         if self.poison & set(asked):
@@ -167,6 +168,19 @@ async def test_an_answer_that_is_too_large(api: HttpSink, sqlite_store: Store) -
         said = await client.statuses(numbers(200))
     assert all(isinstance(one, Told) for one in said.values())
     assert [len(asked_of(one)) for one in api.requests] == [200, 100, 100]
+
+
+async def test_a_batch_that_fails_once(api: HttpSink, sqlite_store: Store) -> None:
+    """Its halves are asked for; later ones are as large as before."""
+    server = Server(api)
+    rule = server.answer
+
+    def answer(request: HttpRequest) -> HttpAnswer:
+        return says({}, status=503) if len(api.requests) < QUICK.tries else rule(request)
+
+    api.answer_by(answer)
+    assert await _ask(server, sqlite_store, numbers(100)) == {"Told": 100}
+    assert [len(asked_of(one)) for one in api.requests] == [50, 50, 50, 25, 25, 50]
 
 
 async def test_one_case_makes_the_server_fail(api: HttpSink, sqlite_store: Store) -> None:
