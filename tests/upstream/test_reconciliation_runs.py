@@ -208,7 +208,7 @@ async def test_another_server(postgresql_url: str, tmp_path: Path, dead: bool) -
         await behind(firm)
         other = firm.another_server()
         async with other.opened():
-            run = await other.reconciler._begin(firm.upstream, by=firm.by, since=None)
+            run = await other.reconciler._begin(firm.upstream, by=firm.by)
             assert await other.reconciler._take(run)
             if dead:
                 firm.clock.advance(181)
@@ -229,7 +229,7 @@ async def test_a_server_that_woke_up_too_late(postgresql_url: str, tmp_path: Pat
         await behind(firm)
         other = firm.another_server()
         async with other.opened():
-            run = await other.reconciler._begin(firm.upstream, by=firm.by, since=None)
+            run = await other.reconciler._begin(firm.upstream, by=firm.by)
             await other.reconciler._take(run)
             firm.clock.advance(181)
             assert (await firm.reconcile()).done
@@ -333,6 +333,7 @@ async def test_by_hand(firm: Reconciling) -> None:
         "remaining": 0,
         "done": True,
         "waits": None,
+        "fails": False,
         "elsewhere": None,
     }
     firm.clock.advance(3_600)

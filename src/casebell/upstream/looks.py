@@ -18,8 +18,7 @@ from casebell.errors import (
 from casebell.events import CaseEvent, Delivery, Flag, Micros, Origin, VerifiedDelivery
 from casebell.receive.parts import Part
 from casebell.receive.understand import understand
-from casebell.settings import Settings, SourceSettings
-from casebell.settings.upstream import UpstreamSettings
+from casebell.settings import SourceSettings
 from casebell.store.reconciliations import Tracked
 from casebell.upstream.client import CaseProblem, CaseUnknown, ParleyClient, Told, UpstreamClient
 from casebell.upstream.news import digest
@@ -49,36 +48,43 @@ class Look:
 
 
 class Asking:
-    """Asks; what it is told is understood as a delivery of the source would be.
+    """Asks one API; what it tells is understood as a delivery of its source would be.
 
     Args:
-        settings: returns those in force.
+        source: the one to which it belongs.
+        test_receipts: globs of receipts that are not asked for.
+        progress: called whenever something was asked.
     """
 
-    def __init__(self, *, settings: Callable[[], Settings], clock: Clock) -> None:
-        self._settings = settings
-        self._clock = clock
-
-    async def about(
+    def __init__(
         self,
         api: UpstreamClient,
-        upstream: UpstreamSettings,
-        rows: Sequence[Tracked],
         *,
-        whole: bool = False,
+        source: SourceSettings,
+        test_receipts: Sequence[str],
+        clock: Clock,
+        progress: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._api = api
+        self._source = source
+        self._test_receipts = test_receipts
+        self._clock = clock
+        self._progress = progress
+
+    async def about(
+        self, rows: Sequence[Tracked], *, whole: bool = False
     ) -> tuple[list[Look], UpstreamError | None]:
         """What an API says of cases, as far as it does; and what kept it from saying more.
 
         Args:
             whole: also the history of a case whose state is as it was.
         """
-        source = self._settings().sources[upstream.source]
         looks = [Look(row=row) for row in rows if self._is_test(row.receipt)]
         asked = [row for row in rows if not self._is_test(row.receipt)]
         if not asked:
             return looks, None
         try:
-            said = await api.statuses([row.receipt for row in asked])
+            said = await self._api.statuses([row.receipt for row in asked])
             for row in asked:
                 match said.get(row.receipt):
                     case None:
@@ -89,29 +95,19 @@ class Asking:
                     case CaseProblem() as problem:
                         looks.append(Look(row=row, problem=problem.message))
                     case Told() as told:
-                        looks.append(
-                            await self._told(api, upstream, row, told, source=source, whole=whole)
-                        )
+                        looks.append(await self._told(row, told, whole=whole))
+                self._progress()
         except UpstreamError as error:
             return looks, error
         return looks, None
 
-    async def _told(
-        self,
-        api: UpstreamClient,
-        upstream: UpstreamSettings,
-        row: Tracked,
-        told: Told,
-        *,
-        source: SourceSettings,
-        whole: bool,
-    ) -> Look:
+    async def _told(self, row: Tracked, told: Told, *, whole: bool) -> Look:
         """What was told of a case, with its history where that may have news.
 
         Raises:
             UpstreamError: the API fails whatever it is asked.
         """
-        part = self._understood(upstream, told, source)
+        part = self._understood(told)
         if isinstance(part.said, HeldDelivery):
             problem = f"What it told was not understood, and is held: {part.said.message}"
             first = row.first_told_at is None
@@ -121,7 +117,7 @@ class Asking:
             return Look(row=row, problem=problem, held=held)
         present, verified = part.said, part.verified
         look = Look(row=row, present=present, verified=verified)
-        if not isinstance(api, ParleyClient):
+        if not isinstance(self._api, ParleyClient):
             return look
         if (
             not whole
@@ -131,7 +127,7 @@ class Asking:
             return look
         back_to = None if row.first_told_at is None else max(row.checked_at - MARGIN, 0)
         try:
-            history = await api.history(row.receipt, back_to=back_to)
+            history = await self._api.history(row.receipt, back_to=back_to)
         except UpstreamKeyRefused:
             raise
         except (UpstreamFailed, UpstreamUnreadable, UpstreamRefused) as error:
@@ -141,7 +137,7 @@ class Asking:
             return Look(
                 row=row, present=present, verified=verified, problem=error.message, partial=True
             )
-        parts = [self._understood(upstream, one, source) for one in history]
+        parts = [self._understood(one) for one in history]
         return Look(
             row=row,
             present=present,
@@ -150,10 +146,10 @@ class Asking:
             held=[one for one in parts if isinstance(one.said, HeldDelivery)],
         )
 
-    def _understood(self, upstream: UpstreamSettings, told: Told, source: SourceSettings) -> Part:
+    def _understood(self, told: Told) -> Part:
         verified = VerifiedDelivery(
             delivery=Delivery(
-                source=upstream.source,
+                source=self._source.name,
                 body=told.body,
                 headers=(),
                 address="",
@@ -164,9 +160,9 @@ class Asking:
             origin=Origin.RECONCILED,
         )
         try:
-            return Part(verified, understand(verified, source))
+            return Part(verified, understand(verified, self._source))
         except HeldDelivery as why:
             return Part(verified, why)
 
     def _is_test(self, receipt: str) -> bool:
-        return is_test(receipt, self._settings().routing.test_receipts)
+        return is_test(receipt, self._test_receipts)

@@ -109,9 +109,13 @@ def _unknown(told: Sequence[CaseEvent], known: Known) -> Iterator[CaseEvent]:
             if state in now:
                 continue
             # Without a time it may have been so before, and something else between.
-            yield one if one.key not in keys else _again(one, known)
+            new = one if one.key not in keys else _again(one, known)
         elif one.key not in keys and (at is not None or state not in states):
-            yield one
+            new = one
+        else:
+            continue
+        keys.add(new.key)
+        yield new
 
 
 def _again(one: CaseEvent, known: Known) -> CaseEvent:

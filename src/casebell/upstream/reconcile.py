@@ -32,7 +32,7 @@ from casebell.upstream.writing import LEASE, NotOurs, Writing
 from casebell.uscis.receipts import is_test
 
 #: Cases between two writes, of an API that is asked for each alone.
-SINGLY: Final = 10
+SINGLY: Final = 5
 #: Seconds until an API is asked again that failed as a whole, by how often it did.
 PAUSES: Final = (60.0, 300.0, 900.0, 3_600.0)
 #: Seconds between two looks at a run that another works on.
@@ -96,7 +96,6 @@ class Reconciler:
         self._clock = clock
         self._log = log
         self._followed = followed
-        self._asking = Asking(settings=settings, clock=clock)
         self._writing = Writing(
             store=store,
             event_log=event_log,
@@ -126,7 +125,7 @@ class Reconciler:
             by: who begins it, for the journal.
             since: a run that begins takes the cases that were last checked before.
             stop: whether to leave it now, as at the end of a server.
-            progress: called after each write.
+            progress: called whenever it got on.
             wait: while another works on it, wait until that has got on.
 
         Raises:
@@ -134,7 +133,7 @@ class Reconciler:
         """
         name = upstream.name
         until = self._clock.monotonic() + seconds
-        run = await self._begin(upstream, by=by, since=since)
+        run = await self._begin(upstream, by=by, since=since, progress=progress)
         if name not in self._busy:
             self._busy.add(name)
             try:
@@ -160,7 +159,7 @@ class Reconciler:
 
         row = await self._store.transact(row_of)
         async with self._client(upstream) as api:
-            looks, error = await self._asking.about(api, upstream, [row], whole=True)
+            looks, error = await self._asking(api, upstream).about([row], whole=True)
         if error is not None:
             raise error
         written = await self._writing.write(upstream, looks, run=None)
@@ -183,7 +182,14 @@ class Reconciler:
 
     # --- A run ------------------------------------------------------------------------------------
 
-    async def _begin(self, upstream: UpstreamSettings, *, by: Actor, since: Micros | None) -> Run:
+    async def _begin(
+        self,
+        upstream: UpstreamSettings,
+        *,
+        by: Actor,
+        since: Micros | None = None,
+        progress: Callable[[], None] = lambda: None,
+    ) -> Run:
         async with self._store.read() as connection:
             running = await reconciliations.going_on(connection, upstream.name)
         if running is not None:
@@ -193,6 +199,7 @@ class Reconciler:
             after = await self._store.transact(
                 reconciliations.add_missing, upstream.name, after=after, is_test=self._is_test
             )
+            progress()
         now = self._clock.now()
         before = now if since is None else min(since, now)
         return await self._store.transact(
@@ -232,7 +239,8 @@ class Reconciler:
     ) -> Stand:
         try:
             async with self._client(upstream) as api:
-                while await self._piece(api, upstream, run):
+                asking = self._asking(api, upstream, progress=progress)
+                while await self._piece(asking, upstream, run):
                     progress()
                     if self._settings().upstream.get(upstream.name) != upstream:
                         # The next call asks by the settings that are in force then.
@@ -248,7 +256,7 @@ class Reconciler:
             await self._cannot(upstream, run, error)
         return await self.stand(run)
 
-    async def _piece(self, api: UpstreamClient, upstream: UpstreamSettings, run: Run) -> bool:
+    async def _piece(self, asking: Asking, upstream: UpstreamSettings, run: Run) -> bool:
         """Look at the next few cases; False where none is left.
 
         Raises:
@@ -262,7 +270,7 @@ class Reconciler:
             )
         if not rows:
             return False
-        looks, error = await self._asking.about(api, upstream, rows)
+        looks, error = await asking.about(rows)
         if looks:
             await self._writing.write(upstream, looks, run=run)
         if error is not None:
@@ -270,6 +278,23 @@ class Reconciler:
         if looks:
             await self._works_again(upstream)
         return True
+
+    def _asking(
+        self,
+        api: UpstreamClient,
+        upstream: UpstreamSettings,
+        *,
+        progress: Callable[[], None] = lambda: None,
+    ) -> Asking:
+        """What asks by the settings that are in force now, whatever becomes of them."""
+        settings = self._settings()
+        return Asking(
+            api,
+            source=settings.sources[upstream.source],
+            test_receipts=settings.routing.test_receipts,
+            clock=self._clock,
+            progress=progress,
+        )
 
     # --- Ends and pauses --------------------------------------------------------------------------
 

@@ -1,0 +1,183 @@
+"""What of what an API told is news: pure functions."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casebell.events import CaseEvent, Flag, KeyBasis, Micros, Origin, TimeBasis
+from casebell.receive.understand import reconciled_key
+from casebell.store.reconciliations import KnownEvent, Tracked
+from casebell.upstream.news import Known, digest, in_order, news_of, state_of
+from contracts.case_events import RECEIVED_AT, case_event
+
+RECEIPT = "IOE0912345678"
+A, B, C = "Case Was Received", "We sent you a request for evidence", "Case Was Approved"
+WORDS = {A: "received", B: "rfe_issued", C: "approved"}
+HOUR: Micros = 3_600_000_000
+
+
+def told(text: str, at: int | None, *, observed: bool = False, hours: bool = True) -> CaseEvent:
+    """An event of what an API told, so many hours after the epoch."""
+    when = None if at is None else at * HOUR if hours else at
+    basis = None if when is None else TimeBasis.OBSERVED if observed else TimeBasis.OCCURRED
+    return case_event(
+        reconciled_key(RECEIPT, at=when, told=(WORDS[text], "", text)),
+        key_basis=KeyBasis.RECONCILED,
+        receipt=RECEIPT,
+        text=text,
+        delivered_status=WORDS[text],
+        delivered_category=None,
+        occurred_at=when,
+        time_basis=basis,
+        origin=Origin.RECONCILED,
+        flags=frozenset(),
+    )
+
+
+def on_record(one: CaseEvent, *, change: int, origin: Origin = Origin.RECONCILED) -> KnownEvent:
+    """The same as it is on record."""
+    return KnownEvent(
+        receipt=RECEIPT,
+        key=one.key if origin is Origin.RECONCILED else f"evt_{change}",
+        origin=origin,
+        change_id=change,
+        delivered_status=one.delivered_status,
+        delivered_category=one.delivered_category,
+        text=one.text,
+        occurred_at=one.occurred_at,
+        received_at=RECEIVED_AT,
+    )
+
+
+def known(
+    *events: KnownEvent,
+    first_told: bool = True,
+    registered: int | None = None,
+    present: int | None = None,
+) -> Known:
+    """What is on record of a case; its present change is that of the last event."""
+    row = Tracked(
+        upstream="api",
+        receipt=RECEIPT,
+        registered_at=None if registered is None else registered * HOUR,
+        checked_at=0,
+        first_told_at=1 if first_told else None,
+        last_state=None,
+        last_change=None,
+        problem=None,
+    )
+    last = events[-1].change_id if events else None
+    return Known(row, last if present is None else present, events)
+
+
+def brief(events: Sequence[CaseEvent]) -> list[tuple[str, str]]:
+    """Text and flags of each."""
+    return [(one.text, " ".join(sorted(one.flags))) for one in events]
+
+
+#: Histories as an API may have them.
+TOLD = st.builds(
+    told,
+    st.sampled_from([A, B, C]),
+    st.none() | st.integers(min_value=1, max_value=6),
+    observed=st.booleans(),
+)
+
+
+@given(st.lists(TOLD, max_size=8), TOLD)
+def test_what_was_taken_is_known(history: list[CaseEvent], present: CaseEvent) -> None:
+    """A second look at the same has no news; and no key comes twice, which would be a delivery."""
+    ordered = in_order(history, present)
+    new = news_of(ordered, known())
+    assert len({one.key for one in new}) == len(new)
+    taken = [on_record(one, change=number) for number, one in enumerate(new, 1)]
+    last = max(
+        (number for number, one in enumerate(new, 1) if state_of(one) == state_of(ordered[-1])),
+        default=0,
+    )
+    assert news_of(ordered, known(*taken, present=last)) == []
+
+
+@given(st.lists(TOLD, max_size=8), TOLD)
+def test_the_order_is_that_of_time(history: list[CaseEvent], present: CaseEvent) -> None:
+    """Oldest first; nothing is lost, and nothing is made up but the present state."""
+    ordered = in_order(history, present)
+    times = [one.occurred_at for one in ordered if one.occurred_at is not None]
+    assert times == sorted(times)
+    assert sorted(map(id, history)) == sorted(id(one) for one in ordered if one is not present)
+    assert any(state_of(one) == state_of(present) for one in ordered)
+
+
+def test_a_first_look() -> None:
+    """All of it is history but the last, which is what the case is now."""
+    ordered = in_order([told(B, 2), told(A, 1)], told(B, 2, observed=True))
+    assert brief(news_of(ordered, known(first_told=False))) == [(A, "history"), (B, "baseline")]
+
+
+@pytest.mark.parametrize(
+    ("registered", "webhook", "flags"),
+    [
+        (None, None, ["history", "history", "baseline"]),
+        (0, None, ["", "", ""]),
+        (2, None, ["history", "history", ""]),
+        (9, None, ["history", "history", "baseline"]),
+        # What came before the first webhook, and was there when it was registered.
+        (9, 2, ["history", "", ""]),
+        (1, 2, ["history", "", ""]),
+        (None, 2, ["history", "", ""]),
+        (None, 9, ["history", "history", "history"]),
+    ],
+)
+def test_since_when_changes_are_missed(
+    registered: int | None, webhook: int | None, flags: list[str]
+) -> None:
+    """Since webhooks could have told of them."""
+    ordered = in_order([told(C, 3), told(B, 2), told(A, 1)], told(C, 3, observed=True))
+    events = []
+    if webhook is not None:
+        other = told(A, webhook * HOUR - 1, hours=False)
+        events = [on_record(other, change=1, origin=Origin.WEBHOOK)]
+    before = known(*events, first_told=False, registered=registered)
+    assert [" ".join(sorted(one.flags)) for one in news_of(ordered, before)] == flags
+
+
+def test_what_has_no_time() -> None:
+    """It is no missed change, unless webhooks told of something else."""
+    first = known(first_told=False)
+    assert brief(news_of([told(A, None)], first)) == [(A, "baseline")]
+    delivered = known(on_record(told(B, 1), change=1, origin=Origin.WEBHOOK), first_told=False)
+    assert brief(news_of([told(A, None)], delivered)) == [(A, "")]
+    assert news_of([told(B, None)], delivered) == []
+
+
+def test_a_state_without_a_time_that_is_there_again() -> None:
+    """Something else was between: it is an event of its own."""
+    before = [on_record(told(A, None), change=1), on_record(told(B, None), change=2)]
+    [again] = news_of([told(A, None)], known(*before))
+    assert again.key == f"{told(A, None).key}\N{NO-BREAK SPACE}(after change 2)"
+    assert news_of([told(B, None)], known(*before)) == []
+
+
+def test_what_counts_in_a_digest() -> None:
+    """Words and text in one spelling, and the time where it tells something."""
+    one, later = told(B, 1, observed=True), told(B, 2, observed=True)
+    assert digest(one, dated=True) != digest(later, dated=True)
+    assert digest(one, dated=False) == digest(later, dated=False)
+    assert digest(one, dated=False) != digest(told(A, 1), dated=False)
+
+
+def test_flags_of_receiving_stay() -> None:
+    """A time without a zone is flagged at a first look, too."""
+    naive = told(A, 1)
+    naive = case_event(
+        naive.key,
+        **{
+            name: getattr(naive, name)
+            for name in ("receipt", "text", "delivered_status", "occurred_at", "time_basis")
+        },
+        flags=frozenset({Flag.NAIVE_TIME}),
+    )
+    [one] = news_of([naive], known(first_told=False))
+    assert one.flags == {Flag.NAIVE_TIME, Flag.BASELINE}
