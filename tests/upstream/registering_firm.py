@@ -30,14 +30,15 @@ from upstream.harness import QUICK
 URL = "https://casebell.example-firm.com/webhooks/parley"
 CONFIG = """
 [server]
-public_url = "https://casebell.example-firm.com"
+public_url = "{public}"
 [storage]
 url = "sqlite:///other.db"
 [routing]
 test_receipts = ["MSC*"]
 [sources.parley]
 kind = "parley"
-secrets = ["the first secret of the provider"]
+secrets = [{secret}]
+{source}
 [upstream.parley]
 kind = "{kind}"
 source = "parley"
@@ -75,7 +76,15 @@ class Server:
         Args:
             without: how a line begins that is left out.
         """
-        usual = {"base": self.url, "kind": "parley", "batch": 3, "labels": False}
+        usual = {
+            "base": self.url,
+            "public": "https://casebell.example-firm.com",
+            "secret": '"the first secret of the provider"',
+            "source": "",
+            "kind": "parley",
+            "batch": 3,
+            "labels": False,
+        }
         given = {**usual, **self.written, **written}
         text = CONFIG.format(token=TOKEN, **{**given, "labels": str(given["labels"]).lower()})
         if without:

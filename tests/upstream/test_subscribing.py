@@ -300,3 +300,40 @@ async def test_what_the_configuration_lacks(
         assert hint in caught.value.hint
         assert caught.value.exit_code == 2
         assert not server.secrets
+
+
+@pytest.mark.parametrize(
+    ("public", "taken"),
+    [
+        ("http://casebell.example-firm.com", False),
+        ("http://127.0.0.1:8080", True),
+        ("https://casebell.example-firm.com/casebell", True),
+    ],
+)
+async def test_where_deliveries_come_to(
+    store: Store, tmp_path: Path, public: str, taken: bool
+) -> None:
+    """Encrypted, unless it is this machine; behind a path where there is one."""
+    async with one_server(store, tmp_path) as server:
+        server.write(public=public)
+        if taken:
+            await server.subscribe()
+        else:
+            with pytest.raises(NotConfigured):
+                await server.subscribe()
+        urls = [one.url for one in server.api.simulator.world.subscriptions]
+    assert urls == ([f"{public}/webhooks/parley"] if taken else [])
+
+
+async def test_a_source_that_verifies_no_signatures(store: Store, tmp_path: Path) -> None:
+    """A file that is written then would make the configuration unusable: nothing is written."""
+    async with one_server(store, tmp_path) as server:
+        server.write(source='auth = "shared-secret"\nheader = "X-Secret"')
+        with pytest.raises(NotConfigured):
+            await server.subscribe()
+        assert not server.secrets
+        label = '{ label = "subscription", value = "the first secret of the provider" }'
+        server.write(secret=label)
+        with pytest.raises(NotConfigured):
+            await server.subscribe()
+        assert not server.secrets

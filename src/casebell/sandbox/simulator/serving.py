@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -111,6 +112,9 @@ async def running(settings: SimulatorSettings, *, port: int = 0) -> AsyncIterato
     """A simulator in this process, over a real socket, until the block ends."""
     listener = listen("127.0.0.1", port)
     simulator = build(settings)
+    # It sets the level for the whole process, which has more to do.
+    log = logging.getLogger("uvicorn.error")
+    level = log.level
     server = _server(simulator)
     async with simulator.router.lifespan_context(simulator):
         task = asyncio.create_task(server.serve(sockets=[listener]))
@@ -123,3 +127,4 @@ async def running(settings: SimulatorSettings, *, port: int = 0) -> AsyncIterato
         finally:
             server.should_exit = server.force_exit = True
             await task
+            log.setLevel(level)
