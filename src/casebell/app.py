@@ -164,7 +164,7 @@ def build(
         connections=runtime.connections,
         clock=runtime.clock,
         reload=reloader.reload,
-        servers=runtime.liveness.living,
+        servers=runtime.liveness.known,
     )
     service = Service(
         *runtime.verbs(),

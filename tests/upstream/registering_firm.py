@@ -62,7 +62,7 @@ class Server:
     written: dict[str, Any] = field(default_factory=dict[str, Any])
     #: How often it read its configuration again.
     reloads: int = 0
-    others: list[Living] = field(default_factory=list)
+    others: list[Living] | None = field(default_factory=list)
     #: Called with each reload.
     on_reload: Callable[[], None] = lambda: None
 
@@ -104,7 +104,9 @@ class Server:
         }
         self.registering = Registering(**alike)
         self.upstreams = Upstreams(**alike)
-        self.subscribing = Subscribing(**alike, reload=self._reload, servers=lambda: self.others)
+        self.subscribing = Subscribing(
+            **alike, reload=self._reload, servers=lambda: self.others, agree=0
+        )
 
     @property
     def secret_file(self) -> Path:

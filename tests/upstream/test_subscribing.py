@@ -248,6 +248,9 @@ async def test_two_servers(store: Store, tmp_path: Path) -> None:
         with pytest.raises(Refusal) as caught:
             await one.subscribe()
         assert "two:1" in caught.value.message
+        one.others = None
+        with pytest.raises(Refusal):
+            await one.subscribe()
         assert made(one) == []
         # The other one was asked, too, before the file was copied.
         with pytest.raises(Refusal) as caught:

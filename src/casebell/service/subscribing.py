@@ -50,6 +50,10 @@ from casebell.upstream.connections import Connections
 
 #: Where deliveries come to, behind `server.public_url`; `casebell.http.webhook` has the same.
 WEBHOOKS = "/webhooks/"
+#: Seconds that other servers are waited for, which say within one by which settings they work; and
+#: from one look to the next.
+AGREE = 3.0
+LOOK_EVERY = 0.2
 #: Random bytes of a secret.
 RANDOM_BYTES = 32
 #: The type that tells of every change; each source kind knows what the others say.
@@ -66,7 +70,8 @@ class Subscribing:
         settings: returns those in force.
         connections: opens clients.
         reload: has the running server use the file as it is; None where none runs.
-        servers: returns the servers that live, this one first.
+        servers: returns the servers that live, this one first; None while that is not known.
+        agree: seconds that other servers are given.
     """
 
     def __init__(
@@ -77,7 +82,8 @@ class Subscribing:
         connections: Connections,
         clock: Clock,
         reload: Reload | None = None,
-        servers: Callable[[], Sequence[Living]] = tuple,
+        servers: Callable[[], Sequence[Living] | None] = tuple,
+        agree: float = AGREE,
     ) -> None:
         self._store = store
         self._settings = settings
@@ -85,6 +91,7 @@ class Subscribing:
         self._clock = clock
         self._reload = reload
         self._servers = servers
+        self._agree = agree
         self._turn = asyncio.Lock()
 
     def verbs(self) -> Mapping[str, Verb]:
@@ -215,12 +222,22 @@ class Subscribing:
                 f"The running server does not use the secret in {file}.",
                 hint="Does it read another configuration? `casebell reload`, then run this again.",
             )
-        others = [one.server.name for one in self._servers() if "sources" in one.differs]
-        if others:
-            raise Refusal(
-                f"Other servers on this database do not have the secret yet: {', '.join(others)}.",
-                hint=f"Copy {file} to them and have them reload; then run this again.",
-            )
+        until = self._clock.monotonic() + self._agree
+        while others := self._lacking():
+            if self._clock.monotonic() >= until:
+                raise Refusal(
+                    "Other servers on this database do not have the secret yet: "
+                    f"{', '.join(others)}.",
+                    hint=f"Copy {file} to them and have them reload; then run this again.",
+                )
+            await self._clock.sleep(LOOK_EVERY)
+
+    def _lacking(self) -> Sequence[str]:
+        """The servers that may not have the secrets of this one."""
+        servers = self._servers()
+        if servers is None:
+            return ["which they are is not known just now"]
+        return [one.server.name for one in servers if "sources" in one.differs]
 
 
 def event_types() -> Sequence[str]:

@@ -126,6 +126,10 @@ class Liveness:
         ]
         return [Living(server=here, this_one=True), *others]
 
+    def known(self) -> Sequence[Living] | None:
+        """The same; None while it is not known who lives, or by which settings."""
+        return None if self._others is None else self.living()
+
     def _this_one(self) -> Server:
         return Server(
             name=self._owner,
