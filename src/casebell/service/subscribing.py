@@ -11,45 +11,29 @@ harmless, and a delivery that is signed with an unknown one is not: it would be 
 
 import asyncio
 import hashlib
-import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from casebell.actors import Actor
 from casebell.clock import Clock, iso_or_none
 from casebell.errors import Refusal
 from casebell.events import Micros
-from casebell.files import reason_of
 from casebell.json_text import canonical
 from casebell.kinds import KINDS
-from casebell.networks import is_loopback
 from casebell.provider_time import time_of_status
 from casebell.service import Verb
 from casebell.service.done import Subscribed
-from casebell.service.upstream_names import (
-    NotConfigured,
-    NotOffered,
-    upstream_named,
-)
+from casebell.service.subscription_file import knows, secrets_in, see_configured, write_secrets
+from casebell.service.upstream_names import upstream_named
 from casebell.settings import Settings
-from casebell.settings.upstream import (
-    SUBSCRIPTION,
-    UpstreamSettings,
-    mark_of,
-    subscription_label,
-    subscription_secrets,
-)
+from casebell.settings.upstream import UpstreamSettings, mark_of
 from casebell.store import subscriptions
 from casebell.store.engine import Store
 from casebell.store.liveness import Living
-from casebell.store.new_file import new_file
 from casebell.upstream.connections import Connections
 
-#: Where deliveries come to, behind `server.public_url`; `casebell.http.webhook` has the same.
-WEBHOOKS = "/webhooks/"
 #: Seconds that other servers are waited for, which say within one by which settings they work; and
 #: from one look to the next.
 AGREE = 3.0
@@ -119,7 +103,7 @@ class Subscribing:
         async with self._turn:
             settings = self._settings()
             upstream = upstream_named(settings, name)
-            url, file = _see_configured(settings, upstream)
+            url, file = see_configured(settings, upstream)
             mark, texts = await self._secret(upstream, url=url, file=file, again=again, actor=actor)
             events = event_types()
             await self._store.transact(
@@ -165,7 +149,7 @@ class Subscribing:
         Raises:
             Refusal: there is a subscription already, or the secret cannot be kept.
         """
-        texts = await asyncio.to_thread(_secrets_in, file)
+        texts = await asyncio.to_thread(secrets_in, file)
         async with self._store.read() as connection:
             rows = await subscriptions.every(connection, upstream.name)
         of_url = [row for row in rows if row.url == url]
@@ -201,7 +185,7 @@ class Subscribing:
             size = max(RANDOM_BYTES, self._settings().sources[upstream.source].min_secret_bytes)
             unused = secrets.token_urlsafe(size)
             texts = [*texts, unused]
-            await asyncio.to_thread(_write, file, texts)
+            await asyncio.to_thread(write_secrets, file, texts)
         return mark_of(unused), texts
 
     async def _put_in_force(
@@ -215,9 +199,9 @@ class Subscribing:
         """
         if self._reload is None:
             return
-        if not _knows(self._settings(), upstream, secret):
+        if not knows(self._settings(), upstream, secret):
             await self._reload(actor=actor)
-        if not _knows(self._settings(), upstream, secret):
+        if not knows(self._settings(), upstream, secret):
             raise Refusal(
                 f"The running server does not use the secret in {file}.",
                 hint="Does it read another configuration? `casebell reload`, then run this again.",
@@ -245,64 +229,6 @@ def event_types() -> Sequence[str]:
     return (_GENERIC, *KINDS["parley"].event_types)
 
 
-def _see_configured(settings: Settings, upstream: UpstreamSettings) -> tuple[str, Path]:
-    """Where deliveries come to, and the file of the secret.
-
-    Raises:
-        NotOffered, NotConfigured: as `Subscribing.subscribe` does.
-    """
-    table = f"[upstream.{upstream.name}]"
-    if upstream.kind != "parley":
-        raise NotOffered(
-            f"The API of {upstream.name} takes no subscriptions.",
-            hint="Torch's webhooks are registered by your Parley contact, or by its form.",
-        )
-    if upstream.secret_file is None:
-        raise NotConfigured(
-            f"{table} does not say where the secret of the subscription is kept.",
-            hint=f'Write secret_file = "{upstream.name}-subscription.secret" into {table}.',
-        )
-    base = settings.server.public_url
-    if base is None:
-        raise NotConfigured(
-            "The configuration does not say where the provider reaches this server.",
-            hint='Write public_url = "https://…" into [server]: the address of the providers.',
-        )
-    parts = urlsplit(base)
-    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
-        raise NotConfigured(
-            "The provider delivers to https:// alone, and server.public_url begins with http://.",
-            hint="Plain http:// is for this machine alone, such as the sandbox.",
-        )
-    source = settings.sources[upstream.source]
-    if "hmac" not in source.auth:
-        raise NotConfigured(
-            f"Source {source.name} does not verify signatures, which is how deliveries of a "
-            "subscription prove themselves.",
-            hint=f'Add "hmac" to auth of [sources.{source.name}].',
-        )
-    if subscription_label(1) in {one.label for one in source.secrets} and not any(
-        _secrets_in(one.secret_file)
-        for one in settings.upstream.values()
-        if one.source == source.name and one.secret_file is not None
-    ):
-        raise NotConfigured(
-            f"A secret of source {source.name} has the label “{SUBSCRIPTION}”, which is that of "
-            "the subscription.",
-            hint="Give it another label.",
-        )
-    return f"{base.rstrip('/')}{WEBHOOKS}{source.name}", upstream.secret_file
-
-
-def _knows(settings: Settings, upstream: UpstreamSettings, secret: str) -> bool:
-    """Whether the source authenticates deliveries that are signed with a secret."""
-    source = settings.sources.get(upstream.source)
-    known = source.secrets if source else ()
-    return any(
-        hmac.compare_digest(one.value.get_secret_value().encode(), secret.encode()) for one in known
-    )
-
-
 def _key(upstream: str, url: str, events: Sequence[str], secret: str) -> str:
     """The Idempotency-Key of a subscription: SHA-256 of its content in lower-case hex."""
     return hashlib.sha256(canonical([upstream, url, [*events], secret]).encode()).hexdigest()
@@ -310,23 +236,3 @@ def _key(upstream: str, url: str, events: Sequence[str], secret: str) -> str:
 
 def _time_of(text: str, *, now: Micros) -> Micros | None:
     return time_of_status(text, received_at=now).at
-
-
-def _secrets_in(file: Path) -> Sequence[str]:
-    """The secrets in a file; raises Refusal where they cannot be read. Blocks."""
-    try:
-        return subscription_secrets(file)
-    except OSError as error:
-        raise Refusal(f"{file} cannot be read: {reason_of(error, file)}.") from None
-    except ValueError:
-        raise Refusal(f"{file} is no text.") from None
-
-
-def _write(file: Path, texts: Sequence[str]) -> None:
-    """Have a file with these secrets on the disk, for this account alone. Blocks.
-
-    Raises:
-        Refusal: it cannot be written; the file of before is as it was.
-    """
-    with new_file(file, replaces=b"") as part:
-        part.write_text("".join(f"{text}\n" for text in texts))
