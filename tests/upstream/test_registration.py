@@ -58,11 +58,11 @@ async def test_what_the_api_knew(store: Store, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sent", [True, False])
-async def test_labels(store: Store, tmp_path: Path, sent: bool) -> None:
+async def test_labels(sqlite_store: Store, tmp_path: Path, sent: bool) -> None:
     """They are sent where the firm says so, and never of a confidential case."""
-    async with one_server(store, tmp_path, labels=sent) as server:
-        await know(store, 1, label="Acme")
-        await know(store, 2, label="Secret", confidential=True)
+    async with one_server(sqlite_store, tmp_path, labels=sent) as server:
+        await know(sqlite_store, 1, label="Acme")
+        await know(sqlite_store, 2, label="Secret", confidential=True)
         await server.register_all()
         labels = {one.receipt: one.label for one in server.api.simulator.world.cases.values()}
     assert labels == {receipt_of(1): "Acme" if sent else "", receipt_of(2): ""}
@@ -174,20 +174,20 @@ async def test_a_case_that_the_api_does_not_name(store: Store, tmp_path: Path) -
         assert (await server.standing())["failing"]["cases"] == [problem]
 
 
-async def test_an_api_that_takes_nothing(store: Store, tmp_path: Path) -> None:
+async def test_an_api_that_takes_nothing(sqlite_store: Store, tmp_path: Path) -> None:
     """Where each case is refused, it is no case that is wrong: it is told soon, and once."""
-    async with one_server(store, tmp_path, batch=20) as server:
-        await know(store, *range(1, 40))
+    async with one_server(sqlite_store, tmp_path, batch=20) as server:
+        await know(sqlite_store, *range(1, 40))
         server.api.simulator.add_middleware(Picky, refused=["receipts"])
         with pytest.raises(UpstreamRefused):
             await server.register()
-        assert await read_table(store, upstream_cases) == []
+        assert await read_table(sqlite_store, upstream_cases) == []
 
 
-async def test_whose_case_it_is(store: Store, tmp_path: Path) -> None:
+async def test_whose_case_it_is(sqlite_store: Store, tmp_path: Path) -> None:
     """Of a confidential case an operator learns that there is a problem, and not whose."""
-    async with one_server(store, tmp_path) as server:
-        await know(store, 1, confidential=True, owner="ana")
+    async with one_server(sqlite_store, tmp_path) as server:
+        await know(sqlite_store, 1, confidential=True, owner="ana")
         server.api.simulator.add_middleware(Picky, refused=[receipt_of(1)])
         operator = an_actor("token:ben", role=Role.OPERATOR)
         (problem,) = (await server.register(actor=operator))["problems"]
@@ -197,10 +197,10 @@ async def test_whose_case_it_is(store: Store, tmp_path: Path) -> None:
         assert (await server.standing())["failing"]["cases"][0]["receipt"] == receipt_of(1)
 
 
-async def test_an_api_that_is_down(store: Store, tmp_path: Path) -> None:
+async def test_an_api_that_is_down(sqlite_store: Store, tmp_path: Path) -> None:
     """Nothing is recorded, and the next run registers all."""
-    async with one_server(store, tmp_path) as server:
-        await know(store, 1, 2)
+    async with one_server(sqlite_store, tmp_path) as server:
+        await know(sqlite_store, 1, 2)
         server.write(base="http://127.0.0.1:9")
         with pytest.raises(UpstreamUnreachable):
             await server.register()
@@ -213,9 +213,9 @@ async def test_an_api_that_is_down(store: Store, tmp_path: Path) -> None:
         assert len(tracked(server.api)) == 2
 
 
-async def test_torch_takes_none(store: Store, tmp_path: Path) -> None:
+async def test_torch_takes_none(sqlite_store: Store, tmp_path: Path) -> None:
     """It is said, with what to do instead; a look at it asks of a case."""
-    async with one_server(store, tmp_path, kind="torch") as server:
+    async with one_server(sqlite_store, tmp_path, kind="torch") as server:
         with pytest.raises(NotOffered) as caught:
             await server.register()
         assert caught.value.exit_code == 2
@@ -223,7 +223,7 @@ async def test_torch_takes_none(store: Store, tmp_path: Path) -> None:
         with pytest.raises(NotOffered):
             await server.subscribe()
         assert (await server.standing())["reachable"]
-        await know(store, 1)
+        await know(sqlite_store, 1)
         standing = await server.standing()
         assert (standing["reachable"], standing["unregistered"]) == (True, None)
         assert server.api.simulator.asked["GET", "/case-status"] == 1

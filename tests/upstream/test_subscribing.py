@@ -198,9 +198,9 @@ async def test_an_api_that_is_down(store: Store, tmp_path: Path) -> None:
         assert server.reloads == 1
 
 
-async def test_a_secret_that_cannot_be_written(store: Store, tmp_path: Path) -> None:
+async def test_a_secret_that_cannot_be_written(sqlite_store: Store, tmp_path: Path) -> None:
     """Nothing is asked, and nothing is on record."""
-    async with one_server(store, tmp_path) as server:
+    async with one_server(sqlite_store, tmp_path) as server:
         server.secret_file.symlink_to(tmp_path / "elsewhere")
         with pytest.raises(Refusal) as caught:
             await server.subscribe()
@@ -217,16 +217,16 @@ async def test_a_secret_that_cannot_be_written(store: Store, tmp_path: Path) -> 
         with pytest.raises(Refusal):
             await server.subscribe()
         assert asked(server.api, SUBSCRIPTIONS) == 0
-    assert await read_table(store, upstream_subscriptions) == []
+    assert await read_table(sqlite_store, upstream_subscriptions) == []
 
 
-async def test_a_configuration_that_cannot_be_used(store: Store, tmp_path: Path) -> None:
+async def test_a_configuration_that_cannot_be_used(sqlite_store: Store, tmp_path: Path) -> None:
     """The server would refuse what comes: so nothing is asked for."""
 
     def broken() -> None:
         raise ConfigError([Problem(key="rules", message="Wrong.")])
 
-    async with one_server(store, tmp_path) as server:
+    async with one_server(sqlite_store, tmp_path) as server:
         server.on_reload = broken
         with pytest.raises(ConfigError):
             await server.subscribe()
@@ -292,10 +292,10 @@ async def test_a_lost_file(store: Store, tmp_path: Path) -> None:
     ],
 )
 async def test_what_the_configuration_lacks(
-    store: Store, tmp_path: Path, left_out: str, said: str, hint: str
+    sqlite_store: Store, tmp_path: Path, left_out: str, said: str, hint: str
 ) -> None:
     """The line that is to be written is said; exit code 2."""
-    async with one_server(store, tmp_path) as server:
+    async with one_server(sqlite_store, tmp_path) as server:
         server.write(without=left_out)
         with pytest.raises(NotConfigured) as caught:
             await server.subscribe()
@@ -314,10 +314,10 @@ async def test_what_the_configuration_lacks(
     ],
 )
 async def test_where_deliveries_come_to(
-    store: Store, tmp_path: Path, public: str, taken: bool
+    sqlite_store: Store, tmp_path: Path, public: str, taken: bool
 ) -> None:
     """Encrypted, unless it is this machine; behind a path where there is one."""
-    async with one_server(store, tmp_path) as server:
+    async with one_server(sqlite_store, tmp_path) as server:
         server.write(public=public)
         if taken:
             await server.subscribe()
@@ -328,9 +328,9 @@ async def test_where_deliveries_come_to(
     assert urls == ([f"{public}/webhooks/parley"] if taken else [])
 
 
-async def test_a_source_that_verifies_no_signatures(store: Store, tmp_path: Path) -> None:
+async def test_a_source_that_verifies_no_signatures(sqlite_store: Store, tmp_path: Path) -> None:
     """A file that is written then would make the configuration unusable: nothing is written."""
-    async with one_server(store, tmp_path) as server:
+    async with one_server(sqlite_store, tmp_path) as server:
         server.write(source='auth = "shared-secret"\nheader = "X-Secret"')
         with pytest.raises(NotConfigured):
             await server.subscribe()
