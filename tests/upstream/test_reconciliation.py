@@ -385,6 +385,34 @@ async def test_an_api_that_fails(firm: Reconciling) -> None:
     assert (await firm.alerts("ops"))[len(before) + 1 :] == ["upstream_works > it@f.com"]
 
 
+async def test_an_api_that_fails_now_and_then(firm: Reconciling) -> None:
+    """It gets on, and nobody hears of each time; of a failure that lasts operations do."""
+    await looked_at(firm)
+    before = len(await firm.alerts("ops"))
+    await firm.api.faults(api={"answer": "cut", "times": 3})
+    assert (await firm.reconcile()).waits is not None
+    firm.clock.advance(60)
+    assert (await firm.reconcile()).done
+    assert len(await firm.alerts("ops")) == before
+    firm.clock.advance(60)
+    await firm.api.faults(api={"answer": "cut"})
+    for _ in range(2):
+        assert (await firm.reconcile()).waits is not None
+        firm.clock.advance(60)
+    assert (await firm.alerts("ops"))[before:] == ["upstream_fails > it@f.com"]
+
+
+async def test_a_limit_of_the_provider(firm: Reconciling) -> None:
+    """A minute's is waited for without a word."""
+    await looked_at(firm)
+    before = len(await firm.alerts("ops"))
+    await firm.api.faults(api={"status": 429, "times": 1, "retry_after": 600})
+    stand = await firm.reconcile()
+    assert stand.waits is not None
+    assert len(await firm.alerts("ops")) == before
+    assert (await firm.reconcile()).done
+
+
 async def test_a_history_that_fails(firm: Reconciling) -> None:
     """A first look takes nothing then; later the state is the event, and the history follows."""
     await firm.know(owner="Jia Chan")

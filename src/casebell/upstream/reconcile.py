@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from casebell.actors import Actor
-from casebell.clock import SECOND, Clock
-from casebell.errors import UpstreamError, UpstreamLimited
+from casebell.clock import HOUR, SECOND, Clock
+from casebell.errors import UpstreamError, UpstreamLimited, UpstreamRedirected, UpstreamRefused
 from casebell.events import Micros
 from casebell.notify.channel import Channels
 from casebell.settings import Settings
@@ -35,6 +35,8 @@ from casebell.uscis.receipts import is_test
 SINGLY: Final = 5
 #: Seconds until an API is asked again that failed as a whole, by how often it did.
 PAUSES: Final = (60.0, 300.0, 900.0, 3_600.0)
+#: A wait that people are told of: it is for the next day, and not for the next minute.
+LONG: Final[Micros] = HOUR
 #: Seconds between two looks at a run that another works on.
 WATCH_EVERY: Final = 0.5
 _REMOVED: Final = "It is no longer in the configuration, or was changed meanwhile."
@@ -275,7 +277,7 @@ class Reconciler:
             await self._writing.write(upstream, looks, run=run)
         if error is not None:
             raise error
-        if looks:
+        if any(look.present is not None for look in looks):
             await self._works_again(upstream)
         return True
 
@@ -333,9 +335,13 @@ class Reconciler:
             ):
                 return set()
             if not limited:
+                if not _is_told(upstream, error, failures=failures):
+                    return set()
                 return await summary.tell_of_failure(
                     connection, upstream, error, ops=self._channels().ops, now=now
                 )
+            if waits_until - now < LONG:
+                return set()
             left = await summary.tell_of_waiting(
                 connection, upstream, run, error, ops=self._channels().ops, now=now
             )
@@ -373,6 +379,15 @@ class Reconciler:
 
     def _is_test(self, receipt: str) -> bool:
         return is_test(receipt, self._settings().routing.test_receipts)
+
+
+def _is_told(upstream: UpstreamSettings, error: UpstreamError, *, failures: int) -> bool:
+    """Whether operations hear that an API cannot be asked: at once of what no later try mends.
+
+    One that fails now and then gets on, a piece at a time.
+    """
+    passes = getattr(error, "passes", not isinstance(error, UpstreamRefused | UpstreamRedirected))
+    return not passes or failures > 1 or upstream.reconcile is None
 
 
 def pause_after(failures: int) -> float:
