@@ -54,6 +54,7 @@ class OperationsHarness:
 
     def __init__(self, store: Store, sink: HttpSink) -> None:
         self.store = store
+        self.sink = sink
         self.clock = ManualClock()
         self.wakeups = 0
         self.settings = settings_of("parley", port=sink.port)

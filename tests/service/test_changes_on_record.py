@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from casebell.actors import Right
 from casebell.alerts import Asked
 from casebell.clock import DAY, SECOND
 from casebell.reload import Reloader
+from casebell.sandbox.http_sink import HttpAnswer
 from casebell.service import Service
 from casebell.service.access import Access
 from casebell.service.accounts import Accounts
@@ -23,8 +25,10 @@ from casebell.service.passwords import Passwords
 from casebell.service.people_directory import PeopleDirectory
 from casebell.service.reading import Reading
 from casebell.service.reconciling import Reconciling
+from casebell.service.registering import Registering
 from casebell.service.rights import RIGHTS
 from casebell.service.second_factor import SecondFactor
+from casebell.service.subscribing import Subscribing
 from casebell.service.tokens import Tokens
 from casebell.store import refused, second_factor, sessions
 from casebell.store.event_log import EventLog
@@ -151,6 +155,18 @@ async def away(_harness: OperationsHarness, service: Service) -> None:
     await service.ask("set_away", AWAY, actor=WHO)
 
 
+async def registering(harness: OperationsHarness, service: Service) -> None:
+    """A case, and an API that takes it."""
+    await named(harness, service)
+    taken = {"registered": [PUT["receipt"]], "already_registered": []}
+    harness.sink.answer(HttpAnswer(status=201, body=json.dumps(taken).encode()))
+
+
+async def subscribing(harness: OperationsHarness, _service: Service) -> None:
+    """An API that makes a subscription."""
+    harness.sink.answer(HttpAnswer(status=201, body=b'{"id": "sub_1"}'))
+
+
 CHANGES: Mapping[str, tuple[Ready, Mapping[str, Any], str]] = {
     "set_case": (
         named,
@@ -171,6 +187,8 @@ CHANGES: Mapping[str, tuple[Ready, Mapping[str, Any], str]] = {
     "test_channel": (nothing, {"name": "slack"}, "channel.tested"),
     "reload": (nothing, {}, "config.reloaded"),
     "reconcile": (nothing, {}, "reconciliation.began"),
+    "register_cases": (registering, {"name": "api"}, "upstream.registered"),
+    "subscribe": (subscribing, {"name": "api"}, "upstream.subscribed"),
     "record_backup": (nothing, {"events": 1, "entries": 1}, "backup.made"),
     "set_away": (nothing, AWAY, "person.away"),
     "set_back": (away, {"name": "jchan"}, "person.back"),
@@ -215,7 +233,7 @@ LOOKS: Mapping[str, tuple[Ready, Mapping[str, Any]]] = {
 
 
 @pytest.fixture
-def service(harness: OperationsHarness) -> Service:
+def service(harness: OperationsHarness, tmp_path: Path) -> Service:
     """Everything that changes something."""
     store, clock = harness.store, harness.clock
     reloader = Reloader(
@@ -254,7 +272,20 @@ def service(harness: OperationsHarness) -> Service:
         OwnAccount(access=access, passwords=passwords, **given).verbs(),
         {"reload": reloader.reload},
         reconciling(harness).verbs(),
+        Registering(**of_api(harness, tmp_path)).verbs(),
+        Subscribing(**of_api(harness, tmp_path)).verbs(),
     )
+
+
+def of_api(harness: OperationsHarness, folder: Path) -> Any:
+    """What the verbs that ask an API take; its answers are the sink's."""
+    api = upstream_settings(
+        harness.sink.url, source="parley", secret_file=folder / "subscription.secret"
+    )
+    public = harness.settings.server.model_copy(update={"public_url": "https://cb.firm.com"})
+    settings = harness.settings.model_copy(update={"upstream": {"api": api}, "server": public})
+    given: Any = {"store": harness.store, "settings": lambda: settings, "clock": harness.clock}
+    return {**given, "connections": Connections(**given)}
 
 
 def reconciling(harness: OperationsHarness) -> Reconciling:

@@ -35,7 +35,7 @@ from service.harness import OperationsHarness
 #: What a running server answers beside its parts: see `casebell.app`.
 OF_A_SERVER = {
     *("reload", "checks", "doubts", "warnings", "storage", "heartbeat", "address", "certificate"),
-    "reconcile",
+    *("reconcile", "register_cases", "subscribe", "list_upstreams"),
     *("list_servers", "list_arrivals", "completeness", "rules", "decided_otherwise"),
 }
 
