@@ -149,7 +149,12 @@ class _Provoked:
             await self._api.upstream.faults(api={"answer": "html", "path": "/v1/"})
             body = FACTS.get(self._route.path, {})
             asked_in_vain = await self.status(body=body)
+            await self._api.upstream.faults(
+                api={"status": 429, "retry_after": 3600, "path": "/v1/"}
+            )
+            limited = await self.status(body=body)
             await self._api.upstream.faults(api=None)
+            assert limited == 503
             return {first, asked_in_vain, await self.status(name="torch", body=body)}
         if self._route.verb == "reconcile":
             await self._api.upstream.faults(api={"status": 401, "path": "/v1/"})

@@ -1,5 +1,6 @@
 """The answers to senders, and one JSON body for every error: docs/contract.md."""
 
+import math
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, NamedTuple, TypeAlias
 
@@ -18,6 +19,7 @@ from casebell.errors import (
     TooManyExports,
     TooManyRefusals,
     Unavailable,
+    UpstreamLimited,
     WrongMethod,
 )
 from casebell.json_text import encode
@@ -74,6 +76,9 @@ def error_answer(error: CasebellError, request_id: str, *, message: str = "") ->
         answer.headers.append((b"retry-after", b"%d" % RETRY_AFTER_REFUSALS))
     if isinstance(error, TooManyAttempts):
         answer.headers.append((b"retry-after", b"%d" % error.retry_after))
+    if isinstance(error, UpstreamLimited):
+        # Whatever the provider may have said of it: at least a second.
+        answer.headers.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after))))
     if isinstance(error, WrongMethod):
         answer.headers.append((b"allow", error.allow.encode()))
     if isinstance(error, BodyTooLarge | BodyTooSlow):
