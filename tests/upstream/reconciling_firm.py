@@ -20,7 +20,7 @@ from casebell.upstream.reconcile import Stand
 from contracts.actors import an_actor
 from contracts.cases import with_keys
 from contracts.clock_and_log import ManualClock
-from contracts.stores import read_table
+from contracts.stores import read_table, store_in
 from contracts.writing import writing
 from sandbox.simulator.firm import TOKEN, Firm, rehearsing
 from upstream.harness import QUICK
@@ -243,6 +243,11 @@ class Reconciling:
         assert run is not None
         waits: int = run.waits_until - self.clock.now()
         return waits / 1_000_000 + 60
+
+
+def sqlite(folder: Path) -> str:
+    """The URL of a database that has its tables."""
+    return f"sqlite:///{store_in(folder).place}"
 
 
 @asynccontextmanager

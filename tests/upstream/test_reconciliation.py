@@ -17,20 +17,30 @@ from upstream.reconciling_firm import (
     Reconciling,
     ago,
     reconciling,
+    sqlite,
 )
 
 BASELINE, HISTORY, FOUND = "baseline", "history", ""
 
 
 @pytest.fixture
-async def firm(store_url: str, tmp_path: Path) -> AsyncIterator[Reconciling]:
-    async with reconciling(store_url, tmp_path) as firm:
+async def firm(tmp_path: Path) -> AsyncIterator[Reconciling]:
+    """Before Parley; the rules are the same on either database."""
+    async with reconciling(sqlite(tmp_path), tmp_path) as firm:
         yield firm
 
 
 @pytest.fixture
-async def torch(store_url: str, tmp_path: Path) -> AsyncIterator[Reconciling]:
-    async with reconciling(store_url, tmp_path, kind="torch") as firm:
+async def torch(tmp_path: Path) -> AsyncIterator[Reconciling]:
+    """Before Torch."""
+    async with reconciling(sqlite(tmp_path), tmp_path, kind="torch") as firm:
+        yield firm
+
+
+@pytest.fixture
+async def either(store_url: str, tmp_path: Path) -> AsyncIterator[Reconciling]:
+    """Before Parley, on each database."""
+    async with reconciling(store_url, tmp_path) as firm:
         yield firm
 
 
@@ -45,8 +55,9 @@ async def looked_at(firm: Reconciling) -> None:
 # --- The first look -------------------------------------------------------------------------------
 
 
-async def test_the_first_look_alerts_nobody(firm: Reconciling) -> None:
+async def test_the_first_look_alerts_nobody(either: Reconciling) -> None:
     """Its history is stored; its state, which asks for something, waits in the queue."""
+    firm = either
     await firm.know(owner="Jia Chan")
     await firm.api.move("received", at=ago(days=90), text=RECEIVED)
     await firm.api.move("rfe_issued", at=ago(days=10), text=RFE)
@@ -127,8 +138,9 @@ async def test_nothing_is_new_where_webhooks_told_it_all(firm: Reconciling) -> N
 # --- Changes that were missed ---------------------------------------------------------------------
 
 
-async def test_what_no_webhook_delivered(firm: Reconciling) -> None:
+async def test_what_no_webhook_delivered(either: Reconciling) -> None:
     """Each missed change is alerted, in its order, and operations hear that webhooks are broken."""
+    firm = either
     await looked_at(firm)
     await firm.api.move("rfe_issued", at=ago(hours=-3), text=RFE)
     await firm.api.move("rfe_received", at=ago(hours=-20), text=RESPONSE)
@@ -209,8 +221,9 @@ async def test_a_partial_history(firm: Reconciling) -> None:
     assert (await firm.reconcile()).found == 0
 
 
-async def test_a_long_history(firm: Reconciling) -> None:
+async def test_a_long_history(either: Reconciling) -> None:
     """More than a page, and more than one transaction: each once, in its order."""
+    firm = either
     await firm.know()
     for number in range(130):
         text = f"Step number {number} of the case was taken"
@@ -266,9 +279,9 @@ async def test_it_is_so_again(torch: Reconciling) -> None:
     assert await torch.alerts() == ["approved > jchan@f.com", "rfe_issued > jchan@f.com"]
 
 
-async def test_batches(store_url: str, tmp_path: Path) -> None:
+async def test_batches(tmp_path: Path) -> None:
     """Many cases a request; one that the API does not know keeps no other back."""
-    async with reconciling(store_url, tmp_path, kind="torch", batch=4) as firm:
+    async with reconciling(sqlite(tmp_path), tmp_path, kind="torch", batch=4) as firm:
         for number in range(10):
             receipt = f"IOE09000000{number:02d}"
             await firm.know(receipt)
@@ -437,9 +450,9 @@ async def test_a_history_that_fails(firm: Reconciling) -> None:
     assert sorted(await firm.alerts()) == ["approved > jchan@f.com", "rfe_issued > jchan@f.com"]
 
 
-async def test_the_configuration_changes_meanwhile(store_url: str, tmp_path: Path) -> None:
+async def test_the_configuration_changes_meanwhile(tmp_path: Path) -> None:
     """What is being asked ends; the run waits, and goes on once it is there again."""
-    async with reconciling(store_url, tmp_path, kind="torch", batch=1) as firm:
+    async with reconciling(sqlite(tmp_path), tmp_path, kind="torch", batch=1) as firm:
         for number in range(3):
             receipt = f"IOE09000000{number:02d}"
             await firm.know(receipt)

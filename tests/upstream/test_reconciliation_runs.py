@@ -29,6 +29,7 @@ from upstream.reconciling_firm import (
     Reconciling,
     ago,
     reconciling,
+    sqlite,
 )
 from waiting import until
 
@@ -36,7 +37,15 @@ THIRD = "WAC2190000001"
 
 
 @pytest.fixture
-async def firm(store_url: str, tmp_path: Path) -> AsyncIterator[Reconciling]:
+async def firm(tmp_path: Path) -> AsyncIterator[Reconciling]:
+    """On SQLite."""
+    async with reconciling(sqlite(tmp_path), tmp_path) as firm:
+        yield firm
+
+
+@pytest.fixture
+async def either(store_url: str, tmp_path: Path) -> AsyncIterator[Reconciling]:
+    """On each database."""
     async with reconciling(store_url, tmp_path) as firm:
         yield firm
 
@@ -84,8 +93,9 @@ async def is_whole(firm: Reconciling) -> None:
 # --- What ends in the middle ----------------------------------------------------------------------
 
 
-async def test_a_storage_that_fails_at_any_statement(firm: Reconciling) -> None:
+async def test_a_storage_that_fails_at_any_statement(either: Reconciling) -> None:
     """A write is there whole or not at all, and the next call goes on."""
+    firm = either
     await behind(firm)
     failed, number, written = 0, 1, 0
     while True:
@@ -144,9 +154,9 @@ async def test_killed_at_any_statement(store_url: str, tmp_path: Path) -> None:
             await is_whole(firm)
 
 
-async def test_piece_by_piece(store_url: str, tmp_path: Path) -> None:
+async def test_piece_by_piece(tmp_path: Path) -> None:
     """Calls that have no time do a piece each, and say how far they are."""
-    async with reconciling(store_url, tmp_path, kind="torch", batch=1) as firm:
+    async with reconciling(sqlite(tmp_path), tmp_path, kind="torch", batch=1) as firm:
         for receipt in (RECEIPT, OTHER, THIRD):
             await firm.know(receipt)
             await firm.api.move("received", receipt, at=ago(days=9), text=RECEIVED)
@@ -181,8 +191,9 @@ async def test_a_webhook_comes_while_the_api_is_asked(
     assert sorted(await firm.alerts()) == ALERTS
 
 
-async def test_two_at_once(firm: Reconciling) -> None:
+async def test_two_at_once(either: Reconciling) -> None:
     """One works; the other says who does, and how far that is."""
+    firm = either
     await behind(firm)
     works, waits = await asyncio.gather(firm.reconcile(), firm.reconcile(seconds=0))
     assert works.run == waits.run
@@ -290,8 +301,9 @@ async def test_it_goes_by_itself(firm: Reconciling) -> None:
 # --- What it says of webhooks ---------------------------------------------------------------------
 
 
-async def test_what_was_told_is_no_delivery(firm: Reconciling) -> None:
+async def test_what_was_told_is_no_delivery(either: Reconciling) -> None:
     """However much the API tells, a source was last heard when a webhook came."""
+    firm = either
     await firm.know()
     for number in range(queries._RECENT // 20):
         text = f"Step number {number} of the case was taken"

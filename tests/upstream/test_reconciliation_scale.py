@@ -9,7 +9,7 @@ import pytest
 from casebell.store.schema import cases, events
 from contracts.stores import read_table
 from contracts.writing import writing
-from upstream.reconciling_firm import RFE, Reconciling, ago, reconciling
+from upstream.reconciling_firm import RFE, Reconciling, ago, reconciling, sqlite
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +48,7 @@ async def piece_by_piece(firm: Reconciling) -> tuple[int, float, list[int]]:
 
 async def test_ten_thousand_on_torch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two hundred requests a day; the highest memory is that of the first tenth."""
-    url = f"sqlite:///{tmp_path}/casebell.db"
+    url = sqlite(tmp_path)
     async with reconciling(url, tmp_path, kind="torch", per_day=5_000) as firm:
         await unlimited(firm, "torch")
         await known(firm, 10_000)
@@ -75,7 +75,7 @@ async def test_requests_of_parley(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], changed: int
 ) -> None:
     """One for a case that is as it was; of one that changed its history, too."""
-    url = f"sqlite:///{tmp_path}/casebell.db"
+    url = sqlite(tmp_path)
     async with reconciling(url, tmp_path, per_day=50_000) as firm:
         await unlimited(firm, "parley")
         await known(firm, 1_000)

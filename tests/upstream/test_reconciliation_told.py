@@ -26,6 +26,7 @@ from upstream.reconciling_firm import (
     Reconciling,
     ago,
     reconciling,
+    sqlite,
 )
 
 #: By our name of a field, that of Parley's page.
@@ -39,7 +40,7 @@ FIELDS = {
 
 @pytest.fixture
 async def firm(tmp_path: Path) -> AsyncIterator[Reconciling]:
-    async with reconciling(f"sqlite:///{tmp_path}/casebell.db", tmp_path) as firm:
+    async with reconciling(sqlite(tmp_path), tmp_path) as firm:
         yield firm
 
 
@@ -96,7 +97,7 @@ async def test_confidential_cases(firm: Reconciling) -> None:
 
 async def test_a_second_summary_tells_of_the_rest(tmp_path: Path) -> None:
     """Of a run that takes two days nobody hears twice of one case."""
-    url = f"sqlite:///{tmp_path}/casebell.db"
+    url = sqlite(tmp_path)
     async with reconciling(url, tmp_path, kind="torch", per_day=1, batch=2) as firm:
         for number in range(3):
             await asking(firm, f"IOE090000000{number}", owner="Jia Chan")
