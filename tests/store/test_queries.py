@@ -281,7 +281,11 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
         False,
     ),
     "the present of cases": (
-        lambda c: reconciliations.present_changes(c, ["IOE0912345678"]),
+        lambda c: reconciliations.present(c, ["IOE0912345678"]),
+        False,
+    ),
+    "what other APIs told of": (
+        lambda c: reconciliations.told_since(c, ["IOE0912345678"]),
         False,
     ),
     # Those of a run.

@@ -49,7 +49,7 @@ secrets = ["the first secret of the provider"]
 kind = "torch"
 header = "X-Secret"
 secrets = ["the second secret of the provider"]
-[upstream.api]
+[upstream.{name}]
 kind = "{kind}"
 source = "{kind}"
 base = "{base}"
@@ -101,6 +101,7 @@ class Reconciling:
             "batch": 50,
             "tests": "",
             "fields": "",
+            "name": "api",
             **chosen,
         }
         self.runtime = self.another_server()
@@ -184,7 +185,7 @@ class Reconciling:
     async def reconcile(self, runtime: Runtime | None = None, *, seconds: float = 60.0) -> Stand:
         """One call."""
         server = runtime or self.runtime
-        upstream = server.in_force.settings().upstream["api"]
+        upstream = server.in_force.settings().upstream[str(self.chosen["name"])]
         return await server.reconciler.go_on(upstream, seconds=seconds, by=BY)
 
     async def look(self, receipt: str = RECEIPT) -> Stand:
@@ -219,7 +220,7 @@ class Reconciling:
     @property
     def upstream(self) -> UpstreamSettings:
         """The settings of the API, as they are in force."""
-        return self.runtime.in_force.settings().upstream["api"]
+        return self.runtime.in_force.settings().upstream[str(self.chosen["name"])]
 
     def metric(self, name: str) -> float:
         """What a metric of the API's source counts."""

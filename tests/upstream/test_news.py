@@ -56,6 +56,8 @@ def known(
     first_told: bool = True,
     registered: int | None = None,
     present: int | None = None,
+    status: str | None = None,
+    told_since: int | None = None,
 ) -> Known:
     """What is on record of a case; its present change is that of the last event."""
     row = Tracked(
@@ -69,7 +71,18 @@ def known(
         problem=None,
     )
     last = events[-1].change_id if events else None
-    return Known(row, last if present is None else present, events)
+    return Known(
+        row=row,
+        present=last if present is None else present,
+        status=status,
+        events=events,
+        told_since=None if told_since is None else told_since * HOUR,
+    )
+
+
+def news(ordered: Sequence[CaseEvent], before: Known) -> list[CaseEvent]:
+    """What is news; the delivered word is the status."""
+    return news_of(ordered, before, status_of=lambda one: one.delivered_status or "other")
 
 
 def brief(events: Sequence[CaseEvent]) -> list[tuple[str, str]]:
@@ -90,14 +103,14 @@ TOLD = st.builds(
 def test_what_was_taken_is_known(history: list[CaseEvent], present: CaseEvent) -> None:
     """A second look at the same has no news; and no key comes twice, which would be a delivery."""
     ordered = in_order(history, present)
-    new = news_of(ordered, known())
+    new = news(ordered, known())
     assert len({one.key for one in new}) == len(new)
     taken = [on_record(one, change=number) for number, one in enumerate(new, 1)]
     last = max(
         (number for number, one in enumerate(new, 1) if state_of(one) == state_of(ordered[-1])),
         default=0,
     )
-    assert news_of(ordered, known(*taken, present=last)) == []
+    assert news(ordered, known(*taken, present=last)) == []
 
 
 @given(st.lists(TOLD, max_size=8), TOLD)
@@ -113,7 +126,7 @@ def test_the_order_is_that_of_time(history: list[CaseEvent], present: CaseEvent)
 def test_a_first_look() -> None:
     """All of it is history but the last, which is what the case is now."""
     ordered = in_order([told(B, 2), told(A, 1)], told(B, 2, observed=True))
-    assert brief(news_of(ordered, known(first_told=False))) == [(A, "history"), (B, "baseline")]
+    assert brief(news(ordered, known(first_told=False))) == [(A, "history"), (B, "baseline")]
 
 
 @pytest.mark.parametrize(
@@ -140,24 +153,39 @@ def test_since_when_changes_are_missed(
         other = told(A, webhook * HOUR - 1, hours=False)
         events = [on_record(other, change=1, origin=Origin.WEBHOOK)]
     before = known(*events, first_told=False, registered=registered)
-    assert [" ".join(sorted(one.flags)) for one in news_of(ordered, before)] == flags
+    assert [" ".join(sorted(one.flags)) for one in news(ordered, before)] == flags
+
+
+def test_another_api_told_of_it_before() -> None:
+    """What it had told, in whatever words, is no news; what came since then is."""
+    other = on_record(told(A, 1), change=1)
+    ordered = in_order([told(C, 3), told(B, 2)], told(C, 3, observed=True))
+    for since, flags in ((1, ["", ""]), (2, ["history", ""]), (3, ["history", "history"])):
+        before = known(other, first_told=False, told_since=since, status="received")
+        assert [" ".join(one.flags) for one in news(ordered, before)] == flags
+    # Torch's time moves, and its words are others.
+    said = told(B, 500, observed=True)
+    before = known(other, first_told=False, told_since=1, status="rfe_issued")
+    assert brief(news([said], before)) == [(B, "history")]
+    before = known(other, first_told=False, told_since=1, status="received")
+    assert brief(news([said], before)) == [(B, "")]
 
 
 def test_what_has_no_time() -> None:
     """It is no missed change, unless webhooks told of something else."""
     first = known(first_told=False)
-    assert brief(news_of([told(A, None)], first)) == [(A, "baseline")]
+    assert brief(news([told(A, None)], first)) == [(A, "baseline")]
     delivered = known(on_record(told(B, 1), change=1, origin=Origin.WEBHOOK), first_told=False)
-    assert brief(news_of([told(A, None)], delivered)) == [(A, "")]
-    assert news_of([told(B, None)], delivered) == []
+    assert brief(news([told(A, None)], delivered)) == [(A, "")]
+    assert news([told(B, None)], delivered) == []
 
 
 def test_a_state_without_a_time_that_is_there_again() -> None:
     """Something else was between: it is an event of its own."""
     before = [on_record(told(A, None), change=1), on_record(told(B, None), change=2)]
-    [again] = news_of([told(A, None)], known(*before))
+    [again] = news([told(A, None)], known(*before))
     assert again.key == f"{told(A, None).key}\N{NO-BREAK SPACE}(after change 2)"
-    assert news_of([told(B, None)], known(*before)) == []
+    assert news([told(B, None)], known(*before)) == []
 
 
 def test_what_counts_in_a_digest() -> None:
@@ -179,5 +207,5 @@ def test_flags_of_receiving_stay() -> None:
         },
         flags=frozenset({Flag.NAIVE_TIME}),
     )
-    [one] = news_of([naive], known(first_told=False))
+    [one] = news([naive], known(first_told=False))
     assert one.flags == {Flag.NAIVE_TIME, Flag.BASELINE}

@@ -314,6 +314,27 @@ async def test_a_case_that_becomes_known(firm: Reconciling) -> None:
     assert [row.problem for row in await firm.rows()] == [None]
 
 
+async def test_a_second_api(firm: Reconciling) -> None:
+    """What the first had told, in other words, alerts nobody; what came since then does."""
+    await firm.know(owner="Jia Chan")
+    await firm.know(OTHER, owner="Kim Roe")
+    await firm.api.faults(moving_times=True)
+    await firm.api.move("received", OTHER, at=ago(days=90), text=RECEIVED)
+    await firm.api.move("rfe_issued", at=ago(days=60), text=RFE, category="Request for Evidence")
+    await firm.reconcile()
+    firm.clock.advance(86_400)
+    await firm.api.move("denied", OTHER, at=ago(hours=-3), text="Case Was Denied")
+    firm.reload(name="other", kind="torch")
+    assert (await firm.reconcile()).first_looks == 2
+    assert await firm.alerts() == ["denied > kim@f.com"]
+    firm.clock.advance(30 * 86_400)
+    assert (await firm.reconcile()).found == 0
+    firm.reload(name="api", kind="parley")
+    assert (await firm.reconcile()).found == 0
+    assert await firm.alerts() == ["denied > kim@f.com"]
+    assert sorted(await firm.queue()) == [RECEIPT]
+
+
 # --- What is left out -----------------------------------------------------------------------------
 
 

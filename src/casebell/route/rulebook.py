@@ -15,6 +15,7 @@ from casebell.events import (
     ClassifiedEvent,
     Flag,
     Micros,
+    Status,
     Tag,
     Undecided,
     is_first_look,
@@ -81,6 +82,10 @@ class Rulebook:
         self.ops = ops
         self._coalesce = coalesce
         self._repeat_within = repeat_within
+
+    def status_of(self, event: CaseEvent) -> Status:
+        """The status that counts of an event."""
+        return classify_event(event, self._meanings).status
 
     def decide(
         self,

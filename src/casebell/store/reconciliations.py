@@ -73,9 +73,12 @@ class KnownEvent(TableRow):
     received_at: Micros
 
 
-class _Present(TableRow):
+class Present(TableRow):
+    """What a case is now, as far as that is known."""
+
     receipt: str
     change_id: int | None
+    status: str | None
 
 
 class _New(TableRow):
@@ -95,10 +98,8 @@ def _known(backend: str, *, of_change: bool) -> Any:
 _DECIDED = Query(KnownEvent, lambda backend: _known(backend, of_change=True))
 _UNDECIDED = Query(KnownEvent, lambda backend: _known(backend, of_change=False))
 _PRESENT = Query(
-    _Present,
-    lambda backend: select(cases.c.receipt, cases.c.change_id).where(
-        among(cases.c.receipt, backend)
-    ),
+    Present,
+    lambda backend: select(*columns_of(cases, Present)).where(among(cases.c.receipt, backend)),
 )
 _MADE = insert_new(upstream_cases, _New)
 _CHECKED = upsert(upstream_cases, Checked)
@@ -200,14 +201,26 @@ async def known_events(
     return found
 
 
-async def present_changes(
-    connection: AsyncConnection, receipts: Collection[str]
-) -> dict[str, int | None]:
-    """By receipt, the change that is the present one of its case."""
+async def present(connection: AsyncConnection, receipts: Collection[str]) -> dict[str, Present]:
+    """What cases are now, by receipt; also of those of which nothing is known."""
     driver = await Driver.of(connection)
-    return {
-        one.receipt: one.change_id for one in await driver.fetch(_PRESENT, among=sorted(receipts))
-    }
+    found = {receipt: Present(receipt, None, None) for receipt in receipts}
+    known = await driver.fetch(_PRESENT, among=sorted(receipts))
+    return found | {one.receipt: one for one in known}
+
+
+async def told_since(connection: AsyncConnection, receipts: Collection[str]) -> dict[str, Micros]:
+    """By receipt, since when some API has told of the case; only of those of which one has."""
+    first = func.min(upstream_cases.c.first_told_at).label("first")
+    statement = (
+        select(upstream_cases.c.receipt, first)
+        .where(
+            upstream_cases.c.receipt.in_(sorted(receipts)),
+            upstream_cases.c.first_told_at.is_not(None),
+        )
+        .group_by(upstream_cases.c.receipt)
+    )
+    return {row.receipt: row.first for row in await connection.execute(statement)}
 
 
 # --- Runs -----------------------------------------------------------------------------------------

@@ -5,27 +5,32 @@ Pure functions. The rules: docs/decisions/0040-reconciliation.md.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
-from casebell.events import CaseEvent, Flag, Micros, Origin, TimeBasis
+from casebell.events import CaseEvent, Flag, Micros, Origin, Status, TimeBasis
 from casebell.store.reconciliations import KnownEvent, Tracked
 from casebell.uscis.sentences import text_key
 
 #: Words of status and category, and the text in one spelling: equal states say the same.
 State: TypeAlias = tuple[str, str, str]
+#: The status that counts of an event.
+StatusOf: TypeAlias = Callable[[CaseEvent], str]
 
 
 class Known(NamedTuple):
     """What is on record of a case."""
 
     row: Tracked
-    #: The change that is its present one.
+    #: The change that is its present one, and its status.
     present: int | None
-    #: Of any source; not read where there is no need.
+    status: str | None
+    #: Of any source.
     events: Sequence[KnownEvent]
+    #: Since when some API has told of it.
+    told_since: Micros | None = None
 
 
 def state_of(one: CaseEvent | KnownEvent) -> State:
@@ -77,16 +82,18 @@ def _by_time(told: Iterable[CaseEvent]) -> list[CaseEvent]:
     return [one for _, _, one in sorted(times, key=lambda each: each[:2])]
 
 
-def news_of(told: Sequence[CaseEvent], known: Known) -> list[CaseEvent]:
+def news_of(told: Sequence[CaseEvent], known: Known, *, status_of: StatusOf) -> list[CaseEvent]:
     """What of it is not known, oldest first, each with the flags of a first look where it is one.
 
     Args:
         told: oldest first, as `in_order` gives it.
+        status_of: the status that counts of an event.
     """
     new = list(_unknown(told, known))
     if known.row.first_told_at is not None:
         return new
-    return [_flagged(one, known, is_last=one.key == told[-1].key) for one in new]
+    first = _FirstLook(known, status_of)
+    return [first.flagged(one, is_last=one.key == told[-1].key) for one in new]
 
 
 def _unknown(told: Sequence[CaseEvent], known: Known) -> Iterator[CaseEvent]:
@@ -94,11 +101,7 @@ def _unknown(told: Sequence[CaseEvent], known: Known) -> Iterator[CaseEvent]:
     keys = {one.key for one in known.events}
     exact = {(one.occurred_at, *state_of(one)) for one in known.events}
     states = {state_of(one) for one in known.events}
-    now = {
-        state_of(one)
-        for one in known.events
-        if one.change_id is None or one.change_id == known.present
-    }
+    now = {state_of(one) for one in _of_now(known)}
     for number, one in enumerate(told):
         state, at, is_present = state_of(one), one.occurred_at, number == len(told) - 1
         if at is not None and (at, *state) in exact:
@@ -123,30 +126,58 @@ def _again(one: CaseEvent, known: Known) -> CaseEvent:
     return replace(one, key=f"{one.key}\N{NO-BREAK SPACE}(after change {known.present})")
 
 
-def _flagged(one: CaseEvent, known: Known, *, is_last: bool) -> CaseEvent:
-    """An event of a first look: what was there already alerts nobody; a missed change does."""
-    if not _was_there(one, known, is_last=is_last):
-        return one
-    newest = is_last and not any(event.origin == Origin.WEBHOOK for event in known.events)
-    flag = Flag.BASELINE if newest else Flag.HISTORY
-    return replace(one, flags=one.flags | {flag})
+def _of_now(known: Known) -> list[KnownEvent]:
+    """What tells of the case as it is, and what is not decided yet."""
+    return [one for one in known.events if one.change_id is None or one.change_id == known.present]
 
 
-def _was_there(one: CaseEvent, known: Known, *, is_last: bool) -> bool:
-    """Whether it happened before webhooks could have told of it.
+class _FirstLook:
+    """Tells what was there at the first look, and alerts nobody, from a change that was missed."""
 
-    Since a case is registered they can; where others registered it, since their first event of it.
-    """
-    by_webhook = [event for event in known.events if event.origin == Origin.WEBHOOK]
-    at = one.occurred_at
-    if at is None:
-        return not (by_webhook and is_last)
-    limits = []
-    if known.row.registered_at is not None:
-        limits.append(at <= known.row.registered_at)
-    if by_webhook:
-        limits.append(at < min(_time_of(event) for event in by_webhook))
-    return all(limits)
+    def __init__(self, known: Known, status_of: StatusOf) -> None:
+        self._known = known
+        self._status_of = status_of
+        self._by_webhook = [
+            _time_of(event) for event in known.events if event.origin == Origin.WEBHOOK
+        ]
+        #: Whether it was known before, by webhooks or by another API.
+        self._is_known = bool(self._by_webhook) or known.told_since is not None
+        self._texts_of_now = {text_key(event.text) for event in _of_now(known)}
+
+    def flagged(self, one: CaseEvent, *, is_last: bool) -> CaseEvent:
+        """An event with its flag, if it was there."""
+        if not self._was_there(one, is_last=is_last):
+            return one
+        flag = Flag.BASELINE if is_last and not self._is_known else Flag.HISTORY
+        return replace(one, flags=one.flags | {flag})
+
+    def _was_there(self, one: CaseEvent, *, is_last: bool) -> bool:
+        """Whether it happened before anybody here could have been told of it.
+
+        Webhooks can tell since the case is registered, or since their first event of it where
+        others registered it; another API since it told of it first.
+        """
+        at = one.occurred_at
+        if one.time_basis is not TimeBasis.OCCURRED and self._is_known:
+            # Two sources have other words for one state, and this time says nothing.
+            if self._is_as_now(one):
+                return True
+            if at is None:
+                return not is_last
+        if at is None:
+            return True
+        limits = [at < first for first in self._by_webhook]
+        limits += [
+            at <= since
+            for since in (self._known.row.registered_at, self._known.told_since)
+            if since is not None
+        ]
+        return all(limits)
+
+    def _is_as_now(self, one: CaseEvent) -> bool:
+        status = self._status_of(one)
+        same = status == self._known.status and status != Status.OTHER
+        return same or text_key(one.text) in self._texts_of_now
 
 
 def _time_of(event: KnownEvent) -> Micros:

@@ -28,6 +28,7 @@ from casebell.telemetry import Log
 from casebell.upstream import summary
 from casebell.upstream.client import UpstreamClient
 from casebell.upstream.looks import Asking
+from casebell.upstream.news import StatusOf
 from casebell.upstream.writing import LEASE, NotOurs, Writing
 from casebell.uscis.receipts import is_test
 
@@ -70,6 +71,7 @@ class Reconciler:
 
     Args:
         settings, channels: return those in force.
+        status_of: the status that counts of an event, by the rules in force.
         client: makes a client of an API, for `async with`.
         owner: this process, in leases.
         followed: called after a commit that put alerts into the outbox, with their channels.
@@ -83,6 +85,7 @@ class Reconciler:
         event_log: EventLog,
         settings: Callable[[], Settings],
         channels: Callable[[], Channels],
+        status_of: StatusOf,
         client: Callable[[UpstreamSettings], UpstreamClient],
         owner: str,
         clock: Clock,
@@ -101,6 +104,7 @@ class Reconciler:
         self._writing = Writing(
             store=store,
             event_log=event_log,
+            status_of=status_of,
             owner=owner,
             clock=clock,
             log=log,

@@ -19,7 +19,7 @@ from casebell.store.event_log import Appended, EventLog
 from casebell.store.reconciliations import Checked, Run, Tracked
 from casebell.telemetry import Log
 from casebell.upstream.looks import Look
-from casebell.upstream.news import Known, digest, in_order, news_of
+from casebell.upstream.news import Known, StatusOf, digest, in_order, news_of
 from casebell.uscis.receipts import mask_in_log
 
 #: Seconds for which a run is one server's, from its last write. What is asked between two writes
@@ -50,6 +50,7 @@ class Writing:
     """Writes looks.
 
     Args:
+        status_of: the status that counts of an event, by the rules in force.
         owner: this process, in leases.
         held_back: called after something was held, so that operations hear of it.
     """
@@ -59,6 +60,7 @@ class Writing:
         *,
         store: Store,
         event_log: EventLog,
+        status_of: StatusOf,
         owner: str,
         clock: Clock,
         log: Log,
@@ -66,6 +68,7 @@ class Writing:
     ) -> None:
         self._store = store
         self._event_log = event_log
+        self._status_of = status_of
         self._owner = owner
         self._clock = clock
         self._log = log
@@ -122,24 +125,32 @@ class Writing:
         dated = upstream.kind != "torch"
         receipts = [look.row.receipt for look in looks]
         rows = await reconciliations.tracked(connection, name, receipts)
-        present = await reconciliations.present_changes(connection, receipts)
+        present = await reconciliations.present(connection, receipts)
         changed = {
             look.row.receipt
             for look in looks
             if look.present is not None
             and not _is_as_before(
-                look, rows[look.row.receipt], present.get(look.row.receipt), dated=dated
+                look, rows[look.row.receipt], present[look.row.receipt].change_id, dated=dated
             )
         }
         events = await reconciliations.known_events(connection, changed) if changed else {}
+        first = {receipt for receipt in changed if rows[receipt].first_told_at is None}
+        since = await reconciliations.told_since(connection, first) if first else {}
         parts: list[Part] = []
         completed: list[Look] = []
         for look in looks:
             receipt = look.row.receipt
             new = [*look.held]
             if receipt in changed:
-                known = Known(rows[receipt], present.get(receipt), events[receipt])
-                new += _news(look, known)
+                known = Known(
+                    row=rows[receipt],
+                    present=present[receipt].change_id,
+                    status=present[receipt].status,
+                    events=events[receipt],
+                    told_since=since.get(receipt),
+                )
+                new += _news(look, known, status_of=self._status_of)
             room = MOST_EVENTS - len(parts)
             if len(new) > room and parts:
                 break
@@ -154,7 +165,7 @@ class Writing:
             taken = await write_parts(connection, parts, event_log=self._event_log)
             written.appended = appended_of(taken)
             written.holds = len(written.appended) < len(taken)
-            present = await reconciliations.present_changes(connection, receipts)
+            present = await reconciliations.present(connection, receipts)
         written.found = sum(map(_is_missed, written.appended))
         checked_at = now if run is None else max(now, run.takes_before)
         checked = []
@@ -166,7 +177,7 @@ class Writing:
             if look.present is not None and row.first_told_at is None:
                 written.first_looks += 1
             checked.append(
-                _checked(look, row, present.get(row.receipt), now=checked_at, dated=dated)
+                _checked(look, row, present[row.receipt].change_id, now=checked_at, dated=dated)
             )
         await reconciliations.put_checked(connection, checked)
         await reconciliations.note_asked(connection, name, _asked(written.appended))
@@ -203,12 +214,12 @@ def _is_as_before(look: Look, row: Tracked, present: int | None, *, dated: bool)
     return look.history is None and (dated or present == row.last_change)
 
 
-def _news(look: Look, known: Known) -> list[Part]:
+def _news(look: Look, known: Known, *, status_of: StatusOf) -> list[Part]:
     """What is news of what was told of a case, oldest first."""
     if look.present is None or look.verified is None:
         return []
     history = [one.said for one in look.history or () if isinstance(one.said, CaseEvent)]
-    new = news_of(in_order(history, look.present), known)
+    new = news_of(in_order(history, look.present), known, status_of=status_of)
     return [Part(look.verified, one) for one in new]
 
 

@@ -33,6 +33,8 @@ upstream_cases = Table(
     Column("asked_change", BigInteger),
     # The next to look at: the longest unchecked first.
     Index(None, "upstream", "checked_at", "receipt"),
+    # Whether another API has told of a case, at the first look.
+    Index(None, "receipt"),
     # Those that are shown as failing.
     partial("ix_upstream_cases_problem", "upstream", "receipt", where=FAILING.text),
     # Those of which a summary is to tell.

@@ -460,6 +460,7 @@ def _asked() -> None:
     op.create_index(
         op.f("ix_upstream_cases_upstream_checked_at_receipt"), "upstream_cases", columns
     )
+    op.create_index(op.f("ix_upstream_cases_receipt"), "upstream_cases", ["receipt"])
     for name, where in (
         ("problem", "problem IS NOT NULL"),
         ("to_be_told", "asked_change IS NOT NULL"),
