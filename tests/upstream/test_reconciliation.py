@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from casebell.clock import DAY
 from casebell.store.schema import held
 from contracts.stores import read_table
 from upstream.reconciling_firm import (
@@ -501,5 +500,21 @@ async def test_one_case_at_once(firm: Reconciling) -> None:
     await firm.api.move("rfe_issued", at=ago(hours=-2), text=RFE)
     assert (await firm.look()).found == 1
     assert await firm.alerts() == ["rfe_issued > jchan@f.com"]
-    [row] = [row for row in await firm.rows() if row.receipt == RECEIPT]
-    assert row.checked_at >= firm.clock.now() - DAY
+    firm.clock.advance(60)
+    await firm.api.move("received", OTHER, at=ago(days=90), text=RECEIVED)
+    assert (await firm.reconcile()).first_looks == 1
+
+
+async def test_one_case_whose_first_look_asks_for_something(firm: Reconciling) -> None:
+    """Its owner hears with the next run."""
+    await firm.know(owner="Jia Chan")
+    await firm.api.move("rfe_issued", at=ago(days=9), text=RFE)
+    assert (await firm.look()).first_looks == 1
+    assert await firm.alerts("ops") == []
+    firm.clock.advance(60)
+    await firm.reconcile()
+    assert "first_looks_of_owner > jchan@f.com" in await firm.alerts("ops")
+    before = await firm.alerts("ops")
+    firm.clock.advance(60)
+    await firm.reconcile()
+    assert await firm.alerts("ops") == before

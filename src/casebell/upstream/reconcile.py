@@ -29,6 +29,7 @@ from casebell.upstream import summary
 from casebell.upstream.client import UpstreamClient
 from casebell.upstream.looks import Asking
 from casebell.upstream.news import StatusOf
+from casebell.upstream.summary import Delivered
 from casebell.upstream.writing import LEASE, NotOurs, Writing
 from casebell.uscis.receipts import is_test
 
@@ -308,12 +309,14 @@ class Reconciler:
         await self._store.transact(reconciliations.leave, run.id, owner=self._owner, waits=waits)
 
     async def _end(self, upstream: UpstreamSettings, run: Run) -> None:
+        by_webhooks = await self._delivered(upstream)
+
         async def end(connection: Connection) -> set[str]:
             if not await reconciliations.end(
                 connection, run, owner=self._owner, now=self._clock.now()
             ):
                 return set()
-            return await self._tell(connection, upstream)
+            return await self._tell(connection, upstream, by_webhooks)
 
         self._wake(await self._store.transact(end))
         self._log.info("upstream.reconciled", upstream=upstream.name, run=run.id)
@@ -327,6 +330,7 @@ class Reconciler:
         failures = 0 if limited else before + 1
         pause = error.retry_after if isinstance(error, UpstreamLimited) else pause_after(failures)
         waits_until = now + round(pause * SECOND)
+        by_webhooks = await self._delivered(upstream)
 
         async def wait(connection: Connection) -> set[str]:
             if not await reconciliations.leave(
@@ -349,7 +353,7 @@ class Reconciler:
             left = await summary.tell_of_waiting(
                 connection, upstream, run, error, ops=self._channels().ops, now=now
             )
-            return left | await self._tell(connection, upstream)
+            return left | await self._tell(connection, upstream, by_webhooks)
 
         self._log.warning("upstream.waits", upstream=upstream.name, run=run.id, code=error.code)
         self._wake(await self._store.transact(wait))
@@ -368,10 +372,17 @@ class Reconciler:
             )
         )
 
-    async def _tell(self, connection: Connection, upstream: UpstreamSettings) -> set[str]:
+    async def _delivered(self, upstream: UpstreamSettings) -> Delivered | None:
+        async with self._store.read() as connection:
+            return await summary.delivered(connection, upstream, now=self._clock.now())
+
+    async def _tell(
+        self, connection: Connection, upstream: UpstreamSettings, by_webhooks: Delivered | None
+    ) -> set[str]:
         return await summary.tell(
             connection,
             upstream,
+            by_webhooks=by_webhooks,
             channels=self._channels(),
             zone=self._settings().server.timezone,
             now=self._clock.now(),

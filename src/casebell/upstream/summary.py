@@ -41,10 +41,34 @@ _FAILS: Final = "upstream-fails:"
 _NONE: Final = "none"
 
 
+class Delivered(NamedTuple):
+    """How many changes webhooks brought, and since when that was counted."""
+
+    since: Micros
+    changes: int
+
+
+async def delivered(
+    connection: Connection, upstream: UpstreamSettings, *, now: Micros
+) -> Delivered | None:
+    """What webhooks brought since the run before began, if the latest one found what they did not.
+
+    Not in a writing transaction: it counts a month at most, for which deliveries must not wait.
+    """
+    run = await reconciliations.latest(connection, upstream.name)
+    if run is None or run.found == run.told_found:
+        return None
+    before = await reconciliations.last_before(connection, run)
+    since = max(now - MOST_BACK, 0 if before is None else before.began_at)
+    changes = await reconciliations.count_changes(connection, upstream.source, since=since)
+    return Delivered(since, changes)
+
+
 async def tell(
     connection: Connection,
     upstream: UpstreamSettings,
     *,
+    by_webhooks: Delivered | None,
     channels: Channels,
     zone: str,
     now: Micros,
@@ -52,6 +76,7 @@ async def tell(
     """Tell of all that the latest run has found and nobody was told of.
 
     Args:
+        by_webhooks: as `delivered` counts it.
         zone: the time zone for people.
 
     Returns:
@@ -62,15 +87,16 @@ async def tell(
         return set()
     new: list[NewAlert] = []
     messages: list[OpsMessage] = []
-    if run.first_looks > run.told_first_looks:
-        asking = await reconciliations.to_tell(connection, upstream.name)
+    asking = await reconciliations.to_tell(connection, upstream.name)
+    # Those of a look at one case are told with the next run.
+    if asking or run.first_looks > run.told_first_looks:
         away = absences_at(await absences.known(connection), now)
         of_owners = _by_hearer(asking, channels.roster, away)
         new += _to_owners(of_owners, run)
         messages.append(_first_looks(run, asking, of_owners))
         await reconciliations.forget_asked(connection, upstream.name)
-    if run.found > run.told_found:
-        messages.append(await _missed(connection, upstream, run, zone=zone, now=now))
+    if by_webhooks is not None:
+        messages.append(_missed(upstream, run, by_webhooks, zone=zone))
     if run.newly_failed > run.told_failed:
         messages.append(await _failing(connection, run))
     await reconciliations.told(connection, run)
@@ -141,7 +167,8 @@ def _first_looks(run: Run, asking: Sequence[ToTell], heard: _Heard) -> FirstLook
         upstream=run.upstream,
         run=run.id,
         looked=run.first_looks,
-        cases=run.first_looks - run.told_first_looks,
+        # Of a look at one case it is told with the next run.
+        cases=max(run.first_looks - run.told_first_looks, len(asking)),
         asking=len(asking),
         first=_named([one.case.receipt for one in asking]),
         unowned=heard.unowned,
@@ -160,19 +187,16 @@ def _named(receipts: Sequence[str]) -> str:
 # --- What is wrong --------------------------------------------------------------------------------
 
 
-async def _missed(
-    connection: Connection, upstream: UpstreamSettings, run: Run, *, zone: str, now: Micros
+def _missed(
+    upstream: UpstreamSettings, run: Run, by_webhooks: Delivered, *, zone: str
 ) -> ChangesMissed:
-    before = await reconciliations.last_before(connection, run)
-    since = max(now - MOST_BACK, 0 if before is None else before.began_at)
-    delivered = await reconciliations.count_changes(connection, upstream.source, since=since)
     return ChangesMissed(
         upstream=run.upstream,
         run=run.id,
         source=upstream.source,
         found=run.found,
-        delivered=delivered,
-        since=_at(since, zone),
+        delivered=by_webhooks.changes,
+        since=_at(by_webhooks.since, zone),
     )
 
 
