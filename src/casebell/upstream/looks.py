@@ -125,7 +125,9 @@ class Asking:
             and digest(present, dated=True) == row.last_state
         ):
             return look
-        back_to = None if row.first_told_at is None else max(row.checked_at - MARGIN, 0)
+        # What could not be read for long is longer ago than the last look.
+        whole_history = row.first_told_at is None or row.problem is not None
+        back_to = None if whole_history else max(row.checked_at - MARGIN, 0)
         try:
             history = await self._api.history(row.receipt, back_to=back_to)
         except UpstreamKeyRefused:
