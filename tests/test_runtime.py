@@ -12,7 +12,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import SecretStr
 
-from casebell.errors import ConfigError, EncodedBody, StorageUnavailable
+from casebell.errors import (
+    ConfigError,
+    EncodedBody,
+    StorageUnavailable,
+    StoreInUse,
+    StoreLocked,
+)
 from casebell.events import Delivery
 from casebell.notify.load import load_channels, policies
 from casebell.receive.refusals import WRITE_EVERY
@@ -22,6 +28,8 @@ from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.settings import ChannelSettings, Rule, Settings
 from casebell.settings.models import Ops, ServerSettings, Storage
 from casebell.store.connections import BUSY_TIMEOUT_MS
+from casebell.store.engine import Store
+from casebell.store.lock import take_lock
 from casebell.store.schema import alerts, events, journal
 from casebell.uscis import classify
 from casebell.uscis.table import table
@@ -51,6 +59,36 @@ def settings(folder: Path, *channels: ChannelSettings) -> Settings:
         base_dir=folder,
         sha256="0" * 64,
     )
+
+
+async def test_a_command_is_waited_for(tmp_path: Path) -> None:
+    """A server that starts while a command holds the store serves once that has let go of it."""
+    given = settings(tmp_path)
+    command = Store(given.storage.url.get_secret_value())
+    await command.open()
+    runtime = Runtime(given)
+
+    async def serve() -> None:
+        async with runtime.running():
+            assert runtime.store.is_open
+
+    serving = asyncio.create_task(serve())
+    path = tmp_path / "casebell.db"
+    for _ in range(3):
+        with pytest.raises(StoreInUse, match="A command of Casebell"):
+            await asyncio.to_thread(take_lock, path)
+    assert not serving.done()
+    await command.close()
+    await serving
+
+
+async def test_a_server_is_not_waited_for(tmp_path: Path) -> None:
+    """A second server on one file fails at once."""
+    given = settings(tmp_path)
+    async with Runtime(given).running():
+        with pytest.raises(StoreLocked, match="Another Casebell server"):
+            async with Runtime(given, clock=ManualClock()).running():
+                pass
 
 
 def channel(name: str, url: str, **fields: object) -> ChannelSettings:

@@ -20,6 +20,7 @@
     │   ├── StorageUnavailable, QueueFull, AuthenticationBusy, ShuttingDown
     │   ├── NothingStored         no database was made yet
     │   ├── StoreLocked           another server holds the database
+    │   │   └── StoreInUse        a command does, for now
     │   ├── ServerUnreachable
     │   └── TooManyRequests       of the API
     ├── Unauthorized        401   no token, or none that can be used
@@ -306,6 +307,13 @@ class StoreLocked(Unavailable):
 
     code = "store_locked"
     hint = "Stop the other server, or give this one its own storage.url."
+
+
+class StoreInUse(StoreLocked):
+    """A command holds this database; it lets go of it soon."""
+
+    code = "store_in_use"
+    hint = "Wait until the command has ended."
 
 
 class ServerUnreachable(Unavailable):

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import casebell
 from casebell.clock import Clock, SystemClock
-from casebell.errors import StorageUnavailable, StoreLocked
+from casebell.errors import StorageUnavailable, StoreInUse, StoreLocked
 from casebell.events import AppendOutcome, Micros
 from casebell.followup.loop import FollowUp
 from casebell.loops import Loop
@@ -71,6 +71,9 @@ from casebell.wiring import InForce, Wiring
 
 #: Seconds that sends under way are given when the server ends.
 SEND_GRACE = 4.0
+#: The same of commands that hold the store when the server starts: between two of its pieces a long
+#: one lets go of it, and one that asks a provider's API may take as long as that lets it wait.
+COMMAND_GRACE = 60.0
 
 
 class Runtime:
@@ -402,11 +405,26 @@ class Runtime:
 
     async def _open(self) -> None:
         """Open the store for a server; raises as `Store.open` does."""
-        await self.store.open(self._take_up)
+        await self.store.open(self._take_up, serving=True)
         # Not in the transaction, which may fail and be tried again.
         if self._created:
             self.log.warning("store.created", **self._created)
         self.log.info("server.took_up", **self._taken_up)
+
+    async def _open_after_commands(self) -> None:
+        """The same; a command that holds the store meanwhile is given time to let go of it."""
+        last_moment = self.clock.monotonic() + COMMAND_GRACE
+        told = False
+        while True:
+            try:
+                return await self._open()
+            except StoreInUse as error:
+                if self.clock.monotonic() > last_moment:
+                    raise
+                if not told:
+                    self.log.warning("store.in_use", message=error.message)
+            told = True
+            await self.clock.sleep(0.1)
 
     async def _open_later(self) -> None:
         try:
@@ -450,7 +468,7 @@ class Runtime:
             stack.push_async_callback(self.store.close)
             stack.push_async_callback(self._close_channels)
             try:
-                await self._open()
+                await self._open_after_commands()
             except StorageUnavailable as error:
                 if not error.passes:
                     raise

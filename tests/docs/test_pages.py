@@ -114,7 +114,14 @@ ANSWERS: dict[int, set[str]] = {
 }
 #: Only commands and the API answer with these; no delivery is.
 NOT_OF_A_DELIVERY = {
-    *("store_locked", "server_unreachable", "nothing_stored", "unauthorized", "forbidden"),
+    *(
+        "store_locked",
+        "store_in_use",
+        "server_unreachable",
+        "nothing_stored",
+        "unauthorized",
+        "forbidden",
+    ),
     *("sign_in_failed", "too_many_attempts", "passwords_busy"),
     "too_many_exports",
     *("too_many_requests", "body_not_json", "config_invalid"),

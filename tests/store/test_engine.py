@@ -244,7 +244,7 @@ class TestLock:
         ) as other:
             assert other.stdout is not None
             assert other.stdout.readline() == b"open\n"
-            assert lock_path(sqlite_path).read_text() == f"{other.pid}\n"
+            assert lock_path(sqlite_path).read_text() == f"{other.pid} command\n"
             with pytest.raises(StoreLocked):
                 await Store(f"sqlite:///{sqlite_path}").open()
             assert is_locked(sqlite_path)

@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from casebell.actors import Actor, Role
 from casebell.alerts import AlertKind, NewAlert
-from casebell.store import leases, liveness, outbox, servers
+from casebell.store import leases, liveness, outbox, reconciliations, servers
 from casebell.store.engine import Store
 from casebell.store.liveness import CHECK_EVERY, MISSED_FOR, Liveness
 from contracts.clock_and_log import ManualClock, RecordingLog
@@ -112,6 +114,29 @@ async def test_the_dead_lose_their_leases(postgresql: Store) -> None:
         assert watch.changed == changed + 1
         (line,) = watch.recording.named("server.took_over")
         assert line["interrupted"] == 1
+
+
+async def test_the_dead_leave_their_reconciliations(postgresql: Store) -> None:
+    """Another server goes on with the run of a dead one at once, and with nobody else's."""
+    by = Actor(name="ana", role=Role.ADMIN)
+    hour: Any = {"now": 1, "until": 1 + LEASE, "alone": False}
+    async with present(postgresql, "alive"), present(postgresql, "me") as watch:
+        runs = {}
+        async with writing(postgresql) as connection:
+            for owner in ("dead", "alive"):
+                run = await reconciliations.begin(
+                    connection, f"api-{owner}", takes_before=1, now=1, by=by
+                )
+                assert await reconciliations.take(connection, run.id, owner=owner, **hour)
+                runs[owner] = run.id
+        await claim(postgresql, "dead")
+        await watch.looks(MISSED_FOR + 2 * CHECK_EVERY)
+        async with writing(postgresql) as connection:
+            taken = {
+                owner: await reconciliations.take(connection, run, owner="me", **hour)
+                for owner, run in runs.items()
+            }
+    assert taken == {"dead": True, "alive": False}
 
 
 async def test_an_end_is_seen(postgresql: Store) -> None:

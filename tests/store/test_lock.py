@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from casebell.errors import StorageUnavailable, StoreLocked
+from casebell.errors import StorageUnavailable, StoreInUse, StoreLocked
 from casebell.store.lock import is_locked, lock_path, locked, take_lock
 from e2e.disks import small_disk
 
@@ -15,12 +15,17 @@ def test_one_at_a_time(sqlite_path: Path) -> None:
     """The second is told who is there; once the first has gone, it may."""
     with locked(sqlite_path):
         assert is_locked(sqlite_path)
-        with pytest.raises(StoreLocked, match=str(sqlite_path)):
+        with pytest.raises(StoreInUse, match=str(sqlite_path)):
             take_lock(sqlite_path)
-        assert lock_path(sqlite_path).read_text() == f"{os.getpid()}\n"
+        assert lock_path(sqlite_path).read_text() == f"{os.getpid()} command\n"
         assert lock_path(sqlite_path).stat().st_mode & 0o777 == 0o600
     assert not is_locked(sqlite_path)
-    os.close(take_lock(sqlite_path))
+    server = take_lock(sqlite_path, serving=True)
+    with pytest.raises(StoreLocked, match="Another Casebell server") as caught:
+        take_lock(sqlite_path, serving=True)
+    assert type(caught.value) is StoreLocked
+    assert lock_path(sqlite_path).read_text() == f"{os.getpid()}\n"
+    os.close(server)
 
 
 def test_by_another_name(sqlite_path: Path, tmp_path: Path) -> None:

@@ -49,16 +49,20 @@ class DatabaseFile:
         self._side: dict[str, _Identity] = {}
         self._beside = {suffix: Path(f"{self._path}{suffix}") for suffix in ("-wal", "-shm")}
 
-    def take(self) -> None:
+    def take(self, *, serving: bool) -> None:
         """Lock it, make it where there is none, and see that it is ours.
 
+        Args:
+            serving: a server does, and no command.
+
         Raises:
-            StoreLocked: another server holds it, perhaps by another name.
+            StoreLocked: another server holds it, perhaps by another name; `StoreInUse` where a
+                command does.
             DatabaseDamaged: it is no SQLite file.
             StorageUnavailable: it is not ours, or cannot be used.
         """
         self.had_server = lock_path(self._path).exists()
-        self._lock = take_lock(self._path)
+        self._lock = take_lock(self._path, serving=serving)
         try:
             if not os.path.lexists(self._path):
                 self._make()

@@ -75,21 +75,22 @@ class Store:
         #: Set at each of them; whoever waits for it clears it.
         self.failed = asyncio.Event()
 
-    async def open(self, begin: Begin | None = None) -> Self:
+    async def open(self, begin: Begin | None = None, *, serving: bool = False) -> Self:
         """Take the lock, migrate to this release's tables, and be ready to write.
 
         Args:
             begin: called with the writing transaction of the migration, and whether there were no
                 tables before: what it writes is there before anything else.
+            serving: a server opens it, and no command.
 
         Raises:
-            StoreLocked: another server holds this SQLite file.
+            StoreLocked: another server holds this SQLite file; `StoreInUse` where a command does.
             DatabaseDamaged: the SQLite file is damaged.
             StorageUnavailable: the database cannot be reached, read or written.
         """
         try:
             if self._file is not None:
-                self._file.take()
+                self._file.take(serving=serving)
             self._writer = self._engine(pool_size=1, read_only=False)
             self._reader = self._engine(
                 pool_size=4, read_only=True, statement_ms=STATEMENT_TIMEOUT_MS

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from casebell.clock import Clock
 from casebell.loops import Loop
-from casebell.store import leases, servers
+from casebell.store import leases, reconciliations, servers
 from casebell.store.circuit_breaker import USE_TIMEOUT
 from casebell.store.engine import Connection, Store
 from casebell.store.servers import Server
@@ -182,6 +182,7 @@ class Liveness:
 
         async def bury(connection: Connection) -> int:
             await servers.remove(connection, dead)
+            await reconciliations.release(connection, owners=dead)
             return await leases.release(connection, now=self._clock.now(), owners=dead)
 
         if count := await self._store.transact(bury):

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from casebell.errors import StorageUnavailable, StoreLocked
+from casebell.errors import StorageUnavailable, StoreInUse, StoreLocked
 from casebell.files import give_to_folders_owner, make_folder, open_ordinary, reason_of
 from casebell.store.translation import system_passes
+
+#: What stands behind the number of the process where it is none of a server.
+_COMMAND = " command"
 
 
 def hold(path: Path) -> int | None:
@@ -51,8 +54,16 @@ def lock(descriptor: int) -> bool:
     return False
 
 
-def take_lock(path: Path) -> int:
-    """Hold `<database>.lock` for as long as the process lives; return its descriptor."""
+def take_lock(path: Path, *, serving: bool = False) -> int:
+    """Hold `<database>.lock` for as long as the process lives; return its descriptor.
+
+    Args:
+        serving: it is a server's, and no command's.
+
+    Raises:
+        StoreLocked: another server holds it; `StoreInUse` where a command does.
+        StorageUnavailable: the file cannot be used.
+    """
     place = lock_path(path)
     try:
         make_folder(place.parent)
@@ -72,12 +83,26 @@ def take_lock(path: Path) -> int:
             passes=system_passes(error),
         ) from None
     if descriptor is None:
+        if _is_of_command(place):
+            raise StoreInUse(f"A command of Casebell holds {path}.")
         raise StoreLocked(f"Another Casebell server holds {path}.")
     # Who holds it is for people to see; on a full disk it cannot be said.
     with suppress(OSError):
         os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+        os.write(descriptor, f"{os.getpid()}{'' if serving else _COMMAND}\n".encode())
     return descriptor
+
+
+def _is_of_command(place: Path) -> bool:
+    """Whether whoever holds a lock said that it is a command."""
+    try:
+        descriptor = open_ordinary(place)
+    except OSError:
+        return False
+    try:
+        return os.read(descriptor, 64).decode("ascii", "replace").strip().endswith(_COMMAND)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

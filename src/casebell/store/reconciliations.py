@@ -348,6 +348,15 @@ async def leave(
     return bool(left.rowcount)
 
 
+async def release(connection: AsyncConnection, *, owners: Collection[str]) -> None:
+    """Let go of the runs of dead owners."""
+    await connection.execute(
+        reconciliations.update()
+        .where(GOES_ON, reconciliations.c.lease_owner.in_(owners))
+        .values(lease_owner=null(), lease_until=null())
+    )
+
+
 async def end(connection: AsyncConnection, run: Run, *, owner: str, now: Micros) -> bool:
     """Say that a run is done; False where it was this server's no more."""
     ended = await connection.execute(
