@@ -165,7 +165,7 @@ class Server:
         code, out, err = await asyncio.to_thread(run_here, *given, directory=self.directory)
         return CommandResult(code=code, out=out, err=err)
 
-    async def run_apart(self, *arguments: str) -> CommandResult:
+    async def run_apart(self, *arguments: str, within: float = PROCESS_TIMEOUT) -> CommandResult:
         """Run a command to its end as a process of its own, where that makes a difference."""
         process = await asyncio.create_subprocess_exec(
             *self.command(*arguments),
@@ -175,7 +175,7 @@ class Server:
             cwd=self.directory,
             env=environment(),
         )
-        async with asyncio.timeout(PROCESS_TIMEOUT):
+        async with asyncio.timeout(within):
             out, err = await process.communicate()
         assert process.returncode is not None
         return CommandResult(code=process.returncode, out=out.decode(), err=err.decode())
