@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from casebell.events import CaseEvent, Flag, KeyBasis, Micros, Origin, TimeBasis
 from casebell.receive.understand import reconciled_key
@@ -47,6 +48,7 @@ def on_record(one: CaseEvent, *, change: int, origin: Origin = Origin.RECONCILED
         delivered_category=one.delivered_category,
         text=one.text,
         occurred_at=one.occurred_at,
+        time_basis=one.time_basis,
         received_at=RECEIVED_AT,
     )
 
@@ -160,7 +162,7 @@ def test_another_api_told_of_it_before() -> None:
     """What it had told, in whatever words, is no news; what came since then is."""
     other = on_record(told(A, 1), change=1)
     ordered = in_order([told(C, 3), told(B, 2)], told(C, 3, observed=True))
-    for since, flags in ((1, ["", ""]), (2, ["history", ""]), (3, ["history", "history"])):
+    for since, flags in ((1, ["", ""]), (2, ["history", ""]), (3, ["history", ""])):
         before = known(other, first_told=False, told_since=since, status="received")
         assert [" ".join(one.flags) for one in news(ordered, before)] == flags
     # Torch's time moves, and its words are others.
@@ -169,6 +171,28 @@ def test_another_api_told_of_it_before() -> None:
     assert brief(news([said], before)) == [(B, "history")]
     before = known(other, first_told=False, told_since=1, status="received")
     assert brief(news([said], before)) == [(B, "")]
+
+
+def test_what_a_case_is_and_nobody_told() -> None:
+    """Its present state is never history, unless something is known to have come after it."""
+    ordered = in_order([told(B, 2), told(A, 1)], told(B, 2, observed=True))
+    # A webhook without a time came late, or its sender's clock is ahead.
+    undated = on_record(told(A, None), change=1, origin=Origin.WEBHOOK)
+    ahead = on_record(told(A, 1), change=1, origin=Origin.WEBHOOK)
+    ahead = replace(ahead, occurred_at=30 * HOUR, received_at=1 * HOUR)
+    # What another API observed later says nothing of when it became so.
+    behind = on_record(told(A, 9, observed=True), change=1)
+    for event, since in ((undated, None), (ahead, None), (behind, 9)):
+        before = known(event, first_told=False, told_since=since, status="received")
+        assert brief(news(ordered, before))[-1] == (B, "")
+    # Two APIs have other words; what is new of those waits in the queue, if it asks.
+    before = known(behind, first_told=False, told_since=9, status="rfe_issued")
+    assert brief(news(ordered, before))[-1] == (B, "history")
+    other = [replace(ordered[-1], delivered_status="other")]
+    assert brief(news(other, before)) == [(B, "baseline")]
+    later = on_record(told(C, 5), change=2)
+    before = known(behind, later, first_told=False, told_since=9, status="approved")
+    assert brief(news(ordered, before))[-1] == (B, "history")
 
 
 def test_what_has_no_time() -> None:

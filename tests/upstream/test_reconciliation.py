@@ -121,6 +121,31 @@ async def test_what_came_since_the_first_webhook_was_missed(firm: Reconciling) -
     ]
 
 
+async def test_a_late_webhook_hides_nothing(firm: Reconciling) -> None:
+    """It has no time and tells of what was before: the present state is no history."""
+    await firm.know(owner="Jia Chan")
+    await firm.api.move("received", at=ago(days=90), text=RECEIVED)
+    await firm.api.move("rfe_issued", at=ago(days=10), text=RFE)
+    await firm.deliver("received", None, text=RECEIVED)
+    assert (await firm.reconcile()).found == 1
+    assert "rfe_issued > jchan@f.com" in await firm.alerts()
+    assert await firm.queue() == [RECEIPT]
+
+
+async def test_an_api_that_was_behind_hides_nothing(tmp_path: Path) -> None:
+    """What it did not know at its first look, a second API tells."""
+    async with reconciling(sqlite(tmp_path), tmp_path, kind="torch") as firm:
+        await firm.know(owner="Jia Chan")
+        await firm.api.move("received", at=ago(days=90), text=RECEIVED)
+        await firm.reconcile()
+        await firm.api.move("rfe_issued", at=ago(days=10), text=RFE)
+        firm.clock.advance(60)
+        firm.reload(name="second", kind="parley")
+        assert (await firm.reconcile()).found == 1
+        assert await firm.alerts() == ["rfe_issued > jchan@f.com"]
+        assert await firm.queue() == [RECEIPT]
+
+
 async def test_nothing_is_new_where_webhooks_told_it_all(firm: Reconciling) -> None:
     """Nothing is stored, and the next look costs one request."""
     await firm.know()

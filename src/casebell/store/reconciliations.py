@@ -70,6 +70,7 @@ class KnownEvent(TableRow):
     delivered_category: str | None
     text: str
     occurred_at: Micros | None
+    time_basis: str | None
     received_at: Micros
 
 

@@ -148,8 +148,25 @@ class _FirstLook:
         """An event with its flag, if it was there."""
         if not self._was_there(one, is_last=is_last):
             return one
-        flag = Flag.BASELINE if is_last and not self._is_known else Flag.HISTORY
+        flag = Flag.HISTORY
+        if is_last and not self._is_known:
+            flag = Flag.BASELINE
+        elif is_last and not self._is_as_now(one) and not self._is_past(one):
+            # What the case is, and nobody here was told: whoever told of it before was behind, or
+            # a webhook came late.
+            status = self._status_of(one)
+            if self._known.status is not None and status not in (self._known.status, Status.OTHER):
+                return one
+            flag = Flag.BASELINE
         return replace(one, flags=one.flags | {flag})
+
+    def _is_past(self, one: CaseEvent) -> bool:
+        """Whether something is known to have happened after it."""
+        at = one.occurred_at
+        return at is not None and any(
+            event.time_basis == TimeBasis.OCCURRED and _time_of(event) > at
+            for event in self._known.events
+        )
 
     def _was_there(self, one: CaseEvent, *, is_last: bool) -> bool:
         """Whether it happened before anybody here could have been told of it.
@@ -181,4 +198,7 @@ class _FirstLook:
 
 
 def _time_of(event: KnownEvent) -> Micros:
-    return event.received_at if event.occurred_at is None else event.occurred_at
+    """When it had happened at the latest, whatever the sender's clock says."""
+    if event.occurred_at is None:
+        return event.received_at
+    return min(event.occurred_at, event.received_at)
