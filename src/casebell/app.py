@@ -1,6 +1,7 @@
 """The composition root: settings in, a server that is ready to run out.
 
-`runtime` wires the store, the loops and the verbs; here they go behind HTTP: one route table.
+`runtime` wires the store and the loops, `verbs` what can be done; here they go behind HTTP: one
+route table.
 """
 
 import asyncio
@@ -51,6 +52,7 @@ from casebell.service.otherwise import DecidingAgain
 from casebell.service.subscribing import Subscribing
 from casebell.settings import Settings
 from casebell.telemetry import Metrics
+from casebell.verbs import verbs_of
 from casebell.wiring import Wiring
 
 #: Seconds that requests under way are given when the server ends, before sends are.
@@ -167,7 +169,7 @@ def build(
         servers=runtime.liveness.known,
     )
     service = Service(
-        *runtime.verbs(),
+        *verbs_of(runtime),
         deciding_again.verbs(),
         subscribing.verbs(),
         of_this_server,

@@ -1,13 +1,13 @@
-"""Everything behind the HTTP surface: wired from settings, opened, run, and given new settings.
+"""Everything that runs behind the HTTP surface: wired, opened, run, and given new settings.
 
-Wiring knows every part; the command line uses it without a server, `app` behind HTTP.
+The command line uses it without a server, `app` behind HTTP; `verbs` has what can be seen and done.
 """
 
 import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import casebell
@@ -28,34 +28,12 @@ from casebell.receive.accept import Receiver
 from casebell.receive.explaining import message_on
 from casebell.receive.refusals import Refusals
 from casebell.route.router import Router
-from casebell.service import Verb
 from casebell.service.access import Access
-from casebell.service.accounts import Accounts
-from casebell.service.arrivals import ArrivalReading
 from casebell.service.case_directory import CaseDirectory
 from casebell.service.case_list_watch import CaseListWatch
-from casebell.service.cases import CaseReading
-from casebell.service.completeness import CompletenessReading
-from casebell.service.exporting import Exporting
 from casebell.service.feeds import Feeds
-from casebell.service.following_up import FollowingUp
 from casebell.service.links import SeenLinks
-from casebell.service.operations import Operations
-from casebell.service.outcomes import OutcomeReport
-from casebell.service.own_account import OwnAccount
-from casebell.service.owners import OwnerReading
 from casebell.service.passwords import Passwords
-from casebell.service.people_directory import PeopleDirectory
-from casebell.service.queue_reading import QueueReading
-from casebell.service.reading import Reading
-from casebell.service.reconciling import Reconciling
-from casebell.service.registering import Registering
-from casebell.service.rules import RuleReading
-from casebell.service.second_factor import SecondFactor
-from casebell.service.standing import Standing
-from casebell.service.tokens import Tokens
-from casebell.service.upstreams import Upstreams
-from casebell.service.waits_in_words import WaitsInWords
 from casebell.settings import Settings
 from casebell.store import journal, leases, ops, queries
 from casebell.store.engine import Connection, Store
@@ -171,50 +149,13 @@ class Runtime:
             log=log,
             added=self.dispatcher.wake,
         )
-        self.operations = Operations(
-            store=store,
-            settings=in_force.settings,
-            dispatcher=self.dispatcher,
-            event_log=self.event_log,
-            clock=clock,
-            changed=self._changed,
-        )
-        self.reading = Reading(store=store, settings=in_force.settings, clock=clock)
-        self.tokens = Tokens(store=store, people=in_force.people, clock=clock)
-        passwords = Passwords()
-        self.accounts = Accounts(
-            store=store, settings=in_force.settings, passwords=passwords, clock=clock
-        )
+        self.passwords = passwords = Passwords()
         self.access = Access(
             store=store, passwords=passwords, settings=in_force.console, clock=clock, log=log
         )
-        self.second_factor = SecondFactor(
-            store=store, access=self.access, settings=in_force.settings, clock=clock
-        )
-        self.own_account = OwnAccount(
-            store=store,
-            access=self.access,
-            passwords=passwords,
-            settings=in_force.settings,
-            clock=clock,
-        )
         self.feeds = Feeds(store=store, settings=in_force.settings, clock=clock)
-        self.people = PeopleDirectory(
-            store=store,
-            settings=in_force.settings,
-            roster=lambda: in_force.channels().roster,
-            clock=clock,
-        )
-        self.exporting = Exporting(store=store, settings=in_force.settings, clock=clock)
-        self.case_reading = CaseReading(
-            store=store,
-            people=in_force.people,
-            waits=WaitsInWords(settings=in_force.settings, clock=clock),
-        )
         self.case_directory = CaseDirectory(store=store, clock=clock, people=in_force.people)
         self.seen_links = SeenLinks(store=store, people=in_force.people, clock=clock)
-        self.queue = QueueReading(store=store, people=in_force.people)
-        self.following_up = FollowingUp(store=store, settings=in_force.settings, clock=clock)
         self.case_list_watch = CaseListWatch(
             store=store,
             directory=self.case_directory,
@@ -225,25 +166,8 @@ class Runtime:
             log=log,
             followed=self.dispatcher.wake,
         )
-        self.owners = OwnerReading(store=store, people=in_force.people, clock=clock)
-        self.completeness = CompletenessReading(store=store, settings=in_force.settings)
-        self.arrivals = ArrivalReading(store=store, settings=in_force.settings, clock=clock)
-        self.outcome_report = OutcomeReport(store=store, settings=in_force.settings, clock=clock)
-        self.standing = Standing(
-            store=store,
-            settings=in_force.settings,
-            targets=lambda: in_force.channels().known_targets(),
-            paused_until=self.dispatcher.paused_until,
-            servers=self.liveness.living,
-        )
         self.connections = connections = Connections(
             store=store, settings=in_force.settings, clock=clock
-        )
-        self.upstreams = Upstreams(
-            store=store, settings=in_force.settings, connections=connections, clock=clock
-        )
-        self.registering = Registering(
-            store=store, settings=in_force.settings, connections=connections, clock=clock
         )
         self.reconciler = reconciler = Reconciler(
             store=store,
@@ -257,9 +181,6 @@ class Runtime:
             log=log,
             followed=self.dispatcher.wake,
             held_back=self.delivery_watch.wake,
-        )
-        self.reconciling = Reconciling(
-            store=store, settings=in_force.settings, reconciler=reconciler, clock=clock
         )
         self.schedule = Schedule(
             store=store,
@@ -291,33 +212,6 @@ class Runtime:
             clock=clock,
             log=log,
         )
-
-    def verbs(self) -> Sequence[Mapping[str, Verb]]:
-        """What can be seen and done; `app` adds what is of its own."""
-        return [
-            self.reading.verbs(),
-            self.case_reading.verbs(),
-            self.case_directory.verbs(),
-            self.queue.verbs(),
-            self.following_up.verbs(),
-            self.owners.verbs(),
-            self.completeness.verbs(),
-            self.arrivals.verbs(),
-            self.standing.verbs(),
-            self.upstreams.verbs(),
-            self.registering.verbs(),
-            self.reconciling.verbs(),
-            RuleReading(settings=self.in_force.settings).verbs(),
-            self.outcome_report.verbs(),
-            self.exporting.verbs(),
-            self.operations.verbs(),
-            self.people.verbs(),
-            self.tokens.verbs(),
-            self.accounts.verbs(),
-            self.second_factor.verbs(),
-            self.own_account.verbs(),
-            self.feeds.verbs(),
-        ]
 
     def prepare(self, settings: Settings) -> Wiring:
         """What a new configuration comes to, beside the one in force; raises as `Wiring.of`."""
@@ -390,7 +284,8 @@ class Runtime:
         if any(one.outcome is AppendOutcome.CONFLICT for one in appended):
             self.delivery_watch.wake()
 
-    def _changed(self) -> None:
+    def changed(self) -> None:
+        """Look again at what was refused or held, and at the outbox: something there is new."""
         self.delivery_watch.wake()
         self.dispatcher.wake()
 
@@ -435,7 +330,7 @@ class Runtime:
     def _recovered(self) -> None:
         """Have done what could not be while nothing could be stored."""
         self.refusals.wake()
-        self._changed()
+        self.changed()
         self.router.loop.wake()
 
     async def _tell_of_new_store(self, connection: Connection, is_new: bool) -> None:

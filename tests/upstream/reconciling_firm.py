@@ -11,13 +11,15 @@ from casebell.clock import DAY, HOUR, iso
 from casebell.events import CaseEvent, Delivery, Micros, VerifiedDelivery
 from casebell.receive.understand import understand
 from casebell.runtime import Runtime
+from casebell.service import Service
 from casebell.settings import load
 from casebell.settings.upstream import UpstreamSettings
 from casebell.store import reconciliations
 from casebell.store.schema import alerts, cases, changes, events, queue, upstream_cases
 from casebell.upstream.connections import Connections
 from casebell.upstream.reconcile import Stand
-from contracts.actors import an_actor
+from casebell.verbs import verbs_of
+from contracts.actors import ADMIN, an_actor
 from contracts.cases import with_keys
 from contracts.clock_and_log import ManualClock
 from contracts.stores import read_table, store_in
@@ -191,6 +193,10 @@ class Reconciling:
     async def look(self, receipt: str = RECEIPT) -> Stand:
         """Look at one case."""
         return await self.runtime.reconciler.look_at(self.upstream, receipt)
+
+    async def ask(self, verb: str, **arguments: Any) -> Any:
+        """The value of a verb, for the administrator."""
+        return await Service(*verbs_of(self.runtime)).ask(verb, arguments, actor=ADMIN)
 
     async def events(self) -> list[tuple[str, str, str]]:
         """Each event's origin, status and flags, in order."""

@@ -333,8 +333,7 @@ async def test_what_was_told_is_no_delivery(either: Reconciling) -> None:
 async def test_by_hand(firm: Reconciling) -> None:
     """A piece for each call; `since` leaves out what was looked at after it."""
     await behind(firm)
-    verb = firm.runtime.reconciling.reconcile
-    answer = await verb(upstream="api", seconds=60, actor=ADMIN)
+    answer = await firm.ask("reconcile", upstream="api", seconds=60)
     assert answer == {
         "upstream": "api",
         "run": answer["run"],
@@ -349,10 +348,10 @@ async def test_by_hand(firm: Reconciling) -> None:
         "elsewhere": None,
     }
     firm.clock.advance(3_600)
-    answer = await verb(since="2026-03-03T00:00:00Z", seconds=60, actor=ADMIN)
+    answer = await firm.ask("reconcile", since="2026-03-03T00:00:00Z", seconds=60)
     assert (answer["checked"], answer["done"]) == (0, True)
     firm.clock.advance(60)
-    answer = await verb(receipt="ioe-0912345678", actor=ADMIN)
+    answer = await firm.ask("reconcile", receipt="ioe-0912345678")
     assert (answer["run"], answer["checked"], answer["found"]) == (None, 1, 0)
 
 
@@ -372,8 +371,8 @@ async def test_what_cannot_be_asked_for(
 ) -> None:
     """Each says so, and nothing is begun."""
     with pytest.raises(error):
-        await firm.runtime.reconciling.reconcile(**given, actor=ADMIN)  # type: ignore[arg-type]
-    assert [one.kind for one in await read_table(firm.store, journal)] == ["store.created"][:0]
+        await firm.ask("reconcile", **given)
+    assert not await read_table(firm.store, journal)
 
 
 async def test_one_case_of_an_api_that_fails(firm: Reconciling) -> None:
@@ -381,7 +380,7 @@ async def test_one_case_of_an_api_that_fails(firm: Reconciling) -> None:
     await firm.know()
     await firm.api.faults(api={"status": 401})
     with pytest.raises(UpstreamError, match="does not take the token"):
-        await firm.runtime.reconciling.reconcile(receipt=RECEIPT, actor=ADMIN)
+        await firm.ask("reconcile", receipt=RECEIPT)
 
 
 async def test_without_a_server(store_url: str, tmp_path: Path) -> None:

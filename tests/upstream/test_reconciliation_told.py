@@ -164,7 +164,7 @@ async def test_its_story(firm: Reconciling) -> None:
     await firm.reconcile()
 
     async def verified(number: int) -> list[str]:
-        explained = await firm.runtime.reading.explain_event(number=number, actor=ADMIN)
+        explained = await firm.ask("explain_event", number=number)
         [section] = [one for one in story(explained) if one.heading.text(str) == "Verified"]
         return [point.sentence.text(str) for point in section.points]
 
@@ -175,7 +175,7 @@ async def test_its_story(firm: Reconciling) -> None:
     assert (await verified(1))[0].endswith(
         "the provider's API told of it, at the first look at the case."
     )
-    found = await firm.runtime.case_reading.find_case(receipt=RECEIPT, actor=ADMIN)
+    found = await firm.ask("find_case", receipt=RECEIPT)
     assert [one["origin"] for one in found["changes"]] == ["reconciled"] * 3
     kinds = [one.kind for one in await read_table(firm.store, journal)]
     assert kinds.count("event.reconciled") == 3

@@ -81,7 +81,7 @@ async def opened(settings: Settings, verb: str) -> AsyncIterator[Service]:
     # The command prints what came of it; log lines would stand among its answers.
     configure_logging(io.StringIO())
     if needs_secrets(verb):
-        service = _operations(settings)
+        service = _whole(settings)
     else:
         # Only of what is sent again must the targets be there, and who stands in be reached.
         sends = verb in ("retry_alerts", "set_away", "set_back")
@@ -116,9 +116,10 @@ def needs_secrets(verb: str) -> bool:
 
 
 @asynccontextmanager
-async def _operations(settings: Settings) -> AsyncIterator[Service]:
+async def _whole(settings: Settings) -> AsyncIterator[Service]:
     from casebell.runtime import Runtime
     from casebell.service.subscribing import Subscribing
+    from casebell.verbs import verbs_of
 
     runtime = Runtime(settings, clock=SystemClock())
     subscribing = Subscribing(
@@ -128,13 +129,7 @@ async def _operations(settings: Settings) -> AsyncIterator[Service]:
         clock=runtime.clock,
     )
     async with runtime.opened():
-        yield Service(
-            runtime.operations.verbs(),
-            runtime.upstreams.verbs(),
-            runtime.registering.verbs(),
-            runtime.reconciling.verbs(),
-            subscribing.verbs(),
-        )
+        yield Service(*verbs_of(runtime), subscribing.verbs())
 
 
 @asynccontextmanager
