@@ -52,6 +52,7 @@ from casebell.store import (
     sessions,
     subscriptions,
     targets,
+    tracked,
     unit_of_work,
     walk,
     wordings,
@@ -264,32 +265,32 @@ HOT_QUERIES: dict[str, tuple[Query, bool]] = {
     "for which times they wait": (lambda c: holding.held(c, now=1), True),
     "due at once": (lambda c: holding.reconsider(c, "slack", "case", _QUIET, now=1), False),
     "the next cases to look at": (
-        lambda c: reconciliations.next_cases(c, "parley", before=2**50, limit=9),
+        lambda c: tracked.next_cases(c, "parley", before=2**50, limit=9),
         False,
     ),
     "cases that are left": (
-        lambda c: reconciliations.count_left(c, "parley", before=2**50),
+        lambda c: tracked.count_left(c, "parley", before=2**50),
         False,
     ),
     "cases that are new to an API": (
-        lambda c: reconciliations.add_missing(c, "parley", after="", is_test=bool),
+        lambda c: tracked.add_missing(c, "parley", after="", is_test=bool),
         False,
     ),
     # A case has a few dozen events, and few are undecided.
     "what is known of cases": (
-        lambda c: reconciliations.known_events(c, ["IOE0912345678"]),
+        lambda c: tracked.known_events(c, ["IOE0912345678"]),
         False,
     ),
     "the present of cases": (
-        lambda c: reconciliations.present(c, ["IOE0912345678"]),
+        lambda c: tracked.present(c, ["IOE0912345678"]),
         False,
     ),
     "what other APIs told of": (
-        lambda c: reconciliations.told_since(c, ["IOE0912345678"]),
+        lambda c: tracked.told_since(c, ["IOE0912345678"]),
         False,
     ),
     # Those of a run.
-    "first looks to tell": (lambda c: reconciliations.to_tell(c, "parley"), True),
+    "first looks to tell": (lambda c: tracked.to_tell(c, "parley"), True),
     "the run that goes on": (lambda c: reconciliations.going_on(c, "parley"), False),
     "the last run": (lambda c: reconciliations.latest(c, "parley"), False),
     "changes by webhooks": (

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from casebell.events import CaseEvent, Flag, KeyBasis, Micros, Origin, TimeBasis
 from casebell.receive.understand import reconciled_key
-from casebell.store.reconciliations import KnownEvent, Tracked
+from casebell.store.tracked import KnownEvent, Tracked
 from casebell.upstream.news import Known, digest, in_order, news_of, state_of
 from contracts.case_events import RECEIVED_AT, case_event
 

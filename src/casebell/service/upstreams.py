@@ -19,7 +19,7 @@ from casebell.service.upstream_names import upstream_named
 from casebell.settings import Settings
 from casebell.settings.upstream import UpstreamSettings
 from casebell.shapes import described
-from casebell.store import reconciliations, registrations, subscriptions
+from casebell.store import reconciliations, registrations, subscriptions, tracked
 from casebell.store.engine import Store
 from casebell.upstream.client import CaseProblem, Patience
 from casebell.upstream.connections import Connections
@@ -190,7 +190,7 @@ class Upstreams:
             run = await reconciliations.latest(connection, upstream.name)
             goes_on = run is not None and run.ended_at is None
             remaining = (
-                await reconciliations.count_left(connection, upstream.name, before=run.takes_before)
+                await tracked.count_left(connection, upstream.name, before=run.takes_before)
                 if run is not None and goes_on
                 else 0
             )

@@ -19,7 +19,7 @@ from casebell.events import CaseEvent, Delivery, Flag, Micros, Origin, VerifiedD
 from casebell.receive.parts import Part
 from casebell.receive.understand import understand
 from casebell.settings import SourceSettings
-from casebell.store.reconciliations import Tracked
+from casebell.store.tracked import Tracked
 from casebell.upstream.client import CaseProblem, CaseUnknown, ParleyClient, Told, UpstreamClient
 from casebell.upstream.news import digest
 from casebell.uscis.receipts import is_test

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 from msgspec.structs import replace
 
 from casebell.events import CaseEvent, Flag, Micros, Origin, Status, TimeBasis
-from casebell.store.reconciliations import KnownEvent, Tracked
+from casebell.store.tracked import KnownEvent, Tracked
 from casebell.uscis.sentences import text_key
 
 #: Words of status and category, and the text in one spelling: equal states say the same.

@@ -20,10 +20,11 @@ from casebell.events import Micros
 from casebell.notify.channel import Channels
 from casebell.settings import Settings
 from casebell.settings.upstream import UpstreamSettings
-from casebell.store import reconciliations
+from casebell.store import reconciliations, tracked
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import EventLog
-from casebell.store.reconciliations import Run, Tracked
+from casebell.store.reconciliations import Run
+from casebell.store.tracked import Tracked
 from casebell.telemetry import Log
 from casebell.upstream import summary
 from casebell.upstream.client import UpstreamClient
@@ -161,8 +162,8 @@ class Reconciler:
         name = upstream.name
 
         async def row_of(connection: Connection) -> Tracked:
-            await reconciliations.add_one(connection, name, receipt)
-            return (await reconciliations.tracked(connection, name, [receipt]))[receipt]
+            await tracked.add_one(connection, name, receipt)
+            return (await tracked.rows_of(connection, name, [receipt]))[receipt]
 
         row = await self._store.transact(row_of)
         async with self._client(upstream) as api:
@@ -204,7 +205,7 @@ class Reconciler:
         after: str | None = ""
         while after is not None:
             after = await self._store.transact(
-                reconciliations.add_missing, upstream.name, after=after, is_test=self._is_test
+                tracked.add_missing, upstream.name, after=after, is_test=self._is_test
             )
             progress()
         now = self._clock.now()
@@ -272,7 +273,7 @@ class Reconciler:
         """
         size = upstream.batch if upstream.kind == "torch" else SINGLY
         async with self._store.read() as connection:
-            rows = await reconciliations.next_cases(
+            rows = await tracked.next_cases(
                 connection, upstream.name, before=run.takes_before, limit=size
             )
         if not rows:
@@ -415,9 +416,7 @@ async def _stand(connection: Connection, run: Run, *, owner: str, now: Micros) -
     done = found.ended_at is not None
     left = 0
     if not done:
-        left = await reconciliations.count_left(
-            connection, found.upstream, before=found.takes_before
-        )
+        left = await tracked.count_left(connection, found.upstream, before=found.takes_before)
     return Stand(
         upstream=found.upstream,
         run=found.id,

@@ -27,10 +27,10 @@ from casebell.ops_targets import OpsTargets
 from casebell.people.hearing import Hearer, reached, who_may_hear
 from casebell.people.roster import Roster, absences_at
 from casebell.settings.upstream import UpstreamSettings
-from casebell.store import absences, marks, outbox, reconciliations, registrations
+from casebell.store import absences, marks, outbox, reconciliations, registrations, tracked
 from casebell.store.engine import Connection
 from casebell.store.ops import notify
-from casebell.store.reconciliations import Run, ToTell
+from casebell.store.reconciliations import Run
 from casebell.uscis.receipts import mask
 
 #: Cases that a message names.
@@ -87,14 +87,14 @@ async def tell(
         return set()
     new: list[NewAlert] = []
     messages: list[OpsMessage] = []
-    asking = await reconciliations.to_tell(connection, upstream.name)
+    asking = await tracked.to_tell(connection, upstream.name)
     # Those of a look at one case are told with the next run.
     if asking or run.first_looks > run.told_first_looks:
         away = absences_at(await absences.known(connection), now)
         of_owners = _by_hearer(asking, channels.roster, away)
         new += _to_owners(of_owners, run)
         messages.append(_first_looks(run, asking, of_owners))
-        await reconciliations.forget_asked(connection, upstream.name)
+        await tracked.forget_asked(connection, upstream.name)
     if by_webhooks is not None:
         messages.append(_missed(upstream, run, by_webhooks, zone=zone))
     if run.newly_failed > run.told_failed:
@@ -116,23 +116,23 @@ class _Heard(NamedTuple):
     unowned: int
 
 
-def _by_hearer(asking: Sequence[ToTell], roster: Roster, away: Absences) -> _Heard:
+def _by_hearer(asking: Sequence[Case], roster: Roster, away: Absences) -> _Heard:
     """Who owns each case and may hear of it, through the channels that look for owners."""
     over = roster.looking_for_owners
     found: dict[tuple[str, str], tuple[Hearer, list[Case]]] = {}
     unowned = 0
-    for one in asking:
+    for case in asking:
         owners = [
             hearer
-            for hearer in reached(over, one.case, roster=roster, away=away)
+            for hearer in reached(over, case, roster=roster, away=away)
             if hearer.to.addressed_as == OWNER
         ]
-        heard = who_may_hear(owners, one.case, channels=(), roster=roster, away=away)
+        heard = who_may_hear(owners, case, channels=(), roster=roster, away=away)
         hearers = [] if heard.instead else heard.hearers
         unowned += not hearers
         for hearer in hearers:
             place = (hearer.channel, hearer.to.target)
-            found.setdefault(place, (hearer, []))[1].append(one.case)
+            found.setdefault(place, (hearer, []))[1].append(case)
     return _Heard(found, unowned)
 
 
@@ -144,7 +144,7 @@ def _to_owners(heard: _Heard, run: Run) -> list[NewAlert]:
             run=run.id,
             looked=run.first_looks,
             asking=len(of_cases),
-            first=_named([case.receipt for case in of_cases]),
+            first=_named(of_cases),
         )
         new.append(
             NewAlert(
@@ -162,7 +162,7 @@ def _to_owners(heard: _Heard, run: Run) -> list[NewAlert]:
     return new
 
 
-def _first_looks(run: Run, asking: Sequence[ToTell], heard: _Heard) -> FirstLooks:
+def _first_looks(run: Run, asking: Sequence[Case], heard: _Heard) -> FirstLooks:
     return FirstLooks(
         upstream=run.upstream,
         run=run.id,
@@ -170,17 +170,17 @@ def _first_looks(run: Run, asking: Sequence[ToTell], heard: _Heard) -> FirstLook
         # Of a look at one case it is told with the next run.
         cases=max(run.first_looks - run.told_first_looks, len(asking)),
         asking=len(asking),
-        first=_named([one.case.receipt for one in asking]),
+        first=_named(asking),
         unowned=heard.unowned,
     )
 
 
-def _named(receipts: Sequence[str]) -> str:
+def _named(cases: Sequence[Case]) -> str:
     """The first few, masked; how many more there are."""
-    if not receipts:
+    if not cases:
         return _NONE
-    listed = ", ".join(map(mask, receipts[:NAMED]))
-    more = len(receipts) - NAMED
+    listed = ", ".join(mask(case.receipt) for case in cases[:NAMED])
+    more = len(cases) - NAMED
     return f"{listed}, and {more:,} more" if more > 0 else listed
 
 
@@ -223,10 +223,8 @@ async def tell_of_waiting(
     now: Micros,
 ) -> set[str]:
     """Tell that the requests of a day are used up, and cases are left; once a run."""
-    left = await reconciliations.count_left(connection, upstream.name, before=run.takes_before)
-    rows = await reconciliations.next_cases(
-        connection, upstream.name, before=run.takes_before, limit=1
-    )
+    left = await tracked.count_left(connection, upstream.name, before=run.takes_before)
+    rows = await tracked.next_cases(connection, upstream.name, before=run.takes_before, limit=1)
     if not rows:
         return set()
     message = ReconciliationWaits(

@@ -13,10 +13,11 @@ from casebell.events import CaseEvent, Flag, Micros, Tag, is_first_look
 from casebell.receive.parts import Part, appended_of, write_parts
 from casebell.route.fold import is_placeholder
 from casebell.settings.upstream import UpstreamSettings
-from casebell.store import queries, reconciliations
+from casebell.store import queries, reconciliations, tracked
 from casebell.store.engine import Connection, Store
 from casebell.store.event_log import Appended, EventLog
-from casebell.store.reconciliations import Checked, Run, Tracked
+from casebell.store.reconciliations import Run
+from casebell.store.tracked import Checked, Tracked
 from casebell.telemetry import Log
 from casebell.upstream.looks import Look
 from casebell.upstream.news import Known, StatusOf, digest, in_order, news_of
@@ -124,8 +125,8 @@ class Writing:
         name, now = upstream.name, self._clock.now()
         dated = upstream.kind != "torch"
         receipts = [look.row.receipt for look in looks]
-        rows = await reconciliations.tracked(connection, name, receipts)
-        present = await reconciliations.present(connection, receipts)
+        rows = await tracked.rows_of(connection, name, receipts)
+        present = await tracked.present(connection, receipts)
         changed = {
             look.row.receipt
             for look in looks
@@ -134,9 +135,9 @@ class Writing:
                 look, rows[look.row.receipt], present[look.row.receipt].change_id, dated=dated
             )
         }
-        events = await reconciliations.known_events(connection, changed) if changed else {}
+        events = await tracked.known_events(connection, changed) if changed else {}
         first = {receipt for receipt in changed if rows[receipt].first_told_at is None}
-        since = await reconciliations.told_since(connection, first) if first else {}
+        since = await tracked.told_since(connection, first) if first else {}
         parts: list[Part] = []
         completed: list[Look] = []
         for look in looks:
@@ -165,7 +166,7 @@ class Writing:
             taken = await write_parts(connection, parts, event_log=self._event_log)
             written.appended = appended_of(taken)
             written.holds = len(written.appended) < len(taken)
-            present = await reconciliations.present(connection, receipts)
+            present = await tracked.present(connection, receipts)
         written.found = sum(map(_is_missed, written.appended))
         checked_at = now if run is None else max(now, run.takes_before)
         checked = []
@@ -179,8 +180,8 @@ class Writing:
             checked.append(
                 _checked(look, row, present[row.receipt].change_id, now=checked_at, dated=dated)
             )
-        await reconciliations.put_checked(connection, checked)
-        await reconciliations.note_asked(connection, name, _asked(written.appended))
+        await tracked.put_checked(connection, checked)
+        await tracked.note_asked(connection, name, _asked(written.appended))
         if run is not None and not await reconciliations.extend(
             connection,
             run.id,
