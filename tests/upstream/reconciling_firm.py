@@ -192,7 +192,7 @@ class Reconciling:
 
     async def look(self, receipt: str = RECEIPT) -> Stand:
         """Look at one case."""
-        return await self.runtime.reconciler.look_at(self.upstream, receipt)
+        return await self.runtime.reconciler.look_at(self.upstream, receipt, by=BY)
 
     async def ask(self, verb: str, **arguments: Any) -> Any:
         """The value of a verb, for the administrator."""

@@ -1,11 +1,12 @@
 """Reconciliation against the simulated APIs: what is news, and who hears of it."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from casebell.store.schema import held
+from casebell.store.schema import held, journal
 from contracts.stores import read_table
 from upstream.reconciling_firm import (
     OTHER,
@@ -522,6 +523,10 @@ async def test_one_case_at_once(firm: Reconciling) -> None:
     await firm.api.move("received", at=ago(days=90), text=RECEIVED)
     stand = await firm.look()
     assert (stand.run, stand.done, stand.first_looks) == (None, True, 1)
+    [entry] = [
+        one for one in await read_table(firm.store, journal) if one.kind == "reconciliation.looked"
+    ]
+    assert (entry.actor, json.loads(entry.data)) == (firm.by.name, {"receipt": RECEIPT})
     await firm.api.move("rfe_issued", at=ago(hours=-2), text=RFE)
     assert (await firm.look()).found == 1
     assert await firm.alerts() == ["rfe_issued > jchan@f.com"]

@@ -112,6 +112,22 @@ async def test_a_second_summary_tells_of_the_rest(tmp_path: Path) -> None:
         assert [one.cases for _, one in await told(firm, "first_looks")] == [2, 1]
 
 
+async def test_an_api_that_fails_keeps_no_summary_back(firm: Reconciling) -> None:
+    """It may fail for days, and what asks for something would wait unseen."""
+    for number in range(8):
+        await asking(firm, f"IOE090000000{number}", owner="Jia Chan")
+    await firm.reconcile(seconds=0)
+    await firm.api.faults(api=[{"answer": "error", "status": 401}])
+    for _ in range(2):
+        assert (await firm.reconcile()).fails
+        firm.clock.advance(4_000)
+    [(to, one)] = await told(firm, "first_looks_of_owner")
+    assert (to, one.asking) == ("jchan@f.com", 5)
+    await firm.api.faults(api=None)
+    assert (await firm.reconcile()).done
+    assert [one.asking for _, one in await told(firm, "first_looks_of_owner")] == [5, 3]
+
+
 async def test_what_operations_hear_of_broken_webhooks(firm: Reconciling) -> None:
     """How many of how many, of which source, since when."""
     for receipt in (RECEIPT, OTHER):

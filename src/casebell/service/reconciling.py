@@ -114,7 +114,7 @@ class Reconciling:
                 "There is no case of this receipt number.",
                 hint="`casebell cases set` makes it known.",
             )
-        return await self._reconciler.look_at(upstream, receipt)
+        return await self._reconciler.look_at(upstream, receipt, by=actor)
 
 
 def _answer(stand: Stand) -> Reconciled:

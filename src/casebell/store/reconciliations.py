@@ -73,6 +73,20 @@ async def begin(
     return run
 
 
+async def record_look(
+    connection: AsyncConnection, upstream: str, receipt: str, *, now: Micros, actor: Actor
+) -> None:
+    """Put on record who has one case looked at, outside of any run."""
+    entry = journal.Entry.of(
+        actor,
+        at=now,
+        kind="reconciliation.looked",
+        subject=f"upstream:{upstream}",
+        data={"receipt": receipt},
+    )
+    await journal.append(connection, [entry])
+
+
 async def take(
     connection: AsyncConnection,
     run_id: int,

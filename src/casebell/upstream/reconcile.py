@@ -153,8 +153,11 @@ class Reconciler:
                 self._busy.discard(name)
         return await self._watch(run, until=until if wait else 0.0, stop=stop)
 
-    async def look_at(self, upstream: UpstreamSettings, receipt: str) -> Stand:
+    async def look_at(self, upstream: UpstreamSettings, receipt: str, *, by: Actor) -> Stand:
         """Look at one case at once, outside of any run.
+
+        Args:
+            by: who asks, for the journal.
 
         Raises:
             UpstreamError: the API tells nothing now.
@@ -163,6 +166,9 @@ class Reconciler:
 
         async def row_of(connection: Connection) -> Tracked:
             await tracked.add_one(connection, name, receipt)
+            await reconciliations.record_look(
+                connection, name, receipt, now=self._clock.now(), actor=by
+            )
             return (await tracked.rows_of(connection, name, [receipt]))[receipt]
 
         row = await self._store.transact(row_of)
@@ -346,9 +352,11 @@ class Reconciler:
             if not limited:
                 if not _is_told(upstream, error, failures=failures):
                     return set()
-                return await summary.tell_of_failure(
+                fails = await summary.tell_of_failure(
                     connection, upstream, error, ops=self._channels().ops, now=now
                 )
+                # It may fail for days: what was found until then is not kept back so long.
+                return fails | await self._tell(connection, upstream, by_webhooks)
             if waits_until - now < LONG:
                 return set()
             left = await summary.tell_of_waiting(
