@@ -16,6 +16,7 @@ from casebell.errors import (
     UpstreamError,
     UpstreamUnreachable,
 )
+from casebell.sandbox.http_sink import HttpSink
 from casebell.service.subscribing import event_types
 from casebell.service.upstream_names import NotConfigured
 from casebell.settings.upstream import mark_of
@@ -27,6 +28,7 @@ from contracts.cases import receipt_of
 from contracts.stores import disk_failure, failing_statements, read_table
 from processes import Forked
 from sandbox.simulator.firm import ALL_TYPES, rehearsing
+from upstream.harness import says
 from upstream.mortal_registration import main
 from upstream.registering_firm import URL, Server, ServerBefore, asked, know, one_server, tracked
 
@@ -65,6 +67,32 @@ async def test_the_secret_comes_first(store: Store, tmp_path: Path) -> None:
     on_record = await read_table(store, journal) + await read_table(store, upstream_subscriptions)  # type: ignore[operator]
     assert server.secrets[0] not in told + repr(on_record)
     assert [one.kind for one in await read_table(store, journal)] == ["upstream.subscribed"]
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "message", "shown"),
+    [
+        ({"events": ["case.approved"]}, "without some types: case.status.updated, case.rfe", 1),
+        ({"url": "https://elsewhere.example.com/hook"}, "for another address", None),
+    ],
+)
+async def test_the_api_makes_another(
+    store: Store, tmp_path: Path, confirmed: dict[str, object], message: str, shown: int | None
+) -> None:
+    """Nobody is told that it delivers what it has not confirmed."""
+    async with one_server(store, tmp_path) as server, HttpSink() as api:
+        made = {"id": " sub_1\u202e\n\x1b[31m" + "x" * 900, "url": URL, "events": ALL_TYPES}
+        api.answer_by(lambda _: says({**made, **confirmed}, status=201))
+        server.write(base=api.url)
+        with pytest.raises(Refusal) as caught:
+            await server.subscribe()
+        assert message in caught.value.message
+        assert "sub_1 [31mxxx" in caught.value.message
+        (found,) = (await server.standing(ask=False))["subscriptions"]
+        if shown is None:
+            assert found["id"] is None
+        else:
+            assert (len(found["id"]), found["events"]) == (200, confirmed["events"])
 
 
 async def test_twice(store: Store, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ class Subscribing:
             NotConfigured: the configuration does not say where deliveries come to, or where the
                 secret is kept.
             Refusal: there is a subscription already, or the secret cannot be kept, or is not in
-                force everywhere.
+                force everywhere, or the API made another subscription than was asked for.
             ConfigError: the running server cannot use the file as it is.
             UpstreamError: the API could not be asked; the next try goes on from there.
         """
@@ -121,15 +121,29 @@ class Subscribing:
                 made = await client.subscribe(
                     url=url, events=events, secret=secret, key=_key(name, url, events, secret)
                 )
+            if not _is_same(made.url, url):
+                raise Refusal(
+                    f"The API made subscription {made.id} for another address.",
+                    hint="Its deliveries come to nobody here, or to a stranger: ask your Parley "
+                    "contact to end it.",
+                )
+            taken = [one for one in events if one in made.events]
             created_at = _time_of(made.created_at, now=self._clock.now())
             await self._store.transact(
                 subscriptions.complete,
                 name,
                 url=url,
                 subscription=made.id,
+                events=taken,
                 created_at=created_at,
                 now=self._clock.now(),
                 actor=actor,
+            )
+        if lacking := [one for one in events if one not in taken]:
+            raise Refusal(
+                f"The API made subscription {made.id} without some types: {', '.join(lacking)}.",
+                hint="Ask your Parley contact for them. Until then, reconciliation finds what "
+                "they would tell.",
             )
         return {
             "upstream": name,
@@ -232,6 +246,10 @@ def event_types() -> Sequence[str]:
 def _key(upstream: str, url: str, events: Sequence[str], secret: str) -> str:
     """The Idempotency-Key of a subscription: SHA-256 of its content in lower-case hex."""
     return hashlib.sha256(canonical([upstream, url, [*events], secret]).encode()).hexdigest()
+
+
+def _is_same(url: str, other: str) -> bool:
+    return url.rstrip("/").casefold() == other.rstrip("/").casefold()
 
 
 def _time_of(text: str, *, now: Micros) -> Micros | None:

@@ -78,20 +78,25 @@ async def complete(
     *,
     url: str,
     subscription: str,
+    events: Sequence[str],
     created_at: Micros | None,
     now: Micros,
     actor: Actor,
 ) -> None:
-    """Keep what an API answered; twice the same is kept once."""
+    """Keep what an API answered; twice the same is kept once.
+
+    Args:
+        events: the types that it has taken.
+    """
     row = await begun(connection, upstream, url)
     if row is None:
         return
     await connection.execute(
         upstream_subscriptions.update()
         .where(upstream_subscriptions.c.id == row.id)
-        .values(subscription=subscription, created_at=created_at)
+        .values(subscription=subscription, events=" ".join(events), created_at=created_at)
     )
-    data = {"subscription": subscription, "url": url, "events": row.events.split()}
+    data = {"subscription": subscription, "url": url, "events": [*events]}
     entry = journal.Entry.of(
         actor, at=now, kind="upstream.subscribed", subject=f"upstream:{upstream}", data=data
     )

@@ -1,7 +1,7 @@
 """The client of Parley's case status API ("Endpoints" of its page)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from casebell.errors import UpstreamFailed, UpstreamRefused, UpstreamUnreadable
 from casebell.events import Micros
@@ -16,6 +16,10 @@ from casebell.upstream.told import (
     Told,
 )
 from casebell.uscis.receipts import ReceiptError, canonical, mask
+from casebell.visible import visible
+
+#: Characters that are kept of the id of a subscription.
+MAX_ID: Final = 200
 
 
 class ParleyClient(ApiClient):
@@ -113,7 +117,8 @@ class ParleyClient(ApiClient):
         document = self._object(answer)
         made, at = document.get("id"), document.get("created_at", "")
         kept, types = document.get("url", url), document.get("events", list(events))
-        if not (isinstance(made, str) and made.strip() and isinstance(kept, str)):
+        made = " ".join(visible(made).split())[:MAX_ID] if isinstance(made, str) else ""
+        if not (made and isinstance(kept, str)):
             raise self._asker.translate.unreadable("it names no subscription")
         if not isinstance(types, list):
             raise self._asker.translate.unreadable("the types of the subscription are no list")

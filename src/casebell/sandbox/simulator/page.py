@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from casebell.console.protection import check_origin
@@ -71,7 +71,7 @@ class Page:
         try:
             check_host(request)
         except Problem as problem:
-            return self._page(wrong=problem.message, status=problem.status)
+            return self._wrong(problem)
         return self._page()
 
     async def _move(self, request: Request) -> Response:
@@ -90,7 +90,7 @@ class Page:
             command = control.command_of(_typed(receipt), move)
             control.move_cases(self._simulator.world, [command])
         except Problem as problem:
-            return self._page(wrong=problem.message, status=problem.status, receipt=receipt)
+            return self._wrong(problem, receipt=receipt)
         return RedirectResponse("/", status_code=303, headers=_HEADERS)
 
     async def _scenario(self, request: Request) -> Response:
@@ -98,11 +98,18 @@ class Page:
             fields = await _fields(request)
             secret = control.set_scenario(self._simulator.world, fields.get("name", ""))
         except Problem as problem:
-            return self._page(wrong=problem.message, status=problem.status)
+            return self._wrong(problem)
         if secret:
             # The one page that shows it.
             return self._page(said=f"Parley's new signing secret: {secret}")
         return RedirectResponse("/", status_code=303, headers=_HEADERS)
+
+    def _wrong(self, problem: Problem, *, receipt: str = "") -> Response:
+        """What is wrong, on the page; alone where it is not known to be read by its own user."""
+        if problem.status in (403, 421):
+            # A site whose name leads here could read it.
+            return PlainTextResponse(problem.message, status_code=problem.status, headers=_HEADERS)
+        return self._page(wrong=problem.message, status=problem.status, receipt=receipt)
 
     def _page(
         self, *, wrong: str = "", said: str = "", status: int = 200, receipt: str = ""
