@@ -220,7 +220,11 @@ class TestLimits:
         async with opened(store, clock, hasher) as access:
             together = [fail(access) for _ in range(3 * MAX_OF_ACCOUNT)]
             kinds = [type(one) for one in await asyncio.gather(*together)]
-        assert kinds.count(SignInFailed) == len(hasher.checked) == MAX_OF_ACCOUNT
+            assert kinds.count(SignInFailed) == len(hasher.checked) <= MAX_OF_ACCOUNT
+            # On a busy machine some of the ten found too many waiting, and failed at nothing.
+            for _ in range(PasswordsBusy in kinds and MAX_OF_ACCOUNT):
+                kinds.append(type(await fail(access)))  # noqa: PERF401 - one after the other
+            assert kinds.count(SignInFailed) == len(hasher.checked) == MAX_OF_ACCOUNT
 
     async def test_who_goes_away(self, store: Store, clock: ManualClock) -> None:
         """A check that was asked for counts, whether or not anybody waits for its answer."""
