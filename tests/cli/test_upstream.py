@@ -95,7 +95,7 @@ def _walk(firm: Installation, api: Firm, *, served: bool) -> None:
     assert findings(firm("doctor").out).get("upstream") == ("OK" if served else None)
     after = firm("upstream", "status")
     assert "Every case is registered." in after.out
-    assert after.out.count("delivers 6 types of events") == 2
+    assert after.out.count(": 6 types of events, to https://") == 2
     printed = json.dumps([ran.out, again.out, again.err, after.out])
     assert secret not in printed
     entries = firm("journal", "list", "--json").lines()

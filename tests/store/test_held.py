@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from casebell.clock import MINUTE
 from casebell.errors import NotFound, Refusal
-from casebell.events import Flag, HeldReason, HeldState, VerifiedDelivery
+from casebell.events import Flag, HeldReason, HeldState, Origin, VerifiedDelivery
 from casebell.store import held, walk
 from casebell.store.engine import Connection, Store
 from casebell.store.lists import HeldFilter
@@ -41,6 +41,7 @@ async def hold_in(
     at: int = RECEIVED_AT,
     flags: frozenset[Flag] = frozenset(),
     shape: str | None = None,
+    origin: Origin = Origin.WEBHOOK,
 ) -> int:
     """Hold a delivery in the transaction that is under way; its number."""
     one = verified(body, source=source)
@@ -48,6 +49,7 @@ async def hold_in(
         delivery=structs.replace(one.delivery, received_at=at),
         secret_label=one.secret_label,
         flags=flags,
+        origin=origin,
     )
     kept = await held.hold(
         connection,
@@ -260,3 +262,16 @@ async def test_a_providers_tests_without_end_are_a_hundred_rows(store: Store) ->
     assert len(entries) == ITEMISED_REPEATS + 3 + 3
     # The first of a hundred again is that one again.
     assert await hold(store, b"5", shape="ping", reason=test) == others[-6].id
+
+
+@pytest.mark.parametrize("first", [Origin.WEBHOOK, Origin.RECONCILED])
+async def test_what_a_webhook_brings_is_its_own(store: Store, first: Origin) -> None:
+    """Whichever is first: released it is no first look, and what an API tells no delivery."""
+    order = (Origin.WEBHOOK, Origin.RECONCILED)
+    for at, origin in enumerate(order if first is Origin.WEBHOOK else reversed(order), RECEIVED_AT):
+        flags = frozenset({Flag.BASELINE} if origin is Origin.RECONCILED else ())
+        await hold(store, at=at, origin=origin, flags=flags)
+    async with store.read() as connection:
+        row = (await connection.execute(select(held_table))).one()
+    assert (row.origin, row.flags.strip()) == (Origin.WEBHOOK, "")
+    assert row.last_at == (RECEIVED_AT if first is Origin.WEBHOOK else RECEIVED_AT + 1)

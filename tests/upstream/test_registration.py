@@ -213,6 +213,18 @@ async def test_an_api_that_is_down(sqlite_store: Store, tmp_path: Path) -> None:
         assert len(tracked(server.api)) == 2
 
 
+async def test_a_token_that_is_refused(sqlite_store: Store, tmp_path: Path) -> None:
+    """Health needs none, so it is not said to answer; and it is asked of no test's case."""
+    async with one_server(sqlite_store, tmp_path) as server:
+        await know(sqlite_store, "EAC9999103403", 1)
+        assert (await server.standing())["reachable"]
+        assert server.api.simulator.asked["GET", "/v1/case-status"] == 1
+        await server.api.faults(api=[{"answer": "error", "status": 401}])
+        standing = await server.standing()
+        assert not standing["reachable"]
+        assert "does not take the token" in standing["trouble"]
+
+
 async def test_torch_takes_none(sqlite_store: Store, tmp_path: Path) -> None:
     """It is said, with what to do instead; a look at it asks of a case."""
     async with one_server(sqlite_store, tmp_path, kind="torch") as server:

@@ -57,12 +57,17 @@ def last_reconciliation(one: Answer, zone: str) -> str:
     last = one["reconciliation"]
     if last is None:
         return f"No case was compared yet: `casebell upstream reconcile {one['name']}`."
-    found = f"{counted(last['checked'], 'case')} compared, {missed(last['found'])}"
+    found = f"{compared(last)}, {missed(last['found'])}"
     if last["ended_at"] is not None:
         return f"Last reconciliation {local_time(last['ended_at'], zone)}: {found}."
     began = f"Reconciliation since {local_time(last['began_at'], zone)}: {found}"
     left = f"{began}; {counted(last['remaining'], 'case')} left."
     return f"{left} It waits. {last['waits']}" if last["waits"] else left
+
+
+def compared(one: Answer) -> str:
+    """How many cases the API told of; those that failed are told beside."""
+    return f"{counted(max(one['checked'] - one['failed'], 0), 'case')} compared"
 
 
 def missed(number: int) -> str:
@@ -87,8 +92,8 @@ def subscription(made: Answer, zone: str) -> str:
         )
     at = made["created_at"] or made["begun_at"]
     return (
-        f"Subscription {made['id']} delivers {types} of events to {made['url']}, since "
-        f"{local_time(at, zone)}."
+        f"Subscription {made['id']} was made {local_time(at, zone)}: {types} of events, to "
+        f"{made['url']}."
     )
 
 
@@ -109,7 +114,7 @@ def registered(answer: Answer) -> Iterator[str]:
 def reconciled(answer: Answer) -> Iterator[str]:
     """Of cases that were compared with what the API says."""
     name, left = answer["upstream"], answer["remaining"]
-    yield f"{name}: {counted(answer['checked'], 'case')} compared, {missed(answer['found'])}."
+    yield f"{name}: {compared(answer)}, {missed(answer['found'])}."
     if number := answer["first_looks"]:
         verb = "was" if number == 1 else "were"
         yield (

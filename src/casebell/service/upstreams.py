@@ -160,10 +160,10 @@ class Upstreams:
             ):
                 if client.has_health:
                     await client.health()
-                    return None
-                # Torch has no such question: it is asked of a case.
+                # That proves no token, and Torch has no such question: it is asked of a case.
                 async with self._store.read() as connection:
-                    receipt = await registrations.any_case(connection)
+                    tests = self._settings().routing.test_receipts
+                    receipt = await registrations.any_case(connection, tests=tests)
                 said = await client.statuses([receipt]) if receipt else {}
         except TimeoutError:
             return f"{host_of(upstream.base)} does not answer within {LOOK:.0f} seconds."

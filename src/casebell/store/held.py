@@ -36,7 +36,8 @@ async def hold(
 ) -> Hold:
     """Keep a delivery that could not be understood.
 
-    A repeat of the same body is counted; a discarded one is held again. A provider's test is closed
+    A repeat of the same body is counted; a discarded one is held again. What the API told and a
+    webhook brings is the webhook's from then on. A provider's test is closed
     at once. Of a body that came a hundred times there is a journal entry a minute: who has a
     delivery can post it without end. Of tests of one shape a hundred are kept one by one; all later
     ones share the last row: a provider may test each minute, with the time in the body.
@@ -64,6 +65,13 @@ async def hold(
     }
     row = await _same(connection, source=delivery.source, body_sha256=body_sha256)
     repeat = row is not None
+    by_webhook = verified.origin is Origin.WEBHOOK
+    if row is not None and row.origin != verified.origin:
+        if not by_webhook:
+            # What a webhook brought stays so; that the API tells it, too, is no delivery.
+            return Hold(held_id=int(row.id), repeat=True)
+        # No first look may silence a delivery.
+        await connection.execute(held.update().where(held.c.id == row.id).values(**came))
     if row is None and shape is not None:
         row = await last_test(connection, source=delivery.source, shape=shape)
     counted = row is not None and (not repeat or row.times > ITEMISED_REPEATS)
@@ -98,7 +106,7 @@ async def hold(
         [
             journal.Entry(
                 at=delivery.received_at,
-                kind="delivery.held" if verified.origin is Origin.WEBHOOK else "event.held",
+                kind="delivery.held" if by_webhook else "event.held",
                 actor=f"source:{delivery.source}",
                 subject=f"held:{held_id}",
                 data={
@@ -114,7 +122,7 @@ async def hold(
     return Hold(held_id=held_id, repeat=repeat)
 
 
-_COUNTED = select(held.c.id, held.c.times, held.c.state, held.c.last_at)
+_COUNTED = select(held.c.id, held.c.times, held.c.state, held.c.last_at, held.c.origin)
 
 
 async def _same(connection: AsyncConnection, *, source: str, body_sha256: str) -> Any:

@@ -13,6 +13,9 @@ from casebell.store.schema import FAILING, cases, upstream_cases
 from casebell.store.statements import Driver, TableRow, upsert
 from casebell.uscis.receipts import is_test, maybe_test
 
+#: Cases among which one is looked for that is no test's.
+_SOME = 100
+
 
 class _Registered(TableRow):
     upstream: str
@@ -68,12 +71,15 @@ async def count_unregistered(
     return number - sum(is_test(receipt, tests) for receipt in receipts)
 
 
-async def any_case(connection: AsyncConnection) -> str | None:
-    """The receipt of some case, of which an API can be asked; None where there is none."""
-    found: str | None = (
-        await connection.execute(select(cases.c.receipt).order_by(cases.c.receipt).limit(1))
-    ).scalar_one_or_none()
-    return found
+async def any_case(connection: AsyncConnection, *, tests: Sequence[str]) -> str | None:
+    """The receipt of some case, of which an API can be asked; None where there is none.
+
+    Args:
+        tests: globs of receipts; no API is asked about those.
+    """
+    first = select(cases.c.receipt).order_by(cases.c.receipt).limit(_SOME)
+    receipts = (await connection.execute(first)).scalars()
+    return next((one for one in receipts if not is_test(one, tests)), None)
 
 
 async def record(
