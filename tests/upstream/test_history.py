@@ -216,3 +216,14 @@ def test_what_a_history_costs() -> None:
         server.read(pages=pages)
         requests.append(server.requests)
     assert requests == [2, 1, 1, 2]
+
+
+def test_it_fits_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes again is not counted again."""
+    server = Server([BASE + place * SECOND for place in range(500)], inclusive=True)
+    size = sum(len(one.body) for _, one in server.history)
+    monkeypatch.setattr("casebell.upstream.history.MAX_BYTES", size)
+    assert len(server.read()) == 500
+    monkeypatch.setattr("casebell.upstream.history.MAX_BYTES", size - 1)
+    with pytest.raises(UpstreamUnreadable, match="MiB"):
+        server.read()

@@ -95,6 +95,18 @@ async def test_the_api_makes_another(
             assert (len(found["id"]), found["events"]) == (200, confirmed["events"])
 
 
+async def test_a_secret_that_others_can_read(store: Store, tmp_path: Path) -> None:
+    """It signs nothing: the subscription has a new one, in a file for this account alone."""
+    async with one_server(store, tmp_path) as server:
+        server.secret_file.write_text("known-to-everybody-on-this-machine\n")
+        server.secret_file.chmod(0o644)
+        await server.subscribe()
+        before, new = server.secrets
+        assert before == "known-to-everybody-on-this-machine"
+        assert made(server) == [new]
+        assert stat.S_IMODE(server.secret_file.stat().st_mode) == 0o600
+
+
 async def test_twice(store: Store, tmp_path: Path) -> None:
     """The second is refused; with `again` it has a new secret, and the old one stays valid."""
     async with one_server(store, tmp_path) as server:

@@ -25,7 +25,13 @@ from casebell.kinds import KINDS
 from casebell.provider_time import time_of_status
 from casebell.service import Verb
 from casebell.service.done import Subscribed
-from casebell.service.subscription_file import knows, secrets_in, see_configured, write_secrets
+from casebell.service.subscription_file import (
+    is_private,
+    knows,
+    secrets_in,
+    see_configured,
+    write_secrets,
+)
 from casebell.service.upstream_names import upstream_named
 from casebell.settings import Settings
 from casebell.settings.upstream import UpstreamSettings, mark_of
@@ -195,7 +201,8 @@ class Subscribing:
             )
         used = {row.secret for row in rows}
         unused = next((text for text in reversed(texts) if mark_of(text) not in used), None)
-        if unused is None:
+        if unused is None or not await asyncio.to_thread(is_private, file):
+            # What others could read or change is no secret to begin with. It stays valid.
             size = max(RANDOM_BYTES, self._settings().sources[upstream.source].min_secret_bytes)
             unused = secrets.token_urlsafe(size)
             texts = [*texts, unused]

@@ -1,6 +1,7 @@
 """What a subscription needs: where deliveries come to, and a file for its secrets."""
 
 import hmac
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -88,6 +89,20 @@ def secrets_in(file: Path) -> Sequence[str]:
         raise Refusal(f"{file} cannot be read: {reason_of(error, file)}.") from None
     except ValueError:
         raise Refusal(f"{file} is no text.") from None
+
+
+def is_private(file: Path) -> bool:
+    """Whether no other account of this machine can read or change a file; or there is none. Blocks.
+
+    Raises:
+        Refusal: that cannot be seen.
+    """
+    try:
+        return not file.stat().st_mode & stat.S_IRWXO
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise Refusal(f"{file} cannot be read: {reason_of(error, file)}.") from None
 
 
 def write_secrets(file: Path, texts: Sequence[str]) -> None:

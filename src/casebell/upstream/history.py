@@ -20,8 +20,9 @@ from casebell.upstream.told import Told
 USUAL: Final = 50
 #: The same where more entries have one time than a page has.
 MOST: Final = 200
-#: Pages of one history.
+#: Pages of one history, and bytes: all of it is in memory at once.
 MAX_PAGES: Final = 200
+MAX_BYTES: Final = 16 * 1024 * 1024
 
 #: Returns the entries of a page, given how many and before when.
 Page: TypeAlias = Callable[[int, str | None], Awaitable[Sequence[Told]]]
@@ -83,6 +84,7 @@ class _Reading:
         #: The oldest time so far, and how surely the next page begins after it.
         self._bottom: Micros | None = None
         self._step = 0
+        self._bytes = 0
 
     def is_over(self, entries: Sequence[Told]) -> bool:
         """Take a page; whether nothing older is left that is needed."""
@@ -111,7 +113,11 @@ class _Reading:
         """Keep what is new; whether something is."""
         before = len(self.known)
         for one in entries:
-            self.known.setdefault(_content(one), one)
+            if (content := _content(one)) not in self.known:
+                self.known[content] = one
+                self._bytes += len(one.body)
+        if self._bytes > MAX_BYTES:
+            raise self._endless(f"it has more than {MAX_BYTES // 1024**2} MiB")
         return len(self.known) > before
 
     def _ask_for_more(self, *, is_new: bool) -> None:
