@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from casebell.store.schema import held, journal
+from casebell.store.schema import events, held, journal
 from contracts.stores import read_table
 from upstream.reconciling_firm import (
     OTHER,
@@ -526,7 +526,10 @@ async def test_one_case_at_once(firm: Reconciling) -> None:
     [entry] = [
         one for one in await read_table(firm.store, journal) if one.kind == "reconciliation.looked"
     ]
-    assert (entry.actor, json.loads(entry.data)) == (firm.by.name, {"receipt": RECEIPT})
+    said = json.loads(entry.data)
+    assert (entry.actor, said["receipt"]) == (firm.by.name, RECEIPT)
+    # From what was found to whoever had it asked for.
+    assert {one.request_id for one in await read_table(firm.store, events)} == {said["request_id"]}
     await firm.api.move("rfe_issued", at=ago(hours=-2), text=RFE)
     assert (await firm.look()).found == 1
     assert await firm.alerts() == ["rfe_issued > jchan@f.com"]

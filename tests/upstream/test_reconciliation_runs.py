@@ -1,6 +1,7 @@
 """Runs that are ended, shared and asked for: whatever happens, each change is known once."""
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Sequence
@@ -13,7 +14,7 @@ from casebell.cli.local_service import opened
 from casebell.errors import BadArgument, NotFound, Refusal, StorageUnavailable, UpstreamError
 from casebell.events import Micros
 from casebell.store import marks, queries, reconciliations
-from casebell.store.schema import journal
+from casebell.store.schema import events, journal
 from casebell.upstream.client import ParleyClient, Told
 from casebell.upstream.schedule import is_due
 from contracts.actors import ADMIN
@@ -84,6 +85,13 @@ async def is_whole(firm: Reconciling) -> None:
     assert len(await firm.events()) == 6
     entries = [one.kind for one in await read_table(firm.store, journal)]
     assert entries.count("reconciliation.ended") == entries.count("reconciliation.began") == 2
+    began = {
+        json.loads(one.data)["request_id"]
+        for one in await read_table(firm.store, journal)
+        if one.kind == "reconciliation.began"
+    }
+    told = [one for one in await read_table(firm.store, events) if one.origin == "reconciled"]
+    assert {one.request_id for one in told} == began
     async with firm.store.read() as connection:
         run = await reconciliations.latest(connection, "api")
     assert run is not None

@@ -73,16 +73,31 @@ async def begin(
     return run
 
 
+def request_id(run: Run) -> str:
+    """What stands as `request_id` with all that a run found; the journal has it where it began."""
+    return f"run_{run.id}"
+
+
 async def record_look(
-    connection: AsyncConnection, upstream: str, receipt: str, *, now: Micros, actor: Actor
+    connection: AsyncConnection,
+    upstream: str,
+    receipt: str,
+    asked_as: str,
+    *,
+    now: Micros,
+    actor: Actor,
 ) -> None:
-    """Put on record who has one case looked at, outside of any run."""
+    """Put on record who has one case looked at, outside of any run.
+
+    Args:
+        asked_as: the `request_id` of what it finds.
+    """
     entry = journal.Entry.of(
         actor,
         at=now,
         kind="reconciliation.looked",
         subject=f"upstream:{upstream}",
-        data={"receipt": receipt},
+        data={"receipt": receipt, "request_id": asked_as},
     )
     await journal.append(connection, [entry])
 
@@ -211,7 +226,7 @@ async def _record(
         at=now,
         kind=f"reconciliation.{what}",
         subject=f"upstream:{run.upstream}",
-        data={"run": run.id, **data},
+        data={"run": run.id, "request_id": request_id(run), **data},
     )
     await journal.append(connection, [entry])
 

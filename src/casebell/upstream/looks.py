@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from casebell.clock import DAY, Clock, new_request_id
+from casebell.clock import DAY, Clock
 from casebell.errors import (
     HeldDelivery,
     UpstreamError,
@@ -53,6 +53,7 @@ class Asking:
     Args:
         source: the one to which it belongs.
         test_receipts: globs of receipts that are not asked for.
+        request_id: by which the journal leads from what is told to whoever had it asked for.
         progress: called whenever something was asked.
     """
 
@@ -63,12 +64,14 @@ class Asking:
         source: SourceSettings,
         test_receipts: Sequence[str],
         clock: Clock,
+        request_id: str,
         progress: Callable[[], None] = lambda: None,
     ) -> None:
         self._api = api
         self._source = source
         self._test_receipts = test_receipts
         self._clock = clock
+        self._request_id = request_id
         self._progress = progress
 
     async def about(
@@ -156,7 +159,7 @@ class Asking:
                 headers=(),
                 address="",
                 received_at=self._clock.now(),
-                request_id=new_request_id(),
+                request_id=self._request_id,
             ),
             secret_label="",
             origin=Origin.RECONCILED,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from casebell.actors import Actor
-from casebell.clock import HOUR, SECOND, Clock
+from casebell.clock import HOUR, SECOND, Clock, new_request_id
 from casebell.errors import UpstreamError, UpstreamLimited, UpstreamRedirected, UpstreamRefused
 from casebell.events import Micros
 from casebell.notify.channel import Channels
@@ -162,18 +162,19 @@ class Reconciler:
         Raises:
             UpstreamError: the API tells nothing now.
         """
-        name = upstream.name
+        name, request_id = upstream.name, new_request_id()
 
         async def row_of(connection: Connection) -> Tracked:
             await tracked.add_one(connection, name, receipt)
             await reconciliations.record_look(
-                connection, name, receipt, now=self._clock.now(), actor=by
+                connection, name, receipt, request_id, now=self._clock.now(), actor=by
             )
             return (await tracked.rows_of(connection, name, [receipt]))[receipt]
 
         row = await self._store.transact(row_of)
         async with self._client(upstream) as api:
-            looks, error = await self._asking(api, upstream).about([row], whole=True)
+            asking = self._asking(api, upstream, request_id=request_id)
+            looks, error = await asking.about([row], whole=True)
         if error is not None:
             raise error
         written = await self._writing.write(upstream, looks, run=None)
@@ -253,7 +254,9 @@ class Reconciler:
     ) -> Stand:
         try:
             async with self._client(upstream) as api:
-                asking = self._asking(api, upstream, progress=progress)
+                asking = self._asking(
+                    api, upstream, request_id=reconciliations.request_id(run), progress=progress
+                )
                 while await self._piece(asking, upstream, run):
                     progress()
                     if self._settings().upstream.get(upstream.name) != upstream:
@@ -298,6 +301,7 @@ class Reconciler:
         api: UpstreamClient,
         upstream: UpstreamSettings,
         *,
+        request_id: str,
         progress: Callable[[], None] = lambda: None,
     ) -> Asking:
         """What asks by the settings that are in force now, whatever becomes of them."""
@@ -307,6 +311,7 @@ class Reconciler:
             source=settings.sources[upstream.source],
             test_receipts=settings.routing.test_receipts,
             clock=self._clock,
+            request_id=request_id,
             progress=progress,
         )
 
