@@ -158,6 +158,19 @@ def test_since_when_changes_are_missed(
     assert [" ".join(sorted(one.flags)) for one in news(ordered, before)] == flags
 
 
+def test_a_date_alone() -> None:
+    """It may be of any hour of its day: after the case was registered, or a webhook came."""
+    at = told(C, 24)
+    dated = replace(at, occurred_raw="1970-01-02", flags=frozenset({Flag.NAIVE_TIME}))
+    webhook = on_record(told(A, 30), change=1, origin=Origin.WEBHOOK)
+    for before in (known(registered=30, first_told=False), known(webhook, first_told=False)):
+        assert news([dated], before) == [dated]
+        [exact] = news([at], before)
+        assert exact.flags
+    [earlier] = news([dated], known(registered=48, first_told=False))
+    assert Flag.BASELINE in earlier.flags
+
+
 def test_another_api_told_of_it_before() -> None:
     """What it had told, in whatever words, is no news; what came since then is."""
     other = on_record(told(A, 1), change=1)

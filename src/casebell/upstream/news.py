@@ -10,7 +10,9 @@ from typing import NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
+from casebell.clock import DAY
 from casebell.events import CaseEvent, Flag, Micros, Origin, Status, TimeBasis
+from casebell.provider_time import date_alone
 from casebell.store.tracked import KnownEvent, Tracked
 from casebell.uscis.sentences import text_key
 
@@ -162,7 +164,7 @@ class _FirstLook:
 
     def _is_past(self, one: CaseEvent) -> bool:
         """Whether something is known to have happened after it."""
-        at = one.occurred_at
+        at = _at_the_latest(one)
         return at is not None and any(
             event.time_basis == TimeBasis.OCCURRED and _time_of(event) > at
             for event in self._known.events
@@ -174,7 +176,7 @@ class _FirstLook:
         Webhooks can tell since the case is registered, or since their first event of it where
         others registered it; another API since it told of it first.
         """
-        at = one.occurred_at
+        at = _at_the_latest(one)
         if one.time_basis is not TimeBasis.OCCURRED and self._is_known:
             # Two sources have other words for one state, and this time says nothing.
             if self._is_as_now(one):
@@ -195,6 +197,14 @@ class _FirstLook:
         status = self._status_of(one)
         same = status == self._known.status and status != Status.OTHER
         return same or text_key(one.text) in self._texts_of_now
+
+
+def _at_the_latest(one: CaseEvent) -> Micros | None:
+    """When it happened at the latest: of a date alone that is the end of the day."""
+    at = one.occurred_at
+    if at is not None and Flag.NAIVE_TIME in one.flags and date_alone(one.occurred_raw):
+        return at + DAY - 1
+    return at
 
 
 def _time_of(event: KnownEvent) -> Micros:
