@@ -76,6 +76,7 @@ PAGES: Sequence[PagePicture] = (
     PagePicture(name="events", path="/events", role=Role.AUDITOR),
     PagePicture(name="channels", path="/channels", role=Role.ADMIN),
     PagePicture(name="rules", path="/rules", role=Role.ADMIN),
+    PagePicture(name="upstream", path="/upstream", role=Role.ADMIN, height=640),
     PagePicture(name="reports", path="/reports", role=Role.VIEWER, height=640),
     PagePicture(name="refused", path="/refused/1", role=Role.ADMIN, height=420, dark=True),
 )
@@ -136,6 +137,7 @@ async def _played() -> AsyncIterator[DemoEnvironment]:
                 pass
         if not demo.server.runs:
             await demo.server.start()
+        await demo.register_cases()
         yield demo
 
 

@@ -5,17 +5,19 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from casebell.sandbox.demo_environment import demo_configuration
+from casebell.sandbox.missed_change import delivered, looked_at, missed, registered
 from casebell.sandbox.scenario import SCENARIO
+from casebell.sandbox.scenario_step import Lines, Step
 from casebell.sandbox.server_process import clean_environment
 from processes import Forked, run_here
-from sandbox import first_steps
+from sandbox import some_steps
 from waiting import until_sync
 
 #: A server that writes the line of a delivery a second after it has answered it.
@@ -90,7 +92,7 @@ def ran(place: Path, *words: str, modules: Path | None = None) -> tuple[int, str
 
 
 class Demo:
-    """The first steps of the demo, in a process of their own.
+    """Some steps of the demo, in a process of their own.
 
     Args:
         modules: a folder that the Python of its server looks into first.
@@ -101,11 +103,11 @@ class Demo:
         place: Path,
         *,
         once: bool,
-        steps: int,
+        steps: Sequence[Step],
         configuration: str = "",
         modules: Path | None = None,
     ) -> None:
-        words = ["once" if once else "stay", str(steps)]
+        words = ["once" if once else "stay", some_steps.words_for(steps)]
         if configuration:
             file = place.parent / "other.toml"
             file.write_text(configuration)
@@ -116,7 +118,7 @@ class Demo:
             directory=place.parent,
             environ=newcomers_environment(place, modules=modules),
             output=self._output,
-            entry=first_steps.main,
+            entry=some_steps.main,
         )
 
     def send_signal(self, number: signal.Signals) -> None:
@@ -197,13 +199,77 @@ def test_it_can_fail(place: Path, mistake: tuple[str, str], step: int, says: str
     right, wrong = mistake
     assert right in demo_configuration()
     configuration = demo_configuration().replace(right, wrong)
-    code, output = Demo(place, once=True, steps=7, configuration=configuration).ended()
+    code, output = Demo(place, once=True, steps=SCENARIO[:7], configuration=configuration).ended()
     assert code == 1
     assert says in output
     assert "The last lines of the server's log:" in output
     assert re.search(r'^      \{.*"event":"delivery.received"', output, re.MULTILINE)
     assert f"Step {step} of 7 did not come out as promised." in output
     assert "all as promised" not in output
+
+
+#: The steps of the provider's API, and the first two: the case that moves is of the routine news.
+_OF_THE_API = [
+    step
+    for place, step in enumerate(SCENARIO)
+    if place == 0
+    or step.title == "Routine news that no rule sends anywhere"
+    or step.play in {registered, looked_at, delivered, missed}
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mistake", "step", "says"),
+    [
+        pytest.param(
+            ('secret_file = "parley-subscription.secret"\n', ""),
+            registered,
+            "NOT AS EXPECTED: casebell upstream subscribe\n      expected  exit code 0\n",
+            id="nowhere-to-keep-the-secret",
+        ),
+        pytest.param(
+            ('public_url = "http://127.0.0.1:', 'public_url = "http://localhost:'),
+            registered,
+            "NOT AS EXPECTED: where the subscription delivers to\n",
+            id="another-address",
+        ),
+        pytest.param(
+            ("per_minute = 600\n", "per_minute = 600\nper_day = 2\n"),
+            looked_at,
+            "NOT AS EXPECTED: casebell upstream reconcile\n      expected  exit code 0\n",
+            id="a-budget-that-is-spent",
+        ),
+        pytest.param(
+            ('["deadline"] }]\nnotify = ["chat", "email"]', '["deadline"] }]\nnotify = ["chat"]'),
+            delivered,
+            "NOT AS EXPECTED: who is told\n"
+            "      expected  chat, jchan@example-firm.com, rfe-team@example-firm.com\n"
+            "      got       chat\n",
+            id="a-delivery-is-told-to-too-few",
+        ),
+        pytest.param(
+            ('"rejected"] }]\nnotify = ["chat", "email"]', '"rejected"] }]\nnotify = ["chat"]'),
+            missed,
+            "NOT AS EXPECTED: who is told\n"
+            "      expected  chat, it-desk@example-firm.com, jchan@example-firm.com, ",
+            id="what-was-found-is-told-to-too-few",
+        ),
+    ],
+)
+def test_its_steps_of_the_api_can_fail(
+    place: Path, mistake: tuple[str, str], step: Callable[..., Lines], says: str
+) -> None:
+    """A step of the provider's API that comes out otherwise is named."""
+    right, wrong = mistake
+    assert right in demo_configuration()
+    configuration = demo_configuration().replace(right, wrong, 1)
+    demo = Demo(place, once=True, steps=_OF_THE_API, configuration=configuration)
+    code, output = demo.ended()
+    assert code == 1
+    assert says in output
+    number = 1 + [one.play for one in _OF_THE_API].index(step)
+    assert f"Step {number} of {len(_OF_THE_API)} did not come out as promised." in output
 
 
 @pytest.mark.slow
@@ -214,7 +280,7 @@ def test_a_log_line_that_comes_late(place: Path, tmp_path: Path) -> None:
     (modules / "sitecustomize.py").write_text(LATE_LINES)
     right = 'secrets = ["${CASEBELL_DEMO_PARLEY_SECRET}"]'
     configuration = demo_configuration().replace(right, 'secrets = ["somebody else\'s one"]')
-    demo = Demo(place, once=True, steps=2, configuration=configuration, modules=modules)
+    demo = Demo(place, once=True, steps=SCENARIO[:2], configuration=configuration, modules=modules)
     _, output = demo.ended()
     shown = output.partition("The last lines of the server's log:")[2]
     assert re.search(r'^      \{.*"outcome":"signature_mismatch"', shown, re.MULTILINE), output
@@ -253,7 +319,7 @@ def test_a_server_that_does_not_start(place: Path) -> None:
     """Its exit code and its own words are shown."""
     # An address that no machine has.
     configuration = demo_configuration().replace('host = "127.0.0.1"', 'host = "192.0.2.1"')
-    code, output = Demo(place, once=True, steps=6, configuration=configuration).ended()
+    code, output = Demo(place, once=True, steps=SCENARIO[:6], configuration=configuration).ended()
     assert code == 1
     assert "NOT AS EXPECTED: casebell serve" in output
     assert "got       exit code 1\n" in output
@@ -270,7 +336,7 @@ def test_a_server_that_does_not_start(place: Path) -> None:
 )
 def test_ended_in_the_middle(place: Path, number: signal.Signals) -> None:
     """A signal during the scenario ends it; the exit code says that it did not end by itself."""
-    demo = Demo(place, once=True, steps=6)
+    demo = Demo(place, once=True, steps=SCENARIO[:6])
     demo.read_until("^ 1  ")
     demo.send_signal(number)
     code, output = demo.ended()
@@ -281,7 +347,7 @@ def test_ended_in_the_middle(place: Path, number: signal.Signals) -> None:
 @pytest.mark.slow
 def test_it_runs_on_until_ctrl_c(place: Path) -> None:
     """Without --once it names what there is to try, shows what happens, and Ctrl-C is its end."""
-    demo = Demo(place, once=False, steps=2)
+    demo = Demo(place, once=False, steps=SCENARIO[:2])
     output = demo.read_until(r"^\d\d:\d\d:\d\d  upstream +[a-z-]+ → \d+ ")
     config = re.search(r"casebell send --config (\S+) --sample parley-rfe\n", output)
     assert config is not None
@@ -321,7 +387,7 @@ def look_at_the_console(output: str) -> None:
 @pytest.mark.slow
 def test_it_notices_that_the_server_is_gone(place: Path) -> None:
     """A server that ends by itself is told, with exit code 1."""
-    demo = Demo(place, once=False, steps=1)
+    demo = Demo(place, once=False, steps=SCENARIO[:1])
     demo.read_until("Ctrl-C ends the demo")
     for entry in Path("/proc").glob("[0-9]*"):
         if is_server_on(place, entry):

@@ -15,10 +15,10 @@ from casebell.cli.terminal import print_line
 from casebell.clock import SystemClock
 from casebell.errors import CasebellError, ServerUnreachable
 from casebell.notify.inert_text import one_line
-from casebell.sandbox.deliveries import SAMPLES, body_of
+from casebell.sandbox.deliveries import SAMPLES, document_of
 from casebell.sandbox.demo_environment import ACCOUNT, DemoEnvironment, set_up_demo
 from casebell.sandbox.expect import StepFailed, expect
-from casebell.sandbox.fixtures import RFE_RECEIPT
+from casebell.sandbox.fixtures import RFE_RECEIPT, STORM_RECEIPTS
 from casebell.sandbox.scenario import SCENARIO
 from casebell.sandbox.scenario_step import Step
 from casebell.sandbox.upstream import Outgoing
@@ -156,6 +156,8 @@ async def _keep_running(environment: DemoEnvironment) -> int:
     """Keep everything running and show what happens, until Ctrl-C."""
     if not environment.server.runs:
         await environment.server.start()
+    # Those of the last steps; what is delivered from now on is of cases among them.
+    await environment.register_cases()
     config, url = f"--config {environment.config}", environment.server.url
     for text in (
         "",
@@ -165,6 +167,9 @@ async def _keep_running(environment: DemoEnvironment) -> int:
         f"  Console        {url}",
         f"  Sign in        {_sign_in(environment)}",
         f"  The RFE        {url}/cases/{RFE_RECEIPT}",
+        "",
+        "To move a case as the provider would, open its simulator:",
+        f"  Simulator      {environment.provider.url}",
         "",
         "What is where:",
         f"  Configuration  {environment.config}",
@@ -178,6 +183,7 @@ async def _keep_running(environment: DemoEnvironment) -> int:
         f"  casebell alerts list {config}",
         f"  casebell why evt-1007 {config}",
         f"  casebell held list {config}",
+        f"  casebell upstream status {config}",
         f"  casebell doctor {config}",
         "",
         "Ctrl-C ends the demo and removes everything.",
@@ -207,7 +213,9 @@ async def _deliver_samples(environment: DemoEnvironment) -> None:
         if clock.monotonic() >= next_at:
             next_at = clock.monotonic() + _EVERY
             name, (kind, sample) = random.choice(samples)  # noqa: S311 - any will do
-            outgoing = Outgoing(source=kind.name, body=body_of(kind, sample, now=clock.now()))
+            receipt = sample.receipt or random.choice(STORM_RECEIPTS)  # noqa: S311 - any will do
+            document = document_of(kind, sample, now=clock.now(), receipt=receipt)
+            outgoing = Outgoing.of(kind.name, document)
             try:
                 answer = str(await environment.upstream.post(outgoing))
             except ServerUnreachable as error:

@@ -20,6 +20,7 @@ from casebell.sandbox.expect import StepFailed, expect
 from casebell.sandbox.http_sink import HttpSink
 from casebell.sandbox.inbox import Arrival, Inbox
 from casebell.sandbox.mail_sink import SmtpSink
+from casebell.sandbox.provider import Provider
 from casebell.sandbox.server_process import ServerProcess, run_json
 from casebell.sandbox.upstream import Upstream
 from casebell.settings import load
@@ -33,6 +34,8 @@ IT = "it-desk@example-firm.com"
 #: The owners of the cases that the firm lists.
 OWNER = "aruiz@example-firm.com"
 OTHER_ATTORNEY = "kroe@example-firm.com"
+#: `secret_file` of `demo.toml`.
+SUBSCRIPTION_FILE = "parley-subscription.secret"
 #: Who signs in to the console.
 ACCOUNT = "demo"
 
@@ -53,12 +56,19 @@ class DemoEnvironment:
     config: Path
     server: ServerProcess
     upstream: Upstream
+    #: Whose API is asked, and delivers by itself.
+    provider: Provider
     inbox: Inbox
     #: The chat room, which can be made to fail.
     chat: HttpSink
     #: The upstream's secret for each source, and the password of `ACCOUNT`.
     secrets: Mapping[str, str] = field(repr=False)
     password: str = field(repr=False)
+
+    @property
+    def subscription_file(self) -> Path:
+        """Where the server keeps the secret of its subscription, once there is one."""
+        return self.config.with_name(SUBSCRIPTION_FILE)
 
     async def add_account(self) -> None:
         """Let somebody sign in to the console, and see and do everything there.
@@ -68,6 +78,15 @@ class DemoEnvironment:
         """
         words = ("accounts", "add", ACCOUNT, "--role", Role.ADMIN, "--password-stdin")
         await run_json(*words, config=self.config, typed=self.password)
+
+    async def register_cases(self) -> int:
+        """Have the provider's API track every case that it does not track; how many these were.
+
+        Raises:
+            StepFailed: not every one is registered.
+        """
+        (answer,) = await run_json("upstream", "register", config=self.config)
+        return int(answer["registered"])
 
     async def arrivals(self, *, at_least: int = 0) -> list[Arrival]:
         """The messages that came in since the last call, once nothing waits any more.
@@ -116,12 +135,15 @@ async def set_up_demo(*, configuration: str | None = None) -> AsyncIterator[Demo
         directory = Path(stack.enter_context(_temporary_directory()))
         chat = await stack.enter_async_context(HttpSink())
         mail = await stack.enter_async_context(SmtpSink())
+        provider = await stack.enter_async_context(Provider.simulated())
         config = directory / "config.toml"
         config.write_text(configuration or demo_configuration())
         values = {
             "PORT": _free_port(),
             "CHAT_PORT": chat.port,
             "MAIL_PORT": mail.port,
+            "API": provider.url,
+            "API_TOKEN": provider.token,
             **{f"{name.upper()}_SECRET": secret for name, secret in given.items()},
         }
         lines = [f"CASEBELL_DEMO_{name}={value}\n" for name, value in values.items()]
@@ -143,6 +165,7 @@ async def set_up_demo(*, configuration: str | None = None) -> AsyncIterator[Demo
             config=config,
             server=server,
             upstream=upstream,
+            provider=provider,
             inbox=Inbox(room=CHAT, http=chat, mail=mail),
             chat=chat,
             secrets=given,

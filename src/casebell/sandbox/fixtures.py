@@ -52,7 +52,8 @@ OBSERVED_LATER = fixture("torch-rfe", receipt="LIN2690045601", event_id="", hour
 OBSERVED_KEY = f"LIN2690045601@{iso(_DAY)}"
 OBSERVED_LATER_KEY = f"LIN2690045601@{iso(_DAY + 3 * HOUR)}"
 
-ROUTINE = fixture("parley-received", receipt="IOE0912340002", event_id="evt-1003")
+ROUTINE_RECEIPT = "IOE0912340002"
+ROUTINE = fixture("parley-received", receipt=ROUTINE_RECEIPT, event_id="evt-1003")
 
 CLAIMED = fixture("parley-received", receipt="IOE0912340003", event_id="evt-1004")
 CLAIMED_TORCH = fixture("torch-received", receipt="WAC2690012302", event_id="evt-2002")
