@@ -41,7 +41,7 @@ from casebell.errors import NotThere, WrongMethod
 from casebell.http.answers import RequestIds, on_defect, on_http_exception
 from casebell.http.certificate import LiveCertificate
 from casebell.http.health import StatusPages
-from casebell.http.webhook import API, WEBHOOKS, Entrance, WebhookEndpoint
+from casebell.http.webhook import API, Entrance, WebhookEndpoint
 from casebell.notify.heartbeat import Heartbeat
 from casebell.reload import Reloader
 from casebell.runtime import Runtime
@@ -51,6 +51,7 @@ from casebell.service.oidc.sign_in import SignInByProvider
 from casebell.service.otherwise import DecidingAgain
 from casebell.service.subscribing import Subscribing
 from casebell.settings import Settings
+from casebell.settings.sources import WEBHOOKS
 from casebell.telemetry import Metrics
 from casebell.verbs import verbs_of
 from casebell.wiring import Wiring

@@ -5,7 +5,7 @@ import functools
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -97,6 +97,18 @@ def failing_statements(
             yield
     finally:
         event.remove(engine.sync_engine, "before_cursor_execute", look)
+
+
+def failing_at(store: Store, number: int) -> AbstractContextManager[None]:
+    """The disk does not answer at the statement of this number, from 1."""
+    left = number
+
+    def fails(_statement: str) -> BaseException | None:
+        nonlocal left
+        left -= 1
+        return disk_failure() if left == 0 else None
+
+    return failing_statements(store, fails)
 
 
 @contextmanager

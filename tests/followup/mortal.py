@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +27,20 @@ async def take(url: str, folder: Path, *, now: str, number: int) -> None:
     async with Store(url) as store:
         config = (folder / "config.toml").read_text()
         office = Office(store, folder, now=now, config=config)
-        left = number
-
-        def count(*_: Any) -> None:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        watch(store, count)
-        with watched_driver(count):
+        with dying_at(store, number):
             await office.look()
 
 
-def watch(store: Store, count: Callable[..., None]) -> None:
-    """Call `count` before each statement and each commit of whatever writes."""
+def dying_at(store: Store, number: int) -> AbstractContextManager[None]:
+    """Kill this process before the statement or commit of this number, of whatever writes."""
+    left = number
+
+    def count(*_: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
     assert store._writer is not None
     event.listen(store._writer.sync_engine, "before_cursor_execute", count)
     event.listen(store._writer.sync_engine, "commit", count)
@@ -53,3 +52,4 @@ def watch(store: Store, count: Callable[..., None]) -> None:
             return way(connection, *given, **named)
 
         setattr(asyncpg.Connection, name, counted)
+    return watched_driver(count)

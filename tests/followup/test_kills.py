@@ -9,7 +9,7 @@ import pytest
 from casebell.errors import StorageUnavailable
 from casebell.store.engine import Store
 from casebell.store.schema import journal
-from contracts.stores import disk_failure, failing_statements, read_table
+from contracts.stores import failing_at, read_table
 from followup.mortal import main
 from followup.office import PEOPLE, UNSEEN, Office
 from followup.test_dates import typed
@@ -46,15 +46,8 @@ async def test_a_storage_that_fails_at_any_statement(store: Store, tmp_path: Pat
     office.clock.advance(12 * 86_400)
     failed, number, taken = 0, 1, 0
     while True:
-        left = number
-
-        def fails(_statement: str) -> BaseException | None:
-            nonlocal left
-            left -= 1
-            return disk_failure() if left == 0 else None
-
         try:
-            with failing_statements(store, fails):
+            with failing_at(store, number):
                 await office.look()
             break
         except StorageUnavailable:

@@ -1,16 +1,13 @@
 """A server that reconciles, and kills itself before one of its statements."""
 
 import asyncio
-import os
-import signal
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 from contracts.clock_and_log import ManualClock
-from contracts.stores import watched_driver
-from followup.mortal import watch
+from followup.mortal import dying_at
 from sandbox.simulator.firm import Firm
 from upstream.reconciling_firm import Reconciling
 
@@ -25,15 +22,6 @@ async def reconcile(url: str, folder: Path, api: str, *, now: int, number: int) 
     """Reconcile by the configuration that the firm has."""
     clock = ManualClock(now=now)
     firm = Reconciling(url, folder, cast("Firm", SimpleNamespace(url=api)), clock=clock)
-    left = number
-
-    def count(*_: Any) -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
     async with firm.runtime.opened():
-        watch(firm.store, count)
-        with watched_driver(count):
+        with dying_at(firm.store, number):
             await firm.reconcile()

@@ -1,16 +1,12 @@
 """A process that registers cases and subscribes, and kills itself before one of its statements."""
 
 import asyncio
-import os
-import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 from casebell.errors import Refusal
 from casebell.store.engine import Store
-from contracts.stores import watched_driver
-from followup.mortal import watch
+from followup.mortal import dying_at
 from upstream.registering_firm import Server
 
 
@@ -23,16 +19,7 @@ def main() -> None:
 async def _both(database: str, folder: Path, *, api: str, number: int) -> None:
     async with Store(database) as store:
         server = Server(store=store, folder=folder, url=api)
-        left = number
-
-        def count(*_: Any) -> None:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        watch(store, count)
-        with watched_driver(count):
+        with dying_at(store, number):
             await server.register_all()
             try:
                 await server.subscribe()

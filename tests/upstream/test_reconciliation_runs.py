@@ -18,7 +18,7 @@ from casebell.store.schema import events, journal
 from casebell.upstream.client import ParleyClient, Told
 from casebell.upstream.schedule import is_due
 from contracts.actors import ADMIN
-from contracts.stores import disk_failure, failing_statements, read_table
+from contracts.stores import failing_at, read_table
 from processes import Forked
 from upstream.mortal_reconciler import main
 from upstream.reconciling_firm import (
@@ -107,15 +107,8 @@ async def test_a_storage_that_fails_at_any_statement(either: Reconciling) -> Non
     await behind(firm)
     failed, number, written = 0, 1, 0
     while True:
-        left = number
-
-        def fails(_statement: str) -> BaseException | None:
-            nonlocal left
-            left -= 1
-            return disk_failure() if left == 0 else None
-
         try:
-            with failing_statements(firm.store, fails):
+            with failing_at(firm.store, number):
                 stand = await firm.reconcile()
             if stand.done:
                 break

@@ -20,7 +20,7 @@ from casebell.store.schema import journal, upstream_cases
 from casebell.upstream.client import NewReceipt
 from contracts.actors import an_actor
 from contracts.cases import change_case, receipt_of
-from contracts.stores import disk_failure, failing_statements, read_table
+from contracts.stores import failing_at, read_table
 from upstream.registering_firm import Picky, Server, asked, know, one_server, tracked
 
 
@@ -88,15 +88,8 @@ async def test_cut_off_at_any_statement(store: Store, tmp_path: Path) -> None:
         await know(store, *range(1, 8))
         failed, number = 0, 1
         while True:
-            left = number
-
-            def fails(_statement: str) -> BaseException | None:
-                nonlocal left
-                left -= 1
-                return disk_failure() if left == 0 else None
-
             try:
-                with failing_statements(store, fails):
+                with failing_at(store, number):
                     pieces = await server.register_all()
                 break
             except StorageUnavailable:

@@ -25,7 +25,7 @@ from casebell.store.liveness import Living
 from casebell.store.schema import journal, upstream_subscriptions
 from casebell.store.servers import Server as Row
 from contracts.cases import receipt_of
-from contracts.stores import disk_failure, failing_statements, read_table
+from contracts.stores import failing_at, read_table
 from processes import Forked
 from sandbox.simulator.firm import ALL_TYPES, rehearsing
 from upstream.harness import says
@@ -138,15 +138,8 @@ async def test_cut_off_at_any_statement(store: Store, tmp_path: Path) -> None:
     async with one_server(store, tmp_path) as server:
         failed, number = 0, 1
         while True:
-            left = number
-
-            def fails(_statement: str) -> BaseException | None:
-                nonlocal left
-                left -= 1
-                return disk_failure() if left == 0 else None
-
             try:
-                with failing_statements(store, fails):
+                with failing_at(store, number):
                     await server.subscribe()
                 break
             except StorageUnavailable:

@@ -31,6 +31,7 @@ from casebell.service.rules_in_words import heard, reached
 from casebell.settings import ChannelSettings, Settings, SourceSettings, load
 from casebell.settings.calendars import Elapsed
 from casebell.settings.models import Escalation
+from casebell.settings.sources import WEBHOOKS
 from casebell.times import counted, lasting, local_time
 
 
@@ -194,7 +195,7 @@ def _print_settings(settings: Settings, channels: Mapping[str, Channel]) -> None
     print_line(f"Storage       {settings.storage.sqlite_path or settings.storage.kind}")
     for name, source in settings.sources.items():
         methods, secrets = " and ".join(source.auth), counted(len(source.secrets), "secret")
-        print_line(f"Source        {name}: {methods}, {secrets}, /webhooks/{name}")
+        print_line(f"Source        {name}: {methods}, {secrets}, {WEBHOOKS}{name}")
     for name, channel in channels.items():
         sender = f"from {', '.join(_senders(channel))} " if _senders(channel) else ""
         waits = _waits(settings.channels[name])

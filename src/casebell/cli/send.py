@@ -19,6 +19,7 @@ from casebell.errors import CasebellError, ConfigError, NotFound, ServerUnreacha
 from casebell.kinds import KINDS
 from casebell.sandbox.deliveries import SAMPLES, body_of, headers_for
 from casebell.settings import Settings, SourceSettings, load
+from casebell.settings.sources import WEBHOOKS
 from casebell.settings.values import nearest
 
 #: Seconds for an answer.
@@ -125,8 +126,8 @@ def _post(
         typed: whether the address was typed, and may hold a password.
     """
     url = destination.url
-    if "/webhooks/" not in url:
-        url += f"/webhooks/{sender.name}"
+    if WEBHOOKS not in url:
+        url += f"{WEBHOOKS}{sender.name}"
     # A secret may hold any character; the wire carries bytes.
     sent = {name.encode(): value.encode() for name, value in headers.items()}
     try:

@@ -48,12 +48,11 @@ from casebell.http.throttle import LogThrottle
 from casebell.receive.accept import Accepted, Receiver, Several
 from casebell.receive.parts import Held, Taken
 from casebell.settings.models import ServerSettings
+from casebell.settings.sources import WEBHOOKS
 from casebell.store.streaks import NOISE, UNKNOWN
 from casebell.telemetry import Log, Metrics
 from casebell.uscis.receipts import mask_in_log
 
-#: The path to which sources post, each with its name behind it.
-WEBHOOKS = "/webhooks/"
 #: The paths of programs with a token: what goes wrong there is no delivery that lost its way.
 API = "/api/v1"
 #: Characters of a path that are shown, and of a part of it: with a digit it may well be a token.

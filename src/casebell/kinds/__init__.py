@@ -5,7 +5,7 @@ from typing import Final
 
 from casebell.events import Status
 from casebell.kinds import parley, torch
-from casebell.kinds.kind import Fields, Meaning, Method, Sample, SourceKind, word_key
+from casebell.kinds.kind import GENERIC_TYPE, Fields, Meaning, Method, Sample, SourceKind, word_key
 
 #: By name. Where two kinds know one word, the first means it for the sources of a third.
 KINDS: Final[dict[str, SourceKind]] = {kind.name: kind for kind in (parley.KIND, torch.KIND)}
@@ -34,6 +34,7 @@ def _from(kind: str | None) -> Iterable[SourceKind]:
 
 
 __all__ = [
+    "GENERIC_TYPE",
     "KINDS",
     "Fields",
     "Meaning",

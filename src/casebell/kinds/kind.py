@@ -10,6 +10,8 @@ from casebell.kinds.signature import PARLEY_SIGNATURE, SignatureFormat
 
 Method: TypeAlias = Literal["hmac", "shared-secret"]
 
+#: The type of an event that tells of any change; others say which status it is.
+GENERIC_TYPE = "case.status.updated"
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
 
 
@@ -69,7 +71,7 @@ class Sample:
     status: str
     #: The official text.
     text: str
-    type: str = "case.status.updated"
+    type: str = GENERIC_TYPE
     #: None is a fresh one.
     receipt: str | None = None
 

@@ -13,6 +13,7 @@ from casebell.errors import ServerUnreachable
 from casebell.events import Micros
 from casebell.sandbox.posting import Backoff, Flaw, Poster, posting_of
 from casebell.settings import SourceSettings
+from casebell.settings.sources import WEBHOOKS
 
 #: A demo has no time to lose.
 BACKOFF = Backoff(first=0.1, longest=0.8)
@@ -106,7 +107,7 @@ class Upstream:
             idempotency_key=outgoing.idempotency_key,
             flaw=flaw,
         )
-        url = f"{self._url()}/webhooks/{outgoing.source}"
+        url = f"{self._url()}{WEBHOOKS}{outgoing.source}"
         response = await self._poster.post(url, posting)
         try:
             content = response.json()

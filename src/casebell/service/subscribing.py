@@ -21,7 +21,7 @@ from casebell.clock import Clock, iso_or_none
 from casebell.errors import Refusal
 from casebell.events import Micros
 from casebell.json_text import canonical
-from casebell.kinds import KINDS
+from casebell.kinds import GENERIC_TYPE, KINDS
 from casebell.provider_time import time_of_status
 from casebell.service import Verb
 from casebell.service.done import Subscribed
@@ -46,8 +46,6 @@ AGREE = 3.0
 LOOK_EVERY = 0.2
 #: Random bytes of a secret.
 RANDOM_BYTES = 32
-#: The type that tells of every change; each source kind knows what the others say.
-_GENERIC = "case.status.updated"
 
 #: Reads the configuration again, and uses it.
 Reload = Callable[..., Awaitable[Any]]
@@ -247,7 +245,7 @@ class Subscribing:
 
 def event_types() -> Sequence[str]:
     """The types of Parley's page, "Webhooks", all six (docs/decisions/upstream.md, C9)."""
-    return (_GENERIC, *KINDS["parley"].event_types)
+    return (GENERIC_TYPE, *KINDS["parley"].event_types)
 
 
 def _key(upstream: str, url: str, events: Sequence[str], secret: str) -> str:

@@ -11,6 +11,7 @@ from casebell.files import reason_of
 from casebell.networks import is_loopback
 from casebell.service.upstream_names import NotConfigured, NotOffered
 from casebell.settings import Settings
+from casebell.settings.sources import WEBHOOKS
 from casebell.settings.upstream import (
     SUBSCRIPTION,
     UpstreamSettings,
@@ -18,9 +19,6 @@ from casebell.settings.upstream import (
     subscription_secrets,
 )
 from casebell.store.new_file import new_file
-
-#: Where deliveries come to, behind `server.public_url`; `casebell.http.webhook` has the same.
-WEBHOOKS = "/webhooks/"
 
 
 def see_configured(settings: Settings, upstream: UpstreamSettings) -> tuple[str, Path]:

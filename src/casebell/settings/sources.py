@@ -25,6 +25,8 @@ from casebell.settings.values import (
 )
 
 DAY = 86_400.0
+#: The path to which sources post, each with its name behind it.
+WEBHOOKS = "/webhooks/"
 #: What Svix and Standard Webhooks write before the base64 of a secret.
 SIGNING_PREFIX = "whsec_"
 #: Counters of attempts and times of sending, as senders of webhooks name them.

@@ -5,11 +5,11 @@ from typing import Any, Final
 
 from casebell.clock import HOUR, iso
 from casebell.events import Micros, Status
+from casebell.kinds import GENERIC_TYPE
 from casebell.sandbox.simulator.cases import Case, Movement
 from casebell.sandbox.simulator.faults import Faults
 from casebell.sandbox.simulator.vocabulary import (
     CATEGORIES,
-    GENERIC,
     SOURCE_HINT,
     SPANISH_TEXTS,
     UNKNOWN_WORDS,
@@ -63,7 +63,7 @@ def torch_event(
     """
     observed = movement.at + HOUR if again else movement.at
     said = {
-        "type": _type(GENERIC, faults),
+        "type": _type(GENERIC_TYPE, faults),
         "data": {
             "receipt_number": receipt,
             "status_text": _text(movement, faults),
@@ -93,7 +93,7 @@ def parley_history(receipt: str, movements: Sequence[Movement], faults: Faults) 
     events = [
         _of_api(
             {
-                "type": _type(GENERIC, faults),
+                "type": _type(GENERIC_TYPE, faults),
                 "normalized_status": _word(movement, faults),
                 "raw_status_text": _text(movement, faults),
                 "occurred_at": stamp(movement.at),

@@ -4,16 +4,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from casebell.events import Status
-from casebell.kinds import KINDS
+from casebell.kinds import GENERIC_TYPE, KINDS
 
-#: Of every change; Torch knows no other type.
-GENERIC: Final = "case.status.updated"
 #: The specific type that a status has as well, by status.
 SPECIFIC: Final[Mapping[Status, str]] = {
     status: name for name, status in KINDS["parley"].event_types.items()
 }
 #: The six types of Parley's page.
-EVENT_TYPES: Final = (GENERIC, *SPECIFIC.values())
+EVENT_TYPES: Final = (GENERIC_TYPE, *SPECIFIC.values())
 
 #: Torch's word for each status. Its page names four; a denial and a response to a Request for
 #: Evidence hide behind them (docs/decisions/upstream.md, B10).
@@ -63,4 +61,4 @@ SOURCE_HINT: Final = "Simulated. The official status remains that of USCIS."
 
 def types_of(status: Status) -> tuple[str, ...]:
     """The generic type and, where the status has one, the specific one."""
-    return (GENERIC, SPECIFIC[status]) if status in SPECIFIC else (GENERIC,)
+    return (GENERIC_TYPE, SPECIFIC[status]) if status in SPECIFIC else (GENERIC_TYPE,)

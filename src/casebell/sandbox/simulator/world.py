@@ -11,6 +11,7 @@ from typing import Any
 from casebell.clock import DAY, SECOND
 from casebell.events import Micros, Status
 from casebell.json_text import encode
+from casebell.kinds import GENERIC_TYPE
 from casebell.sandbox.posting import Backoff
 from casebell.sandbox.simulator import bodies
 from casebell.sandbox.simulator.cases import Case, Movement
@@ -23,7 +24,7 @@ from casebell.sandbox.simulator.outbox import Outbox, identifier
 from casebell.sandbox.simulator.scenarios import SCENARIOS
 from casebell.sandbox.simulator.secrets_in_use import Secrets
 from casebell.sandbox.simulator.subscriptions import Subscription, TorchWebhook
-from casebell.sandbox.simulator.vocabulary import GENERIC, TEXTS, types_of
+from casebell.sandbox.simulator.vocabulary import TEXTS, types_of
 
 #: Answers that are kept for their Idempotency-Keys.
 MAX_ANSWERS = 100_000
@@ -290,7 +291,7 @@ class World:
                     subscription="",
                     url=self.torch_webhook.url,
                     receipt=case.receipt,
-                    type=GENERIC,
+                    type=GENERIC_TYPE,
                     event_id=event_id,
                     body=encode(said).encode(),
                     due_at=at,
