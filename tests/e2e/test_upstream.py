@@ -35,7 +35,7 @@ RECEIPTS = [f"IOE{FIRST + number}" for number in range(CASES)]
 #: What becomes of every case after it was registered, in order.
 WAYS: Sequence[Sequence[str]] = (("rfe_issued", "rfe_received"), ("approved",), ("denied",))
 #: Kills in each part of the rehearsal at most: what begins anew must come to its end.
-KILLS = 8
+KILLS = 6
 #: How many cases move in one request, so that kills come between.
 AT_ONCE = 50
 
