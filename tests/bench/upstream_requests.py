@@ -23,7 +23,10 @@ from casebell.settings import SourceSettings
 from casebell.settings.upstream import ApiKind, UpstreamSettings
 from casebell.store.engine import Store
 from casebell.upstream.budget import Budget
-from casebell.upstream.client import ParleyClient, Told, TorchClient, UpstreamClient, client_for
+from casebell.upstream.client import UpstreamClient, client_for
+from casebell.upstream.parley import ParleyClient
+from casebell.upstream.told import Told
+from casebell.upstream.torch import TorchClient
 
 _TOKEN = "the-token-of-the-benchmark"
 #: Cases, and of a large firm.

@@ -14,8 +14,11 @@ from casebell.sandbox.http_sink import HttpAnswer, HttpRequest, stop_listening
 from casebell.settings import SourceSettings
 from casebell.settings.upstream import UpstreamSettings
 from casebell.store.engine import Store
+from casebell.upstream.asking import Patience
 from casebell.upstream.budget import Budget
-from casebell.upstream.client import ParleyClient, Patience, TorchClient, client_for
+from casebell.upstream.client import client_for
+from casebell.upstream.parley import ParleyClient
+from casebell.upstream.torch import TorchClient
 from contracts.clock_and_log import ManualClock
 
 #: As secret as a password.

@@ -17,7 +17,7 @@ from casebell.settings.upstream import UpstreamSettings
 from casebell.store import reconciliations
 from casebell.store.schema import alerts, cases, changes, events, queue, upstream_cases
 from casebell.upstream.connections import Connections
-from casebell.upstream.reconcile import Stand
+from casebell.upstream.stand import Stand
 from casebell.verbs import verbs_of
 from contracts.actors import ADMIN, an_actor
 from contracts.cases import with_keys

@@ -30,16 +30,10 @@ from casebell.receive.understand import understand
 from casebell.sandbox.simulator.scenarios import SCENARIOS
 from casebell.settings import SourceSettings
 from casebell.store.engine import Store
-from casebell.upstream.client import (
-    CaseProblem,
-    CaseUnknown,
-    NewReceipt,
-    ParleyClient,
-    Patience,
-    Registered,
-    Told,
-    UpstreamClient,
-)
+from casebell.upstream.asking import Patience
+from casebell.upstream.client import UpstreamClient
+from casebell.upstream.parley import ParleyClient
+from casebell.upstream.told import CaseProblem, CaseUnknown, NewReceipt, Registered, Told
 from sandbox.simulator.firm import ALL_TYPES, RECEIPT, TOKEN, Firm, HeldClock, rehearsing
 from upstream.harness import PATIENT, parley, source_settings, torch
 

@@ -20,8 +20,9 @@ from casebell.errors import (
 )
 from casebell.sandbox.http_sink import Ending, HttpAnswer, HttpSink
 from casebell.store.engine import Store
-from casebell.upstream.asking import MAX_ANSWER
-from casebell.upstream.client import CaseProblem, NewReceipt, Patience, Told, client_for
+from casebell.upstream.asking import MAX_ANSWER, Patience
+from casebell.upstream.client import client_for
+from casebell.upstream.told import CaseProblem, NewReceipt, Told
 from contracts.clock_and_log import ManualClock
 from contracts.leaks import LeakWatch
 from upstream.harness import (

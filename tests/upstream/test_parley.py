@@ -9,7 +9,7 @@ from casebell.clock import iso
 from casebell.errors import UpstreamConflict, UpstreamFailed, UpstreamUnreadable, WrongReceipt
 from casebell.sandbox.http_sink import HttpAnswer, HttpSink
 from casebell.store.engine import Store
-from casebell.upstream.client import (
+from casebell.upstream.told import (
     CaseProblem,
     CaseUnknown,
     NewReceipt,

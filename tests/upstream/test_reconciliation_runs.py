@@ -15,8 +15,9 @@ from casebell.errors import BadArgument, NotFound, Refusal, StorageUnavailable, 
 from casebell.events import Micros
 from casebell.store import marks, queries, reconciliations
 from casebell.store.schema import events, journal
-from casebell.upstream.client import ParleyClient, Told
+from casebell.upstream.parley import ParleyClient
 from casebell.upstream.schedule import is_due
+from casebell.upstream.told import Told
 from contracts.actors import ADMIN
 from contracts.stores import failing_at, read_table
 from processes import Forked

@@ -17,7 +17,7 @@ from casebell.service.registering import key_of
 from casebell.service.upstream_names import NotOffered
 from casebell.store.engine import Store
 from casebell.store.schema import journal, upstream_cases
-from casebell.upstream.client import NewReceipt
+from casebell.upstream.told import NewReceipt
 from contracts.actors import an_actor
 from contracts.cases import change_case, receipt_of
 from contracts.stores import failing_at, read_table

@@ -9,7 +9,7 @@ import pytest
 from casebell.errors import UpstreamFailed, UpstreamRefused, WrongReceipt
 from casebell.sandbox.http_sink import HttpAnswer, HttpRequest, HttpSink
 from casebell.store.engine import Store
-from casebell.upstream.client import CaseProblem, CaseUnknown, Told
+from casebell.upstream.told import CaseProblem, CaseUnknown, Told
 from upstream.harness import (
     FIRST,
     QUICK,
@@ -245,11 +245,3 @@ async def test_a_batch_in_an_object(api: HttpSink, sqlite_store: Store, around: 
     async with torch(sqlite_store, api.url) as client:
         said = await client.statuses([FIRST, SECOND])
     assert all(isinstance(one, Told) for one in said.values())
-
-
-async def test_it_has_no_health(api: HttpSink, sqlite_store: Store) -> None:
-    """Whoever asks is to look first."""
-    async with torch(sqlite_store, api.url) as client:
-        assert not client.has_health
-        with pytest.raises(NotImplementedError):
-            await client.health()

@@ -14,7 +14,8 @@ from casebell.notify import outward
 from casebell.sandbox.http_sink import HttpSink
 from casebell.settings.outward import NAMES
 from casebell.store.engine import Store
-from casebell.upstream.client import CaseProblem, Patience, Told
+from casebell.upstream.asking import Patience
+from casebell.upstream.told import CaseProblem, Told
 from upstream.harness import FIRST, parley, raw_server, says, state
 
 

@@ -17,7 +17,8 @@ from casebell.settings import Settings
 from casebell.settings.upstream import UpstreamSettings
 from casebell.store import cases
 from casebell.store.engine import Store
-from casebell.upstream.reconcile import Reconciler, Stand
+from casebell.upstream.reconcile import Reconciler
+from casebell.upstream.stand import Stand
 from casebell.uscis.receipts import ReceiptError, canonical, is_test
 
 #: Seconds of one call at most.

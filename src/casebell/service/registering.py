@@ -23,8 +23,9 @@ from casebell.settings import Settings
 from casebell.settings.upstream import UpstreamSettings
 from casebell.store import registrations
 from casebell.store.engine import Store
-from casebell.upstream.client import NewReceipt, ParleyClient
 from casebell.upstream.connections import Connections
+from casebell.upstream.parley import ParleyClient
+from casebell.upstream.told import NewReceipt
 from casebell.uscis.receipts import is_test, mask
 
 #: Seconds after which a piece begins no further batch: whoever asked is told how far it is.

@@ -21,8 +21,10 @@ from casebell.settings.upstream import UpstreamSettings
 from casebell.shapes import described
 from casebell.store import reconciliations, registrations, subscriptions, tracked
 from casebell.store.engine import Store
-from casebell.upstream.client import CaseProblem, Patience
+from casebell.upstream.asking import Patience
 from casebell.upstream.connections import Connections
+from casebell.upstream.parley import ParleyClient
+from casebell.upstream.told import CaseProblem
 
 #: Seconds that a look at an API may take: a page waits for it.
 LOOK = 3.0
@@ -158,7 +160,7 @@ class Upstreams:
                 asyncio.timeout(LOOK),
                 self._connections.open(upstream, patience=once) as client,
             ):
-                if client.has_health:
+                if isinstance(client, ParleyClient):
                     await client.health()
                 # That proves no token, and Torch has no such question: it is asked of a case.
                 async with self._store.read() as connection:

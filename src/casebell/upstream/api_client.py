@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import ClassVar, Final, Literal, Self, TypeAlias
+from typing import Final, Literal, Self, TypeAlias
 
 from casebell.clock import Clock
 from casebell.errors import (
@@ -33,9 +33,6 @@ class ApiClient(ABC):
         source: the one to which belongs what the API tells.
     """
 
-    #: Whether the API can be asked how it is.
-    has_health: ClassVar[bool]
-
     def __init__(
         self,
         settings: UpstreamSettings,
@@ -64,14 +61,6 @@ class ApiClient(ABC):
         trace: TracebackType | None,
     ) -> None:
         await self._asker.__aexit__(kind, error, trace)
-
-    @abstractmethod
-    async def health(self) -> None:
-        """See that the API is ready.
-
-        Raises:
-            UpstreamError: it is not.
-        """
 
     async def statuses(self, receipts: Sequence[str]) -> Mapping[str, Said]:
         """What the API says of cases now.

@@ -12,29 +12,7 @@ from casebell.settings.upstream import UpstreamSettings
 from casebell.upstream.asking import Patience
 from casebell.upstream.budget import Budget
 from casebell.upstream.parley import ParleyClient
-from casebell.upstream.told import (
-    CaseProblem,
-    CaseUnknown,
-    NewReceipt,
-    Registered,
-    Subscription,
-    Told,
-)
 from casebell.upstream.torch import TorchClient
-
-__all__ = [
-    "CaseProblem",
-    "CaseUnknown",
-    "NewReceipt",
-    "ParleyClient",
-    "Patience",
-    "Registered",
-    "Subscription",
-    "Told",
-    "TorchClient",
-    "UpstreamClient",
-    "client_for",
-]
 
 #: A client of either API.
 UpstreamClient: TypeAlias = ParleyClient | TorchClient

@@ -6,8 +6,10 @@ from casebell.clock import Clock
 from casebell.settings import Settings
 from casebell.settings.upstream import UpstreamSettings
 from casebell.store.engine import Store
+from casebell.upstream.asking import Patience
 from casebell.upstream.budget import Budget
-from casebell.upstream.client import ParleyClient, Patience, UpstreamClient, client_for
+from casebell.upstream.client import UpstreamClient, client_for
+from casebell.upstream.parley import ParleyClient
 
 
 class Connections:

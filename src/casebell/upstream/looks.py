@@ -20,8 +20,10 @@ from casebell.receive.parts import Part
 from casebell.receive.understand import understand
 from casebell.settings import SourceSettings
 from casebell.store.tracked import Tracked
-from casebell.upstream.client import CaseProblem, CaseUnknown, ParleyClient, Told, UpstreamClient
+from casebell.upstream.client import UpstreamClient
 from casebell.upstream.news import digest
+from casebell.upstream.parley import ParleyClient
+from casebell.upstream.told import CaseProblem, CaseUnknown, Told
 from casebell.uscis.receipts import is_test
 
 #: How far behind the last look a history is read again: what is published late is found.

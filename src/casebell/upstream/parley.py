@@ -1,7 +1,7 @@
 """The client of Parley's case status API ("Endpoints" of its page)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from casebell.errors import UpstreamFailed, UpstreamRefused, UpstreamUnreadable
 from casebell.events import Micros
@@ -24,8 +24,6 @@ MAX_ID: Final = 200
 
 class ParleyClient(ApiClient):
     """Asks Parley; made by `client_for`, used with `async with`."""
-
-    has_health: ClassVar[bool] = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -10,7 +10,6 @@ is told twice (docs/decisions/0040-reconciliation.md).
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import Final
 
 from casebell.actors import Actor
@@ -30,6 +29,7 @@ from casebell.upstream import summary
 from casebell.upstream.client import UpstreamClient
 from casebell.upstream.looks import Asking
 from casebell.upstream.news import StatusOf
+from casebell.upstream.stand import Stand, stand_of
 from casebell.upstream.summary import Delivered
 from casebell.upstream.writing import LEASE, NotOurs, Writing
 from casebell.uscis.receipts import is_test
@@ -43,29 +43,6 @@ LONG: Final[Micros] = HOUR
 #: Seconds between two looks at a run that another works on.
 WATCH_EVERY: Final = 0.5
 _REMOVED: Final = "It is no longer in the configuration, or was changed meanwhile."
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stand:
-    """How far a run is."""
-
-    upstream: str
-    #: The number of the run; None of a look at one case.
-    run: int | None
-    checked: int = 0
-    #: Changes that no webhook had delivered.
-    found: int = 0
-    first_looks: int = 0
-    failed: int = 0
-    #: Cases that are left.
-    remaining: int = 0
-    done: bool = False
-    #: Why it does not go on now, as a sentence.
-    waits: str | None = None
-    #: Whether that is because the API fails, and not because its limits are reached.
-    fails: bool = False
-    #: The process that works on it, where it is another.
-    elsewhere: str | None = None
 
 
 class Reconciler:
@@ -193,7 +170,7 @@ class Reconciler:
     async def stand(self, run: Run) -> Stand:
         """How far a run is now."""
         async with self._store.read() as connection:
-            return await _stand(connection, run, owner=self._owner, now=self._clock.now())
+            return await stand_of(connection, run, owner=self._owner, now=self._clock.now())
 
     # --- A run ------------------------------------------------------------------------------------
 
@@ -422,26 +399,3 @@ def _is_told(upstream: UpstreamSettings, error: UpstreamError, *, failures: int)
 def pause_after(failures: int) -> float:
     """Seconds until an API is asked again that has failed so often in a row."""
     return PAUSES[min(failures, len(PAUSES)) - 1]
-
-
-async def _stand(connection: Connection, run: Run, *, owner: str, now: Micros) -> Stand:
-    found = await reconciliations.find(connection, run.id)
-    done = found.ended_at is not None
-    left = 0
-    if not done:
-        left = await tracked.count_left(connection, found.upstream, before=found.takes_before)
-    return Stand(
-        upstream=found.upstream,
-        run=found.id,
-        checked=found.checked,
-        found=found.found,
-        first_looks=found.first_looks,
-        failed=found.failed,
-        remaining=left,
-        done=done,
-        waits=found.waits,
-        fails=found.waits is not None and found.failures > 0,
-        elsewhere=None
-        if found.lease_owner == owner or (found.lease_until or 0) <= now
-        else found.lease_owner,
-    )

@@ -6,7 +6,7 @@ means is found out once.
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from casebell.errors import (
     UpstreamError,
@@ -25,8 +25,6 @@ _NOT_THERE: Final = (404, 405, 501)
 class TorchClient(ApiClient):
     """Asks Torch; made by `client_for`, used with `async with`."""
 
-    has_health: ClassVar[bool] = False
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         #: Receipts of one request: fewer once the API takes no more.
@@ -34,14 +32,6 @@ class TorchClient(ApiClient):
         #: Whether a batch leaves out cases that are not known; if not, they have it refused. None
         #: until one of both was seen.
         self._leaves_out: bool | None = None
-
-    async def health(self) -> None:
-        """Nothing: the API has no such question. Whether it is ready shows when it is asked.
-
-        Raises:
-            NotImplementedError: always; see `has_health`.
-        """
-        raise NotImplementedError
 
     @property
     def _most_failures(self) -> int:

@@ -137,7 +137,7 @@ _COMMANDS = st.one_of(
 )
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(commands=st.lists(_COMMANDS, max_size=25))
 def test_any_history_comes_to_the_same_when_read_again(
     tmp_path: Path, commands: list[dict[str, Any]]
